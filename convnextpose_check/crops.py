@@ -1,0 +1,109 @@
+"""From an image file to the crop that the network reads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convnextpose_check.geometry import Array
+from convnextpose_check.human36m import Sample
+from convnextpose_check.network import INPUT_SIDE_PX
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PIXEL_MEAN_RGB = (0.485, 0.456, 0.406)
+PIXEL_STD_RGB = (0.229, 0.224, 0.225)
+"""Subtracted from and divided into pixels of 0 to 255: the published weights were trained so."""
+
+
+READ_AHEAD = 8
+"""Crops that each worker may be ahead of the network."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """``pixels_rgb`` is (3, 256, 256) uint8; ``sha256`` is that of the image file.
+
+    ``pixels_rgb`` is None for an image that cannot be decoded.
+    """
+
+    sample: Sample
+    pixels_rgb: Array | None
+    sha256: str
+
+
+def read_crop(sample: Sample) -> Crop:
+    """Read the sample's image and cut out its box. EXIF orientation is ignored."""
+    import cv2
+
+    try:
+        content = sample.path.read_bytes()
+    except OSError:
+        content = b""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+    pixels_rgb = None
+    if image_bgr is not None:
+        pixels_rgb = np.ascontiguousarray(
+            warp_box(image_bgr, sample.box_xywh_px)[:, :, ::-1].transpose(2, 0, 1)
+        )
+    return Crop(sample, pixels_rgb, hashlib.sha256(content).hexdigest())
+
+
+def warp_box(image_bgr: Array, box_xywh_px: Array) -> Array:
+    """The box (x, y, w, h) of a (H, W, 3) uint8 image, warped to a (256, 256, 3) square.
+
+    The affine map is fixed by three float32 points, as in the authors' code: the box's centre and
+    the middles of its lower and right edges. What lies outside the image is black.
+    """
+    import cv2
+
+    x, y, w, h = box_xywh_px
+    middle = INPUT_SIDE_PX * 0.5
+    source = _three_points(float(x + 0.5 * w), float(y + 0.5 * h), float(w) * 0.5, float(h) * 0.5)
+    target = _three_points(middle, middle, middle, middle)
+    return cv2.warpAffine(
+        image_bgr,
+        cv2.getAffineTransform(source, target),
+        (INPUT_SIDE_PX, INPUT_SIDE_PX),
+        flags=cv2.INTER_LINEAR,
+    )
+
+
+def _three_points(centre_x: float, centre_y: float, half_w: float, half_h: float) -> Array:
+    centre = np.array([centre_x, centre_y], dtype=np.float32)
+    down = np.array([0, half_h], dtype=np.float32)
+    right = np.array([half_w, 0], dtype=np.float32)
+    return np.stack([centre, centre + down, centre + right])
+
+
+def read_crops(samples: Sequence[Sample], workers: int) -> Iterator[Crop]:
+    """The samples' crops in order, read ahead by ``workers`` threads.
+
+    OpenCV decodes and warps outside Python's lock, so threads are enough; only a few crops per
+    worker are held at a time.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    remaining = iter(samples)
+    with ThreadPoolExecutor(workers) as pool:
+        pending = deque(pool.submit(read_crop, s) for s in islice(remaining, READ_AHEAD * workers))
+        while pending:
+            yield pending.popleft().result()
+            pending.extend(pool.submit(read_crop, sample) for sample in islice(remaining, 1))
+
+
+def to_input(pixels_rgb: Tensor) -> Tensor:
+    """(B, 3, 256, 256) uint8 pixels to the float32 input of the network, on the same device."""
+    import torch
+
+    mean = torch.tensor(PIXEL_MEAN_RGB, device=pixels_rgb.device).view(3, 1, 1)
+    std = torch.tensor(PIXEL_STD_RGB, device=pixels_rgb.device).view(3, 1, 1)
+    return (pixels_rgb.float() - mean) / std

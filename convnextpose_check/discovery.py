@@ -1,0 +1,103 @@
+"""Which of the user's files is which variant's checkpoint.
+
+A file or folder named as the authors named theirs (``ConvNeXtPose_L.tar``, also with `` (1)``,
+another suffix, or as the folder around an unpacked archive) claims to be that variant; the claim is
+checked later, against the content. Files with other names are opened and told by their shapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.folders import walk
+from convnextpose_check.models import identify, modern_state
+from convnextpose_check.variants import Catalogue
+
+CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".zip", ".tgz", ".gz")
+_DECORATION = re.compile(r"( ?\(\d+\)|\.\w+)+$")
+
+GIVE_CHECKPOINTS = (
+    "Give the folder or the files that hold the authors' four downloads with --checkpoints"
+)
+
+
+class CheckpointFiles:
+    """The checkpoints below the given files and folders."""
+
+    def __init__(self, places: Sequence[Path], catalogue: Catalogue) -> None:
+        self.places = tuple(places)
+        self.catalogue = catalogue
+
+    @cached_property
+    def candidates(self) -> tuple[Path, ...]:
+        """Every file or unpacked folder that may be a checkpoint."""
+        for place in self.places:
+            if not place.exists():
+                raise ConvNeXtPoseCheckError(
+                    "no-checkpoints", f"there is nothing at {place}", GIVE_CHECKPOINTS
+                )
+        found = [path for place in self.places for path in _candidates(place)]
+        return tuple(dict.fromkeys(found))
+
+    def claim(self, path: Path) -> str | None:
+        """The variant that the path's name, or that of a folder around it, says it is."""
+        stems = {Path(v.checkpoint.file_name).stem.lower(): v.name for v in self.catalogue.variants}
+        for part in reversed(path.parts):
+            if name := stems.get(_DECORATION.sub("", part).lower()):
+                return name
+        return None
+
+    def load(self, variant: str) -> Checkpoint:
+        """The one checkpoint of a variant, loaded.
+
+        Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for none, ``several-files`` for files
+        that differ, and whatever ``load_checkpoint`` raises.
+        """
+        claimed = [path for path in self.candidates if self.claim(path) == variant]
+        loaded = [load_checkpoint(path) for path in claimed] or self._by_content(variant)
+        if not loaded:
+            raise ConvNeXtPoseCheckError(
+                "no-checkpoints",
+                f"there is no checkpoint of {variant} in {_listed(self.places) or 'any place'}:"
+                f" found {_listed(self.candidates) or 'nothing like a checkpoint'}",
+                GIVE_CHECKPOINTS,
+            )
+        if len({checkpoint.sha256 for checkpoint in loaded}) > 1:
+            raise ConvNeXtPoseCheckError(
+                "several-files",
+                f"several different files are checkpoints of {variant}:"
+                f" {_listed(checkpoint.path for checkpoint in loaded)}",
+                "Name the file that is meant with --checkpoints",
+            )
+        return loaded[0]
+
+    def _by_content(self, variant: str) -> list[Checkpoint]:
+        unclaimed = [path for path in self.candidates if self.claim(path) is None]
+        found = []
+        for path in unclaimed:
+            checkpoint = load_checkpoint(path)
+            if variant in identify(modern_state(checkpoint.network), self.catalogue):
+                found.append(checkpoint)
+        return found
+
+
+def _candidates(place: Path) -> Iterator[Path]:
+    if place.is_file() or (place / "data.pkl").is_file():
+        yield place
+        return
+    for folder, folders, files in walk(place):
+        if "data.pkl" in files:
+            yield folder
+            folders.clear()
+        else:
+            yield from (folder / f for f in files if f.lower().endswith(CHECKPOINT_SUFFIXES))
+
+
+def _listed(paths: Iterable[Path]) -> str:
+    names = [str(path) for path in paths]
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

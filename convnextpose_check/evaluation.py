@@ -1,0 +1,142 @@
+"""Run a network over a data set and measure its error."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convnextpose_check.crops import Crop, read_crops, to_input
+from convnextpose_check.devices import synchronise
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.geometry import Array
+from convnextpose_check.human36m import Dataset, Exclusion
+from convnextpose_check.metrics import joint_errors_mm
+from convnextpose_check.network import ConvNeXtPose
+from convnextpose_check.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS, MIRRORED
+from convnextpose_check.variants import Protocol
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one network made of one data set.
+
+    ``errors_mm`` is (N, 17) float64 in the order of the samples that could be read; under
+    protocol 1 they are errors after rigid alignment. ``complete`` says whether these are all the
+    samples that the protocol has. ``images_sha256`` is taken over the sha256 of every image file.
+    """
+
+    protocol: Protocol
+    errors_mm: Array
+    image_ids: tuple[int, ...]
+    actions: tuple[str, ...]
+    unreadable: tuple[Exclusion, ...]
+    complete: bool
+    images_sha256: str
+    seconds: float
+
+    @property
+    def error_mm(self) -> float:
+        """MPJPE or PA-MPJPE: the mean over samples and joints, not over actions."""
+        return float(np.mean(self.errors_mm))
+
+    def per_action_mm(self) -> dict[str, float]:
+        """The mean error of each action that has samples."""
+        actions = np.array(self.actions)
+        return {
+            action: float(np.mean(self.errors_mm[actions == action]))
+            for action in ACTIONS.values()
+            if action in self.actions
+        }
+
+    def per_joint_mm(self) -> dict[str, float]:
+        """The mean error of each joint."""
+        means = self.errors_mm.mean(axis=0)
+        return dict(zip(JOINTS[:ANNOTATED_JOINTS], map(float, means), strict=True))
+
+
+def evaluate(
+    network: ConvNeXtPose,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    flip: bool,
+    batch_size: int,
+    workers: int,
+    on_progress: Callable[[int], None] = lambda samples: None,
+) -> Evaluation:
+    """Predict every sample and measure it; ``on_progress`` hears of each batch's samples.
+
+    An image that cannot be decoded is left out and named in the result, which is then not
+    complete. Raises ``ConvNeXtPoseCheckError`` (``no-data``) if none can be decoded.
+    """
+    import torch
+
+    started = time.perf_counter()
+    grid_whd = network.architecture.grid_whd
+    images = hashlib.sha256()
+    measured: list[Crop] = []
+    unreadable: list[Exclusion] = []
+    errors_mm: list[Array] = []
+    for batch in _batches(read_crops(dataset.samples, workers), batch_size):
+        readable = [(crop, crop.pixels_rgb) for crop in batch if crop.pixels_rgb is not None]
+        for crop in batch:
+            images.update(bytes.fromhex(crop.sha256))
+            if crop.pixels_rgb is None:
+                path = crop.sample.path
+                unreadable.append(Exclusion(crop.sample.image_id, path.name, "it is no image"))
+        if readable:
+            pixels = torch.from_numpy(np.stack([pixels_rgb for _, pixels_rgb in readable]))
+            cells_xyz = predict(network, to_input(pixels.to(device)), flip=flip).cpu().numpy()
+            for (crop, _), cells in zip(readable, cells_xyz, strict=True):
+                measured.append(crop)
+                errors_mm.append(joint_errors_mm(cells, crop.sample, grid_whd, dataset.protocol))
+        on_progress(len(batch))
+    synchronise(device)
+    if not measured:
+        raise ConvNeXtPoseCheckError(
+            "no-data",
+            f"none of the {len(dataset.samples)} images below {dataset.layout.root} can be decoded",
+            "Fetch the images again",
+        )
+    return Evaluation(
+        protocol=dataset.protocol,
+        errors_mm=np.array(errors_mm, dtype=np.float64),
+        image_ids=tuple(crop.sample.image_id for crop in measured),
+        actions=tuple(crop.sample.action for crop in measured),
+        unreadable=tuple(unreadable),
+        complete=dataset.is_complete() and not unreadable,
+        images_sha256=images.hexdigest(),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def predict(network: ConvNeXtPose, crops: Tensor, *, flip: bool) -> Tensor:
+    """Joint positions (B, 18, 3) in heatmap cells; with ``flip`` averaged with the mirrored crop's.
+
+    Mirrored columns count from the other end, and left and right joints change places.
+    """
+    import torch
+
+    with torch.inference_mode():
+        cells_xyz: Tensor = network(crops)
+        if flip:
+            mirrored: Tensor = network(crops.flip(3))
+            mirrored[:, :, 0] = network.architecture.heatmap_side - mirrored[:, :, 0] - 1
+            cells_xyz = (cells_xyz + mirrored[:, MIRRORED]) / 2
+        return cells_xyz
+
+
+def _batches(crops: Iterable[Crop], size: int) -> Iterator[list[Crop]]:
+    remaining = iter(crops)
+    while batch := list(islice(remaining, size)):
+        yield batch

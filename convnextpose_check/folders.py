@@ -1,0 +1,35 @@
+"""Look through a user's folders without getting lost in half a million images."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+SEQUENCE_FOLDER = re.compile(r"s_\d\d_act_\d\d_subact_\d\d_ca_\d\d")
+"""Name of the folder that holds the images of one Human3.6M sequence."""
+
+MAX_DEPTH = 8
+
+
+def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Every folder below ``root`` in sorted order, with the names of its folders and files.
+
+    Sequence folders are named but not entered, links are followed once, and hidden folders are
+    passed over. Folders that cannot be read count as empty.
+    """
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        depth = len(Path(folder).relative_to(root).parts)
+        if real in seen or depth > MAX_DEPTH:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield Path(folder), sorted(folders), sorted(files)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and not SEQUENCE_FOLDER.fullmatch(name)
+        )

@@ -1,0 +1,213 @@
+"""Human3.6M's test samples: annotations joined, cameras applied, boxes made ready for the crop."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from convnextpose_check.annotations import (
+    Annotation,
+    Image,
+    RootNetEntry,
+    SubjectFiles,
+    read_json,
+    read_rootnet,
+)
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.geometry import Array, Camera, square_box, with_thorax, world_to_camera
+from convnextpose_check.layout import Layout, find_layout
+from convnextpose_check.skeleton import ACTIONS, ROOT
+from convnextpose_check.variants import Protocol
+
+PUBLISHED_FACTS_FILE = Path(__file__).with_name("human36m.json")
+
+BoxSource = Literal["gt", "rootnet"]
+
+_FILE_NAME = re.compile(
+    r"(?P<sequence>s_\d\d_act_(?P<action>\d\d)_subact_\d\d_ca_\d\d)/(?P=sequence)_\d{6}\.jpg"
+)
+
+
+class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The test subjects of a protocol and how many samples a complete set has."""
+
+    subjects: tuple[int, ...]
+    samples: int
+    per_action: dict[str, int]
+
+
+class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a complete data set holds; every ``frame_stride``-th frame is a test sample."""
+
+    about: str
+    frame_stride: int
+    protocols: dict[Protocol, ProtocolFacts]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One test image with all that its evaluation needs.
+
+    ``box_xywh_px`` is the square crop, ``root_depth_mm`` the depth the prediction is placed at,
+    ``joints_cam_mm`` the ground truth (18, 3) in camera coordinates.
+    """
+
+    image_id: int
+    path: Path
+    subject: int
+    action: str
+    camera: Camera
+    box_xywh_px: Array
+    root_depth_mm: np.floating[Any]
+    joints_cam_mm: Array
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A test image that cannot be evaluated, and why."""
+
+    image_id: int
+    file_name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The samples of one protocol, in the order of the annotation files.
+
+    ``digest`` is a sha256 over everything read from the annotations. ``limited`` is true when
+    samples were left out on request.
+    """
+
+    layout: Layout
+    protocol: Protocol
+    boxes: BoxSource
+    facts: ProtocolFacts
+    samples: tuple[Sample, ...]
+    excluded: tuple[Exclusion, ...]
+    digest: str
+    limited: bool
+
+    def per_action(self) -> dict[str, int]:
+        """Samples of each action, in Human3.6M's order."""
+        counts = Counter(sample.action for sample in self.samples)
+        return {action: counts[action] for action in ACTIONS.values()}
+
+    def is_complete(self) -> bool:
+        """Whether every expected sample is there, action by action, and none was left out."""
+        return (
+            not self.limited
+            and len(self.samples) == self.facts.samples
+            and self.per_action() == self.facts.per_action
+        )
+
+
+def read_facts(path: Path = PUBLISHED_FACTS_FILE) -> DatasetFacts:
+    """Read the facts of a data set; those of Human3.6M itself by default."""
+    return read_json(path, DatasetFacts)
+
+
+def load_dataset(
+    root: Path,
+    facts: DatasetFacts,
+    protocol: Protocol = 2,
+    boxes: BoxSource = "gt",
+    limit: int | None = None,
+) -> Dataset:
+    """Find and read the test samples of a protocol below ``root``, which is never written to.
+
+    ``limit`` keeps that many samples, spread evenly. Raises ``ConvNeXtPoseCheckError``:
+    ``no-data``, ``no-rootnet``, ``several-rootnet``, ``bad-annotations``. A test image that
+    cannot be evaluated is excluded with its reason.
+    """
+    of_protocol = facts.protocols[protocol]
+    layout = find_layout(root, of_protocol.subjects)
+    rootnet = None
+    if boxes == "rootnet":
+        rootnet = read_rootnet(layout.rootnet_for(of_protocol.subjects))
+    samples: list[Sample] = []
+    excluded: list[Exclusion] = []
+    for subject in of_protocol.subjects:
+        files = SubjectFiles(layout, subject)
+        for image, annotation in files.test_frames(facts.frame_stride):
+            try:
+                samples.append(_sample(layout, files, image, annotation, rootnet))
+            except _UnusableError as reason:
+                excluded.append(Exclusion(image.id, image.file_name, str(reason)))
+    if not samples:
+        first = f", the first because {excluded[0].reason}" if excluded else ""
+        raise ConvNeXtPoseCheckError(
+            "no-data",
+            f"no test image below {root} can be evaluated: {len(excluded)} were excluded{first}",
+            "Check that images and annotations belong together",
+        )
+    limited = limit is not None and limit < len(samples)
+    if limit is not None and limited:
+        chosen = np.linspace(0, len(samples) - 1, limit).round().astype(int)
+        samples = [samples[index] for index in chosen]
+    return Dataset(
+        layout, protocol, boxes, of_protocol, tuple(samples), tuple(excluded), _digest(samples),
+        limited,
+    )  # fmt: skip
+
+
+class _UnusableError(Exception):
+    """A test image cannot be evaluated; the message says why."""
+
+
+def _sample(
+    layout: Layout,
+    files: SubjectFiles,
+    image: Image,
+    annotation: Annotation,
+    rootnet: dict[int, RootNetEntry] | None,
+) -> Sample:
+    name = _FILE_NAME.fullmatch(image.file_name)
+    if name is None or int(name["action"]) != image.action_idx or image.action_idx not in ACTIONS:
+        raise _UnusableError("its file name does not fit its action")
+    folder = layout.sequences.get(name["sequence"])
+    path = folder / image.file_name.split("/")[1] if folder else None
+    if path is None or not path.is_file():
+        raise _UnusableError("there is no such image")
+    if (camera := files.cameras.get(image.cam_idx)) is None:
+        raise _UnusableError(f"camera {image.cam_idx} is missing")
+    joints_world_mm = files.joints_world_mm(image)
+    if joints_world_mm is None or not np.isfinite(joints_world_mm).all():
+        raise _UnusableError("its joints are missing or not finite")
+    joints_cam_mm = world_to_camera(with_thorax(joints_world_mm), camera)
+    if not (joints_cam_mm[:, 2] > 0).all():
+        raise _UnusableError("a joint lies behind the camera")
+    if rootnet is None:
+        box_xywh_px = square_box(np.array(annotation.bbox), image.width, image.height)
+        root_depth_mm = joints_cam_mm[ROOT, 2]
+        if box_xywh_px is None:
+            raise _UnusableError("its box has no area inside the image")
+    else:
+        if (estimate := rootnet.get(image.id)) is None:
+            raise _UnusableError("RootNet gives no box for it")
+        box_xywh_px, root_depth_mm = np.array(estimate.bbox), np.float64(estimate.root_cam[2])
+    return Sample(
+        image.id, path, files.subject, ACTIONS[image.action_idx], camera, box_xywh_px,
+        root_depth_mm, joints_cam_mm,
+    )  # fmt: skip
+
+
+def _digest(samples: list[Sample]) -> str:
+    """A sha256 over every number that the samples carry, in order."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(f"{sample.image_id} {sample.path.name} {sample.action}\n".encode())
+        camera = sample.camera
+        for array in (
+            camera.rotation, camera.translation_mm, camera.focal_px, camera.centre_px,
+            sample.box_xywh_px, sample.root_depth_mm, sample.joints_cam_mm,
+        ):  # fmt: skip
+            digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+    return digest.hexdigest()

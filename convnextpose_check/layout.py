@@ -1,0 +1,108 @@
+"""Find Human3.6M below a user's folder, whatever the folders are called.
+
+Files are told by their own names: the authors' tree, Kaggle's sets with ``annotations (1)`` or
+``S9_ACT2_16`` and RootNet's file deep inside its download are all read in place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.folders import SEQUENCE_FOLDER, walk
+
+Part = Literal["data", "camera", "joint_3d"]
+PARTS: tuple[Part, ...] = ("data", "camera", "joint_3d")
+
+ROOTNET_FILE = "bbox_root_human36m_output.json"
+_SUBJECTS_OF_ROOTNET_FOLDER = re.compile(r"Subject ([\d,]+) \(trained on")
+
+GIVE_ROOT = "Give the folder that holds Human3.6M with --h36m-root"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of Human3.6M are.
+
+    ``annotations`` maps file names to paths, ``sequences`` sequence names to folders of images,
+    ``rootnet`` lists every RootNet output found.
+    """
+
+    root: Path
+    annotations: dict[str, Path]
+    sequences: dict[str, Path]
+    rootnet: tuple[Path, ...]
+
+    def annotation(self, subject: int, part: Part) -> Path:
+        return self.annotations[annotation_name(subject, part)]
+
+    def rootnet_for(self, subjects: tuple[int, ...]) -> Path:
+        """The RootNet output for these subjects: by the folder it came in, else the only one.
+
+        Raises ``ConvNeXtPoseCheckError``: ``no-rootnet`` for none, ``several-rootnet`` where it
+        is not clear which is meant.
+        """
+        wanted = ",".join(map(str, subjects))
+        named = [
+            path
+            for path in self.rootnet
+            if (match := _SUBJECTS_OF_ROOTNET_FOLDER.search(str(path))) and match[1] == wanted
+        ]
+        found = named or self.rootnet
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise ConvNeXtPoseCheckError(
+                "no-rootnet",
+                f"there is no {ROOTNET_FILE} below {self.root}",
+                "Add the file from the authors' repository, or use --bbox gt",
+            )
+        raise ConvNeXtPoseCheckError(
+            "several-rootnet",
+            f"{len(found)} files below {self.root} are named {ROOTNET_FILE}, and no folder's name"
+            f" says which is for subjects {wanted}: {', '.join(map(str, found))}",
+            "Leave one of them",
+        )
+
+
+def annotation_name(subject: int, part: Part) -> str:
+    """The authors' name of an annotation file."""
+    return f"Human36M_subject{subject}_{part}.json"
+
+
+def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
+    """Look for annotations and images of the subjects below ``root``.
+
+    Raises ``ConvNeXtPoseCheckError``: ``no-data`` where the folder, an annotation file or all
+    images are missing; the message lists what was looked for and what is there.
+    """
+    if not root.is_dir():
+        raise ConvNeXtPoseCheckError("no-data", f"there is no folder {root}", GIVE_ROOT)
+    annotations: dict[str, Path] = {}
+    sequences: dict[str, Path] = {}
+    rootnet: list[Path] = []
+    for folder, folders, files in walk(root):
+        for name in folders:
+            if SEQUENCE_FOLDER.fullmatch(name):
+                sequences.setdefault(name, folder / name)
+        for name in files:
+            if name == ROOTNET_FILE:
+                rootnet.append(folder / name)
+            elif name.startswith("Human36M_subject"):
+                annotations.setdefault(name, folder / name)
+    wanted = [annotation_name(subject, part) for subject in subjects for part in PARTS]
+    missing = [name for name in wanted if name not in annotations]
+    if missing or not sequences:
+        looked_for = missing or ["image folders such as s_09_act_02_subact_01_ca_01"]
+        there = sorted(path.name for path in root.iterdir())
+        raise ConvNeXtPoseCheckError(
+            "no-data",
+            f"Human3.6M is not complete below {root}: missing {', '.join(looked_for)};"
+            f" the folder holds {', '.join(there[:8]) or 'nothing'}",
+            GIVE_ROOT,
+        )
+    return Layout(root, annotations, sequences, tuple(rootnet))

@@ -1,0 +1,102 @@
+"""Writes checkpoints in the authors' container, as torch 1.12 to 2.0 wrote them.
+
+A stored zip under a ``.tar`` name: one top folder with ``data.pkl``, the storages in the order of
+their names and ``version``, each beginning at a multiple of 64 bytes, and no ``byteorder``.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convnextpose_check.keymap import DATA_PARALLEL_PREFIX, to_legacy, with_prefix
+from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.variants import Variant
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ALIGNMENT_BYTES = 64
+LOCAL_HEADER_BYTES = 30
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def write_archive(variant: Variant, path: Path) -> None:
+    """Write a training snapshot of the variant with seeded weights under ``path``."""
+    facts = variant.checkpoint
+    state = with_prefix(seeded_state(variant.architecture, seed=facts.epoch))
+    if facts.head_keys == "legacy":
+        state = to_legacy(state)
+    content = {
+        "epoch": facts.epoch,
+        "network": _as_torch_saves(state),
+        "optimizer": _optimizer_state(state),
+    }
+    _write_container(content, facts.folder, path)
+
+
+def _as_torch_saves(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
+    """The mapping with the version notes that ``Module.state_dict`` attaches."""
+    saved = OrderedDict(state)
+    modules = dict.fromkeys(key.rpartition(".")[0] for key in state)
+    norms = {key.rpartition(".")[0] for key in state if key.endswith("running_mean")}
+    saved._metadata = OrderedDict(  # type: ignore[attr-defined]  # torch's own attribute
+        (module, {"version": 2 if module in norms else 1}) for module in modules
+    )
+    return saved
+
+
+def _optimizer_state(state: dict[str, Tensor]) -> dict[str, Any]:
+    """AdamW's state: three tensors for each parameter, small and unlike the weights."""
+    import torch
+
+    parameters = [tensor for key, tensor in state.items() if not key.endswith(BUFFERS)]
+    return {
+        "state": {
+            index: {
+                "step": torch.tensor(1000.0),
+                "exp_avg": tensor * 2.0**-10,
+                "exp_avg_sq": tensor.square() * 2.0**-20,
+            }
+            for index, tensor in enumerate(parameters)
+        },
+        "param_groups": [
+            {
+                "lr": 0.001,
+                "betas": (0.9, 0.999),
+                "eps": 1e-08,
+                "weight_decay": 0.1,
+                "amsgrad": False,
+                "maximize": False,
+                "foreach": None,
+                "capturable": False,
+                "params": list(range(len(parameters))),
+            }
+        ],
+    }
+
+
+def _write_container(content: dict[str, Any], folder: str, path: Path) -> None:
+    import torch
+
+    current = io.BytesIO()
+    torch.save(content, current)
+    with zipfile.ZipFile(current) as saved, zipfile.ZipFile(path, "w") as archive:
+        members = {name.partition("/")[2]: name for name in saved.namelist()}
+        storages = sorted(name for name in members if name.startswith("data/"))
+        for name in ["data.pkl", *storages, "version"]:
+            info = zipfile.ZipInfo(f"{folder}/{name}")
+            info.extra = _padding(archive, info)
+            archive.writestr(info, saved.read(members[name]))
+            info.extra = b""  # torch pads the local header only, not the directory
+
+
+def _padding(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """An extra field that lets the member's data begin at a multiple of the alignment."""
+    start = archive.start_dir + LOCAL_HEADER_BYTES + len(info.filename) + 4
+    length = -start % ALIGNMENT_BYTES
+    return b"FB" + struct.pack("<H", length) + b"Z" * length

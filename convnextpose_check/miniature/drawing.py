@@ -1,0 +1,199 @@
+"""Draws a person in a room, as one of the miniature's cameras sees them.
+
+The rasteriser is written out in elementary float64 operations, without a drawing library, a matrix
+product or a transcendental function: their results differ between versions and processors, and the
+miniature has to be the same everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convnextpose_check.geometry import Camera, camera_to_image
+from convnextpose_check.miniature.body import Look, Solid, body_solids
+from convnextpose_check.miniature.room import Rays, room_image, softened
+
+Array = NDArray[Any]
+
+LIGHT_WORLD = (0.30, 0.25, 0.92)
+"""Direction to the lamp, about a unit vector."""
+AMBIENT, DIFFUSE, HEADLIGHT = 0.42, 0.46, 0.22
+SHADOW_JOINTS = (0, 2, 3, 5, 6, 8, 13, 16)
+SHADOW_STRENGTH = 0.42
+SHADOW_REACH_MM = 420.0
+
+
+def draw_person(
+    joints_cam_mm: Array, camera: Camera, width_px: int, height_px: int, look: Look
+) -> NDArray[np.uint8]:
+    """The person with these joints (17, 3) in a room, as an (H, W, 3) uint8 image, blue first."""
+    joints_cam_mm = np.asarray(joints_cam_mm, dtype=float)
+    image = room_image(camera, width_px, height_px, look.room_seed).copy()
+    _cast_shadow(image, joints_cam_mm, camera)
+    solids = body_solids(joints_cam_mm, look)
+    bounds = [_bounds_px(solid, camera, width_px, height_px) for solid in solids]
+    left, top = min(b[0] for b in bounds), min(b[1] for b in bounds)
+    right, bottom = max(b[2] for b in bounds), max(b[3] for b in bounds)
+    if left >= right or top >= bottom:
+        return image
+    rays = Rays(camera, np.arange(left, right, dtype=float), np.arange(top, bottom, dtype=float))
+    light = _light_cam(rays)
+    colours = image[top:bottom, left:right].astype(float)
+    depth_mm = np.full(colours.shape[:2], np.inf)
+    for solid, (x1, y1, x2, y2) in zip(solids, bounds, strict=True):
+        if x1 < x2 and y1 < y2:
+            window = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
+            _draw_solid(colours[window], depth_mm[window], solid, rays, window, light)
+    image[top:bottom, left:right] = (softened(colours, 4.0) + 0.5).astype(np.uint8)
+    return image
+
+
+def _light_cam(rays: Rays) -> Array:
+    """Direction to the lamp in camera coordinates, (3,)."""
+    light: Array = (rays.rotation * np.array(LIGHT_WORLD)).sum(axis=1)
+    return light
+
+
+def _bounds_px(
+    solid: Solid, camera: Camera, width_px: int, height_px: int
+) -> tuple[int, int, int, int]:
+    """Pixels x1, y1, x2, y2 (ends excluded) that hold the solid's image, cut to the image."""
+    ends_mm = np.stack([solid.start_mm, solid.end_mm])
+    # No stretch makes a ball larger than by this factor; the rest is room for softened edges.
+    radius_mm = 1.15 * max(solid.start_radius_mm, solid.end_radius_mm)
+    nearest_mm = np.maximum(ends_mm[:, 2] - radius_mm, 100.0)
+    margin_px = radius_mm / nearest_mm * float(camera.focal_px.max()) * 1.1 + 3.0
+    centres_px = camera_to_image(ends_mm, camera)
+    low = np.floor((centres_px - margin_px[:, None]).min(axis=0))
+    high = np.ceil((centres_px + margin_px[:, None]).max(axis=0))
+    size = np.array((width_px, height_px))
+    x1, y1 = np.minimum(np.maximum(low, 0), size).astype(int).tolist()
+    x2, y2 = np.minimum(np.maximum(high, 0), size).astype(int).tolist()
+    return x1, y1, x2, y2
+
+
+def _mapped(matrix: Array | None, vector: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    """Matrix times vector, whose components may be images; None is the identity."""
+    if matrix is None:
+        return vector
+    x, y, z = vector
+    rows = (row[0] * x + row[1] * y + row[2] * z for row in matrix)
+    return next(rows), next(rows), next(rows)
+
+
+def _dot(a: Any, b: Any) -> Any:
+    """Scalar product of two vectors whose components may be images."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _draw_solid(
+    colours: Array,
+    depth_mm: Array,
+    solid: Solid,
+    rays: Rays,
+    window: tuple[slice, slice],
+    light: Array,
+) -> None:
+    """Draw one solid where it is nearer than what is there; changes colours and depth in place."""
+    ray = (rays.x[:, window[1]], rays.y[window[0]], 1.0)
+    hit_mm, share = _first_hit(solid, _mapped(solid.stretch, ray))
+    nearer = hit_mm < depth_mm
+    if not nearer.any():
+        return
+    rows, columns = np.nonzero(nearer)
+    hit_mm, share = hit_mm[nearer], share[nearer]
+    points = (hit_mm * ray[0][0, columns], hit_mm * ray[1][rows, 0], hit_mm)
+    axis = solid.end_mm - solid.start_mm
+    arms = tuple(points[i] - solid.start_mm[i] - share * axis[i] for i in range(3))
+    # The stretch is symmetric, so it maps the swept ball's normals back, too.
+    normal = _mapped(solid.stretch, _mapped(solid.stretch, (arms[0], arms[1], arms[2])))
+    length = np.sqrt(_dot(normal, normal))
+    facing = np.maximum(-_dot(normal, points) / np.sqrt(_dot(points, points)) / length, 0.0)
+    lit = np.maximum(_dot(normal, light) / length, 0.0)
+    shade = AMBIENT + DIFFUSE * lit + HEADLIGHT * facing
+    depth_mm[nearer] = hit_mm
+    colours[nearer] = np.minimum(shade[:, None] * np.array(solid.colour), 254.0)
+
+
+def _first_hit(solid: Solid, ray: tuple[Any, Any, Any]) -> tuple[Array, Array]:
+    """Depth where a ray first meets the solid (inf: never), and the share of the way there.
+
+    The ball at share s of the way has its surface at ray depth t where
+    ``|t ray - start - s axis|^2 = (radius + s growth)^2``. For a fixed t this is
+    ``a s^2 + 2 b s + c = 0``; the silhouette of all balls together is where both solutions for s
+    fall together, ``a c = b^2``, which is quadratic in t. Where that s is not on the way, the
+    first hit is with the ball at one of the ends.
+    """
+    start = _mapped(solid.stretch, tuple(solid.start_mm))
+    axis = _mapped(solid.stretch, tuple(solid.end_mm - solid.start_mm))
+    radius, growth = solid.start_radius_mm, solid.end_radius_mm - solid.start_radius_mm
+    ray_ray, ray_start = _dot(ray, ray), _dot(ray, start)
+    first_c = _dot(start, start) - radius * radius
+    first = _ball_hit(ray_ray, ray_start, first_c)
+    a = _dot(axis, axis) - growth * growth
+    if a <= 0:  # One ball holds the other.
+        return first, np.zeros(first.shape)
+    ray_axis, start_axis = _dot(ray, axis), _dot(start, axis) - radius * growth
+    end = tuple(start[i] + axis[i] for i in range(3))
+    last_c = _dot(end, end) - solid.end_radius_mm * solid.end_radius_mm
+    last = _ball_hit(ray_ray, ray_start + ray_axis, last_c)
+    hit = np.minimum(first, last)
+    share = np.where(last < first, 1.0, 0.0)
+    square = a * ray_ray - ray_axis * ray_axis
+    half = a * ray_start - start_axis * ray_axis
+    rest = half * half - square * (a * first_c - start_axis * start_axis)
+    safe = np.where(square > 0, square, 1.0)
+    between = (half - np.sqrt(np.maximum(rest, 0.0))) / safe
+    on_way = (between * ray_axis - start_axis) / a
+    valid = (square > 0) & (rest >= 0) & (on_way > 0) & (on_way < 1) & (between < hit)
+    return np.where(valid, between, hit), np.where(valid, on_way, share)
+
+
+def _ball_hit(ray_ray: Array, ray_centre: Array, rest: float) -> Array:
+    """Depth where rays first meet a ball; inf where they never do."""
+    root = ray_centre * ray_centre - ray_ray * rest
+    hit = (ray_centre - np.sqrt(np.maximum(root, 0.0))) / ray_ray
+    return np.where(root >= 0, hit, np.inf)
+
+
+def _cast_shadow(image: Array, joints_cam_mm: Array, camera: Camera) -> None:
+    """Darken the floor below the person, in place: more and sharper below what is near it."""
+    height_px, width_px = image.shape[:2]
+    probe = Rays(camera, np.zeros(1), np.zeros(1))
+    offset = joints_cam_mm - camera.translation_mm.astype(float)
+    world = [_dot(tuple(probe.rotation[:, i]), tuple(offset.T)) for i in range(3)]
+    spots = [(world[0][j], world[1][j], max(world[2][j], 60.0)) for j in SHADOW_JOINTS]
+    corners = [
+        (x + dx, y + dy, 0.0)
+        for x, y, _ in spots
+        for dx in (-SHADOW_REACH_MM, SHADOW_REACH_MM)
+        for dy in (-SHADOW_REACH_MM, SHADOW_REACH_MM)
+    ]
+    corners_cam = np.stack([_to_camera(corner, probe, camera) for corner in corners])
+    corners_px = camera_to_image(corners_cam, camera)
+    size = np.array((width_px, height_px))
+    left, top = np.minimum(np.maximum(np.floor(corners_px.min(axis=0)), 0), size).astype(int)
+    right, bottom = np.minimum(np.maximum(np.ceil(corners_px.max(axis=0)), 0), size).astype(int)
+    if left >= right or top >= bottom:
+        return
+    rays = Rays(camera, np.arange(left, right, dtype=float), np.arange(top, bottom, dtype=float))
+    depth, x_mm, y_mm = rays.floor_mm()
+    light = np.ones(depth.shape)
+    for x, y, z in spots:
+        softness_mm = 90.0 + 0.16 * z
+        apart = ((x_mm - x) ** 2 + (y_mm - y) ** 2) / (softness_mm * softness_mm)
+        fade = np.maximum(1.0 - apart / (SHADOW_REACH_MM / softness_mm) ** 2, 0.0)
+        weight = SHADOW_STRENGTH * 150.0 / (150.0 + 0.35 * z)
+        light *= 1.0 - weight * fade / (1.0 + apart)
+    light = np.where(np.isfinite(depth), light, 1.0)
+    part = image[top:bottom, left:right]
+    part[:] = (part * light[..., None] + 0.5).astype(np.uint8)
+
+
+def _to_camera(point_mm: tuple[float, float, float], rays: Rays, camera: Camera) -> Array:
+    """One world point in camera coordinates, (3,)."""
+    turned: Array = (rays.rotation * np.array(point_mm)).sum(axis=1)
+    return turned + camera.translation_mm

@@ -1,0 +1,208 @@
+"""The person's joints in world coordinates, for every frame of every sequence.
+
+The body has a person's bone lengths and takes the postures of :mod:`postures`. Hands and feet are
+placed and the elbows and knees follow, so that feet stay on the floor and a hand finds the mouth.
+The body's own axes are x forward, y left, z up, with the origin on the floor below the pelvis.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import cos, pi, radians, sin, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convnextpose_check.miniature.postures import BOTH_SUBACTIONS, Offset, Posture
+from convnextpose_check.skeleton import ANNOTATED_JOINTS, MIRRORED
+
+Array = NDArray[Any]
+
+FRAMES_PER_SECOND = 50
+SUBJECT_SCALE = {9: 1.02, 11: 0.97}
+
+HIP_MM, THIGH_MM, SHIN_MM = 133.0, 443.0, 454.0
+LOWER_TRUNK_MM, UPPER_TRUNK_MM = 233.0, 257.0
+NECK_TO_NOSE_MM, NOSE_TO_HEAD_MM = 121.0, 115.0
+SHOULDER_MM, UPPER_ARM_MM, FOREARM_MM = 151.0, 279.0, 252.0
+
+ROOM_CENTRE_MM = (420.0, 120.0)
+"""Where all four cameras see a whole person; not the origin of the world coordinates."""
+ROAM_RADIUS_MM = 800.0
+EDGE_PLACES_MM = {
+    (9, 13, 2): (1469.0, 1872.0),
+    (11, 5, 2): (1558.0, 502.0),
+    (11, 12, 1): (-2001.0, -805.0),
+}
+"""Subject, action, subaction that stand where their sequence's camera sees them at the border of
+its image, so that their boxes reach over it; other cameras may not see them at all."""
+WALK_SPEED_MM_S = 950.0
+STEPS_PER_SECOND = 0.85
+"""Double steps: how often a second the same foot is in front."""
+
+
+def pose_world_mm(subject: int, action: int, subaction: int, frame: int) -> NDArray[np.float64]:
+    """The 17 joints (17, 3) in world millimetres, z up and the floor at z = 0."""
+    chance = _chances(subject, action, subaction)
+    seconds = frame / FRAMES_PER_SECOND
+    posture = BOTH_SUBACTIONS[action][subaction - 1]
+    body_mm = _body_pose_mm(posture, chance, seconds)
+    if chance[0] < 0.35:  # Some people do with the left hand what others do with the right.
+        body_mm[:, 1] *= -1
+        body_mm = body_mm[list(MIRRORED[:ANNOTATED_JOINTS])]
+    x_mm, y_mm, heading = _place(posture, chance, seconds, action + 17 * subaction + 5 * subject)
+    x_mm, y_mm = EDGE_PLACES_MM.get((subject, action, subaction), (x_mm, y_mm))
+    world_mm = body_mm * SUBJECT_SCALE[subject] @ _turn(heading, 0.0, 0.0).T
+    return np.asarray(world_mm + (x_mm, y_mm, 0.0), dtype=np.float64)
+
+
+@lru_cache(maxsize=64)
+def _chances(subject: int, action: int, subaction: int) -> tuple[float, ...]:
+    """The sequence's own random numbers in [0, 1)."""
+    seed = subject * 10_000 + action * 100 + subaction
+    return tuple(np.random.Generator(np.random.PCG64(seed)).random(64).tolist())
+
+
+def _wobble(chance: tuple[float, ...], channel: int, seconds: float) -> float:
+    """A slow and aperiodic movement in [-1, 1], another one for every channel below 12."""
+    first, second, phase_1, phase_2 = chance[8 + 4 * channel : 12 + 4 * channel]
+    slow = sin(2 * pi * ((0.10 + 0.12 * first) * seconds + phase_1))
+    fast = sin(2 * pi * ((0.27 + 0.22 * second) * seconds + phase_2))
+    return 0.65 * slow + 0.35 * fast
+
+
+def _place(
+    posture: Posture, chance: tuple[float, ...], seconds: float, sequence: int
+) -> tuple[float, float, float]:
+    """Position on the floor (x, y) in millimetres and heading in radians."""
+    if posture.stride:  # Walk in a circle around the middle of the room.
+        radius_mm = ROAM_RADIUS_MM * (0.7 + 0.3 * chance[1])
+        sense = 1 if chance[2] < 0.5 else -1
+        angle = 2 * pi * chance[3] + sense * WALK_SPEED_MM_S * seconds / radius_mm
+        heading = angle + sense * pi / 2
+    else:
+        radius_mm = ROAM_RADIUS_MM * sqrt(chance[1])
+        angle = 2 * pi * chance[3]
+        # Multiples of the golden ratio spread the headings evenly over few sequences.
+        heading = 2 * pi * (sequence * 0.6180339887) + radians(22) * _wobble(chance, 0, seconds)
+    return (
+        ROOM_CENTRE_MM[0] + radius_mm * cos(angle),
+        ROOM_CENTRE_MM[1] + radius_mm * sin(angle),
+        heading,
+    )
+
+
+def _body_pose_mm(posture: Posture, chance: tuple[float, ...], seconds: float) -> Array:
+    """The joints (17, 3) in the body's own axes, at scale 1."""
+    step = 2 * pi * (STEPS_PER_SECOND * seconds + chance[4])
+    gait = sin(step) if posture.stride else 0.0
+    pelvis = _turn(radians(8) * gait, radians(posture.pelvis_pitch), 0.0)
+    trunk = _turn(
+        radians(posture.trunk_yaw + 10 * _wobble(chance, 1, seconds)) - radians(8) * gait,
+        radians(posture.trunk_pitch + 5 * _wobble(chance, 2, seconds)),
+        radians(4 * _wobble(chance, 3, seconds)),
+    )
+    head = trunk @ _turn(
+        radians(posture.head_yaw + posture.head_sway * 1.5 * _wobble(chance, 4, seconds)),
+        radians(posture.head_pitch - posture.trunk_pitch)
+        + radians(posture.head_sway * 0.6 * _wobble(chance, 5, seconds)),
+        0.0,
+    )
+    joints = np.zeros((ANNOTATED_JOINTS, 3))
+    bob_mm = 15 * cos(2 * step) if posture.stride else 0.0
+    joints[0] = (0.0, 0.0, posture.pelvis_height + bob_mm)
+    joints[7] = joints[0] + LOWER_TRUNK_MM * _unit(0.6 * pelvis[:, 2] + 0.4 * trunk[:, 2])
+    joints[8] = joints[7] + UPPER_TRUNK_MM * trunk[:, 2]
+    joints[9] = joints[8] + NECK_TO_NOSE_MM * (head @ (sin(0.47), 0.0, cos(0.47)))
+    joints[10] = joints[9] + NOSE_TO_HEAD_MM * (head @ (-sin(0.30), 0.0, cos(0.30)))
+    right_hand, left_hand = _hands(posture, chance, seconds, gait)
+    _limb(joints, (14, 15, 16), -1, 8, trunk, right_hand, posture.right_elbow)
+    _limb(joints, (11, 12, 13), 1, 8, trunk, left_hand, posture.left_elbow)
+    right_foot = _foot(posture.right_foot, posture.stride, step)
+    left_foot = _foot(posture.left_foot, posture.stride, step + pi)
+    _limb(joints, (1, 2, 3), -1, 0, pelvis, right_foot, posture.right_knee)
+    _limb(joints, (4, 5, 6), 1, 0, pelvis, left_foot, posture.left_knee)
+    return joints
+
+
+def _hands(
+    posture: Posture, chance: tuple[float, ...], seconds: float, gait: float
+) -> tuple[Offset, Offset]:
+    """Where the right and the left wrist go, (forward, outward, up) from the neck."""
+    right = np.array(posture.right_hand)
+    if posture.right_hand_to is not None:
+        share = 0.5 - 0.5 * cos(2 * pi * (seconds / posture.cycle_s + chance[5]))
+        right = right + share * (np.array(posture.right_hand_to) - right)
+    left = np.array(posture.left_hand)
+    for channel, hand in ((6, right), (8, left)):
+        for axis in (0, 2):
+            hand[axis] += posture.hand_sway * _wobble(chance, channel + axis // 2, seconds)
+    # The arm swings against the leg of its side.
+    right[0] -= 190 * gait
+    left[0] += 190 * gait
+    return (right[0], right[1], right[2]), (left[0], left[1], left[2])
+
+
+def _foot(still: Offset, stride_mm: float, step: float) -> Offset:
+    """Where an ankle goes, (forward, outward, up) from the floor below the pelvis."""
+    if not stride_mm:
+        return still
+    forward = stride_mm * sin(step)
+    push_off = max(0.0, -sin(step)) ** 3
+    lift = max(0.0, cos(step)) ** 2
+    return (forward, 85.0, still[2] + 110 * lift + 70 * push_off)
+
+
+def _limb(
+    joints: Array,
+    indices: tuple[int, int, int],
+    side: int,
+    base: int,
+    axes: Array,
+    target: Offset,
+    bend: Offset,
+) -> None:
+    """Set an arm's or a leg's three joints; ``side`` is 1 for left and -1 for right.
+
+    A hand's target counts from the neck in the chest's axes, a foot's from the floor.
+    """
+    is_arm = base == 8
+    outward = _unit(np.array((0.0, side, -0.12))) if is_arm else np.array((0.0, side, 0.0))
+    root = joints[base] + (SHOULDER_MM if is_arm else HIP_MM) * (axes @ outward)
+    goal = np.array((target[0], side * target[1], target[2]))
+    pole = np.array((bend[0], side * bend[1], bend[2]))
+    if is_arm:
+        goal, pole = joints[base] + axes @ goal, axes @ pole
+    upper_mm, lower_mm = (UPPER_ARM_MM, FOREARM_MM) if is_arm else (THIGH_MM, SHIN_MM)
+    joints[indices[0]] = root
+    joints[indices[1]], joints[indices[2]] = _two_bones(root, goal, pole, upper_mm, lower_mm)
+
+
+def _two_bones(
+    root: Array, goal: Array, pole: Array, upper_mm: float, lower_mm: float
+) -> tuple[Array, Array]:
+    """Middle and end joint (3,) of a limb that reaches for ``goal`` and bends towards ``pole``."""
+    towards = _unit(goal - root)
+    reach_mm = sqrt(float(((goal - root) ** 2).sum()))
+    reach_mm = min(max(reach_mm, 0.30 * (upper_mm + lower_mm)), 0.995 * (upper_mm + lower_mm))
+    along_mm = (upper_mm**2 - lower_mm**2 + reach_mm**2) / (2 * reach_mm)
+    aside = _unit(pole - (pole * towards).sum() * towards)
+    middle = root + along_mm * towards + sqrt(upper_mm**2 - along_mm**2) * aside
+    return middle, root + reach_mm * towards
+
+
+def _turn(yaw: float, pitch: float, roll: float) -> Array:
+    """Rotation (3, 3): roll about x, then pitch about y (positive leans forward), then yaw."""
+    cz, sz, cy, sy, cx, sx = cos(yaw), sin(yaw), cos(pitch), sin(pitch), cos(roll), sin(roll)
+    about_z = np.array(((cz, -sz, 0.0), (sz, cz, 0.0), (0.0, 0.0, 1.0)))
+    about_y = np.array(((cy, 0.0, sy), (0.0, 1.0, 0.0), (-sy, 0.0, cy)))
+    about_x = np.array(((1.0, 0.0, 0.0), (0.0, cx, -sx), (0.0, sx, cx)))
+    rotation: Array = about_z @ about_y @ about_x
+    return rotation
+
+
+def _unit(vector: Array) -> Array:
+    """The vector at length 1."""
+    scaled: Array = vector / sqrt(float((vector * vector).sum()))
+    return scaled

@@ -1,0 +1,137 @@
+"""The empty room behind the person: floor and walls, different for every seed and camera."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convnextpose_check.geometry import Camera
+
+Array = NDArray[Any]
+
+HALF_LENGTHS_MM = (3600.0, 6200.0)
+"""The walls stand at plus and minus these x and y in world coordinates."""
+TILE_MM = 900.0
+"""Grain of the random texture."""
+
+
+class Rays:
+    """One viewing ray per pixel, (x, y, 1) in camera coordinates, and the camera it starts from."""
+
+    def __init__(self, camera: Camera, columns_px: Array, rows_px: Array) -> None:
+        """Take rays through these pixel columns (W,) and rows (H,)."""
+        focal, centre = camera.focal_px.astype(float), camera.centre_px.astype(float)
+        self.x: Array = ((columns_px - centre[0]) / focal[0])[None, :]
+        self.y: Array = ((rows_px - centre[1]) / focal[1])[:, None]
+        self.rotation: Array = camera.rotation.astype(float)
+        # The camera's position in the world is -R^T t; summed by hand, see drawing.py.
+        self.position_mm: Array = -(
+            self.rotation * camera.translation_mm.astype(float)[:, None]
+        ).sum(axis=0)
+
+    def world_axis(self, axis: int) -> Array:
+        """The rays' component along a world axis, (H, W)."""
+        column = self.rotation[:, axis]
+        along: Array = self.x * column[0] + self.y * column[1] + column[2]
+        return along
+
+    def floor_mm(self) -> tuple[Array, Array, Array]:
+        """Where rays meet the floor: depth, world x and y; infinite depth above the horizon."""
+        down = -self.world_axis(2)
+        depth = np.full(down.shape, np.inf)
+        np.divide(self.position_mm[2], down, out=depth, where=down > 1e-6)
+        reach = np.where(np.isfinite(depth), depth, 0.0)
+        x_mm = self.position_mm[0] + reach * self.world_axis(0)
+        return depth, x_mm, self.position_mm[1] + reach * self.world_axis(1)
+
+
+def room_image(camera: Camera, width_px: int, height_px: int, seed: int) -> Array:
+    """The room as the camera sees it, (H, W, 3) uint8, blue first. Do not write to it."""
+    numbers = (*camera.rotation.ravel(), *camera.translation_mm, *camera.focal_px)
+    key = tuple(float(number) for number in (*numbers, *camera.centre_px))
+    return _room_image(key, width_px, height_px, seed)
+
+
+@lru_cache(maxsize=2)
+def _room_image(key: tuple[float, ...], width_px: int, height_px: int, seed: int) -> Array:
+    """As :func:`room_image`, with a camera that can be remembered from one frame to the next."""
+    parts = np.array(key[:9]).reshape(3, 3), np.array(key[9:12])
+    camera = Camera(*parts, np.array(key[12:14]), np.array(key[14:16]))
+    # Every second pixel is enough for soft shades; the others are means of their neighbours.
+    columns_px = np.arange(0, width_px + 2, 2, dtype=float)
+    rows_px = np.arange(0, height_px + 2, 2, dtype=float)
+    coarse = softened(_shades(Rays(camera, columns_px, rows_px), seed), 1.0)
+    fine = np.empty((height_px, width_px, 3), dtype=np.uint8)
+    wide = np.empty((len(rows_px), width_px, 3))
+    wide[:, 0::2] = coarse[:, : (width_px + 1) // 2]
+    wide[:, 1::2] = 0.5 * (coarse[:, :-1] + coarse[:, 1:])[:, : width_px // 2]
+    fine[0::2] = (wide[: (height_px + 1) // 2] + 0.5).astype(np.uint8)
+    fine[1::2] = (0.5 * (wide[:-1] + wide[1:]) + 0.5)[: height_px // 2].astype(np.uint8)
+    return fine
+
+
+def softened(colours: Array, centre_weight: float) -> Array:
+    """The image (H, W, 3) slightly blurred, as a lens does it; its border pixels are kept."""
+    total = 2.0 + centre_weight
+    soft = colours.copy()
+    soft[1:-1] = (colours[:-2] + centre_weight * colours[1:-1] + colours[2:]) / total
+    both = soft.copy()
+    both[:, 1:-1] = (soft[:, :-2] + centre_weight * soft[:, 1:-1] + soft[:, 2:]) / total
+    return both
+
+
+def _shades(rays: Rays, seed: int) -> Array:
+    """Colours (H, W, 3) of the walls and the floor, 0 to 255."""
+    chance = np.random.Generator(np.random.PCG64(seed))
+    floor_colour = np.array((92.0, 112.0, 132.0)) + 30 * (chance.random(3) - 0.5)
+    wall_colour = np.array((150.0, 152.0, 152.0)) + 36 * (chance.random(3) - 0.5)
+    lattice = chance.random((24, 24))
+    depth, floor_x, floor_y = rays.floor_mm()
+    wall_depth, on_long_wall = _walls(rays)
+    on_floor = depth < wall_depth
+    wall_x = rays.position_mm[0] + wall_depth * rays.world_axis(0)
+    wall_y = rays.position_mm[1] + wall_depth * rays.world_axis(1)
+    wall_z = rays.position_mm[2] + wall_depth * rays.world_axis(2)
+    across = np.where(on_floor, floor_x, np.where(on_long_wall, wall_y, wall_x))
+    other = np.where(on_floor, floor_y, wall_z)
+    grain = _texture(lattice, across / TILE_MM + 40.0, other / TILE_MM + 40.0)
+    # The floor darkens towards the walls, a wall towards the floor; two walls differ in light.
+    far = np.minimum((floor_x * floor_x + floor_y * floor_y) / 6.0e7, 1.0)
+    high = np.minimum(np.maximum(wall_z, 0.0) / 3000.0, 1.0)
+    floor_light = (1.06 - 0.34 * far) * (0.88 + 0.24 * grain)
+    wall_light = (0.74 + 0.26 * high) * np.where(on_long_wall, 0.90, 1.0) * (0.92 + 0.16 * grain)
+    wall_light = np.where(wall_z < 110.0, 0.55, wall_light)
+    colours = np.where(
+        on_floor[..., None],
+        floor_colour * floor_light[..., None],
+        wall_colour * wall_light[..., None],
+    )
+    return np.minimum(np.maximum(colours, 0.0), 254.0)
+
+
+def _walls(rays: Rays) -> tuple[Array, Array]:
+    """Depth (H, W) of the nearest wall, and whether it is one of the long walls."""
+    depths = []
+    for axis in (0, 1):
+        along = rays.world_axis(axis)
+        wall_mm = np.where(along >= 0, HALF_LENGTHS_MM[axis], -HALF_LENGTHS_MM[axis])
+        safe = np.where(np.abs(along) < 1e-9, 1e-9, along)
+        depths.append((wall_mm - rays.position_mm[axis]) / safe)
+    return np.minimum(depths[0], depths[1]), depths[0] < depths[1]
+
+
+def _texture(lattice: Array, u: Array, v: Array) -> Array:
+    """Smooth values in [0, 1] between the lattice's random ones, repeating at its size."""
+    size = lattice.shape[0]
+    u_cell, v_cell = np.floor(u), np.floor(v)
+    u_part, v_part = u - u_cell, v - v_cell
+    u_part, v_part = (part * part * (3.0 - 2.0 * part) for part in (u_part, v_part))
+    left, top = u_cell.astype(np.int64) % size, v_cell.astype(np.int64) % size
+    right, bottom = (left + 1) % size, (top + 1) % size
+    upper = lattice[top, left] * (1.0 - u_part) + lattice[top, right] * u_part
+    lower = lattice[bottom, left] * (1.0 - u_part) + lattice[bottom, right] * u_part
+    mixed: Array = upper * (1.0 - v_part) + lower * v_part
+    return mixed

@@ -1,0 +1,65 @@
+"""Human3.6M's joints, bones and actions, as the published models order them."""
+
+from __future__ import annotations
+
+JOINTS = (
+    "Pelvis",
+    "R_Hip",
+    "R_Knee",
+    "R_Ankle",
+    "L_Hip",
+    "L_Knee",
+    "L_Ankle",
+    "Torso",
+    "Neck",
+    "Nose",
+    "Head",
+    "L_Shoulder",
+    "L_Elbow",
+    "L_Wrist",
+    "R_Shoulder",
+    "R_Elbow",
+    "R_Wrist",
+    "Thorax",
+)
+"""The 17 joints of Human3.6M, and the thorax that the authors append (mean of the shoulders)."""
+
+ROOT = JOINTS.index("Pelvis")
+LEFT_SHOULDER = JOINTS.index("L_Shoulder")
+RIGHT_SHOULDER = JOINTS.index("R_Shoulder")
+ANNOTATED_JOINTS = 17
+"""Joints in the annotation files, and the joints that count in the error: all but the thorax."""
+
+FLIP_PAIRS = ((1, 4), (2, 5), (3, 6), (14, 11), (15, 12), (16, 13))
+"""Right and left joints that change places in a mirrored image."""
+
+MIRRORED = tuple(
+    next((a + b - joint for a, b in FLIP_PAIRS if joint in (a, b)), joint)
+    for joint in range(len(JOINTS))
+)
+"""For each joint, the joint that takes its place in a mirrored image."""
+
+BONES = (
+    (0, 7), (7, 8), (8, 9), (9, 10), (8, 11), (11, 12), (12, 13), (8, 14),
+    (14, 15), (15, 16), (0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6),
+)  # fmt: skip
+"""Pairs of joints that a drawn skeleton connects."""
+
+ACTIONS = {
+    2: "Directions",
+    3: "Discussion",
+    4: "Eating",
+    5: "Greeting",
+    6: "Phoning",
+    7: "Posing",
+    8: "Purchases",
+    9: "Sitting",
+    10: "SittingDown",
+    11: "Smoking",
+    12: "Photo",
+    13: "Waiting",
+    14: "Walking",
+    15: "WalkDog",
+    16: "WalkTogether",
+}
+"""Action names by Human3.6M's action index."""

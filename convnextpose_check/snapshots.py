@@ -1,0 +1,53 @@
+"""Modern ``.pth`` files for the authors' own tools, written from any archive.
+
+``model_dump/snapshot_<epoch>.pth`` holds ``epoch`` and ``network`` with the prefix and the modern
+head keys that the authors' ``main/test.py`` loads. That script looks for ``.pth.tar``, so the same
+file is there under that name too.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from convnextpose_check.checkpoint import Checkpoint
+from convnextpose_check.files import written_whole
+from convnextpose_check.keymap import to_modern, with_prefix
+
+
+def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> Path:
+    """Write the checkpoint under ``results_dir/model_dump`` and return the path of the ``.pth``.
+
+    A name that another variant's snapshot of the same epoch already has, or a file that this
+    suite did not write, is left alone: the snapshot then goes to ``model_dump/<variant>/``.
+    """
+    import torch
+
+    dump = results_dir / "model_dump"
+    name = f"snapshot_{checkpoint.epoch}.pth"
+    path = dump / name
+    if path.exists() and _variant_of(path) != variant:
+        path = dump / variant / name
+    content = {
+        "epoch": checkpoint.epoch,
+        "network": with_prefix(to_modern(checkpoint.network)),
+        "variant": variant,
+        "source_sha256": checkpoint.sha256,
+    }
+    with written_whole(path) as temporary:
+        torch.save(content, temporary)
+    with written_whole(path.with_suffix(".pth.tar")) as temporary:
+        temporary.unlink()
+        os.link(path, temporary)
+    return path
+
+
+def _variant_of(path: Path) -> Any:
+    """The variant that an existing snapshot says it holds, None where this suite did not write it."""
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True).get("variant")
+    except Exception:  # whatever it is, it is not ours to overwrite
+        return None

@@ -1,0 +1,139 @@
+"""The figures of each variant, read from one data file.
+
+``variants.json`` beside this module describes the published models. Another file of the same form
+lets a user judge models of their own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+
+PUBLISHED_FILE = Path(__file__).with_name("variants.json")
+
+Protocol = Literal[1, 2]
+
+
+class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the network is built of; ``head_upsamplings`` of the three head layers upsample."""
+
+    backbone: str
+    blocks: tuple[int, int, int, int]
+    channels: tuple[int, int, int, int]
+    head_channels: int
+    head_upsamplings: Literal[0, 1, 2, 3]
+    depth_bins: int
+    joints: int
+
+    @property
+    def heatmap_side(self) -> int:
+        """Height and width of the heatmaps in cells: the backbone's 8, doubled."""
+        return 8 * 2**self.head_upsamplings
+
+    @property
+    def grid_whd(self) -> tuple[int, int, int]:
+        """Cells of a joint's volume along x, y and depth."""
+        return self.heatmap_side, self.heatmap_side, self.depth_bins
+
+
+class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A published number and where it stands.
+
+    ``information_only`` holds the reason why the number is shown beside what was obtained but
+    never decides a verdict.
+    """
+
+    value: float
+    source: str
+    information_only: str | None = None
+
+
+class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the paper reports for the variant; a figure that it does not give is null."""
+
+    parameters_millions: Figure | None
+    gmacs: Figure | None
+    mpjpe_mm: Figure | None
+    pa_mpjpe_mm: Figure | None
+
+    def error_mm(self, protocol: Protocol) -> Figure | None:
+        """MPJPE under protocol 2, PA-MPJPE under protocol 1."""
+        return self.mpjpe_mm if protocol == 2 else self.pa_mpjpe_mm
+
+
+class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is known of the variant's file.
+
+    ``folder`` is the top folder inside the archive, ``bytes`` the size to expect, give or take
+    half a percent.
+    """
+
+    file_name: str
+    epoch: int
+    head_keys: Literal["modern", "legacy"]
+    drive_id: str | None = None
+    folder: str = "archive"
+    bytes: int | None = None
+
+
+class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One model: architecture, exact counts, the paper's figures and its checkpoint.
+
+    ``parameters`` counts trainable numbers, ``state_elements`` all of the state dict with the
+    BatchNorm buffers, ``multiply_adds`` the convolutions for one image.
+    """
+
+    name: str
+    architecture: Architecture
+    parameters: int
+    state_elements: int
+    multiply_adds: int
+    paper: Paper
+    checkpoint: CheckpointFacts
+
+
+class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All variants of one variants file."""
+
+    about: str
+    variants: tuple[Variant, ...]
+    drive_folder: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(variant.name for variant in self.variants)
+
+    def __getitem__(self, name: str) -> Variant:
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        raise ConvNeXtPoseCheckError(
+            "unknown-variant",
+            f"no variant is named '{name}'",
+            f"Choose from {', '.join(self.names)}",
+        )
+
+
+def read_catalogue(path: Path = PUBLISHED_FILE) -> Catalogue:
+    """Read and validate a variants file.
+
+    Raises ``ConvNeXtPoseCheckError`` (``variants-file``) for a file that is missing, is not JSON,
+    lacks a field, has one too many, or names a variant twice.
+    """
+    try:
+        catalogue = msgspec.json.decode(path.read_bytes(), type=Catalogue)
+    except OSError as error:
+        problem = f"cannot read the variants file {path}: {error.strerror}"
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        problem = f"the variants file {path} does not have the expected form: {error}"
+    else:
+        if catalogue.names and len(set(catalogue.names)) == len(catalogue.names):
+            return catalogue
+        problem = f"the variants file {path} must name at least one variant, each once"
+    raise ConvNeXtPoseCheckError(
+        "variants-file", problem, f"Compare it with {PUBLISHED_FILE}, whose form it must have"
+    )
