@@ -64,7 +64,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     _check_pickle(repacked.pickle, path)
     try:
         content = torch.load(repacked.archive, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen types here, and some of its advice is unsafe
+    except Exception as error:  # noqa: BLE001 - torch raises a dozen types, with unsafe advice
         raise ConvNeXtPoseCheckError(
             "bad-pickle",
             f"{path} has a data.pkl that torch cannot load ({type(error).__name__})",
@@ -82,7 +82,7 @@ def _check_pickle(pickle: bytes, path: Path) -> None:
         )
     try:
         opcodes = [(opcode.name, argument) for opcode, argument, _ in pickletools.genops(pickle)]
-    except Exception as error:  # a broken pickle raises whatever its opcode's reader meets
+    except Exception as error:  # noqa: BLE001 - a broken pickle raises whatever it meets
         raise ConvNeXtPoseCheckError(
             "bad-pickle", f"{path} has a data.pkl that is no pickle ({error})", DOWNLOAD_AGAIN
         ) from None

@@ -114,9 +114,7 @@ def _members_sha256(members: list[_Member]) -> str:
     return digest.hexdigest()
 
 
-def _open(
-    stream: IO[bytes], path: Path, stack: ExitStack, depth: int
-) -> tuple[str, list[_Member]]:
+def _open(stream: IO[bytes], path: Path, stack: ExitStack, depth: int) -> tuple[str, list[_Member]]:
     """Tell the container by its first bytes, never by its name, and find the checkpoint in it."""
     head = stream.read(TAR_MAGIC_OFFSET + len(TAR_MAGIC))
     size = stream.seek(0, io.SEEK_END)
@@ -200,7 +198,8 @@ def _read_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path
 
 def _tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[_Member]:
     try:
-        archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r:*"))
+        archive = tarfile.open(fileobj=stream, mode="r:*")  # noqa: SIM115 - closed by the stack
+        stack.enter_context(archive)
         for info in archive:
             if info.isfile():
                 yield _Member(info.name, info.size, partial(_read_tar_member, archive, info, path))

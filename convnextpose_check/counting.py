@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from convnextpose_check.network import INPUT_SIDE_PX, ConvNeXtPose
+from convnextpose_check.geometry import INPUT_SIDE_PX
 from convnextpose_check.variants import Architecture
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+
+    from convnextpose_check.network import ConvNeXtPose
 
 
 def parameter_count(network: Module) -> int:
@@ -43,6 +45,8 @@ def multiply_add_count(network: Module) -> int:
 def skeleton_network(architecture: Architecture) -> ConvNeXtPose:
     """The network without storage: shapes and costs only, on torch's meta device."""
     import torch
+
+    from convnextpose_check.network import ConvNeXtPose
 
     with torch.device("meta"):
         return ConvNeXtPose(architecture).eval()

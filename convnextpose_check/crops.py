@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convnextpose_check.geometry import Array
+from convnextpose_check.geometry import INPUT_SIDE_PX, Array
 from convnextpose_check.human36m import Sample
-from convnextpose_check.network import INPUT_SIDE_PX
 
 if TYPE_CHECKING:
     from torch import Tensor

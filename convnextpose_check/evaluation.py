@@ -17,13 +17,14 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.geometry import Array
 from convnextpose_check.human36m import Dataset, Exclusion
 from convnextpose_check.metrics import joint_errors_mm
-from convnextpose_check.network import ConvNeXtPose
 from convnextpose_check.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS, MIRRORED
 from convnextpose_check.variants import Protocol
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from convnextpose_check.network import ConvNeXtPose
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,13 @@ def evaluate(
     flip: bool,
     batch_size: int,
     workers: int,
-    on_progress: Callable[[int], None] = lambda samples: None,
+    on_progress: Callable[[int], None] = lambda _count: None,
 ) -> Evaluation:
     """Predict every sample and measure it; ``on_progress`` hears of each batch's samples.
 
     An image that cannot be decoded is left out and named in the result, which is then not
-    complete. Raises ``ConvNeXtPoseCheckError`` (``no-data``) if none can be decoded.
+    complete. Raises ``ConvNeXtPoseCheckError``: ``no-data`` if none can be decoded,
+    ``not-finite`` if the network answers with NaN.
     """
     import torch
 
@@ -97,6 +99,12 @@ def evaluate(
         if readable:
             pixels = torch.from_numpy(np.stack([pixels_rgb for _, pixels_rgb in readable]))
             cells_xyz = predict(network, to_input(pixels.to(device)), flip=flip).cpu().numpy()
+            if not np.isfinite(cells_xyz).all():
+                raise ConvNeXtPoseCheckError(
+                    "not-finite",
+                    f"the network answers {readable[0][0].sample.path.name} or a near one with NaN",
+                    "Check the weights",
+                )
             for (crop, _), cells in zip(readable, cells_xyz, strict=True):
                 measured.append(crop)
                 errors_mm.append(joint_errors_mm(cells, crop.sample, grid_whd, dataset.protocol))

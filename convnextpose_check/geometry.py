@@ -16,6 +16,9 @@ from convnextpose_check.skeleton import LEFT_SHOULDER, RIGHT_SHOULDER
 
 Array = NDArray[Any]
 
+INPUT_SIDE_PX = 256
+"""The network reads square crops of this side."""
+
 BOX_MARGIN = 1.25
 """A squared box grows by this factor before the crop."""
 

@@ -38,7 +38,7 @@ def key_style(keys: Iterable[str]) -> KeyStyle:
     if len(styles) == 2:
         raise ConvNeXtPoseCheckError(
             "half-mapped",
-            f"the keys mix both styles: '{styles['legacy']}' is legacy, '{styles['modern']}' modern",
+            f"the keys mix styles: '{styles['legacy']}' is legacy, '{styles['modern']}' is modern",
             "Start again from the file as published",
         )
     if not styles:
@@ -70,9 +70,11 @@ def without_prefix(state: Mapping[str, T]) -> dict[str, T]:
         raise ConvNeXtPoseCheckError(
             "half-mapped", f"'{bare[0]}' lacks the prefix '{DATA_PARALLEL_PREFIX}' that others have"
         )
-    return dict(state) if bare else {
-        key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()
-    }
+    return (
+        dict(state)
+        if bare
+        else {key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()}
+    )
 
 
 def with_prefix(state: Mapping[str, T]) -> dict[str, T]:

@@ -38,6 +38,7 @@ class Layout:
     rootnet: tuple[Path, ...]
 
     def annotation(self, subject: int, part: Part) -> Path:
+        """The path of an annotation file."""
         return self.annotations[annotation_name(subject, part)]
 
     def rootnet_for(self, subjects: tuple[int, ...]) -> Path:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from convnextpose_check.counting import skeleton_network
 from convnextpose_check.keymap import to_modern, without_prefix
-from convnextpose_check.network import ConvNeXtPose
 from convnextpose_check.variants import Architecture, Catalogue
 
 if TYPE_CHECKING:
     import torch
 
     from convnextpose_check.checkpoint import StateDict
+    from convnextpose_check.network import ConvNeXtPose
 
 
 def modern_state(network: StateDict) -> StateDict:
@@ -21,7 +21,7 @@ def modern_state(network: StateDict) -> StateDict:
     return to_modern(without_prefix(network))
 
 
-@lru_cache(maxsize=None)
+@cache
 def expected_layout(architecture: Architecture) -> dict[str, tuple[torch.dtype, torch.Size]]:
     """Dtype and shape of every key that a state dict of this architecture has, in order."""
     state = skeleton_network(architecture).state_dict()
@@ -64,6 +64,8 @@ def build_network(
     architecture: Architecture, state: StateDict, device: torch.device
 ) -> ConvNeXtPose:
     """The network in evaluation mode with the given weights, loaded strictly."""
+    from convnextpose_check.network import ConvNeXtPose
+
     network = ConvNeXtPose(architecture)
     network.load_state_dict(dict(state), strict=True)
     return network.eval().to(device)

@@ -6,14 +6,13 @@ checkpoint loads with ``load_state_dict(..., strict=True)``.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from convnextpose_check.variants import Architecture
-
-INPUT_SIDE_PX = 256
-"""The network reads square crops of this side."""
 
 UPSAMPLING = 2
 """Each upsampling head layer doubles height and width."""
@@ -42,7 +41,7 @@ class Backbone(nn.Module):
         stem = nn.Sequential(nn.Conv2d(3, channels[0], 4, stride=4), nn.BatchNorm2d(channels[0]))
         between = (
             nn.Sequential(nn.BatchNorm2d(before), nn.Conv2d(before, after, 2, stride=2))
-            for before, after in zip(channels, channels[1:], strict=False)
+            for before, after in pairwise(channels)
         )
         self.downsample_layers = nn.ModuleList([stem, *between])
         self.stages = nn.ModuleList(

@@ -8,6 +8,7 @@ file is there under that name too.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,18 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
         torch.save(content, temporary)
     with written_whole(path.with_suffix(".pth.tar")) as temporary:
         temporary.unlink()
-        os.link(path, temporary)
+        try:
+            os.link(path, temporary)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, temporary)
     return path
 
 
 def _variant_of(path: Path) -> Any:
-    """The variant that an existing snapshot says it holds, None where this suite did not write it."""
+    """The variant that an existing snapshot says it holds, None if it does not say."""
     import torch
 
     try:
         return torch.load(path, map_location="cpu", weights_only=True).get("variant")
-    except Exception:  # whatever it is, it is not ours to overwrite
+    except Exception:  # noqa: BLE001 - whatever it is, it is not ours to overwrite
         return None

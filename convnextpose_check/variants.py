@@ -105,6 +105,7 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The variants' names, in the file's order."""
         return tuple(variant.name for variant in self.variants)
 
     def __getitem__(self, name: str) -> Variant:

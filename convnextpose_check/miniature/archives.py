@@ -13,7 +13,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check.keymap import DATA_PARALLEL_PREFIX, to_legacy, with_prefix
+from convnextpose_check.keymap import to_legacy, with_prefix
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.variants import Variant
 

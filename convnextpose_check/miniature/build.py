@@ -7,14 +7,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import convnextpose_check
 from convnextpose_check.miniature.archives import write_archive
-from convnextpose_check.miniature.dataset import write_dataset
+from convnextpose_check.miniature.dataset import test_image_count, write_dataset
+from convnextpose_check.progress import progress_bar
 from convnextpose_check.variants import read_catalogue
 
 SHAPING_SOURCES = ("geometry.py", "keymap.py", "network.py", "skeleton.py", "variants.json")
@@ -37,9 +38,7 @@ class Miniature:
         return self.folder / "checkpoints"
 
 
-def cached_miniature(
-    cameras_file: Path, on_step: Callable[[int, int], None] = lambda _done, _total: None
-) -> Miniature:
+def cached_miniature(cameras_file: Path, progress_stream: TextIO | None = None) -> Miniature:
     """The miniature in the user's cache, generated there if this version of it is not yet.
 
     It takes its place in one move, so that an interrupted or a second run never sees half of it.
@@ -48,7 +47,7 @@ def cached_miniature(
     if not folder.is_dir():
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
         try:
-            _generate(Miniature(building), cameras_file, on_step)
+            _generate(Miniature(building), cameras_file, progress_stream)
             with suppress(OSError):  # another run was faster, and its files are the same
                 building.rename(folder)
         finally:
@@ -56,19 +55,12 @@ def cached_miniature(
     return Miniature(folder)
 
 
-def _generate(
-    miniature: Miniature, cameras_file: Path, on_step: Callable[[int, int], None]
-) -> None:
-    variants = read_catalogue().variants
+def _generate(miniature: Miniature, cameras_file: Path, stream: TextIO | None) -> None:
     miniature.checkpoints.mkdir()
-    write_dataset(
-        miniature.dataset,
-        json.loads(cameras_file.read_text()),
-        lambda done, total: on_step(done, total + len(variants)),
-    )
-    for variant in variants:
+    for variant in read_catalogue().variants:
         write_archive(variant, miniature.checkpoints / variant.checkpoint.file_name)
-        on_step(1, 1)
+    with progress_bar(stream, "drawing the miniature", test_image_count()) as advance:
+        write_dataset(miniature.dataset, json.loads(cameras_file.read_text()), advance)
 
 
 def _cache_folder() -> Path:
@@ -89,7 +81,8 @@ def _digest(cameras_file: Path) -> str:
     import cv2
 
     package = Path(convnextpose_check.__file__).parent
-    sources = [*sorted((package / "miniature").glob("*.py")), *(package / s for s in SHAPING_SOURCES)]
+    sources = sorted((package / "miniature").glob("*.py"))
+    sources += [package / name for name in SHAPING_SOURCES]
     digest = hashlib.sha256(f"jpeg by OpenCV {cv2.__version__}".encode())
     for file in [*sources, cameras_file]:
         digest.update(file.read_bytes())

@@ -1,7 +1,7 @@
 """Writes the miniature data set in the layout of the authors' Human3.6M.
 
-Sequences, file names, annotations and joint files are as in the real set; every frame is listed, but
-only the test frames have an image. The same call always writes the same bytes.
+Sequences, file names, annotations and joint files are as in the real set; every frame is listed,
+but only the test frames have an image. The same call always writes the same bytes.
 """
 
 from __future__ import annotations
@@ -89,18 +89,22 @@ def sequences(subject: int) -> Iterator[Sequence]:
             yield Sequence(subject, action, subaction, 1 + (action + 2 * subaction + subject) % 4)
 
 
+def test_image_count() -> int:
+    """How many images ``write_dataset`` draws."""
+    return sum(len(s.test_frames) for subject in SUBJECTS for s in sequences(subject))
+
+
 def write_dataset(
     root: Path,
     cameras: Mapping[str, Any],
-    on_image: Callable[[int, int], None] | None = None,
+    on_image: Callable[[int], None] = lambda _count: None,
 ) -> None:
     """Write images, annotations and RootNet's file below ``root``.
 
-    ``cameras`` is the content of ``h36m_cameras.json``. ``on_image`` is told after each image how
-    many of how many are done.
+    ``cameras`` is the content of ``h36m_cameras.json``. ``on_image`` is called with 1
+    after each image.
     """
-    total = sum(len(s.test_frames) for subject in SUBJECTS for s in sequences(subject))
-    done, image_id = 0, FIRST_IMAGE_ID
+    image_id = FIRST_IMAGE_ID
     rootnet: list[dict[str, Any]] = []
     for subject in SUBJECTS:
         entries = cameras[f"S{subject}"]
@@ -124,9 +128,7 @@ def write_dataset(
                 if frame in sequence.test_frames:
                     rootnet.append(_rootnet_record(image_id, box, joints_cam_mm[0], size_px))
                     _write_image(root, sequence, frame, joints_cam_mm, camera, size_px)
-                    done += 1
-                    if on_image is not None:
-                        on_image(done, total)
+                    on_image(1)
                 image_id += 1
             joints_3d.setdefault(str(sequence.action), {})[str(sequence.subaction)] = poses
         stem = root / "annotations" / f"Human36M_subject{subject}"

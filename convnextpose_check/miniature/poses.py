@@ -54,7 +54,7 @@ def pose_world_mm(subject: int, action: int, subaction: int, frame: int) -> NDAr
     x_mm, y_mm, heading = _place(posture, chance, seconds, action + 17 * subaction + 5 * subject)
     x_mm, y_mm = EDGE_PLACES_MM.get((subject, action, subaction), (x_mm, y_mm))
     world_mm = body_mm * SUBJECT_SCALE[subject] @ _turn(heading, 0.0, 0.0).T
-    return np.asarray(world_mm + (x_mm, y_mm, 0.0), dtype=np.float64)
+    return np.asarray(world_mm + np.array([x_mm, y_mm, 0.0]), dtype=np.float64)
 
 
 @lru_cache(maxsize=64)

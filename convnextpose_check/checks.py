@@ -1,0 +1,274 @@
+"""Everything that is asserted about a subject: each check returns what it obtained or raises.
+
+A failed check is a ``CheckFailedError`` that says obtained, expected, where, and what to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from convnextpose_check.checkpoint import Checkpoint, StateDict
+from convnextpose_check.counting import multiply_add_count, parameter_count, state_element_count
+from convnextpose_check.crops import warp_box
+from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.evaluation import Evaluation
+from convnextpose_check.geometry import INPUT_SIDE_PX
+from convnextpose_check.human36m import Dataset
+from convnextpose_check.keymap import key_style, to_legacy, to_modern, with_prefix
+from convnextpose_check.models import identify, layout_difference, modern_state
+from convnextpose_check.variants import Catalogue, Figure, Variant
+from convnextpose_check.verdicts import Judgement
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from convnextpose_check.network import ConvNeXtPose
+
+GMACS_SLACK = 0.05
+"""Other tools also count BatchNorm or upsampling; a wrong upsampling is off by 0.2 or more."""
+
+MAX_BATCHNORM_VARIANCE = 1e12
+"""Far above what 0 to 255 pixels produce; a channel that is always zero has a variance of 0."""
+
+WARP_SHA256 = "915caa2d962e16dcc26eae0b88552939f1de308380a77524b49e5a37377d4a66"
+"""Of the pattern in ``check_interpolation``, warped by OpenCV 4 (the same from 4.10 to 4.14)."""
+
+T = TypeVar("T")
+
+
+def check_interpolation() -> str:
+    """OpenCV warps as it did when the paper's figures were made; returns its version.
+
+    OpenCV 5 interpolates differently: a few grey levels in some three percent of the pixels.
+    """
+    import cv2
+
+    rows, columns, channels = np.indices((400, 300, 3))
+    pattern = (rows * rows * 3 + columns * 7 + rows * columns + channels * 91) % 256
+    warped = warp_box(pattern.astype(np.uint8), np.array([-20.25, 11.5, 333.3, 333.3]))
+    if hashlib.sha256(warped.tobytes()).hexdigest() != WARP_SHA256:
+        raise CheckFailedError(
+            "interpolation",
+            f"OpenCV {cv2.__version__} interpolates unlike OpenCV 4, with which the paper's figures"
+            " were made",
+            "Install it with: pip install 'opencv-python-headless>=4.10,<5'",
+        )
+    return str(cv2.__version__)
+
+
+def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Catalogue) -> str:
+    """The file holds the variant it is used as, told from keys, dtypes and shapes alone."""
+    state = modern_state(checkpoint.network)
+    found = identify(state, catalogue)
+    if variant.name in found:
+        return variant.name
+    if found:
+        raise CheckFailedError(
+            "wrong-variant",
+            f"{checkpoint.path} is used as {variant.name} but holds {' or '.join(found)}",
+            f"Give the file of {variant.name}, {variant.checkpoint.file_name}, in its place",
+        )
+    raise CheckFailedError(
+        "wrong-layout",
+        f"{checkpoint.path} is not a {variant.name}:"
+        f" {layout_difference(state, variant.architecture)}",
+        "Compare the file with the one on Drive; a model of your own needs a --variants-file",
+    )
+
+
+def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
+    """The epoch in the file's content is the published one; names cannot be relied on."""
+    return _equal("epoch", checkpoint.epoch, variant.checkpoint.epoch, str(checkpoint.path))
+
+
+def check_weights_are_finite(state: StateDict, where: str) -> int:
+    """No weight is NaN or infinite; returns how many numbers were looked at."""
+    for key, tensor in state.items():
+        wrong = int((~tensor.isfinite()).sum())
+        if wrong:
+            raise CheckFailedError(
+                "not-finite",
+                f"{wrong} of {tensor.numel()} numbers in '{key}' of {where} are NaN or infinite:"
+                " expected none",
+                "Download the file again",
+            )
+    return state_element_count(state)
+
+
+def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, float]:
+    """Every running variance is one that a BatchNorm can have; returns the smallest and largest."""
+    ends: list[float] = []
+    for key, tensor in state.items():
+        if key.endswith(".running_var"):
+            low, high = float(tensor.min()), float(tensor.max())
+            if not 0 <= low <= high < MAX_BATCHNORM_VARIANCE:
+                raise CheckFailedError(
+                    "implausible-variance",
+                    f"'{key}' of {where} goes from {low:g} to {high:g}: expected variances from 0"
+                    f" to {MAX_BATCHNORM_VARIANCE:g}",
+                    "Download the file again",
+                )
+            ends += [low, high]
+    return min(ends), max(ends)
+
+
+def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
+    """Renaming there and back gives the same names, order and tensors; returns the file's style."""
+    state = checkpoint.network
+    style = key_style(state)
+    there, back = (to_modern, to_legacy) if style == "legacy" else (to_legacy, to_modern)
+    returned = back(there(state))
+    same = list(returned) == list(state) and all(returned[key] is state[key] for key in state)
+    if not same or len(there(state)) != len(state) or key_style(there(state)) == style:
+        raise CheckFailedError(
+            "round-trip",
+            f"mapping the keys of {checkpoint.path} from {style} and back changes them",
+            "This is a defect of the key map",
+        )
+    return style
+
+
+def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
+    """The written ``.pth`` loads safely and holds the checkpoint's numbers; returns its size."""
+    import torch
+
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    expected = with_prefix(modern_state(checkpoint.network))
+    obtained = content["network"]
+    if content["epoch"] != checkpoint.epoch or list(obtained) != list(expected):
+        raise CheckFailedError(
+            "snapshot", f"{path} does not have the epoch and keys of {checkpoint.path}"
+        )
+    for key, tensor in expected.items():
+        if not _same_bits(obtained[key], tensor):
+            raise CheckFailedError(
+                "snapshot", f"'{key}' in {path} differs from the one in {checkpoint.path}"
+            )
+    return path.stat().st_size
+
+
+def check_parameter_count(variant: Variant, network: ConvNeXtPose) -> int:
+    """Trainable parameters, exactly."""
+    return _equal("parameters", parameter_count(network), variant.parameters, variant.name)
+
+
+def check_state_element_count(variant: Variant, network: ConvNeXtPose) -> int:
+    """Numbers in the whole state dict with the BatchNorm buffers, exactly."""
+    obtained = state_element_count(network.state_dict())
+    return _equal("state dict elements", obtained, variant.state_elements, variant.name)
+
+
+def check_multiply_adds(variant: Variant, network: ConvNeXtPose) -> int:
+    """Multiply-adds of the convolutions, exactly: this settles how many head layers upsample."""
+    obtained = multiply_add_count(network)
+    return _equal("multiply-adds", obtained, variant.multiply_adds, variant.name)
+
+
+def check_paper_gmacs(variant: Variant, multiply_adds: int) -> float:
+    """The multiply-adds are those of the paper, to the slack between counting tools."""
+    gmacs = multiply_adds / 1e9
+    return _near("GMACs", gmacs, variant.paper.gmacs, GMACS_SLACK, variant.name)
+
+
+def check_paper_parameters(variant: Variant, parameters: int) -> float:
+    """The parameters round to the millions that the paper gives."""
+    millions = parameters / 1e6
+    return _near(
+        "million parameters", millions, variant.paper.parameters_millions, 0.005, variant.name
+    )
+
+
+def check_heatmap_grid(variant: Variant, network: ConvNeXtPose) -> tuple[int, ...]:
+    """The heatmaps have the variant's joints and cells: (J, D, H, W)."""
+    import torch
+
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        image = torch.zeros(1, 3, INPUT_SIDE_PX, INPUT_SIDE_PX, device=device)
+        obtained = tuple(network.heatmaps(image).shape[1:])
+    architecture = variant.architecture
+    columns, rows, bins = architecture.grid_whd
+    expected = (architecture.joints, bins, rows, columns)
+    return _equal("heatmap (joints, depth, height, width)", obtained, expected, variant.name)
+
+
+def check_dataset_is_complete(dataset: Dataset) -> int:
+    """Every sample of the protocol is there, action by action; returns their number."""
+    obtained, expected = dataset.per_action(), dataset.facts.per_action
+    short = [
+        f"{action} {obtained[action]} of {expected[action]}"
+        for action in expected
+        if obtained[action] != expected[action]
+    ]
+    if dataset.is_complete():
+        return len(dataset.samples)
+    reasons = sorted({exclusion.reason for exclusion in dataset.excluded})
+    raise CheckFailedError(
+        "incomplete-data",
+        f"{len(dataset.samples)} samples of protocol {dataset.protocol} below"
+        f" {dataset.layout.root}: expected {dataset.facts.samples}"
+        + (f" ({', '.join(short[:4])}{', ...' if len(short) > 4 else ''})" if short else "")
+        + (f"; {len(dataset.excluded)} excluded because {'; '.join(reasons)}" if reasons else ""),
+        "Without --limit, give the whole data set with --h36m-root; a subset is no reproduction",
+    )
+
+
+def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> int:
+    """Every sample of the protocol was predicted and measured; returns their number."""
+    if evaluation.complete:
+        return len(evaluation.image_ids)
+    unreadable = ", ".join(exclusion.file_name for exclusion in evaluation.unreadable[:4])
+    raise CheckFailedError(
+        "incomplete-evaluation",
+        f"{len(evaluation.image_ids)} samples were measured: expected {dataset.facts.samples}"
+        + (f"; cannot decode {len(evaluation.unreadable)}: {unreadable}" if unreadable else ""),
+        "Fetch what is missing again; a subset is no reproduction",
+    )
+
+
+def check_error_is_within(judgement: Judgement, tolerance_mm: float, where: str) -> float:
+    """MPJPE or PA-MPJPE is less than the tolerance from its reference; returns the difference."""
+    difference_mm = judgement.difference_mm
+    if judgement.not_judged or difference_mm is None or judgement.reference is None:
+        raise CheckFailedError(
+            "not-judged", f"{where} has {judgement.obtained_mm:.2f} mm, {judgement.verdict}"
+        )
+    if not abs(difference_mm) < tolerance_mm:
+        raise CheckFailedError(
+            "off-reference",
+            f"{where} has {judgement.obtained_mm:.4f} mm: expected"
+            f" {judgement.reference.value:.4f} +/- {tolerance_mm:g} mm"
+            f" ({judgement.reference.source}), the difference is {difference_mm:+.4f} mm",
+            "Compare settings, checkpoint hash and data digest in the report with those of a run"
+            " that passed",
+        )
+    return difference_mm
+
+
+def _equal(what: str, obtained: T, expected: T, where: str) -> T:
+    if obtained != expected:
+        raise CheckFailedError("count", f"{where} has {what} {obtained}: expected {expected}")
+    return obtained
+
+
+def _near(what: str, obtained: float, figure: Figure | None, slack: float, where: str) -> float:
+    if figure is None:
+        raise CheckFailedError("no-figure", f"the variants file gives {where} no {what}")
+    if not abs(obtained - figure.value) <= slack:
+        raise CheckFailedError(
+            "off-paper",
+            f"{where} has {obtained:.3f} {what}: expected {figure.value} +/- {slack}"
+            f" ({figure.source})",
+            "Check the number of head layers that upsample" if what == "GMACs" else "",
+        )
+    return obtained
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    import torch
+
+    return one.dtype == other.dtype and one.shape == other.shape and torch.equal(one, other)

@@ -1,0 +1,101 @@
+"""The recorded errors of the miniature, and the command that records them again.
+
+``python -m convnextpose_check.miniature.record fixtures`` evaluates the four models under every
+setting, prints what changed and rewrites ``fixtures/miniature.json`` for a person to review.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import product
+from pathlib import Path
+
+import msgspec
+
+from convnextpose_check.annotations import read_json
+from convnextpose_check.discovery import CheckpointFiles
+from convnextpose_check.evaluation import evaluate
+from convnextpose_check.files import write_text
+from convnextpose_check.human36m import BoxSource, DatasetFacts, load_dataset
+from convnextpose_check.miniature.build import cached_miniature
+from convnextpose_check.models import build_network, modern_state
+from convnextpose_check.progress import progress_bar
+from convnextpose_check.variants import Figure, Protocol, read_catalogue
+
+RECORD_FILE = "miniature.json"
+CAMERAS_FILE = "h36m_cameras.json"
+PROTOCOLS: tuple[Protocol, ...] = (1, 2)
+BOXES: tuple[BoxSource, ...] = ("gt", "rootnet")
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the miniature holds and what its models make of it.
+
+    ``errors_mm`` maps a setting, as ``setting_name`` writes it, to the error of each variant, which
+    a run must meet to ``tolerance_mm``.
+    """
+
+    about: str
+    tolerance_mm: float
+    dataset: DatasetFacts
+    errors_mm: dict[str, dict[str, float]]
+
+    def reference(self, setting: str, variant: str) -> Figure:
+        """The recorded error as the figure to compare with."""
+        return Figure(self.errors_mm[setting][variant], f"fixtures/{RECORD_FILE}")
+
+
+def read_record(fixtures: Path) -> Record:
+    """Read the record below the ``fixtures`` folder."""
+    return read_json(fixtures / RECORD_FILE, Record)
+
+
+def setting_name(protocol: Protocol, boxes: BoxSource, flip: bool) -> str:
+    """The key of a setting in the record."""
+    return f"protocol {protocol}, {boxes}, {'flip' if flip else 'no flip'}"
+
+
+def measure(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
+    """Evaluate every variant under every setting on the CPU."""
+    import torch
+
+    miniature = cached_miniature(fixtures / CAMERAS_FILE)
+    catalogue = read_catalogue()
+    files = CheckpointFiles([miniature.checkpoints], catalogue)
+    cpu = torch.device("cpu")
+    networks = {
+        variant.name: build_network(
+            variant.architecture, modern_state(files.load(variant.name).network), cpu
+        )
+        for variant in catalogue.variants
+    }
+    errors_mm: dict[str, dict[str, float]] = {}
+    for protocol, boxes, flip in product(PROTOCOLS, BOXES, (True, False)):
+        dataset = load_dataset(miniature.dataset, facts, protocol, boxes)
+        setting = setting_name(protocol, boxes, flip)
+        errors_mm[setting] = {}
+        for name, network in networks.items():
+            with progress_bar(sys.stderr, f"{setting}: {name}", len(dataset.samples)) as advance:
+                evaluation = evaluate(
+                    network, dataset, cpu, flip=flip, batch_size=4, workers=2, on_progress=advance
+                )
+            errors_mm[setting][name] = round(evaluation.error_mm, 6)
+    return errors_mm
+
+
+def main(fixtures: Path) -> None:
+    """Measure, print old and new side by side, and rewrite the record."""
+    path = fixtures / RECORD_FILE
+    record = read_record(fixtures)
+    measured = measure(fixtures, record.dataset)
+    for setting, errors_mm in measured.items():
+        for name, error_mm in errors_mm.items():
+            old = record.errors_mm.get(setting, {}).get(name, float("nan"))
+            print(f"{setting:28} {name:3} {old:12.6f} -> {error_mm:12.6f}")  # noqa: T201 - a command
+    content = json.loads(path.read_text()) | {"errors_mm": measured}
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,280 @@
+"""What a user can set: each option on the command line, or in the environment, or by default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.human36m import BoxSource
+from convnextpose_check.variants import PUBLISHED_FILE, Protocol
+from convnextpose_check.verdicts import TOLERANCES_MM
+
+Source = Literal["option", "environment", "default"]
+
+KAGGLE_INPUT = Path("/kaggle/input")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting; ``parse`` raises ValueError with what was expected."""
+
+    name: str
+    help: str
+    parse: Callable[[str], Any]
+    default: Any = None
+    shown_default: str = ""
+    metavar: str = "VALUE"
+    is_flag: bool = False
+    repeatable: bool = False
+
+    @property
+    def flag(self) -> str:
+        """As it is written on the command line."""
+        return f"--{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """As it is written in the environment."""
+        return f"CONVNEXTPOSE_{self.name.replace('-', '_').upper()}"
+
+    @property
+    def field(self) -> str:
+        """As it is called in ``Settings``."""
+        return self.name.replace("-", "_")
+
+    @property
+    def full_help(self) -> str:
+        """What it does, its default and its variable."""
+        return f"{self.help} [default: {self.shown_default or self.default}; ${self.variable}]"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, and in ``sources`` where each was read."""
+
+    h36m_root: Path | None
+    checkpoints: tuple[Path, ...]
+    variants: tuple[str, ...] | None
+    variants_file: Path
+    protocol: Protocol
+    bbox: BoxSource
+    no_flip: bool
+    device: str | None
+    batch_size: int | None
+    workers: int
+    gate: int
+    results_dir: Path
+    limit: int | None
+    sources: Mapping[str, Source]
+
+    @property
+    def flip(self) -> bool:
+        """Whether predictions are averaged with those of the mirrored crop."""
+        return not self.no_flip
+
+    def lines(self) -> list[str]:
+        """A line for every setting that was not left at its default."""
+        return [
+            f"{option.flag} {_shown(getattr(self, option.field))}, from"
+            f" {option.flag if self.sources[option.field] == 'option' else option.variable}"
+            for option in OPTIONS
+            if self.sources[option.field] != "default"
+        ]
+
+
+def read_settings(
+    given: Mapping[str, Sequence[str]], environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """Settings from the command line (lists of texts by field), the environment and the defaults.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-option``) that names the option or variable.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, Source] = {}
+    for option in OPTIONS:
+        texts: Sequence[str] = given.get(option.field) or ()
+        name, source = option.flag, "option"
+        if not texts and option.variable in environment:
+            text = environment[option.variable]
+            texts = text.split(os.pathsep) if option.repeatable else [text]
+            name, source = option.variable, "environment"
+        if not texts:
+            source, values[option.field] = "default", option.default
+        else:
+            try:
+                parsed = [option.parse(text) for text in texts]
+            except ValueError as error:
+                raise ConvNeXtPoseCheckError(
+                    "bad-option", f"{name} is '{texts[0]}': expected {error}", "Give such a value"
+                ) from None
+            values[option.field] = tuple(parsed) if option.repeatable else parsed[-1]
+        sources[option.field] = source  # type: ignore[assignment]  # one of the three literals
+    return Settings(**values, sources=sources)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value)
+
+
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise ValueError("a path")
+    return Path(text).expanduser()
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a name")
+    return text
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ValueError("a whole number from 1")
+    return number
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ValueError("names of variants with commas between them, such as XS,S")
+    return names
+
+
+def _switch(text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in words:
+        raise ValueError("1 or 0")
+    return words[text.lower()]
+
+
+def _protocol(text: str) -> int:
+    return int(_one_of("1", "2")(text))
+
+
+def _gate(text: str) -> int:
+    return int(_one_of(*(f"{mm}mm" for mm in TOLERANCES_MM))(text).removesuffix("mm"))
+
+
+_ON_KAGGLE = KAGGLE_INPUT if KAGGLE_INPUT.is_dir() else None
+
+OPTIONS = (
+    Option(
+        "h36m-root",
+        "folder with Human3.6M, in any of the known layouts; it is only read",
+        _path,
+        _ON_KAGGLE,
+        shown_default=f"{KAGGLE_INPUT} where it exists",
+        metavar="DIR",
+    ),
+    Option(
+        "checkpoints",
+        "folder or file with the authors' archives; may be given several times",
+        _path,
+        (_ON_KAGGLE,) if _ON_KAGGLE else (),
+        shown_default=f"{KAGGLE_INPUT} where it exists",
+        metavar="PATH",
+        repeatable=True,
+    ),
+    Option(
+        "variants",
+        "which variants to judge, such as XS,S",
+        _names,
+        shown_default="all",
+        metavar="NAMES",
+    ),
+    Option(
+        "variants-file",
+        "figures to judge by, in the form of the package's variants.json",
+        _path,
+        PUBLISHED_FILE,
+        shown_default="the paper's",
+        metavar="FILE",
+    ),
+    Option(
+        "protocol",
+        "2: subjects 9 and 11, MPJPE; 1: subject 11, PA-MPJPE",
+        _protocol,
+        2,
+        metavar="1|2",
+    ),
+    Option(
+        "bbox",
+        "boxes and root depth from the ground truth or from RootNet",
+        _one_of("gt", "rootnet"),
+        "gt",
+        metavar="gt|rootnet",
+    ),
+    Option(
+        "no-flip",
+        "do not average with the mirrored image",
+        _switch,
+        False,
+        shown_default="off",
+        is_flag=True,
+    ),
+    Option(
+        "device",
+        "device to run on, such as cuda, cuda:1 or cpu",
+        _text,
+        shown_default="cuda for the published models, cpu for the miniature",
+        metavar="NAME",
+    ),
+    Option(
+        "batch-size",
+        "images in a batch",
+        _positive,
+        shown_default="64 on cuda, 4 on cpu",
+        metavar="N",
+    ),
+    Option(
+        "workers",
+        "threads that read images",
+        _positive,
+        len(os.sched_getaffinity(0)),
+        shown_default="the number of cores",
+        metavar="N",
+    ),
+    Option(
+        "gate",
+        "the tolerance that fails the run when it is not reached",
+        _gate,
+        5,
+        shown_default="5mm",
+        metavar="|".join(f"{mm}mm" for mm in TOLERANCES_MM),
+    ),
+    Option(
+        "results-dir",
+        "folder for results, logs and the report",
+        _path,
+        Path("output"),
+        metavar="DIR",
+    ),
+    Option(
+        "limit",
+        "evaluate only N samples, spread evenly: a quick look that never passes",
+        _positive,
+        shown_default="no limit",
+        metavar="N",
+    ),
+)
+"""Every option; each is one field of ``Settings``."""

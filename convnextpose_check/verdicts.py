@@ -1,0 +1,68 @@
+"""From a difference in millimetres to a verdict, in the words of the Kaggle guide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from convnextpose_check.evaluation import Evaluation
+from convnextpose_check.variants import Figure
+
+TOLERANCES_MM = {1: "excellent", 2: "very good", 5: "acceptable"}
+"""A difference below the tolerance, either way, earns its word; from the last one on: review."""
+
+REVIEW = "review"
+
+
+def verdict_word(difference_mm: float) -> str:
+    """The guide's word for a difference, whichever its sign."""
+    words = [word for mm, word in TOLERANCES_MM.items() if abs(difference_mm) < mm]
+    return words[0] if words else REVIEW
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """An obtained error held against a reference.
+
+    ``difference_mm`` is obtained minus reference, None without a reference. ``not_judged`` says
+    why no verdict can rest on the difference, None where one can.
+    """
+
+    obtained_mm: float
+    reference: Figure | None
+    not_judged: str | None
+
+    @property
+    def difference_mm(self) -> float | None:
+        """Obtained minus reference."""
+        return None if self.reference is None else self.obtained_mm - self.reference.value
+
+    @property
+    def is_information(self) -> bool:
+        """Whether there is no figure that could decide a verdict: nothing to fail by."""
+        return self.reference is None or self.reference.information_only is not None
+
+    @property
+    def verdict(self) -> str:
+        """The guide's word for the difference, or why there is none."""
+        if self.not_judged or self.difference_mm is None:
+            return f"not judged: {self.not_judged}"
+        return verdict_word(self.difference_mm)
+
+    def is_within(self, tolerance_mm: int) -> bool:
+        """Whether a verdict can be given and the difference is below the tolerance."""
+        if self.not_judged or self.difference_mm is None:
+            return False
+        return abs(self.difference_mm) < tolerance_mm
+
+
+def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
+    """Hold an evaluation against its reference; a subset is never a reproduction."""
+    if not evaluation.complete:
+        not_judged: str | None = f"subset of {len(evaluation.image_ids)} samples"
+    elif reference is None:
+        not_judged = "no figure to compare with"
+    elif reference.information_only:
+        not_judged = f"information only, {reference.information_only}"
+    else:
+        not_judged = None
+    return Judgement(evaluation.error_mm, reference, not_judged)

@@ -1,0 +1,81 @@
+"""Ask every validation test about each subject, variant and tolerance that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from convnextpose_check.checkpoint import Checkpoint
+from convnextpose_check.session import SESSION, Session
+from convnextpose_check.subjects import Subject, SubjectName
+from convnextpose_check.variants import Variant
+from convnextpose_check.verdicts import TOLERANCES_MM, Judgement
+
+if TYPE_CHECKING:
+    from convnextpose_check.network import ConvNeXtPose
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    taken = [n for n in ("subject", "variant", "tolerance_mm") if n in metafunc.fixturenames]
+    session = metafunc.config.stash[SESSION]
+    only = {marker.args[0] for marker in metafunc.definition.iter_markers("only")}
+    cases = []
+    for name in session.subject_names():
+        if not only or name in only:
+            marks = [pytest.mark.gpu] if name == "published" else []
+            for values, claim in _claims(metafunc, session, name):
+                cases.append(pytest.param(name, *values, id="-".join([name, *claim]), marks=marks))
+    metafunc.parametrize(taken, cases, indirect=["subject"])
+
+
+def _claims(
+    metafunc: pytest.Metafunc, session: Session, subject: SubjectName
+) -> list[tuple[list[object], list[str]]]:
+    """Values and name of each claim that the test makes about the subject."""
+    if "variant" not in metafunc.fixturenames:
+        return [([], [])]
+    figures = [marker.args[0] for marker in metafunc.definition.iter_markers("figure")]
+    claims: list[tuple[list[object], list[str]]] = [
+        ([variant], [variant.name])
+        for variant in session.variants(subject)
+        if all(getattr(variant.paper, figure) is not None for figure in figures)
+    ]
+    if "tolerance_mm" not in metafunc.fixturenames:
+        return claims
+    return [
+        ([*values, mm], [*claim, f"within-{mm}mm"])
+        for values, claim in claims
+        for mm in TOLERANCES_MM
+    ]
+
+
+@pytest.fixture
+def subject(request: pytest.FixtureRequest) -> Subject:
+    """The subject that the test is asked about."""
+    return request.config.stash[SESSION].benchmarks[request.param].subject
+
+
+@pytest.fixture
+def checkpoint(subject: Subject, variant: Variant) -> Checkpoint:
+    """The variant's checkpoint as the file holds it."""
+    return subject.checkpoint(variant.name)
+
+
+@pytest.fixture
+def network(subject: Subject, variant: Variant) -> ConvNeXtPose:
+    """The variant's network on the device, with the checkpoint's weights."""
+    return subject.network(variant.name)
+
+
+@pytest.fixture
+def judgement(request: pytest.FixtureRequest, subject: Subject, variant: Variant) -> Judgement:
+    """The variant evaluated on the whole data set and held against its reference."""
+    return request.config.stash[SESSION].benchmarks[subject.name].judgement(variant.name)
+
+
+@pytest.fixture
+def obtained(record_property: Callable[[str, object], None]) -> Callable[[object], None]:
+    """Show what a check obtained in the report's table."""
+    return lambda value: record_property("obtained", str(value))

@@ -1,0 +1,28 @@
+"""Preflight: what a long run needs, before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from convnextpose_check.checks import check_interpolation
+from convnextpose_check.devices import device_title
+from convnextpose_check.subjects import Subject
+from convnextpose_check.variants import Variant
+
+Obtained = Callable[[object], None]
+
+
+def test_device_runs_a_kernel(subject: Subject, obtained: Obtained) -> None:
+    obtained(device_title(subject.device()))
+
+
+def test_opencv_interpolates_as_in_the_paper(subject: Subject, obtained: Obtained) -> None:
+    obtained(f"OpenCV {check_interpolation()} for {subject.name}")
+
+
+def test_human36m_is_found(subject: Subject, obtained: Obtained) -> None:
+    obtained(f"{len(subject.dataset().samples):,} samples")
+
+
+def test_checkpoint_is_found(subject: Subject, variant: Variant, obtained: Obtained) -> None:
+    obtained(subject.checkpoint(variant.name).path.name)

@@ -1,0 +1,50 @@
+"""Parameters and multiply-adds, exactly and against the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from convnextpose_check.checks import (
+    check_heatmap_grid,
+    check_multiply_adds,
+    check_paper_gmacs,
+    check_paper_parameters,
+    check_parameter_count,
+    check_state_element_count,
+)
+from convnextpose_check.counting import multiply_add_count, parameter_count
+from convnextpose_check.variants import Variant
+
+if TYPE_CHECKING:
+    from convnextpose_check.network import ConvNeXtPose
+
+Obtained = Callable[[object], None]
+
+
+def test_parameter_count(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
+    obtained(f"{check_parameter_count(variant, network):,}")
+
+
+def test_state_element_count(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
+    obtained(f"{check_state_element_count(variant, network):,}")
+
+
+def test_multiply_adds(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
+    obtained(f"{check_multiply_adds(variant, network):,}")
+
+
+def test_heatmap_grid(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
+    obtained(check_heatmap_grid(variant, network))
+
+
+@pytest.mark.figure("parameters_millions")
+def test_paper_parameters(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
+    obtained(f"{check_paper_parameters(variant, parameter_count(network)):.3f} M")
+
+
+@pytest.mark.figure("gmacs")
+def test_paper_gmacs(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
+    obtained(f"{check_paper_gmacs(variant, multiply_add_count(network)):.3f} GMACs")

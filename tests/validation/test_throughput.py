@@ -1,0 +1,46 @@
+"""Speed, measured and reported; machines differ, so no seconds are asserted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from convnextpose_check.crops import read_crops, to_input
+from convnextpose_check.devices import device_title, synchronise
+from convnextpose_check.evaluation import predict
+from convnextpose_check.subjects import Subject
+
+if TYPE_CHECKING:
+    from convnextpose_check.network import ConvNeXtPose
+
+Obtained = Callable[[object], None]
+
+BATCH = 4
+ROUNDS = 5
+
+
+def test_throughput(
+    subject: Subject, network: ConvNeXtPose, benchmark: BenchmarkFixture, obtained: Obtained
+) -> None:
+    """One batch of the subject's own crops through the network, both passes of the flip test."""
+    import numpy as np
+    import torch
+
+    device = subject.device()
+    crops = list(read_crops(subject.dataset().samples[:BATCH], workers=1))
+    pixels_rgb = np.stack([crop.pixels_rgb for crop in crops if crop.pixels_rgb is not None])
+    batch = to_input(torch.from_numpy(pixels_rgb).to(device))
+
+    def forward() -> torch.Tensor:
+        cells_xyz = predict(network, batch, flip=True)
+        synchronise(device)
+        return cells_xyz
+
+    cells_xyz = benchmark.pedantic(forward, rounds=ROUNDS, warmup_rounds=1)
+
+    images_per_second = len(batch) / benchmark.stats.stats.median
+    benchmark.extra_info.update(device=device_title(device), images_per_second=images_per_second)
+    obtained(f"{images_per_second:.1f} images/s")
+    assert cells_xyz.isfinite().all()
