@@ -143,7 +143,7 @@ def _scale(difference_mm: float | None) -> str:
         ' height="16"/>'
         for mm in sorted(TOLERANCES_MM, reverse=True)
     )
-    label = f"{difference_mm:+.3f} mm, {verdict_word(difference_mm)}"
+    label = f"{_number(difference_mm, '+.3f')} mm, {verdict_word(difference_mm)}"
     return (
         f'<svg class="scale" viewBox="-62 -10 124 20" width="124" height="20" role="img"'
         f' aria-label="{label}"><title>{label}</title>{bands}'
@@ -173,4 +173,5 @@ def _settings_html(results: dict[str, Any]) -> str:
 
 def _number(value: float | None, form: str) -> str:
     width = int(form.lstrip("+").split(".")[0] or 0)
-    return f"{'-':>{width}}" if value is None else f"{value:{form}}"
+    # Adding zero turns a rounded negative zero into a plain one.
+    return f"{'-':>{width}}" if value is None else f"{round(value, 3) + 0.0:{form}}"

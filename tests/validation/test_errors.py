@@ -13,7 +13,6 @@ from convnextpose_check.checks import (
 )
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.miniature.record import read_record
-from convnextpose_check.settings import Settings
 from convnextpose_check.subjects import Subject
 from convnextpose_check.variants import Variant
 from convnextpose_check.verdicts import Judgement
@@ -38,7 +37,6 @@ def test_error_is_the_reference(
     variant: Variant,
     tolerance_mm: int,
     judgement: Judgement,
-    settings: Settings,
     obtained: Obtained,
 ) -> None:
     """A tolerance tighter than the gate may be missed: the run then shows by how much."""
@@ -48,7 +46,7 @@ def test_error_is_the_reference(
         check_error_is_within(judgement, tolerance_mm, where)
     except CheckFailedError as error:
         if judgement.is_information or (
-            tolerance_mm < settings.gate and error.code == "off-reference"
+            tolerance_mm < subject.settings.gate and error.code == "off-reference"
         ):
             pytest.xfail(str(error))
         raise

@@ -1,0 +1,43 @@
+"""What the tests of the library share: the miniature, and a network small enough to be instant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from convnextpose_check.miniature.build import Miniature, cached_miniature
+from convnextpose_check.miniature.record import CAMERAS_FILE
+from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
+
+
+@pytest.fixture(scope="session")
+def fixtures(pytestconfig: pytest.Config) -> Path:
+    """The folder of recorded data."""
+    return pytestconfig.rootpath / "fixtures"
+
+
+@pytest.fixture(scope="session")
+def miniature(fixtures: Path) -> Miniature:
+    """The generated data set and archives."""
+    return cached_miniature(fixtures / CAMERAS_FILE)
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    """The published variants."""
+    return read_catalogue()
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Architecture:
+    """An architecture of the same form as the published ones, a thousand times smaller."""
+    return Architecture(
+        backbone="tiny",
+        blocks=(1, 1, 1, 1),
+        channels=(2, 3, 4, 5),
+        head_channels=6,
+        head_upsamplings=2,
+        depth_bins=7,
+        joints=18,
+    )
