@@ -120,7 +120,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         f" checkpoints {checkpoints or 'not given'}",
         f"torch {package_version('torch')}, numpy {package_version('numpy')},"
         f" OpenCV {opencv_version()}",
-        f"results: {settings.results_dir}",
+        f"protocol {settings.protocol}, boxes {settings.bbox}, flip test"
+        f" {'on' if settings.flip else 'off'}, gate {settings.gate} mm;"
+        f" results in {settings.results_dir}",
         *(f"read: {line}" for line in settings.lines()),
     ]
 
@@ -149,12 +151,19 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell a user's mistake in its own words, without a traceback, and keep the gate's books."""
+    """Tell a user's mistake in its own words, without a traceback, and keep the gate's books.
+
+    What a fixture cannot provide fails the test that asked for it: it is no error of the suite.
+    """
     report = yield
+    session = item.config.stash[SESSION]
     if call.excinfo is not None and isinstance(call.excinfo.value, ConvNeXtPoseCheckError):
         report.longrepr = str(call.excinfo.value)
+        if report.failed:
+            report.when = "call"
+            session.mistakes[report.longrepr] += 1
     if item.path.is_relative_to(VALIDATION):
-        gate = item.config.stash[SESSION].gate
+        gate = session.gate
         if report.failed:
             gate.failed.add(item.nodeid)
         elif report.skipped and not hasattr(report, "wasxfail"):

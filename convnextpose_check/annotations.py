@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,6 +48,9 @@ class RootNetEntry(msgspec.Struct, gc=False):
     root_cam: tuple[float, float, float]
 
 
+_Point = tuple[float | None, float | None, float | None]
+
+
 class _DataFile(msgspec.Struct):
     images: list[Image]
     annotations: list[Annotation]
@@ -65,20 +69,22 @@ class SubjectFiles:
         self._data = read_json(self.data_file, _DataFile)
         self._joints = read_json(self.joints_file, dict[str, dict[str, dict[str, msgspec.Raw]]])
         camera_file = layout.annotation(subject, "camera")
-        try:
-            self.cameras = {
-                int(index): Camera.from_annotation(entry)
-                for index, entry in read_json(camera_file, dict[str, dict[str, Any]]).items()
-            }
-        except (KeyError, TypeError, ValueError) as error:
-            raise bad_annotations(camera_file, f"a camera lacks or garbles {error}") from None
+        self.cameras: dict[int, Camera] = {}
+        for index, entry in read_json(camera_file, dict[str, dict[str, Any]]).items():
+            try:
+                self.cameras[int(index)] = Camera.from_annotation(entry)
+            except (KeyError, TypeError, ValueError) as error:
+                problem = f"camera '{index}' lacks or garbles {error}"
+                raise bad_annotations(camera_file, problem) from None
 
     def test_frames(self, stride: int) -> Iterator[tuple[Image, Annotation]]:
         """Each annotation of every ``stride``-th frame with its image, in the file's order."""
         images = {image.id: image for image in self._data.images}
-        annotations = {annotation.id for annotation in self._data.annotations}
-        if len(images) < len(self._data.images) or len(annotations) < len(self._data.annotations):
-            raise bad_annotations(self.data_file, "an id occurs twice")
+        for what, entries in (("image", self._data.images), ("annotation", self._data.annotations)):
+            counts = Counter(entry.id for entry in entries)
+            if len(counts) < len(entries):
+                repeated = counts.most_common(1)[0][0]
+                raise bad_annotations(self.data_file, f"the {what} id {repeated} occurs twice")
         for annotation in self._data.annotations:
             image = images.get(annotation.image_id)
             if image is None:
@@ -87,18 +93,21 @@ class SubjectFiles:
                 yield image, annotation
 
     def joints_world_mm(self, image: Image) -> Array | None:
-        """The (17, 3) float32 joints of the image's frame, None where the file has none."""
+        """The (17, 3) float32 joints of the image's frame, None where the file has none.
+
+        A number that the file gives as NaN or null becomes NaN.
+        """
         sequence = self._joints.get(str(image.action_idx), {}).get(str(image.subaction_idx), {})
         raw = sequence.get(str(image.frame_idx))
         if raw is None:
             return None
-        joints = _decode(raw, list[tuple[float, float, float]], self.joints_file)
+        place = f" of action {image.action_idx}, {image.subaction_idx}, frame {image.frame_idx}"
+        joints = _decode(raw, list[_Point], self.joints_file, place)
         if len(joints) != ANNOTATED_JOINTS:
-            raise bad_annotations(
-                self.joints_file,
-                f"frame {image.frame_idx} has {len(joints)} joints: expected {ANNOTATED_JOINTS}",
-            )
-        return np.array(joints, dtype=np.float32)
+            problem = f"{len(joints)} joints{place}: expected {ANNOTATED_JOINTS}"
+            raise bad_annotations(self.joints_file, problem)
+        with np.errstate(over="ignore"):  # too large for float32 is infinite, like the authors'
+            return np.array(joints, dtype=np.float32)
 
 
 def read_rootnet(path: Path) -> dict[int, RootNetEntry]:
@@ -116,7 +125,8 @@ def read_json(path: Path, form: type[T]) -> T:
         content = path.read_bytes()
     except OSError as error:
         raise bad_annotations(path, f"it cannot be read ({error.strerror})") from None
-    return _decode(content, form, path)
+    # Python writes what is not a number as NaN, which JSON does not know.
+    return _decode(content.replace(b"NaN", b"null"), form, path)
 
 
 def bad_annotations(path: Path, problem: str) -> ConvNeXtPoseCheckError:
@@ -128,8 +138,8 @@ def bad_annotations(path: Path, problem: str) -> ConvNeXtPoseCheckError:
     )
 
 
-def _decode(content: bytes | msgspec.Raw, form: type[T], path: Path) -> T:
+def _decode(content: bytes | msgspec.Raw, form: type[T], path: Path, place: str = "") -> T:
     try:
         return msgspec.json.decode(content, type=form)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise bad_annotations(path, str(error)) from None
+        raise bad_annotations(path, f"{error}{place}") from None

@@ -8,12 +8,14 @@ stored zip in memory. Nothing is ever written to disk under a name that an archi
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import io
+import lzma
 import re
 import tarfile
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -25,7 +27,7 @@ from typing import IO
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 ZIP_MAGIC = b"PK\x03\x04"
-COMPRESSED_TAR_MAGICS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+COMPRESSORS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 TAR_MAGIC = b"ustar"
 TAR_MAGIC_OFFSET = 257
 
@@ -72,7 +74,9 @@ def repack(path: Path) -> Repacked:
                 form, members = _open(stream, path, stack, depth=0)
             archive, pickle = _write(members, path)
     except FileNotFoundError:
-        raise ConvNeXtPoseCheckError("missing", f"there is no file {path}") from None
+        raise ConvNeXtPoseCheckError(
+            "missing", f"there is no file {path}", "Check its name"
+        ) from None
     except OSError as error:
         raise ConvNeXtPoseCheckError(
             "unreadable", f"cannot read {path}: {error.strerror or error}", "Check its permissions"
@@ -122,7 +126,10 @@ def _open(stream: IO[bytes], path: Path, stack: ExitStack, depth: int) -> tuple[
     limit = MAX_UNPACKED_RATIO * size + UNPACKED_SLACK_BYTES
     if head.startswith(ZIP_MAGIC):
         form, members = "zip", _zip_members(stream, path, stack)
-    elif head.startswith(COMPRESSED_TAR_MAGICS) or head[TAR_MAGIC_OFFSET:] == TAR_MAGIC:
+    elif head.startswith(tuple(COMPRESSORS)):
+        stream = _decompressed(stream, head, limit, path)
+        form, members = "compressed tar", _tar_members(stream, path, stack)
+    elif head[TAR_MAGIC_OFFSET:] == TAR_MAGIC:
         form, members = "tar", _tar_members(stream, path, stack)
     else:
         raise _unrecognised(head, size, path)
@@ -148,6 +155,24 @@ def _unrecognised(head: bytes, size: int, path: Path) -> ConvNeXtPoseCheckError:
     )
 
 
+def _decompressed(stream: IO[bytes], head: bytes, limit: int, path: Path) -> IO[bytes]:
+    """All that is compressed: only a reader that reaches the end sees the compressor's checksum."""
+    opener = next(opener for magic, opener in COMPRESSORS.items() if head.startswith(magic))
+    plain = io.BytesIO()
+    try:
+        with opener(stream) as source:
+            while plain.tell() <= limit and (chunk := source.read(1 << 20)):
+                plain.write(chunk)
+    except Exception as error:  # noqa: BLE001 - each compressor has exceptions of its own
+        raise ConvNeXtPoseCheckError(
+            "truncated", f"{path} cannot be decompressed to its end ({error})", DOWNLOAD_AGAIN
+        ) from None
+    if plain.tell() > limit:
+        raise _bomb(path, plain.tell(), 1, limit)
+    plain.seek(0)
+    return plain
+
+
 def _folder_members(folder: Path) -> Iterator[_Member]:
     for file in sorted(folder.rglob("*")):
         if file.is_file():
@@ -157,7 +182,7 @@ def _folder_members(folder: Path) -> Iterator[_Member]:
 def _zip_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[_Member]:
     try:
         archive = stack.enter_context(zipfile.ZipFile(stream))
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+    except Exception as error:  # noqa: BLE001 - zipfile raises whatever it meets
         raise ConvNeXtPoseCheckError(
             "truncated", f"{path} begins as a zip but does not end as one ({error})", DOWNLOAD_AGAIN
         ) from None
@@ -173,7 +198,7 @@ def _zip_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[_M
                 " expected stored or deflated",
                 "Unpack it and name the unpacked folder",
             )
-        if not info.is_dir():
+        if not info.filename.endswith("/"):
             read = partial(_read_zip_member, archive, info, path)
             yield _Member(info.filename, info.file_size, read)
 
@@ -182,28 +207,22 @@ def _read_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path
     """The member's bytes; zipfile checks the CRC, and the length is checked here."""
     try:
         data = archive.read(info)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - zipfile raises whatever it meets
         code = "bad-crc" if "CRC" in str(error) else "damaged"
         raise ConvNeXtPoseCheckError(
             code, f"'{info.filename}' in {path} is damaged ({error})", DOWNLOAD_AGAIN
         ) from None
-    if len(data) != info.file_size:
-        raise ConvNeXtPoseCheckError(
-            "damaged",
-            f"'{info.filename}' in {path} holds {len(data)} bytes: expected {info.file_size}",
-            DOWNLOAD_AGAIN,
-        )
-    return data
+    return _whole(data, info.filename, info.file_size, path)
 
 
 def _tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[_Member]:
     try:
-        archive = tarfile.open(fileobj=stream, mode="r:*")  # noqa: SIM115 - closed by the stack
+        archive = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115 - closed by the stack
         stack.enter_context(archive)
         for info in archive:
             if info.isfile():
                 yield _Member(info.name, info.size, partial(_read_tar_member, archive, info, path))
-    except (tarfile.TarError, zlib.error, EOFError) as error:
+    except Exception as error:  # noqa: BLE001 - tarfile raises whatever it meets
         raise ConvNeXtPoseCheckError(
             "truncated", f"{path} is a tar that cannot be read to its end ({error})", DOWNLOAD_AGAIN
         ) from None
@@ -211,11 +230,14 @@ def _tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[_M
 
 def _read_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, path: Path) -> bytes:
     stream = archive.extractfile(info)
-    data = stream.read() if stream else b""
-    if len(data) != info.size:
+    return _whole(stream.read() if stream else b"", info.name, info.size, path)
+
+
+def _whole(data: bytes, name: str, size: int, path: Path) -> bytes:
+    if len(data) != size:
         raise ConvNeXtPoseCheckError(
-            "truncated",
-            f"'{info.name}' in {path} holds {len(data)} bytes: expected {info.size}",
+            "damaged",
+            f"'{name}' in {path} holds {len(data)} bytes: expected {size}",
             DOWNLOAD_AGAIN,
         )
     return data
@@ -227,20 +249,24 @@ def _bounded(members: Iterator[_Member], limit: int, path: Path) -> Iterator[_Me
     for count, member in enumerate(members, start=1):
         total += member.size
         if total > limit or count > MAX_MEMBERS:
-            raise ConvNeXtPoseCheckError(
-                "bomb",
-                f"{path} would unpack to {total} bytes or more in {count} files or more:"
-                f" expected at most {limit} bytes in {MAX_MEMBERS} files",
-                "Download the file from the authors' Drive folder",
-            )
+            raise _bomb(path, total, count, limit)
         yield member
+
+
+def _bomb(path: Path, total: int, count: int, limit: int) -> ConvNeXtPoseCheckError:
+    return ConvNeXtPoseCheckError(
+        "bomb",
+        f"{path} would unpack to {total} bytes or more in {count} files or more:"
+        f" expected at most {limit} bytes in {MAX_MEMBERS} files",
+        "Download the file from the authors' Drive folder",
+    )
 
 
 def _find(
     members: list[_Member], form: str, path: Path, stack: ExitStack, depth: int
 ) -> tuple[str, list[_Member]]:
     """The members below the folder of the one ``data.pkl``, looking into inner archives too."""
-    members = [member for member in members if not member.is_litter]
+    members = [member for member in members if member.parts and not member.is_litter]
     names = Counter(member.parts for member in members)
     if repeated := [parts for parts, count in names.items() if count > 1]:
         raise ConvNeXtPoseCheckError(
@@ -249,21 +275,21 @@ def _find(
             DOWNLOAD_AGAIN,
         )
     pickles = [member.parts for member in members if member.parts[-1] == "data.pkl"]
-    if len(pickles) == 1:
+    inner = [m for m in members if m.name.lower().endswith(INNER_ARCHIVE_SUFFIXES)]
+    several = ["/".join(parts) for parts in pickles] + [member.name for member in inner]
+    if len(several) > 1:
+        raise ConvNeXtPoseCheckError(
+            "several-checkpoints",
+            f"{path} holds {len(several)} checkpoints ({', '.join(several[:4])})",
+            "Unpack it and name the one that is meant",
+        )
+    if pickles:
         folder = pickles[0][:-1]
         inside = [member for member in members if member.parts[: len(folder)] == folder]
         return form, [
             _Member("/".join(member.parts[len(folder) :]), member.size, member.read)
             for member in inside
         ]
-    inner = [m for m in members if m.name.lower().endswith(INNER_ARCHIVE_SUFFIXES)]
-    if len(pickles) > 1 or len(inner) > 1:
-        several = ["/".join(parts) for parts in pickles] or [member.name for member in inner]
-        raise ConvNeXtPoseCheckError(
-            "several-checkpoints",
-            f"{path} holds {len(several)} checkpoints ({', '.join(several[:4])})",
-            "Unpack it and name the one that is meant",
-        )
     if not inner or depth == MAX_NESTING:
         raise ConvNeXtPoseCheckError(
             "no-checkpoint",

@@ -47,7 +47,10 @@ def read_crop(sample: Sample) -> Crop:
     except OSError:
         content = b""
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+    try:
+        image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+    except cv2.error:  # a header that promises more pixels than OpenCV takes
+        image_bgr = None
     pixels_rgb = None
     if image_bgr is not None:
         pixels_rgb = np.ascontiguousarray(

@@ -192,6 +192,8 @@ def _sample(
     else:
         if (estimate := rootnet.get(image.id)) is None:
             raise _UnusableError("RootNet gives no box for it")
+        if not (min(estimate.bbox[2:]) > 0 and estimate.root_cam[2] > 0):
+            raise _UnusableError("RootNet's box or depth for it is not positive")
         box_xywh_px, root_depth_mm = np.array(estimate.bbox), np.float64(estimate.root_cam[2])
     return Sample(
         image.id, path, files.subject, ACTIONS[image.action_idx], camera, box_xywh_px,

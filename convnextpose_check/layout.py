@@ -99,11 +99,14 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     missing = [name for name in wanted if name not in annotations]
     if missing or not sequences:
         looked_for = missing or ["image folders such as s_09_act_02_subact_01_ca_01"]
-        there = sorted(path.name for path in root.iterdir())
+        try:
+            there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
+        except OSError as error:
+            there = f"what cannot be listed ({error.strerror})"
         raise ConvNeXtPoseCheckError(
             "no-data",
             f"Human3.6M is not complete below {root}: missing {', '.join(looked_for)};"
-            f" the folder holds {', '.join(there[:8]) or 'nothing'}",
+            f" the folder holds {there}",
             GIVE_ROOT,
         )
     return Layout(root, annotations, sequences, tuple(rootnet))

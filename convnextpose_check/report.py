@@ -48,8 +48,8 @@ def verdict_sentence(results: dict[str, Any], expected: Sequence[str], problems:
         sentence = f"Reproduced: {', '.join(variants)} are within {gate_mm} mm of the paper."
     else:
         sentence = (
-            f"The suite works here: the miniature's {', '.join(variants)} give the recorded errors."
-            " No published model was judged."
+            f"The suite works here: {', '.join(variants)} of the miniature have their recorded"
+            " errors. No published model was judged."
         )
     if problems:
         sentence += f" But the run did not pass: {problems} checks failed or were left out."
@@ -86,11 +86,16 @@ def summary_html(results: dict[str, Any], sentence: str) -> str:
     parts = [f'<section class="verdict" data-judged="{judged}"><p>{escape(sentence)}</p>']
     if results.get("variants"):
         title = METRIC_TITLES[results["protocol"]]
-        headings = [
-            "Variant", "File", "sha256", "Epoch", "Parameters", "State dict", "GMACs",
-            f"{title} (mm)", "Expected", "Difference", "", "Verdict", "Seconds",
-        ]  # fmt: skip
-        head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
+        headings = {
+            "Variant": "text", f"{title} (mm)": "", "Expected": "", "Difference": "",
+            "To scale": "",
+            "Verdict": "text", "Parameters": "", "State dict": "", "GMACs": "", "Epoch": "",
+            "File": "text", "sha256": "text", "Seconds": "",
+        }  # fmt: skip
+        head = "".join(
+            f'<th scope="col" class="{kind}">{escape(heading)}</th>'
+            for heading, kind in headings.items()
+        )
         rows = "".join(
             _row(name, record, METRIC_FIELDS[results["protocol"]])
             for name, record in results["variants"].items()
@@ -114,22 +119,21 @@ def judged_subject(report: Path) -> str | None:
 
 def _row(name: str, record: dict[str, Any], metric: str) -> str:
     cells = [
-        record["file"],
-        record["sha256"][:12],
-        str(record["epoch"]),
-        f"{record['parameters']:,}",
-        f"{record['state_elements']:,}",
-        f"{record['gmacs']:.3f}",
-        f"{record[metric]:.3f}",
-        _number(record["reference_mm"], ".3f"),
-        _number(record["difference_mm"], "+.3f"),
+        (f"{record[metric]:.3f}", ""),
+        (_number(record["reference_mm"], ".3f"), ""),
+        (_number(record["difference_mm"], "+.3f"), ""),
+        (record["verdict"], "text"),
+        (f"{record['parameters']:,}", ""),
+        (f"{record['state_elements']:,}", ""),
+        (f"{record['gmacs']:.3f}", ""),
+        (str(record["epoch"]), ""),
+        (record["file"], "text"),
+        (record["sha256"][:12], "text"),
+        (f"{record['seconds']:.1f}", ""),
     ]
-    numbers = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    scale = _scale(record["difference_mm"])
-    return (
-        f'<tr><th scope="row">{escape(name)}</th>{numbers}<td>{scale}</td>'
-        f"<td>{escape(record['verdict'])}</td><td>{record['seconds']:.1f}</td></tr>"
-    )
+    written = [f'<td class="{kind}">{escape(cell)}</td>' for cell, kind in cells]
+    written.insert(3, f"<td>{_scale(record['difference_mm'])}</td>")
+    return f'<tr><th scope="row" class="text">{escape(name)}</th>{"".join(written)}</tr>'
 
 
 def _scale(difference_mm: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from textwrap import fill, wrap
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from convnextpose_check.report import summary_html, terminal_lines, verdict_sentence
 from convnextpose_check.session import SESSION
 
-SHOWN_PROBLEMS = 10
+SHOWN_TEXTS = 10
+TERMINAL_COLUMNS = 80
 
 
 def _verdicts(config: pytest.Config) -> list[tuple[dict[str, Any], str]]:
@@ -28,18 +30,22 @@ def _verdicts(config: pytest.Config) -> list[tuple[dict[str, Any], str]]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Print the table and the verdict, and what was left out."""
+    """Print the table and the verdict, then what to mend, each thing once."""
+    session = config.stash[SESSION]
     for results, sentence in _verdicts(config):
         terminalreporter.section(f"ConvNeXtPose: {results['subject']}")
-        for line in terminal_lines(results):
+        for line in [*terminal_lines(results), *wrap(sentence, TERMINAL_COLUMNS)]:
             terminalreporter.write_line(line)
-        terminalreporter.write_line(sentence, bold=True)
-    if problems := config.stash[SESSION].problems:
-        terminalreporter.section("not passed, because something was left out", red=True)
-        for problem in problems[:SHOWN_PROBLEMS]:
-            terminalreporter.write_line(problem)
-        if len(problems) > SHOWN_PROBLEMS:
-            terminalreporter.write_line(f"and {len(problems) - SHOWN_PROBLEMS} more")
+    failures = [f"{text} ({count} tests)" for text, count in session.mistakes.items()]
+    for title, texts in (
+        ("what to mend", failures),
+        ("not passed: something was left out", session.problems),
+    ):
+        if texts:
+            terminalreporter.section(title, red=True)
+            shown, rest = texts[:SHOWN_TEXTS], len(texts) - SHOWN_TEXTS
+            for text in shown if rest <= 0 else [*shown, f"and {rest} more"]:
+                terminalreporter.write_line(fill(text, TERMINAL_COLUMNS, subsequent_indent="  "))
 
 
 def pytest_html_report_title(report: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -15,12 +16,17 @@ from convnextpose_check.variants import PUBLISHED_FILE, Variant
 
 @dataclass
 class Session:
-    """The state that hooks and fixtures work on; ``problems`` is what the gate objects to."""
+    """The state that hooks and fixtures work on.
+
+    ``problems`` is what the gate objects to, ``mistakes`` counts the tests that each message
+    failed.
+    """
 
     settings: Settings
     benchmarks: dict[SubjectName, Benchmark]
     gate: Gate = field(default_factory=Gate)
     problems: list[str] = field(default_factory=list)
+    mistakes: Counter[str] = field(default_factory=Counter)
 
     def subject_names(self) -> list[SubjectName]:
         """The subjects to ask about: a user's own figures say nothing about the miniature."""

@@ -15,6 +15,7 @@ from convnextpose_check.verdicts import TOLERANCES_MM
 
 Source = Literal["option", "environment", "default"]
 
+PREFIX = "CONVNEXTPOSE_"
 KAGGLE_INPUT = Path("/kaggle/input")
 
 
@@ -39,7 +40,7 @@ class Option:
     @property
     def variable(self) -> str:
         """As it is written in the environment."""
-        return f"CONVNEXTPOSE_{self.name.replace('-', '_').upper()}"
+        return f"{PREFIX}{self.name.replace('-', '_').upper()}"
 
     @property
     def field(self) -> str:
@@ -77,10 +78,10 @@ class Settings:
         return not self.no_flip
 
     def lines(self) -> list[str]:
-        """A line for every setting that was not left at its default."""
+        """A line for every setting that was not left at its default, with where it was read."""
         return [
-            f"{option.flag} {_shown(getattr(self, option.field))}, from"
-            f" {option.flag if self.sources[option.field] == 'option' else option.variable}"
+            f"{option.flag if self.sources[option.field] == 'option' else option.variable}"
+            f" {_shown(getattr(self, option.field))}"
             for option in OPTIONS
             if self.sources[option.field] != "default"
         ]
@@ -93,6 +94,11 @@ def read_settings(
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-option``) that names the option or variable.
     """
+    known = {option.variable for option in OPTIONS}
+    if unknown := sorted(v for v in environment if v.startswith(PREFIX) and v not in known):
+        raise ConvNeXtPoseCheckError(
+            "bad-option", f"the environment sets {unknown[0]}, which is no setting", "Unset it"
+        )
     values: dict[str, Any] = {}
     sources: dict[str, Source] = {}
     for option in OPTIONS:
@@ -109,7 +115,7 @@ def read_settings(
                 parsed = [option.parse(text) for text in texts]
             except ValueError as error:
                 raise ConvNeXtPoseCheckError(
-                    "bad-option", f"{name} is '{texts[0]}': expected {error}", "Give such a value"
+                    "bad-option", f"{name} is '{texts[-1]}': expected {error}"
                 ) from None
             values[option.field] = tuple(parsed) if option.repeatable else parsed[-1]
         sources[option.field] = source  # type: ignore[assignment]  # one of the three literals

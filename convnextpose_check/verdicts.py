@@ -61,7 +61,7 @@ def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
         not_judged: str | None = f"subset of {len(evaluation.image_ids)} samples"
     elif reference is None:
         not_judged = "no figure to compare with"
-    elif reference.information_only:
+    elif reference.information_only is not None:
         not_judged = f"information only, {reference.information_only}"
     else:
         not_judged = None

@@ -1,0 +1,68 @@
+"""A run in which nothing failed is passed only if nothing was left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from convnextpose_check.gate import Gate
+
+FILES = ("test_a.py", "test_b.py")
+
+
+def full_gate() -> Gate:
+    """A run of two published and two miniature tests of which the published ones all ran."""
+    return Gate(
+        published={"a[published]", "b[published]"},
+        files=set(FILES),
+        deselected={"a[miniature]", "b[miniature]"},
+        finished={"a[published]", "b[published]"},
+    )
+
+
+def test_complete_run_has_no_problems() -> None:
+    assert full_gate().problems(FILES) == []
+
+
+@pytest.mark.parametrize(
+    ("left_out", "problem"),
+    [
+        pytest.param({"skipped": {"b[published]"}}, "b[published] was skipped", id="skipped"),
+        pytest.param(
+            {"deselected": {"b[published]"}, "finished": {"a[published]"}},
+            "b[published] was not run",
+            id="deselected",
+        ),
+        pytest.param({"finished": {"a[published]"}}, "b[published] was not run", id="stopped"),
+        pytest.param({"files": {"test_a.py"}}, "no test of test_b.py was collected", id="file"),
+    ],
+)
+def test_what_was_left_out_is_named(left_out: dict[str, set[str]], problem: str) -> None:
+    gate = full_gate()
+    for name, tests in left_out.items():
+        setattr(gate, name, tests)
+
+    assert gate.problems(FILES) == [problem]
+
+
+def test_failed_test_is_not_called_left_out() -> None:
+    gate = full_gate()
+    gate.finished, gate.failed = {"a[published]"}, {"b[published]"}
+
+    assert gate.problems(FILES) == []
+
+
+def test_part_of_the_miniature_may_be_run_alone() -> None:
+    gate = Gate(
+        published={"a[published]"},
+        files={"test_a.py"},
+        deselected={"a[published]"},
+        finished={"a[miniature]"},
+    )
+
+    assert gate.problems(FILES) == []
+
+
+def test_skipped_miniature_test_is_not_passed() -> None:
+    gate = Gate(files=set(FILES), skipped={"a[miniature]"})
+
+    assert gate.problems(FILES) == ["a[miniature] was skipped"]

@@ -1,0 +1,98 @@
+"""Options, environment and defaults: one look-up, and errors that name what is wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.settings import OPTIONS, read_settings
+
+
+def test_defaults_are_those_of_the_authors_evaluation() -> None:
+    settings = read_settings({}, {})
+
+    assert (settings.protocol, settings.bbox, settings.flip) == (2, "gt", True)
+    assert settings.gate == 5
+    assert settings.results_dir == Path("output")
+    assert settings.lines() == []
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "expected"),
+    [
+        ("h36m_root", "/data", Path("/data")),
+        ("checkpoints", "/a", (Path("/a"),)),
+        ("variants", "XS, L", ("XS", "L")),
+        ("variants_file", "own.json", Path("own.json")),
+        ("protocol", "1", 1),
+        ("bbox", "rootnet", "rootnet"),
+        ("no_flip", "1", True),
+        ("device", "cuda:1", "cuda:1"),
+        ("batch_size", "16", 16),
+        ("workers", "3", 3),
+        ("gate", "2mm", 2),
+        ("results_dir", "/out", Path("/out")),
+        ("limit", "100", 100),
+    ],
+)
+def test_each_setting_is_read_from_option_and_environment(
+    option: str, text: str, expected: object
+) -> None:
+    variable = f"CONVNEXTPOSE_{option.upper()}"
+
+    assert getattr(read_settings({option: [text]}, {}), option) == expected
+    from_environment = read_settings({}, {variable: text})
+    assert getattr(from_environment, option) == expected
+    assert from_environment.lines()[0].startswith(variable)
+
+
+def test_every_option_is_covered_above() -> None:
+    marks = test_each_setting_is_read_from_option_and_environment.pytestmark  # type: ignore[attr-defined]  # set by the decorator
+    assert {case[0] for case in marks[0].args[1]} == {option.field for option in OPTIONS}
+
+
+def test_option_wins_over_environment() -> None:
+    settings = read_settings({"gate": ["1mm"]}, {"CONVNEXTPOSE_GATE": "2mm"})
+
+    assert settings.gate == 1
+    assert settings.lines() == ["--gate 1"]
+
+
+def test_several_checkpoints_are_kept_in_order() -> None:
+    assert read_settings({"checkpoints": ["/a", "/b"]}, {}).checkpoints == (Path("/a"), Path("/b"))
+    both = read_settings({}, {"CONVNEXTPOSE_CHECKPOINTS": "/a:/b"}).checkpoints
+    assert both == (Path("/a"), Path("/b"))
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "expected"),
+    [
+        ("protocol", "3", "one of 1, 2"),
+        ("bbox", "mine", "one of gt, rootnet"),
+        ("gate", "3mm", "one of 1mm, 2mm, 5mm"),
+        ("gate", "5", "one of 1mm"),
+        ("batch_size", "0", "a whole number from 1"),
+        ("workers", "-1", "a whole number from 1"),
+        ("limit", "many", "a whole number from 1"),
+        ("limit", "1.5", "a whole number from 1"),
+        ("variants", ",", "names of variants"),
+        ("no_flip", "perhaps", "1 or 0"),
+        ("h36m_root", "", "a path"),
+        ("device", " ", "a name"),
+    ],
+)
+def test_wrong_value_is_named_with_what_was_expected(option: str, text: str, expected: str) -> None:
+    flag, variable = f"--{option.replace('_', '-')}", f"CONVNEXTPOSE_{option.upper()}"
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=f"{flag} is .*{re.escape(expected)}"):
+        read_settings({option: [text]}, {})
+    with pytest.raises(ConvNeXtPoseCheckError, match=f"{variable} is .*{re.escape(expected)}"):
+        read_settings({}, {variable: text})
+
+
+def test_misspelt_variable_is_an_error() -> None:
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"CONVNEXTPOSE_GATES.* no setting"):
+        read_settings({}, {"CONVNEXTPOSE_GATES": "1mm"})

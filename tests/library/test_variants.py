@@ -1,0 +1,84 @@
+"""The figures: read strictly, and consistent with what the paper and the guide print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.variants import PUBLISHED_FILE, Catalogue, read_catalogue
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+@pytest.mark.parametrize(
+    ("name", "guide_millions"), [("XS", 3.53), ("S", 7.45), ("M", 7.60), ("L", 8.39)]
+)
+def test_state_dict_sizes_are_those_of_the_kaggle_guide(
+    catalogue: Catalogue, name: str, guide_millions: float
+) -> None:
+    assert round(catalogue[name].state_elements / 1e6, 2) == guide_millions
+
+
+def test_every_figure_has_a_source(catalogue: Catalogue) -> None:
+    for variant in catalogue.variants:
+        paper = variant.paper
+        figures = (paper.mpjpe_mm, paper.gmacs, paper.parameters_millions, paper.pa_mpjpe_mm)
+
+        assert all(figure.source for figure in figures if figure)
+
+
+def test_protocol_1_figures_never_decide(catalogue: Catalogue) -> None:
+    figures = [catalogue[name].paper.error_mm(1) for name in ("M", "L")]
+
+    assert all(figure and figure.information_only for figure in figures)
+
+
+def test_unknown_name_lists_the_known_ones(catalogue: Catalogue) -> None:
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"'XL'.*XS, S, M, L"):
+        catalogue["XL"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        pytest.param(lambda c: c["variants"][0].pop("parameters"), "parameters", id="missing"),
+        pytest.param(lambda c: c["variants"][1].update(size=1), "size", id="one-too-many"),
+        pytest.param(
+            lambda c: c["variants"][0].update(parameters="many"), r"\$\.variants", id="wrong-type"
+        ),
+        pytest.param(
+            lambda c: c["variants"][0]["architecture"].update(head_upsamplings=4),
+            "head_upsamplings",
+            id="impossible",
+        ),
+        pytest.param(lambda c: c["variants"].append(c["variants"][0]), "each once", id="twice"),
+        pytest.param(lambda c: c.update(variants=[]), "at least one", id="empty"),
+    ],
+)
+def test_variants_file_of_another_form_is_refused(
+    tmp_path: Path, change: Change, named: str
+) -> None:
+    content = json.loads(PUBLISHED_FILE.read_text())
+    change(content)
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps(content))
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=named) as caught:
+        read_catalogue(path)
+
+    assert caught.value.code == "variants-file"
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]"])
+def test_variants_file_that_is_no_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "own.json"
+    path.write_bytes(content)
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"own\.json"):
+        read_catalogue(path)
