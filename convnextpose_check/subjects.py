@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
 from convnextpose_check.checkpoint import Checkpoint, StateDict
+from convnextpose_check.checks import check_holds_variant
 from convnextpose_check.devices import use_exact_float32, working_device
 from convnextpose_check.discovery import GIVE_CHECKPOINTS, CheckpointFiles
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -123,6 +124,7 @@ class Subject:
     @_once
     def network(self, variant: str) -> ConvNeXtPose:
         """The variant's network with the checkpoint's weights, loaded strictly, on the device."""
+        check_holds_variant(self.catalogue[variant], self.checkpoint(variant), self.catalogue)
         architecture = self.catalogue[variant].architecture
         return build_network(architecture, self.state(variant), self.device())
 

@@ -109,7 +109,7 @@ def test_wrong_upsampling_is_seen_in_the_multiply_adds_alone(
     check_parameter_count(variant, network)
     with pytest.raises(CheckFailedError, match=rf"{name} has multiply-adds .* expected"):
         check_multiply_adds(variant, network)
-    with pytest.raises(CheckFailedError, match="GMACs.*upsample"):
+    with pytest.raises(CheckFailedError, match=r"GMACs.*upsample"):
         check_paper_gmacs(variant, multiply_add_count(network))
     with pytest.raises(CheckFailedError, match="heatmap"):
         check_heatmap_grid(variant, network)

@@ -1,0 +1,39 @@
+"""The table of figures for people, written from the variants file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from convnextpose_check.variants import Catalogue, Figure, Variant
+
+
+def _shown(figure: Figure | None, digits: int) -> str:
+    return "-" if figure is None else f"{figure.value:.{digits}f}"
+
+
+ROWS: dict[str, Callable[[Variant], str]] = {
+    "": lambda v: f"**{v.name}**",
+    "backbone": lambda v: v.architecture.backbone,
+    "head channels": lambda v: str(v.architecture.head_channels),
+    "head layers that upsample (of 3)": lambda v: str(v.architecture.head_upsamplings),
+    "heatmap (x, y, depth)": lambda v: " × ".join(map(str, v.architecture.grid_whd)),
+    "parameters": lambda v: f"{v.parameters:,}",
+    "parameters, says the paper": lambda v: f"{_shown(v.paper.parameters_millions, 2)} M",
+    "numbers in the state dict": lambda v: f"{v.state_elements:,}",
+    "multiply-adds of the convolutions": lambda v: f"{v.multiply_adds:,}",
+    "multiply-adds, says the paper": lambda v: f"{_shown(v.paper.gmacs, 2)} G",
+    "MPJPE, protocol 2 (mm)": lambda v: _shown(v.paper.mpjpe_mm, 2),
+    "PA-MPJPE, protocol 1 (mm)": lambda v: _shown(v.paper.pa_mpjpe_mm, 1),
+    "epoch": lambda v: str(v.checkpoint.epoch),
+    "head keys": lambda v: v.checkpoint.head_keys,
+}
+"""Title and content of each row."""
+
+
+def figures_table(catalogue: Catalogue) -> str:
+    """A Markdown table with a column for each variant."""
+    lines = [
+        f"| {' | '.join([title, *map(cell, catalogue.variants)])} |" for title, cell in ROWS.items()
+    ]
+    lines.insert(1, "|---" * (len(catalogue.variants) + 1) + "|")
+    return "\n".join(lines) + "\n"

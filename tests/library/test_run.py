@@ -1,0 +1,153 @@
+"""The suite run as a user runs it, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from convnextpose_check.miniature.build import Miniature
+from convnextpose_check.results import RESULTS_FILE
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+RESULT_FIELDS = {
+    "schema_version", "subject", "protocol", "bbox", "flip", "device", "precision", "samples",
+    "expected_samples", "complete", "environment", "dataset", "variants",
+}  # fmt: skip
+VARIANT_FIELDS = {
+    "epoch", "sha256", "parameters", "state_elements", "gmacs", "mpjpe_mm", "reference_mm",
+    "difference_mm", "verdict", "per_action_mm", "per_joint_mm", "seconds",
+}  # fmt: skip
+
+
+@pytest.fixture
+def run(pytestconfig: pytest.Config, tmp_path: Path) -> Run:
+    """Run the validation tests with these arguments; results go to ``tmp_path / "out"``."""
+
+    def run_suite(*arguments: object) -> subprocess.CompletedProcess[str]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
+        return subprocess.run(
+            [
+                sys.executable, "-m", "pytest", "tests/validation", "-p", "no:cacheprovider",
+                "--results-dir", str(tmp_path / "out"), *map(str, arguments),
+            ],
+            cwd=pytestconfig.rootpath,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+
+    return run_suite
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--variants", "XS,Q"], "no variant is named 'Q'. Choose from XS, S, M, L"),
+        (["--gate", "3mm"], "--gate is '3mm': expected one of 1mm, 2mm, 5mm"),
+        (["--variants-file", "nowhere.json"], "cannot read the variants file nowhere.json"),
+        (["--results-dir", "/dev/null/out"], "cannot write to /dev/null/out"),
+    ],
+)
+def test_mistake_on_the_command_line_is_one_sentence(
+    run: Run, arguments: list[str], said: str
+) -> None:
+    result = run(*arguments)
+
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert said in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_without_gpu_data_and_checkpoints_the_published_tests_fail_and_say_why(run: Run) -> None:
+    result = run("-m", "gpu", "--device", "cuda:99")
+
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "skipped" not in result.stdout
+    assert "Traceback" not in result.stdout
+    for code in ("no-device", "no-data", "no-checkpoints"):
+        assert f"[{code}]" in result.stdout
+    for remedy in ("--device cpu", "--h36m-root", "--checkpoints"):
+        assert remedy in result.stdout
+
+
+def test_nothing_run_is_not_passed(run: Run) -> None:
+    assert run("-m", "gpu", "-k", "no_such_test").returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_some_of_the_published_tests_are_not_the_gate(run: Run) -> None:
+    """Each test that ran is green, and the run is red: the others were left out."""
+    result = run("-m", "gpu", "--device", "cpu", "-k", "opencv or kernel")
+
+    assert "2 passed" in result.stdout
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "something was left out" in result.stdout
+
+
+def test_subset_is_evaluated_but_never_passes(
+    run: Run, miniature: Miniature, tmp_path: Path
+) -> None:
+    result = run(
+        "-m", "gpu", "--device", "cpu", "--h36m-root", miniature.dataset,
+        "--checkpoints", miniature.checkpoints, "--variants", "XS", "--limit", 8,
+    )  # fmt: skip
+
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "Not judged: 8 of 8,695 samples are no reproduction." in result.stdout
+    assert "8 samples of protocol 2" in result.stdout
+    assert result.stdout.count("not judged: subset of 8 samples") >= 3
+    written = json.loads((tmp_path / "out" / RESULTS_FILE).read_text())
+    assert (written["subject"], written["samples"], written["complete"]) == ("published", 8, False)
+    assert written["variants"]["XS"]["mpjpe_mm"] > 0
+
+
+def test_swapped_archive_is_reported_as_what_it_is(
+    run: Run, miniature: Miniature, tmp_path: Path
+) -> None:
+    swapped = tmp_path / "ConvNeXtPose_L.tar"
+    swapped.symlink_to(miniature.checkpoints / "ConvNeXtPose_M.tar")
+
+    result = run(
+        "-m", "gpu", "--device", "cpu", "--checkpoints", swapped, "--variants", "L",
+        "-k", "holds_the_variant or parameter_count",
+    )  # fmt: skip
+
+    assert "is used as L but holds M" in result.stdout
+    assert "2 failed" in result.stdout
+
+
+def test_miniature_is_judged_and_leaves_results_logs_snapshots_and_report(
+    run: Run, tmp_path: Path
+) -> None:
+    results = tmp_path / "out" / RESULTS_FILE
+    results.parent.mkdir(parents=True)
+    results.write_text('{"subject": "published"}')
+
+    result = run("--variants", "XS")
+
+    assert result.returncode == pytest.ExitCode.OK, result.stdout
+    written = json.loads(results.read_text())
+    assert written.keys() >= RESULT_FIELDS
+    assert written["variants"]["XS"].keys() >= VARIANT_FIELDS
+    assert (written["subject"], written["samples"], written["complete"]) == ("miniature", 120, True)
+    assert len(written["variants"]["XS"]["per_action_mm"]) == 15
+    assert len(written["variants"]["XS"]["per_joint_mm"]) == 17
+    mpjpe = f"{written['variants']['XS']['mpjpe_mm']:.3f}"
+    report = (tmp_path / "out" / "report.html").read_text()
+    log = (tmp_path / "out" / "log" / "test_XS.log").read_text()
+    for text in (result.stdout, report):
+        assert mpjpe in text
+        assert "3,528,008" in text
+        assert "3,534,140" in text
+    assert mpjpe[:-1] in log
+    assert (tmp_path / "out" / "model_dump" / "snapshot_68.pth").is_file()
+    assert json.loads((results.parent / "benchmark_results.published.json").read_text()) == {
+        "subject": "published"
+    }
