@@ -78,7 +78,9 @@ def _check_pickle(pickle: bytes, path: Path) -> None:
     """Hold every opcode and every global of ``data.pkl`` against the allow-lists."""
     if len(pickle) > MAX_PICKLE_BYTES:
         raise ConvNeXtPoseCheckError(
-            "bomb", f"{path} has a data.pkl of {len(pickle)} bytes: expected {MAX_PICKLE_BYTES}"
+            "bomb",
+            f"{path} has a data.pkl of {len(pickle)} bytes: expected at most {MAX_PICKLE_BYTES}",
+            DOWNLOAD_AGAIN,
         )
     try:
         opcodes = [(opcode.name, argument) for opcode, argument, _ in pickletools.genops(pickle)]
@@ -92,13 +94,13 @@ def _check_pickle(pickle: bytes, path: Path) -> None:
                 "forbidden-global",
                 f"{path} names {str(argument).replace(' ', '.')!r}: expected plain float32 and"
                 " int64 tensors only",
-                "Do not load this file by other means; save the bare state dict again",
+                "Do not load this file by other means; save its epoch and network alone again",
             )
         if name not in ALLOWED_OPCODES:
             raise ConvNeXtPoseCheckError(
                 "forbidden-opcode",
                 f"{path} has a data.pkl with the opcode {name}, which torch.save does not write",
-                "Do not load this file by other means; save the bare state dict again",
+                "Do not load this file by other means; save its epoch and network alone again",
             )
 
 
@@ -113,16 +115,20 @@ def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
     epoch, network = content["epoch"], content["network"]
     if type(epoch) is not int or not 0 <= epoch < MAX_EPOCH:
         raise ConvNeXtPoseCheckError(
-            "not-a-checkpoint", f"{path} gives an epoch that is not a sensible whole number"
+            "not-a-checkpoint",
+            f"{path} gives an epoch that is not a sensible whole number",
+            DOWNLOAD_AGAIN,
         )
     if type(network) not in (dict, OrderedDict) or not dict.__len__(network):
         raise ConvNeXtPoseCheckError(
-            "not-a-checkpoint", f"{path} holds no state dict under 'network'"
+            "not-a-checkpoint", f"{path} holds no state dict under 'network'", DOWNLOAD_AGAIN
         )
     state: dict[str, Tensor] = {}
     for key, tensor in dict.items(network):
         if type(key) is not str:
-            raise ConvNeXtPoseCheckError("bad-tensor", f"{path} has a key that is not a string")
+            raise ConvNeXtPoseCheckError(
+                "bad-tensor", f"{path} has a key that is not a string", DOWNLOAD_AGAIN
+            )
         state[key] = _plain(tensor, key, path)
     return epoch, state
 

@@ -22,12 +22,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 ZIP_MAGIC = b"PK\x03\x04"
-COMPRESSORS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+COMPRESSORS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
 TAR_MAGIC = b"ustar"
 TAR_MAGIC_OFFSET = 257
 

@@ -60,13 +60,6 @@ class CheckpointFiles:
         """
         claimed = [path for path in self.candidates if self.claim(path) == variant]
         loaded = [load_checkpoint(path) for path in claimed] or self._by_content(variant)
-        if not loaded:
-            raise ConvNeXtPoseCheckError(
-                "no-checkpoints",
-                f"there is no checkpoint of {variant} in {_listed(self.places) or 'any place'}:"
-                f" found {_listed(self.candidates) or 'nothing like a checkpoint'}",
-                GIVE_CHECKPOINTS,
-            )
         if len({checkpoint.sha256 for checkpoint in loaded}) > 1:
             raise ConvNeXtPoseCheckError(
                 "several-files",
@@ -78,11 +71,23 @@ class CheckpointFiles:
 
     def _by_content(self, variant: str) -> list[Checkpoint]:
         unclaimed = [path for path in self.candidates if self.claim(path) is None]
-        found = []
+        found, refused = [], ""
         for path in unclaimed:
-            checkpoint = load_checkpoint(path)
-            if variant in identify(modern_state(checkpoint.network), self.catalogue):
+            try:
+                checkpoint = load_checkpoint(path)
+                names = identify(modern_state(checkpoint.network), self.catalogue)
+            except ConvNeXtPoseCheckError as error:  # a file that claims nothing may be anything
+                refused = refused or f"; {path.name} was passed over: {error.problem}"
+                continue
+            if variant in names:
                 found.append(checkpoint)
+        if not found:
+            raise ConvNeXtPoseCheckError(
+                "no-checkpoints",
+                f"there is no checkpoint of {variant} in {_listed(self.places) or 'any place'}:"
+                f" found {_listed(self.candidates) or 'nothing like a checkpoint'}{refused}",
+                GIVE_CHECKPOINTS,
+            )
         return found
 
 
@@ -95,7 +100,9 @@ def _candidates(place: Path) -> Iterator[Path]:
             yield folder
             folders.clear()
         else:
-            yield from (folder / f for f in files if f.lower().endswith(CHECKPOINT_SUFFIXES))
+            # macOS leaves a hidden twin beside each file, named alike: ._ConvNeXtPose_L.tar
+            visible = [name for name in files if not name.startswith(".")]
+            yield from (folder / f for f in visible if f.lower().endswith(CHECKPOINT_SUFFIXES))
 
 
 def _listed(paths: Iterable[Path]) -> str:

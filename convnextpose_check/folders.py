@@ -17,7 +17,8 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Every folder below ``root`` in sorted order, with the names of its folders and files.
 
     Sequence folders are named but not entered, links are followed once, and hidden folders are
-    passed over. Folders that cannot be read count as empty.
+    passed over, as are those that the caller takes out of the list of names. Folders that cannot
+    be read count as empty.
     """
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
@@ -27,9 +28,10 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
             folders.clear()
             continue
         seen.add(real)
-        yield Path(folder), sorted(folders), sorted(files)
-        folders[:] = sorted(
+        names = sorted(folders)
+        yield Path(folder), names, sorted(files)
+        folders[:] = [
             name
-            for name in folders
+            for name in names
             if not name.startswith(".") and not SEQUENCE_FOLDER.fullmatch(name)
-        )
+        ]

@@ -42,12 +42,16 @@ class Camera:
 
     @classmethod
     def from_annotation(cls, entry: dict[str, Any]) -> Camera:
-        """Build the camera from the file's ``R`` (3, 3), ``t`` (3), ``f`` (2) and ``c`` (2)."""
+        """Build the camera from the file's ``R`` (3, 3), ``t`` (3), ``f`` (2) and ``c`` (2).
+
+        A column vector serves as well as a plain list. Raises ``ValueError`` for another form.
+        """
         shapes = {"R": (3, 3), "t": (3,), "f": (2,), "c": (2,)}
         parts = {name: np.array(entry[name], dtype=np.float32) for name in shapes}
         for name, shape in shapes.items():
-            if parts[name].shape != shape or not np.isfinite(parts[name]).all():
-                raise ValueError(f"{name} is not a finite array of shape {shape}")
+            if parts[name].size != np.prod(shape) or not np.isfinite(parts[name]).all():
+                raise ValueError(f"{name}, which is not a finite array of shape {shape}")
+            parts[name] = parts[name].reshape(shape)
         return cls(parts["R"], parts["t"], parts["f"], parts["c"])
 
 

@@ -7,6 +7,7 @@ file is there under that name too.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from pathlib import Path
@@ -28,7 +29,9 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     dump = results_dir / "model_dump"
     name = f"snapshot_{checkpoint.epoch}.pth"
     path = dump / name
-    if path.exists() and _variant_of(path) != variant:
+    twin_name = f"{name}.tar"
+    present = [file for file in (path, dump / twin_name) if file.exists()]
+    if any(_variant_of(file) != variant for file in present):
         path = dump / variant / name
     content = {
         "epoch": checkpoint.epoch,
@@ -36,9 +39,11 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
         "variant": variant,
         "source_sha256": checkpoint.sha256,
     }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)  # to a file, it would raise a RuntimeError where the disk is full
     with written_whole(path) as temporary:
-        torch.save(content, temporary)
-    with written_whole(path.with_suffix(".pth.tar")) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+    with written_whole(path.with_name(twin_name)) as temporary:
         temporary.unlink()
         try:
             os.link(path, temporary)

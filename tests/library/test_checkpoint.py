@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import math
+import os
+import pickle
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from convnextpose_check import checkpoint as module
+from convnextpose_check.checkpoint import load_checkpoint
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.variants import Architecture
+from tests.library.archives import content_of, members_of, saved, zipped
+
+WEIGHT = torch.arange(6.0).reshape(2, 3)
+
+
+class Call:
+    """Pickles as a call of any function."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+class Subclass(torch.Tensor):
+    pass
+
+
+def _content(weight: Any = WEIGHT, epoch: Any = 1) -> dict[str, Any]:
+    return {"epoch": epoch, "network": OrderedDict({"module.w": weight})}
+
+
+def _path(folder: Path, content: Any, **options: Any) -> Path:
+    path = folder / "ConvNeXtPose_L.tar"
+    path.write_bytes(saved(content, **options))
+    return path
+
+
+def _with_pickle(folder: Path, data: bytes) -> Path:
+    path = folder / "ConvNeXtPose_L.tar"
+    path.write_bytes(zipped(members_of(saved(_content())) | {"data.pkl": data}))
+    return path
+
+
+def _assert_refused(path: Path, code: str, naming: str = "") -> None:
+    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+        load_checkpoint(path)
+    error = caught.value
+    assert error.code == code
+    assert str(path) in error.problem
+    assert naming in error.problem
+    assert error.remedy
+    assert "weights_only" not in str(error)
+    assert error.__cause__ is None
+    assert error.__suppress_context__ or error.__context__ is None
+
+
+def test_everything_but_the_network_is_left_out(tiny: Architecture, tmp_path: Path) -> None:
+    content = content_of(tiny, epoch=0)
+    checkpoint = load_checkpoint(_path(tmp_path, content))
+    assert checkpoint.epoch == 0
+    assert list(checkpoint.network) == list(content["network"])
+    assert type(checkpoint.network) is dict
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        torch.tensor(3),
+        torch.empty(0),
+        torch.arange(100.0)[10:20],
+        WEIGHT.clone().requires_grad_(),
+    ],
+    ids=["scalar", "no_element", "slice", "requires_grad"],
+)
+def test_plain_tensors_load(weight: torch.Tensor, tmp_path: Path) -> None:
+    loaded = load_checkpoint(_path(tmp_path, _content(weight))).network["module.w"]
+    assert loaded.equal(weight)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [_content()],
+        OrderedDict(_content()),
+        WEIGHT,
+        {"epoch": 1},
+        {"network": {"w": WEIGHT}},
+        {"epoch": 1, "state_dict": {"w": WEIGHT}, "w": WEIGHT},
+        {"module.w": WEIGHT},
+        {"epoch": 1, "network": {}, "w": WEIGHT},
+        {"epoch": 1, "network": [WEIGHT]},
+        {"epoch": 1, "network": WEIGHT},
+        {"epoch": 1, "network": None, "w": WEIGHT},
+    ],
+    ids=[
+        "list",
+        "ordered_dict",
+        "tensor",
+        "no_network_no_tensor",
+        "no_epoch",
+        "other_name",
+        "bare_state_dict",
+        "empty_network",
+        "network_is_a_list",
+        "network_is_a_tensor",
+        "network_is_none",
+    ],
+)
+def test_what_is_not_a_training_snapshot_is_refused(content: Any, tmp_path: Path) -> None:
+    code = "no-checkpoint" if content == {"epoch": 1} else "not-a-checkpoint"
+    _assert_refused(_path(tmp_path, content), code)
+
+
+@pytest.mark.parametrize(
+    "epoch", [math.nan, math.inf, 70.0, -1, True, "70", None, 10**6, [70], WEIGHT]
+)
+def test_an_epoch_that_is_no_sensible_number_is_refused(epoch: Any, tmp_path: Path) -> None:
+    _assert_refused(_path(tmp_path, _content(epoch=epoch)), "not-a-checkpoint", "epoch")
+
+
+@pytest.mark.parametrize("key", [1, None, (1, 2), b"w"])
+def test_a_key_that_is_not_a_string_is_refused(key: Any, tmp_path: Path) -> None:
+    content = {"epoch": 1, "network": {key: WEIGHT}}
+    code = "forbidden-global" if isinstance(key, bytes) else "bad-tensor"
+    _assert_refused(_path(tmp_path, content), code)
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        torch.zeros(1).expand(1000),
+        torch.zeros(()).as_strided((1000, 1000), (0, 0)),
+        WEIGHT.t(),
+        [WEIGHT],
+        1.5,
+        None,
+    ],
+    ids=["expanded", "stride_0", "transposed", "list", "number", "none"],
+)
+def test_what_is_no_plain_tensor_is_refused(weight: Any, tmp_path: Path) -> None:
+    content = _content(weight) | {"other": WEIGHT}
+    _assert_refused(_path(tmp_path, content), "bad-tensor", "'module.w'")
+
+
+@pytest.mark.parametrize(
+    ("weight", "naming"),
+    [
+        (torch.nn.Parameter(WEIGHT), "torch._utils._rebuild_parameter"),
+        (WEIGHT.to_sparse(), "torch._utils._rebuild_sparse_tensor"),
+        (WEIGHT.half(), "torch.HalfStorage"),
+        (WEIGHT.bfloat16(), "torch.BFloat16Storage"),
+        (WEIGHT.double(), "torch.DoubleStorage"),
+        (WEIGHT.int(), "torch.IntStorage"),
+        (WEIGHT.to("meta"), "torch._utils._rebuild_meta_tensor_no_storage"),
+        (WEIGHT.as_subclass(Subclass), "torch._tensor._rebuild_from_type_v2"),
+        (WEIGHT.numpy(), "numpy"),
+        (np.float64(1.0), "numpy"),
+        (bytearray(8), "bytearray"),
+        (Call(eval, "1 + 1"), "eval"),
+        (Call(torch.load, "a.pth"), "torch.serialization.load"),
+        (Call(torch.FloatTensor, 2**40), "torch.FloatTensor"),
+        ({1, 2}, "set"),
+        (Path("a"), "pathlib"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_every_other_global_is_refused_by_name(weight: Any, naming: str, tmp_path: Path) -> None:
+    content = _content(weight) | {"other": WEIGHT}
+    _assert_refused(_path(tmp_path, content), "forbidden-global", naming)
+
+
+@pytest.mark.parametrize("wrap", [lambda call: call, lambda call: _content() | {"x": call}])
+def test_a_pickle_that_calls_the_system_runs_nothing(wrap: Any, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    hostile = pickle.dumps(wrap(Call(os.mkdir, str(canary))), protocol=2)
+    if b"_rebuild" in hostile:
+        hostile = members_of(saved(wrap(Call(os.mkdir, str(canary)))))["data.pkl"]
+    _assert_refused(_with_pickle(tmp_path, hostile), "forbidden-global", "posix.mkdir")
+    assert not canary.exists()
+
+
+def test_the_canary_would_have_sung(tmp_path: Path) -> None:
+    pickle.loads(pickle.dumps(Call(os.mkdir, str(tmp_path / "canary")), protocol=2))
+    assert (tmp_path / "canary").exists()
+
+
+def test_os_system_is_refused_by_name(tmp_path: Path) -> None:
+    path = _with_pickle(tmp_path, b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R.")
+    _assert_refused(path, "forbidden-global", "'os.system'")
+
+
+@pytest.mark.parametrize(
+    ("data", "naming"),
+    [
+        (pickle.dumps({"epoch": 1}, protocol=4), "FRAME"),
+        (pickle.dumps(OrderedDict(), protocol=4)[11:], "opcode"),
+        (b"\x80\x02\x8c\x02os\x8c\x06system\x93.", "SHORT_BINUNICODE"),
+        (b"\x80\x02X\x02\0\0\0osX\x06\0\0\0system\x93.", "STACK_GLOBAL"),
+        (b"\x80\x02(ios\nsystem\n.", "INST"),
+        (b"\x80\x02\x82\x01.", "EXT1"),
+        (pickle.dumps({"epoch": 1}, protocol=0), "opcode"),
+        (b"\x80\x02]2.", "DUP"),
+    ],
+)
+def test_an_opcode_that_torch_does_not_write_is_refused(
+    data: bytes, naming: str, tmp_path: Path
+) -> None:
+    _assert_refused(_with_pickle(tmp_path, data), "forbidden-opcode", naming)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x80\x02", b"\xff\xff", b"\x80\x02.", b"\x80\x02}s.", b"\x80\x02h\x07."]
+)
+def test_a_broken_pickle_is_refused(data: bytes, tmp_path: Path) -> None:
+    _assert_refused(_with_pickle(tmp_path, data), "bad-pickle")
+
+
+def test_a_huge_pickle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_PICKLE_BYTES", 100)
+    _assert_refused(_path(tmp_path, _content()), "bomb")
+
+
+def test_the_format_before_torch_1_6_is_refused(tmp_path: Path) -> None:
+    path = _path(tmp_path, _content(), _use_new_zipfile_serialization=False)
+    _assert_refused(path, "not-an-archive")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("data/0", b"\0" * 20),
+        ("data/0", b""),
+        ("data/0", b"\0" * 28),
+        ("version", b"99\n"),
+        ("version", b"none"),
+        ("byteorder", b"middle"),
+    ],
+)
+def test_members_that_belie_the_pickle_are_refused(name: str, data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "ConvNeXtPose_L.tar"
+    path.write_bytes(zipped(members_of(saved(_content())) | {name: data}))
+    _assert_refused(path, "bad-pickle")
+
+
+def test_torchs_own_advice_is_never_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise pickle.UnpicklingError("re-running with weights_only=False will likely succeed")
+
+    path = _path(tmp_path, _content())
+    monkeypatch.setattr(torch, "load", load)
+    _assert_refused(path, "bad-pickle", "UnpicklingError")
+
+
+def test_a_network_that_contains_itself_is_refused(tmp_path: Path) -> None:
+    network: dict[str, Any] = {"module.w": WEIGHT}
+    network["module.network"] = network
+    path = _path(tmp_path, {"epoch": 1, "network": network})
+    _assert_refused(path, "bad-tensor", "'module.network'")
+
+
+def test_methods_that_the_file_replaces_are_not_called(tmp_path: Path) -> None:
+    content = _content()
+    content["network"].itemX = 1  # pickling calls items, so its name comes in afterwards
+    members = members_of(saved(content))
+    path = _with_pickle(tmp_path, members["data.pkl"].replace(b"itemX", b"items"))
+    assert list(load_checkpoint(path).network) == ["module.w"]
+
+
+def test_torch_is_asked_for_weights_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def load(*_: Any, **options: Any) -> Any:
+        asked.append(options["weights_only"])
+        return _content()
+
+    path = _path(tmp_path, _content())
+    monkeypatch.setattr(torch, "load", load)
+    load_checkpoint(path)
+    assert asked == [True]
+
+
+def test_a_tensor_with_attributes_of_its_own_is_refused(tmp_path: Path) -> None:
+    weight = WEIGHT.clone()
+    weight.note = 1  # type: ignore[attr-defined]
+    path = _path(tmp_path, _content(weight))
+    _assert_refused(path, "forbidden-global", "torch._tensor._rebuild_from_type_v2")

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
+from convnextpose_check.checks import check_snapshot
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.keymap import key_style
+from convnextpose_check.snapshots import write_snapshot
+from convnextpose_check.variants import Architecture
+from tests.library.archives import (
+    EPOCH,
+    checkpoint_of,
+    content_of,
+    differing_keys,
+    saved,
+    tiny_variant,
+)
+
+NAME = f"snapshot_{EPOCH}.pth"
+
+
+@pytest.fixture
+def checkpoint(tiny: Architecture) -> Checkpoint:
+    """A legacy one, as M and L are."""
+    return checkpoint_of(content_of(tiny, legacy=True)["network"])
+
+
+def _content(path: Path) -> Any:
+    return torch.load(path, weights_only=True)
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["modern", "legacy"])
+def test_a_snapshot_has_the_keys_and_numbers_that_the_authors_tools_load(
+    legacy: bool, tiny: Architecture, tmp_path: Path
+) -> None:
+    network = content_of(tiny, legacy=legacy)["network"]
+    path = write_snapshot(checkpoint_of(network), "L", tmp_path)
+    assert path == tmp_path / "model_dump" / NAME
+    content = _content(path)
+    modern = content_of(tiny)["network"]
+    assert content["epoch"] == EPOCH
+    assert list(content["network"]) == list(modern)
+    assert all(key.startswith("module.") for key in content["network"])
+    assert key_style(content["network"]) == "modern"
+    assert differing_keys(content["network"], modern) == []
+
+
+def test_a_snapshot_opens_as_a_checkpoint_again(
+    tiny: Architecture, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    again = load_checkpoint(write_snapshot(checkpoint, "L", tmp_path))
+    assert again.epoch == checkpoint.epoch
+    assert differing_keys(again.network, content_of(tiny)["network"]) == []
+
+
+def test_a_network_without_prefix_gets_it(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    bare = {key.removeprefix("module."): t for key, t in checkpoint.network.items()}
+    path = write_snapshot(checkpoint_of(bare), "L", tmp_path)
+    assert all(key.startswith("module.") for key in _content(path)["network"])
+    assert check_snapshot(path, checkpoint) == path.stat().st_size
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no_links"])
+def test_the_twin_under_the_authors_name_has_the_same_content(
+    links: bool, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    path = write_snapshot(checkpoint, "L", tmp_path)
+    twin = path.with_name(f"{NAME}.tar")
+    assert twin.read_bytes() == path.read_bytes()
+    assert twin.samefile(path) is links
+    assert sorted(path.parent.iterdir()) == [path, twin]
+
+
+def test_writing_again_replaces_both(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = write_snapshot(checkpoint, "L", tmp_path)
+    key = next(iter(checkpoint.network))
+    changed = checkpoint_of({**checkpoint.network, key: checkpoint.network[key] + 1})
+    assert write_snapshot(changed, "L", tmp_path) == path
+    assert check_snapshot(path, changed)
+    assert path.with_name(f"{NAME}.tar").read_bytes() == path.read_bytes()
+    assert len(list(path.parent.iterdir())) == 2
+
+
+def test_variants_of_the_same_epoch_never_overwrite_each_other(
+    tiny: Architecture, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    wider = tiny_variant(tiny, "M", head_channels=9).architecture
+    other = checkpoint_of(content_of(wider)["network"])
+    for _ in range(2):
+        paths = write_snapshot(checkpoint, "L", tmp_path), write_snapshot(other, "M", tmp_path)
+        assert paths[0] == tmp_path / "model_dump" / NAME
+        assert paths[1] == tmp_path / "model_dump" / "M" / NAME
+        assert check_snapshot(paths[0], checkpoint)
+        assert check_snapshot(paths[1], other)
+
+
+@pytest.mark.parametrize("name", [NAME, f"{NAME}.tar"])
+@pytest.mark.parametrize(
+    "foreign",
+    [b"", b"not a checkpoint", saved({"epoch": EPOCH, "network": {}}), saved([1])],
+    ids=["empty", "text", "authors", "list"],
+)
+def test_a_foreign_snapshot_is_left_alone(
+    foreign: bytes, name: str, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    dump = tmp_path / "model_dump"
+    dump.mkdir()
+    (dump / name).write_bytes(foreign)
+    path = write_snapshot(checkpoint, "L", tmp_path)
+    assert (dump / name).read_bytes() == foreign
+    assert path == dump / "L" / NAME
+    assert check_snapshot(path, checkpoint)
+
+
+def test_a_folder_that_cannot_be_written_is_told(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "results").touch()
+    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+        write_snapshot(checkpoint, "L", tmp_path / "results")
+    assert caught.value.code == "cannot-write"
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        with pytest.raises(ConvNeXtPoseCheckError) as caught:
+            write_snapshot(checkpoint, "L", tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.code == "cannot-write"
+    assert list((tmp_path / "model_dump").iterdir()) == []
+
+
+def _other_epoch(content: Any, _: str) -> None:
+    content["epoch"] += 1
+
+
+def _next_number(content: Any, key: str) -> None:
+    tensor = content["network"][key]
+    tensor[0] = tensor[0].nextafter(torch.tensor(2.0))
+
+
+def _sign_of_zero(content: Any, key: str) -> None:
+    content["network"][key][1] = -0.0
+
+
+def _other_dtype(content: Any, key: str) -> None:
+    content["network"][key] = content["network"][key].double()
+
+
+def _other_shape(content: Any, key: str) -> None:
+    content["network"][key] = content["network"][key][None]
+
+
+def _one_less(content: Any, key: str) -> None:
+    del content["network"][key]
+
+
+def _last_first(content: Any, key: str) -> None:
+    content["network"] = {key: content["network"][key], **content["network"]}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _other_epoch,
+        _next_number,
+        _sign_of_zero,
+        _other_dtype,
+        _other_shape,
+        _one_less,
+        _last_first,
+    ],
+)
+def test_a_snapshot_that_differs_is_found(
+    spoil: Callable[[Any, str], None], checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    key = "module.head.final_layer.bias"
+    checkpoint.network[key][1] = 0.0
+    path = write_snapshot(checkpoint, "L", tmp_path)
+    assert check_snapshot(path, checkpoint) == path.stat().st_size
+    content = _content(path)
+    spoil(content, key)
+    torch.save(content, path)
+    with pytest.raises(CheckFailedError) as caught:
+        check_snapshot(path, checkpoint)
+    assert caught.value.code == "snapshot"
+    assert str(path) in caught.value.problem
+
+
+def test_a_snapshot_of_nan_weights_is_whole(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """That they are NaN is for another check to say."""
+    checkpoint.network["module.head.final_layer.bias"][1] = float("nan")
+    assert check_snapshot(write_snapshot(checkpoint, "L", tmp_path), checkpoint)
