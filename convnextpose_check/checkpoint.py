@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check.containers import DOWNLOAD_AGAIN, repack
+from convnextpose_check.containers import repack
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.members import DOWNLOAD_AGAIN
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,6 +7,7 @@ checked later, against the content. Files with other names are opened and told b
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -55,12 +56,12 @@ class CheckpointFiles:
     def load(self, variant: str) -> Checkpoint:
         """The one checkpoint of a variant, loaded.
 
-        Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for none, ``several-files`` for files
+        The same weights may be there more than once, in whatever container. Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for none, ``several-files`` for files
         that differ, and whatever ``load_checkpoint`` raises.
         """
         claimed = [path for path in self.candidates if self.claim(path) == variant]
         loaded = [load_checkpoint(path) for path in claimed] or self._by_content(variant)
-        if len({checkpoint.sha256 for checkpoint in loaded}) > 1:
+        if len(loaded) > 1 and len({_content_digest(checkpoint) for checkpoint in loaded}) > 1:
             raise ConvNeXtPoseCheckError(
                 "several-files",
                 f"several different files are checkpoints of {variant}:"
@@ -89,6 +90,15 @@ class CheckpointFiles:
                 GIVE_CHECKPOINTS,
             )
         return found
+
+
+def _content_digest(checkpoint: Checkpoint) -> str:
+    """The same for the same epoch and numbers, whatever the container and the key style."""
+    digest = hashlib.sha256(str(checkpoint.epoch).encode())
+    for key, tensor in sorted(modern_state(checkpoint.network).items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _candidates(place: Path) -> Iterator[Path]:

@@ -16,7 +16,7 @@ ROWS: dict[str, Callable[[Variant], str]] = {
     "backbone": lambda v: v.architecture.backbone,
     "head channels": lambda v: str(v.architecture.head_channels),
     "head layers that upsample (of 3)": lambda v: str(v.architecture.head_upsamplings),
-    "heatmap (x, y, depth)": lambda v: " × ".join(map(str, v.architecture.grid_whd)),
+    "heatmap (x, y, depth)": lambda v: " x ".join(map(str, v.architecture.grid_whd)),
     "parameters": lambda v: f"{v.parameters:,}",
     "parameters, says the paper": lambda v: f"{_shown(v.paper.parameters_millions, 2)} M",
     "numbers in the state dict": lambda v: f"{v.state_elements:,}",

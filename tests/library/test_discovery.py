@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 
-from convnextpose_check.checkpoint import Checkpoint
+from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
 from convnextpose_check.discovery import CheckpointFiles
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.archives import content_of, members_of, saved, tiny_catalogue, unpacked, zipped
 
@@ -147,6 +149,19 @@ def test_several_identical_files_are_one(
 ) -> None:
     paths = [_put(tmp_path / name, archives["L"]) for name in (first, second)]
     assert _load(catalogue, "L", tmp_path).path in paths
+
+
+def test_the_same_weights_in_other_containers_are_one(
+    catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
+) -> None:
+    """The archive, its unpacked folder, and the snapshot that an earlier run wrote from it."""
+    archive = _put(tmp_path / "ConvNeXtPose_L.tar", archives["L"])
+    with zipfile.ZipFile(archive) as members:
+        members.extractall(tmp_path / "ConvNeXtPose_L")
+    snapshot = write_snapshot(load_checkpoint(archive), "L", tmp_path)
+    snapshot.rename(tmp_path / "ConvNeXtPose_L.pth")
+
+    assert _load(catalogue, "L", tmp_path).epoch == load_checkpoint(archive).epoch
 
 
 @pytest.mark.parametrize(
