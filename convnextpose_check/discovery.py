@@ -56,8 +56,9 @@ class CheckpointFiles:
     def load(self, variant: str) -> Checkpoint:
         """The one checkpoint of a variant, loaded.
 
-        The same weights may be there more than once, in whatever container. Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for none, ``several-files`` for files
-        that differ, and whatever ``load_checkpoint`` raises.
+        The same weights may be there more than once, in whatever container. Raises
+        ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for none, ``several-files`` for files that
+        differ, and whatever ``load_checkpoint`` raises.
         """
         claimed = [path for path in self.candidates if self.claim(path) == variant]
         loaded = [load_checkpoint(path) for path in claimed] or self._by_content(variant)

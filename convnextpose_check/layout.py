@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from filecmp import cmp
 from pathlib import Path
 from typing import Literal
 
@@ -79,13 +80,14 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     """Look for annotations and images of the subjects below ``root``.
 
     Raises ``ConvNeXtPoseCheckError``: ``no-data`` where the folder, an annotation file or all
-    images are missing; the message lists what was looked for and what is there.
+    images are missing; ``several-annotations`` where two files of one name differ.
     """
     if not root.is_dir():
         raise ConvNeXtPoseCheckError("no-data", f"there is no folder {root}", GIVE_ROOT)
     annotations: dict[str, Path] = {}
     sequences: dict[str, Path] = {}
     rootnet: list[Path] = []
+    wanted = [annotation_name(subject, part) for subject in subjects for part in PARTS]
     for folder, folders, files in walk(root):
         for name in folders:
             if SEQUENCE_FOLDER.fullmatch(name):
@@ -93,20 +95,29 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
         for name in files:
             if name == ROOTNET_FILE:
                 rootnet.append(folder / name)
-            elif name.startswith("Human36M_subject"):
-                annotations.setdefault(name, folder / name)
-    wanted = [annotation_name(subject, part) for subject in subjects for part in PARTS]
+            elif name in wanted:
+                known = annotations.setdefault(name, folder / name)
+                if known != folder / name and not cmp(known, folder / name):
+                    raise ConvNeXtPoseCheckError(
+                        "several-annotations",
+                        f"{known} and {folder / name} have one name and different contents",
+                        "Name the data set that is meant with --h36m-root",
+                    )
     missing = [name for name in wanted if name not in annotations]
     if missing or not sequences:
-        looked_for = missing or ["image folders such as s_09_act_02_subact_01_ca_01"]
-        try:
-            there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
-        except OSError as error:
-            there = f"what cannot be listed ({error.strerror})"
-        raise ConvNeXtPoseCheckError(
-            "no-data",
-            f"Human3.6M is not complete below {root}: missing {', '.join(looked_for)};"
-            f" the folder holds {there}",
-            GIVE_ROOT,
-        )
+        raise _incomplete(root, missing or ["image folders such as s_09_act_02_subact_01_ca_01"])
     return Layout(root, annotations, sequences, tuple(rootnet))
+
+
+def _incomplete(root: Path, missing: list[str]) -> ConvNeXtPoseCheckError:
+    """The error that says what was looked for and what is there instead."""
+    try:
+        there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
+    except OSError as error:
+        there = f"what cannot be listed ({error.strerror})"
+    return ConvNeXtPoseCheckError(
+        "no-data",
+        f"Human3.6M is not complete below {root}: missing {', '.join(missing)};"
+        f" the folder holds {there}",
+        GIVE_ROOT,
+    )

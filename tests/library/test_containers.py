@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convnextpose_check import containers
+from convnextpose_check import containers, members
 from convnextpose_check.checkpoint import load_checkpoint
 from convnextpose_check.containers import repack
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -238,7 +238,7 @@ def test_a_bomb_is_refused(
 def test_too_many_members_are_refused(
     archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(containers, "MAX_MEMBERS", 9)
+    monkeypatch.setattr(members, "MAX_MEMBERS", 9)
     _assert_refused(file_of("a.pth")(archive, tmp_path), "bomb")
 
 

@@ -17,7 +17,7 @@ from convnextpose_check.checks import (
 )
 from convnextpose_check.counting import multiply_add_count, parameter_count, skeleton_network
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.network import ConvNeXtPose, HeadLayer, soft_argmax
+from convnextpose_check.network import Block, ConvNeXtPose, HeadLayer, soft_argmax
 from convnextpose_check.variants import Architecture, Catalogue, Variant
 
 NAMES = ("XS", "S", "M", "L")
@@ -200,7 +200,8 @@ def test_parts_are_computed_in_the_described_order(tiny: Architecture) -> None:
     """The block and the head layer against their formulas, written out once more."""
     torch.manual_seed(0)
     network = ConvNeXtPose(tiny).eval()
-    block, layer = network.backbone.stages[0][0], network.head.deconv_layers_2
+    block, layer = next(iter(network.backbone.stages[0].children())), network.head.deconv_layers_2
+    assert isinstance(block, Block)
     x = torch.randn(1, 2, 8, 8)
 
     expected = x + block.pwconv2(block.pwconv1(block.norm(block.dwconv(x))).clamp(min=0))

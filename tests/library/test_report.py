@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_miniature_never_speaks_for_the_published_models() -> None:
     ],
 )
 def test_sentence_says_why_there_is_no_success(
-    changes: dict[str, object], expected: tuple[str, ...], problems: int, said: str
+    changes: dict[str, Any], expected: tuple[str, ...], problems: int, said: str
 ) -> None:
     sentence = verdict_sentence(example_results(**changes), expected, problems)
 

@@ -38,8 +38,9 @@ def test_throughput(
         synchronise(device)
         return cells_xyz
 
-    cells_xyz = benchmark.pedantic(forward, rounds=ROUNDS, warmup_rounds=1)
+    cells_xyz = benchmark.pedantic(forward, rounds=ROUNDS, warmup_rounds=1)  # type: ignore[no-untyped-call]  # untyped in pytest-benchmark
 
+    assert benchmark.stats is not None
     images_per_second = len(batch) / benchmark.stats.stats.median
     benchmark.extra_info.update(device=device_title(device), images_per_second=images_per_second)
     obtained(f"{images_per_second:.1f} images/s")

@@ -1,0 +1,121 @@
+"""Annotation files that are not as Human3.6M's are: one error that names file and place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.human36m import BoxSource, load_dataset
+from tests.library.datasets import FACTS, ROOTNET, Handmade
+
+NAN = float("nan")
+Change = Callable[[Handmade], object]
+
+
+@pytest.fixture
+def made() -> Handmade:
+    return Handmade()
+
+
+def refused(root: Path, file: str, boxes: BoxSource = "gt") -> str:
+    """The message of the one error that names the file."""
+    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+        load_dataset(root, FACTS, boxes=boxes)
+    assert caught.value.code == "bad-annotations"
+    assert file in caught.value.problem
+    return caught.value.problem
+
+
+@pytest.mark.parametrize("part", ["data", "camera", "joint_3d"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_cut_off_file_is_refused(made: Handmade, tmp_path: Path, part: str, share: float) -> None:
+    root = made.write(tmp_path / "set")
+    file = root / "annotations" / f"Human36M_subject11_{part}.json"
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
+    assert "truncated" in refused(root, file.name)
+
+
+WRONG_FORMS: dict[str, tuple[str, str, Change]] = {
+    "text-for-id": ("9_data", "$.images[1].id", lambda m: m.image(101).update(id="7")),
+    "no-width": ("9_data", "width", lambda m: m.image(101).pop("width")),
+    "short-box": ("11_data", "annotations[0].bbox", lambda m: m.annotation(200)["bbox"].pop()),
+    "null-box": ("11_data", "bbox[1]", lambda m: m.annotation(200)["bbox"].__setitem__(1, None)),
+    "nan-box": ("9_data", "bbox[0]", lambda m: m.annotation(100).update(bbox=[NAN] * 4)),
+    "joint-2d": (
+        "9_joint_3d",
+        "`$[4]` of action 2, 1, frame 64",
+        lambda m: m.frame(102)[4].pop(),
+    ),
+    "joint-text": (
+        "9_joint_3d",
+        "`$[4][0]` of action 2, 1, frame 64",
+        lambda m: m.frame(102)[4].__setitem__(0, "x"),
+    ),
+    "joints-16": (
+        "11_joint_3d",
+        "16 joints of action 16, 2, frame 128: expected 17",
+        lambda m: m.frame(203).pop(),
+    ),
+    "camera-list": ("9_camera", "$[...]", lambda m: m.cameras[9].update({"1": 5})),
+    "camera-r": (
+        "9_camera",
+        "camera '1' lacks or garbles 'R'",
+        lambda m: m.cameras[9]["1"].pop("R"),
+    ),
+    "camera-t": ("9_camera", "camera '1'", lambda m: m.cameras[9]["1"].update(t=[1, 2])),
+    "camera-nan": ("9_camera", "not a finite", lambda m: m.cameras[9]["1"].update(f=[NAN, 1])),
+    "camera-name": ("9_camera", "camera 'front'", lambda m: m.cameras[9].update(front={})),
+    "image-twice": (
+        "9_data",
+        "image id 100 occurs twice",
+        lambda m: m.data[9]["images"].append(m.image(100)),
+    ),
+    "annotation-twice": (
+        "11_data",
+        "annotation id 1201 occurs twice",
+        lambda m: m.data[11]["annotations"].append(m.annotation(201)),
+    ),
+    "dangling": (
+        "9_data",
+        "annotation 7 has no image",
+        lambda m: m.data[9]["annotations"].append({"id": 7, "image_id": 5, "bbox": [1, 1, 2, 2]}),
+    ),
+    "no-images": ("9_data", "images", lambda m: m.data[9].pop("images")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "place", "change"), WRONG_FORMS.values(), ids=WRONG_FORMS)
+def test_wrong_form_is_refused_naming_file_and_place(
+    made: Handmade, tmp_path: Path, part: str, place: str, change: Change
+) -> None:
+    root = made.write(tmp_path / "set")
+    change(made)
+    contents = {"data": made.data, "camera": made.cameras, "joint_3d": made.joints}
+    subject, _, kind = part.partition("_")
+    file = f"Human36M_subject{part}.json"
+    (root / "annotations" / file).write_text(json.dumps(contents[kind][int(subject)]))
+    assert place in refused(root, file)
+
+
+def test_file_that_is_not_text_is_refused(made: Handmade, tmp_path: Path) -> None:
+    root = made.write(tmp_path / "set")
+    (root / "annotations" / "Human36M_subject9_data.json").write_bytes(b"\x1f\x8b\x08\xff" * 9)
+    refused(root, "Human36M_subject9_data.json")
+
+
+def test_folder_in_place_of_an_annotation_link_is_refused(made: Handmade, tmp_path: Path) -> None:
+    root = made.write(tmp_path / "set")
+    file = root / "annotations" / "Human36M_subject9_data.json"
+    file.unlink()
+    file.symlink_to(tmp_path / "gone")
+    assert "cannot be read (No such file" in refused(root, file.name)
+
+
+def test_wrong_rootnet_file_is_refused(made: Handmade, tmp_path: Path) -> None:
+    made.rootnet[3]["root_cam"] = [1, 2]
+    root = made.write(tmp_path / "set")
+    assert "$[3].root_cam" in refused(root, ROOTNET, boxes="rootnet")

@@ -1,0 +1,141 @@
+"""From a difference to a word, at and beside every boundary."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convnextpose_check.checks import check_error_is_within
+from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.evaluation import Evaluation
+from convnextpose_check.variants import Figure
+from convnextpose_check.verdicts import REVIEW, TOLERANCES_MM, Judgement, judge, verdict_word
+
+PAPER = Figure(50.0, "paper, table 5")
+INFORMATION = Figure(34.5, "paper, table 4", "trained on six subjects")
+
+
+def evaluation(error_mm: float, complete: bool = True) -> Evaluation:
+    return Evaluation(
+        protocol=2,
+        errors_mm=np.full((4, 17), error_mm),
+        image_ids=(1, 2, 3, 4),
+        actions=("Posing",) * 4,
+        unreadable=(),
+        complete=complete,
+        images_sha256="",
+        seconds=1.0,
+    )
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("difference_mm", "word"),
+    [
+        (0.0, "excellent"),
+        (0.9999, "excellent"),
+        (1.0, "very good"),
+        (1.9999, "very good"),
+        (2.0, "acceptable"),
+        (4.9999, "acceptable"),
+        (5.0, "review"),
+        (1e9, "review"),
+        (float("inf"), "review"),
+    ],
+)
+def test_word_changes_at_the_tolerance_whichever_the_sign(
+    sign: int, difference_mm: float, word: str
+) -> None:
+    assert verdict_word(sign * difference_mm) == word
+    judgement = judge(evaluation(50.0 + sign * difference_mm), PAPER)
+    assert judgement.verdict == word
+    assert judgement.is_within(5) == (word != REVIEW)
+
+
+def test_difference_that_is_no_number_needs_review() -> None:
+    assert verdict_word(float("nan")) == REVIEW
+    assert not judge(evaluation(float("nan")), PAPER).is_within(5)
+
+
+@pytest.mark.parametrize("tolerance_mm", TOLERANCES_MM)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_within_excludes_the_tolerance_itself(tolerance_mm: int, sign: int) -> None:
+    assert judge(evaluation(50.0 + sign * (tolerance_mm - 0.001)), PAPER).is_within(tolerance_mm)
+    assert not judge(evaluation(50.0 + sign * tolerance_mm), PAPER).is_within(tolerance_mm)
+
+
+def test_difference_is_obtained_minus_reference() -> None:
+    assert judge(evaluation(48.5), PAPER).difference_mm == -1.5
+    assert judge(evaluation(48.5), PAPER).obtained_mm == 48.5
+
+
+@pytest.mark.parametrize("reference", [PAPER, INFORMATION, None])
+def test_subset_is_never_judged(reference: Figure | None) -> None:
+    judgement = judge(evaluation(50.0, complete=False), reference)
+    assert judgement.verdict == "not judged: subset of 4 samples"
+    assert not any(judgement.is_within(mm) for mm in TOLERANCES_MM)
+
+
+def test_without_reference_there_is_nothing_to_judge() -> None:
+    judgement = judge(evaluation(50.0), None)
+    assert judgement.verdict == "not judged: no figure to compare with"
+    assert judgement.difference_mm is None
+    assert judgement.is_information
+    assert not judgement.is_within(5)
+
+
+def test_figure_for_information_shows_its_difference_without_a_verdict() -> None:
+    judgement = judge(evaluation(34.5), INFORMATION)
+    assert judgement.verdict == "not judged: information only, trained on six subjects"
+    assert judgement.difference_mm == 0
+    assert judgement.is_information
+    assert not judgement.is_within(5)
+
+
+def test_figure_for_information_without_a_reason_is_not_judged_either() -> None:
+    judgement = judge(evaluation(34.5), Figure(34.5, "paper", ""))
+    assert judgement.is_information
+    assert judgement.verdict.startswith("not judged: information only")
+
+
+def test_judged_figure_is_not_information() -> None:
+    assert not judge(evaluation(50.0), PAPER).is_information
+
+
+def test_check_returns_the_difference() -> None:
+    assert check_error_is_within(judge(evaluation(50.75), PAPER), 1, "XS") == 0.75
+    assert check_error_is_within(judge(evaluation(49.25), PAPER), 1, "XS") == -0.75
+
+
+@pytest.mark.parametrize(("obtained_mm", "difference"), [(52.0, "+2.0000"), (47.5, "-2.5000")])
+def test_failed_check_says_obtained_expected_and_difference(
+    obtained_mm: float, difference: str
+) -> None:
+    with pytest.raises(CheckFailedError) as caught:
+        check_error_is_within(judge(evaluation(obtained_mm), PAPER), 2, "XS")
+    assert caught.value.code == "off-reference"
+    assert f"XS has {obtained_mm:.4f} mm: expected 50.0000 +/- 2 mm" in caught.value.problem
+    assert "(paper, table 5)" in caught.value.problem
+    assert f"the difference is {difference} mm" in caught.value.problem
+
+
+def test_check_fails_for_an_error_that_is_no_number() -> None:
+    with pytest.raises(CheckFailedError):
+        check_error_is_within(judge(evaluation(float("nan")), PAPER), 5, "XS")
+
+
+@pytest.mark.parametrize(
+    ("judgement", "reason"),
+    [
+        (judge(evaluation(50.0, complete=False), PAPER), "subset of 4 samples"),
+        (judge(evaluation(50.0), None), "no figure to compare with"),
+        (judge(evaluation(34.5), INFORMATION), "trained on six subjects"),
+        (Judgement(50.0, None, None), "not judged"),
+    ],
+    ids=["subset", "no-reference", "information", "bare"],
+)
+def test_check_fails_where_nothing_can_be_judged(judgement: Judgement, reason: str) -> None:
+    with pytest.raises(CheckFailedError, match=reason) as caught:
+        check_error_is_within(judgement, 5, "XS")
+    assert caught.value.code == "not-judged"
+    assert f"{judgement.obtained_mm:.2f} mm" in caught.value.problem
