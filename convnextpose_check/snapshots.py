@@ -21,8 +21,8 @@ from convnextpose_check.keymap import to_modern, with_prefix
 def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> Path:
     """Write the checkpoint under ``results_dir/model_dump`` and return the path of the ``.pth``.
 
-    A name that another variant's snapshot of the same epoch already has, or a file that this
-    suite did not write, is left alone: the snapshot then goes to ``model_dump/<variant>/``.
+    A snapshot of the same epoch from another file, or a file that this suite did not write, is
+    left alone: the new one then goes to a folder of its own, ``model_dump/<variant>_<sha256>/``.
     """
     import torch
 
@@ -31,8 +31,8 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     path = dump / name
     twin_name = f"{name}.tar"
     present = [file for file in (path, dump / twin_name) if file.exists()]
-    if any(_variant_of(file) != variant for file in present):
-        path = dump / variant / name
+    if any(_source_of(file) != checkpoint.sha256 for file in present):
+        path = dump / f"{variant}_{checkpoint.sha256[:8]}" / name
     content = {
         "epoch": checkpoint.epoch,
         "network": with_prefix(to_modern(checkpoint.network)),
@@ -52,11 +52,11 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     return path
 
 
-def _variant_of(path: Path) -> Any:
-    """The variant that an existing snapshot says it holds, None if it does not say."""
+def _source_of(path: Path) -> Any:
+    """The sha256 of the file that an existing snapshot was made from, None if it does not say."""
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True).get("variant")
+        return torch.load(path, map_location="cpu", weights_only=True).get("source_sha256")
     except Exception:  # noqa: BLE001 - whatever it is, it is not ours to overwrite
         return None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,23 +87,27 @@ def test_the_twin_under_the_authors_name_has_the_same_content(
 
 def test_writing_again_replaces_both(checkpoint: Checkpoint, tmp_path: Path) -> None:
     path = write_snapshot(checkpoint, "L", tmp_path)
-    key = next(iter(checkpoint.network))
-    changed = checkpoint_of({**checkpoint.network, key: checkpoint.network[key] + 1})
-    assert write_snapshot(changed, "L", tmp_path) == path
-    assert check_snapshot(path, changed)
+    twisted = _content(path)
+    key = next(iter(twisted["network"]))
+    twisted["network"] = {**twisted["network"], key: torch.zeros(1)}
+    torch.save(twisted, path)
+    assert write_snapshot(checkpoint, "L", tmp_path) == path
+    assert check_snapshot(path, checkpoint)
     assert path.with_name(f"{NAME}.tar").read_bytes() == path.read_bytes()
     assert len(list(path.parent.iterdir())) == 2
 
 
-def test_variants_of_the_same_epoch_never_overwrite_each_other(
-    tiny: Architecture, checkpoint: Checkpoint, tmp_path: Path
+@pytest.mark.parametrize("variant", ["M", "L"])
+def test_checkpoints_of_the_same_epoch_never_overwrite_each_other(
+    variant: str, tiny: Architecture, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    wider = tiny_variant(tiny, "M", head_channels=9).architecture
-    other = checkpoint_of(content_of(wider)["network"])
+    """Another variant, or other weights of the same one, such as the miniature's."""
+    wider = tiny_variant(tiny, variant, head_channels=9).architecture
+    other = replace(checkpoint_of(content_of(wider)["network"]), sha256="1" * 64)
     for _ in range(2):
-        paths = write_snapshot(checkpoint, "L", tmp_path), write_snapshot(other, "M", tmp_path)
+        paths = write_snapshot(checkpoint, "L", tmp_path), write_snapshot(other, variant, tmp_path)
         assert paths[0] == tmp_path / "model_dump" / NAME
-        assert paths[1] == tmp_path / "model_dump" / "M" / NAME
+        assert paths[1] == tmp_path / "model_dump" / f"{variant}_11111111" / NAME
         assert check_snapshot(paths[0], checkpoint)
         assert check_snapshot(paths[1], other)
 
@@ -121,7 +126,7 @@ def test_a_foreign_snapshot_is_left_alone(
     (dump / name).write_bytes(foreign)
     path = write_snapshot(checkpoint, "L", tmp_path)
     assert (dump / name).read_bytes() == foreign
-    assert path == dump / "L" / NAME
+    assert path == dump / "L_00000000" / NAME
     assert check_snapshot(path, checkpoint)
 
 
