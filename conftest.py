@@ -11,11 +11,17 @@ import pytest
 
 from convnextpose_check.benchmark import Benchmark
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files import cannot_write, hold_folder
 from convnextpose_check.human36m import read_facts
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import CAMERAS_FILE, read_record, setting_name
 from convnextpose_check.report import STYLE_SHEET, judged_subject
-from convnextpose_check.results import REPORT_FILE, opencv_version, package_version
+from convnextpose_check.results import (
+    REPORT_FILE,
+    opencv_version,
+    package_version,
+    set_aside_earlier,
+)
 from convnextpose_check.session import SESSION, Session
 from convnextpose_check.settings import OPTIONS, Settings, read_settings
 from convnextpose_check.subjects import Sources, Subject
@@ -53,8 +59,12 @@ def pytest_configure(config: pytest.Config) -> None:
         settings,
         {"published": Benchmark(published), "miniature": Benchmark(_miniature(settings, screen))},
     )
-    if not config.option.collectonly:
-        _prepare_report(config, settings)
+    if not config.option.collectonly and not hasattr(config, "workerinput"):
+        try:
+            config.add_cleanup(hold_folder(settings.results_dir).close)
+            _prepare_report(config, settings)
+        except ConvNeXtPoseCheckError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def _screen(config: pytest.Config) -> TextIO | None:
@@ -94,22 +104,19 @@ def _miniature(settings: Settings, screen: TextIO | None) -> Subject:
 
 def _prepare_report(config: pytest.Config, settings: Settings) -> None:
     """Write the HTML report into the results folder unless the user named another place."""
-    try:
-        settings.results_dir.mkdir(parents=True, exist_ok=True)
-        if not os.access(settings.results_dir, os.W_OK):
-            raise PermissionError(13, "Permission denied")
-    except OSError as error:
-        raise pytest.UsageError(
-            f"[cannot-write] cannot write to {settings.results_dir}: {error.strerror}."
-            " Name a folder that can be written with --results-dir."
-        ) from None
     if config.option.htmlpath is None:
-        report = settings.results_dir / REPORT_FILE
-        if subject := judged_subject(report):
-            report.replace(report.with_suffix(f".{subject}.html"))
-        config.option.htmlpath = str(report)
+        config.option.htmlpath = str(settings.results_dir / REPORT_FILE)
         config.option.self_contained_html = True
     config.option.css.append(str(STYLE_SHEET))
+    report = Path(config.option.htmlpath)
+    try:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        if report.is_dir():
+            raise IsADirectoryError(21, "it is a folder")
+        if subject := judged_subject(report):
+            report.replace(report.with_suffix(f".{subject}.html"))
+    except OSError as error:
+        raise cannot_write(report, error) from None
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -129,23 +136,19 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take out what applies to nothing; remember the validation tests before any is deselected."""
+    """Take out what applies to nothing, and refuse to judge in several processes."""
     items[:] = [item for item in items if not item.get_closest_marker("inapplicable")]
-    gate = config.stash[SESSION].gate
-    for item in items:
-        if item.path.is_relative_to(VALIDATION):
-            gate.files.add(item.path.name)
-            if item.get_closest_marker("gpu"):
-                gate.published.add(item.nodeid)
-    if gate.files and getattr(config.option, "numprocesses", None):
+    if config.stash[SESSION].gate.files and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError(
             "the validation tests share one evaluation of each variant: run them without -n"
         )
 
 
-def pytest_deselected(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.config.stash[SESSION].gate.deselected.add(item.nodeid)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Set aside what an earlier run left: nothing stale may stand beside this run's verdict."""
+    validates = any(item.path.is_relative_to(VALIDATION) for item in session.items)
+    if validates and not session.config.option.collectonly:
+        set_aside_earlier(session.config.stash[SESSION].settings.results_dir)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -174,12 +177,13 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail a run in which nothing failed but something was left out."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Fail a run in which nothing failed but something was left out or could not be written."""
     state = session.config.stash[SESSION]
-    if session.config.option.collectonly:
-        return
-    state.problems = state.gate.problems([file.name for file in VALIDATION.glob("test_*.py")])
-    if state.problems and exitstatus == pytest.ExitCode.OK:
+    if not session.config.option.collectonly:
+        files = [file.name for file in VALIDATION.glob("test_*.py")]
+        state.problems += state.gate.problems(files)
+    yield
+    if state.problems and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

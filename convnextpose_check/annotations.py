@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from stat import S_ISREG
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -17,34 +18,41 @@ from convnextpose_check.skeleton import ANNOTATED_JOINTS
 
 T = TypeVar("T")
 
+_Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Pixels = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
+_WholePixels = Annotated[int, msgspec.Meta(ge=-(10**9), le=10**9)]
+_Box = tuple[_Pixels, _Pixels, _Pixels, _Pixels]
+_Length = _WholePixels | _Pixels
+"""JSON's numbers have no bounds; within these nothing overflows later."""
+
 
 class Image(msgspec.Struct, gc=False):
     """An entry of ``images``; ``frame_idx`` counts from 0."""
 
-    id: int
+    id: _Integer
     file_name: str
-    width: int
-    height: int
-    subject: int
-    action_idx: int
-    subaction_idx: int
-    cam_idx: int
-    frame_idx: int
+    width: _Integer
+    height: _Integer
+    subject: _Integer
+    action_idx: _Integer
+    subaction_idx: _Integer
+    cam_idx: _Integer
+    frame_idx: _Integer
 
 
 class Annotation(msgspec.Struct, gc=False):
     """An entry of ``annotations``; ``bbox`` is (x, y, w, h) in pixels, as the file writes it."""
 
-    id: int
-    image_id: int
-    bbox: tuple[int | float, int | float, int | float, int | float]
+    id: _Integer
+    image_id: _Integer
+    bbox: tuple[_Length, _Length, _Length, _Length]
 
 
 class RootNetEntry(msgspec.Struct, gc=False):
     """RootNet's estimate for an image: a square box in pixels, the pelvis in camera mm."""
 
-    image_id: int
-    bbox: tuple[float, float, float, float]
+    image_id: _Integer
+    bbox: _Box
     root_cam: tuple[float, float, float]
 
 
@@ -72,25 +80,43 @@ class SubjectFiles:
         self.cameras: dict[int, Camera] = {}
         for index, entry in read_json(camera_file, dict[str, dict[str, Any]]).items():
             try:
-                self.cameras[int(index)] = Camera.from_annotation(entry)
-            except (KeyError, TypeError, ValueError) as error:
+                if str(int(index)) != index:  # "01" would take the place of "1"
+                    raise ValueError("its own name")
+                self.cameras[int(index)] = _camera(entry)
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 problem = f"camera '{index}' lacks or garbles {error}"
                 raise bad_annotations(camera_file, problem) from None
 
-    def test_frames(self, stride: int) -> Iterator[tuple[Image, Annotation]]:
-        """Each annotation of every ``stride``-th frame with its image, in the file's order."""
-        images = {image.id: image for image in self._data.images}
-        for what, entries in (("image", self._data.images), ("annotation", self._data.annotations)):
-            counts = Counter(entry.id for entry in entries)
-            if len(counts) < len(entries):
-                repeated = counts.most_common(1)[0][0]
-                raise bad_annotations(self.data_file, f"the {what} id {repeated} occurs twice")
-        for annotation in self._data.annotations:
-            image = images.get(annotation.image_id)
-            if image is None:
+    def test_frames(self, stride: int) -> Iterator[tuple[Image, Annotation | None]]:
+        """Each annotation of every ``stride``-th frame with its image, in the file's order.
+
+        Images of such frames that have no annotation follow, with None. Whatever would count one
+        image twice is refused: it could hide that another is missing.
+        """
+        images, annotations = self._data.images, self._data.annotations
+        ids = {image.id for image in images}
+        tested = {
+            image.id: image
+            for image in images
+            if image.subject == self.subject and image.frame_idx % stride == 0
+        }
+        annotated = [entry.image_id for entry in annotations if entry.image_id in tested]
+        self._refuse_repeated("image id", [image.id for image in images])
+        self._refuse_repeated("image file", [image.file_name for image in tested.values()])
+        self._refuse_repeated("annotation id", [annotation.id for annotation in annotations])
+        self._refuse_repeated("annotation of image", annotated)
+        for annotation in annotations:
+            if annotation.image_id not in ids:
                 raise bad_annotations(self.data_file, f"annotation {annotation.id} has no image")
-            if image.subject == self.subject and image.frame_idx % stride == 0:
-                yield image, annotation
+            if annotation.image_id in tested:
+                yield tested.pop(annotation.image_id), annotation
+        for image in tested.values():
+            yield image, None
+
+    def _refuse_repeated(self, what: str, values: list[int] | list[str]) -> None:
+        if len(set(values)) < len(values):
+            repeated = Counter[int | str](values).most_common(1)[0][0]
+            raise bad_annotations(self.data_file, f"the {what} {repeated} occurs twice")
 
     def joints_world_mm(self, image: Image) -> Array | None:
         """The (17, 3) float32 joints of the image's frame, None where the file has none.
@@ -122,6 +148,8 @@ def read_json(path: Path, form: type[T]) -> T:
     off or has another form, saying at which place.
     """
     try:
+        if not S_ISREG(path.stat().st_mode):  # reading a pipe would wait for its writer
+            raise bad_annotations(path, "it is no regular file")
         content = path.read_bytes()
     except OSError as error:
         raise bad_annotations(path, f"it cannot be read ({error.strerror})") from None
@@ -138,8 +166,17 @@ def bad_annotations(path: Path, problem: str) -> ConvNeXtPoseCheckError:
     )
 
 
+def _camera(entry: dict[str, Any]) -> Camera:
+    """The camera of a file's entry; raises ``ValueError`` also for one that cannot project."""
+    with np.errstate(over="ignore"):  # too large for float32 is infinite, which is refused
+        camera = Camera.from_annotation(entry)
+    if not (camera.focal_px > 0).all():
+        raise ValueError("f, which is not positive")
+    return camera
+
+
 def _decode(content: bytes | msgspec.Raw, form: type[T], path: Path, place: str = "") -> T:
     try:
         return msgspec.json.decode(content, type=form)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad_annotations(path, f"{error}{place}") from None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from convnextpose_check.counting import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.devices import device_title
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files import cannot_write
 from convnextpose_check.keymap import key_style
 from convnextpose_check.results import (
+    LOG_FOLDER,
     METRIC_FIELDS,
     METRIC_TITLES,
     SCHEMA_VERSION,
@@ -29,9 +31,13 @@ class Benchmark:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.results: dict[str, Any] = {}
+        self._begun = False
 
     def judgement(self, variant: str) -> Judgement:
         """Evaluate the variant, or recall its evaluation, and hold it against its reference."""
+        if not self._begun:
+            set_aside_earlier(self.subject.settings.results_dir)
+            self._begun = True
         if variant not in self.results.get("variants", {}):
             with self._log(variant) as log:
                 self._evaluate(variant, log)
@@ -62,12 +68,13 @@ class Benchmark:
         for action, error_mm in evaluation.per_action_mm().items():
             log.info("%-13s %8.2f mm", action, error_mm)
         if not self.results:
-            set_aside_earlier(subject.settings.results_dir)
             self.results = self._header()
         self.results["variants"][variant] = self._variant_record(variant)
         records = self.results["variants"].values()
         self.results["samples"] = min(record["samples"] for record in records)
-        self.results["complete"] = all(record["complete"] for record in records)
+        self.results["complete"] = self.results["variants"].keys() >= set(
+            self.results["expected_variants"]
+        ) and all(record["complete"] for record in records)
         write_results(self.results, subject.settings.results_dir)
 
     def _header(self) -> dict[str, Any]:
@@ -83,6 +90,7 @@ class Benchmark:
             "precision": "fp32",
             "samples": 0,
             "expected_samples": dataset.facts.samples,
+            "expected_variants": list(settings.variants or self.subject.catalogue.names),
             "complete": False,
             "gate_mm": settings.gate,
             "environment": environment(),
@@ -120,27 +128,30 @@ class Benchmark:
             "complete": evaluation.complete,
             "images_sha256": evaluation.images_sha256,
             "seconds": evaluation.seconds,
+            "batch_size": evaluation.batch_size,
         }
 
     @contextmanager
     def _log(self, variant: str) -> Iterator[logging.Logger]:
         """The variant's log file, ``<results-dir>/log/test_<V>.log``, begun afresh."""
-        path = self.subject.settings.results_dir / "log" / f"test_{variant}.log"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handler = logging.FileHandler(path, mode="w", encoding="utf-8")
-        except OSError as error:
-            raise ConvNeXtPoseCheckError(
-                "cannot-write",
-                f"cannot write {path}: {error.strerror}",
-                "Name a folder that can be written with --results-dir",
-            ) from None
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        path = self.subject.settings.results_dir / LOG_FOLDER / f"test_{variant}.log"
         log = logging.getLogger(f"convnextpose_check.{variant}")
         log.setLevel(logging.INFO)
-        log.addHandler(handler)
         try:
-            yield log
-        finally:
-            log.removeHandler(handler)
-            handler.close()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(_LogFile(path, mode="w", encoding="utf-8")) as handler:
+                handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+                log.addHandler(handler)
+                try:
+                    yield log
+                finally:
+                    log.removeHandler(handler)
+        except OSError as error:
+            raise cannot_write(path, error) from None
+
+
+class _LogFile(logging.FileHandler):
+    """A log that does not hide that it cannot be written."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - logging's name
+        raise

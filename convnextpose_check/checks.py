@@ -223,11 +223,11 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
     """Every sample of the protocol was predicted and measured; returns their number."""
     if evaluation.complete:
         return len(evaluation.image_ids)
-    unreadable = ", ".join(exclusion.file_name for exclusion in evaluation.unreadable[:4])
+    unreadable = ", ".join(f"{e.file_name}: {e.reason}" for e in evaluation.unreadable[:4])
     raise CheckFailedError(
         "incomplete-evaluation",
         f"{len(evaluation.image_ids)} samples were measured: expected {dataset.facts.samples}"
-        + (f"; cannot decode {len(evaluation.unreadable)}: {unreadable}" if unreadable else ""),
+        + (f"; {len(evaluation.unreadable)} images cannot be used ({unreadable})" if unreadable else ""),
         "Fetch what is missing again; a subset is no reproduction",
     )
 

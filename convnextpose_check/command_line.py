@@ -32,8 +32,10 @@ def pytest_addoption() -> None:
     """Run the joined command line where pytest would misread the given one."""
     given = sys.argv[1:]
     called_pytest = Path(sys.argv[0]).stem in {"pytest", "py.test", "__main__"}
+    # Not Path.exists, which raises where a folder may not be searched or a name is too long.
     path_follows = any(
-        flag.startswith("--") and Path(value).exists() for flag, value in pairwise(given)
+        flag.startswith("--") and os.path.exists(value)  # noqa: PTH110
+        for flag, value in pairwise(given)
     )
     if called_pytest and path_follows and (arguments := joined(given)) != given:
         interpreter = sys.orig_argv[: len(sys.orig_argv) - len(given)]

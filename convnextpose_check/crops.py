@@ -30,33 +30,61 @@ READ_AHEAD = 8
 class Crop:
     """``pixels_rgb`` is (3, 256, 256) uint8; ``sha256`` is that of the image file.
 
-    ``pixels_rgb`` is None for an image that cannot be decoded.
+    An image that cannot be used has no pixels but a ``problem``, which says why.
     """
 
     sample: Sample
     pixels_rgb: Array | None
     sha256: str
+    problem: str | None = None
 
 
 def read_crop(sample: Sample) -> Crop:
     """Read the sample's image and cut out its box. EXIF orientation is ignored."""
-    import cv2
-
+    content, pixels_rgb, problem = b"", None, None
     try:
         content = sample.path.read_bytes()
-    except OSError:
-        content = b""
+        warped = warp_box(_decoded(content, sample.size_px), sample.box_xywh_px)
+        pixels_rgb = np.ascontiguousarray(warped[:, :, ::-1].transpose(2, 0, 1))
+    except OSError as error:
+        problem = f"it cannot be read ({error.strerror})"
+    except _UnusableError as error:
+        problem = str(error)
+    return Crop(sample, pixels_rgb, hashlib.sha256(content).hexdigest(), problem)
+
+
+class _UnusableError(Exception):
+    """A file does not hold the image that its annotation describes; the message says why."""
+
+
+def _decoded(content: bytes, size_px: tuple[int, int]) -> Array:
+    """The (H, W, 3) uint8 image of a file, which must have this width and height."""
+    import cv2
+
+    if _is_cut_off(content):
+        raise _UnusableError("it is cut off")
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:  # a header that promises more pixels than OpenCV takes
         image_bgr = None
-    pixels_rgb = None
-    if image_bgr is not None:
-        pixels_rgb = np.ascontiguousarray(
-            warp_box(image_bgr, sample.box_xywh_px)[:, :, ::-1].transpose(2, 0, 1)
-        )
-    return Crop(sample, pixels_rgb, hashlib.sha256(content).hexdigest())
+    if image_bgr is None:
+        raise _UnusableError("it is no image")
+    height, width = image_bgr.shape[:2]
+    if (width, height) != size_px:
+        raise _UnusableError(f"it is {width}x{height}: expected {size_px[0]}x{size_px[1]}")
+    return image_bgr
+
+
+def _is_cut_off(content: bytes) -> bool:
+    """Whether a JPEG's scan is not followed by the mark of its end, anywhere up to the last byte.
+
+    OpenCV 4.10 fills what is missing with grey and says nothing.
+    """
+    if not content.startswith(b"\xff\xd8"):
+        return False
+    scan = content.find(b"\xff\xda")
+    return scan < 0 or content.find(b"\xff\xd9", scan) < 0
 
 
 def warp_box(image_bgr: Array, box_xywh_px: Array) -> Array:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.folders import walk
+from convnextpose_check.folders import is_file, is_there, walk
 from convnextpose_check.models import identify, modern_state
 from convnextpose_check.variants import Catalogue
 
@@ -38,7 +38,7 @@ class CheckpointFiles:
     def candidates(self) -> tuple[Path, ...]:
         """Every file or unpacked folder that may be a checkpoint."""
         for place in self.places:
-            if not place.exists():
+            if not is_there(place):
                 raise ConvNeXtPoseCheckError(
                     "no-checkpoints", f"there is nothing at {place}", GIVE_CHECKPOINTS
                 )
@@ -103,7 +103,7 @@ def _content_digest(checkpoint: Checkpoint) -> str:
 
 
 def _candidates(place: Path) -> Iterator[Path]:
-    if place.is_file() or (place / "data.pkl").is_file():
+    if is_file(place) or is_file(place / "data.pkl"):
         yield place
         return
     for folder, folders, files in walk(place):

@@ -44,6 +44,7 @@ class Evaluation:
     complete: bool
     images_sha256: str
     seconds: float
+    batch_size: int
 
     @property
     def error_mm(self) -> float:
@@ -74,17 +75,23 @@ def evaluate(
     batch_size: int,
     workers: int,
     on_progress: Callable[[int], None] = lambda _count: None,
+    on_note: Callable[[str], None] = lambda _note: None,
 ) -> Evaluation:
     """Predict every sample and measure it; ``on_progress`` hears of each batch's samples.
 
-    An image that cannot be decoded is left out and named in the result, which is then not
-    complete. Raises ``ConvNeXtPoseCheckError``: ``no-data`` if none can be decoded,
-    ``not-finite`` if the network answers with NaN.
+    Where the device's memory is too small for a batch, batches are halved, ``on_note`` is told,
+    and the evaluation goes on.
+
+    An image that cannot be read or decoded, or has not its annotated size, is left out and named
+    in the result, which is then not complete. Raises ``ConvNeXtPoseCheckError``: ``no-data`` if
+    none can be used, ``not-finite`` if the network answers with NaN, ``out-of-memory`` if one
+    image is too many.
     """
     import torch
 
     started = time.perf_counter()
     grid_whd = network.architecture.grid_whd
+    predictor = Predictor(network, flip, batch_size, on_note)
     images = hashlib.sha256()
     measured: list[Crop] = []
     unreadable: list[Exclusion] = []
@@ -93,12 +100,12 @@ def evaluate(
         readable = [(crop, crop.pixels_rgb) for crop in batch if crop.pixels_rgb is not None]
         for crop in batch:
             images.update(bytes.fromhex(crop.sha256))
-            if crop.pixels_rgb is None:
+            if crop.problem is not None:
                 path = crop.sample.path
-                unreadable.append(Exclusion(crop.sample.image_id, path.name, "it is no image"))
+                unreadable.append(Exclusion(crop.sample.image_id, path.name, crop.problem))
         if readable:
             pixels = torch.from_numpy(np.stack([pixels_rgb for _, pixels_rgb in readable]))
-            cells_xyz = predict(network, to_input(pixels.to(device)), flip=flip).cpu().numpy()
+            cells_xyz = predictor(to_input(pixels.to(device))).cpu().numpy()
             if not np.isfinite(cells_xyz).all():
                 raise ConvNeXtPoseCheckError(
                     "not-finite",
@@ -113,7 +120,8 @@ def evaluate(
     if not measured:
         raise ConvNeXtPoseCheckError(
             "no-data",
-            f"none of the {len(dataset.samples)} images below {dataset.layout.root} can be decoded",
+            f"none of the {len(dataset.samples)} images below {dataset.layout.root} can be used,"
+            f" the first because {unreadable[0].reason}",
             "Fetch the images again",
         )
     return Evaluation(
@@ -125,6 +133,7 @@ def evaluate(
         complete=dataset.is_complete() and not unreadable,
         images_sha256=images.hexdigest(),
         seconds=time.perf_counter() - started,
+        batch_size=predictor.batch_size,
     )
 
 
@@ -142,6 +151,37 @@ def predict(network: ConvNeXtPose, crops: Tensor, *, flip: bool) -> Tensor:
             mirrored[:, :, 0] = network.architecture.heatmap_side - mirrored[:, :, 0] - 1
             cells_xyz = (cells_xyz + mirrored[:, MIRRORED]) / 2
         return cells_xyz
+
+
+class Predictor:
+    """Predicts batches in parts that fit the device's memory."""
+
+    def __init__(
+        self, network: ConvNeXtPose, flip: bool, batch_size: int, on_note: Callable[[str], None]
+    ) -> None:
+        self.network = network
+        self.flip = flip
+        self.batch_size = batch_size
+        self.on_note = on_note
+
+    def __call__(self, crops: Tensor) -> Tensor:
+        """Predict (B, 3, 256, 256) crops, halving the parts until they fit."""
+        import torch
+
+        while True:
+            try:
+                parts = torch.split(crops, self.batch_size)
+                return torch.cat([predict(self.network, part, flip=self.flip) for part in parts])
+            except torch.OutOfMemoryError:
+                if self.batch_size == 1:
+                    raise ConvNeXtPoseCheckError(
+                        "out-of-memory",
+                        f"the memory of {crops.device} is too small for a single image",
+                        "End what else runs there, or use --device cpu",
+                    ) from None
+            self.batch_size = max(1, min(self.batch_size, len(crops)) // 2)
+            torch.cuda.empty_cache()
+            self.on_note(f"out of memory on {crops.device}: going on with {self.batch_size} images")
 
 
 def _batches(crops: Iterable[Crop], size: int) -> Iterator[list[Crop]]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+
+LOCK_FILE = ".lock"
+PARTIAL = ".partial"
 
 
 @contextmanager
@@ -19,10 +24,10 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise cannot_write(path, error) from None
     temporary = Path(name)
     try:
         yield temporary
@@ -31,7 +36,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise cannot_write(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -42,7 +47,35 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _cannot_write(path: Path, error: OSError) -> ConvNeXtPoseCheckError:
+def hold_folder(folder: Path) -> IO[str]:
+    """Take the folder for this run alone, until the returned file is closed or the process ends.
+
+    Raises ``ConvNeXtPoseCheckError``: ``in-use`` where another run has it, ``cannot-write``.
+    """
+    path = folder / LOCK_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise ConvNeXtPoseCheckError(
+            "in-use",
+            f"another run is writing its results to {folder}",
+            "Wait for its end or name another folder with --results-dir",
+        ) from None
+    except OSError:
+        pass  # a file system without locks: two runs may then undo each other's results
+    for left_over in folder.rglob(f".*{PARTIAL}"):  # by a run that was killed
+        left_over.unlink(missing_ok=True)
+    return lock
+
+
+def cannot_write(path: Path, error: OSError) -> ConvNeXtPoseCheckError:
+    """The error for a place that cannot be written, and what to do."""
     return ConvNeXtPoseCheckError(
         "cannot-write",
         f"cannot write {path}: {error.strerror or error}",

@@ -12,6 +12,11 @@ SEQUENCE_FOLDER = re.compile(r"s_\d\d_act_\d\d_subact_\d\d_ca_\d\d")
 
 MAX_DEPTH = 8
 
+# pathlib's own questions raise where a folder may not be searched or a name is too long; a path
+# that cannot be asked about is, to a user, not there.
+is_there = os.path.exists
+is_file = os.path.isfile
+
 
 def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Every folder below ``root`` in sorted order, with the names of its folders and files.

@@ -21,6 +21,7 @@ from convnextpose_check.annotations import (
     read_rootnet,
 )
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.folders import is_file
 from convnextpose_check.geometry import Array, Camera, square_box, with_thorax, world_to_camera
 from convnextpose_check.layout import Layout, find_layout
 from convnextpose_check.skeleton import ACTIONS, ROOT
@@ -29,6 +30,9 @@ from convnextpose_check.variants import Protocol
 PUBLISHED_FACTS_FILE = Path(__file__).with_name("human36m.json")
 
 BoxSource = Literal["gt", "rootnet"]
+
+MAX_DISTANCE_MM = 1e6
+"""A joint farther from the camera than a kilometre was never measured."""
 
 _FILE_NAME = re.compile(
     r"(?P<sequence>s_\d\d_act_(?P<action>\d\d)_subact_\d\d_ca_\d\d)/(?P=sequence)_\d{6}\.jpg"
@@ -55,12 +59,14 @@ class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Sample:
     """One test image with all that its evaluation needs.
 
-    ``box_xywh_px`` is the square crop, ``root_depth_mm`` the depth the prediction is placed at,
-    ``joints_cam_mm`` the ground truth (18, 3) in camera coordinates.
+    ``size_px`` is the image's width and height as annotated, ``box_xywh_px`` the square crop,
+    ``root_depth_mm`` the depth the prediction is placed at, ``joints_cam_mm`` the ground truth
+    (18, 3) in camera coordinates.
     """
 
     image_id: int
     path: Path
+    size_px: tuple[int, int]
     subject: int
     action: str
     camera: Camera
@@ -123,6 +129,7 @@ def load_dataset(
 ) -> Dataset:
     """Find and read the test samples of a protocol below ``root``, which is never written to.
 
+    No name in an annotation file leads out of ``root``; links that the user has put there do.
     ``limit`` keeps that many samples, spread evenly. Raises ``ConvNeXtPoseCheckError``:
     ``no-data``, ``no-rootnet``, ``several-rootnet``, ``bad-annotations``. A test image that
     cannot be evaluated is excluded with its reason.
@@ -166,28 +173,33 @@ def _sample(
     layout: Layout,
     files: SubjectFiles,
     image: Image,
-    annotation: Annotation,
+    annotation: Annotation | None,
     rootnet: dict[int, RootNetEntry] | None,
 ) -> Sample:
+    if annotation is None:
+        raise _UnusableError("it has no annotation")
     name = _FILE_NAME.fullmatch(image.file_name)
     if name is None or int(name["action"]) != image.action_idx or image.action_idx not in ACTIONS:
         raise _UnusableError("its file name does not fit its action")
     folder = layout.sequences.get(name["sequence"])
     path = folder / image.file_name.split("/")[1] if folder else None
-    if path is None or not path.is_file():
+    if path is None or not is_file(path):
         raise _UnusableError("there is no such image")
     if (camera := files.cameras.get(image.cam_idx)) is None:
         raise _UnusableError(f"camera {image.cam_idx} is missing")
     joints_world_mm = files.joints_world_mm(image)
     if joints_world_mm is None or not np.isfinite(joints_world_mm).all():
         raise _UnusableError("its joints are missing or not finite")
-    joints_cam_mm = world_to_camera(with_thorax(joints_world_mm), camera)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large is excluded below
+        joints_cam_mm = world_to_camera(with_thorax(joints_world_mm), camera)
+    if not (np.abs(joints_cam_mm) < MAX_DISTANCE_MM).all():
+        raise _UnusableError("a joint lies more than a kilometre away")
     if not (joints_cam_mm[:, 2] > 0).all():
         raise _UnusableError("a joint lies behind the camera")
     if rootnet is None:
         box_xywh_px = square_box(np.array(annotation.bbox), image.width, image.height)
         root_depth_mm = joints_cam_mm[ROOT, 2]
-        if box_xywh_px is None:
+        if box_xywh_px is None or not box_xywh_px[2] > 0:  # a box of one pixel has no side
             raise _UnusableError("its box has no area inside the image")
     else:
         if (estimate := rootnet.get(image.id)) is None:
@@ -196,13 +208,13 @@ def _sample(
             raise _UnusableError("RootNet's box or depth for it is not positive")
         box_xywh_px, root_depth_mm = np.array(estimate.bbox), np.float64(estimate.root_cam[2])
     return Sample(
-        image.id, path, files.subject, ACTIONS[image.action_idx], camera, box_xywh_px,
-        root_depth_mm, joints_cam_mm,
+        image.id, path, (image.width, image.height), files.subject, ACTIONS[image.action_idx],
+        camera, box_xywh_px, root_depth_mm, joints_cam_mm,
     )  # fmt: skip
 
 
 def _digest(samples: list[Sample]) -> str:
-    """A sha256 over every number that the samples carry, in order."""
+    """A sha256 over every number that the errors are made of, in order."""
     digest = hashlib.sha256()
     for sample in samples:
         digest.update(f"{sample.image_id} {sample.path.name} {sample.action}\n".encode())

@@ -82,7 +82,12 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     Raises ``ConvNeXtPoseCheckError``: ``no-data`` where the folder, an annotation file or all
     images are missing; ``several-annotations`` where two files of one name differ.
     """
-    if not root.is_dir():
+    try:
+        is_folder = root.is_dir()
+    except OSError as error:
+        problem = f"{root} cannot be looked into ({error.strerror})"
+        raise ConvNeXtPoseCheckError("no-data", problem, GIVE_ROOT) from None
+    if not is_folder:
         raise ConvNeXtPoseCheckError("no-data", f"there is no folder {root}", GIVE_ROOT)
     annotations: dict[str, Path] = {}
     sequences: dict[str, Path] = {}
@@ -97,7 +102,7 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
                 rootnet.append(folder / name)
             elif name in wanted:
                 known = annotations.setdefault(name, folder / name)
-                if known != folder / name and not cmp(known, folder / name):
+                if known != folder / name and not _same(known, folder / name):
                     raise ConvNeXtPoseCheckError(
                         "several-annotations",
                         f"{known} and {folder / name} have one name and different contents",
@@ -107,6 +112,14 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     if missing or not sequences:
         raise _incomplete(root, missing or ["image folders such as s_09_act_02_subact_01_ca_01"])
     return Layout(root, annotations, sequences, tuple(rootnet))
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes; one that cannot be read is like no other."""
+    try:
+        return cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
 def _incomplete(root: Path, missing: list[str]) -> ConvNeXtPoseCheckError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,14 @@ def verdict_sentence(results: dict[str, Any], expected: Sequence[str], problems:
         for name, record in variants.items()
         if name not in unjudged and not abs(record["difference_mm"]) < gate_mm
     ]
-    if unjudged:
-        reason = str(variants[unjudged[0]]["verdict"]).removeprefix("not judged: ")
-        sentence = f"No verdict: {reason}."
-    elif beyond:
+    figures = "the paper" if _are_the_papers(variants.values()) else "their figures"
+    if beyond:
         sentence = f"Not reproduced: {', '.join(beyond)} differ by {gate_mm} mm or more."
+    elif unjudged:
+        reason = str(variants[unjudged[0]]["verdict"]).removeprefix("not judged: ")
+        sentence = f"No verdict on {', '.join(unjudged)}: {reason}."
     elif subject == "published":
-        sentence = f"Reproduced: {', '.join(variants)} are within {gate_mm} mm of the paper."
+        sentence = f"Reproduced: {', '.join(variants)} are within {gate_mm} mm of {figures}."
     else:
         sentence = (
             f"The suite works here: {', '.join(variants)} of the miniature have their recorded"
@@ -54,6 +55,10 @@ def verdict_sentence(results: dict[str, Any], expected: Sequence[str], problems:
     if problems:
         sentence += f" But the run did not pass: {problems} checks failed or were left out."
     return sentence
+
+
+def _are_the_papers(records: Iterable[dict[str, Any]]) -> bool:
+    return all(str(record["reference_source"]).startswith("paper") for record in records)
 
 
 def _is_unjudged(record: dict[str, Any]) -> bool:

@@ -7,7 +7,10 @@ from textwrap import fill, wrap
 from typing import Any
 
 import pytest
+from pytest_html.basereport import BaseReport
 
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files import write_text
 from convnextpose_check.report import summary_html, terminal_lines, verdict_sentence
 from convnextpose_check.session import SESSION
 
@@ -48,6 +51,20 @@ def pytest_terminal_summary(
                 terminalreporter.write_line(fill(text, TERMINAL_COLUMNS, subsequent_indent="  "))
 
 
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Let pytest-html's report appear whole: it would write in place, a piece at a time."""
+    if isinstance(plugin, BaseReport):
+        config = manager.getplugin("pytestconfig")
+
+        def write_whole(page: str) -> None:
+            try:
+                write_text(plugin._report_path, page)
+            except ConvNeXtPoseCheckError as error:
+                config.stash[SESSION].problems.append(str(error))
+
+        plugin._write_report = write_whole
+
+
 def pytest_html_report_title(report: Any) -> None:
     """Ask the question that the report answers."""
     report.title = "ConvNeXtPose checkpoints: do they do what the paper says?"
@@ -67,6 +84,6 @@ def pytest_html_results_table_header(cells: list[str]) -> None:
 
 
 def pytest_html_results_table_row(report: Any, cells: list[str]) -> None:
-    """Fill the column of what the check obtained."""
-    obtained = dict(report.user_properties).get("obtained", "")
+    """Fill the column of what the check obtained; a file that did not import obtained nothing."""
+    obtained = dict(getattr(report, "user_properties", ())).get("obtained", "")
     cells.insert(2, f'<td class="col-obtained">{escape(str(obtained))}</td>')

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import convnextpose_check
-from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files import write_text
+from convnextpose_check.files import cannot_write, write_text
 from convnextpose_check.variants import Protocol
 
 SCHEMA_VERSION = 1
 RESULTS_FILE = Path("result") / "benchmark_results.json"
 REPORT_FILE = Path("report.html")
+LOG_FOLDER = Path("log")
 
 METRIC_FIELDS: dict[Protocol, str] = {1: "pa_mpjpe_mm", 2: "mpjpe_mm"}
 METRIC_TITLES: dict[Protocol, str] = {1: "PA-MPJPE", 2: "MPJPE"}
@@ -59,13 +59,12 @@ def write_results(results: dict[str, Any], results_dir: Path) -> Path:
 
 
 def set_aside_earlier(results_dir: Path) -> None:
-    """Keep what an earlier run left: its results and report move to names with its subject.
+    """Keep what an earlier run left: its results and logs move to names with their subject.
 
     ``benchmark_results.json`` of the published models becomes ``benchmark_results.published.json``,
     so that a quick run on the miniature never costs somebody the results of an hour.
     """
     path = results_dir / RESULTS_FILE
-    report = results_dir / REPORT_FILE
     try:
         subject = json.loads(path.read_text(encoding="utf-8"))["subject"]
         subject = subject if subject in ("published", "miniature") else "earlier"
@@ -75,11 +74,8 @@ def set_aside_earlier(results_dir: Path) -> None:
         subject = "earlier"
     try:
         path.replace(path.with_suffix(f".{subject}.json"))
-        if report.exists():
-            report.replace(report.with_suffix(f".{subject}.html"))
+        for log in (results_dir / LOG_FOLDER).glob("test_*.log"):
+            if log.name.count(".") == 1:
+                log.replace(log.with_suffix(f".{subject}.log"))
     except OSError as error:
-        raise ConvNeXtPoseCheckError(
-            "cannot-write",
-            f"cannot set aside {path}: {error.strerror}",
-            "Name a folder that can be written with --results-dir",
-        ) from None
+        raise cannot_write(path, error) from None

@@ -70,6 +70,7 @@ class Settings:
     gate: int
     results_dir: Path
     limit: int | None
+    resume: bool
     sources: Mapping[str, Source]
 
     @property
@@ -281,6 +282,14 @@ OPTIONS = (
         _positive,
         shown_default="no limit",
         metavar="N",
+    ),
+    Option(
+        "resume",
+        "take over the evaluations that an earlier run finished on the very same inputs",
+        _switch,
+        False,
+        shown_default="off",
+        is_flag=True,
     ),
 )
 """Every option; each is one field of ``Settings``."""

@@ -13,6 +13,8 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 
+import msgspec
+
 from convnextpose_check.checkpoint import Checkpoint, StateDict
 from convnextpose_check.checks import check_holds_variant
 from convnextpose_check.devices import use_exact_float32, working_device
@@ -23,6 +25,7 @@ from convnextpose_check.human36m import Dataset, DatasetFacts, load_dataset
 from convnextpose_check.layout import GIVE_ROOT
 from convnextpose_check.models import build_network, modern_state
 from convnextpose_check.progress import progress_bar
+from convnextpose_check.resume import evaluation_key, keep_evaluation, kept_evaluation
 from convnextpose_check.settings import Settings
 from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Catalogue, Figure
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     import torch
 
     from convnextpose_check.network import ConvNeXtPose
+
+KEPT_FOLDER = Path("result") / "evaluations"
+"""Below the results folder: finished evaluations, for --resume."""
 
 SubjectName = Literal["published", "miniature"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -143,18 +149,31 @@ class Subject:
     def evaluation(self, variant: str) -> Evaluation:
         """The variant's network over the whole data set."""
         dataset, device, network = self.dataset(), self.device(), self.network(variant)
-        batch_size = self.settings.batch_size or (64 if device.type == "cuda" else 4)
         title = f"{self.name} {variant}"
+        kept_file = self.settings.results_dir / KEPT_FOLDER / f"{self.name}_{variant}.npz"
+        architecture = msgspec.to_builtins(self.catalogue[variant].architecture)
+        settings = {"flip": self.settings.flip, "device": str(device), "network": architecture}
+        key = evaluation_key(self.checkpoint(variant).sha256, dataset, settings)
+        if self.settings.resume and (kept := kept_evaluation(key, kept_file)):
+            self._say(f"{title}: taken from {kept_file}")
+            return kept
         with progress_bar(self._progress_stream, title, len(dataset.samples)) as advance:
-            return evaluate(
+            evaluation = evaluate(
                 network,
                 dataset,
                 device,
                 flip=self.settings.flip,
-                batch_size=batch_size,
+                batch_size=self.settings.batch_size or (64 if device.type == "cuda" else 4),
                 workers=self.settings.workers,
                 on_progress=advance,
+                on_note=self._say,
             )
+        keep_evaluation(evaluation, key, kept_file)
+        return evaluation
+
+    def _say(self, text: str) -> None:
+        if self._progress_stream is not None:
+            self._progress_stream.write(f"\n{text}\n")
 
     def judgement(self, variant: str) -> Judgement:
         """The variant's error held against its reference."""

@@ -7,7 +7,7 @@ lets a user judge models of their own.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -17,17 +17,23 @@ PUBLISHED_FILE = Path(__file__).with_name("variants.json")
 
 Protocol = Literal[1, 2]
 
+Size = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+"""A number of blocks, channels or bins that a network on one machine can have."""
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.+-]{0,31}\Z")]
+"""A variant's name: it becomes part of file names and test ids."""
+
 
 class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the network is built of; ``head_upsamplings`` of the three head layers upsample."""
 
     backbone: str
-    blocks: tuple[int, int, int, int]
-    channels: tuple[int, int, int, int]
-    head_channels: int
+    blocks: tuple[Size, Size, Size, Size]
+    channels: tuple[Size, Size, Size, Size]
+    head_channels: Size
     head_upsamplings: Literal[0, 1, 2, 3]
-    depth_bins: int
-    joints: int
+    depth_bins: Size
+    joints: Literal[18]
 
     @property
     def heatmap_side(self) -> int:
@@ -73,7 +79,7 @@ class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     file_name: str
-    epoch: int
+    epoch: Annotated[int, msgspec.Meta(ge=0)]
     head_keys: Literal["modern", "legacy"]
     drive_id: str | None = None
     folder: str = "archive"
@@ -87,7 +93,7 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     BatchNorm buffers, ``multiply_adds`` the convolutions for one image.
     """
 
-    name: str
+    name: Name
     architecture: Architecture
     parameters: int
     state_elements: int

@@ -24,12 +24,15 @@ class Judgement:
     """An obtained error held against a reference.
 
     ``difference_mm`` is obtained minus reference, None without a reference. ``not_judged`` says
-    why no verdict can rest on the difference, None where one can.
+    why no verdict can rest on the difference, None where one can. ``is_information`` is true where
+    none is meant to: under protocol 1 for want of a figure, or by the figure's own note. Under
+    protocol 2 a missing figure is a failure, for the run was asked for a verdict.
     """
 
     obtained_mm: float
     reference: Figure | None
     not_judged: str | None
+    is_information: bool
 
     @property
     def difference_mm(self) -> float | None:
@@ -37,22 +40,11 @@ class Judgement:
         return None if self.reference is None else self.obtained_mm - self.reference.value
 
     @property
-    def is_information(self) -> bool:
-        """Whether there is no figure that could decide a verdict: nothing to fail by."""
-        return self.reference is None or self.reference.information_only is not None
-
-    @property
     def verdict(self) -> str:
         """The guide's word for the difference, or why there is none."""
         if self.not_judged or self.difference_mm is None:
             return f"not judged: {self.not_judged}"
         return verdict_word(self.difference_mm)
-
-    def is_within(self, tolerance_mm: int) -> bool:
-        """Whether a verdict can be given and the difference is below the tolerance."""
-        if self.not_judged or self.difference_mm is None:
-            return False
-        return abs(self.difference_mm) < tolerance_mm
 
 
 def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
@@ -65,4 +57,7 @@ def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
         not_judged = f"information only, {reference.information_only}"
     else:
         not_judged = None
-    return Judgement(evaluation.error_mm, reference, not_judged)
+    is_information = (
+        evaluation.protocol == 1 if reference is None else reference.information_only is not None
+    )
+    return Judgement(evaluation.error_mm, reference, not_judged, is_information)

@@ -30,7 +30,11 @@ def write_full_size(miniature: Path, facts: DatasetFacts, root: Path) -> None:
     (root / "annotations").mkdir(parents=True)
     for subject in (9, 11):
         files = SubjectFiles(layout, subject)
-        templates = {image.action_idx: (image, box) for image, box in files.test_frames(64)}
+        templates = {
+            image.action_idx: (image, annotation)
+            for image, annotation in files.test_frames(64)
+            if annotation is not None
+        }
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         joints: dict[str, Any] = {}
@@ -70,13 +74,15 @@ def write_full_size(miniature: Path, facts: DatasetFacts, root: Path) -> None:
             path.write_text(json.dumps(contents[part]))
 
 
-def write_own_model(architecture: Architecture, folder: Path) -> dict[str, Any]:
+def write_own_model(
+    architecture: Architecture, folder: Path, name: str = "T", epoch: int = 1, seed: int = 1
+) -> dict[str, Any]:
     """Write a seeded checkpoint of one's own and return its variants file's content."""
-    state = seeded_state(architecture, seed=1)
-    torch.save({"epoch": 1, "network": with_prefix(state)}, folder / "own_T.pth")
+    state = seeded_state(architecture, seed=seed)
+    torch.save({"epoch": epoch, "network": with_prefix(state)}, folder / f"own_{name}.pth")
     network = ConvNeXtPose(architecture)
     variant = {
-        "name": "T",
+        "name": name,
         "architecture": msgspec.to_builtins(architecture),
         "parameters": parameter_count(network),
         "state_elements": state_element_count(state),
@@ -87,6 +93,6 @@ def write_own_model(architecture: Architecture, folder: Path) -> dict[str, Any]:
             "mpjpe_mm": None,
             "pa_mpjpe_mm": None,
         },
-        "checkpoint": {"file_name": "own_T.pth", "epoch": 1, "head_keys": "modern"},
+        "checkpoint": {"file_name": f"own_{name}.pth", "epoch": epoch, "head_keys": "modern"},
     }
     return {"about": "A model of one's own.", "variants": [variant]}

@@ -40,6 +40,7 @@ def example_variant(
         "gmacs": 0.815214592,
         "mpjpe_mm": obtained_mm,
         "reference_mm": reference_mm,
+        "reference_source": "paper, protocol 2",
         "difference_mm": difference_mm,
         "verdict": "excellent",
         "seconds": 12.5,

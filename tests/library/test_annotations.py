@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,7 +69,16 @@ WRONG_FORMS: dict[str, tuple[str, str, Change]] = {
     ),
     "camera-t": ("9_camera", "camera '1'", lambda m: m.cameras[9]["1"].update(t=[1, 2])),
     "camera-nan": ("9_camera", "not a finite", lambda m: m.cameras[9]["1"].update(f=[NAN, 1])),
+    "camera-huge": ("9_camera", "camera '1'", lambda m: m.cameras[9]["1"].update(f=[10**400, 1])),
+    "camera-float32": ("9_camera", "not a finite", lambda m: m.cameras[9]["1"].update(c=[1e39, 1])),
+    "camera-flat": ("9_camera", "not positive", lambda m: m.cameras[9]["1"].update(f=[200, 0])),
+    "camera-mirrored": ("9_camera", "f, which", lambda m: m.cameras[9]["1"].update(f=[-200, 200])),
     "camera-name": ("9_camera", "camera 'front'", lambda m: m.cameras[9].update(front={})),
+    "camera-twice": (
+        "9_camera",
+        "camera '01'",
+        lambda m: m.cameras[9].update({"01": m.cameras[9]["1"]}),
+    ),
     "image-twice": (
         "9_data",
         "image id 100 occurs twice",
@@ -79,6 +89,30 @@ WRONG_FORMS: dict[str, tuple[str, str, Change]] = {
         "annotation id 1201 occurs twice",
         lambda m: m.data[11]["annotations"].append(m.annotation(201)),
     ),
+    "annotated-twice": (
+        "9_data",
+        "the annotation of image 100 occurs twice",
+        lambda m: m.annotation(102).update(image_id=100),
+    ),
+    "same-file": (
+        "9_data",
+        "the image file s_09_act_02_subact_01_ca_01/s_09_act_02_subact_01_ca_01_000001.jpg occurs",
+        lambda m: m.image(102).update(file_name=m.image(100)["file_name"]),
+    ),
+    "id-beyond-int64": ("9_data", "images[0].id", lambda m: m.image(100).update(id=2**63)),
+    "huge-number": ("9_data", "frame_idx", lambda m: m.image(100).update(frame_idx=10**600)),
+    "huge-box": ("9_data", "bbox[2]", lambda m: m.annotation(100).update(bbox=[1, 1, 10**10, 1])),
+    "huge-real-box": (
+        "9_data",
+        "bbox[0]",
+        lambda m: m.annotation(100).update(bbox=[-1e300, 1, 1, 1]),
+    ),
+    "infinite-box": (
+        "9_data",
+        "invalid",
+        lambda m: m.annotation(100).update(bbox=[1, 1, float("inf"), 1]),
+    ),
+    "frame-of-a-frame": ("9_data", "frame_idx", lambda m: m.image(100).update(frame_idx=0.5)),
     "dangling": (
         "9_data",
         "annotation 7 has no image",
@@ -113,6 +147,32 @@ def test_folder_in_place_of_an_annotation_link_is_refused(made: Handmade, tmp_pa
     file.unlink()
     file.symlink_to(tmp_path / "gone")
     assert "cannot be read (No such file" in refused(root, file.name)
+
+
+def test_endless_nesting_is_refused(made: Handmade, tmp_path: Path) -> None:
+    root = made.write(tmp_path / "set")
+    for part in ("data", "camera", "joint_3d"):
+        file = root / "annotations" / f"Human36M_subject9_{part}.json"
+        before = file.read_bytes()
+        file.write_bytes(b'{"1":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+        refused(root, file.name)
+        file.write_bytes(before)
+
+
+def test_annotations_in_a_pipe_are_refused_without_waiting(made: Handmade, tmp_path: Path) -> None:
+    root = made.write(tmp_path / "set")
+    file = root / "annotations" / "Human36M_subject9_data.json"
+    file.unlink()
+    os.mkfifo(file)
+    assert "no regular file" in refused(root, file.name)
+
+
+def test_annotation_file_that_links_to_itself_is_refused(made: Handmade, tmp_path: Path) -> None:
+    root = made.write(tmp_path / "set")
+    file = root / "annotations" / "Human36M_subject9_joint_3d.json"
+    file.unlink()
+    file.symlink_to(file)
+    assert "Too many levels" in refused(root, file.name)
 
 
 def test_wrong_rootnet_file_is_refused(made: Handmade, tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_unreadable_image_is_left_out_counted_and_named(
     with pytest.raises(CheckFailedError) as caught:
         check_evaluation_is_complete(evaluation, dataset)
     assert "5 samples were measured: expected 6" in str(caught.value)
-    assert f"cannot decode 1: {broken.path.name}" in str(caught.value)
+    assert f"1 images cannot be used ({broken.path.name}: " in str(caught.value)
 
 
 def test_limited_set_is_never_completely_evaluated(network: ConvNeXtPose, root: Path) -> None:
@@ -228,7 +228,7 @@ def test_action_without_samples_has_no_error(network: ConvNeXtPose, root: Path) 
 def test_set_without_a_readable_image_is_refused(network: ConvNeXtPose, dataset: Dataset) -> None:
     for sample in dataset.samples:
         sample.path.write_bytes(b"")
-    with pytest.raises(ConvNeXtPoseCheckError, match="none of the 6 images") as caught:
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"none of the 6 images.*is no im") as caught:
         run(network, dataset)
     assert caught.value.code == "no-data"
 

@@ -30,3 +30,18 @@ def test_figure_that_the_paper_does_not_give_is_a_dash(catalogue: Catalogue) -> 
     table = figures_table(msgspec.structs.replace(catalogue, variants=(bare,)))
 
     assert "| multiply-adds, says the paper | - G |" in table
+
+
+def test_readme_repeats_no_figure_wrongly(
+    pytestconfig: pytest.Config, catalogue: Catalogue
+) -> None:
+    """What the README says of the guide's errors and of Drive, held against the data."""
+    readme = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+    gmacs = {name: f"{catalogue[name].multiply_adds / 1e9:.2f}" for name in ("M", "L")}
+    paper = [catalogue[name].paper.gmacs for name in ("M", "L")]
+
+    assert f"with three they have {gmacs['M']} and {gmacs['L']}" in readme
+    assert f"paper says {' and '.join(f'{figure.value:.2f}' for figure in paper if figure)}" in (
+        readme.replace("\n", " ").replace("   ", " ")
+    )
+    assert f"gdown --folder {catalogue.drive_folder}" in readme

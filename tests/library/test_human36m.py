@@ -115,6 +115,22 @@ EXCLUSIONS: dict[str, tuple[BoxSource, str, Change]] = {
     "no-rootnet": ("rootnet", "RootNet gives no box", lambda m: m.rootnet.pop(2)),
     "rootnet-box": ("rootnet", "positive", lambda m: m.rootnet[2].update(bbox=[1, 1, 0, 0])),
     "rootnet-depth": ("rootnet", "positive", lambda m: m.rootnet[2].update(root_cam=[1, 1, -5])),
+    "far": ("gt", "kilometre away", lambda m: m.frame(102).__setitem__(5, [2e6, 0, 0])),
+    "far-beyond-float32": ("gt", "kilometre", lambda m: m.frame(102).__setitem__(5, [3e38] * 3)),
+    "one-pixel-box": ("gt", "no area", lambda m: m.annotation(102).update(bbox=[20, 20, 1, 1])),
+    "negative-width": ("gt", "no area", lambda m: m.image(102).update(width=-100)),
+    "huge-subaction": ("gt", "joints are", lambda m: m.image(102).update(subaction_idx=2**63 - 1)),
+    "no-frame-before-0": ("gt", "joints are", lambda m: m.image(102).update(frame_idx=-64)),
+    "no-annotation": (
+        "gt",
+        "it has no annotation",
+        lambda m: m.data[9]["annotations"].remove(m.annotation(102)),
+    ),
+    "no-annotation-with-rootnet": (
+        "rootnet",
+        "it has no annotation",
+        lambda m: m.data[9]["annotations"].remove(m.annotation(102)),
+    ),
     "action": ("gt", "does not fit its action", lambda m: m.image(102).update(action_idx=3)),
 }
 
@@ -143,6 +159,21 @@ def test_missing_image_is_excluded_with_its_reason(made: Handmade, tmp_path: Pat
     assert [(e.image_id, e.reason) for e in dataset.excluded] == [(203, "there is no such image")]
     with pytest.raises(CheckFailedError, match=r"WalkTogether 1 of 2.*no such image"):
         check_dataset_is_complete(dataset)
+
+
+def test_frame_without_annotation_is_no_sample_where_it_is_not_tested(
+    made: Handmade, tmp_path: Path
+) -> None:
+    made.data[9]["annotations"].remove(made.annotation(101))
+    dataset = load_dataset(made.write(tmp_path / "set"), FACTS)
+    assert dataset.is_complete()
+    assert not dataset.excluded
+
+
+def test_size_is_the_annotated_one(made: Handmade, tmp_path: Path) -> None:
+    made.image(102).update(width=97, height=79)
+    dataset = load_dataset(made.write(tmp_path / "set"), FACTS)
+    assert [s.size_px for s in dataset.samples] == [(100, 80), (97, 79), *[(100, 80)] * 4]
 
 
 def test_set_without_any_usable_image_is_refused(made: Handmade, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -223,3 +224,40 @@ def test_two_annotation_files_of_one_name_must_not_differ(authors_tree: Path) ->
     with pytest.raises(ConvNeXtPoseCheckError, match=f"{other}.*--h36m-root") as caught:
         find_layout(authors_tree, (9, 11))
     assert caught.value.code == "several-annotations"
+
+
+@pytest.mark.parametrize("other", ["same-size-and-time", "dangling", "loop"])
+def test_unlike_files_of_one_name_are_told_by_their_contents(
+    authors_tree: Path, other: str
+) -> None:
+    name = "Human36M_subject9_data.json"
+    known = authors_tree / "annotations" / name
+    second = authors_tree / "older" / name
+    second.parent.mkdir()
+    if other == "same-size-and-time":
+        second.write_bytes(known.read_bytes().replace(b"100", b"199"))
+        for file in (known, second):
+            os.utime(file, (1e9, 1e9))
+    else:
+        second.symlink_to("gone" if other == "dangling" else second)
+    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+        find_layout(authors_tree, (9, 11))
+    assert caught.value.code == "several-annotations"
+
+
+def test_root_that_cannot_be_looked_into_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(ConvNeXtPoseCheckError, match="Permission denied") as caught:
+        find_layout(tmp_path, (11,))
+    assert caught.value.code == "no-data"
+
+
+def test_root_that_links_to_itself_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ConvNeXtPoseCheckError, match="there is no folder"):
+        find_layout(tmp_path / "loop", (11,))

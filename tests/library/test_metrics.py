@@ -26,7 +26,7 @@ def body(seed: int = 3) -> Array:
 
 def sample(joints_cam_mm: Array, depth_mm: float | None = None) -> Sample:
     depth = joints_cam_mm[0, 2] if depth_mm is None else np.float32(depth_mm)
-    return Sample(1, Path("any.jpg"), 9, "Posing", CAMERA, BOX, depth, joints_cam_mm)
+    return Sample(1, Path("any.jpg"), (100, 80), 9, "Posing", CAMERA, BOX, depth, joints_cam_mm)
 
 
 def cells_of(joints_mm: Array, root_depth_mm: float) -> Array:

@@ -57,7 +57,7 @@ def test_miniature_never_speaks_for_the_published_models() -> None:
             {"variants": {"XS": example_variant(34.0, None, verdict="not judged: no figure")}},
             ("XS",),
             0,
-            "No verdict: no figure",
+            "No verdict on XS: no figure",
             id="no-reference",
         ),
         pytest.param({}, BOTH, 3, "did not pass: 3 checks", id="failures"),
@@ -71,6 +71,23 @@ def test_sentence_says_why_there_is_no_success(
     assert said in sentence
     if not problems:
         assert "Reproduced" not in sentence
+
+
+def test_figures_of_ones_own_are_not_called_the_papers() -> None:
+    own = example_variant(57.0, 56.61, reference_source="our last run")
+
+    sentence = verdict_sentence(example_results(variants={"XS": own}), ("XS",), 0)
+
+    assert sentence == "Reproduced: XS are within 5 mm of their figures."
+
+
+def test_one_without_a_figure_does_not_hide_one_that_is_off() -> None:
+    variants = {
+        "XS": example_variant(57.0, None, verdict="not judged: no figure"),
+        "S": example_variant(62.0, 51.8, verdict="review"),
+    }
+
+    assert "Not reproduced: S" in verdict_sentence(example_results(variants=variants), BOTH, 0)
 
 
 def test_gate_decides_the_sentence() -> None:

@@ -30,11 +30,13 @@ VARIANT_FIELDS = {
 def run(pytestconfig: pytest.Config, tmp_path: Path) -> Run:
     """Run the validation tests with these arguments; results go to ``tmp_path / "out"``."""
 
-    def run_suite(*arguments: object) -> subprocess.CompletedProcess[str]:
+    def run_suite(
+        *arguments: object, targets: tuple[str, ...] = ("tests/validation",)
+    ) -> subprocess.CompletedProcess[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
         return subprocess.run(
             [
-                sys.executable, "-m", "pytest", "tests/validation", "-p", "no:cacheprovider",
+                sys.executable, "-m", "pytest", *targets, "-p", "no:cacheprovider",
                 "--results-dir", str(tmp_path / "out"), *map(str, arguments),
             ],
             cwd=pytestconfig.rootpath,
@@ -53,7 +55,7 @@ def run(pytestconfig: pytest.Config, tmp_path: Path) -> Run:
         (["--variants", "XS,Q"], "no variant is named 'Q'. Choose from XS, S, M, L"),
         (["--gate", "3mm"], "--gate is '3mm': expected one of 1mm, 2mm, 5mm"),
         (["--variants-file", "nowhere.json"], "cannot read the variants file nowhere.json"),
-        (["--results-dir", "/dev/null/out"], "cannot write to /dev/null/out"),
+        (["--results-dir", "/dev/null/out"], "cannot write /dev/null/out"),
     ],
 )
 def test_mistake_on_the_command_line_is_one_sentence(
@@ -82,13 +84,49 @@ def test_nothing_run_is_not_passed(run: Run) -> None:
     assert run("-m", "gpu", "-k", "no_such_test").returncode == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-def test_some_of_the_published_tests_are_not_the_gate(run: Run) -> None:
+PREFLIGHT = "tests/validation/test_before_anything.py::test_"
+
+
+@pytest.mark.parametrize(
+    ("targets", "arguments"),
+    [
+        pytest.param(
+            ("tests/validation",), ["-k", "opencv or kernel"], id="keyword", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            (f"{PREFLIGHT}device_runs_a_kernel", f"{PREFLIGHT}opencv_interpolates_as_in_the_paper"),
+            [],
+            id="test-ids",
+        ),
+    ],
+)
+def test_some_of_the_published_tests_are_not_the_gate(
+    run: Run, targets: tuple[str, ...], arguments: list[str]
+) -> None:
     """Each test that ran is green, and the run is red: the others were left out."""
-    result = run("-m", "gpu", "--device", "cpu", "-k", "opencv or kernel")
+    result = run("-m", "gpu", "--device", "cpu", *arguments, targets=targets)
 
     assert "2 passed" in result.stdout
     assert result.returncode == pytest.ExitCode.TESTS_FAILED
     assert "something was left out" in result.stdout
+
+
+@pytest.mark.slow
+def test_running_what_failed_before_is_not_the_gate(
+    run: Run, miniature: Miniature, tmp_path: Path
+) -> None:
+    """``--lf`` leaves out what passed, without a word; the run is red all the same."""
+    cache = f"cache_dir={tmp_path / 'cache'}"
+    arguments = ["-m", "gpu", "--variants", "XS", "-k", "opencv or kernel", "-o", cache]
+    more = ["-p", "cacheprovider"]
+    first = run(*more, *arguments, "--device", "cuda:99")
+    assert "1 failed, 1 passed" in first.stdout
+
+    again = run(*more, *arguments, "--device", "cpu", "--lf")
+
+    assert "1 passed" in again.stdout
+    assert again.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "something was left out" in again.stdout
 
 
 def test_subset_is_evaluated_but_never_passes(
@@ -108,6 +146,7 @@ def test_subset_is_evaluated_but_never_passes(
     assert written["variants"]["XS"]["mpjpe_mm"] > 0
 
 
+@pytest.mark.slow
 def test_swapped_archive_is_reported_as_what_it_is(
     run: Run, miniature: Miniature, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ def test_defaults_are_those_of_the_authors_evaluation() -> None:
         ("gate", "2mm", 2),
         ("results_dir", "/out", Path("/out")),
         ("limit", "100", 100),
+        ("resume", "1", True),
     ],
 )
 def test_each_setting_is_read_from_option_and_environment(

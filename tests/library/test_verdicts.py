@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from convnextpose_check.checks import check_error_is_within
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation import Evaluation
-from convnextpose_check.variants import Figure
+from convnextpose_check.variants import Figure, Protocol
 from convnextpose_check.verdicts import REVIEW, TOLERANCES_MM, Judgement, judge, verdict_word
 
 PAPER = Figure(50.0, "paper, table 5")
@@ -25,6 +27,7 @@ def evaluation(error_mm: float, complete: bool = True) -> Evaluation:
         complete=complete,
         images_sha256="",
         seconds=1.0,
+        batch_size=4,
     )
 
 
@@ -49,19 +52,28 @@ def test_word_changes_at_the_tolerance_whichever_the_sign(
     assert verdict_word(sign * difference_mm) == word
     judgement = judge(evaluation(50.0 + sign * difference_mm), PAPER)
     assert judgement.verdict == word
-    assert judgement.is_within(5) == (word != REVIEW)
+    assert passes(judgement, 5) == (word != REVIEW)
 
 
 def test_difference_that_is_no_number_needs_review() -> None:
     assert verdict_word(float("nan")) == REVIEW
-    assert not judge(evaluation(float("nan")), PAPER).is_within(5)
+    assert not passes(judge(evaluation(float("nan")), PAPER), 5)
+
+
+def passes(judgement: Judgement, tolerance_mm: int) -> bool:
+    """Whether the check lets it pass."""
+    try:
+        check_error_is_within(judgement, tolerance_mm, "XS")
+    except CheckFailedError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("tolerance_mm", TOLERANCES_MM)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_within_excludes_the_tolerance_itself(tolerance_mm: int, sign: int) -> None:
-    assert judge(evaluation(50.0 + sign * (tolerance_mm - 0.001)), PAPER).is_within(tolerance_mm)
-    assert not judge(evaluation(50.0 + sign * tolerance_mm), PAPER).is_within(tolerance_mm)
+    assert passes(judge(evaluation(50.0 + sign * (tolerance_mm - 0.001)), PAPER), tolerance_mm)
+    assert not passes(judge(evaluation(50.0 + sign * tolerance_mm), PAPER), tolerance_mm)
 
 
 def test_difference_is_obtained_minus_reference() -> None:
@@ -73,15 +85,21 @@ def test_difference_is_obtained_minus_reference() -> None:
 def test_subset_is_never_judged(reference: Figure | None) -> None:
     judgement = judge(evaluation(50.0, complete=False), reference)
     assert judgement.verdict == "not judged: subset of 4 samples"
-    assert not any(judgement.is_within(mm) for mm in TOLERANCES_MM)
+    assert not any(passes(judgement, mm) for mm in TOLERANCES_MM)
+
+
+@pytest.mark.parametrize("protocol", [1, 2])
+def test_missing_figure_is_information_under_protocol_1_alone(protocol: Protocol) -> None:
+    judgement = judge(replace(evaluation(50.0), protocol=protocol), None)
+    assert judgement.is_information is (protocol == 1)
+    assert judgement.verdict == "not judged: no figure to compare with"
 
 
 def test_without_reference_there_is_nothing_to_judge() -> None:
     judgement = judge(evaluation(50.0), None)
     assert judgement.verdict == "not judged: no figure to compare with"
     assert judgement.difference_mm is None
-    assert judgement.is_information
-    assert not judgement.is_within(5)
+    assert not passes(judgement, 5)
 
 
 def test_figure_for_information_shows_its_difference_without_a_verdict() -> None:
@@ -89,7 +107,7 @@ def test_figure_for_information_shows_its_difference_without_a_verdict() -> None
     assert judgement.verdict == "not judged: information only, trained on six subjects"
     assert judgement.difference_mm == 0
     assert judgement.is_information
-    assert not judgement.is_within(5)
+    assert not passes(judgement, 5)
 
 
 def test_figure_for_information_without_a_reason_is_not_judged_either() -> None:
@@ -130,7 +148,7 @@ def test_check_fails_for_an_error_that_is_no_number() -> None:
         (judge(evaluation(50.0, complete=False), PAPER), "subset of 4 samples"),
         (judge(evaluation(50.0), None), "no figure to compare with"),
         (judge(evaluation(34.5), INFORMATION), "trained on six subjects"),
-        (Judgement(50.0, None, None), "not judged"),
+        (Judgement(50.0, None, None, False), "not judged"),
     ],
     ids=["subset", "no-reference", "information", "bare"],
 )

@@ -21,12 +21,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     taken = [n for n in ("subject", "variant", "tolerance_mm") if n in metafunc.fixturenames]
     session = metafunc.config.stash[SESSION]
     only = {marker.args[0] for marker in metafunc.definition.iter_markers("only")}
+    session.gate.files.add(metafunc.definition.path.name)
     cases = []
     for name in session.subject_names():
         if not only or name in only:
             marks = [pytest.mark.gpu] if name == "published" else []
             for values, claim in _claims(metafunc, session, name):
-                cases.append(pytest.param(name, *values, id="-".join([name, *claim]), marks=marks))
+                case = "-".join([name, *claim])
+                cases.append(pytest.param(name, *values, id=case, marks=marks))
+                if name == "published":
+                    session.gate.published.add(f"{metafunc.definition.nodeid}[{case}]")
     if not cases:
         # A test that applies to nothing is taken out again, for a skipped one is not passed.
         cases = [pytest.param(*[None] * len(taken), marks=pytest.mark.inapplicable)]

@@ -1,0 +1,90 @@
+"""Keep finished evaluations, so that a run that was cut short need not begin again.
+
+An evaluation is kept under a key of everything that it depends on: a checkpoint, image or setting
+that changed gives another key, and what was kept is then not taken for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+import convnextpose_check
+from convnextpose_check.evaluation import Evaluation
+from convnextpose_check.files import written_whole
+from convnextpose_check.human36m import Dataset, Exclusion
+from convnextpose_check.results import opencv_version, package_version
+
+
+def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
+    """A sha256 over checkpoint, annotations, image files, settings and versions.
+
+    Image files count by path, size and time of change: reading them again is what resuming saves.
+    """
+    digest = hashlib.sha256()
+    parts = {
+        "checkpoint": checkpoint_sha256,
+        "dataset": [dataset.digest, dataset.protocol, dataset.boxes],
+        "complete": dataset.is_complete(),
+        "settings": settings,
+        "versions": [
+            convnextpose_check.__version__,
+            package_version("torch"),
+            package_version("numpy"),
+            opencv_version(),
+        ],
+    }
+    digest.update(json.dumps(parts, sort_keys=True).encode())
+    for sample in dataset.samples:
+        try:
+            status = sample.path.stat()
+        except OSError:
+            continue  # it is missed when it is read, and the evaluation is then not complete
+        digest.update(f"{sample.path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def keep_evaluation(evaluation: Evaluation, key: str, path: Path) -> None:
+    """Write the evaluation under its key, whole or not at all."""
+    about = {
+        "key": key,
+        "protocol": evaluation.protocol,
+        "complete": evaluation.complete,
+        "images_sha256": evaluation.images_sha256,
+        "seconds": evaluation.seconds,
+        "batch_size": evaluation.batch_size,
+        "unreadable": [[e.image_id, e.file_name, e.reason] for e in evaluation.unreadable],
+    }
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        about=np.array(json.dumps(about)),
+        errors_mm=evaluation.errors_mm,
+        image_ids=np.array(evaluation.image_ids),
+        actions=np.array(evaluation.actions),
+    )
+    with written_whole(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def kept_evaluation(key: str, path: Path) -> Evaluation | None:
+    """The evaluation kept under this key, None if there is none or it is not readable."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            if about.pop("key") != key:
+                return None
+            unreadable = tuple(Exclusion(*entry) for entry in about.pop("unreadable"))
+            return Evaluation(
+                errors_mm=arrays["errors_mm"],
+                image_ids=tuple(map(int, arrays["image_ids"])),
+                actions=tuple(map(str, arrays["actions"])),
+                unreadable=unreadable,
+                **about,
+            )
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is evaluated again
+        return None

@@ -1,0 +1,176 @@
+"""Whatever stops a run, what stands under its final name is whole, and what was finished stays."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from convnextpose_check.results import RESULTS_FILE
+from convnextpose_check.variants import Architecture
+from tests.library.datasets import Handmade
+from tests.library.full_size import write_own_model
+
+NAMES = ("T1", "T2", "T3")
+MOMENTS = 20
+MOMENTS_BY_DEFAULT = 2
+
+
+@pytest.fixture(scope="module")
+def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three tiny models of one's own and a handful of images."""
+    folder = tmp_path_factory.mktemp("inputs")
+    Handmade().write(folder / "h36m")
+    variants: list[dict[str, Any]] = []
+    for epoch, name in enumerate(NAMES, start=1):
+        variants += write_own_model(tiny, folder, name, epoch)["variants"]
+    (folder / "own.json").write_text(json.dumps({"about": "three", "variants": variants}))
+    return folder
+
+
+def command(inputs: Path, results: Path, *more: str) -> list[str]:
+    """Judge the three models; the set is too small to pass, but everything is evaluated."""
+    return [
+        sys.executable, "-m", "pytest", "tests/validation", "-m", "gpu", "-q", "--device=cpu",
+        "-p", "no:cacheprovider", f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
+        f"--variants-file={inputs / 'own.json'}", f"--results-dir={results}", *more,
+    ]  # fmt: skip
+
+
+def run(arguments: list[str], root: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments, cwd=root, capture_output=True, text=True, check=False)
+
+
+def assert_all_whole(results: Path) -> set[str]:
+    """Open every file that has its final name; the variants of which results stand there."""
+    finished: set[str] = set()
+    for path in sorted(file for file in results.rglob("*") if file.is_file()):
+        if path.name.startswith("."):
+            continue
+        if path.suffix == ".json":
+            finished |= json.loads(path.read_text())["variants"].keys()
+        elif path.suffix in {".pth", ".tar"}:
+            assert torch.load(path, weights_only=True)["network"]
+        elif path.suffix == ".npz":
+            with np.load(io.BytesIO(path.read_bytes())) as arrays:
+                assert arrays["errors_mm"].ndim == 2
+        elif path.suffix == ".html":
+            assert path.read_text().rstrip().endswith("</html>")
+        else:
+            assert path.suffix == ".log"
+    return finished
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(m, marks=[] if m < MOMENTS_BY_DEFAULT else pytest.mark.slow)
+        for m in range(MOMENTS)
+    ],
+)
+def test_killed_run_leaves_only_whole_files_and_is_resumed(
+    moment: int, inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    process = subprocess.Popen(
+        command(inputs, tmp_path),
+        cwd=pytestconfig.rootpath,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    results = tmp_path / RESULTS_FILE
+    deadline = time.monotonic() + 60
+    # Half of the moments lie anywhere, half just after the first results: there it is busiest.
+    while moment % 2 and not results.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(random.Random(moment).random() * (0.4 if moment % 2 else 8.0))
+    process.kill()
+    process.wait()
+
+    finished = assert_all_whole(tmp_path)
+    again = run(command(inputs, tmp_path, "--resume"), pytestconfig.rootpath)
+
+    assert assert_all_whole(tmp_path) == set(NAMES)
+    assert again.stderr.count("taken from") >= len(finished)
+    assert list(tmp_path.rglob(".*.partial")) == []
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+    """A file system of this size, where the machine allows to make one."""
+    folder.mkdir()
+    made = run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)], folder)
+    if made.returncode:
+        pytest.skip(f"cannot mount a small disk: {made.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    "kilobytes",
+    [64, *(pytest.param(size, marks=pytest.mark.slow) for size in (4, 24, 40, 100, 160))],
+)
+def test_full_disk_is_one_sentence_and_leaves_only_whole_files(
+    kilobytes: int, inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    with small_disk(tmp_path / "disk", kilobytes) as disk:
+        result = run(command(inputs, disk), pytestconfig.rootpath)
+
+        assert_all_whole(disk)
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "[cannot-write]" in result.stdout
+    assert "No space left on device" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+    assert "INTERNALERROR" not in result.stdout + result.stderr
+
+
+def test_second_run_into_the_same_folder_is_refused(
+    inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    first = subprocess.Popen(
+        command(inputs, tmp_path),
+        cwd=pytestconfig.rootpath,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (tmp_path / ".lock").exists():
+        time.sleep(0.005)
+    second = run(command(inputs, tmp_path), pytestconfig.rootpath)
+    first.wait()
+
+    assert second.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "[in-use] another run is writing" in second.stderr
+    assert assert_all_whole(tmp_path) == set(NAMES)
+
+
+@pytest.mark.slow
+def test_changed_input_is_never_taken_for_a_finished_one(
+    inputs: Path, tiny: Architecture, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """Neither another checkpoint, nor an image touched, nor another setting."""
+    results = tmp_path / "out"
+
+    def resumed(*more: str) -> int:
+        output = run(command(inputs, results, "--resume", *more), pytestconfig.rootpath)
+        return output.stderr.count("taken from")
+
+    assert resumed() == 0
+    assert resumed() == 3
+    assert resumed("--no-flip") == 0
+    assert resumed("--no-flip") == 3
+    write_own_model(tiny, inputs, "T1", epoch=1, seed=9)
+    assert resumed("--no-flip") == 2
+    next((inputs / "h36m").rglob("*.jpg")).touch()
+    assert resumed("--no-flip") == 0
