@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pickletools
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,31 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from convnextpose_check.containers import repack
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.members import DOWNLOAD_AGAIN
+from convnextpose_check.members import DOWNLOAD_AGAIN, shown
+from convnextpose_check.pickles import check_pickle
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 StateDict = Mapping[str, "Tensor"]
 
-ALLOWED_GLOBALS = frozenset(
-    {
-        "collections OrderedDict",
-        "torch._utils _rebuild_tensor_v2",
-        "torch FloatStorage",
-        "torch LongStorage",
-    }
-)
-"""All that the authors' checkpoints name; anything else is refused before torch sees it."""
-
-ALLOWED_OPCODES = frozenset(
-    "PROTO STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE"
-    " EMPTY_LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT SETITEM SETITEMS"
-    " BINPUT LONG_BINPUT BINGET LONG_BINGET GLOBAL REDUCE BUILD BINPERSID".split()
-)
-"""What torch.save emits, and no more."""
-
-MAX_PICKLE_BYTES = 4 << 20
 MAX_EPOCH = 1_000_000
 
 
@@ -56,13 +38,13 @@ class Checkpoint:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Open a checkpoint in any container, with ``weights_only`` and checked content.
 
-    Raises ``ConvNeXtPoseCheckError`` with the codes of ``repack`` and ``forbidden-global``,
-    ``forbidden-opcode``, ``bad-pickle``, ``not-a-checkpoint`` and ``bad-tensor``.
+    Raises ``ConvNeXtPoseCheckError`` with the codes of ``repack`` and of ``check_pickle``,
+    ``not-a-checkpoint`` and ``bad-tensor``.
     """
     import torch
 
     repacked = repack(path)
-    _check_pickle(repacked.pickle, path)
+    check_pickle(repacked.pickle, repacked.storages, path)
     try:
         content = torch.load(repacked.archive, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - torch raises a dozen types, with unsafe advice
@@ -73,36 +55,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from None
     epoch, network = _checked_content(content, path)
     return Checkpoint(path, repacked.form, repacked.sha256, epoch, network)
-
-
-def _check_pickle(pickle: bytes, path: Path) -> None:
-    """Hold every opcode and every global of ``data.pkl`` against the allow-lists."""
-    if len(pickle) > MAX_PICKLE_BYTES:
-        raise ConvNeXtPoseCheckError(
-            "bomb",
-            f"{path} has a data.pkl of {len(pickle)} bytes: expected at most {MAX_PICKLE_BYTES}",
-            DOWNLOAD_AGAIN,
-        )
-    try:
-        opcodes = [(opcode.name, argument) for opcode, argument, _ in pickletools.genops(pickle)]
-    except Exception as error:  # noqa: BLE001 - a broken pickle raises whatever it meets
-        raise ConvNeXtPoseCheckError(
-            "bad-pickle", f"{path} has a data.pkl that is no pickle ({error})", DOWNLOAD_AGAIN
-        ) from None
-    for name, argument in opcodes:
-        if name == "GLOBAL" and argument not in ALLOWED_GLOBALS:
-            raise ConvNeXtPoseCheckError(
-                "forbidden-global",
-                f"{path} names {str(argument).replace(' ', '.')!r}: expected plain float32 and"
-                " int64 tensors only",
-                "Do not load this file by other means; save its epoch and network alone again",
-            )
-        if name not in ALLOWED_OPCODES:
-            raise ConvNeXtPoseCheckError(
-                "forbidden-opcode",
-                f"{path} has a data.pkl with the opcode {name}, which torch.save does not write",
-                "Do not load this file by other means; save its epoch and network alone again",
-            )
 
 
 def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
@@ -124,18 +76,28 @@ def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
         raise ConvNeXtPoseCheckError(
             "not-a-checkpoint", f"{path} holds no state dict under 'network'", DOWNLOAD_AGAIN
         )
+    if attributes := set(getattr(network, "__dict__", ())) - {"_metadata"}:
+        raise ConvNeXtPoseCheckError(
+            "not-a-checkpoint",
+            f"{path} holds a state dict with attributes of its own ({shown(str(attributes))})",
+            DOWNLOAD_AGAIN,
+        )
     state: dict[str, Tensor] = {}
+    claimed: Counter[int] = Counter()
     for key, tensor in dict.items(network):
-        if type(key) is not str:
+        if type(key) is not str or not key.isascii():
             raise ConvNeXtPoseCheckError(
-                "bad-tensor", f"{path} has a key that is not a string", DOWNLOAD_AGAIN
+                "bad-tensor", f"{path} has a key that is not a plain string", DOWNLOAD_AGAIN
             )
-        state[key] = _plain(tensor, key, path)
+        state[key] = _plain(tensor, key, claimed, path)
     return epoch, state
 
 
-def _plain(tensor: Any, key: str, path: Path) -> Tensor:
-    """The tensor itself if it is plain, dense, on the CPU and backed by enough storage."""
+def _plain(tensor: Any, key: str, claimed: Counter[int], path: Path) -> Tensor:
+    """The tensor itself if it is plain, dense, on the CPU and backed by storage of its own.
+
+    ``claimed`` adds up the bytes that tensors claim of each storage.
+    """
     import torch
 
     plain = (
@@ -143,13 +105,20 @@ def _plain(tensor: Any, key: str, path: Path) -> Tensor:
         and not vars(tensor)
         and tensor.layout is torch.strided
         and tensor.device.type == "cpu"
+        and tensor.dtype in (torch.float32, torch.int64)
+        and not tensor.requires_grad
+        and not tensor._backward_hooks
         and tensor.is_contiguous()
-        and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
     )
+    if plain:
+        storage = tensor.untyped_storage()
+        claimed[storage.data_ptr()] += tensor.numel() * tensor.element_size()
+        plain = not tensor.numel() or claimed[storage.data_ptr()] <= storage.nbytes()
     if not plain:
         raise ConvNeXtPoseCheckError(
             "bad-tensor",
-            f"'{key}' in {path} is not a plain contiguous tensor in a storage of its own size",
+            f"{shown(key)} in {path} is not a plain contiguous tensor of float32 or int64 in a"
+            " storage of its own size",
             DOWNLOAD_AGAIN,
         )
     return tensor  # type: ignore[no-any-return]  # its exact type was compared above

@@ -227,7 +227,11 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
     raise CheckFailedError(
         "incomplete-evaluation",
         f"{len(evaluation.image_ids)} samples were measured: expected {dataset.facts.samples}"
-        + (f"; {len(evaluation.unreadable)} images cannot be used ({unreadable})" if unreadable else ""),
+        + (
+            f"; {len(evaluation.unreadable)} images cannot be used ({unreadable})"
+            if unreadable
+            else ""
+        ),
         "Fetch what is missing again; a subset is no reproduction",
     )
 

@@ -8,11 +8,14 @@ stored zip in memory. Nothing is ever written to disk under a name that an archi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import re
+import stat
 import zipfile
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +29,11 @@ from convnextpose_check.members import (
     bounded,
     decompressed,
     folder_members,
+    shown,
     tar_members,
     zip_members,
 )
+from convnextpose_check.webpages import web_page
 
 ZIP_MAGIC = b"PK\x03\x04"
 TAR_MAGIC = b"ustar"
@@ -36,20 +41,29 @@ TAR_MAGIC_OFFSET = 257
 
 INNER_ARCHIVE_SUFFIXES = (".pth", ".pt", ".tar", ".zip", ".tgz", ".gz")
 MAX_NESTING = 3
-MAX_UNPACKED_RATIO = 3
-"""Weights hardly compress: what unpacks to more than this times its size is no checkpoint."""
-UNPACKED_SLACK_BYTES = 64 << 20
+MAX_UNPACKED_RATIO = 1.25
+"""Weights hardly compress: what unpacks to more than this times its size is no checkpoint.
+
+At most two copies of what is unpacked are held at a time: with the slack below, they stay within
+three times the file's size and 200 MB.
+"""
+UNPACKED_SLACK_BYTES = 48 << 20
+PAGE_BYTES = 64 << 10
+MAX_PICKLE_BYTES = 4 << 20
+"""A published checkpoint has a data.pkl of 130 kB."""
 
 
 @dataclass(frozen=True)
 class Repacked:
     """A checkpoint in the one form that is loaded, what it was found in, and the file's sha256.
 
+    ``storages`` gives the bytes of each storage by the key that the pickle calls it by.
     The sha256 of an unpacked folder is taken over the names, sizes and bytes of its files.
     """
 
     archive: io.BytesIO
     pickle: bytes
+    storages: dict[str, int]
     form: str
     sha256: str
 
@@ -66,13 +80,26 @@ def repack(path: Path) -> Repacked:
         with ExitStack() as stack:
             if path.is_dir():
                 members = list(folder_members(path))
-                sha256 = _members_sha256(members)
-                form, members = _find(members, "folder", path, stack, depth=0)
+                sha256, form = _members_sha256(members), "folder"
+                limit = sum(member.size for member in members)
             else:
-                stream = stack.enter_context(path.open("rb"))
+                if not stat.S_ISREG(path.stat().st_mode):
+                    raise OSError(errno.EINVAL, "it is neither a file nor a folder")
+                stream: IO[bytes] = stack.enter_context(path.open("rb"))
                 sha256 = _stream_sha256(stream)
-                form, members = _open(stream, path, stack, depth=0)
-            archive, pickle = _write(members, path)
+                limit = int(MAX_UNPACKED_RATIO * path.stat().st_size) + UNPACKED_SLACK_BYTES
+                form, members = _open(stream, limit, path, stack)
+            found = _find(members, path)
+            for _ in range(MAX_NESTING):
+                if isinstance(found, list):
+                    break
+                plain = _copy(found)
+                stack.close()  # the outer container and what it was unpacked to are done with
+                form_inside, members = _open(stack.enter_context(plain), limit, path, stack)
+                form, found = f"{form_inside} in {form}", _find(members, path)
+            if not isinstance(found, list):
+                raise _no_checkpoint(path)
+            archive, pickle, storages = _write(found, path)
     except FileNotFoundError:
         raise ConvNeXtPoseCheckError(
             "missing", f"there is no file {path}", "Check its name"
@@ -81,7 +108,7 @@ def repack(path: Path) -> Repacked:
         raise ConvNeXtPoseCheckError(
             "unreadable", f"cannot read {path}: {error.strerror or error}", "Check its permissions"
         ) from None
-    return Repacked(archive, pickle, form, sha256)
+    return Repacked(archive, pickle, storages, form, sha256)
 
 
 def _stream_sha256(stream: IO[bytes]) -> str:
@@ -96,39 +123,32 @@ def _members_sha256(members: list[Member]) -> str:
     digest = hashlib.sha256()
     for member in sorted(members, key=lambda member: member.name):
         digest.update(f"{member.name}\0{member.size}\0".encode("utf-8", "surrogateescape"))
-        digest.update(member.read())
+        for chunk in member.chunks():
+            digest.update(chunk)
     return digest.hexdigest()
 
 
-def _open(stream: IO[bytes], path: Path, stack: ExitStack, depth: int) -> tuple[str, list[Member]]:
-    """Tell the container by its first bytes, never by its name, and find the checkpoint in it."""
+def _open(stream: IO[bytes], limit: int, path: Path, stack: ExitStack) -> tuple[str, list[Member]]:
+    """Tell the container by its first bytes, never by its name, and list its members."""
     head = stream.read(TAR_MAGIC_OFFSET + len(TAR_MAGIC))
-    size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
-    limit = MAX_UNPACKED_RATIO * size + UNPACKED_SLACK_BYTES
     if head.startswith(ZIP_MAGIC):
         form, members = "zip", zip_members(stream, path, stack)
     elif head.startswith(tuple(COMPRESSORS)):
-        stream = decompressed(stream, head, limit, path)
+        stream = decompressed(stream, head, limit, path, stack)
         form, members = "compressed tar", tar_members(stream, path, stack)
     elif head[TAR_MAGIC_OFFSET:] == TAR_MAGIC:
         form, members = "tar", tar_members(stream, path, stack)
     else:
-        raise _unrecognised(head, size, path)
-    return _find(list(bounded(members, limit, path)), form, path, stack, depth)
+        raise _unrecognised(stream.read(PAGE_BYTES), path)
+    return form, list(bounded(members, limit, path))
 
 
-def _unrecognised(head: bytes, size: int, path: Path) -> ConvNeXtPoseCheckError:
-    if size == 0:
+def _unrecognised(head: bytes, path: Path) -> ConvNeXtPoseCheckError:
+    if not head:
         return ConvNeXtPoseCheckError("empty", f"{path} is empty", DOWNLOAD_AGAIN)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
-        return ConvNeXtPoseCheckError(
-            "html-page",
-            f"{path} is a web page, not a checkpoint: Drive answered with its quota, permission or"
-            " sign-in page",
-            "Open the Drive folder in a browser and download the file there, or try again after"
-            " 24 hours",
-        )
+        return web_page(head, path)
     return ConvNeXtPoseCheckError(
         "not-an-archive",
         f"{path} begins with {head[:4]!r}: expected a zip, as torch.save writes it, or a tar"
@@ -137,16 +157,22 @@ def _unrecognised(head: bytes, size: int, path: Path) -> ConvNeXtPoseCheckError:
     )
 
 
-def _find(
-    members: list[Member], form: str, path: Path, stack: ExitStack, depth: int
-) -> tuple[str, list[Member]]:
-    """The members below the folder of the one ``data.pkl``, looking into inner archives too."""
+def _no_checkpoint(path: Path) -> ConvNeXtPoseCheckError:
+    return ConvNeXtPoseCheckError(
+        "no-checkpoint",
+        f"{path} holds no data.pkl, which every checkpoint written by torch.save has",
+        "Name the checkpoint file itself",
+    )
+
+
+def _find(members: list[Member], path: Path) -> list[Member] | Member:
+    """The members below the folder of the one ``data.pkl``, or the one archive it may be in."""
     members = [member for member in members if member.parts and not member.is_litter]
     names = Counter(member.parts for member in members)
     if repeated := [parts for parts, count in names.items() if count > 1]:
         raise ConvNeXtPoseCheckError(
             "duplicate-member",
-            f"{path} holds '{'/'.join(repeated[0])}' more than once",
+            f"{path} holds {shown('/'.join(repeated[0]))} more than once",
             DOWNLOAD_AGAIN,
         )
     pickles = [member.parts for member in members if member.parts[-1] == "data.pkl"]
@@ -155,47 +181,60 @@ def _find(
     if len(several) > 1:
         raise ConvNeXtPoseCheckError(
             "several-checkpoints",
-            f"{path} holds {len(several)} checkpoints ({', '.join(several[:4])})",
+            f"{path} holds {len(several)} checkpoints ({', '.join(map(shown, several[:4]))})",
             "Unpack it and name the one that is meant",
         )
     if pickles:
         folder = pickles[0][:-1]
         inside = [member for member in members if member.parts[: len(folder)] == folder]
-        return form, [
-            Member("/".join(member.parts[len(folder) :]), member.size, member.read)
+        return [
+            Member("/".join(member.parts[len(folder) :]), member.size, member.chunks)
             for member in inside
         ]
-    if not inner or depth == MAX_NESTING:
-        raise ConvNeXtPoseCheckError(
-            "no-checkpoint",
-            f"{path} holds no data.pkl, which every checkpoint written by torch.save has",
-            "Name the checkpoint file itself",
-        )
-    inner_form, found = _open(io.BytesIO(inner[0].read()), path, stack, depth + 1)
-    return f"{inner_form} in {form}", found
+    if not inner:
+        raise _no_checkpoint(path)
+    return inner[0]
 
 
-def _write(members: list[Member], path: Path) -> tuple[io.BytesIO, bytes]:
-    """A fresh stored zip of the members that torch reads, and the bytes of its pickle."""
+def _copy(member: Member) -> io.BytesIO:
+    plain = io.BytesIO()
+    plain.writelines(member.chunks())
+    plain.seek(0)
+    return plain
+
+
+def _write(members: list[Member], path: Path) -> tuple[io.BytesIO, bytes, dict[str, int]]:
+    """A fresh stored zip of the members that torch reads, its pickle and its storages' sizes."""
     by_name = {member.name: member for member in members}
-    storages = [name for name in by_name if re.fullmatch(r"data/\d+", name)]
-    pickle = by_name["data.pkl"].read()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-
-        def write(name: str, data: bytes) -> None:
-            # A ZipInfo of our own: the dates of a stranger's archive may be before 1980.
-            archive.writestr(zipfile.ZipInfo(f"archive/{name}"), data)
-
-        write("data.pkl", pickle)
-        write("version", by_name["version"].read() if "version" in by_name else b"3\n")
-        if "byteorder" in by_name:
-            write("byteorder", by_name["byteorder"].read())
-        for name in storages:
-            write(name, by_name[name].read())
+    storages = [name for name in by_name if re.fullmatch(r"data/[0-9]+", name)]
     if not storages:
         raise ConvNeXtPoseCheckError(
             "no-checkpoint", f"{path} holds a data.pkl without storages beside it", DOWNLOAD_AGAIN
         )
+    if by_name["data.pkl"].size > MAX_PICKLE_BYTES:
+        raise ConvNeXtPoseCheckError(
+            "bomb",
+            f"{path} has a data.pkl of {by_name['data.pkl'].size} bytes:"
+            f" expected at most {MAX_PICKLE_BYTES}",
+            DOWNLOAD_AGAIN,
+        )
+    pickle = by_name["data.pkl"].read()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+
+        def write(name: str, chunks: Iterable[bytes]) -> None:
+            # A ZipInfo of our own: the dates of a stranger's archive may be before 1980.
+            info = zipfile.ZipInfo(f"archive/{name}")
+            with archive.open(info, "w", force_zip64=True) as copy:
+                for chunk in chunks:
+                    copy.write(chunk)
+
+        write("data.pkl", [pickle])
+        write("version", by_name["version"].chunks() if "version" in by_name else [b"3\n"])
+        if "byteorder" in by_name:
+            write("byteorder", by_name["byteorder"].chunks())
+        for name in storages:
+            write(name, by_name[name].chunks())
     buffer.seek(0)
-    return buffer, pickle
+    sizes = {name.partition("/")[2]: by_name[name].size for name in storages}
+    return buffer, pickle, sizes

@@ -7,6 +7,7 @@ member and a compressor one over everything; folders and plain tars have none.
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -28,6 +29,10 @@ COMPRESSORS: dict[bytes, Callable[..., Any]] = {
 }
 
 MAX_MEMBERS = 10_000
+MAX_DIRECTORY_BYTES = 2 << 20
+"""A zip's table of contents; Python needs up to fifteen times as much for it."""
+MAX_TAR_HEADER_BYTES = 64 << 10
+CHUNK_BYTES = 1 << 20
 
 DOWNLOAD_AGAIN = "Download it again and compare its size with the one on Drive"
 
@@ -38,7 +43,8 @@ class Member:
 
     name: str
     size: int
-    read: Callable[[], bytes]
+    chunks: Callable[[], Iterator[bytes]]
+    """Reads anew each time, and raises at the end if what it read is damaged."""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -50,14 +56,25 @@ class Member:
         """Left behind by macOS: resource forks and folder settings."""
         return "__MACOSX" in self.parts or self.parts[-1].startswith(("._", ".DS_Store"))
 
+    def read(self) -> bytes:
+        """All bytes at once."""
+        return b"".join(self.chunks())
 
-def decompressed(stream: IO[bytes], head: bytes, limit: int, path: Path) -> IO[bytes]:
+
+def shown(text: str) -> str:
+    """A stranger's text as it may appear in a message: quoted, short, without control codes."""
+    return ascii(text if len(text) <= 80 else f"{text[:80]}...")
+
+
+def decompressed(
+    stream: IO[bytes], head: bytes, limit: int, path: Path, stack: ExitStack
+) -> IO[bytes]:
     """All that is compressed: only a reader that reaches the end sees the compressor's checksum."""
     opener = next(opener for magic, opener in COMPRESSORS.items() if head.startswith(magic))
-    plain = io.BytesIO()
+    plain = stack.enter_context(io.BytesIO())
     try:
         with opener(stream) as source:
-            while plain.tell() <= limit and (chunk := source.read(1 << 20)):
+            while plain.tell() <= limit and (chunk := source.read(CHUNK_BYTES)):
                 plain.write(chunk)
     except Exception as error:  # noqa: BLE001 - each compressor has exceptions of its own
         raise ConvNeXtPoseCheckError(
@@ -73,17 +90,31 @@ def folder_members(folder: Path) -> Iterator[Member]:
     """The files below an unpacked folder, in the order of their names."""
     for file in sorted(folder.rglob("*")):
         if file.is_file():
-            yield Member(str(file.relative_to(folder)), file.stat().st_size, file.read_bytes)
+            size = file.stat().st_size
+            name = str(file.relative_to(folder))
+            yield Member(name, size, partial(_whole, partial(_open_file, file), name, size, folder))
+
+
+def _open_file(file: Path) -> IO[bytes]:
+    return file.open("rb")
 
 
 def zip_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Member]:
     """The files of a zip, which ``stack`` closes; only what a checkpoint needs is accepted."""
     try:
-        archive = stack.enter_context(zipfile.ZipFile(stream))
+        end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]
+        is_small = end is None or end[zipfile._ECD_SIZE] <= MAX_DIRECTORY_BYTES  # type: ignore[attr-defined]
+        archive = stack.enter_context(zipfile.ZipFile(stream)) if is_small else None
     except Exception as error:  # noqa: BLE001 - zipfile raises whatever it meets
         raise ConvNeXtPoseCheckError(
             "truncated", f"{path} begins as a zip but does not end as one ({error})", DOWNLOAD_AGAIN
         ) from None
+    if archive is None:
+        raise ConvNeXtPoseCheckError(
+            "bomb",
+            f"{path} has a directory of more than {MAX_DIRECTORY_BYTES} bytes",
+            "Download the file from the authors' Drive folder",
+        )
     for info in archive.infolist():
         if info.flag_bits & 0x1:
             raise ConvNeXtPoseCheckError(
@@ -92,54 +123,77 @@ def zip_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Mem
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ConvNeXtPoseCheckError(
                 "unsupported-compression",
-                f"{path} compresses '{info.filename}' by method {info.compress_type}:"
+                f"{path} compresses {shown(info.filename)} by method {info.compress_type}:"
                 " expected stored or deflated",
                 "Unpack it and name the unpacked folder",
             )
         if not info.filename.endswith("/"):
-            read = partial(_read_zip_member, archive, info, path)
-            yield Member(info.filename, info.file_size, read)
+            opened = partial(archive.open, info)
+            chunks = partial(_whole, opened, info.filename, info.file_size, path)
+            yield Member(info.filename, info.file_size, chunks)
 
 
-def _read_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> bytes:
-    """The member's bytes; zipfile checks the CRC, and the length is checked here."""
-    try:
-        data = archive.read(info)
-    except Exception as error:  # noqa: BLE001 - zipfile raises whatever it meets
-        code = "bad-crc" if "CRC" in str(error) else "damaged"
-        raise ConvNeXtPoseCheckError(
-            code, f"'{info.filename}' in {path} is damaged ({error})", DOWNLOAD_AGAIN
-        ) from None
-    return _whole(data, info.filename, info.file_size, path)
+class _OddHeaderError(Exception):
+    """A header that no tar around a checkpoint has."""
+
+
+class _PlainHeader(tarfile.TarInfo):
+    """Refuses the headers that make tarfile slow or large: long, negative or sparse ones."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        is_header = self.type not in tarfile.REGULAR_TYPES and self.size > MAX_TAR_HEADER_BYTES
+        if is_header or self.size < 0 or self.type == tarfile.GNUTYPE_SPARSE:
+            raise _OddHeaderError(f"a header of type {self.type!r} with size {self.size}")
+        return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        raise _OddHeaderError("a sparse file")
 
 
 def tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Member]:
     """The regular files of a plain tar, which ``stack`` closes; links and devices are left out."""
     try:
-        archive = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115 - closed by the stack
+        archive = tarfile.open(fileobj=stream, mode="r:", tarinfo=_PlainHeader)  # noqa: SIM115
         stack.enter_context(archive)
-        for info in archive:
+        for count, info in enumerate(archive, start=1):
+            if count > MAX_MEMBERS or info.size < 0:
+                raise _OddHeaderError(f"{count} entries, the last of {info.size} bytes")
             if info.isfile():
-                yield Member(info.name, info.size, partial(_read_tar_member, archive, info, path))
+                opened = partial(archive.extractfile, info)
+                chunks = partial(_whole, opened, info.name, info.size, path)
+                yield Member(info.name, info.size, chunks)
     except Exception as error:  # noqa: BLE001 - tarfile raises whatever it meets
+        code = "damaged" if isinstance(error, _OddHeaderError) else "truncated"
         raise ConvNeXtPoseCheckError(
-            "truncated", f"{path} is a tar that cannot be read to its end ({error})", DOWNLOAD_AGAIN
+            code, f"{path} is a tar that cannot be read to its end ({error})", DOWNLOAD_AGAIN
         ) from None
 
 
-def _read_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, path: Path) -> bytes:
-    stream = archive.extractfile(info)
-    return _whole(stream.read() if stream else b"", info.name, info.size, path)
-
-
-def _whole(data: bytes, name: str, size: int, path: Path) -> bytes:
-    if len(data) != size:
+def _whole(
+    opened: Callable[..., IO[bytes] | None], name: str, size: int, path: Path
+) -> Iterator[bytes]:
+    """The member's bytes in chunks; zipfile checks the CRC, and the length is checked here."""
+    length = 0
+    try:
+        stream = opened()
+        assert stream is not None  # extractfile answers None for what is no regular file
+        with stream:
+            while length <= size and (chunk := stream.read(CHUNK_BYTES)):
+                length += len(chunk)
+                yield chunk
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's fault; a seek to an impossible place is the archive's
+        code = "bad-crc" if "CRC" in str(error) else "damaged"
+        raise ConvNeXtPoseCheckError(
+            code, f"{shown(name)} in {path} is damaged ({error})", DOWNLOAD_AGAIN
+        ) from None
+    if length != size:
         raise ConvNeXtPoseCheckError(
             "damaged",
-            f"'{name}' in {path} holds {len(data)} bytes: expected {size}",
+            f"{shown(name)} in {path} holds {length} bytes or more: expected {size}",
             DOWNLOAD_AGAIN,
         )
-    return data
 
 
 def bounded(members: Iterator[Member], limit: int, path: Path) -> Iterator[Member]:
