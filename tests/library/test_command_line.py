@@ -44,7 +44,8 @@ def test_existing_path_after_a_blank_is_no_folder_of_tests(
 
     result = subprocess.run(
         [
-            sys.executable, *program, "-m", "gpu", "--collect-only", "-q", "--ignore=tests/library", "--ignore=tests/hostile", "-p", "no:cacheprovider",
+            sys.executable, *program, "-m", "gpu", "--collect-only", "-q", "-p", "no:cacheprovider",
+            "--ignore=tests/library", "--ignore=tests/hostile",
             "--h36m-root", tmp_path / "data", "--results-dir", tmp_path / "out",
         ],
         cwd=pytestconfig.rootpath,

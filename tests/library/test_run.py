@@ -112,9 +112,7 @@ def test_some_of_the_published_tests_are_not_the_gate(
 
 
 @pytest.mark.slow
-def test_running_what_failed_before_is_not_the_gate(
-    run: Run, miniature: Miniature, tmp_path: Path
-) -> None:
+def test_running_what_failed_before_is_not_the_gate(run: Run, tmp_path: Path) -> None:
     """``--lf`` leaves out what passed, without a word; the run is red all the same."""
     cache = f"cache_dir={tmp_path / 'cache'}"
     arguments = ["-m", "gpu", "--variants", "XS", "-k", "opencv or kernel", "-o", cache]
