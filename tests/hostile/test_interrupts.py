@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from convnextpose_check.files import hold_folder
 from convnextpose_check.results import RESULTS_FILE
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import Handmade
@@ -24,7 +25,7 @@ from tests.library.full_size import write_own_model
 
 NAMES = ("T1", "T2", "T3")
 MOMENTS = 20
-MOMENTS_BY_DEFAULT = 2
+MOMENT_BY_DEFAULT = 1
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def assert_all_whole(results: Path) -> set[str]:
 @pytest.mark.parametrize(
     "moment",
     [
-        pytest.param(m, marks=[] if m < MOMENTS_BY_DEFAULT else pytest.mark.slow)
+        pytest.param(m, marks=[] if m == MOMENT_BY_DEFAULT else pytest.mark.slow)
         for m in range(MOMENTS)
     ],
 )
@@ -136,7 +137,19 @@ def test_full_disk_is_one_sentence_and_leaves_only_whole_files(
     assert "INTERNALERROR" not in result.stdout + result.stderr
 
 
-def test_second_run_into_the_same_folder_is_refused(
+def test_folder_in_use_is_refused(
+    inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    with hold_folder(tmp_path):
+        result = run(command(inputs, tmp_path), pytestconfig.rootpath)
+
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "[in-use] another run is writing" in result.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / ".lock"]
+
+
+@pytest.mark.slow
+def test_second_run_leaves_the_first_one_alone(
     inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     first = subprocess.Popen(
