@@ -109,14 +109,19 @@ class Subject:
         return working_device(self.settings.device or default)
 
     @_once
-    def checkpoint(self, variant: str) -> Checkpoint:
-        """The variant's checkpoint, loaded."""
+    def checkpoint_files(self) -> CheckpointFiles:
+        """The user's files that may be checkpoints: the folders are walked through once."""
         places = self.sources().checkpoint_places
         if not places:
             raise ConvNeXtPoseCheckError(
                 "no-checkpoints", "no place was given to look for checkpoints in", GIVE_CHECKPOINTS
             )
-        return CheckpointFiles(places, self.catalogue).load(variant)
+        return CheckpointFiles(places, self.catalogue)
+
+    @_once
+    def checkpoint(self, variant: str) -> Checkpoint:
+        """The variant's checkpoint, loaded."""
+        return self.checkpoint_files().load(variant)
 
     def state(self, variant: str) -> StateDict:
         """The variant's state dict under the network's own names."""
