@@ -32,13 +32,17 @@ class Evaluation:
     """What one network made of one data set.
 
     ``errors_mm`` is (N, 17) float64 in the order of the samples that could be read; under
-    protocol 1 they are errors after rigid alignment. ``complete`` says whether these are all the
-    samples that the protocol has. ``images_sha256`` is taken over the sha256 of every image file.
+    protocol 1 they are errors after rigid alignment. ``cells_xyz`` is (N, 18, 3) float32, what
+    the network said. ``file_names`` tell the samples apart. ``complete`` says whether these are
+    all the samples that the protocol has. ``images_sha256`` is taken over the sha256 of every
+    image file.
     """
 
     protocol: Protocol
     errors_mm: Array
+    cells_xyz: Array
     image_ids: tuple[int, ...]
+    file_names: tuple[str, ...]
     actions: tuple[str, ...]
     unreadable: tuple[Exclusion, ...]
     complete: bool
@@ -96,6 +100,7 @@ def evaluate(
     measured: list[Crop] = []
     unreadable: list[Exclusion] = []
     errors_mm: list[Array] = []
+    predicted_cells_xyz: list[Array] = []
     for batch in _batches(read_crops(dataset.samples, workers), batch_size):
         readable = [(crop, crop.pixels_rgb) for crop in batch if crop.pixels_rgb is not None]
         for crop in batch:
@@ -114,6 +119,7 @@ def evaluate(
                 )
             for (crop, _), cells in zip(readable, cells_xyz, strict=True):
                 measured.append(crop)
+                predicted_cells_xyz.append(cells)
                 errors_mm.append(joint_errors_mm(cells, crop.sample, grid_whd, dataset.protocol))
         on_progress(len(batch))
     synchronise(device)
@@ -127,7 +133,9 @@ def evaluate(
     return Evaluation(
         protocol=dataset.protocol,
         errors_mm=np.array(errors_mm, dtype=np.float64),
+        cells_xyz=np.array(predicted_cells_xyz),
         image_ids=tuple(crop.sample.image_id for crop in measured),
+        file_names=tuple(crop.sample.path.name for crop in measured),
         actions=tuple(crop.sample.action for crop in measured),
         unreadable=tuple(unreadable),
         complete=dataset.is_complete() and not unreadable,

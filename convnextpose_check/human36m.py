@@ -74,6 +74,11 @@ class Sample:
     root_depth_mm: np.floating[Any]
     joints_cam_mm: Array
 
+    @property
+    def sequence(self) -> str:
+        """Subject, action, take and camera, such as ``s_09_act_02_subact_01_ca_01``."""
+        return self.path.name.rsplit("_", 1)[0]
+
 
 @dataclass(frozen=True)
 class Exclusion:

@@ -13,7 +13,16 @@ from convnextpose_check.variants import Protocol
 def joint_errors_mm(
     cells_xyz: Array, sample: Sample, grid_whd: tuple[int, int, int], protocol: Protocol
 ) -> Array:
-    """Euclidean error of each of the 17 annotated joints after moving both roots to the origin.
+    """Euclidean error of each of the 17 annotated joints, from ``compared_poses_mm``."""
+    predicted_mm, truth_mm = compared_poses_mm(cells_xyz, sample, grid_whd, protocol)
+    errors_mm: Array = np.sqrt(np.sum((predicted_mm - truth_mm) ** 2, axis=1))
+    return errors_mm
+
+
+def compared_poses_mm(
+    cells_xyz: Array, sample: Sample, grid_whd: tuple[int, int, int], protocol: Protocol
+) -> tuple[Array, Array]:
+    """Prediction and ground truth, (17, 3) each, as they are compared: both roots at the origin.
 
     ``cells_xyz`` is (18, 3). Under protocol 1 the prediction is first aligned rigidly on all 18
     joints; the thorax takes part in that and is dropped afterwards.
@@ -25,9 +34,7 @@ def joint_errors_mm(
     truth_mm = sample.joints_cam_mm - sample.joints_cam_mm[ROOT]
     if protocol == 1:
         predicted_mm = rigidly_aligned(predicted_mm, truth_mm)
-    offsets_mm = (predicted_mm - truth_mm)[:ANNOTATED_JOINTS]
-    errors_mm: Array = np.sqrt(np.sum(offsets_mm**2, axis=1))
-    return errors_mm
+    return predicted_mm[:ANNOTATED_JOINTS], truth_mm[:ANNOTATED_JOINTS]
 
 
 def rigidly_aligned(points_mm: Array, target_mm: Array) -> Array:

@@ -64,7 +64,9 @@ def keep_evaluation(evaluation: Evaluation, key: str, path: Path) -> None:
         buffer,
         about=np.array(json.dumps(about)),
         errors_mm=evaluation.errors_mm,
+        cells_xyz=evaluation.cells_xyz,
         image_ids=np.array(evaluation.image_ids),
+        file_names=np.array(evaluation.file_names),
         actions=np.array(evaluation.actions),
     )
     with written_whole(path) as temporary:
@@ -81,7 +83,9 @@ def kept_evaluation(key: str, path: Path) -> Evaluation | None:
             unreadable = tuple(Exclusion(*entry) for entry in about.pop("unreadable"))
             return Evaluation(
                 errors_mm=arrays["errors_mm"],
+                cells_xyz=arrays["cells_xyz"],
                 image_ids=tuple(map(int, arrays["image_ids"])),
+                file_names=tuple(map(str, arrays["file_names"])),
                 actions=tuple(map(str, arrays["actions"])),
                 unreadable=unreadable,
                 **about,

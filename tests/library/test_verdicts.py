@@ -21,7 +21,9 @@ def evaluation(error_mm: float, complete: bool = True) -> Evaluation:
     return Evaluation(
         protocol=2,
         errors_mm=np.full((4, 17), error_mm),
+        cells_xyz=np.zeros((4, 18, 3), np.float32),
         image_ids=(1, 2, 3, 4),
+        file_names=("a.jpg", "b.jpg", "c.jpg", "d.jpg"),
         actions=("Posing",) * 4,
         unreadable=(),
         complete=complete,
