@@ -9,19 +9,17 @@ from typing import Any, TextIO
 
 import pytest
 
+from convnextpose_check.baseline import Baseline
 from convnextpose_check.benchmark import Benchmark
+from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files import cannot_write, hold_folder
 from convnextpose_check.human36m import read_facts
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import CAMERAS_FILE, read_record, setting_name
-from convnextpose_check.report import STYLE_SHEET, judged_subject
-from convnextpose_check.results import (
-    REPORT_FILE,
-    opencv_version,
-    package_version,
-    set_aside_earlier,
-)
+from convnextpose_check.outputs import REPORT_FILE, Outputs, set_aside_earlier
+from convnextpose_check.pages.html import STYLE_SHEET, judged_subject
+from convnextpose_check.recording import check_record, complete_properties, subject_of
 from convnextpose_check.session import SESSION, Session
 from convnextpose_check.settings import OPTIONS, Settings, read_settings
 from convnextpose_check.subjects import Sources, Subject
@@ -53,11 +51,15 @@ def pytest_configure(config: pytest.Config) -> None:
         published = _published(settings, screen)
         for name in settings.variants or ():
             published.catalogue[name]
+        baseline = None
+        if settings.baseline is not None:
+            baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)
     except ConvNeXtPoseCheckError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[SESSION] = Session(
         settings,
         {"published": Benchmark(published), "miniature": Benchmark(_miniature(settings, screen))},
+        baseline,
     )
     if not config.option.collectonly and not hasattr(config, "workerinput"):
         try:
@@ -113,7 +115,9 @@ def _prepare_report(config: pytest.Config, settings: Settings) -> None:
         report.parent.mkdir(parents=True, exist_ok=True)
         if report.is_dir():
             raise IsADirectoryError(21, "it is a folder")
-        if subject := judged_subject(report):
+        if report.exists() and (
+            subject := judged_subject(report.read_text(encoding="utf-8", errors="replace"))
+        ):
             report.replace(report.with_suffix(f".{subject}.html"))
     except OSError as error:
         raise cannot_write(report, error) from None
@@ -145,10 +149,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Set aside what an earlier run left: nothing stale may stand beside this run's verdict."""
-    validates = any(item.path.is_relative_to(VALIDATION) for item in session.items)
-    if validates and not session.config.option.collectonly:
-        set_aside_earlier(session.config.stash[SESSION].settings.results_dir)
+    """Set aside what an earlier run left: nothing stale may stand beside this run's verdict.
+
+    The published models' results take the plain names, also where the miniature is judged too.
+    """
+    subjects = {subject_of(i) for i in session.items if i.path.is_relative_to(VALIDATION)}
+    if subjects and not session.config.option.collectonly:
+        state = session.config.stash[SESSION]
+        set_aside_earlier(state.settings.results_dir)
+        if len(subjects) > 1:
+            state.benchmarks["miniature"].outputs = Outputs(
+                state.settings.results_dir, ".miniature"
+            )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -161,12 +173,14 @@ def pytest_runtest_makereport(
     """
     report = yield
     session = item.config.stash[SESSION]
-    if call.excinfo is not None and isinstance(call.excinfo.value, ConvNeXtPoseCheckError):
-        report.longrepr = str(call.excinfo.value)
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, ConvNeXtPoseCheckError):
+        report.longrepr = str(error)
         if report.failed:
             report.when = "call"
             session.mistakes[report.longrepr] += 1
     if item.path.is_relative_to(VALIDATION):
+        complete_properties(item, report, error)
         gate = session.gate
         if report.failed:
             gate.failed.add(item.nodeid)
@@ -174,16 +188,21 @@ def pytest_runtest_makereport(
             gate.skipped.add(item.nodeid)
         elif report.when == "call":
             gate.finished.add(item.nodeid)
+        if report.when == "call" or not report.passed:
+            record = check_record(item, report, call)
+            session.checks[subject_of(item)][record.test] = record
     return report
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
-    """Fail a run in which nothing failed but something was left out or could not be written."""
+    """Write what came out, and fail a run in which nothing failed but something was left out."""
     state = session.config.stash[SESSION]
     if not session.config.option.collectonly:
         files = [file.name for file in VALIDATION.glob("test_*.py")]
         state.problems += state.gate.problems(files)
+        state.finish()
     yield
+    state.export()
     if state.problems and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

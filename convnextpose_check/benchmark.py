@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+import msgspec
+
+from convnextpose_check.baseline import Baseline, compare
 from convnextpose_check.counting import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.devices import device_title
+from convnextpose_check.environment import environment
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation import Evaluation
+from convnextpose_check.examples import find_examples
 from convnextpose_check.files import cannot_write
+from convnextpose_check.human36m import Exclusion
 from convnextpose_check.keymap import key_style
+from convnextpose_check.outputs import Outputs
+from convnextpose_check.per_sample import write_per_sample
+from convnextpose_check.report import verdict_sentence
 from convnextpose_check.results import (
-    LOG_FOLDER,
-    METRIC_FIELDS,
     METRIC_TITLES,
-    SCHEMA_VERSION,
-    environment,
-    set_aside_earlier,
+    CheckRecord,
+    DatasetRecord,
+    Results,
+    VariantResult,
     write_results,
 )
 from convnextpose_check.subjects import Subject
+from convnextpose_check.uncertainty import bootstrap_interval_mm, performance
+from convnextpose_check.variants import Figure
 from convnextpose_check.verdicts import Judgement
 
 
@@ -30,18 +42,37 @@ class Benchmark:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self.results: dict[str, Any] = {}
-        self._begun = False
+        self.outputs = Outputs(subject.settings.results_dir)
+        self.results: Results | None = None
+        self._evaluations: dict[str, Evaluation] = {}
 
     def judgement(self, variant: str) -> Judgement:
         """Evaluate the variant, or recall its evaluation, and hold it against its reference."""
-        if not self._begun:
-            set_aside_earlier(self.subject.settings.results_dir)
-            self._begun = True
-        if variant not in self.results.get("variants", {}):
+        if variant not in self._evaluations:
             with self._log(variant) as log:
                 self._evaluate(variant, log)
         return self.subject.judgement(variant)
+
+    def finish(
+        self,
+        checks: Collection[CheckRecord],
+        left_out: Collection[str],
+        baseline: Baseline | None,
+    ) -> Collection[str]:
+        """Write the results with what became of every check.
+
+        Returns what was left out, with what the baseline forbids. Call it when something was
+        evaluated.
+        """
+        assert self.results is not None
+        results = msgspec.structs.replace(self.results, finished=True, checks=tuple(checks))
+        if baseline is not None:
+            record = compare(results, baseline)
+            results = msgspec.structs.replace(results, baseline=record)
+            left_out = [*left_out, *record.problems]
+        results = msgspec.structs.replace(results, left_out=tuple(left_out))
+        self._write(msgspec.structs.replace(results, verdict=verdict_sentence(results)))
+        return left_out
 
     def _evaluate(self, variant: str, log: logging.Logger) -> None:
         subject = self.subject
@@ -67,74 +98,107 @@ class Benchmark:
         )  # fmt: skip
         for action, error_mm in evaluation.per_action_mm().items():
             log.info("%-13s %8.2f mm", action, error_mm)
-        if not self.results:
-            self.results = self._header()
-        self.results["variants"][variant] = self._variant_record(variant)
-        records = self.results["variants"].values()
-        self.results["samples"] = min(record["samples"] for record in records)
-        self.results["complete"] = self.results["variants"].keys() >= set(
-            self.results["expected_variants"]
-        ) and all(record["complete"] for record in records)
-        write_results(self.results, subject.settings.results_dir)
+        self._evaluations[variant] = evaluation
+        self._write(self._with(variant, evaluation))
+        write_per_sample(self._evaluations, dataset, self.outputs.per_sample)
 
-    def _header(self) -> dict[str, Any]:
+    def _write(self, results: Results) -> None:
+        write_results(results, self.outputs.results)
+        self.results = results
+
+    def _with(self, variant: str, evaluation: Evaluation) -> Results:
+        """The results so far and those of one more variant."""
+        results = self.results or self._empty()
+        variants = {**results.variants, variant: self._variant_result(variant, evaluation)}
+        everything = variants.keys() >= set(results.expected_variants)
+        return msgspec.structs.replace(
+            results,
+            variants=variants,
+            samples=min(record.samples for record in variants.values()),
+            complete=everything and all(record.complete for record in variants.values()),
+        )
+
+    def _empty(self) -> Results:
         settings, dataset = self.subject.settings, self.subject.dataset()
-        device = device_title(self.subject.device())
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "subject": self.subject.name,
-            "protocol": dataset.protocol,
-            "bbox": dataset.boxes,
-            "flip": settings.flip,
-            "device": device,
-            "precision": "fp32",
-            "samples": 0,
-            "expected_samples": dataset.facts.samples,
-            "expected_variants": list(settings.variants or self.subject.catalogue.names),
-            "complete": False,
-            "gate_mm": settings.gate,
-            "environment": environment(),
-            "dataset": {
-                "root": str(dataset.layout.root),
-                "digest": dataset.digest,
-                "excluded": len(dataset.excluded),
-                "limited": dataset.limited,
-            },
-            "variants": {},
-        }
+        return Results(
+            subject=self.subject.name,
+            finished=False,
+            verdict="Not judged: the run has not finished.",
+            protocol=dataset.protocol,
+            bbox=dataset.boxes,
+            flip=settings.flip,
+            device=device_title(self.subject.device()),
+            precision="fp32",
+            samples=0,
+            expected_samples=dataset.facts.samples,
+            expected_variants=settings.variants or self.subject.catalogue.names,
+            complete=False,
+            gate_mm=settings.gate,
+            environment=environment(),
+            settings=tuple(settings.lines()),
+            dataset=DatasetRecord(
+                root=str(dataset.layout.root),
+                digest=dataset.digest,
+                excluded=_by_reason(dataset.excluded),
+                limited=dataset.limited,
+            ),
+            variants={},
+            checks=(),
+            left_out=(),
+            baseline=None,
+        )
 
-    def _variant_record(self, variant: str) -> dict[str, Any]:
+    def _variant_result(self, variant: str, evaluation: Evaluation) -> VariantResult:
         subject = self.subject
         checkpoint, network = subject.checkpoint(variant), subject.network(variant)
-        evaluation, judgement = subject.evaluation(variant), subject.judgement(variant)
+        dataset, judgement = subject.dataset(), subject.judgement(variant)
+        paper = subject.catalogue[variant].paper
         reference = judgement.reference
-        return {
-            "file": checkpoint.path.name,
-            "form": checkpoint.form,
-            "epoch": checkpoint.epoch,
-            "sha256": checkpoint.sha256,
-            "head_keys": key_style(checkpoint.network),
-            "parameters": parameter_count(network),
-            "state_elements": state_element_count(network.state_dict()),
-            "gmacs": multiply_add_count(network) / 1e9,
-            METRIC_FIELDS[evaluation.protocol]: evaluation.error_mm,
-            "reference_mm": reference.value if reference else None,
-            "reference_source": reference.source if reference else None,
-            "difference_mm": judgement.difference_mm,
-            "verdict": judgement.verdict,
-            "per_action_mm": evaluation.per_action_mm(),
-            "per_joint_mm": evaluation.per_joint_mm(),
-            "samples": len(evaluation.image_ids),
-            "complete": evaluation.complete,
-            "images_sha256": evaluation.images_sha256,
-            "seconds": evaluation.seconds,
-            "batch_size": evaluation.batch_size,
+        sequences = [performance(name) for name in evaluation.file_names]
+        errors_mm = evaluation.errors_mm.mean(axis=1)
+        interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
+        error: dict[str, Any] = {
+            "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
         }
+        return VariantResult(
+            file=checkpoint.path.name,
+            form=checkpoint.form,
+            epoch=checkpoint.epoch,
+            sha256=checkpoint.sha256,
+            head_keys=key_style(checkpoint.network),
+            parameters=parameter_count(network),
+            state_elements=state_element_count(network.state_dict()),
+            gmacs=multiply_add_count(network) / 1e9,
+            paper_parameters_millions=_value(paper.parameters_millions),
+            paper_gmacs=_value(paper.gmacs),
+            interval_mm=interval_mm,
+            sequences=sequence_count,
+            reference_mm=_value(reference),
+            reference_source=reference.source if reference else None,
+            difference_mm=judgement.difference_mm,
+            verdict=judgement.verdict,
+            per_action_mm=evaluation.per_action_mm(),
+            per_joint_mm=evaluation.per_joint_mm(),
+            samples=len(evaluation.image_ids),
+            complete=evaluation.complete,
+            unreadable=_by_reason(evaluation.unreadable),
+            images_sha256=evaluation.images_sha256,
+            seconds=evaluation.seconds,
+            images_per_second=len(evaluation.image_ids) / evaluation.seconds,
+            batch_size=evaluation.batch_size,
+            examples=find_examples(
+                evaluation,
+                dataset,
+                network.architecture.grid_whd,
+                with_crops=subject.name == "miniature" or subject.settings.embed_images,
+            ),
+            **error,
+        )
 
     @contextmanager
     def _log(self, variant: str) -> Iterator[logging.Logger]:
         """The variant's log file, ``<results-dir>/log/test_<V>.log``, begun afresh."""
-        path = self.subject.settings.results_dir / LOG_FOLDER / f"test_{variant}.log"
+        path = self.outputs.log(variant)
         log = logging.getLogger(f"convnextpose_check.{variant}")
         log.setLevel(logging.INFO)
         try:
@@ -148,6 +212,14 @@ class Benchmark:
                     log.removeHandler(handler)
         except OSError as error:
             raise cannot_write(path, error) from None
+
+
+def _value(figure: Figure | None) -> float | None:
+    return figure.value if figure else None
+
+
+def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:
+    return dict(Counter(exclusion.reason for exclusion in exclusions).most_common())
 
 
 class _LogFile(logging.FileHandler):

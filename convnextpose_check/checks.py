@@ -71,6 +71,8 @@ def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Cat
             "wrong-variant",
             f"{checkpoint.path} is used as {variant.name} but holds {' or '.join(found)}",
             f"Give the file of {variant.name}, {variant.checkpoint.file_name}, in its place",
+            " or ".join(found),
+            variant.name,
         )
     raise CheckFailedError(
         "wrong-layout",
@@ -216,6 +218,8 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
         + (f" ({', '.join(short[:4])}{', ...' if len(short) > 4 else ''})" if short else "")
         + (f"; {len(dataset.excluded)} excluded because {'; '.join(reasons)}" if reasons else ""),
         "Without --limit, give the whole data set with --h36m-root; a subset is no reproduction",
+        len(dataset.samples),
+        dataset.facts.samples,
     )
 
 
@@ -233,6 +237,8 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
             else ""
         ),
         "Fetch what is missing again; a subset is no reproduction",
+        len(evaluation.image_ids),
+        dataset.facts.samples,
     )
 
 
@@ -257,7 +263,8 @@ def check_error_is_within(judgement: Judgement, tolerance_mm: float, where: str)
 
 def _equal(what: str, obtained: T, expected: T, where: str) -> T:
     if obtained != expected:
-        raise CheckFailedError("count", f"{where} has {what} {obtained}: expected {expected}")
+        problem = f"{where} has {what} {obtained}: expected {expected}"
+        raise CheckFailedError("count", problem, obtained=obtained, expected=expected)
     return obtained
 
 
@@ -270,6 +277,8 @@ def _near(what: str, obtained: float, figure: Figure | None, slack: float, where
             f"{where} has {obtained:.3f} {what}: expected {figure.value} +/- {slack}"
             f" ({figure.source})",
             "Check the number of head layers that upsample" if what == "GMACs" else "",
+            obtained,
+            figure.value,
         )
     return obtained
 

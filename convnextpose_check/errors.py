@@ -21,3 +21,15 @@ class ConvNeXtPoseCheckError(Exception):
 
 class CheckFailedError(ConvNeXtPoseCheckError):
     """A subject does not have what it must have: obtained against expected."""
+
+    def __init__(
+        self,
+        code: str,
+        problem: str,
+        remedy: str = "",
+        obtained: object = None,
+        expected: object = None,
+    ) -> None:
+        super().__init__(code, problem, remedy)
+        self.obtained = obtained
+        self.expected = expected

@@ -118,3 +118,15 @@ def cells_to_camera(
     located[:, 1] = located[:, 1] / rows * box_xywh_px[3] + box_xywh_px[1]
     located[:, 2] = (located[:, 2] / bins * 2 - 1) * HALF_DEPTH_MM + root_depth_mm
     return image_to_camera(located[:, :2], located[:, 2], camera)
+
+
+def cells_to_crop(cells_xyz: Array, grid_whd: tuple[int, int, int]) -> Array:
+    """Heatmap cells (J, 3) to pixels (J, 2) of the crop."""
+    pixels_px: Array = cells_xyz[:, :2] / np.array(grid_whd[:2]) * INPUT_SIDE_PX
+    return pixels_px
+
+
+def image_to_crop(pixels_px: Array, box_xywh_px: Array) -> Array:
+    """Pixels (J, 2) of the image to pixels (J, 2) of the crop of its box."""
+    crop_px: Array = (pixels_px - box_xywh_px[:2]) / box_xywh_px[2:] * INPUT_SIDE_PX
+    return crop_px

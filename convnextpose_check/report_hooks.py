@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from textwrap import fill, wrap
 from typing import Any
@@ -11,23 +12,15 @@ from pytest_html.basereport import BaseReport
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files import write_text
-from convnextpose_check.report import summary_html, terminal_lines, verdict_sentence
+from convnextpose_check.report import terminal_lines
 from convnextpose_check.session import SESSION
 
 SHOWN_TEXTS = 10
 TERMINAL_COLUMNS = 80
+COLUMNS = ("variant", "obtained", "expected", "difference")
+"""Added to pytest-html's table, between the test and its duration."""
 
-
-def _verdicts(config: pytest.Config) -> list[tuple[dict[str, Any], str]]:
-    """Results and verdict of each subject of which anything was evaluated."""
-    session = config.stash[SESSION]
-    left_out = len(session.gate.failed) + len(session.problems)
-    verdicts = []
-    for name, benchmark in session.benchmarks.items():
-        if results := benchmark.results:
-            expected = [variant.name for variant in session.variants(name)]
-            verdicts.append((results, verdict_sentence(results, expected, left_out)))
-    return verdicts
+_SORT_OFFSET = 10**15
 
 
 def pytest_terminal_summary(
@@ -35,9 +28,9 @@ def pytest_terminal_summary(
 ) -> None:
     """Print the table and the verdict, then what to mend, each thing once."""
     session = config.stash[SESSION]
-    for results, sentence in _verdicts(config):
-        terminalreporter.section(f"ConvNeXtPose: {results['subject']}")
-        for line in [*terminal_lines(results), *wrap(sentence, TERMINAL_COLUMNS)]:
+    for results in session.results():
+        terminalreporter.section(f"ConvNeXtPose: {results.subject}")
+        for line in [*terminal_lines(results), *wrap(results.verdict, TERMINAL_COLUMNS)]:
             terminalreporter.write_line(line)
     failures = [f"{text} ({count} tests)" for text, count in session.mistakes.items()]
     for title, texts in (
@@ -58,32 +51,71 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 
         def write_whole(page: str) -> None:
             try:
-                write_text(plugin._report_path, page)
+                write_text(plugin._report_path, _readable_by_all(page))
             except ConvNeXtPoseCheckError as error:
                 config.stash[SESSION].problems.append(str(error))
 
         plugin._write_report = write_whole
 
 
+def _readable_by_all(page: str) -> str:
+    """Add what pytest-html's page lacks: its language, its width, names of its check boxes."""
+    page = page.replace(
+        "<html>\n  <head>",
+        '<html lang="en">\n  <head>\n'
+        '    <meta name="viewport" content="width=device-width, initial-scale=1"/>',
+        1,
+    )
+    return re.sub(r'(<input [^>]*data-test-result="(\w+)")', r'\1 aria-label="Show \2"', page)
+
+
 def pytest_html_report_title(report: Any) -> None:
     """Ask the question that the report answers."""
-    report.title = "ConvNeXtPose checkpoints: do they do what the paper says?"
+    from convnextpose_check.pages.html import TITLE
+
+    report.title = TITLE
 
 
-def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
-    """Put the verdict and the table above pytest-html's own."""
-    verdicts = _verdicts(session.config)
-    prefix.extend(summary_html(results, sentence) for results, sentence in verdicts)
-    if not verdicts:
-        prefix.append(summary_html({}, verdict_sentence({}, [], 0)))
+def pytest_html_results_summary(
+    prefix: list[str], postfix: list[str], session: pytest.Session
+) -> None:
+    """Put the verdict and all that belongs to it above pytest-html's own table."""
+    from convnextpose_check.pages import summary_of
+    from convnextpose_check.pages.html import SCRIPT
+
+    state = session.config.stash[SESSION]
+    prefix.append(summary_of((r, state.benchmarks[r.subject].outputs) for r in state.results()))
+    postfix.append(f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>")
 
 
 def pytest_html_results_table_header(cells: list[str]) -> None:
-    """Add the column of what each check obtained."""
-    cells.insert(2, "<th>Obtained</th>")
+    """Add columns for what each check is about and what came out."""
+    cells[2:2] = [
+        f'<th class="sortable" data-column-type="{name}">{name.capitalize()}</th>'
+        for name in COLUMNS
+    ]
 
 
 def pytest_html_results_table_row(report: Any, cells: list[str]) -> None:
-    """Fill the column of what the check obtained; a file that did not import obtained nothing."""
-    obtained = dict(getattr(report, "user_properties", ())).get("obtained", "")
-    cells.insert(2, f'<td class="col-obtained">{escape(str(obtained))}</td>')
+    """Fill the columns; a file that did not import obtained nothing."""
+    recorded = dict(getattr(report, "user_properties", ()))
+    cells[1] = f'<td class="col-testId">{escape(report.nodeid)}</td>'
+    cells[2:2] = [_cell(name, recorded.get(name), recorded.get("unit", "")) for name in COLUMNS]
+
+
+def _cell(name: str, value: str | float | None, unit: str) -> str:
+    """A cell of the table.
+
+    pytest-html sorts by the text of a cell: a comment of fixed width in front of a number makes
+    that the order of the numbers.
+    """
+    from convnextpose_check.pages.html import shown
+
+    if value is None:
+        return f'<td class="col-{name}"></td>'
+    key, text = "", shown(value)
+    if isinstance(value, (int, float)):
+        key = f"<!--{value + _SORT_OFFSET:030.9f}-->"
+        text = f"{value:+.3f}" if name == "difference" and isinstance(value, float) else text
+        text = f"{text} {unit}".strip()
+    return f'<td class="col-{name}">{key}{escape(text)}</td>'

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 import convnextpose_check
+from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.evaluation import Evaluation
 from convnextpose_check.files import written_whole
 from convnextpose_check.human36m import Dataset, Exclusion
-from convnextpose_check.results import opencv_version, package_version
 
 
 def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:

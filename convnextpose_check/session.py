@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from convnextpose_check.baseline import Baseline
 from convnextpose_check.benchmark import Benchmark
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.gate import Gate
+from convnextpose_check.results import CheckRecord, Results
 from convnextpose_check.settings import Settings
 from convnextpose_check.subjects import SubjectName
 from convnextpose_check.variants import PUBLISHED_FILE, Variant
@@ -18,12 +21,16 @@ from convnextpose_check.variants import PUBLISHED_FILE, Variant
 class Session:
     """The state that hooks and fixtures work on.
 
-    ``problems`` is what the gate objects to, ``mistakes`` counts the tests that each message
-    failed.
+    ``checks`` has what became of each validation test, by subject and test. ``problems`` is what
+    the gate objects to, ``mistakes`` counts the tests that each message failed.
     """
 
     settings: Settings
     benchmarks: dict[SubjectName, Benchmark]
+    baseline: Baseline | None = None
+    checks: dict[SubjectName, dict[str, CheckRecord]] = field(
+        default_factory=lambda: {"published": {}, "miniature": {}}
+    )
     gate: Gate = field(default_factory=Gate)
     problems: list[str] = field(default_factory=list)
     mistakes: Counter[str] = field(default_factory=Counter)
@@ -32,6 +39,41 @@ class Session:
         """The subjects to ask about: a user's own figures say nothing about the miniature."""
         own_figures = self.settings.variants_file != PUBLISHED_FILE
         return ["published"] if own_figures else ["published", "miniature"]
+
+    def results(self) -> list[Results]:
+        """What was evaluated, if anything was."""
+        return [b.results for b in self.benchmarks.values() if b.results is not None]
+
+    def finish(self) -> None:
+        """Write the results of each subject with what became of its checks, and their pages."""
+        from convnextpose_check.pages import write_pages
+
+        for name, benchmark in self.benchmarks.items():
+            if benchmark.results is None:
+                continue
+            baseline = self.baseline
+            if baseline is not None and baseline.results.subject != name:
+                baseline = None
+            try:
+                left_out = benchmark.finish(self.checks[name].values(), self.problems, baseline)
+                self.problems += [text for text in left_out if text not in self.problems]
+                write_pages(benchmark.results, benchmark.outputs)
+            except ConvNeXtPoseCheckError as error:
+                self.problems.append(str(error))
+        if self.baseline is not None:
+            judged = [results.subject for results in self.results()]
+            if (subject := self.baseline.results.subject) not in judged:
+                self.problems.append(f"baseline: it judged the {subject} models, this run did not")
+
+    def export(self) -> None:
+        """Pack what the run has left, if anything was evaluated."""
+        from convnextpose_check.export import export
+
+        if self.results():
+            try:
+                export(self.settings.results_dir)
+            except ConvNeXtPoseCheckError as error:
+                self.problems.append(str(error))
 
     def variants(self, subject: SubjectName) -> list[Variant]:
         """The variants of a subject that the settings choose."""

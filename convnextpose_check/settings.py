@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,9 @@ class Settings:
     results_dir: Path
     limit: int | None
     resume: bool
+    baseline: Path | None
+    baseline_tolerance: float
+    embed_images: bool
     sources: Mapping[str, Source]
 
     @property
@@ -157,6 +161,16 @@ def _positive(text: str) -> int:
         number = 0
     if number < 1:
         raise ValueError("a whole number from 1")
+    return number
+
+
+def _millimetres(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < math.inf:
+        raise ValueError("millimetres from 0")
     return number
 
 
@@ -286,6 +300,28 @@ OPTIONS = (
     Option(
         "resume",
         "take over the evaluations that an earlier run finished on the very same inputs",
+        _switch,
+        False,
+        shown_default="off",
+        is_flag=True,
+    ),
+    Option(
+        "baseline",
+        "an earlier benchmark_results.json: what is worse than there, or missing, fails the run",
+        _path,
+        shown_default="none",
+        metavar="FILE",
+    ),
+    Option(
+        "baseline-tolerance",
+        "by how many mm an error may move from the baseline's, either way",
+        _millimetres,
+        0.05,
+        metavar="MM",
+    ),
+    Option(
+        "embed-images",
+        "show frames of Human3.6M in the report, whose licence forbids passing them on",
         _switch,
         False,
         shown_default="off",

@@ -24,6 +24,7 @@ from convnextpose_check.evaluation import Evaluation, evaluate
 from convnextpose_check.human36m import Dataset, DatasetFacts, load_dataset
 from convnextpose_check.layout import GIVE_ROOT
 from convnextpose_check.models import build_network, modern_state
+from convnextpose_check.outputs import KEPT_FOLDER
 from convnextpose_check.progress import progress_bar
 from convnextpose_check.resume import evaluation_key, keep_evaluation, kept_evaluation
 from convnextpose_check.settings import Settings
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     import torch
 
     from convnextpose_check.network import ConvNeXtPose
-
-KEPT_FOLDER = Path("result") / "evaluations"
-"""Below the results folder: finished evaluations, for --resume."""
 
 SubjectName = Literal["published", "miniature"]
 F = TypeVar("F", bound=Callable[..., Any])

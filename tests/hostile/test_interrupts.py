@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,9 @@ import pytest
 import torch
 
 from convnextpose_check.files import hold_folder
-from convnextpose_check.results import RESULTS_FILE
+from convnextpose_check.outputs import Outputs
+from convnextpose_check.per_sample import read_errors_mm
+from convnextpose_check.results import read_results
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import Handmade
 from tests.library.full_size import write_own_model
@@ -59,13 +62,24 @@ def assert_all_whole(results: Path) -> set[str]:
     for path in sorted(file for file in results.rglob("*") if file.is_file()):
         if path.name.startswith("."):
             continue
-        if path.suffix == ".json":
-            finished |= json.loads(path.read_text())["variants"].keys()
+        if path.name == "dataset-metadata.json":
+            assert json.loads(path.read_text())["licenses"]
+        elif path.suffix == ".json":
+            finished |= read_results(path).variants.keys()
         elif path.suffix in {".pth", ".tar"}:
             assert torch.load(path, weights_only=True)["network"]
         elif path.suffix == ".npz":
             with np.load(io.BytesIO(path.read_bytes())) as arrays:
                 assert arrays["errors_mm"].ndim == 2
+        elif path.suffix == ".csv":
+            assert read_errors_mm(path)
+        elif path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                assert archive.testzip() is None
+        elif path.suffix == ".png":
+            assert path.read_bytes().endswith(b"IEND\xaeB`\x82")
+        elif path.suffix == ".md":
+            assert path.read_text().endswith("\n")
         elif path.suffix == ".html":
             assert path.read_text().rstrip().endswith("</html>")
         else:
@@ -89,7 +103,7 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    results = tmp_path / RESULTS_FILE
+    results = Outputs(tmp_path).results
     deadline = time.monotonic() + 60
     # Half of the moments lie anywhere, half just after the first results: there it is busiest.
     while moment % 2 and not results.exists() and time.monotonic() < deadline:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 
-def example_results(subject: str = "published", **changes: Any) -> dict[str, Any]:
+from convnextpose_check.results import DatasetRecord, Example, Results, VariantResult
+from convnextpose_check.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
+
+
+def example_results(subject: str = "published", **changes: Any) -> Results:
     """A complete run of two variants, both within 1 mm of the paper."""
-    return {
-        "schema_version": 1,
+    variants = changes.get("variants")
+    if variants is None:
+        variants = {"XS": example_variant(57.0, 56.61), "S": example_variant(51.0, 51.80)}
+    fields: dict[str, Any] = {
         "subject": subject,
+        "finished": True,
+        "verdict": "Reproduced: XS, S are within 5 mm of the paper.",
         "protocol": 2,
         "bbox": "gt",
         "flip": True,
@@ -17,32 +26,76 @@ def example_results(subject: str = "published", **changes: Any) -> dict[str, Any
         "precision": "fp32",
         "samples": 8695,
         "expected_samples": 8695,
+        "expected_variants": tuple(variants),
         "complete": True,
         "gate_mm": 5,
-        "environment": dict.fromkeys(("torch", "numpy", "opencv", "python"), "1.0"),
-        "dataset": {"root": "/data", "digest": "0" * 64, "excluded": 0, "limited": False},
-        "variants": {"XS": example_variant(57.0, 56.61), "S": example_variant(51.0, 51.80)},
-        **changes,
+        "environment": dict.fromkeys(("torch", "numpy", "opencv", "python", "started"), "1.0"),
+        "settings": ("--workers 2",),
+        "dataset": DatasetRecord("/data", "0" * 64, {}, False),
+        "variants": variants,
+        "checks": (),
+        "left_out": (),
+        "baseline": None,
     }
+    return Results(**{**fields, **changes})
 
 
 def example_variant(
     obtained_mm: float, reference_mm: float | None, **changes: Any
-) -> dict[str, Any]:
+) -> VariantResult:
     """A variant's record with this error and reference."""
     difference_mm = None if reference_mm is None else obtained_mm - reference_mm
-    return {
+    fields: dict[str, Any] = {
         "file": "ConvNeXtPose_XS.tar",
-        "sha256": "a" * 64,
+        "form": "zip archive",
         "epoch": 68,
+        "sha256": "a" * 64,
+        "head_keys": "modern",
         "parameters": 3_528_008,
         "state_elements": 3_534_140,
         "gmacs": 0.815214592,
+        "paper_parameters_millions": 3.53,
+        "paper_gmacs": 0.82,
         "mpjpe_mm": obtained_mm,
+        "interval_mm": (obtained_mm - 2, obtained_mm + 2),
+        "sequences": 60,
         "reference_mm": reference_mm,
-        "reference_source": "paper, protocol 2",
+        "reference_source": "paper, table 5",
         "difference_mm": difference_mm,
         "verdict": "excellent",
+        "per_action_mm": {action: obtained_mm + i for i, action in enumerate(ACTIONS.values())},
+        "per_joint_mm": {joint: obtained_mm - i for i, joint in enumerate(JOINTS[:17])},
+        "samples": 8695,
+        "complete": True,
+        "unreadable": {},
+        "images_sha256": "b" * 64,
         "seconds": 12.5,
-        **changes,
+        "images_per_second": 695.6,
+        "batch_size": 64,
+        "examples": example_examples(),
     }
+    return VariantResult(**{**fields, **changes})
+
+
+def example_examples() -> tuple[Example, ...]:
+    """Three samples with random poses and without pictures."""
+    random = np.random.default_rng(0)
+
+    def points(dimensions: int, size: float) -> tuple[Any, ...]:
+        return tuple(map(tuple, (random.random((ANNOTATED_JOINTS, dimensions)) * size).tolist()))
+
+    return tuple(
+        Example(
+            rank=rank,
+            image_id=7,
+            file_name="s_09_act_02_subact_01_ca_01_000001.jpg",
+            action="Directions",
+            error_mm=41.5,
+            predicted_mm=points(3, 1000),
+            truth_mm=points(3, 1000),
+            predicted_px=points(2, 256),
+            truth_px=points(2, 256),
+            crop_jpeg=None,
+        )
+        for rank in ("best", "median", "worst")
+    )

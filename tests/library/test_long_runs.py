@@ -13,7 +13,7 @@ import pytest
 from convnextpose_check.human36m import read_facts
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import measure, read_record
-from convnextpose_check.results import RESULTS_FILE
+from convnextpose_check.outputs import Outputs
 from convnextpose_check.variants import Architecture
 from tests.library.full_size import write_full_size, write_own_model
 from tests.library.test_run import run  # noqa: F401 - a fixture
@@ -52,7 +52,7 @@ def test_complete_set_passes_the_gate_exactly_when_the_figure_is_met(
         content["variants"][0]["paper"]["mpjpe_mm"] = figure
         (tmp_path / "own.json").write_text(json.dumps(content))
         result = run(*arguments)
-        return result, json.loads((tmp_path / "out" / RESULTS_FILE).read_text())
+        return result, json.loads(Outputs(tmp_path / "out").results.read_text())
 
     result, written = judge(None)
     assert result.returncode == pytest.ExitCode.TESTS_FAILED

@@ -9,21 +9,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
+from msgspec.structs import replace
 
 from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.results import RESULTS_FILE
+from convnextpose_check.outputs import Outputs
+from convnextpose_check.results import SCHEMA_FILE, CheckRecord, read_results, write_results
+from convnextpose_check.variants import Architecture
+from tests.library.datasets import Handmade
+from tests.library.full_size import write_own_model
+from tests.library.results import example_results
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-RESULT_FIELDS = {
-    "schema_version", "subject", "protocol", "bbox", "flip", "device", "precision", "samples",
-    "expected_samples", "complete", "environment", "dataset", "variants",
-}  # fmt: skip
-VARIANT_FIELDS = {
-    "epoch", "sha256", "parameters", "state_elements", "gmacs", "mpjpe_mm", "reference_mm",
-    "difference_mm", "verdict", "per_action_mm", "per_joint_mm", "seconds",
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -56,6 +54,8 @@ def run(pytestconfig: pytest.Config, tmp_path: Path) -> Run:
         (["--gate", "3mm"], "--gate is '3mm': expected one of 1mm, 2mm, 5mm"),
         (["--variants-file", "nowhere.json"], "cannot read the variants file nowhere.json"),
         (["--results-dir", "/dev/null/out"], "cannot write /dev/null/out"),
+        (["--baseline", "nowhere.json"], "cannot read the results nowhere.json"),
+        (["--baseline-tolerance", "-1"], "--baseline-tolerance is '-1': expected millimetres"),
     ],
 )
 def test_mistake_on_the_command_line_is_one_sentence(
@@ -136,10 +136,10 @@ def test_subset_is_evaluated_but_never_passes(
     )  # fmt: skip
 
     assert result.returncode == pytest.ExitCode.TESTS_FAILED
-    assert "Not judged: 8 of 8,695 samples are no reproduction." in result.stdout
+    assert "Not judged: subset, 8 of 8,695 samples are no reproduction." in result.stdout
     assert "8 samples of protocol 2" in result.stdout
     assert result.stdout.count("not judged: subset of 8 samples") >= 3
-    written = json.loads((tmp_path / "out" / RESULTS_FILE).read_text())
+    written = json.loads(Outputs(tmp_path / "out").results.read_text())
     assert (written["subject"], written["samples"], written["complete"]) == ("published", 8, False)
     assert written["variants"]["XS"]["mpjpe_mm"] > 0
 
@@ -163,7 +163,8 @@ def test_swapped_archive_is_reported_as_what_it_is(
 def test_miniature_is_judged_and_leaves_results_logs_snapshots_and_report(
     run: Run, tmp_path: Path
 ) -> None:
-    results = tmp_path / "out" / RESULTS_FILE
+    outputs = Outputs(tmp_path / "out")
+    results = outputs.results
     results.parent.mkdir(parents=True)
     results.write_text('{"subject": "published"}')
 
@@ -171,20 +172,75 @@ def test_miniature_is_judged_and_leaves_results_logs_snapshots_and_report(
 
     assert result.returncode == pytest.ExitCode.OK, result.stdout
     written = json.loads(results.read_text())
-    assert written.keys() >= RESULT_FIELDS
-    assert written["variants"]["XS"].keys() >= VARIANT_FIELDS
+    jsonschema.validate(written, json.loads(SCHEMA_FILE.read_text()))
     assert (written["subject"], written["samples"], written["complete"]) == ("miniature", 120, True)
     assert len(written["variants"]["XS"]["per_action_mm"]) == 15
     assert len(written["variants"]["XS"]["per_joint_mm"]) == 17
     mpjpe = f"{written['variants']['XS']['mpjpe_mm']:.3f}"
     report = (tmp_path / "out" / "report.html").read_text()
     log = (tmp_path / "out" / "log" / "test_XS.log").read_text()
-    for text in (result.stdout, report):
+    markdown = outputs.markdown.read_text()
+    for text in (result.stdout, report, markdown):
         assert mpjpe in text
         assert "3,528,008" in text
-        assert "3,534,140" in text
+    assert "3,534,140" in report
+    assert written["finished"]
+    assert len(written["checks"]) > 15
+    assert {check["outcome"] for check in written["checks"]} == {"passed"}
+    assert len(outputs.per_sample.read_text().splitlines()) == 1 + 120
+    assert outputs.picture.is_file()
+    assert all(archive.is_file() for archive in outputs.archives)
+    assert (results.parent / "dataset-metadata.json").is_file()
     assert mpjpe[:-1] in log
     assert (tmp_path / "out" / "model_dump" / "snapshot_68.pth").is_file()
     assert json.loads((results.parent / "benchmark_results.published.json").read_text()) == {
         "subject": "published"
     }
+
+
+def test_run_is_held_against_a_baseline(run: Run, tiny: Architecture, tmp_path: Path) -> None:
+    """Against itself the run is as red or green as before; against a better one it is worse."""
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    Handmade().write(inputs / "h36m")
+    content = write_own_model(tiny, inputs)
+    (inputs / "own.json").write_text(json.dumps(content))
+    arguments = [
+        "-m", "gpu", "--device=cpu", f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
+        f"--variants-file={inputs / 'own.json'}",
+    ]  # fmt: skip
+    run(*arguments)
+    baseline = tmp_path / "baseline.json"
+    earlier = read_results(Outputs(tmp_path / "out").results)
+    write_results(earlier, baseline)
+
+    same = run(*arguments, f"--baseline={baseline}")
+
+    assert "baseline:" not in same.stdout
+    written = read_results(Outputs(tmp_path / "out").results)
+    assert written.baseline is not None
+    assert written.baseline.problems == ()
+    assert "Against the baseline" in (tmp_path / "out" / "report.html").read_text()
+    model = replace(earlier.variants["T"], parameters=1)
+    checks = (*earlier.checks, CheckRecord(test="test_x.py::test_x[a]", outcome="passed"))
+    write_results(replace(earlier, variants={"T": model}, checks=checks), baseline)
+
+    worse = run(*arguments, f"--baseline={baseline}")
+
+    assert worse.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "baseline: T has worse parameters than the baseline" in worse.stdout
+    assert "test_x.py::test_x[a] was run for the baseline and not now" in " ".join(
+        worse.stdout.split()
+    )
+
+
+@pytest.mark.slow
+def test_baseline_of_another_subject_fails_a_green_run(run: Run, tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.json"
+    write_results(example_results("published"), baseline)
+
+    result = run("--variants", "XS", f"--baseline={baseline}")
+
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "it judged the published models, this run did not" in " ".join(result.stdout.split())
+    assert " failed" not in result.stdout

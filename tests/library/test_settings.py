@@ -37,6 +37,9 @@ def test_defaults_are_those_of_the_authors_evaluation() -> None:
         ("results_dir", "/out", Path("/out")),
         ("limit", "100", 100),
         ("resume", "1", True),
+        ("baseline", "old.json", Path("old.json")),
+        ("baseline_tolerance", "0.5", 0.5),
+        ("embed_images", "1", True),
     ],
 )
 def test_each_setting_is_read_from_option_and_environment(

@@ -12,6 +12,7 @@ from convnextpose_check.session import SESSION, Session
 from convnextpose_check.subjects import Subject, SubjectName
 from convnextpose_check.variants import Variant
 from convnextpose_check.verdicts import TOLERANCES_MM, Judgement
+from tests.validation.recording import Obtained
 
 if TYPE_CHECKING:
     from convnextpose_check.network import ConvNeXtPose
@@ -83,6 +84,12 @@ def judgement(request: pytest.FixtureRequest, subject: Subject, variant: Variant
 
 
 @pytest.fixture
-def obtained(record_property: Callable[[str, object], None]) -> Callable[[object], None]:
+def obtained(record_property: Callable[[str, object], None]) -> Obtained:
     """Show what a check obtained in the report's table."""
-    return lambda value: record_property("obtained", str(value))
+
+    def record(value: object, expected: object = None, unit: str = "") -> None:
+        for name, each in (("obtained", value), ("expected", expected), ("unit", unit or None)):
+            if each is not None:
+                record_property(name, each if isinstance(each, (int, float)) else str(each))
+
+    return record

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from convnextpose_check.checks import check_interpolation
 from convnextpose_check.devices import device_title
 from convnextpose_check.subjects import Subject
 from convnextpose_check.variants import Variant
-
-Obtained = Callable[[object], None]
+from tests.validation.recording import Obtained
 
 
 def test_device_runs_a_kernel(subject: Subject, obtained: Obtained) -> None:
@@ -21,8 +18,9 @@ def test_opencv_interpolates_as_in_the_paper(subject: Subject, obtained: Obtaine
 
 
 def test_human36m_is_found(subject: Subject, obtained: Obtained) -> None:
-    obtained(f"{len(subject.dataset().samples):,} samples")
+    dataset = subject.dataset()
+    obtained(len(dataset.samples), dataset.facts.samples, "samples")
 
 
 def test_checkpoint_is_found(subject: Subject, variant: Variant, obtained: Obtained) -> None:
-    obtained(subject.checkpoint(variant.name).path.name)
+    obtained(subject.checkpoint(variant.name).path.name, variant.checkpoint.file_name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from convnextpose_check.checkpoint import Checkpoint
 from convnextpose_check.checks import (
     check_batchnorm_variances,
@@ -15,25 +13,24 @@ from convnextpose_check.checks import (
 )
 from convnextpose_check.subjects import Subject
 from convnextpose_check.variants import Variant
-
-Obtained = Callable[[object], None]
+from tests.validation.recording import Obtained
 
 
 def test_archive_holds_the_variant(
     subject: Subject, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
 ) -> None:
-    obtained(check_holds_variant(variant, checkpoint, subject.catalogue))
+    obtained(check_holds_variant(variant, checkpoint, subject.catalogue), variant.name)
 
 
 def test_epoch_is_the_published_one(
     variant: Variant, checkpoint: Checkpoint, obtained: Obtained
 ) -> None:
-    obtained(check_epoch(variant, checkpoint))
+    obtained(check_epoch(variant, checkpoint), variant.checkpoint.epoch)
 
 
 def test_weights_are_finite(checkpoint: Checkpoint, obtained: Obtained) -> None:
     count = check_weights_are_finite(checkpoint.network, checkpoint.path.name)
-    obtained(f"{count:,} finite")
+    obtained(count, unit="finite")
 
 
 def test_batchnorm_variances_are_plausible(checkpoint: Checkpoint, obtained: Obtained) -> None:
@@ -48,5 +45,4 @@ def test_key_map_round_trip(checkpoint: Checkpoint, obtained: Obtained) -> None:
 def test_snapshot_loads_with_modern_keys(
     subject: Subject, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
 ) -> None:
-    size = check_snapshot(subject.snapshot(variant.name), checkpoint)
-    obtained(f"{size:,} bytes")
+    obtained(check_snapshot(subject.snapshot(variant.name), checkpoint), unit="bytes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,34 +16,37 @@ from convnextpose_check.checks import (
 )
 from convnextpose_check.counting import multiply_add_count, parameter_count
 from convnextpose_check.variants import Variant
+from tests.validation.recording import Obtained
 
 if TYPE_CHECKING:
     from convnextpose_check.network import ConvNeXtPose
 
-Obtained = Callable[[object], None]
-
 
 def test_parameter_count(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
-    obtained(f"{check_parameter_count(variant, network):,}")
+    obtained(check_parameter_count(variant, network), variant.parameters)
 
 
 def test_state_element_count(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
-    obtained(f"{check_state_element_count(variant, network):,}")
+    obtained(check_state_element_count(variant, network), variant.state_elements)
 
 
 def test_multiply_adds(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
-    obtained(f"{check_multiply_adds(variant, network):,}")
+    obtained(check_multiply_adds(variant, network), variant.multiply_adds)
 
 
 def test_heatmap_grid(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
-    obtained(check_heatmap_grid(variant, network))
+    obtained(" x ".join(map(str, check_heatmap_grid(variant, network))))
 
 
 @pytest.mark.figure("parameters_millions")
 def test_paper_parameters(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
-    obtained(f"{check_paper_parameters(variant, parameter_count(network)):.3f} M")
+    figure = variant.paper.parameters_millions
+    millions = check_paper_parameters(variant, parameter_count(network))
+    obtained(millions, figure and figure.value, "M")
 
 
 @pytest.mark.figure("gmacs")
 def test_paper_gmacs(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
-    obtained(f"{check_paper_gmacs(variant, multiply_add_count(network)):.3f} GMACs")
+    figure = variant.paper.gmacs
+    gmacs = check_paper_gmacs(variant, multiply_add_count(network))
+    obtained(gmacs, figure and figure.value, "GMACs")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from convnextpose_check.checks import (
@@ -16,20 +14,23 @@ from convnextpose_check.miniature.record import read_record
 from convnextpose_check.subjects import Subject
 from convnextpose_check.variants import Variant
 from convnextpose_check.verdicts import Judgement
-
-Obtained = Callable[[object], None]
+from tests.validation.recording import Obtained
 
 
 def test_dataset_is_complete(subject: Subject, obtained: Obtained) -> None:
-    obtained(f"{check_dataset_is_complete(subject.dataset()):,} samples")
+    dataset = subject.dataset()
+    obtained(check_dataset_is_complete(dataset), dataset.facts.samples, "samples")
 
 
 def test_every_sample_is_measured(
-    judgement: Judgement, subject: Subject, variant: Variant, obtained: Obtained
+    judgement: Judgement,  # noqa: ARG001 - asked for first, so that the results are written
+    subject: Subject,
+    variant: Variant,
+    obtained: Obtained,
 ) -> None:
-    evaluation = subject.evaluation(variant.name)
-    count = check_evaluation_is_complete(evaluation, subject.dataset())
-    obtained(f"{count:,} samples of {judgement.obtained_mm:.2f} mm")
+    dataset = subject.dataset()
+    count = check_evaluation_is_complete(subject.evaluation(variant.name), dataset)
+    obtained(count, dataset.facts.samples, "samples")
 
 
 def test_error_is_the_reference(
@@ -40,7 +41,8 @@ def test_error_is_the_reference(
     obtained: Obtained,
 ) -> None:
     """A tolerance tighter than the gate may be missed: the run then shows by how much."""
-    obtained(f"{judgement.obtained_mm:.3f} mm")
+    reference = judgement.reference
+    obtained(judgement.obtained_mm, reference and reference.value, "mm")
     where = f"{subject.name} {variant.name}"
     try:
         check_error_is_within(judgement, tolerance_mm, where)
@@ -58,5 +60,6 @@ def test_error_is_the_recorded_one(
 ) -> None:
     """Tight enough that any change in the arithmetic shows."""
     tolerance_mm = read_record(pytestconfig.rootpath / "fixtures").tolerance_mm
-    difference_mm = check_error_is_within(judgement, tolerance_mm, f"miniature {variant.name}")
-    obtained(f"{difference_mm:+.5f} mm")
+    reference = judgement.reference
+    obtained(judgement.obtained_mm, reference and reference.value, "mm")
+    check_error_is_within(judgement, tolerance_mm, f"miniature {variant.name}")

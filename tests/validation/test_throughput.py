@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -12,11 +11,10 @@ from convnextpose_check.devices import device_title, synchronise
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import predict
 from convnextpose_check.subjects import Subject
+from tests.validation.recording import Obtained
 
 if TYPE_CHECKING:
     from convnextpose_check.network import ConvNeXtPose
-
-Obtained = Callable[[object], None]
 
 BATCH = 4
 ROUNDS = 3
@@ -51,4 +49,4 @@ def test_throughput(
         return
     images_per_second = len(batch) / benchmark.stats.stats.median
     benchmark.extra_info.update(device=device_title(device), images_per_second=images_per_second)
-    obtained(f"{images_per_second:.1f} images/s")
+    obtained(images_per_second, unit="images/s")

@@ -1,0 +1,50 @@
+"""The pages of a run, all drawn from its results file and its per-sample file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files import write_text
+from convnextpose_check.outputs import REPORT_FILE, Outputs
+from convnextpose_check.pages.charts import comparison_png
+from convnextpose_check.pages.html import page_html, summary_html, with_summary
+from convnextpose_check.pages.markdown import markdown
+from convnextpose_check.per_sample import read_errors_mm
+from convnextpose_check.results import Results, read_results
+
+
+def write_pages(results: Results, outputs: Outputs) -> None:
+    """Write the Markdown report and the picture beside the results."""
+    comparison_png(results, outputs.picture)
+    write_text(outputs.markdown, markdown(results, outputs.picture.name))
+
+
+def summary_of(runs: Iterable[tuple[Results, Outputs]]) -> str:
+    """The HTML summary of runs; where there is no per-sample file, no distribution is drawn."""
+    found = []
+    for results, outputs in runs:
+        try:
+            errors_mm = read_errors_mm(outputs.per_sample)
+        except ConvNeXtPoseCheckError:
+            errors_mm = {}
+        found.append((results, errors_mm))
+    return summary_html(found)
+
+
+def redraw(results_dir: Path) -> list[Path]:
+    """Make the pages of a finished run again, without running a model; returns what was written.
+
+    Where pytest-html's report of that run stands, its table of tests is kept and only the summary
+    is exchanged. Raises ``ConvNeXtPoseCheckError`` (``bad-results``).
+    """
+    outputs, report = Outputs(results_dir), results_dir / REPORT_FILE
+    results = read_results(outputs.results)
+    summary = summary_of([(results, outputs)])
+    page = None
+    if report.is_file():
+        page = with_summary(report.read_text(encoding="utf-8", errors="replace"), summary)
+    write_pages(results, outputs)
+    write_text(report, page or page_html(summary))
+    return [report, outputs.markdown, outputs.picture]

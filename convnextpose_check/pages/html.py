@@ -1,0 +1,137 @@
+"""The HTML of a run: the section that heads pytest-html's report, or a page of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from convnextpose_check.geometry import Array
+from convnextpose_check.pages.charts import distribution_svg, size_svg
+from convnextpose_check.pages.palette import css_variables
+from convnextpose_check.pages.sketches import overlay_svg, scale_svg, space_svg
+from convnextpose_check.report import NOTHING_EVALUATED, interval, number, uncertain
+from convnextpose_check.results import Results
+
+FOLDER = Path(__file__).parent
+STYLE_SHEET = FOLDER / "report.css"
+SCRIPT = FOLDER / "report.js"
+TITLE = "ConvNeXtPose checkpoints: do they do what the paper says?"
+
+BEGIN, END = "<!-- ConvNeXtPose: begin -->", "<!-- ConvNeXtPose: end -->"
+_SUBJECT_MARK = re.compile(r'data-judged="(\w+)"')
+_STRONGEST_HEAT = 0.55
+"""Above that the numbers on the colour would be hard to read."""
+
+
+@cache
+def templates() -> Environment:
+    """The templates; whatever is put into one ending in ``.html.j2`` appears as text."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=lambda name: bool(name) and str(name).endswith(".html.j2"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(number=number, shown=shown)
+    environment.globals.update(interval=interval, uncertain=uncertain)
+    return environment
+
+
+def summary_html(runs: Sequence[tuple[Results, Mapping[str, Array]]]) -> str:
+    """All that matters about the runs, readable without scripts and with nothing fetched.
+
+    A run is its results and the (N,) mean errors of its samples, by variant.
+    """
+    sections = [_section(results, errors_mm) for results, errors_mm in runs]
+    if not sections:
+        sections = [Markup('<p class="verdict bad">{}</p>').format(NOTHING_EVALUATED)]
+    return "\n".join([BEGIN, f"<style>{css_variables()}</style>", *sections, END])
+
+
+def page_html(summary: str) -> str:
+    """A page of its own around a summary, for where there is no report of pytest-html."""
+    return (
+        templates()
+        .get_template("page.html.j2")
+        .render(
+            title=TITLE,
+            style=Markup(STYLE_SHEET.read_text(encoding="utf-8")),
+            summary=Markup(summary),
+        )
+    )
+
+
+def with_summary(page: str, summary: str) -> str | None:
+    """The page with its summary exchanged, None for a page that has none."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return f"{before}{summary}{after}" if begin and end else None
+
+
+def judged_subject(page: str) -> str | None:
+    """The subject that a report judged first, None if it judged nothing or is no report."""
+    match = _SUBJECT_MARK.search(page)
+    return match[1] if match else None
+
+
+def shown(value: str | float | None) -> str:
+    """A recorded value as a person reads it."""
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value if isinstance(value, str) else number(value, ".3f")
+
+
+def _section(results: Results, errors_mm: Mapping[str, Array]) -> str:
+    charts = [size_svg(results, prefix=results.subject)]
+    if errors_mm:
+        charts.insert(0, distribution_svg(results, errors_mm, prefix=results.subject))
+    return (
+        templates()
+        .get_template("summary.html.j2")
+        .render(
+            results=results,
+            heat_tables=[
+                _heat_table(results, "Error by action (mm)", "per_action_mm"),
+                _heat_table(results, "Error by joint (mm)", "per_joint_mm"),
+            ],
+            charts=[Markup(chart) for chart in charts],
+            scale=lambda record: Markup(scale_svg(record)),
+            overlay=lambda *of: Markup(overlay_svg(*of)),
+            space=lambda *of: Markup(space_svg(*of)),
+        )
+    )
+
+
+def _heat_table(results: Results, title: str, field: str) -> dict[str, Any]:
+    """Rows of (name, [(error, strength of the colour) or None for each variant])."""
+    columns: dict[str, dict[str, float]] = {
+        name: getattr(record, field) for name, record in results.variants.items()
+    }
+    # The root joint has no error by definition: it must not stretch the scale of the others.
+    values = [value for column in columns.values() for value in column.values() if value > 0]
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    span = max(high - low, 1e-9)
+    names = dict.fromkeys(name for column in columns.values() for name in column)
+    rows = [
+        (
+            name.replace("_", " "),
+            [
+                (column[name], round(max(column[name] - low, 0.0) / span * _STRONGEST_HEAT, 3))
+                if name in column
+                else None
+                for column in columns.values()
+            ],
+        )
+        for name in names
+    ]
+    return {"title": title, "columns": list(columns), "rows": rows}

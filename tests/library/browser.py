@@ -1,0 +1,102 @@
+"""A headless Chromium, where the machine has one, and what it says of a page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+SWITCHES = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@contextmanager
+def chromium() -> Iterator[webdriver.Chrome]:
+    """A browser that keeps its console and its requests; skips where there is none."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        pytest.skip("no browser: install Debian's packages chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for switch in SWITCHES:
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+def show(chrome: webdriver.Chrome, page: Path, width_px: int = 1440, scheme: str = "light") -> None:
+    """Open a file at this width, in the light or the dark scheme."""
+    for log in ("browser", "performance"):
+        chrome.get_log(log)  # type: ignore[no-untyped-call]  # untyped in selenium
+    size = {"width": width_px, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    chrome.get(page.as_uri())
+
+
+def complaints(chrome: webdriver.Chrome) -> list[str]:
+    """What the page has written to the console."""
+    return [entry["message"] for entry in chrome.get_log("browser")]  # type: ignore[no-untyped-call]
+
+
+def requests(chrome: webdriver.Chrome) -> set[str]:
+    """The addresses that the page has asked for, data in the page itself aside."""
+    asked = set()
+    for entry in chrome.get_log("performance"):  # type: ignore[no-untyped-call]
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent":
+            asked.add(message["params"]["request"]["url"])
+    return {address for address in asked if not address.startswith("data:")}
+
+
+def overflowing(chrome: webdriver.Chrome) -> list[str]:
+    """The elements that stick out of the window, but for what lies in a region that scrolls."""
+    found: list[str] = chrome.execute_script(
+        """
+        const width = document.documentElement.clientWidth;
+        const scrolls = (element) => element.closest(".scroll, .log") !== null;
+        const isHidden = (box) => box.width <= 1 || box.height <= 1;
+        return [...document.querySelectorAll("body *")]
+          .filter((element) => !scrolls(element) && !element.closest("svg svg, defs, symbol"))
+          .filter((element) => {
+            const box = element.getBoundingClientRect();
+            return !isHidden(box) && (box.right > width + 1 || box.left < -1);
+          })
+          .map((element) => element.outerHTML.slice(0, 120));
+        """
+    )
+    return found
+
+
+def violations(chrome: webdriver.Chrome) -> list[str]:
+    """What axe-core finds serious or critical on the page; skips where there is no axe-core."""
+    if not AXE.is_file():
+        pytest.skip("no axe-core: npm install --no-save axe-core")
+    chrome.execute_script(AXE.read_text(encoding="utf-8"))
+    result: dict[str, Any] = chrome.execute_async_script(
+        "const done = arguments[arguments.length - 1]; axe.run().then(done);"
+    )
+    assert result["passes"], "axe-core has looked at nothing"
+    return [
+        f"{found['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+        for found in result["violations"]
+        if found["impact"] in ("serious", "critical")
+        for node in found["nodes"]
+    ]

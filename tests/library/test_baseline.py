@@ -1,0 +1,136 @@
+"""A run held against an earlier one: what worsened or vanished is named, the rest is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from convnextpose_check.baseline import Baseline, compare
+from convnextpose_check.results import CheckRecord, DatasetRecord, Results
+from tests.library.results import example_results, example_variant
+
+EARLIER = example_results(
+    checks=(
+        CheckRecord(test="counts[XS]", outcome="passed"),
+        CheckRecord(test="within-1mm[XS]", outcome="expected failure"),
+    )
+)
+
+
+def problems(now: Results, earlier: Results = EARLIER, tolerance_mm: float = 0.05) -> list[str]:
+    return list(compare(now, Baseline(Path("old.json"), earlier, tolerance_mm)).problems)
+
+
+def changed(**changes: Any) -> Results:
+    """The earlier run with another XS."""
+    xs = replace(EARLIER.variants["XS"], **changes)
+    return replace(EARLIER, variants={**EARLIER.variants, "XS": xs})
+
+
+def test_the_same_run_again_has_no_problem() -> None:
+    record = compare(EARLIER, Baseline(Path("old.json"), EARLIER, 0.0))
+
+    assert record.problems == ()
+    assert [d.figure for d in record.deviations if d.variant == "XS"] == [
+        "parameters", "state dict", "GMACs", "error (mm)", "verdict",
+    ]  # fmt: skip
+    assert not any(d.is_worse for d in record.deviations)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"parameters": 3_528_009}, "XS has worse parameters than the baseline: 3528009, before"),
+        ({"state_elements": 3_534_141}, "worse state dict"),
+        ({"gmacs": 0.9}, "worse GMACs"),
+        ({"mpjpe_mm": 57.06}, "worse error"),
+        ({"mpjpe_mm": 56.94}, "worse error"),
+        ({"verdict": "very good"}, "worse verdict than the baseline: very good, before excellent"),
+        ({"verdict": "not judged: no figure"}, "worse verdict"),
+        ({"images_sha256": "c" * 64}, "XS was evaluated on other images"),
+    ],
+)
+def test_what_worsened_is_named(changes: dict[str, Any], said: str) -> None:
+    found = problems(changed(**changes))
+
+    assert len(found) == 1
+    assert said in found[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"parameters": 1}, {"gmacs": 0.1}, {"mpjpe_mm": 57.04}, {"mpjpe_mm": 56.96}, {"seconds": 99}],
+)
+def test_what_is_better_or_within_the_tolerance_is_no_problem(changes: dict[str, Any]) -> None:
+    assert problems(changed(**changes)) == []
+
+
+def test_tolerance_decides_how_far_an_error_may_move() -> None:
+    moved = changed(mpjpe_mm=57.04)
+
+    assert problems(moved, tolerance_mm=0.05) == []
+    assert "worse error" in problems(moved, tolerance_mm=0.03)[0]
+
+
+def test_variant_that_vanished_is_named() -> None:
+    now = replace(EARLIER, variants={"XS": EARLIER.variants["XS"]})
+
+    assert problems(now) == ["baseline: S was evaluated for the baseline and not now"]
+
+
+def test_variant_that_is_new_is_no_problem() -> None:
+    now = replace(EARLIER, variants={**EARLIER.variants, "M": example_variant(51.0, 51.05)})
+
+    assert problems(now) == []
+
+
+def test_check_that_vanished_is_named() -> None:
+    now = replace(EARLIER, checks=EARLIER.checks[:1])
+
+    assert problems(now) == ["baseline: within-1mm[XS] was run for the baseline and not now"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_worse"),
+    [
+        ("passed", "expected failure", True),
+        ("passed", "failed", True),
+        ("expected failure", "failed", True),
+        ("expected failure", "passed", False),
+        ("failed", "passed", False),
+    ],
+)
+def test_check_that_worsened_is_named(before: Any, now: Any, is_worse: bool) -> None:
+    earlier = replace(EARLIER, checks=(CheckRecord(test="a", outcome=before),))
+    found = problems(replace(EARLIER, checks=(CheckRecord(test="a", outcome=now),)), earlier)
+
+    assert found == ([f"baseline: a was {before} and is {now}"] if is_worse else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"subject": "miniature"}, "subject is miniature, in the baseline published"),
+        ({"protocol": 1}, "protocol is 1"),
+        ({"bbox": "rootnet"}, "boxes is rootnet"),
+        ({"flip": False}, "flip test is False"),
+        ({"precision": "fp16"}, "precision is fp16"),
+        ({"dataset": DatasetRecord("/data", "1" * 64, {}, False)}, "data digest is 1111"),
+    ],
+)
+def test_runs_that_measured_something_else_are_not_compared(
+    changes: dict[str, Any], said: str
+) -> None:
+    record = compare(replace(EARLIER, **changes), Baseline(Path("old.json"), EARLIER, 0.05))
+
+    assert said in record.problems[0]
+    assert "cannot be compared" in record.problems[0]
+    assert record.deviations == ()
+
+
+@pytest.mark.parametrize("changes", [{"finished": False}, {"variants": {}}])
+def test_run_that_did_not_finish_is_no_baseline(changes: dict[str, Any]) -> None:
+    assert "did not finish" in problems(EARLIER, replace(EARLIER, **changes))[0]

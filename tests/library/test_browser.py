@@ -1,0 +1,197 @@
+"""The report in a real browser: whole, quiet, readable at any width, by anybody."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from convnextpose_check.outputs import REPORT_FILE, Outputs
+from convnextpose_check.pages.html import page_html
+from convnextpose_check.results import read_results
+from convnextpose_check.variants import Architecture
+from tests.library.browser import (
+    chromium,
+    complaints,
+    overflowing,
+    requests,
+    show,
+    violations,
+)
+from tests.library.datasets import Handmade
+from tests.library.full_size import write_own_model
+from tests.library.test_pages import rich, summary
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+HOSTILE_FOLDER = "a<img src=x onerror=alert(1)>&amp;b"
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Chrome]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def report(
+    tiny: Architecture, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Path:
+    """The report of a run that fails: three tiny models, a handful of images, a hostile name."""
+    results = tmp_path_factory.mktemp("results")
+    folder = tmp_path_factory.mktemp("inputs") / HOSTILE_FOLDER
+    folder.mkdir()
+    Handmade().write(folder / "h36m")
+    variants: list[dict[str, Any]] = []
+    for epoch, name in enumerate(("T1", "T2", "T3"), start=1):
+        variants += write_own_model(tiny, folder, name, epoch)["variants"]
+    variants[1]["parameters"] += 1500  # some differences to sort by
+    variants[2]["multiply_adds"] -= 20
+    (folder / "own.json").write_text(json.dumps({"about": "three", "variants": variants}))
+    subprocess.run(
+        [
+            sys.executable, "-m", "pytest", "tests/validation", "-m", "gpu", "-q", "--device=cpu",
+            "-p", "no:cacheprovider", f"--h36m-root={folder / 'h36m'}", f"--checkpoints={folder}",
+            f"--variants-file={folder / 'own.json'}", f"--results-dir={results}",
+        ],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        check=False,
+    )  # fmt: skip
+    return results / REPORT_FILE
+
+
+@pytest.fixture(scope="module")
+def rich_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with everything that a summary can show."""
+    page = tmp_path_factory.mktemp("rich") / "page.html"
+    page.write_text(page_html(summary(rich())))
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width_px", [380, 1440])
+@pytest.mark.parametrize("which", ["report", "rich_page"])
+def test_page_is_quiet_whole_and_readable_by_all(
+    which: str, width_px: int, scheme: str, chrome: Chrome, request: pytest.FixtureRequest
+) -> None:
+    page: Path = request.getfixturevalue(which)
+
+    show(chrome, page, width_px, scheme)
+    chrome.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+
+    assert complaints(chrome) == []
+    assert requests(chrome) <= {page.as_uri()}
+    assert overflowing(chrome) == []
+    assert violations(chrome) == []
+
+
+def test_what_is_broken_is_noticed(chrome: Chrome, tmp_path: Path) -> None:
+    """A page with one of each fault: the checks above are no formality."""
+    page = tmp_path / "broken.html"
+    page.write_text(
+        "<html><body><p style='width: 3000px; color: #bbb; background: #fff'>pale and wide</p>"
+        "<img src='picture.png'><script>console.error('loud')</script></body></html>"
+    )
+
+    show(chrome, page)
+
+    assert any("loud" in message for message in complaints(chrome))
+    assert (tmp_path / "picture.png").as_uri() in requests(chrome)
+    assert any("pale and wide" in element for element in overflowing(chrome))
+    found = " ".join(violations(chrome))
+    assert "color-contrast" in found
+    assert "image-alt" in found
+
+
+def column(chrome: Chrome, name: str) -> list[str]:
+    cells: list[str] = chrome.execute_script(
+        "return [...document.querySelectorAll(`#results-table td.col-${arguments[0]}`)]"
+        ".map((cell) => cell.textContent);",
+        name,
+    )
+    return cells
+
+
+@pytest.mark.parametrize("key", ["click", "Enter"])
+def test_table_sorts_as_numbers_by_mouse_and_by_keyboard(
+    chrome: Chrome, report: Path, key: str
+) -> None:
+    show(chrome, report)
+    press = (
+        "const head = document.querySelector('th[data-column-type=difference]');"
+        "if (arguments[0] === 'click') head.click();"
+        "else head.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0]}));"
+    )
+    orders = []
+    for _ in range(2):
+        chrome.execute_script(press, key)
+        texts = [text.split()[0] for text in column(chrome, "difference") if text]
+        orders.append([float(text.replace(",", "")) for text in texts])
+
+    assert len(orders[0]) > 10
+    assert len(set(orders[0])) > 2
+    assert sorted([sorted(orders[0]), sorted(orders[0], reverse=True)]) == sorted(orders)
+
+
+def test_details_of_a_test_open_by_keyboard(chrome: Chrome, report: Path) -> None:
+    show(chrome, report)
+    cell = "document.querySelector('#results-table td.col-result')"
+    hidden = f"return {cell}.closest('tbody').querySelector('.extras-row').classList.length"
+    before = chrome.execute_script(hidden)
+
+    chrome.execute_script(f"{cell}.dispatchEvent(new KeyboardEvent('keydown', {{key: ' '}}))")
+
+    assert chrome.execute_script(hidden) != before
+    assert chrome.execute_script(f"return {cell}.tabIndex") == 0
+
+
+def test_names_from_outside_appear_as_text(chrome: Chrome, report: Path) -> None:
+    show(chrome, report)
+
+    text = chrome.execute_script("return document.body.innerText")
+    assert HOSTILE_FOLDER in text
+    assert chrome.execute_script("return document.querySelectorAll('img[src=x]').length") == 0
+    failures = chrome.execute_script("return document.querySelector('.failures').innerText")
+    assert "no reproduction" in failures
+
+
+def test_sandboxed_frame_without_scripts_shows_all_that_matters(
+    chrome: Chrome, report: Path
+) -> None:
+    """As a page of artefacts shows it: in a frame that may do nothing."""
+    frame = report.parent / "frame.html"
+    frame.write_text(f'<iframe sandbox="" src="{REPORT_FILE}" width="1400" height="800"></iframe>')
+    show(chrome, frame)
+    chrome.switch_to.frame(0)
+    body = chrome.find_element("tag name", "body").text
+    chrome.switch_to.default_content()
+
+    results = read_results(Outputs(report.parent).results)
+    assert results.verdict in body
+    for name, record in results.variants.items():
+        assert name in body
+        assert f"{record.error_mm:.3f}" in body
+        assert record.sha256[:12] in body
+    for check in results.failed:
+        assert check.test in body
+
+
+def test_printed_page_shows_the_details(chrome: Chrome, rich_page: Path) -> None:
+    show(chrome, rich_page)
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+
+    visible = chrome.execute_script(
+        "return document.querySelector('details table').checkVisibility({contentVisibilityAuto: 1})"
+    )
+    printed = chrome.execute_cdp_cmd("Page.printToPDF", {})
+
+    assert visible
+    assert overflowing(chrome) == []
+    assert len(printed["data"]) > 10_000

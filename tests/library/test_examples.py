@@ -1,0 +1,143 @@
+"""The samples to look at are the right ones, and drawn where they are."""
+
+from __future__ import annotations
+
+import base64
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convnextpose_check.crops import read_crop
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation import Evaluation
+from convnextpose_check.examples import find_examples
+from convnextpose_check.geometry import (
+    INPUT_SIDE_PX,
+    cells_to_camera,
+    cells_to_crop,
+    image_to_crop,
+)
+from convnextpose_check.human36m import Dataset, load_dataset
+from convnextpose_check.metrics import joint_errors_mm
+from convnextpose_check.miniature.build import Miniature
+from convnextpose_check.miniature.record import read_record
+from convnextpose_check.per_sample import read_errors_mm, write_per_sample
+
+GRID_WHD = (32, 32, 32)
+
+
+@pytest.fixture(scope="module")
+def dataset(miniature: Miniature, fixtures: Path) -> Dataset:
+    return load_dataset(miniature.dataset, read_record(fixtures).dataset, 2, "gt", 9)
+
+
+@pytest.fixture(scope="module")
+def evaluation(dataset: Dataset) -> Evaluation:
+    """Random predictions, the fourth the best and the second the worst."""
+    random = np.random.default_rng(0)
+    cells_xyz = random.random((len(dataset.samples), 18, 3), np.float32) * 8 + 12
+    cells_xyz[1] *= 3
+    errors_mm = np.array(
+        [
+            joint_errors_mm(cells, sample, GRID_WHD, 2)
+            for cells, sample in zip(cells_xyz, dataset.samples, strict=True)
+        ]
+    )
+    errors_mm[3] /= 10
+    return Evaluation(
+        protocol=2,
+        errors_mm=errors_mm,
+        cells_xyz=cells_xyz,
+        image_ids=tuple(sample.image_id for sample in dataset.samples),
+        file_names=tuple(sample.path.name for sample in dataset.samples),
+        actions=tuple(sample.action for sample in dataset.samples),
+        unreadable=(),
+        complete=True,
+        images_sha256="",
+        seconds=1.0,
+        batch_size=4,
+    )
+
+
+def test_best_median_and_worst_are_chosen(evaluation: Evaluation, dataset: Dataset) -> None:
+    best, median, worst = find_examples(evaluation, dataset, GRID_WHD, with_crops=False)
+
+    means_mm = evaluation.errors_mm.mean(axis=1)
+    assert [e.rank for e in (best, median, worst)] == ["best", "median", "worst"]
+    assert best.file_name == dataset.samples[3].path.name
+    assert worst.file_name == dataset.samples[1].path.name
+    assert median.error_mm == np.median(means_mm)
+    assert best.crop_jpeg is None
+
+
+def test_poses_are_those_that_were_compared(evaluation: Evaluation, dataset: Dataset) -> None:
+    worst = find_examples(evaluation, dataset, GRID_WHD, with_crops=False)[2]
+
+    offsets_mm = np.array(worst.predicted_mm) - np.array(worst.truth_mm)
+    assert np.linalg.norm(offsets_mm, axis=1).mean() == pytest.approx(worst.error_mm, abs=0.02)
+    assert worst.truth_mm[0] == (0.0, 0.0, 0.0)
+
+
+def test_crop_is_the_one_that_the_network_saw(evaluation: Evaluation, dataset: Dataset) -> None:
+    import cv2
+
+    example = find_examples(evaluation, dataset, GRID_WHD, with_crops=True)[0]
+
+    assert example.crop_jpeg is not None
+    content = np.frombuffer(base64.b64decode(example.crop_jpeg), np.uint8)
+    shown_bgr = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    seen_rgb = read_crop(dataset.samples[3]).pixels_rgb
+    assert seen_rgb is not None
+    assert shown_bgr is not None
+    difference = shown_bgr[:, :, ::-1].astype(int) - seen_rgb.transpose(1, 2, 0)
+    assert np.abs(difference).mean() < 4
+
+
+def test_ground_truth_and_prediction_are_drawn_in_one_frame(dataset: Dataset) -> None:
+    """What the cells mean on the crop is what they mean in the image."""
+    sample = dataset.samples[0]
+    cells_xyz = np.random.default_rng(1).random((18, 3)) * 32
+    camera_mm = cells_to_camera(
+        cells_xyz, GRID_WHD, sample.box_xywh_px, sample.root_depth_mm, sample.camera
+    )
+    image_px = (
+        camera_mm[:, :2] / camera_mm[:, 2:] * sample.camera.focal_px + sample.camera.centre_px
+    )
+
+    crop_px = image_to_crop(image_px, sample.box_xywh_px)
+
+    assert crop_px == pytest.approx(cells_to_crop(cells_xyz, GRID_WHD), abs=1e-3)
+    assert crop_px.max() <= INPUT_SIDE_PX
+
+
+def test_per_sample_file_has_every_joint_of_every_sample(
+    evaluation: Evaluation, dataset: Dataset, tmp_path: Path
+) -> None:
+    path = tmp_path / "per_sample.csv"
+
+    write_per_sample({"XS": evaluation, "S": evaluation}, dataset, path)
+
+    rows = list(csv.DictReader(path.open()))
+    assert len(rows) == 2 * len(dataset.samples)
+    sample, row = dataset.samples[1], rows[1]
+    assert (row["variant"], row["image_id"]) == ("XS", str(sample.image_id))
+    assert (row["subject"], row["action"]) == (str(sample.subject), sample.action)
+    assert f"_ca_{row['camera']}_" in row["file_name"]
+    assert float(row["R_Wrist_mm"]) == pytest.approx(evaluation.errors_mm[1, 16], abs=1e-4)
+    means_mm = evaluation.errors_mm.mean(axis=1)
+    assert read_errors_mm(path)["S"] == pytest.approx(means_mm, abs=1e-4)
+
+
+@pytest.mark.parametrize("content", [None, "variant\nXS\n", "variant,mean_mm\nXS,far\n", "\x00"])
+def test_file_of_another_form_is_one_sentence(content: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "per_sample.csv"
+    if content is not None:
+        path.write_text(content)
+
+    if content == "\x00":  # no line at all is no sample
+        assert read_errors_mm(path) == {}
+    else:
+        with pytest.raises(ConvNeXtPoseCheckError, match="bad-results"):
+            read_errors_mm(path)

@@ -1,0 +1,65 @@
+"""The bootstrap draws whole performances, not frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convnextpose_check.uncertainty import bootstrap_interval_mm, performance
+
+SEQUENCE = "s_09_act_02_subact_01_ca_{camera:02}_{frame:06}.jpg"
+
+
+def test_cameras_and_frames_of_one_performance_are_one() -> None:
+    names = {
+        performance(SEQUENCE.format(camera=camera, frame=frame))
+        for camera in (1, 2, 3, 4)
+        for frame in (1, 65)
+    }
+
+    assert names == {"s_09_act_02_subact_01"}
+
+
+def test_interval_of_independent_groups_is_that_of_the_normal_law() -> None:
+    errors_mm = np.random.default_rng(1).normal(50, 10, 400)
+    interval, count = bootstrap_interval_mm(errors_mm, [str(i) for i in range(400)])
+
+    assert count == 400
+    assert interval is not None
+    half_width = 1.96 * errors_mm.std() / np.sqrt(400)
+    expected = (errors_mm.mean() - half_width, errors_mm.mean() + half_width)
+    assert interval == pytest.approx(expected, abs=0.1)
+
+
+def test_frames_that_repeat_each_other_promise_nothing() -> None:
+    """A hundred copies of each sample leave the interval as wide as it was."""
+    errors_mm = np.random.default_rng(1).normal(50, 10, 40)
+    groups = [str(i) for i in range(40)]
+    alone, _ = bootstrap_interval_mm(errors_mm, groups)
+
+    copied, count = bootstrap_interval_mm(np.repeat(errors_mm, 100), list(np.repeat(groups, 100)))
+
+    assert count == 40
+    assert copied == pytest.approx(alone)
+
+
+def test_groups_count_by_their_samples() -> None:
+    """The mean is over samples: a group of 99 weighs as 99."""
+    errors_mm = np.array([0.0] * 99 + [100.0])
+    interval, _ = bootstrap_interval_mm(errors_mm, ["a"] * 99 + ["b"])
+
+    assert interval == (0.0, 100.0)
+
+
+def test_same_errors_give_the_same_interval_and_order_does_not_count() -> None:
+    errors_mm = np.random.default_rng(1).normal(50, 10, 60)
+    groups = [str(i // 3) for i in range(60)]
+
+    first, _ = bootstrap_interval_mm(errors_mm, groups)
+    second, _ = bootstrap_interval_mm(errors_mm[::-1], groups[::-1])
+
+    assert second == pytest.approx(first)
+
+
+def test_a_single_group_has_no_interval() -> None:
+    assert bootstrap_interval_mm(np.array([1.0, 2.0]), ["a", "a"]) == (None, 1)
