@@ -11,17 +11,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 
 from convnextpose_check.files import hold_folder
 from convnextpose_check.results import RESULTS_FILE
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import Handmade
+from tests.library.deferred import Deferred
 from tests.library.full_size import write_own_model
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
 
 NAMES = ("T1", "T2", "T3")
 MOMENTS = 20
