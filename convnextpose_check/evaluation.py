@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from typing import Protocol as Interface
 
 import numpy as np
 
@@ -18,13 +19,22 @@ from convnextpose_check.geometry import Array
 from convnextpose_check.human36m import Dataset, Exclusion
 from convnextpose_check.metrics import joint_errors_mm
 from convnextpose_check.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS, MIRRORED
-from convnextpose_check.variants import Protocol
+from convnextpose_check.variants import Architecture, Protocol
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from convnextpose_check.network import ConvNeXtPose
+
+class Network(Interface):
+    """Whatever turns crops (B, 3, 256, 256) into joint positions (B, J, 3) in heatmap cells."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it is built of."""
+
+    def __call__(self, crops: Tensor, /) -> Any:
+        """The positions, order x, y, z."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class Evaluation:
 
 
 def evaluate(
-    network: ConvNeXtPose,
+    network: Network,
     dataset: Dataset,
     device: torch.device,
     *,
@@ -145,7 +155,7 @@ def evaluate(
     )
 
 
-def predict(network: ConvNeXtPose, crops: Tensor, *, flip: bool) -> Tensor:
+def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
     """Joint positions (B, 18, 3) in heatmap cells; with ``flip`` averaged with the mirrored crop's.
 
     Mirrored columns count from the other end, and left and right joints change places.
@@ -165,7 +175,7 @@ class Predictor:
     """Predicts batches in parts that fit the device's memory."""
 
     def __init__(
-        self, network: ConvNeXtPose, flip: bool, batch_size: int, on_note: Callable[[str], None]
+        self, network: Network, flip: bool, batch_size: int, on_note: Callable[[str], None]
     ) -> None:
         self.network = network
         self.flip = flip

@@ -12,11 +12,10 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 
 from convnextpose_check.files import hold_folder
 from convnextpose_check.outputs import Outputs
@@ -24,7 +23,13 @@ from convnextpose_check.per_sample import read_errors_mm
 from convnextpose_check.results import read_results
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import Handmade
+from tests.library.deferred import Deferred
 from tests.library.full_size import write_own_model
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
 
 NAMES = ("T1", "T2", "T3")
 MOMENTS = 20

@@ -10,14 +10,19 @@ import sys
 import urllib.request
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from tests.hostile import assembler as a
 from tests.hostile.cases import Good, add
 from tests.library.archives import saved
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
 
 
 class _Call:
@@ -72,18 +77,21 @@ for _index, (_name, _call) in enumerate(CALLS.items()):
     add(f"calls_{_name}", _calling(_call, _place), "forbidden-global")
 
 
-def _unusual(name: str, value: Any, code: str = "forbidden-global") -> None:
-    content = {"epoch": 1, "network": OrderedDict({"module.w": value}), "other": torch.ones(3)}
-    add(f"value_{name}", lambda _: saved(content), code)
+def _unusual(name: str, make: Callable[[], Any], code: str = "forbidden-global") -> None:
+    def build(_: Good) -> bytes:
+        network = OrderedDict({"module.w": make()})
+        return saved({"epoch": 1, "network": network, "other": torch.ones(3)})
+
+    add(f"value_{name}", build, code)
 
 
-_unusual("sparse", torch.eye(3).to_sparse())
-_unusual("meta", torch.empty(3, device="meta"))
-_unusual("parameter", torch.nn.Parameter(torch.ones(3)))
-_unusual("half", torch.ones(3).half())
-_unusual("double", torch.ones(3).double())
-_unusual("bool", torch.ones(3) > 0)
-_unusual("complex", torch.ones(3) * 1j)
-_unusual("numpy", np.ones(3))
-_unusual("set", {1, 2})
-_unusual("requires_grad", torch.ones(3, requires_grad=True), "bad-tensor")
+_unusual("sparse", lambda: torch.eye(3).to_sparse())
+_unusual("meta", lambda: torch.empty(3, device="meta"))
+_unusual("parameter", lambda: torch.nn.Parameter(torch.ones(3)))
+_unusual("half", lambda: torch.ones(3).half())
+_unusual("double", lambda: torch.ones(3).double())
+_unusual("bool", lambda: torch.ones(3) > 0)
+_unusual("complex", lambda: torch.ones(3) * 1j)
+_unusual("numpy", lambda: np.ones(3))
+_unusual("set", lambda: {1, 2})
+_unusual("requires_grad", lambda: torch.ones(3, requires_grad=True), "bad-tensor")

@@ -8,16 +8,21 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-import torch
 
 from convnextpose_check.checkpoint import Checkpoint, StateDict
 from convnextpose_check.keymap import to_legacy, with_prefix
 from convnextpose_check.miniature.archives import write_archive
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
 
 EPOCH = 70
 LITTER = {

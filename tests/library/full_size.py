@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import torch
 
 from convnextpose_check.annotations import Image, SubjectFiles
 from convnextpose_check.counting import multiply_add_count, parameter_count, state_element_count
@@ -15,9 +14,14 @@ from convnextpose_check.human36m import DatasetFacts
 from convnextpose_check.keymap import with_prefix
 from convnextpose_check.layout import PARTS, annotation_name, find_layout
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.network import ConvNeXtPose
 from convnextpose_check.skeleton import ACTIONS
 from convnextpose_check.variants import Architecture
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
 
 CAMERAS = 4
 
@@ -80,6 +84,8 @@ def write_own_model(
     """Write a seeded checkpoint of one's own and return its variants file's content."""
     state = seeded_state(architecture, seed=seed)
     torch.save({"epoch": epoch, "network": with_prefix(state)}, folder / f"own_{name}.pth")
+    from convnextpose_check.network import ConvNeXtPose
+
     network = ConvNeXtPose(architecture)
     variant = {
         "name": name,

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-import torch
-from torch import Tensor, nn
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import Predictor
 from convnextpose_check.variants import Architecture
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
 
 
-class SmallMemory(nn.Module):
+class SmallMemory:
     """Answers each crop with its first pixel, for at most ``room`` crops at once."""
 
     def __init__(self, architecture: Architecture, room: int) -> None:
-        super().__init__()
         self.architecture = architecture
         self.room = room
         self.seen: list[int] = []
 
-    def forward(self, crops: Tensor) -> Tensor:
+    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
         if len(crops) > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         self.seen.append(len(crops))
@@ -33,7 +38,7 @@ def test_batch_is_halved_until_it_fits_and_the_order_stays(
 ) -> None:
     notes: list[str] = []
     network = SmallMemory(tiny, room)
-    predictor = Predictor(network, flip=False, batch_size=8, on_note=notes.append)  # type: ignore[arg-type]  # a stand-in
+    predictor = Predictor(network, flip=False, batch_size=8, on_note=notes.append)
     crops = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 4, 4)
 
     cells_xyz = predictor(crops)
@@ -47,7 +52,7 @@ def test_batch_is_halved_until_it_fits_and_the_order_stays(
 
 def test_smaller_size_is_kept_for_the_next_batch(tiny: Architecture) -> None:
     network = SmallMemory(tiny, room=4)
-    predictor = Predictor(network, flip=False, batch_size=8, on_note=lambda _: None)  # type: ignore[arg-type]  # a stand-in
+    predictor = Predictor(network, flip=False, batch_size=8, on_note=lambda _: None)
     crops = torch.zeros(8, 3, 4, 4)
 
     predictor(crops)
@@ -57,7 +62,7 @@ def test_smaller_size_is_kept_for_the_next_batch(tiny: Architecture) -> None:
 
 
 def test_one_image_too_many_is_one_sentence(tiny: Architecture) -> None:
-    predictor = Predictor(SmallMemory(tiny, 0), flip=False, batch_size=2, on_note=lambda _: None)  # type: ignore[arg-type]  # a stand-in
+    predictor = Predictor(SmallMemory(tiny, 0), flip=False, batch_size=2, on_note=lambda _: None)
 
     with pytest.raises(ConvNeXtPoseCheckError, match=r"single image.*--device cpu") as caught:
         predictor(torch.zeros(2, 3, 4, 4))

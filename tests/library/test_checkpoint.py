@@ -4,20 +4,26 @@ import math
 import os
 import pickle
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 
 from convnextpose_check import containers
 from convnextpose_check.checkpoint import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.variants import Architecture
 from tests.library.archives import content_of, members_of, saved, zipped
+from tests.library.deferred import Deferred
 
-WEIGHT = torch.arange(6.0).reshape(2, 3)
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
+
+Make = Callable[[], Any]
 
 
 class Call:
@@ -30,12 +36,22 @@ class Call:
         return self.call
 
 
-class Subclass(torch.Tensor):
-    pass
+def _weight() -> torch.Tensor:
+    return torch.arange(6.0).reshape(2, 3)
 
 
-def _content(weight: Any = WEIGHT, epoch: Any = 1) -> dict[str, Any]:
-    return {"epoch": epoch, "network": OrderedDict({"module.w": weight})}
+def _subclassed() -> Any:
+    """Of a class that a pickle names by its place in this module."""
+
+    class Subclass(torch.Tensor):
+        __qualname__ = "Subclass"
+
+    globals()["Subclass"] = Subclass
+    return _weight().as_subclass(Subclass)
+
+
+def _content(make: Make = _weight, epoch: Any = 1) -> dict[str, Any]:
+    return {"epoch": epoch, "network": OrderedDict({"module.w": make()})}
 
 
 def _path(folder: Path, content: Any, **options: Any) -> Path:
@@ -72,33 +88,33 @@ def test_everything_but_the_network_is_left_out(tiny: Architecture, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "weight",
+    "make",
     [
-        torch.tensor(3),
-        torch.empty(0),
-        torch.arange(100.0)[10:20],
+        lambda: torch.tensor(3),
+        lambda: torch.empty(0),
+        lambda: torch.arange(100.0)[10:20],
     ],
     ids=["scalar", "no_element", "slice"],
 )
-def test_plain_tensors_load(weight: torch.Tensor, tmp_path: Path) -> None:
-    loaded = load_checkpoint(_path(tmp_path, _content(weight))).network["module.w"]
-    assert loaded.equal(weight)
+def test_plain_tensors_load(make: Make, tmp_path: Path) -> None:
+    loaded = load_checkpoint(_path(tmp_path, _content(make))).network["module.w"]
+    assert loaded.equal(make())
 
 
 @pytest.mark.parametrize(
-    "content",
+    "make",
     [
-        [_content()],
-        OrderedDict(_content()),
-        WEIGHT,
-        {"epoch": 1},
-        {"network": {"w": WEIGHT}},
-        {"epoch": 1, "state_dict": {"w": WEIGHT}, "w": WEIGHT},
-        {"module.w": WEIGHT},
-        {"epoch": 1, "network": {}, "w": WEIGHT},
-        {"epoch": 1, "network": [WEIGHT]},
-        {"epoch": 1, "network": WEIGHT},
-        {"epoch": 1, "network": None, "w": WEIGHT},
+        lambda: [_content()],
+        lambda: OrderedDict(_content()),
+        _weight,
+        lambda: {"epoch": 1},
+        lambda: {"network": {"w": _weight()}},
+        lambda: {"epoch": 1, "state_dict": {"w": _weight()}, "w": _weight()},
+        lambda: {"module.w": _weight()},
+        lambda: {"epoch": 1, "network": {}, "w": _weight()},
+        lambda: {"epoch": 1, "network": [_weight()]},
+        lambda: {"epoch": 1, "network": _weight()},
+        lambda: {"epoch": 1, "network": None, "w": _weight()},
     ],
     ids=[
         "list",
@@ -114,67 +130,69 @@ def test_plain_tensors_load(weight: torch.Tensor, tmp_path: Path) -> None:
         "network_is_none",
     ],
 )
-def test_what_is_not_a_training_snapshot_is_refused(content: Any, tmp_path: Path) -> None:
+def test_what_is_not_a_training_snapshot_is_refused(make: Make, tmp_path: Path) -> None:
+    content = make()
     code = "no-checkpoint" if content == {"epoch": 1} else "not-a-checkpoint"
     _assert_refused(_path(tmp_path, content), code)
 
 
 @pytest.mark.parametrize(
-    "epoch", [math.nan, math.inf, 70.0, -1, True, "70", None, 10**6, [70], WEIGHT]
+    "epoch", [math.nan, math.inf, 70.0, -1, True, "70", None, 10**6, [70], _weight]
 )
 def test_an_epoch_that_is_no_sensible_number_is_refused(epoch: Any, tmp_path: Path) -> None:
+    epoch = epoch() if callable(epoch) else epoch
     _assert_refused(_path(tmp_path, _content(epoch=epoch)), "not-a-checkpoint", "epoch")
 
 
 @pytest.mark.parametrize("key", [1, None, (1, 2), b"w"])
 def test_a_key_that_is_not_a_string_is_refused(key: Any, tmp_path: Path) -> None:
-    content = {"epoch": 1, "network": {key: WEIGHT}}
+    content = {"epoch": 1, "network": {key: _weight()}}
     code = "forbidden-global" if isinstance(key, bytes) else "bad-tensor"
     _assert_refused(_path(tmp_path, content), code)
 
 
 @pytest.mark.parametrize(
-    "weight",
+    "make",
     [
-        torch.zeros(1).expand(1000),
-        torch.zeros(()).as_strided((1000, 1000), (0, 0)),
-        WEIGHT.t(),
-        WEIGHT.clone().requires_grad_(),
-        [WEIGHT],
-        1.5,
-        None,
+        lambda: torch.zeros(1).expand(1000),
+        lambda: torch.zeros(()).as_strided((1000, 1000), (0, 0)),
+        lambda: _weight().t(),
+        lambda: _weight().clone().requires_grad_(),
+        lambda: [_weight()],
+        lambda: 1.5,
+        lambda: None,
     ],
     ids=["expanded", "stride_0", "transposed", "requires_grad", "list", "number", "none"],
 )
-def test_what_is_no_plain_tensor_is_refused(weight: Any, tmp_path: Path) -> None:
-    content = _content(weight) | {"other": WEIGHT}
+def test_what_is_no_plain_tensor_is_refused(make: Make, tmp_path: Path) -> None:
+    content = _content(make) | {"other": _weight()}
     _assert_refused(_path(tmp_path, content), "bad-tensor", "'module.w'")
 
 
 @pytest.mark.parametrize(
-    ("weight", "naming"),
+    ("make", "naming"),
     [
-        (torch.nn.Parameter(WEIGHT), "torch._utils._rebuild_parameter"),
-        (WEIGHT.to_sparse(), "torch._utils._rebuild_sparse_tensor"),
-        (WEIGHT.half(), "torch.HalfStorage"),
-        (WEIGHT.bfloat16(), "torch.BFloat16Storage"),
-        (WEIGHT.double(), "torch.DoubleStorage"),
-        (WEIGHT.int(), "torch.IntStorage"),
-        (WEIGHT.to("meta"), "torch._utils._rebuild_meta_tensor_no_storage"),
-        (WEIGHT.as_subclass(Subclass), "torch._tensor._rebuild_from_type_v2"),
-        (WEIGHT.numpy(), "numpy"),
-        (np.float64(1.0), "numpy"),
-        (bytearray(8), "bytearray"),
-        (Call(eval, "1 + 1"), "eval"),
-        (Call(torch.load, "a.pth"), "torch.serialization.load"),
-        (Call(torch.FloatTensor, 2**40), "torch.FloatTensor"),
-        ({1, 2}, "set"),
-        (Path("a"), "pathlib"),
+        (lambda: torch.nn.Parameter(_weight()), "torch._utils._rebuild_parameter"),
+        (lambda: _weight().to_sparse(), "torch._utils._rebuild_sparse_tensor"),
+        (lambda: _weight().half(), "torch.HalfStorage"),
+        (lambda: _weight().bfloat16(), "torch.BFloat16Storage"),
+        (lambda: _weight().double(), "torch.DoubleStorage"),
+        (lambda: _weight().int(), "torch.IntStorage"),
+        (lambda: _weight().to("meta"), "torch._utils._rebuild_meta_tensor_no_storage"),
+        (_subclassed, "torch._tensor._rebuild_from_type_v2"),
+        (lambda: _weight().numpy(), "numpy"),
+        (lambda: np.float64(1.0), "numpy"),
+        (lambda: bytearray(8), "bytearray"),
+        (lambda: Call(eval, "1 + 1"), "eval"),
+        (lambda: Call(torch.load, "a.pth"), "torch.serialization.load"),
+        (lambda: Call(torch.FloatTensor, 2**40), "torch.FloatTensor"),
+        (lambda: {1, 2}, "set"),
+        (lambda: Path("a"), "pathlib"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_every_other_global_is_refused_by_name(weight: Any, naming: str, tmp_path: Path) -> None:
-    content = _content(weight) | {"other": WEIGHT}
+def test_every_other_global_is_refused_by_name(make: Make, naming: str, tmp_path: Path) -> None:
+    content = _content(make) | {"other": _weight()}
     _assert_refused(_path(tmp_path, content), "forbidden-global", naming)
 
 
@@ -258,12 +276,12 @@ def test_torchs_own_advice_is_never_passed_on(
         raise pickle.UnpicklingError("re-running with weights_only=False will likely succeed")
 
     path = _path(tmp_path, _content())
-    monkeypatch.setattr(torch, "load", load)
+    monkeypatch.setattr("torch.load", load)
     _assert_refused(path, "bad-pickle", "UnpicklingError")
 
 
 def test_a_network_that_contains_itself_is_refused(tmp_path: Path) -> None:
-    network: dict[str, Any] = {"module.w": WEIGHT}
+    network: dict[str, Any] = {"module.w": _weight()}
     network["module.network"] = network
     path = _path(tmp_path, {"epoch": 1, "network": network})
     _assert_refused(path, "bad-tensor", "'module.network'")
@@ -285,13 +303,13 @@ def test_torch_is_asked_for_weights_only(tmp_path: Path, monkeypatch: pytest.Mon
         return _content()
 
     path = _path(tmp_path, _content())
-    monkeypatch.setattr(torch, "load", load)
+    monkeypatch.setattr("torch.load", load)
     load_checkpoint(path)
     assert asked == [True]
 
 
 def test_a_tensor_with_attributes_of_its_own_is_refused(tmp_path: Path) -> None:
-    weight = WEIGHT.clone()
+    weight = _weight()
     weight.note = 1  # type: ignore[attr-defined]
-    path = _path(tmp_path, _content(weight))
+    path = _path(tmp_path, _content(lambda: weight))
     _assert_refused(path, "forbidden-global", "torch._tensor._rebuild_from_type_v2")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pytest
-import torch
 
 from convnextpose_check import checks, crops
 from convnextpose_check.checks import check_interpolation
@@ -21,6 +20,14 @@ from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.dataset import EXIF_QUARTER_TURN, TURNED_IMAGE, sequences
 from convnextpose_check.miniature.record import read_record
 from tests.library.datasets import FACTS, Handmade
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import cv2
+    import torch
+else:
+    cv2 = Deferred("cv2")
+    torch = Deferred("torch")
 
 WHOLE = np.array([0.0, 0.0, 256.0, 256.0])
 """A box that is warped onto itself."""

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
 from convnextpose_check.discovery import CheckpointFiles
@@ -12,6 +12,12 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.archives import content_of, members_of, saved, tiny_catalogue, unpacked, zipped
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
 
 NAMES = ("XS", "S", "M", "L")
 APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X"

@@ -5,40 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from convnextpose_check.checks import check_evaluation_is_complete
 from convnextpose_check.crops import read_crop, to_input
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.evaluation import Evaluation, evaluate, predict
+from convnextpose_check.evaluation import Evaluation, Network, evaluate, predict
 from convnextpose_check.geometry import Array, camera_to_image
 from convnextpose_check.human36m import Dataset, Sample, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.models import build_network
-from convnextpose_check.network import ConvNeXtPose
 from convnextpose_check.skeleton import FLIP_PAIRS, JOINTS
 from convnextpose_check.variants import Architecture, Protocol
 from tests.library.datasets import FACTS, Handmade
+from tests.library.deferred import Deferred
 
-CPU = torch.device("cpu")
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from convnextpose_check.network import ConvNeXtPose
+else:
+    torch = Deferred("torch")
+
 SAMPLE_ERRORS_MM = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0)
 """Of three samples of Directions, one of Discussion (the third) and two of WalkTogether."""
 
 
-class Answering(ConvNeXtPose):
-    """A network that has its answers ready, and remembers what it was shown."""
+class Answering:
+    """Stands for a network: it has its answers ready, and remembers what it was shown."""
 
     def __init__(self, architecture: Architecture, answers: Array) -> None:
-        super().__init__(architecture)
+        self.architecture = architecture
         self.answers: Iterator[Array] = iter(answers)
         self.shown: list[Tensor] = []
 
-    def forward(self, crops: Tensor) -> Tensor:
+    def __call__(self, crops: Tensor) -> Tensor:
         self.shown.append(crops)
         answers = [next(self.answers) for _ in crops]
         return torch.from_numpy(np.stack(answers).astype(np.float32))
@@ -56,12 +61,12 @@ def dataset(root: Path) -> Dataset:
 
 @pytest.fixture(scope="module")
 def network(tiny: Architecture) -> ConvNeXtPose:
-    return build_network(tiny, seeded_state(tiny, 1), CPU)
+    return build_network(tiny, seeded_state(tiny, 1), torch.device("cpu"))
 
 
-def run(network: ConvNeXtPose, dataset: Dataset, **options: Any) -> Evaluation:
+def run(network: Network, dataset: Dataset, **options: Any) -> Evaluation:
     settings = {"flip": False, "batch_size": 4, "workers": 2} | options
-    return evaluate(network, dataset, CPU, **settings)
+    return evaluate(network, dataset, torch.device("cpu"), **settings)
 
 
 def cells(sample: Sample, joints_mm: Array, grid_whd: tuple[int, int, int]) -> Array:

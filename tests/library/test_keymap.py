@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -22,7 +22,34 @@ from convnextpose_check.models import expected_layout
 from convnextpose_check.variants import Architecture, read_catalogue
 
 CATALOGUE = read_catalogue()
-KEYS = tuple(expected_layout(CATALOGUE["L"].architecture))
+CONVOLUTION = ("weight", "bias")
+NORM = (*CONVOLUTION, "running_mean", "running_var", "num_batches_tracked")
+
+
+def _keys(blocks: tuple[int, ...]) -> Iterator[str]:
+    """The names of a network's state in their order, without building one."""
+    parts = [
+        ("backbone.downsample_layers.0.0", CONVOLUTION),
+        ("backbone.downsample_layers.0.1", NORM),
+    ]
+    for stage in range(1, 4):
+        layer = f"backbone.downsample_layers.{stage}"
+        parts += [(f"{layer}.0", NORM), (f"{layer}.1", CONVOLUTION)]
+    for stage, depth in enumerate(blocks):
+        for block in range(depth):
+            inner = f"backbone.stages.{stage}.{block}"
+            parts += [(f"{inner}.dwconv", CONVOLUTION), (f"{inner}.norm", NORM)]
+            parts += [(f"{inner}.pwconv1", CONVOLUTION), (f"{inner}.pwconv2", CONVOLUTION)]
+    parts.append(("backbone.norm", NORM))
+    for number in (1, 2, 3):
+        layer = f"head.deconv_layers_{number}"
+        parts += [(f"{layer}.dwconv", CONVOLUTION), (f"{layer}.norm", NORM)]
+        parts.append((f"{layer}.pwconv", CONVOLUTION))
+    parts.append(("head.final_layer", CONVOLUTION))
+    return (f"{part}.{name}" for part, names in parts for name in names)
+
+
+KEYS = tuple(_keys(CATALOGUE["L"].architecture.blocks))
 HEAD_KEYS = tuple(key for key in KEYS if "deconv_layers" in key)
 LEGACY = to_legacy(dict.fromkeys(KEYS, 0))
 RENAMES = {
@@ -49,6 +76,10 @@ def _error(function: Mapper | Callable[[Any], Any], keys: Any) -> ConvNeXtPoseCh
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
         function(dict.fromkeys(keys, 0))
     return caught.value
+
+
+def test_the_keys_above_are_the_networks() -> None:
+    assert tuple(expected_layout(CATALOGUE["L"].architecture)) == KEYS
 
 
 @pytest.mark.parametrize(("legacy", "modern"), RENAMES.items())

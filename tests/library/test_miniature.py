@@ -7,12 +7,10 @@ import struct
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from convnextpose_check.annotations import read_json
 from convnextpose_check.crops import read_crop, to_input
@@ -34,9 +32,17 @@ from convnextpose_check.miniature.poses import pose_world_mm
 from convnextpose_check.miniature.record import CAMERAS_FILE, read_record
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.models import build_network
-from convnextpose_check.network import ConvNeXtPose, soft_argmax
 from convnextpose_check.skeleton import BONES
 from convnextpose_check.variants import Architecture, Catalogue
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from convnextpose_check.network import ConvNeXtPose
+else:
+    torch = Deferred("torch")
 
 test_image_count.__test__ = False  # type: ignore[attr-defined]  # a function of the miniature
 VARIANTS = ("XS", "S", "M", "L")
@@ -195,6 +201,8 @@ def test_heatmaps_are_sharp(heatmaps: Tensor) -> None:
 
 
 def test_positions_depend_on_the_image(heatmaps: Tensor) -> None:
+    from convnextpose_check.network import soft_argmax
+
     spread = soft_argmax(heatmaps).std(dim=0)
     assert (spread.mean(dim=0) > 1.0).all(), "cells along x, y and depth"
     assert (spread[:, :2] > 0.3).all()

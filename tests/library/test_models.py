@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-import torch
 
 from convnextpose_check import checks
 from convnextpose_check.checkpoint import load_checkpoint
@@ -31,9 +30,16 @@ from convnextpose_check.models import (
 )
 from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
 from tests.library.archives import checkpoint_of, content_of, saved, tiny_catalogue, tiny_variant
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+
+    State = dict[str, torch.Tensor]
+else:
+    torch = Deferred("torch")
 
 PUBLISHED = read_catalogue()
-State = dict[str, torch.Tensor]
 LAST = "head.final_layer.bias"
 COUNTER = "backbone.norm.num_batches_tracked"
 VARIANCE = "backbone.norm.running_var"

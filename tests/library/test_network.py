@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
-import torch
-from torch import nn
 
 from convnextpose_check.checks import (
     check_heatmap_grid,
@@ -17,8 +17,17 @@ from convnextpose_check.checks import (
 )
 from convnextpose_check.counting import multiply_add_count, parameter_count, skeleton_network
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.network import Block, ConvNeXtPose, HeadLayer, soft_argmax
 from convnextpose_check.variants import Architecture, Catalogue, Variant
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from convnextpose_check import network as parts
+else:
+    torch, nn = Deferred("torch"), Deferred("torch.nn")
+    parts = Deferred("convnextpose_check.network")
 
 NAMES = ("XS", "S", "M", "L")
 PAPER_TABLES_MILLIONS = (3.53, 7.44, 7.59, 8.38, 7.45, 7.60, 8.39)
@@ -149,7 +158,7 @@ def test_peak_of_a_heatmap_is_found_in_the_order_x_y_z() -> None:
     heatmaps = torch.full((2, 3, 4, 5, 6), -100.0)
     heatmaps[0, 1, 3, 2, 5] = 100.0
 
-    cells_xyz = soft_argmax(heatmaps)
+    cells_xyz = parts.soft_argmax(heatmaps)
 
     assert cells_xyz.shape == (2, 3, 3)
     assert cells_xyz[0, 1].tolist() == [5.0, 2.0, 3.0]
@@ -162,7 +171,7 @@ def test_softmax_is_taken_over_the_whole_volume_of_a_joint() -> None:
     heatmaps[0, 0, 0, 0, 0] = 0.0
     heatmaps[0, 0, 1, 0, 3] = torch.log(torch.tensor(3.0))
 
-    x, _, z = soft_argmax(heatmaps)[0, 0].tolist()
+    x, _, z = parts.soft_argmax(heatmaps)[0, 0].tolist()
 
     assert x == pytest.approx(0.75 * 3)
     assert z == pytest.approx(0.75)
@@ -170,7 +179,7 @@ def test_softmax_is_taken_over_the_whole_volume_of_a_joint() -> None:
 
 def test_upsampling_keeps_the_corners() -> None:
     """Bilinear with align_corners: corner cells keep their values, which the other kind blends."""
-    layer = HeadLayer(1, 1, upsamples=True).eval()
+    layer = parts.HeadLayer(1, 1, upsamples=True).eval()
     nn.init.dirac_(layer.dwconv.weight)
     nn.init.ones_(layer.pwconv.weight)
     for convolution in (layer.dwconv, layer.pwconv):
@@ -188,7 +197,7 @@ def test_upsampling_keeps_the_corners() -> None:
 
 def test_network_has_the_parts_that_the_description_names(tiny: Architecture) -> None:
     """No layer norm, no GELU, no layer scale; torch's default eps; biases everywhere."""
-    network = ConvNeXtPose(tiny)
+    network = parts.ConvNeXtPose(tiny)
     kinds = {type(module) for module in network.modules() if not list(module.children())}
 
     assert kinds == {nn.Conv2d, nn.BatchNorm2d}
@@ -199,9 +208,9 @@ def test_network_has_the_parts_that_the_description_names(tiny: Architecture) ->
 def test_parts_are_computed_in_the_described_order(tiny: Architecture) -> None:
     """The block and the head layer against their formulas, written out once more."""
     torch.manual_seed(0)
-    network = ConvNeXtPose(tiny).eval()
+    network = parts.ConvNeXtPose(tiny).eval()
     block, layer = next(iter(network.backbone.stages[0].children())), network.head.deconv_layers_2
-    assert isinstance(block, Block)
+    assert isinstance(block, parts.Block)
     x = torch.randn(1, 2, 8, 8)
 
     expected = x + block.pwconv2(block.pwconv1(block.norm(block.dwconv(x))).clamp(min=0))

@@ -5,10 +5,9 @@ import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 
 from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
 from convnextpose_check.checks import check_snapshot
@@ -24,6 +23,12 @@ from tests.library.archives import (
     saved,
     tiny_variant,
 )
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
 
 NAME = f"snapshot_{EPOCH}.pth"
 
@@ -115,17 +120,18 @@ def test_checkpoints_of_the_same_epoch_never_overwrite_each_other(
 @pytest.mark.parametrize("name", [NAME, f"{NAME}.tar"])
 @pytest.mark.parametrize(
     "foreign",
-    [b"", b"not a checkpoint", saved({"epoch": EPOCH, "network": {}}), saved([1])],
+    [b"", b"not a checkpoint", {"epoch": EPOCH, "network": {}}, [1]],
     ids=["empty", "text", "authors", "list"],
 )
 def test_a_foreign_snapshot_is_left_alone(
-    foreign: bytes, name: str, checkpoint: Checkpoint, tmp_path: Path
+    foreign: Any, name: str, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     dump = tmp_path / "model_dump"
     dump.mkdir()
-    (dump / name).write_bytes(foreign)
+    content = foreign if isinstance(foreign, bytes) else saved(foreign)
+    (dump / name).write_bytes(content)
     path = write_snapshot(checkpoint, "L", tmp_path)
-    assert (dump / name).read_bytes() == foreign
+    assert (dump / name).read_bytes() == content
     assert path == dump / "L_00000000" / NAME
     assert check_snapshot(path, checkpoint)
 

@@ -9,11 +9,10 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pytest
-import torch
 
 from convnextpose_check.crops import read_crop
 from convnextpose_check.evaluation import evaluate
@@ -22,6 +21,14 @@ from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.models import build_network
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import FACTS, Handmade, picture
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import cv2
+    import torch
+else:
+    cv2 = Deferred("cv2")
+    torch = Deferred("torch")
 
 
 @pytest.fixture
@@ -72,38 +79,45 @@ def jpeg(width: int = 100, height: int = 80, turned: bool = False) -> bytes:
     return cv2.imencode(".jpg", np.ascontiguousarray(image))[1].tobytes()
 
 
-NO_IMAGES = {
-    "empty": (b"", "it is no image"),
-    "web-page": (b"<!DOCTYPE html>", "it is no image"),
-    "giant": (giant_png(), "it is no image"),
-    "header-alone": (b"\xff\xd8\xff\xe0", "it is cut off"),
-    "half": (jpeg()[: len(jpeg()) // 2], "it is cut off"),
-    "two-bytes-short": (jpeg()[:-2], "it is cut off"),
-    "filled-up": (jpeg()[:-900] + bytes(900), "it is cut off"),
+NO_IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "empty": (lambda: b"", "it is no image"),
+    "web-page": (lambda: b"<!DOCTYPE html>", "it is no image"),
+    "giant": (giant_png, "it is no image"),
+    "header-alone": (lambda: b"\xff\xd8\xff\xe0", "it is cut off"),
+    "half": (lambda: jpeg()[: len(jpeg()) // 2], "it is cut off"),
+    "two-bytes-short": (lambda: jpeg()[:-2], "it is cut off"),
+    "filled-up": (lambda: jpeg()[:-900] + bytes(900), "it is cut off"),
     "half-behind-a-whole-thumbnail": (
-        jpeg()[:2] + b"\xff\xe1\x00\x06\xff\xd9\xff\xd9" + jpeg()[2:-900],
+        lambda: jpeg()[:2] + b"\xff\xe1\x00\x06\xff\xd9\xff\xd9" + jpeg()[2:-900],
         "it is cut off",
     ),
-    "small": (jpeg(90, 70), "it is 90x70: expected 100x80"),
-    "turned": (jpeg(turned=True), "it is 80x100: expected 100x80"),
+    "small": (lambda: jpeg(90, 70), "it is 90x70: expected 100x80"),
+    "turned": (lambda: jpeg(turned=True), "it is 80x100: expected 100x80"),
 }
 
 
-@pytest.mark.parametrize(("content", "problem"), NO_IMAGES.values(), ids=NO_IMAGES)
+@pytest.mark.parametrize(("make", "problem"), NO_IMAGES.values(), ids=NO_IMAGES)
 def test_file_without_its_image_has_a_problem_in_place_of_pixels(
-    sample: Sample, tmp_path: Path, content: bytes, problem: str
+    sample: Sample, tmp_path: Path, make: Callable[[], bytes], problem: str
 ) -> None:
+    content = make()
     crop = read_crop(at(sample, tmp_path / "no.jpg", content))
     assert (crop.pixels_rgb, crop.problem) == (None, problem)
     assert crop.sha256 == hashlib.sha256(content).hexdigest()
 
 
-@pytest.mark.parametrize("behind", [b"\n", bytes(70_000), jpeg()[:-900], b"\xff\xda\xff\xd8"])
+@pytest.mark.parametrize("behind", ["newline", "zeros", "cut-off-image", "marks"])
 def test_whole_image_with_bytes_behind_it_is_whole(
-    sample: Sample, tmp_path: Path, behind: bytes
+    sample: Sample, tmp_path: Path, behind: str
 ) -> None:
+    more = {
+        "newline": b"\n",
+        "zeros": bytes(70_000),
+        "cut-off-image": jpeg()[:-900],
+        "marks": b"\xff\xda\xff\xd8",
+    }
     plain = read_crop(at(sample, tmp_path / "plain.jpg", jpeg()))
-    crop = read_crop(at(sample, tmp_path / "longer.jpg", jpeg() + behind))
+    crop = read_crop(at(sample, tmp_path / "longer.jpg", jpeg() + more[behind]))
     assert crop.problem is None
     np.testing.assert_array_equal(crop.pixels_rgb, plain.pixels_rgb)
 

@@ -1,0 +1,70 @@
+"""Asking for help, or for a list of the tests, waits for nothing large."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+LARGE = ("torch", "cv2", "matplotlib")
+COLLECT = ["--collect-only", "-q", "-p", "no:cacheprovider"]
+
+SHOW_LOADED = f"""
+import sys
+import pytest
+code = pytest.main(sys.argv[1:])
+print("loaded:", *(name for name in {LARGE!r} if name in sys.modules))
+sys.exit(code)
+"""
+
+
+def started(
+    arguments: list[str], root: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=root,
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], COLLECT], ids=["help", "collect-only"])
+def test_neither_torch_nor_opencv_is_imported(
+    arguments: list[str], pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    own_folder = [f"--results-dir={tmp_path}"]  # this very run holds the default one
+    command = ["-c", SHOW_LOADED, *own_folder, *arguments]
+    result = started(command, pytestconfig.rootpath)
+
+    assert result.returncode == pytest.ExitCode.OK, result.stdout
+    assert result.stdout.splitlines()[-1].split() == ["loaded:"]
+    if "--help" not in arguments:
+        for module in ("library/test_network.py", "hostile/test_hostile.py"):
+            assert f"tests/{module}::" in result.stdout
+
+
+@pytest.mark.slow
+def test_collecting_everything_takes_less_time_than_importing_torch(
+    pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    """Best of three each, in turns, after a first time that compiles."""
+
+    def seconds(arguments: list[str]) -> float:
+        begun = time.perf_counter()
+        result = started(arguments, pytestconfig.rootpath, PYTHONPYCACHEPREFIX=str(tmp_path))
+        assert result.returncode == 0, result.stdout
+        return time.perf_counter() - begun
+
+    collecting, importing = ["-m", "pytest", *COLLECT], ["-c", "import torch"]
+    rounds = [(seconds(collecting), seconds(importing)) for _ in range(4)][1:]
+
+    assert min(collected for collected, _ in rounds) < min(imported for _, imported in rounds)
