@@ -198,40 +198,52 @@ def test_miniature_is_judged_and_leaves_results_logs_snapshots_and_report(
     }
 
 
-def test_run_is_held_against_a_baseline(run: Run, tiny: Architecture, tmp_path: Path) -> None:
-    """Against itself the run is as red or green as before; against a better one it is worse."""
+@pytest.fixture
+def tiny_run(tiny: Architecture, tmp_path: Path) -> list[str]:
+    """Arguments to judge a tiny model of one's own on a handful of images: it cannot pass."""
     inputs = tmp_path / "inputs"
     inputs.mkdir()
     Handmade().write(inputs / "h36m")
-    content = write_own_model(tiny, inputs)
-    (inputs / "own.json").write_text(json.dumps(content))
-    arguments = [
+    (inputs / "own.json").write_text(json.dumps(write_own_model(tiny, inputs)))
+    return [
         "-m", "gpu", "--device=cpu", f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
         f"--variants-file={inputs / 'own.json'}",
     ]  # fmt: skip
-    run(*arguments)
-    baseline = tmp_path / "baseline.json"
-    earlier = read_results(Outputs(tmp_path / "out").results)
-    write_results(earlier, baseline)
 
-    same = run(*arguments, f"--baseline={baseline}")
 
-    assert "baseline:" not in same.stdout
-    written = read_results(Outputs(tmp_path / "out").results)
-    assert written.baseline is not None
-    assert written.baseline.problems == ()
-    assert "Against the baseline" in (tmp_path / "out" / "report.html").read_text()
+def test_run_that_is_worse_than_its_baseline_says_so(
+    run: Run, tiny_run: list[str], tmp_path: Path
+) -> None:
+    results, baseline = Outputs(tmp_path / "out").results, tmp_path / "baseline.json"
+    run(*tiny_run)
+    earlier = read_results(results)
     model = replace(earlier.variants["T"], parameters=1)
     checks = (*earlier.checks, CheckRecord(test="test_x.py::test_x[a]", outcome="passed"))
     write_results(replace(earlier, variants={"T": model}, checks=checks), baseline)
 
-    worse = run(*arguments, f"--baseline={baseline}")
+    worse = run(*tiny_run, f"--baseline={baseline}")
 
     assert worse.returncode == pytest.ExitCode.TESTS_FAILED
-    assert "baseline: T has worse parameters than the baseline" in worse.stdout
-    assert "test_x.py::test_x[a] was run for the baseline and not now" in " ".join(
-        worse.stdout.split()
-    )
+    said = " ".join(worse.stdout.split())
+    assert "baseline: T has worse parameters than the baseline" in said
+    assert "baseline: test_x.py::test_x[a] was run for the baseline and not now" in said
+    assert read_results(results).baseline is not None
+    assert "Against the baseline" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_run_like_its_baseline_has_nothing_to_say(
+    run: Run, tiny_run: list[str], tmp_path: Path
+) -> None:
+    results = Outputs(tmp_path / "out").results
+    run(*tiny_run)
+
+    same = run(*tiny_run, f"--baseline={results}")
+
+    assert "baseline:" not in same.stdout
+    written = read_results(results)
+    assert written.baseline is not None
+    assert written.baseline.problems == ()
 
 
 @pytest.mark.slow
