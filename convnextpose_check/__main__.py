@@ -1,74 +1,40 @@
-"""``python -m convnextpose_check``: what can be done with files, without a run of the tests."""
+"""``python -m convnextpose_check``: all that is done without a run of the tests."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from convnextpose_check.commands import export, report
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+
+COMMANDS = {"report": report, "export": export}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; a user's mistake is one sentence and exit code 2."""
+    """Run a command and return its exit code; a user's mistake is one sentence and code 2."""
     options = _parser().parse_args(arguments)
     try:
-        for path in options.run(options):
-            print(path)  # noqa: T201 - what a command wrote is what it prints
+        code: int = options.run(options)
     except ConvNeXtPoseCheckError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a command speaks on the terminal
+        print(error, file=sys.stderr)
         return 2
-    return 0
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m convnextpose_check",
-        description="Work on the files of a run. To judge models, run: python -m pytest -m gpu",
+        description="Work on files. To judge models, run: python -m pytest -m gpu",
     )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    report = commands.add_parser(
-        "report",
-        help="draw the pages of a finished run again",
-        description="Draw report.html, BENCHMARK_REPORT.md and benchmark_comparison.png again from"
-        " benchmark_results.json and per_sample.csv. No model is run.",
-    )
-    report.set_defaults(run=_report)
-
-    export = commands.add_parser(
-        "export",
-        help="pack the results and logs of a run",
-        description="Write benchmark_results.zip, benchmark_logs.zip and, for 'kaggle datasets"
-        " create -p RESULTS_DIR/result', dataset-metadata.json unless there is one.",
-    )
-    export.add_argument(
-        "--kaggle-user", metavar="NAME", help="owner of the data set [default: $KAGGLE_USERNAME]"
-    )
-    export.set_defaults(run=_export)
-
-    for command in (report, export):
-        command.add_argument(
-            "results_dir",
-            type=Path,
-            nargs="?",
-            default=Path("output"),
-            help="the run's --results-dir [default: output]",
-        )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        text = (module.__doc__ or "").replace("%", "%%")
+        command = commands.add_parser(name, help=text.split("\n")[0], description=text)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
     return parser
-
-
-def _report(options: argparse.Namespace) -> list[Path]:
-    from convnextpose_check.pages import redraw
-
-    return redraw(options.results_dir)
-
-
-def _export(options: argparse.Namespace) -> list[Path]:
-    from convnextpose_check.export import export
-
-    return export(options.results_dir, options.kaggle_user)
 
 
 if __name__ == "__main__":

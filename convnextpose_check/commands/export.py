@@ -1,0 +1,28 @@
+"""Pack the results and logs of a run for others.
+
+Writes benchmark_results.zip, benchmark_logs.zip and, for `kaggle datasets create -p
+RESULTS_DIR/result`, dataset-metadata.json unless there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from convnextpose_check.commands.arguments import add_results_dir
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which run, and for whom."""
+    add_results_dir(parser)
+    parser.add_argument(
+        "--kaggle-user", metavar="NAME", help="owner of the data set [default: $KAGGLE_USERNAME]"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the path of each file."""
+    from convnextpose_check.export import export
+
+    for path in export(options.results_dir, options.kaggle_user):
+        print(path)
+    return 0

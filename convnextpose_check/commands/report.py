@@ -1,0 +1,25 @@
+"""Draw the pages of a finished run again.
+
+Makes report.html, BENCHMARK_REPORT.md and benchmark_comparison.png from benchmark_results.json and
+per_sample.csv. No model is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from convnextpose_check.commands.arguments import add_results_dir
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which run."""
+    add_results_dir(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the path of each page."""
+    from convnextpose_check.pages import redraw
+
+    for path in redraw(options.results_dir):
+        print(path)
+    return 0
