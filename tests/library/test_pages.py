@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import markdown_it
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -115,6 +114,13 @@ def test_page_asks_for_nothing_from_elsewhere(rich_summary: str) -> None:
     assert set(re.findall(r"url\(([^)]*)\)", page)) <= set(re.findall(r"url\((#[^)]*)\)", page))
 
 
+def rendered(text: str) -> str:
+    """Markdown as GitHub shows it, but that HTML in it is not made harmless."""
+    import markdown_it
+
+    return markdown_it.MarkdownIt("gfm-like", {"linkify": False, "html": True}).render(text)
+
+
 def hostile() -> Results:
     """Results in which every text from outside tries to be markup."""
     return example_results(
@@ -155,9 +161,7 @@ def test_html_shows_hostile_texts_as_texts() -> None:
 
 def test_markdown_shows_hostile_texts_as_texts() -> None:
     """Judged by a parser of the Markdown that GitHub shows."""
-    html = markdown_it.MarkdownIt("gfm-like", {"linkify": False, "html": True}).render(
-        markdown(hostile(), "picture.png")
-    )
+    html = rendered(markdown(hostile(), "picture.png"))
     outline = Outline(html)
 
     tags = {tag for tag, _ in outline.tags}
@@ -174,7 +178,7 @@ def test_markdown_shows_hostile_texts_as_texts() -> None:
 
 def test_markdown_has_the_table_the_verdict_and_the_picture() -> None:
     text = markdown(rich(), "benchmark_comparison.png")
-    html = markdown_it.MarkdownIt("gfm-like", {"linkify": False}).render(text)
+    html = rendered(text)
 
     for said in ("57.000", "+0.390", "3,528,008", "3,534,140", "Directions", "no figure"):
         assert said in html

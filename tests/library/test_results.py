@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
 
@@ -63,6 +62,8 @@ def test_published_schema_is_that_of_the_code() -> None:
 
 
 def test_written_results_have_the_published_form(written: dict[str, Any]) -> None:
+    import jsonschema
+
     schema = json.loads(SCHEMA_FILE.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
 
@@ -85,6 +86,8 @@ def test_written_results_have_the_published_form(written: dict[str, Any]) -> Non
 def test_another_form_is_refused_by_schema_and_reader(
     written: dict[str, Any], path: Path, place: tuple[str, ...], value: object
 ) -> None:
+    import jsonschema
+
     inner = written
     for key in place[:-1]:
         inner = inner[key]

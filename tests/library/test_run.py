@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import jsonschema
 import pytest
 from msgspec.structs import replace
 
@@ -163,6 +162,8 @@ def test_swapped_archive_is_reported_as_what_it_is(
 def test_miniature_is_judged_and_leaves_results_logs_snapshots_and_report(
     run: Run, tmp_path: Path
 ) -> None:
+    import jsonschema
+
     outputs = Outputs(tmp_path / "out")
     results = outputs.results
     results.parent.mkdir(parents=True)
