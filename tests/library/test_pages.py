@@ -118,7 +118,8 @@ def rendered(text: str) -> str:
     """Markdown as GitHub shows it, but that HTML in it is not made harmless."""
     import markdown_it
 
-    return markdown_it.MarkdownIt("gfm-like", {"linkify": False, "html": True}).render(text)
+    parser = markdown_it.MarkdownIt("gfm-like", {"linkify": False, "html": True})
+    return str(parser.render(text))
 
 
 def hostile() -> Results:
