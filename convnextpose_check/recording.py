@@ -11,7 +11,7 @@ from convnextpose_check.results import CheckRecord
 from convnextpose_check.subjects import SubjectName
 
 RECORDED = ("obtained", "expected", "unit")
-"""What a test may tell of its check, by ``record_property``."""
+"""What a test may tell of its check, as user properties."""
 
 
 def subject_of(item: pytest.Item) -> SubjectName:

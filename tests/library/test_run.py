@@ -169,9 +169,10 @@ def test_miniature_is_judged_and_leaves_results_logs_snapshots_and_report(
     results.parent.mkdir(parents=True)
     results.write_text('{"subject": "published"}')
 
-    result = run("--variants", "XS")
+    result = run("--variants", "XS", f"--junitxml={tmp_path / 'junit.xml'}")
 
     assert result.returncode == pytest.ExitCode.OK, result.stdout
+    assert '<property name="obtained" value="3528008"' in (tmp_path / "junit.xml").read_text()
     written = json.loads(results.read_text())
     jsonschema.validate(written, json.loads(SCHEMA_FILE.read_text()))
     assert (written["subject"], written["samples"], written["complete"]) == ("miniature", 120, True)
