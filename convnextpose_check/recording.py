@@ -10,9 +10,6 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.results import CheckRecord
 from convnextpose_check.subjects import SubjectName
 
-RECORDED = ("obtained", "expected", "unit")
-"""What a test may tell of its check, as user properties."""
-
 
 def subject_of(item: pytest.Item) -> SubjectName:
     """The subject that a validation test is about."""
