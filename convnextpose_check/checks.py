@@ -55,7 +55,7 @@ def check_interpolation() -> str:
             "interpolation",
             f"OpenCV {cv2.__version__} interpolates unlike OpenCV 4, with which the paper's figures"
             " were made",
-            "Install it with: pip install 'opencv-python-headless>=4.10,<5'",
+            "Install it with: pip install 'opencv-python-headless>=4.10.0.84,<5'",
         )
     return str(cv2.__version__)
 
