@@ -184,14 +184,17 @@ def test_sandboxed_frame_without_scripts_shows_all_that_matters(
 
 
 def test_printed_page_shows_the_details(chrome: Chrome, rich_page: Path) -> None:
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    table = "document.querySelector('details table')"
+    is_shown = f"return {table}.checkVisibility({{contentVisibilityAuto: true}})"
     show(chrome, rich_page)
+    assert not chrome.execute_script(is_shown)
+
     chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
 
-    visible = chrome.execute_script(
-        "return document.querySelector('details table').checkVisibility({contentVisibilityAuto: 1})"
-    )
+    WebDriverWait(chrome, 10).until(lambda _: chrome.execute_script(is_shown))
     printed = chrome.execute_cdp_cmd("Page.printToPDF", {})
 
-    assert visible
     assert overflowing(chrome) == []
     assert len(printed["data"]) > 10_000
