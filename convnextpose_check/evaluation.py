@@ -158,17 +158,19 @@ def evaluate(
 def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
     """Joint positions (B, 18, 3) in heatmap cells; with ``flip`` averaged with the mirrored crop's.
 
-    Mirrored columns count from the other end, and left and right joints change places.
+    Both go through the network in one batch. Mirrored columns count from the other end, and left
+    and right joints change places.
     """
     import torch
 
     with torch.inference_mode():
-        cells_xyz: Tensor = network(crops)
-        if flip:
-            mirrored: Tensor = network(crops.flip(3))
-            mirrored[:, :, 0] = network.architecture.heatmap_side - mirrored[:, :, 0] - 1
-            cells_xyz = (cells_xyz + mirrored[:, MIRRORED]) / 2
-        return cells_xyz
+        if not flip:
+            cells_xyz: Tensor = network(crops)
+            return cells_xyz
+        both: Tensor = network(torch.cat([crops, crops.flip(3)]))
+        cells_xyz, mirrored = both.chunk(2)
+        mirrored[:, :, 0] = network.architecture.heatmap_side - mirrored[:, :, 0] - 1
+        return (cells_xyz + mirrored[:, MIRRORED]) / 2
 
 
 class Predictor:
