@@ -13,11 +13,12 @@ import pytest
 from convnextpose_check.checks import check_evaluation_is_complete
 from convnextpose_check.crops import read_crop, to_input
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.evaluation import Evaluation, Network, evaluate, predict
+from convnextpose_check.evaluation import Evaluation, Network, predict
 from convnextpose_check.geometry import Array, camera_to_image
 from convnextpose_check.human36m import Dataset, Sample, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.models import build_network
+from convnextpose_check.one_pass import evaluate
 from convnextpose_check.skeleton import FLIP_PAIRS, JOINTS
 from convnextpose_check.variants import Architecture, Protocol
 from tests.library.datasets import FACTS, Handmade

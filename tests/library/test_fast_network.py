@@ -11,11 +11,12 @@ import pytest
 
 from convnextpose_check.crops import read_crops, to_input
 from convnextpose_check.discovery import CheckpointFiles
-from convnextpose_check.evaluation import Network, evaluate, predict
+from convnextpose_check.evaluation import Network, predict
 from convnextpose_check.human36m import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.models import build_network, modern_state
+from convnextpose_check.one_pass import evaluate
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.deferred import Deferred
 
