@@ -96,6 +96,12 @@ class Benchmark:
             evaluation.protocol, title, evaluation.error_mm, len(evaluation.image_ids),
             evaluation.seconds, subject.judgement(variant).verdict,
         )  # fmt: skip
+        log.info("reading images took %.1f s more, once for all", evaluation.reading_seconds)
+        if evaluation.moved_mm is not None:
+            log.info(
+                "%s gives %+.4f mm more than fp32 over %d samples spread evenly",
+                evaluation.precision, evaluation.moved_mm, evaluation.compared,
+            )  # fmt: skip
         for action, error_mm in evaluation.per_action_mm().items():
             log.info("%-13s %8.2f mm", action, error_mm)
         self._evaluations[variant] = evaluation
@@ -128,7 +134,7 @@ class Benchmark:
             bbox=dataset.boxes,
             flip=settings.flip,
             device=device_title(self.subject.device()),
-            precision="fp32",
+            precision=settings.precision,
             samples=0,
             expected_samples=dataset.facts.samples,
             expected_variants=settings.variants or self.subject.catalogue.names,
@@ -184,6 +190,9 @@ class Benchmark:
             unreadable=_by_reason(evaluation.unreadable),
             images_sha256=evaluation.images_sha256,
             seconds=evaluation.seconds,
+            reading_seconds=evaluation.reading_seconds,
+            moved_mm=evaluation.moved_mm,
+            compared_samples=evaluation.compared,
             images_per_second=len(evaluation.image_ids) / evaluation.seconds,
             batch_size=evaluation.batch_size,
             examples=find_examples(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -114,7 +114,7 @@ def _three_points(centre_x: float, centre_y: float, half_w: float, half_h: float
     return np.stack([centre, centre + down, centre + right])
 
 
-def read_crops(samples: Sequence[Sample], workers: int) -> Iterator[Crop]:
+def read_crops(samples: Sequence[Sample], workers: int) -> Generator[Crop, None, None]:
     """The samples' crops in order, read ahead by ``workers`` threads.
 
     OpenCV decodes and warps outside Python's lock, so threads are enough; only a few crops per

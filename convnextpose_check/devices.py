@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 if TYPE_CHECKING:
     import torch
+
+Precision = Literal["fp32", "tf32", "fp16"]
+"""What the convolutions compute in; verdicts are given for the first alone."""
 
 SWITCH_ON_GPU = (
     "On Kaggle choose Settings, Accelerator, GPU T4 x2; elsewhere name a device that works, such as"
@@ -42,10 +48,80 @@ def working_device(name: str) -> torch.device:
 
 def use_exact_float32() -> None:
     """Keep CUDA from rounding float32 products to TF32, which verdicts must not rest on."""
+    _allow_tf32(False)
+
+
+@contextmanager
+def float32_products(precision: Precision) -> Iterator[None]:
+    """Have CUDA multiply float32 in TF32 if that is the precision, and exactly again afterwards."""
+    _allow_tf32(precision == "tf32")
+    try:
+        yield
+    finally:
+        _allow_tf32(False)
+
+
+def _allow_tf32(allowed: bool) -> None:
     import torch
 
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Refuse (``no-precision``) what the device cannot compute in."""
+    import torch
+
+    problem = ""
+    if precision == "tf32" and device.type != "cuda":
+        problem = "only CUDA has it"
+    elif precision == "tf32" and torch.cuda.get_device_capability(device) < (8, 0):
+        problem = "cards before Ampere lack it"
+    elif precision == "fp16":
+        try:
+            image = torch.ones(1, 1, 4, 4, device=device, dtype=torch.half)
+            torch.nn.functional.conv2d(image, image[:, :, :2, :2])
+        except RuntimeError:
+            problem = "this build of torch has no such convolution for it"
+    if problem:
+        raise ConvNeXtPoseCheckError(
+            "no-precision",
+            f"the device '{device}' does not compute in {precision}: {problem}",
+            "Leave out --precision, or name another --device",
+        )
+
+
+def use_two_threads() -> None:
+    """Let the CPU have two threads at least, as the machine most often has.
+
+    With one alone torch chooses other kernels, which round otherwise; with two or more the answers
+    are the same to the last digit. What starts several processes tends to allow each but one.
+    """
+    import torch
+
+    if torch.get_num_threads() < 2:
+        torch.set_num_threads(2)
+
+
+class Moment:
+    """A moment in the work of a device, which may lie behind what it was given."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._event: Any = None
+        if device.type == "cuda":
+            import torch
+
+            self._event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            self._event.record(torch.cuda.current_stream(device))
+        self._seconds = time.perf_counter()
+
+    def since(self, earlier: Moment) -> float:
+        """Seconds of work between the two, waiting for the later one if need be."""
+        if self._event is None:
+            return self._seconds - earlier._seconds
+        self._event.synchronize()
+        milliseconds: float = earlier._event.elapsed_time(self._event)
+        return milliseconds / 1000
 
 
 def device_title(device: torch.device) -> str:

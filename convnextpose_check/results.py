@@ -74,7 +74,10 @@ class VariantResult(_Record, frozen=True, kw_only=True):
 
     One of ``mpjpe_mm`` (protocol 2) and ``pa_mpjpe_mm`` (protocol 1) is present. ``interval_mm`` is
     the 95 % bootstrap interval of that error over ``sequences`` sequences, None for fewer than two.
-    ``unreadable`` counts the images that could not be used, by reason.
+    ``unreadable`` counts the images that could not be used, by reason. ``seconds`` the network
+    itself took; ``reading_seconds`` went by waiting for images, for all variants that were shown
+    them together. Another precision than fp32 gave an error larger by ``moved_mm`` over
+    ``compared_samples``.
     """
 
     file: str
@@ -102,7 +105,10 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     unreadable: dict[str, Count]
     images_sha256: str
     seconds: Finite
+    reading_seconds: Finite = 0.0
     images_per_second: Finite
+    moved_mm: Finite | None = None
+    compared_samples: Count = 0
     batch_size: Count
     examples: tuple[Example, ...]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ import convnextpose_check
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.evaluation import Evaluation
 from convnextpose_check.files import written_whole
+from convnextpose_check.geometry import Array
 from convnextpose_check.human36m import Dataset, Exclusion
+from convnextpose_check.tally import Tally
 
 
 def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
@@ -57,20 +60,21 @@ def keep_evaluation(evaluation: Evaluation, key: str, path: Path) -> None:
         "images_sha256": evaluation.images_sha256,
         "seconds": evaluation.seconds,
         "batch_size": evaluation.batch_size,
+        "reading_seconds": evaluation.reading_seconds,
+        "precision": evaluation.precision,
+        "moved_mm": evaluation.moved_mm,
+        "compared": evaluation.compared,
         "unreadable": [[e.image_id, e.file_name, e.reason] for e in evaluation.unreadable],
     }
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        about=np.array(json.dumps(about)),
+    _write(
+        path,
+        about,
         errors_mm=evaluation.errors_mm,
         cells_xyz=evaluation.cells_xyz,
         image_ids=np.array(evaluation.image_ids),
         file_names=np.array(evaluation.file_names),
         actions=np.array(evaluation.actions),
     )
-    with written_whole(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
 
 
 def kept_evaluation(key: str, path: Path) -> Evaluation | None:
@@ -92,3 +96,39 @@ def kept_evaluation(key: str, path: Path) -> Evaluation | None:
             )
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is evaluated again
         return None
+
+
+def keep_tally(tally: Tally, key: str, path: Path) -> None:
+    """Write an evaluation that is not finished, under the key that it will have."""
+    about = {
+        "key": key,
+        "batch_size": tally.batch_size,
+        "problems": tally.problems,
+        "seconds": tally.seconds,
+        "reading_seconds": tally.reading_seconds,
+    }
+    _write(path, about, **{name: getattr(tally, name) for name in _TALLY_ARRAYS})
+
+
+def kept_tally(key: str, path: Path) -> Tally | None:
+    """The unfinished evaluation that was kept under this key, None if there is none."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            if about.pop("key") != key:
+                return None
+            problems = {int(number): text for number, text in about.pop("problems").items()}
+            parts = {name: arrays[name] for name in _TALLY_ARRAYS}
+            return Tally(**parts, **about, problems=problems)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is measured again
+        return None
+
+
+_TALLY_ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm", "exact_mm")
+
+
+def _write(path: Path, about: Mapping[str, object], **arrays: Array) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays, about=np.array(json.dumps(about)))  # type: ignore[arg-type]  # its own flag is a keyword too
+    with written_whole(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from convnextpose_check.devices import Precision
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m import BoxSource
 from convnextpose_check.variants import PUBLISHED_FILE, Protocol
@@ -66,6 +67,7 @@ class Settings:
     bbox: BoxSource
     no_flip: bool
     device: str | None
+    precision: Precision
     batch_size: int | None
     workers: int
     gate: int
@@ -259,6 +261,13 @@ OPTIONS = (
         _text,
         shown_default="cuda for the published models, cpu for the miniature",
         metavar="NAME",
+    ),
+    Option(
+        "precision",
+        "what the convolutions compute in; anything but fp32 gives no verdict",
+        _one_of("fp32", "tf32", "fp16"),
+        "fp32",
+        metavar="fp32|tf32|fp16",
     ),
     Option(
         "batch-size",

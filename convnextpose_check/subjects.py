@@ -7,7 +7,7 @@ evaluation that fails do not repeat it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -17,16 +17,17 @@ import msgspec
 
 from convnextpose_check.checkpoint import Checkpoint, StateDict
 from convnextpose_check.checks import check_holds_variant
-from convnextpose_check.devices import use_exact_float32, working_device
+from convnextpose_check.devices import check_precision, use_exact_float32, working_device
 from convnextpose_check.discovery import GIVE_CHECKPOINTS, CheckpointFiles
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation import Evaluation, evaluate
+from convnextpose_check.evaluation import Evaluation
 from convnextpose_check.human36m import Dataset, DatasetFacts, load_dataset
+from convnextpose_check.joint_evaluation import Candidate, JointEvaluation, Outcomes
 from convnextpose_check.layout import GIVE_ROOT
 from convnextpose_check.models import build_network, modern_state
 from convnextpose_check.outputs import KEPT_FOLDER
 from convnextpose_check.progress import progress_bar
-from convnextpose_check.resume import evaluation_key, keep_evaluation, kept_evaluation
+from convnextpose_check.resume import evaluation_key
 from convnextpose_check.settings import Settings
 from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Catalogue, Figure
@@ -72,7 +73,7 @@ class Subject:
     """Checkpoints and data set of one subject under the run's settings.
 
     ``find_sources`` is called when a file is first needed, ``reference`` gives the figure that a
-    variant's error is held against.
+    variant's error is held against. ``wanted`` are the variants to evaluate in one pass.
     """
 
     def __init__(
@@ -93,6 +94,8 @@ class Subject:
         self._find_sources = find_sources
         self._progress_stream = progress_stream
         self._outcomes: dict[tuple[str, ...], Any] = {}
+        self._evaluations: Outcomes = {}
+        self.wanted: tuple[str, ...] = ()
 
     @_once
     def sources(self) -> Sources:
@@ -104,7 +107,9 @@ class Subject:
         """The device that the settings name, proved to work."""
         use_exact_float32()
         default = "cuda" if self.name == "published" else "cpu"
-        return working_device(self.settings.device or default)
+        device = working_device(self.settings.device or default)
+        check_precision(self.settings.precision, device)
+        return device
 
     @_once
     def checkpoint_files(self) -> CheckpointFiles:
@@ -148,31 +153,71 @@ class Subject:
         s = self.settings
         return load_dataset(root, self.facts, s.protocol, s.bbox, s.limit)
 
-    @_once
     def evaluation(self, variant: str) -> Evaluation:
-        """The variant's network over the whole data set."""
-        dataset, device, network = self.dataset(), self.device(), self.network(variant)
-        title = f"{self.name} {variant}"
-        kept_file = self.settings.results_dir / KEPT_FOLDER / f"{self.name}_{variant}.npz"
-        architecture = msgspec.to_builtins(self.catalogue[variant].architecture)
-        settings = {"flip": self.settings.flip, "device": str(device), "network": architecture}
-        key = evaluation_key(self.checkpoint(variant).sha256, dataset, settings)
-        if self.settings.resume and (kept := kept_evaluation(key, kept_file)):
-            self._say(f"{title}: taken from {kept_file}")
-            return kept
-        with progress_bar(self._progress_stream, title, len(dataset.samples)) as advance:
-            evaluation = evaluate(
-                network,
-                dataset,
-                device,
-                flip=self.settings.flip,
-                batch_size=self.settings.batch_size or (64 if device.type == "cuda" else 4),
-                workers=self.settings.workers,
-                on_progress=advance,
-                on_note=self._say,
-            )
-        keep_evaluation(evaluation, key, kept_file)
-        return evaluation
+        """The variant's network over the whole data set.
+
+        The first one asked for brings the others that are ``wanted`` with it: every image is then
+        read once for all of them.
+        """
+        if variant not in self._evaluations:
+            together = dict.fromkeys([*self.wanted, variant])
+            new = [name for name in together if name not in self._evaluations]
+            self._evaluations |= self._evaluated(new)
+        outcome = self._evaluations[variant]
+        if isinstance(outcome, ConvNeXtPoseCheckError):
+            raise outcome.with_traceback(None)
+        return outcome
+
+    def _evaluated(self, variants: Sequence[str]) -> Outcomes:
+        """Evaluations of the variants; one that cannot be loaded fails alone."""
+        outcomes: Outcomes = {}
+        candidates: dict[str, Candidate] = {}
+        for variant in variants:
+            try:
+                candidates[variant] = self._candidate(variant)
+            except ConvNeXtPoseCheckError as error:
+                outcomes[variant] = error
+        if candidates:
+            outcomes |= self.joint_evaluation(list(candidates)).outcomes(candidates)
+        return outcomes
+
+    def joint_evaluation(self, variants: Sequence[str]) -> JointEvaluation:
+        """How variants are evaluated under the run's settings."""
+        device, settings = self.device(), self.settings
+        title = f"{self.name} {' '.join(variants)}"
+        return JointEvaluation(
+            self.dataset(),
+            device,
+            settings.precision,
+            settings.flip,
+            settings.batch_size or (64 if device.type == "cuda" else 4),
+            settings.workers,
+            settings.resume,
+            lambda images: progress_bar(self._progress_stream, title, images),
+            self._say,
+        )
+
+    def _candidate(self, variant: str) -> Candidate:
+        import torch
+
+        from convnextpose_check.fast_network import FastConvNeXtPose
+
+        dataset, device, plain = self.dataset(), self.device(), self.network(variant)
+        settings = {
+            "flip": self.settings.flip,
+            "device": str(device),
+            "network": msgspec.to_builtins(self.catalogue[variant].architecture),
+            "precision": self.settings.precision,
+        }
+        network = exact = FastConvNeXtPose(plain)
+        if self.settings.precision == "fp16":
+            network = FastConvNeXtPose(plain, torch.half)
+        return Candidate(
+            network,
+            None if self.settings.precision == "fp32" else exact,
+            evaluation_key(self.checkpoint(variant).sha256, dataset, settings),
+            self.settings.results_dir / KEPT_FOLDER / f"{self.name}_{variant}.npz",
+        )
 
     def _say(self, text: str) -> None:
         if self._progress_stream is not None:

@@ -51,6 +51,10 @@ def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
     """Hold an evaluation against its reference; a subset is never a reproduction."""
     if not evaluation.complete:
         not_judged: str | None = f"subset of {len(evaluation.image_ids)} samples"
+    elif evaluation.precision != "fp32":
+        not_judged = f"precision {evaluation.precision}"
+        if evaluation.moved_mm is not None:
+            not_judged += f", {evaluation.moved_mm:+.3f} mm from fp32"
     elif reference is None:
         not_judged = "no figure to compare with"
     elif reference.information_only is not None:

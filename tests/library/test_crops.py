@@ -169,7 +169,7 @@ def test_reading_stops_with_its_reader(
     reader = read_crops(samples * 40, 2)
     next(reader)
     assert threading.active_count() > before
-    reader.close()  # type: ignore[attr-defined]  # it is a generator
+    reader.close()
     assert threading.active_count() == before
 
 

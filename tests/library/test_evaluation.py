@@ -13,11 +13,12 @@ import pytest
 from convnextpose_check.checks import check_evaluation_is_complete
 from convnextpose_check.crops import read_crop, to_input
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.evaluation import Evaluation, Network, evaluate, predict
+from convnextpose_check.evaluation import Evaluation, Network, predict
 from convnextpose_check.geometry import Array, camera_to_image
 from convnextpose_check.human36m import Dataset, Sample, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.models import build_network
+from convnextpose_check.one_pass import evaluate
 from convnextpose_check.skeleton import FLIP_PAIRS, JOINTS
 from convnextpose_check.variants import Architecture, Protocol
 from tests.library.datasets import FACTS, Handmade
@@ -155,10 +156,10 @@ def test_flip_test_by_hand(tiny: Architecture) -> None:
     assert obtained[4].tolist() == [(25 + 23) / 2, 20, 4]
     assert obtained[9].tolist() == [16, 3, 1.5]
     assert obtained[16].tolist() == [(3 + 1) / 2, 4, 4]
-    first, second = network.shown
-    assert torch.equal(first, crops)
-    assert second[0, 1, 7, 3] == crops[0, 1, 7, 252]
-    assert torch.equal(second.flip(3), crops)
+    (shown,) = network.shown
+    assert torch.equal(shown[:1], crops)
+    assert shown[1, 1, 7, 3] == crops[0, 1, 7, 252]
+    assert torch.equal(shown[1:].flip(3), crops)
 
 
 def test_without_flip_the_network_is_asked_once(tiny: Architecture) -> None:

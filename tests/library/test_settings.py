@@ -31,6 +31,7 @@ def test_defaults_are_those_of_the_authors_evaluation() -> None:
         ("bbox", "rootnet", "rootnet"),
         ("no_flip", "1", True),
         ("device", "cuda:1", "cuda:1"),
+        ("precision", "tf32", "tf32"),
         ("batch_size", "16", 16),
         ("workers", "3", 3),
         ("gate", "2mm", 2),

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from convnextpose_check.crops import read_crop
-from convnextpose_check.evaluation import evaluate
 from convnextpose_check.human36m import Sample, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.models import build_network
+from convnextpose_check.one_pass import evaluate
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import FACTS, Handmade, picture
 from tests.library.deferred import Deferred

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,6 +36,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         # A test that applies to nothing is taken out again, for a skipped one is not passed.
         cases = [pytest.param(*[None] * len(taken), marks=pytest.mark.inapplicable)]
     metafunc.parametrize(taken, cases, indirect=["subject"])
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tell each subject of which variants evaluations were asked for: they share one pass."""
+    wanted: dict[Any, dict[str, None]] = {}
+    for item in session.items:
+        if item.path.is_relative_to(Path(__file__).parent) and "judgement" in getattr(
+            item, "fixturenames", ()
+        ):
+            values: dict[str, Any] = item.callspec.params  # type: ignore[attr-defined]
+            wanted.setdefault(values["subject"], {})[values["variant"].name] = None
+    benchmarks = session.config.stash[SESSION].benchmarks
+    for name, variants in wanted.items():
+        benchmarks[name].subject.wanted = tuple(variants)
 
 
 def _claims(

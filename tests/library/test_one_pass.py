@@ -1,0 +1,253 @@
+"""Several networks in one pass: each image is read once, and none of them notices the others."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from convnextpose_check import crops
+from convnextpose_check.crops import Crop, read_crop
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.human36m import Dataset, Sample, load_dataset
+from convnextpose_check.joint_evaluation import Candidate, JointEvaluation, Outcomes
+from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.models import build_network
+from convnextpose_check.one_pass import Contestant, Plan, run_pass
+from convnextpose_check.progress import progress_bar
+from convnextpose_check.tally import Tally
+from convnextpose_check.variants import Architecture
+from tests.library.datasets import FACTS, Handmade
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+
+    from convnextpose_check import fast_network
+else:
+    torch = Deferred("torch")
+    fast_network = Deferred("convnextpose_check.fast_network")
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return load_dataset(Handmade().write(tmp_path / "set"), FACTS)
+
+
+@pytest.fixture
+def networks(tiny: Architecture) -> dict[str, Any]:
+    cpu = torch.device("cpu")
+    return {
+        name: fast_network.FastConvNeXtPose(build_network(tiny, seeded_state(tiny, seed), cpu))
+        for seed, name in enumerate(("A", "B", "C"))
+    }
+
+
+def joint(dataset: Dataset, **changes: Any) -> JointEvaluation:
+    settings: dict[str, Any] = {
+        "precision": "fp32", "flip": True, "batch_size": 2, "workers": 2, "resume": False,
+        "bar": lambda images: progress_bar(None, "", images), "say": lambda _text: None,
+    }  # fmt: skip
+    return JointEvaluation(dataset, torch.device("cpu"), **(settings | changes))
+
+
+def evaluated(networks: dict[str, Any], dataset: Dataset, folder: Path, **changes: Any) -> Outcomes:
+    candidates = {
+        name: Candidate(network, None, f"key of {name}", folder / f"{name}.npz")
+        for name, network in networks.items()
+    }
+    return joint(dataset, **changes).outcomes(candidates)
+
+
+def answers(outcomes: Outcomes) -> dict[str, bytes]:
+    """What each variant predicted, to the last bit."""
+    found = {}
+    for name, outcome in outcomes.items():
+        assert not isinstance(outcome, ConvNeXtPoseCheckError), outcome
+        found[name] = outcome.cells_xyz.tobytes() + outcome.errors_mm.tobytes()
+    return found
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each image was read."""
+    counts: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def counted(sample: Sample) -> Crop:
+        with lock:
+            counts[sample.path.name] += 1
+        return read_crop(sample)
+
+    monkeypatch.setattr(crops, "read_crop", counted)
+    return counts
+
+
+def test_every_image_is_read_once_for_all_variants(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path, reads: Counter[str]
+) -> None:
+    outcomes = evaluated(networks, dataset, tmp_path)
+
+    assert list(outcomes) == list(networks)
+    assert reads == {sample.path.name: 1 for sample in dataset.samples}
+
+
+def test_answers_do_not_depend_on_which_variants_run(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    together = answers(evaluated(networks, dataset, tmp_path / "all"))
+    backwards = dict(reversed(networks.items()))
+
+    for name, network in networks.items():
+        assert answers(evaluated({name: network}, dataset, tmp_path / name)) == {
+            name: together[name]
+        }
+    assert answers(evaluated(backwards, dataset, tmp_path / "back")) == together
+    assert len(set(together.values())) == 3
+
+
+class Failing:
+    """Answers with NaN, or has no memory, from a batch on."""
+
+    def __init__(self, network: Any, batch: int, error: BaseException | None = None) -> None:
+        self.network = network
+        self.architecture = network.architecture
+        self.batches = batch
+        self.error = error
+
+    def __call__(self, images: Any) -> Any:
+        self.batches -= 1
+        if self.batches >= 0:
+            return self.network(images)
+        if self.error is not None:
+            raise self.error
+        return self.network(images) * float("nan")
+
+
+@pytest.mark.parametrize("code", ["not-finite", "out-of-memory"])
+def test_variant_that_fails_in_the_middle_fails_alone(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path, code: str, reads: Counter[str]
+) -> None:
+    good = answers(evaluated(networks, dataset, tmp_path / "good"))
+    error = torch.OutOfMemoryError() if code == "out-of-memory" else None
+
+    outcomes = evaluated(
+        {**networks, "B": Failing(networks["B"], 1, error)}, dataset, tmp_path / "bad"
+    )
+
+    failed = outcomes.pop("B")
+    assert isinstance(failed, ConvNeXtPoseCheckError)
+    assert failed.code == code
+    assert answers(outcomes) == {name: good[name] for name in ("A", "C")}
+    assert set(reads.values()) == {2}
+
+
+class Cut(BaseException):
+    """The run is cut short."""
+
+
+def test_what_was_begun_is_gone_on_with_to_the_same_bits(
+    networks: dict[str, Any],
+    dataset: Dataset,
+    tmp_path: Path,
+    reads: Counter[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = answers(evaluated(networks, dataset, tmp_path / "whole"))
+    reads.clear()
+    monkeypatch.setattr("convnextpose_check.one_pass.PAUSE_SECONDS", 0.0)
+    with pytest.raises(Cut):
+        evaluated({**networks, "C": Failing(networks["C"], 2, Cut())}, dataset, tmp_path)
+    begun = {name: np.load(tmp_path / f"{name}.begun.npz")["done"].tolist() for name in networks}
+    assert begun == dict.fromkeys(networks, [True] * 4 + [False] * 2)
+    reads.clear()
+    said: list[str] = []
+
+    outcomes = evaluated(networks, dataset, tmp_path, resume=True, say=said.append)
+
+    assert answers(outcomes) == whole
+    assert reads == {sample.path.name: 1 for sample in dataset.samples[4:]}
+    assert said == [f"{name}: going on after 4 samples" for name in networks]
+    assert not list(tmp_path.glob("*.begun.npz"))
+
+
+def test_finished_variants_are_not_asked_again(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    first = evaluated({"A": networks["A"]}, dataset, tmp_path)
+    never = Failing(networks["A"], 0, Cut())
+
+    outcomes = evaluated({**networks, "A": never}, dataset, tmp_path, resume=True)
+
+    assert answers(outcomes)["A"] == answers(first)["A"]
+    assert len(outcomes) == 3
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": 3}, {"resume": False}])
+def test_begun_evaluation_of_other_batches_or_without_resume_is_begun_again(
+    networks: dict[str, Any],
+    dataset: Dataset,
+    tmp_path: Path,
+    reads: Counter[str],
+    changes: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("convnextpose_check.one_pass.PAUSE_SECONDS", 0.0)
+    with pytest.raises(Cut):
+        evaluated({"A": Failing(networks["A"], 2, Cut())}, dataset, tmp_path)
+    reads.clear()
+
+    evaluated({"A": networks["A"]}, dataset, tmp_path, **({"resume": True} | changes))
+
+    assert len(reads) == 6
+
+
+def test_every_share_of_the_batches_adds_up_to_the_same_bits(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    whole = answers(evaluated({"A": networks["A"]}, dataset, tmp_path))
+    for ranks in (2, 3, 5):
+        sum_of_all = Tally.empty(6, 2)
+        for rank in range(ranks):
+            tally = Tally.empty(6, 2)
+            plan = Plan.of([tally], 2, rank, ranks)
+            contestants = {"A": Contestant(networks["A"], tally, flip=True)}
+            assert not run_pass(contestants, dataset, torch.device("cpu"), plan, 1)
+            sum_of_all.add(tally)
+        assert answers({"A": sum_of_all.evaluation(dataset, "fp32")}) == whole
+
+
+def test_crops_are_forgotten_as_soon_as_they_were_seen(
+    networks: dict[str, Any], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pixels of 8,695 crops would take 1.7 GB."""
+    import gc
+    import weakref
+
+    begun: list[weakref.ref[Any]] = []
+    most = 0
+
+    def watched(sample: Sample) -> Crop:
+        crop = read_crop(sample)
+        begun.append(weakref.ref(crop.pixels_rgb))
+        return crop
+
+    def count(_images: int) -> None:
+        nonlocal most
+        gc.collect()
+        most = max(most, sum(pixels() is not None for pixels in begun))
+
+    monkeypatch.setattr(crops, "read_crop", watched)
+    monkeypatch.setattr(crops, "READ_AHEAD", 2)
+    many = Dataset(**{**vars(dataset), "samples": dataset.samples * 10})
+    tally = Tally.empty(60, 2)
+    contestants = {"A": Contestant(networks["A"], tally, flip=False)}
+
+    run_pass(contestants, many, torch.device("cpu"), Plan.of([tally], 2), 1, count)
+
+    assert tally.done.all()
+    assert most <= 2 + 2 + 1
