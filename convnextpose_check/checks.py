@@ -6,6 +6,7 @@ A failed check is a ``CheckFailedError`` that says obtained, expected, where, an
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,21 +16,28 @@ from convnextpose_check.checkpoint import Checkpoint, StateDict
 from convnextpose_check.counting import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.crops import warp_box
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation import Evaluation
+from convnextpose_check.evaluation import Evaluation, Network
 from convnextpose_check.geometry import INPUT_SIDE_PX
-from convnextpose_check.human36m import Dataset
+from convnextpose_check.human36m import Dataset, Sample
 from convnextpose_check.keymap import key_style, to_legacy, to_modern, with_prefix
+from convnextpose_check.metrics import joint_errors_mm
 from convnextpose_check.models import identify, layout_difference, modern_state
 from convnextpose_check.variants import Catalogue, Figure, Variant
 from convnextpose_check.verdicts import Judgement
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
     from convnextpose_check.network import ConvNeXtPose
 
 GMACS_SLACK = 0.05
 """Other tools also count BatchNorm or upsampling; a wrong upsampling is off by 0.2 or more."""
+
+AGREEMENT_CELLS = 0.01
+AGREEMENT_MM = 0.05
+"""Rounding moves a joint by a thousandth of a cell, and an error by less than a thousandth of a mm;
+another interpolation or a wrong layer by tenths of a cell and more."""
 
 MAX_BATCHNORM_VARIANCE = 1e12
 """Far above what 0 to 255 pixels produce; a channel that is always zero has a variance of 0."""
@@ -155,18 +163,18 @@ def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
     return path.stat().st_size
 
 
-def check_parameter_count(variant: Variant, network: ConvNeXtPose) -> int:
+def check_parameter_count(variant: Variant, network: Module) -> int:
     """Trainable parameters, exactly."""
     return _equal("parameters", parameter_count(network), variant.parameters, variant.name)
 
 
-def check_state_element_count(variant: Variant, network: ConvNeXtPose) -> int:
+def check_state_element_count(variant: Variant, network: Module) -> int:
     """Numbers in the whole state dict with the BatchNorm buffers, exactly."""
     obtained = state_element_count(network.state_dict())
     return _equal("state dict elements", obtained, variant.state_elements, variant.name)
 
 
-def check_multiply_adds(variant: Variant, network: ConvNeXtPose) -> int:
+def check_multiply_adds(variant: Variant, network: Module) -> int:
     """Multiply-adds of the convolutions, exactly: this settles how many head layers upsample."""
     obtained = multiply_add_count(network)
     return _equal("multiply-adds", obtained, variant.multiply_adds, variant.name)
@@ -198,6 +206,46 @@ def check_heatmap_grid(variant: Variant, network: ConvNeXtPose) -> tuple[int, ..
     columns, rows, bins = architecture.grid_whd
     expected = (architecture.joints, bins, rows, columns)
     return _equal("heatmap (joints, depth, height, width)", obtained, expected, variant.name)
+
+
+def check_agrees(
+    network: Network, plain: Network, crops: Tensor, samples: Sequence[Sample], where: str
+) -> tuple[float, float]:
+    """The network under judgement says what the plain one of the same weights says.
+
+    ``crops`` (B, 3, 256, 256) are those of the samples. Returns the largest difference of a joint
+    in cells and the difference of the mean error in millimetres, under protocol 2.
+    """
+    import torch
+
+    grid_whd = plain.architecture.grid_whd
+    with torch.inference_mode():
+        obtained, expected = (asked(crops).cpu().numpy() for asked in (network, plain))
+    cells = float(np.abs(obtained - expected).max())
+    means_mm = [
+        float(
+            np.mean(
+                [
+                    joint_errors_mm(each, sample, grid_whd, 2)
+                    for each, sample in zip(cells_xyz, samples, strict=True)
+                ]
+            )
+        )
+        for cells_xyz in (obtained, expected)
+    ]
+    moved_mm = means_mm[0] - means_mm[1]
+    if not (cells <= AGREEMENT_CELLS and abs(moved_mm) <= AGREEMENT_MM):
+        raise CheckFailedError(
+            "disagreement",
+            f"{where} differs from the plain network by up to {cells:.4f} cells, and its error on"
+            f" {len(samples)} samples by {moved_mm:+.4f} mm: expected at most"
+            f" {AGREEMENT_CELLS:g} cells and {AGREEMENT_MM:g} mm",
+            "Give it the same weights, the same crops (RGB, mean and std of 0 to 255) and the same"
+            " number of upsamplings",
+            cells,
+            0.0,
+        )
+    return cells, moved_mm
 
 
 def check_dataset_is_complete(dataset: Dataset) -> int:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.geometry import INPUT_SIDE_PX, Array
 from convnextpose_check.human36m import Sample
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 PIXEL_MEAN_RGB = (0.485, 0.456, 0.406)
@@ -137,3 +139,19 @@ def to_input(pixels_rgb: Tensor) -> Tensor:
     mean = torch.tensor(PIXEL_MEAN_RGB, device=pixels_rgb.device).view(3, 1, 1)
     std = torch.tensor(PIXEL_STD_RGB, device=pixels_rgb.device).view(3, 1, 1)
     return (pixels_rgb.float() - mean) / std
+
+
+def usable_input(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, list[Sample]]:
+    """The network's input (B, 3, 256, 256) from those of the samples whose images can be used.
+
+    Raises ``ConvNeXtPoseCheckError`` (``no-data``) if there is none.
+    """
+    import torch
+
+    crops = list(read_crops(samples, workers=1))
+    usable = [(crop.pixels_rgb, crop.sample) for crop in crops if crop.pixels_rgb is not None]
+    if not usable:
+        names = ", ".join(crop.sample.path.name for crop in crops)
+        raise ConvNeXtPoseCheckError("no-data", f"none of {names} can be decoded")
+    pixels_rgb = np.stack([pixels for pixels, _ in usable])
+    return to_input(torch.from_numpy(pixels_rgb).to(device)), [sample for _, sample in usable]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -162,12 +163,17 @@ def load_dataset(
         )
     limited = limit is not None and limit < len(samples)
     if limit is not None and limited:
-        chosen = np.linspace(0, len(samples) - 1, limit).round().astype(int)
-        samples = [samples[index] for index in chosen]
+        samples = spread(samples, limit)
     return Dataset(
         layout, protocol, boxes, of_protocol, tuple(samples), tuple(excluded), _digest(samples),
         limited,
     )  # fmt: skip
+
+
+def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """As many of the samples, spread evenly over all of them; all, if there are no more."""
+    chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).round().astype(int)
+    return [samples[index] for index in chosen]
 
 
 class _UnusableError(Exception):

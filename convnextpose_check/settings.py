@@ -74,6 +74,7 @@ class Settings:
     results_dir: Path
     limit: int | None
     resume: bool
+    network: str | None
     baseline: Path | None
     baseline_tolerance: float
     embed_images: bool
@@ -313,6 +314,14 @@ OPTIONS = (
         False,
         shown_default="off",
         is_flag=True,
+    ),
+    Option(
+        "network",
+        "judge this network and not the suite's own: a function package.module:factory that is"
+        " called with a variant's name, or exported files such as exports/{variant}.onnx",
+        _text,
+        shown_default="the suite's own",
+        metavar="WHICH",
     ),
     Option(
         "baseline",

@@ -7,6 +7,7 @@ evaluation that fails do not repeat it.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -20,7 +21,17 @@ from convnextpose_check.checks import check_holds_variant
 from convnextpose_check.devices import check_precision, use_exact_float32, working_device
 from convnextpose_check.discovery import GIVE_CHECKPOINTS, CheckpointFiles
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation import Evaluation
+from convnextpose_check.evaluation import Evaluation, Network
+from convnextpose_check.foreign import (
+    ForeignNetwork,
+    bad_network,
+    built_module,
+    exported_digest,
+    exported_network,
+    is_exported,
+    load_weights,
+    takes_weights,
+)
 from convnextpose_check.human36m import Dataset, DatasetFacts, load_dataset
 from convnextpose_check.joint_evaluation import Candidate, JointEvaluation, Outcomes
 from convnextpose_check.layout import GIVE_ROOT
@@ -35,6 +46,7 @@ from convnextpose_check.verdicts import Judgement, judge
 
 if TYPE_CHECKING:
     import torch
+    from torch.nn import Module
 
     from convnextpose_check.network import ConvNeXtPose
 
@@ -143,6 +155,32 @@ class Subject:
         return build_network(architecture, self.state(variant), self.device())
 
     @_once
+    def module(self, variant: str) -> Module:
+        """What parameters and multiply-adds are counted on: the network, or the user's own."""
+        specification = self.settings.network
+        if specification is None or is_exported(specification):
+            return self.network(variant)
+        architecture = self.catalogue[variant].architecture
+        module = built_module(specification, variant).to(self.device()).eval()
+        if takes_weights(module, architecture):
+            check_holds_variant(self.catalogue[variant], self.checkpoint(variant), self.catalogue)
+            load_weights(module, self.state(variant))
+        return module
+
+    @_once
+    def judged_network(self, variant: str) -> Network:
+        """What is evaluated: the network rearranged for speed, or the one of ``--network``."""
+        from convnextpose_check.fast_network import FastConvNeXtPose
+
+        specification = self.settings.network
+        if specification is None:
+            return FastConvNeXtPose(self.network(variant))
+        architecture = self.catalogue[variant].architecture
+        if is_exported(specification):
+            return exported_network(specification, variant, architecture, self.device())
+        return ForeignNetwork(self.module(variant), architecture, specification)
+
+    @_once
     def dataset(self) -> Dataset:
         """The test samples."""
         root = self.sources().dataset_root
@@ -202,22 +240,34 @@ class Subject:
 
         from convnextpose_check.fast_network import FastConvNeXtPose
 
-        dataset, device, plain = self.dataset(), self.device(), self.network(variant)
+        dataset, device = self.dataset(), self.device()
         settings = {
             "flip": self.settings.flip,
             "device": str(device),
             "network": msgspec.to_builtins(self.catalogue[variant].architecture),
             "precision": self.settings.precision,
+            "foreign": self._foreign_digest(variant),
         }
-        network = exact = FastConvNeXtPose(plain)
+        network = exact = self.judged_network(variant)
         if self.settings.precision == "fp16":
-            network = FastConvNeXtPose(plain, torch.half)
+            if self.settings.network is not None:
+                raise bad_network(self.settings.network, "it cannot be judged in fp16")
+            network = FastConvNeXtPose(self.network(variant), torch.half)
         return Candidate(
             network,
             None if self.settings.precision == "fp32" else exact,
             evaluation_key(self.checkpoint(variant).sha256, dataset, settings),
             self.settings.results_dir / KEPT_FOLDER / f"{self.name}_{variant}.npz",
         )
+
+    def _foreign_digest(self, variant: str) -> str | None:
+        """What tells a network of ``--network`` from any other; code is never the same twice."""
+        specification = self.settings.network
+        if specification is None:
+            return None
+        if is_exported(specification):
+            return exported_digest(specification, variant)
+        return uuid.uuid4().hex
 
     def _say(self, text: str) -> None:
         if self._progress_stream is not None:

@@ -15,6 +15,8 @@ from convnextpose_check.verdicts import TOLERANCES_MM, Judgement
 from tests.validation.recording import Obtained
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from convnextpose_check.network import ConvNeXtPose
 
 
@@ -89,6 +91,12 @@ def checkpoint(subject: Subject, variant: Variant) -> Checkpoint:
 def network(subject: Subject, variant: Variant) -> ConvNeXtPose:
     """The variant's network on the device, with the checkpoint's weights."""
     return subject.network(variant.name)
+
+
+@pytest.fixture
+def module(subject: Subject, variant: Variant) -> Module:
+    """What is counted: the network, or the user's own."""
+    return subject.module(variant.name)
 
 
 @pytest.fixture

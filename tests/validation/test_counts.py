@@ -19,19 +19,21 @@ from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from convnextpose_check.network import ConvNeXtPose
 
 
-def test_parameter_count(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
-    obtained(check_parameter_count(variant, network), variant.parameters)
+def test_parameter_count(variant: Variant, module: Module, obtained: Obtained) -> None:
+    obtained(check_parameter_count(variant, module), variant.parameters)
 
 
-def test_state_element_count(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
-    obtained(check_state_element_count(variant, network), variant.state_elements)
+def test_state_element_count(variant: Variant, module: Module, obtained: Obtained) -> None:
+    obtained(check_state_element_count(variant, module), variant.state_elements)
 
 
-def test_multiply_adds(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
-    obtained(check_multiply_adds(variant, network), variant.multiply_adds)
+def test_multiply_adds(variant: Variant, module: Module, obtained: Obtained) -> None:
+    obtained(check_multiply_adds(variant, module), variant.multiply_adds)
 
 
 def test_heatmap_grid(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
@@ -39,14 +41,14 @@ def test_heatmap_grid(variant: Variant, network: ConvNeXtPose, obtained: Obtaine
 
 
 @pytest.mark.figure("parameters_millions")
-def test_paper_parameters(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
+def test_paper_parameters(variant: Variant, module: Module, obtained: Obtained) -> None:
     figure = variant.paper.parameters_millions
-    millions = check_paper_parameters(variant, parameter_count(network))
+    millions = check_paper_parameters(variant, parameter_count(module))
     obtained(millions, figure and figure.value, "M")
 
 
 @pytest.mark.figure("gmacs")
-def test_paper_gmacs(variant: Variant, network: ConvNeXtPose, obtained: Obtained) -> None:
+def test_paper_gmacs(variant: Variant, module: Module, obtained: Obtained) -> None:
     figure = variant.paper.gmacs
-    gmacs = check_paper_gmacs(variant, multiply_add_count(network))
+    gmacs = check_paper_gmacs(variant, multiply_add_count(module))
     obtained(gmacs, figure and figure.value, "GMACs")

@@ -6,37 +6,34 @@ from typing import TYPE_CHECKING
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from convnextpose_check.crops import read_crops, to_input
+from convnextpose_check.crops import usable_input
 from convnextpose_check.devices import device_title, synchronise
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import predict
 from convnextpose_check.subjects import Subject
+from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
 
 if TYPE_CHECKING:
-    from convnextpose_check.network import ConvNeXtPose
+    from torch import Tensor
 
 BATCH = 4
 ROUNDS = 3
 
 
 def test_throughput(
-    subject: Subject, network: ConvNeXtPose, benchmark: BenchmarkFixture, obtained: Obtained
+    subject: Subject, variant: Variant, benchmark: BenchmarkFixture, obtained: Obtained
 ) -> None:
-    """One batch of the subject's own crops through the network, both passes of the flip test."""
-    import numpy as np
-    import torch
-
+    """One batch of the subject's own crops through the judged network, both passes of the flip."""
     device = subject.device()
-    crops = list(read_crops(subject.dataset().samples[:BATCH], workers=1))
-    pixels_rgb = [crop.pixels_rgb for crop in crops if crop.pixels_rgb is not None]
-    if not pixels_rgb:
+    try:
+        network = subject.judged_network(variant.name)
+        batch, _ = usable_input(subject.dataset().samples[:BATCH], device)
+    except ConvNeXtPoseCheckError:
         benchmark(lambda: None)  # pytest-benchmark warns of a fixture that was not used
-        names = ", ".join(crop.sample.path.name for crop in crops)
-        raise ConvNeXtPoseCheckError("no-data", f"none of {names} can be decoded")
-    batch = to_input(torch.from_numpy(np.stack(pixels_rgb)).to(device))
+        raise
 
-    def forward() -> torch.Tensor:
+    def forward() -> Tensor:
         cells_xyz = predict(network, batch, flip=True)
         synchronise(device)
         return cells_xyz
