@@ -38,6 +38,7 @@ def test_defaults_are_those_of_the_authors_evaluation() -> None:
         ("results_dir", "/out", Path("/out")),
         ("limit", "100", 100),
         ("resume", "1", True),
+        ("network", "package.module:build", "package.module:build"),
         ("baseline", "old.json", Path("old.json")),
         ("baseline_tolerance", "0.5", 0.5),
         ("embed_images", "1", True),
