@@ -172,9 +172,12 @@ def never(*_: object) -> None:
 
 
 MEASURE = """
-import json, resource, sys
+import json, sys, time
 from pathlib import Path
+from convnextpose_check.annotations import SubjectFiles
+from convnextpose_check.layout import find_layout
 root = Path(sys.argv[2])
+begun = time.perf_counter()
 if sys.argv[1] == "json":
     for subject in (9, 11):
         loaded = [
@@ -182,14 +185,15 @@ if sys.argv[1] == "json":
             for part in ("data", "camera", "joint_3d")
         ]
 else:
-    from convnextpose_check.annotations import SubjectFiles
-    from convnextpose_check.layout import find_layout
     layout = find_layout(root, (9, 11))
     for subject in (9, 11):
         files = SubjectFiles(layout, subject, 64)
         frames = [files.joints_world_mm(image) for image, _ in files.test_frames()]
         assert len(frames) == 4320, len(frames)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+seconds = time.perf_counter() - begun
+# Not getrusage: its peak is that of the process that started this one, if that was higher.
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(peak.split()[1], seconds)
 """
 
 

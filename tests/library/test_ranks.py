@@ -40,9 +40,10 @@ def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def arguments(inputs: Path, results: Path) -> list[str]:
     return [
-        "tests/validation/test_errors.py", "-m", "gpu", "-q", "--device=cpu", "--batch-size=2",
-        "-p", "no:cacheprovider", f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
-        f"--variants-file={inputs / 'own.json'}", f"--results-dir={results}",
+        "tests/validation/test_errors.py", "-m", "gpu", "-q", "-p", "no:cacheprovider",
+        "--device=cpu", "--batch-size=2", f"--h36m-root={inputs / 'h36m'}",
+        f"--checkpoints={inputs}", f"--variants-file={inputs / 'own.json'}",
+        f"--results-dir={results}",
     ]  # fmt: skip
 
 
