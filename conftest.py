@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import pytest
 
@@ -19,6 +19,7 @@ from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import CAMERAS_FILE, read_record, setting_name
 from convnextpose_check.outputs import REPORT_FILE, Outputs, set_aside_earlier
 from convnextpose_check.pages.html import STYLE_SHEET, judged_subject
+from convnextpose_check.ranks import Ranks
 from convnextpose_check.recording import check_record, complete_properties, subject_of
 from convnextpose_check.session import SESSION, Session
 from convnextpose_check.settings import OPTIONS, Settings, read_settings
@@ -45,28 +46,64 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     given = {option.field: config.getoption(option.field) or () for option in OPTIONS}
-    screen = _screen(config)
+    ranks = Ranks() if hasattr(config, "workerinput") else Ranks.of_environment()
+    screen = None if ranks.helps else _screen(config)
     try:
         settings = read_settings(given)
-        published = _published(settings, screen)
+        published = _published(settings, screen, ranks)
         for name in settings.variants or ():
             published.catalogue[name]
         baseline = None
         if settings.baseline is not None:
             baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)
     except ConvNeXtPoseCheckError as error:
+        if ranks.helps:  # rank 0 makes the same mistake, and tells it
+            _vanish(pytest.ExitCode.USAGE_ERROR)
         raise pytest.UsageError(str(error)) from None
     config.stash[SESSION] = Session(
         settings,
-        {"published": Benchmark(published), "miniature": Benchmark(_miniature(settings, screen))},
+        {
+            "published": Benchmark(published),
+            "miniature": Benchmark(_miniature(settings, screen, ranks)),
+        },
         baseline,
+        ranks,
     )
+    _meet(ranks, config)
     if not config.option.collectonly and not hasattr(config, "workerinput"):
         try:
             config.add_cleanup(hold_folder(settings.results_dir).close)
             _prepare_report(config, settings)
         except ConvNeXtPoseCheckError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def _meet(ranks: Ranks, config: pytest.Config) -> None:
+    """Where torchrun has started several processes, let rank 0 test and the others help it."""
+    if config.option.collectonly or config.option.help:
+        if ranks.helps:
+            _vanish(pytest.ExitCode.OK)
+        return
+    session = config.stash[SESSION]
+    subjects: dict[str, Subject] = {
+        name: benchmark.subject for name, benchmark in session.benchmarks.items()
+    }
+    try:
+        ranks.join()
+        if ranks.helps:
+            ranks.help(lambda order: subjects[order.subject].help(order))
+    except ConvNeXtPoseCheckError as error:
+        if ranks.helps:
+            _vanish(pytest.ExitCode.INTERNAL_ERROR)
+        raise pytest.UsageError(str(error)) from None
+    if ranks.helps:
+        _vanish(pytest.ExitCode.OK)
+    config.add_cleanup(ranks.end)
+
+
+def _vanish(code: pytest.ExitCode) -> NoReturn:
+    """End a process that only helped: pytest would say something about any other way out."""
+    os._exit(code)
 
 
 def _screen(config: pytest.Config) -> TextIO | None:
@@ -76,7 +113,7 @@ def _screen(config: pytest.Config) -> TextIO | None:
     return os.fdopen(os.dup(2), "w", buffering=1)
 
 
-def _published(settings: Settings, screen: TextIO | None) -> Subject:
+def _published(settings: Settings, screen: TextIO | None, ranks: Ranks) -> Subject:
     catalogue = read_catalogue(settings.variants_file)
 
     def reference(variant: str) -> Figure | None:
@@ -84,11 +121,11 @@ def _published(settings: Settings, screen: TextIO | None) -> Subject:
 
     sources = Sources(settings.h36m_root, settings.checkpoints)
     return Subject(
-        "published", settings, catalogue, read_facts(), lambda: sources, reference, screen
+        "published", settings, catalogue, read_facts(), lambda: sources, reference, screen, ranks
     )
 
 
-def _miniature(settings: Settings, screen: TextIO | None) -> Subject:
+def _miniature(settings: Settings, screen: TextIO | None, ranks: Ranks) -> Subject:
     record = read_record(FIXTURES)
 
     def find_sources() -> Sources:
@@ -100,8 +137,9 @@ def _miniature(settings: Settings, screen: TextIO | None) -> Subject:
         return record.reference(setting, variant)
 
     return Subject(
-        "miniature", settings, read_catalogue(), record.dataset, find_sources, reference, screen
-    )
+        "miniature", settings, read_catalogue(), record.dataset, find_sources, reference, screen,
+        ranks,
+    )  # fmt: skip
 
 
 def _prepare_report(config: pytest.Config, settings: Settings) -> None:

@@ -13,18 +13,13 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from convnextpose_check.annotations import (
-    Annotation,
-    Image,
-    RootNetEntry,
-    SubjectFiles,
-    read_json,
-    read_rootnet,
-)
+from convnextpose_check.annotations import RootNetEntry, SubjectFiles, read_rootnet
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.folders import is_file
 from convnextpose_check.geometry import Array, Camera, square_box, with_thorax, world_to_camera
+from convnextpose_check.json_files import read_json
 from convnextpose_check.layout import Layout, find_layout
+from convnextpose_check.listing import Annotation, Image
 from convnextpose_check.skeleton import ACTIONS, ROOT
 from convnextpose_check.variants import Protocol
 
@@ -148,8 +143,8 @@ def load_dataset(
     samples: list[Sample] = []
     excluded: list[Exclusion] = []
     for subject in of_protocol.subjects:
-        files = SubjectFiles(layout, subject)
-        for image, annotation in files.test_frames(facts.frame_stride):
+        files = SubjectFiles(layout, subject, facts.frame_stride)
+        for image, annotation in files.test_frames():
             try:
                 samples.append(_sample(layout, files, image, annotation, rootnet))
             except _UnusableError as reason:

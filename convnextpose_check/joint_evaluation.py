@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import Evaluation, Network
 from convnextpose_check.human36m import Dataset
 from convnextpose_check.one_pass import Contestant, Plan, run_pass
+from convnextpose_check.ranks import Answers, Order, Ranks
 from convnextpose_check.resume import (
     keep_evaluation,
     keep_tally,
@@ -24,6 +25,7 @@ from convnextpose_check.tally import Tally
 if TYPE_CHECKING:
     import torch
 
+Failures = dict[str, ConvNeXtPoseCheckError]
 Outcomes = dict[str, Evaluation | ConvNeXtPoseCheckError]
 Bar = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
@@ -48,7 +50,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class JointEvaluation:
-    """How variants are evaluated; ``bar`` shows progress over a number of images."""
+    """How variants are evaluated; ``bar`` shows progress over a number of images.
+
+    Where several processes share the run, each measures its share of the batches.
+    """
 
     dataset: Dataset
     device: torch.device
@@ -59,6 +64,8 @@ class JointEvaluation:
     resume: bool
     bar: Bar
     say: Callable[[str], None]
+    ranks: Ranks = field(default_factory=Ranks)
+    subject: str = ""
 
     def outcomes(self, candidates: Mapping[str, Candidate]) -> Outcomes:
         """Evaluation or error of each variant; one that fails does not take others with it.
@@ -84,7 +91,11 @@ class JointEvaluation:
                 for name, candidate in candidates.items():
                     keep_tally(tallies[name], self._begun_key(candidate), candidate.partial_file)
 
-        failures = self.measure(candidates, tallies, keep)
+        try:
+            failures = self._shared(candidates, tallies, keep)
+        except ConvNeXtPoseCheckError as error:  # another process is lost, but not what is here
+            keep()
+            return dict.fromkeys(candidates, error)
         outcomes: Outcomes = {}
         for name, candidate in candidates.items():
             try:
@@ -98,13 +109,44 @@ class JointEvaluation:
             candidate.partial_file.unlink(missing_ok=True)
         return outcomes
 
-    def measure(
+    def _shared(
         self,
         candidates: Mapping[str, Candidate],
         tallies: Mapping[str, Tally],
         keep: Callable[[], None],
-    ) -> dict[str, ConvNeXtPoseCheckError]:
-        """Measure what the tallies lack; returns the errors of the variants that failed."""
+    ) -> Failures:
+        """Measure what the tallies lack together with the other ranks; returns who failed."""
+        self.ranks.order(Order(self.subject, {n: tally.done for n, tally in tallies.items()}))
+        try:
+            failures = self._measured_here(candidates, tallies, keep)
+        except BaseException:
+            self.ranks.leave()  # the others must not wait for what will never come
+            raise
+        for answers in self.ranks.answers():
+            for name, answer in answers.items():
+                if isinstance(answer, ConvNeXtPoseCheckError):
+                    failures.setdefault(name, answer)
+                else:
+                    tallies[name].add(answer)
+        return failures
+
+    def help(self, candidates: Mapping[str, Candidate], order: Order) -> Answers:
+        """Measure this rank's share of what rank 0 has ordered, of the candidates there are."""
+        tallies = {}
+        for name, done in order.done.items():
+            tallies[name] = Tally.empty(len(done), self.batch_size)
+            tallies[name].done |= done
+        failures = self._measured_here(candidates, tallies, lambda: None)
+        for name, tally in tallies.items():
+            tally.done &= ~order.done[name]
+        return {name: failures.get(name, tallies[name]) for name in candidates}
+
+    def _measured_here(
+        self,
+        candidates: Mapping[str, Candidate],
+        tallies: Mapping[str, Tally],
+        keep: Callable[[], None],
+    ) -> Failures:
         contestants = {
             name: Contestant(
                 candidate.network, tallies[name], self.flip, self.precision, candidate.exact,
@@ -112,7 +154,7 @@ class JointEvaluation:
             )
             for name, candidate in candidates.items()
         }  # fmt: skip
-        plan = Plan.of(tallies.values(), self.batch_size)
+        plan = Plan.of(tallies.values(), self.batch_size, self.ranks.rank, self.ranks.count)
         with self.bar(sum(map(len, plan.batches))) as advance:
             return run_pass(
                 contestants, self.dataset, self.device, plan, self.workers, advance, keep

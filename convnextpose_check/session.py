@@ -11,6 +11,7 @@ from convnextpose_check.baseline import Baseline
 from convnextpose_check.benchmark import Benchmark
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.gate import Gate
+from convnextpose_check.ranks import Ranks
 from convnextpose_check.results import CheckRecord, Results
 from convnextpose_check.settings import Settings
 from convnextpose_check.subjects import SubjectName
@@ -28,6 +29,7 @@ class Session:
     settings: Settings
     benchmarks: dict[SubjectName, Benchmark]
     baseline: Baseline | None = None
+    ranks: Ranks = field(default_factory=Ranks)
     checks: dict[SubjectName, dict[str, CheckRecord]] = field(
         default_factory=lambda: {"published": {}, "miniature": {}}
     )

@@ -38,6 +38,7 @@ from convnextpose_check.layout import GIVE_ROOT
 from convnextpose_check.models import build_network, modern_state
 from convnextpose_check.outputs import KEPT_FOLDER
 from convnextpose_check.progress import progress_bar
+from convnextpose_check.ranks import Answers, Order, Ranks
 from convnextpose_check.resume import evaluation_key
 from convnextpose_check.settings import Settings
 from convnextpose_check.snapshots import write_snapshot
@@ -97,6 +98,7 @@ class Subject:
         find_sources: Callable[[], Sources],
         reference: Callable[[str], Figure | None],
         progress_stream: TextIO | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -105,6 +107,7 @@ class Subject:
         self.reference = reference
         self._find_sources = find_sources
         self._progress_stream = progress_stream
+        self._ranks = ranks or Ranks()
         self._outcomes: dict[tuple[str, ...], Any] = {}
         self._evaluations: Outcomes = {}
         self.wanted: tuple[str, ...] = ()
@@ -119,7 +122,8 @@ class Subject:
         """The device that the settings name, proved to work."""
         use_exact_float32()
         default = "cuda" if self.name == "published" else "cpu"
-        device = working_device(self.settings.device or default)
+        name = self._ranks.device_name(self.settings.device or default)
+        device = working_device(name)
         check_precision(self.settings.precision, device)
         return device
 
@@ -219,6 +223,19 @@ class Subject:
             outcomes |= self.joint_evaluation(list(candidates)).outcomes(candidates)
         return outcomes
 
+    def help(self, order: Order) -> Answers:
+        """Measure this process's share of what rank 0 has ordered."""
+        answers: Answers = {}
+        candidates: dict[str, Candidate] = {}
+        for variant in order.done:
+            try:
+                candidates[variant] = self._candidate(variant)
+            except ConvNeXtPoseCheckError as error:
+                answers[variant] = error
+        if candidates:
+            answers |= self.joint_evaluation(list(candidates)).help(candidates, order)
+        return answers
+
     def joint_evaluation(self, variants: Sequence[str]) -> JointEvaluation:
         """How variants are evaluated under the run's settings."""
         device, settings = self.device(), self.settings
@@ -233,6 +250,8 @@ class Subject:
             settings.resume,
             lambda images: progress_bar(self._progress_stream, title, images),
             self._say,
+            self._ranks,
+            self.name,
         )
 
     def _candidate(self, variant: str) -> Candidate:

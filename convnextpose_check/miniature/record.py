@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from convnextpose_check.annotations import read_json
 from convnextpose_check.discovery import CheckpointFiles
 from convnextpose_check.files import write_text
 from convnextpose_check.human36m import BoxSource, DatasetFacts, load_dataset
+from convnextpose_check.json_files import read_json
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.models import build_network, modern_state
 from convnextpose_check.one_pass import evaluate

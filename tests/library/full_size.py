@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convnextpose_check.annotations import Image, SubjectFiles
+from convnextpose_check.annotations import SubjectFiles
 from convnextpose_check.counting import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.human36m import DatasetFacts
 from convnextpose_check.keymap import with_prefix
 from convnextpose_check.layout import PARTS, annotation_name, find_layout
+from convnextpose_check.listing import Image
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.skeleton import ACTIONS
 from convnextpose_check.variants import Architecture
@@ -33,10 +34,10 @@ def write_full_size(miniature: Path, facts: DatasetFacts, root: Path) -> None:
     next_id = 1
     (root / "annotations").mkdir(parents=True)
     for subject in (9, 11):
-        files = SubjectFiles(layout, subject)
+        files = SubjectFiles(layout, subject, facts.frame_stride)
         templates = {
             image.action_idx: (image, annotation)
-            for image, annotation in files.test_frames(64)
+            for image, annotation in files.test_frames()
             if annotation is not None
         }
         images: list[dict[str, Any]] = []

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 import pytest
 
-from convnextpose_check.annotations import read_json
 from convnextpose_check.crops import read_crop, to_input
 from convnextpose_check.geometry import Camera, camera_to_image, world_to_camera
 from convnextpose_check.human36m import Dataset, load_dataset
+from convnextpose_check.json_files import read_json
 from convnextpose_check.miniature import build
 from convnextpose_check.miniature.body import SUBJECT_LOOKS
 from convnextpose_check.miniature.build import Miniature, cached_miniature

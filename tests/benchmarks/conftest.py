@@ -1,0 +1,144 @@
+"""What the benchmarks share: the device, its measured peak, and a table of what came out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from convnextpose_check.devices import device_title, synchronise, use_exact_float32
+from convnextpose_check.discovery import CheckpointFiles
+from convnextpose_check.human36m import Dataset, load_dataset
+from convnextpose_check.miniature.build import Miniature
+from convnextpose_check.miniature.record import read_record
+from convnextpose_check.models import build_network, modern_state
+from convnextpose_check.session import SESSION
+from convnextpose_check.variants import Catalogue
+
+if TYPE_CHECKING:
+    import torch
+
+    from convnextpose_check.network import ConvNeXtPose
+
+HERE = Path(__file__).parent
+SAMPLES = 40
+"""Of the miniature's 120, spread evenly, unless --limit says otherwise."""
+
+PEAK_SIDE = 2048
+COPIED_BYTES = 2**28
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Time what the device does, not how soon it is told."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.benchmark(timer=synchronised_time))
+
+
+def chosen_device(config: pytest.Config) -> torch.device:
+    """That of --device, or a GPU where there is one."""
+    import torch
+
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(config.stash[SESSION].settings.device or default)
+
+
+def synchronised_time() -> float:
+    """Seconds, after all that any GPU was given is done."""
+    import torch
+
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+@pytest.fixture(scope="session")
+def device(pytestconfig: pytest.Config) -> torch.device:
+    use_exact_float32()
+    return chosen_device(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def networks(
+    miniature: Miniature, catalogue: Catalogue, device: torch.device
+) -> Callable[[str], ConvNeXtPose]:
+    """The miniature's plain networks by name."""
+    files = CheckpointFiles([miniature.checkpoints], catalogue)
+
+    @cache
+    def load(name: str) -> ConvNeXtPose:
+        state = modern_state(files.load(name).network)
+        return build_network(catalogue[name].architecture, state, device)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def read_dataset(
+    miniature: Miniature, fixtures: Path, pytestconfig: pytest.Config
+) -> Callable[[], Dataset]:
+    """Read the annotations of the samples to measure on."""
+    limit = pytestconfig.stash[SESSION].settings.limit or SAMPLES
+    facts = read_record(fixtures).dataset
+    return lambda: load_dataset(miniature.dataset, facts, limit=limit)
+
+
+@pytest.fixture(scope="session")
+def peak(device: torch.device) -> float:
+    """Multiply-adds a second of a large float32 product, the best of several."""
+    import torch
+
+    square = torch.ones(PEAK_SIDE, PEAK_SIDE, device=device)
+    return PEAK_SIDE**3 / shortest(lambda: square @ square, device)
+
+
+def shortest(work: Callable[[], object], device: torch.device, rounds: int = 10) -> float:
+    """The seconds of the quickest of several times, after one to warm up."""
+    taken = []
+    for _ in range(rounds + 1):
+        synchronise(device)
+        begun = time.perf_counter()
+        work()
+        synchronise(device)
+        taken.append(time.perf_counter() - begun)
+    return min(taken[1:])
+
+
+def pytest_benchmark_update_machine_info(
+    config: pytest.Config, machine_info: dict[str, Any]
+) -> None:
+    """Name the card and the threads; a saved run is worth little without them."""
+    import torch
+
+    device = chosen_device(config)
+    source = torch.ones(COPIED_BYTES, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    seconds = shortest(lambda: target.copy_(source), device)
+    machine_info.update(
+        device=device_title(device),
+        torch=torch.__version__,
+        threads=torch.get_num_threads(),
+        gigabytes_per_second=round(2 * COPIED_BYTES / seconds / 1e9, 1),
+    )
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Show what pytest-benchmark's own table leaves out."""
+    session = getattr(config, "_benchmarksession", None)
+    rows = [b for b in session.benchmarks if b.extra_info] if session else []
+    if not rows:
+        return
+    terminalreporter.section("what the benchmarks found")
+    for row in rows:
+        found = "  ".join(f"{key} {_shown(value)}" for key, value in row.extra_info.items())
+        terminalreporter.write_line(f"{row.name.removeprefix('test_'):<34} {found}")
+
+
+def _shown(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"

@@ -1,0 +1,75 @@
+"""The fast network against the plain one: both passes of the flip test, taken in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from convnextpose_check.counting import multiply_add_count
+from convnextpose_check.crops import read_crops, to_input
+from convnextpose_check.evaluation import predict
+from convnextpose_check.human36m import Dataset
+from tests.benchmarks.conftest import synchronised_time
+
+if TYPE_CHECKING:
+    import torch
+
+    from convnextpose_check.network import ConvNeXtPose
+
+ROUNDS = 9
+BEST_BATCH = {"cpu": 4, "cuda": 64}
+
+
+@pytest.mark.parametrize("batch", ["one", "best"])
+@pytest.mark.parametrize("name", ["XS", "S", "M", "L"])
+def test_forward(
+    name: str,
+    batch: str,
+    networks: Callable[[str], ConvNeXtPose],
+    read_dataset: Callable[[], Dataset],
+    device: torch.device,
+    peak: float,
+    benchmark: BenchmarkFixture,
+) -> None:
+    import numpy as np
+    import torch
+
+    from convnextpose_check.fast_network import FastConvNeXtPose
+
+    size = 1 if batch == "one" else BEST_BATCH.get(device.type, 4)
+    samples = (read_dataset().samples * size)[:size]
+    pixels_rgb = [c.pixels_rgb for c in read_crops(samples, 1) if c.pixels_rgb is not None]
+    crops = to_input(torch.from_numpy(np.stack(pixels_rgb)).to(device))
+    plain = networks(name)
+    fast = FastConvNeXtPose(plain)
+    plain_seconds: list[float] = []
+
+    def plain_in_two_passes() -> None:
+        begun = synchronised_time()
+        predict(plain, crops, flip=False)
+        predict(plain, crops.flip(3), flip=False)
+        plain_seconds.append(synchronised_time() - begun)
+
+    plain_in_two_passes()
+    benchmark.pedantic(  # type: ignore[no-untyped-call]
+        lambda: predict(fast, crops, flip=True),
+        setup=plain_in_two_passes,
+        rounds=ROUNDS,
+        warmup_rounds=1,
+    )
+
+    if benchmark.stats is None:  # --benchmark-disable
+        return
+    fast_seconds = benchmark.stats.stats.min  # what else runs only ever adds
+    done = 2 * size * multiply_add_count(plain)
+    benchmark.extra_info.update(
+        {
+            "times as fast": min(plain_seconds[1:]) / fast_seconds,
+            "images/s": size / fast_seconds,
+            "GMAC/s": done / fast_seconds / 1e9,
+            "of the peak": done / fast_seconds / peak,
+        }
+    )

@@ -1,0 +1,52 @@
+"""Reading: crops from image files, and annotation files of real size against json.load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from convnextpose_check.crops import read_crops
+from convnextpose_check.human36m import Dataset
+from tests.library.listed_annotations import write_listed_annotations
+from tests.library.test_listing import MEASURE
+
+
+def test_crops_on_one_core(
+    read_dataset: Callable[[], Dataset], benchmark: BenchmarkFixture
+) -> None:
+    samples = read_dataset().samples
+
+    benchmark.pedantic(lambda: list(read_crops(samples, 1)), rounds=3, warmup_rounds=1)  # type: ignore[no-untyped-call]
+
+    if benchmark.stats is not None:
+        benchmark.extra_info["crops/s"] = len(samples) / benchmark.stats.stats.min
+
+
+def test_annotations_of_real_size(
+    benchmark: BenchmarkFixture, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    write_listed_annotations(tmp_path / "set")
+    rounds: list[tuple[float, ...]] = []
+
+    def measure(what: str) -> list[float]:
+        command = [sys.executable, "-c", MEASURE, what, str(tmp_path / "set")]
+        environment = os.environ | {"PYTHONPATH": str(pytestconfig.rootpath)}
+        result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+        return [float(number) for number in result.stdout.split()]
+
+    benchmark.pedantic(  # type: ignore[no-untyped-call]
+        lambda: rounds.append((*measure("ours"), *measure("json"))), rounds=3
+    )
+
+    shutil.rmtree(tmp_path / "set")
+    memory, seconds, json_memory, json_seconds = map(min, zip(*rounds, strict=True))
+    benchmark.extra_info.update(
+        {"of json.load's time": seconds / json_seconds, "of its memory": memory / json_memory}
+    )

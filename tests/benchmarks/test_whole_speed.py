@@ -1,0 +1,103 @@
+"""The whole validation of four variants, against the Kaggle guide's way of doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from convnextpose_check.crops import read_crops, to_input
+from convnextpose_check.human36m import Dataset
+from convnextpose_check.metrics import joint_errors_mm
+from convnextpose_check.one_pass import Contestant, Plan, run_pass
+from convnextpose_check.session import SESSION
+from convnextpose_check.skeleton import MIRRORED
+from convnextpose_check.tally import Tally
+from tests.benchmarks.conftest import shortest, synchronised_time
+from tests.benchmarks.test_forward_speed import BEST_BATCH
+
+if TYPE_CHECKING:
+    import torch
+
+    from convnextpose_check.network import ConvNeXtPose
+
+VARIANTS = ("XS", "S", "M", "L")
+GUIDES_BATCH = 16
+ROUNDS = 2
+
+
+def test_whole_validation(
+    networks: Callable[[str], ConvNeXtPose],
+    read_dataset: Callable[[], Dataset],
+    device: torch.device,
+    benchmark: BenchmarkFixture,
+    pytestconfig: pytest.Config,
+) -> None:
+    from convnextpose_check.fast_network import FastConvNeXtPose
+
+    workers = pytestconfig.stash[SESSION].settings.workers
+    plain = {name: networks(name) for name in VARIANTS}
+    fast = {name: FastConvNeXtPose(network) for name, network in plain.items()}
+    means_mm: dict[str, list[float]] = {}
+    guide_seconds = []
+
+    def guides_way() -> None:
+        begun = synchronised_time()
+        means_mm["guide"] = [
+            _one_after_another(network, read_dataset(), device, workers)
+            for network in plain.values()
+        ]
+        guide_seconds.append(synchronised_time() - begun)
+
+    def at_once() -> None:
+        dataset = read_dataset()
+        size = BEST_BATCH.get(device.type, 4)
+        tallies = {name: Tally.empty(len(dataset.samples), size) for name in fast}
+        contestants = {n: Contestant(network, tallies[n], flip=True) for n, network in fast.items()}
+        assert not run_pass(contestants, dataset, device, Plan.of(tallies.values(), size), workers)
+        means_mm["ours"] = [float(tally.errors_mm.mean()) for tally in tallies.values()]
+
+    benchmark.pedantic(at_once, setup=guides_way, rounds=ROUNDS)  # type: ignore[no-untyped-call]
+
+    np.testing.assert_allclose(means_mm["ours"], means_mm["guide"], atol=0.02)
+    if benchmark.stats is None:  # --benchmark-disable
+        return
+    samples = read_dataset().samples
+    ours, reading = (
+        benchmark.stats.stats.min,
+        shortest(lambda: list(read_crops(samples, workers)), device, rounds=2),
+    )
+    benchmark.extra_info.update(
+        {
+            "times as fast": min(guide_seconds) / ours,
+            "images/s": len(samples) / ours,
+            "times reading alone": ours / reading,
+        }
+    )
+
+
+def _one_after_another(
+    network: ConvNeXtPose, dataset: Dataset, device: torch.device, workers: int
+) -> float:
+    """One variant in the guide's way: two passes of 16 images, errors at the end."""
+    import torch
+
+    crops = read_crops(dataset.samples, workers)
+    side, grid_whd = network.architecture.heatmap_side, network.architecture.grid_whd
+    errors_mm = []
+    while batch := [crop for crop in islice(crops, GUIDES_BATCH) if crop.pixels_rgb is not None]:
+        pixels = np.stack([crop.pixels_rgb for crop in batch if crop.pixels_rgb is not None])
+        shown = to_input(torch.from_numpy(pixels).to(device))
+        with torch.inference_mode():
+            first, second = network(shown), network(shown.flip(3))
+            second[:, :, 0] = side - second[:, :, 0] - 1
+            cells_xyz = ((first + second[:, MIRRORED]) / 2).cpu().numpy()
+        errors_mm += [
+            joint_errors_mm(cells, crop.sample, grid_whd, dataset.protocol)
+            for cells, crop in zip(cells_xyz, batch, strict=True)
+        ]
+    return float(np.mean(errors_mm))
