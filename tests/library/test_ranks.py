@@ -61,7 +61,8 @@ def start(pytestconfig: pytest.Config) -> Iterator[Start]:
     def start_rank(rank: int, count: int, *command: str) -> subprocess.Popen[str]:
         environment = os.environ | {
             "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
-            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": str(4 // count),
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+            "OMP_NUM_THREADS": str(4 // count),
             "PYTHONPATH": str(pytestconfig.rootpath),
         }  # fmt: skip
         process = subprocess.Popen(
