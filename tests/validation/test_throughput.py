@@ -25,8 +25,8 @@ def test_throughput(
     subject: Subject, variant: Variant, benchmark: BenchmarkFixture, obtained: Obtained
 ) -> None:
     """One batch of the subject's own crops through the judged network, both passes of the flip."""
-    device = subject.device()
     try:
+        device = subject.device()
         network = subject.judged_network(variant.name)
         batch, _ = usable_input(subject.dataset().samples[:BATCH], device)
     except ConvNeXtPoseCheckError:
