@@ -80,12 +80,18 @@ def fetch_missing(
     Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for a place that is not there,
     ``unknown-variant``, ``cannot-write``.
     """
-    work = _Work(catalogue, folder, results_dir, Downloads(tuple(places)), stream)
-    missing = work.look_for([catalogue[name] for name in names])
+    variants = [catalogue[name] for name in names]
+    everywhere = dict.fromkeys([*places, folder])
+
+    def to_look_in() -> tuple[Path, ...]:
+        return tuple(place for place in everywhere if place != folder or is_there(place))
+
+    work = _Work(catalogue, folder, results_dir, stream)
+    missing = work.look_for(variants, to_look_in())
     if missing:
         with work.alone():
-            work.fetch(work.look_for(missing))  # another run may have been at it
-    return work.downloads
+            work.fetch(work.look_for(missing, [folder]))  # another run may have been at it
+    return Downloads(to_look_in(), work.obtained, work.failed)
 
 
 def folder_for(places: Sequence[Path], results_dir: Path) -> Path:
@@ -104,14 +110,12 @@ class _Work:
     catalogue: Catalogue
     folder: Path
     results_dir: Path
-    downloads: Downloads
     stream: TextIO | None
+    obtained: dict[str, Obtained] = field(default_factory=dict)
+    failed: dict[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
 
-    def look_for(self, variants: Sequence[Variant]) -> list[Variant]:
+    def look_for(self, variants: Sequence[Variant], places: Sequence[Path]) -> list[Variant]:
         """Sort into what is there, what cannot be used, and, returned, what is missing."""
-        places = self.downloads.places
-        if self.folder not in places and is_there(self.folder):
-            self.downloads.places = places = (*places, self.folder)
         files = CheckpointFiles(places, self.catalogue)
         found = files.candidates
         missing = []
@@ -121,9 +125,9 @@ class _Work:
                 if checkpoint is None:
                     missing.append(variant)
                 else:
-                    self.downloads.obtained[variant.name] = self._held(variant, checkpoint)
+                    self.obtained[variant.name] = self._held(variant, checkpoint)
             except ConvNeXtPoseCheckError as error:
-                self.downloads.failed[variant.name] = error
+                self.failed[variant.name] = error
         return missing
 
     def _present(self, files: CheckpointFiles, variant: Variant) -> Checkpoint | None:
@@ -148,7 +152,7 @@ class _Work:
                     raise hopeless
                 self._fetch_one(variant)
             except ConvNeXtPoseCheckError as error:
-                self.downloads.failed[variant.name] = error
+                self.failed[variant.name] = error
                 if error.code in HOPELESS:
                     hopeless = error
 
@@ -198,7 +202,7 @@ class _Work:
             obtained = self._held(variant, replace(checkpoint, path=target), fetched_to=temporary)
             if is_there(target):
                 target.replace(target.with_name(target.name + SET_ASIDE))
-        self.downloads.obtained[variant.name] = obtained
+        self.obtained[variant.name] = obtained
 
     def _held(
         self, variant: Variant, checkpoint: Checkpoint, fetched_to: Path | None = None

@@ -96,7 +96,6 @@ def fetch(
             say(f"{file.name}: {error}; trying again in {wait:.0f} s, {left} more times at most")
             time.sleep(wait)
             seconds *= 2
-            on_bytes(0)
     raise AssertionError("the last attempt returns or raises")
 
 

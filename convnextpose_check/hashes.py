@@ -69,9 +69,7 @@ def hold_to_hash(
     remembered = Remembered(variant, checkpoint.sha256)
     try:
         _add(beside, places[beside], remembered)
-    except ConvNeXtPoseCheckError as error:
-        if error.code != "cannot-write":
-            raise
+    except ConvNeXtPoseCheckError:
         _add(far, places[far], remembered)
         return far
     return beside

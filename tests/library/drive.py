@@ -223,6 +223,19 @@ def trickling(data: bytes, seconds: float, pause: float = 0.02) -> Answer:
     return answer
 
 
+def slow(data: bytes, pause: float) -> Answer:
+    """The file, in pieces of half a megabyte."""
+
+    def answer(handler: Handler) -> None:
+        head(handler, len(data))
+        for at in range(0, len(data), 1 << 19):
+            handler.wfile.write(data[at : at + (1 << 19)])
+            handler.wfile.flush()
+            handler.drive.over.wait(pause)
+
+    return answer
+
+
 def endless(handler: Handler) -> None:
     """More and more, of no announced length, up to what a disk can take."""
     handler.send_response(200)

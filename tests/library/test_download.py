@@ -18,7 +18,7 @@ from convnextpose_check.checkpoint import load_checkpoint
 from convnextpose_check.download import folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.variants import Catalogue
-from tests.library.archives import content_of, members_of, saved, unpacked
+from tests.library.archives import content_of, members_of, saved, tarred, unpacked, zipped
 from tests.library.conftest import Fetch
 from tests.library.drive import QUOTA_IN_ONE_LINE, Drive, Handler, page, whole
 from tests.library.read_only import read_only
@@ -137,6 +137,17 @@ def test_other_model_under_the_files_name_is_never_overwritten(
     assert drive.requests == []
 
 
+def test_whatever_else_is_under_the_files_name_is_the_users(
+    fetch: Fetch, drive: Drive, folder: Path
+) -> None:
+    path = folder / "ConvNeXtPose_XS.tar"
+    path.write_bytes(zipped({"holiday.jpg": b"..."}))
+
+    assert fetch("XS").failed["XS"].code == "no-checkpoint"
+    assert path.exists()
+    assert drive.requests == []
+
+
 def test_one_file_that_drive_refuses_does_not_keep_the_others(
     fetch: Fetch, drive: Drive, folder: Path
 ) -> None:
@@ -169,10 +180,12 @@ def test_size_that_is_off_by_more_than_half_a_percent_is_a_warning(
 def test_size_of_a_repacked_file_is_its_own(
     fetch: Fetch, folder: Path, archives: dict[str, bytes]
 ) -> None:
-    unpacked(members_of(archives["XS"]), folder / "ConvNeXtPose_XS")
-    (folder / "ConvNeXtPose_XS" / "notes.txt").write_text("more" * 1000)
+    (folder / "a.tar").write_bytes(tarred({"ConvNeXtPose_XS.pth": archives["XS"], "b": bytes(999)}))
 
-    assert fetch("XS").obtained["XS"].warning is None
+    got = fetch("XS").obtained["XS"]
+
+    assert got.path.name == "a.tar"
+    assert got.warning is None
 
 
 Usage = namedtuple("Usage", "total used free")

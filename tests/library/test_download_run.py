@@ -56,13 +56,15 @@ def test_command_says_what_was_there_and_what_was_fetched(
 def test_command_fails_where_one_is_not_there_in_the_end(
     command: list[str], drive: Drive, shared: Catalogue, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    drive.answer(str(shared["S"].checkpoint.drive_id), page(QUOTA_IN_ONE_LINE))
+    for name in ("S", "L"):
+        drive.answer(str(shared[name].checkpoint.drive_id), page(QUOTA_IN_ONE_LINE))
 
     assert main(command) == 2
 
     said = capsys.readouterr()
-    assert [line[:2] for line in said.out.splitlines()[::2]] == ["XS", "M:", "L:"]
-    assert "S: [drive-quota] ConvNeXtPose_S.tar was not downloaded" in said.err
+    assert [line[:2] for line in said.out.splitlines()[::2]] == ["XS", "M:"]
+    for name in ("S", "L"):
+        assert f"\n{name}: [drive-quota] ConvNeXtPose_{name}.tar was not downloaded" in said.err
     assert "Traceback" not in said.err
 
 

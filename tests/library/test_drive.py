@@ -7,14 +7,18 @@ import io
 import re
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from convnextpose_check import drive as fetching
 from convnextpose_check.download import fetch_missing
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.variants import Catalogue
+from tests.library.archives import content_of, saved
 from tests.library.conftest import Fetch
+from tests.library.deferred import Deferred
 from tests.library.drive import (
     ASKED,
     GIVEN,
@@ -32,10 +36,16 @@ from tests.library.drive import (
     endless,
     page,
     sent_to_sign_in,
+    slow,
     stalled,
     trickling,
     whole,
 )
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
 
 PATIENCE = 5.0
 """Seconds after which a slow answer is whole after all, for code that waits too long."""
@@ -338,15 +348,41 @@ def test_nobody_at_drives_address_is_no_internet(fetch: Fetch, drive: Drive) -> 
     assert refusal(fetch).code == "no-internet"
 
 
-def test_progress_shows_the_bytes_and_the_time_left(
-    fetch: Fetch, drive: Drive, data: bytes, file_id: str, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def large(shared: Catalogue) -> bytes:
+    """An archive that gdown takes several pieces for, with an optimizer as the authors' have."""
+    content = content_of(shared["XS"].architecture)
+    content["optimizer"] = {"state": {0: torch.zeros(800_000)}}
+    return saved(content)
+
+
+def test_slow_connection_that_moves_is_not_ended(
+    fetch: Fetch, drive: Drive, large: bytes, file_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It takes longer than it may stand still."""
+    monkeypatch.setattr(fetching, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(fetching, "MOST_TIMES_EXPECTED", 1000)
+    drive.answer(file_id, slow(large, pause=0.15))
+
+    assert fetch("XS").obtained["XS"].path.read_bytes() == large
+
+
+def test_progress_shows_the_bytes_and_the_time_left(
+    drive: Drive, large: bytes, shared: Catalogue, file_id: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The bar goes back where a download begins anew, and ends where the file ends."""
     monkeypatch.setattr("convnextpose_check.progress.LOG_SECONDS", 0.0)
-    drive.answer(file_id, cut_off(data), whole(data))
+    facts = replace(shared["XS"].checkpoint, bytes=len(large))
+    catalogue = replace(shared, variants=(replace(shared["XS"], checkpoint=facts),))
+    drive.answer(file_id, cut_off(large), whole(large))
     log = io.StringIO()
 
-    fetch("XS", stream=log)
+    fetch_missing([], tmp_path, catalogue, ["XS"], tmp_path / "output", log)
 
     lines = [line for line in log.getvalue().splitlines() if "ConvNeXtPose_XS.tar:" in line]
-    assert re.search(r"100%.*<.*B/s", lines[-1])
-    assert not any(re.search(r"(1[1-9]|[2-9]\d)\d%", line) for line in lines)
+    shares = [int(found[1]) for line in lines if (found := re.search(r" (\d+)%", line))]
+    assert shares[-1] == max(shares) == 100
+    assert len(set(shares)) > 5
+    assert sorted(shares) != shares
+    assert re.search(r"3\.2\dM/3\.2\dM .*<.*B/s", lines[-1])

@@ -94,7 +94,7 @@ def test_file_that_takes_the_place_of_one_that_is_gone_is_held_to_it(
 
     assert hold(renamed, shared, output) == lock
     renamed.write_bytes(swapped)
-    with pytest.raises(CheckFailedError, match="of its first use as ConvNeXtPose_XS"):
+    with pytest.raises(CheckFailedError, match=r"of its first use as ConvNeXtPose_XS\.tar"):
         hold(renamed, shared, output)
 
 
@@ -163,7 +163,8 @@ def test_wrong_file_is_not_remembered(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"files": 1}', b'{"files": {"a": {"sha256": "b"}}}', b"\xff"]
+    "content",
+    [b"", b"{", b'{"files": 1}', b'{"files": {"a": {"sha256": "b"}}}', b'{"about": "\xff"}'],
 )
 def test_lock_that_cannot_be_read_is_told_and_left_alone(
     content: bytes, file: Path, shared: Catalogue, output: Path
