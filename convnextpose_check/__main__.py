@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from convnextpose_check.commands import export, report
+from convnextpose_check.commands import download, export, report
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
-COMMANDS = {"report": report, "export": export}
+COMMANDS = {"download": download, "report": report, "export": export}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -23,16 +24,27 @@ CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".zip", ".tgz", ".gz")
 _DECORATION = re.compile(r"( ?\(\d+\)|\.\w+)+$")
 
 GIVE_CHECKPOINTS = (
-    "Give the folder or the files that hold the authors' four downloads with --checkpoints"
+    "Give the folder or the files that hold the authors' four downloads with --checkpoints, or"
+    " fetch them with --download"
 )
 
 
 class CheckpointFiles:
-    """The checkpoints below the given files and folders."""
+    """The checkpoints below the given files and folders.
 
-    def __init__(self, places: Sequence[Path], catalogue: Catalogue) -> None:
+    ``refused`` has what is known to keep a variant from being loaded, such as a download that
+    failed.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Path],
+        catalogue: Catalogue,
+        refused: Mapping[str, ConvNeXtPoseCheckError] = MappingProxyType({}),
+    ) -> None:
         self.places = tuple(places)
         self.catalogue = catalogue
+        self.refused = refused
 
     @cached_property
     def candidates(self) -> tuple[Path, ...]:
@@ -58,8 +70,10 @@ class CheckpointFiles:
 
         The same weights may be there more than once, in whatever container. Raises
         ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for none, ``several-files`` for files that
-        differ, and whatever ``load_checkpoint`` raises.
+        differ, what ``refused`` has, and whatever ``load_checkpoint`` raises.
         """
+        if variant in self.refused:
+            raise self.refused[variant]
         claimed = [path for path in self.candidates if self.claim(path) == variant]
         loaded = [load_checkpoint(path) for path in claimed] or self._by_content(variant)
         if len(loaded) > 1 and len({_content_digest(checkpoint) for checkpoint in loaded}) > 1:

@@ -52,9 +52,25 @@ def hold_folder(folder: Path) -> IO[str]:
 
     Raises ``ConvNeXtPoseCheckError``: ``in-use`` where another run has it, ``cannot-write``.
     """
-    path = folder / LOCK_FILE
+    lock = lock_file(folder / LOCK_FILE)
+    if lock is None:
+        raise ConvNeXtPoseCheckError(
+            "in-use",
+            f"another run is writing its results to {folder}",
+            "Wait for its end or name another folder with --results-dir",
+        )
+    for left_over in folder.rglob(f".*{PARTIAL}"):  # by a run that was killed
+        left_over.unlink(missing_ok=True)
+    return lock
+
+
+def lock_file(path: Path) -> IO[str] | None:
+    """Take the lock that this file stands for, until it is closed or the process ends.
+
+    None where another has it. Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.open("w", encoding="utf-8")
     except OSError as error:
         raise cannot_write(path, error) from None
@@ -62,16 +78,20 @@ def hold_folder(folder: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise ConvNeXtPoseCheckError(
-            "in-use",
-            f"another run is writing its results to {folder}",
-            "Wait for its end or name another folder with --results-dir",
-        ) from None
+        return None
     except OSError:
-        pass  # a file system without locks: two runs may then undo each other's results
-    for left_over in folder.rglob(f".*{PARTIAL}"):  # by a run that was killed
-        left_over.unlink(missing_ok=True)
+        pass  # a file system without locks: two runs may then undo each other's work
     return lock
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in the folder, which is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
 
 
 def cannot_write(path: Path, error: OSError) -> ConvNeXtPoseCheckError:

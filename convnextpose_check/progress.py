@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Literal, TextIO
 
 LOG_SECONDS = 10.0
 """In a log, where a bar cannot be redrawn, a line appears this often."""
 
 
 @contextmanager
-def progress_bar(stream: TextIO | None, title: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(
+    stream: TextIO | None, title: str, total: int, unit: Literal[" images", "B"] = " images"
+) -> Iterator[Callable[[int], None]]:
     """Yield a function to call with the number of items just done.
 
     On a terminal a bar is redrawn; elsewhere a line with the time left appears every few seconds.
@@ -28,7 +30,8 @@ def progress_bar(stream: TextIO | None, title: str, total: int) -> Iterator[Call
         total=total,
         desc=title,
         file=stream if on_terminal else _Lines(stream),
-        unit=" images",
+        unit=unit,
+        unit_scale=unit == "B",
         mininterval=0.1 if on_terminal else LOG_SECONDS,
         maxinterval=LOG_SECONDS,
         dynamic_ncols=on_terminal,

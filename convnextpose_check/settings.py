@@ -61,6 +61,7 @@ class Settings:
 
     h36m_root: Path | None
     checkpoints: tuple[Path, ...]
+    download: bool
     variants: tuple[str, ...] | None
     variants_file: Path
     protocol: Protocol
@@ -218,6 +219,15 @@ OPTIONS = (
         shown_default=f"{KAGGLE_INPUT} where it exists",
         metavar="PATH",
         repeatable=True,
+    ),
+    Option(
+        "download",
+        "fetch the archives that are missing from Google Drive into the first folder of"
+        " --checkpoints that can be written, else into checkpoints/ below --results-dir",
+        _switch,
+        False,
+        shown_default="off",
+        is_flag=True,
     ),
     Option(
         "variants",

@@ -20,6 +20,7 @@ from convnextpose_check.checkpoint import Checkpoint, StateDict
 from convnextpose_check.checks import check_holds_variant
 from convnextpose_check.devices import check_precision, use_exact_float32, working_device
 from convnextpose_check.discovery import GIVE_CHECKPOINTS, CheckpointFiles
+from convnextpose_check.download import Downloads, fetch_missing, folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import Evaluation, Network
 from convnextpose_check.foreign import (
@@ -32,6 +33,7 @@ from convnextpose_check.foreign import (
     load_weights,
     takes_weights,
 )
+from convnextpose_check.hashes import hold_to_hash
 from convnextpose_check.human36m import Dataset, DatasetFacts, load_dataset
 from convnextpose_check.joint_evaluation import Candidate, JointEvaluation, Outcomes
 from convnextpose_check.layout import GIVE_ROOT
@@ -129,18 +131,34 @@ class Subject:
 
     @_once
     def checkpoint_files(self) -> CheckpointFiles:
-        """The user's files that may be checkpoints: the folders are walked through once."""
-        places = self.sources().checkpoint_places
-        if not places:
+        """The user's files that may be checkpoints, with those that were to be downloaded."""
+        downloads = self._downloads()
+        if not downloads.places:
             raise ConvNeXtPoseCheckError(
                 "no-checkpoints", "no place was given to look for checkpoints in", GIVE_CHECKPOINTS
             )
-        return CheckpointFiles(places, self.catalogue)
+        return CheckpointFiles(downloads.places, self.catalogue, downloads.failed)
+
+    def _downloads(self) -> Downloads:
+        s, places = self.settings, self.sources().checkpoint_places
+        if not s.download or self.name != "published":
+            return Downloads(places)
+        folder, names = folder_for(places, s.results_dir), s.variants or self.catalogue.names
+        downloads = fetch_missing(
+            places, folder, self.catalogue, names, s.results_dir, self._progress_stream
+        )
+        for obtained in downloads.obtained.values():
+            if obtained.warning:
+                self._say(f"warning: {obtained.warning}")
+        return downloads
 
     @_once
     def checkpoint(self, variant: str) -> Checkpoint:
-        """The variant's checkpoint, loaded."""
-        return self.checkpoint_files().load(variant)
+        """The variant's checkpoint, loaded; a user's file has to be what it was before."""
+        checkpoint = self.checkpoint_files().load(variant)
+        if self.name == "published":
+            hold_to_hash(checkpoint, variant, self.catalogue, self.settings.results_dir)
+        return checkpoint
 
     def state(self, variant: str) -> StateDict:
         """The variant's state dict under the network's own names."""

@@ -24,6 +24,13 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.+-]{0,31}\Z")]
 """A variant's name: it becomes part of file names and test ids."""
 
 
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[^./\\\0][^/\\\0]*\Z")]
+"""The name of a file in a folder, which leads nowhere else."""
+
+DriveId = Annotated[str, msgspec.Meta(pattern=r"^[\w-]+\Z")]
+"""What stands for a file or folder in the links of Google Drive."""
+
+
 class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the network is built of; ``head_upsamplings`` of the three head layers upsample."""
 
@@ -74,14 +81,14 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is known of the variant's file.
 
-    ``folder`` is the top folder inside the archive, ``bytes`` the size to expect, give or take
-    half a percent.
+    ``drive_id`` is its id on Google Drive, ``folder`` the top folder inside the archive, ``bytes``
+    the size to expect, give or take half a percent.
     """
 
-    file_name: str
+    file_name: FileName
     epoch: Annotated[int, msgspec.Meta(ge=0)]
     head_keys: Literal["modern", "legacy"]
-    drive_id: str | None = None
+    drive_id: DriveId | None = None
     folder: str = "archive"
     bytes: int | None = None
 
@@ -107,7 +114,7 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     about: str
     variants: tuple[Variant, ...]
-    drive_folder: str | None = None
+    drive_folder: DriveId | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

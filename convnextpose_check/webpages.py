@@ -1,44 +1,71 @@
-"""Drive's pages that are saved in the place of a file, told apart by their words."""
+"""Drive's pages that come in the place of a file, told apart by their words."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 BY_HAND = "Open the Drive folder in a browser and download the file there"
 
-PAGES: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
-    (
+
+class Page(NamedTuple):
+    """A page of Drive: the words that tell it, a code, what it is, and what helps."""
+
+    words: tuple[bytes, ...]
+    code: str
+    what: str
+    remedy: str
+
+
+PAGES = (
+    Page(
         (b"quota exceeded", b"too many users have viewed", b"download quota"),
+        "drive-quota",
         "Drive's quota page: too many people have downloaded the file",
         "Try again after 24 hours, or copy the file to a Drive of your own and download the copy",
     ),
-    (
+    Page(
         (b"virus scan warning", b"scan this file for viruses"),
+        "drive-virus-scan",
         "Drive's virus scan page: the file is too large for Drive to scan",
-        f"{BY_HAND}, confirming the warning, or use gdown",
+        f"{BY_HAND}, confirming the warning, or run: python -m convnextpose_check download",
     ),
-    (
+    Page(
+        (b"file you have requested does not exist", b"error 404 (not found)"),
+        "drive-missing",
+        "Drive's page for a file that is not there",
+        "Check the link",
+    ),
+    Page(
         (b"need access", b"request access", b"access denied", b"need permission"),
+        "drive-permission",
         "Drive's permission page: the file is not shared with you",
         "Check the link, and download while signed in to an account that may open it",
     ),
-    (
+    Page(
         (b"accounts.google.com", b"servicelogin", b"sign in", b"sign-in"),
+        "drive-sign-in",
         "Google's sign-in page: the download was made without an account",
         f"Sign in. {BY_HAND}",
     ),
 )
-"""The words of each page, what it is, and what helps. The first that fits counts: permission pages
-have a link to sign in, and quota pages have both."""
+"""The first that fits counts: permission pages have a link to sign in, quota pages have both."""
+
+
+def known_page(content: bytes) -> Page | None:
+    """The page of Drive that has these words, if any."""
+    lower = content.lower()
+    return next((page for page in PAGES if any(word in lower for word in page.words)), None)
 
 
 def web_page(content: bytes, path: Path) -> ConvNeXtPoseCheckError:
     """Say which of Drive's pages was saved instead of a checkpoint."""
-    lower = content.lower()
-    known = (rest for words, *rest in PAGES if any(word in lower for word in words))
-    page, remedy = next(known, ["none of the pages of Drive that are known", BY_HAND])
+    page = known_page(content)
+    what = page.what if page else "none of the pages of Drive that are known"
     return ConvNeXtPoseCheckError(
-        "html-page", f"{path} is a web page, not a checkpoint: {page}", remedy
+        "html-page",
+        f"{path} is a web page, not a checkpoint: {what}",
+        page.remedy if page else BY_HAND,
     )

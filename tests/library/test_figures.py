@@ -44,4 +44,4 @@ def test_readme_repeats_no_figure_wrongly(
     assert f"paper says {' and '.join(f'{figure.value:.2f}' for figure in paper if figure)}" in (
         readme.replace("\n", " ").replace("   ", " ")
     )
-    assert f"gdown --folder {catalogue.drive_folder}" in readme
+    assert f"https://drive.google.com/drive/folders/{catalogue.drive_folder})" in readme

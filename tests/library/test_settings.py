@@ -25,6 +25,7 @@ def test_defaults_are_those_of_the_authors_evaluation() -> None:
     [
         ("h36m_root", "/data", Path("/data")),
         ("checkpoints", "/a", (Path("/a"),)),
+        ("download", "1", True),
         ("variants", "XS, L", ("XS", "L")),
         ("variants_file", "own.json", Path("own.json")),
         ("protocol", "1", 1),

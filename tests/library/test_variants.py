@@ -56,6 +56,16 @@ def test_unknown_name_lists_the_known_ones(catalogue: Catalogue) -> None:
             "head_upsamplings",
             id="impossible",
         ),
+        pytest.param(
+            lambda c: c["variants"][0]["checkpoint"].update(file_name="../XS.tar"),
+            r"checkpoint\.file_name",
+            id="leads-elsewhere",
+        ),
+        pytest.param(
+            lambda c: c["variants"][0]["checkpoint"].update(drive_id="a&b"),
+            r"checkpoint\.drive_id",
+            id="no-drive-id",
+        ),
         pytest.param(lambda c: c["variants"].append(c["variants"][0]), "each once", id="twice"),
         pytest.param(lambda c: c.update(variants=[]), "at least one", id="empty"),
     ],

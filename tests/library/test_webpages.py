@@ -15,9 +15,10 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
     [
         ("Google Drive - Quota exceeded. Sign in", "quota page", "24 hours"),
         ("Sorry, too many users have viewed or downloaded this file", "quota page", "24 hours"),
+        ("Sorry, the file you have requested does not exist. Sign in", "not there", "link"),
         ("You need access. Request access, or sign in", "permission page", "may open it"),
         ("https://accounts.google.com/ServiceLogin", "sign-in page", "Sign in"),
-        ("Google Drive - Virus scan warning", "virus scan page", "gdown"),
+        ("Google Drive - Virus scan warning", "virus scan page", "convnextpose_check download"),
         ("404", "web page", "browser"),
     ],
 )

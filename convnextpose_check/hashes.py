@@ -1,0 +1,123 @@
+"""The sha256 of every checkpoint, remembered when it is first used and compared ever after.
+
+They stand in ``checkpoints.lock`` beside the files, by file name. Where that folder cannot be
+written, as Kaggle's input cannot, they stand in the results folder, by the file's whole path. A
+lock that came with a folder, such as in a data set, counts though it cannot be written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from convnextpose_check.checkpoint import Checkpoint
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.files import write_text
+from convnextpose_check.folders import is_there
+from convnextpose_check.models import identify, modern_state
+from convnextpose_check.variants import Catalogue
+
+LOCK_NAME = "checkpoints.lock"
+
+ABOUT = (
+    "The checkpoints as they were when convnextpose-check first used them. Delete an entry, or the"
+    " file, to let it remember anew."
+)
+
+
+class Remembered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one file was; the sha256 is ``Checkpoint.sha256``."""
+
+    variant: str
+    sha256: str
+
+
+class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of a lock, by file name or path."""
+
+    about: str = ABOUT
+    files: dict[str, Remembered] = msgspec.field(default_factory=dict)
+
+
+def hold_to_hash(
+    checkpoint: Checkpoint, variant: str, catalogue: Catalogue, results_dir: Path
+) -> Path | None:
+    """Compare the file with what it was when it was first used; this may be the first time.
+
+    Returns the lock in which it stands. None, and nothing is remembered, where the file does not
+    hold the variant: a mistake that is put right later is no swap.
+
+    Raises ``CheckFailedError`` (``changed-file``), ``ConvNeXtPoseCheckError`` (``bad-lock``,
+    ``cannot-write``).
+    """
+    path = checkpoint.path
+    places = {
+        path.parent / LOCK_NAME: path.name,
+        results_dir / LOCK_NAME: str(path.absolute()),
+    }
+    for lock_path, name in places.items():
+        files = _read(lock_path).files
+        key = name if name in files else _renamed(files, variant, path.parent)
+        if key in files:
+            if files[key].sha256 != checkpoint.sha256:
+                raise _changed(checkpoint, files[key], lock_path, key)
+            return lock_path
+    if variant not in identify(modern_state(checkpoint.network), catalogue):
+        return None
+    beside, far = places
+    remembered = Remembered(variant, checkpoint.sha256)
+    try:
+        _add(beside, places[beside], remembered)
+    except ConvNeXtPoseCheckError:
+        _add(far, places[far], remembered)
+        return far
+    return beside
+
+
+def _renamed(files: dict[str, Remembered], variant: str, folder: Path) -> str | None:
+    """The entry of a file of the variant that is gone: the one that is there took its place.
+
+    Not so in the results folder, where entries are paths: other paths are other data sets.
+    """
+    gone = (
+        name
+        for name, known in files.items()
+        if known.variant == variant and not Path(name).is_absolute() and not is_there(folder / name)
+    )
+    return next(gone, None)
+
+
+def _changed(
+    checkpoint: Checkpoint, known: Remembered, lock_path: Path, key: str
+) -> CheckFailedError:
+    return CheckFailedError(
+        "changed-file",
+        f"{checkpoint.path} has the sha256 {checkpoint.sha256}: expected {known.sha256}, which"
+        f" {lock_path} remembers of its first use as {key}",
+        f"If the change was meant, delete that entry of {lock_path}, or the whole lock, and run"
+        " again; if not, put the file back that was there",
+        checkpoint.sha256,
+        known.sha256,
+    )
+
+
+def _read(path: Path) -> Lock:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Lock)
+    except (FileNotFoundError, NotADirectoryError):
+        return Lock()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConvNeXtPoseCheckError(
+            "bad-lock",
+            f"cannot read the hashes in {path}: {error}",
+            "Restore the file, or delete it to have the checkpoints remembered anew",
+        ) from None
+
+
+def _add(path: Path, name: str, remembered: Remembered) -> None:
+    # Of two runs that add at the same moment one may win; the other's file is then remembered
+    # when it is next used.
+    lock = Lock(files={**_read(path).files, name: remembered})
+    content = msgspec.json.format(msgspec.json.encode(lock), indent=2)
+    write_text(path, content.decode() + "\n")
