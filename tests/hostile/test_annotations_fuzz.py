@@ -205,6 +205,7 @@ read(sys.argv[1])  # imports what is imported late
 opened = []
 sys.addaudithook(lambda event, values: opened.append(values[0]) if event == "open" else None)
 counts = read(sys.argv[2])
+opened = [path for path in opened if not str(path).endswith((".py", ".pyc"))]  # even later
 print(*counts)
 print(*opened, sep="\\n")
 """
