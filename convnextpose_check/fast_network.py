@@ -28,8 +28,8 @@ VOLUME_NUMBERS = 2**20
 VOLUME_NUMBERS_ELSEWHERE = 2**28
 """On another device, which is quick at large pieces but has no end of memory either."""
 
-WIDE_NUMBERS = 2**22
-"""Of a block's widest activations: below the 32 MB from which the C library asks the system for
+WIDE_NUMBERS = 2**23
+"""Of a block's widest activations: the 32 MB above which the C library asks the system for
 new memory every time."""
 
 

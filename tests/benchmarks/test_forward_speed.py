@@ -31,7 +31,7 @@ def test_forward(
     networks: Callable[[str], ConvNeXtPose],
     read_dataset: Callable[[], Dataset],
     device: torch.device,
-    peak: float,
+    multiply_adds_per_second: Callable[[], float],
     benchmark: BenchmarkFixture,
 ) -> None:
     import numpy as np
@@ -46,12 +46,14 @@ def test_forward(
     plain = networks(name)
     fast = FastConvNeXtPose(plain)
     plain_seconds: list[float] = []
+    peaks: list[float] = []
 
     def plain_in_two_passes() -> None:
         begun = synchronised_time()
         predict(plain, crops, flip=False)
         predict(plain, crops.flip(3), flip=False)
         plain_seconds.append(synchronised_time() - begun)
+        peaks.append(multiply_adds_per_second())
 
     plain_in_two_passes()
     benchmark.pedantic(  # type: ignore[no-untyped-call]
@@ -70,6 +72,6 @@ def test_forward(
             "times as fast": min(plain_seconds[1:]) / fast_seconds,
             "images/s": size / fast_seconds,
             "GMAC/s": done / fast_seconds / 1e9,
-            "of the peak": done / fast_seconds / peak,
+            "of the peak": done / fast_seconds / max(peaks),
         }
     )
