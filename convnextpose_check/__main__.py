@@ -6,10 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from convnextpose_check.commands import export, report
+from convnextpose_check.commands import doctor, export, extract, link, report
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
-COMMANDS = {"report": report, "export": export}
+COMMANDS = {
+    "doctor": doctor,
+    "link": link,
+    "extract": extract,
+    "report": report,
+    "export": export,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +37,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         text = (module.__doc__ or "").replace("%", "%%")
-        command = commands.add_parser(name, help=text.split("\n")[0], description=text)
+        command = commands.add_parser(
+            name,
+            help=text.split("\n")[0],
+            description=text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
