@@ -14,16 +14,16 @@ from convnextpose_check.benchmark import Benchmark
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files import cannot_write, hold_folder
-from convnextpose_check.human36m import read_facts
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import CAMERAS_FILE, read_record, setting_name
+from convnextpose_check.options import OPTIONS
 from convnextpose_check.outputs import REPORT_FILE, Outputs, set_aside_earlier
 from convnextpose_check.pages.html import STYLE_SHEET, judged_subject
 from convnextpose_check.ranks import Ranks
 from convnextpose_check.recording import check_record, complete_properties, subject_of
 from convnextpose_check.session import SESSION, Session
-from convnextpose_check.settings import OPTIONS, Settings, read_settings
-from convnextpose_check.subjects import Sources, Subject
+from convnextpose_check.settings import Settings, read_settings
+from convnextpose_check.subjects import Sources, Subject, published_subject
 from convnextpose_check.variants import Figure, read_catalogue
 
 pytest_plugins = ["convnextpose_check.report_hooks"]
@@ -50,9 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     screen = None if ranks.helps else _screen(config)
     try:
         settings = read_settings(given)
-        published = _published(settings, screen, ranks)
-        for name in settings.variants or ():
-            published.catalogue[name]
+        published = published_subject(settings, screen, ranks)
         baseline = None
         if settings.baseline is not None:
             baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)
@@ -111,18 +109,6 @@ def _screen(config: pytest.Config) -> TextIO | None:
     if hasattr(config, "workerinput"):
         return None
     return os.fdopen(os.dup(2), "w", buffering=1)
-
-
-def _published(settings: Settings, screen: TextIO | None, ranks: Ranks) -> Subject:
-    catalogue = read_catalogue(settings.variants_file)
-
-    def reference(variant: str) -> Figure | None:
-        return catalogue[variant].paper.error_mm(settings.protocol)
-
-    sources = Sources(settings.h36m_root, settings.checkpoints)
-    return Subject(
-        "published", settings, catalogue, read_facts(), lambda: sources, reference, screen, ranks
-    )
 
 
 def _miniature(settings: Settings, screen: TextIO | None, ranks: Ranks) -> Subject:

@@ -6,10 +6,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from convnextpose_check.commands import download, export, report
+from convnextpose_check.commands import doctor, download, export, extract, link, report
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
-COMMANDS = {"download": download, "report": report, "export": export}
+COMMANDS = {
+    "doctor": doctor,
+    "download": download,
+    "link": link,
+    "extract": extract,
+    "report": report,
+    "export": export,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +38,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
         text = (module.__doc__ or "").replace("%", "%%")
-        command = commands.add_parser(name, help=text.split("\n")[0], description=text)
+        command = commands.add_parser(
+            name,
+            help=text.split("\n")[0],
+            description=text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser

@@ -6,6 +6,7 @@ A failed check is a ``CheckFailedError`` that says obtained, expected, where, an
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -258,7 +259,8 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
     ]
     if dataset.is_complete():
         return len(dataset.samples)
-    reasons = sorted({exclusion.reason for exclusion in dataset.excluded})
+    counted = Counter(exclusion.reason for exclusion in dataset.excluded).most_common()
+    reasons = [f"{reason} ({count:,})" for reason, count in counted]
     raise CheckFailedError(
         "incomplete-data",
         f"{len(dataset.samples)} samples of protocol {dataset.protocol} below"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 def joined(arguments: Sequence[str]) -> list[str]:
     """The arguments with every option of this suite joined to its value."""
-    from convnextpose_check.settings import OPTIONS
+    from convnextpose_check.options import OPTIONS
 
     valued = {option.flag for option in OPTIONS if not option.is_flag}
     result: list[str] = []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,15 +36,53 @@ def working_device(name: str) -> torch.device:
         total = torch.nn.functional.conv2d(image, torch.ones(1, 1, 2, 2, device=device)).sum()
         works = total.item() == 36.0
     except Exception as error:  # noqa: BLE001 - torch raises types of its own, not one family
-        problem = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        text = str(error).strip()
+        problem = _dropped_card(name) or (text.splitlines()[0] if text else type(error).__name__)
         raise ConvNeXtPoseCheckError(
-            "no-device", f"the device '{name}' cannot run a kernel: {problem}", SWITCH_ON_GPU
+            "no-device",
+            f"the device '{name}' cannot run a kernel: {problem.rstrip('.')}",
+            SWITCH_ON_GPU,
         ) from None
     if not works:
         raise ConvNeXtPoseCheckError(
             "no-device", f"the device '{name}' computes wrong sums", SWITCH_ON_GPU
         )
     return device
+
+
+def has_kernels(capability: tuple[int, int], architectures: Iterable[str]) -> bool:
+    """Whether code built for these architectures runs on a card of this compute capability.
+
+    Code for ``sm_75`` runs on cards of the same major version from 7.5 on; ``compute_75`` is
+    translated for every card from 7.5 on; those with a letter are for their own cards alone.
+    """
+    for architecture in architectures:
+        if match := re.fullmatch(r"(sm|compute)_(\d+)(\d)([a-z]?)", architecture):
+            built_for = int(match[2]), int(match[3])
+            alike = capability[0] == built_for[0] or match[1] == "compute"
+            if capability == built_for or (alike and not match[4] and capability > built_for):
+                return True
+    return False
+
+
+def _dropped_card(name: str) -> str | None:
+    """The sentence about a card that this build of torch has no kernels for, None otherwise."""
+    import torch
+
+    try:
+        if not torch.cuda.is_available():
+            return None
+        capability = torch.cuda.get_device_capability(name)
+        architectures = torch.cuda.get_arch_list()
+        title = torch.cuda.get_device_name(name)
+    except Exception:  # noqa: BLE001 - torch raises types of its own; its first error is told then
+        return None
+    if has_kernels(capability, architectures):
+        return None
+    return (
+        f"the {title} has compute capability {capability[0]}.{capability[1]}, which torch"
+        f" {torch.__version__} has no kernels for ({', '.join(architectures)})"
+    )
 
 
 def use_exact_float32() -> None:

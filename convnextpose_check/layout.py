@@ -42,6 +42,11 @@ class Layout:
         """The path of an annotation file."""
         return self.annotations[annotation_name(subject, part)]
 
+    def sequences_of(self, subject: int) -> dict[str, Path]:
+        """The folders of images of one subject."""
+        beginning = f"s_{subject:02d}_"
+        return {n: folder for n, folder in self.sequences.items() if n.startswith(beginning)}
+
     def rootnet_for(self, subjects: tuple[int, ...]) -> Path:
         """The RootNet output for these subjects: by the folder it came in, else the only one.
 
@@ -76,12 +81,31 @@ def annotation_name(subject: int, part: Part) -> str:
     return f"Human36M_subject{subject}_{part}.json"
 
 
+def annotation_names(subjects: Iterable[int]) -> list[str]:
+    """The authors' names of all annotation files of the subjects."""
+    return [annotation_name(subject, part) for subject in subjects for part in PARTS]
+
+
 def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     """Look for annotations and images of the subjects below ``root``.
 
     Raises ``ConvNeXtPoseCheckError``: ``no-data`` where the folder, an annotation file or all
     images are missing; ``several-annotations`` where two files of one name differ.
     """
+    wanted = annotation_names(subjects)
+    layout = survey(root, wanted)
+    missing = [name for name in wanted if name not in layout.annotations]
+    if missing or not layout.sequences:
+        raise _incomplete(root, missing or ["image folders such as s_09_act_02_subact_01_ca_01"])
+    return layout
+
+
+def survey(root: Path, wanted: Iterable[str]) -> Layout:
+    """Whatever there is below ``root`` of the wanted annotation files, and of images.
+
+    Raises as ``find_layout`` does, but for parts that are missing.
+    """
+    names = set(wanted)
     try:
         is_folder = root.is_dir()
     except OSError as error:
@@ -92,7 +116,6 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     annotations: dict[str, Path] = {}
     sequences: dict[str, Path] = {}
     rootnet: list[Path] = []
-    wanted = [annotation_name(subject, part) for subject in subjects for part in PARTS]
     for folder, folders, files in walk(root):
         for name in folders:
             if SEQUENCE_FOLDER.fullmatch(name):
@@ -100,7 +123,7 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
         for name in files:
             if name == ROOTNET_FILE:
                 rootnet.append(folder / name)
-            elif name in wanted:
+            elif name in names:
                 known = annotations.setdefault(name, folder / name)
                 if known != folder / name and not _same(known, folder / name):
                     raise ConvNeXtPoseCheckError(
@@ -108,9 +131,6 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
                         f"{known} and {folder / name} have one name and different contents",
                         "Name the data set that is meant with --h36m-root",
                     )
-    missing = [name for name in wanted if name not in annotations]
-    if missing or not sequences:
-        raise _incomplete(root, missing or ["image folders such as s_09_act_02_subact_01_ca_01"])
     return Layout(root, annotations, sequences, tuple(rootnet))
 
 

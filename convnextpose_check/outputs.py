@@ -11,6 +11,7 @@ from convnextpose_check.files import cannot_write
 REPORT_FILE = Path("report.html")
 LOG_FOLDER = Path("log")
 RESULT_FOLDER = Path("result")
+DUMP_FOLDER = Path("model_dump")
 KEPT_FOLDER = RESULT_FOLDER / "evaluations"
 """Finished evaluations, for --resume."""
 

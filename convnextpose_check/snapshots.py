@@ -16,6 +16,7 @@ from typing import Any
 from convnextpose_check.checkpoint import Checkpoint
 from convnextpose_check.files import written_whole
 from convnextpose_check.keymap import to_modern, with_prefix
+from convnextpose_check.outputs import DUMP_FOLDER
 
 
 def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> Path:
@@ -26,7 +27,7 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     """
     import torch
 
-    dump = results_dir / "model_dump"
+    dump = results_dir / DUMP_FOLDER
     name = f"snapshot_{checkpoint.epoch}.pth"
     path = dump / name
     twin_name = f"{name}.tar"

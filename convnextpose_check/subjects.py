@@ -34,9 +34,9 @@ from convnextpose_check.foreign import (
     takes_weights,
 )
 from convnextpose_check.hashes import hold_to_hash
-from convnextpose_check.human36m import Dataset, DatasetFacts, load_dataset
+from convnextpose_check.human36m import Dataset, DatasetFacts, load_dataset, read_facts
 from convnextpose_check.joint_evaluation import Candidate, JointEvaluation, Outcomes
-from convnextpose_check.layout import GIVE_ROOT
+from convnextpose_check.layout import GIVE_ROOT, Layout, annotation_names, survey
 from convnextpose_check.models import build_network, modern_state
 from convnextpose_check.outputs import KEPT_FOLDER
 from convnextpose_check.progress import progress_bar
@@ -44,7 +44,7 @@ from convnextpose_check.ranks import Answers, Order, Ranks
 from convnextpose_check.resume import evaluation_key
 from convnextpose_check.settings import Settings
 from convnextpose_check.snapshots import write_snapshot
-from convnextpose_check.variants import Catalogue, Figure
+from convnextpose_check.variants import Catalogue, Figure, read_catalogue
 from convnextpose_check.verdicts import Judgement, judge
 
 if TYPE_CHECKING:
@@ -203,15 +203,30 @@ class Subject:
         return ForeignNetwork(self.module(variant), architecture, specification)
 
     @_once
-    def dataset(self) -> Dataset:
-        """The test samples."""
+    def dataset_root(self) -> Path:
+        """The folder that the data set is somewhere below."""
         root = self.sources().dataset_root
         if root is None:
             raise ConvNeXtPoseCheckError(
                 "no-data", "no folder was given to look for Human3.6M in", GIVE_ROOT
             )
+        return root
+
+    @property
+    def test_subjects(self) -> tuple[int, ...]:
+        """The people of Human3.6M that the protocol tests."""
+        return self.facts.protocols[self.settings.protocol].subjects
+
+    @_once
+    def data_found(self) -> Layout:
+        """Where the parts of the data set are, however many are missing."""
+        return survey(self.dataset_root(), annotation_names(self.test_subjects))
+
+    @_once
+    def dataset(self) -> Dataset:
+        """The test samples."""
         s = self.settings
-        return load_dataset(root, self.facts, s.protocol, s.bbox, s.limit)
+        return load_dataset(self.dataset_root(), self.facts, s.protocol, s.bbox, s.limit)
 
     def evaluation(self, variant: str) -> Evaluation:
         """The variant's network over the whole data set.
@@ -313,3 +328,24 @@ class Subject:
     def judgement(self, variant: str) -> Judgement:
         """The variant's error held against its reference."""
         return judge(self.evaluation(variant), self.reference(variant))
+
+
+def published_subject(
+    settings: Settings, progress_stream: TextIO | None = None, ranks: Ranks | None = None
+) -> Subject:
+    """The user's own files, held against the figures that the settings name.
+
+    Raises ``ConvNeXtPoseCheckError`` where those cannot be read or lack a chosen variant.
+    """
+    catalogue = read_catalogue(settings.variants_file)
+    for name in settings.variants or ():
+        catalogue[name]
+
+    def reference(variant: str) -> Figure | None:
+        return catalogue[variant].paper.error_mm(settings.protocol)
+
+    sources = Sources(settings.h36m_root, settings.checkpoints)
+    return Subject(
+        "published", settings, catalogue, read_facts(), lambda: sources, reference,
+        progress_stream, ranks,
+    )  # fmt: skip

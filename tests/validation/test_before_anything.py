@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from convnextpose_check.checks import check_interpolation
 from convnextpose_check.devices import device_title
+from convnextpose_check.machine import check_can_write, check_disk, check_memory
+from convnextpose_check.preflight import find_checkpoint
 from convnextpose_check.subjects import Subject
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
@@ -17,10 +19,22 @@ def test_opencv_interpolates_as_in_the_paper(subject: Subject, obtained: Obtaine
     obtained(f"OpenCV {check_interpolation()} for {subject.name}")
 
 
+def test_memory_is_free(subject: Subject, obtained: Obtained) -> None:
+    obtained(check_memory(subject.device()))
+
+
+def test_disk_has_room_for_the_results(subject: Subject, obtained: Obtained) -> None:
+    obtained(check_disk(subject.settings.results_dir), unit="GB")
+
+
+def test_results_folder_can_be_written(subject: Subject, obtained: Obtained) -> None:
+    obtained(check_can_write(subject.settings.results_dir))
+
+
 def test_human36m_is_found(subject: Subject, obtained: Obtained) -> None:
     dataset = subject.dataset()
     obtained(len(dataset.samples), dataset.facts.samples, "samples")
 
 
 def test_checkpoint_is_found(subject: Subject, variant: Variant, obtained: Obtained) -> None:
-    obtained(subject.checkpoint(variant.name).path.name, variant.checkpoint.file_name)
+    obtained(find_checkpoint(subject, variant.name).path.name, variant.checkpoint.file_name)

@@ -1,0 +1,67 @@
+"""Say what a run needs and whether it is there.
+
+Looks at Python and its packages, the device (by running on it), memory, disk,
+OpenCV, Human3.6M and the checkpoints, and prints for each:
+
+  ok        it is as it must be
+  note      worth knowing; a run works all the same
+  missing   a run needs it; the arrow below says how to mend it
+
+The options, their defaults and variables are those of the run itself. Nothing
+is written. The exit code is 0 if nothing is missing, 1 otherwise.
+
+  python -m convnextpose_check doctor --h36m-root DIR --checkpoints DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+from shutil import get_terminal_size
+from textwrap import fill
+
+from convnextpose_check.commands.arguments import add_settings, settings_of
+
+TAKEN = (
+    "h36m-root", "checkpoints", "variants", "variants-file", "protocol", "bbox", "device",
+    "results-dir",
+)  # fmt: skip
+
+MAX_COLUMNS, MIN_COLUMNS = 100, 60
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The settings of a run that decide what it needs."""
+    add_settings(parser, *TAKEN)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print each row as soon as it is known."""
+    from convnextpose_check.doctor import examinations
+    from convnextpose_check.findings import examined
+    from convnextpose_check.subjects import published_subject
+
+    settings = settings_of(options)
+    print(f"Human3.6M below  {settings.h36m_root or '(not given)'}")
+    print(f"checkpoints in   {', '.join(map(str, settings.checkpoints)) or '(not given)'}")
+    print(f"results in       {settings.results_dir}")
+    for line in settings.lines():
+        print(f"read: {line}")
+    print()
+    subject = published_subject(settings)
+    columns = max(MIN_COLUMNS, min(get_terminal_size((MAX_COLUMNS, 24)).columns, MAX_COLUMNS))
+    rows = examinations(subject)
+    title_columns = max(len(title) for title, _ in rows)
+    missing, to_mend = False, []
+    for title, examination in rows:
+        finding = examined(examination)
+        for line in finding.lines(title, title_columns, columns):
+            print(line, flush=True)
+        if finding.state == "missing":
+            missing = True
+            to_mend += [title] if finding.mend else []
+    if missing:
+        print()
+        print(fill(f"To mend first: {', '.join(to_mend)}", columns))
+        return 1
+    print("\nNothing is missing. To judge the models: python -m pytest -m gpu")
+    return 0

@@ -1,0 +1,70 @@
+"""Turn the authors' archives into .pth files that torch.load opens.
+
+Takes archives in any form (.tar as downloaded, renamed, unpacked, zipped
+again) or a folder of them, checks that each is whole and holds the variant that
+its name says, and writes model_dump/snapshot_<epoch>.pth below the results
+folder, also under the name .pth.tar. Keys are modern in all of them. The
+archives are only read, and nothing in them is run.
+
+A file that cannot be used does not stop the others. The exit code is 0 if every
+file was extracted, 1 otherwise.
+
+  python -m convnextpose_check extract checkpoints/ --results-dir output
+  python -m convnextpose_check extract "ConvNeXtPose_L (1).tar"
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from convnextpose_check.commands.arguments import add_settings, settings_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to extract, and where to."""
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        type=Path,
+        nargs="+",
+        help="a checkpoint, or a folder: every checkpoint below it",
+    )
+    add_settings(parser, "results-dir", "variants-file")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Tell of each file what it holds and where it went."""
+    from convnextpose_check.extraction import Refused, extract_all
+    from convnextpose_check.files import hold_folder
+    from convnextpose_check.keymap import key_style
+    from convnextpose_check.variants import read_catalogue
+
+    settings = settings_of(options)
+    catalogue = read_catalogue(settings.variants_file)
+    extracted = failed = 0
+    with hold_folder(settings.results_dir):
+        for outcome in extract_all(options.files, catalogue, settings.results_dir):
+            if isinstance(outcome, Refused):
+                if outcome.meant:
+                    failed += 1
+                    print(outcome.error, file=sys.stderr)
+                else:
+                    print(f"passed over {outcome.path}: {outcome.error.problem}")
+                continue
+            extracted += 1
+            checkpoint, facts = outcome.checkpoint, catalogue[outcome.variant].checkpoint
+            epoch = f"epoch {checkpoint.epoch}"
+            if checkpoint.epoch != facts.epoch:
+                epoch += f" (the published one has {facts.epoch})"
+            print(
+                f"{checkpoint.path}\n"
+                f"  holds   {outcome.variant}, {epoch}, {len(checkpoint.network)} tensors,"
+                f" {key_style(checkpoint.network)} head keys, {checkpoint.form}\n"
+                f"  sha256  {checkpoint.sha256}\n"
+                f"  went to {outcome.path}",
+                flush=True,
+            )
+    print(f"\n{extracted} extracted" + (f", {failed} not" if failed else ""))
+    return 1 if failed else 0
