@@ -98,6 +98,16 @@ def test_file_that_takes_the_place_of_one_that_is_gone_is_held_to_it(
         hold(renamed, shared, output)
 
 
+def test_variant_whose_file_is_gone_says_nothing_of_another_variant(
+    file: Path, shared: Catalogue, output: Path, archives: dict[str, bytes]
+) -> None:
+    lock = hold(file, shared, output)
+    other = file.rename(file.with_name("ConvNeXtPose_L.tar"))
+    other.write_bytes(archives["L"])
+
+    assert hold_to_hash(load_checkpoint(other), "L", shared, output) == lock
+
+
 def test_read_only_files_are_remembered_with_the_results(
     file: Path, shared: Catalogue, output: Path, swapped: bytes
 ) -> None:
