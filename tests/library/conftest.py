@@ -1,13 +1,24 @@
+<<<<<<< HEAD
 """What the tests of the download share: a Drive on this machine, and four tiny files on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+=======
+"""Fixtures of several test modules: the doctor, and small inputs for it to look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+>>>>>>> tools
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+<<<<<<< HEAD
 from convnextpose_check import drive as fetching
 from convnextpose_check.download import Downloads, fetch_missing
 from convnextpose_check.variants import Architecture, Catalogue
@@ -63,3 +74,61 @@ def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: AR
         )
 
     return fetch_here
+=======
+from convnextpose_check.__main__ import main
+from convnextpose_check.settings import PREFIX
+from convnextpose_check.variants import Architecture
+from tests.library.asking import Doctor
+from tests.library.datasets import FACTS, Handmade
+from tests.library.full_size import write_own_model
+
+
+@pytest.fixture
+def doctor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Doctor:
+    """Ask the doctor; returns the exit code and each row, beginning with its state, by title."""
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def ask(
+        *arguments: object, results_dir: object = tmp_path / "out"
+    ) -> tuple[int, dict[str, str]]:
+        code = main(["doctor", "--results-dir", str(results_dir), *map(str, arguments)])
+        captured = capsys.readouterr()
+        assert captured.err == ""
+        rows: dict[str, str] = {}
+        for line in captured.out.partition("\n\n")[2].partition("\n\n")[0].splitlines():
+            assert len(line) <= 100
+            assert "\033" not in line
+            state, title, text = line[:9].strip(), line[9:24].strip(), line[24:].strip()
+            if state:
+                rows[last := title] = f"{state}: {text}"
+            else:
+                rows[last] += f" {text}"
+        return code, rows
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def written_inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data set, and checkpoints of two tiny models T and U with their figures."""
+    folder = tmp_path_factory.mktemp("written")
+    (folder / "models").mkdir()
+    Handmade().write(folder / "h36m")
+    own = write_own_model(tiny, folder / "models", "T")
+    wider = write_own_model(replace(tiny, head_channels=8), folder / "models", "U", epoch=2)
+    own["variants"] += wider["variants"]
+    (folder / "own.json").write_text(json.dumps(own))
+    return folder
+
+
+@pytest.fixture
+def inputs(written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data set and the checkpoints, free to be changed."""
+    monkeypatch.setattr("convnextpose_check.subjects.read_facts", lambda: FACTS)
+    return Path(shutil.copytree(written_inputs, tmp_path / "inputs"))
+>>>>>>> tools

@@ -3,97 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from msgspec.structs import replace
 
 from convnextpose_check import machine, preflight
 from convnextpose_check.__main__ import main
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.findings import Finding, examined
-from convnextpose_check.look_alikes import look_alikes
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.options import PREFIX
 from convnextpose_check.variants import Architecture
-from tests.library.datasets import FACTS, Handmade, listing, rearranged
+from tests.library.asking import Doctor, given, says, states
+from tests.library.datasets import listing, rearranged
 from tests.library.full_size import write_own_model
 
-Doctor = Callable[..., tuple[int, dict[str, str]]]
 SETS = {9: "S9_ACT2_16", 11: "S11_ACT2_16"}
-
-
-@pytest.fixture
-def doctor(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Doctor:
-    """Ask the doctor; returns the exit code and each row, beginning with its state, by title."""
-    for name in list(os.environ):
-        if name.startswith(PREFIX):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def ask(
-        *arguments: object, results_dir: object = tmp_path / "out"
-    ) -> tuple[int, dict[str, str]]:
-        code = main(["doctor", "--results-dir", str(results_dir), *map(str, arguments)])
-        captured = capsys.readouterr()
-        assert captured.err == ""
-        rows: dict[str, str] = {}
-        for line in captured.out.partition("\n\n")[2].partition("\n\n")[0].splitlines():
-            assert len(line) <= 100
-            assert "\033" not in line
-            state, title, text = line[:9].strip(), line[9:24].strip(), line[24:].strip()
-            if state:
-                rows[last := title] = f"{state}: {text}"
-            else:
-                rows[last] += f" {text}"
-        return code, rows
-
-    return ask
-
-
-@pytest.fixture(scope="module")
-def written_inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data set, and checkpoints of two tiny models T and U with their figures."""
-    folder = tmp_path_factory.mktemp("written")
-    (folder / "models").mkdir()
-    Handmade().write(folder / "h36m")
-    own = write_own_model(tiny, folder / "models", "T")
-    wider = write_own_model(replace(tiny, head_channels=8), folder / "models", "U", epoch=2)
-    own["variants"] += wider["variants"]
-    (folder / "own.json").write_text(json.dumps(own))
-    return folder
-
-
-@pytest.fixture
-def inputs(written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data set and the checkpoints, free to be changed."""
-    monkeypatch.setattr("convnextpose_check.subjects.read_facts", lambda: FACTS)
-    return Path(shutil.copytree(written_inputs, tmp_path / "inputs"))
-
-
-def given(inputs: Path) -> list[object]:
-    return [
-        "--device", "cpu", "--h36m-root", inputs / "h36m", "--checkpoints", inputs / "models",
-        "--variants-file", inputs / "own.json",
-    ]  # fmt: skip
-
-
-def states(rows: dict[str, str], *but: str) -> set[str]:
-    """The states of all rows but these."""
-    return {text.split(":")[0] for title, text in rows.items() if title not in but}
-
-
-def says(row: str, text: str) -> bool:
-    """Whether a row holds the text, wherever its lines were broken."""
-    return "".join(text.split()) in "".join(row.split())
 
 
 def test_on_an_empty_machine_all_that_is_missing_is_told_with_its_option(doctor: Doctor) -> None:
@@ -259,7 +187,7 @@ def test_broken_interpolation_is_told(
 
     assert code == 1
     assert rows["OpenCV"].startswith(f"missing: OpenCV {cv2.__version__} interpolates unlike")
-    assert "pip install 'opencv-python-headless>=4.10,<5'" in rows["OpenCV"]
+    assert "pip install 'opencv-python-headless>=4.10.0.84,<5'" in rows["OpenCV"]
     assert states(rows, "OpenCV", "device", "disk") == {"ok"}
 
 
@@ -315,102 +243,6 @@ def test_too_little_memory_is_a_row(
 
     assert code == 1
     assert rows["memory"].startswith("missing: 0.5 GB of memory are free")
-
-
-def test_samples_that_are_lost_are_counted_by_reason(doctor: Doctor, inputs: Path) -> None:
-    images = sorted((inputs / "h36m" / "images").glob("s_11_act_16*/*.jpg"))
-    for image in images:
-        image.unlink()
-
-    code, rows = doctor(*given(inputs))
-
-    assert code == 1
-    assert "missing: 4 samples of protocol 2" in rows["test samples"]
-    assert says(rows["test samples"], "2 excluded because there is no such image (2)")
-
-
-def test_missing_subject_is_told(doctor: Doctor, inputs: Path) -> None:
-    for folder in (inputs / "h36m" / "images").glob("s_09_*"):
-        shutil.rmtree(folder)
-
-    code, rows = doctor(*given(inputs))
-
-    assert code == 1
-    assert rows["images"].startswith("missing: no sequences of subject 9 anywhere, 2 sequences of")
-    assert doctor(*given(inputs), "--protocol", 1)[0] == 0
-
-
-def test_rootnets_boxes_are_missed_only_where_they_are_read(doctor: Doctor, inputs: Path) -> None:
-    shutil.rmtree(inputs / "h36m" / "bbox_root")
-
-    code, rows = doctor(*given(inputs))
-    assert (code, rows["RootNet boxes"].split(":")[0]) == (0, "ok")
-    code, rows = doctor(*given(inputs), "--bbox", "rootnet")
-    assert (code, rows["RootNet boxes"].split(":")[0]) == (1, "missing")
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("human36m_Subject9_camera.JSON", "should be named Human36M_subject9_camera.json"),
-        ("Human36M_subject9_camera (1).json", "should be named Human36M_subject9_camera.json"),
-        ("Human36M_subject9_camera.json.zip", "is still packed"),
-        ("Annotations (1).zip", "is still packed"),
-        ("notes.zip", None),
-    ],
-)
-def test_annotation_file_under_another_name_is_told(
-    doctor: Doctor, inputs: Path, name: str, said: str | None
-) -> None:
-    folder = inputs / "h36m" / "annotations"
-    (folder / "Human36M_subject9_camera.json").rename(folder / name)
-
-    code, rows = doctor(*given(inputs))
-
-    assert code == 1
-    text = rows["annotations"]
-    assert text.startswith("missing: 5 of 6 files below ")
-    assert says(text, "without Human36M_subject9_camera.json")
-    assert says(text, f"; {folder / name} {said}") if said else not says(text, name)
-    assert ("ln -s" in text) is (said is not None)
-    assert rows["test samples"].startswith("missing: not counted")
-
-
-def test_image_folders_under_other_names_are_told(tmp_path: Path) -> None:
-    misnamed = tmp_path / "S9" / "S_09_Act_02_subact_01_ca_01"
-    (misnamed / "not entered" / "images.zip").mkdir(parents=True)
-    (misnamed / "images.zip").touch()
-    (tmp_path / "s_11_act_02_subact_01_ca_01 (1)").mkdir()
-    (tmp_path / "s_11_act_02_subact_01_ca_02").mkdir()
-    (tmp_path / "S11_ACT2_16.tar").touch()
-    (tmp_path / "S1_ACT2_16.tar").touch()
-
-    assert look_alikes(tmp_path, ()) == [
-        f"the folder {tmp_path}/s_11_act_02_subact_01_ca_01 (1) should be named"
-        " s_11_act_02_subact_01_ca_01",
-        f"{tmp_path}/S11_ACT2_16.tar is still packed",
-        f"the folder {tmp_path}/S9/S_09_Act_02_subact_01_ca_01 should be named"
-        " s_09_act_02_subact_01_ca_01",
-    ]
-
-
-def test_folder_in_other_letters_is_told(doctor: Doctor, inputs: Path) -> None:
-    arguments = [inputs / "H36M" if a == inputs / "h36m" else a for a in given(inputs)]
-
-    code, rows = doctor(*arguments)
-
-    assert code == 1
-    assert says(rows["annotations"], f"there is no folder {inputs / 'H36M'}")
-    assert says(rows["annotations"], f"there is {inputs / 'h36m'}, in other letters")
-
-
-def test_annotations_that_cannot_be_read_are_told(doctor: Doctor, inputs: Path) -> None:
-    (inputs / "h36m" / "annotations" / "Human36M_subject9_data.json").write_text('{"images"')
-
-    code, rows = doctor(*given(inputs))
-
-    assert code == 1
-    assert says(rows["test samples"], "Human36M_subject9_data.json cannot be used")
 
 
 @pytest.mark.parametrize(
