@@ -1,29 +1,26 @@
-<<<<<<< HEAD
-"""What the tests of the download share: a Drive on this machine, and four tiny files on it."""
-
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
-=======
-"""Fixtures of several test modules: the doctor, and small inputs for it to look at."""
+"""What several test modules share: a Drive on this machine, the doctor, and small inputs."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
->>>>>>> tools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-<<<<<<< HEAD
 from convnextpose_check import drive as fetching
+from convnextpose_check.__main__ import main
 from convnextpose_check.download import Downloads, fetch_missing
+from convnextpose_check.options import PREFIX
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.archives import content_of, saved, tiny_catalogue
+from tests.library.asking import Doctor
+from tests.library.datasets import FACTS, Handmade
 from tests.library.drive import Drive, send_google_to, whole
+from tests.library.full_size import write_own_model
 
 Fetch = Callable[..., Downloads]
 
@@ -74,13 +71,6 @@ def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: AR
         )
 
     return fetch_here
-=======
-from convnextpose_check.__main__ import main
-from convnextpose_check.settings import PREFIX
-from convnextpose_check.variants import Architecture
-from tests.library.asking import Doctor
-from tests.library.datasets import FACTS, Handmade
-from tests.library.full_size import write_own_model
 
 
 @pytest.fixture
@@ -131,4 +121,3 @@ def inputs(written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """The data set and the checkpoints, free to be changed."""
     monkeypatch.setattr("convnextpose_check.subjects.read_facts", lambda: FACTS)
     return Path(shutil.copytree(written_inputs, tmp_path / "inputs"))
->>>>>>> tools
