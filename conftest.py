@@ -68,7 +68,8 @@ def pytest_configure(config: pytest.Config) -> None:
         ranks,
     )
     _meet(ranks, config)
-    if not config.option.collectonly and not hasattr(config, "workerinput"):
+    only_looks = config.option.collectonly or config.option.help
+    if not only_looks and not hasattr(config, "workerinput"):
         try:
             config.add_cleanup(hold_folder(settings.results_dir).close)
             _prepare_report(config, settings)

@@ -161,7 +161,9 @@ def test_folder_in_use_is_refused(
 ) -> None:
     with hold_folder(tmp_path):
         result = run(command(inputs, tmp_path), pytestconfig.rootpath)
+        helped = run(command(inputs, tmp_path, "--help"), pytestconfig.rootpath)
 
+    assert helped.returncode == pytest.ExitCode.OK
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
     assert "[in-use] another run is writing" in result.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / ".lock"]
