@@ -19,11 +19,12 @@ from convnextpose_check.miniature.record import CAMERAS_FILE, read_record, setti
 from convnextpose_check.options import OPTIONS
 from convnextpose_check.outputs import REPORT_FILE, Outputs, set_aside_earlier
 from convnextpose_check.pages.html import STYLE_SHEET, judged_subject
+from convnextpose_check.published import published_subject
 from convnextpose_check.ranks import Ranks
 from convnextpose_check.recording import check_record, complete_properties, subject_of
 from convnextpose_check.session import SESSION, Session
 from convnextpose_check.settings import Settings, read_settings
-from convnextpose_check.subjects import Sources, Subject, published_subject
+from convnextpose_check.subjects import Sources, Subject
 from convnextpose_check.variants import Figure, read_catalogue
 
 pytest_plugins = ["convnextpose_check.report_hooks"]

@@ -10,9 +10,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import msgspec
 
@@ -34,17 +33,18 @@ from convnextpose_check.foreign import (
     takes_weights,
 )
 from convnextpose_check.hashes import hold_to_hash
-from convnextpose_check.human36m import Dataset, DatasetFacts, load_dataset, read_facts
+from convnextpose_check.human36m import Dataset, DatasetFacts, load_dataset
 from convnextpose_check.joint_evaluation import Candidate, JointEvaluation, Outcomes
 from convnextpose_check.layout import GIVE_ROOT, Layout, annotation_names, survey
 from convnextpose_check.models import build_network, modern_state
+from convnextpose_check.once import once
 from convnextpose_check.outputs import KEPT_FOLDER
 from convnextpose_check.progress import progress_bar
 from convnextpose_check.ranks import Answers, Order, Ranks
 from convnextpose_check.resume import evaluation_key
 from convnextpose_check.settings import Settings
 from convnextpose_check.snapshots import write_snapshot
-from convnextpose_check.variants import Catalogue, Figure, read_catalogue
+from convnextpose_check.variants import Catalogue, Figure
 from convnextpose_check.verdicts import Judgement, judge
 
 if TYPE_CHECKING:
@@ -54,26 +54,6 @@ if TYPE_CHECKING:
     from convnextpose_check.network import ConvNeXtPose
 
 SubjectName = Literal["published", "miniature"]
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _once(method: F) -> F:
-    """Call the method once for each argument; afterwards return or raise the same again."""
-
-    @wraps(method)
-    def remembering(self: Subject, *arguments: str) -> Any:
-        key = (method.__name__, *arguments)
-        if key not in self._outcomes:
-            try:
-                self._outcomes[key] = method(self, *arguments)
-            except ConvNeXtPoseCheckError as error:
-                self._outcomes[key] = error
-        outcome = self._outcomes[key]
-        if isinstance(outcome, ConvNeXtPoseCheckError):
-            raise outcome.with_traceback(None)
-        return outcome
-
-    return remembering  # type: ignore[return-value]  # same signature as the method
 
 
 @dataclass(frozen=True)
@@ -110,16 +90,16 @@ class Subject:
         self._find_sources = find_sources
         self._progress_stream = progress_stream
         self._ranks = ranks or Ranks()
-        self._outcomes: dict[tuple[str, ...], Any] = {}
+        self.outcomes: dict[tuple[str, ...], Any] = {}
         self._evaluations: Outcomes = {}
         self.wanted: tuple[str, ...] = ()
 
-    @_once
+    @once
     def sources(self) -> Sources:
         """Where the files are."""
         return self._find_sources()
 
-    @_once
+    @once
     def device(self) -> torch.device:
         """The device that the settings name, proved to work."""
         use_exact_float32()
@@ -129,7 +109,7 @@ class Subject:
         check_precision(self.settings.precision, device)
         return device
 
-    @_once
+    @once
     def checkpoint_files(self) -> CheckpointFiles:
         """The user's files that may be checkpoints, with those that were to be downloaded."""
         downloads = self._downloads()
@@ -152,7 +132,7 @@ class Subject:
                 self._say(f"warning: {obtained.warning}")
         return downloads
 
-    @_once
+    @once
     def checkpoint(self, variant: str) -> Checkpoint:
         """The variant's checkpoint, loaded; a user's file has to be what it was before."""
         checkpoint = self.checkpoint_files().load(variant)
@@ -164,19 +144,19 @@ class Subject:
         """The variant's state dict under the network's own names."""
         return modern_state(self.checkpoint(variant).network)
 
-    @_once
+    @once
     def snapshot(self, variant: str) -> Path:
         """The modern ``.pth`` written from the checkpoint."""
         return write_snapshot(self.checkpoint(variant), variant, self.settings.results_dir)
 
-    @_once
+    @once
     def network(self, variant: str) -> ConvNeXtPose:
         """The variant's network with the checkpoint's weights, loaded strictly, on the device."""
         check_holds_variant(self.catalogue[variant], self.checkpoint(variant), self.catalogue)
         architecture = self.catalogue[variant].architecture
         return build_network(architecture, self.state(variant), self.device())
 
-    @_once
+    @once
     def module(self, variant: str) -> Module:
         """What parameters and multiply-adds are counted on: the network, or the user's own."""
         specification = self.settings.network
@@ -189,7 +169,7 @@ class Subject:
             load_weights(module, self.state(variant))
         return module
 
-    @_once
+    @once
     def judged_network(self, variant: str) -> Network:
         """What is evaluated: the network rearranged for speed, or the one of ``--network``."""
         from convnextpose_check.fast_network import FastConvNeXtPose
@@ -202,7 +182,7 @@ class Subject:
             return exported_network(specification, variant, architecture, self.device())
         return ForeignNetwork(self.module(variant), architecture, specification)
 
-    @_once
+    @once
     def dataset_root(self) -> Path:
         """The folder that the data set is somewhere below."""
         root = self.sources().dataset_root
@@ -217,12 +197,12 @@ class Subject:
         """The people of Human3.6M that the protocol tests."""
         return self.facts.protocols[self.settings.protocol].subjects
 
-    @_once
+    @once
     def data_found(self) -> Layout:
         """Where the parts of the data set are, however many are missing."""
         return survey(self.dataset_root(), annotation_names(self.test_subjects))
 
-    @_once
+    @once
     def dataset(self) -> Dataset:
         """The test samples."""
         s = self.settings
@@ -328,24 +308,3 @@ class Subject:
     def judgement(self, variant: str) -> Judgement:
         """The variant's error held against its reference."""
         return judge(self.evaluation(variant), self.reference(variant))
-
-
-def published_subject(
-    settings: Settings, progress_stream: TextIO | None = None, ranks: Ranks | None = None
-) -> Subject:
-    """The user's own files, held against the figures that the settings name.
-
-    Raises ``ConvNeXtPoseCheckError`` where those cannot be read or lack a chosen variant.
-    """
-    catalogue = read_catalogue(settings.variants_file)
-    for name in settings.variants or ():
-        catalogue[name]
-
-    def reference(variant: str) -> Figure | None:
-        return catalogue[variant].paper.error_mm(settings.protocol)
-
-    sources = Sources(settings.h36m_root, settings.checkpoints)
-    return Subject(
-        "published", settings, catalogue, read_facts(), lambda: sources, reference,
-        progress_stream, ranks,
-    )  # fmt: skip

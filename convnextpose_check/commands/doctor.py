@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Print each row as soon as it is known."""
     from convnextpose_check.doctor import examinations
     from convnextpose_check.findings import examined
-    from convnextpose_check.subjects import published_subject
+    from convnextpose_check.published import published_subject
 
     settings = settings_of(options)
     print(f"Human3.6M below  {settings.h36m_root or '(not given)'}")

@@ -52,7 +52,7 @@ def test_miniature_laid_out_as_on_kaggle_lacks_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     facts = read_record(fixtures).dataset
-    monkeypatch.setattr("convnextpose_check.subjects.read_facts", lambda: facts)
+    monkeypatch.setattr("convnextpose_check.published.read_facts", lambda: facts)
     kaggle = tmp_path / "input"
     rearranged(miniature.dataset, kaggle / "h36m", "annotations (1)/annotations", SETS)
     (kaggle / "models").symlink_to(miniature.checkpoints)

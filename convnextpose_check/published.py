@@ -1,0 +1,32 @@
+"""The subject that the suite is for: the published models, or a user's own, on the user's data."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from convnextpose_check.human36m import read_facts
+from convnextpose_check.ranks import Ranks
+from convnextpose_check.settings import Settings
+from convnextpose_check.subjects import Sources, Subject
+from convnextpose_check.variants import Figure, read_catalogue
+
+
+def published_subject(
+    settings: Settings, progress_stream: TextIO | None = None, ranks: Ranks | None = None
+) -> Subject:
+    """The user's own files, held against the figures that the settings name.
+
+    Raises ``ConvNeXtPoseCheckError`` where those cannot be read or lack a chosen variant.
+    """
+    catalogue = read_catalogue(settings.variants_file)
+    for name in settings.variants or ():
+        catalogue[name]
+
+    def reference(variant: str) -> Figure | None:
+        return catalogue[variant].paper.error_mm(settings.protocol)
+
+    sources = Sources(settings.h36m_root, settings.checkpoints)
+    return Subject(
+        "published", settings, catalogue, read_facts(), lambda: sources, reference,
+        progress_stream, ranks,
+    )  # fmt: skip
