@@ -190,6 +190,7 @@ def test_exported_networks_answer_as_the_plain_one(
     assert len(exported_digest(str(exports / name), "T")) == 64
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.load")
 @pytest.mark.parametrize("name", ["missing.onnx", "broken.onnx", "broken.pt"])
 def test_file_that_is_no_model_is_one_sentence(
     tiny: Architecture, tmp_path: Path, name: str
