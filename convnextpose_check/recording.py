@@ -37,15 +37,15 @@ def check_record(
 ) -> CheckRecord:
     """What became of the test, with its completed properties."""
     properties = dict(report.user_properties)
+    outcome: Any = report.outcome
     message = "" if report.passed or call.excinfo is None else call.excinfo.exconly()
     if isinstance(report.longrepr, str):
         message = report.longrepr
-    outcome = report.outcome
     if hasattr(report, "wasxfail"):
-        message = report.wasxfail
+        outcome, message = "expected failure", report.wasxfail
     return CheckRecord(
         test=f"{item.path.name}::{item.name}",
-        outcome="expected failure" if hasattr(report, "wasxfail") else outcome,
+        outcome=outcome,
         obtained=cast(Any, properties.get("obtained")),
         expected=cast(Any, properties.get("expected")),
         difference=cast(Any, properties.get("difference")),

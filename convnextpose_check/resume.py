@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from convnextpose_check.files import written_whole
 from convnextpose_check.geometry import Array
 from convnextpose_check.human36m import Dataset, Exclusion
 from convnextpose_check.tally import Tally
+
+T = TypeVar("T")
 
 
 def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
@@ -79,23 +82,20 @@ def keep_evaluation(evaluation: Evaluation, key: str, path: Path) -> None:
 
 def kept_evaluation(key: str, path: Path) -> Evaluation | None:
     """The evaluation kept under this key, None if there is none or it is not readable."""
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
-            if about.pop("key") != key:
-                return None
-            unreadable = tuple(Exclusion(*entry) for entry in about.pop("unreadable"))
-            return Evaluation(
-                errors_mm=arrays["errors_mm"],
-                cells_xyz=arrays["cells_xyz"],
-                image_ids=tuple(map(int, arrays["image_ids"])),
-                file_names=tuple(map(str, arrays["file_names"])),
-                actions=tuple(map(str, arrays["actions"])),
-                unreadable=unreadable,
-                **about,
-            )
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is evaluated again
-        return None
+
+    def rebuilt(about: dict[str, Any], arrays: Mapping[str, Array]) -> Evaluation:
+        unreadable = tuple(Exclusion(*entry) for entry in about.pop("unreadable"))
+        return Evaluation(
+            errors_mm=arrays["errors_mm"],
+            cells_xyz=arrays["cells_xyz"],
+            image_ids=tuple(map(int, arrays["image_ids"])),
+            file_names=tuple(map(str, arrays["file_names"])),
+            actions=tuple(map(str, arrays["actions"])),
+            unreadable=unreadable,
+            **about,
+        )
+
+    return _kept(key, path, rebuilt)
 
 
 def keep_tally(tally: Tally, key: str, path: Path) -> None:
@@ -112,19 +112,28 @@ def keep_tally(tally: Tally, key: str, path: Path) -> None:
 
 def kept_tally(key: str, path: Path) -> Tally | None:
     """The unfinished evaluation that was kept under this key, None if there is none."""
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
-            if about.pop("key") != key:
-                return None
-            problems = {int(number): text for number, text in about.pop("problems").items()}
-            parts = {name: arrays[name] for name in _TALLY_ARRAYS}
-            return Tally(**parts, **about, problems=problems)
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is measured again
-        return None
+
+    def rebuilt(about: dict[str, Any], arrays: Mapping[str, Array]) -> Tally:
+        problems = {int(number): text for number, text in about.pop("problems").items()}
+        parts: dict[str, Any] = {name: arrays[name] for name in _TALLY_ARRAYS}
+        return Tally(**parts, **about, problems=problems)
+
+    return _kept(key, path, rebuilt)
 
 
 _TALLY_ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm", "exact_mm")
+
+
+def _kept(
+    key: str, path: Path, rebuilt: Callable[[dict[str, Any], Mapping[str, Array]], T]
+) -> T | None:
+    """What was kept under this key, None if there is none or it is not readable."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            return rebuilt(about, arrays) if about.pop("key") == key else None
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is measured again
+        return None
 
 
 def _write(path: Path, about: Mapping[str, object], **arrays: Array) -> None:

@@ -8,7 +8,7 @@ evaluation that fails do not repeat it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
@@ -225,29 +225,30 @@ class Subject:
 
     def _evaluated(self, variants: Sequence[str]) -> Outcomes:
         """Evaluations of the variants; one that cannot be loaded fails alone."""
-        outcomes: Outcomes = {}
+        candidates, errors = self._candidates(variants)
+        if not candidates:
+            return {**errors}
+        return errors | self.joint_evaluation(list(candidates)).outcomes(candidates)
+
+    def help(self, order: Order) -> Answers:
+        """Measure this process's share of what rank 0 has ordered."""
+        candidates, errors = self._candidates(order.done)
+        if not candidates:
+            return {**errors}
+        return errors | self.joint_evaluation(list(candidates)).help(candidates, order)
+
+    def _candidates(
+        self, variants: Iterable[str]
+    ) -> tuple[dict[str, Candidate], dict[str, ConvNeXtPoseCheckError]]:
+        """The variants that can be loaded, and why the others cannot."""
         candidates: dict[str, Candidate] = {}
+        errors: dict[str, ConvNeXtPoseCheckError] = {}
         for variant in variants:
             try:
                 candidates[variant] = self._candidate(variant)
             except ConvNeXtPoseCheckError as error:
-                outcomes[variant] = error
-        if candidates:
-            outcomes |= self.joint_evaluation(list(candidates)).outcomes(candidates)
-        return outcomes
-
-    def help(self, order: Order) -> Answers:
-        """Measure this process's share of what rank 0 has ordered."""
-        answers: Answers = {}
-        candidates: dict[str, Candidate] = {}
-        for variant in order.done:
-            try:
-                candidates[variant] = self._candidate(variant)
-            except ConvNeXtPoseCheckError as error:
-                answers[variant] = error
-        if candidates:
-            answers |= self.joint_evaluation(list(candidates)).help(candidates, order)
-        return answers
+                errors[variant] = error
+        return candidates, errors
 
     def joint_evaluation(self, variants: Sequence[str]) -> JointEvaluation:
         """How variants are evaluated under the run's settings."""
