@@ -41,12 +41,17 @@ class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def hold_to_hash(
-    checkpoint: Checkpoint, variant: str, catalogue: Catalogue, results_dir: Path
+    checkpoint: Checkpoint,
+    variant: str,
+    catalogue: Catalogue,
+    results_dir: Path,
+    *,
+    remember: bool = True,
 ) -> Path | None:
     """Compare the file with what it was when it was first used; this may be the first time.
 
-    Returns the lock in which it stands. None, and nothing is remembered, where the file does not
-    hold the variant: a mistake that is put right later is no swap.
+    Returns the lock in which it stands. None, and nothing is remembered, without ``remember`` or
+    where the file does not hold the variant: a mistake that is put right later is no swap.
 
     Raises ``CheckFailedError`` (``changed-file``), ``ConvNeXtPoseCheckError`` (``bad-lock``,
     ``cannot-write``).
@@ -63,7 +68,7 @@ def hold_to_hash(
             if files[key].sha256 != checkpoint.sha256:
                 raise _changed(checkpoint, files[key], lock_path, key)
             return lock_path
-    if variant not in identify(modern_state(checkpoint.network), catalogue):
+    if not remember or variant not in identify(modern_state(checkpoint.network), catalogue):
         return None
     beside, far = places
     remembered = Remembered(variant, checkpoint.sha256)

@@ -68,7 +68,8 @@ class Subject:
     """Checkpoints and data set of one subject under the run's settings.
 
     ``find_sources`` is called when a file is first needed, ``reference`` gives the figure that a
-    variant's error is held against. ``wanted`` are the variants to evaluate in one pass.
+    variant's error is held against. ``wanted`` are the variants to evaluate in one pass. Without
+    ``remembers_hashes`` files are compared with what is remembered, and nothing is written.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Subject:
         self.outcomes: dict[tuple[str, ...], Any] = {}
         self._evaluations: Outcomes = {}
         self.wanted: tuple[str, ...] = ()
+        self.remembers_hashes = True
 
     @once
     def sources(self) -> Sources:
@@ -137,7 +139,10 @@ class Subject:
         """The variant's checkpoint, loaded; a user's file has to be what it was before."""
         checkpoint = self.checkpoint_files().load(variant)
         if self.name == "published":
-            hold_to_hash(checkpoint, variant, self.catalogue, self.settings.results_dir)
+            hold_to_hash(
+                checkpoint, variant, self.catalogue, self.settings.results_dir,
+                remember=self.remembers_hashes,
+            )  # fmt: skip
         return checkpoint
 
     def state(self, variant: str) -> StateDict:

@@ -48,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"read: {line}")
     print()
     subject = published_subject(settings)
+    subject.remembers_hashes = False
     columns = max(MIN_COLUMNS, min(get_terminal_size((MAX_COLUMNS, 24)).columns, MAX_COLUMNS))
     rows = examinations(subject)
     title_columns = max(len(title) for title, _ in rows)
