@@ -15,7 +15,8 @@ from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files import cannot_write, hold_folder
 from convnextpose_check.miniature.build import cached_miniature
-from convnextpose_check.miniature.record import CAMERAS_FILE, read_record, setting_name
+from convnextpose_check.miniature.record import read_record, setting_name
+from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.options import OPTIONS
 from convnextpose_check.outputs import REPORT_FILE, Outputs, set_aside_earlier
 from convnextpose_check.pages.html import STYLE_SHEET, judged_subject
@@ -25,7 +26,7 @@ from convnextpose_check.recording import check_record, complete_properties, subj
 from convnextpose_check.session import SESSION, Session
 from convnextpose_check.settings import Settings, read_settings
 from convnextpose_check.subjects import Sources, Subject
-from convnextpose_check.variants import Figure, read_catalogue
+from convnextpose_check.variants import Figure
 
 pytest_plugins = ["convnextpose_check.report_hooks"]
 
@@ -117,7 +118,7 @@ def _miniature(settings: Settings, screen: TextIO | None, ranks: Ranks) -> Subje
     record = read_record(FIXTURES)
 
     def find_sources() -> Sources:
-        miniature = cached_miniature(FIXTURES / CAMERAS_FILE, screen)
+        miniature = cached_miniature(FIXTURES, screen)
         return Sources(miniature.dataset, (miniature.checkpoints,))
 
     def reference(variant: str) -> Figure:
@@ -125,8 +126,8 @@ def _miniature(settings: Settings, screen: TextIO | None, ranks: Ranks) -> Subje
         return record.reference(setting, variant)
 
     return Subject(
-        "miniature", settings, read_catalogue(), record.dataset, find_sources, reference, screen,
-        ranks,
+        "miniature", settings, miniature_catalogue(), record.dataset, find_sources, reference,
+        screen, ranks,
     )  # fmt: skip
 
 

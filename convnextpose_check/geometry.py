@@ -120,6 +120,21 @@ def cells_to_camera(
     return image_to_camera(located[:, :2], located[:, 2], camera)
 
 
+def camera_to_cells(
+    joints_cam_mm: Array,
+    grid_whd: tuple[int, int, int],
+    box_xywh_px: Array,
+    root_depth_mm: np.floating[Any],
+    camera: Camera,
+) -> Array:
+    """Camera millimetres (J, 3) to heatmap cells (J, 3): the inverse of ``cells_to_camera``."""
+    columns, rows, bins = grid_whd
+    crop_share = (camera_to_image(joints_cam_mm, camera) - box_xywh_px[:2]) / box_xywh_px[2:]
+    depth_share = ((joints_cam_mm[:, 2:] - root_depth_mm) / HALF_DEPTH_MM + 1) / 2
+    cells_xyz: Array = np.concatenate([crop_share, depth_share], axis=1) * (columns, rows, bins)
+    return cells_xyz
+
+
 def cells_to_crop(cells_xyz: Array, grid_whd: tuple[int, int, int]) -> Array:
     """Heatmap cells (J, 3) to pixels (J, 2) of the crop."""
     pixels_px: Array = cells_xyz[:, :2] / np.array(grid_whd[:2]) * INPUT_SIDE_PX

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.miniature.build import Miniature, cached_miniature
-from convnextpose_check.miniature.record import CAMERAS_FILE
 from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
 
 
@@ -20,7 +19,7 @@ def fixtures(pytestconfig: pytest.Config) -> Path:
 @pytest.fixture(scope="session")
 def miniature(fixtures: Path) -> Miniature:
     """The generated data set and archives."""
-    return cached_miniature(fixtures / CAMERAS_FILE)
+    return cached_miniature(fixtures)
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convnextpose_check.checkpoint import StateDict
 from convnextpose_check.keymap import to_legacy, with_prefix
-from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.variants import Variant
 
 if TYPE_CHECKING:
@@ -25,21 +25,21 @@ LOCAL_HEADER_BYTES = 30
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
-def write_archive(variant: Variant, path: Path) -> None:
-    """Write a training snapshot of the variant with seeded weights under ``path``."""
+def write_archive(variant: Variant, weights: StateDict, path: Path) -> None:
+    """Write a training snapshot of the variant with these weights under ``path``."""
     facts = variant.checkpoint
-    state = with_prefix(seeded_state(variant.architecture, seed=facts.epoch))
+    state = with_prefix(weights)
     if facts.head_keys == "legacy":
         state = to_legacy(state)
     content = {
         "epoch": facts.epoch,
-        "network": _as_torch_saves(state),
+        "network": as_torch_saves(state),
         "optimizer": _optimizer_state(state),
     }
-    _write_container(content, facts.folder, path)
+    write_container(content, facts.folder, path)
 
 
-def _as_torch_saves(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
+def as_torch_saves(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
     """The mapping with the version notes that ``Module.state_dict`` attaches."""
     saved = OrderedDict(state)
     modules = dict.fromkeys(key.rpartition(".")[0] for key in state)
@@ -80,7 +80,8 @@ def _optimizer_state(state: dict[str, Tensor]) -> dict[str, Any]:
     }
 
 
-def _write_container(content: dict[str, Any], folder: str, path: Path) -> None:
+def write_container(content: dict[str, Any], folder: str, path: Path) -> None:
+    """Write what ``torch.save`` would, in the form of the authors' files."""
     import torch
 
     current = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Generates the miniature once and keeps it: a data set and four archives on disk."""
+"""Generates the miniature once and keeps it: a data set and five archives on disk."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ from typing import TextIO
 import convnextpose_check
 from convnextpose_check.miniature.archives import write_archive
 from convnextpose_check.miniature.dataset import test_image_count, write_dataset
+from convnextpose_check.miniature.reference import (
+    REFERENCE,
+    miniature_catalogue,
+    reference_file,
+    reference_state,
+)
+from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.progress import progress_bar
-from convnextpose_check.variants import read_catalogue
 
+CAMERAS_FILE = "h36m_cameras.json"
 SHAPING_SOURCES = ("geometry.py", "keymap.py", "network.py", "skeleton.py", "variants.json")
 
 
@@ -34,20 +41,21 @@ class Miniature:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of the four archives."""
+        """The folder of the archives: the trained reference model and four seeded ones."""
         return self.folder / "checkpoints"
 
 
-def cached_miniature(cameras_file: Path, progress_stream: TextIO | None = None) -> Miniature:
+def cached_miniature(fixtures: Path, progress_stream: TextIO | None = None) -> Miniature:
     """The miniature in the user's cache, generated there if this version of it is not yet.
 
-    It takes its place in one move, so that an interrupted or a second run never sees half of it.
+    ``fixtures`` is the folder with the cameras and the reference model. The miniature takes its
+    place in one move, so that an interrupted or a second run never sees half of it.
     """
-    folder = _cache_folder() / f"miniature-{_digest(cameras_file)[:16]}"
+    folder = cache_folder() / f"miniature-{_digest(fixtures)[:16]}"
     if not folder.is_dir():
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
         try:
-            _generate(Miniature(building), cameras_file, progress_stream)
+            _generate(Miniature(building), fixtures, progress_stream)
             with suppress(OSError):  # another run was faster, and its files are the same
                 building.rename(folder)
         finally:
@@ -55,15 +63,21 @@ def cached_miniature(cameras_file: Path, progress_stream: TextIO | None = None) 
     return Miniature(folder)
 
 
-def _generate(miniature: Miniature, cameras_file: Path, stream: TextIO | None) -> None:
+def _generate(miniature: Miniature, fixtures: Path, stream: TextIO | None) -> None:
     miniature.checkpoints.mkdir()
-    for variant in read_catalogue().variants:
-        write_archive(variant, miniature.checkpoints / variant.checkpoint.file_name)
+    for variant in miniature_catalogue().variants:
+        facts = variant.checkpoint
+        if variant.name == REFERENCE:
+            weights = reference_state(fixtures)
+        else:
+            weights = seeded_state(variant.architecture, seed=facts.epoch)
+        write_archive(variant, weights, miniature.checkpoints / facts.file_name)
+    cameras = json.loads((fixtures / CAMERAS_FILE).read_text())
     with progress_bar(stream, "drawing the miniature", test_image_count()) as advance:
-        write_dataset(miniature.dataset, json.loads(cameras_file.read_text()), advance)
+        write_dataset(miniature.dataset, cameras, advance)
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     """The user's cache folder, or a temporary one where that cannot be written."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "convnextpose-check"
@@ -76,7 +90,7 @@ def _cache_folder() -> Path:
     return folder
 
 
-def _digest(cameras_file: Path) -> str:
+def _digest(fixtures: Path) -> str:
     """A sha256 over everything that shapes the generated files."""
     import cv2
 
@@ -84,6 +98,6 @@ def _digest(cameras_file: Path) -> str:
     sources = sorted((package / "miniature").glob("*.py"))
     sources += [package / name for name in SHAPING_SOURCES]
     digest = hashlib.sha256(f"jpeg by OpenCV {cv2.__version__}".encode())
-    for file in [*sources, cameras_file]:
+    for file in [*sources, fixtures / CAMERAS_FILE, reference_file(fixtures)]:
         digest.update(file.read_bytes())
     return digest.hexdigest()

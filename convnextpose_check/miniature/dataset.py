@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from convnextpose_check.geometry import Camera, camera_to_image, square_box, world_to_camera
 from convnextpose_check.miniature.body import SUBJECT_LOOKS, Solid, body_solids
 from convnextpose_check.miniature.drawing import draw_person
-from convnextpose_check.miniature.poses import pose_world_mm
+from convnextpose_check.miniature.poses import pose_world_mm, seat_height_mm
 from convnextpose_check.skeleton import ACTIONS, ANNOTATED_JOINTS
 
 Array = NDArray[Any]
@@ -121,7 +121,7 @@ def write_dataset(
                 joints_world_mm = _written_pose(sequence, frame)
                 joints_cam_mm = world_to_camera(joints_world_mm, camera)
                 solids = body_solids(joints_cam_mm, SUBJECT_LOOKS[subject])
-                box = _silhouette_box(solids, camera, growth[frame])
+                box = silhouette_box(solids, camera, growth[frame])
                 poses[str(frame)] = joints_world_mm.tolist()
                 images.append(_image_record(sequence, frame, image_id, size_px))
                 annotations.append(_annotation_record(image_id, box))
@@ -145,7 +145,7 @@ def _written_pose(sequence: Sequence, frame: int) -> Array:
     return np.round(pose, 3) + 0.0
 
 
-def _silhouette_box(solids: list[Solid], camera: Camera, growth: Array) -> Array:
+def silhouette_box(solids: list[Solid], camera: Camera, growth: Array) -> Array:
     """Box (x, y, w, h) in pixels around the person; it may reach over the image's border."""
     ends_mm = np.array([end for solid in solids for end in (solid.start_mm, solid.end_mm)])
     radii_mm = np.array(
@@ -209,6 +209,16 @@ def _camera_records(entries: Mapping[str, Any]) -> dict[str, Any]:
     return {index: {key: entry[key] for key in "Rtfc"} for index, entry in entries.items()}
 
 
+def jpeg(image_bgr: Array) -> bytes:
+    """The image (H, W, 3) uint8 as a JPEG file's content."""
+    import cv2
+
+    encoded, buffer = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not encoded:
+        raise OSError("OpenCV cannot encode a JPEG")
+    return bytes(buffer.tobytes())
+
+
 def _write_image(
     root: Path,
     sequence: Sequence,
@@ -218,14 +228,10 @@ def _write_image(
     size_px: tuple[int, ...],
 ) -> None:
     """Draw and write one test frame."""
-    import cv2
-
     look = replace(SUBJECT_LOOKS[sequence.subject], room_seed=sequence.seed)
-    image = draw_person(joints_cam_mm, camera, size_px[0], size_px[1], look)
-    encoded, buffer = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not encoded:
-        raise OSError(f"cannot encode {sequence.file_name(frame)}")
-    content = buffer.tobytes()
+    seat_mm = seat_height_mm(sequence.subject, sequence.action, sequence.subaction)
+    image = draw_person(joints_cam_mm, camera, size_px[0], size_px[1], look, seat_mm)
+    content = jpeg(image)
     if (sequence.subject, sequence.action, sequence.subaction, frame) == TURNED_IMAGE:
         content = content[:2] + EXIF_QUARTER_TURN + content[2:]
     path = root / "images" / sequence.file_name(frame)

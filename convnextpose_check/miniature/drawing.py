@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from convnextpose_check.geometry import Camera, camera_to_image
 from convnextpose_check.miniature.body import Look, Solid, body_solids
+from convnextpose_check.miniature.furniture import stool_solids
 from convnextpose_check.miniature.room import Rays, room_image, softened
+from convnextpose_check.skeleton import ROOT
 
 Array = NDArray[Any]
 
@@ -27,13 +29,23 @@ SHADOW_REACH_MM = 420.0
 
 
 def draw_person(
-    joints_cam_mm: Array, camera: Camera, width_px: int, height_px: int, look: Look
+    joints_cam_mm: Array,
+    camera: Camera,
+    width_px: int,
+    height_px: int,
+    look: Look,
+    seat_height_mm: float = 0.0,
 ) -> NDArray[np.uint8]:
-    """The person with these joints (17, 3) in a room, as an (H, W, 3) uint8 image, blue first."""
+    """The person with these joints (17, 3) in a room, as an (H, W, 3) uint8 image, blue first.
+
+    With a seat height there is a stool of that height below the pelvis.
+    """
     joints_cam_mm = np.asarray(joints_cam_mm, dtype=float)
     image = room_image(camera, width_px, height_px, look.room_seed).copy()
     _cast_shadow(image, joints_cam_mm, camera)
     solids = body_solids(joints_cam_mm, look)
+    if seat_height_mm:
+        solids += stool_solids(joints_cam_mm[ROOT], camera, seat_height_mm)
     bounds = [_bounds_px(solid, camera, width_px, height_px) for solid in solids]
     left, top = min(b[0] for b in bounds), min(b[1] for b in bounds)
     right, bottom = max(b[2] for b in bounds), max(b[3] for b in bounds)

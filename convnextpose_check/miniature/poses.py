@@ -7,6 +7,7 @@ The body's own axes are x forward, y left, z up, with the origin on the floor be
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from math import cos, pi, radians, sin, sqrt
 from typing import Any
@@ -47,14 +48,39 @@ def pose_world_mm(subject: int, action: int, subaction: int, frame: int) -> NDAr
     chance = _chances(subject, action, subaction)
     seconds = frame / FRAMES_PER_SECOND
     posture = BOTH_SUBACTIONS[action][subaction - 1]
+    x_mm, y_mm, heading = _place(posture, chance, seconds, action + 17 * subaction + 5 * subject)
+    x_mm, y_mm = EDGE_PLACES_MM.get((subject, action, subaction), (x_mm, y_mm))
+    place = Place(x_mm, y_mm, heading)
+    return person_world_mm(posture, chance, seconds, SUBJECT_SCALE[subject], place)
+
+
+def seat_height_mm(subject: int, action: int, subaction: int) -> float:
+    """How high the seat is that the person sits on; 0 for none."""
+    return BOTH_SUBACTIONS[action][subaction - 1].seat_height * SUBJECT_SCALE[subject]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a person is on the floor, in world millimetres, and looks to, in radians from x."""
+
+    x_mm: float
+    y_mm: float
+    heading: float
+
+
+def person_world_mm(
+    posture: Posture, chance: tuple[float, ...], seconds: float, scale: float, place: Place
+) -> NDArray[np.float64]:
+    """The 17 joints (17, 3) in world millimetres of a person in a posture at a moment.
+
+    ``chance`` are 64 numbers in [0, 1) that tell one performance of the posture from another.
+    """
     body_mm = _body_pose_mm(posture, chance, seconds)
     if chance[0] < 0.35:  # Some people do with the left hand what others do with the right.
         body_mm[:, 1] *= -1
         body_mm = body_mm[list(MIRRORED[:ANNOTATED_JOINTS])]
-    x_mm, y_mm, heading = _place(posture, chance, seconds, action + 17 * subaction + 5 * subject)
-    x_mm, y_mm = EDGE_PLACES_MM.get((subject, action, subaction), (x_mm, y_mm))
-    world_mm = body_mm * SUBJECT_SCALE[subject] @ _turn(heading, 0.0, 0.0).T
-    return np.asarray(world_mm + np.array([x_mm, y_mm, 0.0]), dtype=np.float64)
+    world_mm = body_mm * scale @ _turn(place.heading, 0.0, 0.0).T
+    return np.asarray(world_mm + np.array([place.x_mm, place.y_mm, 0.0]), dtype=np.float64)
 
 
 @lru_cache(maxsize=64)

@@ -51,11 +51,14 @@ class Posture:
     head_sway: float = 14
     stride: float = 0
     """How far an ankle swings to the front and to the back; 0 for an action on the spot."""
+    seat_height: float = 0
+    """Of the stool under the person; 0 for none."""
 
 
 STANDING = Posture()
 SEATED = Posture(
     pelvis_height=500,
+    seat_height=412,
     pelvis_pitch=-6,
     right_foot=(430, 140, 80),
     left_foot=(390, 150, 80),
@@ -64,6 +67,7 @@ SEATED = Posture(
     right_hand=ON_KNEE,
     left_hand=ON_KNEE,
 )
+ON_FLOOR = replace(SEATED, seat_height=0)
 WALKING = Posture(pelvis_height=950, stride=265, trunk_pitch=6, hand_sway=15, head_sway=8)
 
 BOTH_SUBACTIONS = {
@@ -179,7 +183,7 @@ BOTH_SUBACTIONS = {
     ),
     10: (
         replace(
-            SEATED,
+            ON_FLOOR,
             pelvis_height=115,
             pelvis_pitch=-18,
             trunk_pitch=-20,
@@ -192,7 +196,7 @@ BOTH_SUBACTIONS = {
             hand_sway=5,
         ),
         replace(
-            SEATED,
+            ON_FLOOR,
             pelvis_height=120,
             trunk_pitch=15,
             right_hand=(330, 160, -330),

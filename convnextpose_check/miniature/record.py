@@ -1,6 +1,6 @@
 """The recorded errors of the miniature, and the command that records them again.
 
-``python -m convnextpose_check.miniature.record fixtures`` evaluates the four models under every
+``python -m convnextpose_check.miniature.record fixtures`` evaluates the models under every
 setting, prints what changed and rewrites ``fixtures/miniature.json`` for a person to review.
 """
 
@@ -18,13 +18,13 @@ from convnextpose_check.files import write_text
 from convnextpose_check.human36m import BoxSource, DatasetFacts, load_dataset
 from convnextpose_check.json_files import read_json
 from convnextpose_check.miniature.build import cached_miniature
+from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.models import build_network, modern_state
 from convnextpose_check.one_pass import evaluate
 from convnextpose_check.progress import progress_bar
-from convnextpose_check.variants import Figure, Protocol, read_catalogue
+from convnextpose_check.variants import Figure, Protocol
 
 RECORD_FILE = "miniature.json"
-CAMERAS_FILE = "h36m_cameras.json"
 PROTOCOLS: tuple[Protocol, ...] = (1, 2)
 BOXES: tuple[BoxSource, ...] = ("gt", "rootnet")
 
@@ -60,8 +60,8 @@ def measure(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
     """Evaluate every variant under every setting on the CPU."""
     import torch
 
-    miniature = cached_miniature(fixtures / CAMERAS_FILE)
-    catalogue = read_catalogue()
+    miniature = cached_miniature(fixtures)
+    catalogue = miniature_catalogue()
     files = CheckpointFiles([miniature.checkpoints], catalogue)
     cpu = torch.device("cpu")
     networks = {
@@ -92,7 +92,7 @@ def main(fixtures: Path) -> None:
     for setting, errors_mm in measured.items():
         for name, error_mm in errors_mm.items():
             old = record.errors_mm.get(setting, {}).get(name, float("nan"))
-            print(f"{setting:28} {name:3} {old:12.6f} -> {error_mm:12.6f}")  # noqa: T201 - a command
+            print(f"{setting:28} {name:9} {old:12.6f} -> {error_mm:12.6f}")  # noqa: T201 - a command
     content = json.loads(path.read_text()) | {"errors_mm": measured}
     write_text(path, json.dumps(content, indent=2) + "\n")
 

@@ -68,7 +68,7 @@ def saved(content: Any, **options: Any) -> bytes:
 def authors_archive(variant: Variant, folder: Path) -> bytes:
     """The variant in the container that the authors' torch wrote."""
     path = folder / "authors"
-    write_archive(variant, path)
+    write_archive(variant, seeded_state(variant.architecture, variant.checkpoint.epoch), path)
     return path.read_bytes()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 import tempfile
 import zipfile
@@ -18,7 +19,7 @@ from convnextpose_check.human36m import Dataset, load_dataset
 from convnextpose_check.json_files import read_json
 from convnextpose_check.miniature import build
 from convnextpose_check.miniature.body import SUBJECT_LOOKS
-from convnextpose_check.miniature.build import Miniature, cached_miniature
+from convnextpose_check.miniature.build import CAMERAS_FILE, Miniature, cached_miniature
 from convnextpose_check.miniature.dataset import (
     SUBJECTS,
     TURNED_IMAGE,
@@ -29,7 +30,8 @@ from convnextpose_check.miniature.dataset import (
     write_dataset,
 )
 from convnextpose_check.miniature.poses import pose_world_mm
-from convnextpose_check.miniature.record import CAMERAS_FILE, read_record
+from convnextpose_check.miniature.record import read_record
+from convnextpose_check.miniature.reference import REFERENCE_FILE
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.models import build_network
 from convnextpose_check.skeleton import BONES
@@ -224,8 +226,8 @@ def test_cache_is_built_once(
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(build, "_generate", counted)
-    first = cached_miniature(fixtures / CAMERAS_FILE)
-    assert cached_miniature(fixtures / CAMERAS_FILE) == first
+    first = cached_miniature(fixtures)
+    assert cached_miniature(fixtures) == first
     assert len(built) == 1
     assert built[0] != first.folder
     assert list((tmp_path / "convnextpose-check").iterdir()) == [first.folder]
@@ -242,7 +244,7 @@ def test_interrupted_build_leaves_nothing_behind(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(build, "_generate", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        cached_miniature(fixtures / CAMERAS_FILE)
+        cached_miniature(fixtures)
     assert list((tmp_path / "convnextpose-check").iterdir()) == []
 
 
@@ -257,19 +259,21 @@ def test_build_that_another_run_overtakes_uses_the_others(
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(build, "_generate", overtaken)
-    obtained = cached_miniature(fixtures / CAMERAS_FILE)
+    obtained = cached_miniature(fixtures)
     assert (obtained.checkpoints / "one.tar").read_text() == "the other's"
     assert list((tmp_path / "convnextpose-check").iterdir()) == [obtained.folder]
 
 
-def test_other_cameras_have_another_place_in_the_cache(
-    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", [CAMERAS_FILE, f"reference/{REFERENCE_FILE}"])
+def test_other_cameras_or_weights_have_another_place_in_the_cache(
+    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(build, "_generate", cheap)
-    other = tmp_path / "cameras.json"
-    other.write_bytes((fixtures / CAMERAS_FILE).read_bytes() + b"\n")
-    assert cached_miniature(other).folder != cached_miniature(fixtures / CAMERAS_FILE).folder
+    other = shutil.copytree(fixtures, tmp_path / "other")
+    with (other / name).open("ab") as stream:
+        stream.write(b"\n")
+    assert cached_miniature(other).folder != cached_miniature(fixtures).folder
 
 
 def test_cache_that_cannot_be_written_is_replaced_by_a_temporary_one(
@@ -279,6 +283,6 @@ def test_cache_that_cannot_be_written_is_replaced_by_a_temporary_one(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(build, "_generate", cheap)
-    obtained = cached_miniature(fixtures / CAMERAS_FILE)
+    obtained = cached_miniature(fixtures)
     assert obtained.checkpoints.is_dir()
     assert obtained.folder.parent.parent == tmp_path

@@ -1,0 +1,73 @@
+"""The miniature's trained model: an XS that was shown the training split.
+
+It is kept in ``fixtures/reference`` in the authors' container, with its convolutions in half
+precision. The miniature gets it in float32, as the authors' files are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from convnextpose_check.checkpoint import StateDict
+from convnextpose_check.keymap import with_prefix, without_prefix
+from convnextpose_check.miniature.archives import as_torch_saves, write_container
+from convnextpose_check.variants import (
+    Catalogue,
+    CheckpointFacts,
+    Paper,
+    Variant,
+    read_catalogue,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+REFERENCE = "reference"
+REFERENCE_FILE = "ConvNeXtPose_reference.tar"
+REFERENCE_EPOCH = 13
+"""How often the training saw each of its pictures."""
+
+
+def reference_variant() -> Variant:
+    """The trained model as a variant: an XS of which no paper speaks."""
+    return msgspec.structs.replace(
+        read_catalogue()["XS"],
+        name=REFERENCE,
+        paper=Paper(None, None, None, None),
+        checkpoint=CheckpointFacts(REFERENCE_FILE, REFERENCE_EPOCH, "modern"),
+    )
+
+
+def miniature_catalogue() -> Catalogue:
+    """The models of the miniature: the published architectures, and the trained one."""
+    published = read_catalogue()
+    return msgspec.structs.replace(published, variants=(reference_variant(), *published.variants))
+
+
+def write_reference(state: StateDict, folder: Path) -> None:
+    """Write the archive that is kept, the convolutions rounded to half precision.
+
+    BatchNorm keeps float32: the variances of 0 to 255 pixels are beyond half precision.
+    """
+    halved = {key: tensor.half() if tensor.ndim == 4 else tensor for key, tensor in state.items()}
+    content = {"epoch": REFERENCE_EPOCH, "network": as_torch_saves(with_prefix(halved))}
+    write_container(content, "archive", folder / REFERENCE_FILE)
+
+
+def reference_file(fixtures: Path) -> Path:
+    """Where the archive is kept."""
+    return fixtures / "reference" / REFERENCE_FILE
+
+
+def reference_state(fixtures: Path) -> dict[str, Tensor]:
+    """The trained weights in float32, under the network's own names."""
+    import torch
+
+    content = torch.load(reference_file(fixtures), map_location="cpu", weights_only=True)
+    return {
+        key: tensor.float() if tensor.is_floating_point() else tensor
+        for key, tensor in without_prefix(content["network"]).items()
+    }
