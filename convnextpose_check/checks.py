@@ -59,12 +59,15 @@ def check_interpolation() -> str:
     rows, columns, channels = np.indices((400, 300, 3))
     pattern = (rows * rows * 3 + columns * 7 + rows * columns + channels * 91) % 256
     warped = warp_box(pattern.astype(np.uint8), np.array([-20.25, 11.5, 333.3, 333.3]))
-    if hashlib.sha256(warped.tobytes()).hexdigest() != WARP_SHA256:
+    obtained = hashlib.sha256(warped.tobytes()).hexdigest()
+    if obtained != WARP_SHA256:
         raise CheckFailedError(
             "interpolation",
             f"OpenCV {cv2.__version__} interpolates unlike OpenCV 4, with which the paper's figures"
             " were made",
             "Install it with: pip install 'opencv-python-headless>=4.10.0.84,<5'",
+            f"warped pattern {obtained[:8]}",
+            WARP_SHA256[:8],
         )
     return str(cv2.__version__)
 
@@ -83,11 +86,13 @@ def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Cat
             " or ".join(found),
             variant.name,
         )
+    difference = layout_difference(state, variant.architecture)
     raise CheckFailedError(
         "wrong-layout",
-        f"{checkpoint.path} is not a {variant.name}:"
-        f" {layout_difference(state, variant.architecture)}",
+        f"{checkpoint.path} is not a {variant.name}: {difference}",
         "Compare the file with the one on Drive; a model of your own needs a --variants-file",
+        difference,
+        variant.name,
     )
 
 
@@ -106,6 +111,8 @@ def check_weights_are_finite(state: StateDict, where: str) -> int:
                 f"{wrong} of {tensor.numel()} numbers in '{key}' of {where} are NaN or infinite:"
                 " expected none",
                 "Download the file again",
+                wrong,
+                0,
             )
     return state_element_count(state)
 
@@ -122,6 +129,8 @@ def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, floa
                     f"'{key}' of {where} goes from {low:g} to {high:g}: expected variances from 0"
                     f" to {MAX_BATCHNORM_VARIANCE:g}",
                     "Download the file again",
+                    f"{low:g} to {high:g}",
+                    f"0 to {MAX_BATCHNORM_VARIANCE:g}",
                 )
             ends += [low, high]
     if not ends:
@@ -135,12 +144,17 @@ def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
     style = key_style(state)
     there, back = (to_modern, to_legacy) if style == "legacy" else (to_legacy, to_modern)
     returned = back(there(state))
-    same = list(returned) == list(state) and all(returned[key] is state[key] for key in state)
-    if not same or len(there(state)) != len(state) or key_style(there(state)) == style:
+    kept = sum(
+        key == after and state[key] is returned[after]
+        for key, after in zip(state, returned, strict=False)
+    )
+    if not kept == len(state) == len(there(state)) or key_style(there(state)) == style:
         raise CheckFailedError(
             "round-trip",
             f"mapping the keys of {checkpoint.path} from {style} and back changes them",
             "This is a defect of the key map",
+            f"{kept} keys as before",
+            len(state),
         )
     return style
 
@@ -159,7 +173,10 @@ def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
     for key, tensor in expected.items():
         if not _same_bits(obtained[key], tensor):
             raise CheckFailedError(
-                "snapshot", f"'{key}' in {path} differs from the one in {checkpoint.path}"
+                "snapshot",
+                f"'{key}' in {path} differs from the one in {checkpoint.path}",
+                obtained=f"{key}: {obtained[key].dtype}",
+                expected=f"the archive's bits, {tensor.dtype}",
             )
     return path.stat().st_size
 
@@ -292,12 +309,32 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
     )
 
 
+def check_images_are_distinct(evaluation: Evaluation) -> int:
+    """No two samples have the same picture; returns their number.
+
+    One in the place of another moves the error by less than any tolerance for published models.
+    """
+    if not evaluation.alike:
+        return len(evaluation.image_ids)
+    first = ", ".join(" and ".join(pair) for pair in evaluation.alike[:4])
+    raise CheckFailedError(
+        "same-image",
+        f"{len(evaluation.alike)} of the images are copies of others ({first})",
+        "Fetch these images again",
+        len(evaluation.alike),
+        0,
+    )
+
+
 def check_error_is_within(judgement: Judgement, tolerance_mm: float, where: str) -> float:
     """MPJPE or PA-MPJPE is less than the tolerance from its reference; returns the difference."""
     difference_mm = judgement.difference_mm
     if judgement.not_judged or difference_mm is None or judgement.reference is None:
         raise CheckFailedError(
-            "not-judged", f"{where} has {judgement.obtained_mm:.2f} mm, {judgement.verdict}"
+            "not-judged",
+            f"{where} has {judgement.obtained_mm:.2f} mm, {judgement.verdict}",
+            obtained=judgement.verdict,
+            expected="a verdict",
         )
     if not abs(difference_mm) < tolerance_mm:
         raise CheckFailedError(
@@ -307,6 +344,8 @@ def check_error_is_within(judgement: Judgement, tolerance_mm: float, where: str)
             f" ({judgement.reference.source}), the difference is {difference_mm:+.4f} mm",
             "Compare settings, checkpoint hash and data digest in the report with those of a run"
             " that passed",
+            judgement.obtained_mm,
+            judgement.reference.value,
         )
     return difference_mm
 

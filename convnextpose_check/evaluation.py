@@ -41,7 +41,8 @@ class Evaluation:
     all the samples that the protocol has. ``images_sha256`` is taken over the sha256 of every
     image file. ``seconds`` the network itself took; ``reading_seconds`` went by waiting for images,
     for all networks that were shown them together. Computed in another precision than float32, the
-    error is ``moved_mm`` larger than float32's, over ``compared`` samples.
+    error is ``moved_mm`` larger than float32's, over ``compared`` samples. ``alike`` names the
+    files that are copies of an earlier one, each with that one.
     """
 
     protocol: Protocol
@@ -59,6 +60,7 @@ class Evaluation:
     precision: Precision = "fp32"
     moved_mm: float | None = None
     compared: int = 0
+    alike: tuple[tuple[str, str], ...] = ()
 
     @property
     def error_mm(self) -> float:

@@ -72,15 +72,16 @@ def uncertain(results: Results) -> list[str]:
 
 def terminal_lines(results: Results) -> list[str]:
     """The table of the variants, at most 80 columns wide."""
+    width = max((len(name) for name in results.variants), default=0)
     lines = [
-        f"{'':3} {'parameters':>10} {'GMACs':>5} {results.metric:>8} {'expected':>8}"
-        f" {'diff.':>8} {'95 % interval':>16}  verdict"
+        f"{'':{width}} {'params':>9} {'GMACs':>5} {results.metric:>8} {'expected':>8}"
+        f" {'diff.':>8} {'95 % interval':>14}  verdict"
     ]
     for name, record in results.variants.items():
         lines.append(
-            f"{name:3} {record.parameters:>10,} {record.gmacs:>5.2f} {record.error_mm:>8.3f}"
+            f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f} {record.error_mm:>8.3f}"
             f" {number(record.reference_mm, '8.3f')} {number(record.difference_mm, '+8.3f')}"
-            f" {interval(record):>16}  {record.verdict}"
+            f" {interval(record):>14}  {record.verdict}"
         )
     return lines
 
@@ -100,3 +101,12 @@ def number(value: float | None, form: str) -> str:
     width, decimals = form.lstrip("+").rstrip("f").split(".")
     # Adding zero turns a rounded negative zero into a plain one.
     return f"{'-':>{width}}" if value is None else f"{round(value, int(decimals)) + 0.0:{form}}"
+
+
+def shown(value: str | float | None) -> str:
+    """A recorded value as a person reads it."""
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value if isinstance(value, str) else number(value, ".3f")

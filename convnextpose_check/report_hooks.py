@@ -12,7 +12,7 @@ from pytest_html.basereport import BaseReport
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files import write_text
-from convnextpose_check.report import terminal_lines
+from convnextpose_check.report import shown, terminal_lines
 from convnextpose_check.session import SESSION
 
 SHOWN_TEXTS = 10
@@ -109,8 +109,6 @@ def _cell(name: str, value: str | float | None, unit: str) -> str:
     pytest-html sorts by the text of a cell: a comment of fixed width in front of a number makes
     that the order of the numbers.
     """
-    from convnextpose_check.pages.html import shown
-
     if value is None:
         return f'<td class="col-{name}"></td>'
     key, text = "", shown(value)

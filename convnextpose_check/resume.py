@@ -67,6 +67,7 @@ def keep_evaluation(evaluation: Evaluation, key: str, path: Path) -> None:
         "precision": evaluation.precision,
         "moved_mm": evaluation.moved_mm,
         "compared": evaluation.compared,
+        "alike": evaluation.alike,
         "unreadable": [[e.image_id, e.file_name, e.reason] for e in evaluation.unreadable],
     }
     _write(
@@ -85,6 +86,7 @@ def kept_evaluation(key: str, path: Path) -> Evaluation | None:
 
     def rebuilt(about: dict[str, Any], arrays: Mapping[str, Array]) -> Evaluation:
         unreadable = tuple(Exclusion(*entry) for entry in about.pop("unreadable"))
+        alike = tuple((copy, first) for copy, first in about.pop("alike"))
         return Evaluation(
             errors_mm=arrays["errors_mm"],
             cells_xyz=arrays["cells_xyz"],
@@ -92,6 +94,7 @@ def kept_evaluation(key: str, path: Path) -> Evaluation | None:
             file_names=tuple(map(str, arrays["file_names"])),
             actions=tuple(map(str, arrays["actions"])),
             unreadable=unreadable,
+            alike=alike,
             **about,
         )
 

@@ -111,7 +111,19 @@ class Tally:
             precision=precision,
             moved_mm=moved_mm,
             compared=compared,
+            alike=self._alike(dataset, used),
         )
+
+    def _alike(self, dataset: Dataset, used: Sequence[int]) -> tuple[tuple[str, str], ...]:
+        """The files that are copies of an earlier one, each with that one."""
+        earlier: dict[bytes, str] = {}
+        copies = []
+        for number in used:
+            name = dataset.samples[number].path.name
+            first = earlier.setdefault(self.sha256[number].tobytes(), name)
+            if first is not name:
+                copies.append((name, first))
+        return tuple(copies)
 
     def _moved(self, used: Sequence[int]) -> tuple[int, float | None]:
         """Samples that were held against float32, and what the other precision added."""

@@ -52,7 +52,10 @@ def write_reference(state: StateDict, folder: Path) -> None:
 
     BatchNorm keeps float32: the variances of 0 to 255 pixels are beyond half precision.
     """
-    halved = {key: tensor.half() if tensor.ndim == 4 else tensor for key, tensor in state.items()}
+    halved = {
+        key: (tensor.half() if tensor.ndim == 4 else tensor).contiguous()
+        for key, tensor in state.items()
+    }
     content = {"epoch": REFERENCE_EPOCH, "network": as_torch_saves(with_prefix(halved))}
     write_container(content, "archive", folder / REFERENCE_FILE)
 

@@ -11,11 +11,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from convnextpose_check.faults import read_faults
 from convnextpose_check.geometry import Array
 from convnextpose_check.pages.charts import distribution_svg, size_svg
 from convnextpose_check.pages.palette import css_variables
 from convnextpose_check.pages.sketches import overlay_svg, scale_svg, space_svg
-from convnextpose_check.report import NOTHING_EVALUATED, interval, number, uncertain
+from convnextpose_check.report import NOTHING_EVALUATED, interval, number, shown, uncertain
 from convnextpose_check.results import Results
 
 FOLDER = Path(__file__).parent
@@ -53,7 +54,8 @@ def summary_html(runs: Sequence[tuple[Results, Mapping[str, Array]]]) -> str:
     sections = [_section(results, errors_mm) for results, errors_mm in runs]
     if not sections:
         sections = [Markup('<p class="verdict bad">{}</p>').format(NOTHING_EVALUATED)]
-    return "\n".join([BEGIN, f"<style>{css_variables()}</style>", *sections, END])
+    style = f"<style>{css_variables()}</style>"
+    return "\n".join([BEGIN, style, *sections, _appendix(), END])
 
 
 def page_html(summary: str) -> str:
@@ -82,13 +84,9 @@ def judged_subject(page: str) -> str | None:
     return match[1] if match else None
 
 
-def shown(value: str | float | None) -> str:
-    """A recorded value as a person reads it."""
-    if value is None:
-        return ""
-    if isinstance(value, int):
-        return f"{value:,}"
-    return value if isinstance(value, str) else number(value, ".3f")
+def _appendix() -> str:
+    """What the checks have been seen to fail at, the same for every run of this version."""
+    return templates().get_template("faults.html.j2").render(faults=read_faults().faults)
 
 
 def _section(results: Results, errors_mm: Mapping[str, Array]) -> str:

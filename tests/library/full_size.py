@@ -28,7 +28,10 @@ CAMERAS = 4
 
 
 def write_full_size(miniature: Path, facts: DatasetFacts, root: Path) -> None:
-    """Write a set with the sample counts of the real one, every image a link to a miniature's."""
+    """Write a set with the sample counts of the real one, every image one of the miniature's.
+
+    A number behind each picture's end makes its file unlike all others.
+    """
     layout = find_layout(miniature, (9, 11))
     of_both, of_11 = facts.protocols[2].per_action, facts.protocols[1].per_action
     next_id = 1
@@ -59,7 +62,7 @@ def write_full_size(miniature: Path, facts: DatasetFacts, root: Path) -> None:
                 file_name = f"{sequence}/{sequence}_{frame + 1:06d}.jpg"
                 path = root / "images" / file_name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.symlink_to(source)
+                path.write_bytes(source.read_bytes() + next_id.to_bytes(4, "big"))
                 frames[str(frame)] = world_mm.tolist()
                 record = Image(
                     next_id, file_name, image.width, image.height, subject, action, 1, camera, frame

@@ -7,6 +7,7 @@ import pytest
 
 from convnextpose_check.geometry import (
     Camera,
+    camera_to_cells,
     camera_to_image,
     cells_to_camera,
     image_to_camera,
@@ -137,6 +138,15 @@ def test_cells_become_millimetres_without_half_a_cell(camera: Camera) -> None:
     ]
     np.testing.assert_allclose(obtained, expected, atol=1e-2)
     assert cells[0, 2] == 0, "the cells given must stay as they are"
+
+
+def test_millimetres_become_the_cells_that_they_came_from(camera: Camera) -> None:
+    cells_xyz = np.array([[3.25, 17.5, 12.0], [30.0, 1.5, 27.75]], dtype=np.float32)
+    placed = ((32, 64, 16), np.array([30.0, -12.5, 180.0, 180.0]), np.float64(4321.0), camera)
+
+    there = cells_to_camera(cells_xyz, *placed)
+
+    np.testing.assert_allclose(camera_to_cells(there, *placed), cells_xyz, atol=1e-4)
 
 
 def test_cells_keep_float32_beside_rootnets_double_depth(camera: Camera) -> None:

@@ -29,7 +29,8 @@ from convnextpose_check.miniature.dataset import (
     test_image_count,
     write_dataset,
 )
-from convnextpose_check.miniature.poses import pose_world_mm
+from convnextpose_check.miniature.drawing import draw_person
+from convnextpose_check.miniature.poses import pose_world_mm, seat_height_mm
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.miniature.reference import REFERENCE_FILE
 from convnextpose_check.miniature.weights import seeded_state
@@ -122,6 +123,27 @@ def test_people_are_within_their_boxes(dataset: Dataset) -> None:
         inside = (pixels >= (x, y)) & (pixels <= (x + w, y + h))
         assert inside.mean() > 0.9
         assert 3000 < sample.root_depth_mm < 8000
+
+
+def test_who_sits_has_something_to_sit_on(cameras: dict[str, Any]) -> None:
+    """The stool is seen below the pelvis, nowhere far from it, and carries the person."""
+    entry = cameras["S9"]["2"]
+    camera, size_px = Camera.from_annotation(entry), entry["image_size"]
+    joints_cam_mm = world_to_camera(pose_world_mm(9, 9, 1, 0), camera)
+    pelvis_px = camera_to_image(joints_cam_mm[:1], camera)[0]
+    seat_mm = seat_height_mm(9, 9, 1)
+
+    standing, seated = (
+        draw_person(joints_cam_mm, camera, *size_px, SUBJECT_LOOKS[9], seat)
+        for seat in (0.0, seat_mm)
+    )
+
+    rows, columns = np.nonzero((standing != seated).any(axis=2))
+    assert len(rows) > 2000
+    assert rows.min() > pelvis_px[1]
+    assert np.abs(columns - pelvis_px[0]).max() < 100
+    assert 70 < pose_world_mm(9, 9, 1, 0)[0, 2] - seat_mm < 110
+    assert [seat_height_mm(9, action, 1) > 0 for action in (2, 9, 10)] == [False, True, False]
 
 
 def test_person_and_room_differ_between_images(dataset: Dataset) -> None:

@@ -27,6 +27,7 @@ def evaluation() -> Evaluation:
         images_sha256="ab",
         seconds=1.25,
         batch_size=4,
+        alike=(("b.jpg", "a.jpg"),),
     )
 
 

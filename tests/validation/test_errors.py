@@ -8,6 +8,7 @@ from convnextpose_check.checks import (
     check_dataset_is_complete,
     check_error_is_within,
     check_evaluation_is_complete,
+    check_images_are_distinct,
 )
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.miniature.record import read_record
@@ -31,6 +32,17 @@ def test_every_sample_is_measured(
     dataset = subject.dataset()
     count = check_evaluation_is_complete(subject.evaluation(variant.name), dataset)
     obtained(count, dataset.facts.samples, "samples")
+
+
+def test_no_image_stands_for_another(
+    judgement: Judgement,  # noqa: ARG001 - asked for first, so that the results are written
+    subject: Subject,
+    variant: Variant,
+    obtained: Obtained,
+) -> None:
+    evaluation = subject.evaluation(variant.name)
+    count = check_images_are_distinct(evaluation)
+    obtained(count, len(evaluation.image_ids), "images")
 
 
 def test_error_is_the_reference(

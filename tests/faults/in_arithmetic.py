@@ -1,0 +1,146 @@
+"""Faults of the arithmetic: from the network's answer to the mean in millimetres."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convnextpose_check import evaluation, geometry, metrics, tally
+from convnextpose_check.evaluation import Evaluation, Network
+from convnextpose_check.geometry import Array
+from convnextpose_check.skeleton import JOINTS, MIRRORED
+from tests.faults.fault import fault
+from tests.faults.scene import Scene
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@fault("left and right not swapped", "flip test", "check_error_is_within")
+def pairs_not_swapped(scene: Scene) -> None:
+    scene.patch.setattr(evaluation, "MIRRORED", tuple(range(len(JOINTS))))
+
+
+@fault("x becomes W - x, without - 1", "flip test", "check_error_is_within")
+def columns_not_counted_from_0(scene: Scene) -> None:
+    predict = evaluation.predict
+
+    def shifted(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
+        cells_xyz = predict(network, crops, flip=flip)
+        if flip:
+            cells_xyz[:, :, 0] += 0.5  # half of the one that is missing: it is a mean of two
+        return cells_xyz
+
+    scene.patch.setattr(evaluation, "predict", shifted)
+
+
+@fault("flip test left out", "flip test", "check_error_is_within")
+def flip_left_out(scene: Scene) -> None:
+    predict = evaluation.predict
+
+    def plain(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
+        del flip
+        return predict(network, crops, flip=False)
+
+    scene.patch.setattr(evaluation, "predict", plain)
+
+
+@fault("shift of half a cell", "geometry", "check_error_is_within")
+def half_a_cell(scene: Scene) -> None:
+    cells_to_camera = geometry.cells_to_camera
+
+    def shifted(cells_xyz: Array, *given: Any) -> Array:
+        return cells_to_camera(cells_xyz + np.float32(0.5), *given)
+
+    scene.patch.setattr(metrics, "cells_to_camera", shifted)
+
+
+@fault("depth of 1.1 m before and behind the root", "geometry", "check_error_is_within")
+def deeper(scene: Scene) -> None:
+    scene.patch.setattr(geometry, "HALF_DEPTH_MM", 1100.0)
+
+
+@fault("roots not subtracted", "metrics", "check_error_is_within")
+def roots_not_subtracted(scene: Scene) -> None:
+    def as_they_are(
+        cells_xyz: Array, sample: Any, grid_whd: tuple[int, int, int], _: int
+    ) -> tuple[Array, Array]:
+        predicted_mm = geometry.cells_to_camera(
+            cells_xyz, grid_whd, sample.box_xywh_px, sample.root_depth_mm, sample.camera
+        )
+        return predicted_mm[:17], sample.joints_cam_mm[:17]
+
+    scene.patch.setattr(metrics, "compared_poses_mm", as_they_are)
+
+
+@fault("thorax not dropped", "metrics", "check_error_is_within")
+def thorax_not_dropped(scene: Scene) -> None:
+    for module in (metrics, tally):
+        scene.patch.setattr(module, "ANNOTATED_JOINTS", len(JOINTS))
+
+
+@fault("aligned with scale", "metrics", "check_error_is_within", protocol=1)
+def aligned_with_scale(scene: Scene) -> None:
+    rigidly_aligned = metrics.rigidly_aligned
+
+    def scaled(points_mm: Array, target_mm: Array) -> Array:
+        turned = rigidly_aligned(points_mm, target_mm)
+        centre = turned.mean(axis=0)
+        around, target = turned - centre, target_mm - target_mm.mean(axis=0)
+        scale = (around * target).sum() / (around * around).sum()
+        return np.asarray(centre + scale * around)
+
+    scene.patch.setattr(metrics, "rigidly_aligned", scaled)
+
+
+@fault("aligned under protocol 2", "metrics", "check_error_is_within")
+def aligned_under_protocol_2(scene: Scene) -> None:
+    compared_poses_mm = metrics.compared_poses_mm
+
+    def aligned(cells_xyz: Array, sample: Any, grid_whd: Any, _: int) -> tuple[Array, Array]:
+        return compared_poses_mm(cells_xyz, sample, grid_whd, 1)
+
+    scene.patch.setattr(metrics, "compared_poses_mm", aligned)
+
+
+@fault("joints compared with their mirror images", "metrics", "check_error_is_within")
+def joints_mirrored(scene: Scene) -> None:
+    joint_errors_mm = metrics.joint_errors_mm
+    scene.patch.setattr(
+        "convnextpose_check.one_pass.joint_errors_mm",
+        lambda cells, *given: joint_errors_mm(cells[list(MIRRORED)], *given),
+    )
+
+
+@fault("mean of actions, not of samples", "mean", "check_error_is_within")
+def mean_of_actions(scene: Scene) -> None:
+    _set_mean(scene, lambda e: np.mean(list(e.per_action_mm().values())))
+
+
+@fault("the root joint left out", "mean", "check_error_is_within")
+def root_left_out(scene: Scene) -> None:
+    _set_mean(scene, lambda e: np.mean(e.errors_mm[:, 1:]))
+
+
+@fault("summed in half precision", "mean", "check_error_is_within")
+def summed_in_half(scene: Scene) -> None:
+    def in_half(e: Evaluation) -> Any:
+        with np.errstate(over="ignore"):
+            return np.mean(e.errors_mm, dtype=np.float16)
+
+    _set_mean(scene, in_half)
+
+
+@fault("root of the mean square", "mean", "check_error_is_within")
+def root_mean_square(scene: Scene) -> None:
+    _set_mean(scene, lambda e: np.sqrt(np.mean(e.errors_mm**2)))
+
+
+@fault("median instead of mean", "mean", "check_error_is_within")
+def median(scene: Scene) -> None:
+    _set_mean(scene, lambda e: np.median(e.errors_mm))
+
+
+def _set_mean(scene: Scene, mean: Any) -> None:
+    scene.patch.setattr(Evaluation, "error_mm", property(lambda e: float(mean(e))))

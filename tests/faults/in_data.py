@@ -1,0 +1,155 @@
+"""Faults of the data: annotations, images, boxes and crops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+
+from convnextpose_check import crops, geometry, human36m, one_pass
+from convnextpose_check.annotations import SubjectFiles
+from convnextpose_check.geometry import Array, Camera
+from convnextpose_check.listing import Image
+from tests.faults.fault import fault
+from tests.faults.scene import Scene, replace_file
+
+ROOTNET = "bbox_root/bbox_root_human36m_output.json"
+
+
+@fault("cameras of the other subject", "annotations", "check_error_is_within")
+def cameras_of_the_other_subject(scene: Scene) -> None:
+    folder = scene.own_dataset() / "annotations"
+    files = [folder / f"Human36M_subject{subject}_camera.json" for subject in (9, 11)]
+    first, second = (file.read_bytes() for file in files)
+    replace_file(files[0], second)
+    replace_file(files[1], first)
+
+
+@fault("R transposed", "annotations", "check_error_is_within")
+def rotation_transposed(scene: Scene) -> None:
+    from_annotation = Camera.from_annotation
+
+    def transposed(entry: dict[str, Any]) -> Camera:
+        return from_annotation(entry | {"R": np.transpose(entry["R"])})
+
+    scene.patch.setattr(Camera, "from_annotation", transposed)
+
+
+@fault("every 63rd frame", "annotations", "check_dataset_is_complete")
+def every_63rd_frame(scene: Scene) -> None:
+    facts = replace(scene.record.dataset, frame_stride=63)
+    scene.record = replace(scene.record, dataset=facts)
+
+
+@fault("joints of the next frame", "annotations", "check_error_is_within")
+def joints_of_the_next_frame(scene: Scene) -> None:
+    """The first frame of a sequence, which has the number 0, takes the place of the last."""
+    joints_world_mm = SubjectFiles.joints_world_mm
+
+    def next_one(self: SubjectFiles, image: Image) -> Array | None:
+        following = replace(image, frame_idx=image.frame_idx + self.stride)
+        found = joints_world_mm(self, following)
+        return joints_world_mm(self, image) if found is None else found
+
+    scene.patch.setattr(SubjectFiles, "joints_world_mm", next_one)
+
+
+@fault("half of the samples", "annotations", "check_dataset_is_complete", limit=60)
+def half_of_the_samples(scene: Scene) -> None:
+    assert scene.limit is not None
+
+
+@fault("one image replaced by another", "images", "check_images_are_distinct")
+def one_image_replaced(scene: Scene) -> None:
+    first, other = _images(scene)
+    replace_file(first, other.read_bytes())
+
+
+@fault("one image replaced by another", "images", "check_error_is_within")
+def one_image_replaced_in_the_mean(scene: Scene) -> None:
+    one_image_replaced(scene)
+
+
+@fault("one image cut off", "images", "check_evaluation_is_complete")
+def one_image_cut_off(scene: Scene) -> None:
+    first, _ = _images(scene)
+    replace_file(first, first.read_bytes()[:-1000])
+
+
+@fault("EXIF orientation applied", "images", "check_evaluation_is_complete")
+def exif_applied(scene: Scene) -> None:
+    scene.patch.setattr("cv2.IMREAD_IGNORE_ORIENTATION", 0)
+
+
+@fault("margin of 1.2", "boxes", "check_error_is_within")
+def smaller_margin(scene: Scene) -> None:
+    scene.patch.setattr(geometry, "BOX_MARGIN", 1.2)
+
+
+@fault("box not squared", "boxes", "check_error_is_within")
+def box_not_squared(scene: Scene) -> None:
+    square_box = geometry.square_box
+
+    def as_it_is(box_xywh_px: Array, width_px: int, height_px: int) -> Array | None:
+        square = square_box(box_xywh_px, width_px, height_px)
+        if square is None:
+            return None
+        sides = box_xywh_px[2:] / box_xywh_px[2:].max() * square[2:]
+        return np.concatenate([square[:2] + (square[2:] - sides) / 2, sides])
+
+    scene.patch.setattr(human36m, "square_box", as_it_is)
+
+
+@fault("RootNet's boxes grown once more", "boxes", "check_error_is_within", boxes="rootnet")
+def rootnet_boxes_grown(scene: Scene) -> None:
+    def grown(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for entry in entries:
+            x, y, w, h = entry["bbox"]
+            entry["bbox"] = [x - w / 8, y - h / 8, w * 1.25, h * 1.25]
+        return entries
+
+    scene.set_json(ROOTNET, grown)
+
+
+@fault("pixels divided by 255", "crops", "check_error_is_within")
+def divided_by_255(scene: Scene) -> None:
+    scene.patch.setattr(one_pass, "to_input", lambda pixels: crops.to_input(pixels / 255))
+
+
+@fault("blue first", "crops", "check_error_is_within")
+def blue_first(scene: Scene) -> None:
+    warp_box = crops.warp_box
+    scene.patch.setattr(crops, "warp_box", lambda *given: warp_box(*given)[:, :, ::-1])
+
+
+@fault("mean and std swapped", "crops", "check_error_is_within")
+def mean_and_std_swapped(scene: Scene) -> None:
+    mean, std = crops.PIXEL_MEAN_RGB, crops.PIXEL_STD_RGB
+    scene.patch.setattr(crops, "PIXEL_MEAN_RGB", std)
+    scene.patch.setattr(crops, "PIXEL_STD_RGB", mean)
+
+
+@fault("cubic interpolation", "crops", "check_interpolation")
+def cubic_interpolation(scene: Scene) -> None:
+    import cv2
+
+    scene.patch.setattr(cv2, "INTER_LINEAR", cv2.INTER_CUBIC)
+
+
+@fault("border repeated instead of black", "crops", "check_error_is_within")
+def border_repeated(scene: Scene) -> None:
+    import cv2
+
+    warp: Any = cv2.warpAffine
+
+    def repeated(*given: Any, **options: Any) -> Any:
+        return warp(*given, **options, borderMode=cv2.BORDER_REPLICATE)
+
+    scene.patch.setattr(cv2, "warpAffine", repeated)
+
+
+def _images(scene: Scene) -> tuple[Any, Any]:
+    """Two images of the same size."""
+    found = sorted((scene.own_dataset() / "images").rglob("*_ca_02_*.jpg"))
+    return found[0], found[-1]

@@ -1,0 +1,110 @@
+"""Faults of the network: built wrongly, or computing wrongly with the right weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from convnextpose_check import models, subjects
+from tests.faults.fault import fault
+from tests.faults.scene import Scene
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from convnextpose_check.network import ConvNeXtPose
+
+FACTORIES = "tests.faults.networks"
+
+
+@fault("two upsamplings", "network", "check_multiply_adds", variant_name="M")
+def two_upsamplings(scene: Scene) -> None:
+    scene.set_architecture(head_upsamplings=2)
+
+
+@fault("three upsamplings", "network", "check_paper_gmacs", variant_name="XS")
+def three_upsamplings(scene: Scene) -> None:
+    scene.set_architecture(head_upsamplings=3)
+
+
+@fault("17 joints", "network", "check_parameter_count", variant_name="XS")
+def seventeen_joints(scene: Scene) -> None:
+    scene.network = f"{FACTORIES}:seventeen_joints"
+
+
+@fault("32 depth bins", "network", "check_paper_parameters", variant_name="L")
+def thirty_two_bins(scene: Scene) -> None:
+    scene.network = f"{FACTORIES}:thirty_two_bins"
+
+
+@fault("BatchNorm without buffers", "network", "check_state_element_count", variant_name="S")
+def norms_without_buffers(scene: Scene) -> None:
+    scene.network = f"{FACTORIES}:norms_without_buffers"
+
+
+@fault("heatmaps read as (depth, joint)", "network", "check_heatmap_grid")
+def joint_and_depth_swapped(scene: Scene) -> None:
+    from convnextpose_check.network import ConvNeXtPose
+
+    heatmaps = ConvNeXtPose.heatmaps
+
+    def swapped(self: ConvNeXtPose, crops: Tensor) -> Tensor:
+        a = self.architecture
+        maps = heatmaps(self, crops)
+        return maps.reshape(-1, a.depth_bins, a.joints, *maps.shape[-2:])
+
+    scene.patch.setattr(ConvNeXtPose, "heatmaps", swapped)
+
+
+@fault("BatchNorm left in training mode", "network", "check_agrees")
+def left_in_training_mode(scene: Scene) -> None:
+    _after_building(scene, lambda network: network.train())
+
+
+@fault("BatchNorm's eps is 1e-3", "network", "check_error_is_within")
+def another_eps(scene: Scene) -> None:
+    from torch.nn import BatchNorm2d
+
+    def change(network: ConvNeXtPose) -> None:
+        for module in network.modules():
+            if isinstance(module, BatchNorm2d):
+                module.eps = 1e-3
+
+    _after_building(scene, change)
+
+
+@fault("align_corners=False in one of the two networks", "network", "check_agrees")
+def corners_not_aligned_in_one(scene: Scene) -> None:
+    _leave_corners(scene, "network")
+
+
+@fault("align_corners=False in both networks", "network", "check_error_is_within")
+def corners_not_aligned(scene: Scene) -> None:
+    _leave_corners(scene, "network", "fast_network")
+
+
+@fault("soft-argmax counts cells from 1", "network", "check_agrees")
+def cells_from_one(scene: Scene) -> None:
+    from convnextpose_check import fast_network
+
+    cells = fast_network._cells
+    scene.patch.setattr(fast_network, "_cells", lambda volume, dim: cells(volume, dim) + 1)
+
+
+def _after_building(scene: Scene, change: Callable[[ConvNeXtPose], object]) -> None:
+    def built(*arguments: Any) -> ConvNeXtPose:
+        network = models.build_network(*arguments)
+        change(network)
+        return network
+
+    scene.patch.setattr(subjects, "build_network", built)
+
+
+def _leave_corners(scene: Scene, *modules: str) -> None:
+    from torch.nn.functional import interpolate
+
+    def unaligned(x: Tensor, **options: Any) -> Tensor:
+        return interpolate(x, **(options | {"align_corners": False}))
+
+    for module in modules:
+        scene.patch.setattr(f"convnextpose_check.{module}.interpolate", unaligned)

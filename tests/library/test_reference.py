@@ -1,0 +1,129 @@
+"""The trained model: small enough to ship, the same in float32, and able to find people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from convnextpose_check.checkpoint import load_checkpoint
+from convnextpose_check.geometry import INPUT_SIDE_PX
+from convnextpose_check.human36m import load_dataset
+from convnextpose_check.miniature.body import SUBJECT_LOOKS
+from convnextpose_check.miniature.build import CAMERAS_FILE, Miniature
+from convnextpose_check.miniature.dataset import SUBJECTS, sequences
+from convnextpose_check.miniature.record import read_record
+from convnextpose_check.miniature.reference import (
+    REFERENCE,
+    REFERENCE_EPOCH,
+    miniature_catalogue,
+    reference_file,
+    reference_state,
+    reference_variant,
+    write_reference,
+)
+from convnextpose_check.models import build_network, modern_state
+from convnextpose_check.one_pass import evaluate
+from convnextpose_check.variants import Catalogue
+from fixtures.reference.split import FIRST_ROOM, training_sample, training_view
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
+
+ARCHIVE_BYTES = 8_000_000
+ERROR_MM, WORST_ACTION_MM = 40.0, 70.0
+"""What a newcomer has to see: skeletons on people."""
+
+
+@pytest.fixture(scope="module")
+def cameras(fixtures: Path) -> dict[str, Any]:
+    return dict(json.loads((fixtures / CAMERAS_FILE).read_text()))
+
+
+def test_archive_is_small_and_in_half_precision(fixtures: Path) -> None:
+    path = reference_file(fixtures)
+    network = torch.load(path, weights_only=True)["network"]
+
+    assert path.stat().st_size <= ARCHIVE_BYTES
+    convolutions = {tensor.dtype for tensor in network.values() if tensor.ndim == 4}
+    assert convolutions == {torch.float16}
+    variances = [t for key, t in network.items() if key.endswith("running_var")]
+    assert {t.dtype for t in variances} == {torch.float32}
+
+
+def test_miniature_holds_the_archives_numbers_in_float32(
+    fixtures: Path, miniature: Miniature
+) -> None:
+    checkpoint = load_checkpoint(miniature.checkpoints / reference_variant().checkpoint.file_name)
+    kept = reference_state(fixtures)
+
+    assert checkpoint.epoch == REFERENCE_EPOCH
+    assert list(modern_state(checkpoint.network)) == list(kept)
+    for key, tensor in modern_state(checkpoint.network).items():
+        assert torch.equal(tensor, kept[key]), key
+
+
+def test_archive_is_written_again_to_the_byte(fixtures: Path, tmp_path: Path) -> None:
+    (tmp_path / "reference").mkdir()
+    write_reference(reference_state(fixtures), tmp_path / "reference")
+    assert reference_file(tmp_path).read_bytes() == reference_file(fixtures).read_bytes()
+
+
+def test_catalogue_of_the_miniature_is_the_published_one_and_the_reference(
+    catalogue: Catalogue,
+) -> None:
+    assert miniature_catalogue().names == (REFERENCE, *catalogue.names)
+    assert miniature_catalogue().variants[1:] == catalogue.variants
+    assert reference_variant().architecture == catalogue["XS"].architecture
+
+
+def test_reference_finds_people_in_every_action(fixtures: Path, miniature: Miniature) -> None:
+    cpu = torch.device("cpu")
+    network = build_network(reference_variant().architecture, reference_state(fixtures), cpu)
+    dataset = load_dataset(miniature.dataset, read_record(fixtures).dataset)
+
+    evaluation = evaluate(network, dataset, cpu, flip=True, batch_size=4, workers=2)
+
+    assert evaluation.error_mm < ERROR_MM
+    assert max(evaluation.per_action_mm().values()) < WORST_ACTION_MM
+
+
+def test_training_sample_follows_from_its_number(cameras: dict[str, Any]) -> None:
+    grid_whd = reference_variant().architecture.grid_whd
+    first, again, other = (training_sample(number, cameras, grid_whd) for number in (3, 3, 4))
+
+    assert np.array_equal(first[0], again[0])
+    assert np.array_equal(first[1], again[1])
+    assert not np.array_equal(first[0], other[0])
+    assert first[0].shape == (3, INPUT_SIDE_PX, INPUT_SIDE_PX)
+    assert first[1].shape == (18, 3)
+    for _, cells_xyz in (first, other):
+        assert ((cells_xyz > -2) & (cells_xyz < 34)).all()
+        assert cells_xyz[0, 2] == pytest.approx(16), "the root is in the middle of the depth"
+
+
+def test_training_split_has_none_of_the_test_splits_people_rooms_and_views(
+    cameras: dict[str, Any],
+) -> None:
+    views = [training_view(number, cameras) for number in range(50)]
+    rooms = {sequence.seed for subject in SUBJECTS for sequence in sequences(subject)}
+    turned = [np.array(cameras[f"S{s}"][str(c)]["R"]) for s in SUBJECTS for c in range(1, 5)]
+
+    assert max(rooms) < FIRST_ROOM <= min(view.look.room_seed for view in views)
+    for view in views:
+        assert view.look.shirt not in {look.shirt for look in SUBJECT_LOOKS.values()}
+        assert all(np.abs(view.camera.rotation - each).max() > 1e-4 for each in turned)
+
+
+def test_learning_curve_ends_where_the_training_did(fixtures: Path) -> None:
+    curve = json.loads((fixtures / "reference" / "curve.json").read_text())
+    errors_mm = [point["held_out_mm"] for point in curve["points"]]
+
+    assert curve["final_held_out_mm"] == pytest.approx(errors_mm[-1], rel=0.1)
+    assert errors_mm[-1] < 0.3 * errors_mm[0]
