@@ -26,7 +26,7 @@ from convnextpose_check.recording import check_record, complete_properties, subj
 from convnextpose_check.session import SESSION, Session
 from convnextpose_check.settings import Settings, read_settings
 from convnextpose_check.subjects import Sources, Subject
-from convnextpose_check.variants import Figure
+from convnextpose_check.variants import Figure, read_catalogue
 
 pytest_plugins = ["convnextpose_check.report_hooks"]
 
@@ -116,6 +116,8 @@ def _screen(config: pytest.Config) -> TextIO | None:
 
 def _miniature(settings: Settings, screen: TextIO | None, ranks: Ranks) -> Subject:
     record = read_record(FIXTURES)
+    # A network of the user's own is built for the published variants, and knows no other.
+    catalogue = read_catalogue() if settings.network else miniature_catalogue()
 
     def find_sources() -> Sources:
         miniature = cached_miniature(FIXTURES, screen)
@@ -126,7 +128,7 @@ def _miniature(settings: Settings, screen: TextIO | None, ranks: Ranks) -> Subje
         return record.reference(setting, variant)
 
     return Subject(
-        "miniature", settings, miniature_catalogue(), record.dataset, find_sources, reference,
+        "miniature", settings, catalogue, record.dataset, find_sources, reference,
         screen, ranks,
     )  # fmt: skip
 

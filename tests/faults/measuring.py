@@ -18,7 +18,6 @@ from tests.faults.asking import ask, failed_check
 from tests.faults.fault import Fault
 from tests.faults.scene import Scene
 
-
 UNITS = {
     "check_agrees": "cells",
     "check_dataset_is_complete": "samples",

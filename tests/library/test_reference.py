@@ -127,3 +127,55 @@ def test_learning_curve_ends_where_the_training_did(fixtures: Path) -> None:
 
     assert curve["final_held_out_mm"] == pytest.approx(errors_mm[-1], rel=0.1)
     assert errors_mm[-1] < 0.3 * errors_mm[0]
+
+
+def test_training_that_was_interrupted_ends_where_it_would_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fixtures.reference import train
+    from fixtures.reference.drawn import DrawnSplit
+
+    phases = (train.Phase(64, 8, 4), train.Phase(256, 4, 2))
+    monkeypatch.setattr(train, "PHASES", phases)
+    monkeypatch.setattr(train, "SCHEDULE", (phases[0],) * 2 + (phases[1],) * 2)
+    monkeypatch.setattr(train, "MEASURED_EVERY", 1)
+    monkeypatch.setattr(train, "HELD_OUT", 2)
+    chance = np.random.default_rng(1)
+    pixels_rgb = chance.integers(0, 256, (6, 3, 256, 256)).astype(np.uint8)
+    split = DrawnSplit([(pixels_rgb, chance.uniform(0, 32, (6, 18, 3)).astype(np.float32))])
+    whole = train.train(split, tmp_path / "whole.pt")
+    learn = train.Training.learn
+
+    def interrupted(self: train.Training, split: DrawnSplit) -> float:
+        if self.step == 3:
+            raise KeyboardInterrupt
+        return learn(self, split)
+
+    monkeypatch.setattr(train.Training, "learn", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(split, tmp_path / "begun.pt")
+    monkeypatch.setattr(train.Training, "learn", learn)
+    again = train.train(split, tmp_path / "begun.pt")
+
+    assert [point["side_px"] for point in whole.curve] == [64, 64, 256, 256]
+    assert again.curve == whole.curve
+    for key, tensor in whole.average.module.state_dict().items():
+        assert torch.equal(again.average.module.state_dict()[key], tensor), key
+
+
+def test_drawn_split_is_drawn_once(
+    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cameras: dict[str, Any]
+) -> None:
+    from fixtures.reference import drawn
+
+    monkeypatch.setattr(drawn, "CHUNK", 2)
+    grid_whd = reference_variant().architecture.grid_whd
+    split = drawn.drawn_split(4, fixtures / CAMERAS_FILE, grid_whd, tmp_path)
+    times = [file.stat().st_mtime_ns for file in sorted(tmp_path.iterdir())]
+    again = drawn.drawn_split(4, fixtures / CAMERAS_FILE, grid_whd, tmp_path)
+
+    assert times == [file.stat().st_mtime_ns for file in sorted(tmp_path.iterdir())]
+    assert len(split) == len(again) == 4
+    pixels_rgb, cells_xyz = training_sample(3, cameras, grid_whd)
+    assert np.array_equal(again.pixels_rgb(np.array([3]))[0], pixels_rgb)
+    assert np.array_equal(again.cells_xyz[3], cells_xyz)
