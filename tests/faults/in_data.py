@@ -42,9 +42,9 @@ def every_63rd_frame(scene: Scene) -> None:
     scene.record = replace(scene.record, dataset=facts)
 
 
-@fault("joints of the next frame", "annotations", "check_error_is_within")
+@fault("joints of the next test frame", "annotations", "check_error_is_within")
 def joints_of_the_next_frame(scene: Scene) -> None:
-    """The first frame of a sequence, which has the number 0, takes the place of the last."""
+    """The last frame of a sequence has no next one, and keeps its own."""
     joints_world_mm = SubjectFiles.joints_world_mm
 
     def next_one(self: SubjectFiles, image: Image) -> Array | None:

@@ -28,7 +28,15 @@ from convnextpose_check.miniature.reference import (
 from convnextpose_check.models import build_network, modern_state
 from convnextpose_check.one_pass import evaluate
 from convnextpose_check.variants import Catalogue
-from fixtures.reference.split import FIRST_ROOM, training_sample, training_view
+from fixtures.reference.split import (
+    FIRST_ROOM,
+    NARROW_SPREAD,
+    POSTURES,
+    WIDE,
+    _varied,
+    training_sample,
+    training_view,
+)
 from tests.library.deferred import Deferred
 
 if TYPE_CHECKING:
@@ -108,10 +116,22 @@ def test_training_sample_follows_from_its_number(cameras: dict[str, Any]) -> Non
         assert cells_xyz[0, 2] == pytest.approx(16), "the root is in the middle of the depth"
 
 
+def test_later_samples_are_varied_less() -> None:
+    """In the same direction from the same posture, by the same share."""
+    pitches = {posture.head_pitch for posture in POSTURES}
+    for seed in range(30):
+        wide, narrow = (
+            _varied(np.random.default_rng(seed), spread).head_pitch for spread in (1, NARROW_SPREAD)
+        )
+        posture = (narrow - NARROW_SPREAD * wide) / (1 - NARROW_SPREAD)
+        assert min(abs(posture - pitch) for pitch in pitches) < 1e-9
+        assert wide != narrow
+
+
 def test_training_split_has_none_of_the_test_splits_people_rooms_and_views(
     cameras: dict[str, Any],
 ) -> None:
-    views = [training_view(number, cameras) for number in range(50)]
+    views = [training_view(number, cameras) for number in (*range(25), *range(WIDE, WIDE + 25))]
     rooms = {sequence.seed for subject in SUBJECTS for sequence in sequences(subject)}
     turned = [np.array(cameras[f"S{s}"][str(c)]["R"]) for s in SUBJECTS for c in range(1, 5)]
 
@@ -129,33 +149,40 @@ def test_learning_curve_ends_where_the_training_did(fixtures: Path) -> None:
     assert errors_mm[-1] < 0.3 * errors_mm[0]
 
 
+@pytest.mark.parametrize("reached", [1, 2, 3], ids=["in-a-cycle", "between", "in-the-next"])
 def test_training_that_was_interrupted_ends_where_it_would_have(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reached: int
 ) -> None:
     from fixtures.reference import train
     from fixtures.reference.drawn import DrawnSplit
 
-    phases = (train.Phase(64, 8, 4), train.Phase(256, 4, 2))
-    monkeypatch.setattr(train, "PHASES", phases)
-    monkeypatch.setattr(train, "SCHEDULE", (phases[0],) * 2 + (phases[1],) * 2)
+    cycles = (
+        train.Cycle(range(6), (train.Phase(64, 8, 4),), 1e-3, 3, 0.9),
+        train.Cycle(range(6, 12), (train.Phase(256, 4, 2),), 1e-3, 2, 0.5),
+    )
+    monkeypatch.setattr(train, "CYCLES", cycles)
     monkeypatch.setattr(train, "MEASURED_EVERY", 1)
     monkeypatch.setattr(train, "HELD_OUT", 2)
-    chance = np.random.default_rng(1)
-    pixels_rgb = chance.integers(0, 256, (6, 3, 256, 256)).astype(np.uint8)
-    split = DrawnSplit([(pixels_rgb, chance.uniform(0, 32, (6, 18, 3)).astype(np.float32))])
-    whole = train.train(split, tmp_path / "whole.pt")
+
+    def opened(samples: range) -> DrawnSplit:
+        chance = np.random.default_rng(samples.start)
+        pixels_rgb = chance.integers(0, 256, (6, 3, 256, 256)).astype(np.uint8)
+        cells_xyz = chance.uniform(0, 32, (6, 18, 3)).astype(np.float32)
+        return DrawnSplit(samples, [(pixels_rgb, cells_xyz)])
+
+    whole = train.train(opened, tmp_path / "whole.pt")
     learn = train.Training.learn
 
     def interrupted(self: train.Training, split: DrawnSplit) -> float:
-        if self.step == 3:
+        if self.step == reached:
             raise KeyboardInterrupt
         return learn(self, split)
 
     monkeypatch.setattr(train.Training, "learn", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train.train(split, tmp_path / "begun.pt")
+        train.train(opened, tmp_path / "begun.pt")
     monkeypatch.setattr(train.Training, "learn", learn)
-    again = train.train(split, tmp_path / "begun.pt")
+    again = train.train(opened, tmp_path / "begun.pt")
 
     assert [point["side_px"] for point in whole.curve] == [64, 64, 256, 256]
     assert again.curve == whole.curve
@@ -170,12 +197,12 @@ def test_drawn_split_is_drawn_once(
 
     monkeypatch.setattr(drawn, "CHUNK", 2)
     grid_whd = reference_variant().architecture.grid_whd
-    split = drawn.drawn_split(4, fixtures / CAMERAS_FILE, grid_whd, tmp_path)
+    split = drawn.drawn_split(range(2, 6), fixtures / CAMERAS_FILE, grid_whd, tmp_path)
     times = [file.stat().st_mtime_ns for file in sorted(tmp_path.iterdir())]
-    again = drawn.drawn_split(4, fixtures / CAMERAS_FILE, grid_whd, tmp_path)
+    again = drawn.drawn_split(range(2, 6), fixtures / CAMERAS_FILE, grid_whd, tmp_path)
 
     assert times == [file.stat().st_mtime_ns for file in sorted(tmp_path.iterdir())]
     assert len(split) == len(again) == 4
-    pixels_rgb, cells_xyz = training_sample(3, cameras, grid_whd)
+    pixels_rgb, cells_xyz = training_sample(5, cameras, grid_whd)
     assert np.array_equal(again.pixels_rgb(np.array([3]))[0], pixels_rgb)
     assert np.array_equal(again.cells_xyz[3], cells_xyz)
