@@ -137,7 +137,7 @@ class Benchmark:
             precision=settings.precision,
             samples=0,
             expected_samples=dataset.facts.samples,
-            expected_variants=settings.variants or self.subject.catalogue.names,
+            expected_variants=self.subject.chosen,
             complete=False,
             gate_mm=settings.gate,
             environment=environment(),

@@ -168,7 +168,10 @@ def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
     obtained = content["network"]
     if content["epoch"] != checkpoint.epoch or list(obtained) != list(expected):
         raise CheckFailedError(
-            "snapshot", f"{path} does not have the epoch and keys of {checkpoint.path}"
+            "snapshot",
+            f"{path} does not have the epoch and keys of {checkpoint.path}",
+            obtained=f"epoch {content['epoch']}, {len(obtained)} keys",
+            expected=f"epoch {checkpoint.epoch}, {len(expected)} keys",
         )
     for key, tensor in expected.items():
         if not _same_bits(obtained[key], tensor):
@@ -252,7 +255,8 @@ def check_agrees(
         for cells_xyz in (obtained, expected)
     ]
     moved_mm = means_mm[0] - means_mm[1]
-    if not (cells <= AGREEMENT_CELLS and abs(moved_mm) <= AGREEMENT_MM):
+    apart = not cells <= AGREEMENT_CELLS
+    if apart or not abs(moved_mm) <= AGREEMENT_MM:
         raise CheckFailedError(
             "disagreement",
             f"{where} differs from the plain network by up to {cells:.4f} cells, and its error on"
@@ -260,8 +264,8 @@ def check_agrees(
             f" {AGREEMENT_CELLS:g} cells and {AGREEMENT_MM:g} mm",
             "Give it the same weights, the same crops (RGB, mean and std of 0 to 255) and the same"
             " number of upsamplings",
-            cells,
-            0.0,
+            f"{cells:.3f} cells" if apart else f"{moved_mm:+.4f} mm",
+            f"{AGREEMENT_CELLS:g} cells" if apart else f"{AGREEMENT_MM:g} mm",
         )
     return cells, moved_mm
 
@@ -310,7 +314,7 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
 
 
 def check_images_are_distinct(evaluation: Evaluation) -> int:
-    """No two samples have the same picture; returns their number.
+    """No sample's file is byte for byte that of another; returns their number.
 
     One in the place of another moves the error by less than any tolerance for published models.
     """

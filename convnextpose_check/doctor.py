@@ -40,10 +40,7 @@ def examinations(subject: Subject) -> list[tuple[str, Examination]]:
         ("RootNet boxes", partial(rootnet_found, subject)),
         ("test samples", partial(samples_found, subject)),
         ("checkpoints", partial(checkpoint_files, subject)),
-        *(
-            (f"checkpoint {name}", partial(checkpoint, subject, name))
-            for name in subject.settings.variants or subject.catalogue.names
-        ),
+        *((f"checkpoint {name}", partial(checkpoint, subject, name)) for name in subject.chosen),
     ]
 
 

@@ -21,13 +21,14 @@ BEGIN, END = "<!-- faults: written by tests.faults.record -->", "<!-- end of fau
 class FaultRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One fault, the link of the chain it was put into, and what the check said of it.
 
-    ``subject`` says which model and setting the check was asked about.
+    ``subject`` says which model and setting the check was asked about, ``code`` is its error's.
     """
 
     fault: str
     link: str
     subject: str
     check: str
+    code: str
     obtained: str | int | float
     expected: str | int | float
     unit: str = ""

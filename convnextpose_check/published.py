@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from convnextpose_check.human36m import read_facts
+from convnextpose_check.miniature.reference import REFERENCE
 from convnextpose_check.ranks import Ranks
 from convnextpose_check.settings import Settings
 from convnextpose_check.subjects import Sources, Subject
@@ -20,7 +21,8 @@ def published_subject(
     """
     catalogue = read_catalogue(settings.variants_file)
     for name in settings.variants or ():
-        catalogue[name]
+        if name != REFERENCE:  # the miniature alone has it
+            catalogue[name]
 
     def reference(variant: str) -> Figure | None:
         return catalogue[variant].paper.error_mm(settings.protocol)

@@ -79,8 +79,8 @@ class Session:
 
     def variants(self, subject: SubjectName) -> list[Variant]:
         """The variants of a subject that the settings choose."""
-        catalogue = self.benchmarks[subject].subject.catalogue
-        return [catalogue[name] for name in self.settings.variants or catalogue.names]
+        asked = self.benchmarks[subject].subject
+        return [asked.catalogue[name] for name in asked.chosen]
 
 
 SESSION = pytest.StashKey[Session]()

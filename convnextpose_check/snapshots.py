@@ -8,13 +8,11 @@ file is there under that name too.
 from __future__ import annotations
 
 import io
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from convnextpose_check.checkpoint import Checkpoint
-from convnextpose_check.files import written_whole
+from convnextpose_check.files import link_or_copy, written_whole
 from convnextpose_check.keymap import to_modern, with_prefix
 from convnextpose_check.outputs import DUMP_FOLDER
 
@@ -46,10 +44,7 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
         temporary.write_bytes(buffer.getbuffer())
     with written_whole(path.with_name(twin_name)) as temporary:
         temporary.unlink()
-        try:
-            os.link(path, temporary)
-        except OSError:  # a file system without links
-            shutil.copyfile(path, temporary)
+        link_or_copy(path, temporary)
     return path
 
 

@@ -96,6 +96,12 @@ class Subject:
         self.wanted: tuple[str, ...] = ()
         self.remembers_hashes = True
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The variants that the settings choose, of those that the subject has."""
+        names = self.settings.variants or self.catalogue.names
+        return tuple(name for name in names if name in self.catalogue.names)
+
     @once
     def sources(self) -> Sources:
         """Where the files are."""
@@ -125,9 +131,9 @@ class Subject:
         s, places = self.settings, self.sources().checkpoint_places
         if not s.download or self.name != "published":
             return Downloads(places)
-        folder, names = folder_for(places, s.results_dir), s.variants or self.catalogue.names
+        folder = folder_for(places, s.results_dir)
         downloads = fetch_missing(
-            places, folder, self.catalogue, names, s.results_dir, self._progress_stream
+            places, folder, self.catalogue, self.chosen, s.results_dir, self._progress_stream
         )
         for obtained in downloads.obtained.values():
             if obtained.warning:

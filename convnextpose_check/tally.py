@@ -116,14 +116,13 @@ class Tally:
 
     def _alike(self, dataset: Dataset, used: Sequence[int]) -> tuple[tuple[str, str], ...]:
         """The files that are copies of an earlier one, each with that one."""
-        earlier: dict[bytes, str] = {}
+        earlier: dict[bytes, int] = {}
         copies = []
         for number in used:
-            name = dataset.samples[number].path.name
-            first = earlier.setdefault(self.sha256[number].tobytes(), name)
-            if first is not name:
-                copies.append((name, first))
-        return tuple(copies)
+            first = earlier.setdefault(self.sha256[number].tobytes(), number)
+            if first != number:
+                copies.append(tuple(dataset.samples[n].path.name for n in (number, first)))
+        return tuple((copy, first) for copy, first in copies)
 
     def _moved(self, used: Sequence[int]) -> tuple[int, float | None]:
         """Samples that were held against float32, and what the other precision added."""

@@ -1,4 +1,4 @@
-"""What the tests of the library share: the miniature, and a network small enough to be instant."""
+"""What tests share: the miniature, and a network small enough to be instant."""
 
 from __future__ import annotations
 

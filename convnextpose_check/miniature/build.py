@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,12 +93,17 @@ def cache_folder() -> Path:
 
 def _digest(fixtures: Path) -> str:
     """A sha256 over everything that shapes the generated files."""
+    return drawing_digest([fixtures / CAMERAS_FILE, reference_file(fixtures)])
+
+
+def drawing_digest(more: Iterable[Path]) -> str:
+    """A sha256 over everything that shapes a drawn picture, and the content of more files."""
     import cv2
 
     package = Path(convnextpose_check.__file__).parent
     sources = sorted((package / "miniature").glob("*.py"))
     sources += [package / name for name in SHAPING_SOURCES]
     digest = hashlib.sha256(f"jpeg by OpenCV {cv2.__version__}".encode())
-    for file in [*sources, fixtures / CAMERAS_FILE, reference_file(fixtures)]:
+    for file in [*sources, *more]:
         digest.update(file.read_bytes())
     return digest.hexdigest()

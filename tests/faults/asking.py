@@ -1,80 +1,65 @@
-"""Ask each check of the suite as the validation tests ask it."""
+"""Ask each check of the suite by the validation test that asks it."""
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from convnextpose_check import checks
-from convnextpose_check.counting import multiply_add_count, parameter_count
-from convnextpose_check.crops import usable_input
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.human36m import spread
-from convnextpose_check.subjects import Subject
-from convnextpose_check.variants import Variant
 from tests.faults.scene import Scene
+from tests.validation import (
+    test_before_anything,
+    test_checkpoints,
+    test_counts,
+    test_errors,
+    test_networks,
+)
 
-Ask = Callable[[Subject, Variant, Scene], object]
+Test = Callable[..., None]
 
-AGREEMENT_SAMPLES = 8
-
-
-def _agrees(subject: Subject, variant: Variant, _: Scene) -> object:
-    samples = spread(subject.dataset().samples, AGREEMENT_SAMPLES)
-    crops, used = usable_input(samples, subject.device())
-    network, plain = subject.judged_network(variant.name), subject.network(variant.name)
-    return checks.check_agrees(network, plain, crops, used, variant.name)
-
-
-ASKS: dict[str, Ask] = {
-    "check_interpolation": lambda *_: checks.check_interpolation(),
-    "check_holds_variant": lambda s, v, _: checks.check_holds_variant(
-        v, s.checkpoint(v.name), s.catalogue
-    ),
-    "check_epoch": lambda s, v, _: checks.check_epoch(v, s.checkpoint(v.name)),
-    "check_weights_are_finite": lambda s, v, _: checks.check_weights_are_finite(
-        s.checkpoint(v.name).network, v.name
-    ),
-    "check_batchnorm_variances": lambda s, v, _: checks.check_batchnorm_variances(
-        s.checkpoint(v.name).network, v.name
-    ),
-    "check_key_map_round_trip": lambda s, v, _: checks.check_key_map_round_trip(
-        s.checkpoint(v.name)
-    ),
-    "check_snapshot": lambda s, v, _: checks.check_snapshot(
-        s.snapshot(v.name), s.checkpoint(v.name)
-    ),
-    "check_parameter_count": lambda s, v, _: checks.check_parameter_count(v, s.module(v.name)),
-    "check_state_element_count": lambda s, v, _: checks.check_state_element_count(
-        v, s.module(v.name)
-    ),
-    "check_multiply_adds": lambda s, v, _: checks.check_multiply_adds(v, s.module(v.name)),
-    "check_paper_gmacs": lambda s, v, _: checks.check_paper_gmacs(
-        v, multiply_add_count(s.module(v.name))
-    ),
-    "check_paper_parameters": lambda s, v, _: checks.check_paper_parameters(
-        v, parameter_count(s.module(v.name))
-    ),
-    "check_heatmap_grid": lambda s, v, _: checks.check_heatmap_grid(v, s.network(v.name)),
-    "check_agrees": _agrees,
-    "check_dataset_is_complete": lambda s, _v, _: checks.check_dataset_is_complete(s.dataset()),
-    "check_evaluation_is_complete": lambda s, v, _: checks.check_evaluation_is_complete(
-        s.evaluation(v.name), s.dataset()
-    ),
-    "check_images_are_distinct": lambda s, v, _: checks.check_images_are_distinct(
-        s.evaluation(v.name)
-    ),
-    "check_error_is_within": lambda s, v, scene: checks.check_error_is_within(
-        s.judgement(v.name), scene.tolerance_mm, v.name
-    ),
+TESTS: dict[str, Test] = {
+    "check_interpolation": test_before_anything.test_opencv_interpolates_as_in_the_paper,
+    "check_holds_variant": test_checkpoints.test_archive_holds_the_variant,
+    "check_epoch": test_checkpoints.test_epoch_is_the_published_one,
+    "check_weights_are_finite": test_checkpoints.test_weights_are_finite,
+    "check_batchnorm_variances": test_checkpoints.test_batchnorm_variances_are_plausible,
+    "check_key_map_round_trip": test_checkpoints.test_key_map_round_trip,
+    "check_snapshot": test_checkpoints.test_snapshot_loads_with_modern_keys,
+    "check_parameter_count": test_counts.test_parameter_count,
+    "check_state_element_count": test_counts.test_state_element_count,
+    "check_multiply_adds": test_counts.test_multiply_adds,
+    "check_paper_gmacs": test_counts.test_paper_gmacs,
+    "check_paper_parameters": test_counts.test_paper_parameters,
+    "check_heatmap_grid": test_counts.test_heatmap_grid,
+    "check_agrees": test_networks.test_judged_network_agrees_with_the_plain_one,
+    "check_dataset_is_complete": test_errors.test_dataset_is_complete,
+    "check_evaluation_is_complete": test_errors.test_every_sample_is_measured,
+    "check_images_are_distinct": test_errors.test_no_image_stands_for_another,
+    "check_error_is_within": test_errors.test_error_is_the_recorded_one,
 }
-"""Every check by its name."""
+"""The validation test of every check, by the check's name."""
 
 
-def ask(check: str, scene: Scene) -> object:
-    """What the check returns about the scene's subject, or whatever it raises."""
-    return ASKS[check](scene.subject(), scene.variant, scene)
+def ask(check: str, scene: Scene) -> None:
+    """Run the check's validation test about the scene's subject; whatever it raises is raised."""
+    subject, variant = scene.subject(), scene.variant
+    fixtures: dict[str, Callable[[], Any]] = {
+        "subject": lambda: subject,
+        "variant": lambda: variant,
+        "checkpoint": lambda: subject.checkpoint(variant.name),
+        "network": lambda: subject.network(variant.name),
+        "module": lambda: subject.module(variant.name),
+        "judgement": lambda: subject.judgement(variant.name),
+        "obtained": lambda: lambda *_: None,
+        "pytestconfig": lambda: SimpleNamespace(rootpath=scene.fixtures.parent),
+    }
+    test = TESTS[check]
+    test(**{name: fixtures[name]() for name in inspect.signature(test).parameters})
 
 
 def failed_check(error: CheckFailedError) -> str:

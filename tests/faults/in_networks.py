@@ -56,7 +56,7 @@ def joint_and_depth_swapped(scene: Scene) -> None:
     scene.patch.setattr(ConvNeXtPose, "heatmaps", swapped)
 
 
-@fault("BatchNorm left in training mode", "network", "check_agrees")
+@fault("BatchNorm of the plain network left in training mode", "network", "check_agrees")
 def left_in_training_mode(scene: Scene) -> None:
     _after_building(scene, lambda network: network.train())
 
@@ -73,7 +73,7 @@ def another_eps(scene: Scene) -> None:
     _after_building(scene, change)
 
 
-@fault("align_corners=False in one of the two networks", "network", "check_agrees")
+@fault("align_corners=False in the plain network", "network", "check_agrees")
 def corners_not_aligned_in_one(scene: Scene) -> None:
     _leave_corners(scene, "network")
 
@@ -83,7 +83,7 @@ def corners_not_aligned(scene: Scene) -> None:
     _leave_corners(scene, "network", "fast_network")
 
 
-@fault("soft-argmax counts cells from 1", "network", "check_agrees")
+@fault("soft-argmax of the fast network counts from 1", "network", "check_agrees")
 def cells_from_one(scene: Scene) -> None:
     from convnextpose_check import fast_network
 

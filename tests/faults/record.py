@@ -30,7 +30,7 @@ ABOUT = (
 
 
 def main() -> None:
-    """Measure every fault; nothing is written if a check sees one of them not."""
+    """Measure every fault; nothing is written if a check misses one of them."""
     fixtures = ROOT / "fixtures"
     miniature = cached_miniature(fixtures, sys.stderr)
     faults, records = every_fault(), []
@@ -38,7 +38,7 @@ def main() -> None:
         for fault in faults:
             record = measured(fault, fixtures, miniature)
             if record is None:
-                raise SystemExit(f"{fault.check} does not see: {fault.link}, {fault.title}")
+                raise SystemExit(f"{fault.check} misses: {fault.link}, {fault.title}")
             records.append(record)
             advance(1)
     table = FaultTable(ABOUT, tuple(records))
@@ -46,7 +46,9 @@ def main() -> None:
         FAULTS_FILE, msgspec.json.format(msgspec.json.encode(table), indent=2).decode() + "\n"
     )
     readme = ROOT / "README.md"
-    write_text(readme, readme_with_faults(readme.read_text(), faults_markdown(table)))
+    write_text(
+        readme, readme_with_faults(readme.read_text(encoding="utf-8"), faults_markdown(table))
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from convnextpose_check.checkpoint import StateDict, load_checkpoint
+from convnextpose_check.files import link_or_copy
 from convnextpose_check.human36m import BoxSource
 from convnextpose_check.miniature.archives import write_archive
 from convnextpose_check.miniature.build import Miniature
@@ -54,11 +54,6 @@ class Scene:
     def variant(self) -> Variant:
         """The model that is asked about, as the variants file has it now."""
         return self.catalogue[self.variant_name]
-
-    @property
-    def tolerance_mm(self) -> float:
-        """How far the recorded error may be missed."""
-        return self.record.tolerance_mm
 
     def subject(self) -> Subject:
         """The subject as the validation tests have it."""
@@ -108,7 +103,7 @@ class Scene:
     def own_dataset(self) -> Path:
         """A copy of the data set, whose files can be replaced."""
         copy = self.folder / "Human36M"
-        shutil.copytree(self.miniature.dataset, copy, copy_function=os.link)
+        shutil.copytree(self.miniature.dataset, copy, copy_function=link_or_copy)
         self.dataset_root = copy
         return copy
 

@@ -9,30 +9,23 @@ import pytest
 
 from convnextpose_check import checks
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.faults import (
-    FaultRecord,
-    faults_markdown,
-    read_faults,
-    readme_with_faults,
-)
+from convnextpose_check.faults import faults_markdown, read_faults, readme_with_faults
 from convnextpose_check.miniature.build import Miniature
-from tests.faults.asking import ASKS, ask, failed_check
+from tests.faults.asking import TESTS, ask, failed_check
 from tests.faults.fault import CHAIN, Fault, every_fault
 from tests.faults.measuring import measured, scene_of
 
 FAULTS = every_fault()
-TOLERANCE_MM = 0.05
-"""Between platforms, of errors that a fault has made large."""
+TOLERANCES = {"mm": 0.05, "GMACs": 1e-6, "M": 1e-6}
+"""Between platforms, of what a fault has made large, by unit."""
 
-
-def _named(fault: Fault) -> str:
-    return f"{fault.link}: {fault.title}, {fault.check}"
+VARYING = {"check_interpolation", "check_agrees"}
+"""What these obtain at a fault depends on the version of OpenCV and torch; that they fail, not."""
 
 
 def _whole() -> list[Fault]:
     """One fault of each check, model and setting: what is asked, before anything is wrong."""
-    asked = {(f.check, f.subject): f for f in FAULTS if f.asked.get("limit") is None}
-    return list(asked.values())
+    return list({(fault.check, fault.subject): fault for fault in FAULTS}.values())
 
 
 @pytest.mark.parametrize("fault", _whole(), ids=lambda f: f"{f.check}-{f.subject}")
@@ -43,25 +36,21 @@ def test_check_passes_before_a_fault_is_put_in(
         ask(fault.check, scene)
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=_named)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f"{f.check}-{f.put_in.__name__}")
 def test_check_fails_at_the_fault(fixtures: Path, miniature: Miniature, fault: Fault) -> None:
     recorded = {(r.link, r.fault, r.check): r for r in read_faults().faults}
 
-    obtained = measured(fault, fixtures, miniature)
+    record = measured(fault, fixtures, miniature)
 
-    assert obtained is not None, "the check sees nothing"
-    expected = recorded[fault.link, fault.title, fault.check]
-    assert _without_values(obtained) == _without_values(expected)
+    assert record is not None, "the check sees nothing"
+    known = recorded[fault.link, fault.title, fault.check]
+    assert (record.subject, record.code, record.unit) == (known.subject, known.code, known.unit)
     for name in ("obtained", "expected"):
-        value, known = getattr(obtained, name), getattr(expected, name)
-        if isinstance(known, float):
-            assert value == pytest.approx(known, abs=TOLERANCE_MM)
-        else:
-            assert value == known
-
-
-def _without_values(record: FaultRecord) -> tuple[str, ...]:
-    return record.fault, record.link, record.subject, record.check
+        value, before = getattr(record, name), getattr(known, name)
+        if isinstance(before, float):
+            assert value == pytest.approx(before, abs=TOLERANCES[known.unit])
+        elif name == "expected" or fault.check not in VARYING:
+            assert value == before
 
 
 def test_table_has_every_fault_and_no_empty_cell() -> None:
@@ -85,7 +74,7 @@ def test_every_check_fails_at_some_fault() -> None:
         for name, function in inspect.getmembers(checks, inspect.isfunction)
         if name.startswith("check_") and function.__module__ == checks.__name__
     }
-    assert every == set(ASKS) == {fault.check for fault in FAULTS}
+    assert every == set(TESTS) == {fault.check for fault in FAULTS}
 
 
 def test_every_link_of_the_chain_has_a_fault() -> None:

@@ -128,13 +128,13 @@ def test_people_are_within_their_boxes(dataset: Dataset) -> None:
 def test_who_sits_has_something_to_sit_on(cameras: dict[str, Any]) -> None:
     """The stool is seen below the pelvis, nowhere far from it, and carries the person."""
     entry = cameras["S9"]["2"]
-    camera, size_px = Camera.from_annotation(entry), entry["image_size"]
+    camera, (width_px, height_px) = Camera.from_annotation(entry), entry["image_size"]
     joints_cam_mm = world_to_camera(pose_world_mm(9, 9, 1, 0), camera)
     pelvis_px = camera_to_image(joints_cam_mm[:1], camera)[0]
     seat_mm = seat_height_mm(9, 9, 1)
 
     standing, seated = (
-        draw_person(joints_cam_mm, camera, *size_px, SUBJECT_LOOKS[9], seat)
+        draw_person(joints_cam_mm, camera, width_px, height_px, SUBJECT_LOOKS[9], seat)
         for seat in (0.0, seat_mm)
     )
 
