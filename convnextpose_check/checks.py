@@ -17,12 +17,13 @@ from convnextpose_check.checkpoint import Checkpoint, StateDict
 from convnextpose_check.counting import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.crops import warp_box
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation import Evaluation, Network
+from convnextpose_check.evaluation import Evaluation, Network, Predictor
 from convnextpose_check.geometry import INPUT_SIDE_PX
 from convnextpose_check.human36m import Dataset, Sample
 from convnextpose_check.keymap import key_style, to_legacy, to_modern, with_prefix
 from convnextpose_check.metrics import joint_errors_mm
 from convnextpose_check.models import identify, layout_difference, modern_state
+from convnextpose_check.skeleton import MIRRORED
 from convnextpose_check.variants import Catalogue, Figure, Variant
 from convnextpose_check.verdicts import Judgement
 
@@ -268,6 +269,29 @@ def check_agrees(
             f"{AGREEMENT_CELLS:g} cells" if apart else f"{AGREEMENT_MM:g} mm",
         )
     return cells, moved_mm
+
+
+def check_flip_is_symmetric(network: Network, crops: Tensor, where: str) -> float:
+    """With the flip test a mirrored crop gets the mirrored answer.
+
+    A column counted from the wrong end moves all joints alike, which hardly shows in millimetres.
+    ``crops`` is (B, 3, 256, 256). Returns the largest difference of a joint in cells.
+    """
+    with_flip = Predictor(network, True, len(crops), lambda _note: None)
+    straight, mirrored = (with_flip(each).cpu().numpy() for each in (crops, crops.flip(3)))
+    expected = mirrored[:, MIRRORED]
+    expected[..., 0] = network.architecture.heatmap_side - 1 - expected[..., 0]
+    cells = float(np.abs(straight - expected).max())
+    if not cells <= AGREEMENT_CELLS:
+        raise CheckFailedError(
+            "asymmetric",
+            f"with the flip test, the answers of {where} to a crop and to its mirror image are"
+            f" {cells:.4f} cells apart: expected at most {AGREEMENT_CELLS:g}",
+            "This is a defect of the flip test",
+            f"{cells:.3f} cells",
+            f"{AGREEMENT_CELLS:g} cells",
+        )
+    return cells
 
 
 def check_dataset_is_complete(dataset: Dataset) -> int:

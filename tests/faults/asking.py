@@ -37,6 +37,7 @@ TESTS: dict[str, Test] = {
     "check_paper_parameters": test_counts.test_paper_parameters,
     "check_heatmap_grid": test_counts.test_heatmap_grid,
     "check_agrees": test_networks.test_judged_network_agrees_with_the_plain_one,
+    "check_flip_is_symmetric": test_networks.test_flip_test_is_symmetric,
     "check_dataset_is_complete": test_errors.test_dataset_is_complete,
     "check_evaluation_is_complete": test_errors.test_every_sample_is_measured,
     "check_images_are_distinct": test_errors.test_no_image_stands_for_another,

@@ -22,7 +22,7 @@ def pairs_not_swapped(scene: Scene) -> None:
     scene.patch.setattr(evaluation, "MIRRORED", tuple(range(len(JOINTS))))
 
 
-@fault("x becomes W - x, without - 1", "flip test", "check_error_is_within")
+@fault("x becomes W - x, without - 1", "flip test", "check_flip_is_symmetric")
 def columns_not_counted_from_0(scene: Scene) -> None:
     predict = evaluation.predict
 
@@ -112,7 +112,7 @@ def joints_mirrored(scene: Scene) -> None:
     )
 
 
-@fault("mean of actions, not of samples", "mean", "check_error_is_within")
+@fault("mean of actions, not of samples", "mean", "check_error_is_within", variant_name="XS")
 def mean_of_actions(scene: Scene) -> None:
     _set_mean(scene, lambda e: np.mean(list(e.per_action_mm().values())))
 
