@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from convnextpose_check.json_files import read_json
 from convnextpose_check.report import shown
 
 FAULTS_FILE = Path(__file__).with_name("faults.json")
@@ -43,7 +42,7 @@ class FaultTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_faults(path: Path = FAULTS_FILE) -> FaultTable:
     """Read the recorded faults."""
-    return read_json(path, FaultTable)
+    return msgspec.json.decode(path.read_bytes(), type=FaultTable)
 
 
 def faults_markdown(table: FaultTable) -> str:

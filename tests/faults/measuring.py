@@ -22,7 +22,7 @@ UNITS = {
     "check_dataset_is_complete": "samples",
     "check_error_is_within": "mm",
     "check_evaluation_is_complete": "samples",
-    "check_images_are_distinct": "copies",
+    "check_images_are_distinct": "copied",
     "check_paper_gmacs": "GMACs",
     "check_paper_parameters": "M",
     "check_weights_are_finite": "not finite",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.outputs import REPORT_FILE, Outputs
 from convnextpose_check.pages.html import page_html
 from convnextpose_check.results import read_results
@@ -25,6 +26,7 @@ from tests.library.browser import (
 )
 from tests.library.datasets import Handmade
 from tests.library.full_size import write_own_model
+from tests.library.results import example_results, example_variant
 from tests.library.test_pages import rich, summary
 
 if TYPE_CHECKING:
@@ -75,9 +77,18 @@ def rich_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
+@pytest.fixture(scope="module")
+def crowded_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The miniature's page: more variants, and a longer name, than the published have."""
+    page = tmp_path_factory.mktemp("crowded") / "page.html"
+    variants = {name: example_variant(712.5, 712.5) for name in miniature_catalogue().names}
+    page.write_text(page_html(summary(example_results("miniature", variants=variants))))
+    return page
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width_px", [380, 1440])
-@pytest.mark.parametrize("which", ["report", "rich_page"])
+@pytest.mark.parametrize("which", ["report", "rich_page", "crowded_page"])
 def test_page_is_quiet_whole_and_readable_by_all(
     which: str, width_px: int, scheme: str, chrome: Chrome, request: pytest.FixtureRequest
 ) -> None:
