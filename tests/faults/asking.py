@@ -56,7 +56,7 @@ def ask(check: str, scene: Scene) -> None:
         "network": lambda: subject.network(variant.name),
         "module": lambda: subject.module(variant.name),
         "judgement": lambda: subject.judgement(variant.name),
-        "obtained": lambda: lambda *_: None,
+        "obtained": lambda: lambda *_, **__: None,
         "pytestconfig": lambda: SimpleNamespace(rootpath=scene.fixtures.parent),
     }
     test = TESTS[check]

@@ -326,7 +326,7 @@ def test_authors_repository_is_gated_with_the_readmes_adapter(
     result = judged(repository, pytestconfig.rootpath, *arguments)
 
     assert result.returncode == pytest.ExitCode.OK, result.stdout
-    assert "4 passed" in result.stdout
+    assert "6 passed" in result.stdout
 
 
 @pytest.mark.slow

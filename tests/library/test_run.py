@@ -193,7 +193,7 @@ def test_miniature_is_judged_and_leaves_results_logs_snapshots_and_report(
     assert outputs.picture.is_file()
     assert all(archive.is_file() for archive in outputs.archives)
     assert (results.parent / "dataset-metadata.json").is_file()
-    assert mpjpe[:-1] in log
+    assert f"{written['variants']['XS']['mpjpe_mm']:.4f} mm" in log
     assert (tmp_path / "out" / "model_dump" / "snapshot_68.pth").is_file()
     assert json.loads((results.parent / "benchmark_results.published.json").read_text()) == {
         "subject": "published"
