@@ -340,7 +340,7 @@ def test_wrong_layer_in_the_repository_is_noticed(
     result = judged(repository, pytestconfig.rootpath, "--variants=M", "-k", "networks or multiply")
 
     assert result.returncode == pytest.ExitCode.TESTS_FAILED
-    assert "2 failed" in result.stdout
+    assert "3 failed" in result.stdout
 
 
 @pytest.mark.slow
