@@ -121,8 +121,9 @@ class Tally:
         for number in used:
             first = earlier.setdefault(self.sha256[number].tobytes(), number)
             if first != number:
-                copies.append(tuple(dataset.samples[n].path.name for n in (number, first)))
-        return tuple((copy, first) for copy, first in copies)
+                samples = dataset.samples
+                copies.append((samples[number].path.name, samples[first].path.name))
+        return tuple(copies)
 
     def _moved(self, used: Sequence[int]) -> tuple[int, float | None]:
         """Samples that were held against float32, and what the other precision added."""
