@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from convnextpose_check.miniature.reference import REFERENCE
 from tests.faults.scene import Scene
 
 CHAIN = (
@@ -43,7 +44,7 @@ class Fault:
     @property
     def subject(self) -> str:
         """The model and the setting that the check is asked about."""
-        name = str(self.asked.get("variant_name", "reference"))
+        name = str(self.asked.get("variant_name", REFERENCE))
         if "protocol" in self.asked:
             name += f", protocol {self.asked['protocol']}"
         if "boxes" in self.asked:
