@@ -267,12 +267,12 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
-    """Fail a run in which nothing failed but something was left out.
+    """Fail a run in which something was left out, or failed and was forgiven by a plugin.
 
     Here and not where the session ends: of some ways to run no test pytest returns 0 afterwards.
     """
     code = yield
     state = config.stash.get(SESSION, None)
-    if state is not None and state.problems and not code:
+    if state is not None and not code and (state.problems or state.gate.failed):
         return pytest.ExitCode.TESTS_FAILED
     return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -141,6 +142,20 @@ def test_gate_reached_through_a_link_keeps_its_books(
     assert "2 passed" in result.stdout
     assert result.returncode == FAILED
     assert "was not run" in result.stdout
+
+
+def test_failure_is_not_forgiven(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "forgiving.py").write_text(
+        "def pytest_sessionfinish(session):\n    session.exitstatus = 0\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+
+    result, _ = judge("-p", "forgiving", figure={"value": 1.0, "source": "nowhere"})
+
+    assert "3 failed" in result.stdout
+    assert result.returncode == FAILED
 
 
 def test_published_run_without_a_published_variant_is_refused(
