@@ -7,11 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import pytest
 
 from tests.library.datasets import picture
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = Deferred("cv2")
 
 MEGABYTE = 1 << 20
 SCRIPT = """
