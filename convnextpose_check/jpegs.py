@@ -53,6 +53,7 @@ def check_jpeg(content: bytes, size_px: tuple[int, int]) -> None:
             fastupsample=True,
             min_height=1,
             min_width=1,
+            strict=True,
         )
     except ValueError as error:
         words = str(error).removeprefix("Corrupt JPEG data: ")
