@@ -32,6 +32,8 @@ MAX_MEMBERS = 10_000
 MAX_DIRECTORY_BYTES = 2 << 20
 """A zip's table of contents; Python needs up to fifteen times as much for it."""
 MAX_TAR_HEADER_BYTES = 64 << 10
+MAX_TAR_HEADERS_BYTES = 2 << 20
+"""Of all extended headers of a tar together: Python needs dozens of times as much for them."""
 CHUNK_BYTES = 1 << 20
 
 DOWNLOAD_AGAIN = "Download it again and compare its size with the one on Drive"
@@ -138,24 +140,49 @@ class _OddHeaderError(Exception):
 
 
 class _PlainHeader(tarfile.TarInfo):
-    """Refuses the headers that make tarfile slow or large: long, negative or sparse ones."""
+    """Refuses the headers that make tarfile slow or large: long, negative, global or sparse ones.
+
+    tarfile copies a global header into every member that follows; no checkpoint needs one.
+    """
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        is_header = self.type not in tarfile.REGULAR_TYPES and self.size > MAX_TAR_HEADER_BYTES
-        if is_header or self.size < 0 or self.type == tarfile.GNUTYPE_SPARSE:
+        is_header = self.type not in tarfile.REGULAR_TYPES
+        odd_size = self.size < 0 or (is_header and self.size > MAX_TAR_HEADER_BYTES)
+        if odd_size or self.type in (tarfile.GNUTYPE_SPARSE, tarfile.XGLTYPE):
             raise _OddHeaderError(f"a header of type {self.type!r} with size {self.size}")
+        if is_header:
+            assert isinstance(archive, _PlainTar)
+            archive.headers_bytes += self.size
+            if archive.headers_bytes > MAX_TAR_HEADERS_BYTES:
+                raise _OddHeaderError(f"headers of more than {MAX_TAR_HEADERS_BYTES} bytes")
         return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
 
-    def _proc_gnusparse_10(self, *_: object) -> None:
+    def _refuse_sparse(self, *_: object) -> None:
         raise _OddHeaderError("a sparse file")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
+
+class _PlainTar(tarfile.TarFile):
+    """A tar that counts the bytes of its extended headers."""
+
+    tarinfo = _PlainHeader
+    headers_bytes = 0
+
+
+def _tar_entries(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Each entry, as little of it as is read later; the archive itself remembers none."""
+    while (info := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined]
+        info.pax_headers = {}
+        yield info
 
 
 def tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Member]:
     """The regular files of a plain tar, which ``stack`` closes; links and devices are left out."""
     try:
-        archive = tarfile.open(fileobj=stream, mode="r:", tarinfo=_PlainHeader)  # noqa: SIM115
-        stack.enter_context(archive)
-        for count, info in enumerate(archive, start=1):
+        archive = stack.enter_context(_PlainTar.open(fileobj=stream, mode="r:"))
+        for count, info in enumerate(_tar_entries(archive), start=1):
             if count > MAX_MEMBERS or info.size < 0:
                 raise _OddHeaderError(f"{count} entries, the last of {info.size} bytes")
             if info.isfile():
