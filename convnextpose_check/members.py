@@ -11,6 +11,7 @@ import errno
 import gzip
 import io
 import lzma
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.opening import open_regular, read_whole, size_of
 
 COMPRESSORS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -70,7 +72,7 @@ def shown(text: str) -> str:
 
 def decompressed(
     stream: IO[bytes], head: bytes, limit: int, path: Path, stack: ExitStack
-) -> IO[bytes]:
+) -> io.BytesIO:
     """All that is compressed: only a reader that reaches the end sees the compressor's checksum."""
     opener = next(opener for magic, opener in COMPRESSORS.items() if head.startswith(magic))
     plain = stack.enter_context(io.BytesIO())
@@ -88,17 +90,53 @@ def decompressed(
     return plain
 
 
-def folder_members(folder: Path) -> Iterator[Member]:
-    """The files below an unpacked folder, in the order of their names."""
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            size = file.stat().st_size
-            name = str(file.relative_to(folder))
-            yield Member(name, size, partial(_whole, partial(_open_file, file), name, size, folder))
+def folder_members(folder: Path, max_bytes: int) -> Iterator[Member]:
+    """The files below an unpacked folder, read once, in the order of their names.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bomb``) for more of them than a checkpoint has.
+    """
+    total = 0
+    for file in sorted(_files_below(folder)):
+        with open_regular(file) as stream:
+            size = size_of(stream)
+            total += size
+            if total > max_bytes:
+                raise too_large(folder, total, max_bytes)
+            content = read_whole(stream, size, file)
+        yield Member(str(file.relative_to(folder)), size, partial(_at_once, content))
 
 
-def _open_file(file: Path) -> IO[bytes]:
-    return file.open("rb")
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Regular files, and links to such; links to folders are not followed."""
+    folders, count = [folder], 0
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                count += 1
+                if count > MAX_MEMBERS:
+                    raise ConvNeXtPoseCheckError(
+                        "bomb",
+                        f"{folder} holds more than {MAX_MEMBERS} files and folders: a checkpoint"
+                        " has some hundred",
+                        "Name the folder that holds data.pkl, without other files in it",
+                    )
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                elif entry.is_file():
+                    yield Path(entry.path)
+
+
+def _at_once(content: bytes) -> Iterator[bytes]:
+    yield content
+
+
+def too_large(path: Path, size: int, max_bytes: int) -> ConvNeXtPoseCheckError:
+    """The error for what is larger than any checkpoint."""
+    return ConvNeXtPoseCheckError(
+        "bomb",
+        f"{path} has {size} bytes or more: a checkpoint has at most {max_bytes}",
+        "Name the checkpoint alone",
+    )
 
 
 def zip_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Member]:
