@@ -85,9 +85,11 @@ def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
     state: dict[str, Tensor] = {}
     claimed: Counter[int] = Counter()
     for key, tensor in dict.items(network):
-        if type(key) is not str or not key.isascii():
+        if type(key) is not str or not (key.isascii() and key.isprintable()):
             raise ConvNeXtPoseCheckError(
-                "bad-tensor", f"{path} has a key that is not a plain string", DOWNLOAD_AGAIN
+                "bad-tensor",
+                f"{path} has the key {shown(str(key))}, which is not a printable string",
+                DOWNLOAD_AGAIN,
             )
         state[key] = _plain(tensor, key, claimed, path)
     return epoch, state

@@ -24,6 +24,7 @@ from convnextpose_check.folders import is_file, is_there
 from convnextpose_check.hashes import hold_to_hash
 from convnextpose_check.progress import progress_bar
 from convnextpose_check.variants import Catalogue, Variant
+from convnextpose_check.wording import printable
 
 FOLDER_NAME = "checkpoints"
 DOWNLOAD_LOCK = ".download.lock"
@@ -185,7 +186,7 @@ class _Work:
                     check_holds_variant(variant, checkpoint, self.catalogue)
                 except ConvNeXtPoseCheckError as error:
                     sent = f"what Drive sent as {facts.file_name}"
-                    problem = error.problem.replace(str(path), sent)
+                    problem = error.problem.replace(printable(str(path)), sent)
                     raise ConvNeXtPoseCheckError(error.code, problem, error.remedy) from None
                 return checkpoint
 
@@ -233,7 +234,7 @@ class _Work:
 
     def _say(self, text: str) -> None:
         if self.stream is not None:
-            self.stream.write(f"\n{text}\n")
+            self.stream.write(f"\n{printable(text)}\n")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
