@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tell of each file what it holds and where it went."""
     from convnextpose_check.extraction import Refused, extract_all
-    from convnextpose_check.files import hold_folder
     from convnextpose_check.keymap import key_style
+    from convnextpose_check.outputs import hold_folder
     from convnextpose_check.variants import read_catalogue
 
     settings = settings_of(options)
