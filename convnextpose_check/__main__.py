@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from convnextpose_check.commands import doctor, download, export, extract, link, report
+from convnextpose_check.commands.telling import tell
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 COMMANDS = {
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except ConvNeXtPoseCheckError as error:
-        print(error, file=sys.stderr)
+        tell(str(error), file=sys.stderr)
         return 2
     return code
 

@@ -35,6 +35,7 @@ from convnextpose_check.subjects import Subject
 from convnextpose_check.uncertainty import bootstrap_interval_mm, performance
 from convnextpose_check.variants import Figure
 from convnextpose_check.verdicts import Judgement
+from convnextpose_check.wording import printable
 
 
 class Benchmark:
@@ -167,7 +168,7 @@ class Benchmark:
             "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
         }
         return VariantResult(
-            file=checkpoint.path.name,
+            file=printable(checkpoint.path.name),
             form=checkpoint.form,
             epoch=checkpoint.epoch,
             sha256=checkpoint.sha256,
@@ -213,7 +214,7 @@ class Benchmark:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with closing(_LogFile(path, mode="w", encoding="utf-8")) as handler:
-                handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+                handler.setFormatter(_LogLine("%(asctime)s %(levelname)s %(message)s"))
                 log.addHandler(handler)
                 try:
                     yield log
@@ -229,6 +230,13 @@ def _value(figure: Figure | None) -> float | None:
 
 def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:
     return dict(Counter(exclusion.reason for exclusion in exclusions).most_common())
+
+
+class _LogLine(logging.Formatter):
+    """One line for each record, whatever the names in it hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 class _LogFile(logging.FileHandler):

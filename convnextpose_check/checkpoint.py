@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check.containers import repack
+from convnextpose_check.containers import Repacked, repack
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.members import DOWNLOAD_AGAIN, shown
 from convnextpose_check.pickles import check_pickle
@@ -38,8 +38,18 @@ class Checkpoint:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Open a checkpoint in any container, with ``weights_only`` and checked content.
 
-    Raises ``ConvNeXtPoseCheckError`` with the codes of ``repack`` and of ``check_pickle``,
-    ``not-a-checkpoint`` and ``bad-tensor``.
+    Raises ``ConvNeXtPoseCheckError`` with the codes of ``load_content``, ``not-a-checkpoint`` and
+    ``bad-tensor``.
+    """
+    content, repacked = load_content(path)
+    epoch, network = _checked_content(content, path)
+    return Checkpoint(path, repacked.form, repacked.sha256, epoch, network)
+
+
+def load_content(path: Path) -> tuple[Any, Repacked]:
+    """What ``torch.save`` was given, of whatever form, and the archive that it was loaded from.
+
+    Raises ``ConvNeXtPoseCheckError`` with the codes of ``repack`` and of ``check_pickle``.
     """
     import torch
 
@@ -53,8 +63,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path} has a data.pkl that torch cannot load ({type(error).__name__})",
             DOWNLOAD_AGAIN,
         ) from None
-    epoch, network = _checked_content(content, path)
-    return Checkpoint(path, repacked.form, repacked.sha256, epoch, network)
+    return content, repacked
 
 
 def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
@@ -85,9 +94,11 @@ def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
     state: dict[str, Tensor] = {}
     claimed: Counter[int] = Counter()
     for key, tensor in dict.items(network):
-        if type(key) is not str or not key.isascii():
+        if type(key) is not str or not (key.isascii() and key.isprintable()):
             raise ConvNeXtPoseCheckError(
-                "bad-tensor", f"{path} has a key that is not a plain string", DOWNLOAD_AGAIN
+                "bad-tensor",
+                f"{path} has the key {shown(str(key))}, which is not a printable string",
+                DOWNLOAD_AGAIN,
             )
         state[key] = _plain(tensor, key, claimed, path)
     return epoch, state

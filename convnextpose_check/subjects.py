@@ -46,6 +46,7 @@ from convnextpose_check.settings import Settings
 from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Catalogue, Figure
 from convnextpose_check.verdicts import Judgement, judge
+from convnextpose_check.wording import printable
 
 if TYPE_CHECKING:
     import torch
@@ -315,7 +316,7 @@ class Subject:
 
     def _say(self, text: str) -> None:
         if self._progress_stream is not None:
-            self._progress_stream.write(f"\n{text}\n")
+            self._progress_stream.write(f"\n{printable(text)}\n")
 
     def judgement(self, variant: str) -> Judgement:
         """The variant's error held against its reference."""
