@@ -6,7 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from convnextpose_check.commands import doctor, download, export, extract, link, report
+from convnextpose_check.commands import (
+    doctor,
+    download,
+    export,
+    extract,
+    fingerprint,
+    link,
+    report,
+)
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 COMMANDS = {
@@ -14,6 +22,7 @@ COMMANDS = {
     "download": download,
     "link": link,
     "extract": extract,
+    "fingerprint": fingerprint,
     "report": report,
     "export": export,
 }

@@ -58,7 +58,8 @@ class Repacked:
     """A checkpoint in the one form that is loaded, what it was found in, and the file's sha256.
 
     ``storages`` gives the bytes of each storage by the key that the pickle calls it by.
-    The sha256 of an unpacked folder is taken over the names, sizes and bytes of its files.
+    The sha256 of an unpacked folder is taken over the names, sizes and bytes of its files; git
+    has no id for one.
     """
 
     archive: io.BytesIO
@@ -66,6 +67,7 @@ class Repacked:
     storages: dict[str, int]
     form: str
     sha256: str
+    git_blob: str | None
 
 
 def repack(path: Path) -> Repacked:
@@ -80,13 +82,13 @@ def repack(path: Path) -> Repacked:
         with ExitStack() as stack:
             if path.is_dir():
                 members = list(folder_members(path))
-                sha256, form = _members_sha256(members), "folder"
+                sha256, git_blob, form = _members_sha256(members), None, "folder"
                 limit = sum(member.size for member in members)
             else:
                 if not stat.S_ISREG(path.stat().st_mode):
                     raise OSError(errno.EINVAL, "it is neither a file nor a folder")
                 stream: IO[bytes] = stack.enter_context(path.open("rb"))
-                sha256 = _stream_sha256(stream)
+                sha256, git_blob = _stream_hashes(stream, path.stat().st_size)
                 limit = int(MAX_UNPACKED_RATIO * path.stat().st_size) + UNPACKED_SLACK_BYTES
                 form, members = _open(stream, limit, path, stack)
             found = _find(members, path)
@@ -108,15 +110,18 @@ def repack(path: Path) -> Repacked:
         raise ConvNeXtPoseCheckError(
             "unreadable", f"cannot read {path}: {error.strerror or error}", "Check its permissions"
         ) from None
-    return Repacked(archive, pickle, storages, form, sha256)
+    return Repacked(archive, pickle, storages, form, sha256, git_blob)
 
 
-def _stream_sha256(stream: IO[bytes]) -> str:
+def _stream_hashes(stream: IO[bytes], size: int) -> tuple[str, str]:
+    """The sha256 of the bytes, and the id that git gives a file of them (``git hash-object``)."""
     digest = hashlib.sha256()
+    blob = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     while chunk := stream.read(1 << 20):
         digest.update(chunk)
+        blob.update(chunk)
     stream.seek(0)
-    return digest.hexdigest()
+    return digest.hexdigest(), blob.hexdigest()
 
 
 def _members_sha256(members: list[Member]) -> str:

@@ -39,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from convnextpose_check.extraction import Refused, extract_all
     from convnextpose_check.files import hold_folder
     from convnextpose_check.keymap import key_style
+    from convnextpose_check.provenance import epoch_told, provenance
     from convnextpose_check.variants import read_catalogue
 
     settings = settings_of(options)
@@ -55,13 +56,12 @@ def run(options: argparse.Namespace) -> int:
                 continue
             extracted += 1
             checkpoint, facts = outcome.checkpoint, catalogue[outcome.variant].checkpoint
-            epoch = f"epoch {checkpoint.epoch}"
-            if checkpoint.epoch != facts.epoch:
-                epoch += f" (the published one has {facts.epoch})"
+            epoch = epoch_told(facts.known_epoch, checkpoint.epoch)
             print(
                 f"{checkpoint.path}\n"
                 f"  holds   {outcome.variant}, {epoch}, {len(checkpoint.network)} tensors,"
                 f" {key_style(checkpoint.network)} head keys, {checkpoint.form}\n"
+                f"  trained {provenance(checkpoint).story}\n"
                 f"  sha256  {checkpoint.sha256}\n"
                 f"  went to {outcome.path}",
                 flush=True,
