@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     screen = None if ranks.helps else _screen(config)
     try:
         settings = read_settings(given)
-        published = published_subject(settings, screen, ranks)
+        published = published_subject(settings, screen, ranks, FIXTURES)
         baseline = None
         if settings.baseline is not None:
             baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)

@@ -6,7 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from convnextpose_check.commands import doctor, download, export, extract, link, report
+from convnextpose_check.commands import (
+    doctor,
+    download,
+    export,
+    extract,
+    fingerprint,
+    link,
+    report,
+)
 from convnextpose_check.commands.telling import tell
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
@@ -15,6 +23,7 @@ COMMANDS = {
     "download": download,
     "link": link,
     "extract": extract,
+    "fingerprint": fingerprint,
     "report": report,
     "export": export,
 }

@@ -18,15 +18,18 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import Evaluation
 from convnextpose_check.examples import find_examples
 from convnextpose_check.files import cannot_write
+from convnextpose_check.fingerprints import file_told, tensors_told
 from convnextpose_check.human36m import Exclusion
 from convnextpose_check.keymap import key_style
 from convnextpose_check.outputs import Outputs
 from convnextpose_check.per_sample import write_per_sample
+from convnextpose_check.provenance import epoch_told, provenance
 from convnextpose_check.report import verdict_sentence
 from convnextpose_check.results import (
     METRIC_TITLES,
     CheckRecord,
     DatasetRecord,
+    ProvenanceRecord,
     Results,
     VariantResult,
     write_results,
@@ -80,7 +83,8 @@ class Benchmark:
         try:
             checkpoint = subject.checkpoint(variant)
             log.info("checkpoint %s (%s)", checkpoint.path, checkpoint.form)
-            log.info("sha256 %s, epoch %d", checkpoint.sha256, checkpoint.epoch)
+            origin = provenance_record(subject, variant)
+            log.info("sha256 %s, %s", checkpoint.sha256, origin.told)
             dataset = subject.dataset()
             log.info("%d samples below %s", len(dataset.samples), dataset.layout.root)
             for exclusion in dataset.excluded:
@@ -196,6 +200,7 @@ class Benchmark:
             compared_samples=evaluation.compared,
             images_per_second=len(evaluation.image_ids) / evaluation.seconds,
             batch_size=evaluation.batch_size,
+            provenance=provenance_record(subject, variant),
             examples=find_examples(
                 evaluation,
                 dataset,
@@ -222,6 +227,19 @@ class Benchmark:
                     log.removeHandler(handler)
         except OSError as error:
             raise cannot_write(path, error) from None
+
+
+def provenance_record(subject: Subject, variant: str) -> ProvenanceRecord:
+    """What the variant's checkpoint tells of its origin."""
+    checkpoint, known = subject.checkpoint(variant), subject.fingerprints.get(variant)
+    told = provenance(checkpoint)
+    return ProvenanceRecord(
+        epoch=epoch_told(subject.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
+        story=told.story,
+        iterations=told.iterations,
+        tensors=tensors_told(known, checkpoint),
+        copy=file_told(known, checkpoint),
+    )
 
 
 def _value(figure: Figure | None) -> float | None:

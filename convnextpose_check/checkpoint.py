@@ -26,6 +26,8 @@ class Checkpoint:
     """The network of a checkpoint file, as the file names and orders it.
 
     ``sha256`` is that of the file as the user holds it; ``form`` says what it was found in.
+    ``steps`` has the optimizer's step of each parameter, nothing where there is no optimizer.
+    ``git_blob`` is the id that git gives the file, None for an unpacked folder.
     """
 
     path: Path
@@ -33,6 +35,8 @@ class Checkpoint:
     sha256: str
     epoch: int
     network: StateDict
+    steps: tuple[float, ...] = ()
+    git_blob: str | None = None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -43,7 +47,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     content, repacked = load_content(path)
     epoch, network = _checked_content(content, path)
-    return Checkpoint(path, repacked.form, repacked.sha256, epoch, network)
+    return Checkpoint(
+        path,
+        repacked.form,
+        repacked.sha256,
+        epoch,
+        network,
+        _steps(dict.get(content, "optimizer")),
+        repacked.git_blob,
+    )
 
 
 def load_content(path: Path) -> tuple[Any, Repacked]:
@@ -104,14 +116,30 @@ def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
     return epoch, state
 
 
-def _plain(tensor: Any, key: str, claimed: Counter[int], path: Path) -> Tensor:
-    """The tensor itself if it is plain, dense, on the CPU and backed by storage of its own.
+def _steps(optimizer: Any) -> tuple[float, ...]:
+    """The numbers under ``state.<parameter>.step``; whatever is none of AdamW's is passed over."""
+    state = dict.get(optimizer, "state") if type(optimizer) is dict else None
+    if type(state) is not dict:
+        return ()
+    steps = (dict.get(each, "step") for each in dict.values(state) if type(each) is dict)
+    return tuple(_number(step) for step in steps if _is_number(step))
 
-    ``claimed`` adds up the bytes that tensors claim of each storage.
-    """
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a step as any version of torch writes it: a number, or a tensor of one."""
+    return type(value) in (int, float) or (_is_plain(value) and value.numel() == 1)
+
+
+def _number(value: Any) -> float:
+    number: float = value if type(value) in (int, float) else value.item()
+    return number
+
+
+def _is_plain(tensor: Any) -> bool:
+    """Whether it is a dense tensor on the CPU, of a dtype that the authors' files have."""
     import torch
 
-    plain = (
+    return (
         type(tensor) is torch.Tensor
         and not vars(tensor)
         and tensor.layout is torch.strided
@@ -121,6 +149,14 @@ def _plain(tensor: Any, key: str, claimed: Counter[int], path: Path) -> Tensor:
         and not tensor._backward_hooks
         and tensor.is_contiguous()
     )
+
+
+def _plain(tensor: Any, key: str, claimed: Counter[int], path: Path) -> Tensor:
+    """The tensor itself if it is plain, dense, on the CPU and backed by storage of its own.
+
+    ``claimed`` adds up the bytes that tensors claim of each storage.
+    """
+    plain = _is_plain(tensor)
     if plain:
         storage = tensor.untyped_storage()
         claimed[storage.data_ptr()] += tensor.numel() * tensor.element_size()

@@ -59,7 +59,8 @@ class Repacked:
     """A checkpoint in the one form that is loaded, what it was found in, and the file's sha256.
 
     ``storages`` gives the bytes of each storage by the key that the pickle calls it by.
-    The sha256 of an unpacked folder is taken over the names, sizes and bytes of its files.
+    The sha256 of an unpacked folder is taken over the names, sizes and bytes of its files; git
+    has no id for one.
     """
 
     archive: io.BytesIO
@@ -67,6 +68,7 @@ class Repacked:
     storages: dict[str, int]
     form: str
     sha256: str
+    git_blob: str | None
 
 
 def repack(path: Path) -> Repacked:
@@ -81,11 +83,11 @@ def repack(path: Path) -> Repacked:
         with ExitStack() as stack:
             if path.is_dir():
                 members = list(folder_members(path, MAX_FILE_BYTES))
-                sha256, form = _members_sha256(members), "folder"
+                sha256, git_blob, form = _members_sha256(members), None, "folder"
                 limit = sum(member.size for member in members)
             else:
                 content = _read_checked(path)
-                sha256 = hashlib.sha256(content).hexdigest()
+                sha256, git_blob = hashlib.sha256(content).hexdigest(), _git_blob(content)
                 limit = int(MAX_UNPACKED_RATIO * len(content)) + UNPACKED_SLACK_BYTES
                 stream = stack.enter_context(io.BytesIO(content))
                 del content  # held by the stream alone, to be gone when that is closed
@@ -110,7 +112,7 @@ def repack(path: Path) -> Repacked:
         raise ConvNeXtPoseCheckError(
             "unreadable", f"cannot read {path}: {error.strerror or error}", "Check its permissions"
         ) from None
-    return Repacked(archive, pickle, storages, form, sha256)
+    return Repacked(archive, pickle, storages, form, sha256, git_blob)
 
 
 def _read_checked(path: Path) -> bytes:
@@ -125,6 +127,13 @@ def _read_checked(path: Path) -> bytes:
         if (size := size_of(stream)) > MAX_FILE_BYTES:
             raise too_large(path, size, MAX_FILE_BYTES)
         return read_whole(stream, size, path)
+
+
+def _git_blob(content: bytes) -> str:
+    """The id that git gives a file of these bytes (``git hash-object``)."""
+    digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
+    digest.update(content)
+    return digest.hexdigest()
 
 
 def _members_sha256(members: list[Member]) -> str:

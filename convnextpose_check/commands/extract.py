@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from convnextpose_check.extraction import Refused, extract_all
     from convnextpose_check.keymap import key_style
     from convnextpose_check.outputs import hold_folder
+    from convnextpose_check.provenance import epoch_told, provenance
     from convnextpose_check.variants import read_catalogue
 
     settings = settings_of(options)
@@ -56,13 +57,12 @@ def run(options: argparse.Namespace) -> int:
                 continue
             extracted += 1
             checkpoint, facts = outcome.checkpoint, catalogue[outcome.variant].checkpoint
-            epoch = f"epoch {checkpoint.epoch}"
-            if checkpoint.epoch != facts.epoch:
-                epoch += f" (the published one has {facts.epoch})"
+            epoch = epoch_told(facts.known_epoch, checkpoint.epoch)
             tell(
                 str(checkpoint.path),
                 f"  holds   {outcome.variant}, {epoch}, {len(checkpoint.network)} tensors,"
                 f" {key_style(checkpoint.network)} head keys, {checkpoint.form}",
+                f"  trained {provenance(checkpoint).story}",
                 f"  sha256  {checkpoint.sha256}",
                 f"  went to {outcome.path}",
             )

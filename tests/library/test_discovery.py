@@ -9,6 +9,7 @@ import pytest
 from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
 from convnextpose_check.discovery import MAX_CANDIDATES, CheckpointFiles
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.archives import content_of, members_of, saved, tiny_catalogue, unpacked, zipped
@@ -31,7 +32,7 @@ def catalogue(tiny: Architecture) -> Catalogue:
 @pytest.fixture(scope="module")
 def archives(catalogue: Catalogue) -> dict[str, bytes]:
     return {
-        v.name: saved(content_of(v.architecture, v.checkpoint.epoch, v.name in "ML"))
+        v.name: saved(content_of(v.architecture, made_epoch(v), v.name in "ML"))
         for v in catalogue.variants
     }
 
@@ -73,7 +74,7 @@ def test_a_checkpoint_is_found_by_its_name(
     paths = {n: _put(tmp_path / pattern.format(n), archives[n]) for n in NAMES}
     checkpoint = _load(catalogue, name, tmp_path)
     assert checkpoint.path == paths[name]
-    assert checkpoint.epoch == catalogue[name].checkpoint.epoch
+    assert checkpoint.epoch == made_epoch(catalogue[name])
 
 
 @pytest.mark.parametrize(
