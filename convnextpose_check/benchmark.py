@@ -86,7 +86,7 @@ class Benchmark:
                 log.warning("excluded %s: %s", exclusion.file_name, exclusion.reason)
             evaluation = subject.evaluation(variant)
         except ConvNeXtPoseCheckError as error:
-            log.error("%s", error)
+            log.error("%s\n%s", error, getattr(error, "trace", ""))
             raise
         for exclusion in evaluation.unreadable:
             log.warning("left out %s: %s", exclusion.file_name, exclusion.reason)
