@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convnextpose_check import resume
+from convnextpose_check import environment, resume
 from convnextpose_check.human36m import Dataset, load_dataset
 from convnextpose_check.joint_evaluation import Candidate
 from convnextpose_check.resume import evaluation_key, keep_tally, kept_tally, sources_digest
@@ -90,7 +90,7 @@ def test_key_holds_the_versions(
     dataset: Dataset, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = key_of(dataset)
-    version = resume.package_version
+    version = environment.package_version
     if package == "opencv":
         monkeypatch.setattr(resume, "opencv_version", lambda: "4.0")
     else:
