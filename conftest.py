@@ -28,7 +28,7 @@ from convnextpose_check.settings import Settings, read_settings
 from convnextpose_check.subjects import Sources, Subject
 from convnextpose_check.variants import Figure, read_catalogue
 
-pytest_plugins = ["convnextpose_check.report_hooks"]
+pytest_plugins = ["convnextpose_check.report_hooks", "convnextpose_check.interrupt_hooks"]
 
 ROOT = Path(__file__).parent
 FIXTURES = ROOT / "fixtures"

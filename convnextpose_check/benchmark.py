@@ -91,7 +91,8 @@ class Benchmark:
                 log.warning("excluded %s: %s", exclusion.file_name, exclusion.reason)
             evaluation = subject.evaluation(variant)
         except ConvNeXtPoseCheckError as error:
-            log.error("%s", error)
+            for line in (str(error), *getattr(error, "trace", "").splitlines()):
+                log.error("%s", line)
             raise
         for exclusion in evaluation.unreadable:
             log.warning("left out %s: %s", exclusion.file_name, exclusion.reason)
