@@ -46,16 +46,12 @@ class NormFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PublishedFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the published XS holds, tensor by tensor, under the network's own names.
-
-    ``hidden_at_rest`` is the share of a block's hidden channels that nothing depends on.
-    """
+    """What the published XS holds, tensor by tensor, under the network's own names."""
 
     about: str
     levels: tuple[float, ...]
     batch_norms: dict[str, NormFigures]
     convolution_rms: dict[str, float]
-    hidden_at_rest: dict[str, float]
 
     def spread(self, quantiles: tuple[float, ...], channels: int) -> Array:
         """So many numbers, rising, that have these quantiles."""

@@ -2,9 +2,8 @@
 
 No training: the networks answer to the picture with sharp heatmaps, but their millimetres mean
 nothing beyond being reproducible. Every number comes from the raw stream of PCG64, which numpy
-guarantees, and from exact or correctly rounded arithmetic. Their numbers are like the published
-XS's: the variances mostly below eps, and some hidden channels at rest, too small for half
-precision.
+guarantees, and from exact or correctly rounded arithmetic. Their numbers are then
+brought to the size of the published XS's, with most variances below eps.
 """
 
 from __future__ import annotations
@@ -15,12 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convnextpose_check.geometry import Array
-from convnextpose_check.miniature.rescaling import (
-    block_name,
-    published_block,
-    published_figures,
-    rescaled,
-)
+from convnextpose_check.miniature.rescaling import rescaled
 from convnextpose_check.models import expected_layout
 from convnextpose_check.variants import Architecture
 
@@ -37,15 +31,9 @@ LOGIT_GAIN = 2.0
 """Makes the softmax of a heatmap settle on a few cells."""
 
 
-FAINTEST_BITS = 80
-"""The faintest hidden channel at rest has its weights divided by 2 to this power."""
-
-
 def seeded_state(architecture: Architecture, seed: int) -> dict[str, Tensor]:
     """A state dict under modern keys without prefix, in the network's order."""
-    state = initial_state(architecture, seed)
-    _rest(state, architecture)
-    return rescaled(state, architecture)
+    return rescaled(initial_state(architecture, seed), architecture)
 
 
 def initial_state(architecture: Architecture, seed: int) -> dict[str, Tensor]:
@@ -62,23 +50,6 @@ def initial_state(architecture: Architecture, seed: int) -> dict[str, Tensor]:
             state[key] = _scaled(key, uniform).astype(np.float32)
     _centre_stem(state)
     return {key: torch.from_numpy(array) for key, array in state.items()}
-
-
-def _rest(state: dict[str, Tensor], architecture: Architecture) -> None:
-    """Let as many hidden channels of each block come to nothing as of the published one."""
-    import torch
-
-    for stage, depth in enumerate(architecture.blocks):
-        for block in range(depth):
-            name = block_name(stage, block)
-            share = published_figures().hidden_at_rest[published_block(stage, block, depth)]
-            hidden = len(state[f"{name}.pwconv1.bias"])
-            resting = int(share * hidden)
-            bits = torch.arange(resting) * FAINTEST_BITS // max(resting, 1) + 1
-            faint = torch.cat([0.5**bits, torch.ones(hidden - resting)])
-            state[f"{name}.pwconv1.weight"] *= faint.view(-1, 1, 1, 1)
-            state[f"{name}.pwconv1.bias"] *= faint
-            state[f"{name}.pwconv2.weight"] *= faint.view(1, -1, 1, 1)
 
 
 def _uniform(stream: np.random.PCG64, count: int) -> Array:
