@@ -38,8 +38,8 @@ GMACS_SLACK = 0.05
 
 AGREEMENT_CELLS = 0.01
 AGREEMENT_MM = 0.05
-"""Rounding moves a joint by a thousandth of a cell, and an error by less than a thousandth of a mm;
-another interpolation or a wrong layer by tenths of a cell and more."""
+"""Rounding moves a joint by up to a thousandth of a cell; another interpolation or a wrong layer
+by tenths of a cell and more."""
 
 MAX_BATCHNORM_VARIANCE = 1e12
 """Far above what 0 to 255 pixels produce; a channel that is always zero has a variance of 0."""

@@ -109,6 +109,7 @@ def drawing_digest(more: Iterable[Path]) -> str:
 
     package = Path(convnextpose_check.__file__).parent
     sources = sorted((package / "miniature").glob("*.py"))
+    sources += sorted((package / "miniature").glob("*.json"))
     sources += [package / name for name in SHAPING_SOURCES]
     digest = hashlib.sha256(f"jpeg by OpenCV {cv2.__version__}".encode())
     for file in [*sources, *more]:

@@ -1,7 +1,7 @@
 """The miniature's trained model: an XS that was shown the training split.
 
-It is kept in ``fixtures/reference`` in the authors' container, with its convolutions in half
-precision. The miniature gets it in float32, as the authors' files are.
+It is kept in ``fixtures/reference`` in the authors' container as it was trained, with its
+convolutions in half precision. The miniature gets it in float32 and in the published XS's numbers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 from convnextpose_check.checkpoint import StateDict
 from convnextpose_check.keymap import with_prefix, without_prefix
 from convnextpose_check.miniature.archives import as_torch_saves, made_epoch, write_container
+from convnextpose_check.miniature.rescaling import rescaled
 from convnextpose_check.provenance import FIVE_SUBJECTS
 from convnextpose_check.variants import (
     Catalogue,
@@ -92,7 +93,12 @@ def reference_file(fixtures: Path) -> Path:
 
 
 def reference_state(fixtures: Path) -> dict[str, Tensor]:
-    """The trained weights in float32, under the network's own names."""
+    """The reference model as the miniature holds it, under the network's own names."""
+    return rescaled(trained_state(fixtures), reference_variant().architecture)
+
+
+def trained_state(fixtures: Path) -> dict[str, Tensor]:
+    """The weights that are kept, in float32, under the network's own names."""
     import torch
 
     content = torch.load(reference_file(fixtures), map_location="cpu", weights_only=True)
