@@ -48,16 +48,7 @@ class SubjectFiles:
             for frame, joints in of_subaction.items()
             if not self._is_skipped(frame)
         }
-        camera_file = layout.annotation(subject, "camera")
-        self.cameras: dict[int, Camera] = {}
-        for index, entry in read_json(camera_file, dict[str, dict[str, Any]]).items():
-            try:
-                if str(int(index)) != index:  # "01" would take the place of "1"
-                    raise ValueError("its own name")
-                self.cameras[int(index)] = _camera(entry)
-            except (KeyError, TypeError, ValueError, OverflowError) as error:
-                problem = f"camera '{index}' lacks or garbles {error}"
-                raise bad_annotations(camera_file, problem) from None
+        self.cameras = read_cameras(layout.annotation(subject, "camera"))
 
     def _is_skipped(self, frame: str) -> bool:
         return len(frame) < 10 and frame.isdecimal() and int(frame) % self.stride != 0
@@ -108,6 +99,20 @@ class SubjectFiles:
             raise bad_annotations(self.joints_file, problem)
         with np.errstate(over="ignore"):  # too large for float32 is infinite, like the authors'
             return np.array(joints, dtype=np.float32)
+
+
+def read_cameras(camera_file: Path) -> dict[int, Camera]:
+    """The cameras of a subject by their index; raises ``ConvNeXtPoseCheckError``."""
+    cameras: dict[int, Camera] = {}
+    for index, entry in read_json(camera_file, dict[str, dict[str, Any]]).items():
+        try:
+            if str(int(index)) != index:  # "01" would take the place of "1"
+                raise ValueError("its own name")
+            cameras[int(index)] = _camera(entry)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            problem = f"camera '{index}' lacks or garbles {error}"
+            raise bad_annotations(camera_file, problem) from None
+    return cameras
 
 
 def read_rootnet(path: Path) -> dict[int, RootNetEntry]:

@@ -17,6 +17,7 @@ from convnextpose_check.annotations import RootNetEntry, SubjectFiles, read_root
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.folders import is_file
 from convnextpose_check.geometry import Array, Camera, square_box, with_thorax, world_to_camera
+from convnextpose_check.joints_in_boxes import Fit, check_joints_lie_in_boxes
 from convnextpose_check.json_files import read_json
 from convnextpose_check.layout import Layout, find_layout
 from convnextpose_check.listing import Annotation, Image
@@ -90,7 +91,8 @@ class Dataset:
     """The samples of one protocol, in the order of the annotation files.
 
     ``digest`` is a sha256 over everything read from the annotations. ``limited`` is true when
-    samples were left out on request.
+    samples were left out on request. ``fits`` says how well the joints of each subject lie in their
+    boxes, where that could be told.
     """
 
     layout: Layout
@@ -101,6 +103,7 @@ class Dataset:
     excluded: tuple[Exclusion, ...]
     digest: str
     limited: bool
+    fits: tuple[Fit, ...] = ()
 
     def per_action(self) -> dict[str, int]:
         """Samples of each action, in Human3.6M's order."""
@@ -132,8 +135,9 @@ def load_dataset(
 
     No name in an annotation file leads out of ``root``; links that the user has put there do.
     ``limit`` keeps that many samples, spread evenly. Raises ``ConvNeXtPoseCheckError``:
-    ``no-data``, ``no-rootnet``, ``several-rootnet``, ``bad-annotations``. A test image that
-    cannot be evaluated is excluded with its reason.
+    ``no-data``, ``no-rootnet``, ``several-rootnet``, ``bad-annotations``, and those of
+    ``check_joints_lie_in_boxes``, before anything is measured on what cannot be right. A test image
+    that cannot be evaluated is excluded with its reason.
     """
     of_protocol = facts.protocols[protocol]
     layout = find_layout(root, of_protocol.subjects)
@@ -142,8 +146,11 @@ def load_dataset(
         rootnet = read_rootnet(layout.rootnet_for(of_protocol.subjects))
     samples: list[Sample] = []
     excluded: list[Exclusion] = []
+    fits: list[Fit] = []
     for subject in of_protocol.subjects:
         files = SubjectFiles(layout, subject, facts.frame_stride)
+        if (fit := check_joints_lie_in_boxes(layout, files)) is not None:
+            fits.append(fit)
         for image, annotation in files.test_frames():
             try:
                 samples.append(_sample(layout, files, image, annotation, rootnet))
@@ -161,7 +168,7 @@ def load_dataset(
         samples = spread(samples, limit)
     return Dataset(
         layout, protocol, boxes, of_protocol, tuple(samples), tuple(excluded), _digest(samples),
-        limited,
+        limited, tuple(fits),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from traceback import clear_frames
 from typing import Any, Protocol, TypeVar
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -28,6 +29,8 @@ def once(method: F) -> F:
                 self.outcomes[key] = method(self, *arguments)
             except ConvNeXtPoseCheckError as error:
                 self.outcomes[key] = error
+                clear_frames(error.__traceback__)  # what they hold may be large
+                raise
         outcome = self.outcomes[key]
         if isinstance(outcome, ConvNeXtPoseCheckError):
             raise outcome.with_traceback(None)

@@ -36,5 +36,13 @@ def test_human36m_is_found(subject: Subject, obtained: Obtained) -> None:
     obtained(len(dataset.samples), dataset.facts.samples, "samples")
 
 
+def test_joints_lie_in_their_boxes(subject: Subject, obtained: Obtained) -> None:
+    """Annotations that do not belong together end the run here, not after minutes of measuring."""
+    fits = subject.dataset().fits
+    share = min((min(fit.inside.values()) for fit in fits), default=None)
+    least = "too few to tell" if share is None else f"{share:.0%} of a camera's joints"
+    obtained(f"{least}, {sum(fit.joints for fit in fits):,} looked at")
+
+
 def test_checkpoint_is_found(subject: Subject, variant: Variant, obtained: Obtained) -> None:
     obtained(find_checkpoint(subject, variant.name).path.name, variant.checkpoint.file_name)
