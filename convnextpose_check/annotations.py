@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,11 @@ from convnextpose_check.geometry import Array, Camera
 from convnextpose_check.json_files import bad_annotations, decode, read_json
 from convnextpose_check.layout import Layout
 from convnextpose_check.listing import Annotation, Box, Image, Integer, read_listing
-from convnextpose_check.skeleton import ANNOTATED_JOINTS
+from convnextpose_check.skeleton import ACTIONS, ANNOTATED_JOINTS
+
+_FILE_NAME = re.compile(
+    r"(?P<sequence>s_\d\d_act_(?P<action>\d\d)_subact_\d\d_ca_\d\d)/(?P=sequence)_\d{6}\.jpg"
+)
 
 
 class RootNetEntry(msgspec.Struct, gc=False):
@@ -99,6 +104,14 @@ class SubjectFiles:
             raise bad_annotations(self.joints_file, problem)
         with np.errstate(over="ignore"):  # too large for float32 is infinite, like the authors'
             return np.array(joints, dtype=np.float32)
+
+
+def named_sequence(image: Image) -> str | None:
+    """The sequence that the image's file name is of, None if it does not fit the image's action."""
+    name = _FILE_NAME.fullmatch(image.file_name)
+    if name is None or int(name["action"]) != image.action_idx or image.action_idx not in ACTIONS:
+        return None
+    return name["sequence"]
 
 
 def read_cameras(camera_file: Path) -> dict[int, Camera]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,12 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from convnextpose_check.annotations import RootNetEntry, SubjectFiles, read_rootnet
+from convnextpose_check.annotations import (
+    RootNetEntry,
+    SubjectFiles,
+    named_sequence,
+    read_rootnet,
+)
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.folders import is_file
 from convnextpose_check.geometry import Array, Camera, square_box, with_thorax, world_to_camera
@@ -30,10 +34,6 @@ BoxSource = Literal["gt", "rootnet"]
 
 MAX_DISTANCE_MM = 1e6
 """A joint farther from the camera than a kilometre was never measured."""
-
-_FILE_NAME = re.compile(
-    r"(?P<sequence>s_\d\d_act_(?P<action>\d\d)_subact_\d\d_ca_\d\d)/(?P=sequence)_\d{6}\.jpg"
-)
 
 
 class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -191,10 +191,9 @@ def _sample(
 ) -> Sample:
     if annotation is None:
         raise _UnusableError("it has no annotation")
-    name = _FILE_NAME.fullmatch(image.file_name)
-    if name is None or int(name["action"]) != image.action_idx or image.action_idx not in ACTIONS:
+    if (sequence := named_sequence(image)) is None:
         raise _UnusableError("its file name does not fit its action")
-    folder = layout.sequences.get(name["sequence"])
+    folder = layout.sequences.get(sequence)
     path = folder / image.file_name.split("/")[1] if folder else None
     if path is None or not is_file(path):
         raise _UnusableError("there is no such image")

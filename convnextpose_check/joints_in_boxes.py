@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from convnextpose_check.annotations import SubjectFiles, read_cameras
+from convnextpose_check.annotations import SubjectFiles, named_sequence, read_cameras
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.geometry import Array, Camera, camera_to_image, world_to_camera
 from convnextpose_check.layout import Layout, annotation_name, survey
@@ -23,7 +23,7 @@ from convnextpose_check.skeleton import JOINTS
 VIEWS = 300
 """So many frames of a subject are looked at, spread evenly."""
 
-FEWEST_VIEWS = 5
+FEWEST_VIEWS = 8
 """Of a camera with fewer nothing is said."""
 
 GROWTH = 0.1

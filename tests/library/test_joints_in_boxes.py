@@ -131,7 +131,8 @@ def test_mistake_is_named(
 
     assert error.code == code
     assert error.remedy
-    pytest.raises(CheckFailedError, files.load, 1, boxes).match(f"subject 11 .*{said}")
+    with pytest.raises(CheckFailedError, match=f"subject 11 .*{said}"):
+        files.load(1, boxes)
 
 
 def test_cameras_of_another_subject_are_found_where_they_are(files: Files) -> None:
@@ -194,7 +195,7 @@ def test_bodies_displaced_in_some_takes_raise_no_alarm(files: Files) -> None:
     def displaced(joints: Content) -> Content:
         for action, subaction in (("5", "2"), ("10", "2"), ("13", "1")):
             for frame, pose in joints[action][subaction].items():
-                joints[action][subaction][frame] = (np.array(pose) + (200, 150, 0)).tolist()
+                joints[action][subaction][frame] = np.add(pose, (200, 150, 0)).tolist()
         return joints
 
     files.change(9, "joint_3d", displaced)
