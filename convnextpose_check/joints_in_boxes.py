@@ -142,7 +142,9 @@ def check_joints_lie_in_boxes(layout: Layout, files: SubjectFiles) -> Fit | None
 def _views(files: SubjectFiles) -> Views:
     """Frames of the subject, spread evenly; those that lack something say nothing."""
     listed = [
-        (image, a) for image, a in files.test_frames() if a and image.cam_idx in files.cameras
+        (image, annotation)
+        for image, annotation in files.test_frames()
+        if annotation and image.cam_idx in files.cameras and named_sequence(image)
     ]
     chosen = np.linspace(0, len(listed) - 1, min(VIEWS, len(listed))).round().astype(int)
     found = (_view(files, *listed[index]) for index in chosen)
