@@ -55,6 +55,11 @@ class SubjectFiles:
         }
         self.cameras = read_cameras(layout.annotation(subject, "camera"))
 
+    @property
+    def image_ids(self) -> Array:
+        """The ids of all images that are listed, tested or not, int64."""
+        return self._listed.image_ids
+
     def _is_skipped(self, frame: str) -> bool:
         return len(frame) < 10 and frame.isdecimal() and int(frame) % self.stride != 0
 

@@ -18,6 +18,7 @@ from convnextpose_check.annotations import (
     named_sequence,
     read_rootnet,
 )
+from convnextpose_check.displaced import Displaced
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.folders import is_file
 from convnextpose_check.geometry import Array, Camera, square_box, with_thorax, world_to_camera
@@ -25,6 +26,7 @@ from convnextpose_check.joints_in_boxes import Fit, check_joints_lie_in_boxes
 from convnextpose_check.json_files import read_json
 from convnextpose_check.layout import Layout, find_layout
 from convnextpose_check.listing import Annotation, Image
+from convnextpose_check.rootnet_file import RootNetFile, coverage
 from convnextpose_check.skeleton import ACTIONS, ROOT
 from convnextpose_check.variants import Protocol
 
@@ -37,19 +39,27 @@ MAX_DISTANCE_MM = 1e6
 
 
 class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The test subjects of a protocol and how many samples a complete set has."""
+    """The test subjects of a protocol and how many samples a complete set has.
+
+    ``rootnet`` names RootNet's file for the protocol, where there is one for each.
+    """
 
     subjects: tuple[int, ...]
     samples: int
     per_action: dict[str, int]
+    rootnet: str | None = None
 
 
 class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a complete data set holds; every ``frame_stride``-th frame is a test sample."""
+    """What a complete data set holds; every ``frame_stride``-th frame is a test sample.
+
+    ``displaced`` are samples that are known to be annotated wrongly, and are judged all the same.
+    """
 
     about: str
     frame_stride: int
     protocols: dict[Protocol, ProtocolFacts]
+    displaced: Displaced | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ class Dataset:
 
     ``digest`` is a sha256 over everything read from the annotations. ``limited`` is true when
     samples were left out on request. ``fits`` says how well the joints of each subject lie in their
-    boxes, where that could be told.
+    boxes, where that could be told; ``rootnet`` where boxes are RootNet's.
     """
 
     layout: Layout
@@ -104,6 +114,7 @@ class Dataset:
     digest: str
     limited: bool
     fits: tuple[Fit, ...] = ()
+    rootnet: RootNetFile | None = None
 
     def per_action(self) -> dict[str, int]:
         """Samples of each action, in Human3.6M's order."""
@@ -141,14 +152,17 @@ def load_dataset(
     """
     of_protocol = facts.protocols[protocol]
     layout = find_layout(root, of_protocol.subjects)
-    rootnet = None
+    rootnet = rootnet_path = None
     if boxes == "rootnet":
-        rootnet = read_rootnet(layout.rootnet_for(of_protocol.subjects))
+        rootnet_path = layout.rootnet_for(of_protocol.subjects)
+        rootnet = read_rootnet(rootnet_path)
+    listed_ids: dict[int, Array] = {}
     samples: list[Sample] = []
     excluded: list[Exclusion] = []
     fits: list[Fit] = []
     for subject in of_protocol.subjects:
         files = SubjectFiles(layout, subject, facts.frame_stride)
+        listed_ids[subject] = files.image_ids
         if (fit := check_joints_lie_in_boxes(layout, files)) is not None:
             fits.append(fit)
         for image, annotation in files.test_frames():
@@ -169,6 +183,7 @@ def load_dataset(
     return Dataset(
         layout, protocol, boxes, of_protocol, tuple(samples), tuple(excluded), _digest(samples),
         limited, tuple(fits),
+        coverage(rootnet_path, rootnet, listed_ids) if rootnet_path and rootnet else None,
     )  # fmt: skip
 
 

@@ -159,6 +159,15 @@ def rootnet_boxes_grown(scene: Scene) -> None:
     scene.set_json(ROOTNET, grown)
 
 
+@fault("RootNet's file of protocol 2", "boxes", "check_rootnet_file", protocol=1, boxes="rootnet")
+def rootnet_of_the_other_protocol(scene: Scene) -> None:
+    """The miniature has one file for both; here its facts say that protocol 1 has its own."""
+    facts = scene.record.dataset
+    own = replace(facts.protocols[1], rootnet="Subject 11")
+    facts = replace(facts, protocols=facts.protocols | {1: own})
+    scene.record = replace(scene.record, dataset=facts)
+
+
 @fault("pixels divided by 255", "crops", "check_error_is_within")
 def divided_by_255(scene: Scene) -> None:
     scene.patch.setattr(one_pass, "to_input", lambda pixels: crops.to_input(pixels / 255))
