@@ -13,13 +13,14 @@ import msgspec
 from convnextpose_check.baseline import Baseline, compare
 from convnextpose_check.counting import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.devices import device_title
+from convnextpose_check.displaced import Displaced
 from convnextpose_check.environment import environment
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import Evaluation
 from convnextpose_check.examples import find_examples
 from convnextpose_check.files import cannot_write
 from convnextpose_check.fingerprints import file_told, tensors_told
-from convnextpose_check.human36m import Exclusion
+from convnextpose_check.human36m import Dataset, Exclusion
 from convnextpose_check.keymap import key_style
 from convnextpose_check.outputs import Outputs
 from convnextpose_check.per_sample import write_per_sample
@@ -29,6 +30,7 @@ from convnextpose_check.results import (
     METRIC_TITLES,
     CheckRecord,
     DatasetRecord,
+    DisplacedRecord,
     ProvenanceRecord,
     Results,
     VariantResult,
@@ -153,6 +155,8 @@ class Benchmark:
                 digest=dataset.digest,
                 excluded=_by_reason(dataset.excluded),
                 limited=dataset.limited,
+                boxes=str(dataset.rootnet or "the ground truth's boxes"),
+                displaced=_displaced(self.subject.facts.displaced, dataset),
             ),
             variants={},
             checks=(),
@@ -162,10 +166,10 @@ class Benchmark:
 
     def _variant_result(self, variant: str, evaluation: Evaluation) -> VariantResult:
         subject = self.subject
-        checkpoint, network = subject.checkpoint(variant), subject.network(variant)
+        checkpoint, module = subject.checkpoint(variant), subject.module(variant)
         dataset, judgement = subject.dataset(), subject.judgement(variant)
         paper = subject.catalogue[variant].paper
-        reference = judgement.reference
+        reference, displaced = judgement.reference, subject.facts.displaced
         sequences = [performance(name) for name in evaluation.file_names]
         errors_mm = evaluation.errors_mm.mean(axis=1)
         interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
@@ -178,9 +182,9 @@ class Benchmark:
             epoch=checkpoint.epoch,
             sha256=checkpoint.sha256,
             head_keys=key_style(checkpoint.network),
-            parameters=parameter_count(network),
-            state_elements=state_element_count(network.state_dict()),
-            gmacs=multiply_add_count(network) / 1e9,
+            parameters=parameter_count(module),
+            state_elements=state_element_count(module.state_dict()),
+            gmacs=multiply_add_count(module) / 1e9,
             paper_parameters_millions=_value(paper.parameters_millions),
             paper_gmacs=_value(paper.gmacs),
             interval_mm=interval_mm,
@@ -202,10 +206,16 @@ class Benchmark:
             images_per_second=len(evaluation.image_ids) / evaluation.seconds,
             batch_size=evaluation.batch_size,
             provenance=provenance_record(subject, variant),
+            without_displaced_mm=(
+                displaced.error_without_mm(evaluation.errors_mm, evaluation.file_names)
+                if displaced
+                else None
+            ),
+            repeated_images=evaluation.repeated,
             examples=find_examples(
                 evaluation,
                 dataset,
-                network.architecture.grid_whd,
+                subject.catalogue[variant].architecture.grid_whd,
                 with_crops=subject.name == "miniature" or subject.settings.embed_images,
             ),
             **error,
@@ -245,6 +255,13 @@ def provenance_record(subject: Subject, variant: str) -> ProvenanceRecord:
 
 def _value(figure: Figure | None) -> float | None:
     return figure.value if figure else None
+
+
+def _displaced(known: Displaced | None, dataset: Dataset) -> DisplacedRecord | None:
+    if known is None:
+        return None
+    takes = known.found([sample.path.name for sample in dataset.samples])
+    return DisplacedRecord(takes, known.source) if takes else None
 
 
 def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:

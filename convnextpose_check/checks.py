@@ -346,18 +346,19 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
 
 
 def check_images_are_distinct(evaluation: Evaluation) -> int:
-    """No sample's file is byte for byte that of another; returns their number.
+    """No sample's file is byte for byte that of another sequence; returns their number.
 
     One in the place of another moves the error by less than any tolerance for published models.
+    Within a sequence a camera may have repeated a frame: that is no fault.
     """
-    if not evaluation.alike:
+    if not evaluation.misplaced:
         return len(evaluation.image_ids)
-    first = ", ".join(" and ".join(pair) for pair in evaluation.alike[:4])
+    first = ", ".join(" and ".join(pair) for pair in evaluation.misplaced[:4])
     raise CheckFailedError(
         "same-image",
-        f"{len(evaluation.alike)} of the images are copies of others ({first})",
+        f"{len(evaluation.misplaced)} of the images are copies of others ({first})",
         "Fetch these images again",
-        len(evaluation.alike),
+        len(evaluation.misplaced),
         0,
     )
 

@@ -64,6 +64,16 @@ class Evaluation:
     alike: tuple[tuple[str, str], ...] = ()
 
     @property
+    def misplaced(self) -> tuple[tuple[str, str], ...]:
+        """Those of ``alike`` that are of different sequences: one stands in another's place."""
+        return tuple(pair for pair in self.alike if not _of_one_sequence(*pair))
+
+    @property
+    def repeated(self) -> tuple[tuple[str, str], ...]:
+        """Those of ``alike`` that are of one sequence: a camera may have repeated a frame."""
+        return tuple(pair for pair in self.alike if _of_one_sequence(*pair))
+
+    @property
     def error_mm(self) -> float:
         """MPJPE or PA-MPJPE: the mean over samples and joints, not over actions."""
         return float(np.mean(self.errors_mm))
@@ -81,6 +91,11 @@ class Evaluation:
         """The mean error of each joint."""
         means = self.errors_mm.mean(axis=0)
         return dict(zip(JOINTS[:ANNOTATED_JOINTS], map(float, means), strict=True))
+
+
+def _of_one_sequence(one: str, other: str) -> bool:
+    """Whether two image files are of one take and camera: their names differ in the frame."""
+    return one.rpartition("_")[0] == other.rpartition("_")[0] != ""
 
 
 def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:

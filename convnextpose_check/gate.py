@@ -33,7 +33,7 @@ class Gate:
             ran = self.finished | self.failed | self.skipped
             not_run = sorted(self.published - ran)
             missing = sorted(set(all_files) - self.files)
-            problems += [f"no test of {file} was collected" for file in missing]
+            problems += [f"no test of published models in {file} was collected" for file in missing]
             if self.published.isdisjoint(ran):
                 problems.append(f"none of the {len(not_run)} tests of published models was run")
             else:

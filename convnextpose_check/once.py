@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from traceback import clear_frames
 from typing import Any, Protocol, TypeVar
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -39,6 +40,10 @@ def once(method: F) -> F:
         if key not in self.outcomes:
             try:
                 self.outcomes[key] = method(self, *arguments)
+            except ConvNeXtPoseCheckError as error:
+                self.outcomes[key] = Failed(error)
+                clear_frames(error.__traceback__)  # what they hold may be large
+                raise
             except Exception as error:  # noqa: BLE001 - whatever it is, it would be the same again
                 self.outcomes[key] = Failed(error)
         outcome = self.outcomes[key]

@@ -97,7 +97,9 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     ``unreadable`` counts the images that could not be used, by reason. ``seconds`` the network
     itself took; ``reading_seconds`` went by waiting for images, for all variants that were shown
     them together. Another precision than fp32 gave an error larger by ``moved_mm`` over
-    ``compared_samples``.
+    ``compared_samples``. ``without_displaced_mm`` is the error without the samples that the data
+    set's ``displaced`` counts. ``repeated_images`` are files that equal an earlier one of the same
+    take and camera, each with that one.
     """
 
     file: str
@@ -129,6 +131,8 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     images_per_second: Finite
     moved_mm: Finite | None = None
     compared_samples: Count = 0
+    without_displaced_mm: Finite | None = None
+    repeated_images: tuple[tuple[str, str], ...] = ()
     batch_size: Count
     provenance: ProvenanceRecord | None = None
     examples: tuple[Example, ...]
@@ -151,13 +155,31 @@ class VariantResult(_Record, frozen=True, kw_only=True):
         return not self.verdict.startswith("not judged")
 
 
+class DisplacedRecord(_Record, frozen=True):
+    """Samples known to be annotated beside their pictures, counted by take, and who says so."""
+
+    takes: dict[str, Count]
+    source: str
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return sum(self.takes.values())
+
+
 class DatasetRecord(_Record, frozen=True):
-    """The data a run read; ``excluded`` counts the test images it could not use, by reason."""
+    """The data a run read; ``excluded`` counts the test images it could not use, by reason.
+
+    ``boxes`` says where boxes and root depths are from, file and all. ``displaced`` is None where
+    no sample is known to be.
+    """
 
     root: str
     digest: str
     excluded: dict[str, Count]
     limited: bool
+    boxes: str = ""
+    displaced: DisplacedRecord | None = None
 
 
 class Deviation(_Record, frozen=True):

@@ -63,6 +63,7 @@ class Session:
         """Write the results of each subject with what became of its checks, and their pages."""
         from convnextpose_check.pages import write_pages
 
+        found = list(self.problems)
         for name, benchmark in self.benchmarks.items():
             if benchmark.results is None:
                 continue
@@ -70,7 +71,8 @@ class Session:
             if baseline is not None and baseline.results.subject != name:
                 baseline = None
             try:
-                left_out = benchmark.finish(self.checks[name].values(), self.problems, baseline)
+                own = [text for text in found if _subject_of(text) in (name, None)]
+                left_out = benchmark.finish(self.checks[name].values(), own, baseline)
                 self.problems += [text for text in left_out if text not in self.problems]
                 write_pages(benchmark.results, benchmark.outputs)
             except ConvNeXtPoseCheckError as error:
@@ -94,6 +96,13 @@ class Session:
         """The variants of a subject that the settings choose."""
         asked = self.benchmarks[subject].subject
         return [asked.catalogue[name] for name in asked.chosen]
+
+
+def _subject_of(problem: str) -> SubjectName | None:
+    """The subject that a problem is about, None for one of the whole run."""
+    if "[miniature" in problem:
+        return "miniature"
+    return "published" if "published" in problem else None
 
 
 SESSION = pytest.StashKey[Session]()

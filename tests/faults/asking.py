@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from convnextpose_check import checks, fingerprints, provenance
+from convnextpose_check import checks, fingerprints, joints_in_boxes, provenance, rootnet_file
 from convnextpose_check.errors import CheckFailedError
 from tests.faults.scene import Scene
 from tests.validation import (
@@ -21,11 +21,13 @@ from tests.validation import (
 
 Test = Callable[..., None]
 
-CHECK_MODULES = (checks, fingerprints, provenance)
+CHECK_MODULES = (checks, fingerprints, joints_in_boxes, provenance, rootnet_file)
 """Where the checks are."""
 
 TESTS: dict[str, Test] = {
     "check_interpolation": test_before_anything.test_opencv_interpolates_as_in_the_paper,
+    "check_joints_lie_in_boxes": test_before_anything.test_joints_lie_in_their_boxes,
+    "check_rootnet_file": test_before_anything.test_rootnet_file_is_the_one_for_the_protocol,
     "check_holds_variant": test_checkpoints.test_archive_holds_the_variant,
     "check_epoch": test_checkpoints.test_epoch_is_the_published_one,
     "check_provenance": test_checkpoints.test_counters_tell_one_training,

@@ -35,7 +35,11 @@ def test_complete_run_has_no_problems() -> None:
             "none of the 2 tests of published models was run",
             id="nothing-executed",
         ),
-        pytest.param({"files": {"test_a.py"}}, "no test of test_b.py was collected", id="file"),
+        pytest.param(
+            {"files": {"test_a.py"}},
+            "no test of published models in test_b.py was collected",
+            id="file",
+        ),
     ],
 )
 def test_what_was_left_out_is_named(left_out: dict[str, set[str]], problem: str) -> None:
