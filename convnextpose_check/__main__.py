@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from convnextpose_check.commands import doctor, download, export, extract, link, report
+from convnextpose_check.commands import doctor, download, explain, export, extract, link, report
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 COMMANDS = {
@@ -14,6 +14,7 @@ COMMANDS = {
     "download": download,
     "link": link,
     "extract": extract,
+    "explain": explain,
     "report": report,
     "export": export,
 }
