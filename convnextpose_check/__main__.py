@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from convnextpose_check.commands import (
     doctor,
     download,
+    explain,
     export,
     extract,
     fingerprint,
@@ -24,6 +25,7 @@ COMMANDS = {
     "link": link,
     "extract": extract,
     "fingerprint": fingerprint,
+    "explain": explain,
     "report": report,
     "export": export,
 }
