@@ -165,7 +165,7 @@ class Results(_Record, frozen=True, kw_only=True):
     """A run's results about one subject.
 
     ``finished`` is false in what is written while the run goes on; ``left_out`` says why a run in
-    which nothing failed did not pass all the same.
+    which nothing failed did not pass all the same. ``gate_mm`` is None for ``--gate none``.
     """
 
     schema_version: Literal[2] = 2
@@ -181,7 +181,7 @@ class Results(_Record, frozen=True, kw_only=True):
     expected_samples: Count
     expected_variants: tuple[Name, ...]
     complete: bool
-    gate_mm: Count
+    gate_mm: Count | None
     environment: dict[str, str]
     settings: tuple[str, ...]
     dataset: DatasetRecord
@@ -194,6 +194,11 @@ class Results(_Record, frozen=True, kw_only=True):
     def metric(self) -> str:
         """What the error is called."""
         return METRIC_TITLES[self.protocol]
+
+    @property
+    def gate(self) -> str:
+        """The tolerance that fails the run, as it is spoken of."""
+        return "none was asked for" if self.gate_mm is None else f"{self.gate_mm} mm"
 
     @property
     def failed(self) -> tuple[CheckRecord, ...]:

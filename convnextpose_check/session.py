@@ -12,6 +12,7 @@ from convnextpose_check.benchmark import Benchmark
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.gate import Gate
 from convnextpose_check.ranks import Ranks
+from convnextpose_check.report import is_reproduced, verdict_sentence
 from convnextpose_check.results import CheckRecord, Results
 from convnextpose_check.settings import Settings
 from convnextpose_check.subjects import SubjectName
@@ -45,6 +46,18 @@ class Session:
     def results(self) -> list[Results]:
         """What was evaluated, if anything was."""
         return [b.results for b in self.benchmarks.values() if b.results is not None]
+
+    def objection(self) -> str | None:
+        """What stands against calling the published models reproduced, None where nothing does.
+
+        Without a gate they need not be: that they were measured is enough.
+        """
+        results = self.benchmarks["published"].results
+        if results is None:
+            return "no published model was evaluated"
+        if self.settings.gate is None or is_reproduced(results):
+            return None
+        return f"the published models are not reproduced: {verdict_sentence(results)}"
 
     def finish(self) -> None:
         """Write the results of each subject with what became of its checks, and their pages."""
