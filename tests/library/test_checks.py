@@ -35,19 +35,26 @@ else:
 class Pointing:
     """Answers with the column of the brightest pixel of the middle row, for all joints alike.
 
-    ``columns`` are added to x of joint 4 of the second crop, ``bins`` to its depth.
+    ``columns`` are added to x of the second crop's joints, ``bins`` to their depth: of the fourth,
+    or from that one on.
     """
 
-    def __init__(self, architecture: Architecture, columns: float = 0, bins: float = 0) -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        columns: float = 0,
+        bins: float = 0,
+        joints: slice = slice(4, 5),
+    ) -> None:
         self.architecture = architecture
-        self.columns, self.bins = columns, bins
+        self.columns, self.bins, self.joints = columns, bins, joints
 
     def __call__(self, crops: Tensor) -> Tensor:
         side = self.architecture.heatmap_side
         x = crops[:, 0, 128].argmax(dim=1) // (256 // side)
         cells_xyz = torch.full((len(crops), 18, 3), 3.0)
         cells_xyz[:, :, 0] = x[:, None].float()
-        cells_xyz[1, 4] += torch.tensor([self.columns, 0.0, self.bins])
+        cells_xyz[1, self.joints] += torch.tensor([self.columns, 0.0, self.bins])
         return cells_xyz
 
 
@@ -139,15 +146,24 @@ def test_disagreement_in_cells_is_told_in_cells(
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_disagreement_in_millimetres_alone_is_told_in_them(
-    tiny: Architecture, crops: Tensor, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, sign: int
+    tiny: Architecture, crops: Tensor, dataset: Dataset, sign: int
 ) -> None:
-    monkeypatch.setattr("convnextpose_check.checks.AGREEMENT_MM", 0.001)
-    other = Pointing(tiny, bins=sign * 0.007)
-    with pytest.raises(CheckFailedError, match="disagreement") as caught:
-        check_agrees(other, Pointing(tiny), crops, dataset.samples[:2], "T")
-    assert str(caught.value.obtained)[0] in "+-"
-    assert str(caught.value.obtained).endswith(" mm")
-    assert caught.value.expected == "0.001 mm"
+    """Fourteen joints that move the same way, by less than the agreed cells."""
+    plain, samples = Pointing(tiny), dataset.samples[:2]
+
+    def moved(bins: float) -> Pointing:
+        return Pointing(tiny, bins=sign * bins, joints=slice(4, 18))
+
+    _, moved_mm = check_agrees(moved(0.0068), plain, crops, samples, "T")
+    assert 0.02 < abs(moved_mm) < AGREEMENT_MM
+    with pytest.raises(CheckFailedError, match=r"and its error on 2 samples by [+-]0\.") as caught:
+        check_agrees(moved(0.0095), plain, crops, samples, "T")
+    assert caught.value.code == "disagreement"
+    obtained = str(caught.value.obtained)
+    assert obtained[0] in "+-"
+    assert obtained.endswith(" mm")
+    assert AGREEMENT_MM < abs(float(obtained.removesuffix(" mm"))) < 10 * AGREEMENT_MM
+    assert caught.value.expected == "0.05 mm"
 
 
 def evaluation(**changes: object) -> Evaluation:

@@ -10,7 +10,6 @@ import pytest
 from convnextpose_check import checks
 from convnextpose_check.checkpoint import load_checkpoint
 from convnextpose_check.checks import (
-    MAX_BATCHNORM_VARIANCE,
     check_batchnorm_variances,
     check_epoch,
     check_holds_variant,
@@ -206,7 +205,7 @@ def test_batchnorm_variances_are_returned(state: State) -> None:
     assert (low, high) == (0.0, float(torch.tensor(1e11)))
 
 
-@pytest.mark.parametrize("number", [-1e-6, MAX_BATCHNORM_VARIANCE * 1.01, float("nan")])
+@pytest.mark.parametrize("number", [-1e-6, 1.01e12, float("nan")])
 def test_a_variance_that_cannot_be_is_found(number: float, state: State) -> None:
     state[VARIANCE][1] = number
     error = _failure(check_batchnorm_variances, state, "L.tar")
