@@ -129,6 +129,8 @@ def test_check_that_vanished_is_named() -> None:
         ("expected failure", "failed", True),
         ("expected failure", "passed", False),
         ("failed", "passed", False),
+        ("skipped", "failed", True),
+        ("failed", "skipped", False),
     ],
 )
 def test_check_that_worsened_is_named(before: Any, now: Any, is_worse: bool) -> None:
