@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.recording import check_record, complete_properties
+from convnextpose_check.recording import check_record, complete_properties, subject_of
 from convnextpose_check.report_hooks import (
     COLUMNS,
     pytest_html_results_table_header,
@@ -81,6 +81,23 @@ def test_record_without_properties_is_empty(item: pytest.Item) -> None:
     record = check_record(item, report_of(item), call)
 
     assert (record.obtained, record.expected, record.difference, record.unit) == (None,) * 3 + ("",)
+
+
+@pytest.mark.parametrize("outcome", ["passed", "failed"])
+def test_record_has_no_message_without_a_failure_and_its_error(
+    item: pytest.Item, outcome: str
+) -> None:
+    error = SimpleNamespace(exconly=lambda: "ValueError: no")
+    call: Any = SimpleNamespace(excinfo=error if outcome == "passed" else None)
+
+    assert check_record(item, report_of(item, outcome), call).message == ""
+
+
+def test_subject_is_the_tests_own(item: pytest.Item) -> None:
+    assert isinstance(item, pytest.Function)
+    item.callspec.params["subject"] = "miniature"
+
+    assert subject_of(item) == "miniature"
 
 
 def test_record_of_a_failure_says_why(item: pytest.Item) -> None:
