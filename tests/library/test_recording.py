@@ -46,7 +46,7 @@ def test_difference_is_obtained_minus_expected(item: pytest.Item) -> None:
 
 @pytest.mark.parametrize("recorded", [{"obtained": 3.0}, {"obtained": "a", "expected": "b"}])
 def test_without_two_numbers_there_is_no_difference(
-    item: pytest.Item, recorded: dict[str, object]
+    item: pytest.Item, recorded: dict[str, Any]
 ) -> None:
     assert completed(item, **recorded) == {**recorded, "variant": "XS"}
 
