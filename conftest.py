@@ -13,12 +13,12 @@ from convnextpose_check.baseline import Baseline
 from convnextpose_check.benchmark import Benchmark
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files import cannot_write, hold_folder
+from convnextpose_check.files import cannot_write
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import read_record, setting_name
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.options import OPTIONS
-from convnextpose_check.outputs import REPORT_FILE, Outputs, set_aside_earlier
+from convnextpose_check.outputs import REPORT_FILE, Outputs, hold_folder, set_aside_earlier
 from convnextpose_check.pages.html import STYLE_SHEET, judged_subject
 from convnextpose_check.published import published_subject
 from convnextpose_check.ranks import Ranks
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     screen = None if ranks.helps else _screen(config)
     try:
         settings = read_settings(given)
-        published = published_subject(settings, screen, ranks)
+        published = published_subject(settings, screen, ranks, FIXTURES)
         baseline = None
         if settings.baseline is not None:
             baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)

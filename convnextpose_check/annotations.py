@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from convnextpose_check.geometry import Array, Camera
+from convnextpose_check.geometry import Array, Camera, is_rotation
 from convnextpose_check.json_files import bad_annotations, decode, read_json
 from convnextpose_check.layout import Layout
 from convnextpose_check.listing import Annotation, Box, Image, Integer, read_listing
@@ -76,6 +76,7 @@ class SubjectFiles:
         annotated = [entry.image_id for entry in listed.annotations]
         self._refuse_repeated("image id", listed.image_ids)
         self._refuse_repeated("image file", [image.file_name for image in listed.images])
+        self._refuse_repeated("image of", [_frame(image) for image in listed.images])
         self._refuse_repeated("annotation id", listed.annotation_ids)
         self._refuse_repeated("annotation of image", annotated)
         dangling = ~np.isin(listed.annotated_ids, listed.image_ids)
@@ -115,10 +116,19 @@ def read_rootnet(path: Path) -> dict[int, RootNetEntry]:
     return {entry.image_id: entry for entry in read_json(path, list[RootNetEntry])}
 
 
+def _frame(image: Image) -> str:
+    return (
+        f"action {image.action_idx}, {image.subaction_idx}, camera {image.cam_idx},"
+        f" frame {image.frame_idx}"
+    )
+
+
 def _camera(entry: dict[str, Any]) -> Camera:
     """The camera of a file's entry; raises ``ValueError`` also for one that cannot project."""
     with np.errstate(over="ignore"):  # too large for float32 is infinite, which is refused
         camera = Camera.from_annotation(entry)
     if not (camera.focal_px > 0).all():
         raise ValueError("f, which is not positive")
+    if not is_rotation(camera.rotation):
+        raise ValueError("R, which is no rotation")
     return camera

@@ -18,15 +18,18 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import Evaluation
 from convnextpose_check.examples import find_examples
 from convnextpose_check.files import cannot_write
+from convnextpose_check.fingerprints import file_told, tensors_told
 from convnextpose_check.human36m import Exclusion
 from convnextpose_check.keymap import key_style
 from convnextpose_check.outputs import Outputs
 from convnextpose_check.per_sample import write_per_sample
+from convnextpose_check.provenance import epoch_told, provenance
 from convnextpose_check.report import verdict_sentence
 from convnextpose_check.results import (
     METRIC_TITLES,
     CheckRecord,
     DatasetRecord,
+    ProvenanceRecord,
     Results,
     VariantResult,
     write_results,
@@ -35,6 +38,7 @@ from convnextpose_check.subjects import Subject
 from convnextpose_check.uncertainty import bootstrap_interval_mm, performance
 from convnextpose_check.variants import Figure
 from convnextpose_check.verdicts import Judgement
+from convnextpose_check.wording import printable
 
 
 class Benchmark:
@@ -79,7 +83,8 @@ class Benchmark:
         try:
             checkpoint = subject.checkpoint(variant)
             log.info("checkpoint %s (%s)", checkpoint.path, checkpoint.form)
-            log.info("sha256 %s, epoch %d", checkpoint.sha256, checkpoint.epoch)
+            origin = provenance_record(subject, variant)
+            log.info("sha256 %s, %s", checkpoint.sha256, origin.told)
             dataset = subject.dataset()
             log.info("%d samples below %s", len(dataset.samples), dataset.layout.root)
             for exclusion in dataset.excluded:
@@ -167,7 +172,7 @@ class Benchmark:
             "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
         }
         return VariantResult(
-            file=checkpoint.path.name,
+            file=printable(checkpoint.path.name),
             form=checkpoint.form,
             epoch=checkpoint.epoch,
             sha256=checkpoint.sha256,
@@ -195,6 +200,7 @@ class Benchmark:
             compared_samples=evaluation.compared,
             images_per_second=len(evaluation.image_ids) / evaluation.seconds,
             batch_size=evaluation.batch_size,
+            provenance=provenance_record(subject, variant),
             examples=find_examples(
                 evaluation,
                 dataset,
@@ -213,7 +219,7 @@ class Benchmark:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with closing(_LogFile(path, mode="w", encoding="utf-8")) as handler:
-                handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+                handler.setFormatter(_LogLine("%(asctime)s %(levelname)s %(message)s"))
                 log.addHandler(handler)
                 try:
                     yield log
@@ -223,12 +229,32 @@ class Benchmark:
             raise cannot_write(path, error) from None
 
 
+def provenance_record(subject: Subject, variant: str) -> ProvenanceRecord:
+    """What the variant's checkpoint tells of its origin."""
+    checkpoint, known = subject.checkpoint(variant), subject.fingerprints.get(variant)
+    told = provenance(checkpoint)
+    return ProvenanceRecord(
+        epoch=epoch_told(subject.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
+        story=told.story,
+        iterations=told.iterations,
+        tensors=tensors_told(known, checkpoint),
+        copy=file_told(known, checkpoint),
+    )
+
+
 def _value(figure: Figure | None) -> float | None:
     return figure.value if figure else None
 
 
 def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:
     return dict(Counter(exclusion.reason for exclusion in exclusions).most_common())
+
+
+class _LogLine(logging.Formatter):
+    """One line for each record, whatever the names in it hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 class _LogFile(logging.FileHandler):

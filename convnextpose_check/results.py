@@ -69,6 +69,26 @@ class Example(_Record, frozen=True):
     crop_jpeg: str | None
 
 
+class ProvenanceRecord(_Record, frozen=True):
+    """What a checkpoint tells of its origin.
+
+    ``epoch`` and ``story`` are sentences, ``iterations`` those of one epoch, None where the
+    counters contradict each other. ``tensors`` and ``copy`` hold the file against the published
+    bits, empty where none are known.
+    """
+
+    epoch: str
+    story: str
+    iterations: Count | None
+    tensors: str
+    copy: str
+
+    @property
+    def told(self) -> str:
+        """All of it in a line."""
+        return "; ".join(filter(None, (self.epoch, self.story, self.tensors, self.copy)))
+
+
 class VariantResult(_Record, frozen=True, kw_only=True):
     """One variant, judged.
 
@@ -110,6 +130,7 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     moved_mm: Finite | None = None
     compared_samples: Count = 0
     batch_size: Count
+    provenance: ProvenanceRecord | None = None
     examples: tuple[Example, ...]
 
     @property

@@ -8,9 +8,10 @@ evaluation that fails do not repeat it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import msgspec
@@ -22,6 +23,7 @@ from convnextpose_check.discovery import GIVE_CHECKPOINTS, CheckpointFiles
 from convnextpose_check.download import Downloads, fetch_missing, folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import Evaluation, Network
+from convnextpose_check.fingerprints import Fingerprint
 from convnextpose_check.foreign import (
     ForeignNetwork,
     bad_network,
@@ -46,6 +48,7 @@ from convnextpose_check.settings import Settings
 from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Catalogue, Figure
 from convnextpose_check.verdicts import Judgement, judge
+from convnextpose_check.wording import printable
 
 if TYPE_CHECKING:
     import torch
@@ -70,6 +73,7 @@ class Subject:
     ``find_sources`` is called when a file is first needed, ``reference`` gives the figure that a
     variant's error is held against. ``wanted`` are the variants to evaluate in one pass. Without
     ``remembers_hashes`` files are compared with what is remembered, and nothing is written.
+    ``fingerprints`` is what is known of the bits of each variant's file.
     """
 
     def __init__(
@@ -82,7 +86,9 @@ class Subject:
         reference: Callable[[str], Figure | None],
         progress_stream: TextIO | None = None,
         ranks: Ranks | None = None,
+        fingerprints: Mapping[str, Fingerprint] = MappingProxyType({}),
     ) -> None:
+        self.fingerprints = fingerprints
         self.name = name
         self.settings = settings
         self.catalogue = catalogue
@@ -315,7 +321,7 @@ class Subject:
 
     def _say(self, text: str) -> None:
         if self._progress_stream is not None:
-            self._progress_stream.write(f"\n{text}\n")
+            self._progress_stream.write(f"\n{printable(text)}\n")
 
     def judgement(self, variant: str) -> Judgement:
         """The variant's error held against its reference."""

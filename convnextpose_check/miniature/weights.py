@@ -14,6 +14,7 @@ import numpy as np
 
 from convnextpose_check.geometry import Array
 from convnextpose_check.models import expected_layout
+from convnextpose_check.provenance import FIVE_SUBJECTS
 from convnextpose_check.variants import Architecture
 
 if TYPE_CHECKING:
@@ -30,14 +31,17 @@ LOGIT_GAIN = 2.0
 
 
 def seeded_state(architecture: Architecture, seed: int) -> dict[str, Tensor]:
-    """A state dict under modern keys without prefix, in the network's order."""
+    """A state dict under modern keys without prefix, in the network's order.
+
+    Its counters are those of a training that ended with the seed as its epoch.
+    """
     import torch
 
     stream = np.random.PCG64(seed)
     state: dict[str, Array] = {}
     for key, (dtype, shape) in expected_layout(architecture).items():
         if dtype is torch.int64:
-            state[key] = np.array(1000 + seed, dtype=np.int64)
+            state[key] = np.array((seed + 1) * FIVE_SUBJECTS.iterations, dtype=np.int64)
         else:
             uniform = _uniform(stream, math.prod(shape)).reshape(shape)
             state[key] = _scaled(key, uniform).astype(np.float32)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.files import hold_folder
-from convnextpose_check.outputs import Outputs
+from convnextpose_check.files import PARTIAL
+from convnextpose_check.outputs import Outputs, hold_folder
 from convnextpose_check.per_sample import read_errors_mm
 from convnextpose_check.results import read_results
 from convnextpose_check.variants import Architecture
@@ -122,7 +122,7 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
 
     assert assert_all_whole(tmp_path) == set(NAMES)
     assert again.stderr.count("taken from") >= len(finished)
-    assert list(tmp_path.rglob(".*.partial")) == []
+    assert list(tmp_path.rglob(f".*{PARTIAL}")) == []
 
 
 @contextmanager

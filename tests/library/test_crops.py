@@ -76,8 +76,8 @@ def test_colours_are_in_the_order_red_green_blue(
     samples: tuple[Sample, ...], tmp_path: Path
 ) -> None:
     image_bgr = np.full((256, 256, 3), (10, 20, 30), dtype=np.uint8)
-    content = cv2.imencode(".png", image_bgr)[1].tobytes()
-    plain = at(samples[0], tmp_path / "plain.png", content)
+    content = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+    plain = at(samples[0], tmp_path / "plain.jpg", content)
     sample = replace(plain, box_xywh_px=WHOLE, size_px=(256, 256))
     pixels = read_crop(sample).pixels_rgb
     assert pixels is not None
@@ -87,8 +87,8 @@ def test_colours_are_in_the_order_red_green_blue(
 
 
 def test_grey_image_has_three_equal_colours(samples: tuple[Sample, ...], tmp_path: Path) -> None:
-    content = cv2.imencode(".png", np.full((80, 100), 77, dtype=np.uint8))[1].tobytes()
-    pixels = read_crop(at(samples[0], tmp_path / "grey.png", content)).pixels_rgb
+    content = cv2.imencode(".jpg", np.full((80, 100), 77, dtype=np.uint8))[1].tobytes()
+    pixels = read_crop(at(samples[0], tmp_path / "grey.jpg", content)).pixels_rgb
     assert pixels is not None
     assert pixels[:, 128, 128].tolist() == [77, 77, 77]
 
