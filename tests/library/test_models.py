@@ -84,6 +84,7 @@ def test_a_file_that_holds_another_variant_is_reported_as_that(variant: Variant)
             assert error.code == "wrong-variant"
             assert f"{path} is used as {variant.name} but holds {other.name}." in str(error)
             assert variant.checkpoint.file_name in error.remedy
+            assert (error.obtained, error.expected) == (other.name, variant.name)
 
 
 def test_a_whole_file_named_l_that_holds_m_is_reported_as_that(
@@ -197,9 +198,12 @@ def test_one_number_that_is_not_finite_is_found(number: float, state: State) -> 
     error = _failure(check_weights_are_finite, state, "L.tar")
     assert error.code == "not-finite"
     assert error.problem.startswith(f"1 of 126 numbers in '{LAST}' of L.tar")
+    assert (error.obtained, error.expected) == (1, 0)
 
 
 def test_batchnorm_variances_are_returned(state: State) -> None:
+    state[VARIANCE][:] = 1.0  # all alike
+    assert check_batchnorm_variances(state, "L.tar")[1] >= 1.0
     state[VARIANCE][:2] = torch.tensor([0.0, 1e11])
     low, high = check_batchnorm_variances(state, "L.tar")
     assert (low, high) == (0.0, float(torch.tensor(1e11)))

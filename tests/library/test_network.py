@@ -147,6 +147,14 @@ def test_papers_figures_are_met_to_their_slack_and_no_farther(
     assert (caught.value.code, caught.value.expected) == ("off-paper", 0.82)
 
 
+def test_figure_that_the_paper_does_not_give_is_met_by_nothing(catalogue: Catalogue) -> None:
+    xs = catalogue["XS"]
+    without = msgspec.structs.replace(xs, paper=msgspec.structs.replace(xs.paper, gmacs=None))
+
+    with pytest.raises(CheckFailedError, match=r"\[no-figure\] the variants .* XS no GMACs"):
+        check_paper_gmacs(without, xs.multiply_adds)
+
+
 @pytest.mark.parametrize(("name", "parameters"), [("XS", 3_602_312), ("S", 7_587_008)])
 def test_the_guides_depth_of_64_gives_neither_table(
     catalogue: Catalogue, name: str, parameters: int

@@ -153,6 +153,7 @@ def test_failed_check_says_obtained_expected_and_difference(
     assert f"XS has {obtained_mm:.4f} mm: expected 50.0000 +/- 2 mm" in caught.value.problem
     assert "(paper, table 5)" in caught.value.problem
     assert f"the difference is {difference} mm" in caught.value.problem
+    assert (caught.value.obtained, caught.value.expected) == (obtained_mm, 50.0)
 
 
 def test_check_fails_for_an_error_that_is_no_number() -> None:
@@ -175,3 +176,6 @@ def test_check_fails_where_nothing_can_be_judged(judgement: Judgement, reason: s
         check_error_is_within(judgement, 5, "XS")
     assert caught.value.code == "not-judged"
     assert f"{judgement.obtained_mm:.2f} mm" in caught.value.problem
+    assert (caught.value.obtained, caught.value.expected) == (judgement.verdict, "a verdict")
+    assert ("--gate none" in caught.value.remedy) is not judgement.is_subset
+    assert bool(caught.value.remedy) is not judgement.is_subset
