@@ -232,6 +232,8 @@ def test_a_snapshot_that_differs_is_found(
         check_snapshot(path, checkpoint)
     assert caught.value.code == "snapshot"
     assert str(path) in caught.value.problem
+    assert str(caught.value.obtained).startswith((f"{key}: torch.", "epoch "))
+    assert str(caught.value.expected).startswith(("the archive's bits, torch.", "epoch "))
 
 
 def test_a_snapshot_of_nan_weights_is_whole(checkpoint: Checkpoint, tmp_path: Path) -> None:
