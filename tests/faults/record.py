@@ -40,7 +40,7 @@ def main() -> None:
             if record is None:
                 raise SystemExit(f"{fault.check} misses: {fault.link}, {fault.title}")
             records.append(
-                msgspec.structs.replace(record, effect=effect(fault, fixtures, miniature))
+                msgspec.structs.replace(record, effect=effect(fault, record, fixtures, miniature))
             )
             advance(1)
     table = FaultTable(ABOUT, tuple(records))
