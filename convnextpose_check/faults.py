@@ -71,8 +71,8 @@ def read_faults(path: Path = FAULTS_FILE) -> FaultTable:
 def faults_markdown(table: FaultTable) -> str:
     """The faults as a Markdown table."""
     lines = [
-        "| fault | put into | asked about | check that fails | obtained | expected | moves the error"
-        " by | gates in mm that see it |",
+        "| fault | put into | asked about | check that fails | obtained | expected |"
+        " moves the error by | gates in mm that see it |",
         "|---|---|---|---|--:|--:|--:|---|",
     ]
     lines += [
