@@ -95,6 +95,8 @@ def _read(
         f" {abs(off_mm):.3f} mm {'less' if off_mm > 0 else 'more'} than printed"
     )
     if first is not None:
+        if len(fitting) > 1:
+            missing.append("more than one way to have come to it fits:")
         return first.kind, [*missing, *(reading.told for reading in fitting)]
     if counts := _single_counts(run.total, measured, official):
         any_of = "any one of these counts" if len(counts) > 1 else "this count"

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.human36m import DatasetFacts, read_facts
@@ -85,7 +86,7 @@ def test_protocol_on_the_line_that_is_not_that_of_the_samples_is_told(
     judgement = judge_counts(only(text(log, protocol=other)), facts)
 
     assert judgement.kind == "protocol"
-    assert f"the counts of protocol {log['protocol']} fit" in judgement.sentences[1]
+    assert f"the counts of protocol {log['protocol']} fit" in " ".join(judgement.sentences)
 
 
 def test_metric_that_does_not_belong_to_the_protocol_is_told(facts: DatasetFacts) -> None:
@@ -125,6 +126,25 @@ def test_action_of_which_only_a_part_was_measured_is_named(
     named = re.search(rf"{action} (\d+) to (\d+) of", judgement.sentences[-1])
     assert named is not None
     assert int(named[1]) <= counts[action] <= int(named[2])
+
+
+def test_ways_that_cannot_be_told_apart_are_all_told(facts: DatasetFacts) -> None:
+    alike = dict.fromkeys(PROTOCOL_2["per_action_mm"], 50.0) | {"Eating": 60.0}
+    log = {**PROTOCOL_2, "per_action_mm": alike}
+    total = weighted(log, dict.fromkeys(alike, 1))
+    facts = replace(
+        facts,
+        protocols={
+            **facts.protocols,
+            1: replace(facts.protocols[1], per_action=dict.fromkeys(alike, 9)),
+        },
+    )
+
+    judgement = judge_counts(only(text(log, total)), facts)
+
+    assert "more than one way to have come to it fits:" in judgement.sentences
+    assert any(sentence.startswith("protocol confused") for sentence in judgement.sentences)
+    assert any("the mean of the actions" in sentence for sentence in judgement.sentences)
 
 
 def test_actions_without_samples_are_a_subset_that_fits(facts: DatasetFacts) -> None:
