@@ -13,12 +13,12 @@ from convnextpose_check.baseline import Baseline
 from convnextpose_check.benchmark import Benchmark
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files import cannot_write, hold_folder
+from convnextpose_check.files import cannot_write
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import read_record, setting_name
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.options import OPTIONS
-from convnextpose_check.outputs import REPORT_FILE, Outputs, set_aside_earlier
+from convnextpose_check.outputs import REPORT_FILE, Outputs, hold_folder, set_aside_earlier
 from convnextpose_check.pages.html import STYLE_SHEET, judged_subject
 from convnextpose_check.published import published_subject
 from convnextpose_check.ranks import Ranks
@@ -28,7 +28,7 @@ from convnextpose_check.settings import Settings, read_settings
 from convnextpose_check.subjects import Sources, Subject
 from convnextpose_check.variants import Figure, read_catalogue
 
-pytest_plugins = ["convnextpose_check.report_hooks"]
+pytest_plugins = ["convnextpose_check.report_hooks", "convnextpose_check.interrupt_hooks"]
 
 ROOT = Path(__file__).parent
 FIXTURES = ROOT / "fixtures"
@@ -47,12 +47,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    _refuse_several_processes(config)
     given = {option.field: config.getoption(option.field) or () for option in OPTIONS}
     ranks = Ranks() if hasattr(config, "workerinput") else Ranks.of_environment()
     screen = None if ranks.helps else _screen(config)
     try:
         settings = read_settings(given)
-        published = published_subject(settings, screen, ranks)
+        published = published_subject(settings, screen, ranks, FIXTURES)
         baseline = None
         if settings.baseline is not None:
             baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)
@@ -77,6 +78,30 @@ def pytest_configure(config: pytest.Config) -> None:
             _prepare_report(config, settings)
         except ConvNeXtPoseCheckError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def _refuse_several_processes(config: pytest.Config) -> None:
+    """Say before xdist shares out the tests that those of the gate belong together.
+
+    Only here: its workers do not know how many they are, and it collects nothing itself.
+    """
+    if getattr(config.option, "dist", "no") == "no" or hasattr(config, "workerinput"):
+        return
+    validation, here = VALIDATION.resolve(), config.invocation_params.dir
+    paths = [(here / argument.split("::")[0]).resolve() for argument in config.args]
+    if any(
+        path.is_relative_to(validation) or validation.is_relative_to(path) or not path.exists()
+        for path in paths
+    ):
+        raise pytest.UsageError(
+            "the tests in tests/validation share one evaluation of each variant: run them without"
+            " -n and --dist, which are for tests/library"
+        )
+
+
+def _is_validation(item: pytest.Item) -> bool:
+    """Whether it is one of the gate's tests, by whatever path it was reached."""
+    return item.path.resolve().is_relative_to(VALIDATION.resolve())
 
 
 def _meet(ranks: Ranks, config: pytest.Config) -> None:
@@ -155,36 +180,41 @@ def _prepare_report(config: pytest.Config, settings: Settings) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     settings = config.stash[SESSION].settings
     checkpoints = ", ".join(map(str, settings.checkpoints))
+    gate = "no gate" if settings.gate is None else f"gate {settings.gate} mm"
     return [
         f"published: data {settings.h36m_root or 'not given'},"
         f" checkpoints {checkpoints or 'not given'}",
         f"torch {package_version('torch')}, numpy {package_version('numpy')},"
         f" OpenCV {opencv_version()}",
         f"protocol {settings.protocol}, boxes {settings.bbox}, flip test"
-        f" {'on' if settings.flip else 'off'}, gate {settings.gate} mm;"
+        f" {'on' if settings.flip else 'off'}, {gate};"
         f" results in {settings.results_dir}",
         *(f"read: {line}" for line in settings.lines()),
     ]
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take out what applies to nothing, and refuse to judge in several processes."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Take out what applies to nothing."""
     items[:] = [item for item in items if not item.get_closest_marker("inapplicable")]
-    if config.stash[SESSION].gate.files and getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError(
-            "the validation tests share one evaluation of each variant: run them without -n"
-        )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Set aside what an earlier run left: nothing stale may stand beside this run's verdict.
+    """Open the gate's books, and set aside what an earlier run left.
 
-    The published models' results take the plain names, also where the miniature is judged too.
+    Nothing stale may stand beside this run's verdict. The published models' results take the plain
+    names, also where the miniature is judged too.
     """
-    subjects = {subject_of(i) for i in session.items if i.path.is_relative_to(VALIDATION)}
+    state = session.config.stash[SESSION]
+    judging = {item.nodeid: subject_of(item) for item in session.items if _is_validation(item)}
+    state.gate.selected |= {test for test, name in judging.items() if name == "published"}
+    if state.gate.selected and not state.variants("published"):
+        raise pytest.UsageError(
+            f"--variants {','.join(state.settings.variants or ())} names no published model, only"
+            " the miniature's: leave out -m gpu to judge that one"
+        )
+    subjects = set(judging.values())
     if subjects and not session.config.option.collectonly:
-        state = session.config.stash[SESSION]
         set_aside_earlier(state.settings.results_dir)
         if len(subjects) > 1:
             state.benchmarks["miniature"].outputs = Outputs(
@@ -208,7 +238,7 @@ def pytest_runtest_makereport(
         if report.failed:
             report.when = "call"
             session.mistakes[report.longrepr] += 1
-    if item.path.is_relative_to(VALIDATION):
+    if _is_validation(item):
         complete_properties(item, report, error)
         gate = session.gate
         if report.failed:
@@ -225,13 +255,24 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
-    """Write what came out, and fail a run in which nothing failed but something was left out."""
+    """Write what came out, and say what was left out."""
     state = session.config.stash[SESSION]
+    files = [file.name for file in VALIDATION.glob("test_*.py")]
+    state.problems += state.gate.problems(files, state.objection())
     if not session.config.option.collectonly:
-        files = [file.name for file in VALIDATION.glob("test_*.py")]
-        state.problems += state.gate.problems(files)
         state.finish()
     yield
     state.export()
-    if state.problems and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
+    """Fail a run in which something was left out, or failed and was forgiven by a plugin.
+
+    Here and not where the session ends: of some ways to run no test pytest returns 0 afterwards.
+    """
+    code = yield
+    state = config.stash.get(SESSION, None)
+    if state is not None and not code and (state.problems or state.gate.failed):
+        return pytest.ExitCode.TESTS_FAILED
+    return code

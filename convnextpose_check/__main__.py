@@ -6,7 +6,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from convnextpose_check.commands import doctor, download, explain, export, extract, link, report
+from convnextpose_check.commands import (
+    doctor,
+    download,
+    explain,
+    export,
+    extract,
+    fingerprint,
+    link,
+    report,
+)
+from convnextpose_check.commands.telling import tell
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 COMMANDS = {
@@ -14,6 +24,7 @@ COMMANDS = {
     "download": download,
     "link": link,
     "extract": extract,
+    "fingerprint": fingerprint,
     "explain": explain,
     "report": report,
     "export": export,
@@ -26,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except ConvNeXtPoseCheckError as error:
-        print(error, file=sys.stderr)
+        tell(str(error), file=sys.stderr)
         return 2
     return code
 

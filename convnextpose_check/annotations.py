@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from convnextpose_check.geometry import Array, Camera
+from convnextpose_check.geometry import Array, Camera, is_rotation
 from convnextpose_check.json_files import bad_annotations, decode, read_json
 from convnextpose_check.layout import Layout
 from convnextpose_check.listing import Annotation, Box, Image, Integer, read_listing
-from convnextpose_check.skeleton import ANNOTATED_JOINTS
+from convnextpose_check.skeleton import ACTIONS, ANNOTATED_JOINTS
+
+_FILE_NAME = re.compile(
+    r"(?P<sequence>s_\d\d_act_(?P<action>\d\d)_subact_\d\d_ca_\d\d)/(?P=sequence)_\d{6}\.jpg"
+)
 
 
 class RootNetEntry(msgspec.Struct, gc=False):
@@ -48,16 +53,12 @@ class SubjectFiles:
             for frame, joints in of_subaction.items()
             if not self._is_skipped(frame)
         }
-        camera_file = layout.annotation(subject, "camera")
-        self.cameras: dict[int, Camera] = {}
-        for index, entry in read_json(camera_file, dict[str, dict[str, Any]]).items():
-            try:
-                if str(int(index)) != index:  # "01" would take the place of "1"
-                    raise ValueError("its own name")
-                self.cameras[int(index)] = _camera(entry)
-            except (KeyError, TypeError, ValueError, OverflowError) as error:
-                problem = f"camera '{index}' lacks or garbles {error}"
-                raise bad_annotations(camera_file, problem) from None
+        self.cameras = read_cameras(layout.annotation(subject, "camera"))
+
+    @property
+    def image_ids(self) -> Array:
+        """The ids of all images that are listed, tested or not, int64."""
+        return self._listed.image_ids
 
     def _is_skipped(self, frame: str) -> bool:
         return len(frame) < 10 and frame.isdecimal() and int(frame) % self.stride != 0
@@ -76,6 +77,7 @@ class SubjectFiles:
         annotated = [entry.image_id for entry in listed.annotations]
         self._refuse_repeated("image id", listed.image_ids)
         self._refuse_repeated("image file", [image.file_name for image in listed.images])
+        self._refuse_repeated("image of", [_frame(image) for image in listed.images])
         self._refuse_repeated("annotation id", listed.annotation_ids)
         self._refuse_repeated("annotation of image", annotated)
         dangling = ~np.isin(listed.annotated_ids, listed.image_ids)
@@ -110,9 +112,38 @@ class SubjectFiles:
             return np.array(joints, dtype=np.float32)
 
 
+def named_sequence(image: Image) -> str | None:
+    """The sequence that the image's file name is of, None if it does not fit the image's action."""
+    name = _FILE_NAME.fullmatch(image.file_name)
+    if name is None or int(name["action"]) != image.action_idx or image.action_idx not in ACTIONS:
+        return None
+    return name["sequence"]
+
+
+def read_cameras(camera_file: Path) -> dict[int, Camera]:
+    """The cameras of a subject by their index; raises ``ConvNeXtPoseCheckError``."""
+    cameras: dict[int, Camera] = {}
+    for index, entry in read_json(camera_file, dict[str, dict[str, Any]]).items():
+        try:
+            if str(int(index)) != index:  # "01" would take the place of "1"
+                raise ValueError("its own name")
+            cameras[int(index)] = _camera(entry)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            problem = f"camera '{index}' lacks or garbles {error}"
+            raise bad_annotations(camera_file, problem) from None
+    return cameras
+
+
 def read_rootnet(path: Path) -> dict[int, RootNetEntry]:
     """RootNet's estimates by image id; of several for one image the last counts."""
     return {entry.image_id: entry for entry in read_json(path, list[RootNetEntry])}
+
+
+def _frame(image: Image) -> str:
+    return (
+        f"action {image.action_idx}, {image.subaction_idx}, camera {image.cam_idx},"
+        f" frame {image.frame_idx}"
+    )
 
 
 def _camera(entry: dict[str, Any]) -> Camera:
@@ -121,4 +152,6 @@ def _camera(entry: dict[str, Any]) -> Camera:
         camera = Camera.from_annotation(entry)
     if not (camera.focal_px > 0).all():
         raise ValueError("f, which is not positive")
+    if not is_rotation(camera.rotation):
+        raise ValueError("R, which is no rotation")
     return camera

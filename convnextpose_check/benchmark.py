@@ -13,20 +13,25 @@ import msgspec
 from convnextpose_check.baseline import Baseline, compare
 from convnextpose_check.counting import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.devices import device_title
+from convnextpose_check.displaced import Displaced
 from convnextpose_check.environment import environment
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import Evaluation
 from convnextpose_check.examples import find_examples
 from convnextpose_check.files import cannot_write
-from convnextpose_check.human36m import Exclusion
+from convnextpose_check.fingerprints import file_told, tensors_told
+from convnextpose_check.human36m import Dataset, Exclusion
 from convnextpose_check.keymap import key_style
 from convnextpose_check.outputs import Outputs
 from convnextpose_check.per_sample import write_per_sample
+from convnextpose_check.provenance import epoch_told, provenance
 from convnextpose_check.report import verdict_sentence
 from convnextpose_check.results import (
     METRIC_TITLES,
     CheckRecord,
     DatasetRecord,
+    DisplacedRecord,
+    ProvenanceRecord,
     Results,
     VariantResult,
     write_results,
@@ -35,6 +40,7 @@ from convnextpose_check.subjects import Subject
 from convnextpose_check.uncertainty import bootstrap_interval_mm, performance
 from convnextpose_check.variants import Figure
 from convnextpose_check.verdicts import Judgement
+from convnextpose_check.wording import printable
 
 
 class Benchmark:
@@ -79,14 +85,16 @@ class Benchmark:
         try:
             checkpoint = subject.checkpoint(variant)
             log.info("checkpoint %s (%s)", checkpoint.path, checkpoint.form)
-            log.info("sha256 %s, epoch %d", checkpoint.sha256, checkpoint.epoch)
+            origin = provenance_record(subject, variant)
+            log.info("sha256 %s, %s", checkpoint.sha256, origin.told)
             dataset = subject.dataset()
             log.info("%d samples below %s", len(dataset.samples), dataset.layout.root)
             for exclusion in dataset.excluded:
                 log.warning("excluded %s: %s", exclusion.file_name, exclusion.reason)
             evaluation = subject.evaluation(variant)
         except ConvNeXtPoseCheckError as error:
-            log.error("%s", error)
+            for line in (str(error), *getattr(error, "trace", "").splitlines()):
+                log.error("%s", line)
             raise
         for exclusion in evaluation.unreadable:
             log.warning("left out %s: %s", exclusion.file_name, exclusion.reason)
@@ -147,6 +155,8 @@ class Benchmark:
                 digest=dataset.digest,
                 excluded=_by_reason(dataset.excluded),
                 limited=dataset.limited,
+                boxes=str(dataset.rootnet or "the ground truth's boxes"),
+                displaced=_displaced(self.subject.facts.displaced, dataset),
             ),
             variants={},
             checks=(),
@@ -156,10 +166,10 @@ class Benchmark:
 
     def _variant_result(self, variant: str, evaluation: Evaluation) -> VariantResult:
         subject = self.subject
-        checkpoint, network = subject.checkpoint(variant), subject.network(variant)
+        checkpoint, module = subject.checkpoint(variant), subject.module(variant)
         dataset, judgement = subject.dataset(), subject.judgement(variant)
         paper = subject.catalogue[variant].paper
-        reference = judgement.reference
+        reference, displaced = judgement.reference, subject.facts.displaced
         sequences = [performance(name) for name in evaluation.file_names]
         errors_mm = evaluation.errors_mm.mean(axis=1)
         interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
@@ -167,14 +177,14 @@ class Benchmark:
             "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
         }
         return VariantResult(
-            file=checkpoint.path.name,
+            file=printable(checkpoint.path.name),
             form=checkpoint.form,
             epoch=checkpoint.epoch,
             sha256=checkpoint.sha256,
             head_keys=key_style(checkpoint.network),
-            parameters=parameter_count(network),
-            state_elements=state_element_count(network.state_dict()),
-            gmacs=multiply_add_count(network) / 1e9,
+            parameters=parameter_count(module),
+            state_elements=state_element_count(module.state_dict()),
+            gmacs=multiply_add_count(module) / 1e9,
             paper_parameters_millions=_value(paper.parameters_millions),
             paper_gmacs=_value(paper.gmacs),
             interval_mm=interval_mm,
@@ -195,10 +205,17 @@ class Benchmark:
             compared_samples=evaluation.compared,
             images_per_second=len(evaluation.image_ids) / evaluation.seconds,
             batch_size=evaluation.batch_size,
+            provenance=provenance_record(subject, variant),
+            without_displaced_mm=(
+                displaced.error_without_mm(evaluation.errors_mm, evaluation.file_names)
+                if displaced
+                else None
+            ),
+            repeated_images=evaluation.repeated,
             examples=find_examples(
                 evaluation,
                 dataset,
-                network.architecture.grid_whd,
+                subject.catalogue[variant].architecture.grid_whd,
                 with_crops=subject.name == "miniature" or subject.settings.embed_images,
             ),
             **error,
@@ -213,7 +230,7 @@ class Benchmark:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with closing(_LogFile(path, mode="w", encoding="utf-8")) as handler:
-                handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+                handler.setFormatter(_LogLine("%(asctime)s %(levelname)s %(message)s"))
                 log.addHandler(handler)
                 try:
                     yield log
@@ -223,12 +240,39 @@ class Benchmark:
             raise cannot_write(path, error) from None
 
 
+def provenance_record(subject: Subject, variant: str) -> ProvenanceRecord:
+    """What the variant's checkpoint tells of its origin."""
+    checkpoint, known = subject.checkpoint(variant), subject.fingerprints.get(variant)
+    told = provenance(checkpoint)
+    return ProvenanceRecord(
+        epoch=epoch_told(subject.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
+        story=told.story,
+        iterations=told.iterations,
+        tensors=tensors_told(known, checkpoint),
+        copy=file_told(known, checkpoint),
+    )
+
+
 def _value(figure: Figure | None) -> float | None:
     return figure.value if figure else None
 
 
+def _displaced(known: Displaced | None, dataset: Dataset) -> DisplacedRecord | None:
+    if known is None:
+        return None
+    takes = known.found([sample.path.name for sample in dataset.samples])
+    return DisplacedRecord(takes, known.source) if takes else None
+
+
 def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:
     return dict(Counter(exclusion.reason for exclusion in exclusions).most_common())
+
+
+class _LogLine(logging.Formatter):
+    """One line for each record, whatever the names in it hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 class _LogFile(logging.FileHandler):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check.containers import repack
+from convnextpose_check.containers import Repacked, repack
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.members import DOWNLOAD_AGAIN, shown
 from convnextpose_check.pickles import check_pickle
@@ -26,6 +26,8 @@ class Checkpoint:
     """The network of a checkpoint file, as the file names and orders it.
 
     ``sha256`` is that of the file as the user holds it; ``form`` says what it was found in.
+    ``steps`` has the optimizer's step of each parameter, nothing where there is no optimizer.
+    ``git_blob`` is the id that git gives the file, None for an unpacked folder.
     """
 
     path: Path
@@ -33,13 +35,33 @@ class Checkpoint:
     sha256: str
     epoch: int
     network: StateDict
+    steps: tuple[float, ...] = ()
+    git_blob: str | None = None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Open a checkpoint in any container, with ``weights_only`` and checked content.
 
-    Raises ``ConvNeXtPoseCheckError`` with the codes of ``repack`` and of ``check_pickle``,
-    ``not-a-checkpoint`` and ``bad-tensor``.
+    Raises ``ConvNeXtPoseCheckError`` with the codes of ``load_content``, ``not-a-checkpoint`` and
+    ``bad-tensor``.
+    """
+    content, repacked = load_content(path)
+    epoch, network = _checked_content(content, path)
+    return Checkpoint(
+        path,
+        repacked.form,
+        repacked.sha256,
+        epoch,
+        network,
+        _steps(dict.get(content, "optimizer")),
+        repacked.git_blob,
+    )
+
+
+def load_content(path: Path) -> tuple[Any, Repacked]:
+    """What ``torch.save`` was given, of whatever form, and the archive that it was loaded from.
+
+    Raises ``ConvNeXtPoseCheckError`` with the codes of ``repack`` and of ``check_pickle``.
     """
     import torch
 
@@ -53,8 +75,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"{path} has a data.pkl that torch cannot load ({type(error).__name__})",
             DOWNLOAD_AGAIN,
         ) from None
-    epoch, network = _checked_content(content, path)
-    return Checkpoint(path, repacked.form, repacked.sha256, epoch, network)
+    return content, repacked
 
 
 def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
@@ -85,22 +106,40 @@ def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
     state: dict[str, Tensor] = {}
     claimed: Counter[int] = Counter()
     for key, tensor in dict.items(network):
-        if type(key) is not str or not key.isascii():
+        if type(key) is not str or not (key.isascii() and key.isprintable()):
             raise ConvNeXtPoseCheckError(
-                "bad-tensor", f"{path} has a key that is not a plain string", DOWNLOAD_AGAIN
+                "bad-tensor",
+                f"{path} has the key {shown(str(key))}, which is not a printable string",
+                DOWNLOAD_AGAIN,
             )
         state[key] = _plain(tensor, key, claimed, path)
     return epoch, state
 
 
-def _plain(tensor: Any, key: str, claimed: Counter[int], path: Path) -> Tensor:
-    """The tensor itself if it is plain, dense, on the CPU and backed by storage of its own.
+def _steps(optimizer: Any) -> tuple[float, ...]:
+    """The numbers under ``state.<parameter>.step``; whatever is none of AdamW's is passed over."""
+    state = dict.get(optimizer, "state") if type(optimizer) is dict else None
+    if type(state) is not dict:
+        return ()
+    steps = (dict.get(each, "step") for each in dict.values(state) if type(each) is dict)
+    return tuple(_number(step) for step in steps if _is_number(step))
 
-    ``claimed`` adds up the bytes that tensors claim of each storage.
-    """
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a step as any version of torch writes it: a number, or a tensor of one."""
+    return type(value) in (int, float) or (_is_plain(value) and value.numel() == 1)
+
+
+def _number(value: Any) -> float:
+    number: float = value if type(value) in (int, float) else value.item()
+    return number
+
+
+def _is_plain(tensor: Any) -> bool:
+    """Whether it is a dense tensor on the CPU, of a dtype that the authors' files have."""
     import torch
 
-    plain = (
+    return (
         type(tensor) is torch.Tensor
         and not vars(tensor)
         and tensor.layout is torch.strided
@@ -110,6 +149,14 @@ def _plain(tensor: Any, key: str, claimed: Counter[int], path: Path) -> Tensor:
         and not tensor._backward_hooks
         and tensor.is_contiguous()
     )
+
+
+def _plain(tensor: Any, key: str, claimed: Counter[int], path: Path) -> Tensor:
+    """The tensor itself if it is plain, dense, on the CPU and backed by storage of its own.
+
+    ``claimed`` adds up the bytes that tensors claim of each storage.
+    """
+    plain = _is_plain(tensor)
     if plain:
         storage = tensor.untyped_storage()
         claimed[storage.data_ptr()] += tensor.numel() * tensor.element_size()

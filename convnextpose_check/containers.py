@@ -8,18 +8,15 @@ stored zip in memory. Nothing is ever written to disk under a name that an archi
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import re
-import stat
 import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.members import (
@@ -31,8 +28,10 @@ from convnextpose_check.members import (
     folder_members,
     shown,
     tar_members,
+    too_large,
     zip_members,
 )
+from convnextpose_check.opening import open_regular, read_whole, size_of
 from convnextpose_check.webpages import web_page
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -41,11 +40,13 @@ TAR_MAGIC_OFFSET = 257
 
 INNER_ARCHIVE_SUFFIXES = (".pth", ".pt", ".tar", ".zip", ".tgz", ".gz")
 MAX_NESTING = 3
+MAX_FILE_BYTES = 1 << 30
+"""Of a file, or of all files of an unpacked folder. The largest published checkpoint has 101 MB."""
 MAX_UNPACKED_RATIO = 1.25
 """Weights hardly compress: what unpacks to more than this times its size is no checkpoint.
 
-At most two copies of what is unpacked are held at a time: with the slack below, they stay within
-three times the file's size and 200 MB.
+At most two copies of what is unpacked, or the file and one of them, are held at a time: with the
+slack below, they stay within three times the file's size and 200 MB.
 """
 UNPACKED_SLACK_BYTES = 48 << 20
 PAGE_BYTES = 64 << 10
@@ -58,7 +59,8 @@ class Repacked:
     """A checkpoint in the one form that is loaded, what it was found in, and the file's sha256.
 
     ``storages`` gives the bytes of each storage by the key that the pickle calls it by.
-    The sha256 of an unpacked folder is taken over the names, sizes and bytes of its files.
+    The sha256 of an unpacked folder is taken over the names, sizes and bytes of its files; git
+    has no id for one.
     """
 
     archive: io.BytesIO
@@ -66,6 +68,7 @@ class Repacked:
     storages: dict[str, int]
     form: str
     sha256: str
+    git_blob: str | None
 
 
 def repack(path: Path) -> Repacked:
@@ -79,15 +82,15 @@ def repack(path: Path) -> Repacked:
     try:
         with ExitStack() as stack:
             if path.is_dir():
-                members = list(folder_members(path))
-                sha256, form = _members_sha256(members), "folder"
+                members = list(folder_members(path, MAX_FILE_BYTES))
+                sha256, git_blob, form = _members_sha256(members), None, "folder"
                 limit = sum(member.size for member in members)
             else:
-                if not stat.S_ISREG(path.stat().st_mode):
-                    raise OSError(errno.EINVAL, "it is neither a file nor a folder")
-                stream: IO[bytes] = stack.enter_context(path.open("rb"))
-                sha256 = _stream_sha256(stream)
-                limit = int(MAX_UNPACKED_RATIO * path.stat().st_size) + UNPACKED_SLACK_BYTES
+                content = _read_checked(path)
+                sha256, git_blob = hashlib.sha256(content).hexdigest(), _git_blob(content)
+                limit = int(MAX_UNPACKED_RATIO * len(content)) + UNPACKED_SLACK_BYTES
+                stream = stack.enter_context(io.BytesIO(content))
+                del content  # held by the stream alone, to be gone when that is closed
                 form, members = _open(stream, limit, path, stack)
             found = _find(members, path)
             for _ in range(MAX_NESTING):
@@ -95,6 +98,7 @@ def repack(path: Path) -> Repacked:
                     break
                 plain = _copy(found)
                 stack.close()  # the outer container and what it was unpacked to are done with
+                del members, found
                 form_inside, members = _open(stack.enter_context(plain), limit, path, stack)
                 form, found = f"{form_inside} in {form}", _find(members, path)
             if not isinstance(found, list):
@@ -108,14 +112,27 @@ def repack(path: Path) -> Repacked:
         raise ConvNeXtPoseCheckError(
             "unreadable", f"cannot read {path}: {error.strerror or error}", "Check its permissions"
         ) from None
-    return Repacked(archive, pickle, storages, form, sha256)
+    return Repacked(archive, pickle, storages, form, sha256, git_blob)
 
 
-def _stream_sha256(stream: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while chunk := stream.read(1 << 20):
-        digest.update(chunk)
-    stream.seek(0)
+def _read_checked(path: Path) -> bytes:
+    """The bytes of a file that begins as a container and is not too large to be a checkpoint.
+
+    It is read once: what is hashed is then what is loaded, though the file be written meanwhile.
+    """
+    with open_regular(path) as stream:
+        head = stream.read(PAGE_BYTES)
+        if _container(head) is None:
+            raise _unrecognised(head, path)
+        if (size := size_of(stream)) > MAX_FILE_BYTES:
+            raise too_large(path, size, MAX_FILE_BYTES)
+        return read_whole(stream, size, path)
+
+
+def _git_blob(content: bytes) -> str:
+    """The id that git gives a file of these bytes (``git hash-object``)."""
+    digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
+    digest.update(content)
     return digest.hexdigest()
 
 
@@ -128,19 +145,31 @@ def _members_sha256(members: list[Member]) -> str:
     return digest.hexdigest()
 
 
-def _open(stream: IO[bytes], limit: int, path: Path, stack: ExitStack) -> tuple[str, list[Member]]:
-    """Tell the container by its first bytes, never by its name, and list its members."""
-    head = stream.read(TAR_MAGIC_OFFSET + len(TAR_MAGIC))
-    stream.seek(0)
+def _container(head: bytes) -> str | None:
+    """Tell the container by its first bytes, never by its name."""
     if head.startswith(ZIP_MAGIC):
-        form, members = "zip", zip_members(stream, path, stack)
-    elif head.startswith(tuple(COMPRESSORS)):
-        stream = decompressed(stream, head, limit, path, stack)
-        form, members = "compressed tar", tar_members(stream, path, stack)
-    elif head[TAR_MAGIC_OFFSET:] == TAR_MAGIC:
-        form, members = "tar", tar_members(stream, path, stack)
+        return "zip"
+    if head.startswith(tuple(COMPRESSORS)):
+        return "compressed tar"
+    if head[TAR_MAGIC_OFFSET:].startswith(TAR_MAGIC):
+        return "tar"
+    return None
+
+
+def _open(stream: io.BytesIO, limit: int, path: Path, stack: ExitStack) -> tuple[str, list[Member]]:
+    """The container's form and its members."""
+    head = stream.read(PAGE_BYTES)
+    stream.seek(0)
+    form = _container(head)
+    if form is None:
+        raise _unrecognised(head, path)
+    if form == "zip":
+        members = zip_members(stream, path, stack)
     else:
-        raise _unrecognised(stream.read(PAGE_BYTES), path)
+        if form == "compressed tar":
+            with stream:  # not to be held beside what it is unpacked to
+                stream = decompressed(stream, head, limit, path, stack)
+        members = tar_members(stream, path, stack)
     return form, list(bounded(members, limit, path))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +16,12 @@ import numpy as np
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.geometry import INPUT_SIDE_PX, Array
 from convnextpose_check.human36m import Sample
+from convnextpose_check.jpegs import (
+    MAX_FILE_BYTES,
+    UnusableImageError,
+    check_jpeg,
+    check_size,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +38,7 @@ READ_AHEAD = 8
 
 @dataclass(frozen=True)
 class Crop:
-    """``pixels_rgb`` is (3, 256, 256) uint8; ``sha256`` is that of the image file.
+    """``pixels_rgb`` is (3, 256, 256) uint8; ``sha256`` is that of what was read of the file.
 
     An image that cannot be used has no pixels but a ``problem``, which says why.
     """
@@ -45,48 +53,39 @@ def read_crop(sample: Sample) -> Crop:
     """Read the sample's image and cut out its box. EXIF orientation is ignored."""
     content, pixels_rgb, problem = b"", None, None
     try:
-        content = sample.path.read_bytes()
+        content = _content(sample.path)
         warped = warp_box(_decoded(content, sample.size_px), sample.box_xywh_px)
         pixels_rgb = np.ascontiguousarray(warped[:, :, ::-1].transpose(2, 0, 1))
     except OSError as error:
         problem = f"it cannot be read ({error.strerror})"
-    except _UnusableError as error:
+    except UnusableImageError as error:
         problem = str(error)
     return Crop(sample, pixels_rgb, hashlib.sha256(content).hexdigest(), problem)
 
 
-class _UnusableError(Exception):
-    """A file does not hold the image that its annotation describes; the message says why."""
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_FILE_BYTES:
+            raise UnusableImageError(f"it has more than {MAX_FILE_BYTES >> 20} MB")
+        return file.read(size)
 
 
 def _decoded(content: bytes, size_px: tuple[int, int]) -> Array:
-    """The (H, W, 3) uint8 image of a file, which must have this width and height."""
+    """The (H, W, 3) uint8 image of a JPEG, which must have this width and height and be whole."""
     import cv2
 
-    if _is_cut_off(content):
-        raise _UnusableError("it is cut off")
+    check_jpeg(content, size_px)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
-    except cv2.error:  # a header that promises more pixels than OpenCV takes
+        image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:  # OPENCV_IO_MAX_IMAGE_PIXELS may be set to less
         image_bgr = None
     if image_bgr is None:
-        raise _UnusableError("it is no image")
+        raise UnusableImageError("OpenCV cannot decode it")
     height, width = image_bgr.shape[:2]
-    if (width, height) != size_px:
-        raise _UnusableError(f"it is {width}x{height}: expected {size_px[0]}x{size_px[1]}")
+    check_size((width, height), size_px)
     return image_bgr
-
-
-def _is_cut_off(content: bytes) -> bool:
-    """Whether a JPEG's scan is not followed by the mark of its end, anywhere up to the last byte.
-
-    OpenCV 4.10 fills what is missing with grey and says nothing.
-    """
-    if not content.startswith(b"\xff\xd8"):
-        return False
-    scan = content.find(b"\xff\xda")
-    return scan < 0 or content.find(b"\xff\xd9", scan) < 0
 
 
 def warp_box(image_bgr: Array, box_xywh_px: Array) -> Array:

@@ -16,11 +16,13 @@ from types import MappingProxyType
 
 from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.folders import is_file, is_there, walk
+from convnextpose_check.folders import is_file, is_there, too_many_files, walk
 from convnextpose_check.models import identify, modern_state
 from convnextpose_check.variants import Catalogue
 
 CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".zip", ".tgz", ".gz")
+MAX_CANDIDATES = 1_000
+"""Each may have to be opened; of the published ones there are four."""
 _DECORATION = re.compile(r"( ?\(\d+\)|\.\w+)+$")
 
 GIVE_CHECKPOINTS = (
@@ -48,14 +50,23 @@ class CheckpointFiles:
 
     @cached_property
     def candidates(self) -> tuple[Path, ...]:
-        """Every file or unpacked folder that may be a checkpoint."""
+        """Every file or unpacked folder that may be a checkpoint.
+
+        Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for a place that is not there,
+        ``too-many-files``.
+        """
         for place in self.places:
             if not is_there(place):
                 raise ConvNeXtPoseCheckError(
                     "no-checkpoints", f"there is nothing at {place}", GIVE_CHECKPOINTS
                 )
-        found = [path for place in self.places for path in _candidates(place)]
-        return tuple(dict.fromkeys(found))
+        found: dict[Path, None] = {}
+        for place in self.places:
+            for path in _candidates(place):
+                found[path] = None
+                if len(found) > MAX_CANDIDATES:
+                    raise too_many_files(MAX_CANDIDATES, "files that may be checkpoints", place)
+        return tuple(found)
 
     def claim(self, path: Path) -> str | None:
         """The variant that the path's name, or that of a folder around it, says it is."""

@@ -21,6 +21,7 @@ from convnextpose_check.findings import Examination, Finding, relative
 from convnextpose_check.keymap import key_style
 from convnextpose_check.machine import ROOMY_DISK_GB, check_can_write, check_disk, check_memory
 from convnextpose_check.preflight import check_packages, check_python, find_checkpoint
+from convnextpose_check.provenance import check_provenance, epoch_told
 from convnextpose_check.subjects import Subject
 
 
@@ -123,14 +124,17 @@ def checkpoint(subject: Subject, variant: str) -> Finding:
         found = find_checkpoint(subject, variant)
         check_holds_variant(facts, found, subject.catalogue)
         check_epoch(facts, found)
+        told = check_provenance(facts, found)
     except ConvNeXtPoseCheckError as error:
         mend = error.remedy or f"Download {facts.checkpoint.file_name} again"
         return Finding("missing", error.problem, mend)
     told_by = "" if files.claim(found.path) else ", told by its content"
     return Finding(
         "ok",
-        f"{relative(found.path, files.places)} is {variant}{told_by}: epoch {found.epoch},"
-        f" {_size(found.path) / 1e6:.1f} MB, {key_style(found.network)} head keys, {found.form}",
+        f"{relative(found.path, files.places)} is {variant}{told_by}:"
+        f" {epoch_told(facts.checkpoint.known_epoch, found.epoch)},"
+        f" {_size(found.path) / 1e6:.1f} MB, {key_style(found.network)} head keys, {found.form};"
+        f" {told.story}",
     )
 
 

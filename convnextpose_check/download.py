@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from glob import escape
 from pathlib import Path
 from typing import TextIO
 
@@ -19,11 +20,12 @@ from convnextpose_check.checks import check_holds_variant
 from convnextpose_check.discovery import CHECKPOINT_SUFFIXES, CheckpointFiles
 from convnextpose_check.drive import DAMAGED, DRIVE, MAKE_ROOM, DriveFile, fetch
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files import PARTIAL, is_writable, lock_file, written_whole
+from convnextpose_check.files import is_writable, lock_file, remove_left_over, written_whole
 from convnextpose_check.folders import is_file, is_there
 from convnextpose_check.hashes import hold_to_hash
 from convnextpose_check.progress import progress_bar
 from convnextpose_check.variants import Catalogue, Variant
+from convnextpose_check.wording import printable
 
 FOLDER_NAME = "checkpoints"
 DOWNLOAD_LOCK = ".download.lock"
@@ -185,7 +187,7 @@ class _Work:
                     check_holds_variant(variant, checkpoint, self.catalogue)
                 except ConvNeXtPoseCheckError as error:
                     sent = f"what Drive sent as {facts.file_name}"
-                    problem = error.problem.replace(str(path), sent)
+                    problem = error.problem.replace(printable(str(path)), sent)
                     raise ConvNeXtPoseCheckError(error.code, problem, error.remedy) from None
                 return checkpoint
 
@@ -233,7 +235,7 @@ class _Work:
 
     def _say(self, text: str) -> None:
         if self.stream is not None:
-            self.stream.write(f"\n{text}\n")
+            self.stream.write(f"\n{printable(text)}\n")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -247,10 +249,8 @@ class _Work:
             while (lock := lock_file(path)) is None:
                 time.sleep(WAIT_SECONDS)
         with lock:
-            own = {v.checkpoint.file_name for v in self.catalogue.variants}
-            for left_over in self.folder.glob(f".*{PARTIAL}"):  # by a run that was killed
-                if any(left_over.name.startswith(f".{name}.") for name in own):
-                    left_over.unlink(missing_ok=True)
+            own = [escape(v.checkpoint.file_name) for v in self.catalogue.variants]
+            remove_left_over(self.folder, own)
             yield
 
 

@@ -13,6 +13,7 @@ from convnextpose_check.devices import Precision, float32_products
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.geometry import Array
 from convnextpose_check.human36m import Exclusion
+from convnextpose_check.network_failures import failure, is_lack_of_memory, told_as_failure
 from convnextpose_check.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS, MIRRORED
 from convnextpose_check.variants import Architecture, Protocol
 
@@ -63,6 +64,16 @@ class Evaluation:
     alike: tuple[tuple[str, str], ...] = ()
 
     @property
+    def misplaced(self) -> tuple[tuple[str, str], ...]:
+        """Those of ``alike`` that are of different sequences: one stands in another's place."""
+        return tuple(pair for pair in self.alike if not _of_one_sequence(*pair))
+
+    @property
+    def repeated(self) -> tuple[tuple[str, str], ...]:
+        """Those of ``alike`` that are of one sequence: a camera may have repeated a frame."""
+        return tuple(pair for pair in self.alike if _of_one_sequence(*pair))
+
+    @property
     def error_mm(self) -> float:
         """MPJPE or PA-MPJPE: the mean over samples and joints, not over actions."""
         return float(np.mean(self.errors_mm))
@@ -80,6 +91,11 @@ class Evaluation:
         """The mean error of each joint."""
         means = self.errors_mm.mean(axis=0)
         return dict(zip(JOINTS[:ANNOTATED_JOINTS], map(float, means), strict=True))
+
+
+def _of_one_sequence(one: str, other: str) -> bool:
+    """Whether two image files are of one take and camera: their names differ in the frame."""
+    return one.rpartition("_")[0] == other.rpartition("_")[0] != ""
 
 
 def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
@@ -118,22 +134,38 @@ class Predictor:
         self.precision = precision
 
     def __call__(self, crops: Tensor) -> Tensor:
-        """Predict (B, 3, 256, 256) crops, halving the parts until they fit."""
+        """Predict (B, 3, 256, 256) crops, halving the parts until they fit.
+
+        Whatever the network raises is its failure: ``out-of-memory`` if one image is too many,
+        else ``network-failed``.
+        """
         import torch
 
-        while True:
-            try:
-                parts = torch.split(crops, self.batch_size)
-                with float32_products(self.precision):
-                    answers = [predict(self.network, part, flip=self.flip) for part in parts]
-                return torch.cat(answers)
-            except torch.OutOfMemoryError:
-                if self.batch_size == 1:
-                    raise ConvNeXtPoseCheckError(
-                        "out-of-memory",
-                        f"the memory of {crops.device} is too small for a single image",
-                        "End what else runs there, or use --device cpu",
-                    ) from None
+        while (answer := self._answer(crops)) is None:
+            if self.batch_size == 1:
+                raise ConvNeXtPoseCheckError(
+                    "out-of-memory",
+                    f"the memory of {crops.device} is too small for a single image",
+                    "End what else runs there, or use --device cpu",
+                )
             self.batch_size = max(1, min(self.batch_size, len(crops)) // 2)
-            torch.cuda.empty_cache()
+            with told_as_failure(str(crops.device), "device-failed"):
+                torch.cuda.empty_cache()
             self.on_note(f"out of memory on {crops.device}: going on with {self.batch_size} images")
+        return answer
+
+    def _answer(self, crops: Tensor) -> Tensor | None:
+        """What the network says, None where memory is too small for parts of this size."""
+        import torch
+
+        try:
+            parts = torch.split(crops, self.batch_size)
+            with float32_products(self.precision):
+                answers = [predict(self.network, part, flip=self.flip) for part in parts]
+            return torch.cat(answers)
+        except ConvNeXtPoseCheckError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a network may raise anything
+            if is_lack_of_memory(error):
+                return None
+            raise failure(error, "the network") from None

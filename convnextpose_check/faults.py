@@ -9,12 +9,37 @@ from pathlib import Path
 
 import msgspec
 
+from convnextpose_check.miniature.reference import REFERENCE
 from convnextpose_check.report import shown
 
 FAULTS_FILE = Path(__file__).with_name("faults.json")
 
 BEGIN, END = "<!-- faults: written by tests.faults.record -->", "<!-- end of faults -->"
 """Where the table stands in the README."""
+
+
+class Effect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a fault does to the error of a model, whichever check it is for.
+
+    ``moved_mm`` is the error with the fault minus the one without; None where no error comes out
+    that could be judged, and ``without`` then says why. ``seen_at_mm`` are the tolerances that it
+    exceeds: of the miniature's own and the published models', all where there is no error.
+    """
+
+    model: str
+    moved_mm: float | None
+    seen_at_mm: tuple[float, ...]
+    without: str = ""
+
+    def __str__(self) -> str:
+        """What it moves, and which model's error if that is not the reference's."""
+        moved = f"no error: {self.without}" if self.moved_mm is None else f"{self.moved_mm:+.3f} mm"
+        return moved if self.model == REFERENCE else f"{moved} ({self.model})"
+
+    @property
+    def seen_at(self) -> str:
+        """The gates that would be red, in words."""
+        return " / ".join(f"{mm:g}" for mm in self.seen_at_mm) or "none"
 
 
 class FaultRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +56,7 @@ class FaultRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     obtained: str | int | float
     expected: str | int | float
     unit: str = ""
+    effect: Effect | None = None
 
 
 class FaultTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,13 +73,16 @@ def read_faults(path: Path = FAULTS_FILE) -> FaultTable:
 
 def faults_markdown(table: FaultTable) -> str:
     """The faults as a Markdown table."""
+    measured = any(record.effect for record in table.faults)
     lines = [
-        "| fault | put into | asked about | check that fails | obtained | expected |",
-        "|---|---|---|---|--:|--:|",
+        "| fault | put into | asked about | check that fails | obtained | expected |"
+        + (" moves the error by | a gate in mm that sees it |" if measured else ""),
+        "|---|---|---|---|--:|--:|" + ("--:|---|" if measured else ""),
     ]
     lines += [
         f"| {r.fault} | {r.link} | {r.subject} | `{r.check}` | {_cell(r.obtained, r.unit)} |"
         f" {_cell(r.expected, r.unit)} |"
+        + (f" {r.effect} | {r.effect.seen_at} |" if r.effect else "")
         for r in table.faults
     ]
     return "\n".join(lines) + "\n"

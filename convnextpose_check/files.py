@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.opening import open_regular
 
-LOCK_FILE = ".lock"
-PARTIAL = ".partial"
+PARTIAL = ".convnextpose-check.partial"
+"""Ends the names of files that are being written, and of no one else's."""
 
 
 @contextmanager
@@ -56,32 +58,33 @@ def link_or_copy(source: str | Path, target: str | Path) -> None:
         shutil.copyfile(source, target)
 
 
-def hold_folder(folder: Path) -> IO[str]:
-    """Take the folder for this run alone, until the returned file is closed or the process ends.
+def remove_left_over(folder: Path, of: Iterable[str] = ()) -> None:
+    """Remove what a killed run began in this folder itself, known by the name of ``written_whole``.
 
-    Raises ``ConvNeXtPoseCheckError``: ``in-use`` where another run has it, ``cannot-write``.
+    ``of`` names the files that were begun; without it, any that may have been.
     """
-    lock = lock_file(folder / LOCK_FILE)
-    if lock is None:
-        raise ConvNeXtPoseCheckError(
-            "in-use",
-            f"another run is writing its results to {folder}",
-            "Wait for its end or name another folder with --results-dir",
-        )
-    for left_over in folder.rglob(f".*{PARTIAL}"):  # by a run that was killed
-        left_over.unlink(missing_ok=True)
-    return lock
+    for name in of or ("*",):
+        for left_over in folder.glob(f".{name}.????????{PARTIAL}"):
+            with suppress(OSError):
+                left_over.unlink()
 
 
-def lock_file(path: Path) -> IO[str] | None:
+def lock_file(path: Path) -> BinaryIO | None:
     """Take the lock that this file stands for, until it is closed or the process ends.
 
-    None where another has it. Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    What stands there already is neither followed nor changed. None where another has the lock.
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("w", encoding="utf-8")
+        lock = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:
+        if path.is_symlink() or error.errno == errno.EINVAL:
+            raise ConvNeXtPoseCheckError(
+                "cannot-write",
+                f"{path} is a link or a special file: expected a plain file to lock",
+                "Remove it, or name another folder with --results-dir",
+            ) from None
         raise cannot_write(path, error) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,10 +7,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+
 SEQUENCE_FOLDER = re.compile(r"s_\d\d_act_\d\d_subact_\d\d_ca_\d\d")
 """Name of the folder that holds the images of one Human3.6M sequence."""
 
 MAX_DEPTH = 8
+MAX_FOLDERS = 50_000
+"""Human3.6M has some thousand, and those of its sequences are not entered."""
 
 # pathlib's own questions raise where a folder may not be searched or a name is too long; a path
 # that cannot be asked about is, to a user, not there.
@@ -23,7 +27,8 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 
     Sequence folders are named but not entered, links are followed once, and hidden folders are
     passed over, as are those that the caller takes out of the list of names. Folders that cannot
-    be read count as empty.
+    be read count as empty. Raises ``ConvNeXtPoseCheckError`` (``too-many-files``) for more folders
+    than any data set has.
     """
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
@@ -33,6 +38,8 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
             folders.clear()
             continue
         seen.add(real)
+        if len(seen) > MAX_FOLDERS:
+            raise too_many_files(MAX_FOLDERS, "folders", root)
         names = sorted(folders)
         yield Path(folder), names, sorted(files)
         folders[:] = [
@@ -40,3 +47,12 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
             for name in names
             if not name.startswith(".") and not SEQUENCE_FOLDER.fullmatch(name)
         ]
+
+
+def too_many_files(count: int, what: str, root: Path) -> ConvNeXtPoseCheckError:
+    """The error for a place with more in it than is looked through."""
+    return ConvNeXtPoseCheckError(
+        "too-many-files",
+        f"there are more than {count:,} {what} below {root}",
+        "Name the folder inside it that is meant, or the files",
+    )

@@ -11,25 +11,33 @@ class Gate:
     """What became of the validation tests of one run, by test id.
 
     ``published`` are all tests about the published models that there are in the test files of
-    ``files``, whether or not they were chosen to run.
+    ``files``, whether or not they were chosen to run; ``selected`` are those that were.
     """
 
     published: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
+    selected: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     finished: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
 
-    def problems(self, all_files: Collection[str]) -> list[str]:
+    def problems(self, all_files: Collection[str], objection: str | None) -> list[str]:
         """Why the run is not passed although nothing failed; ``all_files`` hold validation tests.
 
-        What was skipped is not passed. A run that judges the published models must run every test
-        about them: one left out, in whatever way, makes it partial.
+        What was skipped is not passed. A run for which a published test was selected must finish
+        every one that there is, and nothing may stand against its verdict: ``objection`` says what
+        does. It matters only where no test has failed, which says more.
         """
         problems = [f"{test} was skipped" for test in sorted(self.skipped)]
-        ran = self.finished | self.failed | self.skipped
-        if self.published & ran:
+        if self.selected:
+            ran = self.finished | self.failed | self.skipped
+            not_run = sorted(self.published - ran)
             missing = sorted(set(all_files) - self.files)
-            problems += [f"no test of {file} was collected" for file in missing]
-            problems += [f"{test} was not run" for test in sorted(self.published - ran)]
+            problems += [f"no test of published models in {file} was collected" for file in missing]
+            if self.published.isdisjoint(ran):
+                problems.append(f"none of the {len(not_run)} tests of published models was run")
+            else:
+                problems += [f"{test} was not run" for test in not_run]
+            if objection and not problems and not self.failed:
+                problems.append(objection)
         return problems

@@ -27,6 +27,9 @@ HALF_DEPTH_MM = 1000.0
 
 PROJECTION_EPSILON_MM = 1e-8
 
+ROTATION_TOLERANCE = 2e-4
+"""What rounding to four decimals can make of R times its transpose; Human3.6M's are off by 1e-7."""
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -53,6 +56,13 @@ class Camera:
                 raise ValueError(f"{name}, which is not a finite array of shape {shape}")
             parts[name] = parts[name].reshape(shape)
         return cls(parts["R"], parts["t"], parts["f"], parts["c"])
+
+
+def is_rotation(matrix: Array) -> bool:
+    """Whether a (3, 3) matrix neither scales, shears nor mirrors, but for rounding."""
+    exact = matrix.astype(np.float64)
+    departure = np.abs(exact @ exact.T - np.eye(3)).max()
+    return bool(departure <= ROTATION_TOLERANCE and np.linalg.det(exact) > 0)
 
 
 def with_thorax(joints_mm: Array) -> Array:

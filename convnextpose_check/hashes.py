@@ -16,9 +16,13 @@ from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.files import write_text
 from convnextpose_check.folders import is_there
 from convnextpose_check.models import identify, modern_state
+from convnextpose_check.opening import open_regular
 from convnextpose_check.variants import Catalogue
+from convnextpose_check.wording import as_utf8
 
 LOCK_NAME = "checkpoints.lock"
+MAX_LOCK_BYTES = 1 << 20
+"""Room for some thousand entries; what is cut off is no JSON."""
 
 ABOUT = (
     "The checkpoints as they were when convnextpose-check first used them. Delete an entry, or the"
@@ -58,8 +62,8 @@ def hold_to_hash(
     """
     path = checkpoint.path
     places = {
-        path.parent / LOCK_NAME: path.name,
-        results_dir / LOCK_NAME: str(path.absolute()),
+        path.parent / LOCK_NAME: as_utf8(path.name),
+        results_dir / LOCK_NAME: as_utf8(str(path.absolute())),
     }
     for lock_path, name in places.items():
         files = _read(lock_path).files
@@ -85,12 +89,20 @@ def _renamed(files: dict[str, Remembered], variant: str, folder: Path) -> str | 
 
     Not so in the results folder, where entries are paths: other paths are other data sets.
     """
-    gone = (
+    candidates = (
         name
         for name, known in files.items()
         if known.variant == variant and not Path(name).is_absolute() and not is_there(folder / name)
     )
-    return next(gone, None)
+    return next((name for name in candidates if name not in _names(folder)), None)
+
+
+def _names(folder: Path) -> set[str]:
+    """What lies in the folder, as the lock names it."""
+    try:
+        return {as_utf8(path.name) for path in folder.iterdir()}
+    except OSError:
+        return set()
 
 
 def _changed(
@@ -109,7 +121,9 @@ def _changed(
 
 def _read(path: Path) -> Lock:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Lock)
+        with open_regular(path) as stream:
+            content = stream.read(MAX_LOCK_BYTES)
+        return msgspec.json.decode(content, type=Lock)
     except (FileNotFoundError, NotADirectoryError):
         return Lock()
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:

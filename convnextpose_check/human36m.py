@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +12,21 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from convnextpose_check.annotations import RootNetEntry, SubjectFiles, read_rootnet
+from convnextpose_check.annotations import (
+    RootNetEntry,
+    SubjectFiles,
+    named_sequence,
+    read_rootnet,
+)
+from convnextpose_check.displaced import Displaced
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.folders import is_file
 from convnextpose_check.geometry import Array, Camera, square_box, with_thorax, world_to_camera
+from convnextpose_check.joints_in_boxes import Fit, check_joints_lie_in_boxes
 from convnextpose_check.json_files import read_json
 from convnextpose_check.layout import Layout, find_layout
 from convnextpose_check.listing import Annotation, Image
+from convnextpose_check.rootnet_file import RootNetFile, coverage
 from convnextpose_check.skeleton import ACTIONS, ROOT
 from convnextpose_check.variants import Protocol
 
@@ -30,25 +37,29 @@ BoxSource = Literal["gt", "rootnet"]
 MAX_DISTANCE_MM = 1e6
 """A joint farther from the camera than a kilometre was never measured."""
 
-_FILE_NAME = re.compile(
-    r"(?P<sequence>s_\d\d_act_(?P<action>\d\d)_subact_\d\d_ca_\d\d)/(?P=sequence)_\d{6}\.jpg"
-)
-
 
 class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The test subjects of a protocol and how many samples a complete set has."""
+    """The test subjects of a protocol and how many samples a complete set has.
+
+    ``rootnet`` names RootNet's file for the protocol, where there is one for each.
+    """
 
     subjects: tuple[int, ...]
     samples: int
     per_action: dict[str, int]
+    rootnet: str | None = None
 
 
 class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a complete data set holds; every ``frame_stride``-th frame is a test sample."""
+    """What a complete data set holds; every ``frame_stride``-th frame is a test sample.
+
+    ``displaced`` are samples that are known to be annotated wrongly, and are judged all the same.
+    """
 
     about: str
     frame_stride: int
     protocols: dict[Protocol, ProtocolFacts]
+    displaced: Displaced | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,8 @@ class Dataset:
     """The samples of one protocol, in the order of the annotation files.
 
     ``digest`` is a sha256 over everything read from the annotations. ``limited`` is true when
-    samples were left out on request.
+    samples were left out on request. ``fits`` says how well the joints of each subject lie in their
+    boxes, where that could be told; ``rootnet`` where boxes are RootNet's.
     """
 
     layout: Layout
@@ -101,6 +113,8 @@ class Dataset:
     excluded: tuple[Exclusion, ...]
     digest: str
     limited: bool
+    fits: tuple[Fit, ...] = ()
+    rootnet: RootNetFile | None = None
 
     def per_action(self) -> dict[str, int]:
         """Samples of each action, in Human3.6M's order."""
@@ -132,18 +146,25 @@ def load_dataset(
 
     No name in an annotation file leads out of ``root``; links that the user has put there do.
     ``limit`` keeps that many samples, spread evenly. Raises ``ConvNeXtPoseCheckError``:
-    ``no-data``, ``no-rootnet``, ``several-rootnet``, ``bad-annotations``. A test image that
-    cannot be evaluated is excluded with its reason.
+    ``no-data``, ``no-rootnet``, ``several-rootnet``, ``bad-annotations``, and those of
+    ``check_joints_lie_in_boxes``, before anything is measured on what cannot be right. A test image
+    that cannot be evaluated is excluded with its reason.
     """
     of_protocol = facts.protocols[protocol]
     layout = find_layout(root, of_protocol.subjects)
-    rootnet = None
+    rootnet = rootnet_path = None
     if boxes == "rootnet":
-        rootnet = read_rootnet(layout.rootnet_for(of_protocol.subjects))
+        rootnet_path = layout.rootnet_for(of_protocol.subjects)
+        rootnet = read_rootnet(rootnet_path)
+    listed_ids: dict[int, Array] = {}
     samples: list[Sample] = []
     excluded: list[Exclusion] = []
+    fits: list[Fit] = []
     for subject in of_protocol.subjects:
         files = SubjectFiles(layout, subject, facts.frame_stride)
+        listed_ids[subject] = files.image_ids
+        if (fit := check_joints_lie_in_boxes(layout, files)) is not None:
+            fits.append(fit)
         for image, annotation in files.test_frames():
             try:
                 samples.append(_sample(layout, files, image, annotation, rootnet))
@@ -161,7 +182,8 @@ def load_dataset(
         samples = spread(samples, limit)
     return Dataset(
         layout, protocol, boxes, of_protocol, tuple(samples), tuple(excluded), _digest(samples),
-        limited,
+        limited, tuple(fits),
+        coverage(rootnet_path, rootnet, listed_ids) if rootnet_path and rootnet else None,
     )  # fmt: skip
 
 
@@ -184,10 +206,9 @@ def _sample(
 ) -> Sample:
     if annotation is None:
         raise _UnusableError("it has no annotation")
-    name = _FILE_NAME.fullmatch(image.file_name)
-    if name is None or int(name["action"]) != image.action_idx or image.action_idx not in ACTIONS:
+    if (sequence := named_sequence(image)) is None:
         raise _UnusableError("its file name does not fit its action")
-    folder = layout.sequences.get(name["sequence"])
+    folder = layout.sequences.get(sequence)
     path = folder / image.file_name.split("/")[1] if folder else None
     if path is None or not is_file(path):
         raise _UnusableError("there is no such image")

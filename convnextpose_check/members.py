@@ -11,6 +11,7 @@ import errno
 import gzip
 import io
 import lzma
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.opening import open_regular, read_whole, size_of
 
 COMPRESSORS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -32,6 +34,8 @@ MAX_MEMBERS = 10_000
 MAX_DIRECTORY_BYTES = 2 << 20
 """A zip's table of contents; Python needs up to fifteen times as much for it."""
 MAX_TAR_HEADER_BYTES = 64 << 10
+MAX_TAR_HEADERS_BYTES = 2 << 20
+"""Of all extended headers of a tar together: Python needs dozens of times as much for them."""
 CHUNK_BYTES = 1 << 20
 
 DOWNLOAD_AGAIN = "Download it again and compare its size with the one on Drive"
@@ -68,7 +72,7 @@ def shown(text: str) -> str:
 
 def decompressed(
     stream: IO[bytes], head: bytes, limit: int, path: Path, stack: ExitStack
-) -> IO[bytes]:
+) -> io.BytesIO:
     """All that is compressed: only a reader that reaches the end sees the compressor's checksum."""
     opener = next(opener for magic, opener in COMPRESSORS.items() if head.startswith(magic))
     plain = stack.enter_context(io.BytesIO())
@@ -86,17 +90,53 @@ def decompressed(
     return plain
 
 
-def folder_members(folder: Path) -> Iterator[Member]:
-    """The files below an unpacked folder, in the order of their names."""
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            size = file.stat().st_size
-            name = str(file.relative_to(folder))
-            yield Member(name, size, partial(_whole, partial(_open_file, file), name, size, folder))
+def folder_members(folder: Path, max_bytes: int) -> Iterator[Member]:
+    """The files below an unpacked folder, read once, in the order of their names.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bomb``) for more of them than a checkpoint has.
+    """
+    total = 0
+    for file in sorted(_files_below(folder)):
+        with open_regular(file) as stream:
+            size = size_of(stream)
+            total += size
+            if total > max_bytes:
+                raise too_large(folder, total, max_bytes)
+            content = read_whole(stream, size, file)
+        yield Member(str(file.relative_to(folder)), size, partial(_at_once, content))
 
 
-def _open_file(file: Path) -> IO[bytes]:
-    return file.open("rb")
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Regular files, and links to such; links to folders are not followed."""
+    folders, count = [folder], 0
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                count += 1
+                if count > MAX_MEMBERS:
+                    raise ConvNeXtPoseCheckError(
+                        "bomb",
+                        f"{folder} holds more than {MAX_MEMBERS} files and folders: a checkpoint"
+                        " has some hundred",
+                        "Name the folder that holds data.pkl, without other files in it",
+                    )
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                elif entry.is_file():
+                    yield Path(entry.path)
+
+
+def _at_once(content: bytes) -> Iterator[bytes]:
+    yield content
+
+
+def too_large(path: Path, size: int, max_bytes: int) -> ConvNeXtPoseCheckError:
+    """The error for what is larger than any checkpoint."""
+    return ConvNeXtPoseCheckError(
+        "bomb",
+        f"{path} has {size} bytes or more: a checkpoint has at most {max_bytes}",
+        "Name the checkpoint alone",
+    )
 
 
 def zip_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Member]:
@@ -138,24 +178,49 @@ class _OddHeaderError(Exception):
 
 
 class _PlainHeader(tarfile.TarInfo):
-    """Refuses the headers that make tarfile slow or large: long, negative or sparse ones."""
+    """Refuses the headers that make tarfile slow or large: long, negative, global or sparse ones.
+
+    tarfile copies a global header into every member that follows; no checkpoint needs one.
+    """
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        is_header = self.type not in tarfile.REGULAR_TYPES and self.size > MAX_TAR_HEADER_BYTES
-        if is_header or self.size < 0 or self.type == tarfile.GNUTYPE_SPARSE:
+        is_header = self.type not in tarfile.REGULAR_TYPES
+        odd_size = self.size < 0 or (is_header and self.size > MAX_TAR_HEADER_BYTES)
+        if odd_size or self.type in (tarfile.GNUTYPE_SPARSE, tarfile.XGLTYPE):
             raise _OddHeaderError(f"a header of type {self.type!r} with size {self.size}")
+        if is_header:
+            assert isinstance(archive, _PlainTar)
+            archive.headers_bytes += self.size
+            if archive.headers_bytes > MAX_TAR_HEADERS_BYTES:
+                raise _OddHeaderError(f"headers of more than {MAX_TAR_HEADERS_BYTES} bytes")
         return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
 
-    def _proc_gnusparse_10(self, *_: object) -> None:
+    def _refuse_sparse(self, *_: object) -> None:
         raise _OddHeaderError("a sparse file")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
+
+class _PlainTar(tarfile.TarFile):
+    """A tar that counts the bytes of its extended headers."""
+
+    tarinfo = _PlainHeader
+    headers_bytes = 0
+
+
+def _tar_entries(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Each entry, as little of it as is read later; the archive itself remembers none."""
+    while (info := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined]
+        info.pax_headers = {}
+        yield info
 
 
 def tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Member]:
     """The regular files of a plain tar, which ``stack`` closes; links and devices are left out."""
     try:
-        archive = tarfile.open(fileobj=stream, mode="r:", tarinfo=_PlainHeader)  # noqa: SIM115
-        stack.enter_context(archive)
-        for count, info in enumerate(archive, start=1):
+        archive = stack.enter_context(_PlainTar.open(fileobj=stream, mode="r:"))
+        for count, info in enumerate(_tar_entries(archive), start=1):
             if count > MAX_MEMBERS or info.size < 0:
                 raise _OddHeaderError(f"{count} entries, the last of {info.size} bytes")
             if info.isfile():

@@ -20,6 +20,7 @@ from convnextpose_check.evaluation import Evaluation, Network, Predictor
 from convnextpose_check.geometry import Array
 from convnextpose_check.human36m import Dataset, Sample
 from convnextpose_check.metrics import joint_errors_mm
+from convnextpose_check.network_failures import told_as_failure
 from convnextpose_check.tally import Tally
 from convnextpose_check.variants import Protocol
 
@@ -95,7 +96,7 @@ def run_pass(
     plan: Plan,
     workers: int,
     on_progress: Callable[[int], None] = lambda _count: None,
-    on_pause: Callable[[], None] = lambda: None,
+    on_pause: Callable[[], object] = lambda: None,
 ) -> dict[str, ConvNeXtPoseCheckError]:
     """Show the plan's images to all networks, each decoded and cropped once, for their tallies.
 
@@ -105,8 +106,9 @@ def run_pass(
     then that the tallies may be kept.
 
     A network fails alone and is asked no more; which did is returned: ``not-finite`` if it answers
-    with NaN, ``out-of-memory`` if one image is too many. An image that cannot be read or decoded,
-    or has not its annotated size, is named in the tallies.
+    with NaN, ``out-of-memory`` if one image is too many, ``network-failed`` if it raises anything
+    else. An image that cannot be read or decoded, or has not its annotated size, is named in the
+    tallies. Raises ``device-failed`` where the device fails outside of the networks.
     """
     use_two_threads()
     failures: dict[str, ConvNeXtPoseCheckError] = {}
@@ -118,7 +120,7 @@ def run_pass(
         try:
             return work()
         except ConvNeXtPoseCheckError as error:
-            failures[name] = error
+            failures[name] = error.with_traceback(None)  # whose frames would hold the batch
             return None
 
     def collect(batch: _Batch, answers: Mapping[str, _Answer]) -> None:
@@ -170,9 +172,10 @@ class _Batch:
         if not usable:
             return cls(place, taken, usable, None, time.perf_counter() - begun)
         pixels = torch.from_numpy(np.stack(pixels_rgb))
-        if device.type == "cuda":
-            pixels = pixels.pin_memory()  # only from there is it copied while the host goes on
-        shown = to_input(pixels.to(device, non_blocking=True))
+        with told_as_failure(f"the device {device}", "device-failed"):
+            if device.type == "cuda":
+                pixels = pixels.pin_memory()  # only from there is it copied while the host goes on
+            shown = to_input(pixels.to(device, non_blocking=True))
         return cls(place, taken, usable, shown, time.perf_counter() - begun)
 
 
@@ -229,7 +232,8 @@ class Contestant:
             cells_xyz = _finite(answer.cells_xyz, samples[0])
             tally.cells_xyz[numbers] = cells_xyz
             tally.errors_mm[numbers] = self._errors_mm(cells_xyz, samples, protocol)
-            tally.seconds += ended.since(begun)
+            with told_as_failure("the network"):
+                tally.seconds += ended.since(begun)
             if answer.exact_xyz is not None:
                 exact_xyz = _finite(answer.exact_xyz, samples[0])
                 errors_mm = self._errors_mm(exact_xyz, samples, protocol)
@@ -248,7 +252,8 @@ class Contestant:
 
 
 def _finite(cells_xyz: Tensor, sample: Sample) -> Array:
-    answer: Array = cells_xyz.cpu().numpy()
+    with told_as_failure("the network"):  # what went wrong on a GPU is first heard of here
+        answer: Array = cells_xyz.cpu().numpy()
     if not np.isfinite(answer).all():
         raise ConvNeXtPoseCheckError(
             "not-finite",

@@ -109,8 +109,12 @@ def _protocol(text: str) -> int:
     return int(_one_of("1", "2")(text))
 
 
-def _gate(text: str) -> int:
-    return int(_one_of(*(f"{mm}mm" for mm in TOLERANCES_MM))(text).removesuffix("mm"))
+GATES = {**{f"{mm}mm": mm for mm in TOLERANCES_MM}, "none": None}
+"""The tolerance that fails a run, by the word that asks for it."""
+
+
+def _gate(text: str) -> int | None:
+    return GATES[_one_of(*GATES)(text)]
 
 
 _ON_KAGGLE = KAGGLE_INPUT if KAGGLE_INPUT.is_dir() else None
@@ -210,11 +214,11 @@ OPTIONS = (
     ),
     Option(
         "gate",
-        "the tolerance that fails the run when it is not reached",
+        "the tolerance that fails the run when it is not reached; none: measure, give no verdict",
         _gate,
         5,
         shown_default="5mm",
-        metavar="|".join(f"{mm}mm" for mm in TOLERANCES_MM),
+        metavar="|".join(GATES),
     ),
     Option(
         "results-dir",

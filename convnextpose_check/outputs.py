@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from convnextpose_check.files import cannot_write
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files import cannot_write, lock_file, remove_left_over
 
 REPORT_FILE = Path("report.html")
 LOG_FOLDER = Path("log")
@@ -14,6 +16,7 @@ RESULT_FOLDER = Path("result")
 DUMP_FOLDER = Path("model_dump")
 KEPT_FOLDER = RESULT_FOLDER / "evaluations"
 """Finished evaluations, for --resume."""
+LOCK_FILE = ".lock"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,27 @@ class Outputs:
 
     def _named(self, path: Path) -> Path:
         return path.with_name(f"{path.stem}{self.infix}{path.suffix}")
+
+
+def hold_folder(folder: Path) -> BinaryIO:
+    """Take the folder for this run alone, until the returned file is closed or the process ends.
+
+    What a killed run had only begun is removed, in the folders that a run writes and in no other.
+    Raises ``ConvNeXtPoseCheckError``: ``in-use`` where another run has it, ``cannot-write``.
+    """
+    lock = lock_file(folder / LOCK_FILE)
+    if lock is None:
+        raise ConvNeXtPoseCheckError(
+            "in-use",
+            f"another run is writing its results to {folder}",
+            "Wait for its end or name another folder with --results-dir",
+        )
+    below = (RESULT_FOLDER, KEPT_FOLDER, LOG_FOLDER, DUMP_FOLDER)
+    for written in (folder, *(folder / name for name in below)):
+        remove_left_over(written)
+    for twice in (folder / DUMP_FOLDER).glob("*_????????"):  # other snapshots of one epoch
+        remove_left_over(twice)
+    return lock
 
 
 def set_aside_earlier(results_dir: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TextIO
 
+from convnextpose_check.fingerprints import read_fingerprints
 from convnextpose_check.human36m import read_facts
 from convnextpose_check.miniature.reference import REFERENCE
 from convnextpose_check.ranks import Ranks
@@ -13,10 +15,14 @@ from convnextpose_check.variants import Figure, read_catalogue
 
 
 def published_subject(
-    settings: Settings, progress_stream: TextIO | None = None, ranks: Ranks | None = None
+    settings: Settings,
+    progress_stream: TextIO | None = None,
+    ranks: Ranks | None = None,
+    fixtures: Path | None = None,
 ) -> Subject:
     """The user's own files, held against the figures that the settings name.
 
+    ``fixtures`` is the folder with what is known of the published bits.
     Raises ``ConvNeXtPoseCheckError`` where those cannot be read or lack a chosen variant.
     """
     catalogue = read_catalogue(settings.variants_file)
@@ -30,5 +36,5 @@ def published_subject(
     sources = Sources(settings.h36m_root, settings.checkpoints)
     return Subject(
         "published", settings, catalogue, read_facts(), lambda: sources, reference,
-        progress_stream, ranks,
+        progress_stream, ranks, read_fingerprints(fixtures, catalogue) if fixtures else {},
     )  # fmt: skip

@@ -9,6 +9,8 @@ gone, for which NCCL needs its time-out.
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,6 +42,7 @@ class Ranks:
         self.count = count
         self.local_rank = local_rank
         self._is_joined = False
+        self._store: Any = None
 
     @classmethod
     def of_environment(cls, environment: Mapping[str, str] = os.environ) -> Ranks:
@@ -59,15 +62,37 @@ class Ranks:
         return f"cuda:{self.local_rank}" if name == "cuda" and self.local_rank > 0 else name
 
     def join(self) -> None:
-        """Wait for the other processes, if there are any."""
+        """Wait for the other processes, if there are any.
+
+        One that only helps has nothing to put in order: from here on Ctrl-C ends it at once, also
+        where it waits outside Python, which hears of no signal there.
+        """
         if self.count > 1:
             import torch.distributed
+            from torch.distributed.rendezvous import rendezvous
 
+            earlier = signal.signal(signal.SIGINT, signal.SIG_DFL)
             try:
-                torch.distributed.init_process_group("gloo", timeout=TIMEOUT)
+                place = rendezvous("env://", timeout=TIMEOUT)
+                self._store, rank, count = next(place)
+                self._store.set_timeout(TIMEOUT)
+                torch.distributed.init_process_group(
+                    "gloo", store=self._store, rank=rank, world_size=count, timeout=TIMEOUT
+                )
             except (RuntimeError, ValueError):
                 raise self._lost() from None
+            finally:
+                if not self.helps:
+                    signal.signal(signal.SIGINT, earlier)
             self._is_joined = True
+
+    def hear_of_leader(self) -> None:
+        """Raise ``rank-lost`` where rank 0 is gone, for whom it is no use to work on."""
+        if self._is_joined and self.helps:
+            try:
+                self._store.check(["any"])
+            except RuntimeError:
+                raise self._lost() from None
 
     def order(self, order: Order | None) -> None:
         """Tell the others what to measure, or with None that there is no more."""
@@ -125,16 +150,33 @@ class Ranks:
         self.leave()
 
     def _together(self, work: Any) -> None:
-        """Run a collective; one that fails leaves the processes out of step, so all is over."""
+        """Run a collective; one that fails leaves the processes out of step, so all is over.
+
+        It waits in a thread of its own, so that this one hears of signals meanwhile.
+        """
         import torch.distributed
 
-        if self._is_joined:
+        failures: list[Exception] = []
+
+        def wait() -> None:
             try:
                 work(torch.distributed)
-            except (RuntimeError, ValueError):  # torch has several kinds of the former
-                self._is_joined = False
-            else:
+            except Exception as error:  # noqa: BLE001 - it is raised below
+                failures.append(error)
+
+        if self._is_joined:
+            waiting = threading.Thread(target=wait, daemon=True)
+            try:
+                waiting.start()
+                waiting.join()
+            except BaseException:
+                self._is_joined = False  # and never left, which would wait as well
+                raise
+            if not failures:
                 return
+            self._is_joined = False
+            if not isinstance(failures[0], (RuntimeError, ValueError)):  # torch has several kinds
+                raise failures[0]
         raise self._lost()
 
     def _lost(self) -> ConvNeXtPoseCheckError:

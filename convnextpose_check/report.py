@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from convnextpose_check.results import Results, VariantResult
 
@@ -11,6 +12,39 @@ NOTHING_EVALUATED = "Nothing was evaluated, so there is no verdict."
 
 def verdict_sentence(results: Results) -> str:
     """The run's verdict. A sentence about the miniature never speaks of the published models."""
+    sentence = _finding(results)
+    if results.variants and (problems := len(results.failed) + len(results.left_out)):
+        sentence += f" But the run did not pass: {problems} checks failed or were left out."
+    return sentence
+
+
+def is_reproduced(results: Results) -> bool:
+    """Whether every variant asked for was measured whole and is within the gate."""
+    gate_mm, variants = results.gate_mm, results.variants
+    return (
+        gate_mm is not None
+        and results.complete
+        and len(variants) > 0
+        and set(results.expected_variants) <= variants.keys()
+        and all(
+            record.is_judged
+            and record.difference_mm is not None
+            and abs(record.difference_mm) < gate_mm
+            for record in variants.values()
+        )
+    )
+
+
+def verdict_class(results: Results) -> Literal["good", "bad", "none"]:
+    """How the verdict is coloured: ``none`` where the run was asked for none."""
+    if results.failed or results.left_out:
+        return "bad"
+    if results.gate_mm is None:
+        return "none"
+    return "good" if is_reproduced(results) else "bad"
+
+
+def _finding(results: Results) -> str:
     variants = results.variants
     if not variants:
         return NOTHING_EVALUATED
@@ -21,6 +55,16 @@ def verdict_sentence(results: Results) -> str:
             f"Not judged: subset, {results.samples:,} of {results.expected_samples:,} samples are"
             " no reproduction."
         )
+    if results.gate_mm is None:
+        return f"No verdict on {', '.join(variants)}: none was asked for (--gate none)."
+    if is_reproduced(results):
+        if results.subject == "miniature":
+            return (
+                f"The suite works here: {', '.join(variants)} of the miniature have their recorded"
+                " errors. No published model was judged."
+            )
+        figures = "the paper" if are_the_papers(variants.values()) else "their figures"
+        return f"Reproduced: {', '.join(variants)} are within {results.gate_mm} mm of {figures}."
     unjudged = [name for name, record in variants.items() if not record.is_judged]
     beyond = [
         name
@@ -28,23 +72,9 @@ def verdict_sentence(results: Results) -> str:
         if record.is_judged and not abs(record.difference_mm or 0.0) < results.gate_mm
     ]
     if beyond:
-        sentence = f"Not reproduced: {', '.join(beyond)} differ by {results.gate_mm} mm or more."
-    elif unjudged:
-        reason = variants[unjudged[0]].verdict.removeprefix("not judged: ")
-        sentence = f"No verdict on {', '.join(unjudged)}: {reason}."
-    elif results.subject == "published":
-        figures = "the paper" if are_the_papers(variants.values()) else "their figures"
-        sentence = (
-            f"Reproduced: {', '.join(variants)} are within {results.gate_mm} mm of {figures}."
-        )
-    else:
-        sentence = (
-            f"The suite works here: {', '.join(variants)} of the miniature have their recorded"
-            " errors. No published model was judged."
-        )
-    if problems := len(results.failed) + len(results.left_out):
-        sentence += f" But the run did not pass: {problems} checks failed or were left out."
-    return sentence
+        return f"Not reproduced: {', '.join(beyond)} differ by {results.gate_mm} mm or more."
+    reason = variants[unjudged[0]].verdict.removeprefix("not judged: ")
+    return f"No verdict on {', '.join(unjudged)}: {reason}."
 
 
 def are_the_papers(records: Iterable[VariantResult]) -> bool:
@@ -58,7 +88,7 @@ def uncertain(results: Results) -> list[str]:
     None of the miniature's: what was recorded of it holds for these very samples.
     """
     names: list[str] = []
-    if results.subject == "miniature":
+    if results.subject == "miniature" or results.gate_mm is None:
         return names
     for name, record in results.variants.items():
         if record.is_judged and record.interval_mm and record.reference_mm is not None:

@@ -69,6 +69,26 @@ class Example(_Record, frozen=True):
     crop_jpeg: str | None
 
 
+class ProvenanceRecord(_Record, frozen=True):
+    """What a checkpoint tells of its origin.
+
+    ``epoch`` and ``story`` are sentences, ``iterations`` those of one epoch, None where the
+    counters contradict each other. ``tensors`` and ``copy`` hold the file against the published
+    bits, empty where none are known.
+    """
+
+    epoch: str
+    story: str
+    iterations: Count | None
+    tensors: str
+    copy: str
+
+    @property
+    def told(self) -> str:
+        """All of it in a line."""
+        return "; ".join(filter(None, (self.epoch, self.story, self.tensors, self.copy)))
+
+
 class VariantResult(_Record, frozen=True, kw_only=True):
     """One variant, judged.
 
@@ -77,7 +97,9 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     ``unreadable`` counts the images that could not be used, by reason. ``seconds`` the network
     itself took; ``reading_seconds`` went by waiting for images, for all variants that were shown
     them together. Another precision than fp32 gave an error larger by ``moved_mm`` over
-    ``compared_samples``.
+    ``compared_samples``. ``without_displaced_mm`` is the error without the samples that the data
+    set's ``displaced`` counts. ``repeated_images`` are files that equal an earlier one of the same
+    take and camera, each with that one.
     """
 
     file: str
@@ -109,7 +131,10 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     images_per_second: Finite
     moved_mm: Finite | None = None
     compared_samples: Count = 0
+    without_displaced_mm: Finite | None = None
+    repeated_images: tuple[tuple[str, str], ...] = ()
     batch_size: Count
+    provenance: ProvenanceRecord | None = None
     examples: tuple[Example, ...]
 
     @property
@@ -130,13 +155,31 @@ class VariantResult(_Record, frozen=True, kw_only=True):
         return not self.verdict.startswith("not judged")
 
 
+class DisplacedRecord(_Record, frozen=True):
+    """Samples known to be annotated beside their pictures, counted by take, and who says so."""
+
+    takes: dict[str, Count]
+    source: str
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return sum(self.takes.values())
+
+
 class DatasetRecord(_Record, frozen=True):
-    """The data a run read; ``excluded`` counts the test images it could not use, by reason."""
+    """The data a run read; ``excluded`` counts the test images it could not use, by reason.
+
+    ``boxes`` says where boxes and root depths are from, file and all. ``displaced`` is None where
+    no sample is known to be.
+    """
 
     root: str
     digest: str
     excluded: dict[str, Count]
     limited: bool
+    boxes: str = ""
+    displaced: DisplacedRecord | None = None
 
 
 class Deviation(_Record, frozen=True):
@@ -165,7 +208,7 @@ class Results(_Record, frozen=True, kw_only=True):
     """A run's results about one subject.
 
     ``finished`` is false in what is written while the run goes on; ``left_out`` says why a run in
-    which nothing failed did not pass all the same.
+    which nothing failed did not pass all the same. ``gate_mm`` is None for ``--gate none``.
     """
 
     schema_version: Literal[2] = 2
@@ -181,7 +224,7 @@ class Results(_Record, frozen=True, kw_only=True):
     expected_samples: Count
     expected_variants: tuple[Name, ...]
     complete: bool
-    gate_mm: Count
+    gate_mm: Count | None
     environment: dict[str, str]
     settings: tuple[str, ...]
     dataset: DatasetRecord
@@ -194,6 +237,11 @@ class Results(_Record, frozen=True, kw_only=True):
     def metric(self) -> str:
         """What the error is called."""
         return METRIC_TITLES[self.protocol]
+
+    @property
+    def gate(self) -> str:
+        """The tolerance that fails the run, as it is spoken of."""
+        return "none was asked for" if self.gate_mm is None else f"{self.gate_mm} mm"
 
     @property
     def failed(self) -> tuple[CheckRecord, ...]:

@@ -1,7 +1,8 @@
-"""Keep finished evaluations, so that a run that was cut short need not begin again.
+"""Keep what was measured, so that a run that was cut short need not begin again.
 
-An evaluation is kept under a key of everything that it depends on: a checkpoint, image or setting
-that changed gives another key, and what was kept is then not taken for it.
+It is kept under a key of everything that it depends on: a checkpoint, image, setting or line of
+this package that changed gives another key, and what was kept is then not taken for it. Kept are
+measurements alone. Whether they are complete, and of which samples, is asked of the data set.
 """
 
 from __future__ import annotations
@@ -9,25 +10,25 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 import convnextpose_check
 from convnextpose_check.environment import opencv_version, package_version
-from convnextpose_check.evaluation import Evaluation
 from convnextpose_check.files import written_whole
 from convnextpose_check.geometry import Array
-from convnextpose_check.human36m import Dataset, Exclusion
+from convnextpose_check.human36m import Dataset
 from convnextpose_check.tally import Tally
 
-T = TypeVar("T")
+PACKAGE = Path(convnextpose_check.__file__).parent
+SHAPING_SUFFIXES = {".py", ".json"}
+PACKAGES = ("torch", "numpy", "onnxruntime")
 
 
 def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
-    """A sha256 over checkpoint, annotations, image files, settings and versions.
+    """A sha256 over checkpoint, annotations, image files, settings, versions and this package.
 
     Image files count by path, size and time of change: reading them again is what resuming saves.
     """
@@ -35,14 +36,9 @@ def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str,
     parts = {
         "checkpoint": checkpoint_sha256,
         "dataset": [dataset.digest, dataset.protocol, dataset.boxes],
-        "complete": dataset.is_complete(),
         "settings": settings,
-        "versions": [
-            convnextpose_check.__version__,
-            package_version("torch"),
-            package_version("numpy"),
-            opencv_version(),
-        ],
+        "versions": [*map(package_version, PACKAGES), opencv_version()],
+        "sources": sources_digest(PACKAGE),
     }
     digest.update(json.dumps(parts, sort_keys=True).encode())
     for sample in dataset.samples:
@@ -54,55 +50,30 @@ def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str,
     return digest.hexdigest()
 
 
-def keep_evaluation(evaluation: Evaluation, key: str, path: Path) -> None:
-    """Write the evaluation under its key, whole or not at all."""
-    about = {
-        "key": key,
-        "protocol": evaluation.protocol,
-        "complete": evaluation.complete,
-        "images_sha256": evaluation.images_sha256,
-        "seconds": evaluation.seconds,
-        "batch_size": evaluation.batch_size,
-        "reading_seconds": evaluation.reading_seconds,
-        "precision": evaluation.precision,
-        "moved_mm": evaluation.moved_mm,
-        "compared": evaluation.compared,
-        "alike": evaluation.alike,
-        "unreadable": [[e.image_id, e.file_name, e.reason] for e in evaluation.unreadable],
-    }
-    _write(
-        path,
-        about,
-        errors_mm=evaluation.errors_mm,
-        cells_xyz=evaluation.cells_xyz,
-        image_ids=np.array(evaluation.image_ids),
-        file_names=np.array(evaluation.file_names),
-        actions=np.array(evaluation.actions),
-    )
+def sources_digest(package: Path) -> str:
+    """A sha256 over all code and figures of a package, with their names.
+
+    All of it, since what shapes the numbers cannot be told from what does not without an error.
+    """
+    digest = hashlib.sha256()
+    files = (path for path in package.rglob("*") if path.suffix in SHAPING_SUFFIXES)
+    for path in sorted(files):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
-def kept_evaluation(key: str, path: Path) -> Evaluation | None:
-    """The evaluation kept under this key, None if there is none or it is not readable."""
+def keep_tally(tally: Tally, dataset: Dataset, key: str, path: Path) -> int:
+    """Write what was measured under its key, whole or not at all; returns how many samples stand.
 
-    def rebuilt(about: dict[str, Any], arrays: Mapping[str, Array]) -> Evaluation:
-        unreadable = tuple(Exclusion(*entry) for entry in about.pop("unreadable"))
-        alike = tuple((copy, first) for copy, first in about.pop("alike"))
-        return Evaluation(
-            errors_mm=arrays["errors_mm"],
-            cells_xyz=arrays["cells_xyz"],
-            image_ids=tuple(map(int, arrays["image_ids"])),
-            file_names=tuple(map(str, arrays["file_names"])),
-            actions=tuple(map(str, arrays["actions"])),
-            unreadable=unreadable,
-            alike=alike,
-            **about,
-        )
-
-    return _kept(key, path, rebuilt)
-
-
-def keep_tally(tally: Tally, key: str, path: Path) -> None:
-    """Write an evaluation that is not finished, under the key that it will have."""
+    Where the file has more under the same key, from a run before this one, it is left as it is.
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    """
+    samples = int(tally.done.sum())
+    earlier = kept_tally(key, dataset, path)
+    if earlier is not None and earlier.done.sum() > samples:
+        return int(earlier.done.sum())
     about = {
         "key": key,
         "batch_size": tally.batch_size,
@@ -110,37 +81,51 @@ def keep_tally(tally: Tally, key: str, path: Path) -> None:
         "seconds": tally.seconds,
         "reading_seconds": tally.reading_seconds,
     }
-    _write(path, about, **{name: getattr(tally, name) for name in _TALLY_ARRAYS})
+    arrays: dict[str, Any] = {name: getattr(tally, name) for name in _ARRAYS}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays, image_ids=_ids(dataset), about=np.array(json.dumps(about)))
+    with written_whole(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+    return samples
 
 
-def kept_tally(key: str, path: Path) -> Tally | None:
-    """The unfinished evaluation that was kept under this key, None if there is none."""
-
-    def rebuilt(about: dict[str, Any], arrays: Mapping[str, Array]) -> Tally:
-        problems = {int(number): text for number, text in about.pop("problems").items()}
-        parts: dict[str, Any] = {name: arrays[name] for name in _TALLY_ARRAYS}
-        return Tally(**parts, **about, problems=problems)
-
-    return _kept(key, path, rebuilt)
-
-
-_TALLY_ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm", "exact_mm")
-
-
-def _kept(
-    key: str, path: Path, rebuilt: Callable[[dict[str, Any], Mapping[str, Array]], T]
-) -> T | None:
-    """What was kept under this key, None if there is none or it is not readable."""
+def kept_tally(key: str, dataset: Dataset, path: Path) -> Tally | None:
+    """What was measured of this data set under this key, None if there is nothing of use."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
-            return rebuilt(about, arrays) if about.pop("key") == key else None
+            if about.pop("key") != key or not np.array_equal(arrays["image_ids"], _ids(dataset)):
+                return None
+            problems = {int(number): str(text) for number, text in about.pop("problems").items()}
+            parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+            tally = Tally(**parts, **about, problems=problems)
+            return tally if _is_sound(tally, len(dataset.samples)) else None
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is measured again
         return None
 
 
-def _write(path: Path, about: Mapping[str, object], **arrays: Array) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays, about=np.array(json.dumps(about)))  # type: ignore[arg-type]  # its own flag is a keyword too
-    with written_whole(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+_ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm", "exact_mm")
+
+
+def _ids(dataset: Dataset) -> Array:
+    return np.array([sample.image_id for sample in dataset.samples], dtype=np.int64)
+
+
+def _is_sound(tally: Tally, samples: int) -> bool:
+    """Whether a tally is one of so many samples, and could have been measured."""
+    empty = Tally.empty(samples, 1)
+    for name in _ARRAYS:
+        array, expected = getattr(tally, name), getattr(empty, name)
+        if (array.shape, array.dtype) != (expected.shape, expected.dtype):
+            return False
+    if not all(0 <= number < samples and tally.done[number] for number in tally.problems):
+        return False
+    used = tally.done.copy()
+    used[list(tally.problems)] = False
+    return (
+        bool(np.isfinite(tally.cells_xyz[used]).all())
+        and bool(np.isfinite(tally.errors_mm[used]).all())
+        and tally.batch_size >= 1
+        and 0 <= tally.seconds < np.inf
+        and 0 <= tally.reading_seconds < np.inf
+    )

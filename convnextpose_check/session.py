@@ -12,6 +12,7 @@ from convnextpose_check.benchmark import Benchmark
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.gate import Gate
 from convnextpose_check.ranks import Ranks
+from convnextpose_check.report import is_reproduced, verdict_sentence
 from convnextpose_check.results import CheckRecord, Results
 from convnextpose_check.settings import Settings
 from convnextpose_check.subjects import SubjectName
@@ -46,10 +47,23 @@ class Session:
         """What was evaluated, if anything was."""
         return [b.results for b in self.benchmarks.values() if b.results is not None]
 
+    def objection(self) -> str | None:
+        """What stands against calling the published models reproduced, None where nothing does.
+
+        Without a gate they need not be: that they were measured is enough.
+        """
+        results = self.benchmarks["published"].results
+        if results is None:
+            return "no published model was evaluated"
+        if self.settings.gate is None or is_reproduced(results):
+            return None
+        return f"the published models are not reproduced: {verdict_sentence(results)}"
+
     def finish(self) -> None:
         """Write the results of each subject with what became of its checks, and their pages."""
         from convnextpose_check.pages import write_pages
 
+        found = list(self.problems)
         for name, benchmark in self.benchmarks.items():
             if benchmark.results is None:
                 continue
@@ -57,7 +71,8 @@ class Session:
             if baseline is not None and baseline.results.subject != name:
                 baseline = None
             try:
-                left_out = benchmark.finish(self.checks[name].values(), self.problems, baseline)
+                own = [text for text in found if _subject_of(text) in (name, None)]
+                left_out = benchmark.finish(self.checks[name].values(), own, baseline)
                 self.problems += [text for text in left_out if text not in self.problems]
                 write_pages(benchmark.results, benchmark.outputs)
             except ConvNeXtPoseCheckError as error:
@@ -81,6 +96,13 @@ class Session:
         """The variants of a subject that the settings choose."""
         asked = self.benchmarks[subject].subject
         return [asked.catalogue[name] for name in asked.chosen]
+
+
+def _subject_of(problem: str) -> SubjectName | None:
+    """The subject that a problem is about, None for one of the whole run."""
+    if "[miniature" in problem:
+        return "miniature"
+    return "published" if "published" in problem else None
 
 
 SESSION = pytest.StashKey[Session]()

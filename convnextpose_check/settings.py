@@ -33,7 +33,7 @@ class Settings:
     precision: Precision
     batch_size: int | None
     workers: int
-    gate: int
+    gate: int | None
     results_dir: Path
     limit: int | None
     resume: bool
@@ -94,6 +94,8 @@ def read_settings(
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value)

@@ -11,7 +11,8 @@ import io
 from pathlib import Path
 from typing import Any
 
-from convnextpose_check.checkpoint import Checkpoint
+from convnextpose_check.checkpoint import Checkpoint, load_content
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files import link_or_copy, written_whole
 from convnextpose_check.keymap import to_modern, with_prefix
 from convnextpose_check.outputs import DUMP_FOLDER
@@ -50,9 +51,8 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
 
 def _source_of(path: Path) -> Any:
     """The sha256 of the file that an existing snapshot was made from, None if it does not say."""
-    import torch
-
     try:
-        return torch.load(path, map_location="cpu", weights_only=True).get("source_sha256")
-    except Exception:  # noqa: BLE001 - whatever it is, it is not ours to overwrite
+        content, _ = load_content(path)
+    except ConvNeXtPoseCheckError:  # whatever it is, it is not ours to overwrite
         return None
+    return content.get("source_sha256") if type(content) is dict else None

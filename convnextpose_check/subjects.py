@@ -7,21 +7,27 @@ evaluation that fails do not repeat it.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import msgspec
 
 from convnextpose_check.checkpoint import Checkpoint, StateDict
 from convnextpose_check.checks import check_holds_variant
-from convnextpose_check.devices import check_precision, use_exact_float32, working_device
+from convnextpose_check.devices import (
+    check_precision,
+    device_title,
+    use_exact_float32,
+    working_device,
+)
 from convnextpose_check.discovery import GIVE_CHECKPOINTS, CheckpointFiles
 from convnextpose_check.download import Downloads, fetch_missing, folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import Evaluation, Network
+from convnextpose_check.fingerprints import Fingerprint
 from convnextpose_check.foreign import (
     ForeignNetwork,
     bad_network,
@@ -37,7 +43,8 @@ from convnextpose_check.human36m import Dataset, DatasetFacts, load_dataset
 from convnextpose_check.joint_evaluation import Candidate, JointEvaluation, Outcomes
 from convnextpose_check.layout import GIVE_ROOT, Layout, annotation_names, survey
 from convnextpose_check.models import build_network, modern_state
-from convnextpose_check.once import once
+from convnextpose_check.network_failures import told_as_failure
+from convnextpose_check.once import Failed, once
 from convnextpose_check.outputs import KEPT_FOLDER
 from convnextpose_check.progress import progress_bar
 from convnextpose_check.ranks import Answers, Order, Ranks
@@ -46,6 +53,7 @@ from convnextpose_check.settings import Settings
 from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Catalogue, Figure
 from convnextpose_check.verdicts import Judgement, judge
+from convnextpose_check.wording import printable
 
 if TYPE_CHECKING:
     import torch
@@ -70,6 +78,7 @@ class Subject:
     ``find_sources`` is called when a file is first needed, ``reference`` gives the figure that a
     variant's error is held against. ``wanted`` are the variants to evaluate in one pass. Without
     ``remembers_hashes`` files are compared with what is remembered, and nothing is written.
+    ``fingerprints`` is what is known of the bits of each variant's file.
     """
 
     def __init__(
@@ -82,7 +91,9 @@ class Subject:
         reference: Callable[[str], Figure | None],
         progress_stream: TextIO | None = None,
         ranks: Ranks | None = None,
+        fingerprints: Mapping[str, Fingerprint] = MappingProxyType({}),
     ) -> None:
+        self.fingerprints = fingerprints
         self.name = name
         self.settings = settings
         self.catalogue = catalogue
@@ -92,7 +103,7 @@ class Subject:
         self._progress_stream = progress_stream
         self._ranks = ranks or Ranks()
         self.outcomes: dict[tuple[str, ...], Any] = {}
-        self._evaluations: Outcomes = {}
+        self._evaluations: dict[str, Evaluation | Failed] = {}
         self.wanted: tuple[str, ...] = ()
         self.remembers_hashes = True
 
@@ -228,11 +239,18 @@ class Subject:
         if variant not in self._evaluations:
             together = dict.fromkeys([*self.wanted, variant])
             new = [name for name in together if name not in self._evaluations]
-            self._evaluations |= self._evaluated(new)
-        outcome = self._evaluations[variant]
-        if isinstance(outcome, ConvNeXtPoseCheckError):
-            raise outcome.with_traceback(None)
-        return outcome
+            try:
+                outcomes: Mapping[str, Evaluation | Exception] = self._evaluated(new)
+            except Exception as error:  # noqa: BLE001 - no bug is worth an hour for each test
+                outcomes = dict.fromkeys(new, error)
+            self._evaluations |= {
+                name: Failed(outcome) if isinstance(outcome, Exception) else outcome
+                for name, outcome in outcomes.items()
+            }
+        evaluation = self._evaluations[variant]
+        if isinstance(evaluation, Failed):
+            raise evaluation.again()
+        return evaluation
 
     def _evaluated(self, variants: Sequence[str]) -> Outcomes:
         """Evaluations of the variants; one that cannot be loaded fails alone."""
@@ -284,38 +302,36 @@ class Subject:
 
         from convnextpose_check.fast_network import FastConvNeXtPose
 
-        dataset, device = self.dataset(), self.device()
-        settings = {
-            "flip": self.settings.flip,
-            "device": str(device),
-            "network": msgspec.to_builtins(self.catalogue[variant].architecture),
-            "precision": self.settings.precision,
-            "foreign": self._foreign_digest(variant),
-        }
-        network = exact = self.judged_network(variant)
-        if self.settings.precision == "fp16":
-            if self.settings.network is not None:
-                raise bad_network(self.settings.network, "it cannot be judged in fp16")
-            network = FastConvNeXtPose(self.network(variant), torch.half)
+        if self.settings.precision == "fp16" and self.settings.network is not None:
+            raise bad_network(self.settings.network, "it cannot be judged in fp16")
+        with told_as_failure("building the network"):  # then this variant fails alone
+            network = exact = self.judged_network(variant)
+            if self.settings.precision == "fp16":
+                network = FastConvNeXtPose(self.network(variant), torch.half)
         return Candidate(
             network,
             None if self.settings.precision == "fp32" else exact,
-            evaluation_key(self.checkpoint(variant).sha256, dataset, settings),
+            self._key(variant),
             self.settings.results_dir / KEPT_FOLDER / f"{self.name}_{variant}.npz",
         )
 
-    def _foreign_digest(self, variant: str) -> str | None:
-        """What tells a network of ``--network`` from any other; code is never the same twice."""
-        specification = self.settings.network
-        if specification is None:
+    def _key(self, variant: str) -> str | None:
+        """What the evaluation is kept under; None for a network of code, never twice the same."""
+        foreign = self.settings.network
+        if foreign is not None and not is_exported(foreign):
             return None
-        if is_exported(specification):
-            return exported_digest(specification, variant)
-        return uuid.uuid4().hex
+        settings = {
+            "flip": self.settings.flip,
+            "device": device_title(self.device()),
+            "network": msgspec.to_builtins(self.catalogue[variant].architecture),
+            "precision": self.settings.precision,
+            "exported": foreign and exported_digest(foreign, variant),
+        }
+        return evaluation_key(self.checkpoint(variant).sha256, self.dataset(), settings)
 
     def _say(self, text: str) -> None:
         if self._progress_stream is not None:
-            self._progress_stream.write(f"\n{text}\n")
+            self._progress_stream.write(f"\n{printable(text)}\n")
 
     def judgement(self, variant: str) -> Judgement:
         """The variant's error held against its reference."""

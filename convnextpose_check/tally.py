@@ -56,10 +56,10 @@ class Tally:
 
     def read(self, number: int, crop: Crop) -> None:
         """The sample's file was read, and is of use or not."""
-        self.done[number] = True
         self.sha256[number] = np.frombuffer(bytes.fromhex(crop.sha256), np.uint8)
         if crop.problem is not None:
             self.problems[number] = crop.problem
+        self.done[number] = True  # last, for the run may be interrupted anywhere
 
     def add(self, other: Tally) -> None:
         """Take over what another process measured of other samples.

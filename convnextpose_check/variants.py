@@ -23,6 +23,7 @@ Size = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.+-]{0,31}\Z")]
 """A variant's name: it becomes part of file names and test ids."""
 
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[^./\\\0][^/\\\0]*\Z")]
 """The name of a file in a folder, which leads nowhere else."""
@@ -78,19 +79,60 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.mpjpe_mm if protocol == 2 else self.pa_mpjpe_mm
 
 
-class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known of the variant's file.
+class WholeFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole number that is known or claimed, and by whom; claims may contradict each other.
 
-    ``drive_id`` is its id on Google Drive, ``folder`` the top folder inside the archive, ``bytes``
-    the size to expect, give or take half a percent.
+    ``information_only`` holds the reason why it is shown and never decides.
+    """
+
+    value: Count | Annotated[tuple[Count, ...], msgspec.Meta(min_length=2)]
+    source: str
+    information_only: str | None = None
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """All that is claimed."""
+        return self.value if isinstance(self.value, tuple) else (self.value,)
+
+    @property
+    def decides(self) -> bool:
+        """Whether a file that says otherwise is another file."""
+        return self.information_only is None
+
+    def __str__(self) -> str:
+        """Such as ``68`` or ``67 or 68, claimed``."""
+        return " or ".join(map(str, self.values)) + ("" if self.decides else ", claimed")
+
+
+class KnownName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A name, and how it is known."""
+
+    value: FileName
+    source: str
+
+
+class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is known of the variant's file; whatever nobody knows is None.
+
+    ``epoch`` counts from 0; a plain number is the word of a file of one's own, and decides.
+    ``iterations`` are those of one epoch. ``drive_id`` is the file's id on Google Drive, ``folder``
+    the top folder inside the archive, ``bytes`` the size to expect, give or take half a percent.
     """
 
     file_name: FileName
-    epoch: Annotated[int, msgspec.Meta(ge=0)]
     head_keys: Literal["modern", "legacy"]
+    epoch: WholeFigure | Count | None = None
+    iterations: WholeFigure | None = None
     drive_id: DriveId | None = None
-    folder: str = "archive"
+    folder: KnownName | None = None
     bytes: int | None = None
+
+    @property
+    def known_epoch(self) -> WholeFigure | None:
+        """The epoch with its source."""
+        if isinstance(self.epoch, int):
+            return WholeFigure(self.epoch, "the variants file")
+        return self.epoch
 
 
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,11 +152,15 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All variants of one variants file."""
+    """All variants of one variants file.
+
+    ``sources`` says where the fields are from that have no source of their own, by name.
+    """
 
     about: str
     variants: tuple[Variant, ...]
     drive_folder: DriveId | None = None
+    sources: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:

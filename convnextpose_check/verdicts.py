@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from convnextpose_check.evaluation import Evaluation
@@ -33,6 +34,7 @@ class Judgement:
     reference: Figure | None
     not_judged: str | None
     is_information: bool
+    is_subset: bool = False
 
     @property
     def difference_mm(self) -> float | None:
@@ -45,6 +47,20 @@ class Judgement:
         if self.not_judged or self.difference_mm is None:
             return f"not judged: {self.not_judged}"
         return verdict_word(self.difference_mm)
+
+
+def may_be_missed(judgement: Judgement, tolerance_mm: float, gate_mm: float | None) -> bool:
+    """Whether an error that is not within the tolerance is shown as such and fails no run.
+
+    Under a gate that is a measured miss of a tighter tolerance, and information beside it; without
+    a gate (None) anything that was measured of the whole data set. An error that is no number never
+    is.
+    """
+    if not math.isfinite(judgement.obtained_mm) or judgement.is_subset:
+        return False
+    if gate_mm is None:
+        return True
+    return tolerance_mm < gate_mm and (judgement.not_judged is None or judgement.is_information)
 
 
 def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
@@ -64,4 +80,6 @@ def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
     is_information = (
         evaluation.protocol == 1 if reference is None else reference.information_only is not None
     )
-    return Judgement(evaluation.error_mm, reference, not_judged, is_information)
+    return Judgement(
+        evaluation.error_mm, reference, not_judged, is_information, not evaluation.complete
+    )

@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import argparse
 from shutil import get_terminal_size
-from textwrap import fill
+from textwrap import wrap
 
 from convnextpose_check.commands.arguments import add_settings, settings_of
+from convnextpose_check.commands.telling import tell
 
 TAKEN = (
     "h36m-root", "checkpoints", "variants", "variants-file", "protocol", "bbox", "device",
@@ -41,12 +42,12 @@ def run(options: argparse.Namespace) -> int:
     from convnextpose_check.published import published_subject
 
     settings = settings_of(options)
-    print(f"Human3.6M below  {settings.h36m_root or '(not given)'}")
-    print(f"checkpoints in   {', '.join(map(str, settings.checkpoints)) or '(not given)'}")
-    print(f"results in       {settings.results_dir}")
+    tell(f"Human3.6M below  {settings.h36m_root or '(not given)'}")
+    tell(f"checkpoints in   {', '.join(map(str, settings.checkpoints)) or '(not given)'}")
+    tell(f"results in       {settings.results_dir}")
     for line in settings.lines():
-        print(f"read: {line}")
-    print()
+        tell(f"read: {line}")
+    tell("")
     subject = published_subject(settings)
     subject.remembers_hashes = False
     columns = max(MIN_COLUMNS, min(get_terminal_size((MAX_COLUMNS, 24)).columns, MAX_COLUMNS))
@@ -56,13 +57,13 @@ def run(options: argparse.Namespace) -> int:
     for title, examination in rows:
         finding = examined(examination)
         for line in finding.lines(title, title_columns, columns):
-            print(line, flush=True)
+            tell(line)
         if finding.state == "missing":
             missing = True
             to_mend += [title] if finding.mend else []
     if missing:
-        print()
-        print(fill(f"To mend first: {', '.join(to_mend)}", columns))
+        tell("")
+        tell(*wrap(f"To mend first: {', '.join(to_mend)}", columns))
         return 1
-    print("\nNothing is missing. To judge the models: python -m pytest -m gpu")
+    tell("", "Nothing is missing. To judge the models: python -m pytest -m gpu")
     return 0

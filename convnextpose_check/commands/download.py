@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from convnextpose_check.commands.telling import tell
 from convnextpose_check.variants import PUBLISHED_FILE, read_catalogue
 
 
@@ -54,11 +55,11 @@ def run(options: argparse.Namespace) -> int:
     for name in names:
         if (got := downloads.obtained.get(name)) is not None:
             size = "a folder" if got.bytes is None else f"{got.bytes:,} bytes"
-            print(f"{name}: {'fetched' if got.fetched else 'was there'}, {got.path}, {size}")
-            print(f"    sha256 {got.sha256}, remembered in {got.remembered_in}")
+            tell(f"{name}: {'fetched' if got.fetched else 'was there'}, {got.path}, {size}")
+            tell(f"    sha256 {got.sha256}, remembered in {got.remembered_in}")
             if got.warning:
-                print(f"warning: {got.warning}", file=sys.stderr)
+                tell(f"warning: {got.warning}", file=sys.stderr)
     for error in dict.fromkeys(downloads.failed.values()):
         missing = [name for name, other in downloads.failed.items() if other is error]
-        print(f"{', '.join(missing)}: {error}", file=sys.stderr)
+        tell(f"{', '.join(missing)}: {error}", file=sys.stderr)
     return 2 if downloads.failed else 0

@@ -23,9 +23,10 @@ import argparse
 import sys
 from pathlib import Path
 from shutil import get_terminal_size
-from textwrap import fill
+from textwrap import wrap
 
 from convnextpose_check.commands.arguments import add_settings, settings_of
+from convnextpose_check.commands.telling import tell
 
 MAX_COLUMNS, MIN_COLUMNS = 100, 60
 
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
             " ('Protocol 2 error (MPJPE) >> tot: ...')",
             "Name the file that its output went to",
         )
-        print(missing, file=sys.stderr)
+        tell(str(missing), file=sys.stderr)
         return 1
     columns = max(MIN_COLUMNS, min(get_terminal_size((MAX_COLUMNS, 24)).columns, MAX_COLUMNS))
     agreed = True
@@ -63,8 +64,10 @@ def run(options: argparse.Namespace) -> int:
         agreed &= judgement.kind == "agrees"
         metric = "PA MPJPE" if printed.aligned else "MPJPE"
         often = f", printed {printed.times} times" if printed.times > 1 else ""
-        print(
-            f"{chr(10) if number else ''}line {printed.line}: protocol {printed.protocol}, {metric}"
+        if number:
+            tell("")
+        tell(
+            f"line {printed.line}: protocol {printed.protocol}, {metric}"
             f" {printed.total.mm:.2f} mm{often}"
         )
         _print_rows("counts", judgement.sentences, columns)
@@ -77,12 +80,11 @@ def run(options: argparse.Namespace) -> int:
 def _print_rows(title: str, sentences: list[str] | tuple[str, ...], columns: int) -> None:
     for index, sentence in enumerate(sentences):
         beginning = f"  {title if index == 0 else '':<9}"
-        print(
-            fill(
-                sentence,
-                columns,
-                initial_indent=beginning,
-                subsequent_indent=" " * len(beginning),
-                break_on_hyphens=False,
-            )
+        lines = wrap(
+            sentence,
+            columns,
+            initial_indent=beginning,
+            subsequent_indent=" " * len(beginning),
+            break_on_hyphens=False,
         )
+        tell(*lines)

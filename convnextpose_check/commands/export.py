@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 
 from convnextpose_check.commands.arguments import add_results_dir
+from convnextpose_check.commands.telling import tell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,5 +25,5 @@ def run(options: argparse.Namespace) -> int:
     from convnextpose_check.export import export
 
     for path in export(options.results_dir, options.kaggle_user):
-        print(path)
+        tell(str(path))
     return 0

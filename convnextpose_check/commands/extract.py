@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 from convnextpose_check.commands.arguments import add_settings, settings_of
+from convnextpose_check.commands.telling import tell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tell of each file what it holds and where it went."""
     from convnextpose_check.extraction import Refused, extract_all
-    from convnextpose_check.files import hold_folder
     from convnextpose_check.keymap import key_style
+    from convnextpose_check.outputs import hold_folder
+    from convnextpose_check.provenance import epoch_told, provenance
     from convnextpose_check.variants import read_catalogue
 
     settings = settings_of(options)
@@ -49,22 +51,20 @@ def run(options: argparse.Namespace) -> int:
             if isinstance(outcome, Refused):
                 if outcome.meant:
                     failed += 1
-                    print(outcome.error, file=sys.stderr)
+                    tell(str(outcome.error), file=sys.stderr)
                 else:
-                    print(f"passed over {outcome.path}: {outcome.error.problem}")
+                    tell(f"passed over {outcome.path}: {outcome.error.problem}")
                 continue
             extracted += 1
             checkpoint, facts = outcome.checkpoint, catalogue[outcome.variant].checkpoint
-            epoch = f"epoch {checkpoint.epoch}"
-            if checkpoint.epoch != facts.epoch:
-                epoch += f" (the published one has {facts.epoch})"
-            print(
-                f"{checkpoint.path}\n"
+            epoch = epoch_told(facts.known_epoch, checkpoint.epoch)
+            tell(
+                str(checkpoint.path),
                 f"  holds   {outcome.variant}, {epoch}, {len(checkpoint.network)} tensors,"
-                f" {key_style(checkpoint.network)} head keys, {checkpoint.form}\n"
-                f"  sha256  {checkpoint.sha256}\n"
+                f" {key_style(checkpoint.network)} head keys, {checkpoint.form}",
+                f"  trained {provenance(checkpoint).story}",
+                f"  sha256  {checkpoint.sha256}",
                 f"  went to {outcome.path}",
-                flush=True,
             )
-    print(f"\n{extracted} extracted" + (f", {failed} not" if failed else ""))
+    tell("", f"{extracted} extracted" + (f", {failed} not" if failed else ""))
     return 1 if failed else 0

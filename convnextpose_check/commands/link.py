@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from convnextpose_check.commands.telling import tell
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 SHOWN_PROBLEMS = 20
@@ -85,11 +86,11 @@ def _link(source: Path, project_root: Path) -> None:
     for part in dict.fromkeys(link.path.parent for link in links):
         targets = [link.target for link in links if link.path.parent == part]
         folders = ", ".join(dict.fromkeys(str(target.parent) for target in targets))
-        print(f"{part.name}: {len(targets)} from {folders}")
+        tell(f"{part.name}: {len(targets)} from {folders}")
     for note in notes:
-        print(f"note: {note}")
+        tell(f"note: {note}")
     done = [f"{counts[how]} {how}" for how in ("made", "mended") if counts[how]]
-    print(
+    tell(
         f"{len(links)} links in {project_root / TREE}:"
         f" {', '.join(done) or 'nothing to do, all were there'}"
     )
@@ -103,15 +104,15 @@ def _verify(project_root: Path) -> int:
     verified = verify_tree(project_root, read_facts())
     for count in verified.counts:
         whole = f"; the whole set has {count.published:,}"
-        print(
+        tell(
             f"subject {count.subject}: {count.present:,} of {count.annotated:,} annotated test"
             f" images are there{whole if count.annotated != count.published else ''}"
         )
     if not verified.has_rootnet:
-        print(f"note: no {ROOTNET_FILE}, which only runs with RootNet's boxes read")
+        tell(f"note: no {ROOTNET_FILE}, which only runs with RootNet's boxes read")
     for problem in verified.problems[:SHOWN_PROBLEMS]:
-        print(f"broken: {problem}")
+        tell(f"broken: {problem}")
     if (rest := len(verified.problems) - SHOWN_PROBLEMS) > 0:
-        print(f"and {rest} more")
-    print("not complete" if verified.problems else "complete: main/test.py finds all that it reads")
+        tell(f"and {rest} more")
+    tell("not complete" if verified.problems else "complete: main/test.py finds all that it reads")
     return 1 if verified.problems else 0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from convnextpose_check.checkpoint import StateDict
 from convnextpose_check.keymap import to_legacy, with_prefix
+from convnextpose_check.provenance import BUFFERS, FIVE_SUBJECTS
 from convnextpose_check.variants import Variant
 
 if TYPE_CHECKING:
@@ -22,21 +23,46 @@ if TYPE_CHECKING:
 
 ALIGNMENT_BYTES = 64
 LOCAL_HEADER_BYTES = 30
-BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def write_archive(variant: Variant, weights: StateDict, path: Path) -> None:
     """Write a training snapshot of the variant with these weights under ``path``."""
-    facts = variant.checkpoint
-    state = with_prefix(weights)
+    write_container(snapshot_content(variant, weights), snapshot_folder(variant), path)
+
+
+def made_epoch(variant: Variant) -> int:
+    """The epoch of an archive that is made up: the known one, or the first that is claimed."""
+    known = variant.checkpoint.known_epoch
+    return known.values[0] if known else 0
+
+
+def snapshot_folder(variant: Variant) -> str:
+    """The top folder of an archive that is made up; torch calls it ``archive`` by default."""
+    folder = variant.checkpoint.folder
+    return folder.value if folder else "archive"
+
+
+def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:
+    """What the authors' script saves; all counters tell the training that the figures speak of.
+
+    Where they speak of none, it is that of five subjects.
+    """
+    import torch
+
+    facts, epoch = variant.checkpoint, made_epoch(variant)
+    iterations = facts.iterations.values[0] if facts.iterations else FIVE_SUBJECTS.iterations
+    count = (epoch + 1) * iterations
+    state = {
+        key: torch.tensor(count) if key.endswith("num_batches_tracked") else tensor
+        for key, tensor in with_prefix(weights).items()
+    }
     if facts.head_keys == "legacy":
         state = to_legacy(state)
-    content = {
-        "epoch": facts.epoch,
+    return {
+        "epoch": epoch,
         "network": as_torch_saves(state),
-        "optimizer": _optimizer_state(state),
+        "optimizer": _optimizer_state(state, count),
     }
-    write_container(content, facts.folder, path)
 
 
 def as_torch_saves(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
@@ -50,7 +76,7 @@ def as_torch_saves(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
     return saved
 
 
-def _optimizer_state(state: dict[str, Tensor]) -> dict[str, Any]:
+def _optimizer_state(state: dict[str, Tensor], step: int) -> dict[str, Any]:
     """AdamW's state: three tensors for each parameter, small and unlike the weights."""
     import torch
 
@@ -58,7 +84,7 @@ def _optimizer_state(state: dict[str, Tensor]) -> dict[str, Any]:
     return {
         "state": {
             index: {
-                "step": torch.tensor(1000.0),
+                "step": torch.tensor(float(step)),
                 "exp_avg": tensor * 2.0**-10,
                 "exp_avg_sq": tensor.square() * 2.0**-20,
             }

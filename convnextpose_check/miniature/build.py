@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 import convnextpose_check
-from convnextpose_check.miniature.archives import write_archive
+from convnextpose_check.miniature.archives import made_epoch, write_archive
 from convnextpose_check.miniature.dataset import test_image_count, write_dataset
 from convnextpose_check.miniature.reference import (
     REFERENCE,
@@ -26,7 +26,14 @@ from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.progress import progress_bar
 
 CAMERAS_FILE = "h36m_cameras.json"
-SHAPING_SOURCES = ("geometry.py", "keymap.py", "network.py", "skeleton.py", "variants.json")
+SHAPING_SOURCES = (
+    "geometry.py",
+    "keymap.py",
+    "network.py",
+    "provenance.py",
+    "skeleton.py",
+    "variants.json",
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ def _generate(miniature: Miniature, fixtures: Path, stream: TextIO | None) -> No
         if variant.name == REFERENCE:
             weights = reference_state(fixtures)
         else:
-            weights = seeded_state(variant.architecture, seed=facts.epoch)
+            weights = seeded_state(variant.architecture, seed=made_epoch(variant))
         write_archive(variant, weights, miniature.checkpoints / facts.file_name)
     cameras = json.loads((fixtures / CAMERAS_FILE).read_text())
     with progress_bar(stream, "drawing the miniature", test_image_count()) as advance:
@@ -102,6 +109,7 @@ def drawing_digest(more: Iterable[Path]) -> str:
 
     package = Path(convnextpose_check.__file__).parent
     sources = sorted((package / "miniature").glob("*.py"))
+    sources += sorted((package / "miniature").glob("*.json"))
     sources += [package / name for name in SHAPING_SOURCES]
     digest = hashlib.sha256(f"jpeg by OpenCV {cv2.__version__}".encode())
     for file in [*sources, *more]:

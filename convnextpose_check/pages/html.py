@@ -16,7 +16,14 @@ from convnextpose_check.geometry import Array
 from convnextpose_check.pages.charts import distribution_svg, size_svg
 from convnextpose_check.pages.palette import css_variables
 from convnextpose_check.pages.sketches import overlay_svg, scale_svg, space_svg
-from convnextpose_check.report import NOTHING_EVALUATED, interval, number, shown, uncertain
+from convnextpose_check.report import (
+    NOTHING_EVALUATED,
+    interval,
+    number,
+    shown,
+    uncertain,
+    verdict_class,
+)
 from convnextpose_check.results import Results
 
 FOLDER = Path(__file__).parent
@@ -42,7 +49,7 @@ def templates() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(number=number, shown=shown)
-    environment.globals.update(interval=interval, uncertain=uncertain)
+    environment.globals.update(interval=interval, uncertain=uncertain, verdict_class=verdict_class)
     return environment
 
 

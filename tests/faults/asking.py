@@ -5,11 +5,10 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from convnextpose_check import checks
+from convnextpose_check import checks, fingerprints, joints_in_boxes, provenance, rootnet_file
 from convnextpose_check.errors import CheckFailedError
 from tests.faults.scene import Scene
 from tests.validation import (
@@ -22,10 +21,17 @@ from tests.validation import (
 
 Test = Callable[..., None]
 
+CHECK_MODULES = (checks, fingerprints, joints_in_boxes, provenance, rootnet_file)
+"""Where the checks are."""
+
 TESTS: dict[str, Test] = {
     "check_interpolation": test_before_anything.test_opencv_interpolates_as_in_the_paper,
+    "check_joints_lie_in_boxes": test_before_anything.test_joints_lie_in_their_boxes,
+    "check_rootnet_file": test_before_anything.test_rootnet_file_is_the_one_for_the_protocol,
     "check_holds_variant": test_checkpoints.test_archive_holds_the_variant,
     "check_epoch": test_checkpoints.test_epoch_is_the_published_one,
+    "check_provenance": test_checkpoints.test_counters_tell_one_training,
+    "check_published_tensors": test_checkpoints.test_tensors_are_the_published_ones,
     "check_weights_are_finite": test_checkpoints.test_weights_are_finite,
     "check_batchnorm_variances": test_checkpoints.test_batchnorm_variances_are_plausible,
     "check_key_map_round_trip": test_checkpoints.test_key_map_round_trip,
@@ -64,7 +70,8 @@ def ask(check: str, scene: Scene) -> None:
 
 
 def failed_check(error: CheckFailedError) -> str:
-    """The name of the check that raised the error, of those in ``checks.py``."""
+    """The name of the check that raised the error, of those in ``CHECK_MODULES``."""
+    files = {module.__file__ for module in CHECK_MODULES}
     frames = traceback.extract_tb(error.__traceback__)
-    names = [f.name for f in frames if Path(f.filename) == Path(checks.__file__)]
+    names = [f.name for f in frames if f.filename in files]
     return next((name for name in names if name.startswith("check_")), "no check")

@@ -14,10 +14,11 @@ from convnextpose_check.listing import Image
 from tests.faults.fault import fault
 from tests.faults.scene import Scene, replace_file
 
+CAMERAS = "annotations/Human36M_subject9_camera.json"
 ROOTNET = "bbox_root/bbox_root_human36m_output.json"
 
 
-@fault("cameras of the other subject", "annotations", "check_error_is_within")
+@fault("cameras of the other subject", "annotations", "check_joints_lie_in_boxes")
 def cameras_of_the_other_subject(scene: Scene) -> None:
     folder = scene.own_dataset() / "annotations"
     files = [folder / f"Human36M_subject{subject}_camera.json" for subject in (9, 11)]
@@ -26,7 +27,53 @@ def cameras_of_the_other_subject(scene: Scene) -> None:
     replace_file(files[1], first)
 
 
-@fault("R transposed", "annotations", "check_error_is_within")
+@fault("cameras as of before June 2020", "annotations", "check_joints_lie_in_boxes")
+def old_cameras(scene: Scene) -> None:
+    def moved(cameras: dict[str, Any]) -> dict[str, Any]:
+        for camera in cameras.values():
+            camera["t"] = (-np.transpose(camera["R"]) @ camera["t"]).tolist()
+        return cameras
+
+    scene.set_json(CAMERAS, moved)
+
+
+@fault("two cameras swapped", "annotations", "check_joints_lie_in_boxes")
+def cameras_swapped(scene: Scene) -> None:
+    # These two look the same way, and are the hardest to tell apart.
+    scene.set_json(CAMERAS, lambda cameras: cameras | {"2": cameras["4"], "4": cameras["2"]})
+
+
+@fault("metres for millimetres", "annotations", "check_joints_lie_in_boxes")
+def metres(scene: Scene) -> None:
+    """Joints and cameras alike: they project to the same pixels."""
+
+    def in_metres(cameras: dict[str, Any]) -> dict[str, Any]:
+        for camera in cameras.values():
+            camera["t"] = (np.array(camera["t"]) / 1000).tolist()
+        return cameras
+
+    scene.set_json(CAMERAS, in_metres)
+    joints_world_mm = SubjectFiles.joints_world_mm
+
+    def joints_world_m(self: SubjectFiles, image: Image) -> Array | None:
+        found = joints_world_mm(self, image)
+        return None if found is None else found / 1000
+
+    scene.patch.setattr(SubjectFiles, "joints_world_mm", joints_world_m)
+
+
+@fault("corners of boxes for their sizes", "annotations", "check_joints_lie_in_boxes")
+def corners_for_sizes(scene: Scene) -> None:
+    def with_corners(data: dict[str, Any]) -> dict[str, Any]:
+        for annotation in data["annotations"]:
+            x, y, width, height = annotation["bbox"]
+            annotation["bbox"] = [x, y, x + width, y + height]
+        return data
+
+    scene.set_json("annotations/Human36M_subject9_data.json", with_corners)
+
+
+@fault("R transposed", "annotations", "check_joints_lie_in_boxes")
 def rotation_transposed(scene: Scene) -> None:
     from_annotation = Camera.from_annotation
 
@@ -110,6 +157,15 @@ def rootnet_boxes_grown(scene: Scene) -> None:
         return entries
 
     scene.set_json(ROOTNET, grown)
+
+
+@fault("RootNet's file of protocol 2", "boxes", "check_rootnet_file", protocol=1, boxes="rootnet")
+def rootnet_of_the_other_protocol(scene: Scene) -> None:
+    """The miniature has one file for both; here its facts say that protocol 1 has its own."""
+    facts = scene.record.dataset
+    own = replace(facts.protocols[1], rootnet="Subject 11")
+    facts = replace(facts, protocols=facts.protocols | {1: own})
+    scene.record = replace(scene.record, dataset=facts)
 
 
 @fault("pixels divided by 255", "crops", "check_error_is_within")

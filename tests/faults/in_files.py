@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convnextpose_check import checks, keymap, snapshots
-from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.miniature.weights import initial_state
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
 
@@ -52,7 +52,7 @@ def one_tensor_transposed(scene: Scene) -> None:
 @fault("one head layer left at its initial values", "archive", "check_error_is_within")
 def one_head_layer_initial(scene: Scene) -> None:
     def change(state: dict[str, Any]) -> None:
-        initial = seeded_state(scene.variant.architecture, seed=1)
+        initial = initial_state(scene.variant.architecture, seed=1)
         state |= {key: initial[key] for key in state if "deconv_layers_3" in key}
 
     scene.set_weights(change)

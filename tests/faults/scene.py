@@ -14,8 +14,14 @@ from msgspec.structs import replace
 
 from convnextpose_check.checkpoint import StateDict, load_checkpoint
 from convnextpose_check.files import link_or_copy
+from convnextpose_check.fingerprints import Fingerprint, fingerprint
 from convnextpose_check.human36m import BoxSource
-from convnextpose_check.miniature.archives import write_archive
+from convnextpose_check.miniature.archives import (
+    snapshot_content,
+    snapshot_folder,
+    write_archive,
+    write_container,
+)
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import Record, read_record, setting_name
 from convnextpose_check.miniature.reference import REFERENCE, miniature_catalogue
@@ -72,6 +78,7 @@ class Scene:
             self.record.dataset,
             lambda: Sources(self.dataset_root, (self.checkpoints,)),
             lambda name: self.record.reference(setting, name),
+            fingerprints=_Fingerprints(self),
         )
 
     def set_weights(self, change: Callable[[dict[str, Any]], None]) -> None:
@@ -79,6 +86,13 @@ class Scene:
         state = dict(self.weights(self.variant_name))
         change(state)
         write_archive(self.variant, state, self._own_checkpoints() / self._file_name)
+
+    def set_content(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Put an archive in the place of the variant's own that says something else of itself."""
+        content = snapshot_content(self.variant, self.weights(self.variant_name))
+        change(content)
+        path = self._own_checkpoints() / self._file_name
+        write_container(content, snapshot_folder(self.variant), path)
 
     def weights(self, name: str) -> StateDict:
         """A variant's weights as the miniature has them, under the network's own names."""
@@ -121,6 +135,19 @@ class Scene:
         self.checkpoints = self.folder / "checkpoints"
         self.checkpoints.mkdir()
         return self.checkpoints
+
+
+class _Fingerprints(dict[str, Fingerprint]):
+    """The miniature's archives as the published ones; their bits are read when asked for."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__()
+        self.scene = scene
+
+    def __missing__(self, name: str) -> Fingerprint:
+        file_name = self.scene.catalogue[name].checkpoint.file_name
+        archive = load_checkpoint(self.scene.miniature.checkpoints / file_name)
+        return fingerprint(archive, "the miniature")
 
 
 def replace_file(path: Path, content: bytes) -> None:

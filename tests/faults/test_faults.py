@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check import checks
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.faults import faults_markdown, read_faults, readme_with_faults
 from convnextpose_check.miniature.build import Miniature
-from tests.faults.asking import TESTS, ask, failed_check
+from tests.faults.asking import CHECK_MODULES, TESTS, ask, failed_check
 from tests.faults.fault import CHAIN, Fault, every_fault
 from tests.faults.measuring import measured, scene_of
 
@@ -71,8 +70,9 @@ def test_table_has_every_fault_and_no_empty_cell() -> None:
 def test_every_check_fails_at_some_fault() -> None:
     every = {
         name
-        for name, function in inspect.getmembers(checks, inspect.isfunction)
-        if name.startswith("check_") and function.__module__ == checks.__name__
+        for module in CHECK_MODULES
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if name.startswith("check_") and function.__module__ == module.__name__
     }
     assert every == set(TESTS) == {fault.check for fault in FAULTS}
 

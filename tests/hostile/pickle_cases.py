@@ -95,6 +95,14 @@ _pickle(
     "bomb",
     LOADS,
 )
+for _name, _key in {
+    "terminal_codes": "module.\x1b[2J",
+    "line_break": "module.w\n::error::",
+    "delete": "module.\x7f",
+    "nul": "module.\0w",
+}.items():
+    _network = a.ORDERED_DICT + a.MARK + a.text(_key) + a.tensor() + b"u"
+    _pickle(f"network_key_with_{_name}", a.content(network=_network), "bad-tensor")
 _pickle("tuple_as_a_key", a.content(extra=b"K\x01\x85N"), "bad-tensor")
 _pickle("unhashable_key", a.content(extra=b"]N"), "bad-tensor")
 _pickle(

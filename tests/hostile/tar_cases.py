@@ -7,6 +7,7 @@ import lzma
 import struct
 import tarfile
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from tests.hostile.cases import LOADS, Good, add, case
@@ -51,11 +52,54 @@ def _pax(name: str, headers: dict[str, str], *codes: str, data: bytes = b"") -> 
 
 
 _SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "1"}
+_SPARSE_01 = {"GNU.sparse.map": ",".join(map(str, range(300, 9_000))), "GNU.sparse.size": "1"}
+_SPARSE_00 = {"GNU.sparse.size": "1", "GNU.sparse.numblocks": "0", "GNU.sparse.offset": "9"}
 _pax("negative_size", {"size": "-1024"}, "damaged", "truncated")
 _pax("size", {"size": str(1 << 40)}, "bomb", "truncated")
 _pax("sparse_map", _SPARSE | {"GNU.sparse.name": "x"}, "damaged", data=b"1\n0\n1\n" + bytes(600))
 _pax("renamed", {"path": "s/data.pkl"}, "duplicate-member")
 _pax("charset", {"hdrcharset": "BINARY", "path": "\udcff"}, LOADS)
+
+
+_pax("sparse_map_in_its_header", _SPARSE_01, "damaged")
+_pax("sparse_map_in_pairs", _SPARSE_00, "damaged")
+
+
+def records(count: int, start: int = 0) -> bytes:
+    """Records of a pax header, each with a key of its own."""
+    return b"".join(b"13 k%07d=\n" % number for number in range(start, start + count))
+
+
+def header(kind: bytes, data: bytes) -> bytes:
+    """An extended header of a tar, global or of the next member."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, len(data)
+    return info.tobuf(tarfile.GNU_FORMAT) + data + bytes(-len(data) % 512)
+
+
+def in_front_of_empty_files(count: int, before_each: bytes = b"", before_all: bytes = b"") -> bytes:
+    """A tar of nothing but headers."""
+    names = (tarfile.TarInfo(f"x/{n}").tobuf(tarfile.GNU_FORMAT) for n in range(count))
+    return before_all + b"".join(before_each + name for name in names)
+
+
+def _headed(name: str, make: Callable[[], bytes], *codes: str) -> None:
+    add(f"tar_{name}", lambda good: make() + tarred(members_of(good.archive), "s/"), *codes)
+
+
+_LOCAL = header(tarfile.XHDTYPE, records(5_000))
+_headed("global_header", lambda: header(tarfile.XGLTYPE, b"11 a=bcdef\n"), "damaged")
+_headed("global_header_of_keys", lambda: header(tarfile.XGLTYPE, records(5_000)), "damaged")
+_headed("local_headers_of_9_megabytes", lambda: in_front_of_empty_files(140, _LOCAL), "damaged")
+_headed("small_local_headers", lambda: in_front_of_empty_files(9, header(b"x", records(9))), LOADS)
+_headed("many_empty_files", lambda: in_front_of_empty_files(9_000), LOADS)
+
+
+@case("tar_gz_with_global_headers", "damaged")
+def _(good: Good) -> bytes:
+    headers = b"".join(header(tarfile.XGLTYPE, records(5_000, 5_000 * n)) for n in range(4))
+    tar = in_front_of_empty_files(2_500, before_all=headers) + tarred(members_of(good.archive))
+    return gzip.compress(tar)
 
 
 @case("tar_with_parents", LOADS)

@@ -243,12 +243,15 @@ def test_nothing_outside_the_root_is_opened(tmp_path: Path) -> None:
     cv2.imwrite(str(outside), picture(1))
     names = [name.replace("{}", SEQUENCE) for name in OUTSIDE_NAMES] + [str(outside)]
     for image_id, name in enumerate(names, start=500):
-        image = image_entry(image_id, 9, 2, 1, 0) | {"file_name": name}
+        frame = 64 * image_id
+        image = image_entry(image_id, 9, 2, 1, frame) | {"file_name": name}
+        made.joints[9]["2"]["1"][str(frame)] = made.frame(100)
         box = [10, 10, 50, 50]
         made.data[9]["images"].append(image)
         made.data[9]["annotations"].append({"id": image_id, "image_id": image_id, "bbox": box})
-    file = root / "annotations" / "Human36M_subject9_data.json"
-    file.write_text(json.dumps(made.data[9]))
+    for part, content in (("data", made.data[9]), ("joint_3d", made.joints[9])):
+        file = root / "annotations" / f"Human36M_subject9_{part}.json"
+        file.write_text(json.dumps(content))
 
     run = subprocess.run(
         [sys.executable, "-c", WATCHED, str(harmless), str(root)],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convnextpose_check.checkpoint import StateDict
+from convnextpose_check.checkpoint import StateDict, load_checkpoint
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.variants import Architecture
 from tests.hostile import container_cases, pickle_cases, tar_cases, value_cases
 from tests.hostile.cases import CASES, LOADS, Case, Good
-from tests.hostile.judge import VARIABLE, HungError, Judge, at_most
+from tests.hostile.judge import LIMIT_SECONDS, VARIABLE, HungError, Judge, at_most
 from tests.library.archives import content_of, members_of, saved, zipped
 
 assert all((container_cases, pickle_cases, tar_cases, value_cases))  # imported for their cases
@@ -83,6 +85,50 @@ def test_a_pipe_is_refused_and_does_not_hang(judge: Judge) -> None:
     pipe.unlink()
     judge.expect("device", Path("/dev/zero"), ("unreadable",), None)
     assert judge.wrong == []
+
+
+SPARSE_BYTES = 200 << 30
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        (b"", "not-an-archive"), (b"<html>", "html-page"),
+        (b"PK\3\4", "bomb"), (b"\x1f\x8b", "bomb"), (bytes(257) + b"ustar", "bomb"),
+    ],
+    ids=["zeros", "page", "zip", "gzip", "tar"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["ConvNeXtPose_L.tar", "folder/data.pkl"])
+def test_a_sparse_file_of_200_gigabytes_is_refused_unread(
+    head: bytes, code: str, name: str, judge: Judge
+) -> None:
+    wrong = len(judge.wrong)
+    file = judge.folder / name
+    file.parent.mkdir(exist_ok=True)
+    with file.open("wb") as stream:
+        stream.write(head)
+        stream.truncate(SPARSE_BYTES)
+    path = judge.folder / Path(name).parts[0]
+    judge.expect(f"sparse {name}", path, (code if path == file else "bomb",), None)
+    file.unlink()
+    assert judge.wrong[wrong:] == []
+
+
+@pytest.mark.parametrize("count", [20_000, pytest.param(200_000, marks=pytest.mark.slow)])
+def test_an_unpacked_folder_of_many_files_is_refused_unread(count: int, judge: Judge) -> None:
+    folder = judge.folder / "ConvNeXtPose_L"
+    folder.mkdir()
+    for number in range(count):
+        (folder / str(number)).touch()
+    (folder / "data.pkl").write_bytes(b".")
+
+    with at_most(LIMIT_SECONDS), pytest.raises(ConvNeXtPoseCheckError) as caught:
+        load_checkpoint(folder)
+
+    shutil.rmtree(folder)
+    assert caught.value.code == "bomb"
+    assert f"{folder} holds more than 10000 files and folders" in caught.value.problem
+    assert "Name the folder that holds data.pkl" in caught.value.remedy
 
 
 def _cut(archive: bytes, lengths: list[int], judge: Judge) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import shlex
 import subprocess
 import sys
 import time
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.files import hold_folder
-from convnextpose_check.outputs import Outputs
+from convnextpose_check.files import PARTIAL
+from convnextpose_check.outputs import Outputs, hold_folder
 from convnextpose_check.per_sample import read_errors_mm
 from convnextpose_check.results import read_results
 from convnextpose_check.variants import Architecture
@@ -122,7 +123,94 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
 
     assert assert_all_whole(tmp_path) == set(NAMES)
     assert again.stderr.count("taken from") >= len(finished)
-    assert list(tmp_path.rglob(".*.partial")) == []
+    assert list(tmp_path.rglob(f".*{PARTIAL}")) == []
+
+
+TOLD = """
+import os, signal, sys
+import pytest
+from convnextpose_check import joint_evaluation, one_pass, per_sample
+from convnextpose_check.human36m import load_dataset
+
+signals, where = [int(number) for number in sys.argv[1].split()], sys.argv[2]
+
+def tell(*_):
+    while signals:
+        os.kill(os.getpid(), signals.pop(0))
+
+def telling(module, name, calls):
+    original, left = getattr(module, name), [calls]
+    def told(*arguments, **more):
+        left[0] -= 1
+        if left[0] == 0:
+            tell()
+        return original(*arguments, **more)
+    setattr(module, name, told)
+
+if where == "measuring":
+    telling(one_pass, "joint_errors_mm", 3 * 4 + 1)  # three models, and the first batch of four
+elif where == "keeping":
+    one_pass.PAUSE_SECONDS = 0
+    telling(joint_evaluation, "keep_tally", 1)
+elif where == "reading":
+    telling(one_pass, "to_input", 2)
+elif where == "finishing":
+    from convnextpose_check import session
+    telling(session.Session, "finish", 1)
+sys.exit(pytest.main(sys.argv[3:]))
+"""
+"""A run that is told to end, by these signals, the moment it does something."""
+
+
+def told(
+    inputs: Path, results: Path, root: Path, signals: str, where: str, *more: str
+) -> subprocess.CompletedProcess[str]:
+    arguments = command(inputs, results, "--batch-size=4", "-o", "console_output_style=classic")[3:]
+    return run([sys.executable, "-c", TOLD, signals, where, *arguments, *more], root)
+
+
+@pytest.mark.parametrize(
+    ("signals", "where"),
+    [
+        ("15", "measuring"),
+        ("2 15", "keeping"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("2", "measuring"), ("2", "reading"), ("15", "keeping"))
+        ),
+    ],
+)
+def test_run_that_is_told_to_end_keeps_what_it_measured_and_is_gone_on_with(
+    signals: str, where: str, inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    result = told(inputs, tmp_path, pytestconfig.rootpath, signals, where)
+
+    said = result.stdout + result.stderr
+    assert result.returncode == pytest.ExitCode.INTERRUPTED, said
+    assert "4 of 6 images are kept; go on with:\n" in result.stdout
+    assert "Traceback" not in said
+    assert "KeyboardInterrupt" not in said
+    assert_all_whole(tmp_path)
+    (pasted,) = [line for line in result.stdout.splitlines() if line.endswith("--resume")]
+    words = shlex.split(pasted)
+    assert words[0] == "pytest"
+    again = run([sys.executable, "-m", *words], pytestconfig.rootpath)
+    assert [f"{name}: going on after 4 of 6 images" in again.stderr for name in NAMES] == [True] * 3
+    assert assert_all_whole(tmp_path) == set(NAMES)
+    assert list(tmp_path.rglob("*.begun.npz")) == []
+
+
+def test_signal_while_the_end_is_written_leaves_it_whole_and_is_not_passed(
+    inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    result = told(
+        inputs, tmp_path, pytestconfig.rootpath, "15", "finishing", "-k", "parameters"
+    )  # fmt: skip
+
+    assert result.returncode == pytest.ExitCode.INTERRUPTED, result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    assert (tmp_path / "report.html").exists()
+    assert_all_whole(tmp_path)
 
 
 @contextmanager

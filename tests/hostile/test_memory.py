@@ -22,6 +22,7 @@ from tests.hostile import assembler as a
 from tests.hostile import pickle_cases, tar_cases, value_cases
 from tests.hostile.cases import CASES, Good
 from tests.hostile.container_cases import SIZE, patched
+from tests.hostile.tar_cases import header, in_front_of_empty_files, records
 from tests.library.archives import content_of, members_of, saved, tarred, zipped
 
 assert all((pickle_cases, tar_cases, value_cases))  # imported for their cases
@@ -134,6 +135,11 @@ def _pax() -> bytes:
     return info.tobuf() + records + bytes(50 * MEGABYTE)
 
 
+def _global_pax() -> bytes:
+    headers = (header(tarfile.XGLTYPE, records(5_000, 5_000 * n)) for n in range(4))
+    return in_front_of_empty_files(2_500, before_all=b"".join(headers))
+
+
 def _one_storage(size: int, head: bytes = b"") -> bytes:
     pickle = a.content(a.tensor(a.storage(items=size // 4)))
     content = head + os.urandom(size - len(head))
@@ -162,6 +168,11 @@ LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "directory_of_a_million": (_directory, ("bomb",)),
     "tar_of_100000_folders": (_tar_folders, ("damaged",)),
     "pax_header_of_50_megabytes": (_pax, ("damaged",)),
+    "global_pax_headers": (_global_pax, ("damaged",)),
+    "local_pax_headers_of_9_megabytes": (
+        lambda: in_front_of_empty_files(140, header(tarfile.XHDTYPE, records(5_000))),
+        ("damaged",),
+    ),
     "sparse_map_of_20_megabytes": (_sparse_tar, ("damaged",)),
     "one_storage_of_200_megabytes": (lambda: _one_storage(200 * MEGABYTE), ("loads",)),
     "nearly_a_bomb": (_nearly_a_bomb, ("loads",)),
@@ -181,8 +192,16 @@ LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", LARGE)
+LARGE_BY_DEFAULT = "global_pax_headers"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == LARGE_BY_DEFAULT else pytest.mark.slow)
+        for name in LARGE
+    ],
+)
 def test_a_large_file_takes_little_memory(name: str, tmp_path: Path) -> None:
     build, codes = LARGE[name]
     path = tmp_path / "ConvNeXtPose_L.tar"

@@ -14,7 +14,7 @@ import msgspec
 
 from convnextpose_check.checkpoint import Checkpoint, StateDict
 from convnextpose_check.keymap import to_legacy, with_prefix
-from convnextpose_check.miniature.archives import write_archive
+from convnextpose_check.miniature.archives import made_epoch, write_archive
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
 from tests.library.deferred import Deferred
@@ -68,7 +68,7 @@ def saved(content: Any, **options: Any) -> bytes:
 def authors_archive(variant: Variant, folder: Path) -> bytes:
     """The variant in the container that the authors' torch wrote."""
     path = folder / "authors"
-    write_archive(variant, seeded_state(variant.architecture, variant.checkpoint.epoch), path)
+    write_archive(variant, seeded_state(variant.architecture, made_epoch(variant)), path)
     return path.read_bytes()
 
 

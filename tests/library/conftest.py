@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from convnextpose_check import drive as fetching
 from convnextpose_check.__main__ import main
 from convnextpose_check.download import Downloads, fetch_missing
+from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.options import PREFIX
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.archives import content_of, saved, tiny_catalogue
@@ -29,7 +30,7 @@ Fetch = Callable[..., Downloads]
 def archives(tiny: Architecture) -> dict[str, bytes]:
     """Each variant's archive."""
     return {
-        v.name: saved(content_of(v.architecture, v.checkpoint.epoch))
+        v.name: saved(content_of(v.architecture, made_epoch(v)))
         for v in tiny_catalogue(tiny).variants
     }
 

@@ -7,9 +7,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.geometry import is_rotation
 from convnextpose_check.human36m import BoxSource, load_dataset
 from tests.library.datasets import FACTS, ROOTNET, Handmade
 
@@ -73,6 +75,31 @@ WRONG_FORMS: dict[str, tuple[str, str, Change]] = {
     "camera-float32": ("9_camera", "not a finite", lambda m: m.cameras[9]["1"].update(c=[1e39, 1])),
     "camera-flat": ("9_camera", "not positive", lambda m: m.cameras[9]["1"].update(f=[200, 0])),
     "camera-mirrored": ("9_camera", "f, which", lambda m: m.cameras[9]["1"].update(f=[-200, 200])),
+    "camera-mirror-image": (
+        "9_camera",
+        "camera '1' lacks or garbles R, which is no rotation",
+        lambda m: m.cameras[9]["1"].update(R=[[1, 0, 0], [0, 0, -1], [0, -1, 0]]),
+    ),
+    "camera-scaled": (
+        "9_camera",
+        "camera '1' lacks or garbles R, which is no rotation",
+        lambda m: m.cameras[9]["1"].update(R=[[1.001, 0, 0], [0, 0, -1.001], [0, 1.001, 0]]),
+    ),
+    "camera-sheared": (
+        "11_camera",
+        "camera '1' lacks or garbles R, which is no rotation",
+        lambda m: m.cameras[11]["1"]["R"][0].__setitem__(1, 0.01),
+    ),
+    "camera-of-zeros": (
+        "11_camera",
+        "camera '1' lacks or garbles R, which is no rotation",
+        lambda m: m.cameras[11]["1"].update(R=[[0] * 3] * 3),
+    ),
+    "camera-float32-rotation": (
+        "11_camera",
+        "camera '1' lacks or garbles R, which is no rotation",
+        lambda m: m.cameras[11]["1"].update(R=[[1e38] * 3] * 3),
+    ),
     "camera-name": ("9_camera", "camera 'front'", lambda m: m.cameras[9].update(front={})),
     "camera-twice": (
         "9_camera",
@@ -98,6 +125,11 @@ WRONG_FORMS: dict[str, tuple[str, str, Change]] = {
         "9_data",
         "the image file s_09_act_02_subact_01_ca_01/s_09_act_02_subact_01_ca_01_000001.jpg occurs",
         lambda m: m.image(102).update(file_name=m.image(100)["file_name"]),
+    ),
+    "same-frame": (
+        "9_data",
+        "the image of action 2, 1, camera 1, frame 64 occurs twice",
+        lambda m: m.image(100).update(frame_idx=64),
     ),
     "id-beyond-int64": ("9_data", "images[0].id", lambda m: m.image(100).update(id=2**63)),
     "huge-number": ("9_data", "frame_idx", lambda m: m.image(100).update(frame_idx=10**600)),
@@ -133,6 +165,52 @@ def test_wrong_form_is_refused_naming_file_and_place(
     file = f"Human36M_subject{part}.json"
     (root / "annotations" / file).write_text(json.dumps(contents[kind][int(subject)]))
     assert place in refused(root, file)
+
+
+REPEATED: dict[str, tuple[str, str, str, str]] = {
+    "camera": ("9_camera", '{"1":', '{"1": {}, "1":', "the key '1' stands twice"),
+    "camera-written-otherwise": (
+        "9_camera", '{"1":', '{"\\u0031": {}, "1":', "the key '1' stands twice",
+    ),
+    "rotation": ("11_camera", '"R":', '"R": 5, "R":', "the key 'R' stands twice in '1'"),
+    "deep-in-a-camera": (
+        "11_camera", '"R":', '"a": [{"b": 1, "c": 2, "b": "\\""}], "R":',
+        "the key 'b' stands twice in '1' 'a'",
+    ),
+    "action": ("9_joint_3d", '"3": {', '"2": {}, "3": {', "the key '2' stands twice"),
+    "subaction": ("9_joint_3d", '{"1":', '{"1": {}, "1":', "the key '1' stands twice in '"),
+    "frame": ("9_joint_3d", '"64":', '"0": [], "64":', "the key '0' stands twice in '2' '1'"),
+    "frame-of-no-test": ("9_joint_3d", '"64":', '"1": [], "64":', "the key '1' stands twice in '"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "old", "new", "place"), REPEATED.values(), ids=REPEATED)
+def test_key_that_stands_twice_is_refused_naming_file_and_place(
+    made: Handmade, tmp_path: Path, part: str, old: str, new: str, place: str
+) -> None:
+    root = made.write(tmp_path / "set")
+    file = root / "annotations" / f"Human36M_subject{part}.json"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    assert place in refused(root, file.name)
+
+
+def test_texts_beside_the_keys_are_no_keys(made: Handmade, tmp_path: Path) -> None:
+    made.cameras[9]["1"].update(name='"1" and "1"', sizes=[{"a": 1}, {"a": 1}])
+    root = made.write(tmp_path / "set")
+    assert len(load_dataset(root, FACTS).samples) == 6
+
+
+@pytest.mark.parametrize("decimals", [17, 6, 4])
+def test_rounded_rotations_of_the_real_cameras_are_rotations(fixtures: Path, decimals: int) -> None:
+    by_subject = json.loads((fixtures / "h36m_cameras.json").read_text())
+    cameras = [camera for name in ("S9", "S11") for camera in by_subject[name].values()]
+    rotations = [np.round(np.array(camera["R"]), decimals) for camera in cameras]
+    assert len(rotations) == 8
+    assert all(map(is_rotation, rotations))
+    assert not any(is_rotation(1.001 * rotation) for rotation in rotations)
+    assert not any(is_rotation(-rotation) for rotation in rotations)
 
 
 def test_file_that_is_not_text_is_refused(made: Handmade, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from convnextpose_check.baseline import Baseline, compare
-from convnextpose_check.results import CheckRecord, DatasetRecord, Results
+from convnextpose_check.results import CheckRecord, DatasetRecord, Deviation, Results, write_results
 from tests.library.results import example_results, example_variant
 
 EARLIER = example_results(
@@ -33,11 +33,39 @@ def changed(**changes: Any) -> Results:
 def test_the_same_run_again_has_no_problem() -> None:
     record = compare(EARLIER, Baseline(Path("old.json"), EARLIER, 0.0))
 
+    assert (record.file, record.started, record.tolerance_mm) == ("old.json", "1.0", 0.0)
     assert record.problems == ()
     assert [d.figure for d in record.deviations if d.variant == "XS"] == [
         "parameters", "state dict", "GMACs", "error (mm)", "verdict",
     ]  # fmt: skip
     assert not any(d.is_worse for d in record.deviations)
+
+
+def test_each_figure_is_recorded_beside_the_earlier_one() -> None:
+    now = changed(parameters=3_528_000, gmacs=0.9, mpjpe_mm=57.5, verdict="review")
+    record = compare(now, Baseline(Path("old.json"), EARLIER, 0.25))
+    before_gmacs = EARLIER.variants["XS"].gmacs
+
+    assert [d for d in record.deviations if d.variant == "XS"] == [
+        Deviation("XS", "parameters", 3_528_008, 3_528_000, -8, "not more", False),
+        Deviation("XS", "state dict", 3_534_140, 3_534_140, 0, "not more", False),
+        Deviation("XS", "GMACs", before_gmacs, 0.9, 0.9 - before_gmacs, "not more", True),
+        Deviation("XS", "error (mm)", 57.0, 57.5, 0.5, "within 0.25 mm", True),
+        Deviation("XS", "verdict", "excellent", "review", None, "not worse", True),
+    ]
+
+
+def test_baseline_is_read_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    write_results(EARLIER, file)
+
+    assert Baseline.read(file, 0.25) == Baseline(file, EARLIER, 0.25)
+
+
+def test_baseline_that_does_not_say_when_it_was_made_is_of_unknown_age() -> None:
+    earlier = replace(EARLIER, environment={})
+
+    assert compare(EARLIER, Baseline(Path("old.json"), earlier, 0.0)).started == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -101,6 +129,8 @@ def test_check_that_vanished_is_named() -> None:
         ("expected failure", "failed", True),
         ("expected failure", "passed", False),
         ("failed", "passed", False),
+        ("skipped", "failed", True),
+        ("failed", "skipped", False),
     ],
 )
 def test_check_that_worsened_is_named(before: Any, now: Any, is_worse: bool) -> None:

@@ -15,6 +15,7 @@ from convnextpose_check import containers, members
 from convnextpose_check.checkpoint import load_checkpoint
 from convnextpose_check.containers import repack
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
@@ -68,10 +69,10 @@ def test_every_form_of_the_authors_container_opens_to_the_same_bits(
 ) -> None:
     variant = tiny_variant(tiny, "L")
     checkpoint = load_checkpoint(write(authors_archive(variant, tmp_path), tmp_path))
-    values = seeded_state(tiny, variant.checkpoint.epoch).values()
+    values = seeded_state(tiny, made_epoch(variant)).values()
     expected = dict(zip(checkpoint.network, values, strict=True))
     assert differing_keys(checkpoint.network, expected) == []
-    assert checkpoint.epoch == variant.checkpoint.epoch
+    assert checkpoint.epoch == made_epoch(variant)
 
 
 @pytest.mark.parametrize("form", ["as_saved", "second_download", "folder", "zip_around_pth"])
@@ -81,10 +82,10 @@ def test_the_miniature_opens_to_its_seeded_weights(
     variant = catalogue["XS"]
     archive = (miniature.checkpoints / variant.checkpoint.file_name).read_bytes()
     checkpoint = load_checkpoint(FORMS[form](archive, tmp_path))
-    state = seeded_state(variant.architecture, variant.checkpoint.epoch)
+    state = seeded_state(variant.architecture, made_epoch(variant))
     expected = {f"module.{key}": tensor for key, tensor in state.items()}
     assert differing_keys(checkpoint.network, expected) == []
-    assert checkpoint.epoch == variant.checkpoint.epoch
+    assert checkpoint.epoch == made_epoch(variant)
 
 
 @pytest.mark.parametrize(

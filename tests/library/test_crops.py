@@ -12,8 +12,16 @@ import pytest
 
 from convnextpose_check import checks, crops
 from convnextpose_check.checks import check_interpolation
-from convnextpose_check.crops import READ_AHEAD, Crop, read_crop, read_crops, to_input, warp_box
-from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.crops import (
+    READ_AHEAD,
+    Crop,
+    read_crop,
+    read_crops,
+    to_input,
+    usable_input,
+    warp_box,
+)
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.geometry import Array
 from convnextpose_check.human36m import Sample, load_dataset
 from convnextpose_check.miniature.build import Miniature
@@ -76,8 +84,8 @@ def test_colours_are_in_the_order_red_green_blue(
     samples: tuple[Sample, ...], tmp_path: Path
 ) -> None:
     image_bgr = np.full((256, 256, 3), (10, 20, 30), dtype=np.uint8)
-    content = cv2.imencode(".png", image_bgr)[1].tobytes()
-    plain = at(samples[0], tmp_path / "plain.png", content)
+    content = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+    plain = at(samples[0], tmp_path / "plain.jpg", content)
     sample = replace(plain, box_xywh_px=WHOLE, size_px=(256, 256))
     pixels = read_crop(sample).pixels_rgb
     assert pixels is not None
@@ -87,8 +95,8 @@ def test_colours_are_in_the_order_red_green_blue(
 
 
 def test_grey_image_has_three_equal_colours(samples: tuple[Sample, ...], tmp_path: Path) -> None:
-    content = cv2.imencode(".png", np.full((80, 100), 77, dtype=np.uint8))[1].tobytes()
-    pixels = read_crop(at(samples[0], tmp_path / "grey.png", content)).pixels_rgb
+    content = cv2.imencode(".jpg", np.full((80, 100), 77, dtype=np.uint8))[1].tobytes()
+    pixels = read_crop(at(samples[0], tmp_path / "grey.jpg", content)).pixels_rgb
     assert pixels is not None
     assert pixels[:, 128, 128].tolist() == [77, 77, 77]
 
@@ -195,3 +203,22 @@ def test_another_interpolation_is_noticed(monkeypatch: pytest.MonkeyPatch, warp:
     with pytest.raises(CheckFailedError, match="opencv-python-headless") as caught:
         check_interpolation()
     assert caught.value.code == "interpolation"
+
+
+def test_usable_input_leaves_out_what_cannot_be_used(
+    samples: tuple[Sample, ...], tmp_path: Path
+) -> None:
+    empty = at(samples[1], tmp_path / "empty.jpg", b"")
+    prepared, used = usable_input([samples[0], empty, samples[2]], torch.device("cpu"))
+
+    assert [sample.image_id for sample in used] == [samples[0].image_id, samples[2].image_id]
+    for shown, sample in zip(prepared, used, strict=True):
+        pixels = read_crop(sample).pixels_rgb
+        assert pixels is not None
+        assert torch.equal(shown, to_input(torch.from_numpy(pixels)[None])[0])
+
+    with pytest.raises(
+        ConvNeXtPoseCheckError, match=r"none of empty\.jpg, empty\.jpg can"
+    ) as caught:
+        usable_input([empty, empty], torch.device("cpu"))
+    assert caught.value.code == "no-data"

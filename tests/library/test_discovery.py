@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
-from convnextpose_check.discovery import CheckpointFiles
+from convnextpose_check.discovery import MAX_CANDIDATES, CheckpointFiles
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.archives import content_of, members_of, saved, tiny_catalogue, unpacked, zipped
@@ -31,7 +32,7 @@ def catalogue(tiny: Architecture) -> Catalogue:
 @pytest.fixture(scope="module")
 def archives(catalogue: Catalogue) -> dict[str, bytes]:
     return {
-        v.name: saved(content_of(v.architecture, v.checkpoint.epoch, v.name in "ML"))
+        v.name: saved(content_of(v.architecture, made_epoch(v), v.name in "ML"))
         for v in catalogue.variants
     }
 
@@ -73,7 +74,7 @@ def test_a_checkpoint_is_found_by_its_name(
     paths = {n: _put(tmp_path / pattern.format(n), archives[n]) for n in NAMES}
     checkpoint = _load(catalogue, name, tmp_path)
     assert checkpoint.path == paths[name]
-    assert checkpoint.epoch == catalogue[name].checkpoint.epoch
+    assert checkpoint.epoch == made_epoch(catalogue[name])
 
 
 @pytest.mark.parametrize(
@@ -235,6 +236,33 @@ def test_nothing_below_an_unpacked_folder_or_a_sequence_is_a_candidate(
     _put(tmp_path / ".hidden" / "a.tar", b"")
     _put(tmp_path / "notes.txt", b"")
     assert CheckpointFiles([tmp_path], catalogue).candidates == (folder,)
+
+
+@pytest.mark.parametrize("name", ["{}.pth", "{}/data.pkl"])
+def test_more_files_than_are_opened_are_refused_before_any_is(
+    name: str, catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
+) -> None:
+    for number in range(MAX_CANDIDATES + 1):
+        _put(tmp_path / "all" / name.format(number), b"")
+    own = _put(tmp_path / "all" / "mine" / "ConvNeXtPose_L.tar", archives["L"])
+
+    error = _refusal(catalogue, "L", tmp_path / "all")
+
+    assert error.code == "too-many-files"
+    assert error.problem == (
+        f"there are more than 1,000 files that may be checkpoints below {tmp_path / 'all'}"
+    )
+    assert error.remedy == "Name the folder inside it that is meant, or the files"
+    assert _load(catalogue, "L", own.parent).path == own
+
+
+def test_other_files_are_no_hindrance_however_many_there_are(
+    catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
+) -> None:
+    for number in range(MAX_CANDIDATES + 1):
+        _put(tmp_path / f"{number}.jpg", b"")
+    path = _put(tmp_path / "ConvNeXtPose_L.tar", archives["L"])
+    assert _load(catalogue, "L", tmp_path).path == path
 
 
 @pytest.mark.parametrize(

@@ -70,13 +70,15 @@ def test_miniature_laid_out_as_on_kaggle_lacks_nothing(
     )
     assert rows["test samples"] == "ok: 120 of 120: 60 of subject 9 and 60 of subject 11"
     for name, held in {
-        "XS": "epoch 68, 42.5 MB, modern",
-        "S": "epoch 67, 89.5 MB, modern",
-        "M": "epoch 70, 91.3 MB, legacy",
-        "L": "epoch 83, 100.8 MB, legacy",
+        "XS": ("epoch 68,", "42.5 MB, modern", 69),
+        "S": ("epoch 67 (67 or 68, claimed by", "89.5 MB, modern", 68),
+        "M": ("epoch 70 (70, claimed by", "91.3 MB, legacy", 71),
+        "L": ("epoch 83,", "100.8 MB, legacy", 84),
     }.items():
-        said = f"ok: models/ConvNeXtPose_{name}.tar is {name}: {held} head keys, zip"
-        assert rows[f"checkpoint {name}"] == said
+        epoch, form, epochs = held
+        row = rows[f"checkpoint {name}"]
+        assert row.startswith(f"ok: models/ConvNeXtPose_{name}.tar is {name}: {epoch}")
+        assert f", {form} head keys, zip; {epochs} x 19,512 iterations: five subjects" in row
     assert listing(tmp_path) == before
 
 
@@ -167,9 +169,48 @@ def test_other_epoch_and_web_page_are_no_checkpoints_to_judge(
     code, rows = doctor(*given(inputs))
 
     assert code == 1
-    assert "has epoch 5: expected 1 -> Download own_T.pth again" in rows["checkpoint T"]
+    said = "has epoch 5: expected 1 (the variants file) -> Download own_T.pth again"
+    assert said in rows["checkpoint T"]
     assert rows["checkpoint U"].startswith("missing: ")
     assert "web page" in rows["checkpoint U"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(None, "ok: own_T.pth is T: epoch 5, ", id="unknown"),
+        pytest.param(
+            {"value": [1, 2], "source": "two notes", "information_only": "never read"},
+            "ok: own_T.pth is T: epoch 5 (1 or 2, claimed by two notes), ",
+            id="claimed",
+        ),
+    ],
+)
+def test_epoch_that_nobody_knows_is_shown_and_lacks_nothing(
+    doctor: Doctor, inputs: Path, tiny: Architecture, change: object, said: str
+) -> None:
+    write_own_model(tiny, inputs / "models", "T", epoch=5)
+    own = json.loads((inputs / "own.json").read_text())
+    own["variants"][0]["checkpoint"]["epoch"] = change
+    (inputs / "own.json").write_text(json.dumps(own))
+
+    code, rows = doctor(*given(inputs))
+
+    assert code == 0
+    assert rows["checkpoint T"].startswith(said)
+    assert "Download" not in rows["checkpoint T"]
+
+
+def test_other_training_than_the_known_one_is_told(doctor: Doctor, inputs: Path) -> None:
+    own = json.loads((inputs / "own.json").read_text())
+    own["variants"][0]["checkpoint"]["iterations"] = {"value": 7, "source": "its maker"}
+    (inputs / "own.json").write_text(json.dumps(own))
+
+    code, rows = doctor(*given(inputs))
+
+    assert code == 1
+    assert says(rows["checkpoint T"], "is not the published training of T: 2 x 19,512 iterations")
+    assert says(rows["checkpoint T"], "expected 2 x 7 iterations (its maker) -> Give own_T.pth")
 
 
 def test_broken_interpolation_is_told(

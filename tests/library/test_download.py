@@ -17,6 +17,7 @@ from convnextpose_check import download
 from convnextpose_check.checkpoint import load_checkpoint
 from convnextpose_check.download import folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files import PARTIAL
 from convnextpose_check.variants import Catalogue
 from tests.library.archives import content_of, members_of, saved, tarred, unpacked, zipped
 from tests.library.conftest import Fetch
@@ -260,7 +261,7 @@ def test_two_runs_at_once_fetch_once(
 
 
 def test_what_a_killed_run_left_is_cleared_away(fetch: Fetch, folder: Path) -> None:
-    (folder / ".ConvNeXtPose_XS.tar.abc.partial").write_bytes(b"half")
+    (folder / f".ConvNeXtPose_XS.tar.abcdefgh{PARTIAL}").write_bytes(b"half")
     (folder / ".other.partial").write_bytes(b"not ours")
 
     fetch("XS")

@@ -16,6 +16,7 @@ from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import Evaluation, Network, predict
 from convnextpose_check.geometry import Array, camera_to_image
 from convnextpose_check.human36m import Dataset, Sample, load_dataset
+from convnextpose_check.metrics import joint_errors_mm
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.models import build_network
 from convnextpose_check.one_pass import evaluate
@@ -123,6 +124,23 @@ def test_errors_are_in_the_order_of_the_samples(tiny: Architecture, dataset: Dat
     np.testing.assert_allclose(evaluation.errors_mm.mean(axis=1), SAMPLE_ERRORS_MM, atol=0.01)
 
 
+def test_errors_keep_every_digit_up_to_the_means(tiny: Architecture, dataset: Dataset) -> None:
+    evaluation = run(Answering(tiny, answers(dataset, tiny.grid_whd)), dataset)
+    expected_mm = np.array(
+        [
+            joint_errors_mm(cells_xyz, sample, tiny.grid_whd, 2)
+            for cells_xyz, sample in zip(evaluation.cells_xyz, dataset.samples, strict=True)
+        ]
+    )
+    np.testing.assert_array_equal(evaluation.errors_mm, expected_mm)
+
+    errors_mm = 50 + np.arange(6 * 17).reshape(6, 17) / 1024  # half precision has 1/32 here
+    kept = replace(evaluation, errors_mm=errors_mm)
+    assert kept.error_mm == 50 + 50.5 / 1024
+    assert kept.per_joint_mm()["Pelvis"] == 50 + 42.5 / 1024
+    assert kept.per_action_mm()["Discussion"] == 50 + 42 / 1024
+
+
 @pytest.mark.parametrize(("protocol", "error_mm"), [(1, 0.0), (2, 200.0)])
 def test_protocol_1_measures_after_alignment(
     tiny: Architecture, root: Path, protocol: Protocol, error_mm: float
@@ -211,6 +229,10 @@ def test_unreadable_image_is_left_out_counted_and_named(
     assert evaluation.errors_mm.shape == (5, 17)
     assert broken.image_id not in evaluation.image_ids
     assert evaluation.error_mm == pytest.approx((10 + 20 + 30 + 50 + 60) / 5, abs=0.01)
+    assert evaluation.per_action_mm() == pytest.approx(
+        {"Directions": 15.0, "Discussion": 30.0, "WalkTogether": 55.0}, abs=0.01
+    )
+    np.testing.assert_array_equal(evaluation.cells_xyz, given.astype(np.float32))
     assert [e.file_name for e in evaluation.unreadable] == [broken.path.name]
     assert not evaluation.complete
     with pytest.raises(CheckFailedError) as caught:

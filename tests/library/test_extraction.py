@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoint import load_checkpoint
-from convnextpose_check.files import hold_folder
 from convnextpose_check.keymap import with_prefix
+from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.outputs import hold_folder
 from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.archives import members_of, saved, unpacked, zipped
@@ -67,11 +68,12 @@ def test_archives_become_what_the_suite_itself_writes(
     out = capsys.readouterr().out
     for variant in catalogue.variants:
         checkpoint = load_checkpoint(miniature.checkpoints / variant.checkpoint.file_name)
-        path = tmp_path / "out" / "model_dump" / f"snapshot_{variant.checkpoint.epoch}.pth"
+        path = tmp_path / "out" / "model_dump" / f"snapshot_{made_epoch(variant)}.pth"
         expected = write_snapshot(checkpoint, variant.name, tmp_path / "suite")
         assert path.read_bytes() == expected.read_bytes()
         assert path.with_name(f"{path.name}.tar").samefile(path)
-        assert f"holds   {variant.name}, epoch {variant.checkpoint.epoch}, " in out
+        assert f"holds   {variant.name}, epoch {made_epoch(variant)}" in out
+        assert f"trained {made_epoch(variant) + 1} x 19,512 iterations: five subjects" in out
         assert f"{len(checkpoint.network)} tensors, {variant.checkpoint.head_keys} head keys" in out
         assert f"sha256  {checkpoint.sha256}" in out
         assert f"went to {path}\n" in out

@@ -7,6 +7,7 @@ import re
 import msgspec
 import pytest
 
+from convnextpose_check import containers, discovery, folders, hashes, members, pickles
 from convnextpose_check.figures import figures_table
 from convnextpose_check.variants import Catalogue
 
@@ -45,3 +46,27 @@ def test_readme_repeats_no_figure_wrongly(
         readme.replace("\n", " ").replace("   ", " ")
     )
     assert f"https://drive.google.com/drive/folders/{catalogue.drive_folder})" in readme
+
+
+def test_readme_names_each_bound_as_it_is(pytestconfig: pytest.Config) -> None:
+    """The rows about opening files, by what they begin with."""
+    readme = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+    bounds = {
+        "a checkpoint's file, or": f"{containers.MAX_FILE_BYTES >> 30} GiB",
+        "what it unpacks to": f"{containers.MAX_UNPACKED_RATIO:g} times the file's size and"
+        f" {containers.UNPACKED_SLACK_BYTES >> 20} MiB",
+        "archives inside archives": f"{containers.MAX_NESTING}",
+        "files in an archive or": f"{members.MAX_MEMBERS:,}",
+        "a zip's directory": f"{members.MAX_DIRECTORY_BYTES >> 20} MiB",
+        "a tar's extended headers": f"{members.MAX_TAR_HEADER_BYTES >> 10} KiB each,"
+        f" {members.MAX_TAR_HEADERS_BYTES >> 20} MiB together",
+        "`data.pkl`": f"{containers.MAX_PICKLE_BYTES >> 20} MiB, {pickles.MAX_OPCODES:,} opcodes",
+        "files that may be checkpoints": f"{discovery.MAX_CANDIDATES:,}",
+        "folders that are looked": f"{folders.MAX_FOLDERS:,} in each place,"
+        f" {folders.MAX_DEPTH} deep",
+        "`checkpoints.lock`": f"{hashes.MAX_LOCK_BYTES >> 20} MiB",
+    }
+    for row, bound in bounds.items():
+        assert re.search(
+            rf"^ +\| {re.escape(row)}[^|]*\| {re.escape(bound)}\b", readme, re.MULTILINE
+        )

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files import write_text, written_whole
+from convnextpose_check.files import PARTIAL, lock_file, write_text, written_whole
+from convnextpose_check.outputs import hold_folder
+from tests.hostile.judge import at_most
 
 
 def test_a_file_takes_its_name_only_when_complete(tmp_path: Path) -> None:
@@ -74,3 +77,84 @@ def test_a_disk_that_fails_while_writing_is_told(tmp_path: Path) -> None:
     assert "No space left on device" in caught.value.problem
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", ["file", "nothing", "folder"])
+def test_lock_that_is_a_link_is_refused_and_its_target_left_alone(
+    kind: str, tmp_path: Path
+) -> None:
+    target, results = tmp_path / "target", tmp_path / "out"
+    if kind == "file":
+        target.write_text("precious")
+    elif kind == "folder":
+        target.mkdir()
+    results.mkdir()
+    (results / ".lock").symlink_to(target)
+
+    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+        hold_folder(results)
+
+    assert caught.value.code == "cannot-write"
+    assert caught.value.problem.startswith(f"{results / '.lock'} is a link or a special file")
+    assert caught.value.remedy.startswith("Remove it")
+    assert not target.is_file() or target.read_text() == "precious"
+    assert target.exists() == (kind != "nothing")
+
+
+def test_lock_that_is_a_pipe_is_refused_and_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".lock")
+
+    with at_most(5), pytest.raises(ConvNeXtPoseCheckError) as caught:
+        hold_folder(tmp_path)
+
+    assert caught.value.code == "cannot-write"
+    assert caught.value.remedy.startswith("Remove it")
+
+
+def test_file_that_is_called_as_the_lock_keeps_its_content(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    path.write_text("precious")
+
+    with hold_folder(tmp_path), pytest.raises(ConvNeXtPoseCheckError, match="in-use"):
+        hold_folder(tmp_path)
+
+    assert path.read_text() == "precious"
+    lock = lock_file(path)
+    assert lock is not None
+    lock.close()
+
+
+STRANGERS = (
+    ".movie.mp4.partial", "result/.movie.mp4.partial", "photos/.album.abcdefgh.partial",
+    f"photos/.album.abcdefgh{PARTIAL}", f"result/deep/.a.abcdefgh{PARTIAL}",
+    f"photos/model_dump/.a.abcdefgh{PARTIAL}", f"result/album{PARTIAL}",
+    "model_dump/L_0a1b2c3d/.a.abcdefgh.partial",
+)  # fmt: skip
+LEFT_OVER = (
+    "", "result/", "result/evaluations/", "log/", "model_dump/", "model_dump/L_0a1b2c3d/",
+)  # fmt: skip
+
+
+def test_only_what_the_suite_had_begun_is_removed_and_only_where_it_writes(tmp_path: Path) -> None:
+    for name in STRANGERS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / f".folder.abcdefgh{PARTIAL}").mkdir()
+    for folder in LEFT_OVER:
+        (tmp_path / folder).mkdir(exist_ok=True, parents=True)
+        _leave_what_a_killed_run_leaves(tmp_path / folder / "run.json")
+    left_over = list(tmp_path.rglob(f".run.json.*{PARTIAL}"))
+
+    hold_folder(tmp_path).close()
+
+    assert len(left_over) == len(LEFT_OVER)
+    assert [path for path in left_over if path.exists()] == []
+    assert [name for name in STRANGERS if not (tmp_path / name).exists()] == []
+
+
+def _leave_what_a_killed_run_leaves(path: Path) -> None:
+    with written_whole(path) as temporary:
+        os.link(temporary, temporary.with_name("kept"))
+        name = temporary.name
+    path.unlink()
+    (path.parent / "kept").rename(path.parent / name)

@@ -10,7 +10,9 @@ from convnextpose_check.geometry import (
     camera_to_cells,
     camera_to_image,
     cells_to_camera,
+    cells_to_crop,
     image_to_camera,
+    image_to_crop,
     square_box,
     with_thorax,
     world_to_camera,
@@ -142,7 +144,7 @@ def test_cells_become_millimetres_without_half_a_cell(camera: Camera) -> None:
 
 def test_millimetres_become_the_cells_that_they_came_from(camera: Camera) -> None:
     cells_xyz = np.array([[3.25, 17.5, 12.0], [30.0, 1.5, 27.75]], dtype=np.float32)
-    placed = ((32, 64, 16), np.array([30.0, -12.5, 180.0, 180.0]), np.float64(4321.0), camera)
+    placed = ((32, 64, 16), np.array([30.0, -12.5, 180.0, 140.0]), np.float64(4321.0), camera)
 
     there = cells_to_camera(cells_xyz, *placed)
 
@@ -162,6 +164,16 @@ def test_columns_rows_and_bins_have_their_own_counts(camera: Camera) -> None:
     obtained = cells_to_camera(cells, (10, 20, 40), box, np.float32(4500), camera)
     # the right edge, half the height, a quarter of the depth
     np.testing.assert_allclose(obtained, [[40 / 200 * 4000, 44 / 220 * 4000, 4000]], atol=1e-2)
+
+
+def test_cells_and_pixels_become_pixels_of_the_crop() -> None:
+    """The crop is 256 pixels wide and high, whatever the box."""
+    cells_xyz = np.array([[16.0, 5.0, 60.0], [0.0, 20.0, 1.0]])
+    np.testing.assert_array_equal(cells_to_crop(cells_xyz, (32, 20, 64)), [[128, 64], [0, 256]])
+
+    pixels_px = np.array([[30.0, 20.0], [50.0, 70.0]])
+    box_xywh_px = np.array([30.0, 20.0, 40.0, 200.0])
+    np.testing.assert_array_equal(image_to_crop(pixels_px, box_xywh_px), [[0, 0], [128, 64]])
 
 
 def test_thorax_is_the_mean_of_the_shoulders() -> None:

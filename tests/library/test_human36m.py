@@ -16,7 +16,7 @@ from convnextpose_check.human36m import BoxSource, Dataset, load_dataset, read_f
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.variants import Protocol
-from tests.library.datasets import FACTS, TEST_IDS, Handmade, image_entry
+from tests.library.datasets import FACTS, TEST_IDS, Handmade, camera_entry, image_entry
 
 Change = Callable[[Handmade], object]
 
@@ -81,6 +81,22 @@ def test_sample_carries_truth_in_camera_coordinates(made: Handmade, tmp_path: Pa
     assert sample.root_depth_mm == np.float32(4020)
     assert sample.action == "Directions"
     assert sample.path.read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_each_sample_is_seen_by_the_camera_that_its_image_names(
+    made: Handmade, tmp_path: Path
+) -> None:
+    for number in (1, 2, 3, 4):
+        made.cameras[11][str(number)] = camera_entry() | {"t": [number, 0.0, 4000.0]}
+    names = dict(zip(TEST_IDS[11], (3, 2, 4), strict=True))
+    for image_id, number in names.items():
+        made.image(image_id)["cam_idx"] = number
+        made.frame(image_id)[0] = [0.0, 0.0, 0.0]
+
+    samples = load_dataset(made.write(tmp_path / "set"), FACTS, protocol=1).samples
+
+    assert {s.image_id: s.camera.translation_mm[0] for s in samples if s.subject == 11} == names
+    assert {s.image_id: s.joints_cam_mm[0, 0] for s in samples if s.subject == 11} == names
 
 
 def test_box_of_whole_numbers_stays_whole_and_any_other_does_not(

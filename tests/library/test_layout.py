@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from convnextpose_check import folders
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.folders import MAX_DEPTH, walk
 from convnextpose_check.human36m import load_dataset
@@ -202,6 +203,21 @@ def test_folders_are_searched_to_a_bounded_depth(tmp_path: Path) -> None:
     (tmp_path / "/".join("abcdefghijkl")).mkdir(parents=True)
     depths = [len(folder.relative_to(tmp_path).parts) for folder, _, _ in walk(tmp_path)]
     assert max(depths) == MAX_DEPTH
+
+
+def test_more_folders_than_a_data_set_has_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "MAX_FOLDERS", 9)
+    for number in range(9):
+        (tmp_path / str(number)).mkdir()
+
+    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+        list(walk(tmp_path))
+
+    assert caught.value.code == "too-many-files"
+    assert caught.value.problem == f"there are more than 9 folders below {tmp_path}"
+    assert "Name the folder inside it" in caught.value.remedy
 
 
 def test_hidden_folders_are_passed_over(authors_tree: Path) -> None:

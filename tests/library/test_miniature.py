@@ -18,6 +18,7 @@ from convnextpose_check.geometry import Camera, camera_to_image, world_to_camera
 from convnextpose_check.human36m import Dataset, load_dataset
 from convnextpose_check.json_files import read_json
 from convnextpose_check.miniature import build
+from convnextpose_check.miniature.archives import made_epoch, snapshot_folder
 from convnextpose_check.miniature.body import SUBJECT_LOOKS
 from convnextpose_check.miniature.build import CAMERAS_FILE, Miniature, cached_miniature
 from convnextpose_check.miniature.dataset import (
@@ -176,12 +177,12 @@ def test_archive_has_the_published_size(
 def test_archive_has_the_members_of_an_old_torch(
     miniature: Miniature, catalogue: Catalogue, name: str, members: int
 ) -> None:
-    facts = catalogue[name].checkpoint
+    facts, folder = catalogue[name].checkpoint, snapshot_folder(catalogue[name])
     with zipfile.ZipFile(miniature.checkpoints / facts.file_name) as archive:
         names = archive.namelist()
         assert len(names) == members
-        assert {member.partition("/")[0] for member in names} == {facts.folder}
-        assert f"{facts.folder}/byteorder" not in names
+        assert {member.partition("/")[0] for member in names} == {folder}
+        assert f"{folder}/byteorder" not in names
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
         assert archive.testzip() is None
 
@@ -205,7 +206,7 @@ def test_seeded_weights_are_the_seeds_own(tiny: Architecture) -> None:
 @pytest.fixture(scope="module")
 def xs(catalogue: Catalogue) -> ConvNeXtPose:
     variant = catalogue["XS"]
-    state = seeded_state(variant.architecture, variant.checkpoint.epoch)
+    state = seeded_state(variant.architecture, made_epoch(variant))
     return build_network(variant.architecture, state, torch.device("cpu"))
 
 

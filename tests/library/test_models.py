@@ -10,7 +10,6 @@ import pytest
 from convnextpose_check import checks
 from convnextpose_check.checkpoint import load_checkpoint
 from convnextpose_check.checks import (
-    MAX_BATCHNORM_VARIANCE,
     check_batchnorm_variances,
     check_epoch,
     check_holds_variant,
@@ -85,6 +84,7 @@ def test_a_file_that_holds_another_variant_is_reported_as_that(variant: Variant)
             assert error.code == "wrong-variant"
             assert f"{path} is used as {variant.name} but holds {other.name}." in str(error)
             assert variant.checkpoint.file_name in error.remedy
+            assert (error.obtained, error.expected) == (other.name, variant.name)
 
 
 def test_a_whole_file_named_l_that_holds_m_is_reported_as_that(
@@ -198,15 +198,18 @@ def test_one_number_that_is_not_finite_is_found(number: float, state: State) -> 
     error = _failure(check_weights_are_finite, state, "L.tar")
     assert error.code == "not-finite"
     assert error.problem.startswith(f"1 of 126 numbers in '{LAST}' of L.tar")
+    assert (error.obtained, error.expected) == (1, 0)
 
 
 def test_batchnorm_variances_are_returned(state: State) -> None:
+    state[VARIANCE][:] = 1.0  # all alike
+    assert check_batchnorm_variances(state, "L.tar")[1] >= 1.0
     state[VARIANCE][:2] = torch.tensor([0.0, 1e11])
     low, high = check_batchnorm_variances(state, "L.tar")
     assert (low, high) == (0.0, float(torch.tensor(1e11)))
 
 
-@pytest.mark.parametrize("number", [-1e-6, MAX_BATCHNORM_VARIANCE * 1.01, float("nan")])
+@pytest.mark.parametrize("number", [-1e-6, 1.01e12, float("nan")])
 def test_a_variance_that_cannot_be_is_found(number: float, state: State) -> None:
     state[VARIANCE][1] = number
     error = _failure(check_batchnorm_variances, state, "L.tar")

@@ -124,6 +124,37 @@ def test_wrong_upsampling_is_seen_in_the_multiply_adds_alone(
         check_heatmap_grid(variant, network)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_papers_figures_are_met_to_their_slack_and_no_farther(
+    catalogue: Catalogue, sign: int
+) -> None:
+    """Two decimals of a million, and what tools count differently of the GMACs."""
+    xs = catalogue["XS"]
+    paper_parameters, paper_multiply_adds = 3_530_000, 820_000_000
+
+    near = paper_parameters + sign * 4_900
+    assert check_paper_parameters(xs, near) == near / 1e6
+    with pytest.raises(CheckFailedError, match="million parameters") as caught:
+        check_paper_parameters(xs, paper_parameters + sign * 5_100)
+    assert (caught.value.code, caught.value.expected) == ("off-paper", 3.53)
+    assert caught.value.obtained == (paper_parameters + sign * 5_100) / 1e6
+    assert caught.value.remedy == ""
+
+    near = paper_multiply_adds + sign * 49_000_000
+    assert check_paper_gmacs(xs, near) == near / 1e9
+    with pytest.raises(CheckFailedError, match="GMACs") as caught:
+        check_paper_gmacs(xs, paper_multiply_adds + sign * 51_000_000)
+    assert (caught.value.code, caught.value.expected) == ("off-paper", 0.82)
+
+
+def test_figure_that_the_paper_does_not_give_is_met_by_nothing(catalogue: Catalogue) -> None:
+    xs = catalogue["XS"]
+    without = msgspec.structs.replace(xs, paper=msgspec.structs.replace(xs.paper, gmacs=None))
+
+    with pytest.raises(CheckFailedError, match=r"\[no-figure\] the variants .* XS no GMACs"):
+        check_paper_gmacs(without, xs.multiply_adds)
+
+
 @pytest.mark.parametrize(("name", "parameters"), [("XS", 3_602_312), ("S", 7_587_008)])
 def test_the_guides_depth_of_64_gives_neither_table(
     catalogue: Catalogue, name: str, parameters: int

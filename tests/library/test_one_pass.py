@@ -14,6 +14,7 @@ from convnextpose_check import crops
 from convnextpose_check.crops import Crop, read_crop
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m import Dataset, Sample, load_dataset
+from convnextpose_check.interrupts import Interrupted
 from convnextpose_check.joint_evaluation import Candidate, JointEvaluation, Outcomes
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.models import build_network
@@ -155,11 +156,9 @@ def test_what_was_begun_is_gone_on_with_to_the_same_bits(
     dataset: Dataset,
     tmp_path: Path,
     reads: Counter[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = answers(evaluated(networks, dataset, tmp_path / "whole"))
     reads.clear()
-    monkeypatch.setattr("convnextpose_check.one_pass.PAUSE_SECONDS", 0.0)
     with pytest.raises(Cut):
         evaluated({**networks, "C": Failing(networks["C"], 2, Cut())}, dataset, tmp_path)
     begun = {name: np.load(tmp_path / f"{name}.begun.npz")["done"].tolist() for name in networks}
@@ -171,8 +170,91 @@ def test_what_was_begun_is_gone_on_with_to_the_same_bits(
 
     assert answers(outcomes) == whole
     assert reads == {sample.path.name: 1 for sample in dataset.samples[4:]}
-    assert said == [f"{name}: going on after 4 samples" for name in networks]
+    assert said == [f"{name}: going on after 4 of 6 images" for name in networks]
     assert not list(tmp_path.glob("*.begun.npz"))
+
+
+def test_what_was_measured_is_kept_now_and_then_while_the_pass_goes_on(
+    networks: dict[str, Any],
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run may also end without a word."""
+    monkeypatch.setattr("convnextpose_check.one_pass.PAUSE_SECONDS", 0.0)
+    seen: list[int] = []
+
+    class Looking(Failing):
+        def __call__(self, images: Any) -> Any:
+            kept = tmp_path / "A.begun.npz"
+            seen.append(int(np.load(kept)["done"].sum()) if kept.exists() else 0)
+            return self.network(images)
+
+    evaluated({"A": Looking(networks["A"], 0)}, dataset, tmp_path)
+
+    assert seen == [0, 2, 4]
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_interrupted_run_keeps_what_it_measured_and_says_how_much(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path, resume: bool
+) -> None:
+    def cut(at: int) -> str:
+        with pytest.raises(Interrupted) as caught:
+            evaluated(
+                {"A": networks["A"], "B": Failing(networks["B"], at, KeyboardInterrupt())},
+                dataset, tmp_path, resume=resume,
+            )  # fmt: skip
+        assert caught.value.__suppress_context__
+        assert caught.value.is_resumable == (not str(caught.value).startswith("none"))
+        return str(caught.value)
+
+    assert cut(0) == "none of 6 images is kept"
+    assert cut(2) == "4 of 6 images are kept"
+    # What stands already is not thrown away for less.
+    assert cut(0 if resume else 1) == "4 of 6 images are kept"
+
+
+def test_variants_that_were_begun_differently_are_counted_one_by_one(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted):
+        evaluated({"A": Failing(networks["A"], 2, KeyboardInterrupt())}, dataset, tmp_path)
+    pair = {"A": networks["A"], "B": Failing(networks["B"], 1, KeyboardInterrupt())}
+
+    with pytest.raises(Interrupted, match="of 6 images are kept: 4 of A, 2 of B"):
+        evaluated(pair, dataset, tmp_path, resume=True)
+
+
+def test_network_of_code_is_not_kept(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    network = Failing(networks["A"], 2, KeyboardInterrupt())
+    candidates = {"A": Candidate(network, None, None, tmp_path / "A.npz")}
+
+    with pytest.raises(Interrupted, match="none of 6 images is kept"):
+        joint(dataset, resume=True).outcomes(candidates)
+    network.batches = 100
+    joint(dataset, resume=True).outcomes(candidates)
+
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_sample_is_done_only_when_all_of_it_is_written() -> None:
+    """An interruption may come between any two lines."""
+
+    class Cropped:
+        sha256 = "ab" * 32
+
+        @property
+        def problem(self) -> str:
+            raise Cut
+
+    tally = Tally.empty(1, 1)
+    with pytest.raises(Cut):
+        tally.read(0, Cropped())  # type: ignore[arg-type]  # it stands for a crop
+
+    assert not tally.done.any()
 
 
 def test_finished_variants_are_not_asked_again(
@@ -194,9 +276,7 @@ def test_begun_evaluation_of_other_batches_or_without_resume_is_begun_again(
     tmp_path: Path,
     reads: Counter[str],
     changes: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("convnextpose_check.one_pass.PAUSE_SECONDS", 0.0)
     with pytest.raises(Cut):
         evaluated({"A": Failing(networks["A"], 2, Cut())}, dataset, tmp_path)
     reads.clear()

@@ -84,7 +84,7 @@ def test_evaluation_in_half_says_what_it_moved_the_error_by(
     assert (fp32.precision, fp32.compared, fp32.moved_mm) == ("fp32", 0, None)
     assert (fp16.precision, fp16.compared) == ("fp16", 6)
     assert fp16.moved_mm == pytest.approx(fp16.error_mm - fp32.error_mm)
-    assert 1e-6 < abs(fp16.error_mm - fp32.error_mm) < 1
+    assert 1e-6 < abs(fp16.error_mm - fp32.error_mm) < 10  # gammas over sqrt(eps) lose bits
     assert fp16.cells_xyz.dtype == np.float32
 
 

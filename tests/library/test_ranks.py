@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -161,9 +163,6 @@ def test_rank_that_was_killed_ends_the_run_with_an_error(
     start: Start, inputs: Path, tmp_path: Path
 ) -> None:
     """Held where it cannot be missed: it is stopped before it can help, and killed in a while."""
-    import signal
-    import time
-
     command = ["-m", "pytest", *arguments(inputs, tmp_path / "out")]
     leader, helper = start(0, 2, *command), start(1, 2, *command)
     log = tmp_path / "out" / "log" / "test_T1.log"
@@ -180,6 +179,78 @@ def test_rank_that_was_killed_ends_the_run_with_an_error(
     out, _ = leader.communicate(timeout=PATIENCE)
 
     assert leader.returncode not in (0, None), out
+
+
+TOLD_WHILE_WAITING = """
+import os, signal, sys, threading, time
+import pytest
+from convnextpose_check.ranks import Ranks
+
+answers = Ranks.answers
+
+def waiting(ranks):
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    return answers(ranks)
+
+Ranks.answers = waiting
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+def test_leader_that_is_told_to_end_waits_for_nobody(
+    start: Start, inputs: Path, tmp_path: Path
+) -> None:
+    leader = start(0, 2, "-c", TOLD_WHILE_WAITING, *arguments(inputs, tmp_path / "out"))
+    helper = start(1, 2, "-c", HANGS)
+
+    out, error = leader.communicate(timeout=PATIENCE)
+
+    assert leader.returncode == pytest.ExitCode.INTERRUPTED, out + error
+    assert helper.poll() is None
+    assert "4 of 6 images are kept; go on with:" in out
+    assert "Traceback" not in out + error
+
+
+WORKS_ON = (
+    TAKE_PART
+    + """
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+print("works", flush=True)
+try:
+    while True:
+        ranks.hear_of_leader()
+        time.sleep(0.01)
+except ConvNeXtPoseCheckError as error:
+    print(error.code)
+"""
+)
+
+
+def test_helper_that_works_hears_that_its_leader_is_gone(start: Start) -> None:
+    leader = start(0, 2, "-c", TAKE_PART + "sys.stdin.readline(); time.sleep(1); os._exit(9)")
+    helper = start(1, 2, "-c", WORKS_ON)
+
+    out, error = helper.communicate(timeout=PATIENCE)
+
+    assert leader.wait() == 9
+    assert out.split() == ["works", "rank-lost"], error
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_helper_that_is_told_to_end_ends_where_it_waits(
+    start: Start, inputs: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    leader = start(0, 2, "-c", TAKE_PART + "print(1, flush=True); time.sleep(1000)")
+    helper = start(1, 2, "-m", "pytest", *arguments(inputs, tmp_path / "out"))
+    assert leader.stdout is not None
+    assert leader.stdout.readline()  # they have met
+    time.sleep(1.0)
+    helper.send_signal(number)
+
+    out, error = helper.communicate(timeout=PATIENCE)
+
+    assert helper.returncode == -number
+    assert (out, "Traceback" in error) == ("", False)
 
 
 def test_helpers_end_when_their_leader_is_gone(start: Start, inputs: Path, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from convnextpose_check.report import (
     interval,
+    is_reproduced,
     number,
     terminal_lines,
     uncertain,
+    verdict_class,
     verdict_sentence,
 )
 from convnextpose_check.results import CheckRecord
@@ -104,6 +106,43 @@ def test_gate_decides_the_sentence() -> None:
 
     assert "Reproduced" in verdict_sentence(example_results(variants=variants, gate_mm=2))
     assert "Not reproduced" in verdict_sentence(example_results(variants=variants, gate_mm=1))
+
+
+@pytest.mark.parametrize("subject", ["published", "miniature"])
+@pytest.mark.parametrize("error_mm", [56.61, 99.0])
+def test_without_a_gate_there_is_no_verdict(subject: str, error_mm: float) -> None:
+    variants = {"XS": example_variant(error_mm, 56.61)}
+    results = example_results(subject, variants=variants, gate_mm=None)
+
+    assert verdict_sentence(results) == "No verdict on XS: none was asked for (--gate none)."
+    assert not is_reproduced(results)
+    assert uncertain(results) == []
+    assert verdict_class(results) == "none"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, True, id="whole"),
+        pytest.param({"complete": False}, False, id="subset"),
+        pytest.param({"expected_variants": ("XS", "S")}, False, id="one-variant-missing"),
+        pytest.param({"variants": {}, "expected_variants": ()}, False, id="nothing"),
+        pytest.param({"variants": {"XS": example_variant(61.62, 56.61)}}, False, id="off"),
+        pytest.param({"variants": {"XS": example_variant(51.60, 56.61)}}, False, id="off-below"),
+        pytest.param(
+            {"variants": {"XS": example_variant(56.61, 56.61, verdict="not judged: tf32")}},
+            False,
+            id="not-judged",
+        ),
+    ],
+)
+def test_reproduced_is_only_what_was_measured_whole_and_is_within_the_gate(
+    changes: dict[str, Any], expected: bool
+) -> None:
+    whole: dict[str, Any] = {"variants": {"XS": example_variant(56.7, 56.61)}}
+    whole["expected_variants"] = ("XS",)
+
+    assert is_reproduced(example_results(**(whole | changes))) is expected
 
 
 @pytest.mark.parametrize(

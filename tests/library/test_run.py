@@ -50,7 +50,7 @@ def run(pytestconfig: pytest.Config, tmp_path: Path) -> Run:
     ("arguments", "said"),
     [
         (["--variants", "XS,Q"], "no variant is named 'Q'. Choose from XS, S, M, L"),
-        (["--gate", "3mm"], "--gate is '3mm': expected one of 1mm, 2mm, 5mm"),
+        (["--gate", "3mm"], "--gate is '3mm': expected one of 1mm, 2mm, 5mm, none"),
         (["--variants-file", "nowhere.json"], "cannot read the variants file nowhere.json"),
         (["--results-dir", "/dev/null/out"], "cannot write /dev/null/out"),
         (["--baseline", "nowhere.json"], "cannot read the results nowhere.json"),

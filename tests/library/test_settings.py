@@ -37,6 +37,7 @@ def test_defaults_are_those_of_the_authors_evaluation() -> None:
         ("batch_size", "16", 16),
         ("workers", "3", 3),
         ("gate", "2mm", 2),
+        ("gate", "none", None),
         ("results_dir", "/out", Path("/out")),
         ("limit", "100", 100),
         ("resume", "1", True),
@@ -80,7 +81,7 @@ def test_several_checkpoints_are_kept_in_order() -> None:
     [
         ("protocol", "3", "one of 1, 2"),
         ("bbox", "mine", "one of gt, rootnet"),
-        ("gate", "3mm", "one of 1mm, 2mm, 5mm"),
+        ("gate", "3mm", "one of 1mm, 2mm, 5mm, none"),
         ("gate", "5", "one of 1mm"),
         ("batch_size", "0", "a whole number from 1"),
         ("workers", "-1", "a whole number from 1"),

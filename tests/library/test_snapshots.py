@@ -15,6 +15,7 @@ from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.keymap import key_style
 from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Architecture
+from tests.hostile.judge import at_most
 from tests.library.archives import (
     EPOCH,
     checkpoint_of,
@@ -22,6 +23,7 @@ from tests.library.archives import (
     differing_keys,
     saved,
     tiny_variant,
+    zipped,
 )
 from tests.library.deferred import Deferred
 
@@ -136,6 +138,25 @@ def test_a_foreign_snapshot_is_left_alone(
     assert check_snapshot(path, checkpoint)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "bomb", "sparse"])
+def test_a_hostile_snapshot_is_left_alone_and_takes_nothing(
+    kind: str, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "model_dump" / NAME
+    path.parent.mkdir()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "bomb":
+        path.write_bytes(zipped({"data.pkl": b".", "data/0": bytes(60 << 20)}, compression=8))
+    else:
+        path.write_bytes(b"PK\3\4")
+        os.truncate(path, 200 << 30)
+    with at_most(5):
+        written = write_snapshot(checkpoint, "L", tmp_path)
+    assert written == path.parent / "L_00000000" / NAME
+    assert check_snapshot(written, checkpoint)
+
+
 def test_a_folder_that_cannot_be_written_is_told(checkpoint: Checkpoint, tmp_path: Path) -> None:
     (tmp_path / "results").touch()
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
@@ -211,6 +232,8 @@ def test_a_snapshot_that_differs_is_found(
         check_snapshot(path, checkpoint)
     assert caught.value.code == "snapshot"
     assert str(path) in caught.value.problem
+    assert str(caught.value.obtained).startswith((f"{key}: torch.", "epoch "))
+    assert str(caught.value.expected).startswith(("the archive's bits, torch.", "epoch "))
 
 
 def test_a_snapshot_of_nan_weights_is_whole(checkpoint: Checkpoint, tmp_path: Path) -> None:

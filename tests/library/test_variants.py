@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.figures import figures_table
 from convnextpose_check.variants import PUBLISHED_FILE, Catalogue, read_catalogue
 
 Change = Callable[[dict[str, Any]], Any]
@@ -24,12 +25,58 @@ def test_state_dict_sizes_are_those_of_the_kaggle_guide(
     assert round(catalogue[name].state_elements / 1e6, 2) == guide_millions
 
 
-def test_every_figure_has_a_source(catalogue: Catalogue) -> None:
-    for variant in catalogue.variants:
-        paper = variant.paper
-        figures = (paper.mpjpe_mm, paper.gmacs, paper.parameters_millions, paper.pa_mpjpe_mm)
+def _without_source(value: Any, path: str, sources: dict[str, str]) -> Iterator[str]:
+    """The paths of all that neither has a source beside it nor one in the file's list."""
+    if value is None or sources.get(path) or (isinstance(value, dict) and value.get("source")):
+        return
+    if not isinstance(value, dict):
+        yield path
+        return
+    for key, each in value.items():
+        yield from _without_source(each, f"{path}.{key}".lstrip("."), sources)
 
-        assert all(figure.source for figure in figures if figure)
+
+def test_everything_but_a_variants_name_has_a_source() -> None:
+    content = json.loads(PUBLISHED_FILE.read_text())
+    for variant in content["variants"]:
+        assert list(_without_source(variant, "", content["sources"])) == ["name"]
+
+
+def test_what_is_proven_decides_and_what_is_claimed_does_not(catalogue: Catalogue) -> None:
+    known = {v.name: v.checkpoint.known_epoch for v in catalogue.variants}
+
+    assert {name: each and (each.values, each.decides) for name, each in known.items()} == {
+        "XS": ((68,), True),
+        "S": ((67, 68), False),
+        "M": ((70,), False),
+        "L": ((83,), True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("epoch", "shown"),
+    [
+        pytest.param(None, "-", id="unknown"),
+        pytest.param(3, "3", id="plain"),
+        pytest.param({"value": 3, "source": "its maker"}, "3", id="known"),
+        pytest.param(
+            {"value": [3, 4], "source": "two", "information_only": "unread"},
+            "3 or 4, claimed",
+            id="claimed",
+        ),
+    ],
+)
+def test_epoch_of_ones_own_may_be_known_claimed_or_left_out(
+    tmp_path: Path, epoch: Any, shown: str
+) -> None:
+    content = json.loads(PUBLISHED_FILE.read_text())
+    del content["variants"][0]["checkpoint"]["epoch"]
+    if epoch is not None:
+        content["variants"][0]["checkpoint"]["epoch"] = epoch
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps(content))
+
+    assert f"| epoch | {shown} |" in figures_table(read_catalogue(path))
 
 
 def test_protocol_1_figures_never_decide(catalogue: Catalogue) -> None:

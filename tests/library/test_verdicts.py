@@ -90,6 +90,22 @@ def test_subset_is_never_judged(reference: Figure | None) -> None:
     assert not any(passes(judgement, mm) for mm in TOLERANCES_MM)
 
 
+@pytest.mark.parametrize(
+    ("moved_mm", "said"),
+    [(None, ""), (-0.0126, ", -0.013 mm from fp32"), (0.0, ", +0.000 mm from fp32")],
+)
+def test_another_precision_is_never_judged(moved_mm: float | None, said: str) -> None:
+    half = replace(evaluation(50.0), precision="fp16", moved_mm=moved_mm)
+    judgement = judge(half, PAPER)
+    assert judgement.verdict == f"not judged: precision fp16{said}"
+    assert not any(passes(judgement, mm) for mm in TOLERANCES_MM)
+
+
+def test_judgement_remembers_a_subset_as_one() -> None:
+    assert judge(evaluation(50.0, complete=False), PAPER).is_subset is True
+    assert judge(evaluation(50.0), PAPER).is_subset is False
+
+
 @pytest.mark.parametrize("protocol", [1, 2])
 def test_missing_figure_is_information_under_protocol_1_alone(protocol: Protocol) -> None:
     judgement = judge(replace(evaluation(50.0), protocol=protocol), None)
@@ -137,6 +153,7 @@ def test_failed_check_says_obtained_expected_and_difference(
     assert f"XS has {obtained_mm:.4f} mm: expected 50.0000 +/- 2 mm" in caught.value.problem
     assert "(paper, table 5)" in caught.value.problem
     assert f"the difference is {difference} mm" in caught.value.problem
+    assert (caught.value.obtained, caught.value.expected) == (obtained_mm, 50.0)
 
 
 def test_check_fails_for_an_error_that_is_no_number() -> None:
@@ -159,3 +176,6 @@ def test_check_fails_where_nothing_can_be_judged(judgement: Judgement, reason: s
         check_error_is_within(judgement, 5, "XS")
     assert caught.value.code == "not-judged"
     assert f"{judgement.obtained_mm:.2f} mm" in caught.value.problem
+    assert (caught.value.obtained, caught.value.expected) == (judgement.verdict, "a verdict")
+    assert ("--gate none" in caught.value.remedy) is not judgement.is_subset
+    assert bool(caught.value.remedy) is not judgement.is_subset

@@ -6,6 +6,7 @@ from convnextpose_check.checks import check_interpolation
 from convnextpose_check.devices import device_title
 from convnextpose_check.machine import check_can_write, check_disk, check_memory
 from convnextpose_check.preflight import find_checkpoint
+from convnextpose_check.rootnet_file import check_rootnet_file
 from convnextpose_check.subjects import Subject
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
@@ -34,6 +35,19 @@ def test_results_folder_can_be_written(subject: Subject, obtained: Obtained) -> 
 def test_human36m_is_found(subject: Subject, obtained: Obtained) -> None:
     dataset = subject.dataset()
     obtained(len(dataset.samples), dataset.facts.samples, "samples")
+
+
+def test_joints_lie_in_their_boxes(subject: Subject, obtained: Obtained) -> None:
+    """Annotations that do not belong together end the run here, not after minutes of measuring."""
+    fits = subject.dataset().fits
+    share = min((min(fit.inside.values()) for fit in fits), default=None)
+    least = "too few to tell" if share is None else f"{share:.0%} of a camera's joints"
+    obtained(f"{least}, {sum(fit.joints for fit in fits):,} looked at")
+
+
+def test_rootnet_file_is_the_one_for_the_protocol(subject: Subject, obtained: Obtained) -> None:
+    dataset = subject.dataset()
+    obtained(check_rootnet_file(dataset), dataset.rootnet and dataset.facts.rootnet)
 
 
 def test_checkpoint_is_found(subject: Subject, variant: Variant, obtained: Obtained) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from convnextpose_check.checkpoint import Checkpoint
 from convnextpose_check.checks import (
     check_batchnorm_variances,
@@ -11,6 +13,8 @@ from convnextpose_check.checks import (
     check_snapshot,
     check_weights_are_finite,
 )
+from convnextpose_check.fingerprints import check_published_tensors, file_told
+from convnextpose_check.provenance import check_provenance
 from convnextpose_check.subjects import Subject
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
@@ -25,7 +29,30 @@ def test_archive_holds_the_variant(
 def test_epoch_is_the_published_one(
     variant: Variant, checkpoint: Checkpoint, obtained: Obtained
 ) -> None:
-    obtained(check_epoch(variant, checkpoint), variant.checkpoint.epoch)
+    """One that is merely claimed is shown beside what is obtained."""
+    known = variant.checkpoint.known_epoch
+    expected = known.value if known and known.decides else known
+    obtained(check_epoch(variant, checkpoint), expected)
+
+
+def test_counters_tell_one_training(
+    variant: Variant, checkpoint: Checkpoint, obtained: Obtained
+) -> None:
+    """The known training decides; where none is known, what the counters tell is shown."""
+    known = variant.checkpoint.iterations
+    story = check_provenance(variant, checkpoint).story
+    obtained(story, known and f"{known} iterations of an epoch")
+
+
+@pytest.mark.known_tensors
+def test_tensors_are_the_published_ones(
+    subject: Subject, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
+) -> None:
+    """Whether the whole file is a copy that is known is told with it, and decides nothing."""
+    known = subject.fingerprints[variant.name]
+    assert known.tensors is not None  # else it was not asked
+    told = [check_published_tensors(known.tensors, checkpoint), file_told(known, checkpoint)]
+    obtained("; ".join(filter(None, told)), f"{len(known.tensors.sha256)} published")
 
 
 def test_weights_are_finite(checkpoint: Checkpoint, obtained: Obtained) -> None:

@@ -1,0 +1,95 @@
+"""A small image file that would decode to gigabytes: refused in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.library.datasets import picture
+from tests.library.deferred import Deferred
+
+if TYPE_CHECKING:
+    import cv2
+else:
+    cv2 = Deferred("cv2")
+
+MEGABYTE = 1 << 20
+SCRIPT = """
+import resource, sys
+import cv2, numpy, simplejpeg
+from dataclasses import replace
+from pathlib import Path
+from convnextpose_check.crops import read_crop
+from convnextpose_check.human36m import Sample
+whole, hostile = (Path(name) for name in sys.argv[1:3])
+side = int(sys.argv[3])
+box = numpy.array([10, 10, 50, 50])
+sample = Sample(1, whole, (100, 80), 9, "Posing", None, box, None, None)
+assert read_crop(sample).problem is None
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(read_crop(replace(sample, path=hostile, size_px=(side, side) if side else (100, 80))).problem)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+SHELL = ("sh", "-c", '"$0" "$@"; exit $?')
+"""In between, because a process inherits the peak of the one that starts it."""
+
+
+def encoded(*options: int) -> bytes:
+    return cv2.imencode(".jpg", picture(1), options)[1].tobytes()
+
+
+def promising(side: int, *options: int) -> bytes:
+    """A JPEG whose header promises a square of this side."""
+    content = encoded(*options)
+    place = max(content.find(b"\xff\xc0\x00\x11"), content.find(b"\xff\xc2\x00\x11")) + 5
+    return content[:place] + side.to_bytes(2, "big") * 2 + content[place + 4 :]
+
+
+def largest() -> bytes:
+    """As many pixels, colours and scans as are decoded."""
+    import numpy as np
+
+    image = np.random.default_rng(0).integers(0, 256, (2048, 2048, 3)).astype(np.uint8)
+    options = (
+        cv2.IMWRITE_JPEG_PROGRESSIVE, 1,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    )  # fmt: skip
+    return cv2.imencode(".jpg", image, options)[1].tobytes()
+
+
+OTHER_SIZE = "it is 32000x32000: expected 100x80"
+IMAGES: dict[str, tuple[Callable[[], bytes], int, str]] = {
+    "baseline": (lambda: promising(32_000), 0, OTHER_SIZE),
+    "progressive": (lambda: promising(32_000, cv2.IMWRITE_JPEG_PROGRESSIVE, 1), 0, OTHER_SIZE),
+    "annotated": (
+        lambda: promising(32_000),
+        32_000,
+        "it is 32000x32000, which is more than is decoded",
+    ),
+    "largest": (largest, 2048, "None"),
+}
+
+
+@pytest.mark.parametrize(("make", "side", "problem"), IMAGES.values(), ids=IMAGES)
+def test_an_image_takes_little_memory(
+    tmp_path: Path, make: Callable[[], bytes], side: int, problem: str
+) -> None:
+    whole, hostile = tmp_path / "whole.jpg", tmp_path / "hostile.jpg"
+    whole.write_bytes(encoded())
+    hostile.write_bytes(make())
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    answer = subprocess.run(
+        [*SHELL, sys.executable, "-c", SCRIPT, str(whole), str(hostile), str(side)],
+        capture_output=True, check=True, text=True, timeout=120, env=environment,
+    ).stdout  # fmt: skip
+    said, kilobytes = answer.splitlines()
+    assert said == problem
+    taken, allowed = int(kilobytes) << 10, 3 * hostile.stat().st_size + 200 * MEGABYTE
+    print(f"{taken / MEGABYTE:.0f} MB of {allowed / MEGABYTE:.0f}")  # noqa: T201
+    assert taken <= allowed, f"{taken / MEGABYTE:.0f} MB: allowed {allowed / MEGABYTE:.0f}"
