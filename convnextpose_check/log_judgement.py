@@ -126,6 +126,19 @@ def _readings(run: PrintedRun, facts: DatasetFacts) -> Iterator[_Reading]:
         f"a subset: the {sum(rest.values()):,} samples of {alone} alone fit",
         rest,
     )
+    if facts.displaced is not None:
+        known = [t for t in facts.displaced.takes if t.subject in official.subjects]
+        if known:
+            kept = dict(official.per_action)
+            for take in known:
+                kept[take.action] -= take.samples
+            takes = ", ".join(take.title for take in known)
+            yield _Reading(
+                "subset",
+                f"a subset: without the displaced takes {takes} the other"
+                f" {sum(kept.values()):,} fit",
+                kept,
+            )
     yield _Reading(
         "mean-of-actions",
         "the total is the mean of the actions, not of the samples: every action counts the same",

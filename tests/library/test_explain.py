@@ -109,6 +109,22 @@ def test_subject_9_alone_is_told(facts: DatasetFacts) -> None:
     assert judgement.sentences[-1] == "a subset: the 5,012 samples of subject 9 alone fit"
 
 
+@pytest.mark.parametrize("log", LOGS[:-1], ids=lambda log: log["source"])
+def test_displaced_takes_left_out_are_told(log: dict[str, Any], facts: DatasetFacts) -> None:
+    assert facts.displaced is not None
+    counts = dict(facts.protocols[2].per_action)
+    for take in facts.displaced.takes:
+        counts[take.action] -= take.samples
+
+    judgement = judge_counts(only(text(log, total=weighted(log, counts))), facts)
+
+    assert judgement.kind != "agrees"
+    assert (
+        "a subset: without the displaced takes S9 Greeting 2, S9 SittingDown 2, S9 Waiting 1"
+        " the other 8,399 fit"
+    ) in judgement.sentences
+
+
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log["source"])
 @pytest.mark.parametrize("action", ["Directions", "SittingDown", "Walking"])
 def test_action_of_which_only_a_part_was_measured_is_named(
