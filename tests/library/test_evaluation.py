@@ -256,7 +256,7 @@ def test_action_without_samples_has_no_error(network: ConvNeXtPose, root: Path) 
 def test_set_without_a_readable_image_is_refused(network: ConvNeXtPose, dataset: Dataset) -> None:
     for sample in dataset.samples:
         sample.path.write_bytes(b"")
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"none of the 6 images.*is no im") as caught:
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"none of the 6 images.*is no JPEG") as caught:
         run(network, dataset)
     assert caught.value.code == "no-data"
 
