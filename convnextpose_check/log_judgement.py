@@ -95,6 +95,8 @@ def _read(
         f" {abs(off_mm):.3f} mm {'less' if off_mm > 0 else 'more'} than printed"
     )
     if first is not None:
+        if len(fitting) > 1:
+            missing.append("more than one way to have come to it fits:")
         return first.kind, [*missing, *(reading.told for reading in fitting)]
     if counts := _single_counts(run.total, measured, official):
         any_of = "any one of these counts" if len(counts) > 1 else "this count"
@@ -124,6 +126,19 @@ def _readings(run: PrintedRun, facts: DatasetFacts) -> Iterator[_Reading]:
         f"a subset: the {sum(rest.values()):,} samples of {alone} alone fit",
         rest,
     )
+    if facts.displaced is not None:
+        known = [t for t in facts.displaced.takes if t.subject in official.subjects]
+        if known:
+            kept = dict(official.per_action)
+            for take in known:
+                kept[take.action] -= take.samples
+            takes = ", ".join(take.title for take in known)
+            yield _Reading(
+                "subset",
+                f"a subset: without the displaced takes {takes} the other"
+                f" {sum(kept.values()):,} fit",
+                kept,
+            )
     yield _Reading(
         "mean-of-actions",
         "the total is the mean of the actions, not of the samples: every action counts the same",

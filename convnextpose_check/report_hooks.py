@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from html import escape
 from textwrap import fill, wrap
 from typing import Any
@@ -113,7 +114,8 @@ def _cell(name: str, value: str | float | None, unit: str) -> str:
         return f'<td class="col-{name}"></td>'
     key, text = "", shown(value)
     if isinstance(value, (int, float)):
-        key = f"<!--{value + _SORT_OFFSET:030.9f}-->"
+        # In decimals: beside so large an offset a float would lose what is behind the point.
+        key = f"<!--{Decimal(value) + _SORT_OFFSET:030.9f}-->"
         text = f"{value:+.3f}" if name == "difference" and isinstance(value, float) else text
         text = f"{text} {unit}".strip()
     return f'<td class="col-{name}">{key}{escape(text)}</td>'

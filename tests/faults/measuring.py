@@ -11,11 +11,9 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.faults import Effect, FaultRecord
+from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.faults import FaultRecord
 from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.reference import REFERENCE
-from convnextpose_check.verdicts import TOLERANCES_MM
 from tests.faults.asking import ask, failed_check
 from tests.faults.fault import Fault
 from tests.faults.scene import Scene
@@ -62,31 +60,6 @@ def measured(fault: Fault, fixtures: Path, miniature: Miniature) -> FaultRecord 
                 unit=UNITS.get(fault.check, ""),
             )
     return None
-
-
-def effect(fault: Fault, fixtures: Path, miniature: Miniature) -> Effect:
-    """What the fault does to the reference's error, or to that of a model that alone can have it.
-
-    S, M and L have parts that the reference lacks: another depth, legacy keys, a third upsampling.
-    """
-    asked = str(fault.asked.get("variant_name", REFERENCE))
-    model = asked if asked in ("S", "M", "L") else REFERENCE
-    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
-        scene_asked = fault.asked | {"variant_name": model}
-        scene = Scene(fixtures, miniature, Path(folder), patch, **scene_asked)
-        gates_mm = (scene.record.tolerance_mm, *map(float, TOLERANCES_MM))
-        fault.put_in(scene)
-        try:
-            judgement = scene.subject().judgement(model)
-        except ConvNeXtPoseCheckError as error:
-            return Effect(model, None, gates_mm, error.code)
-    moved_mm = judgement.difference_mm
-    if judgement.not_judged or moved_mm is None:
-        return Effect(model, None, gates_mm, judgement.verdict)
-    if not math.isfinite(moved_mm):
-        return Effect(model, None, gates_mm, "not a number")
-    seen_at_mm = tuple(mm for mm in gates_mm if abs(moved_mm) >= mm)
-    return Effect(model, round(moved_mm, 6), seen_at_mm)
 
 
 def _written(value: Any) -> str | int | float:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.human36m import DatasetFacts, read_facts
@@ -85,7 +86,7 @@ def test_protocol_on_the_line_that_is_not_that_of_the_samples_is_told(
     judgement = judge_counts(only(text(log, protocol=other)), facts)
 
     assert judgement.kind == "protocol"
-    assert f"the counts of protocol {log['protocol']} fit" in judgement.sentences[1]
+    assert f"the counts of protocol {log['protocol']} fit" in " ".join(judgement.sentences)
 
 
 def test_metric_that_does_not_belong_to_the_protocol_is_told(facts: DatasetFacts) -> None:
@@ -108,6 +109,22 @@ def test_subject_9_alone_is_told(facts: DatasetFacts) -> None:
     assert judgement.sentences[-1] == "a subset: the 5,012 samples of subject 9 alone fit"
 
 
+@pytest.mark.parametrize("log", LOGS[:-1], ids=lambda log: log["source"])
+def test_displaced_takes_left_out_are_told(log: dict[str, Any], facts: DatasetFacts) -> None:
+    assert facts.displaced is not None
+    counts = dict(facts.protocols[2].per_action)
+    for take in facts.displaced.takes:
+        counts[take.action] -= take.samples
+
+    judgement = judge_counts(only(text(log, total=weighted(log, counts))), facts)
+
+    assert judgement.kind != "agrees"
+    assert (
+        "a subset: without the displaced takes S9 Greeting 2, S9 SittingDown 2, S9 Waiting 1"
+        " the other 8,399 fit"
+    ) in judgement.sentences
+
+
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log["source"])
 @pytest.mark.parametrize("action", ["Directions", "SittingDown", "Walking"])
 def test_action_of_which_only_a_part_was_measured_is_named(
@@ -125,6 +142,25 @@ def test_action_of_which_only_a_part_was_measured_is_named(
     named = re.search(rf"{action} (\d+) to (\d+) of", judgement.sentences[-1])
     assert named is not None
     assert int(named[1]) <= counts[action] <= int(named[2])
+
+
+def test_ways_that_cannot_be_told_apart_are_all_told(facts: DatasetFacts) -> None:
+    alike = dict.fromkeys(PROTOCOL_2["per_action_mm"], 50.0) | {"Eating": 60.0}
+    log = {**PROTOCOL_2, "per_action_mm": alike}
+    total = weighted(log, dict.fromkeys(alike, 1))
+    facts = replace(
+        facts,
+        protocols={
+            **facts.protocols,
+            1: replace(facts.protocols[1], per_action=dict.fromkeys(alike, 9)),
+        },
+    )
+
+    judgement = judge_counts(only(text(log, total)), facts)
+
+    assert "more than one way to have come to it fits:" in judgement.sentences
+    assert any(sentence.startswith("protocol confused") for sentence in judgement.sentences)
+    assert any("the mean of the actions" in sentence for sentence in judgement.sentences)
 
 
 def test_actions_without_samples_are_a_subset_that_fits(facts: DatasetFacts) -> None:

@@ -20,6 +20,7 @@ from convnextpose_check.keymap import (
 )
 from convnextpose_check.models import expected_layout
 from convnextpose_check.variants import Architecture, read_catalogue
+from convnextpose_check.wording import printable
 
 CATALOGUE = read_catalogue()
 CONVOLUTION = ("weight", "bias")
@@ -155,7 +156,7 @@ def test_a_half_mapped_state_is_refused_with_both_keys(mapper: Mapper, chosen: s
 def test_an_unknown_head_key_is_refused_by_name(function: Any, key: str) -> None:
     error = _error(function, [*KEYS, key])
     assert error.code == "unknown-head-key"
-    assert f"'{key}'" in error.problem
+    assert f"'{printable(key)}'" in error.problem
 
 
 @pytest.mark.parametrize("mapper", [to_modern, to_legacy])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from msgspec.structs import replace
 
 from convnextpose_check.baseline import Baseline
@@ -19,7 +18,6 @@ from convnextpose_check.displaced import Displaced, Take
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.human36m import DatasetFacts, load_dataset, read_facts
 from convnextpose_check.json_files import read_json
-from convnextpose_check.network import ConvNeXtPose
 from convnextpose_check.pages.html import summary_html
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.results import CheckRecord, Results
@@ -32,20 +30,19 @@ from tests.library.datasets import FACTS, ROOTNET, Handmade
 from tests.library.full_size import write_own_model
 from tests.library.results import example_results, example_variant
 
+if TYPE_CHECKING:
+    from torch.nn import Module
+
 DISPLACED = Displaced("a paper", (Take(9, "Directions", 1, 2), Take(9, "Greeting", 2, 92)))
 
 
-class Wider(torch.nn.Module):
+def wider(architecture: Architecture) -> Module:
     """A network with weights that the published one lacks."""
+    from torch.nn import Conv2d, Sequential
 
-    def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
-        self.pose = ConvNeXtPose(architecture)
-        self.mixed = torch.nn.Conv2d(3, 3, 1)
+    from convnextpose_check.network import ConvNeXtPose
 
-    def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        cells_xyz: torch.Tensor = self.pose(self.mixed(crops))
-        return cells_xyz
+    return Sequential(Conv2d(3, 3, 1), ConvNeXtPose(architecture))
 
 
 def judged(
@@ -208,9 +205,9 @@ def test_counts_in_the_results_are_those_of_the_network_of_ones_own(
     tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "wider_factory.py").write_text(
-        "from tests.library.test_known_of_the_data import Wider\n"
+        "from tests.library.test_known_of_the_data import wider\n"
         "TINY = None\n"
-        "def build(variant):\n    return Wider(TINY)\n"
+        "def build(variant):\n    return wider(TINY)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     import wider_factory  # type: ignore[import-not-found]  # written above

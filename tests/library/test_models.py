@@ -188,8 +188,6 @@ def test_the_epoch_is_held_against_the_published_one() -> None:
     assert check_epoch(PUBLISHED["L"], checkpoint) == 83
     error = _failure(check_epoch, PUBLISHED["XS"], checkpoint)
     assert error.problem.startswith("L.tar has epoch 83: expected 68 (")
-    assert (error.code, error.obtained, error.expected) == ("count", 83, 68)
-    assert check_epoch(PUBLISHED["M"], checkpoint) == 83  # what is merely claimed decides nothing
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])

@@ -89,7 +89,11 @@ def one_step_nan(content: Content) -> None:
     content["optimizer"]["state"][3]["step"] = torch.tensor(float("nan"))
 
 
-@pytest.mark.parametrize("write", [torch.tensor, float, int], ids=["float32", "float", "int"])
+def as_tensor(number: float) -> Any:
+    return torch.tensor(number)
+
+
+@pytest.mark.parametrize("write", [as_tensor, float, int], ids=["float32", "float", "int"])
 def test_every_torch_writes_steps_that_tell_five_subjects(
     xs: Variant, tmp_path: Path, write: Callable[[float], Any]
 ) -> None:
