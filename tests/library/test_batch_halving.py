@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from convnextpose_check.devices import Precision
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import Predictor
 from convnextpose_check.variants import Architecture
@@ -69,3 +70,33 @@ def test_one_image_too_many_is_one_sentence(tiny: Architecture) -> None:
 
     assert caught.value.code == "out-of-memory"
     assert "allocate" not in str(caught.value)
+
+
+def test_device_that_fails_while_memory_is_freed_is_named(
+    tiny: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("the launch has timed out")
+
+    monkeypatch.setattr("torch.cuda.empty_cache", fail)
+    predictor = Predictor(SmallMemory(tiny, 1), flip=False, batch_size=2, on_note=lambda _: None)
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"\[device-failed\] cpu .*timed out"):
+        predictor(torch.zeros(2, 3, 4, 4))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32"])
+def test_network_is_asked_in_the_precision_of_the_run(
+    tiny: Architecture, precision: Precision
+) -> None:
+    asked: list[bool] = []
+
+    class Asked(SmallMemory):
+        def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+            asked.append(torch.backends.cuda.matmul.allow_tf32)
+            return super().__call__(crops)
+
+    predictor = Predictor(Asked(tiny, 8), False, 8, lambda _: None, precision)
+    predictor(torch.zeros(2, 3, 4, 4))
+
+    assert asked == [precision == "tf32"]

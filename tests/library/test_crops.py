@@ -203,6 +203,8 @@ def test_another_interpolation_is_noticed(monkeypatch: pytest.MonkeyPatch, warp:
     with pytest.raises(CheckFailedError, match="opencv-python-headless") as caught:
         check_interpolation()
     assert caught.value.code == "interpolation"
+    assert str(caught.value.obtained).startswith("warped pattern ")
+    assert caught.value.expected == "915caa2d"
 
 
 def test_usable_input_leaves_out_what_cannot_be_used(

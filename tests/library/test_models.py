@@ -27,7 +27,13 @@ from convnextpose_check.models import (
     layout_difference,
     modern_state,
 )
-from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
+from convnextpose_check.variants import (
+    Architecture,
+    Catalogue,
+    Variant,
+    WholeFigure,
+    read_catalogue,
+)
 from tests.library.archives import checkpoint_of, content_of, saved, tiny_catalogue, tiny_variant
 from tests.library.deferred import Deferred
 
@@ -104,6 +110,7 @@ def test_variants_that_differ_in_upsampling_alone_are_both_named(tiny: Architect
     assert identify(checkpoint.network, catalogue) == ("S", "M")
     error = _failure(check_holds_variant, catalogue["L"], checkpoint, catalogue)
     assert "holds S or M" in error.problem
+    assert error.obtained == "S or M"
 
 
 def _without_last(state: State) -> None:
@@ -153,6 +160,7 @@ def test_the_first_offender_is_named(
     error = _failure(check_holds_variant, variant, checkpoint_of(state), catalogue)
     assert error.code == "wrong-layout"
     assert told in error.problem
+    assert (error.obtained, error.expected) == (told, "L")
 
 
 @each_variant
@@ -188,6 +196,18 @@ def test_the_epoch_is_held_against_the_published_one() -> None:
     assert check_epoch(PUBLISHED["L"], checkpoint) == 83
     error = _failure(check_epoch, PUBLISHED["XS"], checkpoint)
     assert error.problem.startswith("L.tar has epoch 83: expected 68 (")
+    assert (error.code, error.obtained, error.expected) == ("count", 83, 68)
+
+
+def test_epoch_may_be_one_of_several_known_ones() -> None:
+    epoch = WholeFigure((67, 68), "two notes")
+    xs = PUBLISHED["XS"]
+    either = msgspec.structs.replace(
+        xs, checkpoint=msgspec.structs.replace(xs.checkpoint, epoch=epoch)
+    )
+    assert check_epoch(either, checkpoint_of({}, epoch=67)) == 67
+    error = _failure(check_epoch, either, checkpoint_of({}, epoch=69))
+    assert (error.obtained, error.expected) == (69, "67 or 68")
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
@@ -251,7 +271,10 @@ def test_a_broken_key_map_is_found(
     broken: Callable[[State], State], state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "to_legacy", broken)
-    assert _failure(check_key_map_round_trip, checkpoint_of(state)).code == "round-trip"
+    error = _failure(check_key_map_round_trip, checkpoint_of(state))
+    assert error.code == "round-trip"
+    assert str(error.obtained).endswith(" keys as before")
+    assert error.expected == len(state)
 
 
 def test_a_half_mapped_file_does_not_pass_the_round_trip(state: State) -> None:

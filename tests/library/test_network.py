@@ -120,7 +120,9 @@ def test_wrong_upsampling_is_seen_in_the_multiply_adds_alone(
         check_multiply_adds(variant, network)
     with pytest.raises(CheckFailedError, match=r"GMACs.*upsample"):
         check_paper_gmacs(variant, multiply_add_count(network))
-    with pytest.raises(CheckFailedError, match="heatmap"):
+    with pytest.raises(
+        CheckFailedError, match=rf"{name} has heatmap .joints, depth, height, width. "
+    ):
         check_heatmap_grid(variant, network)
 
 
@@ -134,7 +136,7 @@ def test_papers_figures_are_met_to_their_slack_and_no_farther(
 
     near = paper_parameters + sign * 4_900
     assert check_paper_parameters(xs, near) == near / 1e6
-    with pytest.raises(CheckFailedError, match="million parameters") as caught:
+    with pytest.raises(CheckFailedError, match=r"XS has 3\.5\d\d million parameters") as caught:
         check_paper_parameters(xs, paper_parameters + sign * 5_100)
     assert (caught.value.code, caught.value.expected) == ("off-paper", 3.53)
     assert caught.value.obtained == (paper_parameters + sign * 5_100) / 1e6
@@ -163,9 +165,11 @@ def test_the_guides_depth_of_64_gives_neither_table(
     network = skeleton_network(altered(variant, depth_bins=64).architecture)
 
     assert parameter_count(network) == parameters
-    with pytest.raises(CheckFailedError, match="parameters"):
+    with pytest.raises(CheckFailedError, match=rf"{name} has parameters ") as caught:
         check_parameter_count(variant, network)
-    with pytest.raises(CheckFailedError, match="state dict elements"):
+    assert (caught.value.code, caught.value.obtained) == ("count", parameters)
+    assert caught.value.expected == variant.parameters
+    with pytest.raises(CheckFailedError, match=rf"{name} has state dict elements "):
         check_state_element_count(variant, network)
     with pytest.raises(CheckFailedError, match="million parameters"):
         check_paper_parameters(variant, parameter_count(network))

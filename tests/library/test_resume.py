@@ -222,6 +222,54 @@ def test_what_was_kept_of_more_samples_is_not_replaced_by_less(
     assert keep_tally(measured(dataset, 3), dataset, "another", path) == 3
 
 
+def test_least_tally_that_can_be_measured_comes_back(dataset: Dataset, tmp_path: Path) -> None:
+    """One image at a time, no time measured, and the first and the last sample without use."""
+    path = tmp_path / "XS.npz"
+    tally = Tally.empty(len(dataset.samples), 1)
+    tally.done[:] = True
+    tally.problems = {0: "no image", 5: "no image"}
+    tally.errors_mm[[0, 5]] = tally.cells_xyz[[0, 5]] = np.nan
+    keep_tally(tally, dataset, "key", path)
+
+    kept = kept_tally("key", dataset, path)
+
+    assert kept is not None
+    assert kept.problems == tally.problems
+
+
+def test_kept_file_is_never_unpickled(dataset: Dataset, tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    path = tmp_path / "XS.npz"
+    keep_tally(measured(dataset), dataset, "key", path)
+    rewritten(path, lambda content: content.update(image_ids=np.array([Hostile()], dtype=object)))
+
+    assert kept_tally("key", dataset, path) is None
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("name", ["seconds", "reading_seconds"])
+def test_tally_with_an_endless_time_is_measured_again(
+    dataset: Dataset, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "XS.npz"
+    tally = measured(dataset)
+    setattr(tally, name, float("inf"))
+    keep_tally(tally, dataset, "key", path)
+
+    assert kept_tally("key", dataset, path) is None
+
+
+def test_key_holds_the_images_behind_one_that_is_gone(dataset: Dataset) -> None:
+    dataset.samples[0].path.unlink()
+    before = key_of(dataset)
+    touched(dataset.samples[5].path)
+
+    assert key_of(dataset) != before
+
+
 def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the arrays of a kept file; ``about`` is a dictionary meanwhile."""
     with np.load(path) as arrays:
@@ -264,13 +312,27 @@ def problem_of_none(content: dict[str, Any]) -> None:
     content["about"]["problems"]["6"] = "it is no image"
 
 
+def problem_of_one_that_was_not_read(content: dict[str, Any]) -> None:
+    content["done"][2] = False
+
+
 def no_time(content: dict[str, Any]) -> None:
     content["about"]["seconds"] = float("nan")
 
 
 @pytest.mark.parametrize(
     "change",
-    [one_sample, other_images, other_order, complete, half, not_finite, problem_of_none, no_time],
+    [
+        one_sample,
+        other_images,
+        other_order,
+        complete,
+        half,
+        not_finite,
+        problem_of_none,
+        problem_of_one_that_was_not_read,
+        no_time,
+    ],
 )
 def test_file_that_does_not_fit_the_data_set_is_measured_again(
     dataset: Dataset, tmp_path: Path, change: Callable[[dict[str, Any]], None]

@@ -240,3 +240,15 @@ def test_a_snapshot_of_nan_weights_is_whole(checkpoint: Checkpoint, tmp_path: Pa
     """That they are NaN is for another check to say."""
     checkpoint.network["module.head.final_layer.bias"][1] = float("nan")
     assert check_snapshot(write_snapshot(checkpoint, "L", tmp_path), checkpoint)
+
+
+def test_a_snapshot_is_never_unpickled(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    path = write_snapshot(checkpoint, "L", tmp_path)
+    torch.save(_content(path) | {"epoch": Hostile()}, path)
+    with pytest.raises(Exception, match="weights_only"):
+        check_snapshot(path, checkpoint)
+    assert not (tmp_path / "executed").exists()
