@@ -32,7 +32,7 @@ pytest_plugins = ["convnextpose_check.report_hooks", "convnextpose_check.interru
 
 ROOT = Path(__file__).parent
 FIXTURES = ROOT / "fixtures"
-VALIDATION = ROOT / "tests" / "validation"
+VALIDATION = (ROOT / "tests" / "validation").resolve()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,10 +87,10 @@ def _refuse_several_processes(config: pytest.Config) -> None:
     """
     if getattr(config.option, "dist", "no") == "no" or hasattr(config, "workerinput"):
         return
-    validation, here = VALIDATION.resolve(), config.invocation_params.dir
+    here = config.invocation_params.dir
     paths = [(here / argument.split("::")[0]).resolve() for argument in config.args]
     if any(
-        path.is_relative_to(validation) or validation.is_relative_to(path) or not path.exists()
+        path.is_relative_to(VALIDATION) or VALIDATION.is_relative_to(path) or not path.exists()
         for path in paths
     ):
         raise pytest.UsageError(
@@ -101,7 +101,7 @@ def _refuse_several_processes(config: pytest.Config) -> None:
 
 def _is_validation(item: pytest.Item) -> bool:
     """Whether it is one of the gate's tests, by whatever path it was reached."""
-    return item.path.resolve().is_relative_to(VALIDATION.resolve())
+    return item.path.resolve().is_relative_to(VALIDATION)
 
 
 def _meet(ranks: Ranks, config: pytest.Config) -> None:

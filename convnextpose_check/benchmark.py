@@ -113,17 +113,18 @@ class Benchmark:
         for action, error_mm in evaluation.per_action_mm().items():
             log.info("%-13s %8.2f mm", action, error_mm)
         self._evaluations[variant] = evaluation
-        self._write(self._with(variant, evaluation))
+        self._write(self._with(variant, evaluation, origin))
         write_per_sample(self._evaluations, dataset, self.outputs.per_sample)
 
     def _write(self, results: Results) -> None:
         write_results(results, self.outputs.results)
         self.results = results
 
-    def _with(self, variant: str, evaluation: Evaluation) -> Results:
+    def _with(self, variant: str, evaluation: Evaluation, origin: ProvenanceRecord) -> Results:
         """The results so far and those of one more variant."""
         results = self.results or self._empty()
-        variants = {**results.variants, variant: self._variant_result(variant, evaluation)}
+        result = self._variant_result(variant, evaluation, origin)
+        variants = {**results.variants, variant: result}
         everything = variants.keys() >= set(results.expected_variants)
         return msgspec.structs.replace(
             results,
@@ -164,7 +165,9 @@ class Benchmark:
             baseline=None,
         )
 
-    def _variant_result(self, variant: str, evaluation: Evaluation) -> VariantResult:
+    def _variant_result(
+        self, variant: str, evaluation: Evaluation, origin: ProvenanceRecord
+    ) -> VariantResult:
         subject = self.subject
         checkpoint, module = subject.checkpoint(variant), subject.module(variant)
         dataset, judgement = subject.dataset(), subject.judgement(variant)
@@ -205,7 +208,7 @@ class Benchmark:
             compared_samples=evaluation.compared,
             images_per_second=len(evaluation.image_ids) / evaluation.seconds,
             batch_size=evaluation.batch_size,
-            provenance=provenance_record(subject, variant),
+            provenance=origin,
             without_displaced_mm=(
                 displaced.error_without_mm(evaluation.errors_mm, evaluation.file_names)
                 if displaced

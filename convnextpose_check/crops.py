@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from convnextpose_check.jpegs import (
     check_jpeg,
     check_size,
 )
+from convnextpose_check.opening import size_of
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +65,7 @@ def read_crop(sample: Sample) -> Crop:
 
 def _content(path: Path) -> bytes:
     with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
+        size = size_of(file)
         if size > MAX_FILE_BYTES:
             raise UnusableImageError(f"it has more than {MAX_FILE_BYTES >> 20} MB")
         return file.read(size)

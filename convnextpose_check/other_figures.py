@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from convnextpose_check.json_files import read_json
-from convnextpose_check.variants import Catalogue, Figure, Protocol
+from convnextpose_check.results import METRIC_TITLES
+from convnextpose_check.variants import Catalogue, Figure, Protocol, PublishedErrors
 from convnextpose_check.verdicts import TOLERANCES_MM
 
 OTHER_FIGURES_FILE = Path(__file__).with_name("other_figures.json")
@@ -25,16 +26,10 @@ SAME_MM = 0.05
 """Half of the last digit of the figures that are given with one: the same, as far as is known."""
 
 
-class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Named(PublishedErrors, frozen=True, forbid_unknown_fields=True):
     """The errors that are given for a method."""
 
     name: str
-    mpjpe_mm: Figure | None
-    pa_mpjpe_mm: Figure | None
-
-    def error_mm(self, protocol: Protocol) -> Figure | None:
-        """MPJPE under protocol 2, PA-MPJPE under protocol 1."""
-        return self.mpjpe_mm if protocol == 2 else self.pa_mpjpe_mm
 
 
 class OtherFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,8 +117,7 @@ def _of_the_other_protocol(
     for variant in catalogue.variants:
         figure = variant.paper.error_mm(other)
         if figure is not None and abs(error_mm - figure.value) <= SAME_MM:
-            metric = "MPJPE" if other == 2 else "PA-MPJPE"
             yield (
-                f"protocol confused? {figure.value:.2f} is the {metric} of {variant.name} under"
-                f" protocol {other} ({figure.source})"
+                f"protocol confused? {figure.value:.2f} is the {METRIC_TITLES[other]} of"
+                f" {variant.name} under protocol {other} ({figure.source})"
             )

@@ -13,7 +13,7 @@ import msgspec
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files import written_whole
-from convnextpose_check.variants import Name, Protocol
+from convnextpose_check.variants import Count, Name, Protocol
 
 SCHEMA_VERSION = 2
 SCHEMA_FILE = Path(__file__).with_name("benchmark_results.schema.json")
@@ -24,7 +24,6 @@ Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 Number = int | Finite
 """A whole number stays one: it is shown without decimals."""
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
 Pair = tuple[Finite, Finite]
 Triple = tuple[Finite, Finite, Finite]
 
