@@ -9,26 +9,26 @@ from typing import Any, NoReturn, TextIO
 
 import pytest
 
-from convnextpose_check.baseline import Baseline
-from convnextpose_check.benchmark import Benchmark
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files import cannot_write
+from convnextpose_check.evaluation.ranks import Ranks
+from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import read_record, setting_name
 from convnextpose_check.miniature.reference import miniature_catalogue
-from convnextpose_check.options import OPTIONS
-from convnextpose_check.outputs import REPORT_FILE, Outputs, hold_folder, set_aside_earlier
 from convnextpose_check.pages.html import STYLE_SHEET, judged_subject
-from convnextpose_check.published import published_subject
-from convnextpose_check.ranks import Ranks
-from convnextpose_check.recording import check_record, complete_properties, subject_of
-from convnextpose_check.session import SESSION, Session
-from convnextpose_check.settings import Settings, read_settings
-from convnextpose_check.subjects import Sources, Subject
+from convnextpose_check.paths import REPORT_FILE, Outputs, hold_folder, set_aside_earlier
+from convnextpose_check.plugin.check_record import check_record, complete_properties, subject_of
+from convnextpose_check.plugin.session import SESSION, Session
+from convnextpose_check.results.baseline import Baseline
+from convnextpose_check.settings.options import OPTIONS
+from convnextpose_check.settings.read import Settings, read_settings
+from convnextpose_check.trial.benchmark import Benchmark
+from convnextpose_check.trial.published import published_subject
+from convnextpose_check.trial.subjects import Sources, Subject
 from convnextpose_check.variants import Figure, read_catalogue
 
-pytest_plugins = ["convnextpose_check.report_hooks", "convnextpose_check.interrupt_hooks"]
+pytest_plugins = ["convnextpose_check.plugin.report", "convnextpose_check.plugin.interrupts"]
 
 ROOT = Path(__file__).parent
 FIXTURES = ROOT / "fixtures"

@@ -17,6 +17,9 @@ PUBLISHED_FILE = Path(__file__).with_name("variants.json")
 
 Protocol = Literal[1, 2]
 
+INPUT_SIDE_PX = 256
+"""The network reads square crops of this side."""
+
 Size = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 """A number of blocks, channels or bins that a network on one machine can have."""
 

@@ -19,8 +19,8 @@ import argparse
 from shutil import get_terminal_size
 from textwrap import wrap
 
-from convnextpose_check.commands.arguments import add_settings, settings_of
 from convnextpose_check.commands.telling import tell
+from convnextpose_check.settings.arguments import add_settings, settings_of
 
 TAKEN = (
     "h36m-root", "checkpoints", "variants", "variants-file", "protocol", "bbox", "device",
@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print each row as soon as it is known."""
-    from convnextpose_check.doctor import examinations
-    from convnextpose_check.findings import examined
-    from convnextpose_check.published import published_subject
+    from convnextpose_check.doctor.examinations import examinations
+    from convnextpose_check.doctor.finding import examined
+    from convnextpose_check.trial.published import published_subject
 
     settings = settings_of(options)
     tell(f"Human3.6M below  {settings.h36m_root or '(not given)'}")

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a line for each checkpoint, and an error for each that is not there."""
-    from convnextpose_check.download import fetch_missing
+    from convnextpose_check.drive.download import fetch_missing
 
     catalogue = read_catalogue(options.variants_file)
     names = options.variants.split(",") if options.variants is not None else catalogue.names

@@ -25,8 +25,8 @@ from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import wrap
 
-from convnextpose_check.commands.arguments import add_settings, settings_of
 from convnextpose_check.commands.telling import tell
+from convnextpose_check.settings.arguments import add_settings, settings_of
 
 MAX_COLUMNS, MIN_COLUMNS = 100, 60
 
@@ -40,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tell of each run what its counts and figures say."""
     from convnextpose_check.errors import ConvNeXtPoseCheckError
-    from convnextpose_check.human36m import read_facts
-    from convnextpose_check.log_judgement import judge_counts
-    from convnextpose_check.other_figures import figure_sentences, read_other_figures
-    from convnextpose_check.printed_log import read_log
+    from convnextpose_check.explain.judgement import judge_counts
+    from convnextpose_check.explain.other_figures import figure_sentences, read_other_figures
+    from convnextpose_check.explain.printed_log import read_log
+    from convnextpose_check.human36m.samples import read_facts
     from convnextpose_check.variants import read_catalogue
 
     catalogue = read_catalogue(settings_of(options).variants_file)

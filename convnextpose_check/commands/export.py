@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 
-from convnextpose_check.commands.arguments import add_results_dir
 from convnextpose_check.commands.telling import tell
+from convnextpose_check.settings.arguments import add_results_dir
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the path of each file."""
-    from convnextpose_check.export import export
+    from convnextpose_check.results.export import export
 
     for path in export(options.results_dir, options.kaggle_user):
         tell(str(path))

@@ -19,8 +19,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from convnextpose_check.commands.arguments import add_settings, settings_of
 from convnextpose_check.commands.telling import tell
+from convnextpose_check.settings.arguments import add_settings, settings_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,10 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Tell of each file what it holds and where it went."""
-    from convnextpose_check.extraction import Refused, extract_all
-    from convnextpose_check.keymap import key_style
-    from convnextpose_check.outputs import hold_folder
-    from convnextpose_check.provenance import epoch_told, provenance
+    from convnextpose_check.checkpoints.provenance import epoch_told, provenance
+    from convnextpose_check.commands.extraction import Refused, extract_all
+    from convnextpose_check.network.keymap import key_style
+    from convnextpose_check.paths import hold_folder
     from convnextpose_check.variants import read_catalogue
 
     settings = settings_of(options)

@@ -11,8 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from convnextpose_check.commands.arguments import add_settings, settings_of
 from convnextpose_check.commands.telling import tell
+from convnextpose_check.settings.arguments import add_settings, settings_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,12 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the fingerprint under the name of the variant that the file holds."""
-    from convnextpose_check.checkpoint import load_checkpoint
-    from convnextpose_check.checks import check_holds_variant
-    from convnextpose_check.discovery import CheckpointFiles
-    from convnextpose_check.fingerprints import fingerprint, fingerprints_json
-    from convnextpose_check.models import identify, modern_state
-    from convnextpose_check.provenance import provenance
+    from convnextpose_check.checkpoints.find import CheckpointFiles
+    from convnextpose_check.checkpoints.fingerprints import fingerprint, fingerprints_json
+    from convnextpose_check.checkpoints.load import load_checkpoint
+    from convnextpose_check.checkpoints.provenance import provenance
+    from convnextpose_check.checks.archives import check_holds_variant
+    from convnextpose_check.network.layout import identify, modern_state
     from convnextpose_check.variants import read_catalogue
 
     catalogue = read_catalogue(settings_of(options).variants_file)

@@ -78,8 +78,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _link(source: Path, project_root: Path) -> None:
-    from convnextpose_check.human36m import read_facts
-    from convnextpose_check.links import TREE, make_links, planned_links
+    from convnextpose_check.authors_tree.links import TREE, make_links, planned_links
+    from convnextpose_check.human36m.samples import read_facts
 
     links, notes = planned_links(source, project_root, read_facts().protocols[2].subjects)
     counts = make_links(links)
@@ -97,9 +97,9 @@ def _link(source: Path, project_root: Path) -> None:
 
 
 def _verify(project_root: Path) -> int:
-    from convnextpose_check.authors_tree import verify_tree
-    from convnextpose_check.human36m import read_facts
-    from convnextpose_check.layout import ROOTNET_FILE
+    from convnextpose_check.authors_tree.verify import verify_tree
+    from convnextpose_check.human36m.layout import ROOTNET_FILE
+    from convnextpose_check.human36m.samples import read_facts
 
     verified = verify_tree(project_root, read_facts())
     for count in verified.counts:

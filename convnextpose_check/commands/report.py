@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 
-from convnextpose_check.commands.arguments import add_results_dir
 from convnextpose_check.commands.telling import tell
+from convnextpose_check.settings.arguments import add_results_dir
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,9 +13,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check.checkpoint import StateDict
-from convnextpose_check.keymap import to_legacy, with_prefix
-from convnextpose_check.provenance import BUFFERS, FIVE_SUBJECTS
+from convnextpose_check.checkpoints.provenance import BUFFERS, FIVE_SUBJECTS
+from convnextpose_check.network.keymap import StateDict, to_legacy, with_prefix
 from convnextpose_check.variants import Variant
 
 if TYPE_CHECKING:

@@ -27,12 +27,13 @@ from convnextpose_check.progress import progress_bar
 
 CAMERAS_FILE = "h36m_cameras.json"
 SHAPING_SOURCES = (
-    "geometry.py",
-    "keymap.py",
-    "network.py",
-    "provenance.py",
-    "skeleton.py",
+    "checkpoints/provenance.py",
+    "human36m/geometry.py",
+    "human36m/skeleton.py",
+    "network/keymap.py",
+    "network/plain.py",
     "variants.json",
+    "variants.py",
 )
 
 

@@ -15,11 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convnextpose_check.geometry import Camera, camera_to_image, square_box, world_to_camera
+from convnextpose_check.human36m.geometry import (
+    Camera,
+    camera_to_image,
+    square_box,
+    world_to_camera,
+)
+from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
 from convnextpose_check.miniature.body import SUBJECT_LOOKS, Solid, body_solids
 from convnextpose_check.miniature.drawing import draw_person
 from convnextpose_check.miniature.poses import pose_world_mm, seat_height_mm
-from convnextpose_check.skeleton import ACTIONS, ANNOTATED_JOINTS
 
 Array = NDArray[Any]
 

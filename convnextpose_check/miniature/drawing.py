@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convnextpose_check.geometry import Camera, camera_to_image
+from convnextpose_check.human36m.geometry import Camera, camera_to_image
+from convnextpose_check.human36m.skeleton import ROOT
 from convnextpose_check.miniature.body import Look, Solid, body_solids
 from convnextpose_check.miniature.furniture import stool_solids
 from convnextpose_check.miniature.room import Rays, room_image, softened
-from convnextpose_check.skeleton import ROOT
 
 Array = NDArray[Any]
 

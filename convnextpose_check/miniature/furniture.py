@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from convnextpose_check.geometry import Camera
+from convnextpose_check.human36m.geometry import Camera
 from convnextpose_check.miniature.body import Array, Axes, Colour, Solid, cross, unit
 
 WOOD: Colour = (70, 104, 140)

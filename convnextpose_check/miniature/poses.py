@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, MIRRORED
 from convnextpose_check.miniature.postures import BOTH_SUBACTIONS, Offset, Posture
-from convnextpose_check.skeleton import ANNOTATED_JOINTS, MIRRORED
 
 Array = NDArray[Any]
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import msgspec
 
-from convnextpose_check.discovery import CheckpointFiles
-from convnextpose_check.files import write_text
-from convnextpose_check.human36m import BoxSource, DatasetFacts, load_dataset
-from convnextpose_check.json_files import read_json
+from convnextpose_check.checkpoints.find import CheckpointFiles
+from convnextpose_check.evaluation.one_pass import evaluate
+from convnextpose_check.files.json_files import read_json
+from convnextpose_check.files.whole import write_text
+from convnextpose_check.human36m.samples import BoxSource, DatasetFacts, load_dataset
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.reference import miniature_catalogue
-from convnextpose_check.models import build_network, modern_state
-from convnextpose_check.one_pass import evaluate
+from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.progress import progress_bar
 from convnextpose_check.variants import Figure, Protocol
 

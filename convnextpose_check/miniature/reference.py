@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convnextpose_check.checkpoint import StateDict
-from convnextpose_check.keymap import with_prefix, without_prefix
+from convnextpose_check.checkpoints.provenance import FIVE_SUBJECTS
 from convnextpose_check.miniature.archives import as_torch_saves, made_epoch, write_container
 from convnextpose_check.miniature.rescaling import rescaled
-from convnextpose_check.provenance import FIVE_SUBJECTS
+from convnextpose_check.network.keymap import StateDict, with_prefix, without_prefix
 from convnextpose_check.variants import (
     Catalogue,
     CheckpointFacts,

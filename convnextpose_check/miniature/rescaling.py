@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from convnextpose_check.checkpoint import StateDict
-from convnextpose_check.geometry import Array
-from convnextpose_check.json_files import read_json
+from convnextpose_check.files.json_files import read_json
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.variants import Architecture, read_catalogue
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convnextpose_check.geometry import Camera
+from convnextpose_check.human36m.geometry import Camera
 
 Array = NDArray[Any]
 

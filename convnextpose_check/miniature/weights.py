@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convnextpose_check.geometry import Array
+from convnextpose_check.checkpoints.provenance import FIVE_SUBJECTS
+from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.miniature.rescaling import rescaled
-from convnextpose_check.models import expected_layout
-from convnextpose_check.provenance import FIVE_SUBJECTS
+from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.variants import Architecture
 
 if TYPE_CHECKING:

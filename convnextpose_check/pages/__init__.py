@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files import write_text
-from convnextpose_check.outputs import REPORT_FILE, Outputs
+from convnextpose_check.files.whole import write_text
 from convnextpose_check.pages.charts import comparison_png
 from convnextpose_check.pages.html import page_html, summary_html, with_summary
 from convnextpose_check.pages.markdown import markdown
-from convnextpose_check.per_sample import read_errors_mm
-from convnextpose_check.results import Results, read_results
+from convnextpose_check.paths import REPORT_FILE, Outputs
+from convnextpose_check.results.per_sample import read_errors_mm
+from convnextpose_check.results.schema import Results, read_results
 
 
 def write_pages(results: Results, outputs: Outputs) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from convnextpose_check.geometry import Array
+from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.pages import distribution, sizes
 from convnextpose_check.pages.comparison import PICTURE_NAME, comparison_png
 from convnextpose_check.pages.drawing import canvas, plain, svg_text
 from convnextpose_check.pages.palette import PALETTE, PALETTE_DARK, series_of
-from convnextpose_check.results import Results
+from convnextpose_check.results.schema import Results
 
 __all__ = [
     "PALETTE",

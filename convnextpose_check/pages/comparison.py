@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from convnextpose_check.files import written_whole
+from convnextpose_check.files.whole import written_whole
 from convnextpose_check.pages import sizes
 from convnextpose_check.pages.differences import (
     band_key,
@@ -17,7 +17,7 @@ from convnextpose_check.pages.differences import (
 )
 from convnextpose_check.pages.drawing import canvas, plain, write_picture
 from convnextpose_check.pages.palette import series_of
-from convnextpose_check.results import Results, VariantResult
+from convnextpose_check.results.schema import Results, VariantResult
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from convnextpose_check.evaluation.verdict import REVIEW, TOLERANCES_MM
+from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.pages.drawing import plain
 from convnextpose_check.pages.palette import PALETTE, Series
 from convnextpose_check.pages.sizes import reference_word
-from convnextpose_check.results import VariantResult
-from convnextpose_check.skeleton import ACTIONS
-from convnextpose_check.verdicts import REVIEW, TOLERANCES_MM
+from convnextpose_check.results.schema import VariantResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convnextpose_check.geometry import Array
+from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.pages.palette import PALETTE, Series
 
 if TYPE_CHECKING:

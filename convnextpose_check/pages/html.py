@@ -11,12 +11,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from convnextpose_check.faults import read_faults
-from convnextpose_check.geometry import Array
+from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.pages.charts import distribution_svg, size_svg
 from convnextpose_check.pages.palette import css_variables
 from convnextpose_check.pages.sketches import overlay_svg, scale_svg, space_svg
-from convnextpose_check.report import (
+from convnextpose_check.results.faults import read_faults
+from convnextpose_check.results.schema import Results
+from convnextpose_check.results.words import (
     NOTHING_EVALUATED,
     interval,
     number,
@@ -24,7 +25,6 @@ from convnextpose_check.report import (
     uncertain,
     verdict_class,
 )
-from convnextpose_check.results import Results
 
 FOLDER = Path(__file__).parent
 STYLE_SHEET = FOLDER / "report.css"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from convnextpose_check.pages.html import templates
-from convnextpose_check.results import Results
+from convnextpose_check.results.schema import Results
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~@!+-])")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from convnextpose_check.pages.labels import label_points
 from convnextpose_check.pages.palette import PALETTE, Series
-from convnextpose_check.results import VariantResult
+from convnextpose_check.results.schema import VariantResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,11 +7,12 @@ from html import escape
 
 import numpy as np
 
-from convnextpose_check.geometry import INPUT_SIDE_PX, Array
-from convnextpose_check.report import interval, number
-from convnextpose_check.results import Example, VariantResult
-from convnextpose_check.skeleton import ANNOTATED_JOINTS, BONES, FLIP_PAIRS, JOINTS
-from convnextpose_check.verdicts import TOLERANCES_MM
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, BONES, FLIP_PAIRS, JOINTS
+from convnextpose_check.results.schema import Example, VariantResult
+from convnextpose_check.results.words import interval, number
+from convnextpose_check.variants import INPUT_SIDE_PX
 
 SCALE_END_MM = 1.2 * max(TOLERANCES_MM)
 SCALE_HALF = 60

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from convnextpose_check.devices import device_title, synchronise, use_exact_float32
-from convnextpose_check.discovery import CheckpointFiles
-from convnextpose_check.human36m import Dataset, load_dataset
+from convnextpose_check.checkpoints.find import CheckpointFiles
+from convnextpose_check.evaluation.devices import device_title, synchronise, use_exact_float32
+from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
-from convnextpose_check.models import build_network, modern_state
-from convnextpose_check.session import SESSION
+from convnextpose_check.network.layout import build_network, modern_state
+from convnextpose_check.plugin.session import SESSION
 from convnextpose_check.variants import Catalogue
 
 if TYPE_CHECKING:
     import torch
 
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
 HERE = Path(__file__).parent
 SAMPLES = 40

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from convnextpose_check.counting import multiply_add_count
-from convnextpose_check.crops import read_crops, to_input
-from convnextpose_check.evaluation import predict
-from convnextpose_check.human36m import Dataset
+from convnextpose_check.evaluation.predict import predict
+from convnextpose_check.human36m.crops import read_crops, to_input
+from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.network.cost import multiply_add_count
 from tests.benchmarks.conftest import synchronised_time
 
 if TYPE_CHECKING:
     import torch
 
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
 ROUNDS = 9
 BEST_BATCH = {"cpu": 4, "cuda": 64}
@@ -37,7 +37,7 @@ def test_forward(
     import numpy as np
     import torch
 
-    from convnextpose_check.fast_network import FastConvNeXtPose
+    from convnextpose_check.network.fast import FastConvNeXtPose
 
     size = 1 if batch == "one" else BEST_BATCH.get(device.type, 4)
     samples = (read_dataset().samples * size)[:size]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from convnextpose_check.crops import read_crops
-from convnextpose_check.human36m import Dataset
+from convnextpose_check.human36m.crops import read_crops
+from convnextpose_check.human36m.samples import Dataset
 from tests.library.listed_annotations import write_listed_annotations
 from tests.library.test_listing import MEASURE
 

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from convnextpose_check.crops import read_crops, to_input
-from convnextpose_check.human36m import Dataset
-from convnextpose_check.metrics import joint_errors_mm
-from convnextpose_check.one_pass import Contestant, Plan, run_pass
-from convnextpose_check.session import SESSION
-from convnextpose_check.skeleton import MIRRORED
-from convnextpose_check.tally import Tally
+from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.evaluation.one_pass import Contestant, Plan, run_pass
+from convnextpose_check.human36m.crops import read_crops, to_input
+from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.human36m.skeleton import MIRRORED
+from convnextpose_check.plugin.session import SESSION
 from tests.benchmarks.conftest import shortest, synchronised_time
 from tests.benchmarks.test_forward_speed import BEST_BATCH
 
 if TYPE_CHECKING:
     import torch
 
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
 VARIANTS = ("XS", "S", "M", "L")
 GUIDES_BATCH = 16
@@ -37,7 +37,7 @@ def test_whole_validation(
     benchmark: BenchmarkFixture,
     pytestconfig: pytest.Config,
 ) -> None:
-    from convnextpose_check.fast_network import FastConvNeXtPose
+    from convnextpose_check.network.fast import FastConvNeXtPose
 
     workers = pytestconfig.stash[SESSION].settings.workers
     plain = {name: networks(name) for name in VARIANTS}

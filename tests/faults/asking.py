@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from convnextpose_check import checks, fingerprints, joints_in_boxes, provenance, rootnet_file
+from convnextpose_check.checks import archives, dataset, error, machine, network
 from convnextpose_check.errors import CheckFailedError
 from tests.faults.scene import Scene
 from tests.validation import (
@@ -21,8 +21,8 @@ from tests.validation import (
 
 Test = Callable[..., None]
 
-CHECK_MODULES = (checks, fingerprints, joints_in_boxes, provenance, rootnet_file)
-"""Where the checks are."""
+CHECK_MODULES = (archives, dataset, error, machine, network)
+"""The room of the checks."""
 
 TESTS: dict[str, Test] = {
     "check_interpolation": test_before_anything.test_opencv_interpolates_as_in_the_paper,
@@ -69,9 +69,9 @@ def ask(check: str, scene: Scene) -> None:
     test(**{name: fixtures[name]() for name in inspect.signature(test).parameters})
 
 
-def failed_check(error: CheckFailedError) -> str:
+def failed_check(failure: CheckFailedError) -> str:
     """The name of the check that raised the error, of those in ``CHECK_MODULES``."""
     files = {module.__file__ for module in CHECK_MODULES}
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = traceback.extract_tb(failure.__traceback__)
     names = [f.name for f in frames if f.filename in files]
     return next((name for name in names if name.startswith("check_")), "no check")

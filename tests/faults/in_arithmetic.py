@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convnextpose_check import evaluation, geometry, metrics, tally
-from convnextpose_check.evaluation import Evaluation, Network
-from convnextpose_check.geometry import Array
-from convnextpose_check.skeleton import JOINTS, MIRRORED
+from convnextpose_check.evaluation import measurements as tally
+from convnextpose_check.evaluation import metrics
+from convnextpose_check.evaluation import predict as evaluation
+from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.human36m import geometry
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.skeleton import JOINTS, MIRRORED
+from convnextpose_check.network import Network
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
 
@@ -107,7 +111,7 @@ def aligned_under_protocol_2(scene: Scene) -> None:
 def joints_mirrored(scene: Scene) -> None:
     joint_errors_mm = metrics.joint_errors_mm
     scene.patch.setattr(
-        "convnextpose_check.one_pass.joint_errors_mm",
+        "convnextpose_check.evaluation.one_pass.joint_errors_mm",
         lambda cells, *given: joint_errors_mm(cells[list(MIRRORED)], *given),
     )
 

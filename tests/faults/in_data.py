@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
-from convnextpose_check import crops, geometry, human36m, one_pass
-from convnextpose_check.annotations import SubjectFiles
-from convnextpose_check.geometry import Array, Camera
-from convnextpose_check.listing import Image
+from convnextpose_check.evaluation import one_pass
+from convnextpose_check.human36m import crops, geometry
+from convnextpose_check.human36m import samples as human36m
+from convnextpose_check.human36m.annotations import SubjectFiles
+from convnextpose_check.human36m.data_file import Image
+from convnextpose_check.human36m.geometry import Array, Camera
 from tests.faults.fault import fault
 from tests.faults.scene import Scene, replace_file
 

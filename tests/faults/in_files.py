@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from convnextpose_check import checks, keymap, snapshots
+from convnextpose_check.checkpoints import snapshot as snapshots
+from convnextpose_check.checks import archives
 from convnextpose_check.miniature.weights import initial_state
+from convnextpose_check.network import keymap
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
 
@@ -82,7 +84,7 @@ def renamed_by_substring(scene: Scene) -> None:
             for key, each in state.items()
         }
 
-    scene.patch.setattr(checks, "to_modern", renamed)
+    scene.patch.setattr(archives, "to_modern", renamed)
 
 
 @fault("written in half precision", "snapshot", "check_snapshot")

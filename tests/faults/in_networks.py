@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check import models, subjects
+from convnextpose_check.network import layout as models
+from convnextpose_check.trial import subjects
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
 FACTORIES = "tests.faults.networks"
 
@@ -44,7 +45,7 @@ def norms_without_buffers(scene: Scene) -> None:
 
 @fault("heatmaps read as (depth, joint)", "network", "check_heatmap_grid")
 def joint_and_depth_swapped(scene: Scene) -> None:
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
     heatmaps = ConvNeXtPose.heatmaps
 
@@ -75,17 +76,17 @@ def another_eps(scene: Scene) -> None:
 
 @fault("align_corners=False in the plain network", "network", "check_agrees")
 def corners_not_aligned_in_one(scene: Scene) -> None:
-    _leave_corners(scene, "network")
+    _leave_corners(scene, "plain")
 
 
 @fault("align_corners=False in both networks", "network", "check_error_is_within")
 def corners_not_aligned(scene: Scene) -> None:
-    _leave_corners(scene, "network", "fast_network")
+    _leave_corners(scene, "plain", "fast")
 
 
 @fault("soft-argmax of the fast network counts from 1", "network", "check_agrees")
 def cells_from_one(scene: Scene) -> None:
-    from convnextpose_check import fast_network
+    from convnextpose_check.network import fast as fast_network
 
     cells = fast_network._cells
     scene.patch.setattr(fast_network, "_cells", lambda volume, dim: cells(volume, dim) + 1)
@@ -107,4 +108,4 @@ def _leave_corners(scene: Scene, *modules: str) -> None:
         return interpolate(x, **(options | {"align_corners": False}))
 
     for module in modules:
-        scene.patch.setattr(f"convnextpose_check.{module}.interpolate", unaligned)
+        scene.patch.setattr(f"convnextpose_check.network.{module}.interpolate", unaligned)

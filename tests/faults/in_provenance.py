@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from convnextpose_check.provenance import FIVE_SUBJECTS, SIX_SUBJECTS
+from convnextpose_check.checkpoints.provenance import FIVE_SUBJECTS, SIX_SUBJECTS
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
 

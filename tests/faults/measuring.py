@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.faults import FaultRecord
 from convnextpose_check.miniature.build import Miniature
+from convnextpose_check.results.faults import FaultRecord
 from tests.faults.asking import ask, failed_check
 from tests.faults.fault import Fault
 from tests.faults.scene import Scene

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from convnextpose_check.variants import read_catalogue
 
 if TYPE_CHECKING:
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
 
 def seventeen_joints(variant: str) -> ConvNeXtPose:
@@ -34,6 +34,6 @@ def norms_without_buffers(variant: str) -> ConvNeXtPose:
 
 
 def _built(variant: str, **changes: int) -> ConvNeXtPose:
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
     return ConvNeXtPose(replace(read_catalogue()[variant].architecture, **changes))

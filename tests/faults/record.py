@@ -10,15 +10,15 @@ from pathlib import Path
 
 import msgspec
 
-from convnextpose_check.faults import (
+from convnextpose_check.files.whole import write_text
+from convnextpose_check.miniature.build import cached_miniature
+from convnextpose_check.progress import progress_bar
+from convnextpose_check.results.faults import (
     FAULTS_FILE,
     FaultTable,
     faults_markdown,
     readme_with_faults,
 )
-from convnextpose_check.files import write_text
-from convnextpose_check.miniature.build import cached_miniature
-from convnextpose_check.progress import progress_bar
 from tests.faults.fault import every_fault
 from tests.faults.measuring import measured
 

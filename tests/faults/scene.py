@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.checkpoint import StateDict, load_checkpoint
-from convnextpose_check.files import link_or_copy
-from convnextpose_check.fingerprints import Fingerprint, fingerprint
-from convnextpose_check.human36m import BoxSource
+from convnextpose_check.checkpoints.fingerprints import Fingerprint, fingerprint
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.files.whole import link_or_copy
+from convnextpose_check.human36m.samples import BoxSource
 from convnextpose_check.miniature.archives import (
     snapshot_content,
     snapshot_folder,
@@ -25,9 +25,10 @@ from convnextpose_check.miniature.archives import (
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import Record, read_record, setting_name
 from convnextpose_check.miniature.reference import REFERENCE, miniature_catalogue
-from convnextpose_check.models import modern_state
-from convnextpose_check.settings import read_settings
-from convnextpose_check.subjects import Sources, Subject
+from convnextpose_check.network.keymap import StateDict
+from convnextpose_check.network.layout import modern_state
+from convnextpose_check.settings.read import read_settings
+from convnextpose_check.trial.subjects import Sources, Subject
 from convnextpose_check.variants import Catalogue, Protocol, Variant
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.faults import faults_markdown, read_faults, readme_with_faults
 from convnextpose_check.miniature.build import Miniature
+from convnextpose_check.results.faults import faults_markdown, read_faults, readme_with_faults
 from tests.faults.asking import CHECK_MODULES, TESTS, ask, failed_check
 from tests.faults.fault import CHAIN, Fault, every_fault
 from tests.faults.measuring import measured, scene_of

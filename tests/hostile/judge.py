@@ -14,8 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from convnextpose_check.checkpoint import Checkpoint, StateDict, load_checkpoint
+from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.network.keymap import StateDict
 from tests.hostile.cases import LOADS
 from tests.library.archives import differing_keys
 

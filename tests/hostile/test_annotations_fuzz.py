@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convnextpose_check.crops import read_crop
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.human36m import Dataset, load_dataset
-from convnextpose_check.metrics import joint_errors_mm
+from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.human36m.crops import read_crop
+from convnextpose_check.human36m.samples import Dataset, load_dataset
 from tests.library.datasets import FACTS, FRAMES, ROOTNET, Handmade, image_entry, picture
 
 SHORT, LONG = 15, 300
@@ -192,8 +192,8 @@ def test_much_damage_is_an_error_or_accounted_for(damaged: Damaged, mutation: st
 WATCHED = """
 import sys
 from pathlib import Path
-from convnextpose_check.crops import read_crops
-from convnextpose_check.human36m import load_dataset
+from convnextpose_check.human36m.crops import read_crops
+from convnextpose_check.human36m.samples import load_dataset
 from tests.library.datasets import FACTS
 
 def read(root):

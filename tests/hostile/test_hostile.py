@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from convnextpose_check.checkpoint import StateDict, load_checkpoint
+from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.variants import Architecture
 from tests.hostile import container_cases, pickle_cases, tar_cases, value_cases
 from tests.hostile.cases import CASES, LOADS, Case, Good

@@ -25,8 +25,8 @@ import resource, sys
 import cv2, numpy, simplejpeg
 from dataclasses import replace
 from pathlib import Path
-from convnextpose_check.crops import read_crop
-from convnextpose_check.human36m import Sample
+from convnextpose_check.human36m.crops import read_crop
+from convnextpose_check.human36m.samples import Sample
 whole, hostile = (Path(name) for name in sys.argv[1:3])
 side = int(sys.argv[3])
 box = numpy.array([10, 10, 50, 50])

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.files import PARTIAL
-from convnextpose_check.outputs import Outputs, hold_folder
-from convnextpose_check.per_sample import read_errors_mm
-from convnextpose_check.results import read_results
+from convnextpose_check.files.whole import PARTIAL
+from convnextpose_check.paths import Outputs, hold_folder
+from convnextpose_check.results.per_sample import read_errors_mm
+from convnextpose_check.results.schema import read_results
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import Handmade
 from tests.library.deferred import Deferred
@@ -129,8 +129,9 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
 TOLD = """
 import os, signal, sys
 import pytest
-from convnextpose_check import joint_evaluation, one_pass, per_sample
-from convnextpose_check.human36m import load_dataset
+from convnextpose_check.evaluation import evaluate as joint_evaluation, one_pass
+from convnextpose_check.results import per_sample
+from convnextpose_check.human36m.samples import load_dataset
 
 signals, where = [int(number) for number in sys.argv[1].split()], sys.argv[2]
 
@@ -155,7 +156,7 @@ elif where == "keeping":
 elif where == "reading":
     telling(one_pass, "to_input", 2)
 elif where == "finishing":
-    from convnextpose_check import session
+    from convnextpose_check.plugin import session
     telling(session.Session, "finish", 1)
 sys.exit(pytest.main(sys.argv[3:]))
 """

@@ -31,7 +31,7 @@ MEGABYTE = 1 << 20
 SCRIPT = """
 import resource, sys, torch
 from pathlib import Path
-from convnextpose_check.checkpoint import load_checkpoint
+from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 torch.ones(1).clone()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

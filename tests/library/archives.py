@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from convnextpose_check.checkpoint import Checkpoint, StateDict
-from convnextpose_check.keymap import to_legacy, with_prefix
+from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.miniature.archives import made_epoch, write_archive
 from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.network.keymap import StateDict, to_legacy, with_prefix
 from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
 from tests.library.deferred import Deferred
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from convnextpose_check.geometry import Array
-from convnextpose_check.results import DatasetRecord, Results, VariantResult
-from convnextpose_check.skeleton import ACTIONS
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.skeleton import ACTIONS
+from convnextpose_check.results.schema import DatasetRecord, Results, VariantResult
 from convnextpose_check.variants import Protocol
 
 LONG_NAMES = ("convnextpose-extra-small-v2.1+em", "my.very_own.model_of_last_summer", "M")

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check import drive as fetching
 from convnextpose_check.__main__ import main
-from convnextpose_check.download import Downloads, fetch_missing
+from convnextpose_check.drive import transfer as fetching
+from convnextpose_check.drive.download import Downloads, fetch_missing
 from convnextpose_check.miniature.archives import made_epoch
-from convnextpose_check.options import PREFIX
+from convnextpose_check.settings.options import PREFIX
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.archives import content_of, saved, tiny_catalogue
 from tests.library.asking import Doctor
@@ -120,5 +120,5 @@ def written_inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def inputs(written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data set and the checkpoints, free to be changed."""
-    monkeypatch.setattr("convnextpose_check.published.read_facts", lambda: FACTS)
+    monkeypatch.setattr("convnextpose_check.trial.published.read_facts", lambda: FACTS)
     return Path(shutil.copytree(written_inputs, tmp_path / "inputs"))

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from convnextpose_check.geometry import Array
-from convnextpose_check.human36m import DatasetFacts, ProtocolFacts
-from convnextpose_check.skeleton import ACTIONS
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.samples import DatasetFacts, ProtocolFacts
+from convnextpose_check.human36m.skeleton import ACTIONS
 
 WIDTH_PX, HEIGHT_PX = 100, 80
 ROOTNET = "bbox_root_human36m_output.json"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from convnextpose_check.annotations import SubjectFiles
-from convnextpose_check.counting import multiply_add_count, parameter_count, state_element_count
-from convnextpose_check.human36m import DatasetFacts
-from convnextpose_check.keymap import with_prefix
-from convnextpose_check.layout import PARTS, annotation_name, find_layout
-from convnextpose_check.listing import Image
+from convnextpose_check.human36m.annotations import SubjectFiles
+from convnextpose_check.human36m.data_file import Image
+from convnextpose_check.human36m.layout import PARTS, annotation_name, find_layout
+from convnextpose_check.human36m.samples import DatasetFacts
+from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.skeleton import ACTIONS
+from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
+from convnextpose_check.network.keymap import with_prefix
 from convnextpose_check.variants import Architecture
 from tests.library.deferred import Deferred
 
@@ -88,7 +88,7 @@ def write_own_model(
     """Write a seeded checkpoint of one's own and return its variants file's content."""
     state = seeded_state(architecture, seed=seed)
     torch.save({"epoch": epoch, "network": with_prefix(state)}, folder / f"own_{name}.pth")
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
     network = ConvNeXtPose(architecture)
     variant = {

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from convnextpose_check.skeleton import ACTIONS
+from convnextpose_check.human36m.skeleton import ACTIONS
 
 IMAGES = 550_000
 CAMERAS = 4

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from convnextpose_check.results import DatasetRecord, Example, Results, VariantResult
-from convnextpose_check.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
+from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
+from convnextpose_check.results.schema import DatasetRecord, Example, Results, VariantResult
 
 
 def example_results(subject: str = "published", **changes: Any) -> Results:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.geometry import is_rotation
-from convnextpose_check.human36m import BoxSource, load_dataset
+from convnextpose_check.human36m.geometry import is_rotation
+from convnextpose_check.human36m.samples import BoxSource, load_dataset
 from tests.library.datasets import FACTS, ROOTNET, Handmade
 
 NAN = float("nan")

@@ -16,7 +16,7 @@ S9, S11 = "s_09_act_02_subact_01_ca_01", "s_11_act_16_subact_02_ca_01"
 
 @pytest.fixture(autouse=True)
 def _facts_of_the_small_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convnextpose_check.human36m.read_facts", lambda: FACTS)
+    monkeypatch.setattr("convnextpose_check.human36m.samples.read_facts", lambda: FACTS)
 
 
 def verify(project: Path) -> int:

@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.baseline import Baseline, compare
-from convnextpose_check.results import CheckRecord, DatasetRecord, Deviation, Results, write_results
+from convnextpose_check.results.baseline import Baseline, compare
+from convnextpose_check.results.schema import (
+    CheckRecord,
+    DatasetRecord,
+    Deviation,
+    Results,
+    write_results,
+)
 from tests.library.results import example_results, example_variant
 
 EARLIER = example_results(

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from convnextpose_check.miniature.reference import miniature_catalogue
-from convnextpose_check.outputs import REPORT_FILE, Outputs
 from convnextpose_check.pages.html import page_html
-from convnextpose_check.results import read_results
+from convnextpose_check.paths import REPORT_FILE, Outputs
+from convnextpose_check.results.schema import read_results
 from convnextpose_check.variants import Architecture
 from tests.library.browser import (
     chromium,

@@ -20,7 +20,7 @@ from convnextpose_check.pages.charts import (
 )
 from convnextpose_check.pages.palette import series_of
 from convnextpose_check.pages.sizes import points
-from convnextpose_check.results import Results
+from convnextpose_check.results.schema import Results
 from tests.library.charted import LONG_NAMES, errors, results, variant
 
 SVG = "{http://www.w3.org/2000/svg}"

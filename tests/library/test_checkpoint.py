@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check import containers
-from convnextpose_check.checkpoint import load_checkpoint
+from convnextpose_check.checkpoints import unpack as containers
+from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.variants import Architecture
 from tests.library.archives import content_of, members_of, saved, zipped

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from convnextpose_check.checks import (
+from convnextpose_check.checks.dataset import check_dataset_is_complete
+from convnextpose_check.checks.error import check_evaluation_is_complete, check_images_are_distinct
+from convnextpose_check.checks.network import (
     AGREEMENT_CELLS,
     AGREEMENT_MM,
     check_agrees,
-    check_dataset_is_complete,
-    check_evaluation_is_complete,
     check_flip_is_symmetric,
-    check_images_are_distinct,
 )
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation import Evaluation
-from convnextpose_check.human36m import Dataset, Exclusion, load_dataset
+from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.human36m.samples import Dataset, Exclusion, load_dataset
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import FACTS, Handmade
 from tests.library.deferred import Deferred
@@ -86,7 +85,7 @@ def test_flip_test_that_is_not_symmetric_is_told_by_how_much(
         assert flip
         return network(shown) + 1
 
-    monkeypatch.setattr("convnextpose_check.evaluation.predict", one_off)
+    monkeypatch.setattr("convnextpose_check.evaluation.predict.predict", one_off)
     with pytest.raises(
         CheckFailedError, match=r"\[asymmetric\].*of T to .* 2\.0000 cells"
     ) as caught:
@@ -102,7 +101,7 @@ def test_asymmetry_is_let_through_up_to_the_agreed_cells(
         assert flip
         return network(shown) + share * AGREEMENT_CELLS / 2
 
-    monkeypatch.setattr("convnextpose_check.evaluation.predict", a_little_off)
+    monkeypatch.setattr("convnextpose_check.evaluation.predict.predict", a_little_off)
     if passes:
         obtained = check_flip_is_symmetric(Pointing(tiny), crops, "T")
         assert obtained == pytest.approx(share * AGREEMENT_CELLS, rel=1e-3)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check.command_line import joined
+from convnextpose_check.plugin.command_line import joined
 
 
 @pytest.mark.parametrize(

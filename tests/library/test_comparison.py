@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.pages.charts import comparison_png
 from convnextpose_check.pages.differences import signed
 from convnextpose_check.pages.drawing import write_picture
-from convnextpose_check.results import Results
-from convnextpose_check.skeleton import ACTIONS
+from convnextpose_check.results.schema import Results
 from tests.library.charted import LONG_NAMES, results, variant
 
 if TYPE_CHECKING:

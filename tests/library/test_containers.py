@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convnextpose_check import containers, members
-from convnextpose_check.checkpoint import load_checkpoint
-from convnextpose_check.containers import repack
+from convnextpose_check.checkpoints import members
+from convnextpose_check.checkpoints import unpack as containers
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checkpoints.unpack import repack
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.miniature.build import Miniature

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from convnextpose_check import checks, crops
-from convnextpose_check.checks import check_interpolation
-from convnextpose_check.crops import (
+from convnextpose_check.checks import machine
+from convnextpose_check.checks.machine import check_interpolation
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.human36m import crops
+from convnextpose_check.human36m.crops import (
     READ_AHEAD,
     Crop,
     read_crop,
@@ -21,9 +23,8 @@ from convnextpose_check.crops import (
     usable_input,
     warp_box,
 )
-from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.geometry import Array
-from convnextpose_check.human36m import Sample, load_dataset
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.samples import Sample, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.dataset import EXIF_QUARTER_TURN, TURNED_IMAGE, sequences
 from convnextpose_check.miniature.record import read_record
@@ -199,7 +200,7 @@ def one_level_off(image_bgr: Array, box_xywh_px: Array) -> Array:
 
 @pytest.mark.parametrize("warp", [nearest, one_level_off])
 def test_another_interpolation_is_noticed(monkeypatch: pytest.MonkeyPatch, warp: object) -> None:
-    monkeypatch.setattr(checks, "warp_box", warp)
+    monkeypatch.setattr(machine, "warp_box", warp)
     with pytest.raises(CheckFailedError, match="opencv-python-headless") as caught:
         check_interpolation()
     assert caught.value.code == "interpolation"

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgement, judge
 from convnextpose_check.variants import Figure
-from convnextpose_check.verdicts import TOLERANCES_MM, Judgement, judge
 from tests.library.test_verdicts import INFORMATION, PAPER, evaluation
 from tests.validation.test_errors import test_error_is_the_reference as ask_the_test
 

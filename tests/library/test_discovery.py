@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
-from convnextpose_check.discovery import MAX_CANDIDATES, CheckpointFiles
+from convnextpose_check.checkpoints.find import MAX_CANDIDATES, CheckpointFiles
+from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
+from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.miniature.archives import made_epoch
-from convnextpose_check.snapshots import write_snapshot
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.archives import content_of, members_of, saved, tiny_catalogue, unpacked, zipped
 from tests.library.deferred import Deferred

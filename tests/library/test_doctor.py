@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convnextpose_check import machine, preflight
 from convnextpose_check.__main__ import main
+from convnextpose_check.checkpoints.lock import LOCK_NAME
+from convnextpose_check.checks import machine
+from convnextpose_check.doctor.finding import Finding, examined
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.findings import Finding, examined
-from convnextpose_check.hashes import LOCK_NAME
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
-from convnextpose_check.options import PREFIX
+from convnextpose_check.settings.options import PREFIX
+from convnextpose_check.trial import preflight
 from convnextpose_check.variants import Architecture
 from tests.library.asking import Doctor, given, says, states
 from tests.library.datasets import listing, rearranged
@@ -53,7 +54,7 @@ def test_miniature_laid_out_as_on_kaggle_lacks_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     facts = read_record(fixtures).dataset
-    monkeypatch.setattr("convnextpose_check.published.read_facts", lambda: facts)
+    monkeypatch.setattr("convnextpose_check.trial.published.read_facts", lambda: facts)
     kaggle = tmp_path / "input"
     rearranged(miniature.dataset, kaggle / "h36m", "annotations (1)/annotations", SETS)
     (kaggle / "models").symlink_to(miniature.checkpoints)

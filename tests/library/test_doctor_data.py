@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check.look_alikes import look_alikes
+from convnextpose_check.doctor.look_alikes import look_alikes
 from tests.library.asking import Doctor, given, says
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check import download
-from convnextpose_check.checkpoint import load_checkpoint
-from convnextpose_check.download import folder_for
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.drive import download
+from convnextpose_check.drive.download import folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files import PARTIAL
+from convnextpose_check.files.whole import PARTIAL
 from convnextpose_check.variants import Catalogue
 from tests.library.archives import content_of, members_of, saved, tarred, unpacked, zipped
 from tests.library.conftest import Fetch
@@ -278,7 +278,7 @@ def test_interrupted_download_leaves_nothing(
         raise raised
 
     with monkeypatch.context() as patch:
-        patch.setattr("convnextpose_check.checkpoint.repack", interrupted)
+        patch.setattr("convnextpose_check.checkpoints.load.repack", interrupted)
         with pytest.raises(raised):
             fetch("XS")
 

@@ -12,10 +12,10 @@ import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.human36m import read_facts
+from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.miniature.archives import made_epoch
-from convnextpose_check.settings import read_settings
-from convnextpose_check.subjects import Sources, Subject, SubjectName
+from convnextpose_check.settings.read import read_settings
+from convnextpose_check.trial.subjects import Sources, Subject, SubjectName
 from convnextpose_check.variants import Catalogue
 from tests.library.archives import content_of, saved
 from tests.library.drive import QUOTA_IN_ONE_LINE, Drive, page

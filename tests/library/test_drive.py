@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check import drive as fetching
-from convnextpose_check.download import fetch_missing
+from convnextpose_check.drive import transfer as fetching
+from convnextpose_check.drive.download import fetch_missing
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.variants import Catalogue
 from tests.library.archives import content_of, saved
@@ -221,7 +221,7 @@ def test_waits_grow_and_are_not_the_same_for_everybody(
     drive.answer(file_id, page(SERVER_ERROR, 500))
     monkeypatch.setattr(fetching, "BACK_OFF_SECONDS", 1.0)
     waits: list[float] = []
-    monkeypatch.setattr("convnextpose_check.drive.time.sleep", waits.append)
+    monkeypatch.setattr("convnextpose_check.drive.transfer.time.sleep", waits.append)
 
     for _ in range(4):
         fetch("XS")

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.checks import check_evaluation_is_complete
-from convnextpose_check.crops import read_crop, to_input
+from convnextpose_check.checks.error import check_evaluation_is_complete
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.evaluation import Evaluation, Network, predict
-from convnextpose_check.geometry import Array, camera_to_image
-from convnextpose_check.human36m import Dataset, Sample, load_dataset
-from convnextpose_check.metrics import joint_errors_mm
+from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.evaluation.one_pass import evaluate
+from convnextpose_check.evaluation.predict import Evaluation, predict
+from convnextpose_check.human36m.crops import read_crop, to_input
+from convnextpose_check.human36m.geometry import Array, camera_to_image
+from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset
+from convnextpose_check.human36m.skeleton import FLIP_PAIRS, JOINTS
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.models import build_network
-from convnextpose_check.one_pass import evaluate
-from convnextpose_check.skeleton import FLIP_PAIRS, JOINTS
+from convnextpose_check.network import Network
+from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture, Protocol
 from tests.library.datasets import FACTS, Handmade
 from tests.library.deferred import Deferred
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 else:
     torch = Deferred("torch")
 

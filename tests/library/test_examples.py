@@ -9,21 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convnextpose_check.crops import read_crop
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation import Evaluation
-from convnextpose_check.examples import find_examples
-from convnextpose_check.geometry import (
-    INPUT_SIDE_PX,
-    cells_to_camera,
-    cells_to_crop,
-    image_to_crop,
-)
-from convnextpose_check.human36m import Dataset, load_dataset
-from convnextpose_check.metrics import joint_errors_mm
+from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.human36m.crops import read_crop
+from convnextpose_check.human36m.geometry import cells_to_camera, cells_to_crop, image_to_crop
+from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
-from convnextpose_check.per_sample import read_errors_mm, write_per_sample
+from convnextpose_check.results.examples import find_examples
+from convnextpose_check.results.per_sample import read_errors_mm, write_per_sample
+from convnextpose_check.variants import INPUT_SIDE_PX
 
 GRID_WHD = (32, 32, 32)
 

@@ -12,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.human36m import DatasetFacts, read_facts
-from convnextpose_check.log_judgement import judge_counts
-from convnextpose_check.other_figures import figure_sentences, read_other_figures
-from convnextpose_check.printed_log import MAX_GAP, PrintedRun, printed_runs
+from convnextpose_check.explain.judgement import judge_counts
+from convnextpose_check.explain.other_figures import figure_sentences, read_other_figures
+from convnextpose_check.explain.printed_log import MAX_GAP, PrintedRun, printed_runs
+from convnextpose_check.human36m.samples import DatasetFacts, read_facts
 from convnextpose_check.variants import Catalogue, Protocol
 
 LOGS: list[dict[str, Any]] = msgspec.json.decode(

@@ -11,9 +11,9 @@ import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.export import METADATA_FILE, dataset_metadata, export
-from convnextpose_check.outputs import Outputs
-from convnextpose_check.results import write_results
+from convnextpose_check.paths import Outputs
+from convnextpose_check.results.export import METADATA_FILE, dataset_metadata, export
+from convnextpose_check.results.schema import write_results
 from tests.library.results import example_results
 
 

@@ -10,14 +10,14 @@ import pytest
 from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.checkpoint import load_checkpoint
-from convnextpose_check.keymap import with_prefix
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.outputs import hold_folder
-from convnextpose_check.snapshots import write_snapshot
+from convnextpose_check.network.keymap import with_prefix
+from convnextpose_check.paths import hold_folder
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.archives import members_of, saved, unpacked, zipped
 from tests.library.datasets import listing

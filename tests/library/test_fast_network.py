@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.crops import read_crops, to_input
-from convnextpose_check.discovery import CheckpointFiles
-from convnextpose_check.evaluation import Network, predict
-from convnextpose_check.human36m import Dataset, load_dataset
+from convnextpose_check.checkpoints.find import CheckpointFiles
+from convnextpose_check.evaluation.one_pass import evaluate
+from convnextpose_check.evaluation.predict import predict
+from convnextpose_check.human36m.crops import read_crops, to_input
+from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
-from convnextpose_check.models import build_network, modern_state
-from convnextpose_check.one_pass import evaluate
+from convnextpose_check.network import Network
+from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.deferred import Deferred
 
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from convnextpose_check import fast_network
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network import fast as fast_network
+    from convnextpose_check.network.plain import ConvNeXtPose
 else:
     torch = Deferred("torch")
-    fast_network = Deferred("convnextpose_check.fast_network")
+    fast_network = Deferred("convnextpose_check.network.fast")
 
 CELLS = 3e-3
 """The plain network in float32 is itself up to 1e-3 from float64; the fast one is nearer to it."""
@@ -169,7 +170,7 @@ def unweighted(heatmaps: Any, _: Any) -> Any:
 
 
 def not_upsampled(heatmaps: Any, _: Any) -> Any:
-    from convnextpose_check.network import soft_argmax
+    from convnextpose_check.network.plain import soft_argmax
 
     return soft_argmax(heatmaps)
 
@@ -200,7 +201,7 @@ def test_each_rearrangement_done_wrong_is_noticed(
     crops: Tensor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(f"convnextpose_check.fast_network.{part}", wrong)
+    monkeypatch.setattr(f"convnextpose_check.network.fast.{part}", wrong)
     fast = fast_network.FastConvNeXtPose(plain(name))
 
     assert farthest(fast, plain(name), crops[:1]) > CELLS
@@ -208,7 +209,7 @@ def test_each_rearrangement_done_wrong_is_noticed(
 
 def test_padded_convolution_is_never_merged_with_the_norm_before_it(tiny: Architecture) -> None:
     """The padding would be of what the norm makes into 0, and the border would be wrong."""
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
     network = ConvNeXtPose(tiny)
     padded = network.head.deconv_layers_1.dwconv
@@ -237,6 +238,6 @@ def test_size_of_the_pieces_does_not_matter(
     fast = fast_network.FastConvNeXtPose(plain("XS"))
     expected = predict(fast, crops, flip=False)
     for name in ("VOLUME_NUMBERS", "WIDE_NUMBERS"):
-        monkeypatch.setattr(f"convnextpose_check.fast_network.{name}", volume_numbers)
+        monkeypatch.setattr(f"convnextpose_check.network.fast.{name}", volume_numbers)
 
     torch.testing.assert_close(predict(fast, crops, flip=False), expected, atol=CELLS, rtol=0)

@@ -7,9 +7,14 @@ import re
 import msgspec
 import pytest
 
-from convnextpose_check import containers, discovery, folders, hashes, members, pickles
-from convnextpose_check.figures import figures_table
+from convnextpose_check.checkpoints import find as discovery
+from convnextpose_check.checkpoints import lock as hashes
+from convnextpose_check.checkpoints import members
+from convnextpose_check.checkpoints import pickle_check as pickles
+from convnextpose_check.checkpoints import unpack as containers
+from convnextpose_check.files import folders
 from convnextpose_check.variants import Catalogue
+from tests.support.figures_table import figures_table
 
 
 def test_readme_shows_the_figures_of_the_variants_file(

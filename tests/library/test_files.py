@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files import PARTIAL, lock_file, write_text, written_whole
-from convnextpose_check.outputs import hold_folder
+from convnextpose_check.files.whole import PARTIAL, lock_file, write_text, written_whole
+from convnextpose_check.paths import hold_folder
 from tests.hostile.judge import at_most
 
 

@@ -12,20 +12,19 @@ import pytest
 from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.checkpoint import load_checkpoint
-from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.fingerprints import (
+from convnextpose_check.checkpoints.fingerprints import (
     FINGERPRINTS_FILE,
     Fingerprint,
     Fingerprints,
-    check_published_tensors,
     file_told,
     fingerprint,
     read_fingerprints,
     tensor_digests,
-    tensors_told,
 )
-from convnextpose_check.models import expected_layout
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checks.archives import check_published_tensors, tensors_told
+from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.archives import FORMS, authors_archive, content_of, saved, tiny_variant
 from tests.library.deferred import Deferred

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.checks import AGREEMENT_CELLS, check_agrees
-from convnextpose_check.crops import usable_input
+from convnextpose_check.checks.network import AGREEMENT_CELLS, check_agrees
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.foreign import (
+from convnextpose_check.human36m.crops import usable_input
+from convnextpose_check.human36m.samples import Sample, load_dataset, spread
+from convnextpose_check.miniature.build import Miniature
+from convnextpose_check.miniature.record import read_record
+from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.network.layout import build_network
+from convnextpose_check.network.users import (
     ForeignNetwork,
     built_module,
     exported_digest,
@@ -24,11 +29,6 @@ from convnextpose_check.foreign import (
     load_weights,
     takes_weights,
 )
-from convnextpose_check.human36m import Sample, load_dataset, spread
-from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.record import read_record
-from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.models import build_network
 from convnextpose_check.variants import Architecture
 from tests.library.deferred import Deferred
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 else:
     torch = Deferred("torch")
 
@@ -143,7 +143,7 @@ def test_another_shape_is_refused_with_what_was_expected(
 def test_a_module_with_the_published_places_gets_the_published_weights(
     tiny: Architecture, plain: ConvNeXtPose, crops: Tensor, style: str
 ) -> None:
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
     own = ConvNeXtPose(tiny).eval()
     module: Module = torch.nn.DataParallel(own) if style == "parallel" else own
@@ -254,7 +254,7 @@ STAND_IN_MODEL = '''
 """The interface of the authors' main/model.py around another network."""
 import torch
 from config import cfg
-from convnextpose_check.network import Backbone, HeadLayer
+from convnextpose_check.network.plain import Backbone, HeadLayer
 
 class Layer(HeadLayer):
     def __init__(self, channels_in, channels_out, up=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from convnextpose_check.gate import Gate
+from convnextpose_check.plugin.gate import Gate
 
 FILES = ("test_a.py", "test_b.py")
 

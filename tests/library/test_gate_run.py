@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.outputs import Outputs
+from convnextpose_check.paths import Outputs
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import Handmade
 from tests.library.full_size import write_own_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convnextpose_check.geometry import (
+from convnextpose_check.human36m.geometry import (
     Camera,
     camera_to_cells,
     camera_to_image,
@@ -17,7 +17,7 @@ from convnextpose_check.geometry import (
     with_thorax,
     world_to_camera,
 )
-from convnextpose_check.skeleton import FLIP_PAIRS, JOINTS, MIRRORED
+from convnextpose_check.human36m.skeleton import FLIP_PAIRS, JOINTS, MIRRORED
 from tests.library.datasets import camera_entry
 
 

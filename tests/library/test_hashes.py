@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check.checkpoint import load_checkpoint
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checkpoints.lock import hold_to_hash
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.hashes import hold_to_hash
 from convnextpose_check.variants import Catalogue
 from tests.library.archives import content_of, members_of, saved, unpacked
 from tests.library.read_only import read_only

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convnextpose_check.checks import check_dataset_is_complete
+from convnextpose_check.checks.dataset import check_dataset_is_complete
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.human36m import BoxSource, Dataset, load_dataset, read_facts
+from convnextpose_check.human36m.samples import BoxSource, Dataset, load_dataset, read_facts
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.variants import Protocol

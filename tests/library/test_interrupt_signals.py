@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from convnextpose_check.interrupt_hooks import resuming_command
 from convnextpose_check.interrupts import ENOUGH, held, obey_signals
+from convnextpose_check.plugin.interrupts import resuming_command
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convnextpose_check.checks.dataset import check_joints_lie_in_boxes
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.human36m import BoxSource, Dataset, load_dataset
-from convnextpose_check.joints_in_boxes import LEAST_FILLED, LEAST_INSIDE
+from convnextpose_check.human36m.fits import LEAST_FILLED, LEAST_INSIDE
+from convnextpose_check.human36m.samples import BoxSource, Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.variants import Protocol
@@ -40,7 +41,9 @@ class Files:
         path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
     def load(self, protocol: Protocol = 2, boxes: BoxSource = "gt") -> Dataset:
-        return load_dataset(self.root, self.facts, protocol, boxes)
+        dataset = load_dataset(self.root, self.facts, protocol, boxes)
+        check_joints_lie_in_boxes(dataset)
+        return dataset
 
     def refusal(self, protocol: Protocol = 2, boxes: BoxSource = "gt") -> CheckFailedError:
         with pytest.raises(CheckFailedError) as caught:

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convnextpose_check.counting import skeleton_network
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.keymap import (
+from convnextpose_check.network.cost import skeleton_network
+from convnextpose_check.network.keymap import (
     key_style,
     to_legacy,
     to_modern,
     with_prefix,
     without_prefix,
 )
-from convnextpose_check.models import expected_layout
+from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.variants import Architecture, read_catalogue
 from convnextpose_check.wording import printable
 

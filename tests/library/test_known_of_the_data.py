@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.baseline import Baseline
-from convnextpose_check.benchmark import Benchmark
-from convnextpose_check.checks import check_images_are_distinct
-from convnextpose_check.counting import multiply_add_count, parameter_count, state_element_count
-from convnextpose_check.displaced import Displaced, Take
+from convnextpose_check.checks.dataset import check_rootnet_file
+from convnextpose_check.checks.error import check_images_are_distinct
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.human36m import DatasetFacts, load_dataset, read_facts
-from convnextpose_check.json_files import read_json
+from convnextpose_check.files.json_files import read_json
+from convnextpose_check.human36m.displaced import Displaced, Take
+from convnextpose_check.human36m.samples import DatasetFacts, load_dataset, read_facts
+from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.pages.html import summary_html
 from convnextpose_check.pages.markdown import markdown
-from convnextpose_check.results import CheckRecord, Results
-from convnextpose_check.rootnet_file import check_rootnet_file
-from convnextpose_check.session import Session
-from convnextpose_check.settings import read_settings
-from convnextpose_check.subjects import Sources, Subject
+from convnextpose_check.plugin.session import Session
+from convnextpose_check.results.baseline import Baseline
+from convnextpose_check.results.schema import CheckRecord, Results
+from convnextpose_check.settings.read import read_settings
+from convnextpose_check.trial.benchmark import Benchmark
+from convnextpose_check.trial.subjects import Sources, Subject
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.datasets import FACTS, ROOTNET, Handmade
 from tests.library.full_size import write_own_model
@@ -40,7 +40,7 @@ def wider(architecture: Architecture) -> Module:
     """A network with weights that the published one lacks."""
     from torch.nn import Conv2d, Sequential
 
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
     return Sequential(Conv2d(3, 3, 1), ConvNeXtPose(architecture))
 

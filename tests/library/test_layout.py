@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check import folders
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.folders import MAX_DEPTH, walk
-from convnextpose_check.human36m import load_dataset
-from convnextpose_check.layout import find_layout
+from convnextpose_check.files import folders
+from convnextpose_check.files.folders import MAX_DEPTH, walk
+from convnextpose_check.human36m.layout import find_layout
+from convnextpose_check.human36m.samples import load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from tests.library.datasets import FACTS, ROOTNET, Handmade, listing, rearranged

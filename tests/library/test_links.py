@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.human36m import load_dataset
+from convnextpose_check.human36m.samples import load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from tests.library.datasets import FACTS, ROOTNET, Handmade, listing, rearranged
@@ -20,7 +20,7 @@ S9, S11 = "s_09_act_02_subact_01_ca_01", "s_11_act_16_subact_02_ca_01"
 
 @pytest.fixture(autouse=True)
 def _facts_of_the_small_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convnextpose_check.human36m.read_facts", lambda: FACTS)
+    monkeypatch.setattr("convnextpose_check.human36m.samples.read_facts", lambda: FACTS)
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check import listing
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.listing import Image, Listing, read_listing
+from convnextpose_check.human36m import data_file as listing
+from convnextpose_check.human36m.data_file import Image, Listing, read_listing
 from tests.library.datasets import image_entry
 from tests.library.listed_annotations import write_listed_annotations
 
@@ -174,8 +174,8 @@ def never(*_: object) -> None:
 MEASURE = """
 import json, sys, time
 from pathlib import Path
-from convnextpose_check.annotations import SubjectFiles
-from convnextpose_check.layout import find_layout
+from convnextpose_check.human36m.annotations import SubjectFiles
+from convnextpose_check.human36m.layout import find_layout
 root = Path(sys.argv[2])
 begun = time.perf_counter()
 if sys.argv[1] == "json":

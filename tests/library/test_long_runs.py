@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.human36m import read_facts
+from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import measure, read_record
-from convnextpose_check.outputs import Outputs
+from convnextpose_check.paths import Outputs
 from convnextpose_check.variants import Architecture
 from tests.library.full_size import write_full_size, write_own_model
 from tests.library.test_run import run  # noqa: F401 - a fixture

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from convnextpose_check import machine
-from convnextpose_check.devices import has_kernels, working_device
+from convnextpose_check.checks import machine
+from convnextpose_check.checks.machine import check_can_write, check_disk, check_memory, free_ram_gb
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.machine import check_can_write, check_disk, check_memory, free_ram_gb
+from convnextpose_check.evaluation.devices import has_kernels, working_device
 from tests.library.datasets import listing
 from tests.library.deferred import Deferred
 

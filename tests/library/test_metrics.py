@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convnextpose_check.geometry import Array, Camera
-from convnextpose_check.human36m import Sample
-from convnextpose_check.metrics import joint_errors_mm, rigidly_aligned
+from convnextpose_check.evaluation.metrics import joint_errors_mm, rigidly_aligned
+from convnextpose_check.human36m.geometry import Array, Camera
+from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.variants import Protocol
 from tests.library.datasets import camera_entry
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 import pytest
 
-from convnextpose_check.crops import read_crop, to_input
-from convnextpose_check.geometry import Camera, camera_to_image, world_to_camera
-from convnextpose_check.human36m import Dataset, load_dataset
-from convnextpose_check.json_files import read_json
+from convnextpose_check.files.json_files import read_json
+from convnextpose_check.human36m.crops import read_crop, to_input
+from convnextpose_check.human36m.geometry import Camera, camera_to_image, world_to_camera
+from convnextpose_check.human36m.samples import Dataset, load_dataset
+from convnextpose_check.human36m.skeleton import BONES
 from convnextpose_check.miniature import build
 from convnextpose_check.miniature.archives import made_epoch, snapshot_folder
 from convnextpose_check.miniature.body import SUBJECT_LOOKS
@@ -35,8 +36,7 @@ from convnextpose_check.miniature.poses import pose_world_mm, seat_height_mm
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.miniature.reference import REFERENCE_FILE
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.models import build_network
-from convnextpose_check.skeleton import BONES
+from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.deferred import Deferred
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 else:
     torch = Deferred("torch")
 
@@ -226,7 +226,7 @@ def test_heatmaps_are_sharp(heatmaps: Tensor) -> None:
 
 
 def test_positions_depend_on_the_image(heatmaps: Tensor) -> None:
-    from convnextpose_check.network import soft_argmax
+    from convnextpose_check.network.plain import soft_argmax
 
     spread = soft_argmax(heatmaps).std(dim=0)
     assert (spread.mean(dim=0) > 1.0).all(), "cells along x, y and depth"

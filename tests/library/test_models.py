@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from convnextpose_check import checks
-from convnextpose_check.checkpoint import load_checkpoint
-from convnextpose_check.checks import (
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checks import archives
+from convnextpose_check.checks.archives import (
     check_batchnorm_variances,
     check_epoch,
     check_holds_variant,
     check_key_map_round_trip,
     check_weights_are_finite,
 )
-from convnextpose_check.counting import skeleton_network
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.keymap import to_legacy, with_prefix
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.models import (
+from convnextpose_check.network.cost import skeleton_network
+from convnextpose_check.network.keymap import to_legacy, with_prefix
+from convnextpose_check.network.layout import (
     build_network,
     expected_layout,
     identify,
@@ -270,7 +270,7 @@ def _dropping(state: State) -> State:
 def test_a_broken_key_map_is_found(
     broken: Callable[[State], State], state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "to_legacy", broken)
+    monkeypatch.setattr(archives, "to_legacy", broken)
     error = _failure(check_key_map_round_trip, checkpoint_of(state))
     assert error.code == "round-trip"
     assert str(error.obtained).endswith(" keys as before")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from convnextpose_check.checks import (
+from convnextpose_check.checks.network import (
     check_heatmap_grid,
     check_multiply_adds,
     check_paper_gmacs,
@@ -15,8 +15,8 @@ from convnextpose_check.checks import (
     check_parameter_count,
     check_state_element_count,
 )
-from convnextpose_check.counting import multiply_add_count, parameter_count, skeleton_network
 from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.network.cost import multiply_add_count, parameter_count, skeleton_network
 from convnextpose_check.variants import Architecture, Catalogue, Variant
 from tests.library.deferred import Deferred
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from convnextpose_check import network as parts
+    from convnextpose_check.network import plain as parts
 else:
     torch, nn = Deferred("torch"), Deferred("torch.nn")
-    parts = Deferred("convnextpose_check.network")
+    parts = Deferred("convnextpose_check.network.plain")
 
 NAMES = ("XS", "S", "M", "L")
 PAPER_TABLES_MILLIONS = (3.53, 7.44, 7.59, 8.38, 7.45, 7.60, 8.39)

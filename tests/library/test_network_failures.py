@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.benchmark import Benchmark
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation import Predictor
-from convnextpose_check.human36m import Dataset
-from convnextpose_check.network_failures import (
+from convnextpose_check.evaluation.failures import (
     NetworkFailedError,
     is_lack_of_memory,
     told_as_failure,
 )
-from convnextpose_check.once import once
-from convnextpose_check.outputs import Outputs
-from convnextpose_check.settings import read_settings
-from convnextpose_check.subjects import Sources, Subject
+from convnextpose_check.evaluation.predict import Predictor
+from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.paths import Outputs
+from convnextpose_check.settings.read import read_settings
+from convnextpose_check.trial.benchmark import Benchmark
+from convnextpose_check.trial.once import once
+from convnextpose_check.trial.subjects import Sources, Subject
 from convnextpose_check.variants import Architecture, read_catalogue
 from tests.library.datasets import FACTS, Handmade
 from tests.library.deferred import Deferred
@@ -179,7 +179,7 @@ def test_device_that_fails_outside_of_the_networks_ends_the_pass_and_nothing_is_
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from convnextpose_check import one_pass
+    from convnextpose_check.evaluation import one_pass
 
     calls = 0
 
@@ -244,7 +244,7 @@ def test_bug_in_the_pass_is_met_once_and_shows_its_traceback_each_time(
     def bug(*_arguments: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("convnextpose_check.one_pass.joint_errors_mm", bug)
+    monkeypatch.setattr("convnextpose_check.evaluation.one_pass.joint_errors_mm", bug)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError) as caught:
             subject.evaluation("T")

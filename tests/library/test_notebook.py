@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from convnextpose_check.human36m import read_facts
+from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.notebook import NOTEBOOK_FILE, notebook
-from convnextpose_check.outputs import Outputs
-from convnextpose_check.results import read_results
+from convnextpose_check.paths import Outputs
+from convnextpose_check.results.schema import read_results
 from convnextpose_check.variants import Architecture
+from fixtures.notebook import NOTEBOOK_FILE, notebook
 from tests.library.full_size import write_full_size, write_own_model
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
 
 def test_notebook_is_the_one_that_the_module_writes() -> None:
-    assert NOTEBOOK_FILE.read_text() == notebook(), (
-        "write it again: python -m convnextpose_check.notebook"
-    )
+    assert NOTEBOOK_FILE.read_text() == notebook(), "write it again: python -m fixtures.notebook"
 
 
 @pytest.fixture(scope="module")

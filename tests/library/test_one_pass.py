@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check import crops
-from convnextpose_check.crops import Crop, read_crop
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.human36m import Dataset, Sample, load_dataset
+from convnextpose_check.evaluation.evaluate import Candidate, JointEvaluation, Outcomes
+from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.evaluation.one_pass import Contestant, Plan, run_pass
+from convnextpose_check.human36m import crops
+from convnextpose_check.human36m.crops import Crop, read_crop
+from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset
 from convnextpose_check.interrupts import Interrupted
-from convnextpose_check.joint_evaluation import Candidate, JointEvaluation, Outcomes
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.models import build_network
-from convnextpose_check.one_pass import Contestant, Plan, run_pass
+from convnextpose_check.network.layout import build_network
 from convnextpose_check.progress import progress_bar
-from convnextpose_check.tally import Tally
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import FACTS, Handmade
 from tests.library.deferred import Deferred
@@ -28,10 +28,10 @@ from tests.library.deferred import Deferred
 if TYPE_CHECKING:
     import torch
 
-    from convnextpose_check import fast_network
+    from convnextpose_check.network import fast as fast_network
 else:
     torch = Deferred("torch")
-    fast_network = Deferred("convnextpose_check.fast_network")
+    fast_network = Deferred("convnextpose_check.network.fast")
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_what_was_measured_is_kept_now_and_then_while_the_pass_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A run may also end without a word."""
-    monkeypatch.setattr("convnextpose_check.one_pass.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("convnextpose_check.evaluation.one_pass.PAUSE_SECONDS", 0.0)
     seen: list[int] = []
 
     class Looking(Failing):

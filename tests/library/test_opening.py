@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check import containers
-from convnextpose_check.checkpoint import load_checkpoint
+from convnextpose_check.checkpoints import unpack as containers
+from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.opening import open_regular
+from convnextpose_check.files.opening import open_regular
 from convnextpose_check.variants import Architecture
 from tests.library.archives import (
     FORMS,

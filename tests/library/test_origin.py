@@ -8,7 +8,7 @@ import pytest
 
 from convnextpose_check.pages.html import summary_html
 from convnextpose_check.pages.markdown import markdown
-from convnextpose_check.results import ProvenanceRecord
+from convnextpose_check.results.schema import ProvenanceRecord
 from tests.library.results import example_results, example_variant
 
 ORIGIN = ProvenanceRecord(

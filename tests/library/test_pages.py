@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.baseline import Baseline, compare
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.outputs import Outputs
 from convnextpose_check.pages import redraw, summary_of
 from convnextpose_check.pages.html import judged_subject, page_html, summary_html, with_summary
 from convnextpose_check.pages.markdown import markdown
-from convnextpose_check.results import CheckRecord, DatasetRecord, Results, write_results
+from convnextpose_check.paths import Outputs
+from convnextpose_check.results.baseline import Baseline, compare
+from convnextpose_check.results.schema import CheckRecord, DatasetRecord, Results, write_results
 from tests.library.results import example_examples, example_results, example_variant
 
 HOSTILE = '"><script>alert(1)</script>|`*_\n# [x](javascript:y)'

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from convnextpose_check.geometry import Array
+from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.pages.palette import COLOURS, PALETTE, PALETTE_DARK, series_of
 
 # Machado, Oliveira and Fernandes (2009), complete deficiencies, for linear RGB.

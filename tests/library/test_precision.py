@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.devices import check_precision, float32_products, use_exact_float32
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation import Evaluation
-from convnextpose_check.human36m import load_dataset
-from convnextpose_check.joint_evaluation import Candidate
+from convnextpose_check.evaluation.devices import (
+    check_precision,
+    float32_products,
+    use_exact_float32,
+)
+from convnextpose_check.evaluation.evaluate import Candidate
+from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.evaluation.one_pass import COMPARED_BATCHES, Plan
+from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.verdict import judge
+from convnextpose_check.human36m.samples import load_dataset
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.models import build_network
-from convnextpose_check.one_pass import COMPARED_BATCHES, Plan
-from convnextpose_check.tally import Tally
+from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture, Figure
-from convnextpose_check.verdicts import judge
 from tests.library.datasets import FACTS, Handmade
 from tests.library.deferred import Deferred
 from tests.library.test_one_pass import joint
@@ -26,10 +30,10 @@ from tests.library.test_one_pass import joint
 if TYPE_CHECKING:
     import torch
 
-    from convnextpose_check import fast_network
+    from convnextpose_check.network import fast as fast_network
 else:
     torch = Deferred("torch")
-    fast_network = Deferred("convnextpose_check.fast_network")
+    fast_network = Deferred("convnextpose_check.network.fast")
 
 
 def test_tf32_without_cuda_is_refused() -> None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
-from convnextpose_check.checks import check_epoch
+from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
+from convnextpose_check.checkpoints.provenance import epoch_told, provenance
+from convnextpose_check.checks.archives import check_epoch, check_provenance
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.miniature.archives import snapshot_content, write_container
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.provenance import check_provenance, epoch_told, provenance
 from convnextpose_check.variants import Architecture, Variant, WholeFigure
 from tests.library.archives import tiny_variant
 from tests.library.deferred import Deferred

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.outputs import Outputs
-from convnextpose_check.ranks import Ranks
+from convnextpose_check.evaluation.ranks import Ranks
+from convnextpose_check.paths import Outputs
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import Handmade
 from tests.library.full_size import write_own_model
@@ -122,7 +122,7 @@ def test_results_are_the_same_with_any_number_of_ranks(
 
 TAKE_PART = """
 import os, sys, time
-from convnextpose_check.ranks import Ranks
+from convnextpose_check.evaluation.ranks import Ranks
 ranks = Ranks.of_environment()
 ranks.join()
 """
@@ -132,7 +132,7 @@ IMPATIENT = """
 import sys
 from datetime import timedelta
 import pytest
-from convnextpose_check import ranks
+from convnextpose_check.evaluation import ranks
 ranks.TIMEOUT = timedelta(seconds=5)
 sys.exit(pytest.main(sys.argv[1:]))
 """
@@ -184,7 +184,7 @@ def test_rank_that_was_killed_ends_the_run_with_an_error(
 TOLD_WHILE_WAITING = """
 import os, signal, sys, threading, time
 import pytest
-from convnextpose_check.ranks import Ranks
+from convnextpose_check.evaluation.ranks import Ranks
 
 answers = Ranks.answers
 

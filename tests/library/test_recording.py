@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.recording import check_record, complete_properties, subject_of
-from convnextpose_check.report_hooks import (
+from convnextpose_check.plugin.check_record import check_record, complete_properties, subject_of
+from convnextpose_check.plugin.report import (
     COLUMNS,
     pytest_html_results_table_header,
     pytest_html_results_table_row,

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.checkpoint import load_checkpoint
-from convnextpose_check.geometry import INPUT_SIDE_PX
-from convnextpose_check.human36m import load_dataset
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.evaluation.one_pass import evaluate
+from convnextpose_check.human36m.samples import load_dataset
+from convnextpose_check.human36m.skeleton import ROOT
 from convnextpose_check.miniature.body import SUBJECT_LOOKS
 from convnextpose_check.miniature.build import CAMERAS_FILE, Miniature
 from convnextpose_check.miniature.dataset import SUBJECTS, sequences
@@ -29,10 +30,8 @@ from convnextpose_check.miniature.reference import (
     trained_state,
     write_reference,
 )
-from convnextpose_check.models import build_network, modern_state
-from convnextpose_check.one_pass import evaluate
-from convnextpose_check.skeleton import ROOT
-from convnextpose_check.variants import Catalogue
+from convnextpose_check.network.layout import build_network, modern_state
+from convnextpose_check.variants import INPUT_SIDE_PX, Catalogue
 from fixtures.reference.split import (
     FIRST_ROOM,
     NARROW_SPREAD,

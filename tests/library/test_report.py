@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.report import (
+from convnextpose_check.results.schema import CheckRecord
+from convnextpose_check.results.words import (
     interval,
     is_reproduced,
     number,
@@ -15,7 +16,6 @@ from convnextpose_check.report import (
     verdict_class,
     verdict_sentence,
 )
-from convnextpose_check.results import CheckRecord
 from tests.library.results import example_results, example_variant
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from convnextpose_check.miniature.reference import reference_variant, trained_state
 from convnextpose_check.miniature.rescaling import EPS, published_figures, rescaled
-from convnextpose_check.models import build_network
+from convnextpose_check.network.layout import build_network
 from tests.library.deferred import Deferred
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from convnextpose_check.environment import (
     suite_commit,
 )
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.outputs import Outputs, set_aside_earlier
-from convnextpose_check.results import SCHEMA_FILE, json_schema, read_results, write_results
+from convnextpose_check.paths import Outputs, set_aside_earlier
+from convnextpose_check.results.schema import SCHEMA_FILE, json_schema, read_results, write_results
 from tests.library.results import example_results, example_variant
 
 
@@ -57,7 +57,7 @@ def test_nan_never_reaches_the_file(path: Path) -> None:
 
 def test_published_schema_is_that_of_the_code() -> None:
     assert SCHEMA_FILE.read_bytes() == json_schema(), (
-        "write it again: python -m convnextpose_check.results"
+        "write it again: python -m convnextpose_check.results.schema"
     )
 
 

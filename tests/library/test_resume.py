@@ -14,13 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convnextpose_check import environment, resume
-from convnextpose_check.human36m import Dataset, load_dataset
-from convnextpose_check.joint_evaluation import Candidate
-from convnextpose_check.resume import evaluation_key, keep_tally, kept_tally, sources_digest
-from convnextpose_check.settings import read_settings
-from convnextpose_check.subjects import Sources, Subject
-from convnextpose_check.tally import Tally
+from convnextpose_check import environment
+from convnextpose_check.evaluation import kept as resume
+from convnextpose_check.evaluation.evaluate import Candidate
+from convnextpose_check.evaluation.kept import (
+    evaluation_key,
+    keep_tally,
+    kept_tally,
+    sources_digest,
+)
+from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.human36m.samples import Dataset, load_dataset
+from convnextpose_check.settings.read import read_settings
+from convnextpose_check.trial.subjects import Sources, Subject
 from convnextpose_check.variants import Architecture, read_catalogue
 from tests.library.datasets import FACTS, Handmade
 from tests.library.full_size import write_own_model
@@ -161,7 +167,7 @@ def test_every_setting_that_shapes_the_numbers_is_in_the_key(
         {"network": str(tmp_path / "two.onnx")},
     ]  # fmt: skip
     keys = [key(**way) for way in ways]
-    monkeypatch.setattr("convnextpose_check.subjects.device_title", lambda _: "cpu (Another)")
+    monkeypatch.setattr("convnextpose_check.trial.subjects.device_title", lambda _: "cpu (Another)")
     keys.append(key())
     own["variants"][0]["architecture"]["head_channels"] += 1
     (tmp_path / "own.json").write_text(json.dumps(own))

@@ -13,8 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.outputs import Outputs
-from convnextpose_check.results import SCHEMA_FILE, CheckRecord, read_results, write_results
+from convnextpose_check.paths import Outputs
+from convnextpose_check.results.schema import SCHEMA_FILE, CheckRecord, read_results, write_results
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import Handmade
 from tests.library.full_size import write_own_model

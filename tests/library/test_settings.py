@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.options import OPTIONS
-from convnextpose_check.settings import read_settings
+from convnextpose_check.settings.options import OPTIONS
+from convnextpose_check.settings.read import read_settings
 
 
 def test_defaults_are_those_of_the_authors_evaluation() -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from convnextpose_check.checkpoint import Checkpoint, load_checkpoint
-from convnextpose_check.checks import check_snapshot
+from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
+from convnextpose_check.checkpoints.snapshot import write_snapshot
+from convnextpose_check.checks.archives import check_snapshot
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.keymap import key_style
-from convnextpose_check.snapshots import write_snapshot
+from convnextpose_check.network.keymap import key_style
 from convnextpose_check.variants import Architecture
 from tests.hostile.judge import at_most
 from tests.library.archives import (

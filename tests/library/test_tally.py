@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convnextpose_check.crops import Crop
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.human36m import Dataset, load_dataset
-from convnextpose_check.tally import Tally
+from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.human36m.crops import Crop
+from convnextpose_check.human36m.samples import Dataset, load_dataset
 from tests.library.datasets import FACTS, Handmade
 
 

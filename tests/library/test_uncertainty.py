@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convnextpose_check.uncertainty import bootstrap_interval_mm, performance
+from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
 
 SEQUENCE = "s_09_act_02_subact_01_ca_{camera:02}_{frame:06}.jpg"
 

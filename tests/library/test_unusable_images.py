@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.crops import read_crop, warp_box
-from convnextpose_check.human36m import Sample, load_dataset
-from convnextpose_check.jpegs import MAX_FILE_BYTES
+from convnextpose_check.evaluation.one_pass import evaluate
+from convnextpose_check.human36m.crops import read_crop, warp_box
+from convnextpose_check.human36m.jpegs import MAX_FILE_BYTES
+from convnextpose_check.human36m.samples import Sample, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.models import build_network
-from convnextpose_check.one_pass import evaluate
+from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import FACTS, Handmade, picture
 from tests.library.deferred import Deferred

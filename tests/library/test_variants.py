@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.figures import figures_table
 from convnextpose_check.variants import PUBLISHED_FILE, Catalogue, read_catalogue
+from tests.support.figures_table import figures_table
 
 Change = Callable[[dict[str, Any]], Any]
 

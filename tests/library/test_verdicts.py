@@ -7,11 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from convnextpose_check.checks import check_error_is_within
+from convnextpose_check.checks.error import check_error_is_within
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation import Evaluation
+from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.verdict import (
+    REVIEW,
+    TOLERANCES_MM,
+    Judgement,
+    judge,
+    verdict_word,
+)
 from convnextpose_check.variants import Figure, Protocol
-from convnextpose_check.verdicts import REVIEW, TOLERANCES_MM, Judgement, judge, verdict_word
 
 PAPER = Figure(50.0, "paper, table 5")
 INFORMATION = Figure(34.5, "paper, table 4", "trained on six subjects")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check.checkpoint import load_checkpoint
+from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.benchmark import Benchmark
-from convnextpose_check.checkpoint import load_checkpoint
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checkpoints.lock import LOCK_NAME, hold_to_hash
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.hashes import LOCK_NAME, hold_to_hash
-from convnextpose_check.outputs import Outputs
+from convnextpose_check.paths import Outputs
+from convnextpose_check.trial.benchmark import Benchmark
 from convnextpose_check.variants import Architecture, Catalogue
 from convnextpose_check.wording import as_utf8, printable
 from tests.library.archives import content_of, saved

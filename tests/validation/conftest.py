@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from convnextpose_check.checkpoint import Checkpoint
-from convnextpose_check.session import SESSION, Session
-from convnextpose_check.subjects import Subject, SubjectName
+from convnextpose_check.checkpoints.load import Checkpoint
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgement
+from convnextpose_check.plugin.session import SESSION, Session
+from convnextpose_check.trial.subjects import Subject, SubjectName
 from convnextpose_check.variants import Variant
-from convnextpose_check.verdicts import TOLERANCES_MM, Judgement
 from tests.validation.recording import Obtained
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

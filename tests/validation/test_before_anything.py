@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from convnextpose_check.checks import check_interpolation
-from convnextpose_check.devices import device_title
-from convnextpose_check.machine import check_can_write, check_disk, check_memory
-from convnextpose_check.preflight import find_checkpoint
-from convnextpose_check.rootnet_file import check_rootnet_file
-from convnextpose_check.subjects import Subject
+from convnextpose_check.checks.dataset import check_joints_lie_in_boxes, check_rootnet_file
+from convnextpose_check.checks.machine import (
+    check_can_write,
+    check_disk,
+    check_interpolation,
+    check_memory,
+)
+from convnextpose_check.evaluation.devices import device_title
+from convnextpose_check.trial.preflight import find_checkpoint
+from convnextpose_check.trial.subjects import Subject
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
 
@@ -39,10 +43,7 @@ def test_human36m_is_found(subject: Subject, obtained: Obtained) -> None:
 
 def test_joints_lie_in_their_boxes(subject: Subject, obtained: Obtained) -> None:
     """Annotations that do not belong together end the run here, not after minutes of measuring."""
-    fits = subject.dataset().fits
-    share = min((min(fit.inside.values()) for fit in fits), default=None)
-    least = "too few to tell" if share is None else f"{share:.0%} of a camera's joints"
-    obtained(f"{least}, {sum(fit.joints for fit in fits):,} looked at")
+    obtained(check_joints_lie_in_boxes(subject.dataset()))
 
 
 def test_rootnet_file_is_the_one_for_the_protocol(subject: Subject, obtained: Obtained) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from convnextpose_check.checkpoint import Checkpoint
-from convnextpose_check.checks import (
+from convnextpose_check.checkpoints.fingerprints import file_told
+from convnextpose_check.checkpoints.load import Checkpoint
+from convnextpose_check.checks.archives import (
     check_batchnorm_variances,
     check_epoch,
     check_holds_variant,
     check_key_map_round_trip,
+    check_provenance,
+    check_published_tensors,
     check_snapshot,
     check_weights_are_finite,
 )
-from convnextpose_check.fingerprints import check_published_tensors, file_told
-from convnextpose_check.provenance import check_provenance
-from convnextpose_check.subjects import Subject
+from convnextpose_check.trial.subjects import Subject
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from convnextpose_check.checks import (
+from convnextpose_check.checks.network import (
     check_heatmap_grid,
     check_multiply_adds,
     check_paper_gmacs,
@@ -14,14 +14,14 @@ from convnextpose_check.checks import (
     check_parameter_count,
     check_state_element_count,
 )
-from convnextpose_check.counting import multiply_add_count, parameter_count
+from convnextpose_check.network.cost import multiply_add_count, parameter_count
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from convnextpose_check.network import ConvNeXtPose
+    from convnextpose_check.network.plain import ConvNeXtPose
 
 
 def test_parameter_count(variant: Variant, module: Module, obtained: Obtained) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from convnextpose_check.checks import (
-    check_dataset_is_complete,
+from convnextpose_check.checks.dataset import check_dataset_is_complete
+from convnextpose_check.checks.error import (
     check_error_is_within,
     check_evaluation_is_complete,
     check_images_are_distinct,
 )
 from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.evaluation.verdict import Judgement, may_be_missed
 from convnextpose_check.miniature.record import read_record
-from convnextpose_check.subjects import Subject
+from convnextpose_check.trial.subjects import Subject
 from convnextpose_check.variants import Variant
-from convnextpose_check.verdicts import Judgement, may_be_missed
 from tests.validation.recording import Obtained
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from convnextpose_check.checks import check_agrees, check_flip_is_symmetric
-from convnextpose_check.crops import usable_input
-from convnextpose_check.human36m import Sample, spread
-from convnextpose_check.subjects import Subject
+from convnextpose_check.checks.network import check_agrees, check_flip_is_symmetric
+from convnextpose_check.human36m.crops import usable_input
+from convnextpose_check.human36m.samples import Sample, spread
+from convnextpose_check.trial.subjects import Subject
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from convnextpose_check.crops import usable_input
-from convnextpose_check.devices import device_title, synchronise
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation import predict
-from convnextpose_check.subjects import Subject
+from convnextpose_check.evaluation.devices import device_title, synchronise
+from convnextpose_check.evaluation.predict import predict
+from convnextpose_check.human36m.crops import usable_input
+from convnextpose_check.trial.subjects import Subject
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
 

@@ -1,0 +1,1 @@
+"""Human3.6M laid out for the authors' own code."""

@@ -1,0 +1,1 @@
+"""Everything that is asserted: each check returns what it obtained or raises."""

@@ -1,0 +1,202 @@
+"""What is asserted of a checkpoint: whose it is, where it comes from, and that it is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convnextpose_check.checkpoints.fingerprints import Fingerprint, KnownTensors, tensor_digests
+from convnextpose_check.checkpoints.load import Checkpoint
+from convnextpose_check.checkpoints.provenance import Provenance, provenance
+from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.network.cost import state_element_count
+from convnextpose_check.network.keymap import (
+    StateDict,
+    key_style,
+    to_legacy,
+    to_modern,
+    with_prefix,
+)
+from convnextpose_check.network.layout import identify, layout_difference, modern_state
+from convnextpose_check.variants import Catalogue, Variant
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+MAX_BATCHNORM_VARIANCE = 1e12
+"""Far above what 0 to 255 pixels produce; a channel that is always zero has a variance of 0."""
+
+
+def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Catalogue) -> str:
+    """The file holds the variant it is used as, told from keys, dtypes and shapes alone."""
+    state = modern_state(checkpoint.network)
+    found = identify(state, catalogue)
+    if variant.name in found:
+        return variant.name
+    if found:
+        raise CheckFailedError(
+            "wrong-variant",
+            f"{checkpoint.path} is used as {variant.name} but holds {' or '.join(found)}",
+            f"Give the file of {variant.name}, {variant.checkpoint.file_name}, in its place",
+            " or ".join(found),
+            variant.name,
+        )
+    difference = layout_difference(state, variant.architecture)
+    raise CheckFailedError(
+        "wrong-layout",
+        f"{checkpoint.path} is not a {variant.name}: {difference}",
+        "Compare the file with the one on Drive; a model of your own needs a --variants-file",
+        difference,
+        variant.name,
+    )
+
+
+def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
+    """The epoch in the file's content is the known one; what is merely claimed decides nothing."""
+    known = variant.checkpoint.known_epoch
+    if known is not None and known.decides and checkpoint.epoch not in known.values:
+        raise CheckFailedError(
+            "count",
+            f"{checkpoint.path} has epoch {checkpoint.epoch}: expected {known} ({known.source})",
+            obtained=checkpoint.epoch,
+            expected=known.value if isinstance(known.value, int) else str(known),
+        )
+    return checkpoint.epoch
+
+
+def check_provenance(variant: Variant, checkpoint: Checkpoint) -> Provenance:
+    """The counters tell one story, and it is the known one; where none is known, it is returned.
+
+    An optimizer that was taken out is no fault: what it counted is then unknown.
+    """
+    told, known = provenance(checkpoint), variant.checkpoint.iterations
+    if known is None or not known.decides:
+        return told
+    if told.contradiction or (told.iterations is not None and told.iterations not in known.values):
+        expected = f"{checkpoint.epoch + 1} x " + " or ".join(f"{v:,}" for v in known.values)
+        raise CheckFailedError(
+            "other-training",
+            f"{checkpoint.path} is not the published training of {variant.name}: {told.story}:"
+            f" expected {expected} iterations ({known.source})",
+            f"Give {variant.checkpoint.file_name} as published; a model of your own needs a"
+            " --variants-file",
+            told.counted,
+            expected,
+        )
+    return told
+
+
+def check_published_tensors(known: KnownTensors, checkpoint: Checkpoint) -> str:
+    """Every tensor that is known is the published one, to the bit; returns how many are."""
+    digests = tensor_digests(checkpoint)
+    other = [key for key, sha256 in known.sha256.items() if digests.get(key) != sha256]
+    count = len(known.sha256)
+    if other:
+        raise CheckFailedError(
+            "other-tensors",
+            f"{len(other)} of {count} known tensors of {checkpoint.path} are not the published"
+            f" ones, the first is '{other[0]}' ({known.source})",
+            "Give the file as published; a model of your own needs a --variants-file",
+            f"{count - len(other)} published, first other: {other[0]}",
+            f"{count} published",
+        )
+    return f"{count} of {count} known tensors are the published ones"
+
+
+def tensors_told(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
+    """What the check says, failed or not; nothing where no tensor is known."""
+    if known is None or known.tensors is None:
+        return ""
+    try:
+        return check_published_tensors(known.tensors, checkpoint)
+    except CheckFailedError as error:
+        return error.problem
+
+
+def check_weights_are_finite(state: StateDict, where: str) -> int:
+    """No weight is NaN or infinite; returns how many numbers were looked at."""
+    for key, tensor in state.items():
+        wrong = int((~tensor.isfinite()).sum())
+        if wrong:
+            raise CheckFailedError(
+                "not-finite",
+                f"{wrong} of {tensor.numel()} numbers in '{key}' of {where} are NaN or infinite:"
+                " expected none",
+                "Download the file again",
+                wrong,
+                0,
+            )
+    return state_element_count(state)
+
+
+def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, float]:
+    """Every running variance is one that a BatchNorm can have; returns the smallest and largest."""
+    ends: list[float] = []
+    for key, tensor in state.items():
+        if key.endswith(".running_var"):
+            low, high = float(tensor.min()), float(tensor.max())
+            if not 0 <= low <= high < MAX_BATCHNORM_VARIANCE:
+                raise CheckFailedError(
+                    "implausible-variance",
+                    f"'{key}' of {where} goes from {low:g} to {high:g}: expected variances from 0"
+                    f" to {MAX_BATCHNORM_VARIANCE:g}",
+                    "Download the file again",
+                    f"{low:g} to {high:g}",
+                    f"0 to {MAX_BATCHNORM_VARIANCE:g}",
+                )
+            ends += [low, high]
+    if not ends:
+        raise CheckFailedError("implausible-variance", f"{where} has no BatchNorm at all")
+    return min(ends), max(ends)
+
+
+def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
+    """Renaming there and back gives the same names, order and tensors; returns the file's style."""
+    state = checkpoint.network
+    style = key_style(state)
+    there, back = (to_modern, to_legacy) if style == "legacy" else (to_legacy, to_modern)
+    returned = back(there(state))
+    kept = sum(
+        key == after and state[key] is returned[after]
+        for key, after in zip(state, returned, strict=False)
+    )
+    if not kept == len(state) == len(there(state)) or key_style(there(state)) == style:
+        raise CheckFailedError(
+            "round-trip",
+            f"mapping the keys of {checkpoint.path} from {style} and back changes them",
+            "This is a defect of the key map",
+            f"{kept} keys as before",
+            len(state),
+        )
+    return style
+
+
+def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
+    """The written ``.pth`` loads safely and holds the checkpoint's numbers; returns its size."""
+    import torch
+
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    expected = with_prefix(modern_state(checkpoint.network))
+    obtained = content["network"]
+    if content["epoch"] != checkpoint.epoch or list(obtained) != list(expected):
+        raise CheckFailedError(
+            "snapshot",
+            f"{path} does not have the epoch and keys of {checkpoint.path}",
+            obtained=f"epoch {content['epoch']}, {len(obtained)} keys",
+            expected=f"epoch {checkpoint.epoch}, {len(expected)} keys",
+        )
+    for key, tensor in expected.items():
+        if not _same_bits(obtained[key], tensor):
+            raise CheckFailedError(
+                "snapshot",
+                f"'{key}' in {path} differs from the one in {checkpoint.path}",
+                obtained=f"{key}: {obtained[key].dtype}",
+                expected=f"the archive's bits, {tensor.dtype}",
+            )
+    return path.stat().st_size
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    alike = one.dtype == other.dtype and one.shape == other.shape
+    return alike and one.detach().numpy().tobytes() == other.detach().numpy().tobytes()

@@ -1,0 +1,79 @@
+"""What is asserted of Human3.6M: that it is whole, and that its parts belong together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.human36m.samples import Dataset
+
+if TYPE_CHECKING:
+    pass
+
+
+def check_dataset_is_complete(dataset: Dataset) -> int:
+    """Every sample of the protocol is there, action by action; returns their number."""
+    obtained, expected = dataset.per_action(), dataset.facts.per_action
+    short = [
+        f"{action} {obtained[action]} of {expected[action]}"
+        for action in expected
+        if obtained[action] != expected[action]
+    ]
+    if dataset.is_complete():
+        return len(dataset.samples)
+    counted = Counter(exclusion.reason for exclusion in dataset.excluded).most_common()
+    reasons = [f"{reason} ({count:,})" for reason, count in counted]
+    raise CheckFailedError(
+        "incomplete-data",
+        f"{len(dataset.samples)} samples of protocol {dataset.protocol} below"
+        f" {dataset.layout.root}: expected {dataset.facts.samples}"
+        + (f" ({', '.join(short[:4])}{', ...' if len(short) > 4 else ''})" if short else "")
+        + (f"; {len(dataset.excluded)} excluded because {'; '.join(reasons)}" if reasons else ""),
+        "Without --limit, give the whole data set with --h36m-root; a subset is no reproduction",
+        len(dataset.samples),
+        dataset.facts.samples,
+    )
+
+
+def check_joints_lie_in_boxes(dataset: Dataset) -> str:
+    """The joints of frames spread over each subject's, projected, lie in the annotated boxes.
+
+    Returns the least share of a camera's joints that do, and how many joints were looked at.
+    """
+    for fit in dataset.fits:
+        if fit.misfit is not None:
+            outside = fit.misfit.code == "joints-outside-boxes"
+            raise CheckFailedError(
+                fit.misfit.code,
+                fit.misfit.problem,
+                fit.misfit.remedy,
+                "joints outside their boxes" if outside else fit.misfit.code.replace("-", " "),
+                "joints in their boxes",
+            )
+    share = min((min(fit.inside.values()) for fit in dataset.fits), default=None)
+    least = "too few to tell" if share is None else f"{share:.0%} of a camera's joints"
+    return f"{least}, {sum(fit.joints for fit in dataset.fits):,} looked at"
+
+
+def check_rootnet_file(dataset: Dataset) -> str:
+    """Boxes from RootNet come from the file that was made for the protocol; returns which it is.
+
+    Each published file is of another RootNet: that for subjects 9 and 11 never saw subject 9, that
+    for subject 11 was trained on it. On subject 11 they differ by 58.6 mm of root depth on average.
+    """
+    file, expected = dataset.rootnet, dataset.facts.rootnet
+    if file is None:
+        return "the ground truth's boxes"
+    if expected is None:
+        return str(file)
+    if file.others or not all(file.covers.values()):
+        raise CheckFailedError(
+            "rootnet-file",
+            f"{file.path} is not RootNet's file for protocol {dataset.protocol}, '{expected}': it"
+            f" is {file}",
+            f"Put the file of that folder below {dataset.layout.root} in its place",
+            str(file),
+            expected,
+        )
+    return f"{file}: {expected}"

@@ -1,0 +1,75 @@
+"""What is asserted of an evaluation: that it is whole, and that its error is the reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.verdict import Judgement
+from convnextpose_check.human36m.samples import Dataset
+
+if TYPE_CHECKING:
+    pass
+
+
+def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> int:
+    """Every sample of the protocol was predicted and measured; returns their number."""
+    if evaluation.complete:
+        return len(evaluation.image_ids)
+    unreadable = ", ".join(f"{e.file_name}: {e.reason}" for e in evaluation.unreadable[:4])
+    raise CheckFailedError(
+        "incomplete-evaluation",
+        f"{len(evaluation.image_ids)} samples were measured: expected {dataset.facts.samples}"
+        + (
+            f"; {len(evaluation.unreadable)} images cannot be used ({unreadable})"
+            if unreadable
+            else ""
+        ),
+        "Fetch what is missing again; a subset is no reproduction",
+        len(evaluation.image_ids),
+        dataset.facts.samples,
+    )
+
+
+def check_images_are_distinct(evaluation: Evaluation) -> int:
+    """No sample's file is byte for byte that of another sequence; returns their number.
+
+    One in the place of another moves the error by less than any tolerance for published models.
+    Within a sequence a camera may have repeated a frame: that is no fault.
+    """
+    if not evaluation.misplaced:
+        return len(evaluation.image_ids)
+    first = ", ".join(" and ".join(pair) for pair in evaluation.misplaced[:4])
+    raise CheckFailedError(
+        "same-image",
+        f"{len(evaluation.misplaced)} of the images are copies of others ({first})",
+        "Fetch these images again",
+        len(evaluation.misplaced),
+        0,
+    )
+
+
+def check_error_is_within(judgement: Judgement, tolerance_mm: float, where: str) -> float:
+    """MPJPE or PA-MPJPE is less than the tolerance from its reference; returns the difference."""
+    difference_mm = judgement.difference_mm
+    if judgement.not_judged or difference_mm is None or judgement.reference is None:
+        raise CheckFailedError(
+            "not-judged",
+            f"{where} has {judgement.obtained_mm:.2f} mm, {judgement.verdict}",
+            "" if judgement.is_subset else "To see it without a verdict, add --gate none",
+            obtained=judgement.verdict,
+            expected="a verdict",
+        )
+    if not abs(difference_mm) < tolerance_mm:
+        raise CheckFailedError(
+            "off-reference",
+            f"{where} has {judgement.obtained_mm:.4f} mm: expected"
+            f" {judgement.reference.value:.4f} +/- {tolerance_mm:g} mm"
+            f" ({judgement.reference.source}), the difference is {difference_mm:+.4f} mm",
+            "Compare settings, checkpoint hash and data digest in the report with those of a run"
+            " that passed",
+            judgement.obtained_mm,
+            judgement.reference.value,
+        )
+    return difference_mm

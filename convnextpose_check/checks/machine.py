@@ -1,0 +1,179 @@
+"""What is asserted of the machine: its OpenCV, memory, room on the disk, folders to write to."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.human36m.crops import warp_box
+
+if TYPE_CHECKING:
+    pass
+
+import os
+import re
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.folders import is_there
+from convnextpose_check.files.whole import cannot_write
+from convnextpose_check.paths import DUMP_FOLDER, KEPT_FOLDER, LOG_FOLDER, RESULT_FOLDER
+
+if TYPE_CHECKING:
+    import torch
+
+GB = 1e9
+
+NEEDED_RAM_GB = 2.0
+"""A run takes up to 1.5: torch, the weights, annotations of half a million frames."""
+
+NEEDED_GPU_GB = 1.0
+"""Batches are halved where they do not fit; less than this holds no batch at all."""
+
+NEEDED_DISK_GB = 1.0
+"""Four snapshots, kept evaluations and the report, with room to spare."""
+
+ROOMY_DISK_GB = 5.0
+"""Enough for the downloads as well, and for earlier runs: what the Kaggle guide asks for."""
+
+_CGROUPS = (
+    ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+    (
+        "sys/fs/cgroup/memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+)
+"""Where versions 2 and 1 say a container's limit, its use, and what of that is only cache."""
+
+
+WARP_SHA256 = "915caa2d962e16dcc26eae0b88552939f1de308380a77524b49e5a37377d4a66"
+"""Of the pattern in ``check_interpolation``, warped by OpenCV 4 (the same from 4.10 to 4.14)."""
+
+
+def check_interpolation() -> str:
+    """OpenCV warps as it did when the paper's figures were made; returns its version.
+
+    OpenCV 5 interpolates differently: a few grey levels in some three percent of the pixels.
+    """
+    import cv2
+
+    rows, columns, channels = np.indices((400, 300, 3))
+    pattern = (rows * rows * 3 + columns * 7 + rows * columns + channels * 91) % 256
+    warped = warp_box(pattern.astype(np.uint8), np.array([-20.25, 11.5, 333.3, 333.3]))
+    obtained = hashlib.sha256(warped.tobytes()).hexdigest()
+    if obtained != WARP_SHA256:
+        raise CheckFailedError(
+            "interpolation",
+            f"OpenCV {cv2.__version__} interpolates unlike OpenCV 4, with which the paper's figures"
+            " were made",
+            "Install it with: pip install 'opencv-python-headless>=4.10.0.84,<5'",
+            f"warped pattern {obtained[:8]}",
+            WARP_SHA256[:8],
+        )
+    return str(cv2.__version__)
+
+
+def free_ram_gb(root: Path = Path("/")) -> float | None:
+    """Memory that can still be had, also within a container's limit; None where nothing says it."""
+    free = []
+    if available := re.search(r"^MemAvailable: +(\d+) kB", _text(root / "proc/meminfo"), re.M):
+        free.append(int(available[1]) * 1024)
+    for folder, limit_file, used_file, cache_name in _CGROUPS:
+        limit, used = (_text(root / folder / name).strip() for name in (limit_file, used_file))
+        if limit.isdigit() and used.isdigit():
+            statistics = _text(root / folder / "memory.stat")
+            cache = re.search(rf"^{cache_name} (\d+)", statistics, re.M)
+            free.append(int(limit) - int(used) + (int(cache[1]) if cache else 0))
+    return max(min(free), 0) / GB if free else None
+
+
+def check_memory(device: torch.device | None = None) -> str:
+    """Memory for a run is free, on the device as well where it is a GPU; returns how much.
+
+    Raises ``ConvNeXtPoseCheckError`` (``no-memory``).
+    """
+    ram_gb = free_ram_gb()
+    if ram_gb is not None and ram_gb < NEEDED_RAM_GB:
+        raise ConvNeXtPoseCheckError(
+            "no-memory",
+            f"{ram_gb:.1f} GB of memory are free: a run takes {NEEDED_RAM_GB:g}",
+            "End other programs; in a notebook, restart the kernel",
+        )
+    found = "memory is not known here" if ram_gb is None else f"{ram_gb:.1f} GB free"
+    if device is None or device.type != "cuda":
+        return found
+    import torch
+
+    free_bytes, total_bytes = torch.cuda.mem_get_info(device)
+    on_gpu = f"{free_bytes / GB:.1f} of {total_bytes / GB:.1f} GB free on {device}"
+    if free_bytes / GB < NEEDED_GPU_GB:
+        raise ConvNeXtPoseCheckError(
+            "no-memory",
+            f"{on_gpu}: a run takes {NEEDED_GPU_GB:g}",
+            "End what else uses the GPU (nvidia-smi names it); in a notebook, restart the kernel",
+        )
+    return f"{found}, {on_gpu}"
+
+
+def free_disk_gb(folder: Path) -> float:
+    """Room on the disk that the folder is on, or will be on once it is made.
+
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``) where nobody can tell.
+    """
+    try:
+        return shutil.disk_usage(_existing(folder)).free / GB
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
+def check_disk(results_dir: Path) -> float:
+    """There is room for what a run leaves; returns how many GB.
+
+    Raises ``ConvNeXtPoseCheckError``: ``no-space``, ``cannot-write``.
+    """
+    free_gb = free_disk_gb(results_dir)
+    if free_gb < NEEDED_DISK_GB:
+        raise ConvNeXtPoseCheckError(
+            "no-space",
+            f"{free_gb:.1f} GB are free on the disk of {results_dir}: a run takes up to"
+            f" {NEEDED_DISK_GB:g}",
+            "Delete what is not needed, or name a folder on another disk with --results-dir",
+        )
+    return free_gb
+
+
+def check_can_write(results_dir: Path) -> Path:
+    """A file can be made wherever a run makes one; returns the results folder, and leaves nothing.
+
+    A results folder that is not there yet is not made: the folder that it will be made in is tried
+    instead. Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    """
+    below = (RESULT_FOLDER, KEPT_FOLDER, LOG_FOLDER, DUMP_FOLDER)
+    for folder in (results_dir, *(results_dir / name for name in below)):
+        if folder == results_dir or is_there(folder):
+            try:
+                tempfile.TemporaryFile(dir=_existing(folder)).close()
+            except OSError as error:
+                raise cannot_write(folder, error) from None
+    return results_dir
+
+
+def _existing(folder: Path) -> Path:
+    """The folder itself, or the nearest one around it that is there."""
+    whole = Path(os.path.abspath(folder))  # noqa: PTH100 - Path.resolve would follow links
+    return next(path for path in (whole, *whole.parents) if is_there(path))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""

@@ -1,0 +1,165 @@
+"""What is asserted of a network: what it costs, and that it computes what the plain one does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.evaluation.predict import Predictor
+from convnextpose_check.human36m.samples import Sample
+from convnextpose_check.human36m.skeleton import MIRRORED
+from convnextpose_check.network import Network
+from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
+from convnextpose_check.variants import INPUT_SIDE_PX, Figure, Variant
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+GMACS_SLACK = 0.05
+"""Other tools also count BatchNorm or upsampling; a wrong upsampling is off by 0.2 or more."""
+
+AGREEMENT_CELLS = 0.01
+
+AGREEMENT_MM = 0.05
+"""Rounding moves a joint by up to a thousandth of a cell; another interpolation or a wrong layer
+by tenths of a cell and more."""
+
+T = TypeVar("T")
+
+
+def check_parameter_count(variant: Variant, network: Module) -> int:
+    """Trainable parameters, exactly."""
+    return _equal("parameters", parameter_count(network), variant.parameters, variant.name)
+
+
+def check_state_element_count(variant: Variant, network: Module) -> int:
+    """Numbers in the whole state dict with the BatchNorm buffers, exactly."""
+    obtained = state_element_count(network.state_dict())
+    return _equal("state dict elements", obtained, variant.state_elements, variant.name)
+
+
+def check_multiply_adds(variant: Variant, network: Module) -> int:
+    """Multiply-adds of the convolutions, exactly: this settles how many head layers upsample."""
+    obtained = multiply_add_count(network)
+    return _equal("multiply-adds", obtained, variant.multiply_adds, variant.name)
+
+
+def check_paper_gmacs(variant: Variant, multiply_adds: int) -> float:
+    """The multiply-adds are those of the paper, to the slack between counting tools."""
+    gmacs = multiply_adds / 1e9
+    return _near("GMACs", gmacs, variant.paper.gmacs, GMACS_SLACK, variant.name)
+
+
+def check_paper_parameters(variant: Variant, parameters: int) -> float:
+    """The parameters round to the millions that the paper gives."""
+    millions = parameters / 1e6
+    return _near(
+        "million parameters", millions, variant.paper.parameters_millions, 0.005, variant.name
+    )
+
+
+def check_heatmap_grid(variant: Variant, network: ConvNeXtPose) -> tuple[int, ...]:
+    """The heatmaps have the variant's joints and cells: (J, D, H, W)."""
+    import torch
+
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        image = torch.zeros(1, 3, INPUT_SIDE_PX, INPUT_SIDE_PX, device=device)
+        obtained = tuple(network.heatmaps(image).shape[1:])
+    architecture = variant.architecture
+    columns, rows, bins = architecture.grid_whd
+    expected = (architecture.joints, bins, rows, columns)
+    return _equal("heatmap (joints, depth, height, width)", obtained, expected, variant.name)
+
+
+def check_agrees(
+    network: Network, plain: Network, crops: Tensor, samples: Sequence[Sample], where: str
+) -> tuple[float, float]:
+    """The network under judgement says what the plain one of the same weights says.
+
+    ``crops`` (B, 3, 256, 256) are those of the samples. Returns the largest difference of a joint
+    in cells and the difference of the mean error in millimetres, under protocol 2.
+    """
+    import torch
+
+    grid_whd = plain.architecture.grid_whd
+    with torch.inference_mode():
+        obtained, expected = (asked(crops).cpu().numpy() for asked in (network, plain))
+    cells = float(np.abs(obtained - expected).max())
+    means_mm = [
+        float(
+            np.mean(
+                [
+                    joint_errors_mm(each, sample, grid_whd, 2)
+                    for each, sample in zip(cells_xyz, samples, strict=True)
+                ]
+            )
+        )
+        for cells_xyz in (obtained, expected)
+    ]
+    moved_mm = means_mm[0] - means_mm[1]
+    apart = not cells <= AGREEMENT_CELLS
+    if apart or not abs(moved_mm) <= AGREEMENT_MM:
+        raise CheckFailedError(
+            "disagreement",
+            f"{where} differs from the plain network by up to {cells:.4f} cells, and its error on"
+            f" {len(samples)} samples by {moved_mm:+.4f} mm: expected at most"
+            f" {AGREEMENT_CELLS:g} cells and {AGREEMENT_MM:g} mm",
+            "Give it the same weights, the same crops (RGB, mean and std of 0 to 255) and the same"
+            " number of upsamplings",
+            f"{cells:.3f} cells" if apart else f"{moved_mm:+.4f} mm",
+            f"{AGREEMENT_CELLS:g} cells" if apart else f"{AGREEMENT_MM:g} mm",
+        )
+    return cells, moved_mm
+
+
+def check_flip_is_symmetric(network: Network, crops: Tensor, where: str) -> float:
+    """With the flip test a mirrored crop gets the mirrored answer.
+
+    A column counted from the wrong end moves all joints alike, which hardly shows in millimetres.
+    ``crops`` is (B, 3, 256, 256). Returns the largest difference of a joint in cells.
+    """
+    with_flip = Predictor(network, True, len(crops), lambda _note: None)
+    straight, mirrored = (with_flip(each).cpu().numpy() for each in (crops, crops.flip(3)))
+    expected = mirrored[:, MIRRORED]
+    expected[..., 0] = network.architecture.heatmap_side - 1 - expected[..., 0]
+    cells = float(np.abs(straight - expected).max())
+    if not cells <= AGREEMENT_CELLS:
+        raise CheckFailedError(
+            "asymmetric",
+            f"with the flip test, the answers of {where} to a crop and to its mirror image are"
+            f" {cells:.4f} cells apart: expected at most {AGREEMENT_CELLS:g}",
+            "This is a defect of the flip test",
+            f"{cells:.3f} cells",
+            f"{AGREEMENT_CELLS:g} cells",
+        )
+    return cells
+
+
+def _equal(what: str, obtained: T, expected: T, where: str) -> T:
+    if obtained != expected:
+        problem = f"{where} has {what} {obtained}: expected {expected}"
+        raise CheckFailedError("count", problem, obtained=obtained, expected=expected)
+    return obtained
+
+
+def _near(what: str, obtained: float, figure: Figure | None, slack: float, where: str) -> float:
+    if figure is None:
+        raise CheckFailedError("no-figure", f"the variants file gives {where} no {what}")
+    if not abs(obtained - figure.value) <= slack:
+        raise CheckFailedError(
+            "off-paper",
+            f"{where} has {obtained:.3f} {what}: expected {figure.value} +/- {slack}"
+            f" ({figure.source})",
+            "Check the number of head layers that upsample" if what == "GMACs" else "",
+            obtained,
+            figure.value,
+        )
+    return obtained

@@ -1,0 +1,1 @@
+"""Fetching checkpoints from Google Drive."""

@@ -1,0 +1,1 @@
+"""From crops to an error in millimetres and its verdict."""

@@ -1,0 +1,131 @@
+"""Keep what was measured, so that a run that was cut short need not begin again.
+
+It is kept under a key of everything that it depends on: a checkpoint, image, setting or line of
+this package that changed gives another key, and what was kept is then not taken for it. Kept are
+measurements alone. Whether they are complete, and of which samples, is asked of the data set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import convnextpose_check
+from convnextpose_check.environment import opencv_version, package_version
+from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.files.whole import written_whole
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.samples import Dataset
+
+PACKAGE = Path(convnextpose_check.__file__).parent
+SHAPING_SUFFIXES = {".py", ".json"}
+PACKAGES = ("torch", "numpy", "onnxruntime")
+
+
+def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
+    """A sha256 over checkpoint, annotations, image files, settings, versions and this package.
+
+    Image files count by path, size and time of change: reading them again is what resuming saves.
+    """
+    digest = hashlib.sha256()
+    parts = {
+        "checkpoint": checkpoint_sha256,
+        "dataset": [dataset.digest, dataset.protocol, dataset.boxes],
+        "settings": settings,
+        "versions": [*map(package_version, PACKAGES), opencv_version()],
+        "sources": sources_digest(PACKAGE),
+    }
+    digest.update(json.dumps(parts, sort_keys=True).encode())
+    for sample in dataset.samples:
+        try:
+            status = sample.path.stat()
+        except OSError:
+            continue  # it is missed when it is read, and the evaluation is then not complete
+        digest.update(f"{sample.path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def sources_digest(package: Path) -> str:
+    """A sha256 over all code and figures of a package, with their names.
+
+    All of it, since what shapes the numbers cannot be told from what does not without an error.
+    """
+    digest = hashlib.sha256()
+    files = (path for path in package.rglob("*") if path.suffix in SHAPING_SUFFIXES)
+    for path in sorted(files):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def keep_tally(tally: Tally, dataset: Dataset, key: str, path: Path) -> int:
+    """Write what was measured under its key, whole or not at all; returns how many samples stand.
+
+    Where the file has more under the same key, from a run before this one, it is left as it is.
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    """
+    samples = int(tally.done.sum())
+    earlier = kept_tally(key, dataset, path)
+    if earlier is not None and earlier.done.sum() > samples:
+        return int(earlier.done.sum())
+    about = {
+        "key": key,
+        "batch_size": tally.batch_size,
+        "problems": tally.problems,
+        "seconds": tally.seconds,
+        "reading_seconds": tally.reading_seconds,
+    }
+    arrays: dict[str, Any] = {name: getattr(tally, name) for name in _ARRAYS}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays, image_ids=_ids(dataset), about=np.array(json.dumps(about)))
+    with written_whole(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+    return samples
+
+
+def kept_tally(key: str, dataset: Dataset, path: Path) -> Tally | None:
+    """What was measured of this data set under this key, None if there is nothing of use."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            if about.pop("key") != key or not np.array_equal(arrays["image_ids"], _ids(dataset)):
+                return None
+            problems = {int(number): str(text) for number, text in about.pop("problems").items()}
+            parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+            tally = Tally(**parts, **about, problems=problems)
+            return tally if _is_sound(tally, len(dataset.samples)) else None
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is measured again
+        return None
+
+
+_ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm", "exact_mm")
+
+
+def _ids(dataset: Dataset) -> Array:
+    return np.array([sample.image_id for sample in dataset.samples], dtype=np.int64)
+
+
+def _is_sound(tally: Tally, samples: int) -> bool:
+    """Whether a tally is one of so many samples, and could have been measured."""
+    empty = Tally.empty(samples, 1)
+    for name in _ARRAYS:
+        array, expected = getattr(tally, name), getattr(empty, name)
+        if (array.shape, array.dtype) != (expected.shape, expected.dtype):
+            return False
+    if not all(0 <= number < samples and tally.done[number] for number in tally.problems):
+        return False
+    used = tally.done.copy()
+    used[list(tally.problems)] = False
+    return (
+        bool(np.isfinite(tally.cells_xyz[used]).all())
+        and bool(np.isfinite(tally.errors_mm[used]).all())
+        and tally.batch_size >= 1
+        and 0 <= tally.seconds < np.inf
+        and 0 <= tally.reading_seconds < np.inf
+    )

@@ -1,0 +1,134 @@
+"""What has been measured of a data set so far: any of its samples, in any order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.devices import Precision
+from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.human36m.crops import Crop
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.samples import Dataset, Exclusion
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS
+
+
+@dataclass
+class Tally:
+    """One network's answers by the number of the sample, N of them in all.
+
+    ``done`` (N,) says which samples were read, ``sha256`` (N, 32) is that of their files,
+    ``problems`` says why some could not be used. ``cells_xyz`` (N, 18, 3) float32 and
+    ``errors_mm`` (N, 17) float64 hold the rest, ``exact_mm`` (N,) the mean errors that float32
+    gives where another precision was held against it, NaN elsewhere. ``seconds`` the network took,
+    ``reading_seconds`` went by waiting for images.
+    """
+
+    done: Array
+    sha256: Array
+    cells_xyz: Array
+    errors_mm: Array
+    exact_mm: Array
+    batch_size: int
+    problems: dict[int, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    reading_seconds: float = 0.0
+
+    @classmethod
+    def empty(cls, samples: int, batch_size: int) -> Tally:
+        """Nothing measured yet."""
+        return cls(
+            np.zeros(samples, dtype=bool),
+            np.zeros((samples, 32), dtype=np.uint8),
+            np.zeros((samples, len(JOINTS), 3), dtype=np.float32),
+            np.zeros((samples, ANNOTATED_JOINTS)),
+            np.full(samples, np.nan),
+            batch_size,
+        )
+
+    def lacks(self, place: range) -> bool:
+        """Whether any of these samples is still to be measured."""
+        return not self.done[place.start : place.stop].all()
+
+    def read(self, number: int, crop: Crop) -> None:
+        """The sample's file was read, and is of use or not."""
+        self.sha256[number] = np.frombuffer(bytes.fromhex(crop.sha256), np.uint8)
+        if crop.problem is not None:
+            self.problems[number] = crop.problem
+        self.done[number] = True  # last, for the run may be interrupted anywhere
+
+    def add(self, other: Tally) -> None:
+        """Take over what another process measured of other samples.
+
+        Times are of processes side by side, so that the longer one counts.
+        """
+        new = other.done
+        for name in ("sha256", "cells_xyz", "errors_mm", "exact_mm"):
+            getattr(self, name)[new] = getattr(other, name)[new]
+        self.done |= new
+        self.problems |= other.problems
+        self.batch_size = min(self.batch_size, other.batch_size)
+        self.seconds = max(self.seconds, other.seconds)
+        self.reading_seconds = max(self.reading_seconds, other.reading_seconds)
+
+    def evaluation(self, dataset: Dataset, precision: Precision) -> Evaluation:
+        """The whole as an evaluation, once every sample was read.
+
+        Raises ``ConvNeXtPoseCheckError`` (``no-data``) if none of the images can be used.
+        """
+        assert self.done.all()
+        unreadable = tuple(
+            Exclusion(dataset.samples[n].image_id, dataset.samples[n].path.name, self.problems[n])
+            for n in sorted(self.problems)
+        )
+        used = [n for n in range(len(dataset.samples)) if n not in self.problems]
+        if not used:
+            raise ConvNeXtPoseCheckError(
+                "no-data",
+                f"none of the {len(dataset.samples)} images below {dataset.layout.root} can be"
+                f" used, the first because {unreadable[0].reason}",
+                "Fetch the images again",
+            )
+        samples = [dataset.samples[n] for n in used]
+        compared, moved_mm = self._moved(used)
+        return Evaluation(
+            protocol=dataset.protocol,
+            errors_mm=self.errors_mm[used],
+            cells_xyz=self.cells_xyz[used],
+            image_ids=tuple(sample.image_id for sample in samples),
+            file_names=tuple(sample.path.name for sample in samples),
+            actions=tuple(sample.action for sample in samples),
+            unreadable=unreadable,
+            complete=dataset.is_complete() and not unreadable,
+            images_sha256=hashlib.sha256(self.sha256.tobytes()).hexdigest(),
+            seconds=self.seconds,
+            batch_size=self.batch_size,
+            reading_seconds=self.reading_seconds,
+            precision=precision,
+            moved_mm=moved_mm,
+            compared=compared,
+            alike=self._alike(dataset, used),
+        )
+
+    def _alike(self, dataset: Dataset, used: Sequence[int]) -> tuple[tuple[str, str], ...]:
+        """The files that are copies of an earlier one, each with that one."""
+        earlier: dict[bytes, int] = {}
+        copies = []
+        for number in used:
+            first = earlier.setdefault(self.sha256[number].tobytes(), number)
+            if first != number:
+                samples = dataset.samples
+                copies.append((samples[number].path.name, samples[first].path.name))
+        return tuple(copies)
+
+    def _moved(self, used: Sequence[int]) -> tuple[int, float | None]:
+        """Samples that were held against float32, and what the other precision added."""
+        exact_mm, errors_mm = self.exact_mm[used], self.errors_mm[used].mean(axis=1)
+        both = ~np.isnan(exact_mm)
+        if not both.any():
+            return 0, None
+        return int(both.sum()), float(errors_mm[both].mean() - exact_mm[both].mean())

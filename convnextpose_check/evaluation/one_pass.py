@@ -1,0 +1,264 @@
+"""Read every image once and show it to all networks."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.devices import Moment, Precision, use_two_threads
+from convnextpose_check.evaluation.failures import told_as_failure
+from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.evaluation.predict import Evaluation, Predictor
+from convnextpose_check.human36m.crops import Crop, read_crops, to_input
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.samples import Dataset, Sample
+from convnextpose_check.network import Network
+from convnextpose_check.variants import Protocol
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+T = TypeVar("T")
+
+COMPARED_BATCHES = 8
+"""On about so many batches, spread evenly, another precision is held against float32."""
+
+PAUSE_SECONDS = 30.0
+"""As often what was measured so far is handed out, to be kept."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The batches that one process takes on, each as its place among all samples.
+
+    Batches begin at multiples of their size whatever was measured before and however many
+    processes share the work: in the same company an image gets the same answer to the last digit.
+    """
+
+    batches: Sequence[range]
+    batch_size: int
+    samples: int
+
+    @classmethod
+    def of(cls, tallies: Collection[Tally], batch_size: int, rank: int = 0, ranks: int = 1) -> Plan:
+        """All batches of which some network lacks a sample, dealt to the ranks in turns."""
+        (samples,) = {len(tally.done) for tally in tallies}
+        batches = (
+            range(begin, min(begin + batch_size, samples))
+            for begin in range(0, samples, batch_size)
+        )
+        lacking = [place for place in batches if any(tally.lacks(place) for tally in tallies)]
+        return cls(lacking[rank::ranks], batch_size, samples)
+
+    def compares(self, place: range) -> bool:
+        """Whether this batch is one of those that another precision is held against float32 on."""
+        stride = max(1, self.samples // self.batch_size // COMPARED_BATCHES)
+        return place.start // self.batch_size % stride == 0
+
+
+def evaluate(
+    network: Network,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    flip: bool,
+    batch_size: int,
+    workers: int,
+    on_progress: Callable[[int], None] = lambda _count: None,
+    on_note: Callable[[str], None] = lambda _note: None,
+) -> Evaluation:
+    """Evaluate one network in float32.
+
+    Raises what makes a network fail in ``run_pass``, and ``no-data`` if no image can be used.
+    """
+    tallies = {"": Tally.empty(len(dataset.samples), batch_size)}
+    contestants = {"": Contestant(network, tallies[""], flip, on_note=on_note)}
+    plan = Plan.of(tallies.values(), batch_size)
+    if failures := run_pass(contestants, dataset, device, plan, workers, on_progress):
+        raise failures[""]
+    return tallies[""].evaluation(dataset, "fp32")
+
+
+def run_pass(
+    contestants: Mapping[str, Contestant],
+    dataset: Dataset,
+    device: torch.device,
+    plan: Plan,
+    workers: int,
+    on_progress: Callable[[int], None] = lambda _count: None,
+    on_pause: Callable[[], object] = lambda: None,
+) -> dict[str, ConvNeXtPoseCheckError]:
+    """Show the plan's images to all networks, each decoded and cropped once, for their tallies.
+
+    Images are decoded by ``workers`` threads ahead of the networks. A device that works on its own
+    is given a batch before the answers to the last one are looked at, so that it never waits for
+    the arithmetic on errors. ``on_progress`` hears of each batch's samples, ``on_pause`` now and
+    then that the tallies may be kept.
+
+    A network fails alone and is asked no more; which did is returned: ``not-finite`` if it answers
+    with NaN, ``out-of-memory`` if one image is too many, ``network-failed`` if it raises anything
+    else. An image that cannot be read or decoded, or has not its annotated size, is named in the
+    tallies. Raises ``device-failed`` where the device fails outside of the networks.
+    """
+    use_two_threads()
+    failures: dict[str, ConvNeXtPoseCheckError] = {}
+    waiting: deque[tuple[_Batch, dict[str, _Answer]]] = deque()
+    lag = 0 if device.type == "cpu" else 1
+    paused = time.monotonic()
+
+    def alone(name: str, work: Callable[[], T]) -> T | None:
+        try:
+            return work()
+        except ConvNeXtPoseCheckError as error:
+            failures[name] = error.with_traceback(None)  # whose frames would hold the batch
+            return None
+
+    def collect(batch: _Batch, answers: Mapping[str, _Answer]) -> None:
+        for name, answer in answers.items():
+            if name not in failures:
+                alone(name, partial(contestants[name].collect, batch, answer, dataset.protocol))
+
+    samples = [dataset.samples[number] for place in plan.batches for number in place]
+    with closing(read_crops(samples, workers)) as crops:
+        for place in plan.batches:
+            batch = _Batch.read(place, crops, device)
+            compare = plan.compares(place)
+            answers: dict[str, _Answer] = {}
+            for name, contestant in contestants.items():
+                if name not in failures and contestant.lacks(place):
+                    answer = alone(name, partial(contestant.ask, batch, compare))
+                    if answer is not None:
+                        answers[name] = answer
+            waiting.append((batch, answers))
+            if len(waiting) > lag:
+                collect(*waiting.popleft())
+            on_progress(len(place))
+            if time.monotonic() - paused > PAUSE_SECONDS:
+                on_pause()
+                paused = time.monotonic()
+        while waiting:
+            collect(*waiting.popleft())
+    return failures
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The crops of neighbouring samples, and those that can be used as input on the device."""
+
+    place: range
+    crops: list[Crop]
+    usable: list[int]
+    input: Tensor | None
+    seconds: float
+
+    @classmethod
+    def read(cls, place: range, crops: Iterator[Crop], device: torch.device) -> _Batch:
+        import torch
+
+        begun = time.perf_counter()
+        taken = list(islice(crops, len(place)))
+        pixels_rgb = [crop.pixels_rgb for crop in taken if crop.pixels_rgb is not None]
+        usable = [index for index, crop in enumerate(taken) if crop.pixels_rgb is not None]
+        if not usable:
+            return cls(place, taken, usable, None, time.perf_counter() - begun)
+        pixels = torch.from_numpy(np.stack(pixels_rgb))
+        with told_as_failure(f"the device {device}", "device-failed"):
+            if device.type == "cuda":
+                pixels = pixels.pin_memory()  # only from there is it copied while the host goes on
+            shown = to_input(pixels.to(device, non_blocking=True))
+        return cls(place, taken, usable, shown, time.perf_counter() - begun)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Positions still on the device, those in float32 where they are compared, begin and end."""
+
+    cells_xyz: Tensor | None
+    exact_xyz: Tensor | None
+    times: tuple[Moment, Moment] | None
+
+
+class Contestant:
+    """A network under evaluation with its tally.
+
+    ``exact`` computes in float32 what the network computes in ``precision``.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        tally: Tally,
+        flip: bool,
+        precision: Precision = "fp32",
+        exact: Network | None = None,
+        on_note: Callable[[str], None] = lambda _note: None,
+    ) -> None:
+        self.tally = tally
+        self._grid_whd = network.architecture.grid_whd
+        self._predictor = Predictor(network, flip, tally.batch_size, on_note, precision)
+        self._exact = exact and Predictor(exact, flip, tally.batch_size, on_note)
+
+    def lacks(self, place: range) -> bool:
+        """Whether any of these samples is still to be measured."""
+        return self.tally.lacks(place)
+
+    def ask(self, batch: _Batch, compare: bool) -> _Answer:
+        """Have the device predict the batch."""
+        if batch.input is None:
+            return _Answer(None, None, None)
+        begun = Moment(batch.input.device)
+        cells_xyz = self._predictor(batch.input)
+        ended = Moment(batch.input.device)
+        exact_xyz = self._exact(batch.input) if compare and self._exact else None
+        return _Answer(cells_xyz, exact_xyz, (begun, ended))
+
+    def collect(self, batch: _Batch, answer: _Answer, protocol: Protocol) -> None:
+        """Measure the answer and write it down."""
+        tally = self.tally
+        if answer.cells_xyz is not None and answer.times is not None:
+            begun, ended = answer.times
+            numbers = [batch.place[index] for index in batch.usable]
+            samples = [batch.crops[index].sample for index in batch.usable]
+            cells_xyz = _finite(answer.cells_xyz, samples[0])
+            tally.cells_xyz[numbers] = cells_xyz
+            tally.errors_mm[numbers] = self._errors_mm(cells_xyz, samples, protocol)
+            with told_as_failure("the network"):
+                tally.seconds += ended.since(begun)
+            if answer.exact_xyz is not None:
+                exact_xyz = _finite(answer.exact_xyz, samples[0])
+                errors_mm = self._errors_mm(exact_xyz, samples, protocol)
+                tally.exact_mm[numbers] = errors_mm.mean(axis=1)
+        for number, crop in zip(batch.place, batch.crops, strict=True):
+            tally.read(number, crop)
+        tally.reading_seconds += batch.seconds
+        tally.batch_size = self._predictor.batch_size
+
+    def _errors_mm(self, cells_xyz: Array, samples: list[Sample], protocol: Protocol) -> Array:
+        errors_mm = [
+            joint_errors_mm(cells, sample, self._grid_whd, protocol)
+            for cells, sample in zip(cells_xyz, samples, strict=True)
+        ]
+        return np.array(errors_mm, dtype=np.float64)
+
+
+def _finite(cells_xyz: Tensor, sample: Sample) -> Array:
+    with told_as_failure("the network"):  # what went wrong on a GPU is first heard of here
+        answer: Array = cells_xyz.cpu().numpy()
+    if not np.isfinite(answer).all():
+        raise ConvNeXtPoseCheckError(
+            "not-finite",
+            f"the network answers {sample.path.name} or a near one with NaN",
+            "Check the weights",
+        )
+    return answer

@@ -1,0 +1,1 @@
+"""What a printed result of the authors' test script rests on."""

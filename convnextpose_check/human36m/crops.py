@@ -1,0 +1,157 @@
+"""From an image file to the crop that the network reads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.opening import size_of
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.jpegs import (
+    MAX_FILE_BYTES,
+    UnusableImageError,
+    check_jpeg,
+    check_size,
+)
+from convnextpose_check.human36m.samples import Sample
+from convnextpose_check.variants import INPUT_SIDE_PX
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+PIXEL_MEAN_RGB = (0.485, 0.456, 0.406)
+PIXEL_STD_RGB = (0.229, 0.224, 0.225)
+"""Subtracted from and divided into pixels of 0 to 255: the published weights were trained so."""
+
+
+READ_AHEAD = 8
+"""Crops that each worker may be ahead of the network."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """``pixels_rgb`` is (3, 256, 256) uint8; ``sha256`` is that of what was read of the file.
+
+    An image that cannot be used has no pixels but a ``problem``, which says why.
+    """
+
+    sample: Sample
+    pixels_rgb: Array | None
+    sha256: str
+    problem: str | None = None
+
+
+def read_crop(sample: Sample) -> Crop:
+    """Read the sample's image and cut out its box. EXIF orientation is ignored."""
+    content, pixels_rgb, problem = b"", None, None
+    try:
+        content = _content(sample.path)
+        warped = warp_box(_decoded(content, sample.size_px), sample.box_xywh_px)
+        pixels_rgb = np.ascontiguousarray(warped[:, :, ::-1].transpose(2, 0, 1))
+    except OSError as error:
+        problem = f"it cannot be read ({error.strerror})"
+    except UnusableImageError as error:
+        problem = str(error)
+    return Crop(sample, pixels_rgb, hashlib.sha256(content).hexdigest(), problem)
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        size = size_of(file)
+        if size > MAX_FILE_BYTES:
+            raise UnusableImageError(f"it has more than {MAX_FILE_BYTES >> 20} MB")
+        return file.read(size)
+
+
+def _decoded(content: bytes, size_px: tuple[int, int]) -> Array:
+    """The (H, W, 3) uint8 image of a JPEG, which must have this width and height and be whole."""
+    import cv2
+
+    check_jpeg(content, size_px)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:  # OPENCV_IO_MAX_IMAGE_PIXELS may be set to less
+        image_bgr = None
+    if image_bgr is None:
+        raise UnusableImageError("OpenCV cannot decode it")
+    height, width = image_bgr.shape[:2]
+    check_size((width, height), size_px)
+    return image_bgr
+
+
+def warp_box(image_bgr: Array, box_xywh_px: Array) -> Array:
+    """The box (x, y, w, h) of a (H, W, 3) uint8 image, warped to a (256, 256, 3) square.
+
+    The affine map is fixed by three float32 points, as in the authors' code: the box's centre and
+    the middles of its lower and right edges. What lies outside the image is black.
+    """
+    import cv2
+
+    x, y, w, h = box_xywh_px
+    middle = INPUT_SIDE_PX * 0.5
+    source = _three_points(float(x + 0.5 * w), float(y + 0.5 * h), float(w) * 0.5, float(h) * 0.5)
+    target = _three_points(middle, middle, middle, middle)
+    return cv2.warpAffine(
+        image_bgr,
+        cv2.getAffineTransform(source, target),
+        (INPUT_SIDE_PX, INPUT_SIDE_PX),
+        flags=cv2.INTER_LINEAR,
+    )
+
+
+def _three_points(centre_x: float, centre_y: float, half_w: float, half_h: float) -> Array:
+    centre = np.array([centre_x, centre_y], dtype=np.float32)
+    down = np.array([0, half_h], dtype=np.float32)
+    right = np.array([half_w, 0], dtype=np.float32)
+    return np.stack([centre, centre + down, centre + right])
+
+
+def read_crops(samples: Sequence[Sample], workers: int) -> Generator[Crop, None, None]:
+    """The samples' crops in order, read ahead by ``workers`` threads.
+
+    OpenCV decodes and warps outside Python's lock, so threads are enough; only a few crops per
+    worker are held at a time.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    remaining = iter(samples)
+    with ThreadPoolExecutor(workers) as pool:
+        pending = deque(pool.submit(read_crop, s) for s in islice(remaining, READ_AHEAD * workers))
+        while pending:
+            yield pending.popleft().result()
+            pending.extend(pool.submit(read_crop, sample) for sample in islice(remaining, 1))
+
+
+def to_input(pixels_rgb: Tensor) -> Tensor:
+    """(B, 3, 256, 256) uint8 pixels to the float32 input of the network, on the same device."""
+    import torch
+
+    mean = torch.tensor(PIXEL_MEAN_RGB, device=pixels_rgb.device).view(3, 1, 1)
+    std = torch.tensor(PIXEL_STD_RGB, device=pixels_rgb.device).view(3, 1, 1)
+    return (pixels_rgb.float() - mean) / std
+
+
+def usable_input(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, list[Sample]]:
+    """The network's input (B, 3, 256, 256) from those of the samples whose images can be used.
+
+    Raises ``ConvNeXtPoseCheckError`` (``no-data``) if there is none.
+    """
+    import torch
+
+    crops = list(read_crops(samples, workers=1))
+    usable = [(crop.pixels_rgb, crop.sample) for crop in crops if crop.pixels_rgb is not None]
+    if not usable:
+        names = ", ".join(crop.sample.path.name for crop in crops)
+        raise ConvNeXtPoseCheckError("no-data", f"none of {names} can be decoded")
+    pixels_rgb = np.stack([pixels for pixels, _ in usable])
+    return to_input(torch.from_numpy(pixels_rgb).to(device)), [sample for _, sample in usable]

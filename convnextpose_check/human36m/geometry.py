@@ -1,0 +1,155 @@
+"""Conversions between world, camera, image and heatmap coordinates.
+
+Each conversion is written once, here. The annotations are float32 in the authors' evaluation and
+every step keeps that precision, so the millimetres agree with theirs to rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convnextpose_check.human36m.skeleton import LEFT_SHOULDER, RIGHT_SHOULDER
+from convnextpose_check.variants import INPUT_SIDE_PX
+
+Array = NDArray[Any]
+
+BOX_MARGIN = 1.25
+"""A squared box grows by this factor before the crop."""
+
+HALF_DEPTH_MM = 1000.0
+"""The depth bins span this distance before and behind the root joint."""
+
+PROJECTION_EPSILON_MM = 1e-8
+
+ROTATION_TOLERANCE = 2e-4
+"""What rounding to four decimals can make of R times its transpose; Human3.6M's are off by 1e-7."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera of ``Human36M_subject*_camera.json``, as float32 arrays.
+
+    ``X_camera = rotation @ X_world + translation_mm``; lens distortion is ignored.
+    """
+
+    rotation: Array
+    translation_mm: Array
+    focal_px: Array
+    centre_px: Array
+
+    @classmethod
+    def from_annotation(cls, entry: dict[str, Any]) -> Camera:
+        """Build the camera from the file's ``R`` (3, 3), ``t`` (3), ``f`` (2) and ``c`` (2).
+
+        A column vector serves as well as a plain list. Raises ``ValueError`` for another form.
+        """
+        shapes = {"R": (3, 3), "t": (3,), "f": (2,), "c": (2,)}
+        parts = {name: np.array(entry[name], dtype=np.float32) for name in shapes}
+        for name, shape in shapes.items():
+            if parts[name].size != np.prod(shape) or not np.isfinite(parts[name]).all():
+                raise ValueError(f"{name}, which is not a finite array of shape {shape}")
+            parts[name] = parts[name].reshape(shape)
+        return cls(parts["R"], parts["t"], parts["f"], parts["c"])
+
+
+def is_rotation(matrix: Array) -> bool:
+    """Whether a (3, 3) matrix neither scales, shears nor mirrors, but for rounding."""
+    exact = matrix.astype(np.float64)
+    departure = np.abs(exact @ exact.T - np.eye(3)).max()
+    return bool(departure <= ROTATION_TOLERANCE and np.linalg.det(exact) > 0)
+
+
+def with_thorax(joints_mm: Array) -> Array:
+    """Append the thorax, the mean of the shoulders: (17, 3) becomes (18, 3)."""
+    thorax = (joints_mm[LEFT_SHOULDER] + joints_mm[RIGHT_SHOULDER]) * 0.5
+    return np.concatenate([joints_mm, thorax[None]])
+
+
+def world_to_camera(joints_world_mm: Array, camera: Camera) -> Array:
+    """World to camera coordinates, (J, 3) millimetres."""
+    rotated: Array = np.dot(camera.rotation, joints_world_mm.T).T
+    return rotated + camera.translation_mm
+
+
+def camera_to_image(joints_cam_mm: Array, camera: Camera) -> Array:
+    """Project (J, 3) camera millimetres to (J, 2) pixels."""
+    depth_mm = joints_cam_mm[:, 2:] + PROJECTION_EPSILON_MM
+    projected: Array = joints_cam_mm[:, :2] / depth_mm * camera.focal_px + camera.centre_px
+    return projected
+
+
+def image_to_camera(pixels_px: Array, depth_mm: Array, camera: Camera) -> Array:
+    """Back-project (J, 2) pixels at (J,) depths to (J, 3) camera millimetres."""
+    rays = (pixels_px - camera.centre_px) / camera.focal_px
+    return np.concatenate([rays * depth_mm[:, None], depth_mm[:, None]], axis=1)
+
+
+def square_box(box_xywh_px: Array, width_px: int, height_px: int) -> Array | None:
+    """The annotated box clipped to the image, squared about its centre and grown by the margin.
+
+    Returns (x, y, w, h) in pixels, or None for a box without area, whose sample is dropped. The
+    box keeps the dtype of the annotation: a box written in whole numbers stays in whole numbers,
+    cut off towards zero, as in the authors' evaluation.
+    """
+    x, y, w, h = box_xywh_px
+    left, top = np.max((0, x)), np.max((0, y))
+    right = np.min((width_px - 1, left + np.max((0, w - 1))))
+    bottom = np.min((height_px - 1, top + np.max((0, h - 1))))
+    if not (w * h > 0 and right >= left and bottom >= top):
+        return None
+    box = np.array([left, top, right - left, bottom - top])
+    centre_x, centre_y = box[0] + box[2] / 2.0, box[1] + box[3] / 2.0
+    box[2] = box[3] = max(box[2], box[3]) * BOX_MARGIN
+    box[0], box[1] = centre_x - box[2] / 2.0, centre_y - box[3] / 2.0
+    return box
+
+
+def cells_to_camera(
+    cells_xyz: Array,
+    grid_whd: tuple[int, int, int],
+    box_xywh_px: Array,
+    root_depth_mm: np.floating[Any],
+    camera: Camera,
+) -> Array:
+    """Heatmap cells (J, 3) to camera millimetres (J, 3).
+
+    ``grid_whd`` counts the heatmap's cells along x, y and depth. A cell index counts from 0 and
+    is not shifted by half a cell.
+    """
+    columns, rows, bins = grid_whd
+    located = cells_xyz.copy()
+    located[:, 0] = located[:, 0] / columns * box_xywh_px[2] + box_xywh_px[0]
+    located[:, 1] = located[:, 1] / rows * box_xywh_px[3] + box_xywh_px[1]
+    located[:, 2] = (located[:, 2] / bins * 2 - 1) * HALF_DEPTH_MM + root_depth_mm
+    return image_to_camera(located[:, :2], located[:, 2], camera)
+
+
+def camera_to_cells(
+    joints_cam_mm: Array,
+    grid_whd: tuple[int, int, int],
+    box_xywh_px: Array,
+    root_depth_mm: np.floating[Any],
+    camera: Camera,
+) -> Array:
+    """Camera millimetres (J, 3) to heatmap cells (J, 3): the inverse of ``cells_to_camera``."""
+    columns, rows, bins = grid_whd
+    crop_share = (camera_to_image(joints_cam_mm, camera) - box_xywh_px[:2]) / box_xywh_px[2:]
+    depth_share = ((joints_cam_mm[:, 2:] - root_depth_mm) / HALF_DEPTH_MM + 1) / 2
+    cells_xyz: Array = np.concatenate([crop_share, depth_share], axis=1) * (columns, rows, bins)
+    return cells_xyz
+
+
+def cells_to_crop(cells_xyz: Array, grid_whd: tuple[int, int, int]) -> Array:
+    """Heatmap cells (J, 3) to pixels (J, 2) of the crop."""
+    pixels_px: Array = cells_xyz[:, :2] / np.array(grid_whd[:2]) * INPUT_SIDE_PX
+    return pixels_px
+
+
+def image_to_crop(pixels_px: Array, box_xywh_px: Array) -> Array:
+    """Pixels (J, 2) of the image to pixels (J, 2) of the crop of its box."""
+    crop_px: Array = (pixels_px - box_xywh_px[:2]) / box_xywh_px[2:] * INPUT_SIDE_PX
+    return crop_px

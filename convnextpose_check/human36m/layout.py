@@ -1,0 +1,156 @@
+"""Find Human3.6M below a user's folder, whatever the folders are called.
+
+Files are told by their own names: the authors' tree, Kaggle's sets with ``annotations (1)`` or
+``S9_ACT2_16`` and RootNet's file deep inside its download are all read in place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from filecmp import cmp
+from pathlib import Path
+from typing import Literal
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.folders import SEQUENCE_FOLDER, walk
+
+Part = Literal["data", "camera", "joint_3d"]
+PARTS: tuple[Part, ...] = ("data", "camera", "joint_3d")
+
+ROOTNET_FILE = "bbox_root_human36m_output.json"
+_SUBJECTS_OF_ROOTNET_FOLDER = re.compile(r"Subject ([\d,]+) \(trained on")
+
+GIVE_ROOT = "Give the folder that holds Human3.6M with --h36m-root"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of Human3.6M are.
+
+    ``annotations`` maps file names to paths, ``sequences`` sequence names to folders of images,
+    ``rootnet`` lists every RootNet output found.
+    """
+
+    root: Path
+    annotations: dict[str, Path]
+    sequences: dict[str, Path]
+    rootnet: tuple[Path, ...]
+
+    def annotation(self, subject: int, part: Part) -> Path:
+        """The path of an annotation file."""
+        return self.annotations[annotation_name(subject, part)]
+
+    def sequences_of(self, subject: int) -> dict[str, Path]:
+        """The folders of images of one subject."""
+        beginning = f"s_{subject:02d}_"
+        return {n: folder for n, folder in self.sequences.items() if n.startswith(beginning)}
+
+    def rootnet_for(self, subjects: tuple[int, ...]) -> Path:
+        """The RootNet output for these subjects: by the folder it came in, else the only one.
+
+        Raises ``ConvNeXtPoseCheckError``: ``no-rootnet`` for none, ``several-rootnet`` where it
+        is not clear which is meant.
+        """
+        wanted = ",".join(map(str, subjects))
+        named = [
+            path
+            for path in self.rootnet
+            if (match := _SUBJECTS_OF_ROOTNET_FOLDER.search(str(path))) and match[1] == wanted
+        ]
+        found = named or self.rootnet
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise ConvNeXtPoseCheckError(
+                "no-rootnet",
+                f"there is no {ROOTNET_FILE} below {self.root}",
+                "Add the file from the authors' repository, or use --bbox gt",
+            )
+        raise ConvNeXtPoseCheckError(
+            "several-rootnet",
+            f"{len(found)} files below {self.root} are named {ROOTNET_FILE}, and no folder's name"
+            f" says which is for subjects {wanted}: {', '.join(map(str, found))}",
+            "Leave one of them",
+        )
+
+
+def annotation_name(subject: int, part: Part) -> str:
+    """The authors' name of an annotation file."""
+    return f"Human36M_subject{subject}_{part}.json"
+
+
+def annotation_names(subjects: Iterable[int]) -> list[str]:
+    """The authors' names of all annotation files of the subjects."""
+    return [annotation_name(subject, part) for subject in subjects for part in PARTS]
+
+
+def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
+    """Look for annotations and images of the subjects below ``root``.
+
+    Raises ``ConvNeXtPoseCheckError``: ``no-data`` where the folder, an annotation file or all
+    images are missing; ``several-annotations`` where two files of one name differ.
+    """
+    wanted = annotation_names(subjects)
+    layout = survey(root, wanted)
+    missing = [name for name in wanted if name not in layout.annotations]
+    if missing or not layout.sequences:
+        raise _incomplete(root, missing or ["image folders such as s_09_act_02_subact_01_ca_01"])
+    return layout
+
+
+def survey(root: Path, wanted: Iterable[str]) -> Layout:
+    """Whatever there is below ``root`` of the wanted annotation files, and of images.
+
+    Raises as ``find_layout`` does, but for parts that are missing.
+    """
+    names = set(wanted)
+    try:
+        is_folder = root.is_dir()
+    except OSError as error:
+        problem = f"{root} cannot be looked into ({error.strerror})"
+        raise ConvNeXtPoseCheckError("no-data", problem, GIVE_ROOT) from None
+    if not is_folder:
+        raise ConvNeXtPoseCheckError("no-data", f"there is no folder {root}", GIVE_ROOT)
+    annotations: dict[str, Path] = {}
+    sequences: dict[str, Path] = {}
+    rootnet: list[Path] = []
+    for folder, folders, files in walk(root):
+        for name in folders:
+            if SEQUENCE_FOLDER.fullmatch(name):
+                sequences.setdefault(name, folder / name)
+        for name in files:
+            if name == ROOTNET_FILE:
+                rootnet.append(folder / name)
+            elif name in names:
+                known = annotations.setdefault(name, folder / name)
+                if known != folder / name and not _same(known, folder / name):
+                    raise ConvNeXtPoseCheckError(
+                        "several-annotations",
+                        f"{known} and {folder / name} have one name and different contents",
+                        "Name the data set that is meant with --h36m-root",
+                    )
+    return Layout(root, annotations, sequences, tuple(rootnet))
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes; one that cannot be read is like no other."""
+    try:
+        return cmp(one, other, shallow=False)
+    except OSError:
+        return False
+
+
+def _incomplete(root: Path, missing: list[str]) -> ConvNeXtPoseCheckError:
+    """The error that says what was looked for and what is there instead."""
+    try:
+        there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
+    except OSError as error:
+        there = f"what cannot be listed ({error.strerror})"
+    return ConvNeXtPoseCheckError(
+        "no-data",
+        f"Human3.6M is not complete below {root}: missing {', '.join(missing)};"
+        f" the folder holds {there}",
+        GIVE_ROOT,
+    )

@@ -1,0 +1,260 @@
+"""Human3.6M's test samples: annotations joined, cameras applied, boxes made ready for the crop."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.folders import is_file
+from convnextpose_check.files.json_files import read_json
+from convnextpose_check.human36m.annotations import (
+    RootNetEntry,
+    SubjectFiles,
+    named_sequence,
+    read_rootnet,
+)
+from convnextpose_check.human36m.data_file import Annotation, Image
+from convnextpose_check.human36m.displaced import Displaced
+from convnextpose_check.human36m.fits import Fit, fit_of
+from convnextpose_check.human36m.geometry import (
+    Array,
+    Camera,
+    square_box,
+    with_thorax,
+    world_to_camera,
+)
+from convnextpose_check.human36m.layout import Layout, find_layout
+from convnextpose_check.human36m.rootnet_file import RootNetFile, coverage
+from convnextpose_check.human36m.skeleton import ACTIONS, ROOT
+from convnextpose_check.variants import Protocol
+
+PUBLISHED_FACTS_FILE = Path(__file__).with_name("facts.json")
+
+BoxSource = Literal["gt", "rootnet"]
+
+MAX_DISTANCE_MM = 1e6
+"""A joint farther from the camera than a kilometre was never measured."""
+
+
+class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The test subjects of a protocol and how many samples a complete set has.
+
+    ``rootnet`` names RootNet's file for the protocol, where there is one for each.
+    """
+
+    subjects: tuple[int, ...]
+    samples: int
+    per_action: dict[str, int]
+    rootnet: str | None = None
+
+
+class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a complete data set holds; every ``frame_stride``-th frame is a test sample.
+
+    ``displaced`` are samples that are known to be annotated wrongly, and are judged all the same.
+    """
+
+    about: str
+    frame_stride: int
+    protocols: dict[Protocol, ProtocolFacts]
+    displaced: Displaced | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One test image with all that its evaluation needs.
+
+    ``size_px`` is the image's width and height as annotated, ``box_xywh_px`` the square crop,
+    ``root_depth_mm`` the depth the prediction is placed at, ``joints_cam_mm`` the ground truth
+    (18, 3) in camera coordinates.
+    """
+
+    image_id: int
+    path: Path
+    size_px: tuple[int, int]
+    subject: int
+    action: str
+    camera: Camera
+    box_xywh_px: Array
+    root_depth_mm: np.floating[Any]
+    joints_cam_mm: Array
+
+    @property
+    def sequence(self) -> str:
+        """Subject, action, take and camera, such as ``s_09_act_02_subact_01_ca_01``."""
+        return self.path.name.rsplit("_", 1)[0]
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A test image that cannot be evaluated, and why."""
+
+    image_id: int
+    file_name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The samples of one protocol, in the order of the annotation files.
+
+    ``digest`` is a sha256 over everything read from the annotations. ``limited`` is true when
+    samples were left out on request. ``fits`` says how well the joints of each subject lie in their
+    boxes, where that could be told; ``rootnet`` where boxes are RootNet's.
+    """
+
+    layout: Layout
+    protocol: Protocol
+    boxes: BoxSource
+    facts: ProtocolFacts
+    samples: tuple[Sample, ...]
+    excluded: tuple[Exclusion, ...]
+    digest: str
+    limited: bool
+    fits: tuple[Fit, ...] = ()
+    rootnet: RootNetFile | None = None
+
+    def per_action(self) -> dict[str, int]:
+        """Samples of each action, in Human3.6M's order."""
+        counts = Counter(sample.action for sample in self.samples)
+        return {action: counts[action] for action in ACTIONS.values()}
+
+    def is_complete(self) -> bool:
+        """Whether every expected sample is there, action by action, and none was left out."""
+        return (
+            not self.limited
+            and len(self.samples) == self.facts.samples
+            and self.per_action() == self.facts.per_action
+        )
+
+
+def read_facts(path: Path = PUBLISHED_FACTS_FILE) -> DatasetFacts:
+    """Read the facts of a data set; those of Human3.6M itself by default."""
+    return read_json(path, DatasetFacts)
+
+
+def load_dataset(
+    root: Path,
+    facts: DatasetFacts,
+    protocol: Protocol = 2,
+    boxes: BoxSource = "gt",
+    limit: int | None = None,
+) -> Dataset:
+    """Find and read the test samples of a protocol below ``root``, which is never written to.
+
+    No name in an annotation file leads out of ``root``; links that the user has put there do.
+    ``limit`` keeps that many samples, spread evenly. Raises ``ConvNeXtPoseCheckError``:
+    ``no-data``, ``no-rootnet``, ``several-rootnet``, ``bad-annotations``. A test image that cannot
+    be evaluated is excluded with its reason; where annotations do not fit their boxes, which
+    ``check_joints_lie_in_boxes`` tells, that may be all of them.
+    """
+    of_protocol = facts.protocols[protocol]
+    layout = find_layout(root, of_protocol.subjects)
+    rootnet = rootnet_path = None
+    if boxes == "rootnet":
+        rootnet_path = layout.rootnet_for(of_protocol.subjects)
+        rootnet = read_rootnet(rootnet_path)
+    listed_ids: dict[int, Array] = {}
+    samples: list[Sample] = []
+    excluded: list[Exclusion] = []
+    fits: list[Fit] = []
+    for subject in of_protocol.subjects:
+        files = SubjectFiles(layout, subject, facts.frame_stride)
+        listed_ids[subject] = files.image_ids
+        if (fit := fit_of(layout, files)) is not None:
+            fits.append(fit)
+        for image, annotation in files.test_frames():
+            try:
+                samples.append(_sample(layout, files, image, annotation, rootnet))
+            except _UnusableError as reason:
+                excluded.append(Exclusion(image.id, image.file_name, str(reason)))
+    if not samples and not any(fit.misfit for fit in fits):
+        first = f", the first because {excluded[0].reason}" if excluded else ""
+        raise ConvNeXtPoseCheckError(
+            "no-data",
+            f"no test image below {root} can be evaluated: {len(excluded)} were excluded{first}",
+            "Check that images and annotations belong together",
+        )
+    limited = limit is not None and limit < len(samples)
+    if limit is not None and limited:
+        samples = spread(samples, limit)
+    return Dataset(
+        layout, protocol, boxes, of_protocol, tuple(samples), tuple(excluded), _digest(samples),
+        limited, tuple(fits),
+        coverage(rootnet_path, rootnet, listed_ids) if rootnet_path and rootnet else None,
+    )  # fmt: skip
+
+
+def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """As many of the samples, spread evenly over all of them; all, if there are no more."""
+    chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).round().astype(int)
+    return [samples[index] for index in chosen]
+
+
+class _UnusableError(Exception):
+    """A test image cannot be evaluated; the message says why."""
+
+
+def _sample(
+    layout: Layout,
+    files: SubjectFiles,
+    image: Image,
+    annotation: Annotation | None,
+    rootnet: dict[int, RootNetEntry] | None,
+) -> Sample:
+    if annotation is None:
+        raise _UnusableError("it has no annotation")
+    if (sequence := named_sequence(image)) is None:
+        raise _UnusableError("its file name does not fit its action")
+    folder = layout.sequences.get(sequence)
+    path = folder / image.file_name.split("/")[1] if folder else None
+    if path is None or not is_file(path):
+        raise _UnusableError("there is no such image")
+    if (camera := files.cameras.get(image.cam_idx)) is None:
+        raise _UnusableError(f"camera {image.cam_idx} is missing")
+    joints_world_mm = files.joints_world_mm(image)
+    if joints_world_mm is None or not np.isfinite(joints_world_mm).all():
+        raise _UnusableError("its joints are missing or not finite")
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large is excluded below
+        joints_cam_mm = world_to_camera(with_thorax(joints_world_mm), camera)
+    if not (np.abs(joints_cam_mm) < MAX_DISTANCE_MM).all():
+        raise _UnusableError("a joint lies more than a kilometre away")
+    if not (joints_cam_mm[:, 2] > 0).all():
+        raise _UnusableError("a joint lies behind the camera")
+    if rootnet is None:
+        box_xywh_px = square_box(np.array(annotation.bbox), image.width, image.height)
+        root_depth_mm = joints_cam_mm[ROOT, 2]
+        if box_xywh_px is None or not box_xywh_px[2] > 0:  # a box of one pixel has no side
+            raise _UnusableError("its box has no area inside the image")
+    else:
+        if (estimate := rootnet.get(image.id)) is None:
+            raise _UnusableError("RootNet gives no box for it")
+        if not (min(estimate.bbox[2:]) > 0 and estimate.root_cam[2] > 0):
+            raise _UnusableError("RootNet's box or depth for it is not positive")
+        box_xywh_px, root_depth_mm = np.array(estimate.bbox), np.float64(estimate.root_cam[2])
+    return Sample(
+        image.id, path, (image.width, image.height), files.subject, ACTIONS[image.action_idx],
+        camera, box_xywh_px, root_depth_mm, joints_cam_mm,
+    )  # fmt: skip
+
+
+def _digest(samples: list[Sample]) -> str:
+    """A sha256 over every number that the errors are made of, in order."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(f"{sample.image_id} {sample.path.name} {sample.action}\n".encode())
+        camera = sample.camera
+        for array in (
+            camera.rotation, camera.translation_mm, camera.focal_px, camera.centre_px,
+            sample.box_xywh_px, sample.root_depth_mm, sample.joints_cam_mm,
+        ):  # fmt: skip
+            digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,199 @@
+"""The network rearranged for speed: the same function of the same weights, in fewer operations.
+
+The plain network of ``network`` stays the reference that tests hold this one against. What differs:
+
+* BatchNorm is folded, in float64, into the convolution beside it wherever no zero padding lies
+  between the two: all but the backbone's last one, whose output is padded by the head.
+* Where the last head layer upsamples, the final 1x1 convolution comes before the upsampling, at a
+  quarter of the positions: one mixes channels, the other positions, so their order is free.
+* The volumes are upsampled, exponentiated and summed a few joints at a time, so that they stay in
+  the processor's cache and never exist as a whole.
+* On the CPU activations lie channels last, which its depthwise and 1x1 convolutions are made for.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from convnextpose_check.network.plain import UPSAMPLING, Backbone, Block, ConvNeXtPose, HeadLayer
+
+VOLUME_NUMBERS = 2**20
+"""Of joints' volumes at once on the CPU: 4 MB of float32, which about fits its second cache."""
+
+VOLUME_NUMBERS_ELSEWHERE = 2**28
+"""On another device, which is quick at large pieces but has no end of memory either."""
+
+WIDE_NUMBERS = 2**23
+"""Of a block's widest activations: the 32 MB above which the C library asks the system for
+new memory every time."""
+
+
+class FastConvNeXtPose(nn.Module):
+    """Crops (B, 3, 256, 256) to joint positions (B, J, 3) in heatmap cells, order x, y, z.
+
+    Made from a plain network, which is left as it is. The heatmaps and what follows are float32
+    whatever ``dtype`` the convolutions before them have.
+    """
+
+    def __init__(self, plain: ConvNeXtPose, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.architecture = plain.architecture
+        device = next(plain.parameters()).device
+        self.on_cpu = device.type == "cpu"
+        network = copy.deepcopy(plain).cpu().double().eval()
+        head = network.head
+        self.body = nn.Sequential(
+            *_folded_backbone(network.backbone),
+            FoldedHeadLayer(head.deconv_layers_1),
+            FoldedHeadLayer(head.deconv_layers_2),
+        )
+        self.last = FoldedHeadLayer(head.deconv_layers_3)
+        self.final = head.final_layer
+        self.requires_grad_(False)
+        self.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
+        self.upsampling: Tensor | None = None
+        if self.last.upsamples:
+            self.last.upsamples = False
+            side = self.architecture.heatmap_side // UPSAMPLING
+            self.upsampling = upsampling_matrix(side).to(device)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        x = crops.to(self.final.weight.dtype)
+        if not self.on_cpu:
+            return self._located(self.body(x))
+        x = self.body(x.contiguous(memory_format=torch.channels_last))
+        return torch.cat([self._located(image) for image in torch.split(x, 1)])
+
+    def _located(self, x: Tensor) -> Tensor:
+        """The joints' positions from what the second head layer puts out."""
+        x = self.last(x)
+        a = self.architecture
+        # A product whose rows are channels and columns places: a joint's volume is in one piece.
+        places = x.permute(0, 2, 3, 1).flatten(1, 2).transpose(1, 2)
+        weight = self.final.weight.flatten(1).expand(len(x), -1, -1)
+        assert self.final.bias is not None
+        maps = torch.baddbmm(self.final.bias.view(1, -1, 1), weight, places).float()
+        volumes = maps.view(-1, a.joints, a.depth_bins, *x.shape[2:])
+        numbers = VOLUME_NUMBERS if self.on_cpu else VOLUME_NUMBERS_ELSEWHERE
+        joints = max(1, numbers // (len(x) * math.prod(a.grid_whd)))
+        parts = [soft_argmax(part, self.upsampling) for part in torch.split(volumes, joints, dim=1)]
+        return torch.cat(parts, dim=1)
+
+
+class FoldedBlock(nn.Module):
+    """A ``Block`` whose BatchNorm is part of its depthwise convolution."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__()
+        self.depthwise = norm_after(block.dwconv, block.norm)
+        self.widen, self.narrow = block.pwconv1, block.pwconv2
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner: Tensor = self.depthwise(x)
+        if x.device.type != "cpu":
+            inner = self.narrow(self.widen(inner).relu_())
+            return inner.add_(x)
+        wide = self.widen.out_channels * x.shape[2] * x.shape[3]
+        images = max(1, WIDE_NUMBERS // wide)
+        for begin in range(0, len(x), images):
+            part = slice(begin, begin + images)
+            x[part] += self.narrow(self.widen(inner[part]).relu_())
+        return x
+
+
+class FoldedHeadLayer(nn.Module):
+    """A ``HeadLayer`` whose BatchNorm is part of its depthwise convolution."""
+
+    def __init__(self, layer: HeadLayer) -> None:
+        super().__init__()
+        self.depthwise = norm_after(layer.dwconv, layer.norm)
+        self.pointwise = layer.pwconv
+        self.upsamples = layer.upsamples
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pointwise(self.depthwise(x)).relu_()
+        if self.upsamples:
+            x = interpolate(x, scale_factor=UPSAMPLING, mode="bilinear", align_corners=True)
+        return x
+
+
+def _folded_backbone(backbone: Backbone) -> list[nn.Module]:
+    parts: list[nn.Module] = []
+    for index, (between, stage) in enumerate(
+        zip(backbone.downsample_layers, backbone.stages, strict=True)
+    ):
+        first, second = between.children()
+        parts.append(norm_after(first, second) if index == 0 else norm_before(first, second))
+        parts += [FoldedBlock(block) for block in stage.children() if isinstance(block, Block)]
+    return [*parts, backbone.norm]
+
+
+def scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """The factor and the summand, (C,) each, that the BatchNorm comes down to."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return scale, norm.bias - norm.running_mean * scale
+
+
+def norm_after(convolution: nn.Module, norm: nn.Module) -> nn.Conv2d:
+    """One convolution that does what the convolution and the BatchNorm after it do."""
+    folded, scale, shift = _copied(convolution, norm)
+    assert folded.bias is not None
+    folded.weight.data *= scale.view(-1, 1, 1, 1)
+    folded.bias.data = folded.bias.data * scale + shift
+    return folded
+
+
+def norm_before(norm: nn.Module, convolution: nn.Module) -> nn.Conv2d:
+    """One convolution that does what the BatchNorm before it and the convolution do.
+
+    Padding would have to be with what the BatchNorm makes into 0: raises ``ValueError`` if any.
+    """
+    folded, scale, shift = _copied(convolution, norm)
+    assert folded.bias is not None
+    if set(folded.padding) != {0} or folded.groups != 1:
+        raise ValueError("a convolution with padding or groups cannot take in the norm before it")
+    folded.bias.data += (folded.weight.data.sum(dim=(2, 3)) * shift).sum(dim=1)
+    folded.weight.data *= scale.view(1, -1, 1, 1)
+    return folded
+
+
+def _copied(convolution: nn.Module, norm: nn.Module) -> tuple[nn.Conv2d, Tensor, Tensor]:
+    assert isinstance(convolution, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    scale, shift = scale_and_shift(norm)
+    return copy.deepcopy(convolution), scale.detach(), shift.detach()
+
+
+def upsampling_matrix(side: int) -> Tensor:
+    """The (2 side, side) float32 matrix of bilinear doubling along one axis, corners aligned."""
+    rows = torch.eye(side, dtype=torch.float64)[None]
+    doubled = interpolate(rows, scale_factor=UPSAMPLING, mode="linear", align_corners=True)
+    return doubled[0].T.float().contiguous()
+
+
+def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
+    """Expected position under the softmax of each joint's whole volume, order x, y, z.
+
+    ``heatmaps`` is (B, J, D, h, w), doubled along both axes by ``upsampling`` if that is given.
+    The exponentials are summed as they are and divided once at the end.
+    """
+    volume = heatmaps
+    if upsampling is not None:
+        volume = upsampling @ (volume @ upsampling.T)
+    volume = (volume - volume.amax(dim=(2, 3, 4), keepdim=True)).exp_()
+    by_depth_and_row = volume.sum(dim=4)
+    x = volume @ _cells(volume, 4)
+    by_row, by_depth = by_depth_and_row.sum(dim=2), by_depth_and_row.sum(dim=3)
+    moments = [x.sum(dim=(2, 3)), by_row @ _cells(volume, 3), by_depth @ _cells(volume, 2)]
+    return torch.stack(moments, dim=2) / by_depth.sum(dim=2)[:, :, None]
+
+
+def _cells(volume: Tensor, dim: int) -> Tensor:
+    return torch.arange(volume.shape[dim], dtype=volume.dtype, device=volume.device)

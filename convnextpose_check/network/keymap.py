@@ -1,0 +1,113 @@
+"""Key names of the head: legacy (M, L) to modern (XS, S) and back.
+
+Legacy files number the parts of a head layer, modern files name them. Only keys below
+``head.deconv_layers_`` are renamed: ``backbone.downsample_layers.0.0`` has numbers of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KeyStyle = Literal["modern", "legacy"]
+T = TypeVar("T")
+
+StateDict = Mapping[str, "Tensor"]
+
+LEGACY_TO_MODERN = {"0": "dwconv", "1": "norm", "2": "pwconv"}
+MODERN_TO_LEGACY = {modern: legacy for legacy, modern in LEGACY_TO_MODERN.items()}
+
+DATA_PARALLEL_PREFIX = "module."
+"""Every network key of the published files begins with this, from training in DataParallel."""
+
+_HEAD_LAYER = "head.deconv_layers_"
+_HEAD_KEY = re.compile(r"((?:module\.)?head\.deconv_layers_[123]\.)(\w+)(\.\w+)")
+
+
+def key_style(keys: Iterable[str]) -> KeyStyle:
+    """Tell whether the head keys are numbered or named.
+
+    Raises ``ConvNeXtPoseCheckError``: ``unknown-head-key`` for a head key of neither style,
+    ``half-mapped`` for a mixture, ``no-head`` where there is no head key at all.
+    """
+    styles: dict[KeyStyle, str] = {}
+    for key in keys:
+        if (part := _head_part(key)) is not None:
+            styles.setdefault("legacy" if part in LEGACY_TO_MODERN else "modern", key)
+    if len(styles) == 2:
+        raise ConvNeXtPoseCheckError(
+            "half-mapped",
+            f"the keys mix styles: '{styles['legacy']}' is legacy, '{styles['modern']}' is modern",
+            "Start again from the file as published",
+        )
+    if not styles:
+        raise ConvNeXtPoseCheckError("no-head", f"no key begins with '{_HEAD_LAYER}'")
+    return next(iter(styles))
+
+
+def to_modern(state: Mapping[str, T]) -> dict[str, T]:
+    """Name the head's parts; order and values are kept, a modern mapping stays as it is.
+
+    Raises ``ConvNeXtPoseCheckError`` as ``key_style`` does, and ``collision`` for two keys that
+    become one.
+    """
+    return _renamed(state, LEGACY_TO_MODERN)
+
+
+def to_legacy(state: Mapping[str, T]) -> dict[str, T]:
+    """Number the head's parts: the inverse of ``to_modern``, with the same errors."""
+    return _renamed(state, MODERN_TO_LEGACY)
+
+
+def without_prefix(state: Mapping[str, T]) -> dict[str, T]:
+    """Drop the prefix that DataParallel put before every key.
+
+    Raises ``ConvNeXtPoseCheckError`` (``half-mapped``) if some keys have it and others do not.
+    """
+    bare = [key for key in state if not key.startswith(DATA_PARALLEL_PREFIX)]
+    if bare and len(bare) < len(state):
+        raise ConvNeXtPoseCheckError(
+            "half-mapped", f"'{bare[0]}' lacks the prefix '{DATA_PARALLEL_PREFIX}' that others have"
+        )
+    return (
+        dict(state)
+        if bare
+        else {key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()}
+    )
+
+
+def with_prefix(state: Mapping[str, T]) -> dict[str, T]:
+    """Put the prefix of DataParallel before every key, as the authors' own code expects it."""
+    return {DATA_PARALLEL_PREFIX + key: value for key, value in without_prefix(state).items()}
+
+
+def _head_part(key: str) -> str | None:
+    """The part of the head layer that ``key`` belongs to, None for a key elsewhere."""
+    if not key.removeprefix(DATA_PARALLEL_PREFIX).startswith(_HEAD_LAYER):
+        return None
+    match = _HEAD_KEY.fullmatch(key)
+    if match is None or match[2] not in LEGACY_TO_MODERN | MODERN_TO_LEGACY:
+        raise ConvNeXtPoseCheckError(
+            "unknown-head-key",
+            f"'{key}' is no key of a head layer: expected"
+            f" {', '.join(MODERN_TO_LEGACY)} or 0, 1, 2 after '{_HEAD_LAYER}1', '2' or '3'",
+        )
+    return match[2]
+
+
+def _renamed(state: Mapping[str, T], parts: Mapping[str, str]) -> dict[str, T]:
+    renamed: dict[str, T] = {}
+    for key, value in state.items():
+        part = _head_part(key)
+        new = key if part is None else _HEAD_KEY.sub(rf"\g<1>{parts.get(part, part)}\g<3>", key)
+        if new in renamed:
+            raise ConvNeXtPoseCheckError("collision", f"'{key}' and another key become '{new}'")
+        renamed[new] = value
+    key_style(state)
+    return renamed

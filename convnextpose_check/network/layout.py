@@ -1,0 +1,71 @@
+"""From a checkpoint's state dict to a network: whose it is, and a strict load."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from convnextpose_check.network.cost import skeleton_network
+from convnextpose_check.network.keymap import to_modern, without_prefix
+from convnextpose_check.variants import Architecture, Catalogue
+
+if TYPE_CHECKING:
+    import torch
+
+    from convnextpose_check.network.keymap import StateDict
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+
+def modern_state(network: StateDict) -> StateDict:
+    """The state dict under the network's own names: no prefix, modern head keys."""
+    return to_modern(without_prefix(network))
+
+
+@cache
+def expected_layout(architecture: Architecture) -> dict[str, tuple[torch.dtype, torch.Size]]:
+    """Dtype and shape of every key that a state dict of this architecture has, in order."""
+    state = skeleton_network(architecture).state_dict()
+    return {key: (tensor.dtype, tensor.shape) for key, tensor in state.items()}
+
+
+def layout_difference(state: StateDict, architecture: Architecture) -> str | None:
+    """The first difference from the architecture's layout, None where there is none.
+
+    Compared in this order: missing keys, unexpected keys, dtypes, shapes.
+    """
+    expected = expected_layout(architecture)
+    if missing := [key for key in expected if key not in state]:
+        return f"{len(missing)} of {len(expected)} keys are missing, the first is '{missing[0]}'"
+    if unexpected := [key for key in state if key not in expected]:
+        return f"{len(unexpected)} keys are unexpected, the first is '{unexpected[0]}'"
+    for key, (dtype, _) in expected.items():
+        if state[key].dtype != dtype:
+            return f"'{key}' is {state[key].dtype}: expected {dtype}"
+    for key, (_, shape) in expected.items():
+        if state[key].shape != shape:
+            return f"'{key}' has shape {tuple(state[key].shape)}: expected {tuple(shape)}"
+    return None
+
+
+def identify(state: StateDict, catalogue: Catalogue) -> tuple[str, ...]:
+    """Names of the variants whose keys, dtypes and shapes the state dict has.
+
+    The head's upsampling leaves no trace in the weights, so two variants that differ in nothing
+    else are both named.
+    """
+    return tuple(
+        variant.name
+        for variant in catalogue.variants
+        if layout_difference(state, variant.architecture) is None
+    )
+
+
+def build_network(
+    architecture: Architecture, state: StateDict, device: torch.device
+) -> ConvNeXtPose:
+    """The network in evaluation mode with the given weights, loaded strictly."""
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+    network = ConvNeXtPose(architecture)
+    network.load_state_dict(dict(state), strict=True)
+    return network.eval().to(device)

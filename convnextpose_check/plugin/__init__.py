@@ -1,0 +1,1 @@
+"""All that knows pytest: options, the gate, the report."""

@@ -1,0 +1,84 @@
+"""The pytest plugin that ends a run in order when it is told to, and says how to go on with it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from convnextpose_check.interrupts import Interrupted, held, obey_signals
+from convnextpose_check.plugin.session import SESSION
+from convnextpose_check.settings.options import PREFIX
+
+WAS_INTERRUPTED = "the run was interrupted"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen to signals until the run is over; a worker of xdist is ended by its controller."""
+    if not hasattr(config, "workerinput"):
+        config.add_cleanup(obey_signals())
+        config.pluginmanager.register(_OrderlyEnd(config))
+
+
+class _OrderlyEnd:
+    """The hooks of a run that may be told to end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._kept: str | None = None
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Remember what is kept, and that results which were written are not a whole run's."""
+        state = self._config.stash[SESSION]
+        evaluated = [name for results in state.results() for name in results.variants]
+        if evaluated:
+            state.problems.append(WAS_INTERRUPTED)
+        if isinstance(excinfo.value, Interrupted):
+            self._kept = str(excinfo.value) if excinfo.value.is_resumable else None
+        elif evaluated:
+            self._kept = f"what was measured of {', '.join(evaluated)} is kept"
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Write whole what is written at the end; what was told to end meanwhile is not passed."""
+        try:
+            with held():
+                yield
+        except KeyboardInterrupt:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what is kept, and the command that goes on with it, in one line to be copied."""
+        if self._kept is not None:
+            terminalreporter.section("interrupted", red=True)
+            terminalreporter.write_line(f"{self._kept}; go on with:")
+            terminalreporter.write_line(
+                resuming_command(sys.argv[0], self._config.invocation_params.args, os.environ)
+            )
+
+
+def resuming_command(
+    program: str, arguments: Sequence[object], environment: Mapping[str, str]
+) -> str:
+    """The command of this run with ``--resume``, as a shell takes it.
+
+    Settings from the environment stand in front, for they may have been given to this run alone.
+    Processes on several machines are gone on with by one: how they were started is not known here.
+    """
+    given = [
+        f"{name}={shlex.quote(value)}"
+        for name, value in sorted(environment.items())
+        if name.startswith(PREFIX) or name == "PYTEST_ADDOPTS"
+    ]
+    processes = environment.get("WORLD_SIZE", "1")
+    start = ["python", "-m", "pytest"] if Path(program).name == "__main__.py" else ["pytest"]
+    if processes != "1" and processes == environment.get("LOCAL_WORLD_SIZE"):
+        start = ["torchrun", "--nproc-per-node", processes, "-m", "pytest"]
+    rest = [str(argument) for argument in arguments]
+    if "--resume" not in rest:
+        rest.insert(rest.index("--") if "--" in rest else len(rest), "--resume")
+    return " ".join([*given, shlex.join([*start, *rest])])

@@ -1,0 +1,121 @@
+"""The pytest plugin that shows the verdict: in the terminal and in pytest-html's report."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from html import escape
+from textwrap import fill, wrap
+from typing import Any
+
+import pytest
+from pytest_html.basereport import BaseReport
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.whole import write_text
+from convnextpose_check.plugin.session import SESSION
+from convnextpose_check.results.words import shown, terminal_lines
+
+SHOWN_TEXTS = 10
+TERMINAL_COLUMNS = 80
+COLUMNS = ("variant", "obtained", "expected", "difference")
+"""Added to pytest-html's table, between the test and its duration."""
+
+_SORT_OFFSET = 10**15
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the table and the verdict, then what to mend, each thing once."""
+    session = config.stash[SESSION]
+    for results in session.results():
+        terminalreporter.section(f"ConvNeXtPose: {results.subject}")
+        for line in [*terminal_lines(results), *wrap(results.verdict, TERMINAL_COLUMNS)]:
+            terminalreporter.write_line(line)
+    failures = [f"{text} ({count} tests)" for text, count in session.mistakes.items()]
+    for title, texts in (
+        ("what to mend", failures),
+        ("not passed: something was left out", session.problems),
+    ):
+        if texts:
+            terminalreporter.section(title, red=True)
+            shown, rest = texts[:SHOWN_TEXTS], len(texts) - SHOWN_TEXTS
+            for text in shown if rest <= 0 else [*shown, f"and {rest} more"]:
+                terminalreporter.write_line(fill(text, TERMINAL_COLUMNS, subsequent_indent="  "))
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Let pytest-html's report appear whole: it would write in place, a piece at a time."""
+    if isinstance(plugin, BaseReport):
+        config = manager.getplugin("pytestconfig")
+
+        def write_whole(page: str) -> None:
+            try:
+                write_text(plugin._report_path, _readable_by_all(page))
+            except ConvNeXtPoseCheckError as error:
+                config.stash[SESSION].problems.append(str(error))
+
+        plugin._write_report = write_whole
+
+
+def _readable_by_all(page: str) -> str:
+    """Add what pytest-html's page lacks: its language, its width, names of its check boxes."""
+    page = page.replace(
+        "<html>\n  <head>",
+        '<html lang="en">\n  <head>\n'
+        '    <meta name="viewport" content="width=device-width, initial-scale=1"/>',
+        1,
+    )
+    return re.sub(r'(<input [^>]*data-test-result="(\w+)")', r'\1 aria-label="Show \2"', page)
+
+
+def pytest_html_report_title(report: Any) -> None:
+    """Ask the question that the report answers."""
+    from convnextpose_check.pages.html import TITLE
+
+    report.title = TITLE
+
+
+def pytest_html_results_summary(
+    prefix: list[str], postfix: list[str], session: pytest.Session
+) -> None:
+    """Put the verdict and all that belongs to it above pytest-html's own table."""
+    from convnextpose_check.pages import summary_of
+    from convnextpose_check.pages.html import SCRIPT
+
+    state = session.config.stash[SESSION]
+    prefix.append(summary_of((r, state.benchmarks[r.subject].outputs) for r in state.results()))
+    postfix.append(f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>")
+
+
+def pytest_html_results_table_header(cells: list[str]) -> None:
+    """Add columns for what each check is about and what came out."""
+    cells[2:2] = [
+        f'<th class="sortable" data-column-type="{name}">{name.capitalize()}</th>'
+        for name in COLUMNS
+    ]
+
+
+def pytest_html_results_table_row(report: Any, cells: list[str]) -> None:
+    """Fill the columns; a file that did not import obtained nothing."""
+    recorded = dict(getattr(report, "user_properties", ()))
+    cells[1] = f'<td class="col-testId">{escape(report.nodeid)}</td>'
+    cells[2:2] = [_cell(name, recorded.get(name), recorded.get("unit", "")) for name in COLUMNS]
+
+
+def _cell(name: str, value: str | float | None, unit: str) -> str:
+    """A cell of the table.
+
+    pytest-html sorts by the text of a cell: a comment of fixed width in front of a number makes
+    that the order of the numbers.
+    """
+    if value is None:
+        return f'<td class="col-{name}"></td>'
+    key, text = "", shown(value)
+    if isinstance(value, (int, float)):
+        # In decimals: beside so large an offset a float would lose what is behind the point.
+        key = f"<!--{Decimal(value) + _SORT_OFFSET:030.9f}-->"
+        text = f"{value:+.3f}" if name == "difference" and isinstance(value, float) else text
+        text = f"{text} {unit}".strip()
+    return f'<td class="col-{name}">{key}{escape(text)}</td>'

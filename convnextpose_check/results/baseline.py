@@ -1,0 +1,109 @@
+"""Hold a run against an earlier one: nothing may worsen, and nothing may vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from convnextpose_check.evaluation.verdict import REVIEW, TOLERANCES_MM
+from convnextpose_check.results.schema import (
+    BaselineRecord,
+    Deviation,
+    Results,
+    VariantResult,
+    read_results,
+)
+
+OUTCOMES = ("passed", "expected failure", "skipped", "failed")
+VERDICTS = (*TOLERANCES_MM.values(), REVIEW)
+"""Each from good to bad; what is not judged is worse than all."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An earlier run, and by how much an error may move from it."""
+
+    file: Path
+    results: Results
+    tolerance_mm: float
+
+    @classmethod
+    def read(cls, file: Path, tolerance_mm: float) -> Baseline:
+        """Read the earlier results; raises ``ConvNeXtPoseCheckError`` (``bad-results``)."""
+        return cls(file, read_results(file), tolerance_mm)
+
+
+def compare(results: Results, baseline: Baseline) -> BaselineRecord:
+    """Every figure beside that of the earlier run, and all that forbids calling the run as good.
+
+    Runs of different subjects, settings or data are not compared: that is a problem of its own.
+    """
+    earlier = baseline.results
+    problems = list(_incomparable(results, earlier))
+    deviations: list[Deviation] = []
+    if not problems:
+        for name, before in earlier.variants.items():
+            if (now := results.variants.get(name)) is None:
+                problems.append(f"{name} was evaluated for the baseline and not now")
+            else:
+                deviations += _deviations(name, before, now, baseline.tolerance_mm)
+                if before.images_sha256 != now.images_sha256:
+                    problems.append(f"{name} was evaluated on other images than the baseline's")
+        outcomes = {check.test: check.outcome for check in results.checks}
+        for check in earlier.checks:
+            if check.test not in outcomes:
+                problems.append(f"{check.test} was run for the baseline and not now")
+            elif _rank(outcomes[check.test], OUTCOMES) > _rank(check.outcome, OUTCOMES):
+                problems.append(f"{check.test} was {check.outcome} and is {outcomes[check.test]}")
+    problems += [
+        f"{d.variant} has worse {d.figure} than the baseline: {d.now}, before {d.before}"
+        for d in deviations
+        if d.is_worse
+    ]
+    return BaselineRecord(
+        str(baseline.file),
+        earlier.environment.get("started", "unknown"),
+        baseline.tolerance_mm,
+        tuple(deviations),
+        tuple(f"baseline: {problem}" for problem in problems),
+    )
+
+
+def _incomparable(results: Results, earlier: Results) -> Iterator[str]:
+    if not earlier.finished or not earlier.variants:
+        yield "it is of a run that did not finish"
+    pairs = {
+        "subject": (results.subject, earlier.subject),
+        "protocol": (results.protocol, earlier.protocol),
+        "boxes": (results.bbox, earlier.bbox),
+        "flip test": (results.flip, earlier.flip),
+        "precision": (results.precision, earlier.precision),
+        "data digest": (results.dataset.digest[:16], earlier.dataset.digest[:16]),
+    }
+    for what, (now, before) in pairs.items():
+        if now != before:
+            yield f"{what} is {now}, in the baseline {before}: the two cannot be compared"
+
+
+def _deviations(
+    name: str, before: VariantResult, now: VariantResult, tolerance_mm: float
+) -> Iterator[Deviation]:
+    counts = {
+        "parameters": (before.parameters, now.parameters),
+        "state dict": (before.state_elements, now.state_elements),
+        "GMACs": (before.gmacs, now.gmacs),
+    }
+    for figure, (old, new) in counts.items():
+        yield Deviation(name, figure, old, new, new - old, "not more", new > old)
+    moved_mm = now.error_mm - before.error_mm
+    yield Deviation(
+        name, "error (mm)", before.error_mm, now.error_mm, moved_mm,
+        f"within {tolerance_mm:g} mm", not abs(moved_mm) <= tolerance_mm,
+    )  # fmt: skip
+    fell = _rank(now.verdict, VERDICTS) > _rank(before.verdict, VERDICTS)
+    yield Deviation(name, "verdict", before.verdict, now.verdict, None, "not worse", fell)
+
+
+def _rank(word: str, order: tuple[str, ...]) -> int:
+    return order.index(word) if word in order else len(order)

@@ -1,0 +1,85 @@
+"""The samples that a person should look at: the best, the median and the worst of a variant."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Literal
+
+import numpy as np
+
+from convnextpose_check.evaluation.metrics import compared_poses_mm
+from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.human36m.crops import Crop, read_crop
+from convnextpose_check.human36m.geometry import (
+    Array,
+    camera_to_image,
+    cells_to_crop,
+    image_to_crop,
+)
+from convnextpose_check.human36m.samples import Dataset, Sample
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS
+from convnextpose_check.results.schema import Example
+from convnextpose_check.variants import INPUT_SIDE_PX
+
+JPEG_QUALITY = 80
+DECIMALS = 2
+"""A drawing needs no more than hundredths of a millimetre and of a pixel."""
+
+
+def find_examples(
+    evaluation: Evaluation,
+    dataset: Dataset,
+    grid_whd: tuple[int, int, int],
+    *,
+    with_crops: bool,
+) -> tuple[Example, ...]:
+    """Best, median and worst sample by mean error; ``with_crops`` keeps their pictures too."""
+    samples = {sample.path.name: sample for sample in dataset.samples}
+    order = np.argsort(evaluation.errors_mm.mean(axis=1), kind="stable")
+    ranks: tuple[tuple[Literal["best", "median", "worst"], int], ...] = (
+        ("best", order[0]),
+        ("median", order[(len(order) - 1) // 2]),
+        ("worst", order[-1]),
+    )
+    examples = []
+    for rank, index in ranks:
+        sample = samples[evaluation.file_names[index]]
+        cells_xyz = evaluation.cells_xyz[index]
+        predicted_mm, truth_mm = compared_poses_mm(cells_xyz, sample, grid_whd, evaluation.protocol)
+        examples.append(
+            Example(
+                rank=rank,
+                image_id=sample.image_id,
+                file_name=sample.path.name,
+                action=sample.action,
+                error_mm=float(evaluation.errors_mm[index].mean()),
+                predicted_mm=_rounded(predicted_mm),
+                truth_mm=_rounded(truth_mm),
+                predicted_px=_rounded(cells_to_crop(cells_xyz, grid_whd)[:ANNOTATED_JOINTS]),
+                truth_px=_rounded(_truth_px(sample)),
+                crop_jpeg=_jpeg(read_crop(sample)) if with_crops else None,
+            )
+        )
+    return tuple(examples)
+
+
+def _truth_px(sample: Sample) -> Array:
+    image_px = camera_to_image(sample.joints_cam_mm[:ANNOTATED_JOINTS], sample.camera)
+    return image_to_crop(image_px, sample.box_xywh_px)
+
+
+def _rounded(points: Array) -> Any:
+    """Points (J, 2) or (J, 3) as a tuple of pairs or triples."""
+    return tuple(tuple(round(float(value), DECIMALS) for value in point) for point in points)
+
+
+def _jpeg(crop: Crop) -> str | None:
+    """The crop as a JPEG in base64, None if its image has gone since it was evaluated."""
+    import cv2
+
+    if crop.pixels_rgb is None:
+        return None
+    image_bgr = np.ascontiguousarray(crop.pixels_rgb.transpose(1, 2, 0)[:, :, ::-1])
+    assert image_bgr.shape[:2] == (INPUT_SIDE_PX, INPUT_SIDE_PX)
+    written, content = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return base64.b64encode(content.tobytes()).decode("ascii") if written else None

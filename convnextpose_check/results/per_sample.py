@@ -1,0 +1,58 @@
+"""The per-sample file: the error of every joint of every sample of every variant."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.files.whole import written_whole
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS
+
+ABOUT = ("variant", "image_id", "file_name", "subject", "action", "camera")
+MEAN = "mean_mm"
+JOINT_COLUMNS = tuple(f"{joint}_mm" for joint in JOINTS[:ANNOTATED_JOINTS])
+
+
+def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, path: Path) -> None:
+    """Write a line for each sample of each variant, millimetres to the tenth of a micrometre."""
+    samples = {sample.path.name: sample for sample in dataset.samples}
+    with (
+        written_whole(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow([*ABOUT, MEAN, *JOINT_COLUMNS])
+        for variant, evaluation in evaluations.items():
+            rows = zip(evaluation.file_names, evaluation.errors_mm, strict=True)
+            for file_name, errors_mm in rows:
+                sample = samples[file_name]
+                camera = sample.sequence.rsplit("_", 1)[1]
+                about = (variant, sample.image_id, file_name, sample.subject, sample.action, camera)
+                numbers = (f"{error_mm:.4f}" for error_mm in (errors_mm.mean(), *errors_mm))
+                writer.writerow([*about, *numbers])
+
+
+def read_errors_mm(path: Path) -> dict[str, Array]:
+    """The mean error (N,) of each sample in millimetres, by variant.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for a file of another form.
+    """
+    errors_mm: dict[str, list[float]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file, strict=True):
+                errors_mm.setdefault(row["variant"], []).append(float(row[MEAN]))
+    except OSError as error:
+        problem = f"cannot read {path}: {error.strerror}"
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        problem = f"{path} is no per-sample file: {error}"
+    else:
+        return {variant: np.array(values) for variant, values in errors_mm.items()}
+    raise ConvNeXtPoseCheckError("bad-results", problem, "Name a folder that a run has written")

@@ -1,0 +1,295 @@
+"""The results of a run: the one form from which every page, comparison and gate is made.
+
+They are written to ``<results-dir>/result/benchmark_results.json``, whole after every variant. The
+form is published as a JSON Schema beside this module.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.whole import written_whole
+from convnextpose_check.variants import Count, Name, Protocol
+
+SCHEMA_VERSION = 2
+SCHEMA_FILE = Path(__file__).with_name("benchmark_results.schema.json")
+
+METRIC_TITLES: dict[Protocol, str] = {1: "PA-MPJPE", 2: "MPJPE"}
+
+Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+Number = int | Finite
+"""A whole number stays one: it is shown without decimals."""
+
+Pair = tuple[Finite, Finite]
+Triple = tuple[Finite, Finite, Finite]
+
+
+class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every field is written, and none that is not known is read."""
+
+
+class CheckRecord(_Record, frozen=True):
+    """What became of one validation test.
+
+    ``obtained`` and ``expected`` are what the test recorded, ``difference`` is the one minus the
+    other where both are numbers, ``message`` is why it did not pass.
+    """
+
+    test: str
+    outcome: Literal["passed", "failed", "expected failure", "skipped"]
+    obtained: str | Number | None = None
+    expected: str | Number | None = None
+    difference: Number | None = None
+    unit: str = ""
+    message: str = ""
+
+
+class Example(_Record, frozen=True):
+    """One sample to look at, its poses in the order of Human3.6M's 17 joints.
+
+    ``predicted_mm`` and ``truth_mm`` are as compared, roots at the origin, in the camera's axes;
+    ``predicted_px`` and ``truth_px`` are pixels of the 256x256 crop. ``crop_jpeg`` is the crop in
+    base64, None where the licence forbids passing it on.
+    """
+
+    rank: Literal["best", "median", "worst"]
+    image_id: int
+    file_name: str
+    action: str
+    error_mm: Finite
+    predicted_mm: tuple[Triple, ...]
+    truth_mm: tuple[Triple, ...]
+    predicted_px: tuple[Pair, ...]
+    truth_px: tuple[Pair, ...]
+    crop_jpeg: str | None
+
+
+class ProvenanceRecord(_Record, frozen=True):
+    """What a checkpoint tells of its origin.
+
+    ``epoch`` and ``story`` are sentences, ``iterations`` those of one epoch, None where the
+    counters contradict each other. ``tensors`` and ``copy`` hold the file against the published
+    bits, empty where none are known.
+    """
+
+    epoch: str
+    story: str
+    iterations: Count | None
+    tensors: str
+    copy: str
+
+    @property
+    def told(self) -> str:
+        """All of it in a line."""
+        return "; ".join(filter(None, (self.epoch, self.story, self.tensors, self.copy)))
+
+
+class VariantResult(_Record, frozen=True, kw_only=True):
+    """One variant, judged.
+
+    One of ``mpjpe_mm`` (protocol 2) and ``pa_mpjpe_mm`` (protocol 1) is present. ``interval_mm`` is
+    the 95 % bootstrap interval of that error over ``sequences`` sequences, None for fewer than two.
+    ``unreadable`` counts the images that could not be used, by reason. ``seconds`` the network
+    itself took; ``reading_seconds`` went by waiting for images, for all variants that were shown
+    them together. Another precision than fp32 gave an error larger by ``moved_mm`` over
+    ``compared_samples``. ``without_displaced_mm`` is the error without the samples that the data
+    set's ``displaced`` counts. ``repeated_images`` are files that equal an earlier one of the same
+    take and camera, each with that one.
+    """
+
+    file: str
+    form: str
+    epoch: Count
+    sha256: str
+    head_keys: Literal["modern", "legacy"]
+    parameters: Count
+    state_elements: Count
+    gmacs: Finite
+    paper_parameters_millions: Finite | None
+    paper_gmacs: Finite | None
+    mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
+    pa_mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
+    interval_mm: Pair | None
+    sequences: Count
+    reference_mm: Finite | None
+    reference_source: str | None
+    difference_mm: Finite | None
+    verdict: str
+    per_action_mm: dict[str, Finite]
+    per_joint_mm: dict[str, Finite]
+    samples: Count
+    complete: bool
+    unreadable: dict[str, Count]
+    images_sha256: str
+    seconds: Finite
+    reading_seconds: Finite = 0.0
+    images_per_second: Finite
+    moved_mm: Finite | None = None
+    compared_samples: Count = 0
+    without_displaced_mm: Finite | None = None
+    repeated_images: tuple[tuple[str, str], ...] = ()
+    batch_size: Count
+    provenance: ProvenanceRecord | None = None
+    examples: tuple[Example, ...]
+
+    @property
+    def error_mm(self) -> float:
+        """MPJPE or PA-MPJPE, whichever was measured."""
+        error_mm = self.mpjpe_mm if self.mpjpe_mm is not msgspec.UNSET else self.pa_mpjpe_mm
+        assert not isinstance(error_mm, msgspec.UnsetType)  # __post_init__ saw to it
+        return error_mm
+
+    def __post_init__(self) -> None:
+        """Hold the form to having one error; the decoder turns the error into one of its own."""
+        if (self.mpjpe_mm is msgspec.UNSET) == (self.pa_mpjpe_mm is msgspec.UNSET):
+            raise ValueError("expected one of `mpjpe_mm` and `pa_mpjpe_mm`")
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the verdict rests on the difference."""
+        return not self.verdict.startswith("not judged")
+
+
+class DisplacedRecord(_Record, frozen=True):
+    """Samples known to be annotated beside their pictures, counted by take, and who says so."""
+
+    takes: dict[str, Count]
+    source: str
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return sum(self.takes.values())
+
+
+class DatasetRecord(_Record, frozen=True):
+    """The data a run read; ``excluded`` counts the test images it could not use, by reason.
+
+    ``boxes`` says where boxes and root depths are from, file and all. ``displaced`` is None where
+    no sample is known to be.
+    """
+
+    root: str
+    digest: str
+    excluded: dict[str, Count]
+    limited: bool
+    boxes: str = ""
+    displaced: DisplacedRecord | None = None
+
+
+class Deviation(_Record, frozen=True):
+    """One figure of a variant beside that of an earlier run."""
+
+    variant: str
+    figure: str
+    before: str | Number | None
+    now: str | Number | None
+    difference: Number | None
+    allowed: str
+    is_worse: bool
+
+
+class BaselineRecord(_Record, frozen=True):
+    """A run held against an earlier one."""
+
+    file: str
+    started: str
+    tolerance_mm: Finite
+    deviations: tuple[Deviation, ...]
+    problems: tuple[str, ...]
+
+
+class Results(_Record, frozen=True, kw_only=True):
+    """A run's results about one subject.
+
+    ``finished`` is false in what is written while the run goes on; ``left_out`` says why a run in
+    which nothing failed did not pass all the same. ``gate_mm`` is None for ``--gate none``.
+    """
+
+    schema_version: Literal[2] = 2
+    subject: Literal["published", "miniature"]
+    finished: bool
+    verdict: str
+    protocol: Protocol
+    bbox: Literal["gt", "rootnet"]
+    flip: bool
+    device: str
+    precision: str
+    samples: Count
+    expected_samples: Count
+    expected_variants: tuple[Name, ...]
+    complete: bool
+    gate_mm: Count | None
+    environment: dict[str, str]
+    settings: tuple[str, ...]
+    dataset: DatasetRecord
+    variants: dict[Name, VariantResult]
+    checks: tuple[CheckRecord, ...]
+    left_out: tuple[str, ...]
+    baseline: BaselineRecord | None
+
+    @property
+    def metric(self) -> str:
+        """What the error is called."""
+        return METRIC_TITLES[self.protocol]
+
+    @property
+    def gate(self) -> str:
+        """The tolerance that fails the run, as it is spoken of."""
+        return "none was asked for" if self.gate_mm is None else f"{self.gate_mm} mm"
+
+    @property
+    def failed(self) -> tuple[CheckRecord, ...]:
+        """The checks that did not pass."""
+        return tuple(check for check in self.checks if check.outcome in ("failed", "skipped"))
+
+
+def write_results(results: Results, path: Path) -> None:
+    """Write the results as JSON, whole or not at all; a NaN is refused."""
+    content = msgspec.json.encode(results)
+    read_back = msgspec.json.decode(content, type=Results)  # encode() writes NaN as null
+    with written_whole(path) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(read_back), indent=2) + b"\n")
+
+
+def read_results(path: Path) -> Results:
+    """Read a results file.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for one that is missing or of another form.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Results)
+    except OSError as error:
+        problem = f"cannot read the results {path}: {error.strerror}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = f"{path} is no results file of this version: {error}"
+    raise ConvNeXtPoseCheckError(
+        "bad-results", problem, "Name a benchmark_results.json that this version wrote"
+    )
+
+
+def json_schema() -> bytes:
+    """The JSON Schema of the results, as it is published beside this module."""
+    schema = _in_order(msgspec.json.schema(Results))
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2) + b"\n"
+
+
+def _in_order(schema: Any) -> Any:
+    """The schema with its alternatives in one order, which versions of msgspec choose freely."""
+    if isinstance(schema, list):
+        return [_in_order(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    ordered = {key: _in_order(part) for key, part in schema.items()}
+    if "anyOf" in ordered:
+        ordered["anyOf"].sort(key=msgspec.json.encode)
+    return ordered
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_bytes(json_schema())

@@ -1,0 +1,142 @@
+"""What a person reads first: the verdict in a sentence, and the terminal's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from convnextpose_check.results.schema import Results, VariantResult
+
+NOTHING_EVALUATED = "Nothing was evaluated, so there is no verdict."
+
+
+def verdict_sentence(results: Results) -> str:
+    """The run's verdict. A sentence about the miniature never speaks of the published models."""
+    sentence = _finding(results)
+    if results.variants and (problems := len(results.failed) + len(results.left_out)):
+        sentence += f" But the run did not pass: {problems} checks failed or were left out."
+    return sentence
+
+
+def is_reproduced(results: Results) -> bool:
+    """Whether every variant asked for was measured whole and is within the gate."""
+    gate_mm, variants = results.gate_mm, results.variants
+    return (
+        gate_mm is not None
+        and results.complete
+        and len(variants) > 0
+        and set(results.expected_variants) <= variants.keys()
+        and all(
+            record.is_judged
+            and record.difference_mm is not None
+            and abs(record.difference_mm) < gate_mm
+            for record in variants.values()
+        )
+    )
+
+
+def verdict_class(results: Results) -> Literal["good", "bad", "none"]:
+    """How the verdict is coloured: ``none`` where the run was asked for none."""
+    if results.failed or results.left_out:
+        return "bad"
+    if results.gate_mm is None:
+        return "none"
+    return "good" if is_reproduced(results) else "bad"
+
+
+def _finding(results: Results) -> str:
+    variants = results.variants
+    if not variants:
+        return NOTHING_EVALUATED
+    if missing := [name for name in results.expected_variants if name not in variants]:
+        return f"Not judged: {', '.join(missing)} could not be evaluated."
+    if not results.complete:
+        return (
+            f"Not judged: subset, {results.samples:,} of {results.expected_samples:,} samples are"
+            " no reproduction."
+        )
+    if results.gate_mm is None:
+        return f"No verdict on {', '.join(variants)}: none was asked for (--gate none)."
+    if is_reproduced(results):
+        if results.subject == "miniature":
+            return (
+                f"The suite works here: {', '.join(variants)} of the miniature have their recorded"
+                " errors. No published model was judged."
+            )
+        figures = "the paper" if are_the_papers(variants.values()) else "their figures"
+        return f"Reproduced: {', '.join(variants)} are within {results.gate_mm} mm of {figures}."
+    unjudged = [name for name, record in variants.items() if not record.is_judged]
+    beyond = [
+        name
+        for name, record in variants.items()
+        if record.is_judged and not abs(record.difference_mm or 0.0) < results.gate_mm
+    ]
+    if beyond:
+        return f"Not reproduced: {', '.join(beyond)} differ by {results.gate_mm} mm or more."
+    reason = variants[unjudged[0]].verdict.removeprefix("not judged: ")
+    return f"No verdict on {', '.join(unjudged)}: {reason}."
+
+
+def are_the_papers(records: Iterable[VariantResult]) -> bool:
+    """Whether every figure that the variants are held against is the paper's."""
+    return all((record.reference_source or "").startswith("paper") for record in records)
+
+
+def uncertain(results: Results) -> list[str]:
+    """The judged variants whose bootstrap interval lies on both sides of the gate.
+
+    None of the miniature's: what was recorded of it holds for these very samples.
+    """
+    names: list[str] = []
+    if results.subject == "miniature" or results.gate_mm is None:
+        return names
+    for name, record in results.variants.items():
+        if record.is_judged and record.interval_mm and record.reference_mm is not None:
+            ends = [end - record.reference_mm for end in record.interval_mm]
+            inside = [abs(end) < results.gate_mm for end in ends]
+            crosses = not all(inside) and (any(inside) or ends[0] * ends[1] < 0)
+            if crosses:
+                names.append(name)
+    return names
+
+
+def terminal_lines(results: Results) -> list[str]:
+    """The table of the variants, at most 80 columns wide."""
+    width = max((len(name) for name in results.variants), default=0)
+    lines = [
+        f"{'':{width}} {'params':>9} {'GMACs':>5} {results.metric:>8} {'expected':>8}"
+        f" {'diff.':>8} {'95 % interval':>14}  verdict"
+    ]
+    for name, record in results.variants.items():
+        lines.append(
+            f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f} {record.error_mm:>8.3f}"
+            f" {number(record.reference_mm, '8.3f')} {number(record.difference_mm, '+8.3f')}"
+            f" {interval(record):>14}  {record.verdict}"
+        )
+    return lines
+
+
+def interval(record: VariantResult, decimals: int = 1) -> str:
+    """The bootstrap interval as it is shown beside the difference: relative to the reference."""
+    if record.interval_mm is None:
+        return "-"
+    shift_mm = record.reference_mm or 0.0
+    signed = "+" if record.reference_mm is not None else ""
+    low, high = (f"{end - shift_mm:{signed}.{decimals}f}" for end in record.interval_mm)
+    return f"{low} to {high}"
+
+
+def number(value: float | None, form: str) -> str:
+    """A number, or a dash of the same width; ``form`` is such as ``+8.3f``."""
+    width, decimals = form.lstrip("+").rstrip("f").split(".")
+    # Adding zero turns a rounded negative zero into a plain one.
+    return f"{'-':>{width}}" if value is None else f"{round(value, int(decimals)) + 0.0:{form}}"
+
+
+def shown(value: str | float | None) -> str:
+    """A recorded value as a person reads it."""
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value if isinstance(value, str) else number(value, ".3f")

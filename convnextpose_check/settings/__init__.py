@@ -1,0 +1,1 @@
+"""What a user has set: each option declared once."""

@@ -1,0 +1,1 @@
+"""One subject of a run: its files, networks, evaluation and verdicts."""

@@ -1,0 +1,286 @@
+"""Evaluate a subject's variants and keep what comes out: results, logs and snapshots."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import msgspec
+
+from convnextpose_check.checkpoints.fingerprints import file_told
+from convnextpose_check.checkpoints.provenance import epoch_told, provenance
+from convnextpose_check.checks.archives import tensors_told
+from convnextpose_check.environment import environment
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.devices import device_title
+from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.verdict import Judgement
+from convnextpose_check.files.whole import cannot_write
+from convnextpose_check.human36m.displaced import Displaced
+from convnextpose_check.human36m.samples import Dataset, Exclusion
+from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
+from convnextpose_check.network.keymap import key_style
+from convnextpose_check.paths import Outputs
+from convnextpose_check.results.baseline import Baseline, compare
+from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
+from convnextpose_check.results.examples import find_examples
+from convnextpose_check.results.per_sample import write_per_sample
+from convnextpose_check.results.schema import (
+    METRIC_TITLES,
+    CheckRecord,
+    DatasetRecord,
+    DisplacedRecord,
+    ProvenanceRecord,
+    Results,
+    VariantResult,
+    write_results,
+)
+from convnextpose_check.results.words import verdict_sentence
+from convnextpose_check.trial.subjects import Subject
+from convnextpose_check.variants import Figure
+from convnextpose_check.wording import printable
+
+
+class Benchmark:
+    """The evaluations of one subject; after each variant the results file is written whole."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.outputs = Outputs(subject.settings.results_dir)
+        self.results: Results | None = None
+        self._evaluations: dict[str, Evaluation] = {}
+
+    def judgement(self, variant: str) -> Judgement:
+        """Evaluate the variant, or recall its evaluation, and hold it against its reference."""
+        if variant not in self._evaluations:
+            with self._log(variant) as log:
+                self._evaluate(variant, log)
+        return self.subject.judgement(variant)
+
+    def finish(
+        self,
+        checks: Collection[CheckRecord],
+        left_out: Collection[str],
+        baseline: Baseline | None,
+    ) -> Collection[str]:
+        """Write the results with what became of every check.
+
+        Returns what was left out, with what the baseline forbids. Call it when something was
+        evaluated.
+        """
+        assert self.results is not None
+        results = msgspec.structs.replace(self.results, finished=True, checks=tuple(checks))
+        if baseline is not None:
+            record = compare(results, baseline)
+            results = msgspec.structs.replace(results, baseline=record)
+            left_out = [*left_out, *record.problems]
+        results = msgspec.structs.replace(results, left_out=tuple(left_out))
+        self._write(msgspec.structs.replace(results, verdict=verdict_sentence(results)))
+        return left_out
+
+    def _evaluate(self, variant: str, log: logging.Logger) -> None:
+        subject = self.subject
+        try:
+            checkpoint = subject.checkpoint(variant)
+            log.info("checkpoint %s (%s)", checkpoint.path, checkpoint.form)
+            origin = provenance_record(subject, variant)
+            log.info("sha256 %s, %s", checkpoint.sha256, origin.told)
+            dataset = subject.dataset()
+            log.info("%d samples below %s", len(dataset.samples), dataset.layout.root)
+            for exclusion in dataset.excluded:
+                log.warning("excluded %s: %s", exclusion.file_name, exclusion.reason)
+            evaluation = subject.evaluation(variant)
+        except ConvNeXtPoseCheckError as error:
+            for line in (str(error), *getattr(error, "trace", "").splitlines()):
+                log.error("%s", line)
+            raise
+        for exclusion in evaluation.unreadable:
+            log.warning("left out %s: %s", exclusion.file_name, exclusion.reason)
+        title = METRIC_TITLES[evaluation.protocol]
+        log.info(
+            "protocol %d, %s %.4f mm over %d samples in %.1f s: %s",
+            evaluation.protocol, title, evaluation.error_mm, len(evaluation.image_ids),
+            evaluation.seconds, subject.judgement(variant).verdict,
+        )  # fmt: skip
+        log.info("reading images took %.1f s more, once for all", evaluation.reading_seconds)
+        if evaluation.moved_mm is not None:
+            log.info(
+                "%s gives %+.4f mm more than fp32 over %d samples spread evenly",
+                evaluation.precision, evaluation.moved_mm, evaluation.compared,
+            )  # fmt: skip
+        for action, error_mm in evaluation.per_action_mm().items():
+            log.info("%-13s %8.2f mm", action, error_mm)
+        self._evaluations[variant] = evaluation
+        self._write(self._with(variant, evaluation, origin))
+        write_per_sample(self._evaluations, dataset, self.outputs.per_sample)
+
+    def _write(self, results: Results) -> None:
+        write_results(results, self.outputs.results)
+        self.results = results
+
+    def _with(self, variant: str, evaluation: Evaluation, origin: ProvenanceRecord) -> Results:
+        """The results so far and those of one more variant."""
+        results = self.results or self._empty()
+        result = self._variant_result(variant, evaluation, origin)
+        variants = {**results.variants, variant: result}
+        everything = variants.keys() >= set(results.expected_variants)
+        return msgspec.structs.replace(
+            results,
+            variants=variants,
+            samples=min(record.samples for record in variants.values()),
+            complete=everything and all(record.complete for record in variants.values()),
+        )
+
+    def _empty(self) -> Results:
+        settings, dataset = self.subject.settings, self.subject.dataset()
+        return Results(
+            subject=self.subject.name,
+            finished=False,
+            verdict="Not judged: the run has not finished.",
+            protocol=dataset.protocol,
+            bbox=dataset.boxes,
+            flip=settings.flip,
+            device=device_title(self.subject.device()),
+            precision=settings.precision,
+            samples=0,
+            expected_samples=dataset.facts.samples,
+            expected_variants=self.subject.chosen,
+            complete=False,
+            gate_mm=settings.gate,
+            environment=environment(),
+            settings=tuple(settings.lines()),
+            dataset=DatasetRecord(
+                root=str(dataset.layout.root),
+                digest=dataset.digest,
+                excluded=_by_reason(dataset.excluded),
+                limited=dataset.limited,
+                boxes=str(dataset.rootnet or "the ground truth's boxes"),
+                displaced=_displaced(self.subject.facts.displaced, dataset),
+            ),
+            variants={},
+            checks=(),
+            left_out=(),
+            baseline=None,
+        )
+
+    def _variant_result(
+        self, variant: str, evaluation: Evaluation, origin: ProvenanceRecord
+    ) -> VariantResult:
+        subject = self.subject
+        checkpoint, module = subject.checkpoint(variant), subject.module(variant)
+        dataset, judgement = subject.dataset(), subject.judgement(variant)
+        paper = subject.catalogue[variant].paper
+        reference, displaced = judgement.reference, subject.facts.displaced
+        sequences = [performance(name) for name in evaluation.file_names]
+        errors_mm = evaluation.errors_mm.mean(axis=1)
+        interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
+        error: dict[str, Any] = {
+            "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
+        }
+        return VariantResult(
+            file=printable(checkpoint.path.name),
+            form=checkpoint.form,
+            epoch=checkpoint.epoch,
+            sha256=checkpoint.sha256,
+            head_keys=key_style(checkpoint.network),
+            parameters=parameter_count(module),
+            state_elements=state_element_count(module.state_dict()),
+            gmacs=multiply_add_count(module) / 1e9,
+            paper_parameters_millions=_value(paper.parameters_millions),
+            paper_gmacs=_value(paper.gmacs),
+            interval_mm=interval_mm,
+            sequences=sequence_count,
+            reference_mm=_value(reference),
+            reference_source=reference.source if reference else None,
+            difference_mm=judgement.difference_mm,
+            verdict=judgement.verdict,
+            per_action_mm=evaluation.per_action_mm(),
+            per_joint_mm=evaluation.per_joint_mm(),
+            samples=len(evaluation.image_ids),
+            complete=evaluation.complete,
+            unreadable=_by_reason(evaluation.unreadable),
+            images_sha256=evaluation.images_sha256,
+            seconds=evaluation.seconds,
+            reading_seconds=evaluation.reading_seconds,
+            moved_mm=evaluation.moved_mm,
+            compared_samples=evaluation.compared,
+            images_per_second=len(evaluation.image_ids) / evaluation.seconds,
+            batch_size=evaluation.batch_size,
+            provenance=origin,
+            without_displaced_mm=(
+                displaced.error_without_mm(evaluation.errors_mm, evaluation.file_names)
+                if displaced
+                else None
+            ),
+            repeated_images=evaluation.repeated,
+            examples=find_examples(
+                evaluation,
+                dataset,
+                subject.catalogue[variant].architecture.grid_whd,
+                with_crops=subject.name == "miniature" or subject.settings.embed_images,
+            ),
+            **error,
+        )
+
+    @contextmanager
+    def _log(self, variant: str) -> Iterator[logging.Logger]:
+        """The variant's log file, ``<results-dir>/log/test_<V>.log``, begun afresh."""
+        path = self.outputs.log(variant)
+        log = logging.getLogger(f"convnextpose_check.{variant}")
+        log.setLevel(logging.INFO)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(_LogFile(path, mode="w", encoding="utf-8")) as handler:
+                handler.setFormatter(_LogLine("%(asctime)s %(levelname)s %(message)s"))
+                log.addHandler(handler)
+                try:
+                    yield log
+                finally:
+                    log.removeHandler(handler)
+        except OSError as error:
+            raise cannot_write(path, error) from None
+
+
+def provenance_record(subject: Subject, variant: str) -> ProvenanceRecord:
+    """What the variant's checkpoint tells of its origin."""
+    checkpoint, known = subject.checkpoint(variant), subject.fingerprints.get(variant)
+    told = provenance(checkpoint)
+    return ProvenanceRecord(
+        epoch=epoch_told(subject.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
+        story=told.story,
+        iterations=told.iterations,
+        tensors=tensors_told(known, checkpoint),
+        copy=file_told(known, checkpoint),
+    )
+
+
+def _value(figure: Figure | None) -> float | None:
+    return figure.value if figure else None
+
+
+def _displaced(known: Displaced | None, dataset: Dataset) -> DisplacedRecord | None:
+    if known is None:
+        return None
+    takes = known.found([sample.path.name for sample in dataset.samples])
+    return DisplacedRecord(takes, known.source) if takes else None
+
+
+def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:
+    return dict(Counter(exclusion.reason for exclusion in exclusions).most_common())
+
+
+class _LogLine(logging.Formatter):
+    """One line for each record, whatever the names in it hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+class _LogFile(logging.FileHandler):
+    """A log that does not hide that it cannot be written."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - logging's name
+        raise
