@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.results.faults import FaultRecord
 from tests.faults.asking import ask, failed_check
@@ -60,6 +60,20 @@ def measured(fault: Fault, fixtures: Path, miniature: Miniature) -> FaultRecord 
                 unit=UNITS.get(fault.check, ""),
             )
     return None
+
+
+def moved_mm(fault: Fault, fixtures: Path, miniature: Miniature) -> float | None:
+    """By how much the fault moves its model's error; None where none can be measured with it."""
+    with scene_of(fault, fixtures, miniature) as scene:
+        fault.put_in(scene)
+        name, subject = scene.variant.name, scene.subject()
+        try:
+            error_mm = subject.evaluation(name).error_mm
+        except ConvNeXtPoseCheckError:
+            return None
+        reference = subject.reference(name)
+        assert reference is not None
+        return round(error_mm - reference.value, 6)
 
 
 def _written(value: Any) -> str | int | float:

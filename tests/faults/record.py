@@ -1,6 +1,6 @@
 """Record what the checks say of the faults: ``python -m tests.faults.record``.
 
-Writes the package's ``faults.json`` and the README's table, for a person to review.
+Writes the package's ``faults.json`` and the table in this folder's README, for a person to review.
 """
 
 from __future__ import annotations
@@ -13,14 +13,10 @@ import msgspec
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.progress import progress_bar
-from convnextpose_check.results.faults import (
-    FAULTS_FILE,
-    FaultTable,
-    faults_markdown,
-    readme_with_faults,
-)
+from convnextpose_check.results.faults import FAULTS_FILE, FaultTable
 from tests.faults.fault import every_fault
-from tests.faults.measuring import measured
+from tests.faults.measuring import measured, moved_mm
+from tests.faults.table import faults_markdown, with_table
 
 ROOT = Path(__file__).parents[2]
 ABOUT = (
@@ -39,16 +35,15 @@ def main() -> None:
             record = measured(fault, fixtures, miniature)
             if record is None:
                 raise SystemExit(f"{fault.check} misses: {fault.link}, {fault.title}")
-            records.append(record)
+            moved = moved_mm(fault, fixtures, miniature)
+            records.append(msgspec.structs.replace(record, moved_mm=moved))
             advance(1)
     table = FaultTable(ABOUT, tuple(records))
     write_text(
         FAULTS_FILE, msgspec.json.format(msgspec.json.encode(table), indent=2).decode() + "\n"
     )
-    readme = ROOT / "README.md"
-    write_text(
-        readme, readme_with_faults(readme.read_text(encoding="utf-8"), faults_markdown(table))
-    )
+    readme = Path(__file__).with_name("README.md")
+    write_text(readme, with_table(readme.read_text(encoding="utf-8"), faults_markdown(table)))
 
 
 if __name__ == "__main__":

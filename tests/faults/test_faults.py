@@ -9,10 +9,11 @@ import pytest
 
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.results.faults import faults_markdown, read_faults, readme_with_faults
+from convnextpose_check.results.faults import read_faults
 from tests.faults.asking import CHECK_MODULES, TESTS, ask, failed_check
 from tests.faults.fault import CHAIN, Fault, every_fault
-from tests.faults.measuring import measured, scene_of
+from tests.faults.measuring import measured, moved_mm, scene_of
+from tests.faults.table import faults_markdown, with_table
 
 FAULTS = every_fault()
 TOLERANCES = {"mm": 0.05, "GMACs": 1e-6, "M": 1e-6}
@@ -81,10 +82,38 @@ def test_every_link_of_the_chain_has_a_fault() -> None:
     assert set(CHAIN) == {fault.link for fault in FAULTS}
 
 
-def test_readme_has_the_table(pytestconfig: pytest.Config) -> None:
+def test_readme_has_the_table() -> None:
     """When it changes, run: python -m tests.faults.record."""
-    readme = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
-    assert readme == readme_with_faults(readme, faults_markdown(read_faults()))
+    readme = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    assert readme == with_table(readme, faults_markdown(read_faults()))
+
+
+def test_what_the_error_obtains_is_what_it_is_moved_by() -> None:
+    for record in read_faults().faults:
+        if record.check == "check_error_is_within":
+            assert record.moved_mm is not None
+            assert record.moved_mm == pytest.approx(
+                float(record.obtained) - float(record.expected), abs=2e-6
+            )
+            assert record.seen_at != "any"
+        else:
+            assert record.seen_at == "any"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fault",
+    [f for f in FAULTS if f.check != "check_error_is_within"],
+    ids=lambda f: f"{f.check}-{f.put_in.__name__}",
+)
+def test_error_is_moved_as_recorded(fixtures: Path, miniature: Miniature, fault: Fault) -> None:
+    """Also by what another check than the error's sees."""
+    recorded = {(r.link, r.fault, r.check): r for r in read_faults().faults}
+
+    obtained = moved_mm(fault, fixtures, miniature)
+
+    expected = recorded[fault.link, fault.title, fault.check].moved_mm
+    assert obtained == (expected if expected is None else pytest.approx(expected, abs=0.05))
 
 
 def test_the_check_that_failed_is_told_from_the_one_that_was_asked(
