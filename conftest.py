@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 import pytest
 
@@ -19,6 +19,7 @@ from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.pages.html import STYLE_SHEET, judged_subject
 from convnextpose_check.paths import REPORT_FILE, Outputs, hold_folder, set_aside_earlier
 from convnextpose_check.plugin.check_record import check_record, complete_properties, subject_of
+from convnextpose_check.plugin.command_line import add_options
 from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.settings.options import OPTIONS
@@ -36,13 +37,7 @@ VALIDATION = (ROOT / "tests" / "validation").resolve()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("ConvNeXtPose", "What is judged, and how")
-    for option in OPTIONS:
-        action: dict[str, Any] = {"action": "append", "metavar": option.metavar}
-        if option.is_flag:
-            action = {"action": "append_const", "const": "1"}
-        text = option.full_help.replace("%", "%%")
-        group.addoption(option.flag, dest=option.field, default=None, help=text, **action)
+    add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)

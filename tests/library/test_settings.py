@@ -90,6 +90,11 @@ def test_several_checkpoints_are_kept_in_order() -> None:
         ("variants", ",", "names of variants"),
         ("no_flip", "perhaps", "1 or 0"),
         ("h36m_root", "", "a path"),
+        ("h36m_root", "~nobody-here/data", "a path"),
+        ("baseline_tolerance", "-1", "millimetres from 0"),
+        ("baseline_tolerance", "nan", "millimetres from 0"),
+        ("baseline_tolerance", "inf", "millimetres from 0"),
+        ("precision", "bf16", "one of fp32, tf32, fp16"),
         ("device", " ", "a name"),
     ],
 )
