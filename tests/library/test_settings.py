@@ -10,6 +10,7 @@ import pytest
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.settings.options import OPTIONS
 from convnextpose_check.settings.read import read_settings
+from tests.support.options_table import BEGIN, END, options_table
 
 
 def test_defaults_are_those_of_the_authors_evaluation() -> None:
@@ -61,6 +62,30 @@ def test_each_setting_is_read_from_option_and_environment(
 def test_every_option_is_covered_above() -> None:
     marks = test_each_setting_is_read_from_option_and_environment.pytestmark  # type: ignore[attr-defined]  # set by the decorator
     assert {case[0] for case in marks[0].args[1]} == {option.field for option in OPTIONS}
+
+
+PAGES = ("README.md", "convnextpose_check/settings/README.md")
+
+
+def test_readers_table_is_the_declarations(pytestconfig: pytest.Config) -> None:
+    """When an option changes, put the expected table between the marks, in whichever page."""
+    pages = [path for name in PAGES if (path := pytestconfig.rootpath / name).exists()]
+    texts = [text for path in pages if BEGIN in (text := path.read_text(encoding="utf-8"))]
+
+    assert len(texts) == 1
+    assert options_table() == texts[0].partition(f"{BEGIN}\n")[2].partition(END)[0]
+
+
+def test_readers_table_says_of_each_option_how_it_is_written_and_what_it_does() -> None:
+    rows = options_table().splitlines()[2:]
+
+    assert len(OPTIONS) == len(rows)
+    for option, row in zip(OPTIONS, rows, strict=True):
+        written, default, does = re.split(r" (?<!\\)\| ", row.strip("| "))
+        assert f"{option.flag} {option.kind.metavar}".strip() == written.strip("`").replace(
+            "\\", ""
+        )
+        assert (option.default, option.does) == (default.replace("`", ""), does.replace("`", ""))
 
 
 def test_option_wins_over_environment() -> None:
