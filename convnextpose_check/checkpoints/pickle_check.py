@@ -13,7 +13,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NoReturn
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
 from convnextpose_check.checkpoints.members import (DOWNLOAD_AGAIN, shown)
 
 ORDERED_DICT = "collections OrderedDict"
@@ -70,7 +70,7 @@ class _Storage:
 class _UnusualError(Exception):
     """The pickle does what no checkpoint does; the code and what it is."""
 
-    def __init__(self, code: str, what: str) -> None:
+    def __init__(self, code: Code, what: str) -> None:
         super().__init__(what)
         self.code = code
 
