@@ -1,8 +1,9 @@
-"""A pytest plugin that lets ``--h36m-root /data`` work like ``--h36m-root=/data``.
+"""The options as pytest takes them: declared, and joined to their values where it would misread.
 
-Before pytest knows a suite's own options, it takes an existing path after a blank for a folder of
-tests, and looks for ``pytest.ini`` there instead of here. Nothing short of the command line itself
-can change that, so it is joined with ``=`` and run again.
+A plugin lets ``--h36m-root /data`` work like ``--h36m-root=/data``. Before pytest knows a suite's
+own options, it takes an existing path after a blank for a folder of tests, and looks for
+``pytest.ini`` there instead of here. Nothing short of the command line itself can change that, so
+it is joined with ``=`` and run again.
 """
 
 from __future__ import annotations
