@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """Print each row as soon as it is known."""
     from convnextpose_check.doctor.examinations import examinations
     from convnextpose_check.doctor.finding import examined
-    from convnextpose_check.trial.published import published_subject
+    from convnextpose_check.trial.published import published_trial
 
     settings = settings_of(options)
     tell(f"Human3.6M below  {settings.h36m_root or '(not given)'}")
@@ -48,10 +48,9 @@ def run(options: argparse.Namespace) -> int:
     for line in settings.lines():
         tell(f"read: {line}")
     tell("")
-    subject = published_subject(settings)
-    subject.remembers_hashes = False
+    trial = published_trial(settings, remembers_hashes=False)
     columns = max(MIN_COLUMNS, min(get_terminal_size((MAX_COLUMNS, 24)).columns, MAX_COLUMNS))
-    rows = examinations(subject)
+    rows = examinations(trial)
     title_columns = max(len(title) for title, _ in rows)
     missing, to_mend = False, []
     for title, examination in rows:

@@ -8,12 +8,12 @@ import pytest
 
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.results.schema import CheckRecord
-from convnextpose_check.trial.subjects import SubjectName
+from convnextpose_check.trial.trial import SubjectName
 
 
 def subject_of(item: pytest.Item) -> SubjectName:
     """The subject that a validation test is about."""
-    return cast(SubjectName, _parameters(item)["subject"])
+    return cast(SubjectName, _parameters(item)["trial"])
 
 
 def complete_properties(

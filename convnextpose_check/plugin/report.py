@@ -36,7 +36,7 @@ def pytest_terminal_summary(
     failures = [f"{text} ({count} tests)" for text, count in session.mistakes.items()]
     for title, texts in (
         ("what to mend", failures),
-        ("not passed: something was left out", session.problems),
+        ("not passed: something was left out", list(session.problems)),
     ):
         if texts:
             terminalreporter.section(title, red=True)
@@ -54,7 +54,7 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
             try:
                 write_text(plugin._report_path, _readable_by_all(page))
             except ConvNeXtPoseCheckError as error:
-                config.stash[SESSION].problems.append(str(error))
+                config.stash[SESSION].object(str(error))
 
         plugin._write_report = write_whole
 
@@ -85,7 +85,7 @@ def pytest_html_results_summary(
     from convnextpose_check.pages.html import SCRIPT
 
     state = session.config.stash[SESSION]
-    prefix.append(summary_of((r, state.benchmarks[r.subject].outputs) for r in state.results()))
+    prefix.append(summary_of((r, state.recorders[r.subject].outputs) for r in state.results()))
     postfix.append(f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>")
 
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.metrics import compared_poses_mm
-from convnextpose_check.evaluation.predict import Evaluation
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.geometry import (
     Array,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset

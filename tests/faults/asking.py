@@ -53,15 +53,19 @@ TESTS: dict[str, Test] = {
 
 
 def ask(check: str, scene: Scene) -> None:
-    """Run the check's validation test about the scene's subject; whatever it raises is raised."""
-    subject, variant = scene.subject(), scene.variant
+    """Run the check's validation test about the scene's trial; whatever it raises is raised."""
+    trial, variant = scene.trial(), scene.variant
     fixtures: dict[str, Callable[[], Any]] = {
-        "subject": lambda: subject,
+        "trial": lambda: trial,
         "variant": lambda: variant,
-        "checkpoint": lambda: subject.checkpoint(variant.name),
-        "network": lambda: subject.network(variant.name),
-        "module": lambda: subject.module(variant.name),
-        "judgement": lambda: subject.judgement(variant.name),
+        "networks": lambda: trial.networks,
+        "human36m": trial.files.dataset,
+        "checkpoint": lambda: trial.files.checkpoint(variant.name),
+        "network": lambda: trial.networks.plain(variant.name),
+        "module": lambda: trial.networks.counted(variant.name),
+        "evaluation": lambda: trial.evaluation(variant.name),
+        "judgement": lambda: trial.judgement(variant.name),
+        "shown": lambda: test_networks.spread_input(trial.files.dataset(), trial.networks),
         "obtained": lambda: lambda *_, **__: None,
         "pytestconfig": lambda: SimpleNamespace(rootpath=scene.fixtures.parent),
     }

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.predict import Evaluation
 from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.geometry import cells_to_camera, cells_to_crop, image_to_crop
 from convnextpose_check.human36m.samples import Dataset, load_dataset

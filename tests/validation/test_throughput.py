@@ -10,7 +10,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title, synchronise
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m.crops import usable_input
-from convnextpose_check.trial.subjects import Subject
+from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
 
@@ -22,13 +22,13 @@ ROUNDS = 3
 
 
 def test_throughput(
-    subject: Subject, variant: Variant, benchmark: BenchmarkFixture, obtained: Obtained
+    trial: Trial, variant: Variant, benchmark: BenchmarkFixture, obtained: Obtained
 ) -> None:
     """One batch of the subject's own crops through the judged network, both passes of the flip."""
     try:
-        device = subject.device()
-        network = subject.judged_network(variant.name)
-        batch, _ = usable_input(subject.dataset().samples[:BATCH], device)
+        device = trial.networks.device()
+        network = trial.networks.judged(variant.name)
+        batch, _ = usable_input(trial.files.dataset().samples[:BATCH], device)
     except ConvNeXtPoseCheckError:
         benchmark(lambda: None)  # pytest-benchmark warns of a fixture that was not used
         raise
