@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -12,14 +13,10 @@ ROOT = Path(__file__).parents[2]
 
 def repository_files() -> Iterator[Path]:
     """Every file of the repository, without the folders that .gitignore leaves out."""
-    lines = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
-    left_out = {".git", *(line.rstrip("/") for line in lines)}
+    left_out = [".git/", *(ROOT / ".gitignore").read_text(encoding="utf-8").split()]
     for folder, below, names in os.walk(ROOT):
-        below[:] = sorted(
-            name
-            for name in below
-            if name not in left_out and not any(Path(name).match(each) for each in left_out)
-        )
+        patterns = {each.strip("/") for each in left_out if each[0] != "/" or folder == str(ROOT)}
+        below[:] = [name for name in sorted(below) if not any(fnmatch(name, p) for p in patterns)]
         yield from (Path(folder, name) for name in sorted(names))
 
 
