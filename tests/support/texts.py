@@ -31,6 +31,8 @@ def marked(name: str) -> str:
     Raises AssertionError unless it stands in one text, once.
     """
     between = re.compile(rf"(?ms)^<!-- {name}(?::[^>]*)? -->\n(.*?)^<!-- end of {name} -->")
-    found = [each for path in texts() for each in between.findall(path.read_text(encoding="utf-8"))]
+    found: list[str] = [
+        each for path in texts() for each in between.findall(path.read_text(encoding="utf-8"))
+    ]
     assert len(found) == 1, f"the marks of {name} stand in {len(found)} places"
     return found[0]
