@@ -158,9 +158,9 @@ class _Joint:
             evaluation = measured.evaluation(self.dataset, self.conditions.precision)
             if entry.key is not None:
                 keep(measured, self.dataset, entry.key, entry.kept_file)
+                entry.begun_file.unlink(missing_ok=True)
         except ConvNeXtPoseCheckError as error:
             return error
-        entry.begun_file.unlink(missing_ok=True)
         return evaluation
 
     def _interrupted(self, counts: Mapping[str, int]) -> Interrupted:
