@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
 from convnextpose_check.files.opening import open_regular, read_whole, size_of
 
 COMPRESSORS: dict[bytes, Callable[..., Any]] = {
@@ -228,7 +228,7 @@ def tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Mem
                 chunks = partial(_whole, opened, info.name, info.size, path)
                 yield Member(info.name, info.size, chunks)
     except Exception as error:  # noqa: BLE001 - tarfile raises whatever it meets
-        code = "damaged" if isinstance(error, _OddHeaderError) else "truncated"
+        code: Code = "damaged" if isinstance(error, _OddHeaderError) else "truncated"
         raise ConvNeXtPoseCheckError(
             code, f"{path} is a tar that cannot be read to its end ({error})", DOWNLOAD_AGAIN
         ) from None
@@ -249,7 +249,7 @@ def _whole(
     except Exception as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # the disk's fault; a seek to an impossible place is the archive's
-        code = "bad-crc" if "CRC" in str(error) else "damaged"
+        code: Code = "bad-crc" if "CRC" in str(error) else "damaged"
         raise ConvNeXtPoseCheckError(
             code, f"{shown(name)} in {path} is damaged ({error})", DOWNLOAD_AGAIN
         ) from None

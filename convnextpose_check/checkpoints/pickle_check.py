@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from convnextpose_check.checkpoints.members import DOWNLOAD_AGAIN, shown
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
 
 ORDERED_DICT = "collections OrderedDict"
 REBUILD_TENSOR = "torch._utils _rebuild_tensor_v2"
@@ -70,7 +70,7 @@ class _Storage:
 class _UnusualError(Exception):
     """The pickle does what no checkpoint does; the code and what it is."""
 
-    def __init__(self, code: str, what: str) -> None:
+    def __init__(self, code: Code, what: str) -> None:
         super().__init__(what)
         self.code = code
 

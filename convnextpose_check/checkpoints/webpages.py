@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
 
 BY_HAND = "Open the Drive folder in a browser and download the file there"
 
 
 class Page(NamedTuple):
-    """A page of Drive: the words that tell it, a code, what it is, and what helps."""
+    """A page of Drive: the words that tell it, a code, what it is, and what helps.
+
+    ``code`` is that of the error where Drive sends nothing else.
+    """
 
     words: tuple[bytes, ...]
-    code: str
+    code: Code
     what: str
     remedy: str
 
@@ -28,7 +31,7 @@ PAGES = (
     ),
     Page(
         (b"virus scan warning", b"scan this file for viruses"),
-        "drive-virus-scan",
+        "download-failed",
         "Drive's virus scan page: the file is too large for Drive to scan",
         f"{BY_HAND}, confirming the warning, or run: python -m convnextpose_check download",
     ),

@@ -12,46 +12,33 @@ import sys
 from pathlib import Path
 
 from convnextpose_check.commands.telling import tell
-from convnextpose_check.variants import PUBLISHED_FILE, read_catalogue
+from convnextpose_check.settings.arguments import add_place, add_settings, settings_of
+
+FOLDER = Path("checkpoints")
+"""Where nothing else is named."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where to, and which."""
-    parser.add_argument(
-        "folder",
-        metavar="FOLDER",
-        type=Path,
-        nargs="?",
-        default=Path("checkpoints"),
-        help="where the checkpoints are, or go to [default: checkpoints]",
-    )
-    parser.add_argument(
-        "--variants", metavar="NAMES", help="these only, such as XS,S [default: all]"
-    )
-    parser.add_argument(
-        "--variants-file",
-        metavar="FILE",
-        type=Path,
-        default=PUBLISHED_FILE,
-        help="describes models of your own [default: the published ones]",
-    )
-    parser.add_argument(
-        "--results-dir",
-        metavar="DIR",
-        type=Path,
-        default=Path("output"),
-        help="where hashes are remembered if FOLDER cannot be written [default: output]",
-    )
+    does = "where the checkpoints are, or go to"
+    add_place(parser, "checkpoints", "FOLDER", does=does, default=str(FOLDER))
+    add_settings(parser, "variants", "variants_file", "results_dir")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a line for each checkpoint, and an error for each that is not there."""
-    from convnextpose_check.drive.download import fetch_missing
+    from convnextpose_check.drive.download import fetch_missing, folder_for
+    from convnextpose_check.variants import read_catalogue
 
-    catalogue = read_catalogue(options.variants_file)
-    names = options.variants.split(",") if options.variants is not None else catalogue.names
-    names = list(dict.fromkeys(name.strip() for name in names))
-    downloads = fetch_missing([], options.folder, catalogue, names, options.results_dir, sys.stderr)
+    settings = settings_of(options)
+    catalogue = read_catalogue(settings.variants_file)
+    names = settings.variants or catalogue.names
+    source, places = settings.sources.get("checkpoints"), settings.checkpoints
+    if source == "environment":  # these are the places of a run, and so is the one to write to
+        folder = folder_for(places, settings.results_dir)
+    else:
+        folder, places = places[0] if source else FOLDER, ()
+    downloads = fetch_missing(places, folder, catalogue, names, settings.results_dir, sys.stderr)
     for name in names:
         if (got := downloads.obtained.get(name)) is not None:
             size = "a folder" if got.bytes is None else f"{got.bytes:,} bytes"

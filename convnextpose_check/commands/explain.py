@@ -34,7 +34,7 @@ MAX_COLUMNS, MIN_COLUMNS = 100, 60
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which text, and whose figures."""
     parser.add_argument("log", metavar="LOG", type=Path, help="text that the script has printed")
-    add_settings(parser, "variants-file")
+    add_settings(parser, "variants_file")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 
 from convnextpose_check.commands.telling import tell
-from convnextpose_check.settings.arguments import add_results_dir
+from convnextpose_check.settings.arguments import add_place, settings_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which run, and for whom."""
-    add_results_dir(parser)
+    add_place(parser, "results_dir", "RESULTS_DIR")
     parser.add_argument(
         "--kaggle-user", metavar="NAME", help="owner of the data set [default: $KAGGLE_USERNAME]"
     )
@@ -24,6 +24,6 @@ def run(options: argparse.Namespace) -> int:
     """Print the path of each file."""
     from convnextpose_check.results.export import export
 
-    for path in export(options.results_dir, options.kaggle_user):
+    for path in export(settings_of(options).results_dir, options.kaggle_user):
         tell(str(path))
     return 0

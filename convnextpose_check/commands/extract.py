@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="a checkpoint, or a folder: every checkpoint below it",
     )
-    add_settings(parser, "results-dir", "variants-file")
+    add_settings(parser, "results_dir", "variants_file")
 
 
 def run(options: argparse.Namespace) -> int:

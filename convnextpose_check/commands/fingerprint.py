@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", type=Path, help="a checkpoint, in any container or unpacked"
     )
-    add_settings(parser, "variants-file")
+    add_settings(parser, "variants_file")
 
 
 def run(options: argparse.Namespace) -> int:

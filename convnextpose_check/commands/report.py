@@ -9,18 +9,18 @@ from __future__ import annotations
 import argparse
 
 from convnextpose_check.commands.telling import tell
-from convnextpose_check.settings.arguments import add_results_dir
+from convnextpose_check.settings.arguments import add_place, settings_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which run."""
-    add_results_dir(parser)
+    add_place(parser, "results_dir", "RESULTS_DIR")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the path of each page."""
     from convnextpose_check.pages import redraw
 
-    for path in redraw(options.results_dir):
+    for path in redraw(settings_of(options).results_dir):
         tell(str(path))
     return 0

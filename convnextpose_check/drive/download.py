@@ -20,7 +20,7 @@ from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.lock import hold_to_hash
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.drive.transfer import DAMAGED, DRIVE, MAKE_ROOM, DriveFile, fetch
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
 from convnextpose_check.files.folders import is_file, is_there
 from convnextpose_check.files.whole import is_writable, lock_file, remove_left_over, written_whole
 from convnextpose_check.progress import progress_bar
@@ -36,7 +36,7 @@ SIZE_TOLERANCE = 0.005
 DISK_SLACK_BYTES = 64 << 20
 WAIT_SECONDS = 0.2
 
-HOPELESS = ("no-internet", "disk-full", "cannot-write")
+HOPELESS: tuple[Code, ...] = ("no-internet", "disk-full", "cannot-write")
 """What fails for one file would fail for the next."""
 
 

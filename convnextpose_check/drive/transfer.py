@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from convnextpose_check.checkpoints.webpages import known_page
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
 
 DRIVE = "https://drive.google.com"
 
@@ -40,7 +40,7 @@ PAGE_BYTES = 64 << 10
 
 MAKE_ROOM = "Make room, or name a folder on another disk"
 
-DAMAGED = ("empty", "truncated", "bad-crc", "damaged", "not-an-archive")
+DAMAGED: tuple[Code, ...] = ("empty", "truncated", "bad-crc", "damaged", "not-an-archive")
 """What ``load_checkpoint`` says of a file that another download may mend."""
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class DriveFile:
     bytes: int | None
     by_hand: str
 
-    def error(self, code: str, problem: str, remedy: str = "") -> ConvNeXtPoseCheckError:
+    def not_downloaded(self, code: Code, problem: str, remedy: str = "") -> ConvNeXtPoseCheckError:
         """An error about this file, with the way by hand."""
         way_out = remedy + self.by_hand if remedy else self.by_hand[0].upper() + self.by_hand[1:]
         return ConvNeXtPoseCheckError(code, f"{self.name} was not downloaded: {problem}", way_out)
@@ -65,7 +65,7 @@ class DriveFile:
 class _PassingError(Exception):
     """Something that may be better next time; ``code`` is for when it was not."""
 
-    def __init__(self, reason: str, code: str = "download-failed") -> None:
+    def __init__(self, reason: str, code: Code = "download-failed") -> None:
         super().__init__(reason)
         self.code = code
 
@@ -104,7 +104,7 @@ def _given_up(file: DriveFile, error: _PassingError) -> ConvNeXtPoseCheckError:
         remedy = "Check the connection; on Kaggle, switch Settings, Internet on. Without internet, "
     else:
         remedy = "Try again later, or "
-    return file.error(error.code, f"{error} (tried {ATTEMPTS} times)", remedy)
+    return file.not_downloaded(error.code, f"{error} (tried {ATTEMPTS} times)", remedy)
 
 
 def _accepted(file: DriveFile, path: Path, accept: Callable[[Path], T]) -> T:
@@ -158,7 +158,7 @@ def _download(file: DriveFile, path: Path, on_bytes: Callable[[int], None]) -> N
             moved()
             if so_far > most:
                 problem = f"Drive sends more than {most:,} bytes, far more than it should have"
-                raise file.error("wrong-size", problem)
+                raise file.not_downloaded("wrong-size", problem)
             on_bytes(so_far)
 
         gdown.download(
@@ -229,11 +229,11 @@ def _page_error(file: DriveFile, content: bytes, status: int = 200) -> Exception
     page = known_page(content)
     if page is None:
         problem = f"Google answered with a page that is not known (HTTP {status})"
-        return file.error("drive-missing" if status == 404 else "html-page", problem)
-    if page.code == "drive-virus-scan":  # gdown confirmed it, and then did not get the file
+        return file.not_downloaded("drive-missing" if status == 404 else "html-page", problem)
+    if page.code == "download-failed":  # gdown confirmed it, and then did not get the file
         return _PassingError("Drive did not give the file after its virus scan page")
     remedy = f"{page.remedy}. Or " if page.code == "drive-quota" else ""
-    return file.error(page.code, f"Google answered with {page.what}", remedy)
+    return file.not_downloaded(page.code, f"Google answered with {page.what}", remedy)
 
 
 def _connection_error(error: Exception) -> _PassingError:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
 
 LACK_OF_MEMORY = (
     "out of memory",
@@ -31,7 +31,7 @@ class NetworkFailedError(ConvNeXtPoseCheckError):
     The error itself is not held, since its frames would hold the batch on the device.
     """
 
-    def __init__(self, code: str, problem: str, remedy: str = "", trace: str = "") -> None:
+    def __init__(self, code: Code, problem: str, remedy: str = "", trace: str = "") -> None:
         super().__init__(code, problem, remedy)
         self.trace = trace
 
@@ -46,7 +46,7 @@ def is_lack_of_memory(error: BaseException) -> bool:
     return any(words in text for words in LACK_OF_MEMORY)
 
 
-def failure(error: BaseException, what: str, code: str = "network-failed") -> NetworkFailedError:
+def failure(error: BaseException, what: str, code: Code = "network-failed") -> NetworkFailedError:
     """The sentence about an error that ``what`` has raised."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
@@ -71,7 +71,7 @@ def _let_go(error: BaseException | None) -> None:
 
 
 @contextmanager
-def told_as_failure(what: str, code: str = "network-failed") -> Iterator[None]:
+def told_as_failure(what: str, code: Code = "network-failed") -> Iterator[None]:
     """Have what is raised inside told as a failure of ``what``.
 
     Raises ``NetworkFailedError``; errors that are told in their own words pass.

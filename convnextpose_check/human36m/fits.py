@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
 from convnextpose_check.human36m.annotations import SubjectFiles, named_sequence, read_cameras
 from convnextpose_check.human36m.data_file import Annotation, Image
 from convnextpose_check.human36m.geometry import Array, Camera, camera_to_image, world_to_camera
@@ -69,7 +69,7 @@ class Misfit:
     ``code`` is that of the error that tells it.
     """
 
-    code: str
+    code: Code
     problem: str
     remedy: str
 
@@ -114,7 +114,7 @@ class Mistake:
     One that ``is_certain`` was found in the files themselves, and cannot be undone.
     """
 
-    code: str
+    code: Code
     name: str
     remedy: str
     views: Views

@@ -13,6 +13,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option of the suite to pytest, which gives each back as a list of texts."""
+    from convnextpose_check.settings.options import OPTIONS
+
+    group = parser.getgroup("ConvNeXtPose", "What is judged, and how")
+    for option in OPTIONS:
+        group.addoption(option.flag, **option.argument)
+
 
 def joined(arguments: Sequence[str]) -> list[str]:
     """The arguments with every option of this suite joined to its value."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
@@ -15,6 +15,7 @@ from convnextpose_check.evaluation.ranks import Ranks
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.pages.html import STYLE_SHEET, judged_subject
 from convnextpose_check.paths import REPORT_FILE, hold_folder
+from convnextpose_check.plugin.command_line import add_options
 from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.plugin.subjects import open_trials
 from convnextpose_check.progress import Screen
@@ -30,13 +31,7 @@ VALIDATION = (ROOT / "tests" / "validation").resolve()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take each option of the suite."""
-    group = parser.getgroup("ConvNeXtPose", "What is judged, and how")
-    for option in OPTIONS:
-        action: dict[str, Any] = {"action": "append", "metavar": option.metavar}
-        if option.is_flag:
-            action = {"action": "append_const", "const": "1"}
-        text = option.full_help.replace("%", "%%")
-        group.addoption(option.flag, dest=option.field, default=None, help=text, **action)
+    add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)

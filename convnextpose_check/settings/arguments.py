@@ -1,43 +1,36 @@
-"""Arguments that several commands take."""
+"""Options of a run, as commands take them."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-from convnextpose_check.settings.options import OPTIONS
-from convnextpose_check.settings.read import Settings, read_settings
-
-
-def add_results_dir(parser: argparse.ArgumentParser) -> None:
-    """The folder that a run has written, ``options.results_dir``."""
-    parser.add_argument(
-        "results_dir",
-        metavar="RESULTS_DIR",
-        type=Path,
-        nargs="?",
-        default=Path("output"),
-        help="the run's --results-dir [default: output]",
-    )
+from convnextpose_check.settings.options import OPTIONS, Settings
+from convnextpose_check.settings.read import read_settings
 
 
-def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
-    """The options of a run that have these names, as pytest takes them."""
+def add_settings(parser: argparse.ArgumentParser, *fields: str) -> None:
+    """The options of these fields, as pytest takes them; what may be repeated, also in a row."""
     for option in OPTIONS:
-        if option.name in names:
-            how: dict[str, Any] = {"action": "append", "metavar": option.metavar}
-            if option.is_flag:
-                how = {"action": "append_const", "const": "1"}
-            elif option.repeatable:
-                how |= {"action": "extend", "nargs": "+"}
-            text = option.full_help.replace("%", "%%")
-            parser.add_argument(option.flag, dest=option.field, help=text, **how)
+        if option.field in fields:
+            in_a_row = {"action": "extend", "nargs": "+"} if option.repeatable else {}
+            parser.add_argument(option.flag, **option.argument | in_a_row)
+
+
+def add_place(
+    parser: argparse.ArgumentParser, field: str, metavar: str, does: str = "", default: str = ""
+) -> None:
+    """The option of this field without its flag; what is said differently of it there."""
+    option = next(option for option in OPTIONS if option.field == field)
+    here = replace(option, does=does or option.does, default=default or option.default)
+    parser.add_argument(field, metavar=metavar, nargs="?", help=here.argument["help"])
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that were given, or stand in the environment, or are the default.
 
-    Raises ``ConvNeXtPoseCheckError`` as ``read_settings`` does.
+    Takes what argparse has read, and what pytest has. Raises ``ConvNeXtPoseCheckError`` as
+    ``read_settings`` does.
     """
-    return read_settings({option.field: getattr(options, option.field, ()) for option in OPTIONS})
+    given = {option.field: getattr(options, option.field, None) for option in OPTIONS}
+    return read_settings({f: [v] if isinstance(v, str) else v or () for f, v in given.items()})

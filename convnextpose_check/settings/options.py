@@ -1,276 +1,180 @@
-"""Every option: its name, its default, and how its text is read."""
+"""Every option, declared once: as a field of ``Settings``.
+
+Pytest's options, the arguments of the commands, the variables of the environment and the table for
+readers are made from these fields. The type of one says how it is read, what it does, and what its
+default is where the value itself would not say it.
+"""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from convnextpose_check.evaluation.verdict import TOLERANCES_MM
-from convnextpose_check.variants import PUBLISHED_FILE
+from convnextpose_check.evaluation.devices import Precision
+from convnextpose_check.human36m.samples import BoxSource
+from convnextpose_check.settings import kinds
+from convnextpose_check.variants import PUBLISHED_FILE, Protocol
 
 PREFIX = "CONVNEXTPOSE_"
 KAGGLE_INPUT = Path("/kaggle/input")
 
+_ON_KAGGLE = (KAGGLE_INPUT,) if KAGGLE_INPUT.is_dir() else ()
+_CORES = len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user has set, else the defaults; ``sources`` says where each that was set was read."""
+
+    h36m_root: Annotated[
+        kinds.Folder | None,
+        "folder with Human3.6M, in any of the known layouts; it is only read",
+        f"{KAGGLE_INPUT} where it exists",
+    ] = _ON_KAGGLE[0] if _ON_KAGGLE else None
+    checkpoints: Annotated[
+        tuple[kinds.FileOrFolder, ...],
+        "folder or file with the authors' archives; may be given several times",
+        f"{KAGGLE_INPUT} where it exists",
+    ] = _ON_KAGGLE
+    download: Annotated[
+        kinds.Switch,
+        "fetch the archives that are missing from Google Drive into the first folder of"
+        " --checkpoints that can be written, else into checkpoints/ below --results-dir",
+    ] = False
+    variants: Annotated[
+        kinds.Variants | None,
+        "which variants to judge, such as XS,S; reference is the miniature's trained model",
+        "all",
+    ] = None
+    variants_file: Annotated[
+        kinds.File,
+        "figures to judge by, for models of your own, in the form of the package's variants.json",
+        "the paper's",
+    ] = PUBLISHED_FILE
+    protocol: Annotated[Protocol, "2: subjects 9 and 11, MPJPE; 1: subject 11, PA-MPJPE"] = 2
+    bbox: Annotated[BoxSource, "boxes and root depth from the ground truth or from RootNet"] = "gt"
+    no_flip: Annotated[kinds.Switch, "do not average with the mirrored image"] = False
+    device: Annotated[
+        kinds.Device | None,
+        "device to run on, such as cuda, cuda:1 or cpu",
+        "cuda for the published models, cpu for the miniature",
+    ] = None
+    precision: Annotated[
+        Precision,
+        "what the convolutions compute in; anything but fp32 gives no verdict, and shows what it"
+        " moved the error by",
+    ] = "fp32"
+    batch_size: Annotated[kinds.Count | None, "images in a batch", "64 on cuda, 4 on cpu"] = None
+    workers: Annotated[kinds.Count, "threads that read images", "the number of cores"] = _CORES
+    gate: Annotated[
+        kinds.Gate,
+        "the tolerance that fails the run when it is not reached; a tighter one that is missed is"
+        " an expected failure, shown with its millimetres; none: measure, give no verdict",
+        "5mm",
+    ] = 5
+    results_dir: Annotated[kinds.Folder, "folder for results, logs and the report"] = Path("output")
+    limit: Annotated[
+        kinds.Count | None,
+        "evaluate only N samples, spread evenly: a quick look that never passes",
+        "no limit",
+    ] = None
+    resume: Annotated[
+        kinds.Switch,
+        "take over the evaluations that an earlier run finished on the very same inputs, and go on"
+        " with what it had begun",
+    ] = False
+    network: Annotated[
+        kinds.Which | None,
+        "judge this network and not the suite's own: a function package.module:factory that is"
+        " called with a variant's name, or exported files such as exports/{variant}.onnx",
+        "the suite's own",
+    ] = None
+    baseline: Annotated[
+        kinds.File | None,
+        "an earlier benchmark_results.json: larger counts, a worse verdict or check, an error that"
+        " moved by more than --baseline-tolerance, or a vanished variant or test fails the run",
+        "none",
+    ] = None
+    baseline_tolerance: Annotated[
+        kinds.Millimetres, "by how many mm an error may move from the baseline's, either way"
+    ] = 0.05
+    embed_images: Annotated[
+        kinds.Switch,
+        "show frames of Human3.6M in the report, whose licence forbids passing them on",
+    ] = False
+    sources: Mapping[str, Literal["option", "environment"]] = field(default_factory=dict)
+
+    @property
+    def flip(self) -> bool:
+        """Whether predictions are averaged with those of the mirrored crop."""
+        return not self.no_flip
+
+    def lines(self) -> list[str]:
+        """A line for every setting that was not left at its default, with where it was read."""
+        return [
+            f"{option.flag if self.sources[option.field] == 'option' else option.variable}"
+            f" {_told(getattr(self, option.field))}"
+            for option in OPTIONS
+            if option.field in self.sources
+        ]
+
 
 @dataclass(frozen=True)
 class Option:
-    """One setting; ``parse`` raises ValueError with what was expected."""
+    """A field of ``Settings``, as it is given, read and shown."""
 
-    name: str
-    help: str
-    parse: Callable[[str], Any]
-    default: Any = None
-    shown_default: str = ""
-    metavar: str = "VALUE"
-    is_flag: bool = False
-    repeatable: bool = False
+    field: str
+    kind: kinds.Kind
+    repeatable: bool
+    does: str
+    default: str
 
     @property
     def flag(self) -> str:
         """As it is written on the command line."""
-        return f"--{self.name}"
+        return f"--{self.field.replace('_', '-')}"
 
     @property
     def variable(self) -> str:
         """As it is written in the environment."""
-        return f"{PREFIX}{self.name.replace('-', '_').upper()}"
+        return f"{PREFIX}{self.field.upper()}"
 
     @property
-    def field(self) -> str:
-        """As it is called in ``Settings``."""
-        return self.name.replace("-", "_")
+    def is_flag(self) -> bool:
+        """Whether it takes no value on the command line."""
+        return self.kind is kinds.SWITCH
 
     @property
-    def full_help(self) -> str:
-        """What it does, its default and its variable."""
-        return f"{self.help} [default: {self.shown_default or self.default}; ${self.variable}]"
+    def argument(self) -> dict[str, Any]:
+        """What argparse and pytest are told of it; they give back a list of texts, or None."""
+        told = f"{self.does} [default: {self.default}; ${self.variable}]".replace("%", "%%")
+        if self.is_flag:
+            return {"dest": self.field, "help": told, "action": "append_const", "const": "1"}
+        metavar = self.kind.metavar
+        return {"dest": self.field, "help": told, "action": "append", "metavar": metavar}
 
 
-def _path(text: str) -> Path:
-    if not text.strip():
-        raise ValueError("a path")
-    return Path(text).expanduser()
+def _option(name: str, hint: Any, default: Any) -> Option:
+    does, *in_words = [part for part in hint.__metadata__ if isinstance(part, str)]
+    kind, repeatable = kinds.kind_of(hint), get_origin(get_args(hint)[0]) is tuple
+    shown = "off" if kind is kinds.SWITCH else str(default)
+    return Option(name, kind, repeatable, does, *in_words or [shown])
 
 
-def _text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("a name")
-    return text
+_HINTS = get_type_hints(Settings, include_extras=True)
 
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise ValueError("a whole number from 1")
-    return number
-
-
-def _millimetres(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1
-    if not 0 <= number < math.inf:
-        raise ValueError("millimetres from 0")
-    return number
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise ValueError("names of variants with commas between them, such as XS,S")
-    return names
-
-
-def _switch(text: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    if text.lower() not in words:
-        raise ValueError("1 or 0")
-    return words[text.lower()]
-
-
-def _protocol(text: str) -> int:
-    return int(_one_of("1", "2")(text))
-
-
-GATES = {**{f"{mm}mm": mm for mm in TOLERANCES_MM}, "none": None}
-"""The tolerance that fails a run, by the word that asks for it."""
-
-
-def _gate(text: str) -> int | None:
-    return GATES[_one_of(*GATES)(text)]
-
-
-_ON_KAGGLE = KAGGLE_INPUT if KAGGLE_INPUT.is_dir() else None
-
-OPTIONS = (
-    Option(
-        "h36m-root",
-        "folder with Human3.6M, in any of the known layouts; it is only read",
-        _path,
-        _ON_KAGGLE,
-        shown_default=f"{KAGGLE_INPUT} where it exists",
-        metavar="DIR",
-    ),
-    Option(
-        "checkpoints",
-        "folder or file with the authors' archives; may be given several times",
-        _path,
-        (_ON_KAGGLE,) if _ON_KAGGLE else (),
-        shown_default=f"{KAGGLE_INPUT} where it exists",
-        metavar="PATH",
-        repeatable=True,
-    ),
-    Option(
-        "download",
-        "fetch the archives that are missing from Google Drive into the first folder of"
-        " --checkpoints that can be written, else into checkpoints/ below --results-dir",
-        _switch,
-        False,
-        shown_default="off",
-        is_flag=True,
-    ),
-    Option(
-        "variants",
-        "which variants to judge, such as XS,S",
-        _names,
-        shown_default="all",
-        metavar="NAMES",
-    ),
-    Option(
-        "variants-file",
-        "figures to judge by, in the form of the package's variants.json",
-        _path,
-        PUBLISHED_FILE,
-        shown_default="the paper's",
-        metavar="FILE",
-    ),
-    Option(
-        "protocol",
-        "2: subjects 9 and 11, MPJPE; 1: subject 11, PA-MPJPE",
-        _protocol,
-        2,
-        metavar="1|2",
-    ),
-    Option(
-        "bbox",
-        "boxes and root depth from the ground truth or from RootNet",
-        _one_of("gt", "rootnet"),
-        "gt",
-        metavar="gt|rootnet",
-    ),
-    Option(
-        "no-flip",
-        "do not average with the mirrored image",
-        _switch,
-        False,
-        shown_default="off",
-        is_flag=True,
-    ),
-    Option(
-        "device",
-        "device to run on, such as cuda, cuda:1 or cpu",
-        _text,
-        shown_default="cuda for the published models, cpu for the miniature",
-        metavar="NAME",
-    ),
-    Option(
-        "precision",
-        "what the convolutions compute in; anything but fp32 gives no verdict",
-        _one_of("fp32", "tf32", "fp16"),
-        "fp32",
-        metavar="fp32|tf32|fp16",
-    ),
-    Option(
-        "batch-size",
-        "images in a batch",
-        _positive,
-        shown_default="64 on cuda, 4 on cpu",
-        metavar="N",
-    ),
-    Option(
-        "workers",
-        "threads that read images",
-        _positive,
-        len(os.sched_getaffinity(0)),
-        shown_default="the number of cores",
-        metavar="N",
-    ),
-    Option(
-        "gate",
-        "the tolerance that fails the run when it is not reached; none: measure, give no verdict",
-        _gate,
-        5,
-        shown_default="5mm",
-        metavar="|".join(GATES),
-    ),
-    Option(
-        "results-dir",
-        "folder for results, logs and the report",
-        _path,
-        Path("output"),
-        metavar="DIR",
-    ),
-    Option(
-        "limit",
-        "evaluate only N samples, spread evenly: a quick look that never passes",
-        _positive,
-        shown_default="no limit",
-        metavar="N",
-    ),
-    Option(
-        "resume",
-        "take over the evaluations that an earlier run finished on the very same inputs",
-        _switch,
-        False,
-        shown_default="off",
-        is_flag=True,
-    ),
-    Option(
-        "network",
-        "judge this network and not the suite's own: a function package.module:factory that is"
-        " called with a variant's name, or exported files such as exports/{variant}.onnx",
-        _text,
-        shown_default="the suite's own",
-        metavar="WHICH",
-    ),
-    Option(
-        "baseline",
-        "an earlier benchmark_results.json: what is worse than there, or missing, fails the run",
-        _path,
-        shown_default="none",
-        metavar="FILE",
-    ),
-    Option(
-        "baseline-tolerance",
-        "by how many mm an error may move from the baseline's, either way",
-        _millimetres,
-        0.05,
-        metavar="MM",
-    ),
-    Option(
-        "embed-images",
-        "show frames of Human3.6M in the report, whose licence forbids passing them on",
-        _switch,
-        False,
-        shown_default="off",
-        is_flag=True,
-    ),
+OPTIONS = tuple(
+    _option(part.name, hint, part.default)
+    for part in fields(Settings)
+    if get_origin(hint := _HINTS[part.name]) is Annotated
 )
-"""Every option; each is one field of ``Settings``."""
+"""Every option, in the order of the fields."""
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value)

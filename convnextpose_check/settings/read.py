@@ -4,58 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.devices import Precision
-from convnextpose_check.human36m.samples import BoxSource
-from convnextpose_check.settings.options import OPTIONS, PREFIX
-from convnextpose_check.variants import Protocol
+from convnextpose_check.settings.options import OPTIONS, PREFIX, Settings
 
-Source = Literal["option", "environment", "default"]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All settings, and in ``sources`` where each was read."""
-
-    h36m_root: Path | None
-    checkpoints: tuple[Path, ...]
-    download: bool
-    variants: tuple[str, ...] | None
-    variants_file: Path
-    protocol: Protocol
-    bbox: BoxSource
-    no_flip: bool
-    device: str | None
-    precision: Precision
-    batch_size: int | None
-    workers: int
-    gate: int | None
-    results_dir: Path
-    limit: int | None
-    resume: bool
-    network: str | None
-    baseline: Path | None
-    baseline_tolerance: float
-    embed_images: bool
-    sources: Mapping[str, Source]
-
-    @property
-    def flip(self) -> bool:
-        """Whether predictions are averaged with those of the mirrored crop."""
-        return not self.no_flip
-
-    def lines(self) -> list[str]:
-        """A line for every setting that was not left at its default, with where it was read."""
-        return [
-            f"{option.flag if self.sources[option.field] == 'option' else option.variable}"
-            f" {_shown(getattr(self, option.field))}"
-            for option in OPTIONS
-            if self.sources[option.field] != "default"
-        ]
+__all__ = ["Settings", "read_settings"]
 
 
 def read_settings(
@@ -71,31 +25,20 @@ def read_settings(
             "bad-option", f"the environment sets {unknown[0]}, which is no setting", "Unset it"
         )
     values: dict[str, Any] = {}
-    sources: dict[str, Source] = {}
+    sources: dict[str, Any] = {}
     for option in OPTIONS:
-        texts: Sequence[str] = given.get(option.field) or ()
-        name, source = option.flag, "option"
-        if not texts and option.variable in environment:
-            text = environment[option.variable]
-            texts = text.split(os.pathsep) if option.repeatable else [text]
+        name, source, texts = option.flag, "option", given.get(option.field)
+        if not texts and (text := environment.get(option.variable)) is not None:
             name, source = option.variable, "environment"
+            texts = text.split(os.pathsep) if option.repeatable else [text]
         if not texts:
-            source, values[option.field] = "default", option.default
-        else:
-            try:
-                parsed = [option.parse(text) for text in texts]
-            except ValueError as error:
-                raise ConvNeXtPoseCheckError(
-                    "bad-option", f"{name} is '{texts[-1]}': expected {error}"
-                ) from None
-            values[option.field] = tuple(parsed) if option.repeatable else parsed[-1]
-        sources[option.field] = source  # type: ignore[assignment]  # one of the three literals
+            continue
+        try:
+            read = [option.kind.read(text) for text in texts]
+        except (ValueError, KeyError, RuntimeError):  # the last: a home that nobody has
+            raise ConvNeXtPoseCheckError(
+                "bad-option", f"{name} is '{texts[-1]}': expected {option.kind.expected}"
+            ) from None
+        values[option.field] = tuple(read) if option.repeatable else read[-1]
+        sources[option.field] = source
     return Settings(**values, sources=sources)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return str(value)

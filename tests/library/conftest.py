@@ -75,14 +75,20 @@ def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: AR
 
 
 @pytest.fixture
-def doctor(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Doctor:
-    """Ask the doctor; returns the exit code and each row, beginning with its state, by title."""
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without a setting of this suite, to set some in."""
     for name in list(os.environ):
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "100")
+    return monkeypatch
+
+
+@pytest.fixture
+def doctor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], nothing_set: pytest.MonkeyPatch
+) -> Doctor:
+    """Ask the doctor; returns the exit code and each row, beginning with its state, by title."""
+    nothing_set.setenv("COLUMNS", "100")
 
     def ask(
         *arguments: object, results_dir: object = tmp_path / "out"

@@ -14,10 +14,12 @@ from convnextpose_check.__main__ import main
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.miniature.archives import made_epoch
+from convnextpose_check.settings.options import PREFIX
 from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import Catalogue
 from tests.library.archives import content_of, saved
 from tests.library.drive import QUOTA_IN_ONE_LINE, Drive, page
+from tests.library.read_only import read_only
 from tests.support.trials import trial_of
 
 
@@ -29,7 +31,8 @@ def variants_file(shared: Catalogue, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(variants_file: Path, tmp_path: Path) -> list[str]:
+def command(variants_file: Path, tmp_path: Path, nothing_set: pytest.MonkeyPatch) -> list[str]:
+    nothing_set.chdir(tmp_path)
     own = ["--variants-file", str(variants_file), "--results-dir", str(tmp_path / "output")]
     return ["download", str(tmp_path / "weights"), *own]
 
@@ -79,12 +82,99 @@ def test_command_says_once_what_keeps_several_away(
     assert [line.partition(" [")[0] for line in said] == ["XS, S, M, L:"]
 
 
-@pytest.mark.parametrize("names", ["Q", "", "XS,,S"])
+@pytest.mark.parametrize(
+    ("names", "code"), [("Q", "unknown-variant"), ("XS,Q", "unknown-variant"), ("", "bad-option")]
+)
 def test_command_knows_the_variants(
-    names: str, command: list[str], drive: Drive, capsys: pytest.CaptureFixture[str]
+    names: str, code: str, command: list[str], drive: Drive, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*command, "--variants", names]) == 2
-    assert "[unknown-variant]" in capsys.readouterr().err
+    assert f"[{code}]" in capsys.readouterr().err
+    assert drive.requests == []
+
+
+@pytest.fixture
+def set_up(
+    variants_file: Path, tmp_path: Path, nothing_set: pytest.MonkeyPatch
+) -> pytest.MonkeyPatch:
+    """All that ``download`` takes, as a notebook sets it once for every command."""
+    for name, value in {
+        "CHECKPOINTS": tmp_path / "weights",
+        "RESULTS_DIR": tmp_path / "output",
+        "VARIANTS": "XS",
+        "VARIANTS_FILE": variants_file,
+    }.items():
+        nothing_set.setenv(PREFIX + name, str(value))
+    nothing_set.chdir(tmp_path)
+    return nothing_set
+
+
+@pytest.mark.usefixtures("set_up")
+def test_command_reads_the_variables_of_a_run(
+    drive: Drive, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["download"]) == 0
+
+    out = capsys.readouterr().out
+    assert out.startswith(f"XS: fetched, {tmp_path / 'weights' / 'ConvNeXtPose_XS.tar'}, ")
+    assert drive.asked() == 1
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.usefixtures("drive")
+@pytest.mark.parametrize("writable", [True, False])
+def test_command_looks_in_every_place_and_fetches_where_a_run_does(
+    writable: bool, set_up: pytest.MonkeyPatch, tmp_path: Path,
+    archives: dict[str, bytes], capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    held, other = tmp_path / "held", tmp_path / "weights"
+    held.mkdir()
+    (held / "ConvNeXtPose_XS.tar").write_bytes(archives["XS"])
+    other.mkdir()
+    set_up.setenv(f"{PREFIX}CHECKPOINTS", f"{held}:{other}" if writable else str(held))
+    set_up.setenv(f"{PREFIX}VARIANTS", "XS,S")
+
+    with read_only(held):
+        assert main(["download"]) == 0
+
+    rows = capsys.readouterr().out.splitlines()[::2]
+    folder = other if writable else tmp_path / "output" / "checkpoints"
+    assert rows[0].startswith(f"XS: was there, {held / 'ConvNeXtPose_XS.tar'}, ")
+    assert rows[1].startswith(f"S: fetched, {folder / 'ConvNeXtPose_S.tar'}, ")
+
+
+@pytest.mark.usefixtures("drive")
+def test_what_the_command_is_given_wins_over_the_environment(
+    set_up: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    set_up.setenv(f"{PREFIX}VARIANTS_FILE", str(tmp_path / "nowhere.json"))
+    tiny, given = tmp_path / "tiny.json", tmp_path / "given"
+
+    assert main(["download", str(given), "--variants", "S", "--variants-file", str(tiny)]) == 0
+
+    assert [path.name for path in given.glob("*.tar")] == ["ConvNeXtPose_S.tar"]
+    assert not (tmp_path / "weights").exists()
+
+
+@pytest.mark.usefixtures("drive")
+def test_command_without_a_place_fetches_into_checkpoints(
+    set_up: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    set_up.delenv(f"{PREFIX}CHECKPOINTS")
+
+    assert main(["download"]) == 0
+
+    assert (tmp_path / "checkpoints" / "ConvNeXtPose_XS.tar").is_file()
+
+
+def test_command_names_a_variable_that_is_no_setting(
+    set_up: pytest.MonkeyPatch, drive: Drive, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up.setenv(f"{PREFIX}VARIANT", "XS")
+
+    assert main(["download"]) == 2
+
+    assert "[bad-option] the environment sets CONVNEXTPOSE_VARIANT" in capsys.readouterr().err
     assert drive.requests == []
 
 

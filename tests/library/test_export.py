@@ -87,6 +87,17 @@ def test_commands_say_what_they_wrote(
 
 
 @pytest.mark.parametrize("command", ["report", "export"])
+def test_commands_find_the_folder_that_the_environment_names(
+    run: Path, command: str, nothing_set: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing_set.setenv("CONVNEXTPOSE_RESULTS_DIR", str(run))
+
+    assert main([command]) == 0
+
+    assert all(Path(line).is_relative_to(run) for line in capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize("command", ["report", "export"])
 def test_mistake_is_one_sentence(
     tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.settings.options import OPTIONS
 from convnextpose_check.settings.read import read_settings
+from tests.support.options_table import BEGIN, END, options_table
 
 
 def test_defaults_are_those_of_the_authors_evaluation() -> None:
@@ -63,6 +64,30 @@ def test_every_option_is_covered_above() -> None:
     assert {case[0] for case in marks[0].args[1]} == {option.field for option in OPTIONS}
 
 
+PAGES = ("README.md", "convnextpose_check/settings/README.md")
+
+
+def test_readers_table_is_the_declarations(pytestconfig: pytest.Config) -> None:
+    """When an option changes, put the expected table between the marks, in whichever page."""
+    pages = [path for name in PAGES if (path := pytestconfig.rootpath / name).exists()]
+    texts = [text for path in pages if BEGIN in (text := path.read_text(encoding="utf-8"))]
+
+    assert len(texts) == 1
+    assert options_table() == texts[0].partition(f"{BEGIN}\n")[2].partition(END)[0]
+
+
+def test_readers_table_says_of_each_option_how_it_is_written_and_what_it_does() -> None:
+    rows = options_table().splitlines()[2:]
+
+    assert len(OPTIONS) == len(rows)
+    for option, row in zip(OPTIONS, rows, strict=True):
+        written, default, does = re.split(r" (?<!\\)\| ", row.strip("| "))
+        assert f"{option.flag} {option.kind.metavar}".strip() == written.strip("`").replace(
+            "\\", ""
+        )
+        assert (option.default, option.does) == (default.replace("`", ""), does.replace("`", ""))
+
+
 def test_option_wins_over_environment() -> None:
     settings = read_settings({"gate": ["1mm"]}, {"CONVNEXTPOSE_GATE": "2mm"})
 
@@ -90,6 +115,11 @@ def test_several_checkpoints_are_kept_in_order() -> None:
         ("variants", ",", "names of variants"),
         ("no_flip", "perhaps", "1 or 0"),
         ("h36m_root", "", "a path"),
+        ("h36m_root", "~nobody-here/data", "a path"),
+        ("baseline_tolerance", "-1", "millimetres from 0"),
+        ("baseline_tolerance", "nan", "millimetres from 0"),
+        ("baseline_tolerance", "inf", "millimetres from 0"),
+        ("precision", "bf16", "one of fp32, tf32, fp16"),
         ("device", " ", "a name"),
     ],
 )

@@ -41,17 +41,17 @@ def test_what_is_not_shown_or_would_be_obeyed_is_escaped_once(text: str, expecte
 
 
 def test_error_escapes_whatever_it_quotes() -> None:
-    error = CheckFailedError("code", "in \x1b[2J\n::error::", "Mend \u202e", "a\nb", "c\td")
+    error = CheckFailedError("count", "in \x1b[2J\n::error::", "Mend \u202e", "a\nb", "c\td")
 
     for text in (str(error), error.problem, error.remedy, error.obtained, error.expected):
         assert isinstance(text, str)
         assert text.isprintable()
         assert "::" not in text
-    assert str(error) == "[code] in \\x1b[2J\\n\\x3a:error\\x3a:. Mend \\u202e."
+    assert str(error) == "[count] in \\x1b[2J\\n\\x3a:error\\x3a:. Mend \\u202e."
 
 
 def test_numbers_that_were_obtained_stay_numbers() -> None:
-    error = CheckFailedError("code", "problem", "remedy", 1.5, (1, 2))
+    error = CheckFailedError("count", "problem", "remedy", 1.5, (1, 2))
     assert (error.obtained, error.expected) == (1.5, (1, 2))
 
 
