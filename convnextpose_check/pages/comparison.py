@@ -17,6 +17,7 @@ from convnextpose_check.pages.differences import (
 )
 from convnextpose_check.pages.drawing import canvas, plain, write_picture
 from convnextpose_check.pages.palette import series_of
+from convnextpose_check.results.figures import starred
 from convnextpose_check.results.schema import Results, VariantResult
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def comparison_png(results: Results, path: Path) -> None:
     Without variants it holds the verdict alone. Raises ``ConvNeXtPoseCheckError``
     (``cannot-write``) where the folder cannot be written.
     """
-    variants = {plain(name): record for name, record in results.variants.items()}
+    variants = {plain(name): record for name, record in starred(results).items()}
     verdict = textwrap.fill(
         plain(results.verdict), _LETTERS, max_lines=6, placeholder=" ...", break_on_hyphens=False
     )
@@ -66,7 +67,7 @@ def comparison_png(results: Results, path: Path) -> None:
         _write(parts[0], title, 12, top_px, fontsize=16, bold=True)
         _write(parts[0], verdict, 37, top_px, fontsize=12, bold=False)
         if variants:
-            _draw(figure, list(parts[1:]), rows_px[1:], variants, results.metric, columns)
+            _draw(figure, list(parts[1:]), rows_px[1:], variants, results, columns)
         write_picture(figure, temporary)
 
 
@@ -75,12 +76,12 @@ def _draw(
     parts: list[SubFigure],
     rows_px: list[int],
     variants: Mapping[str, VariantResult],
-    metric: str,
+    results: Results,
     columns: int,
 ) -> None:
     """The three charts, each below its title and key."""
-    looks = series_of(variants)
-    draw_differences(parts[1].add_subplot(), variants, looks)
+    looks, metric = series_of(variants), results.metric
+    draw_differences(parts[1].add_subplot(), results, variants, looks)
     draw_actions(parts[3].add_subplot(), variants, looks, metric)
     panels = list(parts[5].subplots(1, 2, sharey=True))
     sizes.draw(panels, variants, looks, metric)
@@ -91,7 +92,7 @@ def _draw(
         strict=True,
     ):  # fmt: skip
         _write(part, title, 10, height_px, fontsize=13, bold=True)
-    _add_key(parts[0], band_key(), "lower right", 4)
+    _add_key(parts[0], band_key(results), "lower right", 4)
     _add_key(parts[2], names, "lower left", columns)
     _add_key(parts[4], sizes.key(variants), "lower right", 2)
     sizes.label(figure, panels, variants, looks)

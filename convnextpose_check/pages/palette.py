@@ -66,6 +66,12 @@ def series_of(names: Iterable[str]) -> dict[str, Series]:
     }
 
 
+def band_name(tolerance_mm: float) -> str:
+    """The CSS name of a tolerance's band; one that is not the guide's is the tightest."""
+    name = f"band-{tolerance_mm}"
+    return name if name in PALETTE else "band-1"
+
+
 _PAGE = {
     "shade": ("#f3f4f6", "#23262d"),
     "good-ink": ("#17692b", "#7fd495"),

@@ -7,16 +7,16 @@ from html import escape
 
 import numpy as np
 
-from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, BONES, FLIP_PAIRS, JOINTS
+from convnextpose_check.pages.palette import band_name
+from convnextpose_check.results.figures import difference
 from convnextpose_check.results.schema import Example, VariantResult
-from convnextpose_check.results.words import interval, number
+from convnextpose_check.results.words import interval
 from convnextpose_check.variants import INPUT_SIDE_PX
 
-SCALE_END_MM = 1.2 * max(TOLERANCES_MM)
 SCALE_HALF = 60
-"""Half the width of the scale in its own units."""
+"""Half the width of the scale in its own units; its ends are a fifth beyond the widest band."""
 
 TURN, TILT = np.deg2rad(35), np.deg2rad(12)
 """Poses in space are seen from the right of the camera and a little from above."""
@@ -28,26 +28,29 @@ _LEFT = {left for _, left in FLIP_PAIRS}
 assert all(JOINTS[joint].startswith("R_") for joint in _RIGHT)
 
 
-def scale_svg(record: VariantResult) -> str:
+def scale_svg(record: VariantResult, bands_mm: Sequence[float]) -> str:
     """The difference on the bands of the tolerances, with the bootstrap interval as a whisker.
+
+    ``bands_mm`` are the tolerances that were asked about, the tightest first.
 
     What lies beyond the scale is drawn at its end as an arrowhead.
     """
     if record.difference_mm is None or record.reference_mm is None:
         return ""
-    label = f"{number(record.difference_mm, '+.3f')} mm, {record.verdict}"
+    end_mm = 1.2 * max(bands_mm)
+    label = f"{difference(record.difference_mm)} mm on bands of {', '.join(map(str, bands_mm))} mm"
     parts = [
-        f'<rect class="band-{mm}" x="{-_along(mm):.1f}" y="-9" width="{2 * _along(mm):.1f}"'
-        ' height="18"/>'
-        for mm in sorted(TOLERANCES_MM, reverse=True)
+        f'<rect class="{band_name(mm)}" x="{-_along(mm, end_mm):.1f}" y="-9"'
+        f' width="{2 * _along(mm, end_mm):.1f}" height="18"/>'
+        for mm in reversed(bands_mm)
     ]
     parts.append('<line class="zero" x1="0" x2="0" y1="-11" y2="11"/>')
     if record.interval_mm is not None:
-        low, high = (_along(end - record.reference_mm) for end in record.interval_mm)
+        low, high = (_along(end - record.reference_mm, end_mm) for end in record.interval_mm)
         label += f", 95 % interval {interval(record)} mm"
         parts.append(f'<path class="whisker" d="M{low:.1f} 0H{high:.1f}"/>')
-    place = _along(record.difference_mm)
-    if abs(record.difference_mm) > SCALE_END_MM:
+    place = _along(record.difference_mm, end_mm)
+    if abs(record.difference_mm) > end_mm:
         tip = 6 if place > 0 else -6
         parts.append(f'<path class="point" d="M{place:.1f} 0l{-tip} -5v10z"/>')
     else:
@@ -102,9 +105,8 @@ def space_svg(variant: str, example: Example, shown: str) -> str:
     )
 
 
-def _along(difference_mm: float) -> float:
-    end = max(-SCALE_END_MM, min(SCALE_END_MM, difference_mm))
-    return end / SCALE_END_MM * SCALE_HALF
+def _along(difference_mm: float, end_mm: float) -> float:
+    return max(-end_mm, min(end_mm, difference_mm)) / end_mm * SCALE_HALF
 
 
 def _turned(points_mm: Array) -> Array:

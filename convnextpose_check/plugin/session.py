@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.ranks import Ranks
+from convnextpose_check.paths import Outputs
 from convnextpose_check.plugin.gate import Gate
+from convnextpose_check.plugin.mistakes import Mistakes
 from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.results.schema import CheckRecord, Results
+from convnextpose_check.results.unevaluated import unevaluated
 from convnextpose_check.results.words import is_reproduced, verdict_sentence
 from convnextpose_check.settings.read import Settings
 from convnextpose_check.trial.benchmark import Benchmark
@@ -24,7 +26,8 @@ class Session:
     """The state that hooks and fixtures work on.
 
     ``checks`` has what became of each validation test, by subject and test. ``problems`` is what
-    the gate objects to, ``mistakes`` counts the tests that each message failed.
+    the gate objects to, ``mistakes`` is what a user can mend. ``reported`` are the results with
+    pages, also where nothing was evaluated.
     """
 
     settings: Settings
@@ -36,7 +39,8 @@ class Session:
     )
     gate: Gate = field(default_factory=Gate)
     problems: list[str] = field(default_factory=list)
-    mistakes: Counter[str] = field(default_factory=Counter)
+    mistakes: Mistakes = field(default_factory=Mistakes)
+    reported: list[tuple[Results, Outputs]] = field(default_factory=list)
 
     def subject_names(self) -> list[SubjectName]:
         """The subjects to ask about: a user's own figures say nothing about the miniature."""
@@ -65,14 +69,18 @@ class Session:
 
         found = list(self.problems)
         for name, benchmark in self.benchmarks.items():
+            checks = self.checks[name].values()
+            own = [text for text in found if _subject_of(text) in (name, None)]
             if benchmark.results is None:
+                if checks:
+                    self._report_nothing(benchmark, own)
                 continue
             baseline = self.baseline
             if baseline is not None and baseline.results.subject != name:
                 baseline = None
             try:
-                own = [text for text in found if _subject_of(text) in (name, None)]
-                left_out = benchmark.finish(self.checks[name].values(), own, baseline)
+                left_out = benchmark.finish(checks, own, baseline)
+                self.reported.append((benchmark.results, benchmark.outputs))
                 self.problems += [text for text in left_out if text not in self.problems]
                 write_pages(benchmark.results, benchmark.outputs)
             except ConvNeXtPoseCheckError as error:
@@ -81,6 +89,25 @@ class Session:
             judged = [results.subject for results in self.results()]
             if (subject := self.baseline.results.subject) not in judged:
                 self.problems.append(f"baseline: it judged the {subject} models, this run did not")
+
+    def _report_nothing(self, benchmark: Benchmark, left_out: list[str]) -> None:
+        """Say on a page what to mend where nothing was evaluated."""
+        from convnextpose_check.pages import write_markdown
+
+        subject = benchmark.subject
+        results = unevaluated(
+            subject.name,
+            self.settings,
+            subject.facts.protocols[self.settings.protocol].samples,
+            subject.chosen,
+            self.checks[subject.name].values(),
+            left_out,
+        )
+        self.reported.append((results, benchmark.outputs))
+        try:
+            write_markdown(results, benchmark.outputs)
+        except ConvNeXtPoseCheckError as error:
+            self.problems.append(str(error))
 
     def export(self) -> None:
         """Pack what the run has left, if anything was evaluated."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TextIO
 
 from convnextpose_check.checkpoints.fingerprints import read_fingerprints
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.ranks import Ranks
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.miniature.reference import REFERENCE
@@ -27,8 +28,13 @@ def published_subject(
     """
     catalogue = read_catalogue(settings.variants_file)
     for name in settings.variants or ():
-        if name != REFERENCE:  # the miniature alone has it
-            catalogue[name]
+        if name != REFERENCE and name not in catalogue.names:
+            raise ConvNeXtPoseCheckError(
+                "unknown-variant",
+                f"no variant is named '{name}'",
+                f"Choose from {', '.join(catalogue.names)}, or {REFERENCE} for the miniature's"
+                " trained model",
+            )
 
     def reference(variant: str) -> Figure | None:
         return catalogue[variant].paper.error_mm(settings.protocol)
