@@ -19,11 +19,12 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   };
   const reach = () => {
-    table.querySelectorAll("th.sortable:not([tabindex]), td.col-result:not([tabindex])").forEach(asButton);
-    table.querySelectorAll(".log:not([tabindex])").forEach((log) => (log.tabIndex = 0));
+    tests.querySelectorAll("th.sortable:not([tabindex]), td.col-result:not([tabindex])").forEach(asButton);
+    tests.querySelectorAll(".log:not([tabindex])").forEach((log) => (log.tabIndex = 0));
   };
   reach();
-  new MutationObserver(reach).observe(table, { childList: true, subtree: true });
+  // Whatever is clicked there, the table is made anew.
+  new MutationObserver(reach).observe(tests, { childList: true, subtree: true });
 
   document.querySelectorAll("a.to-log").forEach((link) =>
     link.addEventListener("click", (event) => {
@@ -31,10 +32,9 @@ document.addEventListener("DOMContentLoaded", () => {
       link.closest("[popover]")?.hidePopover();
       tests.open = true;
       const isIts = (cell) => cell.textContent.endsWith(`/${link.dataset.test}`);
-      const row = [...table.querySelectorAll("td.col-testId")].find(isIts)?.closest("tbody");
-      row?.querySelector(".extras-row.hidden") && row.querySelector("td.col-result").click();
-      // The table is drawn again when a row opens.
-      ([...table.querySelectorAll("td.col-testId")].find(isIts) ?? tests).scrollIntoView({ block: "center" });
+      const its = () => [...tests.querySelectorAll("td.col-testId")].find(isIts)?.closest("tbody");
+      if (its()?.querySelector(".extras-row.hidden")) its().querySelector("td.col-result").click();
+      (its() ?? tests).scrollIntoView({ block: "center" });
     }),
   );
 });

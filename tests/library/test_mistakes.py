@@ -17,8 +17,10 @@ def failed(*errors: ConvNeXtPoseCheckError | None) -> list[Any]:
     """A report of a failed test for each error, None for one that is no user's mistake."""
     mistakes, reports = Mistakes(), []
     for letter, error in zip("abcdef", errors, strict=False):
-        report = pytest.TestReport(f"tests/x.py::test_{letter}[XS]", ("", 0, ""), {}, "failed",
-                                   "a traceback", "call", sections=[("log", "no folder")])  # fmt: skip
+        report = pytest.TestReport(
+            f"tests/x.py::test_{letter}[XS]", ("", 0, ""), {}, "failed", "a traceback", "call",
+            sections=[("log", "no folder")],
+        )  # fmt: skip
         if error is not None:
             mistakes.tell(report, error)
         reports.append(report)
