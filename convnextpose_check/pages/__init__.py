@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import combinations
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
@@ -13,8 +15,9 @@ from convnextpose_check.pages.charts import comparison_png
 from convnextpose_check.pages.html import page_html, summary_html, with_summary
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.paths import REPORT_FILE, Outputs
-from convnextpose_check.results.figures import derived
-from convnextpose_check.results.per_sample import read_errors_mm
+from convnextpose_check.results.bootstrap import paired_interval_mm
+from convnextpose_check.results.figures import derived, starred
+from convnextpose_check.results.per_sample import read_errors_by_file_mm
 from convnextpose_check.results.schema import Results, read_results
 from convnextpose_check.results.words import verdict_sentence
 
@@ -32,14 +35,21 @@ def write_markdown(results: Results, outputs: Outputs) -> None:
 
 def summary_of(runs: Iterable[tuple[Results, Outputs]]) -> str:
     """The HTML summary of runs; where there is no per-sample file, no distribution is drawn."""
-    found = []
+    found, pairs = [], {}
     for results, outputs in runs:
         try:
-            errors_mm = read_errors_mm(outputs.per_sample)
+            by_file = read_errors_by_file_mm(outputs.per_sample)
         except ConvNeXtPoseCheckError:
-            errors_mm = {}
+            by_file = {}
+        errors_mm = {name: np.array(list(errors.values())) for name, errors in by_file.items()}
         found.append((results, errors_mm))
-    return summary_html(found)
+        names = [name for name in starred(results) if name in by_file]
+        pairs[results.subject] = [
+            (name, other, float(errors_mm[name].mean() - errors_mm[other].mean()), interval)
+            for name, other in combinations(names, 2)
+            if (interval := paired_interval_mm(by_file[name], by_file[other])) is not None
+        ]
+    return summary_html(found, pairs)
 
 
 def redraw(results_dir: Path) -> list[Path]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -70,12 +71,20 @@ def templates() -> Environment:
     return environment
 
 
-def summary_html(runs: Sequence[tuple[Results, Mapping[str, Array]]]) -> str:
+Pair = tuple[str, str, float, tuple[float, float]]
+"""Two variants, the one's error minus the other's in mm, and the paired interval of that."""
+
+
+def summary_html(
+    runs: Sequence[tuple[Results, Mapping[str, Array]]],
+    pairs: Mapping[str, Sequence[Pair]] = MappingProxyType({}),
+) -> str:
     """All that matters about the runs, readable without scripts and with nothing fetched.
 
-    A run is its results and the (N,) mean errors of its samples, by variant.
+    A run is its results and the (N,) mean errors of its samples, by variant; ``pairs`` are the
+    variants of each subject held against each other.
     """
-    sections = [_section(results, errors_mm) for results, errors_mm in runs]
+    sections = [_section(r, errors_mm, pairs.get(r.subject, ())) for r, errors_mm in runs]
     if not sections:
         sections = [Markup('<p class="verdict bad">{}</p>').format(NOTHING_EVALUATED)]
     style = f"<style>{css_variables()}</style>"
@@ -133,7 +142,7 @@ def shared_context(results: Results) -> dict[str, Any]:
     }
 
 
-def _section(results: Results, errors_mm: Mapping[str, Array]) -> str:
+def _section(results: Results, errors_mm: Mapping[str, Array], pairs: Sequence[Pair]) -> str:
     context, checks = shared_context(results), grid(results)
     stars, bands = context["stars"], context["bands"]
     bright = msgspec.structs.replace(results, variants=stars)
@@ -148,6 +157,7 @@ def _section(results: Results, errors_mm: Mapping[str, Array]) -> str:
             shown_mistakes=_SHOWN_MISTAKES,
             contents=_contents(results, checks),
             grid=checks,
+            pairs=pairs,
             heat_tables=[
                 _heat_table(bright, "Error by action (mm)", "per_action_mm"),
                 _heat_table(bright, "Error by joint (mm)", "per_joint_mm"),

@@ -121,12 +121,22 @@ def test_per_sample_file_has_every_joint_of_every_sample(
     assert (row["variant"], row["image_id"]) == ("XS", str(sample.image_id))
     assert (row["subject"], row["action"]) == (str(sample.subject), sample.action)
     assert f"_ca_{row['camera']}_" in row["file_name"]
+    assert row["file_name"].startswith(f"{row['take']}_ca_")
     assert float(row["R_Wrist_mm"]) == pytest.approx(evaluation.errors_mm[1, 16], abs=1e-4)
     means_mm = evaluation.errors_mm.mean(axis=1)
     assert read_errors_mm(path)["S"] == pytest.approx(means_mm, abs=1e-4)
 
 
-@pytest.mark.parametrize("content", [None, "variant\nXS\n", "variant,mean_mm\nXS,far\n", "\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "variant\nXS\n",
+        "variant,file_name,mean_mm\nXS,a.jpg,far\n",
+        "variant,mean_mm\nXS,1\n",
+        "\x00",
+    ],
+)
 def test_file_of_another_form_is_one_sentence(content: str | None, tmp_path: Path) -> None:
     path = tmp_path / "per_sample.csv"
     if content is not None:

@@ -356,8 +356,12 @@ def test_report_remembers_whom_it_judged() -> None:
 def write_run(folder: Path, results: Results) -> Outputs:
     outputs = Outputs(folder)
     write_results(results, outputs.results)
-    rows = [f"XS,{50 + i}" for i in range(20)]
-    outputs.per_sample.write_text("\n".join(["variant,mean_mm", *rows]) + "\n")
+    rows = [
+        f"{name},s_09_act_02_subact_{i:02}_ca_01_000001.jpg,{50 + i * i + (name == 'XS')}"
+        for name in ("XS", "S")
+        for i in range(20)
+    ]
+    outputs.per_sample.write_text("\n".join(["variant,file_name,mean_mm", *rows]) + "\n")
     return outputs
 
 
