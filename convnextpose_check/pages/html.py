@@ -17,7 +17,7 @@ from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.pages.charts import distribution_svg, size_svg
 from convnextpose_check.pages.grid import SIGNS, Grid, grid
 from convnextpose_check.pages.palette import css_variables
-from convnextpose_check.pages.sketches import overlay_svg, scale_svg, space_svg
+from convnextpose_check.pages.sketches import ERROR_BOUNDS_MM, overlay_svg, scale_svg, space_svg
 from convnextpose_check.results.faults import read_faults
 from convnextpose_check.results.figures import (
     asked_mm,
@@ -41,7 +41,8 @@ from convnextpose_check.results.words import (
 
 FOLDER = Path(__file__).parent
 STYLE_SHEET = FOLDER / "report.css"
-SCRIPT = FOLDER / "report.js"
+SCRIPTS = (FOLDER / "report.js", FOLDER / "viewer.js")
+"""One for pytest-html's table, one for what the summary shows."""
 TITLE = "ConvNeXtPose checkpoints: do they do what the paper says?"
 
 BEGIN, END = "<!-- ConvNeXtPose: begin -->", "<!-- ConvNeXtPose: end -->"
@@ -102,6 +103,7 @@ def page_html(summary: str) -> str:
             title=TITLE,
             style=Markup(STYLE_SHEET.read_text(encoding="utf-8")),
             summary=Markup(summary),
+            script=Markup(SCRIPTS[-1].read_text(encoding="utf-8")),
         )
     )
 
@@ -158,6 +160,7 @@ def _section(results: Results, errors_mm: Mapping[str, Array], pairs: Sequence[P
             contents=_contents(results, checks),
             grid=checks,
             pairs=pairs,
+            error_bounds=ERROR_BOUNDS_MM,
             heat_tables=[
                 _heat_table(bright, "Error by action (mm)", "per_action_mm"),
                 _heat_table(bright, "Error by joint (mm)", "per_joint_mm"),

@@ -77,6 +77,10 @@ _PAGE = {
     "good-ink": ("#17692b", "#7fd495"),
     "bad-ink": ("#a3141c", "#ff9a9a"),
     "fair-ink": ("#7a4b00", "#f1c27b"),
+    "off-0": ("#17692b", "#7fd495"),
+    "off-1": ("#b08a00", "#f1d27b"),
+    "off-2": ("#d2691e", "#ff9d5c"),
+    "off-3": ("#a3141c", "#ff6b6b"),
     "heat-rgb": ("224, 110, 20", "214, 110, 30"),
 }
 """Colours that no chart uses, light and dark."""

@@ -93,11 +93,11 @@ def pytest_html_results_summary(
 ) -> None:
     """Put the verdict and all that belongs to it above pytest-html's own table."""
     from convnextpose_check.pages import summary_of
-    from convnextpose_check.pages.html import SCRIPT
+    from convnextpose_check.pages.html import SCRIPTS
 
     state = session.config.stash[SESSION]
     prefix.append(summary_of(state.reported))
-    postfix.append(f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>")
+    postfix += (f"<script>\n{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS)
 
 
 def pytest_html_results_table_header(cells: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.pages.html import page_html
@@ -26,7 +28,7 @@ from tests.library.browser import (
 )
 from tests.library.datasets import Handmade
 from tests.library.full_size import write_own_model
-from tests.library.results import example_results, example_variant
+from tests.library.results import example_examples, example_results, example_variant
 from tests.library.test_pages import rich, summary
 
 if TYPE_CHECKING:
@@ -73,7 +75,9 @@ def report(
 def rich_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with everything that a summary can show."""
     page = tmp_path_factory.mktemp("rich") / "page.html"
-    page.write_text(page_html(summary(rich())))
+    results = rich()
+    xs = replace(results.variants["XS"], examples=example_examples(worst=12))
+    page.write_text(page_html(summary(replace(results, variants={**results.variants, "XS": xs}))))
     return page
 
 
@@ -265,3 +269,69 @@ def test_page_of_the_miniature_is_soon_read(
     show(chrome, crowded_page, width_px)
 
     assert chrome.execute_script("return document.documentElement.scrollHeight") <= most_px
+
+
+SKELETON = "document.querySelector('svg.space')"
+
+
+def placed(chrome: Chrome) -> list[str]:
+    """Where every part of the first skeleton is drawn."""
+    parts: list[str] = chrome.execute_script(
+        f"return [...{SKELETON}.querySelectorAll('[data-part]')]"
+        ".map((part) => part.getAttribute('d') ?? part.getAttribute('cx'));"
+    )
+    return parts
+
+
+def pressed(chrome: Chrome, key: str) -> list[str]:
+    chrome.execute_script(
+        f"{SKELETON}.dispatchEvent(new KeyboardEvent('keydown', {{key: arguments[0]}}));", key
+    )
+    return placed(chrome)
+
+
+def test_skeleton_turns_with_arrow_keys_and_slider(chrome: Chrome, rich_page: Path) -> None:
+    show(chrome, rich_page)
+    still = placed(chrome)
+
+    assert len(still) == 1 + 3 + 3 + 17  # floor, truth, prediction, joints
+    turned = pressed(chrome, "ArrowRight")
+    assert all(one != other for one, other in zip(still, turned, strict=True))
+    tilted = pressed(chrome, "ArrowUp")
+    assert sum(one != other for one, other in zip(turned, tilted, strict=True)) == 7  # not across
+    slider = "document.querySelector('.turns input')"
+    assert chrome.execute_script(f"return Number({slider}.value)") == 40
+    chrome.execute_script(f"{slider}.value = 35; {slider}.dispatchEvent(new Event('input'))")
+    back = pressed(chrome, "ArrowDown")
+
+    numbers = [[float(x) for x in re.findall(r"-?[\d.]+", d)] for d in (*still, *back)]
+    for one, other in zip(numbers[:24], numbers[24:], strict=True):
+        assert one == pytest.approx(other, abs=0.1)
+
+
+def test_skeleton_turns_by_dragging(chrome: Chrome, rich_page: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    show(chrome, rich_page)
+    before = placed(chrome)
+    skeleton = chrome.find_element("css selector", "svg.space")
+    chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", skeleton)
+
+    ActionChains(chrome).drag_and_drop_by_offset(skeleton, 60, 0).perform()
+
+    assert placed(chrome) != before
+
+
+def test_worst_samples_are_stepped_through(chrome: Chrome, rich_page: Path) -> None:
+    show(chrome, rich_page)
+    seen = "return [...document.querySelectorAll('.worst figure')].map((figure) => !figure.hidden)"
+    steps = "document.querySelector('.worst .steps')"
+    assert chrome.execute_script(seen)[:3] == [True, False, False]
+
+    for _ in range(2):
+        chrome.execute_script(f"{steps}.querySelectorAll('button')[1].click()")
+
+    assert chrome.execute_script(seen)[:4] == [False, False, True, False]
+    assert chrome.execute_script(f"return {steps}.querySelector('output').textContent") == (
+        "3 of the 12 worst"
+    )

@@ -58,10 +58,12 @@ def evaluation(dataset: Dataset) -> Evaluation:
 
 
 def test_best_median_and_worst_are_chosen(evaluation: Evaluation, dataset: Dataset) -> None:
-    best, median, worst = find_examples(evaluation, dataset, GRID_WHD, with_crops=False)
+    best, median, worst, *more = find_examples(evaluation, dataset, GRID_WHD, with_crops=False)
 
     means_mm = evaluation.errors_mm.mean(axis=1)
     assert [e.rank for e in (best, median, worst)] == ["best", "median", "worst"]
+    assert [e.error_mm for e in (worst, *more)] == sorted(means_mm, reverse=True)[:12]
+    assert {e.rank for e in more} == {"worst"}
     assert best.file_name == dataset.samples[3].path.name
     assert worst.file_name == dataset.samples[1].path.name
     assert median.error_mm == np.median(means_mm)
