@@ -12,7 +12,7 @@ import numpy as np
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.pages.charts import comparison_png
-from convnextpose_check.pages.html import page_html, summary_html, with_summary
+from convnextpose_check.pages.html import Pair, page_html, summary_html, with_summary
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.bootstrap import paired_interval_mm
@@ -35,7 +35,7 @@ def write_markdown(results: Results, outputs: Outputs) -> None:
 
 def summary_of(runs: Iterable[tuple[Results, Outputs]]) -> str:
     """The HTML summary of runs; where there is no per-sample file, no distribution is drawn."""
-    found, pairs = [], {}
+    found, pairs = [], dict[str, list[Pair]]()
     for results, outputs in runs:
         try:
             by_file = read_errors_by_file_mm(outputs.per_sample)

@@ -16,13 +16,14 @@ from convnextpose_check.pages.differences import (
     shown_actions,
 )
 from convnextpose_check.pages.drawing import canvas, plain, write_picture
+from convnextpose_check.pages.neighbours import neighbours_of
 from convnextpose_check.pages.palette import series_of
 from convnextpose_check.results.figures import starred
 from convnextpose_check.results.schema import Results, VariantResult
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import SubFigure
 
 Place = Literal["lower left", "lower right"]
 
@@ -67,12 +68,11 @@ def comparison_png(results: Results, path: Path) -> None:
         _write(parts[0], title, 12, top_px, fontsize=16, bold=True)
         _write(parts[0], verdict, 37, top_px, fontsize=12, bold=False)
         if variants:
-            _draw(figure, list(parts[1:]), rows_px[1:], variants, results, columns)
+            _draw(list(parts[1:]), rows_px[1:], variants, results, columns)
         write_picture(figure, temporary)
 
 
 def _draw(
-    figure: Figure,
     parts: list[SubFigure],
     rows_px: list[int],
     variants: Mapping[str, VariantResult],
@@ -84,7 +84,8 @@ def _draw(
     draw_differences(parts[1].add_subplot(), results, variants, looks)
     draw_actions(parts[3].add_subplot(), variants, looks, metric)
     panels = list(parts[5].subplots(1, 2, sharey=True))
-    sizes.draw(panels, variants, looks, metric)
+    others = neighbours_of(results)
+    sizes.draw(panels, variants, looks, metric, others)
     panels[1].set_ylabel("")
     names = sizes.named(looks.values(), {name: name for name in variants})
     for part, height_px, title in zip(
@@ -94,8 +95,7 @@ def _draw(
         _write(part, title, 10, height_px, fontsize=13, bold=True)
     _add_key(parts[0], band_key(results), "lower right", 4)
     _add_key(parts[2], names, "lower left", columns)
-    _add_key(parts[4], sizes.key(variants), "lower right", 2)
-    sizes.label(figure, panels, variants, looks)
+    _add_key(parts[4], sizes.key(variants, others), "lower right", 3)
 
 
 def _write(

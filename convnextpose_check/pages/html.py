@@ -16,6 +16,7 @@ from markupsafe import Markup
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.pages.charts import distribution_svg, size_svg
 from convnextpose_check.pages.grid import SIGNS, Grid, grid
+from convnextpose_check.pages.neighbours import neighbours_of
 from convnextpose_check.pages.palette import css_variables
 from convnextpose_check.pages.sketches import ERROR_BOUNDS_MM, overlay_svg, scale_svg, space_svg
 from convnextpose_check.results.faults import read_faults
@@ -146,9 +147,11 @@ def shared_context(results: Results) -> dict[str, Any]:
 
 def _section(results: Results, errors_mm: Mapping[str, Array], pairs: Sequence[Pair]) -> str:
     context, checks = shared_context(results), grid(results)
-    stars, bands = context["stars"], context["bands"]
+    stars, bands, others = context["stars"], context["bands"], neighbours_of(results)
     bright = msgspec.structs.replace(results, variants=stars)
-    charts = [size_svg(bright, prefix=results.subject)]
+    charts = []
+    if len(stars) > 1 or others is not None:  # a point alone says nothing of size
+        charts.append(size_svg(bright, prefix=results.subject))
     shown_mm = {name: errors_mm[name] for name in stars if name in errors_mm}
     if shown_mm:
         charts.insert(0, distribution_svg(bright, shown_mm, prefix=results.subject))
@@ -160,6 +163,7 @@ def _section(results: Results, errors_mm: Mapping[str, Array], pairs: Sequence[P
             contents=_contents(results, checks),
             grid=checks,
             pairs=pairs,
+            others=others and others.told(results.metric),
             error_bounds=ERROR_BOUNDS_MM,
             heat_tables=[
                 _heat_table(bright, "Error by action (mm)", "per_action_mm"),

@@ -23,9 +23,10 @@ class Mistakes:
         """
         test = short_id(report)
         first = self.first.setdefault(str(error), test)
-        report.longrepr, report.told_by = str(error), ""
-        if first != test:
-            report.longrepr, report.told_by = f"[{error.code}] as {first} says", first
+        tells = first == test
+        report.longrepr = str(error) if tells else f"[{error.code}] as {first} says"
+        vars(report)["told_by"] = "" if tells else first
+        if not tells:
             report.sections.clear()  # what was captured says the same once more
 
 

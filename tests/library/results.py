@@ -87,6 +87,7 @@ def example_examples(worst: int = 1) -> tuple[Example, ...]:
     def points(dimensions: int, size: float) -> tuple[Any, ...]:
         return tuple(map(tuple, (random.random((ANNOTATED_JOINTS, dimensions)) * size).tolist()))
 
+    ranks: tuple[Any, ...] = ("best", "median", *("worst",) * worst)
     return tuple(
         Example(
             rank=rank,
@@ -100,5 +101,5 @@ def example_examples(worst: int = 1) -> tuple[Example, ...]:
             truth_px=points(2, 256),
             crop_jpeg=None,
         )
-        for rank in ("best", "median", *("worst",) * worst)
+        for rank in ranks
     )
