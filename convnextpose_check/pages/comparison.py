@@ -95,7 +95,10 @@ def _draw(
         _write(part, title, 10, height_px, fontsize=13, bold=True)
     _add_key(parts[0], band_key(results), "lower right", 4)
     _add_key(parts[2], names, "lower left", columns)
-    _add_key(parts[4], sizes.key(variants, others), "lower right", 3)
+    key = sizes.key(variants, others)
+    if others is not None:  # the picture may be passed on alone
+        key[-1].set_label(f"others, by {others.source}")
+    _add_key(parts[4], key, "lower right", 3)
 
 
 def _write(

@@ -127,7 +127,9 @@ def _draw_difference(
     if record.interval_mm is not None:
         ends = [mm - reference_mm for mm in record.interval_mm]
         shown = [min(max(end, -edge_mm), edge_mm) for end in ends]
-        axes.plot(shown, [row, row], color=look.colour, linewidth=1.6, zorder=2)
+        if shown == [-edge_mm, edge_mm]:  # a line through all of it would say nothing
+            ends = shown = []
+        axes.plot(shown, [row] * len(shown), color=look.colour, linewidth=1.6, zorder=2)
         for end, place in zip(ends, shown, strict=True):
             cut = "<" if end < place else ">" if end > place else "|"
             axes.plot([place], [row], marker=cut, markersize=6, color=look.colour, zorder=2)

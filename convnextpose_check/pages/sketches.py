@@ -52,7 +52,8 @@ def scale_svg(record: VariantResult, bands_mm: Sequence[float]) -> str:
     if record.interval_mm is not None:
         low, high = (_along(end - record.reference_mm, end_mm) for end in record.interval_mm)
         label += f", 95 % interval {interval(record)} mm"
-        parts.append(f'<path class="whisker" d="M{low:.1f} 0H{high:.1f}"/>')
+        if low > -SCALE_HALF or high < SCALE_HALF:  # a line through all of it would say nothing
+            parts.append(f'<path class="whisker" d="M{low:.1f} 0H{high:.1f}"/>')
     place = _along(record.difference_mm, end_mm)
     if abs(record.difference_mm) > end_mm:
         tip = 6 if place > 0 else -6

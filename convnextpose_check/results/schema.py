@@ -184,11 +184,7 @@ class DatasetRecord(_Record, frozen=True):
 
 
 class Deviation(_Record, frozen=True):
-    """One figure of a variant beside that of an earlier run.
-
-    ``interval`` is the 95 % bootstrap interval of the difference over the performances that both
-    runs measured, None where that cannot be told.
-    """
+    """One figure of a variant beside an earlier run's; ``interval`` is the difference's, paired."""
 
     variant: str
     figure: str
