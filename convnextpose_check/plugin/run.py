@@ -14,9 +14,12 @@ from convnextpose_check.plugin.session import SESSION
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Take out what applies to nothing."""
-    items[:] = [item for item in items if not item.get_closest_marker("inapplicable")]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take out what applies to nothing, and count it as such."""
+    out = [item for item in items if item.get_closest_marker("inapplicable")]
+    if out:
+        items[:] = [item for item in items if item not in out]
+        config.hook.pytest_deselected(items=out)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -52,7 +55,7 @@ def pytest_runtest_makereport(
         report.longrepr = str(error)
         if report.failed:
             report.when = "call"
-            session.mistakes[report.longrepr] += 1
+            session.mistakes.tell(report, error)
     if _is_validation(item):
         complete_properties(item, report, error)
         gate = session.gate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,8 +10,10 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.ranks import Ranks
 from convnextpose_check.paths import Outputs
 from convnextpose_check.plugin.gate import Gate
+from convnextpose_check.plugin.mistakes import Mistakes
 from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.results.schema import CheckRecord, Results
+from convnextpose_check.results.unevaluated import unevaluated
 from convnextpose_check.results.words import is_reproduced, verdict_sentence
 from convnextpose_check.settings.read import Settings
 from convnextpose_check.trial.record import Recorder
@@ -29,7 +30,8 @@ class Session:
     ``judged`` are the subjects that tests were collected for, ``wanted`` the variants of each that
     an evaluation was asked for of, ``checks`` what became of each validation test. ``problems`` is
     what the gate objects to, each with the subject that it is about, None for the whole run;
-    ``mistakes`` counts the tests that each message failed.
+    ``mistakes`` is what a user can mend. ``reported`` are the results with pages, also where
+    nothing was evaluated.
     """
 
     settings: Settings
@@ -42,7 +44,8 @@ class Session:
     checks: dict[SubjectName, dict[str, CheckRecord]] = field(init=False)
     gate: Gate = field(default_factory=Gate)
     problems: dict[str, SubjectName | None] = field(default_factory=dict)
-    mistakes: Counter[str] = field(default_factory=Counter)
+    mistakes: Mistakes = field(default_factory=Mistakes)
+    reported: list[tuple[Results, Outputs]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Open the books of both subjects."""
@@ -94,15 +97,18 @@ class Session:
 
         found = dict(self.problems)
         for name, recorder in self.recorders.items():
+            own = [text for text, subject in found.items() if subject in (name, None)]
             if recorder.results is None:
+                if self.checks[name]:
+                    self._report_nothing(name, own)
                 continue
             baseline = self.baseline
             if baseline is not None and baseline.results.subject != name:
                 baseline = None
-            own = [text for text, subject in found.items() if subject in (name, None)]
             try:
                 for text in recorder.finish(self.checks[name].values(), own, baseline):
                     self.object(text, name)
+                self.reported.append((recorder.results, recorder.outputs))
                 write_pages(recorder.results, recorder.outputs)
             except ConvNeXtPoseCheckError as error:
                 self.object(str(error), name)
@@ -110,6 +116,25 @@ class Session:
             judged = [results.subject for results in self.results()]
             if (subject := self.baseline.results.subject) not in judged:
                 self.object(f"baseline: it judged the {subject} models, this run did not")
+
+    def _report_nothing(self, name: SubjectName, left_out: list[str]) -> None:
+        """Say on a page what to mend where nothing was evaluated."""
+        from convnextpose_check.pages import write_markdown
+
+        files, outputs = self.trials[name].files, self.recorders[name].outputs
+        results = unevaluated(
+            name,
+            self.settings,
+            files.facts.protocols[self.settings.protocol].samples,
+            files.chosen,
+            self.checks[name].values(),
+            left_out,
+        )
+        self.reported.append((results, outputs))
+        try:
+            write_markdown(results, outputs)
+        except ConvNeXtPoseCheckError as error:
+            self.object(str(error), name)
 
     def export(self) -> None:
         """Pack what the run has left, if anything was evaluated."""

@@ -88,7 +88,7 @@ class Recorder:
         assert self.results is not None
         results = msgspec.structs.replace(self.results, finished=True, checks=tuple(checks))
         if baseline is not None:
-            record = compare(results, baseline)
+            record = compare(results, baseline, self.outputs.per_sample)
             results = msgspec.structs.replace(results, baseline=record)
             left_out = [*left_out, *record.problems]
         results = msgspec.structs.replace(results, left_out=tuple(left_out))

@@ -63,7 +63,7 @@ def test_command_fails_where_one_is_not_there_in_the_end(
     for name in ("S", "L"):
         drive.answer(str(shared[name].checkpoint.drive_id), page(QUOTA_IN_ONE_LINE))
 
-    assert main(command) == 2
+    assert main(command) == 1
 
     said = capsys.readouterr()
     assert [line[:2] for line in said.out.splitlines()[::2]] == ["XS", "M:"]
@@ -77,7 +77,7 @@ def test_command_says_once_what_keeps_several_away(
 ) -> None:
     drive.server.server_close()
 
-    assert main(command) == 2
+    assert main(command) == 1
     said = [line for line in capsys.readouterr().err.splitlines() if "[no-internet]" in line]
     assert [line.partition(" [")[0] for line in said] == ["XS, S, M, L:"]
 

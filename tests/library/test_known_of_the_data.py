@@ -87,7 +87,7 @@ def test_error_is_told_with_displaced_samples_and_without(
     assert sum(kept) == 4
     assert record.without_displaced_mm == pytest.approx(evaluation.errors_mm[kept].mean())
     assert record.without_displaced_mm != pytest.approx(record.error_mm)
-    for page in (markdown(results, "p.png"), summary_html([(results, {})])):
+    for page in (markdown(results), summary_html([(results, {})])):
         assert f"{record.without_displaced_mm:.3f}" in page
         assert "2 of the samples" in page
         assert "S9 Directions 1: 2" in page
@@ -137,7 +137,7 @@ def test_copies_are_a_fault_between_takes_and_a_note_within_one(
     else:
         assert check_images_are_distinct(evaluation) == 6
         assert results.variants["T"].repeated_images == ((other, first),)
-        for page in (markdown(results, "p.png"), summary_html([(results, {})])):
+        for page in (markdown(results), summary_html([(results, {})])):
             assert "1 images of T are copies" in page
 
 
@@ -195,7 +195,7 @@ def test_results_say_which_boxes(tiny: Architecture, tmp_path: Path) -> None:
         f"RootNet's {ROOTNET} for 4 images of subject 9 and 4 images of subject 11"
     )
     assert "4 images of subject 9" in summary_html([(results, {})])
-    assert "4 images of subject 9" in markdown(results, "p.png")
+    assert "4 images of subject 9" in markdown(results)
 
 
 def test_counts_in_the_results_are_those_of_the_network_of_ones_own(
