@@ -26,6 +26,9 @@ CHECK_MODULES = (archives, dataset, error, machine, network)
 
 TESTS: dict[str, Test] = {
     "check_interpolation": test_before_anything.test_opencv_interpolates_as_in_the_paper,
+    "check_memory": test_before_anything.test_memory_is_free,
+    "check_disk": test_before_anything.test_disk_has_room_for_the_results,
+    "check_can_write": test_before_anything.test_results_folder_can_be_written,
     "check_joints_lie_in_boxes": test_before_anything.test_joints_lie_in_their_boxes,
     "check_rootnet_file": test_before_anything.test_rootnet_file_is_the_one_for_the_protocol,
     "check_holds_variant": test_checkpoints.test_archive_holds_the_variant,

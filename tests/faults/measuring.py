@@ -20,6 +20,7 @@ from tests.faults.scene import Scene
 
 UNITS = {
     "check_dataset_is_complete": "samples",
+    "check_disk": "GB",
     "check_error_is_within": "mm",
     "check_evaluation_is_complete": "samples",
     "check_images_are_distinct": "copied",

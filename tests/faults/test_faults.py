@@ -16,7 +16,7 @@ from tests.faults.measuring import measured, moved_mm, scene_of
 from tests.faults.table import faults_markdown, with_table
 
 FAULTS = every_fault()
-TOLERANCES = {"mm": 0.05, "GMACs": 1e-6, "M": 1e-6}
+TOLERANCES = {"GB": 1e-6, "mm": 0.05, "GMACs": 1e-6, "M": 1e-6}
 """Between platforms, of what a fault has made large, by unit."""
 
 VARYING = {"check_interpolation", "check_agrees", "check_flip_is_symmetric"}
