@@ -43,13 +43,13 @@ def run(options: argparse.Namespace) -> int:
 
     settings = settings_of(options)
     trial = published_trial(settings, remembers_hashes=False)
-    for name in settings.variants or ():
-        trial.catalogue[name]  # or it is told that there is none
     tell(f"Human3.6M below  {settings.h36m_root or '(not given)'}")
     tell(f"checkpoints in   {', '.join(map(str, settings.checkpoints)) or '(not given)'}")
     tell(f"results in       {settings.results_dir}")
     for line in settings.lines():
         tell(f"read: {line}")
+    for name in settings.variants or ():
+        trial.catalogue[name]  # or it is told that there is none
     tell("")
     columns = max(MIN_COLUMNS, min(get_terminal_size((MAX_COLUMNS, 24)).columns, MAX_COLUMNS))
     rows = examinations(trial)

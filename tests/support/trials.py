@@ -44,7 +44,14 @@ def trial_of(
         lambda: Sources(dataset_root, checkpoint_places),
         are_users=name == "published",
     )
-    return Trial(name, files, Networks(files, "cpu"), reference, fingerprints or {}, on_outcome)
+    return Trial(
+        name,
+        files,
+        Networks(files, "cpu"),
+        reference,
+        {} if fingerprints is None else fingerprints,
+        on_outcome,
+    )
 
 
 def recorder_of(results_dir: Path) -> Recorder:
