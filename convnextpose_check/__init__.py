@@ -1,10 +1,6 @@
 """Judge whether published ConvNeXtPose checkpoints do what their paper says.
 
-The modules follow the data, from archive to verdict: ``variants`` (the figures), ``members`` and
-``containers`` (the archives), ``checkpoint``, ``keymap``, ``network``, ``models``; ``layout``,
-``annotations``, ``human36m``, ``crops``; ``evaluation``, ``metrics``, ``verdicts``, ``checks``;
-``subjects``, ``benchmark``, ``results`` and ``report``. Only ``command_line``, ``session`` and
-``report_hooks`` know of pytest.
+README.md beside this file has a line for each room, and which imports from which.
 """
 
 __version__ = "0.1.0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from convnextpose_check.commands import (
     doctor,
@@ -18,6 +19,7 @@ from convnextpose_check.commands import (
 )
 from convnextpose_check.commands.telling import tell
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.wording import printable
 
 COMMANDS = {
     "doctor": doctor,
@@ -33,7 +35,16 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; a user's mistake is one sentence and code 2."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser()
+    if not given:
+        tell(parser.format_help())
+        return 2
+    if not given[0].startswith("-") and given[0] not in COMMANDS:
+        near = get_close_matches(given[0], COMMANDS, n=1)
+        meant = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
+        parser.error(f"there is no command {printable(given[0])!r}: {meant}")
+    options = parser.parse_args(given)
     try:
         code: int = options.run(options)
     except ConvNeXtPoseCheckError as error:
@@ -46,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m convnextpose_check",
         description="Work on files. To judge models, run: python -m pytest -m gpu",
+        epilog="Exit codes: 0 all is well; 1 something asked about is missing or wrong, and is"
+        " named; 2 the command could not be carried out.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Literal, TextIO
+
+from convnextpose_check.wording import printable
 
 LOG_SECONDS = 10.0
 """In a log, where a bar cannot be redrawn, a line appears this often."""
@@ -42,6 +45,22 @@ def progress_bar(
             bar.update(count)
 
         yield advance
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Where long work shows how far it is and what it has to say; nowhere without a stream."""
+
+    stream: TextIO | None = None
+
+    def bar(self, title: str, images: int) -> AbstractContextManager[Callable[[int], None]]:
+        """A progress bar over so many images."""
+        return progress_bar(self.stream, title, images)
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        if self.stream is not None:
+            self.stream.write(f"\n{printable(text)}\n")
 
 
 class _Lines:

@@ -6,6 +6,7 @@ lets a user judge models of their own.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -179,11 +180,14 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for variant in self.variants:
             if variant.name == name:
                 return variant
-        raise ConvNeXtPoseCheckError(
-            "unknown-variant",
-            f"no variant is named '{name}'",
-            f"Choose from {', '.join(self.names)}",
-        )
+        raise unknown_variant(name, self.names)
+
+
+def unknown_variant(name: str, known: Iterable[str]) -> ConvNeXtPoseCheckError:
+    """The error of a name that no variant has."""
+    return ConvNeXtPoseCheckError(
+        "unknown-variant", f"no variant is named '{name}'", f"Choose from {', '.join(known)}"
+    )
 
 
 def read_catalogue(path: Path = PUBLISHED_FILE) -> Catalogue:

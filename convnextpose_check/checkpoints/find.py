@@ -14,10 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from convnextpose_check.checkpoints.load import (Checkpoint, load_checkpoint)
+from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.folders import (is_file, is_there, too_many_files, walk)
-from convnextpose_check.network.layout import (identify, modern_state)
+from convnextpose_check.files.folders import is_file, is_there, too_many_files, walk
+from convnextpose_check.network.layout import identify, modern_state
 from convnextpose_check.variants import Catalogue
 
 CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".zip", ".tgz", ".gz")

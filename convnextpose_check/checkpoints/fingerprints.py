@@ -14,7 +14,6 @@ from typing import Annotated
 import msgspec
 
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.network.layout import modern_state
 from convnextpose_check.variants import Catalogue, Name, read_catalogue

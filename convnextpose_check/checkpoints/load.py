@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from convnextpose_check.network.keymap import StateDict
-
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check.checkpoints.unpack import (Repacked, repack)
-from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.checkpoints.members import (DOWNLOAD_AGAIN, shown)
+from convnextpose_check.checkpoints.members import DOWNLOAD_AGAIN, shown
 from convnextpose_check.checkpoints.pickle_check import check_pickle
+from convnextpose_check.checkpoints.unpack import Repacked, repack
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.network.keymap import StateDict
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,10 +13,10 @@ import msgspec
 
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import write_text
 from convnextpose_check.files.folders import is_there
-from convnextpose_check.network.layout import (identify, modern_state)
 from convnextpose_check.files.opening import open_regular
+from convnextpose_check.files.whole import write_text
+from convnextpose_check.network.layout import identify, modern_state
 from convnextpose_check.variants import Catalogue
 from convnextpose_check.wording import as_utf8
 

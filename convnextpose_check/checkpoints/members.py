@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
-from convnextpose_check.files.opening import (open_regular, read_whole, size_of)
+from convnextpose_check.files.opening import open_regular, read_whole, size_of
 
 COMPRESSORS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,

@@ -13,8 +13,8 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NoReturn
 
+from convnextpose_check.checkpoints.members import DOWNLOAD_AGAIN, shown
 from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
-from convnextpose_check.checkpoints.members import (DOWNLOAD_AGAIN, shown)
 
 ORDERED_DICT = "collections OrderedDict"
 REBUILD_TENSOR = "torch._utils _rebuild_tensor_v2"

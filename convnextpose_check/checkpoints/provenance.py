@@ -11,8 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.variants import Variant, WholeFigure
+from convnextpose_check.variants import WholeFigure
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 """What BatchNorm keeps beside its parameters; the optimizer counts no steps for them."""

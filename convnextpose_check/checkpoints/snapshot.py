@@ -11,10 +11,10 @@ import io
 from pathlib import Path
 from typing import Any
 
-from convnextpose_check.checkpoints.load import (Checkpoint, load_content)
+from convnextpose_check.checkpoints.load import Checkpoint, load_content
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import (link_or_copy, written_whole)
-from convnextpose_check.network.keymap import (to_modern, with_prefix)
+from convnextpose_check.files.whole import link_or_copy, written_whole
+from convnextpose_check.network.keymap import to_modern, with_prefix
 from convnextpose_check.paths import DUMP_FOLDER
 
 

@@ -18,10 +18,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.checkpoints.members import (COMPRESSORS, DOWNLOAD_AGAIN, Member, bounded, decompressed, folder_members, shown, tar_members, too_large, zip_members)
-from convnextpose_check.files.opening import (open_regular, read_whole, size_of)
+from convnextpose_check.checkpoints.members import (
+    COMPRESSORS,
+    DOWNLOAD_AGAIN,
+    Member,
+    bounded,
+    decompressed,
+    folder_members,
+    shown,
+    tar_members,
+    too_large,
+    zip_members,
+)
 from convnextpose_check.checkpoints.webpages import web_page
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.opening import open_regular, read_whole, size_of
 
 ZIP_MAGIC = b"PK\x03\x04"
 TAR_MAGIC = b"ustar"

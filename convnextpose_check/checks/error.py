@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement
 from convnextpose_check.human36m.samples import Dataset
 

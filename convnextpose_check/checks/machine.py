@@ -20,7 +20,6 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.folders import is_there
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.paths import DUMP_FOLDER, KEPT_FOLDER, LOG_FOLDER, RESULT_FOLDER
@@ -98,14 +97,16 @@ def free_ram_gb(root: Path = Path("/")) -> float | None:
 def check_memory(device: torch.device | None = None) -> str:
     """Memory for a run is free, on the device as well where it is a GPU; returns how much.
 
-    Raises ``ConvNeXtPoseCheckError`` (``no-memory``).
+    Raises ``CheckFailedError`` (``no-memory``).
     """
     ram_gb = free_ram_gb()
     if ram_gb is not None and ram_gb < NEEDED_RAM_GB:
-        raise ConvNeXtPoseCheckError(
+        raise CheckFailedError(
             "no-memory",
             f"{ram_gb:.1f} GB of memory are free: a run takes {NEEDED_RAM_GB:g}",
             "End other programs; in a notebook, restart the kernel",
+            f"{ram_gb:.1f} GB free",
+            f"{NEEDED_RAM_GB:g} GB",
         )
     found = "memory is not known here" if ram_gb is None else f"{ram_gb:.1f} GB free"
     if device is None or device.type != "cuda":
@@ -115,10 +116,12 @@ def check_memory(device: torch.device | None = None) -> str:
     free_bytes, total_bytes = torch.cuda.mem_get_info(device)
     on_gpu = f"{free_bytes / GB:.1f} of {total_bytes / GB:.1f} GB free on {device}"
     if free_bytes / GB < NEEDED_GPU_GB:
-        raise ConvNeXtPoseCheckError(
+        raise CheckFailedError(
             "no-memory",
             f"{on_gpu}: a run takes {NEEDED_GPU_GB:g}",
             "End what else uses the GPU (nvidia-smi names it); in a notebook, restart the kernel",
+            f"{free_bytes / GB:.1f} GB free",
+            f"{NEEDED_GPU_GB:g} GB",
         )
     return f"{found}, {on_gpu}"
 
@@ -137,15 +140,17 @@ def free_disk_gb(folder: Path) -> float:
 def check_disk(results_dir: Path) -> float:
     """There is room for what a run leaves; returns how many GB.
 
-    Raises ``ConvNeXtPoseCheckError``: ``no-space``, ``cannot-write``.
+    Raises ``CheckFailedError`` (``no-space``), and ``cannot-write`` where nobody can tell.
     """
     free_gb = free_disk_gb(results_dir)
     if free_gb < NEEDED_DISK_GB:
-        raise ConvNeXtPoseCheckError(
+        raise CheckFailedError(
             "no-space",
             f"{free_gb:.1f} GB are free on the disk of {results_dir}: a run takes up to"
             f" {NEEDED_DISK_GB:g}",
             "Delete what is not needed, or name a folder on another disk with --results-dir",
+            free_gb,
+            NEEDED_DISK_GB,
         )
     return free_gb
 
@@ -154,7 +159,7 @@ def check_can_write(results_dir: Path) -> Path:
     """A file can be made wherever a run makes one; returns the results folder, and leaves nothing.
 
     A results folder that is not there yet is not made: the folder that it will be made in is tried
-    instead. Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    instead. Raises ``CheckFailedError`` (``cannot-write``).
     """
     below = (RESULT_FOLDER, KEPT_FOLDER, LOG_FOLDER, DUMP_FOLDER)
     for folder in (results_dir, *(results_dir / name for name in below)):
@@ -162,7 +167,11 @@ def check_can_write(results_dir: Path) -> Path:
             try:
                 tempfile.TemporaryFile(dir=_existing(folder)).close()
             except OSError as error:
-                raise cannot_write(folder, error) from None
+                told = cannot_write(folder, error)
+                reason = error.strerror or str(error)
+                raise CheckFailedError(
+                    "cannot-write", told.problem, told.remedy, reason, "a folder to write to"
+                ) from None
     return results_dir
 
 

@@ -1,7 +1,7 @@
 """Fetch the checkpoints that are missing from the authors' Drive folder.
 
 What is there and whole stays as it is. Each file is opened and checked before it takes its name;
-its sha256 is remembered in checkpoints.lock, and a file that changes later is reported. Exit code 2
+its sha256 is remembered in checkpoints.lock, and a file that changes later is reported. Exit code 1
 if a checkpoint is not there in the end.
 """
 
@@ -49,4 +49,4 @@ def run(options: argparse.Namespace) -> int:
     for error in dict.fromkeys(downloads.failed.values()):
         missing = [name for name, other in downloads.failed.items() if other is error]
         tell(f"{', '.join(missing)}: {error}", file=sys.stderr)
-    return 2 if downloads.failed else 0
+    return 1 if downloads.failed else 0

@@ -27,27 +27,29 @@ from convnextpose_check.environment import package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.network.keymap import key_style
+from convnextpose_check.trial.files import Files
 from convnextpose_check.trial.preflight import check_packages, check_python, find_checkpoint
-from convnextpose_check.trial.subjects import Subject
+from convnextpose_check.trial.trial import Trial
 
 
-def examinations(subject: Subject) -> list[tuple[str, Examination]]:
-    """All that is looked at for a run of the subject, each with its title."""
+def examinations(trial: Trial) -> list[tuple[str, Examination]]:
+    """All that is looked at for a run of the trial, each with its title."""
+    files = trial.files
     return [
         ("Python", partial(installed, check_python)),
         ("packages", partial(installed, check_packages)),
         ("torch", torch_build),
-        ("device", partial(device, subject)),
-        ("memory", partial(memory, subject)),
-        ("disk", partial(disk, subject)),
-        ("results", partial(results_folder, subject)),
+        ("device", partial(device, trial)),
+        ("memory", partial(memory, trial)),
+        ("disk", partial(disk, files)),
+        ("results", partial(results_folder, files)),
         ("OpenCV", opencv),
-        ("annotations", partial(annotations_found, subject)),
-        ("images", partial(images_found, subject)),
-        ("RootNet boxes", partial(rootnet_found, subject)),
-        ("test samples", partial(samples_found, subject)),
-        ("checkpoints", partial(checkpoint_files, subject)),
-        *((f"checkpoint {name}", partial(checkpoint, subject, name)) for name in subject.chosen),
+        ("annotations", partial(annotations_found, files)),
+        ("images", partial(images_found, files)),
+        ("RootNet boxes", partial(rootnet_found, files)),
+        ("test samples", partial(samples_found, files)),
+        ("checkpoints", partial(checkpoint_files, files)),
+        *((f"checkpoint {name}", partial(checkpoint, files, name)) for name in files.chosen),
     ]
 
 
@@ -69,26 +71,26 @@ def torch_build() -> Finding:
     return Finding("ok", f"{package_version('torch')}, built for {built_for}")
 
 
-def device(subject: Subject) -> Finding:
+def device(trial: Trial) -> Finding:
     """Whether a kernel runs on the device."""
-    working = subject.device()
+    working = trial.networks.device()
     if working.type == "cpu":
         return Finding("note", "the CPU runs a kernel; all four models take hours on it")
     return Finding("ok", f"{device_title(working)} runs a kernel")
 
 
-def memory(subject: Subject) -> Finding:
+def memory(trial: Trial) -> Finding:
     """Memory of the machine, and of the GPU where that works."""
     try:
-        working = subject.device()
+        working = trial.networks.device()
     except (ConvNeXtPoseCheckError, ImportError):
         working = None
     return Finding("ok", check_memory(working))
 
 
-def disk(subject: Subject) -> Finding:
+def disk(files: Files) -> Finding:
     """Room on the disk that the results go to."""
-    free_gb = check_disk(subject.settings.results_dir)
+    free_gb = check_disk(files.settings.results_dir)
     if free_gb < ROOMY_DISK_GB:
         return Finding(
             "note",
@@ -98,9 +100,9 @@ def disk(subject: Subject) -> Finding:
     return Finding("ok", f"{free_gb:.1f} GB free")
 
 
-def results_folder(subject: Subject) -> Finding:
+def results_folder(files: Files) -> Finding:
     """Whether the results can be written where they go."""
-    return Finding("ok", f"{check_can_write(subject.settings.results_dir)} can be written")
+    return Finding("ok", f"{check_can_write(files.settings.results_dir)} can be written")
 
 
 def opencv() -> Finding:
@@ -108,36 +110,36 @@ def opencv() -> Finding:
     return Finding("ok", f"{check_interpolation()} interpolates as for the paper")
 
 
-def checkpoint_files(subject: Subject) -> Finding:
+def checkpoint_files(files: Files) -> Finding:
     """How many files may be checkpoints at all."""
-    files = subject.checkpoint_files()
-    if not files.candidates:
-        places = ", ".join(map(str, files.places))
+    found = files.checkpoint_files()
+    if not found.candidates:
+        places = ", ".join(map(str, found.places))
         return Finding("missing", f"nothing like a checkpoint in {places}", GIVE_CHECKPOINTS)
-    return Finding("ok", f"{len(files.candidates)} files or folders that may be checkpoints")
+    return Finding("ok", f"{len(found.candidates)} files or folders that may be checkpoints")
 
 
-def checkpoint(subject: Subject, variant: str) -> Finding:
+def checkpoint(files: Files, variant: str) -> Finding:
     """The variant's file, and what it really holds."""
-    facts = subject.catalogue[variant]
+    facts = files.catalogue[variant]
     try:
-        files = subject.checkpoint_files()
-        if not files.candidates:
+        listed = files.checkpoint_files()
+        if not listed.candidates:
             return Finding("missing", "see the checkpoints above")
     except ConvNeXtPoseCheckError:
         return Finding("missing", "see the checkpoints above")
     try:
-        found = find_checkpoint(subject, variant)
-        check_holds_variant(facts, found, subject.catalogue)
+        found = find_checkpoint(files, variant)
+        check_holds_variant(facts, found, files.catalogue)
         check_epoch(facts, found)
         told = check_provenance(facts, found)
     except ConvNeXtPoseCheckError as error:
         mend = error.remedy or f"Download {facts.checkpoint.file_name} again"
         return Finding("missing", error.problem, mend)
-    told_by = "" if files.claim(found.path) else ", told by its content"
+    told_by = "" if listed.claim(found.path) else ", told by its content"
     return Finding(
         "ok",
-        f"{relative(found.path, files.places)} is {variant}{told_by}:"
+        f"{relative(found.path, listed.places)} is {variant}{told_by}:"
         f" {epoch_told(facts.checkpoint.known_epoch, found.epoch)},"
         f" {_size(found.path) / 1e6:.1f} MB, {key_style(found.network)} head keys, {found.form};"
         f" {told.story}",

@@ -17,7 +17,7 @@ import numpy as np
 
 import convnextpose_check
 from convnextpose_check.environment import opencv_version, package_version
-from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset
@@ -64,24 +64,24 @@ def sources_digest(package: Path) -> str:
     return digest.hexdigest()
 
 
-def keep_tally(tally: Tally, dataset: Dataset, key: str, path: Path) -> int:
+def keep(measured: Measurements, dataset: Dataset, key: str, path: Path) -> int:
     """Write what was measured under its key, whole or not at all; returns how many samples stand.
 
     Where the file has more under the same key, from a run before this one, it is left as it is.
     Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
-    samples = int(tally.done.sum())
-    earlier = kept_tally(key, dataset, path)
+    samples = int(measured.done.sum())
+    earlier = kept(key, dataset, path)
     if earlier is not None and earlier.done.sum() > samples:
         return int(earlier.done.sum())
     about = {
         "key": key,
-        "batch_size": tally.batch_size,
-        "problems": tally.problems,
-        "seconds": tally.seconds,
-        "reading_seconds": tally.reading_seconds,
+        "batch_size": measured.batch_size,
+        "problems": measured.problems,
+        "seconds": measured.seconds,
+        "reading_seconds": measured.reading_seconds,
     }
-    arrays: dict[str, Any] = {name: getattr(tally, name) for name in _ARRAYS}
+    arrays: dict[str, Any] = {name: getattr(measured, name) for name in _ARRAYS}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays, image_ids=_ids(dataset), about=np.array(json.dumps(about)))
     with written_whole(path) as temporary:
@@ -89,7 +89,7 @@ def keep_tally(tally: Tally, dataset: Dataset, key: str, path: Path) -> int:
     return samples
 
 
-def kept_tally(key: str, dataset: Dataset, path: Path) -> Tally | None:
+def kept(key: str, dataset: Dataset, path: Path) -> Measurements | None:
     """What was measured of this data set under this key, None if there is nothing of use."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
@@ -98,8 +98,8 @@ def kept_tally(key: str, dataset: Dataset, path: Path) -> Tally | None:
                 return None
             problems = {int(number): str(text) for number, text in about.pop("problems").items()}
             parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
-            tally = Tally(**parts, **about, problems=problems)
-            return tally if _is_sound(tally, len(dataset.samples)) else None
+            measured = Measurements(**parts, **about, problems=problems)
+            return measured if _is_sound(measured, len(dataset.samples)) else None
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is measured again
         return None
 
@@ -111,21 +111,21 @@ def _ids(dataset: Dataset) -> Array:
     return np.array([sample.image_id for sample in dataset.samples], dtype=np.int64)
 
 
-def _is_sound(tally: Tally, samples: int) -> bool:
-    """Whether a tally is one of so many samples, and could have been measured."""
-    empty = Tally.empty(samples, 1)
+def _is_sound(measured: Measurements, samples: int) -> bool:
+    """Whether it is one of so many samples, and could have been measured."""
+    empty = Measurements.empty(samples, 1)
     for name in _ARRAYS:
-        array, expected = getattr(tally, name), getattr(empty, name)
+        array, expected = getattr(measured, name), getattr(empty, name)
         if (array.shape, array.dtype) != (expected.shape, expected.dtype):
             return False
-    if not all(0 <= number < samples and tally.done[number] for number in tally.problems):
+    if not all(0 <= number < samples and measured.done[number] for number in measured.problems):
         return False
-    used = tally.done.copy()
-    used[list(tally.problems)] = False
+    used = measured.done.copy()
+    used[list(measured.problems)] = False
     return (
-        bool(np.isfinite(tally.cells_xyz[used]).all())
-        and bool(np.isfinite(tally.errors_mm[used]).all())
-        and tally.batch_size >= 1
-        and 0 <= tally.seconds < np.inf
-        and 0 <= tally.reading_seconds < np.inf
+        bool(np.isfinite(measured.cells_xyz[used]).all())
+        and bool(np.isfinite(measured.errors_mm[used]).all())
+        and measured.batch_size >= 1
+        and 0 <= measured.seconds < np.inf
+        and 0 <= measured.reading_seconds < np.inf
     )

@@ -1,4 +1,4 @@
-"""What has been measured of a data set so far: any of its samples, in any order."""
+"""What was measured of a data set: of any of its samples so far, and of the whole."""
 
 from __future__ import annotations
 
@@ -10,15 +10,81 @@ import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import Precision
-from convnextpose_check.evaluation.predict import Evaluation
 from convnextpose_check.human36m.crops import Crop
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Exclusion
-from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS
+from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
+from convnextpose_check.variants import Protocol
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one network made of one data set.
+
+    ``errors_mm`` is (N, 17) float64 in the order of the samples that could be read; under
+    protocol 1 they are errors after rigid alignment. ``cells_xyz`` is (N, 18, 3) float32, what
+    the network said. ``file_names`` tell the samples apart. ``complete`` says whether these are
+    all the samples that the protocol has. ``images_sha256`` is taken over the sha256 of every
+    image file. ``seconds`` the network itself took; ``reading_seconds`` went by waiting for images,
+    for all networks that were shown them together. Computed in another precision than float32, the
+    error is ``moved_mm`` larger than float32's, over ``compared`` samples. ``alike`` names the
+    files that are copies of an earlier one, each with that one.
+    """
+
+    protocol: Protocol
+    errors_mm: Array
+    cells_xyz: Array
+    image_ids: tuple[int, ...]
+    file_names: tuple[str, ...]
+    actions: tuple[str, ...]
+    unreadable: tuple[Exclusion, ...]
+    complete: bool
+    images_sha256: str
+    seconds: float
+    batch_size: int
+    reading_seconds: float = 0.0
+    precision: Precision = "fp32"
+    moved_mm: float | None = None
+    compared: int = 0
+    alike: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def misplaced(self) -> tuple[tuple[str, str], ...]:
+        """Those of ``alike`` that are of different sequences: one stands in another's place."""
+        return tuple(pair for pair in self.alike if not _of_one_sequence(*pair))
+
+    @property
+    def repeated(self) -> tuple[tuple[str, str], ...]:
+        """Those of ``alike`` that are of one sequence: a camera may have repeated a frame."""
+        return tuple(pair for pair in self.alike if _of_one_sequence(*pair))
+
+    @property
+    def error_mm(self) -> float:
+        """MPJPE or PA-MPJPE: the mean over samples and joints, not over actions."""
+        return float(np.mean(self.errors_mm))
+
+    def per_action_mm(self) -> dict[str, float]:
+        """The mean error of each action that has samples."""
+        actions = np.array(self.actions)
+        return {
+            action: float(np.mean(self.errors_mm[actions == action]))
+            for action in ACTIONS.values()
+            if action in self.actions
+        }
+
+    def per_joint_mm(self) -> dict[str, float]:
+        """The mean error of each joint."""
+        means = self.errors_mm.mean(axis=0)
+        return dict(zip(JOINTS[:ANNOTATED_JOINTS], map(float, means), strict=True))
+
+
+def _of_one_sequence(one: str, other: str) -> bool:
+    """Whether two image files are of one take and camera: their names differ in the frame."""
+    return one.rpartition("_")[0] == other.rpartition("_")[0] != ""
 
 
 @dataclass
-class Tally:
+class Measurements:
     """One network's answers by the number of the sample, N of them in all.
 
     ``done`` (N,) says which samples were read, ``sha256`` (N, 32) is that of their files,
@@ -39,7 +105,7 @@ class Tally:
     reading_seconds: float = 0.0
 
     @classmethod
-    def empty(cls, samples: int, batch_size: int) -> Tally:
+    def empty(cls, samples: int, batch_size: int) -> Measurements:
         """Nothing measured yet."""
         return cls(
             np.zeros(samples, dtype=bool),
@@ -61,7 +127,7 @@ class Tally:
             self.problems[number] = crop.problem
         self.done[number] = True  # last, for the run may be interrupted anywhere
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: Measurements) -> None:
         """Take over what another process measured of other samples.
 
         Times are of processes side by side, so that the longer one counts.

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -16,9 +17,9 @@ import numpy as np
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import Moment, Precision, use_two_threads
 from convnextpose_check.evaluation.failures import told_as_failure
-from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.predict import Evaluation, Predictor
+from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Sample
@@ -39,6 +40,37 @@ PAUSE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """What networks are measured under: all that decides on an answer beside network and image."""
+
+    device: torch.device
+    flip: bool
+    batch_size: int
+    workers: int
+    precision: Precision = "fp32"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network that takes part.
+
+    ``exact`` computes in float32 what the network computes in another precision. What is measured
+    of it is kept under ``key`` in a file; without a key nothing is, for what the network depends on
+    is not known.
+    """
+
+    network: Network
+    exact: Network | None = None
+    key: str | None = None
+    kept_file: Path = Path()
+
+    @property
+    def begun_file(self) -> Path:
+        """Where it is kept while it is not finished."""
+        return self.kept_file.with_suffix(".begun.npz")
+
+
+@dataclass(frozen=True)
 class Plan:
     """The batches that one process takes on, each as its place among all samples.
 
@@ -51,14 +83,16 @@ class Plan:
     samples: int
 
     @classmethod
-    def of(cls, tallies: Collection[Tally], batch_size: int, rank: int = 0, ranks: int = 1) -> Plan:
+    def of(
+        cls, measured: Collection[Measurements], batch_size: int, rank: int = 0, ranks: int = 1
+    ) -> Plan:
         """All batches of which some network lacks a sample, dealt to the ranks in turns."""
-        (samples,) = {len(tally.done) for tally in tallies}
+        (samples,) = {len(each.done) for each in measured}
         batches = (
             range(begin, min(begin + batch_size, samples))
             for begin in range(0, samples, batch_size)
         )
-        lacking = [place for place in batches if any(tally.lacks(place) for tally in tallies)]
+        lacking = [place for place in batches if any(each.lacks(place) for each in measured)]
         return cls(lacking[rank::ranks], batch_size, samples)
 
     def compares(self, place: range) -> bool:
@@ -67,54 +101,37 @@ class Plan:
         return place.start // self.batch_size % stride == 0
 
 
-def evaluate(
-    network: Network,
-    dataset: Dataset,
-    device: torch.device,
-    *,
-    flip: bool,
-    batch_size: int,
-    workers: int,
-    on_progress: Callable[[int], None] = lambda _count: None,
-    on_note: Callable[[str], None] = lambda _note: None,
-) -> Evaluation:
-    """Evaluate one network in float32.
-
-    Raises what makes a network fail in ``run_pass``, and ``no-data`` if no image can be used.
-    """
-    tallies = {"": Tally.empty(len(dataset.samples), batch_size)}
-    contestants = {"": Contestant(network, tallies[""], flip, on_note=on_note)}
-    plan = Plan.of(tallies.values(), batch_size)
-    if failures := run_pass(contestants, dataset, device, plan, workers, on_progress):
-        raise failures[""]
-    return tallies[""].evaluation(dataset, "fp32")
-
-
 def run_pass(
-    contestants: Mapping[str, Contestant],
+    entries: Mapping[str, Entry],
+    measured: Mapping[str, Measurements],
     dataset: Dataset,
-    device: torch.device,
+    conditions: Conditions,
     plan: Plan,
-    workers: int,
+    *,
     on_progress: Callable[[int], None] = lambda _count: None,
     on_pause: Callable[[], object] = lambda: None,
+    say: Callable[[str], None] = lambda _note: None,
 ) -> dict[str, ConvNeXtPoseCheckError]:
-    """Show the plan's images to all networks, each decoded and cropped once, for their tallies.
+    """Show the plan's images to all networks, each decoded and cropped once; fills ``measured``.
 
-    Images are decoded by ``workers`` threads ahead of the networks. A device that works on its own
-    is given a batch before the answers to the last one are looked at, so that it never waits for
-    the arithmetic on errors. ``on_progress`` hears of each batch's samples, ``on_pause`` now and
-    then that the tallies may be kept.
+    Images are decoded by threads ahead of the networks. A device that works on its own is given a
+    batch before the answers to the last one are looked at, so that it never waits for the
+    arithmetic on errors. ``on_progress`` hears of each batch's samples, ``on_pause`` now and then
+    that what was measured may be kept.
 
     A network fails alone and is asked no more; which did is returned: ``not-finite`` if it answers
     with NaN, ``out-of-memory`` if one image is too many, ``network-failed`` if it raises anything
-    else. An image that cannot be read or decoded, or has not its annotated size, is named in the
-    tallies. Raises ``device-failed`` where the device fails outside of the networks.
+    else. An image that cannot be read or decoded, or has not its annotated size, is named among
+    what was measured. Raises ``device-failed`` where the device fails outside of the networks.
     """
     use_two_threads()
     failures: dict[str, ConvNeXtPoseCheckError] = {}
+    lanes = {
+        name: _Lane(entry, measured[name], conditions, dataset.protocol, say)
+        for name, entry in entries.items()
+    }
     waiting: deque[tuple[_Batch, dict[str, _Answer]]] = deque()
-    lag = 0 if device.type == "cpu" else 1
+    lag = 0 if conditions.device.type == "cpu" else 1
     paused = time.monotonic()
 
     def alone(name: str, work: Callable[[], T]) -> T | None:
@@ -127,17 +144,17 @@ def run_pass(
     def collect(batch: _Batch, answers: Mapping[str, _Answer]) -> None:
         for name, answer in answers.items():
             if name not in failures:
-                alone(name, partial(contestants[name].collect, batch, answer, dataset.protocol))
+                alone(name, partial(lanes[name].collect, batch, answer))
 
     samples = [dataset.samples[number] for place in plan.batches for number in place]
-    with closing(read_crops(samples, workers)) as crops:
+    with closing(read_crops(samples, conditions.workers)) as crops:
         for place in plan.batches:
-            batch = _Batch.read(place, crops, device)
+            batch = _Batch.read(place, crops, conditions.device)
             compare = plan.compares(place)
             answers: dict[str, _Answer] = {}
-            for name, contestant in contestants.items():
-                if name not in failures and contestant.lacks(place):
-                    answer = alone(name, partial(contestant.ask, batch, compare))
+            for name, lane in lanes.items():
+                if name not in failures and measured[name].lacks(place):
+                    answer = alone(name, partial(lane.ask, batch, compare))
                     if answer is not None:
                         answers[name] = answer
             waiting.append((batch, answers))
@@ -189,29 +206,23 @@ class _Answer:
     times: tuple[Moment, Moment] | None
 
 
-class Contestant:
-    """A network under evaluation with its tally.
-
-    ``exact`` computes in float32 what the network computes in ``precision``.
-    """
+class _Lane:
+    """One network's way through the pass: it is asked, and its answers are measured."""
 
     def __init__(
         self,
-        network: Network,
-        tally: Tally,
-        flip: bool,
-        precision: Precision = "fp32",
-        exact: Network | None = None,
-        on_note: Callable[[str], None] = lambda _note: None,
+        entry: Entry,
+        measured: Measurements,
+        conditions: Conditions,
+        protocol: Protocol,
+        say: Callable[[str], None],
     ) -> None:
-        self.tally = tally
-        self._grid_whd = network.architecture.grid_whd
-        self._predictor = Predictor(network, flip, tally.batch_size, on_note, precision)
-        self._exact = exact and Predictor(exact, flip, tally.batch_size, on_note)
-
-    def lacks(self, place: range) -> bool:
-        """Whether any of these samples is still to be measured."""
-        return self.tally.lacks(place)
+        self._measured = measured
+        self._protocol = protocol
+        self._grid_whd = entry.network.architecture.grid_whd
+        size, flip = measured.batch_size, conditions.flip
+        self._predictor = Predictor(entry.network, flip, size, say, conditions.precision)
+        self._exact = entry.exact and Predictor(entry.exact, flip, size, say)
 
     def ask(self, batch: _Batch, compare: bool) -> _Answer:
         """Have the device predict the batch."""
@@ -223,30 +234,30 @@ class Contestant:
         exact_xyz = self._exact(batch.input) if compare and self._exact else None
         return _Answer(cells_xyz, exact_xyz, (begun, ended))
 
-    def collect(self, batch: _Batch, answer: _Answer, protocol: Protocol) -> None:
+    def collect(self, batch: _Batch, answer: _Answer) -> None:
         """Measure the answer and write it down."""
-        tally = self.tally
+        measured = self._measured
         if answer.cells_xyz is not None and answer.times is not None:
             begun, ended = answer.times
             numbers = [batch.place[index] for index in batch.usable]
             samples = [batch.crops[index].sample for index in batch.usable]
             cells_xyz = _finite(answer.cells_xyz, samples[0])
-            tally.cells_xyz[numbers] = cells_xyz
-            tally.errors_mm[numbers] = self._errors_mm(cells_xyz, samples, protocol)
+            measured.cells_xyz[numbers] = cells_xyz
+            measured.errors_mm[numbers] = self._errors_mm(cells_xyz, samples)
             with told_as_failure("the network"):
-                tally.seconds += ended.since(begun)
+                measured.seconds += ended.since(begun)
             if answer.exact_xyz is not None:
                 exact_xyz = _finite(answer.exact_xyz, samples[0])
-                errors_mm = self._errors_mm(exact_xyz, samples, protocol)
-                tally.exact_mm[numbers] = errors_mm.mean(axis=1)
+                errors_mm = self._errors_mm(exact_xyz, samples)
+                measured.exact_mm[numbers] = errors_mm.mean(axis=1)
         for number, crop in zip(batch.place, batch.crops, strict=True):
-            tally.read(number, crop)
-        tally.reading_seconds += batch.seconds
-        tally.batch_size = self._predictor.batch_size
+            measured.read(number, crop)
+        measured.reading_seconds += batch.seconds
+        measured.batch_size = self._predictor.batch_size
 
-    def _errors_mm(self, cells_xyz: Array, samples: list[Sample], protocol: Protocol) -> Array:
+    def _errors_mm(self, cells_xyz: Array, samples: list[Sample]) -> Array:
         errors_mm = [
-            joint_errors_mm(cells, sample, self._grid_whd, protocol)
+            joint_errors_mm(cells, sample, self._grid_whd, self._protocol)
             for cells, sample in zip(cells_xyz, samples, strict=True)
         ]
         return np.array(errors_mm, dtype=np.float64)

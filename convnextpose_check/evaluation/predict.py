@@ -1,90 +1,18 @@
-"""What a network answers, and what one made of a data set."""
+"""What a network answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import Precision, float32_products
 from convnextpose_check.evaluation.failures import failure, is_lack_of_memory, told_as_failure
-from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.human36m.samples import Exclusion
-from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS, MIRRORED
+from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
-from convnextpose_check.variants import Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What one network made of one data set.
-
-    ``errors_mm`` is (N, 17) float64 in the order of the samples that could be read; under
-    protocol 1 they are errors after rigid alignment. ``cells_xyz`` is (N, 18, 3) float32, what
-    the network said. ``file_names`` tell the samples apart. ``complete`` says whether these are
-    all the samples that the protocol has. ``images_sha256`` is taken over the sha256 of every
-    image file. ``seconds`` the network itself took; ``reading_seconds`` went by waiting for images,
-    for all networks that were shown them together. Computed in another precision than float32, the
-    error is ``moved_mm`` larger than float32's, over ``compared`` samples. ``alike`` names the
-    files that are copies of an earlier one, each with that one.
-    """
-
-    protocol: Protocol
-    errors_mm: Array
-    cells_xyz: Array
-    image_ids: tuple[int, ...]
-    file_names: tuple[str, ...]
-    actions: tuple[str, ...]
-    unreadable: tuple[Exclusion, ...]
-    complete: bool
-    images_sha256: str
-    seconds: float
-    batch_size: int
-    reading_seconds: float = 0.0
-    precision: Precision = "fp32"
-    moved_mm: float | None = None
-    compared: int = 0
-    alike: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def misplaced(self) -> tuple[tuple[str, str], ...]:
-        """Those of ``alike`` that are of different sequences: one stands in another's place."""
-        return tuple(pair for pair in self.alike if not _of_one_sequence(*pair))
-
-    @property
-    def repeated(self) -> tuple[tuple[str, str], ...]:
-        """Those of ``alike`` that are of one sequence: a camera may have repeated a frame."""
-        return tuple(pair for pair in self.alike if _of_one_sequence(*pair))
-
-    @property
-    def error_mm(self) -> float:
-        """MPJPE or PA-MPJPE: the mean over samples and joints, not over actions."""
-        return float(np.mean(self.errors_mm))
-
-    def per_action_mm(self) -> dict[str, float]:
-        """The mean error of each action that has samples."""
-        actions = np.array(self.actions)
-        return {
-            action: float(np.mean(self.errors_mm[actions == action]))
-            for action in ACTIONS.values()
-            if action in self.actions
-        }
-
-    def per_joint_mm(self) -> dict[str, float]:
-        """The mean error of each joint."""
-        means = self.errors_mm.mean(axis=0)
-        return dict(zip(JOINTS[:ANNOTATED_JOINTS], map(float, means), strict=True))
-
-
-def _of_one_sequence(one: str, other: str) -> bool:
-    """Whether two image files are of one take and camera: their names differ in the frame."""
-    return one.rpartition("_")[0] == other.rpartition("_")[0] != ""
 
 
 def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:

@@ -17,13 +17,13 @@ from datetime import timedelta
 from typing import Any
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.human36m.geometry import Array
 
 TIMEOUT = timedelta(minutes=30)
 """So long a process waits for another one that still has work to do."""
 
-Answers = dict[str, Tally | ConvNeXtPoseCheckError]
+Answers = dict[str, Measurements | ConvNeXtPoseCheckError]
 
 
 @dataclass(frozen=True)

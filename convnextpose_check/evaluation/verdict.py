@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.variants import Figure
 
 TOLERANCES_MM = {1: "excellent", 2: "very good", 5: "acceptable"}

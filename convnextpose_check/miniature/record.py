@@ -14,14 +14,15 @@ from pathlib import Path
 import msgspec
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.evaluation.one_pass import evaluate
+from convnextpose_check.evaluation.evaluate import evaluate
+from convnextpose_check.evaluation.one_pass import Conditions, Entry
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.human36m.samples import BoxSource, DatasetFacts, load_dataset
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.network.layout import build_network, modern_state
-from convnextpose_check.progress import progress_bar
+from convnextpose_check.progress import Screen
 from convnextpose_check.variants import Figure, Protocol
 
 RECORD_FILE = "miniature.json"
@@ -75,12 +76,15 @@ def measure(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
         dataset = load_dataset(miniature.dataset, facts, protocol, boxes)
         setting = setting_name(protocol, boxes, flip)
         errors_mm[setting] = {}
-        for name, network in networks.items():
-            with progress_bar(sys.stderr, f"{setting}: {name}", len(dataset.samples)) as advance:
-                evaluation = evaluate(
-                    network, dataset, cpu, flip=flip, batch_size=4, workers=2, on_progress=advance
-                )
-            errors_mm[setting][name] = round(evaluation.error_mm, 6)
+        entries = {name: Entry(network) for name, network in networks.items()}
+        conditions = Conditions(cpu, flip, batch_size=4, workers=2)
+        outcomes = evaluate(
+            entries, dataset, conditions, subject=setting, screen=Screen(sys.stderr)
+        )
+        for name, outcome in outcomes.items():
+            if isinstance(outcome, Exception):
+                raise outcome
+            errors_mm[setting][name] = round(outcome.error_mm, 6)
     return errors_mm
 
 

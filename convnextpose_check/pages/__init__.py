@@ -3,44 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import combinations
 from pathlib import Path
+
+import msgspec
+import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.pages.charts import comparison_png
-from convnextpose_check.pages.html import page_html, summary_html, with_summary
+from convnextpose_check.pages.html import Pair, page_html, summary_html, with_summary
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.paths import REPORT_FILE, Outputs
-from convnextpose_check.results.per_sample import read_errors_mm
+from convnextpose_check.results.bootstrap import paired_interval_mm
+from convnextpose_check.results.figures import derived, starred
+from convnextpose_check.results.per_sample import read_errors_by_file_mm
 from convnextpose_check.results.schema import Results, read_results
+from convnextpose_check.results.words import verdict_sentence
 
 
 def write_pages(results: Results, outputs: Outputs) -> None:
     """Write the Markdown report and the picture beside the results."""
     comparison_png(results, outputs.picture)
-    write_text(outputs.markdown, markdown(results, outputs.picture.name))
+    write_markdown(results, outputs)
+
+
+def write_markdown(results: Results, outputs: Outputs) -> None:
+    """Write the report for a pull request, also of a run that could not judge."""
+    write_text(outputs.markdown, markdown(results))
 
 
 def summary_of(runs: Iterable[tuple[Results, Outputs]]) -> str:
     """The HTML summary of runs; where there is no per-sample file, no distribution is drawn."""
-    found = []
+    found, pairs = [], dict[str, list[Pair]]()
     for results, outputs in runs:
         try:
-            errors_mm = read_errors_mm(outputs.per_sample)
+            by_file = read_errors_by_file_mm(outputs.per_sample)
         except ConvNeXtPoseCheckError:
-            errors_mm = {}
+            by_file = {}
+        errors_mm = {name: np.array(list(errors.values())) for name, errors in by_file.items()}
         found.append((results, errors_mm))
-    return summary_html(found)
+        names = [name for name in starred(results) if name in by_file]
+        pairs[results.subject] = [
+            (name, other, float(errors_mm[name].mean() - errors_mm[other].mean()), interval)
+            for name, other in combinations(names, 2)
+            if (interval := paired_interval_mm(by_file[name], by_file[other])) is not None
+        ]
+    return summary_html(found, pairs)
 
 
 def redraw(results_dir: Path) -> list[Path]:
     """Make the pages of a finished run again, without running a model; returns what was written.
 
     Where pytest-html's report of that run stands, its table of tests is kept and only the summary
-    is exchanged. Raises ``ConvNeXtPoseCheckError`` (``bad-results``).
+    is exchanged. The verdict is drawn from the figures, whatever sentence stands beside them.
+    Raises ``ConvNeXtPoseCheckError`` (``bad-results``).
     """
     outputs, report = Outputs(results_dir), results_dir / REPORT_FILE
-    results = read_results(outputs.results)
+    results = derived(read_results(outputs.results))
+    if results.finished:
+        results = msgspec.structs.replace(results, verdict=verdict_sentence(results))
     summary = summary_of([(results, outputs)])
     page = None
     if report.is_file():

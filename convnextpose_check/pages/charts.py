@@ -8,6 +8,7 @@ from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.pages import distribution, sizes
 from convnextpose_check.pages.comparison import PICTURE_NAME, comparison_png
 from convnextpose_check.pages.drawing import canvas, plain, svg_text
+from convnextpose_check.pages.neighbours import neighbours_of
 from convnextpose_check.pages.palette import PALETTE, PALETTE_DARK, series_of
 from convnextpose_check.results.schema import Results
 
@@ -53,16 +54,17 @@ def size_svg(results: Results, *, prefix: str) -> str:
     variants = {plain(name): record for name, record in results.variants.items()}
     if not variants:
         return ""
-    looks = series_of(variants)
+    looks, others = series_of(variants), neighbours_of(results)
     texts = {name: sizes.numbers(name, record) for name, record in variants.items()}
     lines = sum(text.count("\n") + 1 for text in texts.values())
     with canvas(_COLUMN_PX, 410 + 16 * lines) as figure:
         panels = list(figure.subplots(2, 1))
-        sizes.draw(panels, variants, looks, results.metric)
-        figure.legend(handles=sizes.key(variants), loc="outside upper left", ncols=2)
+        sizes.draw(panels, variants, looks, results.metric, others)
+        figure.legend(handles=sizes.key(variants, others), loc="outside upper left", ncols=3)
         figure.legend(handles=sizes.named(looks.values(), texts), loc="outside lower left")
-        sizes.label(figure, panels, variants, looks)
         words = [sizes.told(name, record) for name, record in variants.items()]
+        if others is not None:
+            words.append(others.told(results.metric))
         return svg_text(
             figure,
             prefix=f"{prefix}-size",

@@ -16,12 +16,14 @@ from convnextpose_check.pages.differences import (
     shown_actions,
 )
 from convnextpose_check.pages.drawing import canvas, plain, write_picture
+from convnextpose_check.pages.neighbours import neighbours_of
 from convnextpose_check.pages.palette import series_of
+from convnextpose_check.results.figures import starred
 from convnextpose_check.results.schema import Results, VariantResult
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import SubFigure
 
 Place = Literal["lower left", "lower right"]
 
@@ -45,7 +47,7 @@ def comparison_png(results: Results, path: Path) -> None:
     Without variants it holds the verdict alone. Raises ``ConvNeXtPoseCheckError``
     (``cannot-write``) where the folder cannot be written.
     """
-    variants = {plain(name): record for name, record in results.variants.items()}
+    variants = {plain(name): record for name, record in starred(results).items()}
     verdict = textwrap.fill(
         plain(results.verdict), _LETTERS, max_lines=6, placeholder=" ...", break_on_hyphens=False
     )
@@ -66,24 +68,24 @@ def comparison_png(results: Results, path: Path) -> None:
         _write(parts[0], title, 12, top_px, fontsize=16, bold=True)
         _write(parts[0], verdict, 37, top_px, fontsize=12, bold=False)
         if variants:
-            _draw(figure, list(parts[1:]), rows_px[1:], variants, results.metric, columns)
+            _draw(list(parts[1:]), rows_px[1:], variants, results, columns)
         write_picture(figure, temporary)
 
 
 def _draw(
-    figure: Figure,
     parts: list[SubFigure],
     rows_px: list[int],
     variants: Mapping[str, VariantResult],
-    metric: str,
+    results: Results,
     columns: int,
 ) -> None:
     """The three charts, each below its title and key."""
-    looks = series_of(variants)
-    draw_differences(parts[1].add_subplot(), variants, looks)
+    looks, metric = series_of(variants), results.metric
+    draw_differences(parts[1].add_subplot(), results, variants, looks)
     draw_actions(parts[3].add_subplot(), variants, looks, metric)
     panels = list(parts[5].subplots(1, 2, sharey=True))
-    sizes.draw(panels, variants, looks, metric)
+    others = neighbours_of(results)
+    sizes.draw(panels, variants, looks, metric, others)
     panels[1].set_ylabel("")
     names = sizes.named(looks.values(), {name: name for name in variants})
     for part, height_px, title in zip(
@@ -91,10 +93,12 @@ def _draw(
         strict=True,
     ):  # fmt: skip
         _write(part, title, 10, height_px, fontsize=13, bold=True)
-    _add_key(parts[0], band_key(), "lower right", 4)
+    _add_key(parts[0], band_key(results), "lower right", 4)
     _add_key(parts[2], names, "lower left", columns)
-    _add_key(parts[4], sizes.key(variants), "lower right", 2)
-    sizes.label(figure, panels, variants, looks)
+    key = sizes.key(variants, others)
+    if others is not None:  # the picture may be passed on alone
+        key[-1].set_label(f"others, by {others.source}")
+    _add_key(parts[4], key, "lower right", 3)
 
 
 def _write(

@@ -3,48 +3,47 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from convnextpose_check.evaluation.verdict import REVIEW, TOLERANCES_MM
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM, verdict_word
 from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.pages.drawing import plain
-from convnextpose_check.pages.palette import PALETTE, Series
+from convnextpose_check.pages.palette import PALETTE, Series, band_name
 from convnextpose_check.pages.sizes import reference_word
-from convnextpose_check.results.schema import VariantResult
+from convnextpose_check.results.figures import asked_mm, chip, difference
+from convnextpose_check.results.schema import Results, VariantResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Patch
 
-SCALE_MM = 6.5
-"""The axis ends here on either side; what lies beyond is an arrow and a number."""
+_SCALE = 1.3
+"""The axis ends here, in widths of the widest band; what lies beyond is an arrow and a number."""
 
-_EDGE_MM = 6.3
+_EDGE = 0.97
+"""Where that arrow stands, of the axis."""
+
 _NUMBERS_LEFT = 1.02
 """Where the column of numbers begins, in widths of the axes."""
 
 
-def signed(difference_mm: float) -> str:
-    """A difference with its sign, to 0.01 mm, or to its first digit where that shows nothing."""
-    if 1e-6 <= abs(difference_mm) < 0.005:
-        return np.format_float_positional(difference_mm, precision=1, fractional=False, sign=True)
-    return f"{difference_mm:+.2f}"
-
-
 def draw_differences(
-    axes: Axes, variants: Mapping[str, VariantResult], looks: Mapping[str, Series]
+    axes: Axes,
+    results: Results,
+    variants: Mapping[str, VariantResult],
+    looks: Mapping[str, Series],
 ) -> None:
     """A row for each variant: its difference, the bootstrap interval, and both in numbers."""
     word = reference_word(variants.values()) or "expected"
-    _draw_bands(axes)
+    bands_mm = asked_mm(results)
+    end_mm = _SCALE * max(bands_mm)
+    _draw_bands(axes, bands_mm, end_mm)
     for row, (name, record) in enumerate(variants.items()):
         if record.reference_mm is not None:
-            _draw_difference(axes, row, record, record.reference_mm, looks[name])
+            _draw_difference(axes, row, record, record.reference_mm, looks[name], end_mm)
         for text, place, colour, weight in (
-            (_judged(record), 0.22, PALETTE["ink"], "bold"),
+            (_judged(results, record), 0.22, PALETTE["ink"], "bold"),
             (_numbers(record), -0.22, PALETTE["quiet"], "normal"),
         ):
             axes.text(
@@ -58,12 +57,16 @@ def draw_differences(
     axes.tick_params(axis="y", length=0)
 
 
-def band_key() -> list[Patch]:
-    """The colours of the bands with the guide's words."""
+def band_key(results: Results) -> list[Patch]:
+    """The colours of the bands with their words."""
     from matplotlib.patches import Patch
 
-    ends = [(PALETTE[f"band-{mm}"], f"below {mm} mm: {w}") for mm, w in TOLERANCES_MM.items()]
-    ends.append(("none", f"from {max(TOLERANCES_MM)} mm on: {REVIEW}"))
+    bands_mm = asked_mm(results)
+    words = {mm: TOLERANCES_MM.get(int(mm), "as recorded") for mm in bands_mm}
+    widest_mm = max(bands_mm)
+    beyond = verdict_word(widest_mm) if results.subject == "published" else "not as recorded"
+    ends = [(PALETTE[band_name(mm)], f"below {mm:g} mm: {word}") for mm, word in words.items()]
+    ends.append(("none", f"from {widest_mm:g} mm on: {beyond}"))
     return [
         Patch(facecolor=colour, edgecolor=PALETTE["quiet"], linewidth=0.6, label=text)
         for colour, text in ends
@@ -100,53 +103,55 @@ def shown_actions(variants: Mapping[str, VariantResult]) -> list[str]:
     return known + [action for action in found if action not in known]
 
 
-def _draw_bands(axes: Axes) -> None:
+def _draw_bands(axes: Axes, bands_mm: Sequence[float], end_mm: float) -> None:
     """The tolerances as nested bands, the narrowest on top, and the ticks at their edges."""
-    inner_mm = 0
-    for mm in TOLERANCES_MM:
+    inner_mm = 0.0
+    for mm in bands_mm:
         for low, high in ((-mm, -inner_mm), (inner_mm, mm)):
-            axes.axvspan(low, high, color=PALETTE[f"band-{mm}"], linewidth=0, zorder=0)
+            axes.axvspan(low, high, color=PALETTE[band_name(mm)], linewidth=0, zorder=0)
         inner_mm = mm
-    edges = [0, *TOLERANCES_MM]
+    edges = [0.0, *bands_mm]
     axes.set_xticks(sorted({*edges, *(-mm for mm in edges)}))
     axes.xaxis.set_major_formatter(lambda mm, _: f"{mm:+g}" if mm else "0")
     axes.grid(visible=False)
     for mm in axes.get_xticks():
         axes.axvline(mm, color=PALETTE["quiet"], linewidth=0.7 if mm else 1.1, zorder=1,
                      linestyle=":" if mm else "-")  # fmt: skip
-    axes.set_xlim(-SCALE_MM, SCALE_MM)
+    axes.set_xlim(-end_mm, end_mm)
 
 
 def _draw_difference(
-    axes: Axes, row: int, record: VariantResult, reference_mm: float, look: Series
+    axes: Axes, row: int, record: VariantResult, reference_mm: float, look: Series, end_mm: float
 ) -> None:
-    difference_mm = record.error_mm - reference_mm
+    difference_mm, edge_mm = record.error_mm - reference_mm, _EDGE * end_mm
     if record.interval_mm is not None:
         ends = [mm - reference_mm for mm in record.interval_mm]
-        shown = [min(max(end, -_EDGE_MM), _EDGE_MM) for end in ends]
-        axes.plot(shown, [row, row], color=look.colour, linewidth=1.6, zorder=2)
+        shown = [min(max(end, -edge_mm), edge_mm) for end in ends]
+        if shown == [-edge_mm, edge_mm]:  # a line through all of it would say nothing
+            ends = shown = []
+        axes.plot(shown, [row] * len(shown), color=look.colour, linewidth=1.6, zorder=2)
         for end, place in zip(ends, shown, strict=True):
             cut = "<" if end < place else ">" if end > place else "|"
             axes.plot([place], [row], marker=cut, markersize=6, color=look.colour, zorder=2)
-    if abs(difference_mm) <= SCALE_MM:
+    if abs(difference_mm) <= end_mm:
         axes.plot([difference_mm], [row], marker=look.marker, markersize=9, color=look.colour,
                   markeredgecolor=PALETTE["paper"], zorder=3)  # fmt: skip
         return
     side = 1 if difference_mm > 0 else -1
-    axes.plot([side * _EDGE_MM], [row], marker=">" if side > 0 else "<", markersize=11,
+    axes.plot([side * edge_mm], [row], marker=">" if side > 0 else "<", markersize=11,
               color=look.colour, zorder=3)  # fmt: skip
     axes.annotate(
-        f"{signed(difference_mm)} mm", (side * _EDGE_MM, row), (-side * 9, 11),
+        f"{difference(difference_mm)} mm", (side * edge_mm, row), (-side * 9, 11),
         textcoords="offset points", ha="right" if side > 0 else "left", va="center",
     )  # fmt: skip
 
 
-def _judged(record: VariantResult) -> str:
-    """The difference and the guide's word for it; the reason for having none is in the heading."""
-    verdict = plain(record.verdict) if record.is_judged else "not judged"
+def _judged(results: Results, record: VariantResult) -> str:
+    """The difference and the word for it; the reason for having none is in the heading."""
+    verdict = plain(chip(results, record).text) if record.is_judged else "not judged"
     if record.reference_mm is None:
         return f"{verdict}, no figure"
-    return f"{signed(record.error_mm - record.reference_mm)} mm, {verdict}"
+    return f"{difference(record.difference_mm)} mm, {verdict}"
 
 
 def _numbers(record: VariantResult) -> str:

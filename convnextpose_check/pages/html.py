@@ -6,33 +6,51 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.pages.charts import distribution_svg, size_svg
+from convnextpose_check.pages.grid import SIGNS, Grid, grid
+from convnextpose_check.pages.neighbours import neighbours_of
 from convnextpose_check.pages.palette import css_variables
-from convnextpose_check.pages.sketches import overlay_svg, scale_svg, space_svg
+from convnextpose_check.pages.sketches import ERROR_BOUNDS_MM, overlay_svg, scale_svg, space_svg
 from convnextpose_check.results.faults import read_faults
+from convnextpose_check.results.figures import (
+    asked_mm,
+    chip,
+    difference,
+    is_as_recorded,
+    quotable,
+    starred,
+)
 from convnextpose_check.results.schema import Results
 from convnextpose_check.results.words import (
     NOTHING_EVALUATED,
+    counts,
     interval,
     number,
     shown,
+    to_mend,
     uncertain,
-    verdict_class,
+    verdict_chip,
 )
 
 FOLDER = Path(__file__).parent
 STYLE_SHEET = FOLDER / "report.css"
-SCRIPT = FOLDER / "report.js"
+SCRIPTS = (FOLDER / "report.js", FOLDER / "viewer.js")
+"""One for pytest-html's table, one for what the summary shows."""
 TITLE = "ConvNeXtPose checkpoints: do they do what the paper says?"
 
 BEGIN, END = "<!-- ConvNeXtPose: begin -->", "<!-- ConvNeXtPose: end -->"
 _SUBJECT_MARK = re.compile(r'data-judged="(\w+)"')
+_SHOWN_MISTAKES = 8
+"""More than these are folded."""
+
 _STRONGEST_HEAT = 0.55
 """Above that the numbers on the colour would be hard to read."""
 
@@ -48,21 +66,33 @@ def templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(number=number, shown=shown)
-    environment.globals.update(interval=interval, uncertain=uncertain, verdict_class=verdict_class)
+    environment.filters.update(number=number, shown=shown, difference=difference)
+    environment.globals.update(
+        chip=chip, difference=difference, interval=interval, quotable=quotable, uncertain=uncertain
+    )
     return environment
 
 
-def summary_html(runs: Sequence[tuple[Results, Mapping[str, Array]]]) -> str:
+Pair = tuple[str, str, float, tuple[float, float]]
+"""Two variants, the one's error minus the other's in mm, and the paired interval of that."""
+
+
+def summary_html(
+    runs: Sequence[tuple[Results, Mapping[str, Array]]],
+    pairs: Mapping[str, Sequence[Pair]] = MappingProxyType({}),
+) -> str:
     """All that matters about the runs, readable without scripts and with nothing fetched.
 
-    A run is its results and the (N,) mean errors of its samples, by variant.
+    A run is its results and the (N,) mean errors of its samples, by variant; ``pairs`` are the
+    variants of each subject held against each other.
     """
-    sections = [_section(results, errors_mm) for results, errors_mm in runs]
+    sections = [_section(r, errors_mm, pairs.get(r.subject, ())) for r, errors_mm in runs]
     if not sections:
         sections = [Markup('<p class="verdict bad">{}</p>').format(NOTHING_EVALUATED)]
     style = f"<style>{css_variables()}</style>"
-    return "\n".join([BEGIN, style, *sections, _appendix(), END])
+    # What this gate has been seen to fail at says nothing where it could not judge.
+    appendix = [_appendix()] if any(results.variants for results, _ in runs) else []
+    return "\n".join([BEGIN, style, *sections, *appendix, END])
 
 
 def page_html(summary: str) -> str:
@@ -74,6 +104,7 @@ def page_html(summary: str) -> str:
             title=TITLE,
             style=Markup(STYLE_SHEET.read_text(encoding="utf-8")),
             summary=Markup(summary),
+            script=Markup(SCRIPTS[-1].read_text(encoding="utf-8")),
         )
     )
 
@@ -96,25 +127,70 @@ def _appendix() -> str:
     return templates().get_template("faults.html.j2").render(faults=read_faults().faults)
 
 
-def _section(results: Results, errors_mm: Mapping[str, Array]) -> str:
-    charts = [size_svg(results, prefix=results.subject)]
-    if errors_mm:
-        charts.insert(0, distribution_svg(results, errors_mm, prefix=results.subject))
+def shared_context(results: Results) -> dict[str, Any]:
+    """What both the page and the Markdown report say of a run."""
+    stars = starred(results)
+    folded = {n: record for n, record in results.variants.items() if n not in stars}
+    return {
+        "results": results,
+        "variants": results.variants,
+        "verdict": verdict_chip(results),
+        "mend": to_mend(results),
+        "counts": counts(results),
+        "signs": SIGNS,
+        "stars": stars,
+        "folded": folded,
+        "folded_holds": all(map(is_as_recorded, folded.values())),
+        "bands": asked_mm(results),
+    }
+
+
+def _section(results: Results, errors_mm: Mapping[str, Array], pairs: Sequence[Pair]) -> str:
+    context, checks = shared_context(results), grid(results)
+    stars, bands, others = context["stars"], context["bands"], neighbours_of(results)
+    bright = msgspec.structs.replace(results, variants=stars)
+    charts = []
+    if len(stars) > 1 or others is not None:  # a point alone says nothing of size
+        charts.append(size_svg(bright, prefix=results.subject))
+    shown_mm = {name: errors_mm[name] for name in stars if name in errors_mm}
+    if shown_mm:
+        charts.insert(0, distribution_svg(bright, shown_mm, prefix=results.subject))
     return (
         templates()
         .get_template("summary.html.j2")
         .render(
-            results=results,
+            shown_mistakes=_SHOWN_MISTAKES,
+            contents=_contents(results, checks),
+            grid=checks,
+            pairs=pairs,
+            others=others and others.told(results.metric),
+            error_bounds=ERROR_BOUNDS_MM,
             heat_tables=[
-                _heat_table(results, "Error by action (mm)", "per_action_mm"),
-                _heat_table(results, "Error by joint (mm)", "per_joint_mm"),
+                _heat_table(bright, "Error by action (mm)", "per_action_mm"),
+                _heat_table(bright, "Error by joint (mm)", "per_joint_mm"),
             ],
             charts=[Markup(chart) for chart in charts],
-            scale=lambda record: Markup(scale_svg(record)),
+            scale=lambda record: Markup(scale_svg(record, bands)),
             overlay=lambda *of: Markup(overlay_svg(*of)),
             space=lambda *of: Markup(space_svg(*of)),
+            **context,
         )
     )
+
+
+def _contents(results: Results, checks: Grid) -> list[tuple[str, str]]:
+    """The parts that the section has, by the ends of their ids."""
+    parts = [
+        ("mend", "What to mend", results.failed or results.left_out),
+        ("results", "Results", results.variants),
+        ("baseline", "Baseline", results.baseline),
+        ("checks", "Checks", checks.parts),
+        ("where", "Where the error is", results.variants),
+        ("samples", "Samples", results.variants),
+        ("left", "Not judged", results.variants),
+        ("provenance", "Provenance", True),
+    ]
+    return [(end, title) for end, title, is_there in parts if is_there]
 
 
 def _heat_table(results: Results, title: str, field: str) -> dict[str, Any]:

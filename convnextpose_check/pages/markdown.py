@@ -1,22 +1,28 @@
-"""The report for a pull request, as GitHub shows it."""
+"""The report for a pull request, as GitHub shows it: no table is wider than seven columns."""
 
 from __future__ import annotations
 
 import re
 
-from convnextpose_check.pages.html import templates
+from convnextpose_check.pages.html import shared_context, templates
 from convnextpose_check.results.schema import Results
 
+COLUMNS = 7
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~@!+-])")
 
 
-def markdown(results: Results, picture: str) -> str:
-    """The report; ``picture`` is the name of the picture that stands beside it."""
+def markdown(results: Results) -> str:
+    """The report; it names no picture, for a job's summary would show none."""
     environment = templates()
     environment.filters.update(md=plain, code=code)
     actions = dict.fromkeys(a for record in results.variants.values() for a in record.per_action_mm)
+    names, share = list(results.variants), COLUMNS - 1
     template = environment.get_template("BENCHMARK_REPORT.md.j2")
-    return template.render(results=results, picture=picture, actions=list(actions))
+    return template.render(
+        actions=list(actions),
+        shares=[names[start : start + share] for start in range(0, len(names), share)],
+        **shared_context(results),
+    )
 
 
 def plain(text: str) -> str:

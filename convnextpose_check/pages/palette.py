@@ -66,11 +66,21 @@ def series_of(names: Iterable[str]) -> dict[str, Series]:
     }
 
 
+def band_name(tolerance_mm: float) -> str:
+    """The CSS name of a tolerance's band; one that is not the guide's is the tightest."""
+    name = f"band-{tolerance_mm}"
+    return name if name in PALETTE else "band-1"
+
+
 _PAGE = {
     "shade": ("#f3f4f6", "#23262d"),
     "good-ink": ("#17692b", "#7fd495"),
     "bad-ink": ("#a3141c", "#ff9a9a"),
     "fair-ink": ("#7a4b00", "#f1c27b"),
+    "off-0": ("#17692b", "#7fd495"),
+    "off-1": ("#b08a00", "#f1d27b"),
+    "off-2": ("#d2691e", "#ff9d5c"),
+    "off-3": ("#a3141c", "#ff6b6b"),
     "heat-rgb": ("224, 110, 20", "214, 110, 30"),
 }
 """Colours that no chart uses, light and dark."""

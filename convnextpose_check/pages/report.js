@@ -1,6 +1,14 @@
-// Lets pytest-html's table be worked with a keyboard, for it listens to clicks alone.
+// Folds pytest-html's table, lets it be worked with a keyboard, and leads from a check to its log.
 document.addEventListener("DOMContentLoaded", () => {
-  document.querySelectorAll("#environment ul > ul").forEach((list) => list.remove()); // it never closes its lists
+  const table = document.getElementById("results-table");
+  const tests = document.createElement("details");
+  tests.id = "all-tests";
+  tests.innerHTML = '<summary></summary><div class="scroll" role="region" aria-label="All tests" tabindex="0"></div>';
+  tests.firstElementChild.textContent = "All tests with their logs";
+  table.before(tests);
+  document.querySelectorAll(".run-count, p.filter, .controls").forEach((part) => tests.lastElementChild.before(part));
+  tests.lastElementChild.append(table);
+
   const asButton = (element) => {
     element.tabIndex = 0;
     element.addEventListener("keydown", (event) => {
@@ -11,11 +19,22 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   };
   const reach = () => {
-    document
-      .querySelectorAll("#results-table th.sortable:not([tabindex]), #results-table td.col-result:not([tabindex])")
-      .forEach(asButton);
-    document.querySelectorAll("#results-table .log:not([tabindex])").forEach((log) => (log.tabIndex = 0));
+    tests.querySelectorAll("th.sortable:not([tabindex]), td.col-result:not([tabindex])").forEach(asButton);
+    tests.querySelectorAll(".log:not([tabindex])").forEach((log) => (log.tabIndex = 0));
   };
   reach();
-  new MutationObserver(reach).observe(document.getElementById("results-table"), { childList: true, subtree: true });
+  // Whatever is clicked there, the table is made anew.
+  new MutationObserver(reach).observe(tests, { childList: true, subtree: true });
+
+  document.querySelectorAll("a.to-log").forEach((link) =>
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      link.closest("[popover]")?.hidePopover();
+      tests.open = true;
+      const isIts = (cell) => cell.textContent.endsWith(`/${link.dataset.test}`);
+      const its = () => [...tests.querySelectorAll("td.col-testId")].find(isIts)?.closest("tbody");
+      if (its()?.querySelector(".extras-row.hidden")) its().querySelector("td.col-result").click();
+      (its() ?? tests).scrollIntoView({ block: "center" });
+    }),
+  );
 });

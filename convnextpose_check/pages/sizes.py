@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from convnextpose_check.pages.labels import label_points
+from convnextpose_check.pages.neighbours import Neighbours
 from convnextpose_check.pages.palette import PALETTE, Series
 from convnextpose_check.results.schema import VariantResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 Cost = Literal["GMACs", "parameters, million"]
@@ -22,6 +21,9 @@ OBTAINED_PX = 6
 REFERENCE_PX = 11
 """The hollow reference is the larger: where both agree, it is a ring around the obtained point."""
 
+
+_OTHERS = "+"
+"""How the paper's neighbours are drawn."""
 
 Place = tuple[float, float]
 """Cost and mm."""
@@ -72,8 +74,10 @@ def points(
     return found
 
 
-def _draw_panel(axes: Axes, shown: Sequence[Point], cost: Cost, metric: str) -> None:
-    """One panel: error bars, obtained points, and the references joined to them."""
+def _draw_panel(
+    axes: Axes, shown: Sequence[Point], cost: Cost, metric: str, others: Neighbours | None
+) -> None:
+    """One panel: error bars, obtained points, the references joined to them, others faintly."""
     for point in shown:
         colour = point.series.colour
         if point.interval_mm is not None:
@@ -89,26 +93,26 @@ def _draw_panel(axes: Axes, shown: Sequence[Point], cost: Cost, metric: str) -> 
                   markersize=OBTAINED_PX, color=colour, linestyle="none", zorder=3)  # fmt: skip
     costs = [c for point in shown for c in (point.cost, *(point.reference or ())[:1])]
     heights = [mm for point in shown for mm in point.heights_mm]
-    axes.set_xlim(*_widened(costs, 0.14, least=0.1 * max(costs) or 1))
+    if others is not None:  # the panels may share this axis
+        heights += [model.error_mm(metric) for model in others.models]
+    if others is not None and cost == "GMACs":
+        beside = [(model.gmacs, model.error_mm(metric)) for model in others.models]
+        axes.plot(*zip(*beside, strict=True), linestyle="none", marker=_OTHERS, markersize=7,
+                  color=PALETTE["quiet"], alpha=0.5, zorder=1)  # fmt: skip
+        costs += [gmacs for gmacs, _ in beside]
+        axes.set_xscale("log")
+        axes.set_xlim(0.8 * min(costs), 1.25 * max(costs))
+        axes.set_xticks(
+            [gmacs for gmacs in (0.5, 1, 2, 5, 10) if min(costs) <= gmacs <= max(costs)]
+        )
+        axes.xaxis.set_major_formatter(lambda gmacs, _: f"{gmacs:g}")
+        axes.minorticks_off()
+        axes.locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10])
+    else:
+        axes.set_xlim(*_widened(costs, 0.14, least=0.1 * max(costs) or 1))
+        axes.locator_params(nbins=6, steps=[1, 2, 5, 10])
     axes.set_ylim(*_widened(heights, 0.16, least=max(1.0, 0.02 * max(heights))))
-    axes.locator_params(nbins=6, steps=[1, 2, 5, 10])
     axes.set(xlabel=cost, ylabel=f"{metric}, mm")
-
-
-def _label_panel(axes: Axes, shown: Sequence[Point], dpi: float) -> None:
-    """Write the variants' names beside their points, clear of bars and references."""
-    obstacles: list[Place] = []
-    for point in shown:
-        low_mm, high_mm = point.interval_mm or (point.error_mm, point.error_mm)
-        place = (point.cost, point.error_mm)
-        obstacles += _between((point.cost, low_mm), (point.cost, high_mm))
-        obstacles += _between(place, point.reference or place)
-    label_points(
-        axes,
-        [(_short(point.series.name), point.cost, point.error_mm) for point in shown],
-        obstacles,
-        dpi,
-    )
 
 
 def draw(
@@ -116,26 +120,18 @@ def draw(
     variants: Mapping[str, VariantResult],
     looks: Mapping[str, Series],
     metric: str,
+    others: Neighbours | None = None,
 ) -> None:
-    """The two panels: error against multiply-adds, error against parameters."""
+    """The two panels: error against multiply-adds, error against parameters.
+
+    The models of ``others`` stand in the first.
+    """
     for axes, cost in zip(panels, COSTS, strict=True):
-        _draw_panel(axes, points(variants, looks, cost), cost, metric)
+        _draw_panel(axes, points(variants, looks, cost), cost, metric, others)
 
 
-def label(
-    figure: Figure,
-    panels: Sequence[Axes],
-    variants: Mapping[str, VariantResult],
-    looks: Mapping[str, Series],
-) -> None:
-    """Write the names beside the points: the last thing to do, for it needs the layout."""
-    figure.draw_without_rendering()
-    for axes, cost in zip(panels, COSTS, strict=True):
-        _label_panel(axes, points(variants, looks, cost), figure.dpi)
-
-
-def key(variants: Mapping[str, VariantResult]) -> list[Line2D]:
-    """What filled and hollow points and the bars stand for."""
+def key(variants: Mapping[str, VariantResult], others: Neighbours | None = None) -> list[Line2D]:
+    """What filled and hollow points, the bars and the crosses stand for."""
     from matplotlib.lines import Line2D
 
     ink = PALETTE["ink"]
@@ -146,7 +142,11 @@ def key(variants: Mapping[str, VariantResult]) -> list[Line2D]:
     word = reference_word(variants.values())
     hollow = Line2D([], [], linestyle="none", marker="o", markersize=REFERENCE_PX, color=ink,
                     fillstyle="none", markeredgewidth=1.2, label=word)  # fmt: skip
-    return [obtained, hollow] if word else [obtained]
+    handles = [obtained, hollow] if word else [obtained]
+    if others is not None:
+        handles.append(Line2D([], [], linestyle="none", marker=_OTHERS, markersize=7,
+                              color=PALETTE["quiet"], alpha=0.5, label="others"))  # fmt: skip
+    return handles
 
 
 def named(looks: Iterable[Series], texts: Mapping[str, str]) -> list[Line2D]:
@@ -187,16 +187,3 @@ def _widened(values: Sequence[float], part: float, least: float) -> tuple[float,
     short = max(least - (high - low), 0) / 2
     spare = part * max(high - low, least)
     return low - short - spare, high + short + spare
-
-
-def _between(start: Place, end: Place) -> list[Place]:
-    """Places along a line, close enough for a label to find no gap."""
-    return [
-        (start[0] + (end[0] - start[0]) * step / 8, start[1] + (end[1] - start[1]) * step / 8)
-        for step in range(9)
-    ]
-
-
-def _short(name: str) -> str:
-    """The name itself, or its beginning and end; the key has it whole."""
-    return name if len(name) <= 10 else f"{name[:4]}\N{HORIZONTAL ELLIPSIS}{name[-4:]}"

@@ -7,13 +7,14 @@ from typing import Any, cast
 import pytest
 
 from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.plugin.mistakes import told_by
 from convnextpose_check.results.schema import CheckRecord
-from convnextpose_check.trial.subjects import SubjectName
+from convnextpose_check.trial.trial import SubjectName
 
 
 def subject_of(item: pytest.Item) -> SubjectName:
     """The subject that a validation test is about."""
-    return cast(SubjectName, _parameters(item)["subject"])
+    return cast(SubjectName, _parameters(item)["trial"])
 
 
 def complete_properties(
@@ -51,6 +52,7 @@ def check_record(
         difference=cast(Any, properties.get("difference")),
         unit=str(properties.get("unit", "")),
         message=message,
+        told_by=told_by(report) or "",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from convnextpose_check.trial.trial import SubjectName
+
 
 @dataclass
 class Gate:
@@ -21,23 +23,28 @@ class Gate:
     finished: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
 
-    def problems(self, all_files: Collection[str], objection: str | None) -> list[str]:
-        """Why the run is not passed although nothing failed; ``all_files`` hold validation tests.
+    def problems(self, all_files: Collection[str], objection: str | None) -> dict[str, SubjectName]:
+        """Why the run is not passed although nothing failed, each with the subject it is about.
 
-        What was skipped is not passed. A run for which a published test was selected must finish
-        every one that there is, and nothing may stand against its verdict: ``objection`` says what
-        does. It matters only where no test has failed, which says more.
+        ``all_files`` hold validation tests. What was skipped is not passed. A run for which a
+        published test was selected must finish every one that there is, and nothing may stand
+        against its verdict: ``objection`` says what does. It matters only where no test has failed,
+        which says more.
         """
-        problems = [f"{test} was skipped" for test in sorted(self.skipped)]
+        problems: dict[str, SubjectName] = {
+            f"{test} was skipped": "published" if test in self.published else "miniature"
+            for test in sorted(self.skipped)
+        }
         if self.selected:
             ran = self.finished | self.failed | self.skipped
             not_run = sorted(self.published - ran)
             missing = sorted(set(all_files) - self.files)
-            problems += [f"no test of published models in {file} was collected" for file in missing]
+            texts = [f"no test of published models in {file} was collected" for file in missing]
             if self.published.isdisjoint(ran):
-                problems.append(f"none of the {len(not_run)} tests of published models was run")
+                texts.append(f"none of the {len(not_run)} tests of published models was run")
             else:
-                problems += [f"{test} was not run" for test in not_run]
+                texts += [f"{test} was not run" for test in not_run]
+            problems |= dict.fromkeys(texts, "published")
             if objection and not problems and not self.failed:
-                problems.append(objection)
+                problems[objection] = "published"
         return problems

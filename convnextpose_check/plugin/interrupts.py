@@ -36,7 +36,7 @@ class _OrderlyEnd:
         state = self._config.stash[SESSION]
         evaluated = [name for results in state.results() for name in results.variants]
         if evaluated:
-            state.problems.append(WAS_INTERRUPTED)
+            state.object(WAS_INTERRUPTED)
         if isinstance(excinfo.value, Interrupted):
             self._kept = str(excinfo.value) if excinfo.value.is_resumable else None
         elif evaluated:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from decimal import Decimal
 from html import escape
 from textwrap import fill, wrap
@@ -13,35 +14,45 @@ from pytest_html.basereport import BaseReport
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
+from convnextpose_check.plugin.mistakes import told_by, what_to_mend
 from convnextpose_check.plugin.session import SESSION
-from convnextpose_check.results.words import shown, terminal_lines
+from convnextpose_check.results.figures import difference
+from convnextpose_check.results.words import TERMINAL_COLUMNS, shown, terminal_lines
 
 SHOWN_TEXTS = 10
-TERMINAL_COLUMNS = 80
 COLUMNS = ("variant", "obtained", "expected", "difference")
 """Added to pytest-html's table, between the test and its duration."""
 
 _SORT_OFFSET = 10**15
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Print the table and the verdict, then what to mend, each thing once."""
+) -> Generator[None, None, None]:
+    """Print the table and the verdict, then what to mend, after all that others have to say.
+
+    What is told there pytest does not show again: each thing is said once.
+    """
+    failed = terminalreporter.stats.pop("failed", [])
+    if others := [report for report in failed if told_by(report) is None]:
+        terminalreporter.stats["failed"] = others
+    yield
+    if failed:
+        terminalreporter.stats["failed"] = failed
     session = config.stash[SESSION]
-    for results in session.results():
+    for results, _ in session.reported:
         terminalreporter.section(f"ConvNeXtPose: {results.subject}")
         for line in [*terminal_lines(results), *wrap(results.verdict, TERMINAL_COLUMNS)]:
             terminalreporter.write_line(line)
-    failures = [f"{text} ({count} tests)" for text, count in session.mistakes.items()]
+    left_out, more = list(session.problems)[:SHOWN_TEXTS], len(session.problems) - SHOWN_TEXTS
     for title, texts in (
-        ("what to mend", failures),
-        ("not passed: something was left out", session.problems),
+        ("what to mend", what_to_mend(failed)),
+        ("not passed: something was left out", left_out + [f"and {more} more"] * (more > 0)),
     ):
         if texts:
             terminalreporter.section(title, red=True)
-            shown, rest = texts[:SHOWN_TEXTS], len(texts) - SHOWN_TEXTS
-            for text in shown if rest <= 0 else [*shown, f"and {rest} more"]:
+            for text in texts:
                 terminalreporter.write_line(fill(text, TERMINAL_COLUMNS, subsequent_indent="  "))
 
 
@@ -54,7 +65,7 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
             try:
                 write_text(plugin._report_path, _readable_by_all(page))
             except ConvNeXtPoseCheckError as error:
-                config.stash[SESSION].problems.append(str(error))
+                config.stash[SESSION].object(str(error))
 
         plugin._write_report = write_whole
 
@@ -82,11 +93,11 @@ def pytest_html_results_summary(
 ) -> None:
     """Put the verdict and all that belongs to it above pytest-html's own table."""
     from convnextpose_check.pages import summary_of
-    from convnextpose_check.pages.html import SCRIPT
+    from convnextpose_check.pages.html import SCRIPTS
 
     state = session.config.stash[SESSION]
-    prefix.append(summary_of((r, state.benchmarks[r.subject].outputs) for r in state.results()))
-    postfix.append(f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>")
+    prefix.append(summary_of(state.reported))
+    postfix += (f"<script>\n{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS)
 
 
 def pytest_html_results_table_header(cells: list[str]) -> None:
@@ -116,6 +127,6 @@ def _cell(name: str, value: str | float | None, unit: str) -> str:
     if isinstance(value, (int, float)):
         # In decimals: beside so large an offset a float would lose what is behind the point.
         key = f"<!--{Decimal(value) + _SORT_OFFSET:030.9f}-->"
-        text = f"{value:+.3f}" if name == "difference" and isinstance(value, float) else text
+        text = difference(value) if name == "difference" and isinstance(value, float) else text
         text = f"{text} {unit}".strip()
     return f'<td class="col-{name}">{key}{escape(text)}</td>'

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.verdict import REVIEW, TOLERANCES_MM
+from convnextpose_check.results.bootstrap import paired_interval_mm
+from convnextpose_check.results.per_sample import read_errors_by_file_mm
 from convnextpose_check.results.schema import (
     BaselineRecord,
     Deviation,
@@ -18,6 +21,10 @@ from convnextpose_check.results.schema import (
 OUTCOMES = ("passed", "expected failure", "skipped", "failed")
 VERDICTS = (*TOLERANCES_MM.values(), REVIEW)
 """Each from good to bad; what is not judged is worse than all."""
+
+
+ErrorsByFile = Mapping[str, Mapping[str, float]]
+"""Mean errors in mm by variant and file name."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +40,31 @@ class Baseline:
         """Read the earlier results; raises ``ConvNeXtPoseCheckError`` (``bad-results``)."""
         return cls(file, read_results(file), tolerance_mm)
 
+    def errors_mm(self) -> ErrorsByFile:
+        """The errors of its single samples, none where no per-sample file stands beside it."""
+        name = self.file.name.replace("benchmark_results", "per_sample")
+        return _errors_mm(self.file.with_name(name).with_suffix(".csv"))
 
-def compare(results: Results, baseline: Baseline) -> BaselineRecord:
+
+def compare(results: Results, baseline: Baseline, per_sample: Path | None = None) -> BaselineRecord:
     """Every figure beside that of the earlier run, and all that forbids calling the run as good.
 
     Runs of different subjects, settings or data are not compared: that is a problem of its own.
+    ``per_sample`` is this run's per-sample file: with the earlier one it tells how far each
+    difference could move.
     """
     earlier = baseline.results
     problems = list(_incomparable(results, earlier))
     deviations: list[Deviation] = []
     if not problems:
+        errors_mm = {} if per_sample is None else _errors_mm(per_sample)
+        earlier_mm = baseline.errors_mm()
         for name, before in earlier.variants.items():
             if (now := results.variants.get(name)) is None:
                 problems.append(f"{name} was evaluated for the baseline and not now")
             else:
-                deviations += _deviations(name, before, now, baseline.tolerance_mm)
+                interval = paired_interval_mm(errors_mm.get(name, {}), earlier_mm.get(name, {}))
+                deviations += _deviations(name, before, now, baseline.tolerance_mm, interval)
                 if before.images_sha256 != now.images_sha256:
                     problems.append(f"{name} was evaluated on other images than the baseline's")
         outcomes = {check.test: check.outcome for check in results.checks}
@@ -87,7 +104,11 @@ def _incomparable(results: Results, earlier: Results) -> Iterator[str]:
 
 
 def _deviations(
-    name: str, before: VariantResult, now: VariantResult, tolerance_mm: float
+    name: str,
+    before: VariantResult,
+    now: VariantResult,
+    tolerance_mm: float,
+    interval: tuple[float, float] | None,
 ) -> Iterator[Deviation]:
     counts = {
         "parameters": (before.parameters, now.parameters),
@@ -99,10 +120,17 @@ def _deviations(
     moved_mm = now.error_mm - before.error_mm
     yield Deviation(
         name, "error (mm)", before.error_mm, now.error_mm, moved_mm,
-        f"within {tolerance_mm:g} mm", not abs(moved_mm) <= tolerance_mm,
+        f"within {tolerance_mm:g} mm", not abs(moved_mm) <= tolerance_mm, interval,
     )  # fmt: skip
     fell = _rank(now.verdict, VERDICTS) > _rank(before.verdict, VERDICTS)
     yield Deviation(name, "verdict", before.verdict, now.verdict, None, "not worse", fell)
+
+
+def _errors_mm(per_sample: Path) -> ErrorsByFile:
+    try:
+        return read_errors_by_file_mm(per_sample)
+    except ConvNeXtPoseCheckError:
+        return {}
 
 
 def _rank(word: str, order: tuple[str, ...]) -> int:

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.metrics import compared_poses_mm
-from convnextpose_check.evaluation.predict import Evaluation
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.geometry import (
     Array,
@@ -22,6 +22,8 @@ from convnextpose_check.results.schema import Example
 from convnextpose_check.variants import INPUT_SIDE_PX
 
 JPEG_QUALITY = 80
+WORST = 12
+"""So many of the worst samples can be looked at one after the other."""
 DECIMALS = 2
 """A drawing needs no more than hundredths of a millimetre and of a pixel."""
 
@@ -33,16 +35,19 @@ def find_examples(
     *,
     with_crops: bool,
 ) -> tuple[Example, ...]:
-    """Best, median and worst sample by mean error; ``with_crops`` keeps their pictures too."""
+    """Best, median and worst sample by mean error, and the next worst.
+
+    ``with_crops`` keeps the pictures of the first three too.
+    """
     samples = {sample.path.name: sample for sample in dataset.samples}
     order = np.argsort(evaluation.errors_mm.mean(axis=1), kind="stable")
-    ranks: tuple[tuple[Literal["best", "median", "worst"], int], ...] = (
+    ranks: list[tuple[Literal["best", "median", "worst"], int]] = [
         ("best", order[0]),
         ("median", order[(len(order) - 1) // 2]),
-        ("worst", order[-1]),
-    )
+    ]
+    ranks += [("worst", index) for index in order[::-1][:WORST]]
     examples = []
-    for rank, index in ranks:
+    for number, (rank, index) in enumerate(ranks):
         sample = samples[evaluation.file_names[index]]
         cells_xyz = evaluation.cells_xyz[index]
         predicted_mm, truth_mm = compared_poses_mm(cells_xyz, sample, grid_whd, evaluation.protocol)
@@ -57,7 +62,7 @@ def find_examples(
                 truth_mm=_rounded(truth_mm),
                 predicted_px=_rounded(cells_to_crop(cells_xyz, grid_whd)[:ANNOTATED_JOINTS]),
                 truth_px=_rounded(_truth_px(sample)),
-                crop_jpeg=_jpeg(read_crop(sample)) if with_crops else None,
+                crop_jpeg=_jpeg(read_crop(sample)) if with_crops and number < 3 else None,
             )
         )
     return tuple(examples)

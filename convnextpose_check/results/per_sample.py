@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS
+from convnextpose_check.results.bootstrap import performance
 
-ABOUT = ("variant", "image_id", "file_name", "subject", "action", "camera")
+ABOUT = ("variant", "image_id", "file_name", "subject", "action", "take", "camera")
+"""``take`` is the performance that up to four cameras film."""
+
 MEAN = "mean_mm"
 JOINT_COLUMNS = tuple(f"{joint}_mm" for joint in JOINTS[:ANNOTATED_JOINTS])
 
@@ -34,9 +37,13 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
             for file_name, errors_mm in rows:
                 sample = samples[file_name]
                 camera = sample.sequence.rsplit("_", 1)[1]
-                about = (variant, sample.image_id, file_name, sample.subject, sample.action, camera)
                 numbers = (f"{error_mm:.4f}" for error_mm in (errors_mm.mean(), *errors_mm))
-                writer.writerow([*about, *numbers])
+                writer.writerow(
+                    [
+                        variant, sample.image_id, file_name, sample.subject, sample.action,
+                        performance(file_name), camera, *numbers,
+                    ]
+                )  # fmt: skip
 
 
 def read_errors_mm(path: Path) -> dict[str, Array]:
@@ -44,15 +51,24 @@ def read_errors_mm(path: Path) -> dict[str, Array]:
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for a file of another form.
     """
-    errors_mm: dict[str, list[float]] = {}
+    by_file = read_errors_by_file_mm(path)
+    return {variant: np.array(list(errors_mm.values())) for variant, errors_mm in by_file.items()}
+
+
+def read_errors_by_file_mm(path: Path) -> dict[str, dict[str, float]]:
+    """The mean error of each sample in millimetres, by variant and file name.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for a file of another form.
+    """
+    errors_mm: dict[str, dict[str, float]] = {}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file, strict=True):
-                errors_mm.setdefault(row["variant"], []).append(float(row[MEAN]))
+                errors_mm.setdefault(row["variant"], {})[row["file_name"]] = float(row[MEAN])
     except OSError as error:
         problem = f"cannot read {path}: {error.strerror}"
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         problem = f"{path} is no per-sample file: {error}"
     else:
-        return {variant: np.array(values) for variant, values in errors_mm.items()}
+        return errors_mm
     raise ConvNeXtPoseCheckError("bad-results", problem, "Name a folder that a run has written")

@@ -36,7 +36,8 @@ class CheckRecord(_Record, frozen=True):
     """What became of one validation test.
 
     ``obtained`` and ``expected`` are what the test recorded, ``difference`` is the one minus the
-    other where both are numbers, ``message`` is why it did not pass.
+    other where both are numbers, ``message`` is why it did not pass. ``told_by`` is the test that
+    failed for the same reason and tells it, empty for one that tells its own.
     """
 
     test: str
@@ -46,6 +47,7 @@ class CheckRecord(_Record, frozen=True):
     difference: Number | None = None
     unit: str = ""
     message: str = ""
+    told_by: str = ""
 
 
 class Example(_Record, frozen=True):
@@ -182,7 +184,7 @@ class DatasetRecord(_Record, frozen=True):
 
 
 class Deviation(_Record, frozen=True):
-    """One figure of a variant beside that of an earlier run."""
+    """One figure of a variant beside an earlier run's; ``interval`` is the difference's, paired."""
 
     variant: str
     figure: str
@@ -191,6 +193,7 @@ class Deviation(_Record, frozen=True):
     difference: Number | None
     allowed: str
     is_worse: bool
+    interval: Pair | None = None
 
 
 class BaselineRecord(_Record, frozen=True):

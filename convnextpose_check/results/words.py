@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
+from textwrap import wrap
 
-from convnextpose_check.results.schema import Results, VariantResult
+from convnextpose_check.results.figures import Chip, chip, difference
+from convnextpose_check.results.schema import CheckRecord, Results, VariantResult
 
+TERMINAL_COLUMNS = 80
 NOTHING_EVALUATED = "Nothing was evaluated, so there is no verdict."
 
 
@@ -14,7 +17,8 @@ def verdict_sentence(results: Results) -> str:
     """The run's verdict. A sentence about the miniature never speaks of the published models."""
     sentence = _finding(results)
     if results.variants and (problems := len(results.failed) + len(results.left_out)):
-        sentence += f" But the run did not pass: {problems} checks failed or were left out."
+        checks = "1 check" if problems == 1 else f"{problems} checks"
+        sentence += f" But the run did not pass: {checks} failed or left out."
     return sentence
 
 
@@ -35,17 +39,32 @@ def is_reproduced(results: Results) -> bool:
     )
 
 
-def verdict_class(results: Results) -> Literal["good", "bad", "none"]:
-    """How the verdict is coloured: ``none`` where the run was asked for none."""
+def to_mend(results: Results) -> list[tuple[CheckRecord, int]]:
+    """The failed checks that tell their own mistake, each with how many more it failed."""
+    more = Counter(check.told_by for check in results.failed)
+    return [(check, more[check.test]) for check in results.failed if not check.told_by]
+
+
+def counts(results: Results) -> dict[str, int]:
+    """How many checks came out how, the good first, none that did not occur."""
+    found = Counter(check.outcome for check in results.checks)
+    return {o: found[o] for o in ("passed", "expected failure", "failed", "skipped") if found[o]}
+
+
+def verdict_chip(results: Results) -> Chip:
+    """The run's verdict with its colour and sign: none of either where none was asked for."""
     if results.failed or results.left_out:
-        return "bad"
-    if results.gate_mm is None:
-        return "none"
-    return "good" if is_reproduced(results) else "bad"
+        return Chip("bad", "\N{BALLOT X}", results.verdict)
+    if results.gate_mm is None and results.variants:
+        return Chip("none", "\N{WHITE CIRCLE}", results.verdict)
+    if is_reproduced(results):
+        return Chip("good", "\N{CHECK MARK}", results.verdict)
+    return Chip("bad", "\N{BALLOT X}", results.verdict)
 
 
 def _finding(results: Results) -> str:
     variants = results.variants
+    alone = len(variants) == 1
     if not variants:
         return NOTHING_EVALUATED
     if missing := [name for name in results.expected_variants if name not in variants]:
@@ -59,12 +78,16 @@ def _finding(results: Results) -> str:
         return f"No verdict on {', '.join(variants)}: none was asked for (--gate none)."
     if is_reproduced(results):
         if results.subject == "miniature":
+            has = "has its recorded error" if alone else "have their recorded errors"
             return (
-                f"The suite works here: {', '.join(variants)} of the miniature have their recorded"
-                " errors. No published model was judged."
+                f"The suite works here: {', '.join(variants)} of the miniature {has}."
+                " No published model was judged."
             )
-        figures = "the paper" if are_the_papers(variants.values()) else "their figures"
-        return f"Reproduced: {', '.join(variants)} are within {results.gate_mm} mm of {figures}."
+        figures = "its figure" if alone else "their figures"
+        if are_the_papers(variants.values()):
+            figures = "the paper"
+        are = "is" if alone else "are"
+        return f"Reproduced: {', '.join(variants)} {are} within {results.gate_mm} mm of {figures}."
     unjudged = [name for name, record in variants.items() if not record.is_judged]
     beyond = [
         name
@@ -72,7 +95,8 @@ def _finding(results: Results) -> str:
         if record.is_judged and not abs(record.difference_mm or 0.0) < results.gate_mm
     ]
     if beyond:
-        return f"Not reproduced: {', '.join(beyond)} differ by {results.gate_mm} mm or more."
+        differ = "differs" if len(beyond) == 1 else "differ"
+        return f"Not reproduced: {', '.join(beyond)} {differ} by {results.gate_mm} mm or more."
     reason = variants[unjudged[0]].verdict.removeprefix("not judged: ")
     return f"No verdict on {', '.join(unjudged)}: {reason}."
 
@@ -101,7 +125,9 @@ def uncertain(results: Results) -> list[str]:
 
 
 def terminal_lines(results: Results) -> list[str]:
-    """The table of the variants, at most 80 columns wide."""
+    """The table of the variants, at most 80 columns wide; none where nothing was evaluated."""
+    if not results.variants:
+        return []
     width = max((len(name) for name in results.variants), default=0)
     lines = [
         f"{'':{width}} {'params':>9} {'GMACs':>5} {results.metric:>8} {'expected':>8}"
@@ -110,10 +136,16 @@ def terminal_lines(results: Results) -> list[str]:
     for name, record in results.variants.items():
         lines.append(
             f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f} {record.error_mm:>8.3f}"
-            f" {number(record.reference_mm, '8.3f')} {number(record.difference_mm, '+8.3f')}"
-            f" {interval(record):>14}  {record.verdict}"
+            f" {number(record.reference_mm, '8.3f')} {difference(record.difference_mm):>8}"
+            f" {interval(record):>14}  {_brief(chip(results, record))}"
         )
-    return lines
+    speeds = (f"{name} {r.images_per_second:.1f}" for name, r in results.variants.items())
+    return [*lines, *wrap(f"images/s: {', '.join(speeds)}", TERMINAL_COLUMNS)]
+
+
+def _brief(verdict: Chip) -> str:
+    """The verdict without what it is held to, for 80 columns."""
+    return verdict.text.partition(" (")[0]
 
 
 def interval(record: VariantResult, decimals: int = 1) -> str:

@@ -1,40 +1,55 @@
-"""The subject that the suite is for: the published models, or a user's own, on the user's data."""
+"""The trial that the suite is for: the published models, or a user's own, on the user's data."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TextIO
 
 from convnextpose_check.checkpoints.fingerprints import read_fingerprints
 from convnextpose_check.evaluation.ranks import Ranks
 from convnextpose_check.human36m.samples import read_facts
-from convnextpose_check.miniature.reference import REFERENCE
+from convnextpose_check.progress import Screen
 from convnextpose_check.settings.read import Settings
-from convnextpose_check.trial.subjects import Sources, Subject
+from convnextpose_check.trial.files import Files, Sources
+from convnextpose_check.trial.networks import Networks
+from convnextpose_check.trial.trial import Heard, Trial, unheard
 from convnextpose_check.variants import Figure, read_catalogue
 
 
-def published_subject(
+def published_trial(
     settings: Settings,
-    progress_stream: TextIO | None = None,
-    ranks: Ranks | None = None,
+    *,
     fixtures: Path | None = None,
-) -> Subject:
+    screen: Screen | None = None,
+    ranks: Ranks | None = None,
+    on_outcome: Heard = unheard,
+    remembers_hashes: bool = True,
+) -> Trial:
     """The user's own files, held against the figures that the settings name.
 
     ``fixtures`` is the folder with what is known of the published bits.
-    Raises ``ConvNeXtPoseCheckError`` where those cannot be read or lack a chosen variant.
+    Raises ``ConvNeXtPoseCheckError`` where one of these files cannot be read.
     """
-    catalogue = read_catalogue(settings.variants_file)
-    for name in settings.variants or ():
-        if name != REFERENCE:  # the miniature alone has it
-            catalogue[name]
+    catalogue, ranks = read_catalogue(settings.variants_file), ranks or Ranks()
+    sources = Sources(settings.h36m_root, settings.checkpoints)
 
     def reference(variant: str) -> Figure | None:
         return catalogue[variant].paper.error_mm(settings.protocol)
 
-    sources = Sources(settings.h36m_root, settings.checkpoints)
-    return Subject(
-        "published", settings, catalogue, read_facts(), lambda: sources, reference,
-        progress_stream, ranks, read_fingerprints(fixtures, catalogue) if fixtures else {},
-    )  # fmt: skip
+    files = Files(
+        settings,
+        catalogue,
+        read_facts(),
+        lambda: sources,
+        are_users=True,
+        screen=screen or Screen(),
+        remembers_hashes=remembers_hashes,
+    )
+    return Trial(
+        "published",
+        files,
+        Networks(files, "cuda", ranks),
+        reference,
+        read_fingerprints(fixtures, catalogue) if fixtures else {},
+        on_outcome,
+        ranks,
+    )

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import Contestant, Plan, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, run_pass
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import MIRRORED
@@ -56,10 +56,12 @@ def test_whole_validation(
     def at_once() -> None:
         dataset = read_dataset()
         size = BEST_BATCH.get(device.type, 4)
-        tallies = {name: Tally.empty(len(dataset.samples), size) for name in fast}
-        contestants = {n: Contestant(network, tallies[n], flip=True) for n, network in fast.items()}
-        assert not run_pass(contestants, dataset, device, Plan.of(tallies.values(), size), workers)
-        means_mm["ours"] = [float(tally.errors_mm.mean()) for tally in tallies.values()]
+        measured = {name: Measurements.empty(len(dataset.samples), size) for name in fast}
+        plan = Plan.of(measured.values(), size)
+        entries = {name: Entry(network) for name, network in fast.items()}
+        conditions = Conditions(device, True, size, workers)
+        assert not run_pass(entries, measured, dataset, conditions, plan)
+        means_mm["ours"] = [float(each.errors_mm.mean()) for each in measured.values()]
 
     benchmark.pedantic(at_once, setup=guides_way, rounds=ROUNDS)  # type: ignore[no-untyped-call]
 

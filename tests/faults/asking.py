@@ -26,6 +26,9 @@ CHECK_MODULES = (archives, dataset, error, machine, network)
 
 TESTS: dict[str, Test] = {
     "check_interpolation": test_before_anything.test_opencv_interpolates_as_in_the_paper,
+    "check_memory": test_before_anything.test_memory_is_free,
+    "check_disk": test_before_anything.test_disk_has_room_for_the_results,
+    "check_can_write": test_before_anything.test_results_folder_can_be_written,
     "check_joints_lie_in_boxes": test_before_anything.test_joints_lie_in_their_boxes,
     "check_rootnet_file": test_before_anything.test_rootnet_file_is_the_one_for_the_protocol,
     "check_holds_variant": test_checkpoints.test_archive_holds_the_variant,
@@ -53,15 +56,19 @@ TESTS: dict[str, Test] = {
 
 
 def ask(check: str, scene: Scene) -> None:
-    """Run the check's validation test about the scene's subject; whatever it raises is raised."""
-    subject, variant = scene.subject(), scene.variant
+    """Run the check's validation test about the scene's trial; whatever it raises is raised."""
+    trial, variant = scene.trial(), scene.variant
     fixtures: dict[str, Callable[[], Any]] = {
-        "subject": lambda: subject,
+        "trial": lambda: trial,
         "variant": lambda: variant,
-        "checkpoint": lambda: subject.checkpoint(variant.name),
-        "network": lambda: subject.network(variant.name),
-        "module": lambda: subject.module(variant.name),
-        "judgement": lambda: subject.judgement(variant.name),
+        "networks": lambda: trial.networks,
+        "human36m": trial.files.dataset,
+        "checkpoint": lambda: trial.files.checkpoint(variant.name),
+        "network": lambda: trial.networks.plain(variant.name),
+        "module": lambda: trial.networks.counted(variant.name),
+        "evaluation": lambda: trial.evaluation(variant.name),
+        "judgement": lambda: trial.judgement(variant.name),
+        "shown": lambda: test_networks.spread_input(trial.files.dataset(), trial.networks),
         "obtained": lambda: lambda *_, **__: None,
         "pytestconfig": lambda: SimpleNamespace(rootpath=scene.fixtures.parent),
     }

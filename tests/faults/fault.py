@@ -10,6 +10,7 @@ from convnextpose_check.miniature.reference import REFERENCE
 from tests.faults.scene import Scene
 
 CHAIN = (
+    "machine",
     "archive",
     "key map",
     "snapshot",
@@ -72,6 +73,7 @@ def every_fault() -> list[Fault]:
         in_arithmetic,
         in_data,
         in_files,
+        in_machine,
         in_networks,
         in_provenance,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from convnextpose_check.evaluation import measurements as tally
 from convnextpose_check.evaluation import metrics
 from convnextpose_check.evaluation import predict as evaluation
-from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.human36m import geometry
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import JOINTS, MIRRORED

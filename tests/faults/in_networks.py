@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from convnextpose_check.network import layout as models
-from convnextpose_check.trial import subjects
+from convnextpose_check.trial import networks
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
 
@@ -98,7 +98,7 @@ def _after_building(scene: Scene, change: Callable[[ConvNeXtPose], object]) -> N
         change(network)
         return network
 
-    scene.patch.setattr(subjects, "build_network", built)
+    scene.patch.setattr(networks, "build_network", built)
 
 
 def _leave_corners(scene: Scene, *modules: str) -> None:

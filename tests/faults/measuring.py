@@ -20,6 +20,7 @@ from tests.faults.scene import Scene
 
 UNITS = {
     "check_dataset_is_complete": "samples",
+    "check_disk": "GB",
     "check_error_is_within": "mm",
     "check_evaluation_is_complete": "samples",
     "check_images_are_distinct": "copied",
@@ -66,12 +67,12 @@ def moved_mm(fault: Fault, fixtures: Path, miniature: Miniature) -> float | None
     """By how much the fault moves its model's error; None where none can be measured with it."""
     with scene_of(fault, fixtures, miniature) as scene:
         fault.put_in(scene)
-        name, subject = scene.variant.name, scene.subject()
+        name, trial = scene.variant.name, scene.trial()
         try:
-            error_mm = subject.evaluation(name).error_mm
+            error_mm = trial.evaluation(name).error_mm
         except ConvNeXtPoseCheckError:
             return None
-        reference = subject.reference(name)
+        reference = trial.reference(name)
         assert reference is not None
         return round(error_mm - reference.value, 6)
 

@@ -27,9 +27,9 @@ from convnextpose_check.miniature.record import Record, read_record, setting_nam
 from convnextpose_check.miniature.reference import REFERENCE, miniature_catalogue
 from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.network.layout import modern_state
-from convnextpose_check.settings.read import read_settings
-from convnextpose_check.trial.subjects import Sources, Subject
+from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Catalogue, Protocol, Variant
+from tests.support.trials import trial_of
 
 
 @dataclass
@@ -62,23 +62,23 @@ class Scene:
         """The model that is asked about, as the variants file has it now."""
         return self.catalogue[self.variant_name]
 
-    def subject(self) -> Subject:
-        """The subject as the validation tests have it."""
-        given: dict[str, list[str]] = {
-            "protocol": [str(self.protocol)],
-            "bbox": [self.boxes],
-            "results_dir": [str(self.folder / "out")],
-            "network": [self.network] if self.network else [],
-            "limit": [str(self.limit)] if self.limit else [],
+    def trial(self) -> Trial:
+        """The trial as the validation tests have it."""
+        given = {
+            "protocol": str(self.protocol),
+            "bbox": self.boxes,
+            "results_dir": str(self.folder / "out"),
         }
+        given |= {"network": self.network} if self.network else {}
+        given |= {"limit": str(self.limit)} if self.limit else {}
         setting = setting_name(self.protocol, self.boxes, flip=True)
-        return Subject(
-            "miniature",
-            read_settings(given, {}),
+        return trial_of(
+            given,
             self.catalogue,
             self.record.dataset,
-            lambda: Sources(self.dataset_root, (self.checkpoints,)),
-            lambda name: self.record.reference(setting, name),
+            self.dataset_root,
+            self.checkpoints,
+            reference=lambda name: self.record.reference(setting, name),
             fingerprints=_Fingerprints(self),
         )
 

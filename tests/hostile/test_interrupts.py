@@ -152,7 +152,7 @@ if where == "measuring":
     telling(one_pass, "joint_errors_mm", 3 * 4 + 1)  # three models, and the first batch of four
 elif where == "keeping":
     one_pass.PAUSE_SECONDS = 0
-    telling(joint_evaluation, "keep_tally", 1)
+    telling(joint_evaluation, "keep", 1)
 elif where == "reading":
     telling(one_pass, "to_input", 2)
 elif where == "finishing":

@@ -80,13 +80,14 @@ def example_variant(
     return VariantResult(**{**fields, **changes})
 
 
-def example_examples() -> tuple[Example, ...]:
-    """Three samples with random poses and without pictures."""
+def example_examples(worst: int = 1) -> tuple[Example, ...]:
+    """Best, median and some of the worst samples, with random poses and without pictures."""
     random = np.random.default_rng(0)
 
     def points(dimensions: int, size: float) -> tuple[Any, ...]:
         return tuple(map(tuple, (random.random((ANNOTATED_JOINTS, dimensions)) * size).tolist()))
 
+    ranks: tuple[Any, ...] = ("best", "median", *("worst",) * worst)
     return tuple(
         Example(
             rank=rank,
@@ -100,5 +101,5 @@ def example_examples() -> tuple[Example, ...]:
             truth_px=points(2, 256),
             crop_jpeg=None,
         )
-        for rank in ("best", "median", "worst")
+        for rank in ranks
     )

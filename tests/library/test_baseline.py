@@ -170,3 +170,28 @@ def test_runs_that_measured_something_else_are_not_compared(
 @pytest.mark.parametrize("changes", [{"finished": False}, {"variants": {}}])
 def test_run_that_did_not_finish_is_no_baseline(changes: dict[str, Any]) -> None:
     assert "did not finish" in problems(EARLIER, replace(EARLIER, **changes))[0]
+
+
+def test_difference_has_a_paired_interval_where_both_runs_left_their_samples(
+    tmp_path: Path,
+) -> None:
+    def written(file: Path, added_mm: float) -> Path:
+        rows = [
+            f"XS,s_09_act_02_subact_{i:02}_ca_01_000001.jpg,{40 + i * i + added_mm}"
+            for i in range(20)
+        ]
+        file.write_text("\n".join(["variant,file_name,mean_mm", *rows]) + "\n")
+        return file
+
+    now = written(tmp_path / "now.csv", 0.5)
+    written(tmp_path / "per_sample.old.csv", 0.0)
+    baseline = Baseline(tmp_path / "benchmark_results.old.json", EARLIER, 0.05)
+
+    def interval(record: Any) -> Any:
+        return next(
+            d.interval for d in record.deviations if (d.variant, d.figure) == ("XS", "error (mm)")
+        )
+
+    assert interval(compare(EARLIER, baseline, now)) == pytest.approx((0.5, 0.5))
+    assert interval(compare(EARLIER, baseline)) is None
+    assert interval(compare(EARLIER, Baseline(Path("old.json"), EARLIER, 0.05), now)) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.pages.html import page_html
 from convnextpose_check.paths import REPORT_FILE, Outputs
-from convnextpose_check.results.schema import read_results
+from convnextpose_check.results.schema import CheckRecord, read_results
 from convnextpose_check.variants import Architecture
 from tests.library.browser import (
     chromium,
@@ -26,7 +28,7 @@ from tests.library.browser import (
 )
 from tests.library.datasets import Handmade
 from tests.library.full_size import write_own_model
-from tests.library.results import example_results, example_variant
+from tests.library.results import example_examples, example_results, example_variant
 from tests.library.test_pages import rich, summary
 
 if TYPE_CHECKING:
@@ -73,7 +75,9 @@ def report(
 def rich_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with everything that a summary can show."""
     page = tmp_path_factory.mktemp("rich") / "page.html"
-    page.write_text(page_html(summary(rich())))
+    results = rich()
+    xs = replace(results.variants["XS"], examples=example_examples(worst=12))
+    page.write_text(page_html(summary(replace(results, variants={**results.variants, "XS": xs}))))
     return page
 
 
@@ -82,7 +86,13 @@ def crowded_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The miniature's page: more variants, and a longer name, than the published have."""
     page = tmp_path_factory.mktemp("crowded") / "page.html"
     variants = {name: example_variant(712.5, 712.5) for name in miniature_catalogue().names}
-    page.write_text(page_html(summary(example_results("miniature", variants=variants))))
+    checks = tuple(
+        CheckRecord(f"test_part_{n // 8}.py::test_claim_number_{n}[miniature-{name}]", "passed")
+        for n in range(36)
+        for name in variants
+    )
+    results = example_results("miniature", variants=variants, checks=checks)
+    page.write_text(page_html(summary(results)))
     return page
 
 
@@ -191,7 +201,7 @@ def test_sandboxed_frame_without_scripts_shows_all_that_matters(
         assert f"{record.error_mm:.3f}" in body
         assert record.sha256[:12] in body
     for check in results.failed:
-        assert check.test in body
+        assert (check.told_by or check.test) in body
 
 
 def test_printed_page_shows_the_details(chrome: Chrome, rich_page: Path) -> None:
@@ -209,3 +219,119 @@ def test_printed_page_shows_the_details(chrome: Chrome, rich_page: Path) -> None
 
     assert overflowing(chrome) == []
     assert len(printed["data"]) > 10_000
+
+
+def test_sign_of_a_check_opens_what_it_obtained_and_leads_to_its_log(
+    chrome: Chrome, report: Path
+) -> None:
+    show(chrome, report)
+    sign = "document.querySelector('button.told.bad')"
+    told = f"document.getElementById({sign}.getAttribute('popovertarget'))"
+    shown = f"return {told}.matches(':popover-open')"
+    assert not chrome.execute_script(shown)
+
+    chrome.execute_script(f"{sign}.click()")
+
+    assert chrome.execute_script(shown)
+    assert "failed" in chrome.execute_script(f"return {told}.innerText")
+    test = chrome.execute_script(f"return {told}.querySelector('.to-log').dataset.test")
+    chrome.execute_script(f"{told}.querySelector('.to-log').click()")
+    assert not chrome.execute_script(shown)
+    opened = chrome.execute_script(
+        "return [...document.querySelectorAll('#results-table tbody')]"
+        ".filter((body) => body.querySelector('.extras-row:not(.hidden)'))"
+        ".map((body) => body.querySelector('.col-testId').textContent)"
+    )
+    assert f"tests/validation/{test}" in opened
+
+
+@pytest.mark.parametrize("width_px", [380, 1440])
+def test_log_of_a_passed_test_is_hidden_and_nothing_is_cropped(
+    chrome: Chrome, report: Path, width_px: int
+) -> None:
+    show(chrome, report, width_px)
+    chrome.execute_script("document.getElementById('all-tests').open = true")
+
+    seen = "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility())"
+    assert chrome.execute_script(f"{seen}.length", "tbody:not(.failed) .extras-row") == 0
+    assert chrome.execute_script(f"{seen}.length", ".col-testId") > 10
+    cropped = (
+        ".filter(e => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1)"
+    )
+    assert chrome.execute_script(f"{seen}{cropped}.length", ".collapse button") == 0
+    assert chrome.execute_script(f"{seen}.length", "#environment") == 0  # told once, above
+
+
+@pytest.mark.parametrize(("width_px", "most_px"), [(1440, 6_000), (380, 12_000)])
+def test_page_of_the_miniature_is_soon_read(
+    chrome: Chrome, crowded_page: Path, width_px: int, most_px: int
+) -> None:
+    show(chrome, crowded_page, width_px)
+
+    assert chrome.execute_script("return document.documentElement.scrollHeight") <= most_px
+
+
+SKELETON = "document.querySelector('svg.space')"
+
+
+def placed(chrome: Chrome) -> list[str]:
+    """Where every part of the first skeleton is drawn."""
+    parts: list[str] = chrome.execute_script(
+        f"return [...{SKELETON}.querySelectorAll('[data-part]')]"
+        ".map((part) => part.getAttribute('d') ?? part.getAttribute('cx'));"
+    )
+    return parts
+
+
+def pressed(chrome: Chrome, key: str) -> list[str]:
+    chrome.execute_script(
+        f"{SKELETON}.dispatchEvent(new KeyboardEvent('keydown', {{key: arguments[0]}}));", key
+    )
+    return placed(chrome)
+
+
+def test_skeleton_turns_with_arrow_keys_and_slider(chrome: Chrome, rich_page: Path) -> None:
+    show(chrome, rich_page)
+    still = placed(chrome)
+
+    assert len(still) == 1 + 3 + 3 + 17  # floor, truth, prediction, joints
+    turned = pressed(chrome, "ArrowRight")
+    assert all(one != other for one, other in zip(still, turned, strict=True))
+    tilted = pressed(chrome, "ArrowUp")
+    assert sum(one != other for one, other in zip(turned, tilted, strict=True)) == 7  # not across
+    slider = "document.querySelector('.turns input')"
+    assert chrome.execute_script(f"return Number({slider}.value)") == 40
+    chrome.execute_script(f"{slider}.value = 35; {slider}.dispatchEvent(new Event('input'))")
+    back = pressed(chrome, "ArrowDown")
+
+    numbers = [[float(x) for x in re.findall(r"-?[\d.]+", d)] for d in (*still, *back)]
+    for one, other in zip(numbers[:24], numbers[24:], strict=True):
+        assert one == pytest.approx(other, abs=0.1)
+
+
+def test_skeleton_turns_by_dragging(chrome: Chrome, rich_page: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    show(chrome, rich_page)
+    before = placed(chrome)
+    skeleton = chrome.find_element("css selector", "svg.space")
+    chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", skeleton)
+
+    ActionChains(chrome).drag_and_drop_by_offset(skeleton, 60, 0).perform()
+
+    assert placed(chrome) != before
+
+
+def test_worst_samples_are_stepped_through(chrome: Chrome, rich_page: Path) -> None:
+    show(chrome, rich_page)
+    seen = "return [...document.querySelectorAll('.worst figure')].map((figure) => !figure.hidden)"
+    steps = "document.querySelector('.worst .steps')"
+    assert chrome.execute_script(seen)[:3] == [True, False, False]
+
+    for _ in range(2):
+        chrome.execute_script(f"{steps}.querySelectorAll('button')[1].click()")
+
+    assert chrome.execute_script(seen)[:4] == [False, False, True, False]
+    assert chrome.execute_script(f"return {steps}.querySelector('output').textContent") == (
+        "3 of the 12 worst"
+    )

@@ -18,7 +18,7 @@ from convnextpose_check.checks.network import (
     check_flip_is_symmetric,
 )
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.human36m.samples import Dataset, Exclusion, load_dataset
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import FACTS, Handmade

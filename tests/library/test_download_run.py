@@ -15,12 +15,12 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.settings.options import PREFIX
-from convnextpose_check.settings.read import read_settings
-from convnextpose_check.trial.subjects import Sources, Subject, SubjectName
+from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import Catalogue
 from tests.library.archives import content_of, saved
 from tests.library.drive import QUOTA_IN_ONE_LINE, Drive, page
 from tests.library.read_only import read_only
+from tests.support.trials import trial_of
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_command_fails_where_one_is_not_there_in_the_end(
     for name in ("S", "L"):
         drive.answer(str(shared[name].checkpoint.drive_id), page(QUOTA_IN_ONE_LINE))
 
-    assert main(command) == 2
+    assert main(command) == 1
 
     said = capsys.readouterr()
     assert [line[:2] for line in said.out.splitlines()[::2]] == ["XS", "M:"]
@@ -77,7 +77,7 @@ def test_command_says_once_what_keeps_several_away(
 ) -> None:
     drive.server.server_close()
 
-    assert main(command) == 2
+    assert main(command) == 1
     said = [line for line in capsys.readouterr().err.splitlines() if "[no-internet]" in line]
     assert [line.partition(" [")[0] for line in said] == ["XS, S, M, L:"]
 
@@ -178,37 +178,30 @@ def test_command_names_a_variable_that_is_no_setting(
     assert drive.requests == []
 
 
-def subject(
+def trial(
     catalogue: Catalogue, folder: Path, *options: str, name: SubjectName = "published"
-) -> Subject:
-    given = {"results_dir": [str(folder / "output")], **{key: ["1"] for key in options}}
+) -> Trial:
+    given = {"results_dir": str(folder / "output")} | dict.fromkeys(options, "1")
     places = (folder / "weights",) if (folder / "weights").exists() else ()
-    return Subject(
-        name,
-        read_settings(given, {}),
-        catalogue,
-        read_facts(),
-        lambda: Sources(None, places),
-        lambda _: None,
-    )
+    return trial_of(given, catalogue, read_facts(), None, *places, name=name)
 
 
-def test_subject_without_places_downloads_below_its_results(
+def test_trial_without_places_downloads_below_its_results(
     drive: Drive, shared: Catalogue, tmp_path: Path
 ) -> None:
-    checkpoint = subject(shared, tmp_path, "download").checkpoint("XS")
+    checkpoint = trial(shared, tmp_path, "download").files.checkpoint("XS")
 
     assert checkpoint.path == tmp_path / "output" / "checkpoints" / "ConvNeXtPose_XS.tar"
     assert drive.asked() == 4
 
 
-def test_subject_downloads_into_the_folder_of_the_user(
+def test_trial_downloads_into_the_folder_of_the_user(
     shared: Catalogue, tmp_path: Path, drive: Drive
 ) -> None:
     (tmp_path / "weights").mkdir()
 
-    assert subject(shared, tmp_path, "download").checkpoint("XS").path.parent.name == "weights"
-    assert subject(shared, tmp_path).checkpoint("L").epoch == made_epoch(shared["L"])
+    assert trial(shared, tmp_path, "download").files.checkpoint("XS").path.parent.name == "weights"
+    assert trial(shared, tmp_path).files.checkpoint("L").epoch == made_epoch(shared["L"])
     assert drive.asked() == 4
 
 
@@ -219,7 +212,7 @@ def test_nothing_is_downloaded_unasked(
     (tmp_path / "weights").mkdir()
 
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
-        subject(shared, tmp_path, *options, name=name).checkpoint("XS")
+        trial(shared, tmp_path, *options, name=name).files.checkpoint("XS")
 
     assert caught.value.code == "no-checkpoints"
     assert "--download" in caught.value.remedy
@@ -230,12 +223,12 @@ def test_failed_download_fails_its_variant_alone(
     drive: Drive, shared: Catalogue, tmp_path: Path
 ) -> None:
     drive.answer(str(shared["S"].checkpoint.drive_id), page(QUOTA_IN_ONE_LINE))
-    published = subject(shared, tmp_path, "download")
+    published = trial(shared, tmp_path, "download")
 
     for _ in range(2):
         with pytest.raises(ConvNeXtPoseCheckError, match="ConvNeXtPose_S"):
-            published.checkpoint("S")
-    assert published.checkpoint("XS").epoch == made_epoch(shared["XS"])
+            published.files.checkpoint("S")
+    assert published.files.checkpoint("XS").epoch == made_epoch(shared["XS"])
     assert len([1 for _, query in drive.requests if query.get("export")]) <= 5
 
 
@@ -247,16 +240,16 @@ def test_swapped_file_is_noticed_in_the_users_folder_alone(
     path = tmp_path / "weights" / "ConvNeXtPose_XS.tar"
     path.parent.mkdir()
     path.write_bytes(archives["XS"])
-    subject(shared, tmp_path, name=name).checkpoint("XS")
+    trial(shared, tmp_path, name=name).files.checkpoint("XS")
     path.write_bytes(saved(content_of(shared["XS"].architecture, epoch=5)))
 
-    again = subject(shared, tmp_path, name=name)
+    again = trial(shared, tmp_path, name=name)
 
     if noticed:
         with pytest.raises(ConvNeXtPoseCheckError, match=r"expected .* of its first use"):
-            again.checkpoint("XS")
+            again.files.checkpoint("XS")
     else:
-        assert again.checkpoint("XS").epoch == 5
+        assert again.files.checkpoint("XS").epoch == 5
     assert path.with_name("checkpoints.lock").exists() is noticed
 
 

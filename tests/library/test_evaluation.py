@@ -12,9 +12,10 @@ import pytest
 
 from convnextpose_check.checks.error import check_evaluation_is_complete
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.measurements import Evaluation, Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import evaluate
-from convnextpose_check.evaluation.predict import Evaluation, predict
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, run_pass
+from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m.crops import read_crop, to_input
 from convnextpose_check.human36m.geometry import Array, camera_to_image
 from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset
@@ -25,6 +26,7 @@ from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture, Protocol
 from tests.library.datasets import FACTS, Handmade
 from tests.library.deferred import Deferred
+from tests.support.trials import evaluation_of
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +71,7 @@ def network(tiny: Architecture) -> ConvNeXtPose:
 
 def run(network: Network, dataset: Dataset, **options: Any) -> Evaluation:
     settings = {"flip": False, "batch_size": 4, "workers": 2} | options
-    return evaluate(network, dataset, torch.device("cpu"), **settings)
+    return evaluation_of(network, dataset, torch.device("cpu"), **settings)
 
 
 def cells(sample: Sample, joints_mm: Array, grid_whd: tuple[int, int, int]) -> Array:
@@ -305,7 +307,10 @@ def test_progress_adds_up_to_all_samples(
 ) -> None:
     dataset.samples[2].path.write_bytes(b"")
     counts: list[int] = []
-    run(network, dataset, batch_size=batch_size, on_progress=counts.append)
+    measured = {"A": Measurements.empty(6, batch_size)}
+    conditions = Conditions(torch.device("cpu"), False, batch_size, workers=2)
+    plan = Plan.of(measured.values(), batch_size)
+    run_pass({"A": Entry(network)}, measured, dataset, conditions, plan, on_progress=counts.append)
     assert sum(counts) == 6
     assert max(counts) <= batch_size
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.predict import Evaluation
 from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.geometry import cells_to_camera, cells_to_crop, image_to_crop
 from convnextpose_check.human36m.samples import Dataset, load_dataset
@@ -58,10 +58,12 @@ def evaluation(dataset: Dataset) -> Evaluation:
 
 
 def test_best_median_and_worst_are_chosen(evaluation: Evaluation, dataset: Dataset) -> None:
-    best, median, worst = find_examples(evaluation, dataset, GRID_WHD, with_crops=False)
+    best, median, worst, *more = find_examples(evaluation, dataset, GRID_WHD, with_crops=False)
 
     means_mm = evaluation.errors_mm.mean(axis=1)
     assert [e.rank for e in (best, median, worst)] == ["best", "median", "worst"]
+    assert [e.error_mm for e in (worst, *more)] == sorted(means_mm, reverse=True)[:12]
+    assert {e.rank for e in more} == {"worst"}
     assert best.file_name == dataset.samples[3].path.name
     assert worst.file_name == dataset.samples[1].path.name
     assert median.error_mm == np.median(means_mm)
@@ -121,12 +123,22 @@ def test_per_sample_file_has_every_joint_of_every_sample(
     assert (row["variant"], row["image_id"]) == ("XS", str(sample.image_id))
     assert (row["subject"], row["action"]) == (str(sample.subject), sample.action)
     assert f"_ca_{row['camera']}_" in row["file_name"]
+    assert row["file_name"].startswith(f"{row['take']}_ca_")
     assert float(row["R_Wrist_mm"]) == pytest.approx(evaluation.errors_mm[1, 16], abs=1e-4)
     means_mm = evaluation.errors_mm.mean(axis=1)
     assert read_errors_mm(path)["S"] == pytest.approx(means_mm, abs=1e-4)
 
 
-@pytest.mark.parametrize("content", [None, "variant\nXS\n", "variant,mean_mm\nXS,far\n", "\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "variant\nXS\n",
+        "variant,file_name,mean_mm\nXS,a.jpg,far\n",
+        "variant,mean_mm\nXS,1\n",
+        "\x00",
+    ],
+)
 def test_file_of_another_form_is_one_sentence(content: str | None, tmp_path: Path) -> None:
     path = tmp_path / "per_sample.csv"
     if content is not None:

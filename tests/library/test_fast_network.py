@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.evaluation.one_pass import evaluate
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset, load_dataset
@@ -20,6 +19,7 @@ from convnextpose_check.network import Network
 from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.deferred import Deferred
+from tests.support.trials import evaluation_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +112,7 @@ def test_error_over_the_whole_miniature_is_that_of_the_plain_network(
 def assert_same_error(plain: Network, fast: Network, dataset: Dataset) -> None:
     cpu = torch.device("cpu")
     expected, obtained = (
-        evaluate(network, dataset, cpu, flip=True, batch_size=4, workers=2)
+        evaluation_of(network, dataset, cpu, flip=True, batch_size=4, workers=2)
         for network in (plain, fast)
     )
     assert abs(expected.error_mm - obtained.error_mm) < MILLIMETRES

@@ -1,8 +1,11 @@
-"""The README's table is the variants file's."""
+"""What the texts say in figures is what the data says."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,21 +15,22 @@ from convnextpose_check.checkpoints import lock as hashes
 from convnextpose_check.checkpoints import members
 from convnextpose_check.checkpoints import pickle_check as pickles
 from convnextpose_check.checkpoints import unpack as containers
+from convnextpose_check.checkpoints.fingerprints import read_fingerprints
 from convnextpose_check.files import folders
+from convnextpose_check.human36m import jpegs
 from convnextpose_check.variants import Catalogue
-from tests.support.figures_table import figures_table
+from tests.support.figures_table import answers_table, figures_table
+from tests.support.texts import ROOT, marked
 
 
-def test_readme_shows_the_figures_of_the_variants_file(
-    pytestconfig: pytest.Config, catalogue: Catalogue
+@pytest.mark.parametrize(
+    ("marks", "table"), [("figures", figures_table), ("answers", answers_table)]
+)
+def test_texts_show_the_figures_of_the_variants_file(
+    marks: str, table: Callable[[Catalogue], str], catalogue: Catalogue
 ) -> None:
-    """When the figures change, put the expected table into the README."""
-    readme = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
-
-    found = re.search(r"<!-- figures: .*?-->\n(.*?)<!-- end of figures -->", readme, re.DOTALL)
-
-    assert found is not None
-    assert found[1] == figures_table(catalogue)
+    """When the figures change, put the expected table between the marks."""
+    assert marked(marks) == table(catalogue)
 
 
 def test_figure_that_the_paper_does_not_give_is_a_dash(catalogue: Catalogue) -> None:
@@ -38,24 +42,30 @@ def test_figure_that_the_paper_does_not_give_is_a_dash(catalogue: Catalogue) -> 
     assert "| multiply-adds, says the paper | - G |" in table
 
 
-def test_readme_repeats_no_figure_wrongly(
-    pytestconfig: pytest.Config, catalogue: Catalogue
-) -> None:
-    """What the README says of the guide's errors and of Drive, held against the data."""
-    readme = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+def test_texts_repeat_no_figure_wrongly(catalogue: Catalogue, fixtures: Path) -> None:
+    """What they say of the guide's errors, of the counts, of the file of XS and of Drive."""
+    readme, checks = read("README.md"), read("convnextpose_check/checks/README.md")
     gmacs = {name: f"{catalogue[name].multiply_adds / 1e9:.2f}" for name in ("M", "L")}
-    paper = [catalogue[name].paper.gmacs for name in ("M", "L")]
-
-    assert f"with three they have {gmacs['M']} and {gmacs['L']}" in readme
-    assert f"paper says {' and '.join(f'{figure.value:.2f}' for figure in paper if figure)}" in (
-        readme.replace("\n", " ").replace("   ", " ")
+    papers = [catalogue[name].paper.gmacs for name in ("M", "L")]
+    paper = " and ".join(f"{figure.value:.2f}" for figure in papers if figure)
+    known = read_fingerprints(fixtures, catalogue)["XS"].tensors
+    assert known is not None
+    off = max(
+        abs(variant.multiply_adds / 1e9 - variant.paper.gmacs.value)
+        for variant in catalogue.variants
+        if variant.paper.gmacs
     )
+
+    assert f"with three they have {gmacs['M']} and {gmacs['L']}" in checks
+    assert f"paper says {paper}" in checks
+    assert f"its multiply-adds to {math.ceil(off * 100) / 100} G" in readme
+    assert f"XS {len(known.sha256)} of 194 tensors are known to the bit" in readme
     assert f"https://drive.google.com/drive/folders/{catalogue.drive_folder})" in readme
 
 
-def test_readme_names_each_bound_as_it_is(pytestconfig: pytest.Config) -> None:
-    """The rows about opening files, by what they begin with."""
-    readme = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+def test_promise_names_each_bound_as_it_is() -> None:
+    """The rows about opening files, by what they begin with, and the images."""
+    promise = read("tests/hostile/README.md")
     bounds = {
         "a checkpoint's file, or": f"{containers.MAX_FILE_BYTES >> 30} GiB",
         "what it unpacks to": f"{containers.MAX_UNPACKED_RATIO:g} times the file's size and"
@@ -72,6 +82,11 @@ def test_readme_names_each_bound_as_it_is(pytestconfig: pytest.Config) -> None:
         "`checkpoints.lock`": f"{hashes.MAX_LOCK_BYTES >> 20} MiB",
     }
     for row, bound in bounds.items():
-        assert re.search(
-            rf"^ +\| {re.escape(row)}[^|]*\| {re.escape(bound)}\b", readme, re.MULTILINE
-        )
+        assert re.search(rf"\| {re.escape(row)}[^|]*\| {re.escape(bound)}\b", promise)
+    megapixels = f"{jpegs.MAX_PIXELS >> 20} megapixels and {jpegs.MAX_SCANS} scans"
+    assert f"of at most {jpegs.MAX_FILE_BYTES >> 20} MB, {megapixels}" in promise
+
+
+def read(name: str) -> str:
+    """A text as one line."""
+    return " ".join((ROOT / name).read_text(encoding="utf-8").split())

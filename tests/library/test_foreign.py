@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +30,7 @@ from convnextpose_check.network.users import (
 )
 from convnextpose_check.variants import Architecture
 from tests.library.deferred import Deferred
+from tests.support.texts import marked
 
 if TYPE_CHECKING:
     import torch
@@ -289,12 +289,10 @@ def get_pose_net(cfg, is_train, joint_num):
 
 
 @pytest.fixture
-def repository(tmp_path: Path, pytestconfig: pytest.Config) -> Path:
-    """A stand-in of the authors' repository with the README's adapter in its root."""
-    readme = (pytestconfig.rootpath / "README.md").read_text()
-    adapter = re.search(r"<!-- adapter -->\n```python\n(.*?)```", readme, re.DOTALL)
-    assert adapter is not None
-    (tmp_path / "adapter.py").write_text(adapter[1])
+def repository(tmp_path: Path) -> Path:
+    """A stand-in of the authors' repository with the adapter of the text in its root."""
+    _, adapter, _ = marked("adapter").split("```")
+    (tmp_path / "adapter.py").write_text(adapter.removeprefix("python\n"))
     (tmp_path / "main").mkdir()
     (tmp_path / "main" / "config.py").write_text(STAND_IN_CONFIG)
     (tmp_path / "main" / "model.py").write_text(STAND_IN_MODEL)
@@ -318,7 +316,7 @@ def judged(repository: Path, root: Path, *arguments: str) -> subprocess.Complete
     )  # fmt: skip
 
 
-def test_authors_repository_is_gated_with_the_readmes_adapter(
+def test_authors_repository_is_gated_with_the_adapter_of_the_text(
     repository: Path, pytestconfig: pytest.Config
 ) -> None:
     """XS and M: two and three layers that upsample, one after the other in one process."""

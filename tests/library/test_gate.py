@@ -20,7 +20,7 @@ def full_gate() -> Gate:
 
 
 def test_complete_run_has_no_problems() -> None:
-    assert full_gate().problems(FILES, None) == []
+    assert full_gate().problems(FILES, None) == {}
 
 
 @pytest.mark.parametrize(
@@ -47,31 +47,31 @@ def test_what_was_left_out_is_named(left_out: dict[str, set[str]], problem: str)
     for name, tests in left_out.items():
         setattr(gate, name, tests)
 
-    assert gate.problems(FILES, None) == [problem]
+    assert gate.problems(FILES, None) == {problem: "published"}
 
 
 def test_failed_test_is_not_called_left_out() -> None:
     gate = full_gate()
     gate.finished, gate.failed = {"a[published]"}, {"b[published]"}
 
-    assert gate.problems(FILES, None) == []
+    assert gate.problems(FILES, None) == {}
 
 
 def test_verdict_other_than_reproduced_is_a_problem_of_its_own() -> None:
-    assert full_gate().problems(FILES, "not reproduced") == ["not reproduced"]
+    assert full_gate().problems(FILES, "not reproduced") == {"not reproduced": "published"}
 
 
 def test_verdict_is_not_held_against_a_run_that_failed_anyway() -> None:
     gate = full_gate()
     gate.failed = {"b[published]"}
 
-    assert gate.problems(FILES, "not reproduced") == []
+    assert gate.problems(FILES, "not reproduced") == {}
 
 
 def test_verdict_on_published_models_does_not_matter_to_a_run_of_the_miniature() -> None:
     gate = Gate(files=set(FILES), finished={"a[miniature]"})
 
-    assert gate.problems(FILES, "no published model was evaluated") == []
+    assert gate.problems(FILES, "no published model was evaluated") == {}
 
 
 def test_part_of_the_miniature_may_be_run_alone() -> None:
@@ -81,10 +81,10 @@ def test_part_of_the_miniature_may_be_run_alone() -> None:
         finished={"a[miniature]"},
     )
 
-    assert gate.problems(FILES, None) == []
+    assert gate.problems(FILES, None) == {}
 
 
 def test_skipped_miniature_test_is_not_passed() -> None:
     gate = Gate(files=set(FILES), skipped={"a[miniature]"})
 
-    assert gate.problems(FILES, None) == ["a[miniature] was skipped"]
+    assert gate.problems(FILES, None) == {"a[miniature] was skipped": "miniature"}

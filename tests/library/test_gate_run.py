@@ -81,8 +81,8 @@ def obtained_mm(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> float
 @pytest.mark.parametrize(
     ("off_mm", "code", "verdict"),
     [
-        (4.99, PASSED, "Reproduced: T are within 5 mm of their figures."),
-        (-5.01, FAILED, "Not reproduced: T differ by 5 mm or more."),
+        (4.99, PASSED, "Reproduced: T is within 5 mm of its figure."),
+        (-5.01, FAILED, "Not reproduced: T differs by 5 mm or more."),
     ],
 )
 def test_five_millimetres_decide(

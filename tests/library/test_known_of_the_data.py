@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -23,12 +23,12 @@ from convnextpose_check.plugin.session import Session
 from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.results.schema import CheckRecord, Results
 from convnextpose_check.settings.read import read_settings
-from convnextpose_check.trial.benchmark import Benchmark
-from convnextpose_check.trial.subjects import Sources, Subject
+from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.library.datasets import FACTS, ROOTNET, Handmade
 from tests.library.full_size import write_own_model
 from tests.library.results import example_results, example_variant
+from tests.support.trials import recorder_of, trial_of
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -47,22 +47,19 @@ def wider(architecture: Architecture) -> Module:
 
 def judged(
     root: Path, inputs: Path, tiny: Architecture, facts: DatasetFacts, **given: str
-) -> tuple[Results, Subject]:
+) -> tuple[Results, Trial]:
     """A tiny model of one's own, judged on the data set below ``root``."""
     import json
 
     inputs.mkdir()
     (inputs / "own.json").write_text(json.dumps(write_own_model(tiny, inputs)))
-    options: dict[str, Any] = {"results_dir": [str(inputs / "out")]}
-    settings = read_settings(options | {name: [text] for name, text in given.items()}, {})
+    recorder = recorder_of(inputs / "out")
     catalogue = read_json(inputs / "own.json", Catalogue)
-    subject = Subject(
-        "miniature", settings, catalogue, facts, lambda: Sources(root, (inputs,)), lambda _: None
-    )
-    benchmark = Benchmark(subject)
-    benchmark.judgement("T")
-    assert benchmark.results is not None
-    return benchmark.results, subject
+    given = {"results_dir": str(inputs / "out")} | given
+    trial = trial_of(given, catalogue, facts, root, inputs, on_outcome=recorder.hear)
+    trial.judgement("T")
+    assert recorder.results is not None
+    return recorder.results, trial
 
 
 def test_published_takes_are_the_296_samples_of_subject_9() -> None:
@@ -81,8 +78,8 @@ def test_error_is_told_with_displaced_samples_and_without(
     tiny: Architecture, tmp_path: Path
 ) -> None:
     root = Handmade().write(tmp_path / "set")
-    results, subject = judged(root, tmp_path / "in", tiny, replace(FACTS, displaced=DISPLACED))
-    record, evaluation = results.variants["T"], subject.evaluation("T")
+    results, trial = judged(root, tmp_path / "in", tiny, replace(FACTS, displaced=DISPLACED))
+    record, evaluation = results.variants["T"], trial.evaluation("T")
 
     assert results.dataset.displaced is not None
     assert results.dataset.displaced.takes == {"S9 Directions 1": 2}
@@ -90,7 +87,7 @@ def test_error_is_told_with_displaced_samples_and_without(
     assert sum(kept) == 4
     assert record.without_displaced_mm == pytest.approx(evaluation.errors_mm[kept].mean())
     assert record.without_displaced_mm != pytest.approx(record.error_mm)
-    for page in (markdown(results, "p.png"), summary_html([(results, {})])):
+    for page in (markdown(results), summary_html([(results, {})])):
         assert f"{record.without_displaced_mm:.3f}" in page
         assert "2 of the samples" in page
         assert "S9 Directions 1: 2" in page
@@ -129,8 +126,8 @@ def test_copies_are_a_fault_between_takes_and_a_note_within_one(
     first = "s_09_act_02_subact_01_ca_01_000001.jpg"
     path, copy = (root / "images" / name[:27] / name for name in (first, other))
     shutil.copyfile(path, copy)
-    results, subject = judged(root, tmp_path / "in", tiny, FACTS)
-    evaluation = subject.evaluation("T")
+    results, trial = judged(root, tmp_path / "in", tiny, FACTS)
+    evaluation = trial.evaluation("T")
 
     assert len(evaluation.alike) == 1
     if is_fault:
@@ -140,7 +137,7 @@ def test_copies_are_a_fault_between_takes_and_a_note_within_one(
     else:
         assert check_images_are_distinct(evaluation) == 6
         assert results.variants["T"].repeated_images == ((other, first),)
-        for page in (markdown(results, "p.png"), summary_html([(results, {})])):
+        for page in (markdown(results), summary_html([(results, {})])):
             assert "1 images of T are copies" in page
 
 
@@ -198,7 +195,7 @@ def test_results_say_which_boxes(tiny: Architecture, tmp_path: Path) -> None:
         f"RootNet's {ROOTNET} for 4 images of subject 9 and 4 images of subject 11"
     )
     assert "4 images of subject 9" in summary_html([(results, {})])
-    assert "4 images of subject 9" in markdown(results, "p.png")
+    assert "4 images of subject 9" in markdown(results)
 
 
 def test_counts_in_the_results_are_those_of_the_network_of_ones_own(
@@ -214,8 +211,12 @@ def test_counts_in_the_results_are_those_of_the_network_of_ones_own(
 
     wider_factory.TINY = tiny
     root = Handmade().write(tmp_path / "set")
-    results, subject = judged(root, tmp_path / "in", tiny, FACTS, network="wider_factory:build")
-    record, module, plain = results.variants["T"], subject.module("T"), subject.network("T")
+    results, trial = judged(root, tmp_path / "in", tiny, FACTS, network="wider_factory:build")
+    record, module, plain = (
+        results.variants["T"],
+        trial.networks.counted("T"),
+        trial.networks.plain("T"),
+    )
 
     assert record.parameters == parameter_count(module) == parameter_count(plain) + 12
     assert record.state_elements == state_element_count(module.state_dict())
@@ -223,7 +224,7 @@ def test_counts_in_the_results_are_those_of_the_network_of_ones_own(
 
 
 class Finished:
-    """A benchmark that only keeps what it was told."""
+    """A recorder that only keeps what it was told."""
 
     outputs = None
 
@@ -243,15 +244,13 @@ def test_problems_of_one_subject_do_not_stand_in_the_others_results(
 ) -> None:
     monkeypatch.setattr("convnextpose_check.pages.write_pages", lambda *_: None)
     published, miniature = Finished("published"), Finished("miniature")
-    session = Session(
-        read_settings({}, {}),
-        {"published": published, "miniature": miniature},  # type: ignore[dict-item]
-    )
-    problems = ["test_a[published-XS] was not run", "test_b[miniature-XS] was skipped"]
-    session.problems += problems
+    session = Session(read_settings({}, {}))
+    session.recorders = {"published": published, "miniature": miniature}  # type: ignore[dict-item]
+    session.object("what one lacks", "published")
+    session.object("what the other lacks", "miniature")
+    session.object("what the run lacks")
 
     session.finish()
 
-    assert published.left_out == problems[:1]
-    assert miniature.left_out == problems[1:]
-    assert session.problems == problems
+    assert published.left_out == ["what one lacks", "what the run lacks"]
+    assert miniature.left_out == ["what the other lacks", "what the run lacks"]

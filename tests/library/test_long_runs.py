@@ -64,7 +64,7 @@ def test_complete_set_passes_the_gate_exactly_when_the_figure_is_met(
     assert result.returncode == pytest.ExitCode.OK, result.stdout
     assert "1 xfailed" in result.stdout
     assert written["variants"]["T"]["verdict"] == "very good"
-    assert "Reproduced: T are within 5 mm of their figures" in result.stdout
+    assert "Reproduced: T is within 5 mm of its figure" in result.stdout
 
     result, written = judge(obtained_mm + 5.0)
     assert result.returncode == pytest.ExitCode.TESTS_FAILED

@@ -21,10 +21,9 @@ from convnextpose_check.evaluation.failures import (
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.paths import Outputs
-from convnextpose_check.settings.read import read_settings
-from convnextpose_check.trial.benchmark import Benchmark
+from convnextpose_check.trial.networks import Networks
 from convnextpose_check.trial.once import once
-from convnextpose_check.trial.subjects import Sources, Subject
+from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Architecture, read_catalogue
 from tests.library.datasets import FACTS, Handmade
 from tests.library.deferred import Deferred
@@ -37,6 +36,7 @@ from tests.library.test_one_pass import (  # noqa: F401 - some are fixtures
     networks,
     reads,
 )
+from tests.support.trials import recorder_of, trial_of
 
 if TYPE_CHECKING:
     import torch
@@ -200,44 +200,43 @@ def test_device_that_fails_outside_of_the_networks_ends_the_pass_and_nothing_is_
 
 
 @pytest.fixture
-def subject(tiny: Architecture, tmp_path: Path) -> Subject:
+def trial(tiny: Architecture, tmp_path: Path) -> Trial:
     """Two tiny models and a handful of images."""
     Handmade().write(tmp_path / "h36m")
     own = write_own_model(tiny, tmp_path, "T")
     own["variants"] += write_own_model(tiny, tmp_path, "U", epoch=2)["variants"]
     (tmp_path / "own.json").write_text(json.dumps(own))
-    given = {"results_dir": [str(tmp_path / "out")], "device": ["cpu"]}
-    found = Subject(
-        "published", read_settings(given, {}), read_catalogue(tmp_path / "own.json"), FACTS,
-        lambda: Sources(tmp_path / "h36m", (tmp_path,)), lambda _name: None,
+    given = {"results_dir": str(tmp_path / "out"), "device": "cpu"}
+    catalogue = read_catalogue(tmp_path / "own.json")
+    return trial_of(
+        given, catalogue, FACTS, tmp_path / "h36m", tmp_path,
+        name="published", on_outcome=recorder_of(tmp_path / "out").hear,
     )  # fmt: skip
-    found.wanted = ("T", "U")
-    return found
 
 
 def test_pass_is_not_begun_again_for_each_test(
-    subject: Subject,
+    trial: Trial,
     reads: Counter[str],  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    failing = Failing(subject.judged_network("T"), 1, RuntimeError("cuDNN error: EXECUTION"))
-    networks = {"T": failing, "U": subject.judged_network("U")}  # noqa: F811
-    monkeypatch.setattr(subject, "judged_network", networks.__getitem__)
-    benchmark = Benchmark(subject)
+    judged = trial.networks.judged
+    failing = Failing(judged("T"), 1, RuntimeError("cuDNN error: EXECUTION"))
+    networks = {"T": failing, "U": judged("U")}  # noqa: F811
+    monkeypatch.setattr(Networks, "judged", lambda _self, variant: networks[variant])
 
     for _ in range(3):
         with pytest.raises(NetworkFailedError, match="raises RuntimeError: cuDNN error"):
-            benchmark.judgement("T")
+            trial.evaluation("T", ("T", "U"))
 
-    assert benchmark.judgement("U").obtained_mm > 0
+    assert trial.judgement("U").obtained_mm > 0
     assert set(reads.values()) == {1}
-    log = Outputs(subject.settings.results_dir).log("T").read_text()
+    log = Outputs(trial.settings.results_dir).log("T").read_text()
     assert "[network-failed]" in log
     assert "raise self.error" in log
 
 
 def test_bug_in_the_pass_is_met_once_and_shows_its_traceback_each_time(
-    subject: Subject,
+    trial: Trial,
     reads: Counter[str],  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -247,27 +246,27 @@ def test_bug_in_the_pass_is_met_once_and_shows_its_traceback_each_time(
     monkeypatch.setattr("convnextpose_check.evaluation.one_pass.joint_errors_mm", bug)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError) as caught:
-            subject.evaluation("T")
+            trial.evaluation("T", ("T", "U"))
         assert caught.traceback[-1].name == "bug"
 
     assert set(reads.values()) == {1}
 
 
 def test_network_that_cannot_be_built_fails_alone(
-    subject: Subject, monkeypatch: pytest.MonkeyPatch
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = subject.judged_network
+    build = trial.networks.judged
 
-    def broken(variant: str) -> Any:
+    def broken(_networks: Networks, variant: str) -> Any:
         if variant == "T":
             raise RuntimeError("CUDA error: invalid device function")
         return build(variant)
 
-    monkeypatch.setattr(subject, "judged_network", broken)
+    monkeypatch.setattr(Networks, "judged", broken)
 
     with pytest.raises(NetworkFailedError, match="building the network raises RuntimeError: CUDA"):
-        subject.evaluation("T")
-    assert len(subject.evaluation("U").image_ids) == 6
+        trial.evaluation("T", ("T", "U"))
+    assert len(trial.evaluation("U").image_ids) == 6
 
 
 def test_any_failure_is_remembered_with_the_traceback_that_it_had() -> None:

@@ -180,4 +180,4 @@ def test_passing_gate_passes_the_notebook(
     content, error = execute(kernel, kaggle, monkeypatch, VARIANTS_FILE=str(figures))
 
     assert error is None
-    assert "Reproduced: T are within 5 mm" in outputs_of(content["cells"][1])
+    assert "Reproduced: T is within 5 mm" in outputs_of(content["cells"][1])

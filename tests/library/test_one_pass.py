@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.evaluate import Candidate, JointEvaluation, Outcomes
-from convnextpose_check.evaluation.measurements import Tally
-from convnextpose_check.evaluation.one_pass import Contestant, Plan, run_pass
+from convnextpose_check.evaluation.evaluate import Outcome, evaluate
+from convnextpose_check.evaluation.measurements import Measurements
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, run_pass
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset
 from convnextpose_check.interrupts import Interrupted
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import build_network
-from convnextpose_check.progress import progress_bar
+from convnextpose_check.progress import Screen
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import FACTS, Handmade
 from tests.library.deferred import Deferred
@@ -48,23 +48,41 @@ def networks(tiny: Architecture) -> dict[str, Any]:
     }
 
 
-def joint(dataset: Dataset, **changes: Any) -> JointEvaluation:
-    settings: dict[str, Any] = {
-        "precision": "fp32", "flip": True, "batch_size": 2, "workers": 2, "resume": False,
-        "bar": lambda images: progress_bar(None, "", images), "say": lambda _text: None,
-    }  # fmt: skip
-    return JointEvaluation(dataset, torch.device("cpu"), **(settings | changes))
+class Said(Screen):
+    """A screen that remembers what was said."""
+
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__()
+        object.__setattr__(self, "texts", texts)
+
+    def say(self, text: str) -> None:
+        self.texts.append(text)  # type: ignore[attr-defined]  # set above
 
 
-def evaluated(networks: dict[str, Any], dataset: Dataset, folder: Path, **changes: Any) -> Outcomes:
-    candidates = {
-        name: Candidate(network, None, f"key of {name}", folder / f"{name}.npz")
+def conditions(**changes: Any) -> Conditions:
+    """The CPU, two images at a time, with the flip test; changed as asked."""
+    usual: dict[str, Any] = {"flip": True, "batch_size": 2, "workers": 2}
+    return Conditions(torch.device("cpu"), **(usual | changes))
+
+
+def evaluated(
+    networks: dict[str, Any],
+    dataset: Dataset,
+    folder: Path,
+    *,
+    resume: bool = False,
+    said: list[str] | None = None,
+    **changes: Any,
+) -> dict[str, Outcome]:
+    entries = {
+        name: Entry(network, None, f"key of {name}", folder / f"{name}.npz")
         for name, network in networks.items()
     }
-    return joint(dataset, **changes).outcomes(candidates)
+    screen = Said([] if said is None else said)
+    return evaluate(entries, dataset, conditions(**changes), resume=resume, screen=screen)
 
 
-def answers(outcomes: Outcomes) -> dict[str, bytes]:
+def answers(outcomes: dict[str, Outcome]) -> dict[str, bytes]:
     """What each variant predicted, to the last bit."""
     found = {}
     for name, outcome in outcomes.items():
@@ -166,7 +184,7 @@ def test_what_was_begun_is_gone_on_with_to_the_same_bits(
     reads.clear()
     said: list[str] = []
 
-    outcomes = evaluated(networks, dataset, tmp_path, resume=True, say=said.append)
+    outcomes = evaluated(networks, dataset, tmp_path, resume=True, said=said)
 
     assert answers(outcomes) == whole
     assert reads == {sample.path.name: 1 for sample in dataset.samples[4:]}
@@ -230,12 +248,12 @@ def test_network_of_code_is_not_kept(
     networks: dict[str, Any], dataset: Dataset, tmp_path: Path
 ) -> None:
     network = Failing(networks["A"], 2, KeyboardInterrupt())
-    candidates = {"A": Candidate(network, None, None, tmp_path / "A.npz")}
+    entries = {"A": Entry(network)}
 
     with pytest.raises(Interrupted, match="none of 6 images is kept"):
-        joint(dataset, resume=True).outcomes(candidates)
+        evaluate(entries, dataset, conditions(), resume=True)
     network.batches = 100
-    joint(dataset, resume=True).outcomes(candidates)
+    evaluate(entries, dataset, conditions(), resume=True)
 
     assert not list(tmp_path.glob("*.npz"))
 
@@ -250,11 +268,11 @@ def test_sample_is_done_only_when_all_of_it_is_written() -> None:
         def problem(self) -> str:
             raise Cut
 
-    tally = Tally.empty(1, 1)
+    measured = Measurements.empty(1, 1)
     with pytest.raises(Cut):
-        tally.read(0, Cropped())  # type: ignore[arg-type]  # it stands for a crop
+        measured.read(0, Cropped())  # type: ignore[arg-type]  # it stands for a crop
 
-    assert not tally.done.any()
+    assert not measured.done.any()
 
 
 def test_finished_variants_are_not_asked_again(
@@ -291,13 +309,13 @@ def test_every_share_of_the_batches_adds_up_to_the_same_bits(
 ) -> None:
     whole = answers(evaluated({"A": networks["A"]}, dataset, tmp_path))
     for ranks in (2, 3, 5):
-        sum_of_all = Tally.empty(6, 2)
+        sum_of_all = Measurements.empty(6, 2)
         for rank in range(ranks):
-            tally = Tally.empty(6, 2)
-            plan = Plan.of([tally], 2, rank, ranks)
-            contestants = {"A": Contestant(networks["A"], tally, flip=True)}
-            assert not run_pass(contestants, dataset, torch.device("cpu"), plan, 1)
-            sum_of_all.add(tally)
+            measured = Measurements.empty(6, 2)
+            plan = Plan.of([measured], 2, rank, ranks)
+            entries = {"A": Entry(networks["A"])}
+            assert not run_pass(entries, {"A": measured}, dataset, conditions(workers=1), plan)
+            sum_of_all.add(measured)
         assert answers({"A": sum_of_all.evaluation(dataset, "fp32")}) == whole
 
 
@@ -324,10 +342,13 @@ def test_crops_are_forgotten_as_soon_as_they_were_seen(
     monkeypatch.setattr(crops, "read_crop", watched)
     monkeypatch.setattr(crops, "READ_AHEAD", 2)
     many = Dataset(**{**vars(dataset), "samples": dataset.samples * 10})
-    tally = Tally.empty(60, 2)
-    contestants = {"A": Contestant(networks["A"], tally, flip=False)}
+    measured = Measurements.empty(60, 2)
+    plan = Plan.of([measured], 2)
 
-    run_pass(contestants, many, torch.device("cpu"), Plan.of([tally], 2), 1, count)
+    run_pass(
+        {"A": Entry(networks["A"])}, {"A": measured}, many, conditions(flip=False, workers=1), plan,
+        on_progress=count,
+    )  # fmt: skip
 
-    assert tally.done.all()
+    assert measured.done.all()
     assert most <= 2 + 2 + 1

@@ -27,7 +27,7 @@ def test_origin_of_a_checkpoint_is_a_row_where_it_is_recorded(
     variant = example_variant(56.0, 56.61, provenance=recorded)
     results = example_results(variants={"XS": variant})
 
-    for page in (unescape(summary_html([(results, {})])), markdown(results, "a.png")):
+    for page in (unescape(summary_html([(results, {})])), markdown(results)):
         shown = page.replace("\\", "").lower()
         assert ("origin of xs" in shown) == (recorded is not None)
         if recorded is not None:

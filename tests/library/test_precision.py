@@ -14,10 +14,9 @@ from convnextpose_check.evaluation.devices import (
     float32_products,
     use_exact_float32,
 )
-from convnextpose_check.evaluation.evaluate import Candidate
-from convnextpose_check.evaluation.measurements import Tally
-from convnextpose_check.evaluation.one_pass import COMPARED_BATCHES, Plan
-from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.evaluate import evaluate
+from convnextpose_check.evaluation.measurements import Evaluation, Measurements
+from convnextpose_check.evaluation.one_pass import COMPARED_BATCHES, Entry, Plan
 from convnextpose_check.evaluation.verdict import judge
 from convnextpose_check.human36m.samples import load_dataset
 from convnextpose_check.miniature.weights import seeded_state
@@ -25,7 +24,7 @@ from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture, Figure
 from tests.library.datasets import FACTS, Handmade
 from tests.library.deferred import Deferred
-from tests.library.test_one_pass import joint
+from tests.library.test_one_pass import conditions
 
 if TYPE_CHECKING:
     import torch
@@ -73,8 +72,8 @@ def evaluations(tiny: Architecture, tmp_path: Path) -> dict[str, Evaluation]:
     half = fast_network.FastConvNeXtPose(plain, torch.half)
     found = {}
     for precision, network, twin in (("fp32", exact, None), ("fp16", half, exact)):
-        candidate = Candidate(network, twin, precision, tmp_path / f"{precision}.npz")
-        outcome = joint(dataset, precision=precision).outcomes({"A": candidate})["A"]
+        entry = Entry(network, twin, precision, tmp_path / f"{precision}.npz")
+        outcome = evaluate({"A": entry}, dataset, conditions(precision=precision))["A"]
         assert isinstance(outcome, Evaluation)
         found[precision] = outcome
     return found
@@ -103,7 +102,7 @@ def test_evaluation_in_half_is_not_judged(evaluations: dict[str, Evaluation]) ->
 
 @pytest.mark.parametrize(("samples", "batch_size"), [(8695, 64), (120, 4), (6, 2), (3, 64)])
 def test_comparison_is_spread_evenly(samples: int, batch_size: int) -> None:
-    plan = Plan.of([Tally.empty(samples, batch_size)], batch_size)
+    plan = Plan.of([Measurements.empty(samples, batch_size)], batch_size)
 
     places = [index for index, place in enumerate(plan.batches) if plan.compares(place)]
 

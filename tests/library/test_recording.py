@@ -95,7 +95,7 @@ def test_record_has_no_message_without_a_failure_and_its_error(
 
 def test_subject_is_the_tests_own(item: pytest.Item) -> None:
     assert isinstance(item, pytest.Function)
-    item.callspec.params["subject"] = "miniature"
+    item.callspec.params["trial"] = "miniature"
 
     assert subject_of(item) == "miniature"
 

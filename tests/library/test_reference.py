@@ -12,7 +12,6 @@ import pytest
 from msgspec.structs import replace
 
 from convnextpose_check.checkpoints.load import load_checkpoint
-from convnextpose_check.evaluation.one_pass import evaluate
 from convnextpose_check.human36m.samples import load_dataset
 from convnextpose_check.human36m.skeleton import ROOT
 from convnextpose_check.miniature.body import SUBJECT_LOOKS
@@ -42,6 +41,7 @@ from fixtures.reference.split import (
     training_view,
 )
 from tests.library.deferred import Deferred
+from tests.support.trials import evaluation_of
 
 if TYPE_CHECKING:
     import torch
@@ -119,7 +119,7 @@ def test_reference_finds_people_in_every_action(fixtures: Path, miniature: Minia
     network = build_network(reference_variant().architecture, reference_state(fixtures), cpu)
     dataset = load_dataset(miniature.dataset, read_record(fixtures).dataset)
 
-    evaluation = evaluate(network, dataset, cpu, flip=True, batch_size=4, workers=2)
+    evaluation = evaluation_of(network, dataset, cpu, flip=True, batch_size=4, workers=2)
 
     assert evaluation.error_mm < ERROR_MM
     assert max(evaluation.per_action_mm().values()) < WORST_ACTION_MM

@@ -13,7 +13,7 @@ from convnextpose_check.results.words import (
     number,
     terminal_lines,
     uncertain,
-    verdict_class,
+    verdict_chip,
     verdict_sentence,
 )
 from tests.library.results import example_results, example_variant
@@ -44,7 +44,7 @@ def test_miniature_never_speaks_for_the_published_models() -> None:
         ),
         pytest.param(
             {"variants": {"XS": example_variant(61.61, 56.61)}},
-            "Not reproduced: XS differ by 5 mm",
+            "Not reproduced: XS differs by 5 mm",
             id="too-much",
         ),
         pytest.param(
@@ -75,7 +75,7 @@ def test_sentence_says_why_there_is_no_success(changes: dict[str, Any], said: st
     ],
 )
 def test_sentence_says_that_something_did_not_pass(changes: dict[str, Any]) -> None:
-    assert "did not pass: 1 checks" in verdict_sentence(example_results(**changes))
+    assert "did not pass: 1 check " in verdict_sentence(example_results(**changes))
 
 
 def test_expected_failure_is_no_failure() -> None:
@@ -89,7 +89,7 @@ def test_figures_of_ones_own_are_not_called_the_papers() -> None:
 
     sentence = verdict_sentence(example_results(variants={"XS": own}))
 
-    assert sentence == "Reproduced: XS are within 5 mm of their figures."
+    assert sentence == "Reproduced: XS is within 5 mm of its figure."
 
 
 def test_one_without_a_figure_does_not_hide_one_that_is_off() -> None:
@@ -117,7 +117,7 @@ def test_without_a_gate_there_is_no_verdict(subject: str, error_mm: float) -> No
     assert verdict_sentence(results) == "No verdict on XS: none was asked for (--gate none)."
     assert not is_reproduced(results)
     assert uncertain(results) == []
-    assert verdict_class(results) == "none"
+    assert verdict_chip(results).look == "none"
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,10 @@ def test_interval_on_both_sides_of_the_gate_is_named(
 
 
 def test_terminal_table_fits_80_columns_and_shows_every_figure() -> None:
-    header, first, second = terminal_lines(example_results())
+    header, first, second, speeds = terminal_lines(example_results())
 
-    assert max(map(len, (header, first, second))) <= 80
+    assert max(map(len, (header, first, second, speeds))) <= 80
+    assert speeds == "images/s: XS 695.6, S 695.6"
     assert first.split() == [
         "XS", "3,528,008", "0.82", "57.000", "56.610", "+0.390", "-1.6", "to", "+2.4", "excellent",
     ]  # fmt: skip

@@ -16,20 +16,21 @@ import pytest
 
 from convnextpose_check import environment
 from convnextpose_check.evaluation import kept as resume
-from convnextpose_check.evaluation.evaluate import Candidate
+from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.kept import (
     evaluation_key,
-    keep_tally,
-    kept_tally,
+    keep,
+    kept,
     sources_digest,
 )
-from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.evaluation.measurements import Measurements
+from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.settings.read import read_settings
-from convnextpose_check.trial.subjects import Sources, Subject
+from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Architecture, read_catalogue
 from tests.library.datasets import FACTS, Handmade
 from tests.library.full_size import write_own_model
+from tests.support.trials import trial_of
 
 
 @pytest.fixture
@@ -134,18 +135,14 @@ def test_digest_of_sources_tells_which_file_holds_what(tmp_path: Path) -> None:
     assert len({digest(a="x"), digest(b="x"), digest(a="x", b=""), digest(a="", c="x")}) == 4
 
 
-def subject_of(folder: Path, results: Path, **given: str) -> Subject:
+def trial_in(folder: Path, results: Path, **given: str) -> Trial:
     catalogue = read_catalogue(folder / "own.json")
-    return Subject(
-        "miniature",
-        read_settings(
-            {"results_dir": [str(results)], "device": ["cpu"]} | {k: [v] for k, v in given.items()},
-            {},
-        ),
+    return trial_of(
+        {"results_dir": str(results), "device": "cpu"} | given,
         catalogue,
         FACTS,
-        lambda: Sources(folder / "set", (folder,)),
-        lambda _name: None,
+        folder / "set",
+        folder,
     )
 
 
@@ -159,7 +156,7 @@ def test_every_setting_that_shapes_the_numbers_is_in_the_key(
         (tmp_path / f"{name}.onnx").write_text(name)
 
     def key(**given: str) -> str | None:
-        return subject_of(tmp_path, tmp_path / "out", **given)._key("T")
+        return trial_in(tmp_path, tmp_path / "out", **given).networks._key("T")
 
     ways: list[dict[str, str]] = [
         {}, {"no_flip": "1"}, {"precision": "fp16"}, {"protocol": "1"}, {"bbox": "rootnet"},
@@ -167,7 +164,7 @@ def test_every_setting_that_shapes_the_numbers_is_in_the_key(
         {"network": str(tmp_path / "two.onnx")},
     ]  # fmt: skip
     keys = [key(**way) for way in ways]
-    monkeypatch.setattr("convnextpose_check.trial.subjects.device_title", lambda _: "cpu (Another)")
+    monkeypatch.setattr("convnextpose_check.trial.networks.device_title", lambda _: "cpu (Another)")
     keys.append(key())
     own["variants"][0]["architecture"]["head_channels"] += 1
     (tmp_path / "own.json").write_text(json.dumps(own))
@@ -178,10 +175,10 @@ def test_every_setting_that_shapes_the_numbers_is_in_the_key(
     assert key(network="somewhere:build") is None  # code is never known to be the same
 
 
-def measured(dataset: Dataset, done: int | None = None) -> Tally:
+def measured(dataset: Dataset, done: int | None = None) -> Measurements:
     """What might have been measured of the first samples, one of which is no image."""
     samples = len(dataset.samples)
-    tally = Tally.empty(samples, 4)
+    tally = Measurements.empty(samples, 4)
     chance = np.random.default_rng(0)
     tally.done[:done] = True
     tally.sha256[:] = chance.integers(0, 256, tally.sha256.shape)
@@ -198,20 +195,20 @@ def test_what_was_measured_comes_back_as_it_was(
     dataset: Dataset, tmp_path: Path, done: int | None
 ) -> None:
     tally, path = measured(dataset, done), tmp_path / "result" / "XS.npz"
-    assert keep_tally(tally, dataset, "key", path) == tally.done.sum()
+    assert keep(tally, dataset, "key", path) == tally.done.sum()
 
-    kept = kept_tally("key", dataset, path)
+    found = kept("key", dataset, path)
 
-    assert kept is not None
+    assert found is not None
     for name, value in vars(tally).items():
-        np.testing.assert_array_equal(getattr(kept, name), value, name)
+        np.testing.assert_array_equal(getattr(found, name), value, name)
 
 
 def test_another_key_finds_nothing(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "XS.npz"
-    keep_tally(measured(dataset), dataset, "key", path)
+    keep(measured(dataset), dataset, "key", path)
 
-    assert kept_tally("another", dataset, path) is None
+    assert kept("another", dataset, path) is None
 
 
 def test_what_was_kept_of_more_samples_is_not_replaced_by_less(
@@ -219,28 +216,28 @@ def test_what_was_kept_of_more_samples_is_not_replaced_by_less(
 ) -> None:
     """A run that was begun without --resume by mistake, and ended at once, costs nothing."""
     path = tmp_path / "XS.npz"
-    keep_tally(measured(dataset, 5), dataset, "key", path)
+    keep(measured(dataset, 5), dataset, "key", path)
 
-    assert keep_tally(measured(dataset, 3), dataset, "key", path) == 5
-    kept = kept_tally("key", dataset, path)
-    assert kept is not None
-    assert kept.done.sum() == 5
-    assert keep_tally(measured(dataset, 3), dataset, "another", path) == 3
+    assert keep(measured(dataset, 3), dataset, "key", path) == 5
+    found = kept("key", dataset, path)
+    assert found is not None
+    assert found.done.sum() == 5
+    assert keep(measured(dataset, 3), dataset, "another", path) == 3
 
 
 def test_least_tally_that_can_be_measured_comes_back(dataset: Dataset, tmp_path: Path) -> None:
     """One image at a time, no time measured, and the first and the last sample without use."""
     path = tmp_path / "XS.npz"
-    tally = Tally.empty(len(dataset.samples), 1)
+    tally = Measurements.empty(len(dataset.samples), 1)
     tally.done[:] = True
     tally.problems = {0: "no image", 5: "no image"}
     tally.errors_mm[[0, 5]] = tally.cells_xyz[[0, 5]] = np.nan
-    keep_tally(tally, dataset, "key", path)
+    keep(tally, dataset, "key", path)
 
-    kept = kept_tally("key", dataset, path)
+    found = kept("key", dataset, path)
 
-    assert kept is not None
-    assert kept.problems == tally.problems
+    assert found is not None
+    assert found.problems == tally.problems
 
 
 def test_kept_file_is_never_unpickled(dataset: Dataset, tmp_path: Path) -> None:
@@ -249,10 +246,10 @@ def test_kept_file_is_never_unpickled(dataset: Dataset, tmp_path: Path) -> None:
             return os.mkdir, (str(tmp_path / "executed"),)
 
     path = tmp_path / "XS.npz"
-    keep_tally(measured(dataset), dataset, "key", path)
+    keep(measured(dataset), dataset, "key", path)
     rewritten(path, lambda content: content.update(image_ids=np.array([Hostile()], dtype=object)))
 
-    assert kept_tally("key", dataset, path) is None
+    assert kept("key", dataset, path) is None
     assert not (tmp_path / "executed").exists()
 
 
@@ -263,9 +260,9 @@ def test_tally_with_an_endless_time_is_measured_again(
     path = tmp_path / "XS.npz"
     tally = measured(dataset)
     setattr(tally, name, float("inf"))
-    keep_tally(tally, dataset, "key", path)
+    keep(tally, dataset, "key", path)
 
-    assert kept_tally("key", dataset, path) is None
+    assert kept("key", dataset, path) is None
 
 
 def test_key_holds_the_images_behind_one_that_is_gone(dataset: Dataset) -> None:
@@ -344,34 +341,34 @@ def test_file_that_does_not_fit_the_data_set_is_measured_again(
     dataset: Dataset, tmp_path: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
     path = tmp_path / "XS.npz"
-    keep_tally(measured(dataset), dataset, "key", path)
+    keep(measured(dataset), dataset, "key", path)
     rewritten(path, lambda _content: None)
-    assert kept_tally("key", dataset, path) is not None
+    assert kept("key", dataset, path) is not None
 
     rewritten(path, change)
 
-    assert kept_tally("key", dataset, path) is None
+    assert kept("key", dataset, path) is None
 
 
 def test_file_that_holds_a_part_is_never_taken_for_the_whole(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     """Whether it is complete is asked of the data set and of what was measured."""
-    from tests.library.test_one_pass import joint
+    from tests.library.test_one_pass import conditions
 
     path = tmp_path / "XS.npz"
-    keep_tally(measured(dataset, 4), dataset, "key", path)
-    candidate = Candidate(None, None, "key", path)  # type: ignore[arg-type]  # it is not asked
-    evaluation = joint(dataset, resume=True)
-    assert evaluation._finished(candidate) is None
+    keep(measured(dataset, 4), dataset, "key", path)
+    entry = Entry(None, None, "key", path)  # type: ignore[arg-type]  # it is not to be asked
+    with pytest.raises(AttributeError):  # but is
+        evaluate({"XS": entry}, dataset, conditions(), resume=True)
 
-    keep_tally(measured(dataset), dataset, "key", path)
+    keep(measured(dataset), dataset, "key", path)
 
-    kept = evaluation.outcomes({"XS": candidate})["XS"]
-    assert not isinstance(kept, Exception)
-    assert len(kept.image_ids) == 5
-    assert [exclusion.reason for exclusion in kept.unreadable] == ["it is no image"]
-    assert not kept.complete
+    found = evaluate({"XS": entry}, dataset, conditions(), resume=True)["XS"]
+    assert not isinstance(found, Exception)
+    assert len(found.image_ids) == 5
+    assert [exclusion.reason for exclusion in found.unreadable] == ["it is no image"]
+    assert not found.complete
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04", b"\x93NUMPY"])
@@ -382,14 +379,14 @@ def test_file_that_is_none_is_measured_again(
     if content is not None:
         path.write_bytes(content)
 
-    assert kept_tally("key", dataset, path) is None
+    assert kept("key", dataset, path) is None
 
 
 def test_cut_off_file_is_measured_again(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "XS.npz"
-    keep_tally(measured(dataset), dataset, "key", path)
+    keep(measured(dataset), dataset, "key", path)
     whole = path.read_bytes()
 
     for length in range(0, len(whole), 97):
         path.write_bytes(whole[:length])
-        assert kept_tally("key", dataset, path) is None
+        assert kept("key", dataset, path) is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.measurements import Tally
+from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.human36m.crops import Crop
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from tests.library.datasets import FACTS, Handmade
@@ -24,9 +24,9 @@ def sha256_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def measured(dataset: Dataset, numbers: range, batch_size: int = 4) -> Tally:
+def measured(dataset: Dataset, numbers: range, batch_size: int = 4) -> Measurements:
     """A tally of these samples; each has its number plus 1 for an error, and in its cells."""
-    tally = Tally.empty(len(dataset.samples), batch_size)
+    tally = Measurements.empty(len(dataset.samples), batch_size)
     for number in numbers:
         tally.read(number, Crop(dataset.samples[number], None, sha256_of(f"image {number}")))
         tally.cells_xyz[number] = tally.errors_mm[number] = number + 1
@@ -34,7 +34,7 @@ def measured(dataset: Dataset, numbers: range, batch_size: int = 4) -> Tally:
 
 
 def test_empty_tally_lacks_everything_and_has_the_documented_form() -> None:
-    tally = Tally.empty(5, 3)
+    tally = Measurements.empty(5, 3)
 
     assert {n: (a.shape, a.dtype) for n, a in vars(tally).items() if isinstance(a, np.ndarray)} == {
         "done": ((5,), np.bool_),
@@ -60,7 +60,7 @@ def test_batch_is_lacking_until_every_sample_of_it_is_done(
 
 
 def test_sample_is_read_with_its_hash_and_its_problem(dataset: Dataset) -> None:
-    tally = Tally.empty(6, 1)
+    tally = Measurements.empty(6, 1)
 
     tally.read(2, Crop(dataset.samples[2], None, sha256_of("a"), "it is cut off"))
     tally.read(3, Crop(dataset.samples[3], None, sha256_of("b")))

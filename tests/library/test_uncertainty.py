@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
+from convnextpose_check.results.bootstrap import (
+    bootstrap_interval_mm,
+    paired_interval_mm,
+    performance,
+)
 
 SEQUENCE = "s_09_act_02_subact_01_ca_{camera:02}_{frame:06}.jpg"
 
@@ -63,3 +67,59 @@ def test_same_errors_give_the_same_interval_and_order_does_not_count() -> None:
 
 def test_a_single_group_has_no_interval() -> None:
     assert bootstrap_interval_mm(np.array([1.0, 2.0]), ["a", "a"]) == (None, 1)
+
+
+def simulated(
+    random: np.random.Generator, moved_mm: float
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Two models on 60 performances: much that both find hard, little between them."""
+    one, other = {}, {}
+    for take in range(60):
+        hard_mm = random.normal(50, 15)
+        shift_mm = moved_mm + random.normal(0, 1)
+        for frame in range(int(random.integers(5, 20))):
+            name = f"s_09_act_02_subact_{take:02}_ca_01_{frame:06}.jpg"
+            one[name] = hard_mm + random.normal(0, 10)
+            other[name] = one[name] - shift_mm - random.normal(0, 3)
+    return one, other
+
+
+def covered(runs: int) -> float:
+    """In what part of the runs the paired interval holds the difference there is."""
+    random, held = np.random.default_rng(0), 0
+    for _ in range(runs):
+        interval = paired_interval_mm(*simulated(random, 0.3))
+        assert interval is not None
+        held += interval[0] <= 0.3 <= interval[1]
+    return held / runs
+
+
+def test_paired_interval_holds_the_difference_about_as_often_as_it_says() -> None:
+    assert 0.88 <= covered(60) <= 1
+
+
+@pytest.mark.slow
+def test_paired_interval_holds_the_difference_in_95_of_100_runs() -> None:
+    assert 0.94 <= covered(2000) <= 0.96
+
+
+def test_paired_interval_is_several_times_narrower() -> None:
+    one, other = simulated(np.random.default_rng(3), 0.3)
+    groups = [performance(name) for name in one]
+    alone, _ = bootstrap_interval_mm(np.array(list(one.values())), groups)
+    paired = paired_interval_mm(one, other)
+
+    assert alone is not None
+    assert paired is not None
+    assert alone[1] - alone[0] > 5 * (paired[1] - paired[0])
+
+
+def test_only_images_of_both_are_compared() -> None:
+    one, other = simulated(np.random.default_rng(3), 0.3)
+    interval = paired_interval_mm(one, other)
+
+    assert (
+        paired_interval_mm({**one, "x_ca_01_1.jpg": 9e9}, {**other, "y_ca_01_1.jpg": 1.0})
+        == interval
+    )
+    assert paired_interval_mm(one, {}) is None

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.evaluation.one_pass import evaluate
 from convnextpose_check.human36m.crops import read_crop, warp_box
 from convnextpose_check.human36m.jpegs import MAX_FILE_BYTES
 from convnextpose_check.human36m.samples import Sample, load_dataset
@@ -23,6 +22,7 @@ from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture
 from tests.library.datasets import FACTS, Handmade, picture
 from tests.library.deferred import Deferred
+from tests.support.trials import evaluation_of
 
 if TYPE_CHECKING:
     import cv2
@@ -351,7 +351,7 @@ def test_image_that_is_not_the_annotated_one_is_left_out_with_its_reason(
     spoil(spoiled.path)
     cpu = torch.device("cpu")
     network = build_network(tiny, seeded_state(tiny, 1), cpu)
-    evaluation = evaluate(network, dataset, cpu, flip=False, batch_size=4, workers=2)
+    evaluation = evaluation_of(network, dataset, cpu, flip=False, batch_size=4, workers=2)
     assert evaluation.errors_mm.shape == (5, 17)
     assert not evaluation.complete
     (exclusion,) = evaluation.unreadable

@@ -9,7 +9,7 @@ import pytest
 
 from convnextpose_check.checks.error import check_error_is_within
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation.predict import Evaluation
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import (
     REVIEW,
     TOLERANCES_MM,

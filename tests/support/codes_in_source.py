@@ -40,12 +40,12 @@ def _takers(node: ast.AST) -> Iterator[tuple[str, _Taker]]:
         yield from ((node.name, taker) for taker in _parameters(node))
     if isinstance(node, ast.ClassDef):
         fields = [part for part in node.body if isinstance(part, ast.AnnAssign)]
-        for place, own in enumerate(fields):
-            if _is_code(own.annotation) and isinstance(own.target, ast.Name):
-                yield node.name, _Taker(own.target.id, place)
-        for part in node.body:
-            if isinstance(part, ast.FunctionDef) and part.name == "__init__":
-                yield from ((node.name, taker) for taker in _parameters(part))
+        for place, part in enumerate(fields):
+            if _is_code(part.annotation) and isinstance(part.target, ast.Name):
+                yield node.name, _Taker(part.target.id, place)
+        for method in node.body:
+            if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+                yield from ((node.name, taker) for taker in _parameters(method))
 
 
 def _parameters(function: ast.FunctionDef) -> Iterator[_Taker]:

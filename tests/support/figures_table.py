@@ -1,4 +1,4 @@
-"""The table of figures for people, written from the variants file."""
+"""The tables of figures for people, written from the variants file."""
 
 from __future__ import annotations
 
@@ -36,4 +36,16 @@ def figures_table(catalogue: Catalogue) -> str:
         f"| {' | '.join([title, *map(cell, catalogue.variants)])} |" for title, cell in ROWS.items()
     ]
     lines.insert(1, "|---" * (len(catalogue.variants) + 1) + "|")
+    return "\n".join(lines) + "\n"
+
+
+NOT_MEASURED = "not measured here: the data are licensed; [run it in three cells](#on-kaggle)"
+
+
+def answers_table(catalogue: Catalogue) -> str:
+    """What is asked of each variant, and what is known of the answer: a row for each."""
+    lines = ["| published variant | MPJPE by the paper | reproduced? |", "|---|--:|---|"]
+    for variant in catalogue.variants:
+        error = _shown(variant.paper.mpjpe_mm, 2)
+        lines.append(f"| {variant.name} | {error} mm | {NOT_MEASURED} |")
     return "\n".join(lines) + "\n"

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgement
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.plugin.session import SESSION, Session
-from convnextpose_check.trial.subjects import Subject, SubjectName
-from convnextpose_check.variants import Variant
+from convnextpose_check.trial.trial import SubjectName
 from tests.validation.recording import Obtained
-
-if TYPE_CHECKING:
-    from torch.nn import Module
-
-    from convnextpose_check.network.plain import ConvNeXtPose
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    taken = [n for n in ("subject", "variant", "tolerance_mm") if n in metafunc.fixturenames]
+    taken = [n for n in ("trial", "variant", "tolerance_mm") if n in metafunc.fixturenames]
     session = metafunc.config.stash[SESSION]
     only = {marker.args[0] for marker in metafunc.definition.iter_markers("only")}
     session.gate.files.add(metafunc.definition.path.name)
@@ -37,21 +30,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not cases:
         # A test that applies to nothing is taken out again, for a skipped one is not passed.
         cases = [pytest.param(*[None] * len(taken), marks=pytest.mark.inapplicable)]
-    metafunc.parametrize(taken, cases, indirect=["subject"])
+    metafunc.parametrize(taken, cases, indirect=["trial"])
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Tell each subject of which variants evaluations were asked for: they share one pass."""
-    wanted: dict[Any, dict[str, None]] = {}
+    """Note of which variants evaluations are asked for: they share one pass."""
+    wanted = session.config.stash[SESSION].wanted
     for item in session.items:
-        if item.path.is_relative_to(Path(__file__).parent) and "judgement" in getattr(
+        if item.path.is_relative_to(Path(__file__).parent) and "evaluation" in getattr(
             item, "fixturenames", ()
         ):
             values: dict[str, Any] = item.callspec.params  # type: ignore[attr-defined]
-            wanted.setdefault(values["subject"], {})[values["variant"].name] = None
-    benchmarks = session.config.stash[SESSION].benchmarks
-    for name, variants in wanted.items():
-        benchmarks[name].subject.wanted = tuple(variants)
+            wanted[values["trial"]][values["variant"].name] = None
 
 
 def _claims(
@@ -61,7 +51,7 @@ def _claims(
     if "variant" not in metafunc.fixturenames:
         return [([], [])]
     takes_known = metafunc.definition.get_closest_marker("known_tensors") is not None
-    fingerprints = session.benchmarks[subject].subject.fingerprints
+    fingerprints = session.trials[subject].fingerprints
     known = {name for name, each in fingerprints.items() if each.tensors is not None}
     figures = [marker.args[0] for marker in metafunc.definition.iter_markers("figure")]
     claims: list[tuple[list[object], list[str]]] = [
@@ -77,36 +67,6 @@ def _claims(
         for values, claim in claims
         for mm in TOLERANCES_MM
     ]
-
-
-@pytest.fixture
-def subject(request: pytest.FixtureRequest) -> Subject:
-    """The subject that the test is asked about."""
-    return request.config.stash[SESSION].benchmarks[request.param].subject
-
-
-@pytest.fixture
-def checkpoint(subject: Subject, variant: Variant) -> Checkpoint:
-    """The variant's checkpoint as the file holds it."""
-    return subject.checkpoint(variant.name)
-
-
-@pytest.fixture
-def network(subject: Subject, variant: Variant) -> ConvNeXtPose:
-    """The variant's network on the device, with the checkpoint's weights."""
-    return subject.network(variant.name)
-
-
-@pytest.fixture
-def module(subject: Subject, variant: Variant) -> Module:
-    """What is counted: the network, or the user's own."""
-    return subject.module(variant.name)
-
-
-@pytest.fixture
-def judgement(request: pytest.FixtureRequest, subject: Subject, variant: Variant) -> Judgement:
-    """The variant evaluated on the whole data set and held against its reference."""
-    return request.config.stash[SESSION].benchmarks[subject.name].judgement(variant.name)
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from convnextpose_check.checks.archives import (
     check_snapshot,
     check_weights_are_finite,
 )
-from convnextpose_check.trial.subjects import Subject
+from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
 
 
 def test_archive_holds_the_variant(
-    subject: Subject, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
+    trial: Trial, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
 ) -> None:
-    obtained(check_holds_variant(variant, checkpoint, subject.catalogue), variant.name)
+    obtained(check_holds_variant(variant, checkpoint, trial.catalogue), variant.name)
 
 
 def test_epoch_is_the_published_one(
@@ -47,10 +47,10 @@ def test_counters_tell_one_training(
 
 @pytest.mark.known_tensors
 def test_tensors_are_the_published_ones(
-    subject: Subject, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
+    trial: Trial, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
 ) -> None:
     """Whether the whole file is a copy that is known is told with it, and decides nothing."""
-    known = subject.fingerprints[variant.name]
+    known = trial.fingerprints[variant.name]
     assert known.tensors is not None  # else it was not asked
     told = [check_published_tensors(known.tensors, checkpoint), file_told(known, checkpoint)]
     obtained("; ".join(filter(None, told)), f"{len(known.tensors.sha256)} published")
@@ -71,6 +71,6 @@ def test_key_map_round_trip(checkpoint: Checkpoint, obtained: Obtained) -> None:
 
 
 def test_snapshot_loads_with_modern_keys(
-    subject: Subject, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
+    trial: Trial, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
 ) -> None:
-    obtained(check_snapshot(subject.snapshot(variant.name), checkpoint), unit="bytes")
+    obtained(check_snapshot(trial.files.snapshot(variant.name), checkpoint), unit="bytes")

@@ -11,42 +11,40 @@ from convnextpose_check.checks.error import (
     check_images_are_distinct,
 )
 from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement, may_be_missed
+from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.miniature.record import read_record
-from convnextpose_check.trial.subjects import Subject
+from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
 
 
-def test_dataset_is_complete(subject: Subject, obtained: Obtained) -> None:
-    dataset = subject.dataset()
-    obtained(check_dataset_is_complete(dataset), dataset.facts.samples, "samples")
+def test_dataset_is_complete(human36m: Dataset, obtained: Obtained) -> None:
+    obtained(check_dataset_is_complete(human36m), human36m.facts.samples, "samples")
 
 
 def test_every_sample_is_measured(
-    judgement: Judgement,  # noqa: ARG001 - asked for first, so that the results are written
-    subject: Subject,
-    variant: Variant,
+    variant: Variant,  # noqa: ARG001 - asked about each
+    evaluation: Evaluation,
+    human36m: Dataset,
     obtained: Obtained,
 ) -> None:
-    dataset = subject.dataset()
-    count = check_evaluation_is_complete(subject.evaluation(variant.name), dataset)
-    obtained(count, dataset.facts.samples, "samples")
+    count = check_evaluation_is_complete(evaluation, human36m)
+    obtained(count, human36m.facts.samples, "samples")
 
 
 def test_no_image_stands_for_another(
-    judgement: Judgement,  # noqa: ARG001 - asked for first, so that the results are written
-    subject: Subject,
-    variant: Variant,
+    variant: Variant,  # noqa: ARG001 - asked about each
+    evaluation: Evaluation,
     obtained: Obtained,
 ) -> None:
-    evaluation = subject.evaluation(variant.name)
     count = check_images_are_distinct(evaluation)
     obtained(count, len(evaluation.image_ids), "images")
 
 
 def test_error_is_the_reference(
-    subject: Subject,
+    trial: Trial,
     variant: Variant,
     tolerance_mm: int,
     judgement: Judgement,
@@ -55,11 +53,11 @@ def test_error_is_the_reference(
     """A miss that fails no run is shown as an expected failure, with its millimetres."""
     reference = judgement.reference
     obtained(judgement.obtained_mm, reference and reference.value, "mm")
-    where = f"{subject.name} {variant.name}"
+    where = f"{trial.name} {variant.name}"
     try:
         check_error_is_within(judgement, tolerance_mm, where)
     except CheckFailedError as error:
-        if may_be_missed(judgement, tolerance_mm, subject.settings.gate):
+        if may_be_missed(judgement, tolerance_mm, trial.settings.gate):
             pytest.xfail(str(error))
         raise
 

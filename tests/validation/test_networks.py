@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from convnextpose_check.checks.network import check_agrees, check_flip_is_symmetric
 from convnextpose_check.human36m.crops import usable_input
-from convnextpose_check.human36m.samples import Sample, spread
-from convnextpose_check.trial.subjects import Subject
+from convnextpose_check.human36m.samples import Dataset, Sample, spread
+from convnextpose_check.trial.networks import Networks
+from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
 
@@ -17,23 +20,38 @@ if TYPE_CHECKING:
 SAMPLES = 8
 
 
-def _spread_input(subject: Subject) -> tuple[Tensor, list[Sample]]:
+def spread_input(human36m: Dataset, networks: Networks) -> tuple[Tensor, list[Sample]]:
     """Crops of samples spread over the whole data set, and those samples."""
-    return usable_input(spread(subject.dataset().samples, SAMPLES), subject.device())
+    return usable_input(spread(human36m.samples, SAMPLES), networks.device())
+
+
+@pytest.fixture
+def shown(human36m: Dataset, networks: Networks) -> tuple[Tensor, list[Sample]]:
+    """What both networks are shown."""
+    return spread_input(human36m, networks)
 
 
 def test_judged_network_agrees_with_the_plain_one(
-    subject: Subject, variant: Variant, obtained: Obtained
+    trial: Trial,
+    variant: Variant,
+    networks: Networks,
+    shown: tuple[Tensor, list[Sample]],
+    obtained: Obtained,
 ) -> None:
-    crops, samples = _spread_input(subject)
-    where = f"{subject.name} {variant.name}"
-    network, plain = subject.judged_network(variant.name), subject.network(variant.name)
-    cells, _ = check_agrees(network, plain, crops, samples, where)
+    where = f"{trial.name} {variant.name}"
+    network, plain = networks.judged(variant.name), networks.plain(variant.name)
+    cells, _ = check_agrees(network, plain, *shown, where)
     obtained(cells, 0.0, "cells")
 
 
-def test_flip_test_is_symmetric(subject: Subject, variant: Variant, obtained: Obtained) -> None:
-    crops, _ = _spread_input(subject)
-    network = subject.judged_network(variant.name)
-    cells = check_flip_is_symmetric(network, crops, f"{subject.name} {variant.name}")
+def test_flip_test_is_symmetric(
+    trial: Trial,
+    variant: Variant,
+    networks: Networks,
+    shown: tuple[Tensor, list[Sample]],
+    obtained: Obtained,
+) -> None:
+    crops, _ = shown
+    where = f"{trial.name} {variant.name}"
+    cells = check_flip_is_symmetric(networks.judged(variant.name), crops, where)
     obtained(cells, 0.0, "cells")

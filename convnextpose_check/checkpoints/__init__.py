@@ -1,0 +1,1 @@
+"""Checkpoints: found, opened without trust, read, and told apart."""

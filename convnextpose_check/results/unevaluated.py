@@ -1,0 +1,44 @@
+"""The results of a run that could not judge: no figures, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from convnextpose_check.environment import environment
+from convnextpose_check.results.schema import CheckRecord, DatasetRecord, Results
+from convnextpose_check.results.words import NOTHING_EVALUATED
+from convnextpose_check.settings.read import Settings
+
+
+def unevaluated(
+    subject: Literal["published", "miniature"],
+    settings: Settings,
+    expected_samples: int,
+    expected_variants: tuple[str, ...],
+    checks: Iterable[CheckRecord],
+    left_out: Iterable[str],
+) -> Results:
+    """What became of the checks where no variant was evaluated."""
+    return Results(
+        subject=subject,
+        finished=True,
+        verdict=NOTHING_EVALUATED,
+        protocol=settings.protocol,
+        bbox=settings.bbox,
+        flip=settings.flip,
+        device=settings.device or "",
+        precision=settings.precision,
+        samples=0,
+        expected_samples=expected_samples,
+        expected_variants=expected_variants,
+        complete=False,
+        gate_mm=settings.gate,
+        environment=environment(),
+        settings=tuple(settings.lines()),
+        dataset=DatasetRecord("", "", {}, limited=settings.limit is not None),
+        variants={},
+        checks=tuple(checks),
+        left_out=tuple(left_out),
+        baseline=None,
+    )

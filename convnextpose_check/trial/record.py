@@ -1,0 +1,302 @@
+"""What came out of a trial, written down: log, results and per-sample file."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import msgspec
+
+from convnextpose_check.checkpoints.fingerprints import file_told
+from convnextpose_check.checkpoints.provenance import epoch_told, provenance
+from convnextpose_check.checks.archives import tensors_told
+from convnextpose_check.environment import environment
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.devices import device_title
+from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.evaluation.verdict import Judgement, judge
+from convnextpose_check.files.whole import cannot_write
+from convnextpose_check.human36m.displaced import Displaced
+from convnextpose_check.human36m.samples import Dataset, Exclusion
+from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
+from convnextpose_check.network.keymap import key_style
+from convnextpose_check.paths import Outputs
+from convnextpose_check.results.baseline import Baseline, compare
+from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
+from convnextpose_check.results.examples import find_examples
+from convnextpose_check.results.per_sample import write_per_sample
+from convnextpose_check.results.schema import (
+    METRIC_TITLES,
+    CheckRecord,
+    DatasetRecord,
+    DisplacedRecord,
+    ProvenanceRecord,
+    Results,
+    VariantResult,
+    write_results,
+)
+from convnextpose_check.results.words import verdict_sentence
+from convnextpose_check.trial.trial import Trial
+from convnextpose_check.variants import Figure
+from convnextpose_check.wording import printable
+
+
+class Recorder:
+    """Writes each evaluation of a trial down: into its log, the results and the per-sample file.
+
+    ``outputs`` says where, once that is known. After each variant the files are written whole.
+    """
+
+    def __init__(self, outputs: Callable[[], Outputs]) -> None:
+        self._outputs = outputs
+        self.results: Results | None = None
+        self._evaluations: dict[str, Evaluation] = {}
+
+    @property
+    def outputs(self) -> Outputs:
+        """The files that are written."""
+        return self._outputs()
+
+    def hear(self, trial: Trial, variant: str, outcome: Evaluation | Exception) -> None:
+        """Write down a variant's evaluation, or why there is none.
+
+        Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+        """
+        with self._log(variant) as log:
+            with suppress(ConvNeXtPoseCheckError):  # then the outcome says why
+                _tell_files(trial, variant, log)
+            if isinstance(outcome, Exception):
+                for line in (str(outcome), *getattr(outcome, "trace", "").splitlines()):
+                    log.error("%s", line)
+            else:
+                self._record(trial, variant, outcome, log)
+
+    def finish(
+        self,
+        checks: Collection[CheckRecord],
+        left_out: Collection[str],
+        baseline: Baseline | None,
+    ) -> Collection[str]:
+        """Write the results with what became of every check.
+
+        Returns what was left out, with what the baseline forbids. Call it when something was
+        evaluated.
+        """
+        assert self.results is not None
+        results = msgspec.structs.replace(self.results, finished=True, checks=tuple(checks))
+        if baseline is not None:
+            record = compare(results, baseline, self.outputs.per_sample)
+            results = msgspec.structs.replace(results, baseline=record)
+            left_out = [*left_out, *record.problems]
+        results = msgspec.structs.replace(results, left_out=tuple(left_out))
+        self._write(msgspec.structs.replace(results, verdict=verdict_sentence(results)))
+        return left_out
+
+    def _record(
+        self, trial: Trial, variant: str, evaluation: Evaluation, log: logging.Logger
+    ) -> None:
+        judgement = judge(evaluation, trial.reference(variant))
+        for exclusion in evaluation.unreadable:
+            log.warning("left out %s: %s", exclusion.file_name, exclusion.reason)
+        title = METRIC_TITLES[evaluation.protocol]
+        log.info(
+            "protocol %d, %s %.4f mm over %d samples in %.1f s: %s",
+            evaluation.protocol, title, evaluation.error_mm, len(evaluation.image_ids),
+            evaluation.seconds, judgement.verdict,
+        )  # fmt: skip
+        log.info("reading images took %.1f s more, once for all", evaluation.reading_seconds)
+        if evaluation.moved_mm is not None:
+            log.info(
+                "%s gives %+.4f mm more than fp32 over %d samples spread evenly",
+                evaluation.precision, evaluation.moved_mm, evaluation.compared,
+            )  # fmt: skip
+        for action, error_mm in evaluation.per_action_mm().items():
+            log.info("%-13s %8.2f mm", action, error_mm)
+        self._evaluations[variant] = evaluation
+        results = self.results or _empty(trial)
+        result = variant_result(trial, variant, evaluation, judgement)
+        self._write(_with(results, variant, result))
+        write_per_sample(self._evaluations, trial.files.dataset(), self.outputs.per_sample)
+
+    def _write(self, results: Results) -> None:
+        write_results(results, self.outputs.results)
+        self.results = results
+
+    @contextmanager
+    def _log(self, variant: str) -> Iterator[logging.Logger]:
+        """The variant's log file, ``<results-dir>/log/test_<V>.log``, begun afresh."""
+        path = self.outputs.log(variant)
+        log = logging.getLogger(f"convnextpose_check.{variant}")
+        log.setLevel(logging.INFO)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(_LogFile(path, mode="w", encoding="utf-8")) as handler:
+                handler.setFormatter(_LogLine("%(asctime)s %(levelname)s %(message)s"))
+                log.addHandler(handler)
+                try:
+                    yield log
+                finally:
+                    log.removeHandler(handler)
+        except OSError as error:
+            raise cannot_write(path, error) from None
+
+
+def _tell_files(trial: Trial, variant: str, log: logging.Logger) -> None:
+    """What was evaluated, as far as it could be loaded."""
+    checkpoint = trial.files.checkpoint(variant)
+    log.info("checkpoint %s (%s)", checkpoint.path, checkpoint.form)
+    log.info("sha256 %s, %s", checkpoint.sha256, provenance_record(trial, variant).told)
+    dataset = trial.files.dataset()
+    log.info("%d samples below %s", len(dataset.samples), dataset.layout.root)
+    for exclusion in dataset.excluded:
+        log.warning("excluded %s: %s", exclusion.file_name, exclusion.reason)
+
+
+def _with(results: Results, variant: str, result: VariantResult) -> Results:
+    """The results so far and those of one more variant."""
+    variants = {**results.variants, variant: result}
+    everything = variants.keys() >= set(results.expected_variants)
+    return msgspec.structs.replace(
+        results,
+        variants=variants,
+        samples=min(record.samples for record in variants.values()),
+        complete=everything and all(record.complete for record in variants.values()),
+    )
+
+
+def _empty(trial: Trial) -> Results:
+    settings, dataset = trial.settings, trial.files.dataset()
+    return Results(
+        subject=trial.name,
+        finished=False,
+        verdict="Not judged: the run has not finished.",
+        protocol=dataset.protocol,
+        bbox=dataset.boxes,
+        flip=settings.flip,
+        device=device_title(trial.networks.device()),
+        precision=settings.precision,
+        samples=0,
+        expected_samples=dataset.facts.samples,
+        expected_variants=trial.files.chosen,
+        complete=False,
+        gate_mm=settings.gate,
+        environment=environment(),
+        settings=tuple(settings.lines()),
+        dataset=DatasetRecord(
+            root=str(dataset.layout.root),
+            digest=dataset.digest,
+            excluded=_by_reason(dataset.excluded),
+            limited=dataset.limited,
+            boxes=str(dataset.rootnet or "the ground truth's boxes"),
+            displaced=_displaced(trial.files.facts.displaced, dataset),
+        ),
+        variants={},
+        checks=(),
+        left_out=(),
+        baseline=None,
+    )
+
+
+def variant_result(
+    trial: Trial, variant: str, evaluation: Evaluation, judgement: Judgement
+) -> VariantResult:
+    """All that is known of a variant, as the results have it."""
+    files, facts = trial.files, trial.catalogue[variant]
+    checkpoint, module = files.checkpoint(variant), trial.networks.counted(variant)
+    dataset, paper = files.dataset(), facts.paper
+    reference, displaced = judgement.reference, files.facts.displaced
+    sequences = [performance(name) for name in evaluation.file_names]
+    errors_mm = evaluation.errors_mm.mean(axis=1)
+    interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
+    error: dict[str, Any] = {
+        "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
+    }
+    return VariantResult(
+        file=printable(checkpoint.path.name),
+        form=checkpoint.form,
+        epoch=checkpoint.epoch,
+        sha256=checkpoint.sha256,
+        head_keys=key_style(checkpoint.network),
+        parameters=parameter_count(module),
+        state_elements=state_element_count(module.state_dict()),
+        gmacs=multiply_add_count(module) / 1e9,
+        paper_parameters_millions=_value(paper.parameters_millions),
+        paper_gmacs=_value(paper.gmacs),
+        interval_mm=interval_mm,
+        sequences=sequence_count,
+        reference_mm=_value(reference),
+        reference_source=reference.source if reference else None,
+        difference_mm=judgement.difference_mm,
+        verdict=judgement.verdict,
+        per_action_mm=evaluation.per_action_mm(),
+        per_joint_mm=evaluation.per_joint_mm(),
+        samples=len(evaluation.image_ids),
+        complete=evaluation.complete,
+        unreadable=_by_reason(evaluation.unreadable),
+        images_sha256=evaluation.images_sha256,
+        seconds=evaluation.seconds,
+        reading_seconds=evaluation.reading_seconds,
+        moved_mm=evaluation.moved_mm,
+        compared_samples=evaluation.compared,
+        images_per_second=len(evaluation.image_ids) / evaluation.seconds,
+        batch_size=evaluation.batch_size,
+        provenance=provenance_record(trial, variant),
+        without_displaced_mm=(
+            displaced.error_without_mm(evaluation.errors_mm, evaluation.file_names)
+            if displaced
+            else None
+        ),
+        repeated_images=evaluation.repeated,
+        examples=find_examples(
+            evaluation,
+            dataset,
+            facts.architecture.grid_whd,
+            with_crops=trial.name == "miniature" or trial.settings.embed_images,
+        ),
+        **error,
+    )
+
+
+def provenance_record(trial: Trial, variant: str) -> ProvenanceRecord:
+    """What the variant's checkpoint tells of its origin."""
+    checkpoint, known = trial.files.checkpoint(variant), trial.fingerprints.get(variant)
+    told = provenance(checkpoint)
+    return ProvenanceRecord(
+        epoch=epoch_told(trial.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
+        story=told.story,
+        iterations=told.iterations,
+        tensors=tensors_told(known, checkpoint),
+        copy=file_told(known, checkpoint),
+    )
+
+
+def _value(figure: Figure | None) -> float | None:
+    return figure.value if figure else None
+
+
+def _displaced(known: Displaced | None, dataset: Dataset) -> DisplacedRecord | None:
+    if known is None:
+        return None
+    takes = known.found([sample.path.name for sample in dataset.samples])
+    return DisplacedRecord(takes, known.source) if takes else None
+
+
+def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:
+    return dict(Counter(exclusion.reason for exclusion in exclusions).most_common())
+
+
+class _LogLine(logging.Formatter):
+    """One line for each record, whatever the names in it hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+class _LogFile(logging.FileHandler):
+    """A log that does not hide that it cannot be written."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - logging's name
+        raise

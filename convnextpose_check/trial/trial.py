@@ -1,0 +1,134 @@
+"""A trial: one subject's files, networks, evaluations and verdicts under the run's settings.
+
+There are two subjects: the ``published`` files of the user, and the generated ``miniature``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from convnextpose_check.checkpoints.fingerprints import Fingerprint
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.evaluate import Outcome, evaluate, take_part
+from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.evaluation.one_pass import Entry
+from convnextpose_check.evaluation.ranks import Answers, Order, Ranks
+from convnextpose_check.evaluation.verdict import Judgement, judge
+from convnextpose_check.settings.read import Settings
+from convnextpose_check.trial.files import Files
+from convnextpose_check.trial.networks import Networks
+from convnextpose_check.trial.once import Failed
+from convnextpose_check.variants import Catalogue, Figure
+
+SubjectName = Literal["published", "miniature"]
+Heard = Callable[["Trial", str, "Evaluation | Exception"], None]
+
+
+def unheard(_trial: Trial, _variant: str, _outcome: Evaluation | Exception) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What is asked about one subject.
+
+    ``reference`` gives the figure that a variant's error is held against, ``fingerprints`` what is
+    known of the bits of each variant's file. ``on_outcome`` hears of each variant's evaluation, or
+    why there is none, once it is known.
+    """
+
+    name: SubjectName
+    files: Files
+    networks: Networks
+    reference: Callable[[str], Figure | None]
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
+    on_outcome: Heard = unheard
+    ranks: Ranks = field(default_factory=Ranks)
+    _evaluations: dict[str, Evaluation | Failed] = field(default_factory=dict, init=False)
+
+    @property
+    def settings(self) -> Settings:
+        """What the user has set."""
+        return self.files.settings
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The variants, with their figures."""
+        return self.files.catalogue
+
+    def evaluation(self, variant: str, together: Iterable[str] = ()) -> Evaluation:
+        """The variant's network over the whole data set.
+
+        The first one asked for brings those to be evaluated ``together`` with it: every image is
+        then read once for all of them. A failure is remembered as well, so that many tests of one
+        long evaluation do not repeat it.
+        """
+        if variant not in self._evaluations:
+            names = dict.fromkeys([*together, variant])
+            self._evaluate([name for name in names if name not in self._evaluations])
+        evaluation = self._evaluations[variant]
+        if isinstance(evaluation, Failed):
+            raise evaluation.again()
+        return evaluation
+
+    def judgement(self, variant: str) -> Judgement:
+        """The variant's error held against its reference."""
+        return judge(self.evaluation(variant), self.reference(variant))
+
+    def help(self, order: Order) -> Answers:
+        """Measure this process's share of what rank 0 has ordered."""
+        entries, errors = self._entries(order.done)
+        if not entries:
+            return {**errors}
+        return errors | take_part(
+            entries,
+            self.files.dataset(),
+            self.networks.conditions(),
+            order,
+            ranks=self.ranks,
+            screen=self.files.screen,
+        )
+
+    def _evaluate(self, variants: Sequence[str]) -> None:
+        """Evaluate the variants in one pass, remember what came of it, and tell it."""
+        try:
+            outcomes: Mapping[str, Evaluation | Exception] = self._outcomes(variants)
+        except Exception as error:  # noqa: BLE001 - no bug is worth an hour for each test
+            outcomes = dict.fromkeys(variants, error)
+        for name, outcome in outcomes.items():
+            self._evaluations[name] = Failed(outcome) if isinstance(outcome, Exception) else outcome
+        for name, outcome in outcomes.items():
+            try:
+                self.on_outcome(self, name, outcome)
+            except ConvNeXtPoseCheckError as error:  # it is measured, but cannot be told
+                self._evaluations[name] = Failed(error)
+
+    def _outcomes(self, variants: Sequence[str]) -> dict[str, Outcome]:
+        """Evaluations of the variants; one that cannot be loaded fails alone."""
+        entries, errors = self._entries(variants)
+        if not entries:
+            return {**errors}
+        return errors | evaluate(
+            entries,
+            self.files.dataset(),
+            self.networks.conditions(),
+            resume=self.settings.resume,
+            subject=self.name,
+            ranks=self.ranks,
+            screen=self.files.screen,
+        )
+
+    def _entries(
+        self, variants: Iterable[str]
+    ) -> tuple[dict[str, Entry], dict[str, ConvNeXtPoseCheckError]]:
+        """The variants that can be loaded, and why the others cannot."""
+        entries: dict[str, Entry] = {}
+        errors: dict[str, ConvNeXtPoseCheckError] = {}
+        for variant in variants:
+            try:
+                entries[variant] = self.networks.entry(variant, self.name)
+            except ConvNeXtPoseCheckError as error:
+                errors[variant] = error
+        return entries, errors

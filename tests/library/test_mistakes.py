@@ -1,0 +1,63 @@
+"""A mistake is told by the first test that it fails, and named by the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.plugin.mistakes import Mistakes, told_by, what_to_mend
+
+NO_DATA = ConvNeXtPoseCheckError("no-data", "no folder was given", "Give one")
+OTHER = ConvNeXtPoseCheckError("count", "it has 4: expected 3")
+
+
+def failed(*errors: ConvNeXtPoseCheckError | None) -> list[Any]:
+    """A report of a failed test for each error, None for one that is no user's mistake."""
+    mistakes, reports = Mistakes(), []
+    for letter, error in zip("abcdef", errors, strict=False):
+        report = pytest.TestReport(
+            f"tests/x.py::test_{letter}[XS]", ("", 0, ""), {}, "failed", "a traceback", "call",
+            sections=[("log", "no folder")],
+        )  # fmt: skip
+        if error is not None:
+            mistakes.tell(report, error)
+        reports.append(report)
+    return reports
+
+
+def test_first_test_tells_and_the_others_name_it() -> None:
+    reports = failed(NO_DATA, OTHER, NO_DATA, None)
+
+    assert [str(report.longrepr) for report in reports] == [
+        "[no-data] no folder was given. Give one.",
+        "[count] it has 4: expected 3",
+        "[no-data] as x.py::test_a[XS] says",
+        "a traceback",
+    ]
+    assert [told_by(report) for report in reports] == ["", "", "x.py::test_a[XS]", None]
+    assert [len(report.sections) for report in reports] == [1, 1, 0, 1]
+
+
+def test_same_test_may_fail_twice_for_one_mistake() -> None:
+    mistakes = Mistakes()
+    reports = failed(NO_DATA) * 2
+    for report in reports:
+        mistakes.tell(report, NO_DATA)
+
+    assert told_by(reports[1]) == ""
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "It fails x.py::test_a[XS]."),
+        (2, "It fails x.py::test_a[XS] and 1 test that needs the same."),
+        (4, "It fails x.py::test_a[XS] and 3 tests that need the same."),
+    ],
+)
+def test_what_to_mend_counts_the_tests(count: int, said: str) -> None:
+    assert what_to_mend([*failed(*[NO_DATA] * count), *failed(None)]) == [
+        f"[no-data] no folder was given. Give one. {said}"
+    ]

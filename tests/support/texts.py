@@ -1,0 +1,38 @@
+"""The repository's texts, and what stands in them between marks."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def repository_files() -> Iterator[Path]:
+    """Every file of the repository, without the folders that .gitignore leaves out."""
+    left_out = [".git/", *(ROOT / ".gitignore").read_text(encoding="utf-8").split()]
+    for folder, below, names in os.walk(ROOT):
+        patterns = {each.strip("/") for each in left_out if each[0] != "/" or folder == str(ROOT)}
+        below[:] = [name for name in sorted(below) if not any(fnmatch(name, p) for p in patterns)]
+        yield from (Path(folder, name) for name in sorted(names))
+
+
+def texts() -> list[Path]:
+    """Every Markdown file of the repository."""
+    return [path for path in repository_files() if path.suffix == ".md"]
+
+
+def marked(name: str) -> str:
+    """What stands between ``<!-- name: ... -->`` and ``<!-- end of name -->``, in whichever text.
+
+    Raises AssertionError unless it stands in one text, once.
+    """
+    between = re.compile(rf"(?ms)^<!-- {name}(?::[^>]*)? -->\n(.*?)^<!-- end of {name} -->")
+    found: list[str] = [
+        each for path in texts() for each in between.findall(path.read_text(encoding="utf-8"))
+    ]
+    assert len(found) == 1, f"the marks of {name} stand in {len(found)} places"
+    return found[0]

@@ -1,0 +1,76 @@
+"""Trials of files that a test has written, and evaluations of one network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convnextpose_check.checkpoints.fingerprints import Fingerprint
+from convnextpose_check.evaluation.evaluate import evaluate
+from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.evaluation.one_pass import Conditions, Entry
+from convnextpose_check.human36m.samples import Dataset, DatasetFacts
+from convnextpose_check.network import Network
+from convnextpose_check.paths import Outputs
+from convnextpose_check.settings.read import read_settings
+from convnextpose_check.trial.files import Files, Sources
+from convnextpose_check.trial.networks import Networks
+from convnextpose_check.trial.record import Recorder
+from convnextpose_check.trial.trial import Heard, SubjectName, Trial, unheard
+from convnextpose_check.variants import Catalogue, Figure
+
+if TYPE_CHECKING:
+    import torch
+
+
+def trial_of(
+    given: Mapping[str, str],
+    catalogue: Catalogue,
+    facts: DatasetFacts,
+    dataset_root: Path | None,
+    *checkpoint_places: Path,
+    name: SubjectName = "miniature",
+    reference: Callable[[str], Figure | None] = lambda _variant: None,
+    fingerprints: Mapping[str, Fingerprint] | None = None,
+    on_outcome: Heard = unheard,
+) -> Trial:
+    """A trial under these settings and the defaults of all others, on the CPU."""
+    settings = read_settings({field: [text] for field, text in given.items()}, {})
+    files = Files(
+        settings,
+        catalogue,
+        facts,
+        lambda: Sources(dataset_root, checkpoint_places),
+        are_users=name == "published",
+    )
+    return Trial(
+        name,
+        files,
+        Networks(files, "cpu"),
+        reference,
+        {} if fingerprints is None else fingerprints,
+        on_outcome,
+    )
+
+
+def recorder_of(results_dir: Path) -> Recorder:
+    """A recorder that writes below this folder."""
+    return Recorder(lambda: Outputs(results_dir))
+
+
+def evaluation_of(
+    network: Network,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    flip: bool,
+    batch_size: int,
+    workers: int,
+) -> Evaluation:
+    """One network over the whole data set in float32; raises what makes it fail."""
+    conditions = Conditions(device, flip, batch_size, workers)
+    outcome = evaluate({"": Entry(network)}, dataset, conditions)[""]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
