@@ -181,7 +181,14 @@ def test_learning_curve_falls_in_each_cycle(fixtures: Path) -> None:
     assert curve["final_held_out_mm"] == pytest.approx(errors_mm[-1], rel=0.1)
 
 
-@pytest.mark.parametrize("reached", [1, 2, 3], ids=["in-a-cycle", "between", "in-the-next"])
+@pytest.mark.parametrize(
+    "reached",
+    [
+        pytest.param(1, id="in-a-cycle", marks=pytest.mark.slow),
+        pytest.param(2, id="between"),
+        pytest.param(3, id="in-the-next", marks=pytest.mark.slow),
+    ],
+)
 def test_training_that_was_interrupted_ends_where_it_would_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reached: int
 ) -> None:
