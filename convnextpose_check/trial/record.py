@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from convnextpose_check.checkpoints.fingerprints import file_told
-from convnextpose_check.checkpoints.provenance import epoch_told, provenance
-from convnextpose_check.checks.archives import tensors_told
 from convnextpose_check.environment import environment
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement, judge
-from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.human36m.displaced import Displaced
 from convnextpose_check.human36m.samples import Dataset, Exclusion
 from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
@@ -29,16 +25,15 @@ from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performa
 from convnextpose_check.results.examples import find_examples
 from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.schema import (
-    METRIC_TITLES,
     CheckRecord,
     DatasetRecord,
     DisplacedRecord,
-    ProvenanceRecord,
     Results,
     VariantResult,
     write_results,
 )
 from convnextpose_check.results.words import verdict_sentence
+from convnextpose_check.trial.log import provenance_record, tell_evaluation, tell_files, variant_log
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Figure
 from convnextpose_check.wording import printable
@@ -65,9 +60,9 @@ class Recorder:
 
         Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
         """
-        with self._log(variant) as log:
+        with variant_log(self.outputs.log(variant), variant) as log:
             with suppress(ConvNeXtPoseCheckError):  # then the outcome says why
-                _tell_files(trial, variant, log)
+                tell_files(trial, variant, log)
             if isinstance(outcome, Exception):
                 for line in (str(outcome), *getattr(outcome, "trace", "").splitlines()):
                     log.error("%s", line)
@@ -99,22 +94,7 @@ class Recorder:
         self, trial: Trial, variant: str, evaluation: Evaluation, log: logging.Logger
     ) -> None:
         judgement = judge(evaluation, trial.reference(variant))
-        for exclusion in evaluation.unreadable:
-            log.warning("left out %s: %s", exclusion.file_name, exclusion.reason)
-        title = METRIC_TITLES[evaluation.protocol]
-        log.info(
-            "protocol %d, %s %.4f mm over %d samples in %.1f s: %s",
-            evaluation.protocol, title, evaluation.error_mm, len(evaluation.image_ids),
-            evaluation.seconds, judgement.verdict,
-        )  # fmt: skip
-        log.info("reading images took %.1f s more, once for all", evaluation.reading_seconds)
-        if evaluation.moved_mm is not None:
-            log.info(
-                "%s gives %+.4f mm more than fp32 over %d samples spread evenly",
-                evaluation.precision, evaluation.moved_mm, evaluation.compared,
-            )  # fmt: skip
-        for action, error_mm in evaluation.per_action_mm().items():
-            log.info("%-13s %8.2f mm", action, error_mm)
+        tell_evaluation(evaluation, judgement, log)
         self._evaluations[variant] = evaluation
         results = self.results or _empty(trial)
         result = variant_result(trial, variant, evaluation, judgement)
@@ -124,35 +104,6 @@ class Recorder:
     def _write(self, results: Results) -> None:
         write_results(results, self.outputs.results)
         self.results = results
-
-    @contextmanager
-    def _log(self, variant: str) -> Iterator[logging.Logger]:
-        """The variant's log file, ``<results-dir>/log/test_<V>.log``, begun afresh."""
-        path = self.outputs.log(variant)
-        log = logging.getLogger(f"convnextpose_check.{variant}")
-        log.setLevel(logging.INFO)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(_LogFile(path, mode="w", encoding="utf-8")) as handler:
-                handler.setFormatter(_LogLine("%(asctime)s %(levelname)s %(message)s"))
-                log.addHandler(handler)
-                try:
-                    yield log
-                finally:
-                    log.removeHandler(handler)
-        except OSError as error:
-            raise cannot_write(path, error) from None
-
-
-def _tell_files(trial: Trial, variant: str, log: logging.Logger) -> None:
-    """What was evaluated, as far as it could be loaded."""
-    checkpoint = trial.files.checkpoint(variant)
-    log.info("checkpoint %s (%s)", checkpoint.path, checkpoint.form)
-    log.info("sha256 %s, %s", checkpoint.sha256, provenance_record(trial, variant).told)
-    dataset = trial.files.dataset()
-    log.info("%d samples below %s", len(dataset.samples), dataset.layout.root)
-    for exclusion in dataset.excluded:
-        log.warning("excluded %s: %s", exclusion.file_name, exclusion.reason)
 
 
 def _with(results: Results, variant: str, result: VariantResult) -> Results:
@@ -260,19 +211,6 @@ def variant_result(
     )
 
 
-def provenance_record(trial: Trial, variant: str) -> ProvenanceRecord:
-    """What the variant's checkpoint tells of its origin."""
-    checkpoint, known = trial.files.checkpoint(variant), trial.fingerprints.get(variant)
-    told = provenance(checkpoint)
-    return ProvenanceRecord(
-        epoch=epoch_told(trial.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
-        story=told.story,
-        iterations=told.iterations,
-        tensors=tensors_told(known, checkpoint),
-        copy=file_told(known, checkpoint),
-    )
-
-
 def _value(figure: Figure | None) -> float | None:
     return figure.value if figure else None
 
@@ -286,17 +224,3 @@ def _displaced(known: Displaced | None, dataset: Dataset) -> DisplacedRecord | N
 
 def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:
     return dict(Counter(exclusion.reason for exclusion in exclusions).most_common())
-
-
-class _LogLine(logging.Formatter):
-    """One line for each record, whatever the names in it hold."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
-
-
-class _LogFile(logging.FileHandler):
-    """A log that does not hide that it cannot be written."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - logging's name
-        raise

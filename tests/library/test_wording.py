@@ -14,7 +14,7 @@ from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.lock import LOCK_NAME, hold_to_hash
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.paths import Outputs
-from convnextpose_check.trial.record import Recorder
+from convnextpose_check.trial.log import variant_log
 from convnextpose_check.variants import Architecture, Catalogue
 from convnextpose_check.wording import as_utf8, printable
 from tests.library.archives import content_of, saved
@@ -56,11 +56,11 @@ def test_numbers_that_were_obtained_stay_numbers() -> None:
 
 
 def test_log_holds_one_line_for_each_record(tmp_path: Path) -> None:
-    recorder = Recorder(lambda: Outputs(tmp_path))
-    with recorder._log("XS") as log:
+    path = Outputs(tmp_path).log("XS")
+    with variant_log(path, "XS") as log:
         log.log(logging.WARNING, "excluded %s: %s", "a\n::error::b\x1b[2J", "it is missing")
 
-    [line] = recorder.outputs.log("XS").read_text().splitlines()
+    [line] = path.read_text().splitlines()
     assert line.endswith("WARNING excluded a\\n\\x3a:error\\x3a:b\\x1b[2J: it is missing")
 
 

@@ -1,0 +1,97 @@
+"""The log of a variant: what was evaluated, where it is from, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from convnextpose_check.checkpoints.fingerprints import file_told
+from convnextpose_check.checkpoints.provenance import epoch_told, provenance
+from convnextpose_check.checks.archives import tensors_told
+from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.evaluation.verdict import Judgement
+from convnextpose_check.files.whole import cannot_write
+from convnextpose_check.results.schema import METRIC_TITLES, ProvenanceRecord
+from convnextpose_check.trial.trial import Trial
+from convnextpose_check.wording import printable
+
+
+@contextmanager
+def variant_log(path: Path, variant: str) -> Iterator[logging.Logger]:
+    """The variant's log file, ``<results-dir>/log/test_<V>.log``, begun afresh.
+
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    """
+    log = logging.getLogger(f"convnextpose_check.{variant}")
+    log.setLevel(logging.INFO)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(_LogFile(path, mode="w", encoding="utf-8")) as handler:
+            handler.setFormatter(_LogLine("%(asctime)s %(levelname)s %(message)s"))
+            log.addHandler(handler)
+            try:
+                yield log
+            finally:
+                log.removeHandler(handler)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+
+
+def tell_files(trial: Trial, variant: str, log: logging.Logger) -> None:
+    """What was evaluated, as far as it could be loaded."""
+    checkpoint = trial.files.checkpoint(variant)
+    log.info("checkpoint %s (%s)", checkpoint.path, checkpoint.form)
+    log.info("sha256 %s, %s", checkpoint.sha256, provenance_record(trial, variant).told)
+    dataset = trial.files.dataset()
+    log.info("%d samples below %s", len(dataset.samples), dataset.layout.root)
+    for exclusion in dataset.excluded:
+        log.warning("excluded %s: %s", exclusion.file_name, exclusion.reason)
+
+
+def tell_evaluation(evaluation: Evaluation, judgement: Judgement, log: logging.Logger) -> None:
+    """What was measured, the whole and each action."""
+    for exclusion in evaluation.unreadable:
+        log.warning("left out %s: %s", exclusion.file_name, exclusion.reason)
+    title = METRIC_TITLES[evaluation.protocol]
+    log.info(
+        "protocol %d, %s %.4f mm over %d samples in %.1f s: %s",
+        evaluation.protocol, title, evaluation.error_mm, len(evaluation.image_ids),
+        evaluation.seconds, judgement.verdict,
+    )  # fmt: skip
+    log.info("reading images took %.1f s more, once for all", evaluation.reading_seconds)
+    if evaluation.moved_mm is not None:
+        log.info(
+            "%s gives %+.4f mm more than fp32 over %d samples spread evenly",
+            evaluation.precision, evaluation.moved_mm, evaluation.compared,
+        )  # fmt: skip
+    for action, error_mm in evaluation.per_action_mm().items():
+        log.info("%-13s %8.2f mm", action, error_mm)
+
+
+def provenance_record(trial: Trial, variant: str) -> ProvenanceRecord:
+    """What the variant's checkpoint tells of its origin."""
+    checkpoint, known = trial.files.checkpoint(variant), trial.fingerprints.get(variant)
+    told = provenance(checkpoint)
+    return ProvenanceRecord(
+        epoch=epoch_told(trial.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
+        story=told.story,
+        iterations=told.iterations,
+        tensors=tensors_told(known, checkpoint),
+        copy=file_told(known, checkpoint),
+    )
+
+
+class _LogLine(logging.Formatter):
+    """One line for each record, whatever the names in it hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+class _LogFile(logging.FileHandler):
+    """A log that does not hide that it cannot be written."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002 - logging's name
+        raise
