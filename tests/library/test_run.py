@@ -74,7 +74,8 @@ def test_without_gpu_data_and_checkpoints_all_fails_and_each_reason_is_told_once
     result = run("-m", "gpu", "--device", "cuda:99")
 
     assert result.returncode == pytest.ExitCode.TESTS_FAILED
-    assert len(result.stdout.splitlines()) <= 42  # 371 where each test tells it for itself
+    # 371 where each test tells it for itself; torch has more or less to say of a device.
+    assert len(result.stdout.splitlines()) <= 45
     assert "95 failed, 3 passed" in result.stdout
     assert "skipped" not in result.stdout
     assert "Traceback" not in result.stdout
@@ -86,7 +87,7 @@ def test_without_gpu_data_and_checkpoints_all_fails_and_each_reason_is_told_once
         assert end.count(f"[{code}]") == 1
         assert f"[{code}]" not in before
     for remedy in ("--device cpu", "--h36m-root", "--checkpoints"):
-        assert remedy in end
+        assert remedy in " ".join(end.split())
         assert remedy.replace("-", r"\-") in markdown
         assert remedy in page
     assert "Nothing was evaluated" in before
