@@ -13,13 +13,21 @@ from convnextpose_check.plugin.configure import VALIDATION
 from convnextpose_check.plugin.session import SESSION
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take out what applies to nothing, and count it as such."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    """Take out what applies to nothing, and count it as such; keep the others as they stand.
+
+    pytest would have tests that take ``trial`` wait for one another, which saves nothing here.
+    """
     out = [item for item in items if item.get_closest_marker("inapplicable")]
     if out:
         items[:] = [item for item in items if item not in out]
         config.hook.pytest_deselected(items=out)
+    places = {id(item): place for place, item in enumerate(items)}
+    yield
+    items.sort(key=lambda item: places.get(id(item), len(places)))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
