@@ -18,6 +18,9 @@ PUBLISHED_FILE = Path(__file__).with_name("variants.json")
 
 Protocol = Literal[1, 2]
 
+REFERENCE = "reference"
+"""The one model of the miniature that was trained; the others have seeded weights."""
+
 INPUT_SIDE_PX = 256
 """The network reads square crops of this side."""
 

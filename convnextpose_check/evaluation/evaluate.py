@@ -32,18 +32,25 @@ def evaluate(
     With ``resume``, finished evaluations are taken over and begun ones gone on with. Where several
     processes share the run as ``ranks``, each measures its share of the batches.
     """
-    every = _Joint(entries, dataset, conditions, subject, ranks or Ranks(), screen or Screen())
+    ranks, screen = ranks or Ranks(), screen or Screen()
     outcomes: dict[str, Outcome] = {}
     if resume:
         for name, entry in entries.items():
-            if (finished := every.finished(entry)) is not None:
-                every.screen.say(f"{name}: taken from {entry.kept_file}")
+            if (finished := _finished(entry, dataset)) is not None:
+                screen.say(f"{name}: taken from {entry.kept_file}")
                 outcomes[name] = finished.evaluation(dataset, conditions.precision)
     rest = {name: entry for name, entry in entries.items() if name not in outcomes}
     if rest:
-        lacking = _Joint(rest, dataset, conditions, subject, every.ranks, every.screen)
-        outcomes |= lacking.measured(resume)
+        outcomes |= _Joint(rest, dataset, conditions, subject, ranks, screen).measured(resume)
     return outcomes
+
+
+def _finished(entry: Entry, dataset: Dataset) -> Measurements | None:
+    """What an earlier run finished, if it may be taken over."""
+    if entry.key is None:
+        return None
+    found = kept(entry.key, dataset, entry.kept_file)
+    return found if found is not None and found.done.all() else None
 
 
 def take_part(
@@ -77,13 +84,6 @@ class _Joint:
     subject: str
     ranks: Ranks
     screen: Screen
-
-    def finished(self, entry: Entry) -> Measurements | None:
-        """What an earlier run finished, if it may be taken over."""
-        if entry.key is None:
-            return None
-        found = kept(entry.key, self.dataset, entry.kept_file)
-        return found if found is not None and found.done.all() else None
 
     def measured(self, resume: bool) -> dict[str, Outcome]:
         """Measure what is lacking, and keep it whatever happens."""

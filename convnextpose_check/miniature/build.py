@@ -17,13 +17,13 @@ import convnextpose_check
 from convnextpose_check.miniature.archives import made_epoch, write_archive
 from convnextpose_check.miniature.dataset import test_image_count, write_dataset
 from convnextpose_check.miniature.reference import (
-    REFERENCE,
     miniature_catalogue,
     reference_file,
     reference_state,
 )
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.progress import progress_bar
+from convnextpose_check.variants import REFERENCE
 
 CAMERAS_FILE = "h36m_cameras.json"
 SHAPING_SOURCES = (

@@ -16,6 +16,7 @@ from convnextpose_check.miniature.archives import as_torch_saves, made_epoch, wr
 from convnextpose_check.miniature.rescaling import rescaled
 from convnextpose_check.network.keymap import StateDict, with_prefix, without_prefix
 from convnextpose_check.variants import (
+    REFERENCE,
     Catalogue,
     CheckpointFacts,
     Paper,
@@ -27,7 +28,6 @@ from convnextpose_check.variants import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-REFERENCE = "reference"
 REFERENCE_FILE = "ConvNeXtPose_reference.tar"
 REFERENCE_EPOCH = 9
 """How often the training saw each of its pictures, on average."""

@@ -9,7 +9,6 @@ from convnextpose_check.results.figures import Look
 from convnextpose_check.results.schema import CheckRecord, Results
 
 _TEST = re.compile(r"test_(?P<file>\w+)\.py::test_(?P<claim>\w+)\[(?P<of>.+)\]", re.DOTALL)
-_TOLERANCE = re.compile(r"-within-(\d+)mm$")
 
 SIGNS: dict[str, tuple[Look, str]] = {
     "passed": ("good", "\N{CHECK MARK}"),
@@ -61,7 +60,7 @@ def grid(results: Results) -> Grid:
     parts: dict[str, dict[str, Claim]] = {}
     asked: set[str] = set()
     for number, check in enumerate(results.checks, start=1):
-        part, words, variant = _place(check.test, results)
+        part, words, variant = _place(check, results)
         claim = parts.setdefault(part, {}).setdefault(words, Claim(words))
         ident = f"{results.subject}-check-{number}"
         if variant is None:
@@ -73,14 +72,14 @@ def grid(results: Results) -> Grid:
     return Grid(known, {part: list(claims.values()) for part, claims in parts.items()})
 
 
-def _place(test: str, results: Results) -> tuple[str, str, str | None]:
+def _place(check: CheckRecord, results: Results) -> tuple[str, str, str | None]:
     """The part, the claim and the variant that a test is about; another test is its own claim."""
-    match = _TEST.fullmatch(test)
+    match = _TEST.fullmatch(check.test)
     if match is None:
-        return "others", test, None
+        return "others", check.test, None
     words, of = match["claim"].replace("_", " "), match["of"]
-    if tolerance := _TOLERANCE.search(of):
-        words, of = f"{words}, within {tolerance[1]} mm", of[: tolerance.start()]
+    if (mm := check.within_mm) is not None:
+        words, of = f"{words}, within {mm} mm", of.removesuffix(f"-within-{mm}mm")
     part = match["file"].replace("_", " ")
     if of == results.subject:
         return part, words, None

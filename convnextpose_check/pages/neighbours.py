@@ -45,6 +45,5 @@ def read_neighbours() -> Neighbours:
 
 def neighbours_of(results: Results) -> Neighbours | None:
     """Those of a run whose figures are the paper's: other models have no place beside them."""
-    sources = [record.reference_source or "" for record in results.variants.values()]
-    is_the_papers = results.subject == "published" and any(s.startswith("paper") for s in sources)
-    return read_neighbours() if is_the_papers else None
+    held = any(record.is_held_to_paper for record in results.variants.values())
+    return read_neighbours() if results.subject == "published" and held else None

@@ -49,7 +49,7 @@ class Point:
 def reference_word(records: Iterable[VariantResult]) -> str:
     """What to call the references: the paper's, or merely expected; empty without any."""
     words = {
-        "paper" if (record.reference_source or "").startswith("paper") else "expected"
+        "paper" if record.is_held_to_paper else "expected"
         for record in records
         if record.reference_mm is not None
     }

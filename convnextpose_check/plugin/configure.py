@@ -20,8 +20,8 @@ from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.plugin.subjects import open_trials
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.baseline import Baseline
-from convnextpose_check.settings.options import OPTIONS
-from convnextpose_check.settings.read import Settings, read_settings
+from convnextpose_check.settings.arguments import settings_of
+from convnextpose_check.settings.options import Settings
 from convnextpose_check.trial.trial import Trial
 
 ROOT = Path(convnextpose_check.__file__).parents[1]
@@ -38,11 +38,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, open the session, and refuse what cannot be judged."""
     _refuse_several_processes(config)
-    given = {option.field: config.getoption(option.field) or () for option in OPTIONS}
     ranks = Ranks() if hasattr(config, "workerinput") else Ranks.of_environment()
     screen = Screen() if ranks.helps else _screen(config)
     try:
-        settings = read_settings(given)
+        settings = settings_of(config.option)
         baseline = None
         if settings.baseline is not None:
             baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from convnextpose_check.evaluation.verdict import REVIEW, TOLERANCES_MM, verdict_word
-from convnextpose_check.results.schema import Results, VariantResult
+from convnextpose_check.results.schema import Results, VariantResult, with_variants
+from convnextpose_check.variants import REFERENCE
 
 RECORDED_WITHIN_MM = 0.02
 """The miniature's errors are held to what was recorded of them this closely."""
-
-TRAINED = "reference"
-"""The one model of the miniature that was trained; the others have seeded weights."""
 
 Look = Literal["good", "fair", "bad", "none"]
 
@@ -28,7 +25,6 @@ _LOOKS: dict[str, tuple[Look, str]] = {
     "acceptable": ("fair", "\N{ALMOST EQUAL TO}"),
     REVIEW: ("bad", "\N{BALLOT X}"),
 }
-_ASKED = re.compile(r"-within-(\d+)mm\]$")
 
 
 class Chip(NamedTuple):
@@ -76,15 +72,15 @@ def asked_mm(results: Results) -> tuple[float, ...]:
     """The tolerances that the run asked about, the tightest first."""
     if results.subject == "miniature":
         return (RECORDED_WITHIN_MM,)
-    found = {int(match[1]) for c in results.checks if (match := _ASKED.search(c.test))}
+    found = {check.within_mm for check in results.checks}
     return tuple(mm for mm in TOLERANCES_MM if mm in found) or tuple(TOLERANCES_MM)
 
 
 def starred(results: Results) -> dict[str, VariantResult]:
     """The variants that are shown in full: of the miniature the one that was trained."""
     variants = results.variants
-    if results.subject == "miniature" and TRAINED in variants:
-        return {TRAINED: variants[TRAINED]}
+    if results.subject == "miniature" and REFERENCE in variants:
+        return {REFERENCE: variants[REFERENCE]}
     return variants
 
 
@@ -111,13 +107,7 @@ def derived(results: Results) -> Results:
     What was not judged stays so: its reason is no figure.
     """
     variants = {name: _derived(results, record) for name, record in results.variants.items()}
-    everything = variants.keys() >= set(results.expected_variants)
-    return msgspec.structs.replace(
-        results,
-        variants=variants,
-        samples=min((record.samples for record in variants.values()), default=0),
-        complete=everything and all(record.complete for record in variants.values()),
-    )
+    return with_variants(results, variants)
 
 
 def _derived(results: Results, record: VariantResult) -> VariantResult:

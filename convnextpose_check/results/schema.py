@@ -6,6 +6,7 @@ form is published as a JSON Schema beside this module.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +29,9 @@ Pair = tuple[Finite, Finite]
 Triple = tuple[Finite, Finite, Finite]
 
 
+_WITHIN = re.compile(r"-within-(\d+)mm\]$")
+
+
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every field is written, and none that is not known is read."""
 
@@ -48,6 +52,12 @@ class CheckRecord(_Record, frozen=True):
     unit: str = ""
     message: str = ""
     told_by: str = ""
+
+    @property
+    def within_mm(self) -> int | None:
+        """The tolerance that it asks about, as its id says; None for one that asks about none."""
+        found = _WITHIN.search(self.test)
+        return int(found[1]) if found else None
 
 
 class Example(_Record, frozen=True):
@@ -151,6 +161,11 @@ class VariantResult(_Record, frozen=True, kw_only=True):
             raise ValueError("expected one of `mpjpe_mm` and `pa_mpjpe_mm`")
 
     @property
+    def is_held_to_paper(self) -> bool:
+        """Whether its figure is the paper's."""
+        return (self.reference_source or "").startswith("paper")
+
+    @property
     def is_judged(self) -> bool:
         """Whether the verdict rests on the difference."""
         return not self.verdict.startswith("not judged")
@@ -249,6 +264,17 @@ class Results(_Record, frozen=True, kw_only=True):
     def failed(self) -> tuple[CheckRecord, ...]:
         """The checks that did not pass."""
         return tuple(check for check in self.checks if check.outcome in ("failed", "skipped"))
+
+
+def with_variants(results: Results, variants: dict[Name, VariantResult]) -> Results:
+    """The results with these variants, and what they say of the whole."""
+    everything = variants.keys() >= set(results.expected_variants)
+    return msgspec.structs.replace(
+        results,
+        variants=variants,
+        samples=min((record.samples for record in variants.values()), default=0),
+        complete=everything and all(record.complete for record in variants.values()),
+    )
 
 
 def write_results(results: Results, path: Path) -> None:

@@ -103,7 +103,7 @@ def _finding(results: Results) -> str:
 
 def are_the_papers(records: Iterable[VariantResult]) -> bool:
     """Whether every figure that the variants are held against is the paper's."""
-    return all((record.reference_source or "").startswith("paper") for record in records)
+    return all(record.is_held_to_paper for record in records)
 
 
 def uncertain(results: Results) -> list[str]:

@@ -39,11 +39,11 @@ def variant_log(path: Path, variant: str) -> Iterator[logging.Logger]:
         raise cannot_write(path, error) from None
 
 
-def tell_files(trial: Trial, variant: str, log: logging.Logger) -> None:
-    """What was evaluated, as far as it could be loaded."""
+def tell_files(trial: Trial, variant: str, origin: ProvenanceRecord, log: logging.Logger) -> None:
+    """What was evaluated."""
     checkpoint = trial.files.checkpoint(variant)
     log.info("checkpoint %s (%s)", checkpoint.path, checkpoint.form)
-    log.info("sha256 %s, %s", checkpoint.sha256, provenance_record(trial, variant).told)
+    log.info("sha256 %s, %s", checkpoint.sha256, origin.told)
     dataset = trial.files.dataset()
     log.info("%d samples below %s", len(dataset.samples), dataset.layout.root)
     for exclusion in dataset.excluded:

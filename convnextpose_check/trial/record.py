@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from convnextpose_check.environment import environment
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.evaluation.measurements import Evaluation
@@ -28,10 +27,13 @@ from convnextpose_check.results.schema import (
     CheckRecord,
     DatasetRecord,
     DisplacedRecord,
+    ProvenanceRecord,
     Results,
     VariantResult,
+    with_variants,
     write_results,
 )
+from convnextpose_check.results.unevaluated import unevaluated
 from convnextpose_check.results.words import verdict_sentence
 from convnextpose_check.trial.log import provenance_record, tell_evaluation, tell_files, variant_log
 from convnextpose_check.trial.trial import Trial
@@ -61,13 +63,15 @@ class Recorder:
         Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
         """
         with variant_log(self.outputs.log(variant), variant) as log:
+            origin = None
             with suppress(ConvNeXtPoseCheckError):  # then the outcome says why
-                tell_files(trial, variant, log)
+                origin = provenance_record(trial, variant)
+                tell_files(trial, variant, origin, log)
             if isinstance(outcome, Exception):
                 for line in (str(outcome), *getattr(outcome, "trace", "").splitlines()):
                     log.error("%s", line)
             else:
-                self._record(trial, variant, outcome, log)
+                self._record(trial, variant, outcome, origin, log)
 
     def finish(
         self,
@@ -91,14 +95,19 @@ class Recorder:
         return left_out
 
     def _record(
-        self, trial: Trial, variant: str, evaluation: Evaluation, log: logging.Logger
+        self,
+        trial: Trial,
+        variant: str,
+        evaluation: Evaluation,
+        origin: ProvenanceRecord | None,
+        log: logging.Logger,
     ) -> None:
         judgement = judge(evaluation, trial.reference(variant))
         tell_evaluation(evaluation, judgement, log)
         self._evaluations[variant] = evaluation
         results = self.results or _empty(trial)
-        result = variant_result(trial, variant, evaluation, judgement)
-        self._write(_with(results, variant, result))
+        result = variant_result(trial, variant, evaluation, judgement, origin)
+        self._write(with_variants(results, {**results.variants, variant: result}))
         write_per_sample(self._evaluations, trial.files.dataset(), self.outputs.per_sample)
 
     def _write(self, results: Results) -> None:
@@ -106,36 +115,13 @@ class Recorder:
         self.results = results
 
 
-def _with(results: Results, variant: str, result: VariantResult) -> Results:
-    """The results so far and those of one more variant."""
-    variants = {**results.variants, variant: result}
-    everything = variants.keys() >= set(results.expected_variants)
-    return msgspec.structs.replace(
-        results,
-        variants=variants,
-        samples=min(record.samples for record in variants.values()),
-        complete=everything and all(record.complete for record in variants.values()),
-    )
-
-
 def _empty(trial: Trial) -> Results:
-    settings, dataset = trial.settings, trial.files.dataset()
-    return Results(
-        subject=trial.name,
+    dataset = trial.files.dataset()
+    return msgspec.structs.replace(
+        unevaluated(trial.name, trial.settings, dataset.facts.samples, trial.files.chosen, (), ()),
         finished=False,
         verdict="Not judged: the run has not finished.",
-        protocol=dataset.protocol,
-        bbox=dataset.boxes,
-        flip=settings.flip,
         device=device_title(trial.networks.device()),
-        precision=settings.precision,
-        samples=0,
-        expected_samples=dataset.facts.samples,
-        expected_variants=trial.files.chosen,
-        complete=False,
-        gate_mm=settings.gate,
-        environment=environment(),
-        settings=tuple(settings.lines()),
         dataset=DatasetRecord(
             root=str(dataset.layout.root),
             digest=dataset.digest,
@@ -144,15 +130,15 @@ def _empty(trial: Trial) -> Results:
             boxes=str(dataset.rootnet or "the ground truth's boxes"),
             displaced=_displaced(trial.files.facts.displaced, dataset),
         ),
-        variants={},
-        checks=(),
-        left_out=(),
-        baseline=None,
     )
 
 
 def variant_result(
-    trial: Trial, variant: str, evaluation: Evaluation, judgement: Judgement
+    trial: Trial,
+    variant: str,
+    evaluation: Evaluation,
+    judgement: Judgement,
+    origin: ProvenanceRecord | None,
 ) -> VariantResult:
     """All that is known of a variant, as the results have it."""
     files, facts = trial.files, trial.catalogue[variant]
@@ -194,7 +180,7 @@ def variant_result(
         compared_samples=evaluation.compared,
         images_per_second=len(evaluation.image_ids) / evaluation.seconds,
         batch_size=evaluation.batch_size,
-        provenance=provenance_record(trial, variant),
+        provenance=origin,
         without_displaced_mm=(
             displaced.error_without_mm(evaluation.errors_mm, evaluation.file_names)
             if displaced

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from convnextpose_check.miniature.reference import REFERENCE
+from convnextpose_check.variants import REFERENCE
 from tests.faults.scene import Scene
 
 CHAIN = (

@@ -24,11 +24,11 @@ from convnextpose_check.miniature.archives import (
 )
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import Record, read_record, setting_name
-from convnextpose_check.miniature.reference import REFERENCE, miniature_catalogue
+from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.network.layout import modern_state
 from convnextpose_check.trial.trial import Trial
-from convnextpose_check.variants import Catalogue, Protocol, Variant
+from convnextpose_check.variants import REFERENCE, Catalogue, Protocol, Variant
 from tests.support.trials import trial_of
 
 

@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.results.figures import (
     RECORDED_WITHIN_MM,
-    TRAINED,
     asked_mm,
     derived,
     difference,
 )
 from convnextpose_check.results.schema import CheckRecord
+from convnextpose_check.variants import REFERENCE
 from tests.library.results import example_results, example_variant
 
 
@@ -38,7 +38,7 @@ def test_tolerance_of_the_miniature_is_the_recorded_one(fixtures: Path) -> None:
     record = read_record(fixtures)
 
     assert record.tolerance_mm == RECORDED_WITHIN_MM
-    assert TRAINED in (fixtures / "miniature.json").read_text()
+    assert REFERENCE in (fixtures / "miniature.json").read_text()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from convnextpose_check.miniature.build import CAMERAS_FILE, Miniature
 from convnextpose_check.miniature.dataset import SUBJECTS, sequences
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.miniature.reference import (
-    REFERENCE,
     REFERENCE_EPOCH,
     REFERENCE_ITERATIONS,
     miniature_catalogue,
@@ -30,7 +29,7 @@ from convnextpose_check.miniature.reference import (
     write_reference,
 )
 from convnextpose_check.network.layout import build_network, modern_state
-from convnextpose_check.variants import INPUT_SIDE_PX, Catalogue
+from convnextpose_check.variants import INPUT_SIDE_PX, REFERENCE, Catalogue
 from fixtures.reference.split import (
     FIRST_ROOM,
     NARROW_SPREAD,
