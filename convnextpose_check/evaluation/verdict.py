@@ -63,20 +63,30 @@ def may_be_missed(judgement: Judgement, tolerance_mm: float, gate_mm: float | No
     return tolerance_mm < gate_mm and (judgement.not_judged is None or judgement.is_information)
 
 
+def why_not_judged(
+    subset_of: int | None, precision: str, moved_mm: float | None, has_reference: bool
+) -> str | None:
+    """Why figures give no verdict, None where they do.
+
+    ``subset_of`` is the number of samples where these are not all, ``moved_mm`` what another
+    precision than fp32 added to the error.
+    """
+    if subset_of is not None:
+        return f"subset of {subset_of} samples"
+    if precision != "fp32":
+        moved = "" if moved_mm is None else f", {moved_mm:+.3f} mm from fp32"
+        return f"precision {precision}{moved}"
+    return None if has_reference else "no figure to compare with"
+
+
 def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
     """Hold an evaluation against its reference; a subset is never a reproduction."""
-    if not evaluation.complete:
-        not_judged: str | None = f"subset of {len(evaluation.image_ids)} samples"
-    elif evaluation.precision != "fp32":
-        not_judged = f"precision {evaluation.precision}"
-        if evaluation.moved_mm is not None:
-            not_judged += f", {evaluation.moved_mm:+.3f} mm from fp32"
-    elif reference is None:
-        not_judged = "no figure to compare with"
-    elif reference.information_only is not None:
+    subset_of = None if evaluation.complete else len(evaluation.image_ids)
+    not_judged = why_not_judged(
+        subset_of, evaluation.precision, evaluation.moved_mm, reference is not None
+    )
+    if not_judged is None and reference is not None and reference.information_only is not None:
         not_judged = f"information only, {reference.information_only}"
-    else:
-        not_judged = None
     is_information = (
         evaluation.protocol == 1 if reference is None else reference.information_only is not None
     )

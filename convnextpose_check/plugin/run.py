@@ -59,11 +59,9 @@ def pytest_runtest_makereport(
     report = yield
     session = item.config.stash[SESSION]
     error = call.excinfo.value if call.excinfo is not None else None
-    if isinstance(error, ConvNeXtPoseCheckError):
-        report.longrepr = str(error)
-        if report.failed:
-            report.when = "call"
-            session.mistakes.tell(report, error)
+    if isinstance(error, ConvNeXtPoseCheckError) and report.failed:
+        report.when = "call"
+        session.mistakes.tell(report, error)
     if _is_validation(item):
         complete_properties(item, report, error)
         gate = session.gate

@@ -6,7 +6,12 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from convnextpose_check.evaluation.verdict import REVIEW, TOLERANCES_MM, verdict_word
+from convnextpose_check.evaluation.verdict import (
+    REVIEW,
+    TOLERANCES_MM,
+    verdict_word,
+    why_not_judged,
+)
 from convnextpose_check.results.schema import Results, VariantResult, with_variants
 from convnextpose_check.variants import REFERENCE
 
@@ -116,12 +121,12 @@ def _derived(results: Results, record: VariantResult) -> VariantResult:
     complete = record.complete and record.samples == results.expected_samples
     verdict = record.verdict
     if record.is_judged:
-        if not complete:
-            verdict = f"not judged: subset of {record.samples} samples"
-        elif results.precision != "fp32":
-            verdict = f"not judged: precision {results.precision}"
-        elif difference_mm is None:
-            verdict = "not judged: no figure to compare with"
+        subset_of = None if complete else record.samples
+        why = why_not_judged(
+            subset_of, results.precision, record.moved_mm, difference_mm is not None
+        )
+        if why is not None or difference_mm is None:
+            verdict = f"not judged: {why}"
         else:
             verdict = verdict_word(difference_mm)
     return msgspec.structs.replace(
