@@ -14,8 +14,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from convnextpose_check.human36m.crops import read_crops
 from convnextpose_check.human36m.samples import Dataset
-from tests.library.listed_annotations import write_listed_annotations
-from tests.library.test_listing import MEASURE
+from tests.library.human36m.test_data_file import MEASURE
+from tests.support.listed_annotations import write_listed_annotations
 
 
 def test_crops_on_one_core(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from tests.library.archives import members_of, zipped
+from tests.support.archives import members_of, zipped
 
 STOP, MARK, TUPLE, REDUCE, BUILD = b".", b"(", b"t", b"R", b"b"
 ORDERED_DICT = b"ccollections\nOrderedDict\n)R"

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.hostile.cases import LOADS, Good, add, case
-from tests.library.archives import LITTER, members_of, saved, tarred, zipped
-from tests.library.deferred import Deferred
+from tests.support.archives import LITTER, members_of, saved, tarred, zipped
+from tests.support.deferred import Deferred
 
 if TYPE_CHECKING:
     import torch

@@ -18,7 +18,7 @@ from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.network.keymap import StateDict
 from tests.hostile.cases import LOADS
-from tests.library.archives import differing_keys
+from tests.support.archives import differing_keys
 
 LIMIT_SECONDS = 20
 VARIABLE = "CONVNEXTPOSE_CANARY"

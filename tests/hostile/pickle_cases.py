@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tests.hostile import assembler as a
 from tests.hostile.cases import LOADS, Good, add
-from tests.library.archives import members_of
+from tests.support.archives import members_of
 
 
 def _pickle(name: str, data: bytes | Callable[[], bytes], *codes: str, **members: bytes) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.hostile.cases import LOADS, Good, add, case
-from tests.library.archives import members_of, tarred
+from tests.support.archives import members_of, tarred
 
 
 def _tar(name: str, *codes: str, header: bytes = b"", **fields: Any) -> None:

@@ -19,7 +19,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from tests.library.datasets import FACTS, FRAMES, ROOTNET, Handmade, image_entry, picture
+from tests.support.datasets import FACTS, FRAMES, ROOTNET, Handmade, image_entry, picture
 
 SHORT, LONG = 15, 300
 """Mutations of each of the seven kinds in a run by default, and in a slow one."""
@@ -194,7 +194,7 @@ import sys
 from pathlib import Path
 from convnextpose_check.human36m.crops import read_crops
 from convnextpose_check.human36m.samples import load_dataset
-from tests.library.datasets import FACTS
+from tests.support.datasets import FACTS
 
 def read(root):
     dataset = load_dataset(Path(root), FACTS)

@@ -19,7 +19,7 @@ from convnextpose_check.variants import Architecture
 from tests.hostile import container_cases, pickle_cases, tar_cases, value_cases
 from tests.hostile.cases import CASES, LOADS, Case, Good
 from tests.hostile.judge import LIMIT_SECONDS, VARIABLE, HungError, Judge, at_most
-from tests.library.archives import content_of, members_of, saved, zipped
+from tests.support.archives import content_of, members_of, saved, zipped
 
 assert all((container_cases, pickle_cases, tar_cases, value_cases))  # imported for their cases
 

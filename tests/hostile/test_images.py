@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.library.datasets import picture
-from tests.library.deferred import Deferred
+from tests.support.datasets import picture
+from tests.support.deferred import Deferred
 
 if TYPE_CHECKING:
     import cv2

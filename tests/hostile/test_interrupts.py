@@ -23,9 +23,9 @@ from convnextpose_check.paths import Outputs, hold_folder
 from convnextpose_check.results.per_sample import read_errors_mm
 from convnextpose_check.results.schema import read_results
 from convnextpose_check.variants import Architecture
-from tests.library.datasets import Handmade
-from tests.library.deferred import Deferred
-from tests.library.full_size import write_own_model
+from tests.support.datasets import Handmade
+from tests.support.deferred import Deferred
+from tests.support.full_size import write_own_model
 
 if TYPE_CHECKING:
     import torch

@@ -16,8 +16,8 @@ import numpy as np
 
 from tests.hostile import assembler as a
 from tests.hostile.cases import Good, add
-from tests.library.archives import saved
-from tests.library.deferred import Deferred
+from tests.support.archives import saved
+from tests.support.deferred import Deferred
 
 if TYPE_CHECKING:
     import torch

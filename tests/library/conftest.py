@@ -17,11 +17,11 @@ from convnextpose_check.drive.download import Downloads, fetch_missing
 from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.settings.options import PREFIX
 from convnextpose_check.variants import Architecture, Catalogue
-from tests.library.archives import content_of, saved, tiny_catalogue
-from tests.library.asking import Doctor
-from tests.library.datasets import FACTS, Handmade
-from tests.library.drive import Drive, send_google_to, whole
-from tests.library.full_size import write_own_model
+from tests.support.archives import content_of, saved, tiny_catalogue
+from tests.support.asking import Doctor
+from tests.support.datasets import FACTS, Handmade
+from tests.support.drive import Drive, send_google_to, whole
+from tests.support.full_size import write_own_model
 
 Fetch = Callable[..., Downloads]
 

@@ -17,8 +17,8 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.trial.log import variant_log
 from convnextpose_check.variants import Architecture, Catalogue
 from convnextpose_check.wording import as_utf8, printable
-from tests.library.archives import content_of, saved
-from tests.library.full_size import write_own_model
+from tests.support.archives import content_of, saved
+from tests.support.full_size import write_own_model
 
 ESCAPED = {
     "plain": ("Señor's ConvNeXtPose_L (1).tar: 5 µm", "Señor's ConvNeXtPose_L (1).tar: 5 µm"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convnextpose_check.paths import REPORT_FILE
-from tests.library.browser import chromium, show
+from tests.support.browser import chromium, show
 from tests.support.texts import ROOT
 
 if TYPE_CHECKING:

@@ -1,0 +1,176 @@
+"""The published bits are told from all others, whatever they are packed in."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from convnextpose_check.__main__ import main
+from convnextpose_check.checkpoints.fingerprints import (
+    FINGERPRINTS_FILE,
+    Fingerprint,
+    Fingerprints,
+    file_told,
+    fingerprint,
+    read_fingerprints,
+    tensor_digests,
+)
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checks.archives import check_published_tensors, tensors_told
+from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.network.layout import expected_layout
+from convnextpose_check.variants import Architecture, Catalogue
+from tests.support.archives import FORMS, authors_archive, content_of, saved, tiny_variant
+from tests.support.deferred import Deferred
+from tests.support.full_size import write_own_model
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
+
+KEY = "backbone.stages.1.0.pwconv1.weight"
+
+
+def test_known_tensors_are_those_of_the_architecture(fixtures: Path, catalogue: Catalogue) -> None:
+    known = read_fingerprints(fixtures, catalogue)
+    layout = list(expected_layout(catalogue["XS"].architecture))
+
+    assert known.keys() == {"XS", "S"}
+    assert known["S"].tensors is None
+    assert known["XS"].tensors is not None
+    keys = list(known["XS"].tensors.sha256)
+    assert len(keys) == 183
+    assert keys == layout[11:], "the first eleven storages are not known"
+
+
+def test_same_bits_are_known_in_every_container_and_key_style(
+    tiny: Architecture, tmp_path: Path
+) -> None:
+    published = tmp_path / "published.tar"
+    published.write_bytes(saved(content_of(tiny)))
+    known = fingerprint(load_checkpoint(published), "a test")
+    assert known.tensors is not None
+    count = len(known.tensors.sha256)
+
+    for form in ("folder", "zipped_again_deflated", "tar_gz_around_pth"):
+        (tmp_path / form).mkdir()
+        legacy = saved(content_of(tiny, legacy=True))
+        checkpoint = load_checkpoint(FORMS[form](legacy, tmp_path / form))
+        told = check_published_tensors(known.tensors, checkpoint)
+        assert told == f"{count} of {count} known tensors are the published ones"
+
+
+@pytest.mark.parametrize("what", ["a-bit", "a-shape", "missing"])
+def test_first_tensor_that_differs_is_named(tiny: Architecture, tmp_path: Path, what: str) -> None:
+    content = content_of(tiny)
+    published, other = tmp_path / "published.tar", tmp_path / "other.tar"
+    published.write_bytes(saved(content))
+    known = fingerprint(load_checkpoint(published), "a test")
+    network: dict[str, Any] = content["network"]
+    if what == "missing":
+        del network[f"module.{KEY}"]
+    elif what == "a-shape":
+        network[f"module.{KEY}"] = network[f"module.{KEY}"][:1].clone()
+    else:
+        weight = network[f"module.{KEY}"]
+        weight[0, 0] = torch.nextafter(weight[0, 0], torch.tensor(torch.inf))
+        network["module.head.final_layer.bias"][0] += 1
+    other.write_bytes(saved(content))
+    assert known.tensors is not None
+    count = len(known.tensors.sha256)
+
+    with pytest.raises(CheckFailedError) as caught:
+        check_published_tensors(known.tensors, load_checkpoint(other))
+
+    assert f"the first is '{KEY}' (a test)" in caught.value.problem
+    assert caught.value.obtained == (
+        f"{count - (2 if what == 'a-bit' else 1)} published, first other: {KEY}"
+    )
+    assert caught.value.expected == f"{count} published"
+    assert tensors_told(known, load_checkpoint(other)) == caught.value.problem
+
+
+def test_whole_file_is_named_as_git_names_it(tiny: Architecture, tmp_path: Path) -> None:
+    path, folder = tmp_path / "ConvNeXtPose_XS.tar", tmp_path / "unpacked"
+    path.write_bytes(authors_archive(tiny_variant(tiny, "XS"), tmp_path))
+    folder.mkdir()
+    checkpoint = load_checkpoint(path)
+    git = subprocess.run(
+        ["git", "hash-object", str(path)], capture_output=True, text=True, check=True
+    )
+    assert checkpoint.git_blob == git.stdout.strip()
+
+    known = fingerprint(checkpoint, "a commit")
+    assert known.file is not None
+    assert file_told(known, checkpoint) == "the very file of a commit"
+    other = replace(known, file=replace(known.file, git_blob="0" * 40))
+    assert file_told(other, checkpoint).startswith("another file than that of a commit, which may")
+    assert file_told(None, checkpoint) == tensors_told(None, checkpoint) == ""
+    unpacked = load_checkpoint(FORMS["folder"](path.read_bytes(), folder))
+    assert unpacked.git_blob is None
+    assert "an unpacked folder" in file_told(known, unpacked)
+
+
+def test_model_of_ones_own_under_a_published_name_is_not_compared(
+    fixtures: Path, catalogue: Catalogue
+) -> None:
+    own = tuple(
+        replace(v, checkpoint=replace(v.checkpoint, drive_id=None)) if v.name == "XS" else v
+        for v in catalogue.variants
+    )
+
+    assert read_fingerprints(fixtures, replace(catalogue, variants=own)).keys() == {"S"}
+
+
+def test_what_fingerprint_prints_can_be_added_to_the_file(
+    fixtures: Path,
+    tiny: Architecture,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    figures = write_own_model(tiny, tmp_path, "T", epoch=3)
+    (tmp_path / "own.json").write_text(json.dumps(figures))
+    path = tmp_path / "own_T.pth"
+
+    assert main(["fingerprint", str(path), "--variants-file", str(tmp_path / "own.json")]) == 0
+
+    captured = capsys.readouterr()
+    printed = json.loads(captured.out)
+    content = json.loads((fixtures / FINGERPRINTS_FILE).read_text())
+    content["variants"] |= printed
+    added = msgspec.convert(content, Fingerprints).variants["T"]
+    checkpoint = load_checkpoint(path)
+    assert added.tensors is not None
+    assert added.tensors.sha256 == tensor_digests(checkpoint)
+    assert file_told(added, checkpoint).startswith("the very file of own_T.pth, epoch 3, sha256")
+    assert captured.err == (
+        f"{path} holds T, epoch 3: 4 x 9,756 iterations: trained otherwise, 9,756 iterations of an"
+        " epoch; the optimizer is not in the file, so its steps are unknown\n"
+    )
+
+
+def test_any_checkpoint_has_a_fingerprint_and_a_swapped_one_is_refused(
+    tiny: Architecture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_own_model(tiny, tmp_path, "T")
+    path = tmp_path / "own_T.pth"
+
+    assert main(["fingerprint", str(path)]) == 0
+    captured = capsys.readouterr()
+    assert list(json.loads(captured.out)) == ["own_T"]
+    assert "own_T.pth holds none of the variants, epoch 1" in captured.err
+
+    assert main(["fingerprint", str(path.rename(tmp_path / "ConvNeXtPose_M.tar"))]) == 2
+    assert capsys.readouterr().err.startswith("[wrong-layout] ")
+
+
+def test_fingerprints_of_another_form_are_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="file"):
+        msgspec.convert({"file": {"source": "a", "git_blob": "main"}}, Fingerprint)

@@ -1,0 +1,224 @@
+"""What the machine has to spare is known before a run depends on it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from convnextpose_check.checks import machine
+from convnextpose_check.checks.machine import check_can_write, check_disk, check_memory, free_ram_gb
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.devices import has_kernels, working_device
+from tests.support.datasets import listing
+from tests.support.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
+
+NOBODY = 65534
+MEMORY = "proc/meminfo"
+V2, V1 = "sys/fs/cgroup/memory", "sys/fs/cgroup/memory/memory"
+
+
+def written(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("files", "expected_gb"),
+    [
+        pytest.param({}, None, id="nothing-says-it"),
+        pytest.param({MEMORY: "MemFree: 1 kB\nMemAvailable:    8000000 kB\n"}, 8.192, id="machine"),
+        pytest.param(
+            {
+                MEMORY: "MemAvailable: 8000000 kB\n",
+                f"{V2}.max": "3000000000\n",
+                f"{V2}.current": "1500000000\n",
+                f"{V2}.stat": "file 9\ninactive_file 500000000\n",
+            },
+            2.0,
+            id="container",
+        ),
+        pytest.param(
+            {MEMORY: "MemAvailable: 1000000 kB\n", f"{V2}.max": "max\n", f"{V2}.current": "9\n"},
+            1.024,
+            id="container-without-limit",
+        ),
+        pytest.param(
+            {
+                MEMORY: "MemAvailable: 8000000 kB\n",
+                f"{V1}.limit_in_bytes": "2000000000\n",
+                f"{V1}.usage_in_bytes": "1500000000\n",
+                f"{V1}.stat": "inactive_file 7\ntotal_inactive_file 250000000\n",
+            },
+            0.75,
+            id="older-container",
+        ),
+        pytest.param({f"{V2}.max": "5\n", f"{V2}.current": "9\n"}, 0.0, id="over-its-limit"),
+    ],
+)
+def test_free_memory_is_the_least_that_anything_grants(
+    tmp_path: Path, files: dict[str, str], expected_gb: float | None
+) -> None:
+    assert free_ram_gb(written(tmp_path, files)) == expected_gb
+
+
+def test_this_machine_tells_its_memory() -> None:
+    obtained = free_ram_gb()
+
+    assert obtained is not None
+    assert 0 < obtained < 1e5
+
+
+def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "free_ram_gb", lambda: 1.25)
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"1\.2 GB of memory are free.* takes 2") as e:
+        check_memory()
+    assert e.value.code == "no-memory"
+    monkeypatch.setattr(machine, "free_ram_gb", lambda: 2.25)
+    assert check_memory() == "2.2 GB free"
+
+
+def test_too_little_memory_on_the_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "free_ram_gb", lambda: 8.0)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _device: (15_000_000_000, 15_800_000_000))
+    assert check_memory(torch.device("cuda:1")) == "8.0 GB free, 15.0 of 15.8 GB free on cuda:1"
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _device: (400_000_000, 15_800_000_000))
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"0\.4 of 15\.8 GB.*nvidia-smi") as caught:
+        check_memory(torch.device("cuda:1"))
+    assert caught.value.code == "no-memory"
+    assert check_memory(torch.device("cpu")) == "8.0 GB free"
+
+
+def test_full_disk_is_told_of_the_disk_that_the_results_go_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def usage(path: Path) -> SimpleNamespace:
+        asked.append(path)
+        return SimpleNamespace(free=free_bytes)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    free_bytes = 1_100_000_000
+    assert check_disk(tmp_path / "not" / "yet") == pytest.approx(1.1)
+    free_bytes = 900_000_000
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"0\.9 GB are free.*--results-dir") as caught:
+        check_disk(tmp_path / "not" / "yet")
+    assert caught.value.code == "no-space"
+    assert asked == [tmp_path, tmp_path]
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """As an ordinary user: root may write everywhere."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.mark.parametrize("forbidden", [".", "result", "log", "model_dump", "result/evaluations"])
+def test_folder_that_cannot_be_written_is_told(forbidden: str) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folders = [Path(name), *(Path(name) / f for f in ("log", "model_dump"))]
+        folders += [Path(name) / "result", Path(name) / "result" / "evaluations"]
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o777)
+        with without_privileges():
+            assert check_can_write(Path(name)) == Path(name)
+        (Path(name) / forbidden).chmod(0o555)
+
+        with without_privileges(), pytest.raises(ConvNeXtPoseCheckError) as caught:
+            check_can_write(Path(name))
+
+        assert caught.value.code == "cannot-write"
+        assert f"cannot write {Path(name) / forbidden}: Permission denied" in str(caught.value)
+        (Path(name) / forbidden).chmod(0o777)
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "/dev/null/out", "/proc/out/deeper"])
+def test_folder_that_cannot_be_made_is_told(place: str) -> None:
+    with pytest.raises(ConvNeXtPoseCheckError, match=f"cannot write {place}: .*--results-dir"):
+        check_can_write(Path(place))
+
+
+def test_asking_leaves_nothing(tmp_path: Path) -> None:
+    before = listing(tmp_path.parent)
+
+    check_can_write(tmp_path / "not" / "yet")
+    check_can_write(tmp_path)
+
+    assert [(name, mode) for name, mode, *_ in listing(tmp_path.parent)] == [
+        (name, mode) for name, mode, *_ in before
+    ]
+
+
+@pytest.mark.parametrize(
+    ("capability", "architectures", "expected"),
+    [
+        pytest.param((6, 0), ["sm_70", "sm_75", "sm_120"], False, id="P100-dropped"),
+        pytest.param((6, 0), ["sm_50", "sm_60", "sm_70"], True, id="P100-kept"),
+        pytest.param((6, 1), ["sm_60"], True, id="same-major-later-minor"),
+        pytest.param((6, 0), ["sm_61"], False, id="same-major-earlier-minor"),
+        pytest.param((7, 5), ["sm_75", "sm_120"], True, id="T4"),
+        pytest.param((9, 0), ["sm_90a"], True, id="its-own-letter"),
+        pytest.param((10, 3), ["sm_100a"], False, id="letter-of-another"),
+        pytest.param((12, 0), ["sm_90", "compute_90"], True, id="translated"),
+        pytest.param((6, 0), ["compute_70"], False, id="not-translated-back"),
+        pytest.param((1, 2), ["sm_120"], False, id="two-digits-of-major"),
+        pytest.param((7, 5), [], False, id="none"),
+    ],
+)
+def test_kernels_for_a_card_are_known(
+    capability: tuple[int, int], architectures: list[str], expected: bool
+) -> None:
+    assert has_kernels(capability, architectures) is expected
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+def test_card_that_torch_dropped_is_told_as_such(
+    dropped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A P100 counts as available and fails every kernel."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available\nlong advice")
+
+    for name, value in {
+        "is_available": True,
+        "get_device_capability": (6, 0),
+        "get_device_name": "Tesla P100-PCIE-16GB",
+        "get_arch_list": ["sm_70", "sm_75"] + ([] if dropped else ["sm_60"]),
+    }.items():
+        monkeypatch.setattr(f"torch.cuda.{name}", lambda *_, value=value: value)
+    monkeypatch.setattr("torch.ones", lambda *_, **__: None)
+    monkeypatch.setattr("torch.nn.functional.conv2d", fail)
+
+    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+        working_device("cuda")
+
+    assert caught.value.code == "no-device"
+    said = "the Tesla P100-PCIE-16GB has compute capability 6.0, which torch"
+    assert (said in caught.value.problem) is dropped
+    assert ("no kernel image is available" in caught.value.problem) is not dropped
+    assert ("(sm_70, sm_75)" in caught.value.problem) is dropped
+    assert "GPU T4 x2" in caught.value.remedy

@@ -1,0 +1,354 @@
+"""Several networks in one pass: each image is read once, and none of them notices the others."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.evaluate import Outcome, evaluate
+from convnextpose_check.evaluation.measurements import Measurements
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, run_pass
+from convnextpose_check.human36m import crops
+from convnextpose_check.human36m.crops import Crop, read_crop
+from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset
+from convnextpose_check.interrupts import Interrupted
+from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.network.layout import build_network
+from convnextpose_check.progress import Screen
+from convnextpose_check.variants import Architecture
+from tests.support.datasets import FACTS, Handmade
+from tests.support.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+
+    from convnextpose_check.network import fast as fast_network
+else:
+    torch = Deferred("torch")
+    fast_network = Deferred("convnextpose_check.network.fast")
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return load_dataset(Handmade().write(tmp_path / "set"), FACTS)
+
+
+@pytest.fixture
+def networks(tiny: Architecture) -> dict[str, Any]:
+    cpu = torch.device("cpu")
+    return {
+        name: fast_network.FastConvNeXtPose(build_network(tiny, seeded_state(tiny, seed), cpu))
+        for seed, name in enumerate(("A", "B", "C"))
+    }
+
+
+class Said(Screen):
+    """A screen that remembers what was said."""
+
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__()
+        object.__setattr__(self, "texts", texts)
+
+    def say(self, text: str) -> None:
+        self.texts.append(text)  # type: ignore[attr-defined]  # set above
+
+
+def conditions(**changes: Any) -> Conditions:
+    """The CPU, two images at a time, with the flip test; changed as asked."""
+    usual: dict[str, Any] = {"flip": True, "batch_size": 2, "workers": 2}
+    return Conditions(torch.device("cpu"), **(usual | changes))
+
+
+def evaluated(
+    networks: dict[str, Any],
+    dataset: Dataset,
+    folder: Path,
+    *,
+    resume: bool = False,
+    said: list[str] | None = None,
+    **changes: Any,
+) -> dict[str, Outcome]:
+    entries = {
+        name: Entry(network, None, f"key of {name}", folder / f"{name}.npz")
+        for name, network in networks.items()
+    }
+    screen = Said([] if said is None else said)
+    return evaluate(entries, dataset, conditions(**changes), resume=resume, screen=screen)
+
+
+def answers(outcomes: dict[str, Outcome]) -> dict[str, bytes]:
+    """What each variant predicted, to the last bit."""
+    found = {}
+    for name, outcome in outcomes.items():
+        assert not isinstance(outcome, ConvNeXtPoseCheckError), outcome
+        found[name] = outcome.cells_xyz.tobytes() + outcome.errors_mm.tobytes()
+    return found
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each image was read."""
+    counts: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def counted(sample: Sample) -> Crop:
+        with lock:
+            counts[sample.path.name] += 1
+        return read_crop(sample)
+
+    monkeypatch.setattr(crops, "read_crop", counted)
+    return counts
+
+
+def test_every_image_is_read_once_for_all_variants(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path, reads: Counter[str]
+) -> None:
+    outcomes = evaluated(networks, dataset, tmp_path)
+
+    assert list(outcomes) == list(networks)
+    assert reads == {sample.path.name: 1 for sample in dataset.samples}
+
+
+def test_answers_do_not_depend_on_which_variants_run(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    together = answers(evaluated(networks, dataset, tmp_path / "all"))
+    backwards = dict(reversed(networks.items()))
+
+    for name, network in networks.items():
+        assert answers(evaluated({name: network}, dataset, tmp_path / name)) == {
+            name: together[name]
+        }
+    assert answers(evaluated(backwards, dataset, tmp_path / "back")) == together
+    assert len(set(together.values())) == 3
+
+
+class Failing:
+    """Answers with NaN, or has no memory, from a batch on."""
+
+    def __init__(self, network: Any, batch: int, error: BaseException | None = None) -> None:
+        self.network = network
+        self.architecture = network.architecture
+        self.batches = batch
+        self.error = error
+
+    def __call__(self, images: Any) -> Any:
+        self.batches -= 1
+        if self.batches >= 0:
+            return self.network(images)
+        if self.error is not None:
+            raise self.error
+        return self.network(images) * float("nan")
+
+
+@pytest.mark.parametrize("code", ["not-finite", "out-of-memory"])
+def test_variant_that_fails_in_the_middle_fails_alone(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path, code: str, reads: Counter[str]
+) -> None:
+    good = answers(evaluated(networks, dataset, tmp_path / "good"))
+    error = torch.OutOfMemoryError() if code == "out-of-memory" else None
+
+    outcomes = evaluated(
+        {**networks, "B": Failing(networks["B"], 1, error)}, dataset, tmp_path / "bad"
+    )
+
+    failed = outcomes.pop("B")
+    assert isinstance(failed, ConvNeXtPoseCheckError)
+    assert failed.code == code
+    assert answers(outcomes) == {name: good[name] for name in ("A", "C")}
+    assert set(reads.values()) == {2}
+
+
+class Cut(BaseException):
+    """The run is cut short."""
+
+
+def test_what_was_begun_is_gone_on_with_to_the_same_bits(
+    networks: dict[str, Any],
+    dataset: Dataset,
+    tmp_path: Path,
+    reads: Counter[str],
+) -> None:
+    whole = answers(evaluated(networks, dataset, tmp_path / "whole"))
+    reads.clear()
+    with pytest.raises(Cut):
+        evaluated({**networks, "C": Failing(networks["C"], 2, Cut())}, dataset, tmp_path)
+    begun = {name: np.load(tmp_path / f"{name}.begun.npz")["done"].tolist() for name in networks}
+    assert begun == dict.fromkeys(networks, [True] * 4 + [False] * 2)
+    reads.clear()
+    said: list[str] = []
+
+    outcomes = evaluated(networks, dataset, tmp_path, resume=True, said=said)
+
+    assert answers(outcomes) == whole
+    assert reads == {sample.path.name: 1 for sample in dataset.samples[4:]}
+    assert said == [f"{name}: going on after 4 of 6 images" for name in networks]
+    assert not list(tmp_path.glob("*.begun.npz"))
+
+
+def test_what_was_measured_is_kept_now_and_then_while_the_pass_goes_on(
+    networks: dict[str, Any],
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run may also end without a word."""
+    monkeypatch.setattr("convnextpose_check.evaluation.one_pass.PAUSE_SECONDS", 0.0)
+    seen: list[int] = []
+
+    class Looking(Failing):
+        def __call__(self, images: Any) -> Any:
+            kept = tmp_path / "A.begun.npz"
+            seen.append(int(np.load(kept)["done"].sum()) if kept.exists() else 0)
+            return self.network(images)
+
+    evaluated({"A": Looking(networks["A"], 0)}, dataset, tmp_path)
+
+    assert seen == [0, 2, 4]
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_interrupted_run_keeps_what_it_measured_and_says_how_much(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path, resume: bool
+) -> None:
+    def cut(at: int) -> str:
+        with pytest.raises(Interrupted) as caught:
+            evaluated(
+                {"A": networks["A"], "B": Failing(networks["B"], at, KeyboardInterrupt())},
+                dataset, tmp_path, resume=resume,
+            )  # fmt: skip
+        assert caught.value.__suppress_context__
+        assert caught.value.is_resumable == (not str(caught.value).startswith("none"))
+        return str(caught.value)
+
+    assert cut(0) == "none of 6 images is kept"
+    assert cut(2) == "4 of 6 images are kept"
+    # What stands already is not thrown away for less.
+    assert cut(0 if resume else 1) == "4 of 6 images are kept"
+
+
+def test_variants_that_were_begun_differently_are_counted_one_by_one(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted):
+        evaluated({"A": Failing(networks["A"], 2, KeyboardInterrupt())}, dataset, tmp_path)
+    pair = {"A": networks["A"], "B": Failing(networks["B"], 1, KeyboardInterrupt())}
+
+    with pytest.raises(Interrupted, match="of 6 images are kept: 4 of A, 2 of B"):
+        evaluated(pair, dataset, tmp_path, resume=True)
+
+
+def test_network_of_code_is_not_kept(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    network = Failing(networks["A"], 2, KeyboardInterrupt())
+    entries = {"A": Entry(network)}
+
+    with pytest.raises(Interrupted, match="none of 6 images is kept"):
+        evaluate(entries, dataset, conditions(), resume=True)
+    network.batches = 100
+    evaluate(entries, dataset, conditions(), resume=True)
+
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_sample_is_done_only_when_all_of_it_is_written() -> None:
+    """An interruption may come between any two lines."""
+
+    class Cropped:
+        sha256 = "ab" * 32
+
+        @property
+        def problem(self) -> str:
+            raise Cut
+
+    measured = Measurements.empty(1, 1)
+    with pytest.raises(Cut):
+        measured.read(0, Cropped())  # type: ignore[arg-type]  # it stands for a crop
+
+    assert not measured.done.any()
+
+
+def test_finished_variants_are_not_asked_again(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    first = evaluated({"A": networks["A"]}, dataset, tmp_path)
+    never = Failing(networks["A"], 0, Cut())
+
+    outcomes = evaluated({**networks, "A": never}, dataset, tmp_path, resume=True)
+
+    assert answers(outcomes)["A"] == answers(first)["A"]
+    assert len(outcomes) == 3
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": 3}, {"resume": False}])
+def test_begun_evaluation_of_other_batches_or_without_resume_is_begun_again(
+    networks: dict[str, Any],
+    dataset: Dataset,
+    tmp_path: Path,
+    reads: Counter[str],
+    changes: dict[str, Any],
+) -> None:
+    with pytest.raises(Cut):
+        evaluated({"A": Failing(networks["A"], 2, Cut())}, dataset, tmp_path)
+    reads.clear()
+
+    evaluated({"A": networks["A"]}, dataset, tmp_path, **({"resume": True} | changes))
+
+    assert len(reads) == 6
+
+
+def test_every_share_of_the_batches_adds_up_to_the_same_bits(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    whole = answers(evaluated({"A": networks["A"]}, dataset, tmp_path))
+    for ranks in (2, 3, 5):
+        sum_of_all = Measurements.empty(6, 2)
+        for rank in range(ranks):
+            measured = Measurements.empty(6, 2)
+            plan = Plan.of([measured], 2, rank, ranks)
+            entries = {"A": Entry(networks["A"])}
+            assert not run_pass(entries, {"A": measured}, dataset, conditions(workers=1), plan)
+            sum_of_all.add(measured)
+        assert answers({"A": sum_of_all.evaluation(dataset, "fp32")}) == whole
+
+
+def test_crops_are_forgotten_as_soon_as_they_were_seen(
+    networks: dict[str, Any], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pixels of 8,695 crops would take 1.7 GB."""
+    import gc
+    import weakref
+
+    begun: list[weakref.ref[Any]] = []
+    most = 0
+
+    def watched(sample: Sample) -> Crop:
+        crop = read_crop(sample)
+        begun.append(weakref.ref(crop.pixels_rgb))
+        return crop
+
+    def count(_images: int) -> None:
+        nonlocal most
+        gc.collect()
+        most = max(most, sum(pixels() is not None for pixels in begun))
+
+    monkeypatch.setattr(crops, "read_crop", watched)
+    monkeypatch.setattr(crops, "READ_AHEAD", 2)
+    many = Dataset(**{**vars(dataset), "samples": dataset.samples * 10})
+    measured = Measurements.empty(60, 2)
+    plan = Plan.of([measured], 2)
+
+    run_pass(
+        {"A": Entry(networks["A"])}, {"A": measured}, many, conditions(flip=False, workers=1), plan,
+        on_progress=count,
+    )  # fmt: skip
+
+    assert measured.done.all()
+    assert most <= 2 + 2 + 1

@@ -1,0 +1,299 @@
+"""Several processes share a run: the same results to the last digit, or an error, never a hang."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convnextpose_check.evaluation.ranks import Ranks
+from convnextpose_check.paths import Outputs
+from convnextpose_check.variants import Architecture
+from tests.support.datasets import Handmade
+from tests.support.full_size import write_own_model
+
+NAMES = ("T1", "T2")
+PATIENCE = 120
+TIMES = ("seconds", "reading_seconds", "images_per_second", "started", "command")
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(scope="module")
+def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tiny models of one's own and a handful of images."""
+    folder = tmp_path_factory.mktemp("inputs")
+    Handmade().write(folder / "h36m")
+    variants: list[dict[str, Any]] = []
+    for epoch, name in enumerate(NAMES, start=1):
+        variants += write_own_model(tiny, folder, name, epoch, seed=epoch)["variants"]
+    (folder / "own.json").write_text(json.dumps({"about": "two", "variants": variants}))
+    return folder
+
+
+def arguments(inputs: Path, results: Path) -> list[str]:
+    return [
+        "tests/validation/test_errors.py", "-m", "gpu", "-q", "-p", "no:cacheprovider",
+        "--device=cpu", "--batch-size=2", f"--h36m-root={inputs / 'h36m'}",
+        f"--checkpoints={inputs}", f"--variants-file={inputs / 'own.json'}",
+        f"--results-dir={results}",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def start(pytestconfig: pytest.Config) -> Iterator[Start]:
+    """Start a rank of a run; all of a test meet at one port, and are gone at its end.
+
+    The fewer they are, the more threads each has, which must not show either.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = []
+
+    def start_rank(rank: int, count: int, *command: str) -> subprocess.Popen[str]:
+        environment = os.environ | {
+            "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+            "OMP_NUM_THREADS": str(4 // count),
+            "PYTHONPATH": str(pytestconfig.rootpath),
+        }  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=pytestconfig.rootpath,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start_rank
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def without_times(content: Any) -> Any:
+    """The results without what may differ from run to run."""
+    if isinstance(content, dict):
+        return {k: without_times(v) for k, v in content.items() if k not in TIMES}
+    if isinstance(content, list):
+        return [without_times(item) for item in content]
+    return content
+
+
+def results_of(folder: Path) -> Any:
+    return json.loads(Outputs(folder).results.read_text())
+
+
+def test_results_are_the_same_with_any_number_of_ranks(
+    start: Start, inputs: Path, tmp_path: Path
+) -> None:
+    found = {}
+    for count in (1, 2, 3):
+        folder = tmp_path / f"of{count}" / "results"
+        command = ["-m", "pytest", *arguments(inputs, folder)]
+        processes = [start(rank, count, *command) for rank in range(count)]
+        said = [process.communicate(timeout=PATIENCE) for process in processes]
+        for process, (out, error) in zip(processes[1:], said[1:], strict=True):
+            assert (process.returncode, out) == (0, "")
+            assert "Error" not in error
+        assert said[0][0].count("ConvNeXtPose: published") == 1
+        found[count] = results_of(folder)
+        text = json.dumps(without_times(found[count]))
+        found[count] = text.replace(str(folder), "RESULTS")
+        assert set(found[count]) > set("T1T2")
+        assert list(results_of(folder)["variants"]) == list(NAMES)
+
+    assert found[2] == found[1]
+    assert found[3] == found[1]
+
+
+TAKE_PART = """
+import os, sys, time
+from convnextpose_check.evaluation.ranks import Ranks
+ranks = Ranks.of_environment()
+ranks.join()
+"""
+DIES = TAKE_PART + "ranks.next_order(); os._exit(9)"
+HANGS = TAKE_PART + "ranks.next_order(); time.sleep(1000)"
+IMPATIENT = """
+import sys
+from datetime import timedelta
+import pytest
+from convnextpose_check.evaluation import ranks
+ranks.TIMEOUT = timedelta(seconds=5)
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [pytest.param(DIES, id="dies"), pytest.param(HANGS, id="hangs", marks=pytest.mark.slow)],
+)
+def test_rank_that_is_lost_ends_the_run_with_an_error(
+    start: Start, inputs: Path, tmp_path: Path, other: str
+) -> None:
+    leader = start(0, 2, "-c", IMPATIENT, *arguments(inputs, tmp_path / "out"))
+    start(1, 2, "-c", other)
+
+    out, _ = leader.communicate(timeout=PATIENCE)
+
+    assert leader.returncode == pytest.ExitCode.TESTS_FAILED, out
+    assert "[rank-lost]" in out
+    assert "Traceback" not in out
+    assert not Outputs(tmp_path / "out").results.exists()
+    begun = sorted(path.name for path in (tmp_path / "out").rglob("*.begun.npz"))
+    assert begun == [f"published_{name}.begun.npz" for name in NAMES]
+
+
+@pytest.mark.slow
+def test_rank_that_was_killed_ends_the_run_with_an_error(
+    start: Start, inputs: Path, tmp_path: Path
+) -> None:
+    """Held where it cannot be missed: it is stopped before it can help, and killed in a while."""
+    command = ["-m", "pytest", *arguments(inputs, tmp_path / "out")]
+    leader, helper = start(0, 2, *command), start(1, 2, *command)
+    log = tmp_path / "out" / "log" / "test_T1.log"
+    deadline = time.monotonic() + PATIENCE
+    while not (tmp_path / "out").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    helper.send_signal(signal.SIGSTOP)
+    while not log.exists() and leader.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    helper.kill()
+
+    out, _ = leader.communicate(timeout=PATIENCE)
+
+    assert leader.returncode not in (0, None), out
+
+
+TOLD_WHILE_WAITING = """
+import os, signal, sys, threading, time
+import pytest
+from convnextpose_check.evaluation.ranks import Ranks
+
+answers = Ranks.answers
+
+def waiting(ranks):
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    return answers(ranks)
+
+Ranks.answers = waiting
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+def test_leader_that_is_told_to_end_waits_for_nobody(
+    start: Start, inputs: Path, tmp_path: Path
+) -> None:
+    leader = start(0, 2, "-c", TOLD_WHILE_WAITING, *arguments(inputs, tmp_path / "out"))
+    helper = start(1, 2, "-c", HANGS)
+
+    out, error = leader.communicate(timeout=PATIENCE)
+
+    assert leader.returncode == pytest.ExitCode.INTERRUPTED, out + error
+    assert helper.poll() is None
+    assert "4 of 6 images are kept; go on with:" in out
+    assert "Traceback" not in out + error
+
+
+WORKS_ON = (
+    TAKE_PART
+    + """
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+print("works", flush=True)
+try:
+    while True:
+        ranks.hear_of_leader()
+        time.sleep(0.01)
+except ConvNeXtPoseCheckError as error:
+    print(error.code)
+"""
+)
+
+
+def test_helper_that_works_hears_that_its_leader_is_gone(start: Start) -> None:
+    leader = start(0, 2, "-c", TAKE_PART + "sys.stdin.readline(); time.sleep(1); os._exit(9)")
+    helper = start(1, 2, "-c", WORKS_ON)
+
+    out, error = helper.communicate(timeout=PATIENCE)
+
+    assert leader.wait() == 9
+    assert out.split() == ["works", "rank-lost"], error
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_helper_that_is_told_to_end_ends_where_it_waits(
+    start: Start, inputs: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    leader = start(0, 2, "-c", TAKE_PART + "print(1, flush=True); time.sleep(1000)")
+    helper = start(1, 2, "-m", "pytest", *arguments(inputs, tmp_path / "out"))
+    assert leader.stdout is not None
+    assert leader.stdout.readline()  # they have met
+    time.sleep(1.0)
+    helper.send_signal(number)
+
+    out, error = helper.communicate(timeout=PATIENCE)
+
+    assert helper.returncode == -number
+    assert (out, "Traceback" in error) == ("", False)
+
+
+def test_helpers_end_when_their_leader_is_gone(start: Start, inputs: Path, tmp_path: Path) -> None:
+    start(0, 2, "-c", TAKE_PART + "os._exit(9)")
+    helper = start(1, 2, "-m", "pytest", *arguments(inputs, tmp_path / "out"))
+
+    out, error = helper.communicate(timeout=PATIENCE)
+
+    assert helper.returncode not in (0, None)
+    assert (out, "Traceback" in error) == ("", False)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_torchrun_starts_them(inputs: Path, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        "-m", "pytest", *arguments(inputs, tmp_path),
+    ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(pytestconfig.rootpath)}
+
+    result = subprocess.run(
+        command, cwd=pytestconfig.rootpath, env=environment, capture_output=True, text=True,
+        check=False, timeout=PATIENCE,
+    )  # fmt: skip
+
+    assert result.returncode == 1  # the set is too small to pass
+    assert result.stdout.count("ConvNeXtPose: published") == 1
+    assert list(results_of(tmp_path)["variants"]) == list(NAMES)
+
+
+def test_process_that_torchrun_did_not_start_is_alone() -> None:
+    alone = Ranks.of_environment({"WORLD_SIZE": "2"})
+
+    assert (alone.rank, alone.count, alone.helps) == (0, 1, False)
+    assert alone.answers() == []
+
+
+def test_each_rank_has_its_own_card() -> None:
+    environment = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}
+    ranks = Ranks.of_environment(environment)
+
+    assert ranks.device_name("cuda") == "cuda:1"
+    assert ranks.device_name("cuda:0") == "cuda:0"
+    assert ranks.device_name("cpu") == "cpu"
+    assert Ranks(0, 2, 0).device_name("cuda") == "cuda"

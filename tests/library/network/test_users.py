@@ -1,0 +1,351 @@
+"""Networks of others are judged like the suite's own, and held against it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from convnextpose_check.checks.network import AGREEMENT_CELLS, check_agrees
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.human36m.crops import usable_input
+from convnextpose_check.human36m.samples import Sample, load_dataset, spread
+from convnextpose_check.miniature.build import Miniature
+from convnextpose_check.miniature.record import read_record
+from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.network.layout import build_network
+from convnextpose_check.network.users import (
+    ForeignNetwork,
+    built_module,
+    exported_digest,
+    exported_network,
+    is_exported,
+    load_weights,
+    takes_weights,
+)
+from convnextpose_check.variants import Architecture
+from tests.support.deferred import Deferred
+from tests.support.texts import marked
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from torch.nn import Module
+
+    from convnextpose_check.network.plain import ConvNeXtPose
+else:
+    torch = Deferred("torch")
+
+FACTORIES = '''
+import torch
+
+class Elsewhere(torch.nn.Module):
+    """Another module tree: it has no place for the published tensors."""
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+
+def build(variant):
+    return Elsewhere()
+
+def nothing(variant):
+    return variant
+
+def broken(variant):
+    raise RuntimeError("a bug of the user's own")
+'''
+
+
+@pytest.fixture
+def plain(tiny: Architecture) -> ConvNeXtPose:
+    return build_network(tiny, seeded_state(tiny, seed=1), torch.device("cpu"))
+
+
+@pytest.fixture
+def crops() -> Tensor:
+    return torch.randn(3, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "factories_of_a_test.py").write_text(FACTORIES)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "factories_of_a_test"
+
+
+@pytest.mark.parametrize(
+    ("specification", "exported"),
+    [("a.b:c", False), ("x/{variant}.onnx", True), ("m.pt", True), ("m.torchscript", True)],
+)
+def test_files_are_told_from_factories(specification: str, exported: bool) -> None:
+    assert is_exported(specification) is exported
+
+
+def test_factory_is_called_with_the_variant(factories: str) -> None:
+    assert isinstance(built_module(f"{factories}:build", "XS"), torch.nn.Module)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "said"),
+    [
+        (":missing", "it cannot be imported"),
+        ("_not_there:build", "it cannot be imported"),
+        (":nothing", "it returned a str"),
+        ("", "it cannot be imported"),
+    ],
+)
+def test_what_cannot_be_judged_is_one_sentence(factories: str, attribute: str, said: str) -> None:
+    with pytest.raises(ConvNeXtPoseCheckError, match=said) as caught:
+        built_module(factories + attribute, "XS")
+
+    assert caught.value.code == "bad-network"
+    assert "package.module:factory" in str(caught.value)
+
+
+def test_a_bug_in_the_factory_shows_as_one(factories: str) -> None:
+    with pytest.raises(RuntimeError, match="the user's own"):
+        built_module(f"{factories}:broken", "XS")
+
+
+@pytest.mark.parametrize("shape", ["cells", "flat heatmaps", "volumes", "a tuple"])
+def test_cells_and_heatmaps_are_told_apart_by_shape(
+    plain: ConvNeXtPose, tiny: Architecture, crops: Tensor, shape: str
+) -> None:
+    answers: dict[str, Any] = {
+        "cells": plain,
+        "flat heatmaps": lambda x: plain.head(plain.backbone(x)),
+        "volumes": plain.heatmaps,
+        "a tuple": lambda x: (plain(x), None),
+    }
+
+    cells_xyz = ForeignNetwork(answers[shape], tiny, "own")(crops)
+
+    assert torch.equal(cells_xyz, plain(crops))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [lambda x: x, lambda x: x[:, :2, :18].mean(3), lambda _: "cells", lambda x: x.mean((1, 2, 3))],
+)
+def test_another_shape_is_refused_with_what_was_expected(
+    tiny: Architecture, crops: Tensor, answer: Any
+) -> None:
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"expected \(3, 18, 3\) cells or"):
+        ForeignNetwork(answer, tiny, "own")(crops)
+
+
+@pytest.mark.parametrize("style", ["modern", "parallel"])
+def test_a_module_with_the_published_places_gets_the_published_weights(
+    tiny: Architecture, plain: ConvNeXtPose, crops: Tensor, style: str
+) -> None:
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+    own = ConvNeXtPose(tiny).eval()
+    module: Module = torch.nn.DataParallel(own) if style == "parallel" else own
+    assert takes_weights(module, tiny)
+    assert not torch.equal(own(crops), plain(crops))
+
+    load_weights(module, seeded_state(tiny, seed=1))
+
+    assert torch.equal(own(crops), plain(crops))
+
+
+def test_a_module_of_another_build_keeps_its_own_weights(
+    factories: str, tiny: Architecture
+) -> None:
+    assert not takes_weights(built_module(f"{factories}:build", "XS"), tiny)
+
+
+@pytest.fixture(scope="module")
+def exports(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny network as ONNX with any batch and with a batch of one, and as TorchScript."""
+    folder = tmp_path_factory.mktemp("exports")
+    network = build_network(tiny, seeded_state(tiny, seed=1), torch.device("cpu"))
+    example = (torch.randn(2, 3, 256, 256),)
+    batch = {"crops": {0: torch.export.Dim("batch")}}
+    torch.onnx.export(network, example, folder / "any_T.onnx", dynamic_shapes=batch, verbose=False)
+    one = (example[0][:1],)
+    torch.onnx.export(network, one, folder / "one_T.onnx", verbose=False)
+    traced = torch.jit.trace(network, example)  # type: ignore[no-untyped-call]  # untyped in torch
+    traced.save(str(folder / "traced_T.ts"))
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporters, about themselves
+@pytest.mark.parametrize(
+    "name", ["any_{variant}.onnx", "one_{variant}.onnx", "traced_{variant}.ts"]
+)
+def test_exported_networks_answer_as_the_plain_one(
+    exports: Path, tiny: Architecture, plain: ConvNeXtPose, crops: Tensor, name: str
+) -> None:
+    network = exported_network(str(exports / name), "T", tiny, torch.device("cpu"))
+
+    with torch.inference_mode():
+        assert float((network(crops) - plain(crops)).abs().max()) < AGREEMENT_CELLS
+    assert len(exported_digest(str(exports / name), "T")) == 64
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.load")
+@pytest.mark.parametrize("name", ["missing.onnx", "broken.onnx", "broken.pt"])
+def test_file_that_is_no_model_is_one_sentence(
+    tiny: Architecture, tmp_path: Path, name: str
+) -> None:
+    if "broken" in name:
+        (tmp_path / name).write_bytes(b"no model")
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"\[bad-network\] .*(no file|be loaded)"):
+        exported_network(str(tmp_path / name), "T", tiny, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def seen(miniature: Miniature, fixtures: Path) -> tuple[Tensor, list[Sample]]:
+    dataset = load_dataset(miniature.dataset, read_record(fixtures).dataset)
+    return usable_input(spread(dataset.samples, 4), torch.device("cpu"))
+
+
+def test_a_network_agrees_with_itself(
+    plain: ConvNeXtPose, seen: tuple[Tensor, list[Sample]]
+) -> None:
+    assert check_agrees(plain, plain, *seen, "T") == (0.0, 0.0)
+
+
+def shifted(plain: ConvNeXtPose, tiny: Architecture, by: float) -> ForeignNetwork:
+    """The network, but for one joint of one sample."""
+
+    def answer(crops: Tensor) -> Tensor:
+        cells_xyz: Tensor = plain(crops)
+        cells_xyz[1, 3, 2] += by
+        return cells_xyz
+
+    return ForeignNetwork(answer, tiny, "own")
+
+
+def test_one_joint_that_differs_is_noticed(
+    plain: ConvNeXtPose, tiny: Architecture, seen: tuple[Tensor, list[Sample]]
+) -> None:
+    cells, _ = check_agrees(shifted(plain, tiny, AGREEMENT_CELLS / 2), plain, *seen, "T")
+    assert cells == pytest.approx(AGREEMENT_CELLS / 2, rel=1e-2)
+
+    with pytest.raises(CheckFailedError, match=r"T differs from the plain network by up to 0\.02"):
+        check_agrees(shifted(plain, tiny, AGREEMENT_CELLS * 2), plain, *seen, "T")
+
+
+def test_nan_is_no_agreement(
+    plain: ConvNeXtPose, tiny: Architecture, seen: tuple[Tensor, list[Sample]]
+) -> None:
+    with pytest.raises(CheckFailedError, match="disagreement"):
+        check_agrees(shifted(plain, tiny, np.nan), plain, *seen, "T")
+
+
+STAND_IN_CONFIG = """
+class Config:
+    depth_dim = 32
+    depth = 128
+    backbone_cfg = ([2, 2, 6, 2], [40, 80, 160, 320])
+
+cfg = Config()
+"""
+STAND_IN_MODEL = '''
+"""The interface of the authors' main/model.py around another network."""
+import torch
+from config import cfg
+from convnextpose_check.network.plain import Backbone, HeadLayer
+
+class Layer(HeadLayer):
+    def __init__(self, channels_in, channels_out, up=True):
+        super().__init__(channels_in, channels_out, False)
+        double = torch.nn.UpsamplingBilinear2d(scale_factor=2)
+        self.upsample1 = double if up else torch.nn.Identity()
+
+    def forward(self, x):
+        return self.upsample1(super().forward(x))
+
+class Head(torch.nn.Module):
+    def __init__(self, joints, channels):
+        super().__init__()
+        self.deconv_layers_1 = Layer(channels, cfg.depth)
+        self.deconv_layers_2 = Layer(cfg.depth, cfg.depth)
+        self.deconv_layers_3 = Layer(cfg.depth, cfg.depth, up=False)
+        self.final_layer = torch.nn.Conv2d(cfg.depth, joints * cfg.depth_dim, 1)
+
+    def forward(self, x):
+        x = self.deconv_layers_3(self.deconv_layers_2(self.deconv_layers_1(x)))
+        return self.final_layer(x)
+
+class Pose(torch.nn.Module):
+    def __init__(self, backbone, head):
+        super().__init__()
+        self.backbone, self.head = backbone, head
+
+def get_pose_net(cfg, is_train, joint_num):
+    blocks, channels = cfg.backbone_cfg
+    return Pose(Backbone(tuple(blocks), tuple(channels)), Head(joint_num, channels[-1]))
+'''
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A stand-in of the authors' repository with the adapter of the text in its root."""
+    _, adapter, _ = marked("adapter").split("```")
+    (tmp_path / "adapter.py").write_text(adapter.removeprefix("python\n"))
+    (tmp_path / "main").mkdir()
+    (tmp_path / "main" / "config.py").write_text(STAND_IN_CONFIG)
+    (tmp_path / "main" / "model.py").write_text(STAND_IN_MODEL)
+    return tmp_path
+
+
+def judged(repository: Path, root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The validation tests, run from the repository as its own CI would."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
+    return subprocess.run(
+        [
+            sys.executable, "-m", "pytest", "-c", str(root / "pytest.ini"), "--rootdir", str(root),
+            str(root / "tests" / "validation"), "-p", "no:cacheprovider", "-q",
+            "--network=adapter:build", f"--results-dir={repository / 'out'}", *arguments,
+        ],
+        cwd=repository,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def test_authors_repository_is_gated_with_the_adapter_of_the_text(
+    repository: Path, pytestconfig: pytest.Config
+) -> None:
+    """XS and M: two and three layers that upsample, one after the other in one process."""
+    arguments = ("--variants=XS,M", "-k", "networks or multiply")
+    result = judged(repository, pytestconfig.rootpath, *arguments)
+
+    assert result.returncode == pytest.ExitCode.OK, result.stdout
+    assert "6 passed" in result.stdout
+
+
+@pytest.mark.slow
+def test_wrong_layer_in_the_repository_is_noticed(
+    repository: Path, pytestconfig: pytest.Config
+) -> None:
+    """Without the third upsampling M loads without complaint, and says something else."""
+    adapter = repository / "adapter.py"
+    adapter.write_text(adapter.read_text().replace("head_upsamplings == 3", "head_upsamplings > 3"))
+
+    result = judged(repository, pytestconfig.rootpath, "--variants=M", "-k", "networks or multiply")
+
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "3 failed" in result.stdout
+
+
+@pytest.mark.slow
+def test_all_tests_are_run_on_a_network_of_ones_own(
+    repository: Path, pytestconfig: pytest.Config
+) -> None:
+    result = judged(repository, pytestconfig.rootpath)
+
+    assert result.returncode == pytest.ExitCode.OK, result.stdout
+    assert "of the miniature have their recorded errors" in " ".join(result.stdout.split())

@@ -1,0 +1,133 @@
+"""What a validation test recorded reaches the books and the report's table as it was."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.plugin.check_record import check_record, complete_properties, subject_of
+from convnextpose_check.plugin.report import (
+    COLUMNS,
+    pytest_html_results_table_header,
+    pytest_html_results_table_row,
+)
+from convnextpose_check.variants import Catalogue
+
+
+@pytest.fixture(params=["XS"])
+def item(request: pytest.FixtureRequest, catalogue: Catalogue) -> pytest.Item:
+    """This test itself, with a variant among its parameters as a validation test has."""
+    node: pytest.Item = request.node
+    assert isinstance(node, pytest.Function)
+    node.callspec.params["variant"] = catalogue[request.param]
+    return node
+
+
+def report_of(item: pytest.Item, outcome: Any = "passed", **recorded: object) -> Any:
+    return pytest.TestReport(
+        item.nodeid, item.location, {}, outcome, None, "call", user_properties=recorded.items()
+    )
+
+
+def completed(item: pytest.Item, error: BaseException | None = None, **recorded: object) -> Any:
+    report = report_of(item, **recorded)
+    complete_properties(item, report, error)
+    return dict(report.user_properties)
+
+
+def test_difference_is_obtained_minus_expected(item: pytest.Item) -> None:
+    assert completed(item, obtained=57.0, expected=56.5, unit="mm") == {
+        "obtained": 57.0, "expected": 56.5, "unit": "mm", "variant": "XS", "difference": 0.5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("recorded", [{"obtained": 3.0}, {"obtained": "a", "expected": "b"}])
+def test_without_two_numbers_there_is_no_difference(
+    item: pytest.Item, recorded: dict[str, Any]
+) -> None:
+    assert completed(item, **recorded) == {**recorded, "variant": "XS"}
+
+
+def test_failed_check_tells_what_it_obtained_and_expected(item: pytest.Item) -> None:
+    numbers = completed(item, CheckFailedError("count", "wrong", "", 3, 5))
+    words = completed(item, CheckFailedError("count", "wrong", "", (1, 2), None), obtained=7)
+
+    assert (numbers["obtained"], numbers["expected"], numbers["difference"]) == (3, 5, -2)
+    assert (words["obtained"], words["expected"]) == ("(1, 2)", "None")
+
+
+def test_other_errors_leave_what_was_recorded(item: pytest.Item) -> None:
+    for error in (ConvNeXtPoseCheckError("no-data", "none"), CheckFailedError("count", "wrong")):
+        assert completed(item, error, obtained=7) == {"obtained": 7, "variant": "XS"}
+
+
+def test_record_of_a_check_holds_each_property_in_its_place(item: pytest.Item) -> None:
+    report = report_of(item, obtained=57.0, expected=56.5, unit="mm")
+    complete_properties(item, report, None)
+
+    record = check_record(item, report, SimpleNamespace(excinfo=None))  # type: ignore[arg-type]
+
+    assert (record.obtained, record.expected, record.difference) == (57.0, 56.5, 0.5)
+    assert (record.unit, record.outcome, record.message) == ("mm", "passed", "")
+    assert record.test == f"test_check_record.py::{item.name}"
+
+
+def test_record_without_properties_is_empty(item: pytest.Item) -> None:
+    call: Any = SimpleNamespace(excinfo=None)
+
+    record = check_record(item, report_of(item), call)
+
+    assert (record.obtained, record.expected, record.difference, record.unit) == (None,) * 3 + ("",)
+
+
+@pytest.mark.parametrize("outcome", ["passed", "failed"])
+def test_record_has_no_message_without_a_failure_and_its_error(
+    item: pytest.Item, outcome: str
+) -> None:
+    error = SimpleNamespace(exconly=lambda: "ValueError: no")
+    call: Any = SimpleNamespace(excinfo=error if outcome == "passed" else None)
+
+    assert check_record(item, report_of(item, outcome), call).message == ""
+
+
+def test_subject_is_the_tests_own(item: pytest.Item) -> None:
+    assert isinstance(item, pytest.Function)
+    item.callspec.params["trial"] = "miniature"
+
+    assert subject_of(item) == "miniature"
+
+
+def test_record_of_a_failure_says_why(item: pytest.Item) -> None:
+    report = report_of(item, "failed")
+    call: Any = SimpleNamespace(excinfo=SimpleNamespace(exconly=lambda: "ValueError: no"))
+
+    assert check_record(item, report, call).message == "ValueError: no"
+    report.longrepr = "[count] wrong"
+    assert check_record(item, report, call).message == "[count] wrong"
+    assert check_record(item, report, call).outcome == "failed"
+    report.wasxfail = "within 2 mm"
+    record = check_record(item, report, call)
+    assert (record.outcome, record.message) == ("expected failure", "within 2 mm")
+
+
+def test_reports_table_shows_each_value_under_its_title(item: pytest.Item) -> None:
+    header = ["<th>Result</th>", "<th>Test</th>", "<th>Duration</th>"]
+    row = ["<td>Passed</td>", "", "<td>0 ms</td>"]
+    report = report_of(
+        item, variant="XS", obtained=57.25, expected=56.5, difference=-0.75, unit="mm"
+    )
+
+    pytest_html_results_table_header(header)
+    pytest_html_results_table_row(report, row)
+
+    assert COLUMNS == ("variant", "obtained", "expected", "difference")
+    for place, (title, text) in enumerate(
+        zip(COLUMNS, ("XS", "57.250 mm", "56.500 mm", "-0.750 mm"), strict=True), start=2
+    ):
+        assert f">{title.capitalize()}</th>" in header[place]
+        assert row[place].startswith(f'<td class="col-{title}">')
+        assert row[place].endswith(f"{text}</td>")
+    assert len(header) == len(row) == 7

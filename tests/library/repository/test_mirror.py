@@ -1,0 +1,115 @@
+"""The tests have the package's rooms: who changes a module knows where it is tried."""
+
+from __future__ import annotations
+
+from tests.support.texts import ROOT
+
+PACKAGE = ROOT / "convnextpose_check"
+LIBRARY = ROOT / "tests" / "library"
+
+# Rooms of the tests that are about no module: whole runs, and what the repository says of itself.
+OTHER_ROOMS = {"runs", "repository"}
+
+# What has no test file of its own name, and the file that tries it, seen from `tests`.
+TRIED_IN = {
+    "__main__": "library/repository/test_texts.py",
+    "checkpoints/members": "library/checkpoints/test_unpack.py",
+    "checkpoints/pickle_check": "hostile/test_hostile.py",
+    "checks/archives": "library/checkpoints/test_provenance.py",
+    "checks/dataset": "library/human36m/test_fits.py",
+    "checks/network": "library/network/test_plain.py",
+    "commands/doctor": "library/doctor/test_examinations.py",
+    "commands/download": "library/runs/test_download.py",
+    "commands/explain": "library/explain/test_judgement.py",
+    "commands/export": "library/results/test_export.py",
+    "commands/extraction": "library/commands/test_extract.py",
+    "commands/fingerprint": "library/checkpoints/test_fingerprints.py",
+    "commands/link": "library/authors_tree/test_links.py",
+    "commands/report": "library/runs/test_run.py",
+    "commands/telling": "library/test_wording.py",
+    "doctor/finding": "library/doctor/test_examinations.py",
+    "doctor/human36m": "library/doctor/test_look_alikes.py",
+    "environment": "library/results/test_schema.py",
+    "evaluation/failures": "library/trial/test_networks.py",
+    "evaluation/evaluate": "library/evaluation/test_one_pass.py",
+    "explain/other_figures": "library/explain/test_judgement.py",
+    "explain/printed_log": "library/explain/test_judgement.py",
+    "files/folders": "library/human36m/test_layout.py",
+    "files/json_files": "library/human36m/test_annotations.py",
+    "human36m/rootnet_file": "library/human36m/test_samples.py",
+    "human36m/skeleton": "library/human36m/test_geometry.py",
+    "miniature/archives": "library/miniature/test_build.py",
+    "miniature/body": "library/miniature/test_build.py",
+    "miniature/dataset": "library/miniature/test_build.py",
+    "miniature/drawing": "library/miniature/test_build.py",
+    "miniature/furniture": "library/miniature/test_build.py",
+    "miniature/poses": "library/miniature/test_build.py",
+    "miniature/postures": "library/miniature/test_build.py",
+    "miniature/record": "library/miniature/test_build.py",
+    "miniature/room": "library/miniature/test_build.py",
+    "miniature/weights": "library/miniature/test_build.py",
+    "network/cost": "library/network/test_plain.py",
+    "pages/differences": "library/pages/test_charts.py",
+    "pages/distribution": "library/pages/test_charts.py",
+    "pages/drawing": "library/pages/test_comparison.py",
+    "pages/grid": "library/pages/test_html.py",
+    "pages/markdown": "library/pages/test_html.py",
+    "pages/neighbours": "library/pages/test_charts.py",
+    "pages/sizes": "library/pages/test_charts.py",
+    "pages/sketches": "library/pages/test_html.py",
+    "paths": "library/files/test_whole.py",
+    "plugin/configure": "library/runs/test_run.py",
+    "plugin/interrupts": "library/test_interrupts.py",
+    "plugin/report": "library/plugin/test_check_record.py",
+    "plugin/run": "library/runs/test_gate.py",
+    "plugin/session": "library/runs/test_run.py",
+    "plugin/subjects": "library/runs/test_gate.py",
+    "results/faults": "faults/test_faults.py",
+    "results/per_sample": "library/results/test_examples.py",
+    "results/unevaluated": "library/runs/test_run.py",
+    "settings/arguments": "library/settings/test_read.py",
+    "settings/kinds": "library/settings/test_read.py",
+    "settings/options": "library/settings/test_read.py",
+    "trial/files": "library/runs/test_download.py",
+    "trial/log": "library/test_wording.py",
+    "trial/once": "library/trial/test_networks.py",
+    "trial/preflight": "validation/test_before_anything.py",
+    "trial/published": "library/doctor/test_examinations.py",
+    "trial/record": "library/runs/test_run.py",
+    "trial/trial": "library/trial/test_networks.py",
+}
+
+
+def modules() -> set[str]:
+    """Every module of the package, as ``room/module``."""
+    found = (p.relative_to(PACKAGE).with_suffix("").as_posix() for p in PACKAGE.rglob("*.py"))
+    return {name for name in found if not name.endswith("__init__")}
+
+
+def named_after(test: str) -> set[str]:
+    """The modules that a test file is named after: ``pages/html`` for ``pages/html_browser``."""
+    return {name for name in modules() if test == name or test.startswith(f"{name}_")}
+
+
+def files_about_modules() -> set[str]:
+    """Every test file about a module, as ``room/name`` without ``test_``."""
+    found = (p.relative_to(LIBRARY).with_suffix("") for p in LIBRARY.rglob("test_*.py"))
+    return {
+        name.with_name(name.name.removeprefix("test_")).as_posix()
+        for name in found
+        if name.parts[0] not in OTHER_ROOMS
+    }
+
+
+def test_every_module_has_its_test_file_or_stands_in_the_table() -> None:
+    own = {module for test in files_about_modules() for module in named_after(test)}
+    assert own.isdisjoint(TRIED_IN), "these have a file of their own now"
+    assert own | set(TRIED_IN) == modules()
+
+
+def test_every_test_file_is_named_after_a_module() -> None:
+    assert {test for test in files_about_modules() if not named_after(test)} == set()
+
+
+def test_what_the_table_names_is_there() -> None:
+    assert {test for test in TRIED_IN.values() if not (ROOT / "tests" / test).is_file()} == set()

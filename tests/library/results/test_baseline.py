@@ -1,0 +1,197 @@
+"""A run held against an earlier one: what worsened or vanished is named, the rest is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from convnextpose_check.results.baseline import Baseline, compare
+from convnextpose_check.results.schema import (
+    CheckRecord,
+    DatasetRecord,
+    Deviation,
+    Results,
+    write_results,
+)
+from tests.support.results import example_results, example_variant
+
+EARLIER = example_results(
+    checks=(
+        CheckRecord(test="counts[XS]", outcome="passed"),
+        CheckRecord(test="within-1mm[XS]", outcome="expected failure"),
+    )
+)
+
+
+def problems(now: Results, earlier: Results = EARLIER, tolerance_mm: float = 0.05) -> list[str]:
+    return list(compare(now, Baseline(Path("old.json"), earlier, tolerance_mm)).problems)
+
+
+def changed(**changes: Any) -> Results:
+    """The earlier run with another XS."""
+    xs = replace(EARLIER.variants["XS"], **changes)
+    return replace(EARLIER, variants={**EARLIER.variants, "XS": xs})
+
+
+def test_the_same_run_again_has_no_problem() -> None:
+    record = compare(EARLIER, Baseline(Path("old.json"), EARLIER, 0.0))
+
+    assert (record.file, record.started, record.tolerance_mm) == ("old.json", "1.0", 0.0)
+    assert record.problems == ()
+    assert [d.figure for d in record.deviations if d.variant == "XS"] == [
+        "parameters", "state dict", "GMACs", "error (mm)", "verdict",
+    ]  # fmt: skip
+    assert not any(d.is_worse for d in record.deviations)
+
+
+def test_each_figure_is_recorded_beside_the_earlier_one() -> None:
+    now = changed(parameters=3_528_000, gmacs=0.9, mpjpe_mm=57.5, verdict="review")
+    record = compare(now, Baseline(Path("old.json"), EARLIER, 0.25))
+    before_gmacs = EARLIER.variants["XS"].gmacs
+
+    assert [d for d in record.deviations if d.variant == "XS"] == [
+        Deviation("XS", "parameters", 3_528_008, 3_528_000, -8, "not more", False),
+        Deviation("XS", "state dict", 3_534_140, 3_534_140, 0, "not more", False),
+        Deviation("XS", "GMACs", before_gmacs, 0.9, 0.9 - before_gmacs, "not more", True),
+        Deviation("XS", "error (mm)", 57.0, 57.5, 0.5, "within 0.25 mm", True),
+        Deviation("XS", "verdict", "excellent", "review", None, "not worse", True),
+    ]
+
+
+def test_baseline_is_read_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    write_results(EARLIER, file)
+
+    assert Baseline.read(file, 0.25) == Baseline(file, EARLIER, 0.25)
+
+
+def test_baseline_that_does_not_say_when_it_was_made_is_of_unknown_age() -> None:
+    earlier = replace(EARLIER, environment={})
+
+    assert compare(EARLIER, Baseline(Path("old.json"), earlier, 0.0)).started == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"parameters": 3_528_009}, "XS has worse parameters than the baseline: 3528009, before"),
+        ({"state_elements": 3_534_141}, "worse state dict"),
+        ({"gmacs": 0.9}, "worse GMACs"),
+        ({"mpjpe_mm": 57.06}, "worse error"),
+        ({"mpjpe_mm": 56.94}, "worse error"),
+        ({"verdict": "very good"}, "worse verdict than the baseline: very good, before excellent"),
+        ({"verdict": "not judged: no figure"}, "worse verdict"),
+        ({"images_sha256": "c" * 64}, "XS was evaluated on other images"),
+    ],
+)
+def test_what_worsened_is_named(changes: dict[str, Any], said: str) -> None:
+    found = problems(changed(**changes))
+
+    assert len(found) == 1
+    assert said in found[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"parameters": 1}, {"gmacs": 0.1}, {"mpjpe_mm": 57.04}, {"mpjpe_mm": 56.96}, {"seconds": 99}],
+)
+def test_what_is_better_or_within_the_tolerance_is_no_problem(changes: dict[str, Any]) -> None:
+    assert problems(changed(**changes)) == []
+
+
+def test_tolerance_decides_how_far_an_error_may_move() -> None:
+    moved = changed(mpjpe_mm=57.04)
+
+    assert problems(moved, tolerance_mm=0.05) == []
+    assert "worse error" in problems(moved, tolerance_mm=0.03)[0]
+
+
+def test_variant_that_vanished_is_named() -> None:
+    now = replace(EARLIER, variants={"XS": EARLIER.variants["XS"]})
+
+    assert problems(now) == ["baseline: S was evaluated for the baseline and not now"]
+
+
+def test_variant_that_is_new_is_no_problem() -> None:
+    now = replace(EARLIER, variants={**EARLIER.variants, "M": example_variant(51.0, 51.05)})
+
+    assert problems(now) == []
+
+
+def test_check_that_vanished_is_named() -> None:
+    now = replace(EARLIER, checks=EARLIER.checks[:1])
+
+    assert problems(now) == ["baseline: within-1mm[XS] was run for the baseline and not now"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_worse"),
+    [
+        ("passed", "expected failure", True),
+        ("passed", "failed", True),
+        ("expected failure", "failed", True),
+        ("expected failure", "passed", False),
+        ("failed", "passed", False),
+        ("skipped", "failed", True),
+        ("failed", "skipped", False),
+    ],
+)
+def test_check_that_worsened_is_named(before: Any, now: Any, is_worse: bool) -> None:
+    earlier = replace(EARLIER, checks=(CheckRecord(test="a", outcome=before),))
+    found = problems(replace(EARLIER, checks=(CheckRecord(test="a", outcome=now),)), earlier)
+
+    assert found == ([f"baseline: a was {before} and is {now}"] if is_worse else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"subject": "miniature"}, "subject is miniature, in the baseline published"),
+        ({"protocol": 1}, "protocol is 1"),
+        ({"bbox": "rootnet"}, "boxes is rootnet"),
+        ({"flip": False}, "flip test is False"),
+        ({"precision": "fp16"}, "precision is fp16"),
+        ({"dataset": DatasetRecord("/data", "1" * 64, {}, False)}, "data digest is 1111"),
+    ],
+)
+def test_runs_that_measured_something_else_are_not_compared(
+    changes: dict[str, Any], said: str
+) -> None:
+    record = compare(replace(EARLIER, **changes), Baseline(Path("old.json"), EARLIER, 0.05))
+
+    assert said in record.problems[0]
+    assert "cannot be compared" in record.problems[0]
+    assert record.deviations == ()
+
+
+@pytest.mark.parametrize("changes", [{"finished": False}, {"variants": {}}])
+def test_run_that_did_not_finish_is_no_baseline(changes: dict[str, Any]) -> None:
+    assert "did not finish" in problems(EARLIER, replace(EARLIER, **changes))[0]
+
+
+def test_difference_has_a_paired_interval_where_both_runs_left_their_samples(
+    tmp_path: Path,
+) -> None:
+    def written(file: Path, added_mm: float) -> Path:
+        rows = [
+            f"XS,s_09_act_02_subact_{i:02}_ca_01_000001.jpg,{40 + i * i + added_mm}"
+            for i in range(20)
+        ]
+        file.write_text("\n".join(["variant,file_name,mean_mm", *rows]) + "\n")
+        return file
+
+    now = written(tmp_path / "now.csv", 0.5)
+    written(tmp_path / "per_sample.old.csv", 0.0)
+    baseline = Baseline(tmp_path / "benchmark_results.old.json", EARLIER, 0.05)
+
+    def interval(record: Any) -> Any:
+        return next(
+            d.interval for d in record.deviations if (d.variant, d.figure) == ("XS", "error (mm)")
+        )
+
+    assert interval(compare(EARLIER, baseline, now)) == pytest.approx((0.5, 0.5))
+    assert interval(compare(EARLIER, baseline)) is None
+    assert interval(compare(EARLIER, Baseline(Path("old.json"), EARLIER, 0.05), now)) is None

@@ -1,0 +1,81 @@
+"""How figures are written and judged, in one way everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from convnextpose_check.miniature.record import read_record
+from convnextpose_check.results.figures import (
+    RECORDED_WITHIN_MM,
+    asked_mm,
+    derived,
+    difference,
+)
+from convnextpose_check.results.schema import CheckRecord
+from convnextpose_check.variants import REFERENCE
+from tests.support.results import example_results, example_variant
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (7.2, "+7.200"), (-0.8, "-0.800"), (1e-5, "+0.00001"), (-0.0031, "-0.003"), (0.0, "+0.000"),
+        (-1e-13, "+0.000"), (None, "-"), (4.9999, "+4.9999"), (-4.9996, "-4.9996"), (5.0, "+5.000"),
+        (0.0199999, "+0.0199999"), (1.0004, "+1.000"),
+    ],
+)  # fmt: skip
+def test_difference_is_rounded_to_nothing_and_over_no_tolerance(
+    value: float | None, text: str
+) -> None:
+    assert difference(value) == text
+
+
+def test_tolerance_of_the_miniature_is_the_recorded_one(fixtures: Path) -> None:
+    record = read_record(fixtures)
+
+    assert record.tolerance_mm == RECORDED_WITHIN_MM
+    assert REFERENCE in (fixtures / "miniature.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [([1, 2, 5], (1, 2, 5)), ([2], (2,)), ([5, 1], (1, 5)), ([], (1, 2, 5))],
+)
+def test_bands_are_the_tolerances_that_were_asked(
+    asked: list[int], expected: tuple[int, ...]
+) -> None:
+    checks = tuple(CheckRecord(f"a.py::test_b[published-XS-within-{x}mm]", "passed") for x in asked)
+
+    assert asked_mm(example_results(checks=checks)) == expected
+    assert asked_mm(example_results("miniature", checks=checks)) == (RECORDED_WITHIN_MM,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "record", "expected"),
+    [
+        ({}, {"verdict": "excellent"}, "review"),
+        ({}, {"verdict": "not judged: as it was"}, "not judged: as it was"),
+        ({}, {"complete": False, "samples": 100}, "not judged: subset of 100 samples"),
+        ({}, {"samples": 100}, "not judged: subset of 100 samples"),
+        ({"precision": "fp16"}, {}, "not judged: precision fp16"),
+        ({}, {"reference_mm": None}, "not judged: no figure to compare with"),
+    ],
+)
+def test_verdict_follows_from_the_figures(
+    changes: dict[str, Any], record: dict[str, Any], expected: str
+) -> None:
+    stored = replace(example_variant(66.61, 56.61, difference_mm=0.0), **record)
+    found = derived(example_results(variants={"XS": stored}, **changes))
+
+    assert found.variants["XS"].verdict == expected
+    assert found.complete == (stored.complete and stored.samples == 8695)
+
+
+def test_what_was_written_by_a_run_is_derived_as_it_was() -> None:
+    results = example_results()
+
+    assert derived(results) == results

@@ -1,0 +1,170 @@
+"""The results file appears whole, in the published form, and costs no earlier results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from convnextpose_check.environment import (
+    environment,
+    opencv_version,
+    package_version,
+    suite_commit,
+)
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.paths import Outputs, set_aside_earlier
+from convnextpose_check.results.schema import SCHEMA_FILE, json_schema, read_results, write_results
+from tests.support.results import example_results, example_variant
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return Outputs(tmp_path).results
+
+
+@pytest.fixture
+def written(path: Path) -> dict[str, Any]:
+    """Results as JSON, fit to be damaged."""
+    write_results(example_results(), path)
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def test_results_are_written_at_full_precision_and_come_back(path: Path) -> None:
+    exact = example_results(variants={"XS": example_variant(0.1 + 0.2, 56.61)})
+
+    write_results(exact, path)
+
+    assert path.parts[-2:] == ("result", "benchmark_results.json")
+    assert json.loads(path.read_text())["variants"]["XS"]["mpjpe_mm"] == 0.1 + 0.2
+    assert read_results(path) == exact
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_nan_never_reaches_the_file(path: Path) -> None:
+    write_results(example_results(), path)
+    broken = {"XS": example_variant(float("nan"), 56.61)}
+
+    with pytest.raises(msgspec.ValidationError):
+        write_results(example_results(variants=broken), path)
+
+    assert read_results(path) == example_results()
+
+
+def test_published_schema_is_that_of_the_code() -> None:
+    assert SCHEMA_FILE.read_bytes() == json_schema(), (
+        "write it again: python -m convnextpose_check.results.schema"
+    )
+
+
+def test_written_results_have_the_published_form(written: dict[str, Any]) -> None:
+    import jsonschema
+
+    schema = json.loads(SCHEMA_FILE.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+    jsonschema.validate(written, schema)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("subject",), "somebody"),
+        (("schema_version",), 1),
+        (("protocol",), 3),
+        (("samples",), -1),
+        (("variants", "XS", "mpjpe_mm"), "57"),
+        (("variants", "XS", "interval_mm"), [1.0]),
+        (("variants", "XS", "more"), 1),
+        (("checks",), [{"test": "a", "outcome": "green"}]),
+    ],
+)
+def test_another_form_is_refused_by_schema_and_reader(
+    written: dict[str, Any], path: Path, place: tuple[str, ...], value: object
+) -> None:
+    import jsonschema
+
+    inner = written
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    path.write_text(json.dumps(written))
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(written, json.loads(SCHEMA_FILE.read_text()))
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"\[bad-results\] .* no results file"):
+        read_results(path)
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_a_variant_has_one_error(written: dict[str, Any], path: Path, both: bool) -> None:
+    record = written["variants"]["XS"]
+    record["pa_mpjpe_mm"] = 40.0
+    if not both:
+        del record["pa_mpjpe_mm"], record["mpjpe_mm"]
+    path.write_text(json.dumps(written))
+
+    with pytest.raises(ConvNeXtPoseCheckError, match="expected one of"):
+        read_results(path)
+
+
+def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConvNeXtPoseCheckError, match="cannot read the results"):
+        read_results(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("subject", ["published", "miniature"])
+def test_earlier_files_are_kept_under_their_subject(tmp_path: Path, subject: str) -> None:
+    now, kept = Outputs(tmp_path), Outputs(tmp_path, f".{subject}")
+    write_results(example_results(subject), now.results)
+    others = [now.per_sample, now.markdown, now.picture, *now.archives, now.log("XS")]
+    for file in others:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(file.name)
+
+    set_aside_earlier(tmp_path)
+
+    assert read_results(kept.results).subject == subject
+    kept_others = [kept.per_sample, kept.markdown, kept.picture, *kept.archives, kept.log("XS")]
+    assert [file.read_text() for file in kept_others] == [file.name for file in others]
+    assert not any(file.exists() for file in [now.results, *others])
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"subject": "../../etc"}', '{"subject": 1}'])
+def test_unreadable_earlier_results_are_kept_too(path: Path, tmp_path: Path, content: str) -> None:
+    path.parent.mkdir()
+    path.write_text(content)
+
+    set_aside_earlier(tmp_path)
+
+    assert (path.parent / "benchmark_results.earlier.json").read_text() == content
+
+
+def test_nothing_earlier_is_nothing_to_set_aside(tmp_path: Path) -> None:
+    set_aside_earlier(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"cannot write .*--results-dir"):
+        write_results(example_results(), Outputs(blocked).results)
+
+
+def test_environment_names_the_versions_that_matter() -> None:
+    import cv2
+    import torch
+
+    found = environment()
+
+    assert torch.__version__.startswith(found["torch"].split("+")[0])
+    assert opencv_version().startswith(cv2.__version__)
+    assert package_version("no-such-package") == "not installed"
+    assert found["commit"] == suite_commit()

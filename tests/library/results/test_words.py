@@ -1,0 +1,196 @@
+"""The verdict's sentence and the terminal's table never say more than what was judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from convnextpose_check.results.schema import CheckRecord
+from convnextpose_check.results.words import (
+    interval,
+    is_reproduced,
+    number,
+    terminal_lines,
+    uncertain,
+    verdict_chip,
+    verdict_sentence,
+)
+from tests.support.results import example_results, example_variant
+
+
+def test_reproduced_models_are_named() -> None:
+    sentence = verdict_sentence(example_results())
+
+    assert sentence == "Reproduced: XS, S are within 5 mm of the paper."
+
+
+def test_miniature_never_speaks_for_the_published_models() -> None:
+    sentence = verdict_sentence(example_results("miniature"))
+
+    assert "No published model was judged" in sentence
+    assert "Reproduced" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param({"variants": {}}, "Nothing was evaluated", id="nothing"),
+        pytest.param(
+            {"expected_variants": ("XS", "S", "M")}, "Not judged: M could not", id="one-missing"
+        ),
+        pytest.param(
+            {"complete": False, "samples": 100}, "Not judged: subset, 100 of 8,695", id="subset"
+        ),
+        pytest.param(
+            {"variants": {"XS": example_variant(61.61, 56.61)}},
+            "Not reproduced: XS differs by 5 mm",
+            id="too-much",
+        ),
+        pytest.param(
+            {"variants": {"XS": example_variant(51.0, 56.61)}},
+            "Not reproduced: XS",
+            id="too-good",
+        ),
+        pytest.param(
+            {"variants": {"XS": example_variant(34.0, None, verdict="not judged: no figure")}},
+            "No verdict on XS: no figure",
+            id="no-reference",
+        ),
+    ],
+)
+def test_sentence_says_why_there_is_no_success(changes: dict[str, Any], said: str) -> None:
+    sentence = verdict_sentence(example_results(**changes))
+
+    assert said in sentence
+    assert "Reproduced" not in sentence
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"checks": (CheckRecord(test="a", outcome="failed"),)},
+        {"checks": (CheckRecord(test="a", outcome="skipped"),)},
+        {"left_out": ("a was not run",)},
+    ],
+)
+def test_sentence_says_that_something_did_not_pass(changes: dict[str, Any]) -> None:
+    assert "did not pass: 1 check " in verdict_sentence(example_results(**changes))
+
+
+def test_expected_failure_is_no_failure() -> None:
+    checks = (CheckRecord(test="a", outcome="expected failure"),)
+
+    assert "did not pass" not in verdict_sentence(example_results(checks=checks))
+
+
+def test_figures_of_ones_own_are_not_called_the_papers() -> None:
+    own = example_variant(57.0, 56.61, reference_source="our last run")
+
+    sentence = verdict_sentence(example_results(variants={"XS": own}))
+
+    assert sentence == "Reproduced: XS is within 5 mm of its figure."
+
+
+def test_one_without_a_figure_does_not_hide_one_that_is_off() -> None:
+    variants = {
+        "XS": example_variant(57.0, None, verdict="not judged: no figure"),
+        "S": example_variant(62.0, 51.8, verdict="review"),
+    }
+
+    assert "Not reproduced: S" in verdict_sentence(example_results(variants=variants))
+
+
+def test_gate_decides_the_sentence() -> None:
+    variants = {"XS": example_variant(58.2, 56.61)}
+
+    assert "Reproduced" in verdict_sentence(example_results(variants=variants, gate_mm=2))
+    assert "Not reproduced" in verdict_sentence(example_results(variants=variants, gate_mm=1))
+
+
+@pytest.mark.parametrize("subject", ["published", "miniature"])
+@pytest.mark.parametrize("error_mm", [56.61, 99.0])
+def test_without_a_gate_there_is_no_verdict(subject: str, error_mm: float) -> None:
+    variants = {"XS": example_variant(error_mm, 56.61)}
+    results = example_results(subject, variants=variants, gate_mm=None)
+
+    assert verdict_sentence(results) == "No verdict on XS: none was asked for (--gate none)."
+    assert not is_reproduced(results)
+    assert uncertain(results) == []
+    assert verdict_chip(results).look == "none"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, True, id="whole"),
+        pytest.param({"complete": False}, False, id="subset"),
+        pytest.param({"expected_variants": ("XS", "S")}, False, id="one-variant-missing"),
+        pytest.param({"variants": {}, "expected_variants": ()}, False, id="nothing"),
+        pytest.param({"variants": {"XS": example_variant(61.62, 56.61)}}, False, id="off"),
+        pytest.param({"variants": {"XS": example_variant(51.60, 56.61)}}, False, id="off-below"),
+        pytest.param(
+            {"variants": {"XS": example_variant(56.61, 56.61, verdict="not judged: tf32")}},
+            False,
+            id="not-judged",
+        ),
+    ],
+)
+def test_reproduced_is_only_what_was_measured_whole_and_is_within_the_gate(
+    changes: dict[str, Any], expected: bool
+) -> None:
+    whole: dict[str, Any] = {"variants": {"XS": example_variant(56.7, 56.61)}}
+    whole["expected_variants"] = ("XS",)
+
+    assert is_reproduced(example_results(**(whole | changes))) is expected
+
+
+@pytest.mark.parametrize(
+    ("difference_mm", "half_width_mm", "crosses"),
+    [(0.3, 2.0, False), (4.9, 2.0, True), (5.1, 2.0, True), (9.0, 2.0, False), (0.0, 9.0, True)],
+)
+def test_interval_on_both_sides_of_the_gate_is_named(
+    difference_mm: float, half_width_mm: float, crosses: bool
+) -> None:
+    obtained_mm = 50 + difference_mm
+    ends = (obtained_mm - half_width_mm, obtained_mm + half_width_mm)
+    variants = {"XS": example_variant(obtained_mm, 50.0, interval_mm=ends)}
+
+    assert uncertain(example_results(variants=variants)) == (["XS"] if crosses else [])
+
+
+def test_terminal_table_fits_80_columns_and_shows_every_figure() -> None:
+    header, first, second, speeds = terminal_lines(example_results())
+
+    assert max(map(len, (header, first, second, speeds))) <= 80
+    assert speeds == "images/s: XS 695.6, S 695.6"
+    assert first.split() == [
+        "XS", "3,528,008", "0.82", "57.000", "56.610", "+0.390", "-1.6", "to", "+2.4", "excellent",
+    ]  # fmt: skip
+    assert "-0.800" in second
+
+
+def test_missing_reference_and_interval_are_dashes() -> None:
+    variants = {"XS": example_variant(57.0, None, interval_mm=None)}
+
+    assert terminal_lines(example_results(variants=variants))[1].split()[4:7] == ["-", "-", "-"]
+
+
+def test_interval_without_a_reference_is_absolute() -> None:
+    assert interval(example_variant(57.0, None)) == "55.0 to 59.0"
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (-0.0001, "+.3f", "+0.000"),
+        (-0.0001, "+.4f", "-0.0001"),
+        (1.25, "8.3f", "   1.250"),
+        (None, "8.3f", "       -"),
+        (None, ".3f", "-"),
+    ],
+)
+def test_numbers_keep_their_width_and_have_no_negative_zero(
+    value: float | None, form: str, text: str
+) -> None:
+    assert number(value, form) == text

@@ -1,0 +1,188 @@
+"""What a gate's exit code says, whichever way a run was made to judge less than it should."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convnextpose_check.paths import Outputs
+from convnextpose_check.variants import Architecture
+from tests.library.runs.test_run import Run, run  # noqa: F401 - a fixture
+from tests.support.datasets import Handmade
+from tests.support.full_size import write_own_model
+
+PASSED, FAILED, REFUSED = (
+    pytest.ExitCode.OK,
+    pytest.ExitCode.TESTS_FAILED,
+    pytest.ExitCode.USAGE_ERROR,
+)
+
+Judge = Callable[..., tuple[subprocess.CompletedProcess[str], Any]]
+
+
+@pytest.fixture(scope="module")
+def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole data set of six samples, and a model of one's own."""
+    folder = tmp_path_factory.mktemp("inputs")
+    Handmade().write(folder / "h36m")
+    (folder / "own.json").write_text(json.dumps(write_own_model(tiny, folder)))
+    return folder
+
+
+@pytest.fixture
+def judge(run: Run, inputs: Path, tmp_path: Path) -> Judge:  # noqa: F811 - the fixture above
+    """Judge the model by a figure; returns how the run ended and the results it wrote."""
+
+    def judge_by(
+        *arguments: object, figure: dict[str, object] | None = None, targets: tuple[str, ...] = ()
+    ) -> tuple[subprocess.CompletedProcess[str], Any]:
+        own = json.loads((inputs / "own.json").read_text())
+        own["variants"][0]["paper"] |= {"mpjpe_mm": figure, "pa_mpjpe_mm": figure}
+        (tmp_path / "own.json").write_text(json.dumps(own))
+        result = run(
+            "-p", "tests.support.small_facts_plugin", "-m", "gpu", "--device=cpu",
+            f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
+            f"--variants-file={tmp_path / 'own.json'}", *arguments,
+            **({"targets": targets} if targets else {}),
+        )  # fmt: skip
+        results = Outputs(tmp_path / "out").results
+        return result, json.loads(results.read_text()) if results.exists() else None
+
+    return judge_by
+
+
+@pytest.fixture(scope="module")
+def obtained_mm(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """What the model's error is."""
+    out = tmp_path_factory.mktemp("measured")
+    command = [
+        sys.executable, "-m", "pytest", "tests/validation", "-p", "no:cacheprovider",
+        "-p", "tests.support.small_facts_plugin", "-m", "gpu", "--device=cpu", "--gate=none",
+        f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
+        f"--variants-file={inputs / 'own.json'}", f"--results-dir={out}",
+    ]  # fmt: skip
+    root = Path(__file__).parents[3]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert result.returncode == PASSED, result.stdout
+    assert "no gate;" in result.stdout
+    written = json.loads(Outputs(out).results.read_text())
+    assert written["gate_mm"] is None
+    assert written["verdict"] == "No verdict on T: none was asked for (--gate none)."
+    return float(written["variants"]["T"]["mpjpe_mm"])
+
+
+@pytest.mark.parametrize(
+    ("off_mm", "code", "verdict"),
+    [
+        (4.99, PASSED, "Reproduced: T is within 5 mm of its figure."),
+        (-5.01, FAILED, "Not reproduced: T differs by 5 mm or more."),
+    ],
+)
+def test_five_millimetres_decide(
+    judge: Judge, obtained_mm: float, off_mm: float, code: int, verdict: str
+) -> None:
+    result, written = judge(figure={"value": obtained_mm + off_mm, "source": "a first run"})
+
+    assert result.returncode == code, result.stdout
+    assert written["verdict"].startswith(verdict)
+    assert written["variants"]["T"]["complete"]
+
+
+FOR_INFORMATION = {"value": 1.0, "source": "elsewhere", "information_only": "of another model"}
+
+
+@pytest.mark.parametrize("protocol", [1, 2])
+def test_information_passes_no_gate(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, protocol: int
+) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", f"--protocol={protocol}")
+
+    result, written = judge(figure=FOR_INFORMATION)
+
+    assert result.returncode == FAILED, result.stdout
+    assert "add --gate none" in " ".join(result.stdout.split())
+    assert written["verdict"].startswith("No verdict on T: information only, of another model.")
+
+
+def test_information_passes_where_no_gate_was_asked_for(judge: Judge) -> None:
+    result, _ = judge("--protocol", 1, "--gate", "none", figure=FOR_INFORMATION)
+
+    assert result.returncode == PASSED, result.stdout
+    assert "3 xfailed" in result.stdout
+
+
+@pytest.mark.parametrize("option", ["--setup-plan", "--setup-only", "--collect-only", "--fixtures"])
+def test_run_that_executes_no_test_is_not_passed(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", option)
+
+    result, _ = judge("-k", "opencv or kernel")
+
+    assert result.returncode == FAILED, result.stdout
+
+
+def test_gate_reached_through_a_link_keeps_its_books(
+    judge: Judge, pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    link = pytestconfig.rootpath / "tests" / f"{tmp_path.name}_link"
+    link.symlink_to("validation")
+    try:
+        result, _ = judge("-k", "opencv or kernel", targets=(str(link),))
+    finally:
+        link.unlink()
+
+    assert "2 passed" in result.stdout
+    assert result.returncode == FAILED
+    assert "was not run" in result.stdout
+
+
+def test_failure_is_not_forgiven(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "forgiving.py").write_text(
+        "def pytest_sessionfinish(session):\n    session.exitstatus = 0\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+
+    result, _ = judge("-p", "forgiving", figure={"value": 1.0, "source": "nowhere"})
+
+    assert "1 failed" in result.stdout
+    assert result.returncode == FAILED
+
+
+def test_published_run_without_a_published_variant_is_refused(
+    run: Run,  # noqa: F811 - the fixture above
+) -> None:
+    result = run("-m", "gpu", "--variants", "reference", "--device", "cpu")
+
+    assert result.returncode == REFUSED
+    assert "names no published model, only the miniature's" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    "targets", [("tests/validation",), ("tests/library", "tests/validation/test_counts.py"), (".",)]
+)
+@pytest.mark.parametrize("shared", [["-n", "2"], ["--dist", "load", "--tx", "popen"]])
+def test_gate_is_not_shared_out_among_processes(
+    run: Run,  # noqa: F811 - the fixture above
+    targets: tuple[str, ...],
+    shared: list[str],
+) -> None:
+    result = run("-m", "gpu", *shared, targets=targets)
+
+    assert result.returncode == REFUSED
+    assert "run them without -n and --dist" in result.stderr
+
+
+def test_library_tests_may_be_shared_out(run: Run) -> None:  # noqa: F811 - the fixture above
+    result = run("-n", "2", targets=("tests/library/plugin/test_gate.py",))
+
+    assert result.returncode == PASSED, result.stdout

@@ -1,0 +1,292 @@
+"""What a network raises is its own failure: remembered once, and none of the others' business."""
+
+from __future__ import annotations
+
+import gc
+import json
+import weakref
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.failures import (
+    NetworkFailedError,
+    is_lack_of_memory,
+    told_as_failure,
+)
+from convnextpose_check.evaluation.predict import Predictor
+from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.paths import Outputs
+from convnextpose_check.trial.networks import Networks
+from convnextpose_check.trial.once import once
+from convnextpose_check.trial.trial import Trial
+from convnextpose_check.variants import Architecture, read_catalogue
+from tests.library.evaluation.test_one_pass import (  # noqa: F401 - some are fixtures
+    Failing,
+    answers,
+    dataset,
+    evaluated,
+    networks,
+    reads,
+)
+from tests.support.datasets import FACTS, Handmade
+from tests.support.deferred import Deferred
+from tests.support.full_size import write_own_model
+from tests.support.trials import recorder_of, trial_of
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
+
+MEMORY = [
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",
+    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer",
+    "bfc_arena.cc:376 void* onnxruntime::BFCArena::AllocateRawInternal(size_t)",
+    "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4294967296 bytes",
+    "std::bad_alloc",
+]
+OTHER = [
+    "CUDA error: device-side assert triggered",
+    "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+    "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`",
+    "[ONNXRuntimeError] : 1 : FAIL : Non-zero status code returned while running Conv node",
+    "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)",
+]
+
+
+class RuntimeOfOthers(Exception):  # noqa: N818 - onnxruntime's names end so
+    """An error that is none of torch's."""
+
+
+class Short:
+    """A network that has room for so many crops, and says so in words of its own."""
+
+    def __init__(self, architecture: Architecture, room: int, error: Exception) -> None:
+        self.architecture = architecture
+        self.room = room
+        self.error = error
+        self.seen: list[int] = []
+
+    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+        self.seen.append(len(crops))
+        if len(crops) > self.room:
+            raise self.error
+        return torch.zeros(len(crops), 18, 3)
+
+
+@pytest.mark.parametrize("text", MEMORY)
+@pytest.mark.parametrize("kind", [RuntimeError, RuntimeOfOthers])
+def test_lack_of_memory_halves_the_batch_in_whosever_words(
+    tiny: Architecture, text: str, kind: type[Exception]
+) -> None:
+    network = Short(tiny, 4, kind(text))
+    notes: list[str] = []
+    predictor = Predictor(network, flip=False, batch_size=8, on_note=notes.append)
+
+    predictor(torch.zeros(8, 3, 4, 4))
+
+    assert network.seen == [8, 4, 4]
+    assert notes == ["out of memory on cpu: going on with 4 images"]
+
+
+@pytest.mark.parametrize("text", OTHER)
+@pytest.mark.parametrize("kind", [RuntimeError, RuntimeOfOthers])
+def test_anything_else_is_one_sentence_and_not_tried_again(
+    tiny: Architecture, text: str, kind: type[Exception]
+) -> None:
+    network = Short(tiny, 4, kind(f"{text}\nCompile with TORCH_USE_CUDA_DSA"))
+    predictor = Predictor(network, flip=False, batch_size=8, on_note=lambda _: None)
+
+    with pytest.raises(NetworkFailedError) as caught:
+        predictor(torch.zeros(8, 3, 4, 4))
+
+    assert network.seen == [8]
+    assert caught.value.code == "network-failed"
+    assert caught.value.problem.startswith(f"the network raises {kind.__name__}: {text} (")
+    assert "test_network_failures.py, line " in caught.value.problem
+    assert "Compile" not in str(caught.value)
+    assert "raise self.error" in caught.value.trace
+
+
+def test_accelerator_error_is_one_of_them(tiny: Architecture) -> None:
+    error = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+    assert not is_lack_of_memory(error)
+    predictor = Predictor(Short(tiny, 0, error), True, 2, lambda _: None)
+
+    with pytest.raises(NetworkFailedError, match="AcceleratorError: CUDA error: an illegal"):
+        predictor(torch.zeros(2, 3, 4, 4))
+
+
+def test_remembered_failure_holds_nothing_of_the_batch() -> None:
+    class Large:
+        pass
+
+    large = Large()
+    held = weakref.ref(large)
+
+    def fail(large: Large) -> None:
+        raise RuntimeError(str(large))
+
+    with pytest.raises(NetworkFailedError) as caught, told_as_failure("the network"):
+        fail(large)
+    failure = caught.value.with_traceback(None)
+    del large, caught
+    gc.collect()
+
+    assert failure.trace
+    assert held() is None
+
+
+def test_told_errors_pass() -> None:
+    with pytest.raises(ConvNeXtPoseCheckError) as caught, told_as_failure("the network"):
+        raise ConvNeXtPoseCheckError("bad-network", "it answers with a dict")
+
+    assert caught.value.code == "bad-network"
+
+
+def test_network_that_raises_fails_alone_and_what_it_measured_is_kept(
+    networks: dict[str, Any],  # noqa: F811 - the fixture
+    dataset: Dataset,  # noqa: F811
+    tmp_path: Path,
+    reads: Counter[str],  # noqa: F811
+) -> None:
+    good = answers(evaluated(networks, dataset, tmp_path / "good"))
+    failing = Failing(networks["B"], 2, RuntimeError("CUDA error: device-side assert triggered"))
+
+    outcomes = evaluated({**networks, "B": failing}, dataset, tmp_path / "bad")
+
+    failed = outcomes.pop("B")
+    assert isinstance(failed, NetworkFailedError)
+    assert answers(outcomes) == {name: good[name] for name in ("A", "C")}
+    assert set(reads.values()) == {2}
+    with np.load(tmp_path / "bad" / "B.begun.npz") as begun:
+        assert begun["done"].tolist() == [True] * 4 + [False] * 2
+    again = evaluated(networks, dataset, tmp_path / "bad", resume=True)
+    assert answers(again) == good
+    assert sum(reads.values()) == 2 * 6 + 2
+
+
+def test_device_that_fails_outside_of_the_networks_ends_the_pass_and_nothing_is_lost(
+    networks: dict[str, Any],  # noqa: F811
+    dataset: Dataset,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from convnextpose_check.evaluation import one_pass
+
+    calls = 0
+
+    def to_input(pixels: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls > 2:
+            raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+        return pixels.float()
+
+    monkeypatch.setattr(one_pass, "to_input", to_input)
+    outcomes = evaluated(networks, dataset, tmp_path)
+
+    for name, outcome in outcomes.items():
+        assert isinstance(outcome, NetworkFailedError)
+        assert outcome.code == "device-failed"
+        assert np.load(tmp_path / f"{name}.begun.npz")["done"].sum() == 4
+
+
+@pytest.fixture
+def trial(tiny: Architecture, tmp_path: Path) -> Trial:
+    """Two tiny models and a handful of images."""
+    Handmade().write(tmp_path / "h36m")
+    own = write_own_model(tiny, tmp_path, "T")
+    own["variants"] += write_own_model(tiny, tmp_path, "U", epoch=2)["variants"]
+    (tmp_path / "own.json").write_text(json.dumps(own))
+    given = {"results_dir": str(tmp_path / "out"), "device": "cpu"}
+    catalogue = read_catalogue(tmp_path / "own.json")
+    return trial_of(
+        given, catalogue, FACTS, tmp_path / "h36m", tmp_path,
+        name="published", on_outcome=recorder_of(tmp_path / "out").hear,
+    )  # fmt: skip
+
+
+def test_pass_is_not_begun_again_for_each_test(
+    trial: Trial,
+    reads: Counter[str],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judged = trial.networks.judged
+    failing = Failing(judged("T"), 1, RuntimeError("cuDNN error: EXECUTION"))
+    networks = {"T": failing, "U": judged("U")}  # noqa: F811
+    monkeypatch.setattr(Networks, "judged", lambda _self, variant: networks[variant])
+
+    for _ in range(3):
+        with pytest.raises(NetworkFailedError, match="raises RuntimeError: cuDNN error"):
+            trial.evaluation("T", ("T", "U"))
+
+    assert trial.judgement("U").obtained_mm > 0
+    assert set(reads.values()) == {1}
+    log = Outputs(trial.settings.results_dir).log("T").read_text()
+    assert "[network-failed]" in log
+    assert "raise self.error" in log
+
+
+def test_bug_in_the_pass_is_met_once_and_shows_its_traceback_each_time(
+    trial: Trial,
+    reads: Counter[str],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def bug(*_arguments: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("convnextpose_check.evaluation.one_pass.joint_errors_mm", bug)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError) as caught:
+            trial.evaluation("T", ("T", "U"))
+        assert caught.traceback[-1].name == "bug"
+
+    assert set(reads.values()) == {1}
+
+
+def test_network_that_cannot_be_built_fails_alone(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = trial.networks.judged
+
+    def broken(_networks: Networks, variant: str) -> Any:
+        if variant == "T":
+            raise RuntimeError("CUDA error: invalid device function")
+        return build(variant)
+
+    monkeypatch.setattr(Networks, "judged", broken)
+
+    with pytest.raises(NetworkFailedError, match="building the network raises RuntimeError: CUDA"):
+        trial.evaluation("T", ("T", "U"))
+    assert len(trial.evaluation("U").image_ids) == 6
+
+
+def test_any_failure_is_remembered_with_the_traceback_that_it_had() -> None:
+    class Fails:
+        def __init__(self) -> None:
+            self.outcomes: dict[tuple[str, ...], Any] = {}
+            self.calls = 0
+
+        @once
+        def work(self) -> None:
+            self.calls += 1
+            raise ValueError("a bug")
+
+    fails = Fails()
+    depths = []
+    for _ in range(3):
+        with pytest.raises(ValueError, match="a bug") as caught:
+            fails.work()
+        assert caught.traceback[-1].name == "work"
+        depths.append(len(caught.traceback))
+
+    assert fails.calls == 1
+    assert depths[1] == depths[2]

@@ -1,0 +1,108 @@
+"""A stand-in for the whole of Human3.6M's test set, and a model of one's own to judge on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from convnextpose_check.human36m.annotations import SubjectFiles
+from convnextpose_check.human36m.data_file import Image
+from convnextpose_check.human36m.layout import PARTS, annotation_name, find_layout
+from convnextpose_check.human36m.samples import DatasetFacts
+from convnextpose_check.human36m.skeleton import ACTIONS
+from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
+from convnextpose_check.network.keymap import with_prefix
+from convnextpose_check.variants import Architecture
+from tests.support.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Deferred("torch")
+
+CAMERAS = 4
+
+
+def write_full_size(miniature: Path, facts: DatasetFacts, root: Path) -> None:
+    """Write a set with the sample counts of the real one, every image one of the miniature's.
+
+    A number behind each picture's end makes its file unlike all others.
+    """
+    layout = find_layout(miniature, (9, 11))
+    of_both, of_11 = facts.protocols[2].per_action, facts.protocols[1].per_action
+    next_id = 1
+    (root / "annotations").mkdir(parents=True)
+    for subject in (9, 11):
+        files = SubjectFiles(layout, subject, facts.frame_stride)
+        templates = {
+            image.action_idx: (image, annotation)
+            for image, annotation in files.test_frames()
+            if annotation is not None
+        }
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        joints: dict[str, Any] = {}
+        for action, name in ACTIONS.items():
+            count = of_11[name] if subject == 11 else of_both[name] - of_11[name]
+            image, annotation = templates[action]
+            world_mm = files.joints_world_mm(image)
+            assert world_mm is not None
+            source = layout.sequences[image.file_name.split("/")[0]]
+            source /= image.file_name.split("/")[1]
+            frames = joints.setdefault(str(action), {}).setdefault("1", {})
+            for index in range(count):
+                frame, camera = 64 * (index // CAMERAS), image.cam_idx
+                sequence = (
+                    f"s_{subject:02d}_act_{action:02d}_subact_01_ca_{1 + index % CAMERAS:02d}"
+                )
+                file_name = f"{sequence}/{sequence}_{frame + 1:06d}.jpg"
+                path = root / "images" / file_name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(source.read_bytes() + next_id.to_bytes(4, "big"))
+                frames[str(frame)] = world_mm.tolist()
+                record = Image(
+                    next_id, file_name, image.width, image.height, subject, action, 1, camera, frame
+                )
+                images.append(msgspec.to_builtins(record))
+                annotations.append(
+                    {"id": next_id, "image_id": next_id, "bbox": list(annotation.bbox)}
+                )
+                next_id += 1
+        contents = {
+            "data": {"images": images, "annotations": annotations},
+            "joint_3d": joints,
+            "camera": json.loads(layout.annotation(subject, "camera").read_text()),
+        }
+        for part in PARTS:
+            path = root / "annotations" / annotation_name(subject, part)
+            path.write_text(json.dumps(contents[part]))
+
+
+def write_own_model(
+    architecture: Architecture, folder: Path, name: str = "T", epoch: int = 1, seed: int = 1
+) -> dict[str, Any]:
+    """Write a seeded checkpoint of one's own and return its variants file's content."""
+    state = seeded_state(architecture, seed=seed)
+    torch.save({"epoch": epoch, "network": with_prefix(state)}, folder / f"own_{name}.pth")
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+    network = ConvNeXtPose(architecture)
+    variant = {
+        "name": name,
+        "architecture": msgspec.to_builtins(architecture),
+        "parameters": parameter_count(network),
+        "state_elements": state_element_count(state),
+        "multiply_adds": multiply_add_count(network),
+        "paper": {
+            "parameters_millions": None,
+            "gmacs": None,
+            "mpjpe_mm": None,
+            "pa_mpjpe_mm": None,
+        },
+        "checkpoint": {"file_name": f"own_{name}.pth", "epoch": epoch, "head_keys": "modern"},
+    }
+    return {"about": "A model of one's own.", "variants": [variant]}
