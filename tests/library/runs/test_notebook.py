@@ -8,9 +8,14 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+import time
+import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,11 +25,15 @@ from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.schema import read_results
 from convnextpose_check.variants import Architecture
-from fixtures.notebook import NOTEBOOK_FILE, notebook
+from fixtures.notebook import INSTALL, NOTEBOOK_FILE, SHOW, notebook
 from tests.support.full_size import write_full_size, write_own_model
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="Kaggle has a newer Python")
+
+Install = Callable[..., tuple[subprocess.CompletedProcess[str], dict[str, str]]]
 
 
 def test_notebook_is_the_one_that_the_module_writes() -> None:
@@ -128,7 +137,7 @@ def test_failing_gate_fails_the_notebook_after_its_report_is_shown(
     install, run, show = content["cells"]
     assert error is not None
     assert "The gate failed with exit code 1" in str(error)
-    assert install["execution_count"] == 1
+    assert install["outputs"] == []  # nothing was missing, so that nothing was installed
     assert "Not judged: subset, 8 of 8,695 samples" in outputs_of(run)
     assert "text/markdown" in outputs_of(show)
     assert "image/png" in outputs_of(show)
@@ -149,7 +158,158 @@ def test_run_without_data_says_what_to_attach(
     _, run, show = content["cells"]
     assert error is not None
     assert "[no-data]" in outputs_of(run)
+    assert "What to mend" in outputs_of(show)
     assert "Nothing was evaluated" in outputs_of(show)
+
+
+@pytest.mark.parametrize("stale", [False, True], ids=["no-report", "earlier-report"])
+def test_run_without_a_report_shows_its_last_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stale: bool
+) -> None:
+    pytest.importorskip("IPython", reason="comes with ipykernel")
+    if stale:
+        (tmp_path / "result").mkdir()
+        for name in ("report.html", "result/BENCHMARK_REPORT.md"):
+            (tmp_path / name).write_text("another run")
+    names = {
+        "output": tmp_path,
+        "started": time.time() + 60,
+        "last": ["ERROR: [bad-option] CONVNEXTPOSE_GATE is '3mm'"],
+        "gate": SimpleNamespace(returncode=4),
+    }
+
+    with pytest.raises(SystemExit, match="exit code 4"):
+        exec(SHOW, names)
+
+    assert "[bad-option] CONVNEXTPOSE_GATE is '3mm'" in (told := capsys.readouterr().out)
+    assert "another run" not in told
+    assert "iframe" not in told
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Install:
+    """Run the first cell where ``there`` is installed, with wheels; returns its end and site."""
+    python = tmp_path / "environment" / "bin" / "python"
+
+    def run_cell(
+        needs: list[str], there: list[str], wheels: dict[str, str], *, attached: bool = True
+    ) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
+        subprocess.run(
+            [sys.executable, "-m", "venv", "--without-pip", tmp_path / "environment"], check=True
+        )
+        (site,) = (tmp_path / "environment").glob("lib/python*/site-packages")
+        for tool in ("pip", "packaging", "tomllib"):  # of this environment, nothing else of it
+            if (spec := find_spec(tool)) and spec.origin and "site-packages" in spec.origin:
+                (site / tool).symlink_to(Path(spec.origin).parent)
+        for name, version in (each.split("==") for each in there):
+            write_distribution(site, name, version)
+        kaggle = tmp_path / "kaggle"
+        (kaggle / "working").mkdir(parents=True)
+        for wheel, requires in wheels.items():
+            name, version = wheel.split("==")
+            write_wheel(kaggle / "input" / "wheels", name, version, requires)
+        if attached:
+            suite = kaggle / "input" / "copy" / "convnextpose-check"
+            (suite / "convnextpose_check").mkdir(parents=True)
+            (suite / "convnextpose_check" / "variants.json").touch()
+            (suite / "pyproject.toml").write_text(f"[project]\ndependencies = {needs}\n")
+        cell = INSTALL.replace("/kaggle/", f"{kaggle}/")
+        environment = {
+            "PATH": str(tmp_path),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
+        result = subprocess.run(
+            [python, "-c", cell], capture_output=True, text=True, check=False, env=environment
+        )
+        folders = site.glob("*.dist-info")
+        return result, dict(folder.name.removesuffix(".dist-info").split("-") for folder in folders)
+
+    return run_cell
+
+
+def write_distribution(site: Path, name: str, version: str, requires: str = "") -> None:
+    """A package that is installed, and empty."""
+    folder = site / f"{name}-{version}.dist-info"
+    folder.mkdir(parents=True)
+    told = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    (folder / "METADATA").write_text(told + (f"Requires-Dist: {requires}\n" if requires else ""))
+    (folder / "RECORD").write_text("")
+    (folder / "INSTALLER").write_text("pip")
+
+
+def write_wheel(folder: Path, name: str, version: str, requires: str) -> None:
+    """An empty wheel that needs something."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as made:
+        write_distribution(Path(made), name, version, requires)
+        (Path(made) / f"{name}-{version}.dist-info" / "WHEEL").write_text(
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+            for file in sorted(Path(made).rglob("*")):
+                if file.is_file():
+                    wheel.write(file, file.relative_to(made))
+
+
+def test_only_what_is_missing_or_too_old_is_installed(install: Install) -> None:
+    """Newer wheels of what is there stay where they are."""
+    result, there = install(
+        ["torch>=2.10", "msgspec>=0.19", "tqdm>=4", "opencv-python-headless>=4,<5", "jinja2>=3"],
+        ["torch==2.10.0+cu128", "tqdm==3.0", "opencv_contrib_python==4.12", "jinja2==3.0"],
+        {"msgspec==0.20": "jinja2", "tqdm==4.1": "", "torch==3.0": "", "jinja2==3.1": "",
+         "opencv_python_headless==4.13": ""},
+    )  # fmt: skip
+
+    assert result.returncode == 0, result.stderr
+    assert there == {
+        "torch": "2.10.0+cu128", "opencv_contrib_python": "4.12", "jinja2": "3.0",
+        "msgspec": "0.20", "tqdm": "4.1",
+    }  # fmt: skip
+
+
+def test_torch_is_not_replaced_for_what_is_installed(install: Install) -> None:
+    result, there = install(
+        ["msgspec"], ["torch==2.10.0"], {"msgspec==0.20": "torch>=3", "torch==3.0": ""}
+    )
+
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("Not installed: msgspec. Kaggle lacks them:")
+    assert there == {"torch": "2.10.0"}
+
+
+def test_torch_that_is_too_old_is_said_and_stays(install: Install) -> None:
+    result, there = install(["torch>=2.10"], ["torch==2.6.0"], {"torch==3.0": ""})
+
+    assert result.stderr == (
+        "Kaggle has torch 2.6.0 here: torch>=2.10 is in its newest environment.\n"
+    )
+    assert there == {"torch": "2.6.0"}
+
+
+def test_forgotten_fork_is_said_in_a_sentence(install: Install) -> None:
+    result, _ = install([], [], {}, attached=False)
+
+    assert result.stderr == (
+        "Write the owner of your fork into the line of this cell that sets FORK.\n"
+    )
+    assert INSTALL.count("YOUR-FORK") == 1
+
+
+def test_fork_that_cannot_be_cloned_is_said_in_a_sentence(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "git").write_text("#!/bin/sh\necho $3 >&2; exit 128\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setitem(globals(), "INSTALL", INSTALL.replace("YOUR-FORK", "somebody"))
+
+    result, _ = install([], [], {}, attached=False)
+
+    source = "https://github.com/somebody/convnextpose-check"
+    assert result.stderr.splitlines() == [
+        source,
+        f"Cannot clone {source}: is FORK its owner, and Settings, Internet on?",
+    ]
 
 
 @pytest.mark.slow
