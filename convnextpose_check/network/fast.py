@@ -8,7 +8,7 @@ The plain network of ``network`` stays the reference that tests hold this one ag
   quarter of the positions: one mixes channels, the other positions, so their order is free.
 * The volumes are upsampled, exponentiated and summed a few joints at a time, so that they stay in
   the processor's cache and never exist as a whole.
-* On the CPU activations lie channels last, which its depthwise and 1x1 convolutions are made for.
+* Activations and weights lie as the convolutions of the device want them: see ``layout_for``.
 """
 
 from __future__ import annotations
@@ -36,15 +36,21 @@ new memory every time."""
 class FastConvNeXtPose(nn.Module):
     """Crops (B, 3, 256, 256) to joint positions (B, J, 3) in heatmap cells, order x, y, z.
 
-    Made from a plain network, which is left as it is. The heatmaps and what follows are float32
-    whatever ``dtype`` the convolutions before them have.
+    Made from a plain network, which is left as it is, for that network's device or another one. The
+    heatmaps and what follows are float32 whatever ``dtype`` the convolutions before them have.
     """
 
-    def __init__(self, plain: ConvNeXtPose, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        plain: ConvNeXtPose,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+    ) -> None:
         super().__init__()
         self.architecture = plain.architecture
-        device = next(plain.parameters()).device
+        device = device or next(plain.parameters()).device
         self.on_cpu = device.type == "cpu"
+        self.layout = layout_for(device, dtype)
         network = copy.deepcopy(plain).cpu().double().eval()
         head = network.head
         self.body = nn.Sequential(
@@ -55,7 +61,8 @@ class FastConvNeXtPose(nn.Module):
         self.last = FoldedHeadLayer(head.deconv_layers_3)
         self.final = head.final_layer
         self.requires_grad_(False)
-        self.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
+        # In one step: weights that were channels last once may keep such strides for ever.
+        self.to(device, dtype, memory_format=self.layout)  # type: ignore[call-overload]  # stubs
         self.upsampling: Tensor | None = None
         if self.last.upsamples:
             self.last.upsamples = False
@@ -63,10 +70,9 @@ class FastConvNeXtPose(nn.Module):
             self.upsampling = upsampling_matrix(side).to(device)
 
     def forward(self, crops: Tensor) -> Tensor:
-        x = crops.to(self.final.weight.dtype)
+        x = self.body(crops.to(self.final.weight.dtype, memory_format=self.layout))
         if not self.on_cpu:
-            return self._located(self.body(x))
-        x = self.body(x.contiguous(memory_format=torch.channels_last))
+            return self._located(x)
         return torch.cat([self._located(image) for image in torch.split(x, 1)])
 
     def _located(self, x: Tensor) -> Tensor:
@@ -74,7 +80,7 @@ class FastConvNeXtPose(nn.Module):
         x = self.last(x)
         a = self.architecture
         # A product whose rows are channels and columns places: a joint's volume is in one piece.
-        places = x.permute(0, 2, 3, 1).flatten(1, 2).transpose(1, 2)
+        places = x.flatten(2)  # a view in either layout
         weight = self.final.weight.flatten(1).expand(len(x), -1, -1)
         assert self.final.bias is not None
         maps = torch.baddbmm(self.final.bias.view(1, -1, 1), weight, places).float()
@@ -83,6 +89,17 @@ class FastConvNeXtPose(nn.Module):
         joints = max(1, numbers // (len(x) * math.prod(a.grid_whd)))
         parts = [soft_argmax(part, self.upsampling) for part in torch.split(volumes, joints, dim=1)]
         return torch.cat(parts, dim=1)
+
+
+def layout_for(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
+    """How activations and weights lie for the device's quickest convolutions.
+
+    The CPU's depthwise and 1x1 convolutions and the half precision of CUDA are made for channels
+    that lie last; the float32 ones of cuDNN are slow on them.
+    """
+    if device.type == "cpu" or dtype == torch.half:
+        return torch.channels_last
+    return torch.contiguous_format
 
 
 class FoldedBlock(nn.Module):
@@ -192,7 +209,7 @@ def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
     x = volume @ _cells(volume, 4)
     by_row, by_depth = by_depth_and_row.sum(dim=2), by_depth_and_row.sum(dim=3)
     moments = [x.sum(dim=(2, 3)), by_row @ _cells(volume, 3), by_depth @ _cells(volume, 2)]
-    return torch.stack(moments, dim=2) / by_depth.sum(dim=2)[:, :, None]
+    return torch.stack(moments, dim=2) / by_depth.sum(dim=2).unsqueeze(2)
 
 
 def _cells(volume: Tensor, dim: int) -> Tensor:

@@ -1,0 +1,92 @@
+"""How weights and activations lie on a GPU, seen without one: tensors that hold no data."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from convnextpose_check.variants import Catalogue
+from tests.support.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+
+    from convnextpose_check.network import fast as fast_network
+else:
+    torch = Deferred("torch")
+    fast_network = Deferred("convnextpose_check.network.fast")
+
+
+def convolutions(catalogue: Catalogue, name: str, dtype: torch.dtype) -> list[list[Any]]:
+    """Input, weight and output of each convolution of a fast network on ``cuda:0``."""
+    from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+    seen: list[list[Any]] = []
+
+    class Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
+        def __torch_dispatch__(
+            self, func: Any, _types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            answer = func(*args, **(kwargs or {}))
+            if func is torch.ops.aten.conv2d.default:
+                seen.append([args[0], args[1], answer])
+            return answer
+
+    plain = ConvNeXtPose(catalogue[name].architecture).eval()
+    network = fast_network.FastConvNeXtPose(plain, dtype, torch.device("meta"))
+    cuda, mode = torch.device("cuda:0"), FakeTensorMode()
+    for module in network.modules():
+        for key, weight in module._parameters.items():
+            if weight is not None:
+                fake = FakeTensor(mode, weight.data, cuda)
+                module._parameters[key] = torch.nn.Parameter(fake, False)
+        for key, buffer in module._buffers.items():
+            module._buffers[key] = buffer if buffer is None else FakeTensor(mode, buffer, cuda)
+    if network.upsampling is not None:
+        network.upsampling = FakeTensor(mode, network.upsampling, cuda)
+    with mode, torch.inference_mode(), Watching():  # type: ignore[no-untyped-call]
+        answer = network(torch.zeros(2, 3, 256, 256, device=cuda))
+    assert (answer.device, answer.dtype) == (cuda, torch.float32)
+    return seen
+
+
+def strides(shape: torch.Size, *, channels_last: bool) -> tuple[int, ...]:
+    """As a tensor made anew in this layout has them, also where 1x1 leaves room for others."""
+    _, c, h, w = shape
+    return (h * w * c, 1, w * c, c) if channels_last else (c * h * w, h * w, w, 1)
+
+
+@pytest.mark.parametrize("name", ["XS", "M"])
+def test_float32_lies_in_rows_through_every_convolution_of_cuda(
+    catalogue: Catalogue, name: str
+) -> None:
+    seen = convolutions(catalogue, name, torch.float32)
+
+    assert len(seen) == 4 + 3 * sum(catalogue[name].architecture.blocks) + 2 * 3
+    for tensor in chain.from_iterable(seen):
+        assert tensor.dtype == torch.float32
+        assert tensor.stride() == strides(tensor.shape, channels_last=False)
+
+
+@pytest.mark.parametrize("name", ["XS", "M"])
+def test_half_lies_with_channels_last_on_cuda(catalogue: Catalogue, name: str) -> None:
+    """cuDNN takes that of weight or input; what comes out is not known where it is not there."""
+    seen = convolutions(catalogue, name, torch.half)
+
+    for tensor in [seen[0][0], *(weight for _, weight, _ in seen)]:
+        assert tensor.dtype == torch.half
+        assert tensor.stride() == strides(tensor.shape, channels_last=True)
+
+
+def test_cpu_keeps_channels_last(catalogue: Catalogue) -> None:
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+    fast = fast_network.FastConvNeXtPose(ConvNeXtPose(catalogue["XS"].architecture))
+
+    weights = [m.weight for m in fast.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)
