@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
@@ -140,27 +139,6 @@ def use_two_threads() -> None:
 
     if torch.get_num_threads() < 2:
         torch.set_num_threads(2)
-
-
-class Moment:
-    """A moment in the work of a device, which may lie behind what it was given."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._event: Any = None
-        if device.type == "cuda":
-            import torch
-
-            self._event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-            self._event.record(torch.cuda.current_stream(device))
-        self._seconds = time.perf_counter()
-
-    def since(self, earlier: Moment) -> float:
-        """Seconds of work between the two, waiting for the later one if need be."""
-        if self._event is None:
-            return self._seconds - earlier._seconds
-        self._event.synchronize()
-        milliseconds: float = earlier._event.elapsed_time(self._event)
-        return milliseconds / 1000
 
 
 def device_title(device: torch.device) -> str:

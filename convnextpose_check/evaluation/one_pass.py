@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.devices import Moment, Precision, use_two_threads
+from convnextpose_check.evaluation.devices import Precision, use_two_threads
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.evaluation.predict import Predictor
+from convnextpose_check.evaluation.transfer import Arriving, Moment, sent
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Sample
@@ -181,29 +182,24 @@ class _Batch:
 
     @classmethod
     def read(cls, place: range, crops: Iterator[Crop], device: torch.device) -> _Batch:
-        import torch
-
         begun = time.perf_counter()
         taken = list(islice(crops, len(place)))
         pixels_rgb = [crop.pixels_rgb for crop in taken if crop.pixels_rgb is not None]
         usable = [index for index, crop in enumerate(taken) if crop.pixels_rgb is not None]
         if not usable:
             return cls(place, taken, usable, None, time.perf_counter() - begun)
-        pixels = torch.from_numpy(np.stack(pixels_rgb))
         with told_as_failure(f"the device {device}", "device-failed"):
-            if device.type == "cuda":
-                pixels = pixels.pin_memory()  # only from there is it copied while the host goes on
-            shown = to_input(pixels.to(device, non_blocking=True))
+            shown = to_input(sent(pixels_rgb, device))
         return cls(place, taken, usable, shown, time.perf_counter() - begun)
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """Positions still on the device, those in float32 where they are compared, begin and end."""
+    """Positions on their way, those in float32 where they are compared, begin and end."""
 
-    cells_xyz: Tensor | None
-    exact_xyz: Tensor | None
-    times: tuple[Moment, Moment] | None
+    cells_xyz: Arriving | None = None
+    exact_xyz: Arriving | None = None
+    times: tuple[Moment, Moment] | None = None
 
 
 class _Lane:
@@ -227,12 +223,15 @@ class _Lane:
     def ask(self, batch: _Batch, compare: bool) -> _Answer:
         """Have the device predict the batch."""
         if batch.input is None:
-            return _Answer(None, None, None)
-        begun = Moment(batch.input.device)
-        cells_xyz = self._predictor(batch.input)
-        ended = Moment(batch.input.device)
-        exact_xyz = self._exact(batch.input) if compare and self._exact else None
-        return _Answer(cells_xyz, exact_xyz, (begun, ended))
+            return _Answer()
+        with told_as_failure("the network"):
+            begun = Moment(batch.input.device)
+            cells_xyz = self._predictor(batch.input)
+            ended = Moment(batch.input.device)
+            exact_xyz = None
+            if compare and self._exact is not None:
+                exact_xyz = Arriving(self._exact(batch.input))
+            return _Answer(Arriving(cells_xyz), exact_xyz, (begun, ended))
 
     def collect(self, batch: _Batch, answer: _Answer) -> None:
         """Measure the answer and write it down."""
@@ -263,9 +262,9 @@ class _Lane:
         return np.array(errors_mm, dtype=np.float64)
 
 
-def _finite(cells_xyz: Tensor, sample: Sample) -> Array:
+def _finite(cells_xyz: Arriving, sample: Sample) -> Array:
     with told_as_failure("the network"):  # what went wrong on a GPU is first heard of here
-        answer: Array = cells_xyz.cpu().numpy()
+        answer = cells_xyz.numpy()
     if not np.isfinite(answer).all():
         raise ConvNeXtPoseCheckError(
             "not-finite",

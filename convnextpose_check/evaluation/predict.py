@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import Precision, float32_products
 from convnextpose_check.evaluation.failures import failure, is_lack_of_memory, told_as_failure
+from convnextpose_check.human36m.crops import constant_on
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
 
@@ -30,7 +31,8 @@ def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
         both: Tensor = network(torch.cat([crops, crops.flip(3)]))
         cells_xyz, mirrored = both.chunk(2)
         mirrored[:, :, 0] = network.architecture.heatmap_side - mirrored[:, :, 0] - 1
-        return (cells_xyz + mirrored[:, MIRRORED]) / 2
+        opposite = constant_on(mirrored.device, MIRRORED)
+        return (cells_xyz + mirrored.index_select(1, opposite)) / 2
 
 
 class Predictor:

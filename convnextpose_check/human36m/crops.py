@@ -6,6 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,11 +135,20 @@ def read_crops(samples: Sequence[Sample], workers: int) -> Generator[Crop, None,
 
 def to_input(pixels_rgb: Tensor) -> Tensor:
     """(B, 3, 256, 256) uint8 pixels to the float32 input of the network, on the same device."""
+    device = pixels_rgb.device
+    mean, std = (constant_on(device, rgb) for rgb in (PIXEL_MEAN_RGB, PIXEL_STD_RGB))
+    return (pixels_rgb.float() - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+
+
+@cache
+def constant_on(device: torch.device, values: tuple[float, ...]) -> Tensor:
+    """The values as a tensor (N,) that stays on the device: copying it there waits for the device.
+
+    Whole numbers become int64, others float32.
+    """
     import torch
 
-    mean = torch.tensor(PIXEL_MEAN_RGB, device=pixels_rgb.device).view(3, 1, 1)
-    std = torch.tensor(PIXEL_STD_RGB, device=pixels_rgb.device).view(3, 1, 1)
-    return (pixels_rgb.float() - mean) / std
+    return torch.tensor(values, device=device)
 
 
 def usable_input(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, list[Sample]]:
