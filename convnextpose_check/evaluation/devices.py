@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "tf32", "fp16"]
 """What the convolutions compute in; verdicts are given for the first alone."""
+
+EXACT = "ieee"
+OF_CUDA = ("backends.cuda.matmul", "backends.cudnn", "backends.cudnn.conv", "backends.cudnn.rnn")
+OF_CPU = ("backends.mkldnn", "backends.mkldnn.conv", "backends.mkldnn.matmul")
+SWITCHES = ("backends", *OF_CPU, *OF_CUDA)
+"""Where torch keeps what products of float32 are rounded to, on any device."""
 
 SWITCH_ON_GPU = (
     "On Kaggle choose Settings, Accelerator, GPU T4 x2; elsewhere name a device that works, such as"
@@ -30,10 +38,12 @@ def working_device(name: str) -> torch.device:
     import torch
 
     try:
-        device = torch.device(name)
-        image = torch.ones(1, 1, 4, 4, device=device)
-        total = torch.nn.functional.conv2d(image, torch.ones(1, 1, 2, 2, device=device)).sum()
-        works = total.item() == 36.0
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")  # that torch warns of a card does not make it fail
+            device = torch.device(name)
+            image = torch.ones(1, 1, 4, 4, device=device)
+            total = torch.nn.functional.conv2d(image, torch.ones(1, 1, 2, 2, device=device)).sum()
+            works = total.item() == 36.0
     except Exception as error:  # noqa: BLE001 - torch raises types of its own, not one family
         text = str(error).strip()
         problem = _dropped_card(name) or (text.splitlines()[0] if text else type(error).__name__)
@@ -85,8 +95,18 @@ def _dropped_card(name: str) -> str | None:
 
 
 def use_exact_float32() -> None:
-    """Keep CUDA from rounding float32 products to TF32, which verdicts must not rest on."""
+    """Keep products of float32 from being rounded, which verdicts must not rest on.
+
+    Raises ``ConvNeXtPoseCheckError`` (``no-precision``) where torch rounds them all the same.
+    """
     _allow_tf32(False)
+    for name, switch in _switches().items():
+        if (found := switch.fp32_precision) != EXACT:
+            raise ConvNeXtPoseCheckError(
+                "no-precision",
+                f"torch.{name}.fp32_precision stays {found} when it is set to {EXACT}",
+                "Install another version of torch",
+            )
 
 
 @contextmanager
@@ -100,10 +120,20 @@ def float32_products(precision: Precision) -> Iterator[None]:
 
 
 def _allow_tf32(allowed: bool) -> None:
+    """Set the older switches and the newer ones, which win and do not follow the older."""
     import torch
 
     torch.backends.cuda.matmul.allow_tf32 = allowed
     torch.backends.cudnn.allow_tf32 = allowed
+    for name, switch in _switches().items():
+        switch.fp32_precision = "tf32" if allowed and name in OF_CUDA else EXACT
+
+
+def _switches() -> dict[str, Any]:
+    """What decides on products of float32, by its name, from the general to the particular."""
+    import torch
+
+    return {name: attrgetter(name)(torch) for name in SWITCHES}
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:
@@ -148,6 +178,18 @@ def device_title(device: torch.device) -> str:
     if device.type != "cuda":
         return str(device)
     return f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+def card_name(device: torch.device) -> str:
+    """What computes, whichever of its kind: answers are the same to the last digit on each.
+
+    For the CPU that is the set of instructions, such as ``cpu AVX512``, which kernels are for.
+    """
+    import torch
+
+    if device.type != "cuda":
+        return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"
+    return torch.cuda.get_device_name(device)
 
 
 def synchronise(device: torch.device) -> None:

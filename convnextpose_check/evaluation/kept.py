@@ -30,7 +30,8 @@ PACKAGES = ("torch", "numpy", "onnxruntime")
 def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
     """A sha256 over checkpoint, annotations, image files, settings, versions and this package.
 
-    Image files count by path, size and time of change: reading them again is what resuming saves.
+    Image files count by path, size and time of change as they were found: reading them again is
+    what resuming saves.
     """
     digest = hashlib.sha256()
     parts = {
@@ -42,11 +43,7 @@ def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str,
     }
     digest.update(json.dumps(parts, sort_keys=True).encode())
     for sample in dataset.samples:
-        try:
-            status = sample.path.stat()
-        except OSError:
-            continue  # it is missed when it is read, and the evaluation is then not complete
-        digest.update(f"{sample.path} {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(f"{sample.path} {sample.state}\n".encode())
     return digest.hexdigest()
 
 

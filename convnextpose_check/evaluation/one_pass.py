@@ -148,7 +148,8 @@ def run_pass(
                 alone(name, partial(lanes[name].collect, batch, answer))
 
     samples = [dataset.samples[number] for place in plan.batches for number in place]
-    with closing(read_crops(samples, conditions.workers)) as crops:
+    reader = read_crops(samples, conditions.workers, conditions.batch_size)
+    with closing(reader) as crops:
         for place in plan.batches:
             batch = _Batch.read(place, crops, conditions.device)
             compare = plan.compares(place)

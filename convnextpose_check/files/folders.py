@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
@@ -20,6 +22,22 @@ MAX_FOLDERS = 50_000
 # that cannot be asked about is, to a user, not there.
 is_there = os.path.exists
 is_file = os.path.isfile
+
+
+class FileState(NamedTuple):
+    """Bytes of a file, and when it was last changed, in nanoseconds: another file has others."""
+
+    size: int
+    changed_ns: int
+
+
+def file_state(path: Path) -> FileState | None:
+    """The state of a file, None if there is none; one that cannot be asked about is not there."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - pathlib asks in the same way, more slowly
+    except (OSError, ValueError):
+        return None
+    return FileState(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:

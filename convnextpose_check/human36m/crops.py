@@ -35,7 +35,10 @@ PIXEL_STD_RGB = (0.229, 0.224, 0.225)
 
 
 READ_AHEAD = 8
-"""Crops that each worker may be ahead of the network."""
+"""Crops that each worker may be ahead of the network, where batches are small."""
+
+BATCHES_AHEAD = 2
+"""At least so many batches are read ahead: one to begin with, one while that is on its way."""
 
 
 @dataclass(frozen=True)
@@ -117,17 +120,23 @@ def _three_points(centre_x: float, centre_y: float, half_w: float, half_h: float
     return np.stack([centre, centre + down, centre + right])
 
 
-def read_crops(samples: Sequence[Sample], workers: int) -> Generator[Crop, None, None]:
+def read_crops(
+    samples: Sequence[Sample], workers: int, batch_size: int = 1
+) -> Generator[Crop, None, None]:
     """The samples' crops in order, read ahead by ``workers`` threads.
 
-    OpenCV decodes and warps outside Python's lock, so threads are enough; only a few crops per
-    worker are held at a time.
+    OpenCV decodes and warps outside Python's lock, so threads are enough, and each has a core: it
+    shall not share out an image. Only a few crops per worker, or batches, are held at a time.
     """
     from concurrent.futures import ThreadPoolExecutor
 
+    import cv2
+
+    cv2.setNumThreads(1)
+    ahead = max(READ_AHEAD * workers, BATCHES_AHEAD * batch_size)
     remaining = iter(samples)
     with ThreadPoolExecutor(workers) as pool:
-        pending = deque(pool.submit(read_crop, s) for s in islice(remaining, READ_AHEAD * workers))
+        pending = deque(pool.submit(read_crop, sample) for sample in islice(remaining, ahead))
         while pending:
             yield pending.popleft().result()
             pending.extend(pool.submit(read_crop, sample) for sample in islice(remaining, 1))

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.folders import is_file
+from convnextpose_check.files.folders import FileState, file_state
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.human36m.annotations import (
     RootNetEntry,
@@ -74,7 +74,8 @@ class Sample:
 
     ``size_px`` is the image's width and height as annotated, ``box_xywh_px`` the square crop,
     ``root_depth_mm`` the depth the prediction is placed at, ``joints_cam_mm`` the ground truth
-    (18, 3) in camera coordinates.
+    (18, 3) in camera coordinates. ``state`` is the file's, asked once: on a network mount each
+    question takes a while.
     """
 
     image_id: int
@@ -86,6 +87,7 @@ class Sample:
     box_xywh_px: Array
     root_depth_mm: np.floating[Any]
     joints_cam_mm: Array
+    state: FileState | None = None
 
     @property
     def sequence(self) -> str:
@@ -216,7 +218,7 @@ def _sample(
         raise _UnusableError("its file name does not fit its action")
     folder = layout.sequences.get(sequence)
     path = folder / image.file_name.split("/")[1] if folder else None
-    if path is None or not is_file(path):
+    if path is None or (state := file_state(path)) is None:
         raise _UnusableError("there is no such image")
     if (camera := files.cameras.get(image.cam_idx)) is None:
         raise _UnusableError(f"camera {image.cam_idx} is missing")
@@ -242,7 +244,7 @@ def _sample(
         box_xywh_px, root_depth_mm = np.array(estimate.bbox), np.float64(estimate.root_cam[2])
     return Sample(
         image.id, path, (image.width, image.height), files.subject, ACTIONS[image.action_idx],
-        camera, box_xywh_px, root_depth_mm, joints_cam_mm,
+        camera, box_xywh_px, root_depth_mm, joints_cam_mm, state,
     )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ import msgspec
 
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.evaluation.devices import (
+    card_name,
     check_precision,
-    device_title,
     use_exact_float32,
     working_device,
 )
@@ -125,7 +125,7 @@ class Networks:
             return None
         settings = {
             "flip": files.settings.flip,
-            "device": device_title(self.device()),
+            "device": card_name(self.device()),
             "network": msgspec.to_builtins(self._architecture(variant)),
             "precision": files.settings.precision,
             "exported": foreign and exported_digest(foreign, variant),

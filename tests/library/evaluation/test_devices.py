@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +13,12 @@ import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import (
+    SWITCHES,
+    card_name,
     check_precision,
     float32_products,
     use_exact_float32,
+    working_device,
 )
 from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
@@ -61,6 +67,73 @@ def test_tf32_is_on_only_while_it_is_asked_for() -> None:
         assert not backends.cuda.matmul.allow_tf32
     assert not backends.cuda.matmul.allow_tf32
     assert not backends.cudnn.allow_tf32
+
+
+@pytest.fixture
+def switches() -> Iterator[dict[str, Any]]:
+    """Every switch of torch for products of float32, left as it was found."""
+    found = {name: attrgetter(name)(torch) for name in SWITCHES}
+    before = {name: switch.fp32_precision for name, switch in found.items()}
+    yield found
+    for name, switch in found.items():
+        switch.fp32_precision = before[name]
+
+
+def test_what_others_have_switched_on_is_off_while_it_counts(switches: dict[str, Any]) -> None:
+    """Since torch 2.9 the older switches do not reach what was set through the newer ones."""
+    for switch in switches.values():
+        switch.fp32_precision = "tf32"
+
+    use_exact_float32()
+
+    assert {switch.fp32_precision for switch in switches.values()} == {"ieee"}
+    with float32_products("tf32"):
+        assert switches["backends.cudnn.conv"].fp32_precision == "tf32"
+        assert switches["backends.cuda.matmul"].fp32_precision == "tf32"
+        assert switches["backends.mkldnn.matmul"].fp32_precision == "ieee"
+    assert {switch.fp32_precision for switch in switches.values()} == {"ieee"}
+
+
+def test_switch_that_does_not_obey_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stuck:
+        @property
+        def fp32_precision(self) -> str:
+            return "tf32"
+
+        @fp32_precision.setter
+        def fp32_precision(self, _precision: str) -> None:
+            """As if nothing were said."""
+
+    monkeypatch.setattr(torch.backends.cudnn, "conv", Stuck())
+
+    with pytest.raises(
+        ConvNeXtPoseCheckError, match=r"cudnn\.conv\.fp32_precision stays tf32"
+    ) as e:
+        use_exact_float32()
+    assert e.value.code == "no-precision"
+
+
+def test_warning_about_a_device_does_not_make_it_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    conv2d = torch.nn.functional.conv2d
+
+    def warning(*given: Any) -> Any:
+        warnings.warn("this card is soon no longer supported", stacklevel=1)
+        return conv2d(*given)
+
+    monkeypatch.setattr("torch.nn.functional.conv2d", warning)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("error")
+
+        assert working_device("cpu") == torch.device("cpu")
+
+    assert "no longer supported" in str(told[0].message)
+
+
+def test_device_is_told_by_what_it_computes_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda _: "Tesla T4")
+
+    assert {card_name(torch.device("cuda", number)) for number in range(2)} == {"Tesla T4"}
+    assert card_name(torch.device("cpu")).startswith("cpu ")
 
 
 @pytest.fixture

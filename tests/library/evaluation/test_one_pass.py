@@ -340,6 +340,7 @@ def test_crops_are_forgotten_as_soon_as_they_were_seen(
         most = max(most, sum(pixels() is not None for pixels in begun))
 
     monkeypatch.setattr(crops, "read_crop", watched)
+    monkeypatch.setattr(crops, "BATCHES_AHEAD", 1)
     monkeypatch.setattr(crops, "READ_AHEAD", 2)
     many = Dataset(**{**vars(dataset), "samples": dataset.samples * 10})
     measured = Measurements.empty(60, 2)

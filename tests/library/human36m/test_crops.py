@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,23 +153,43 @@ def test_order_is_that_of_the_samples_with_any_number_of_workers(
     assert len({crop.sha256 for crop in obtained}) == 6
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_only_a_few_crops_are_read_ahead(
-    samples: tuple[Sample, ...], monkeypatch: pytest.MonkeyPatch, workers: int
+@pytest.mark.parametrize(
+    ("workers", "batch_size", "most"),
+    [(1, 1, READ_AHEAD), (4, 1, 4 * READ_AHEAD), (1, 64, 2 * 64), (20, 4, 20 * READ_AHEAD)],
+)
+def test_only_a_few_crops_or_two_batches_are_read_ahead(
+    samples: tuple[Sample, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+    batch_size: int,
+    most: int,
 ) -> None:
-    begun = 0
-    lock = threading.Lock()
+    taken = 0
 
-    def count(sample: Sample) -> Crop:
-        nonlocal begun
-        with lock:
-            begun += 1
-        return Crop(sample, None, "")
+    class Watched(tuple[Sample, ...]):
+        def __iter__(self) -> Iterator[Sample]:
+            nonlocal taken
+            for sample in super().__iter__():
+                taken += 1
+                yield sample
 
-    monkeypatch.setattr(crops, "read_crop", count)
-    ahead = [begun - taken for taken, _ in enumerate(read_crops(samples * 40, workers))]
-    assert begun == 240
-    assert max(ahead) <= READ_AHEAD * workers
+    monkeypatch.setattr(crops, "read_crop", lambda sample: Crop(sample, None, ""))
+    reader = read_crops(Watched(samples * 40), workers, batch_size)
+    ahead = [taken - given for given, _ in enumerate(reader)]
+    assert taken == 240
+    assert max(ahead) == most
+
+
+def test_each_reader_keeps_to_its_core(samples: tuple[Sample, ...]) -> None:
+    """OpenCV would have each image shared out among all cores, by each of the readers."""
+    import cv2
+
+    cv2.setNumThreads(2)
+    reader = read_crops(samples, 2)
+
+    next(reader)
+    assert cv2.getNumThreads() == 1
+    reader.close()
 
 
 def test_reading_stops_with_its_reader(

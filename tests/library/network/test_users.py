@@ -26,6 +26,7 @@ from convnextpose_check.network.users import (
     exported_network,
     is_exported,
     load_weights,
+    onnx_providers,
     takes_weights,
 )
 from convnextpose_check.variants import Architecture
@@ -188,6 +189,17 @@ def test_exported_networks_answer_as_the_plain_one(
     with torch.inference_mode():
         assert float((network(crops) - plain(crops)).abs().max()) < AGREEMENT_CELLS
     assert len(exported_digest(str(exports / name), "T")) == 64
+
+
+def test_onnx_runs_on_the_card_that_is_meant_and_in_exact_float32() -> None:
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    on_cuda = onnx_providers(torch.device("cuda:1"), both)
+
+    options = {"device_id": 1, "use_tf32": 0, "cudnn_conv_algo_search": "HEURISTIC"}
+    assert on_cuda == [(both[0], options), both[1]]
+    assert onnx_providers(torch.device("cpu"), both) == both[1:]
+    assert onnx_providers(torch.device("cuda"), both[1:]) == both[1:]
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.load")
