@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 if TYPE_CHECKING:
     import torch
-
-Precision = Literal["fp32", "tf32", "fp16"]
-"""What the convolutions compute in; verdicts are given for the first alone."""
-
-EXACT = "ieee"
-OF_CUDA = ("backends.cuda.matmul", "backends.cudnn", "backends.cudnn.conv", "backends.cudnn.rnn")
-OF_CPU = ("backends.mkldnn", "backends.mkldnn.conv", "backends.mkldnn.matmul")
-SWITCHES = ("backends", *OF_CPU, *OF_CUDA)
-"""Where torch keeps what products of float32 are rounded to, on any device."""
 
 SWITCH_ON_GPU = (
     "On Kaggle choose Settings, Accelerator, GPU T4 x2; elsewhere name a device that works, such as"
@@ -59,6 +48,36 @@ def working_device(name: str) -> torch.device:
     return device
 
 
+def working_devices(name: str) -> tuple[torch.device, ...]:
+    """The device of that name, or of ``cuda`` all cards that are like the first and free to work.
+
+    Alike, so that an image gets the same answer on each; a card of which others hold half the
+    memory is theirs. Raises as ``working_device`` does, about the first.
+    """
+    import torch
+
+    if name != "cuda":
+        return (working_device(name),)
+    working_device(name)
+    first, *others = (torch.device("cuda", number) for number in range(torch.cuda.device_count()))
+    return (first, *(card for card in others if _may_help(card, first)))
+
+
+def _may_help(card: torch.device, first: torch.device) -> bool:
+    """Whether the card is like the first one, not in use, and works."""
+    import torch
+
+    try:
+        free_bytes, total_bytes = torch.cuda.mem_get_info(card)
+        return (
+            card_name(card) == card_name(first)
+            and free_bytes >= total_bytes / 2
+            and working_device(str(card)) == card
+        )
+    except (ConvNeXtPoseCheckError, RuntimeError):
+        return False
+
+
 def has_kernels(capability: tuple[int, int], architectures: Iterable[str]) -> bool:
     """Whether code built for these architectures runs on a card of this compute capability.
 
@@ -94,71 +113,6 @@ def _dropped_card(name: str) -> str | None:
     )
 
 
-def use_exact_float32() -> None:
-    """Keep products of float32 from being rounded, which verdicts must not rest on.
-
-    Raises ``ConvNeXtPoseCheckError`` (``no-precision``) where torch rounds them all the same.
-    """
-    _allow_tf32(False)
-    for name, switch in _switches().items():
-        if (found := switch.fp32_precision) != EXACT:
-            raise ConvNeXtPoseCheckError(
-                "no-precision",
-                f"torch.{name}.fp32_precision stays {found} when it is set to {EXACT}",
-                "Install another version of torch",
-            )
-
-
-@contextmanager
-def float32_products(precision: Precision) -> Iterator[None]:
-    """Have CUDA multiply float32 in TF32 if that is the precision, and exactly again afterwards."""
-    _allow_tf32(precision == "tf32")
-    try:
-        yield
-    finally:
-        _allow_tf32(False)
-
-
-def _allow_tf32(allowed: bool) -> None:
-    """Set the older switches and the newer ones, which win and do not follow the older."""
-    import torch
-
-    torch.backends.cuda.matmul.allow_tf32 = allowed
-    torch.backends.cudnn.allow_tf32 = allowed
-    for name, switch in _switches().items():
-        switch.fp32_precision = "tf32" if allowed and name in OF_CUDA else EXACT
-
-
-def _switches() -> dict[str, Any]:
-    """What decides on products of float32, by its name, from the general to the particular."""
-    import torch
-
-    return {name: attrgetter(name)(torch) for name in SWITCHES}
-
-
-def check_precision(precision: Precision, device: torch.device) -> None:
-    """Refuse (``no-precision``) what the device cannot compute in."""
-    import torch
-
-    problem = ""
-    if precision == "tf32" and device.type != "cuda":
-        problem = "only CUDA has it"
-    elif precision == "tf32" and torch.cuda.get_device_capability(device) < (8, 0):
-        problem = "cards before Ampere lack it"
-    elif precision == "fp16":
-        try:
-            image = torch.ones(1, 1, 4, 4, device=device, dtype=torch.half)
-            torch.nn.functional.conv2d(image, image[:, :, :2, :2])
-        except RuntimeError:
-            problem = "this build of torch has no such convolution for it"
-    if problem:
-        raise ConvNeXtPoseCheckError(
-            "no-precision",
-            f"the device '{device}' does not compute in {precision}: {problem}",
-            "Leave out --precision, or name another --device",
-        )
-
-
 def use_two_threads() -> None:
     """Let the CPU have two threads at least, as the machine most often has.
 
@@ -171,13 +125,10 @@ def use_two_threads() -> None:
         torch.set_num_threads(2)
 
 
-def device_title(device: torch.device) -> str:
-    """The device as a person knows it, such as ``cuda:0 (Tesla T4)``."""
-    import torch
-
-    if device.type != "cuda":
-        return str(device)
-    return f"{device} ({torch.cuda.get_device_name(device)})"
+def device_title(*devices: torch.device) -> str:
+    """Devices of one kind as a person knows them, such as ``cuda:0, cuda:1 (Tesla T4)``."""
+    names = ", ".join(map(str, devices))
+    return f"{names} ({card_name(devices[0])})" if devices[0].type == "cuda" else names
 
 
 def card_name(device: torch.device) -> str:

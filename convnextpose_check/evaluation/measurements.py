@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.devices import Precision
+from convnextpose_check.evaluation.precision import Precision
 from convnextpose_check.human36m.crops import Crop
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Exclusion

@@ -8,17 +8,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.devices import Precision, use_two_threads
+from convnextpose_check.evaluation.devices import use_two_threads
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.evaluation.precision import Precision
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.evaluation.transfer import Arriving, Moment, sent
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
@@ -42,28 +43,49 @@ PAUSE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Conditions:
-    """What networks are measured under: all that decides on an answer beside network and image."""
+    """What networks are measured under: all that decides on an answer beside network and image.
+
+    Batches are dealt in turns to the device and to the ``others``, which are alike.
+    """
 
     device: torch.device
     flip: bool
     batch_size: int
     workers: int
     precision: Precision = "fp32"
+    others: tuple[torch.device, ...] = ()
+
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        """All devices that take part."""
+        return (self.device, *self.others)
+
+
+class Replica(NamedTuple):
+    """A network on one device; ``exact`` computes in float32 what it does in another precision."""
+
+    network: Network
+    exact: Network | None = None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A network that takes part.
+    """A network that takes part, with a replica for each of the other devices.
 
-    ``exact`` computes in float32 what the network computes in another precision. What is measured
-    of it is kept under ``key`` in a file; without a key nothing is, for what the network depends on
-    is not known.
+    ``exact`` is as in ``Replica``. What is measured of it is kept under ``key`` in a file; without
+    a key nothing is, for what the network depends on is not known.
     """
 
     network: Network
     exact: Network | None = None
     key: str | None = None
     kept_file: Path = Path()
+    replicas: tuple[Replica, ...] = ()
+
+    @property
+    def on_each_device(self) -> tuple[Replica, ...]:
+        """The network on each of the devices, in their order."""
+        return (Replica(self.network, self.exact), *self.replicas)
 
     @property
     def begun_file(self) -> Path:
@@ -116,9 +138,9 @@ def run_pass(
     """Show the plan's images to all networks, each decoded and cropped once; fills ``measured``.
 
     Images are decoded by threads ahead of the networks. A device that works on its own is given a
-    batch before the answers to the last one are looked at, so that it never waits for the
-    arithmetic on errors. ``on_progress`` hears of each batch's samples, ``on_pause`` now and then
-    that what was measured may be kept.
+    batch before the answers to its last one are looked at, so that it never waits for the
+    arithmetic on errors; several are dealt batches in turns. ``on_progress`` hears of each batch's
+    samples, ``on_pause`` now and then that what was measured may be kept.
 
     A network fails alone and is asked no more; which did is returned: ``not-finite`` if it answers
     with NaN, ``out-of-memory`` if one image is too many, ``network-failed`` if it raises anything
@@ -132,7 +154,8 @@ def run_pass(
         for name, entry in entries.items()
     }
     waiting: deque[tuple[_Batch, dict[str, _Answer]]] = deque()
-    lag = 0 if conditions.device.type == "cpu" else 1
+    devices = conditions.devices
+    lag = 0 if conditions.device.type == "cpu" else len(devices)
     paused = time.monotonic()
 
     def alone(name: str, work: Callable[[], T]) -> T | None:
@@ -148,10 +171,10 @@ def run_pass(
                 alone(name, partial(lanes[name].collect, batch, answer))
 
     samples = [dataset.samples[number] for place in plan.batches for number in place]
-    reader = read_crops(samples, conditions.workers, conditions.batch_size)
+    reader = read_crops(samples, conditions.workers, conditions.batch_size * len(devices))
     with closing(reader) as crops:
-        for place in plan.batches:
-            batch = _Batch.read(place, crops, conditions.device)
+        for turn, place in zip(cycle(range(len(devices))), plan.batches, strict=False):
+            batch = _Batch.read(place, crops, turn, devices[turn])
             compare = plan.compares(place)
             answers: dict[str, _Answer] = {}
             for name, lane in lanes.items():
@@ -173,25 +196,29 @@ def run_pass(
 
 @dataclass(frozen=True)
 class _Batch:
-    """The crops of neighbouring samples, and those that can be used as input on the device."""
+    """The crops of neighbouring samples, and those that can be used as input on a device.
+
+    ``turn`` is the number of the device.
+    """
 
     place: range
+    turn: int
     crops: list[Crop]
     usable: list[int]
     input: Tensor | None
     seconds: float
 
     @classmethod
-    def read(cls, place: range, crops: Iterator[Crop], device: torch.device) -> _Batch:
+    def read(cls, place: range, crops: Iterator[Crop], turn: int, device: torch.device) -> _Batch:
         begun = time.perf_counter()
         taken = list(islice(crops, len(place)))
         pixels_rgb = [crop.pixels_rgb for crop in taken if crop.pixels_rgb is not None]
         usable = [index for index, crop in enumerate(taken) if crop.pixels_rgb is not None]
         if not usable:
-            return cls(place, taken, usable, None, time.perf_counter() - begun)
+            return cls(place, turn, taken, usable, None, time.perf_counter() - begun)
         with told_as_failure(f"the device {device}", "device-failed"):
             shown = to_input(sent(pixels_rgb, device))
-        return cls(place, taken, usable, shown, time.perf_counter() - begun)
+        return cls(place, turn, taken, usable, shown, time.perf_counter() - begun)
 
 
 @dataclass(frozen=True)
@@ -218,20 +245,28 @@ class _Lane:
         self._protocol = protocol
         self._grid_whd = entry.network.architecture.grid_whd
         size, flip = measured.batch_size, conditions.flip
-        self._predictor = Predictor(entry.network, flip, size, say, conditions.precision)
-        self._exact = entry.exact and Predictor(entry.exact, flip, size, say)
+        self._on_each = [
+            (
+                Predictor(network, flip, size, say, conditions.precision),
+                exact and Predictor(exact, flip, size, say),
+            )
+            for network, exact in entry.on_each_device
+        ]
+        self._earlier_seconds = measured.seconds
+        self._seconds = [0.0] * len(self._on_each)
 
     def ask(self, batch: _Batch, compare: bool) -> _Answer:
         """Have the device predict the batch."""
         if batch.input is None:
             return _Answer()
         with told_as_failure("the network"):
+            predict, predict_exactly = self._on_each[batch.turn]
             begun = Moment(batch.input.device)
-            cells_xyz = self._predictor(batch.input)
+            cells_xyz = predict(batch.input)
             ended = Moment(batch.input.device)
             exact_xyz = None
-            if compare and self._exact is not None:
-                exact_xyz = Arriving(self._exact(batch.input))
+            if compare and predict_exactly is not None:
+                exact_xyz = Arriving(predict_exactly(batch.input))
             return _Answer(Arriving(cells_xyz), exact_xyz, (begun, ended))
 
     def collect(self, batch: _Batch, answer: _Answer) -> None:
@@ -245,7 +280,8 @@ class _Lane:
             measured.cells_xyz[numbers] = cells_xyz
             measured.errors_mm[numbers] = self._errors_mm(cells_xyz, samples)
             with told_as_failure("the network"):
-                measured.seconds += ended.since(begun)
+                self._seconds[batch.turn] += ended.since(begun)
+            measured.seconds = self._earlier_seconds + max(self._seconds)  # they work side by side
             if answer.exact_xyz is not None:
                 exact_xyz = _finite(answer.exact_xyz, samples[0])
                 errors_mm = self._errors_mm(exact_xyz, samples)
@@ -253,7 +289,7 @@ class _Lane:
         for number, crop in zip(batch.place, batch.crops, strict=True):
             measured.read(number, crop)
         measured.reading_seconds += batch.seconds
-        measured.batch_size = self._predictor.batch_size
+        measured.batch_size = min(predict.batch_size for predict, _ in self._on_each)
 
     def _errors_mm(self, cells_xyz: Array, samples: list[Sample]) -> Array:
         errors_mm = [

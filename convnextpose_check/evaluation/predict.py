@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.devices import Precision, float32_products
 from convnextpose_check.evaluation.failures import failure, is_lack_of_memory, told_as_failure
+from convnextpose_check.evaluation.precision import Precision, float32_products
 from convnextpose_check.human36m.crops import constant_on
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network

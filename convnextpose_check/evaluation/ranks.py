@@ -35,12 +35,18 @@ class Order:
 
 
 class Ranks:
-    """A process among those that share the run: number ``rank`` of ``count``."""
+    """A process among those that share the run: number ``rank`` of ``count``.
 
-    def __init__(self, rank: int = 0, count: int = 1, local_rank: int = 0) -> None:
+    Of these ``local_count`` are on this machine, and it is number ``local_rank`` of them.
+    """
+
+    def __init__(
+        self, rank: int = 0, count: int = 1, local_rank: int = 0, local_count: int | None = None
+    ) -> None:
         self.rank = rank
         self.count = count
         self.local_rank = local_rank
+        self.local_count = count if local_count is None else local_count
         self._is_joined = False
         self._store: Any = None
 
@@ -49,8 +55,13 @@ class Ranks:
         """As torchrun says; a process that it did not start is alone."""
         if "RANK" not in environment or "WORLD_SIZE" not in environment:
             return cls()
-        local_rank = environment.get("LOCAL_RANK", "0")
-        return cls(int(environment["RANK"]), int(environment["WORLD_SIZE"]), int(local_rank))
+        count = environment["WORLD_SIZE"]
+        return cls(
+            int(environment["RANK"]),
+            int(count),
+            int(environment.get("LOCAL_RANK", "0")),
+            int(environment.get("LOCAL_WORLD_SIZE", count)),
+        )
 
     @property
     def helps(self) -> bool:
@@ -58,8 +69,21 @@ class Ranks:
         return self.rank > 0
 
     def device_name(self, name: str) -> str:
-        """The device of this process where ``name`` is that of the run: each has its own card."""
-        return f"cuda:{self.local_rank}" if name == "cuda" and self.local_rank > 0 else name
+        """The device of this process where ``name`` is that of the run.
+
+        Alone on its machine it has all cards, else one of its own. Raises
+        ``ConvNeXtPoseCheckError`` (``bad-option``) where several would share a card.
+        """
+        if self.local_count == 1:
+            return name
+        if name.startswith("cuda:"):
+            raise ConvNeXtPoseCheckError(
+                "bad-option",
+                f"--device {name} is one card, for {self.local_count} processes on one machine",
+                "Leave --device out, and each takes a card of its own; or start one process on each"
+                " machine, which uses all its cards",
+            )
+        return f"cuda:{self.local_rank}" if name == "cuda" else name
 
     def join(self) -> None:
         """Wait for the other processes, if there are any.

@@ -42,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     screen = Screen() if ranks.helps else _screen(config)
     try:
         settings = settings_of(config.option)
+        if settings.device is not None:
+            ranks.device_name(settings.device)
         baseline = None
         if settings.baseline is not None:
             baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)

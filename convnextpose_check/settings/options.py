@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from convnextpose_check.evaluation.devices import Precision
+from convnextpose_check.evaluation.precision import Precision
 from convnextpose_check.human36m.samples import BoxSource
 from convnextpose_check.settings import kinds
 from convnextpose_check.variants import PUBLISHED_FILE, Protocol
@@ -59,7 +59,8 @@ class Settings:
     no_flip: Annotated[kinds.Switch, "do not average with the mirrored image"] = False
     device: Annotated[
         kinds.Device | None,
-        "device to run on, such as cuda, cuda:1 or cpu",
+        "device to run on: cuda takes every GPU that is like the first, cuda:1 that one alone, or"
+        " cpu",
         "cuda for the published models, cpu for the miniature",
     ] = None
     precision: Annotated[

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from convnextpose_check.checks.archives import check_holds_variant
-from convnextpose_check.evaluation.devices import (
-    card_name,
-    check_precision,
-    use_exact_float32,
-    working_device,
-)
+from convnextpose_check.evaluation.devices import card_name, working_devices
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.kept import evaluation_key
-from convnextpose_check.evaluation.one_pass import Conditions, Entry
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, Replica
+from convnextpose_check.evaluation.precision import check_precision, use_exact_float32
 from convnextpose_check.evaluation.ranks import Ranks
 from convnextpose_check.network import Network
 from convnextpose_check.network.layout import build_network
@@ -52,13 +48,17 @@ class Networks:
     outcomes: dict[tuple[str, ...], Any] = field(default_factory=dict, init=False, repr=False)
 
     @once
-    def device(self) -> torch.device:
-        """The device that the settings name, proved to work."""
+    def devices(self) -> tuple[torch.device, ...]:
+        """The devices that the settings name, proved to work; several only where they are alike."""
         use_exact_float32()
         settings = self.files.settings
-        device = working_device(self.ranks.device_name(settings.device or self.default_device))
-        check_precision(settings.precision, device)
-        return device
+        devices = working_devices(self.ranks.device_name(settings.device or self.default_device))
+        check_precision(settings.precision, devices[0])
+        return devices
+
+    def device(self) -> torch.device:
+        """The first device, which all but the evaluation does with."""
+        return self.devices()[0]
 
     @once
     def plain(self, variant: str) -> ConvNeXtPose:
@@ -95,7 +95,7 @@ class Networks:
         """What the settings have the networks measured under."""
         device, s = self.device(), self.files.settings
         size = s.batch_size or (64 if device.type == "cuda" else 4)
-        return Conditions(device, s.flip, size, s.workers, s.precision)
+        return Conditions(device, s.flip, size, s.workers, s.precision, self._others())
 
     def entry(self, variant: str, subject: str) -> Entry:
         """The judged network as it takes part in an evaluation, kept under the subject's name."""
@@ -115,7 +115,30 @@ class Networks:
             None if settings.precision == "fp32" else exact,
             self._key(variant),
             settings.results_dir / KEPT_FOLDER / f"{subject}_{variant}.npz",
+            tuple(self._replica(variant, device) for device in self._others()),
         )
+
+    def _others(self) -> tuple[torch.device, ...]:
+        """The devices beside the first that evaluate; a network of code has one place alone."""
+        foreign = self.files.settings.network
+        return self.devices()[1:] if foreign is None or is_exported(foreign) else ()
+
+    def _replica(self, variant: str, device: torch.device) -> Replica:
+        """The judged network once more, on another device."""
+        import torch
+
+        from convnextpose_check.network.fast import FastConvNeXtPose
+
+        settings = self.files.settings
+        if settings.network is not None:
+            architecture = self._architecture(variant)
+            exact = exported_network(settings.network, variant, architecture, device)
+        else:
+            exact = FastConvNeXtPose(self.plain(variant), device=device)
+        if settings.precision == "fp16":
+            half = FastConvNeXtPose(self.plain(variant), torch.half, device)
+            return Replica(half, exact)
+        return Replica(exact, None if settings.precision == "fp32" else exact)
 
     def _key(self, variant: str) -> str | None:
         """What the evaluation is kept under; None for a network of code, never twice the same."""

@@ -121,7 +121,7 @@ def _empty(trial: Trial) -> Results:
         unevaluated(trial.name, trial.settings, dataset.facts.samples, trial.files.chosen, (), ()),
         finished=False,
         verdict="Not judged: the run has not finished.",
-        device=device_title(trial.networks.device()),
+        device=device_title(*trial.networks.devices()),
         dataset=DatasetRecord(
             root=str(dataset.layout.root),
             digest=dataset.digest,

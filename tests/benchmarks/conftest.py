@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.evaluation.devices import device_title, synchronise, use_exact_float32
+from convnextpose_check.evaluation.devices import device_title, synchronise
+from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record

@@ -19,7 +19,7 @@ from tests.validation.recording import Obtained
 
 
 def test_device_runs_a_kernel(networks: Networks, obtained: Obtained) -> None:
-    obtained(device_title(networks.device()))
+    obtained(device_title(*networks.devices()))
 
 
 def test_opencv_interpolates_as_in_the_paper(trial: Trial, obtained: Obtained) -> None:

@@ -15,7 +15,6 @@ import pytest
 from convnextpose_check.checks import machine
 from convnextpose_check.checks.machine import check_can_write, check_disk, check_memory, free_ram_gb
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.devices import has_kernels, working_device
 from tests.support.datasets import listing
 from tests.support.deferred import Deferred
 
@@ -170,55 +169,3 @@ def test_asking_leaves_nothing(tmp_path: Path) -> None:
     assert [(name, mode) for name, mode, *_ in listing(tmp_path.parent)] == [
         (name, mode) for name, mode, *_ in before
     ]
-
-
-@pytest.mark.parametrize(
-    ("capability", "architectures", "expected"),
-    [
-        pytest.param((6, 0), ["sm_70", "sm_75", "sm_120"], False, id="P100-dropped"),
-        pytest.param((6, 0), ["sm_50", "sm_60", "sm_70"], True, id="P100-kept"),
-        pytest.param((6, 1), ["sm_60"], True, id="same-major-later-minor"),
-        pytest.param((6, 0), ["sm_61"], False, id="same-major-earlier-minor"),
-        pytest.param((7, 5), ["sm_75", "sm_120"], True, id="T4"),
-        pytest.param((9, 0), ["sm_90a"], True, id="its-own-letter"),
-        pytest.param((10, 3), ["sm_100a"], False, id="letter-of-another"),
-        pytest.param((12, 0), ["sm_90", "compute_90"], True, id="translated"),
-        pytest.param((6, 0), ["compute_70"], False, id="not-translated-back"),
-        pytest.param((1, 2), ["sm_120"], False, id="two-digits-of-major"),
-        pytest.param((7, 5), [], False, id="none"),
-    ],
-)
-def test_kernels_for_a_card_are_known(
-    capability: tuple[int, int], architectures: list[str], expected: bool
-) -> None:
-    assert has_kernels(capability, architectures) is expected
-
-
-@pytest.mark.parametrize("dropped", [True, False])
-def test_card_that_torch_dropped_is_told_as_such(
-    dropped: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A P100 counts as available and fails every kernel."""
-
-    def fail(*_: object) -> None:
-        raise RuntimeError("CUDA error: no kernel image is available\nlong advice")
-
-    for name, value in {
-        "is_available": True,
-        "get_device_capability": (6, 0),
-        "get_device_name": "Tesla P100-PCIE-16GB",
-        "get_arch_list": ["sm_70", "sm_75"] + ([] if dropped else ["sm_60"]),
-    }.items():
-        monkeypatch.setattr(f"torch.cuda.{name}", lambda *_, value=value: value)
-    monkeypatch.setattr("torch.ones", lambda *_, **__: None)
-    monkeypatch.setattr("torch.nn.functional.conv2d", fail)
-
-    with pytest.raises(ConvNeXtPoseCheckError) as caught:
-        working_device("cuda")
-
-    assert caught.value.code == "no-device"
-    said = "the Tesla P100-PCIE-16GB has compute capability 6.0, which torch"
-    assert (said in caught.value.problem) is dropped
-    assert ("no kernel image is available" in caught.value.problem) is not dropped
-    assert ("(sm_70, sm_75)" in caught.value.problem) is dropped
-    assert "GPU T4 x2" in caught.value.remedy

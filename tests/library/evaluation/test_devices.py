@@ -1,116 +1,27 @@
-"""Another precision than float32: what cannot be had is refused, and what is had is no verdict."""
+"""Which devices take part; one that cannot compute is known before a run depends on it."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation import devices
 from convnextpose_check.evaluation.devices import (
-    SWITCHES,
     card_name,
-    check_precision,
-    float32_products,
-    use_exact_float32,
+    device_title,
+    has_kernels,
     working_device,
+    working_devices,
 )
-from convnextpose_check.evaluation.evaluate import evaluate
-from convnextpose_check.evaluation.measurements import Evaluation, Measurements
-from convnextpose_check.evaluation.one_pass import COMPARED_BATCHES, Entry, Plan
-from convnextpose_check.evaluation.verdict import judge
-from convnextpose_check.human36m.samples import load_dataset
-from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.network.layout import build_network
-from convnextpose_check.variants import Architecture, Figure
-from tests.library.evaluation.test_one_pass import conditions
-from tests.support.datasets import FACTS, Handmade
 from tests.support.deferred import Deferred
 
 if TYPE_CHECKING:
     import torch
-
-    from convnextpose_check.network import fast as fast_network
 else:
     torch = Deferred("torch")
-    fast_network = Deferred("convnextpose_check.network.fast")
-
-
-def test_tf32_without_cuda_is_refused() -> None:
-    with pytest.raises(ConvNeXtPoseCheckError, match="'cpu' does not compute in tf32") as caught:
-        check_precision("tf32", torch.device("cpu"))
-    assert caught.value.code == "no-precision"
-
-
-def test_half_that_the_device_cannot_compute_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def conv2d(*_: Any) -> None:
-        raise RuntimeError('"slow_conv2d_cpu" not implemented for Half')
-
-    monkeypatch.setattr("torch.nn.functional.conv2d", conv2d)
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"fp16.*Leave out --precision") as caught:
-        check_precision("fp16", torch.device("cpu"))
-    assert caught.value.code == "no-precision"
-
-
-def test_tf32_is_on_only_while_it_is_asked_for() -> None:
-    backends = torch.backends
-    use_exact_float32()
-    with float32_products("tf32"):
-        assert backends.cuda.matmul.allow_tf32
-        assert backends.cudnn.allow_tf32
-    with float32_products("fp32"):
-        assert not backends.cuda.matmul.allow_tf32
-    assert not backends.cuda.matmul.allow_tf32
-    assert not backends.cudnn.allow_tf32
-
-
-@pytest.fixture
-def switches() -> Iterator[dict[str, Any]]:
-    """Every switch of torch for products of float32, left as it was found."""
-    found = {name: attrgetter(name)(torch) for name in SWITCHES}
-    before = {name: switch.fp32_precision for name, switch in found.items()}
-    yield found
-    for name, switch in found.items():
-        switch.fp32_precision = before[name]
-
-
-def test_what_others_have_switched_on_is_off_while_it_counts(switches: dict[str, Any]) -> None:
-    """Since torch 2.9 the older switches do not reach what was set through the newer ones."""
-    for switch in switches.values():
-        switch.fp32_precision = "tf32"
-
-    use_exact_float32()
-
-    assert {switch.fp32_precision for switch in switches.values()} == {"ieee"}
-    with float32_products("tf32"):
-        assert switches["backends.cudnn.conv"].fp32_precision == "tf32"
-        assert switches["backends.cuda.matmul"].fp32_precision == "tf32"
-        assert switches["backends.mkldnn.matmul"].fp32_precision == "ieee"
-    assert {switch.fp32_precision for switch in switches.values()} == {"ieee"}
-
-
-def test_switch_that_does_not_obey_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Stuck:
-        @property
-        def fp32_precision(self) -> str:
-            return "tf32"
-
-        @fp32_precision.setter
-        def fp32_precision(self, _precision: str) -> None:
-            """As if nothing were said."""
-
-    monkeypatch.setattr(torch.backends.cudnn, "conv", Stuck())
-
-    with pytest.raises(
-        ConvNeXtPoseCheckError, match=r"cudnn\.conv\.fp32_precision stays tf32"
-    ) as e:
-        use_exact_float32()
-    assert e.value.code == "no-precision"
 
 
 def test_warning_about_a_device_does_not_make_it_fail(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,50 +47,88 @@ def test_device_is_told_by_what_it_computes_with(monkeypatch: pytest.MonkeyPatch
     assert card_name(torch.device("cpu")).startswith("cpu ")
 
 
-@pytest.fixture
-def evaluations(tiny: Architecture, tmp_path: Path) -> dict[str, Evaluation]:
-    """One network in both precisions."""
-    dataset = load_dataset(Handmade().write(tmp_path / "set"), FACTS)
-    plain = build_network(tiny, seeded_state(tiny, 1), torch.device("cpu"))
-    exact = fast_network.FastConvNeXtPose(plain)
-    half = fast_network.FastConvNeXtPose(plain, torch.half)
-    found = {}
-    for precision, network, twin in (("fp32", exact, None), ("fp16", half, exact)):
-        entry = Entry(network, twin, precision, tmp_path / f"{precision}.npz")
-        outcome = evaluate({"A": entry}, dataset, conditions(precision=precision))["A"]
-        assert isinstance(outcome, Evaluation)
-        found[precision] = outcome
-    return found
-
-
-def test_evaluation_in_half_says_what_it_moved_the_error_by(
-    evaluations: dict[str, Evaluation],
+@pytest.mark.parametrize(
+    ("capability", "architectures", "expected"),
+    [
+        pytest.param((6, 0), ["sm_70", "sm_75", "sm_120"], False, id="P100-dropped"),
+        pytest.param((6, 0), ["sm_50", "sm_60", "sm_70"], True, id="P100-kept"),
+        pytest.param((6, 1), ["sm_60"], True, id="same-major-later-minor"),
+        pytest.param((6, 0), ["sm_61"], False, id="same-major-earlier-minor"),
+        pytest.param((7, 5), ["sm_75", "sm_120"], True, id="T4"),
+        pytest.param((9, 0), ["sm_90a"], True, id="its-own-letter"),
+        pytest.param((10, 3), ["sm_100a"], False, id="letter-of-another"),
+        pytest.param((12, 0), ["sm_90", "compute_90"], True, id="translated"),
+        pytest.param((6, 0), ["compute_70"], False, id="not-translated-back"),
+        pytest.param((1, 2), ["sm_120"], False, id="two-digits-of-major"),
+        pytest.param((7, 5), [], False, id="none"),
+    ],
+)
+def test_kernels_for_a_card_are_known(
+    capability: tuple[int, int], architectures: list[str], expected: bool
 ) -> None:
-    fp32, fp16 = evaluations["fp32"], evaluations["fp16"]
-
-    assert (fp32.precision, fp32.compared, fp32.moved_mm) == ("fp32", 0, None)
-    assert (fp16.precision, fp16.compared) == ("fp16", 6)
-    assert fp16.moved_mm == pytest.approx(fp16.error_mm - fp32.error_mm)
-    assert 1e-6 < abs(fp16.error_mm - fp32.error_mm) < 10  # gammas over sqrt(eps) lose bits
-    assert fp16.cells_xyz.dtype == np.float32
+    assert has_kernels(capability, architectures) is expected
 
 
-def test_evaluation_in_half_is_not_judged(evaluations: dict[str, Evaluation]) -> None:
-    reference = Figure(evaluations["fp32"].error_mm, "paper")
+@pytest.mark.parametrize("dropped", [True, False])
+def test_card_that_torch_dropped_is_told_as_such(
+    dropped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A P100 counts as available and fails every kernel."""
 
-    assert judge(evaluations["fp32"], reference).verdict == "excellent"
-    judgement = judge(evaluations["fp16"], reference)
-    assert judgement.verdict.startswith("not judged: precision fp16, ")
-    assert judgement.verdict.endswith(" mm from fp32")
+    def fail(*_: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available\nlong advice")
+
+    for name, value in {
+        "is_available": True,
+        "get_device_capability": (6, 0),
+        "get_device_name": "Tesla P100-PCIE-16GB",
+        "get_arch_list": ["sm_70", "sm_75"] + ([] if dropped else ["sm_60"]),
+    }.items():
+        monkeypatch.setattr(f"torch.cuda.{name}", lambda *_, value=value: value)
+    monkeypatch.setattr("torch.ones", lambda *_, **__: None)
+    monkeypatch.setattr("torch.nn.functional.conv2d", fail)
+
+    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+        working_device("cuda")
+
+    assert caught.value.code == "no-device"
+    said = "the Tesla P100-PCIE-16GB has compute capability 6.0, which torch"
+    assert (said in caught.value.problem) is dropped
+    assert ("no kernel image is available" in caught.value.problem) is not dropped
+    assert ("(sm_70, sm_75)" in caught.value.problem) is dropped
+    assert "GPU T4 x2" in caught.value.remedy
 
 
-@pytest.mark.parametrize(("samples", "batch_size"), [(8695, 64), (120, 4), (6, 2), (3, 64)])
-def test_comparison_is_spread_evenly(samples: int, batch_size: int) -> None:
-    plan = Plan.of([Measurements.empty(samples, batch_size)], batch_size)
+T4, OTHER = "Tesla T4", "Quadro K620"
 
-    places = [index for index, place in enumerate(plan.batches) if plan.compares(place)]
 
-    strides = set(np.diff(places))
-    assert len(strides) <= 1
-    assert min(len(plan.batches), COMPARED_BATCHES) <= len(places) <= 2 * COMPARED_BATCHES
-    assert len(plan.batches) - places[-1] <= max(strides, default=1)
+@pytest.mark.parametrize(
+    ("cards", "used"),
+    [
+        pytest.param([(T4, 15)], "cuda:0 (Tesla T4)", id="one"),
+        pytest.param([(T4, 15), (T4, 15)], "cuda:0, cuda:1 (Tesla T4)", id="two"),
+        pytest.param([(T4, 15), (OTHER, 15), (T4, 15)], "cuda:0, cuda:2 (Tesla T4)", id="unlike"),
+        pytest.param([(T4, 2), (T4, 5)], "cuda:0 (Tesla T4)", id="in-use"),
+        pytest.param([(T4, 15), (T4, None)], "cuda:0 (Tesla T4)", id="broken"),
+    ],
+)
+def test_all_cards_that_are_alike_and_free_take_part(
+    monkeypatch: pytest.MonkeyPatch, cards: list[tuple[str, int | None]], used: str
+) -> None:
+    def free(card: torch.device) -> tuple[int, int]:
+        gigabytes = cards[card.index][1]
+        return 15 if gigabytes is None else gigabytes, 16
+
+    def working(name: str) -> torch.device:
+        if cards[torch.device(name).index or 0][1] is None:
+            raise ConvNeXtPoseCheckError("no-device", "it cannot run a kernel")
+        return torch.device(name)
+
+    monkeypatch.setattr("torch.cuda.device_count", lambda: len(cards))
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda card: cards[card.index][0])
+    monkeypatch.setattr("torch.cuda.mem_get_info", free)
+    monkeypatch.setattr(devices, "working_device", working)
+
+    assert device_title(*working_devices("cuda")) == used
+    assert working_devices("cuda:0") == (torch.device("cuda:0"),)
+    assert working_devices("cpu") == (torch.device("cpu"),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import Counter
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.evaluate import Outcome, evaluate
 from convnextpose_check.evaluation.measurements import Measurements
-from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, Replica, run_pass
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset
@@ -317,6 +318,59 @@ def test_every_share_of_the_batches_adds_up_to_the_same_bits(
             assert not run_pass(entries, {"A": measured}, dataset, conditions(workers=1), plan)
             sum_of_all.add(measured)
         assert answers({"A": sum_of_all.evaluation(dataset, "fp32")}) == whole
+
+
+class Counting:
+    """Remembers how many images it was shown."""
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+        self.architecture = network.architecture
+        self.images: list[int] = []
+
+    def __call__(self, images: Any) -> Any:
+        self.images.append(len(images))
+        return self.network(images)
+
+
+@pytest.mark.parametrize(
+    ("devices", "shown"),
+    [(1, [[2, 2, 2]]), (2, [[2, 2], [2]]), (3, [[2], [2], [2]]), (4, [[2], [2], [2], []])],
+)
+def test_several_devices_are_dealt_the_batches_and_answer_to_the_same_bits(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path, devices: int, shown: list[Any]
+) -> None:
+    whole = answers(evaluated({"A": networks["A"]}, dataset, tmp_path))
+    replicas = [Counting(copy.deepcopy(networks["A"])) for _ in range(devices)]
+    entry = Entry(replicas[0], replicas=tuple(Replica(each) for each in replicas[1:]))
+    others = (torch.device("cpu"),) * (devices - 1)
+
+    outcomes = evaluate({"A": entry}, dataset, conditions(flip=False, others=others))
+
+    assert [each.images for each in replicas] == shown
+    assert answers(evaluate({"A": entry}, dataset, conditions(others=others))) == whole
+    assert not isinstance(outcomes["A"], ConvNeXtPoseCheckError)
+    assert outcomes["A"].batch_size == 2
+
+
+def test_one_of_several_devices_with_too_little_memory_takes_smaller_parts(
+    networks: dict[str, Any], dataset: Dataset
+) -> None:
+    class Small(Counting):
+        def __call__(self, images: Any) -> Any:
+            if len(images) > 1:
+                raise torch.OutOfMemoryError
+            return super().__call__(images)
+
+    small = Small(networks["A"])
+    entry = Entry(networks["A"], replicas=(Replica(small),))
+    found = conditions(flip=False, others=(torch.device("cpu"),))
+
+    outcome = evaluate({"A": entry}, dataset, found)["A"]
+
+    assert small.images == [1, 1]
+    assert not isinstance(outcome, ConvNeXtPoseCheckError)
+    assert outcome.batch_size == 1
 
 
 def test_crops_are_forgotten_as_soon_as_they_were_seen(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.devices import Precision
+from convnextpose_check.evaluation.precision import Precision
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.variants import Architecture
 from tests.support.deferred import Deferred

@@ -289,11 +289,31 @@ def test_process_that_torchrun_did_not_start_is_alone() -> None:
     assert alone.answers() == []
 
 
-def test_each_rank_has_its_own_card() -> None:
-    environment = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}
-    ranks = Ranks.of_environment(environment)
+@pytest.mark.parametrize(
+    ("local", "name", "own"),
+    [
+        ({"LOCAL_RANK": "1"}, "cuda", "cuda:1"),
+        ({"LOCAL_RANK": "0"}, "cuda", "cuda:0"),
+        ({"LOCAL_RANK": "1"}, "cpu", "cpu"),
+        ({"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}, "cuda", "cuda"),
+        ({"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}, "cuda:1", "cuda:1"),
+    ],
+)
+def test_ranks_of_one_machine_have_a_card_each_and_one_that_is_alone_has_all(
+    local: dict[str, str], name: str, own: str
+) -> None:
+    ranks = Ranks.of_environment({"RANK": "5", "WORLD_SIZE": "8"} | local)
 
-    assert ranks.device_name("cuda") == "cuda:1"
-    assert ranks.device_name("cuda:0") == "cuda:0"
-    assert ranks.device_name("cpu") == "cpu"
-    assert Ranks(0, 2, 0).device_name("cuda") == "cuda"
+    assert ranks.device_name(name) == own
+
+
+def test_one_card_for_several_ranks_is_refused(start: Start, inputs: Path, tmp_path: Path) -> None:
+    command = ["-m", "pytest", *arguments(inputs, tmp_path / "out"), "--device=cuda:0"]
+    command.remove("--device=cpu")
+
+    processes = [start(rank, 2, *command) for rank in range(2)]
+
+    said = [process.communicate(timeout=PATIENCE) for process in processes]
+    assert [process.returncode for process in processes] == [pytest.ExitCode.USAGE_ERROR] * 2
+    assert "[bad-option] --device cuda:0 is one card, for 2 processes" in said[0][1]
+    assert said[1] == ("", "")

@@ -11,7 +11,7 @@ import pytest
 from convnextpose_check.evaluation import one_pass, transfer
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, Replica, run_pass
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import build_network
@@ -55,6 +55,7 @@ def measured_on(
     dataset: Dataset,
     monkeypatch: pytest.MonkeyPatch,
     host_seconds: float = 0.0,
+    others: tuple[torch.device, ...] = (),
 ) -> list[tuple[list[str], float]]:
     """Run a pass; returns what kept the host, and the device's idle seconds, after each batch."""
     moment = stand_in.moment_of(device)
@@ -68,7 +69,7 @@ def measured_on(
     monkeypatch.setattr(one_pass, "joint_errors_mm", measuring)
     samples = len(dataset.samples)
     measured = {name: Measurements.empty(samples, BATCH) for name in entries}
-    conditions = Conditions(torch.device("meta"), True, BATCH, workers=1)
+    conditions = Conditions(torch.device("meta"), True, BATCH, workers=1, others=others)
     found: list[tuple[list[str], float]] = []
 
     def note(_count: int) -> None:
@@ -89,6 +90,31 @@ def test_steady_batch_waits_for_nothing_but_the_answers_to_an_earlier_one(
     found = measured_on(stand_in.StandIn(), entries, dataset, monkeypatch)
 
     assert [waits for waits, _ in found[STEADY]] == [["moment"] * len(NAMES)] * 7
+
+
+def test_each_of_two_devices_has_its_next_batch_before_its_last_is_waited_for(
+    entries: dict[str, Entry], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = stand_in.StandIn()
+    told: list[str] = []
+
+    class Telling:
+        def __init__(self, name: str) -> None:
+            self.name, self.network = name, entries["A"].network
+            self.architecture = self.network.architecture
+
+        def __call__(self, crops: Any) -> Any:
+            told.append(self.name)
+            return self.network(crops)
+
+    monkeypatch.setattr(device, "wait", lambda _until, _why: told.append("wait"))
+    entry = Entry(Telling("first"), replicas=(Replica(Telling("second")),))
+
+    measured_on(device, {"A": entry}, dataset, monkeypatch, others=(torch.device("meta"),))
+
+    asked = ["first", "second"] * 6
+    waited = [turn for name in asked[2:] for turn in (name, "wait")]
+    assert told == [*asked[:2], *waited, "wait", "wait"]
 
 
 def test_device_never_idles_where_the_host_has_less_to_do(

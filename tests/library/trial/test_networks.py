@@ -290,3 +290,27 @@ def test_any_failure_is_remembered_with_the_traceback_that_it_had() -> None:
 
     assert fails.calls == 1
     assert depths[1] == depths[2]
+
+
+def test_trial_on_several_devices_comes_to_the_same_bits(
+    inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trial(results: str, **given: str) -> Trial:
+        settings = {"results_dir": str(inputs / results), "device": "cpu", "batch_size": "2"}
+        catalogue = read_catalogue(inputs / "own.json")
+        return trial_of(settings | given, catalogue, FACTS, inputs / "h36m", inputs / "models")
+
+    alone = trial("alone").evaluation("T")
+    used = (torch.device("cpu"),) * 3
+    monkeypatch.setattr("convnextpose_check.trial.networks.working_devices", lambda _: used)
+
+    several = trial("several")
+
+    assert several.networks.conditions().devices == used
+    replicas = several.networks.entry("T", "several").on_each_device
+    assert len({id(replica.network) for replica in replicas}) == 3
+    assert several.evaluation("T").cells_xyz.tobytes() == alone.cells_xyz.tobytes()
+    half = trial("half", precision="fp16").networks.entry("T", "half").on_each_device
+    assert len({id(network) for replica in half for network in replica}) == 6
+    code = trial("code", network="somewhere:build").networks
+    assert code.conditions().devices == used[:1]
