@@ -63,6 +63,11 @@ class Evaluation:
         """MPJPE or PA-MPJPE: the mean over samples and joints, not over actions."""
         return float(np.mean(self.errors_mm))
 
+    @property
+    def images_per_second(self) -> float:
+        """How fast the network was, without the waiting for images."""
+        return len(self.image_ids) / self.seconds
+
     def per_action_mm(self) -> dict[str, float]:
         """The mean error of each action that has samples."""
         actions = np.array(self.actions)

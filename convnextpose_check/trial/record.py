@@ -178,7 +178,7 @@ def variant_result(
         reading_seconds=evaluation.reading_seconds,
         moved_mm=evaluation.moved_mm,
         compared_samples=evaluation.compared,
-        images_per_second=len(evaluation.image_ids) / evaluation.seconds,
+        images_per_second=evaluation.images_per_second,
         batch_size=evaluation.batch_size,
         provenance=origin,
         without_displaced_mm=(

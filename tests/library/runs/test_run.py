@@ -194,9 +194,14 @@ def test_miniature_is_judged_and_leaves_results_logs_snapshots_and_report(
     lines = result.stdout.splitlines()
     collected = next(n for n, line in enumerate(lines) if line.startswith("collected "))
     assert len(lines) - collected - 1 <= 25
-    assert "images/s" in result.stdout
-    assert '<property name="obtained" value="3528008"' in (tmp_path / "junit.xml").read_text()
+    junit = (tmp_path / "junit.xml").read_text()
+    assert '<property name="obtained" value="3528008"' in junit
     written = json.loads(results.read_text())
+    speed = written["variants"]["XS"]["images_per_second"]
+    assert f"images/s: XS {speed:.1f}" in result.stdout
+    assert "Name (time in" not in result.stdout  # another figure of the same
+    assert f'<property name="obtained" value="{speed}"' in junit
+    assert f"| {speed:.1f} |" in outputs.markdown.read_text()
     jsonschema.validate(written, json.loads(SCHEMA_FILE.read_text()))
     assert (written["subject"], written["samples"], written["complete"]) == ("miniature", 120, True)
     assert len(written["variants"]["XS"]["per_action_mm"]) == 15
