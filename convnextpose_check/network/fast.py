@@ -28,6 +28,9 @@ VOLUME_NUMBERS = 2**20
 VOLUME_NUMBERS_ELSEWHERE = 2**28
 """On another device, which is quick at large pieces but has no end of memory either."""
 
+MATRICES = 2**16 - 1
+"""Of so many a product may have in one piece: CUDA's grids end there, and go on more slowly."""
+
 WIDE_NUMBERS = 2**23
 """Of a block's widest activations: the 32 MB above which the C library asks the system for
 new memory every time."""
@@ -71,9 +74,8 @@ class FastConvNeXtPose(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         x = self.body(crops.to(self.final.weight.dtype, memory_format=self.layout))
-        if not self.on_cpu:
-            return self._located(x)
-        return torch.cat([self._located(image) for image in torch.split(x, 1)])
+        images = 1 if self.on_cpu else MATRICES // self.architecture.depth_bins
+        return torch.cat([self._located(part) for part in torch.split(x, images)])
 
     def _located(self, x: Tensor) -> Tensor:
         """The joints' positions from what the second head layer puts out."""
@@ -86,8 +88,12 @@ class FastConvNeXtPose(nn.Module):
         maps = torch.baddbmm(self.final.bias.view(1, -1, 1), weight, places).float()
         volumes = maps.view(-1, a.joints, a.depth_bins, *x.shape[2:])
         numbers = VOLUME_NUMBERS if self.on_cpu else VOLUME_NUMBERS_ELSEWHERE
-        joints = max(1, numbers // (len(x) * math.prod(a.grid_whd)))
-        parts = [soft_argmax(part, self.upsampling) for part in torch.split(volumes, joints, dim=1)]
+        joints = min(
+            numbers // (len(x) * math.prod(a.grid_whd)), MATRICES // (len(x) * a.depth_bins)
+        )
+        parts = [
+            soft_argmax(part, self.upsampling) for part in torch.split(volumes, max(1, joints), 1)
+        ]
         return torch.cat(parts, dim=1)
 
 
@@ -199,12 +205,13 @@ def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
     """Expected position under the softmax of each joint's whole volume, order x, y, z.
 
     ``heatmaps`` is (B, J, D, h, w), doubled along both axes by ``upsampling`` if that is given.
-    The exponentials are summed as they are and divided once at the end.
+    The maximum is subtracted while the volume is small: what lies between numbers is no larger. The
+    exponentials are summed as they are and divided once at the end.
     """
-    volume = heatmaps
+    volume = heatmaps - heatmaps.amax(dim=(2, 3, 4), keepdim=True)
     if upsampling is not None:
         volume = upsampling @ (volume @ upsampling.T)
-    volume = (volume - volume.amax(dim=(2, 3, 4), keepdim=True)).exp_()
+    volume = volume.exp_()
     by_depth_and_row = volume.sum(dim=4)
     x = volume @ _cells(volume, 4)
     by_row, by_depth = by_depth_and_row.sum(dim=2), by_depth_and_row.sum(dim=3)

@@ -83,6 +83,41 @@ def test_half_lies_with_channels_last_on_cuda(catalogue: Catalogue, name: str) -
         assert tensor.stride() == strides(tensor.shape, channels_last=True)
 
 
+def test_soft_argmax_of_a_batch_goes_over_its_volume_once_in_pieces_that_a_grid_holds(
+    catalogue: Catalogue,
+) -> None:
+    """It takes a quarter of M's time, all of it for memory: each number is written once."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+    products: list[int] = []
+    large: list[str] = []
+    a = catalogue["M"].architecture
+    volume = torch.Size(reversed(a.grid_whd))
+
+    class Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
+        def __torch_dispatch__(
+            self, func: Any, _types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            answer = func(*args, **(kwargs or {}))
+            if func is torch.ops.aten.matmul.default and args[0].dim() == 2:
+                products.append(answer.shape[:-2].numel())
+            if isinstance(answer, torch.Tensor) and answer.shape[2:] == volume:
+                large.append(func._schema.name)
+            return answer
+
+    meta = torch.device("meta")
+    network = fast_network.FastConvNeXtPose(ConvNeXtPose(a), device=meta)
+    features = torch.zeros(2 * 64, a.head_channels, 32, 32, device=meta)
+    with torch.inference_mode(), Watching():  # type: ignore[no-untyped-call]
+        answer = network._located(features)
+
+    assert answer.shape == (128, 18, 3)
+    assert 50_000 < max(products) < 65_536
+    assert large == ["aten::matmul", "aten::exp_"] * len(products)
+
+
 def test_cpu_keeps_channels_last(catalogue: Catalogue) -> None:
     from convnextpose_check.network.plain import ConvNeXtPose
 
