@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from convnextpose_check.evaluation.devices import working_devices
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, Replica, run_pass
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import MIRRORED
@@ -41,7 +43,15 @@ def test_whole_validation(
 
     workers = pytestconfig.stash[SESSION].settings.workers
     plain = {name: networks(name) for name in VARIANTS}
-    fast = {name: FastConvNeXtPose(network) for name, network in plain.items()}
+    cards = working_devices(str(device))
+    entries = {
+        name: Entry(
+            FastConvNeXtPose(network, device=cards[0]),
+            replicas=tuple(Replica(FastConvNeXtPose(network, device=card)) for card in cards[1:]),
+        )
+        for name, network in plain.items()
+    }
+    idle: list[float] = []
     means_mm: dict[str, list[float]] = {}
     guide_seconds = []
 
@@ -56,11 +66,14 @@ def test_whole_validation(
     def at_once() -> None:
         dataset = read_dataset()
         size = BEST_BATCH.get(device.type, 4)
-        measured = {name: Measurements.empty(len(dataset.samples), size) for name in fast}
+        measured = {name: Measurements.empty(len(dataset.samples), size) for name in entries}
         plan = Plan.of(measured.values(), size)
-        entries = {name: Entry(network) for name, network in fast.items()}
-        conditions = Conditions(device, True, size, workers)
-        assert not run_pass(entries, measured, dataset, conditions, plan)
+        conditions = Conditions(cards[0], True, size, workers, others=cards[1:])
+        begun = synchronised_time()
+        with waiting_is_an_error(device, besides_the_first=bool(idle)):
+            assert not run_pass(entries, measured, dataset, conditions, plan)
+        seconds = synchronised_time() - begun
+        idle.append(1 - sum(each.seconds for each in measured.values()) / seconds)
         means_mm["ours"] = [float(each.errors_mm.mean()) for each in measured.values()]
 
     benchmark.pedantic(at_once, setup=guides_way, rounds=ROUNDS)  # type: ignore[no-untyped-call]
@@ -80,6 +93,25 @@ def test_whole_validation(
             "times reading alone": ours / reading,
         }
     )
+    if device.type == "cuda":
+        benchmark.extra_info |= {"cards": len(cards), "device idles": min(idle)}
+
+
+@contextmanager
+def waiting_is_an_error(device: torch.device, besides_the_first: bool) -> Iterator[None]:
+    """Have CUDA refuse whatever makes the host wait, but for the events that are meant.
+
+    What is given to the device once, the first batch waits for.
+    """
+    import torch
+
+    if device.type == "cuda" and besides_the_first:
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        if device.type == "cuda":
+            torch.cuda.set_sync_debug_mode("default")
 
 
 def _one_after_another(

@@ -1,0 +1,69 @@
+"""Evaluate so many samples in a process of its own: ``python -m tests.benchmarks.growth N DEVICE``.
+
+Prints the seconds and the peak of memory in MB, the host's and the device's. The network is next to
+nothing: what is left is the suite's own cost. The samples are the miniature's, over and over, each
+an object of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from convnextpose_check.evaluation.devices import synchronise
+from convnextpose_check.evaluation.evaluate import evaluate
+from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.evaluation.one_pass import Conditions, Entry
+from convnextpose_check.human36m.samples import load_dataset
+from convnextpose_check.miniature.build import cached_miniature
+from convnextpose_check.miniature.record import read_record
+from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.network.fast import FastConvNeXtPose
+from convnextpose_check.network.layout import build_network
+from convnextpose_check.settings.options import Settings
+from convnextpose_check.variants import Architecture
+from tests.support.texts import ROOT
+
+NETWORK = Architecture(
+    backbone="small",
+    blocks=(1, 1, 1, 1),
+    channels=(8, 8, 8, 8),
+    head_channels=8,
+    head_upsamplings=2,
+    depth_bins=32,
+    joints=18,
+)
+
+
+def main(samples: int, name: str) -> None:
+    """Evaluate, and print what it took."""
+    device, fixtures = torch.device(name), ROOT / "fixtures"
+    dataset = load_dataset(cached_miniature(fixtures).dataset, read_record(fixtures).dataset)
+    own = [copy.deepcopy(dataset.samples[n % len(dataset.samples)]) for n in range(samples)]
+    dataset = replace(dataset, samples=tuple(own), limited=True)
+    network = FastConvNeXtPose(build_network(NETWORK, seeded_state(NETWORK, 0), device))
+    size = 64 if device.type == "cuda" else 4
+    conditions = Conditions(device, True, size, Settings().workers)
+    with tempfile.TemporaryDirectory() as folder:
+        entry = Entry(network, None, "key", Path(folder) / "kept.npz")
+        synchronise(device)
+        begun = time.perf_counter()
+        outcome = evaluate({"": entry}, dataset, conditions)[""]
+        synchronise(device)
+        seconds = time.perf_counter() - begun
+    assert isinstance(outcome, Evaluation)
+    assert len(outcome.errors_mm) == samples
+    on_device = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(seconds, host / 1e6, on_device / 1e6)  # noqa: T201 - it is asked for them
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,41 @@
+"""What ten times the samples cost: ten times the time, and no more memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+if TYPE_CHECKING:
+    import torch
+
+SIZES = (60, 600, 6000)
+
+
+def test_growth(
+    device: torch.device, benchmark: BenchmarkFixture, pytestconfig: pytest.Config
+) -> None:
+    found: dict[int, list[float]] = {}
+
+    def measure() -> None:
+        for samples in SIZES:
+            command = [sys.executable, "-m", "tests.benchmarks.growth", str(samples), str(device)]
+            environment = os.environ | {"PYTHONPATH": str(pytestconfig.rootpath)}
+            result = subprocess.run(
+                command, cwd=pytestconfig.rootpath, env=environment, check=True,
+                stdout=subprocess.PIPE,
+            )  # fmt: skip
+            found[samples] = [float(number) for number in result.stdout.split()]
+
+    benchmark.pedantic(measure, rounds=1)  # type: ignore[no-untyped-call]
+
+    for samples, (seconds, host_mb, device_mb) in found.items():
+        told = f"{seconds:.2f} s, {host_mb:,.0f} MB" + f", {device_mb:,.0f} on it" * (device_mb > 0)
+        benchmark.extra_info[f"{samples} samples"] = told
+    few, many = found[600], found[6000]
+    benchmark.extra_info["time"] = many[0] / few[0]
+    benchmark.extra_info["memory"] = many[1] / few[1]
