@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.kept import keep, kept
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
-from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, run_pass
+from convnextpose_check.evaluation.plan import Plan
 from convnextpose_check.evaluation.ranks import Answers, Order, Ranks
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.interrupts import Interrupted, held

@@ -121,9 +121,9 @@ class Measurements:
             batch_size,
         )
 
-    def lacks(self, place: range) -> bool:
+    def lacks(self, place: Sequence[int]) -> bool:
         """Whether any of these samples is still to be measured."""
-        return not self.done[place.start : place.stop].all()
+        return not self.done[list(place)].all()
 
     def read(self, number: int, crop: Crop) -> None:
         """The sample's file was read, and is of use or not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from convnextpose_check.evaluation.devices import use_two_threads
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.evaluation.plan import Plan
 from convnextpose_check.evaluation.precision import Precision
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.evaluation.transfer import Arriving, Moment, sent
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
-
-COMPARED_BATCHES = 8
-"""On about so many batches, spread evenly, another precision is held against float32."""
 
 PAUSE_SECONDS = 30.0
 """As often what was measured so far is handed out, to be kept."""
@@ -91,37 +89,6 @@ class Entry:
     def begun_file(self) -> Path:
         """Where it is kept while it is not finished."""
         return self.kept_file.with_suffix(".begun.npz")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The batches that one process takes on, each as its place among all samples.
-
-    Batches begin at multiples of their size whatever was measured before and however many
-    processes share the work: in the same company an image gets the same answer to the last digit.
-    """
-
-    batches: Sequence[range]
-    batch_size: int
-    samples: int
-
-    @classmethod
-    def of(
-        cls, measured: Collection[Measurements], batch_size: int, rank: int = 0, ranks: int = 1
-    ) -> Plan:
-        """All batches of which some network lacks a sample, dealt to the ranks in turns."""
-        (samples,) = {len(each.done) for each in measured}
-        batches = (
-            range(begin, min(begin + batch_size, samples))
-            for begin in range(0, samples, batch_size)
-        )
-        lacking = [place for place in batches if any(each.lacks(place) for each in measured)]
-        return cls(lacking[rank::ranks], batch_size, samples)
-
-    def compares(self, place: range) -> bool:
-        """Whether this batch is one of those that another precision is held against float32 on."""
-        stride = max(1, self.samples // self.batch_size // COMPARED_BATCHES)
-        return place.start // self.batch_size % stride == 0
 
 
 def run_pass(
@@ -196,12 +163,12 @@ def run_pass(
 
 @dataclass(frozen=True)
 class _Batch:
-    """The crops of neighbouring samples, and those that can be used as input on a device.
+    """The crops of samples measured together, and those that can be used as input on a device.
 
     ``turn`` is the number of the device.
     """
 
-    place: range
+    place: list[int]
     turn: int
     crops: list[Crop]
     usable: list[int]
@@ -209,7 +176,9 @@ class _Batch:
     seconds: float
 
     @classmethod
-    def read(cls, place: range, crops: Iterator[Crop], turn: int, device: torch.device) -> _Batch:
+    def read(
+        cls, place: list[int], crops: Iterator[Crop], turn: int, device: torch.device
+    ) -> _Batch:
         begun = time.perf_counter()
         taken = list(islice(crops, len(place)))
         pixels_rgb = [crop.pixels_rgb for crop in taken if crop.pixels_rgb is not None]
@@ -276,14 +245,14 @@ class _Lane:
             begun, ended = answer.times
             numbers = [batch.place[index] for index in batch.usable]
             samples = [batch.crops[index].sample for index in batch.usable]
-            cells_xyz = _finite(answer.cells_xyz, samples[0])
+            cells_xyz = _finite(answer.cells_xyz, samples)
             measured.cells_xyz[numbers] = cells_xyz
             measured.errors_mm[numbers] = self._errors_mm(cells_xyz, samples)
             with told_as_failure("the network"):
                 self._seconds[batch.turn] += ended.since(begun)
             measured.seconds = self._earlier_seconds + max(self._seconds)  # they work side by side
             if answer.exact_xyz is not None:
-                exact_xyz = _finite(answer.exact_xyz, samples[0])
+                exact_xyz = _finite(answer.exact_xyz, samples)
                 errors_mm = self._errors_mm(exact_xyz, samples)
                 measured.exact_mm[numbers] = errors_mm.mean(axis=1)
         for number, crop in zip(batch.place, batch.crops, strict=True):
@@ -299,13 +268,14 @@ class _Lane:
         return np.array(errors_mm, dtype=np.float64)
 
 
-def _finite(cells_xyz: Arriving, sample: Sample) -> Array:
+def _finite(cells_xyz: Arriving, samples: list[Sample]) -> Array:
     with told_as_failure("the network"):  # what went wrong on a GPU is first heard of here
         answer = cells_xyz.numpy()
-    if not np.isfinite(answer).all():
+    wrong = ~np.isfinite(answer).reshape(len(samples), -1).all(axis=1)
+    if wrong.any():
         raise ConvNeXtPoseCheckError(
             "not-finite",
-            f"the network answers {sample.path.name} or a near one with NaN",
+            f"the network answers {samples[int(wrong.argmax())].path.name} with NaN or infinity",
             "Check the weights",
         )
     return answer

@@ -14,7 +14,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from convnextpose_check.evaluation.devices import working_devices
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, Replica, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, Replica, run_pass
+from convnextpose_check.evaluation.plan import Plan
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import MIRRORED

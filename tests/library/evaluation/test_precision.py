@@ -13,7 +13,8 @@ import pytest
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
-from convnextpose_check.evaluation.one_pass import COMPARED_BATCHES, Entry, Plan
+from convnextpose_check.evaluation.one_pass import Entry
+from convnextpose_check.evaluation.plan import COMPARED_BATCHES, Plan
 from convnextpose_check.evaluation.precision import (
     SWITCHES,
     check_precision,

@@ -14,7 +14,8 @@ from convnextpose_check.checks.error import check_evaluation_is_complete
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, run_pass
+from convnextpose_check.evaluation.plan import Plan, shuffled
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m.crops import read_crop, to_input
 from convnextpose_check.human36m.geometry import Array, camera_to_image
@@ -69,6 +70,11 @@ def network(tiny: Architecture) -> ConvNeXtPose:
     return build_network(tiny, seeded_state(tiny, 1), torch.device("cpu"))
 
 
+def as_asked(given: Array, without: int | None = None) -> Array:
+    """The answers to the samples in the order in which a network is asked for them."""
+    return np.array([given[place] for place in shuffled(len(given)) if place != without])
+
+
 def run(network: Network, dataset: Dataset, **options: Any) -> Evaluation:
     settings = {"flip": False, "batch_size": 4, "workers": 2} | options
     return evaluation_of(network, dataset, torch.device("cpu"), **settings)
@@ -103,7 +109,7 @@ def answers(dataset: Dataset, grid_whd: tuple[int, int, int]) -> Array:
 def test_total_is_the_mean_over_samples_not_over_actions(
     tiny: Architecture, dataset: Dataset
 ) -> None:
-    evaluation = run(Answering(tiny, answers(dataset, tiny.grid_whd)), dataset)
+    evaluation = run(Answering(tiny, as_asked(answers(dataset, tiny.grid_whd))), dataset)
     assert evaluation.complete
     assert check_evaluation_is_complete(evaluation, dataset) == 6
     assert evaluation.error_mm == pytest.approx(35.0, abs=0.01)
@@ -114,21 +120,23 @@ def test_total_is_the_mean_over_samples_not_over_actions(
 
 
 def test_error_of_each_joint_is_its_mean_over_samples(tiny: Architecture, dataset: Dataset) -> None:
-    by_joint = run(Answering(tiny, answers(dataset, tiny.grid_whd)), dataset).per_joint_mm()
+    by_joint = run(
+        Answering(tiny, as_asked(answers(dataset, tiny.grid_whd))), dataset
+    ).per_joint_mm()
     assert list(by_joint) == list(JOINTS[:17])
     assert by_joint.pop("Pelvis") == 0
     assert list(by_joint.values()) == pytest.approx([35.0 * 17 / 16] * 16, abs=0.01)
 
 
 def test_errors_are_in_the_order_of_the_samples(tiny: Architecture, dataset: Dataset) -> None:
-    evaluation = run(Answering(tiny, answers(dataset, tiny.grid_whd)), dataset)
+    evaluation = run(Answering(tiny, as_asked(answers(dataset, tiny.grid_whd))), dataset)
     assert evaluation.image_ids == tuple(sample.image_id for sample in dataset.samples)
     assert evaluation.errors_mm.dtype == np.float64
     np.testing.assert_allclose(evaluation.errors_mm.mean(axis=1), SAMPLE_ERRORS_MM, atol=0.01)
 
 
 def test_errors_keep_every_digit_up_to_the_means(tiny: Architecture, dataset: Dataset) -> None:
-    evaluation = run(Answering(tiny, answers(dataset, tiny.grid_whd)), dataset)
+    evaluation = run(Answering(tiny, as_asked(answers(dataset, tiny.grid_whd))), dataset)
     expected_mm = np.array(
         [
             joint_errors_mm(cells_xyz, sample, tiny.grid_whd, 2)
@@ -155,7 +163,7 @@ def test_protocol_1_measures_after_alignment(
         joints_mm = sample.joints_cam_mm.astype(np.float64)
         joints_mm[:, [0, 2]] = 2 * joints_mm[0, [0, 2]] - joints_mm[:, [0, 2]]
         given.append(cells(sample, joints_mm, tiny.grid_whd))
-    evaluation = run(Answering(tiny, np.array(given)), dataset)
+    evaluation = run(Answering(tiny, as_asked(np.array(given))), dataset)
     assert evaluation.protocol == protocol
     if protocol == 1:
         assert evaluation.error_mm == pytest.approx(error_mm, abs=0.02)
@@ -224,18 +232,19 @@ def test_unreadable_image_is_left_out_counted_and_named(
     tiny: Architecture, root: Path, dataset: Dataset
 ) -> None:
     broken = dataset.samples[3]
-    given = np.delete(answers(dataset, tiny.grid_whd), 3, axis=0)
+    given = answers(dataset, tiny.grid_whd)
     broken.path.write_bytes(b"<!DOCTYPE html>")
     dataset = load_dataset(root, FACTS)
     assert dataset.is_complete()
-    evaluation = run(Answering(tiny, given), dataset)
+    evaluation = run(Answering(tiny, as_asked(given, without=3)), dataset)
     assert evaluation.errors_mm.shape == (5, 17)
     assert broken.image_id not in evaluation.image_ids
     assert evaluation.error_mm == pytest.approx((10 + 20 + 30 + 50 + 60) / 5, abs=0.01)
     assert evaluation.per_action_mm() == pytest.approx(
         {"Directions": 15.0, "Discussion": 30.0, "WalkTogether": 55.0}, abs=0.01
     )
-    np.testing.assert_array_equal(evaluation.cells_xyz, given.astype(np.float32))
+    expected = np.delete(given, 3, axis=0).astype(np.float32)
+    np.testing.assert_array_equal(evaluation.cells_xyz, expected)
     assert [e.file_name for e in evaluation.unreadable] == [broken.path.name]
     assert not evaluation.complete
     with pytest.raises(CheckFailedError) as caught:
@@ -271,7 +280,7 @@ def test_answer_that_is_not_finite_is_refused(
     given = answers(dataset, tiny.grid_whd)
     given[4, 17, 2] = value
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
-        run(Answering(tiny, given), dataset)
+        run(Answering(tiny, as_asked(given)), dataset)
     assert caught.value.code == "not-finite"
     assert dataset.samples[4].path.name in str(caught.value)
 

@@ -11,7 +11,8 @@ import pytest
 from convnextpose_check.evaluation import one_pass, transfer
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import Conditions, Entry, Plan, Replica, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, Replica, run_pass
+from convnextpose_check.evaluation.plan import Plan
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import build_network

@@ -1,0 +1,56 @@
+"""In which order images are measured, and in which company."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from convnextpose_check.evaluation.measurements import Measurements
+
+COMPARED_BATCHES = 8
+"""On about so many batches, spread evenly, another precision is held against float32."""
+
+SEED = 0
+
+
+def shuffled(samples: int) -> list[int]:
+    """The places of so many samples in the order in which they are measured, always the same.
+
+    Shuffled one by one: what was measured so far is then drawn at random from the whole, without
+    replacement, however alike neighbouring frames are. Where an answer is written down is its
+    sample's place, so that no figure depends on the order.
+    """
+    order: list[int] = np.random.default_rng(SEED).permutation(samples).tolist()
+    return order
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The batches that one process takes on, each as the places of its samples among all.
+
+    Batches begin at multiples of their size whatever was measured before and however many
+    processes share the work: in the same company an image gets the same answer to the last digit.
+    ``compared`` has the first sample of each batch that another precision is held against float32
+    on.
+    """
+
+    batches: Sequence[list[int]]
+    compared: frozenset[int]
+
+    @classmethod
+    def of(
+        cls, measured: Collection[Measurements], batch_size: int, rank: int = 0, ranks: int = 1
+    ) -> Plan:
+        """All batches of which some network lacks a sample, dealt to the ranks in turns."""
+        (samples,) = {len(each.done) for each in measured}
+        order = shuffled(samples)
+        batches = [order[begin : begin + batch_size] for begin in range(0, samples, batch_size)]
+        lacking = [place for place in batches if any(each.lacks(place) for each in measured)]
+        stride = max(1, samples // batch_size // COMPARED_BATCHES)
+        return cls(lacking[rank::ranks], frozenset(place[0] for place in batches[::stride]))
+
+    def compares(self, place: Sequence[int]) -> bool:
+        """Whether this batch is one of those that another precision is held against float32 on."""
+        return place[0] in self.compared

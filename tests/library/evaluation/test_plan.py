@@ -1,0 +1,35 @@
+"""Images are measured in an order of their own, and no figure depends on it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from convnextpose_check.evaluation.measurements import Measurements
+from convnextpose_check.evaluation.plan import Plan, shuffled
+
+
+def test_every_sample_is_in_one_batch_of_one_rank() -> None:
+    for ranks in (1, 2, 5):
+        plans = [Plan.of([Measurements.empty(99, 4)], 4, rank, ranks) for rank in range(ranks)]
+        places = [place for plan in plans for batch in plan.batches for place in batch]
+        assert sorted(places) == list(range(99))
+
+
+def test_batches_keep_their_company_whatever_was_measured_before() -> None:
+    whole = Plan.of([Measurements.empty(99, 4)], 4)
+    begun = Measurements.empty(99, 4)
+    begun.done[whole.batches[0]] = True
+    begun.done[whole.batches[5][:3]] = True
+
+    rest = Plan.of([begun], 4)
+
+    assert rest.batches == whole.batches[1:]
+    assert rest.compared == whole.compared
+
+
+def test_neighbours_are_not_measured_together() -> None:
+    """Of a take's frames, which err alike, a first batch in their own order would show one."""
+    first = shuffled(8695)[:64]
+
+    assert np.ptp(first) > 8000
+    assert np.corrcoef(range(8695), shuffled(8695))[0, 1] < 0.05
