@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Literal, TextIO
+from typing import Literal, Protocol, TextIO
 
 from convnextpose_check.wording import printable
 
@@ -13,26 +13,34 @@ LOG_SECONDS = 10.0
 """In a log, where a bar cannot be redrawn, a line appears this often."""
 
 
+class Advance(Protocol):
+    """Tells the bar how many items were just done, and what is to be said beside it."""
+
+    def __call__(self, count: int, note: str = "", /) -> None:
+        """Move the bar on."""
+
+
 @contextmanager
 def progress_bar(
     stream: TextIO | None, title: str, total: int, unit: Literal[" images", "B"] = " images"
-) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with the number of items just done.
+) -> Iterator[Advance]:
+    """Yield a function to call with the number of items just done, and with a note if there is one.
 
     On a terminal a bar is redrawn; elsewhere a line with the time left appears every few seconds.
     Nothing is shown where ``stream`` is None.
     """
     if stream is None:
-        yield lambda _count: None
+        yield lambda _count, _note="": None
         return
     from tqdm import tqdm
 
     on_terminal = stream.isatty()
+    lines = _Lines(stream)
     stream.write("\n")
     with tqdm(
         total=total,
         desc=title,
-        file=stream if on_terminal else _Lines(stream),
+        file=stream if on_terminal else lines,
         unit=unit,
         unit_scale=unit == "B",
         mininterval=0.1 if on_terminal else LOG_SECONDS,
@@ -41,7 +49,10 @@ def progress_bar(
         ncols=None if on_terminal else 79,
     ) as bar:
 
-        def advance(count: int) -> None:
+        def advance(count: int, note: str = "") -> None:
+            lines.note = note
+            if on_terminal:
+                bar.set_postfix_str(note, refresh=False)
             bar.update(count)
 
         yield advance
@@ -53,7 +64,7 @@ class Screen:
 
     stream: TextIO | None = None
 
-    def bar(self, title: str, images: int) -> AbstractContextManager[Callable[[int], None]]:
+    def bar(self, title: str, images: int) -> AbstractContextManager[Advance]:
         """A progress bar over so many images."""
         return progress_bar(self.stream, title, images)
 
@@ -64,14 +75,15 @@ class Screen:
 
 
 class _Lines:
-    """Turns a bar that is redrawn in place into lines of a log."""
+    """Turns a bar that is redrawn in place into lines of a log, each with the note below it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.note = ""
 
     def write(self, text: str) -> None:
         if line := text.strip("\r\n "):
-            self._stream.write(line + "\n")
+            self._stream.write(f"{line}\n  {self.note}\n" if self.note else f"{line}\n")
 
     def flush(self) -> None:
         self._stream.flush()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.evaluation.sequential import Stopped
 from convnextpose_check.evaluation.verdict import Judgement
 from convnextpose_check.human36m.samples import Dataset
 
@@ -17,6 +18,7 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
     """Every sample of the protocol was predicted and measured; returns their number."""
     if evaluation.complete:
         return len(evaluation.image_ids)
+    _refuse_stopped(evaluation.stopped)
     unreadable = ", ".join(f"{e.file_name}: {e.reason}" for e in evaluation.unreadable[:4])
     raise CheckFailedError(
         "incomplete-evaluation",
@@ -53,6 +55,7 @@ def check_images_are_distinct(evaluation: Evaluation) -> int:
 def check_error_is_within(judgement: Judgement, tolerance_mm: float, where: str) -> float:
     """MPJPE or PA-MPJPE is less than the tolerance from its reference; returns the difference."""
     difference_mm = judgement.difference_mm
+    _refuse_stopped(judgement.stopped)
     if judgement.not_judged or difference_mm is None or judgement.reference is None:
         raise CheckFailedError(
             "not-judged",
@@ -73,3 +76,15 @@ def check_error_is_within(judgement: Judgement, tolerance_mm: float, where: str)
             judgement.reference.value,
         )
     return difference_mm
+
+
+def _refuse_stopped(stopped: Stopped | None) -> None:
+    """An error that was not measured to its end, being too large already, is told in one way."""
+    if stopped is not None:
+        raise CheckFailedError(
+            "stopped-early",
+            f"{stopped.variant} {stopped}: expected less than {stopped.limit_mm:.2f} mm",
+            "Check weights and settings; --resume without --stop-early measures the rest",
+            stopped.at_least_mm,
+            stopped.limit_mm,
+        )

@@ -10,6 +10,7 @@ import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.precision import Precision
+from convnextpose_check.evaluation.sequential import Stopped
 from convnextpose_check.human36m.crops import Crop
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Exclusion
@@ -28,7 +29,8 @@ class Evaluation:
     image file. ``seconds`` the network itself took; ``reading_seconds`` went by waiting for images,
     for all networks that were shown them together. Computed in another precision than float32, the
     error is ``moved_mm`` larger than float32's, over ``compared`` samples. ``alike`` names the
-    files that are copies of an earlier one, each with that one.
+    files that are copies of an earlier one, each with that one. ``stopped`` says why the measuring
+    ended early, None where it did not.
     """
 
     protocol: Protocol
@@ -47,6 +49,7 @@ class Evaluation:
     moved_mm: float | None = None
     compared: int = 0
     alike: tuple[tuple[str, str], ...] = ()
+    stopped: Stopped | None = None
 
     @property
     def misplaced(self) -> tuple[tuple[str, str], ...]:
@@ -146,17 +149,19 @@ class Measurements:
         self.seconds = max(self.seconds, other.seconds)
         self.reading_seconds = max(self.reading_seconds, other.reading_seconds)
 
-    def evaluation(self, dataset: Dataset, precision: Precision) -> Evaluation:
-        """The whole as an evaluation, once every sample was read.
+    def evaluation(
+        self, dataset: Dataset, precision: Precision, stopped: Stopped | None = None
+    ) -> Evaluation:
+        """The whole as an evaluation, once every sample was read or the measuring was stopped.
 
         Raises ``ConvNeXtPoseCheckError`` (``no-data``) if none of the images can be used.
         """
-        assert self.done.all()
+        assert self.done.all() or stopped is not None
         unreadable = tuple(
             Exclusion(dataset.samples[n].image_id, dataset.samples[n].path.name, self.problems[n])
             for n in sorted(self.problems)
         )
-        used = [n for n in range(len(dataset.samples)) if n not in self.problems]
+        used = [n for n in np.flatnonzero(self.done).tolist() if n not in self.problems]
         if not used:
             raise ConvNeXtPoseCheckError(
                 "no-data",
@@ -174,8 +179,8 @@ class Measurements:
             file_names=tuple(sample.path.name for sample in samples),
             actions=tuple(sample.action for sample in samples),
             unreadable=unreadable,
-            complete=dataset.is_complete() and not unreadable,
-            images_sha256=hashlib.sha256(self.sha256.tobytes()).hexdigest(),
+            complete=dataset.is_complete() and len(used) == len(dataset.samples),
+            images_sha256=hashlib.sha256(self.sha256[self.done].tobytes()).hexdigest(),
             seconds=self.seconds,
             batch_size=self.batch_size,
             reading_seconds=self.reading_seconds,
@@ -183,6 +188,7 @@ class Measurements:
             moved_mm=moved_mm,
             compared=compared,
             alike=self._alike(dataset, used),
+            stopped=stopped,
         )
 
     def _alike(self, dataset: Dataset, used: Sequence[int]) -> tuple[tuple[str, str], ...]:

@@ -101,6 +101,7 @@ def run_pass(
     on_progress: Callable[[int], None] = lambda _count: None,
     on_pause: Callable[[], object] = lambda: None,
     say: Callable[[str], None] = lambda _note: None,
+    is_hopeless: Callable[[str], bool] = lambda _name: False,
 ) -> dict[str, ConvNeXtPoseCheckError]:
     """Show the plan's images to all networks, each decoded and cropped once; fills ``measured``.
 
@@ -109,7 +110,8 @@ def run_pass(
     arithmetic on errors; several are dealt batches in turns. ``on_progress`` hears of each batch's
     samples, ``on_pause`` now and then that what was measured may be kept.
 
-    A network fails alone and is asked no more; which did is returned: ``not-finite`` if it answers
+    A network that ``is_hopeless`` is asked no more, and the pass ends where none is left to ask. A
+    network fails alone; which did is returned: ``not-finite`` if it answers
     with NaN, ``out-of-memory`` if one image is too many, ``network-failed`` if it raises anything
     else. An image that cannot be read or decoded, or has not its annotated size, is named among
     what was measured. Raises ``device-failed`` where the device fails outside of the networks.
@@ -141,11 +143,16 @@ def run_pass(
     reader = read_crops(samples, conditions.workers, conditions.batch_size * len(devices))
     with closing(reader) as crops:
         for turn, place in zip(cycle(range(len(devices))), plan.batches, strict=False):
+            asked = {
+                n: lane for n, lane in lanes.items() if n not in failures and not is_hopeless(n)
+            }
+            if not asked:
+                break
             batch = _Batch.read(place, crops, turn, devices[turn])
             compare = plan.compares(place)
             answers: dict[str, _Answer] = {}
-            for name, lane in lanes.items():
-                if name not in failures and measured[name].lacks(place):
+            for name, lane in asked.items():
+                if measured[name].lacks(place):
                     answer = alone(name, partial(lane.ask, batch, compare))
                     if answer is not None:
                         answers[name] = answer

@@ -110,7 +110,8 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     them together. Another precision than fp32 gave an error larger by ``moved_mm`` over
     ``compared_samples``. ``without_displaced_mm`` is the error without the samples that the data
     set's ``displaced`` counts. ``repeated_images`` are files that equal an earlier one of the same
-    take and camera, each with that one.
+    take and camera, each with that one. ``at_least_mm`` is what the error of all samples comes to
+    at least where the measuring was stopped early, for it was too large; None where it was not.
     """
 
     file: str
@@ -144,6 +145,7 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     compared_samples: Count = 0
     without_displaced_mm: Finite | None = None
     repeated_images: tuple[tuple[str, str], ...] = ()
+    at_least_mm: Finite | None = None
     batch_size: Count
     provenance: ProvenanceRecord | None = None
     examples: tuple[Example, ...]

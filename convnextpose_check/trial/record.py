@@ -187,6 +187,7 @@ def variant_result(
             else None
         ),
         repeated_images=evaluation.repeated,
+        at_least_mm=evaluation.stopped.at_least_mm if evaluation.stopped else None,
         examples=find_examples(
             evaluation,
             dataset,

@@ -118,7 +118,18 @@ class Trial:
             subject=self.name,
             ranks=self.ranks,
             screen=self.files.screen,
+            limits_mm=self._limits_mm(variants),
         )
+
+    def _limits_mm(self, variants: Iterable[str]) -> dict[str, float]:
+        """What an error must come below, of those variants that need not be measured beyond it."""
+        gate_mm, limits_mm = self.settings.gate, {}
+        if self.settings.stop_early and gate_mm is not None:
+            for variant in variants:
+                reference = self.reference(variant)
+                if reference is not None and reference.information_only is None:
+                    limits_mm[variant] = reference.value + gate_mm
+        return limits_mm
 
     def _entries(
         self, variants: Iterable[str]

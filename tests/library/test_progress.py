@@ -54,3 +54,19 @@ def test_log_is_not_flooded() -> None:
 def test_without_a_stream_nothing_is_shown() -> None:
     with progress_bar(None, "reading", 1) as advance:
         advance(1)
+
+
+def test_note_stands_beside_the_bar_and_below_a_line_of_a_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    terminal, log = Terminal(), io.StringIO()
+
+    for stream in (terminal, log):
+        with progress_bar(stream, "reading", 2) as advance:
+            advance(1)
+            advance(1, "XS 56.6 ±4.4")
+
+    assert terminal.getvalue().rstrip().endswith("XS 56.6 ±4.4]")
+    assert log.getvalue().splitlines()[-1] == "  XS 56.6 ±4.4"
+    assert log.getvalue().count("XS") == 2

@@ -39,6 +39,7 @@ def test_defaults_are_those_of_the_authors_evaluation() -> None:
         ("workers", "3", 3),
         ("gate", "2mm", 2),
         ("gate", "none", None),
+        ("stop_early", "1", True),
         ("results_dir", "/out", Path("/out")),
         ("limit", "100", 100),
         ("resume", "1", True),
