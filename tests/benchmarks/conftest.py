@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.evaluation.devices import device_title, synchronise
+from convnextpose_check.evaluation.devices import card_name, device_title, synchronise
 from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
@@ -131,10 +132,22 @@ def pytest_benchmark_update_machine_info(
     seconds = shortest(lambda: target.copy_(source), device)
     machine_info.update(
         device=device_title(device),
+        processor=processor(),
         torch=torch.__version__,
         threads=torch.get_num_threads(),
         gigabytes_per_second=round(2 * COPIED_BYTES / seconds / 1e9, 1),
     )
+
+
+def processor() -> str:
+    """The processor, the instructions that torch uses of it, and how many threads: all count."""
+    import torch
+
+    about = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    named = (line.partition(": ")[2] for line in about if line.startswith("model name"))
+    name = next(named, platform.machine())
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{name} ({capability}), {torch.get_num_threads()} threads"
 
 
 def pytest_terminal_summary(
@@ -146,6 +159,9 @@ def pytest_terminal_summary(
     if not rows:
         return
     terminalreporter.section("what the benchmarks found")
+    device = chosen_device(config)
+    on_card = f"{card_name(device)} beside " if device.type == "cuda" else ""
+    terminalreporter.write_line(f"on {on_card}{processor()}")
     for row in rows:
         found = "  ".join(f"{key} {_shown(value)}" for key, value in row.extra_info.items())
         terminalreporter.write_line(f"{row.name.removeprefix('test_'):<34} {found}")
