@@ -68,12 +68,10 @@ def _may_help(card: torch.device, first: torch.device) -> bool:
     import torch
 
     try:
+        if card_name(card) != card_name(first):
+            return False
         free_bytes, total_bytes = torch.cuda.mem_get_info(card)
-        return (
-            card_name(card) == card_name(first)
-            and free_bytes >= total_bytes / 2
-            and working_device(str(card)) == card
-        )
+        return free_bytes >= total_bytes / 2 and working_device(str(card)) == card
     except (ConvNeXtPoseCheckError, RuntimeError):
         return False
 
