@@ -18,6 +18,7 @@ from convnextpose_check.checks.machine import (
 )
 from convnextpose_check.doctor.finding import Examination, Finding, relative
 from convnextpose_check.doctor.human36m import (
+    annotations_agree,
     annotations_found,
     images_found,
     rootnet_found,
@@ -48,6 +49,7 @@ def examinations(trial: Trial) -> list[tuple[str, Examination]]:
         ("images", partial(images_found, files)),
         ("RootNet boxes", partial(rootnet_found, files)),
         ("test samples", partial(samples_found, files)),
+        ("agreement", partial(annotations_agree, files)),
         ("checkpoints", partial(checkpoint_files, files)),
         *((f"checkpoint {name}", partial(checkpoint, files, name)) for name in files.chosen),
     ]

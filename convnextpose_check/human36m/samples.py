@@ -75,7 +75,8 @@ class Sample:
     ``size_px`` is the image's width and height as annotated, ``box_xywh_px`` the square crop,
     ``root_depth_mm`` the depth the prediction is placed at, ``joints_cam_mm`` the ground truth
     (18, 3) in camera coordinates. ``state`` is the file's, asked once: on a network mount each
-    question takes a while.
+    question takes a while. ``moved_mm`` is how far half of the joints at least move from this frame
+    to a near one, for each frame between them; None where no near one is known.
     """
 
     image_id: int
@@ -88,6 +89,7 @@ class Sample:
     root_depth_mm: np.floating[Any]
     joints_cam_mm: Array
     state: FileState | None = None
+    moved_mm: float | None = None
 
     @property
     def sequence(self) -> str:
@@ -244,7 +246,7 @@ def _sample(
         box_xywh_px, root_depth_mm = np.array(estimate.bbox), np.float64(estimate.root_cam[2])
     return Sample(
         image.id, path, (image.width, image.height), files.subject, ACTIONS[image.action_idx],
-        camera, box_xywh_px, root_depth_mm, joints_cam_mm, state,
+        camera, box_xywh_px, root_depth_mm, joints_cam_mm, state, files.moved_mm(image),
     )  # fmt: skip
 
 

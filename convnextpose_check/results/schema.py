@@ -109,7 +109,8 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     itself took; ``reading_seconds`` went by waiting for images, for all variants that were shown
     them together. Another precision than fp32 gave an error larger by ``moved_mm`` over
     ``compared_samples``. ``without_displaced_mm`` is the error without the samples that the data
-    set's ``displaced`` counts. ``repeated_images`` are files that equal an earlier one of the same
+    set's ``displaced`` counts, ``without_contradictions_mm`` without those of each of its
+    ``contradictions``, by kind. ``repeated_images`` are files that equal an earlier one of the same
     take and camera, each with that one. ``at_least_mm`` is what the error of all samples comes to
     at least where the measuring was stopped early, for it was too large; None where it was not.
     """
@@ -144,6 +145,7 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     moved_mm: Finite | None = None
     compared_samples: Count = 0
     without_displaced_mm: Finite | None = None
+    without_contradictions_mm: dict[str, Finite | None] = {}
     repeated_images: tuple[tuple[str, str], ...] = ()
     at_least_mm: Finite | None = None
     batch_size: Count
@@ -185,11 +187,24 @@ class DisplacedRecord(_Record, frozen=True):
         return sum(self.takes.values())
 
 
+class ContradictionRecord(_Record, frozen=True):
+    """Samples whose annotations contradict others, told in a sentence and counted by take."""
+
+    kind: str
+    told: str
+    takes: dict[str, Count]
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return sum(self.takes.values())
+
+
 class DatasetRecord(_Record, frozen=True):
     """The data a run read; ``excluded`` counts the test images it could not use, by reason.
 
     ``boxes`` says where boxes and root depths are from, file and all. ``displaced`` is None where
-    no sample is known to be.
+    no sample is known to be. ``contradictions`` are what annotations tell of themselves.
     """
 
     root: str
@@ -198,6 +213,7 @@ class DatasetRecord(_Record, frozen=True):
     limited: bool
     boxes: str = ""
     displaced: DisplacedRecord | None = None
+    contradictions: tuple[ContradictionRecord, ...] = ()
 
 
 class Deviation(_Record, frozen=True):

@@ -25,6 +25,7 @@ from convnextpose_check.results.examples import find_examples
 from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.schema import (
     CheckRecord,
+    ContradictionRecord,
     DatasetRecord,
     DisplacedRecord,
     ProvenanceRecord,
@@ -129,6 +130,10 @@ def _empty(trial: Trial) -> Results:
             limited=dataset.limited,
             boxes=str(dataset.rootnet or "the ground truth's boxes"),
             displaced=_displaced(trial.files.facts.displaced, dataset),
+            contradictions=tuple(
+                ContradictionRecord(found.kind, found.told, found.takes)
+                for found in trial.files.contradictions()
+            ),
         ),
     )
 
@@ -186,6 +191,10 @@ def variant_result(
             if displaced
             else None
         ),
+        without_contradictions_mm={
+            found.kind: found.error_without_mm(evaluation.errors_mm, evaluation.image_ids)
+            for found in files.contradictions()
+        },
         repeated_images=evaluation.repeated,
         at_least_mm=evaluation.stopped.at_least_mm if evaluation.stopped else None,
         examples=find_examples(
