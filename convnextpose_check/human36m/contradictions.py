@@ -5,8 +5,9 @@ found that differ from the rest of their subject's by more than people, cameras 
 Nothing is refused for it: published figures include whatever Human3.6M holds. What it comes to is
 told by the error without these samples.
 
-Of the takes that are known to be displaced the boxes are displaced as well, so that the ground
-truth's agree with the joints; RootNet's, which a detector has drawn, do not.
+Of the takes that are known to be displaced (by 200 mm) the ground truth's boxes are displaced as
+well, as another loader has it that corrects both (isarandi/posepile): they agree with the joints,
+and say nothing. RootNet's, which a detector has drawn, stay with the picture.
 """
 
 from __future__ import annotations
