@@ -155,7 +155,8 @@ class _Joint:
 
     def _note(self) -> str:
         """The errors so far."""
-        return ", ".join(filter(None, (watch.note() for watch in self.watches.values())))
+        notes = ", ".join(filter(None, (watch.note() for watch in self.watches.values())))
+        return notes and f"{notes} mm"
 
     def _shared(
         self, measured: Mapping[str, Measurements], keep_all: Callable[[], object]

@@ -64,8 +64,8 @@ class Stopped:
 
     def __str__(self) -> str:
         return (
-            f"stopped early after {self.measured:,} of {self.samples:,} samples, its error is at"
-            f" least {self.at_least_mm:.2f} mm"
+            f"stopped early after {self.measured:,} of {self.samples:,} samples (its error is at"
+            f" least {self.at_least_mm:.2f} mm)"
         )
 
 

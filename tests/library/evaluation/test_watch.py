@@ -121,7 +121,7 @@ def test_stopped_variant_passes_no_check(
         told.add(str(caught.value))
     assert len(told) == 1  # and so it is told once
     assert not may_be_missed(obtained, 1, 5)
-    assert obtained.verdict.startswith("not judged: stopped early after 4 of 6 samples, its error")
+    assert obtained.verdict.startswith("not judged: stopped early after 4 of 6 samples (its error")
 
 
 class Store:
