@@ -51,6 +51,14 @@ def human36m(trial: Trial) -> Dataset:
     return trial.files.dataset()
 
 
+@pytest.fixture(scope="session")
+def pictures(request: pytest.FixtureRequest, trial: Trial) -> Dataset:
+    """What networks are compared on: Human3.6M, or the miniature where weights alone are judged."""
+    if trial.settings.weights_only:
+        return request.config.stash[SESSION].trials["miniature"].files.dataset()
+    return trial.files.dataset()
+
+
 @pytest.fixture
 def checkpoint(trial: Trial, variant: Variant) -> Checkpoint:
     """The variant's checkpoint as the file holds it, opened once."""

@@ -123,11 +123,12 @@ def set_aside_earlier(results_dir: Path) -> None:
 
 
 def _subject_of(results: Path) -> str | None:
-    """Whom a results file judged, ``earlier`` if it does not say, None if there is none."""
+    """What a results file judged, ``earlier`` if it does not say, None if there is none."""
     try:
-        subject = json.loads(results.read_text(encoding="utf-8"))["subject"]
+        content = json.loads(results.read_text(encoding="utf-8"))
+        subject = "weights" if content.get("weights_only") else content["subject"]
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "earlier"
-    return subject if subject in ("published", "miniature") else "earlier"
+    return subject if subject in ("published", "miniature", "weights") else "earlier"

@@ -23,8 +23,8 @@ from convnextpose_check.commands.telling import tell
 from convnextpose_check.settings.arguments import add_settings, settings_of
 
 TAKEN = (
-    "h36m_root", "checkpoints", "variants", "variants_file", "protocol", "bbox", "device",
-    "results_dir",
+    "h36m_root", "checkpoints", "variants", "variants_file", "weights_only", "protocol", "bbox",
+    "device", "results_dir",
 )  # fmt: skip
 
 MAX_COLUMNS, MIN_COLUMNS = 100, 60

@@ -45,13 +45,19 @@ def examinations(trial: Trial) -> list[tuple[str, Examination]]:
         ("disk", partial(disk, files)),
         ("results", partial(results_folder, files)),
         ("OpenCV", opencv),
+        *([] if files.settings.weights_only else _of_human36m(files)),
+        ("checkpoints", partial(checkpoint_files, files)),
+        *((f"checkpoint {name}", partial(checkpoint, files, name)) for name in files.chosen),
+    ]
+
+
+def _of_human36m(files: Files) -> list[tuple[str, Examination]]:
+    return [
         ("annotations", partial(annotations_found, files)),
         ("images", partial(images_found, files)),
         ("RootNet boxes", partial(rootnet_found, files)),
         ("test samples", partial(samples_found, files)),
         ("agreement", partial(annotations_agree, files)),
-        ("checkpoints", partial(checkpoint_files, files)),
-        *((f"checkpoint {name}", partial(checkpoint, files, name)) for name in files.chosen),
     ]
 
 
@@ -76,7 +82,7 @@ def torch_build() -> Finding:
 def device(trial: Trial) -> Finding:
     """Whether a kernel runs on the device."""
     working = trial.networks.devices()
-    if working[0].type == "cpu":
+    if working[0].type == "cpu" and not trial.settings.weights_only:
         return Finding("note", "the CPU runs a kernel; all four models take hours on it")
     return Finding("ok", f"{device_title(*working)}: a kernel runs")
 

@@ -22,10 +22,13 @@ from convnextpose_check.results.schema import Results, read_results
 from convnextpose_check.results.words import verdict_sentence
 
 
-def write_pages(results: Results, outputs: Outputs) -> None:
-    """Write the Markdown report and the picture beside the results."""
-    comparison_png(results, outputs.picture)
+def write_pages(results: Results, outputs: Outputs) -> list[Path]:
+    """Write the Markdown report beside the results, and the picture where there are errors."""
     write_markdown(results, outputs)
+    if results.weights_only:
+        return [outputs.markdown]
+    comparison_png(results, outputs.picture)
+    return [outputs.markdown, outputs.picture]
 
 
 def write_markdown(results: Results, outputs: Outputs) -> None:
@@ -67,6 +70,5 @@ def redraw(results_dir: Path) -> list[Path]:
     page = None
     if report.is_file():
         page = with_summary(report.read_text(encoding="utf-8", errors="replace"), summary)
-    write_pages(results, outputs)
     write_text(report, page or page_html(summary))
-    return [report, outputs.markdown, outputs.picture]
+    return [report, *write_pages(results, outputs)]

@@ -182,7 +182,7 @@ def _contents(results: Results, checks: Grid) -> list[tuple[str, str]]:
     """The parts that the section has, by the ends of their ids."""
     parts = [
         ("mend", "What to mend", results.failed or results.left_out),
-        ("results", "Results", results.variants),
+        ("results", "Results", results.variants or results.weights),
         ("baseline", "Baseline", results.baseline),
         ("checks", "Checks", checks.parts),
         ("where", "Where the error is", results.variants),

@@ -22,6 +22,7 @@ from convnextpose_check.progress import Screen
 from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.settings.arguments import settings_of
 from convnextpose_check.settings.options import Settings
+from convnextpose_check.settings.read import refuse_beside_weights_only
 from convnextpose_check.trial.trial import Trial
 
 ROOT = Path(convnextpose_check.__file__).parents[1]
@@ -44,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
         settings = settings_of(config.option)
         if settings.device is not None:
             ranks.device_name(settings.device)
+        refuse_beside_weights_only(settings)
         baseline = None
         if settings.baseline is not None:
             baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)
@@ -69,9 +71,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     settings = config.stash[SESSION].settings
     checkpoints = ", ".join(map(str, settings.checkpoints))
     gate = "no gate" if settings.gate is None else f"gate {settings.gate} mm"
+    data = f"data {settings.h36m_root or 'not given'}"
+    if settings.weights_only:
+        data = "weights only, no Human3.6M is read and no error measured"
     return [
-        f"published: data {settings.h36m_root or 'not given'},"
-        f" checkpoints {checkpoints or 'not given'}",
+        f"published: {data}, checkpoints {checkpoints or 'not given'}",
         f"torch {package_version('torch')}, numpy {package_version('numpy')},"
         f" OpenCV {opencv_version()}",
         f"protocol {settings.protocol}, boxes {settings.bbox}, flip test"

@@ -42,7 +42,7 @@ def pytest_terminal_summary(
         terminalreporter.stats["failed"] = failed
     session = config.stash[SESSION]
     for results, _ in session.reported:
-        terminalreporter.section(f"ConvNeXtPose: {results.subject}")
+        terminalreporter.section(f"ConvNeXtPose: {results.judged}")
         for line in [*terminal_lines(results), *wrap(results.verdict, TERMINAL_COLUMNS)]:
             terminalreporter.write_line(line)
     left_out, more = list(session.problems)[:SHOWN_TEXTS], len(session.problems) - SHOWN_TEXTS

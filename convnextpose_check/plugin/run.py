@@ -39,6 +39,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     judging = {item.nodeid: subject_of(item) for item in session.items if _is_validation(item)}
     state.judged |= set(judging.values())
     state.gate.selected |= {test for test, name in judging.items() if name == "published"}
+    if state.settings.weights_only and state.gate.files and not state.gate.selected:
+        raise pytest.UsageError(
+            "--weights-only was given, and no test of the published weights is selected: leave out"
+            " -m, -k and the names of tests"
+        )
     if state.gate.selected and not state.variants("published"):
         raise pytest.UsageError(
             f"--variants {','.join(state.settings.variants or ())} names no published model, only"

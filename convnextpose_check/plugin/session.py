@@ -13,10 +13,9 @@ from convnextpose_check.plugin.gate import Gate
 from convnextpose_check.plugin.mistakes import Mistakes
 from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.results.schema import CheckRecord, Results
-from convnextpose_check.results.unevaluated import unevaluated
 from convnextpose_check.results.words import is_reproduced, verdict_sentence
 from convnextpose_check.settings.read import Settings
-from convnextpose_check.trial.record import Recorder
+from convnextpose_check.trial.record import Recorder, nothing_evaluated
 from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import PUBLISHED_FILE, Variant
 
@@ -78,8 +77,15 @@ class Session:
     def objection(self) -> str | None:
         """What stands against calling the published models reproduced, None where nothing does.
 
-        Without a gate they need not be: that they were measured is enough.
+        Without a gate they need not be: that they were measured is enough. Where weights alone are
+        judged, each of their checks has to have passed: no figure stands behind them.
         """
+        if self.settings.weights_only:
+            found = self.checks["published"].values()
+            texts = [
+                f"{check.test}: {check.outcome}" for check in found if check.outcome != "passed"
+            ]
+            return texts[0] if texts else None
         results = self.recorders["published"].results
         if results is None:
             return "no published model was evaluated"
@@ -97,6 +103,8 @@ class Session:
 
         found = dict(self.problems)
         for name, recorder in self.recorders.items():
+            if name == "published" and self.settings.weights_only and self.checks[name]:
+                recorder.open_weights(self.trials[name])
             own = [text for text, subject in found.items() if subject in (name, None)]
             if recorder.results is None:
                 if self.checks[name]:
@@ -121,15 +129,8 @@ class Session:
         """Say on a page what to mend where nothing was evaluated."""
         from convnextpose_check.pages import write_markdown
 
-        files, outputs = self.trials[name].files, self.recorders[name].outputs
-        results = unevaluated(
-            name,
-            self.settings,
-            files.facts.protocols[self.settings.protocol].samples,
-            files.chosen,
-            self.checks[name].values(),
-            left_out,
-        )
+        outputs = self.recorders[name].outputs
+        results = nothing_evaluated(self.trials[name], self.checks[name].values(), left_out)
         self.reported.append((results, outputs))
         try:
             write_markdown(results, outputs)

@@ -88,7 +88,9 @@ def compare(results: Results, baseline: Baseline, per_sample: Path | None = None
 
 
 def _incomparable(results: Results, earlier: Results) -> Iterator[str]:
-    if not earlier.finished or not earlier.variants:
+    if earlier.weights_only:
+        yield "it is of a run that measured no error"
+    elif not earlier.finished or not earlier.variants:
         yield "it is of a run that did not finish"
     pairs = {
         "subject": (results.subject, earlier.subject),

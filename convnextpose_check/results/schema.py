@@ -100,8 +100,22 @@ class ProvenanceRecord(_Record, frozen=True):
         return "; ".join(filter(None, (self.epoch, self.story, self.tensors, self.copy)))
 
 
-class VariantResult(_Record, frozen=True, kw_only=True):
-    """One variant, judged.
+class FileRecord(_Record, frozen=True, kw_only=True):
+    """A variant's checkpoint, and what its network counts."""
+
+    file: str
+    form: str
+    epoch: Count
+    sha256: str
+    head_keys: Literal["modern", "legacy"]
+    parameters: Count
+    state_elements: Count
+    gmacs: Finite
+    provenance: ProvenanceRecord | None = None
+
+
+class VariantResult(FileRecord, frozen=True, kw_only=True):
+    """One variant, judged by its error.
 
     One of ``mpjpe_mm`` (protocol 2) and ``pa_mpjpe_mm`` (protocol 1) is present. ``interval_mm`` is
     the 95 % bootstrap interval of that error over ``sequences`` sequences, None for fewer than two.
@@ -115,14 +129,6 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     at least where the measuring was stopped early, for it was too large; None where it was not.
     """
 
-    file: str
-    form: str
-    epoch: Count
-    sha256: str
-    head_keys: Literal["modern", "legacy"]
-    parameters: Count
-    state_elements: Count
-    gmacs: Finite
     paper_parameters_millions: Finite | None
     paper_gmacs: Finite | None
     mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
@@ -149,7 +155,6 @@ class VariantResult(_Record, frozen=True, kw_only=True):
     repeated_images: tuple[tuple[str, str], ...] = ()
     at_least_mm: Finite | None = None
     batch_size: Count
-    provenance: ProvenanceRecord | None = None
     examples: tuple[Example, ...]
 
     @property
@@ -243,7 +248,9 @@ class Results(_Record, frozen=True, kw_only=True):
     """A run's results about one subject.
 
     ``finished`` is false in what is written while the run goes on; ``left_out`` says why a run in
-    which nothing failed did not pass all the same. ``gate_mm`` is None for ``--gate none``.
+    which nothing failed did not pass all the same. ``gate_mm`` is None for ``--gate none``. Where
+    ``weights_only`` is true no error was measured: there are no ``variants``, and ``weights`` are
+    the files that were judged.
     """
 
     schema_version: Literal[2] = 2
@@ -267,6 +274,14 @@ class Results(_Record, frozen=True, kw_only=True):
     checks: tuple[CheckRecord, ...]
     left_out: tuple[str, ...]
     baseline: BaselineRecord | None
+    weights_only: bool = False
+    weights: dict[Name, FileRecord] = {}
+
+    @property
+    def judged(self) -> str:
+        """What was judged, as titles say it."""
+        kind = "weights, without an error" if self.weights_only else "models"
+        return f"{self.subject} {kind}"
 
     @property
     def metric(self) -> str:

@@ -20,6 +20,7 @@ def unevaluated(
     left_out: Iterable[str],
 ) -> Results:
     """What became of the checks where no variant was evaluated."""
+    weights_only = settings.weights_only and subject == "published"
     return Results(
         subject=subject,
         finished=True,
@@ -33,7 +34,7 @@ def unevaluated(
         expected_samples=expected_samples,
         expected_variants=expected_variants,
         complete=False,
-        gate_mm=settings.gate,
+        gate_mm=None if weights_only else settings.gate,
         environment=environment(),
         settings=tuple(settings.lines()),
         dataset=DatasetRecord("", "", {}, limited=settings.limit is not None),
@@ -41,4 +42,5 @@ def unevaluated(
         checks=tuple(checks),
         left_out=tuple(left_out),
         baseline=None,
+        weights_only=weights_only,
     )

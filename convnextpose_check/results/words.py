@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from textwrap import wrap
 
 from convnextpose_check.results.figures import Chip, chip, difference
-from convnextpose_check.results.schema import CheckRecord, Results, VariantResult
+from convnextpose_check.results.schema import CheckRecord, FileRecord, Results, VariantResult
 
 TERMINAL_COLUMNS = 80
 NOTHING_EVALUATED = "Nothing was evaluated, so there is no verdict."
@@ -15,6 +15,8 @@ NOTHING_EVALUATED = "Nothing was evaluated, so there is no verdict."
 
 def verdict_sentence(results: Results) -> str:
     """The run's verdict. A sentence about the miniature never speaks of the published models."""
+    if results.weights_only:
+        return _of_weights(results)
     sentence = _finding(results)
     if results.variants and (problems := len(results.failed) + len(results.left_out)):
         checks = "1 check" if problems == 1 else f"{problems} checks"
@@ -39,6 +41,17 @@ def is_reproduced(results: Results) -> bool:
     )
 
 
+def weights_hold(results: Results) -> bool:
+    """Whether weights alone were judged, of every variant asked for, and all of it passed."""
+    return (
+        results.weights_only
+        and len(results.checks) > 0
+        and all(check.outcome == "passed" for check in results.checks)
+        and not results.left_out
+        and set(results.expected_variants) <= results.weights.keys()
+    )
+
+
 def to_mend(results: Results) -> list[tuple[CheckRecord, int]]:
     """The failed checks that tell their own mistake, each with how many more it failed."""
     more = Counter(check.told_by for check in results.failed)
@@ -55,7 +68,7 @@ def verdict_chip(results: Results) -> Chip:
     """The run's verdict with its colour and sign: none of either where none was asked for."""
     if results.failed or results.left_out:
         return Chip("bad", "\N{BALLOT X}", results.verdict)
-    if results.gate_mm is None and results.variants:
+    if weights_hold(results) or (results.gate_mm is None and results.variants):
         return Chip("none", "\N{WHITE CIRCLE}", results.verdict)
     if is_reproduced(results):
         return Chip("good", "\N{CHECK MARK}", results.verdict)
@@ -107,6 +120,22 @@ def _finding(results: Results) -> str:
     return f"No verdict on {', '.join(unjudged)}: {reason}."
 
 
+def _of_weights(results: Results) -> str:
+    """The verdict where no error was measured; it never has the words of one where it was."""
+    if weights_hold(results):
+        names = list(results.weights)
+        files = (
+            f"the file of {names[0]} has"
+            if len(names) == 1
+            else f"the files of {', '.join(names)} have"
+        )
+        found = f"{files} all that is known of the published."
+    else:
+        wrong = sum(check.outcome != "passed" for check in results.checks) + len(results.left_out)
+        found = f"not passed, {wrong} check{'s' * (wrong != 1)} failed or left out."
+    return f"Weights only: {found} The error was not measured."
+
+
 def are_the_papers(records: Iterable[VariantResult]) -> bool:
     """Whether every figure that the variants are held against is the paper's."""
     return all(record.is_held_to_paper for record in records)
@@ -132,6 +161,8 @@ def uncertain(results: Results) -> list[str]:
 
 def terminal_lines(results: Results) -> list[str]:
     """The table of the variants, at most 80 columns wide; none where nothing was evaluated."""
+    if results.weights:
+        return _weights_lines(results.weights)
     if not results.variants:
         return []
     width = max((len(name) for name in results.variants), default=0)
@@ -147,6 +178,15 @@ def terminal_lines(results: Results) -> list[str]:
         )
     speeds = (f"{name} {r.images_per_second:.1f}" for name, r in results.variants.items())
     return [*lines, *wrap(f"images/s: {', '.join(speeds)}", TERMINAL_COLUMNS)]
+
+
+def _weights_lines(weights: Mapping[str, FileRecord]) -> list[str]:
+    width = max(map(len, weights))
+    return [f"{'':{width}} {'params':>9} {'GMACs':>5} {'epoch':>5}  {'sha256':16}  file"] + [
+        f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f} {record.epoch:>5} "
+        f" {record.sha256[:16]}  {record.file}"
+        for name, record in weights.items()
+    ]
 
 
 def _brief(verdict: Chip) -> str:

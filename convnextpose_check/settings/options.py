@@ -54,6 +54,11 @@ class Settings:
         "figures to judge by, for models of your own, in the form of the package's variants.json",
         "the paper's",
     ] = PUBLISHED_FILE
+    weights_only: Annotated[
+        kinds.Switch,
+        "judge the checkpoints alone, without Human3.6M and without a GPU: a verdict of its own,"
+        " for no error is measured",
+    ] = False
     protocol: Annotated[Protocol, "2: subjects 9 and 11, MPJPE; 1: subject 11, PA-MPJPE"] = 2
     bbox: Annotated[BoxSource, "boxes and root depth from the ground truth or from RootNet"] = "gt"
     no_flip: Annotated[kinds.Switch, "do not average with the mirrored image"] = False
@@ -61,7 +66,7 @@ class Settings:
         kinds.Device | None,
         "device to run on: cuda takes every GPU that is like the first, cuda:1 that one alone, or"
         " cpu",
-        "cuda for the published models, cpu for the miniature",
+        "cuda for the published models, cpu for the miniature and with --weights-only",
     ] = None
     precision: Annotated[
         Precision,
@@ -118,11 +123,14 @@ class Settings:
         """Whether predictions are averaged with those of the mirrored crop."""
         return not self.no_flip
 
+    def read_as(self, option: Option) -> str:
+        """An option that was set, as it was written where it was read."""
+        return option.flag if self.sources[option.field] == "option" else option.variable
+
     def lines(self) -> list[str]:
         """A line for every setting that was not left at its default, with where it was read."""
         return [
-            f"{option.flag if self.sources[option.field] == 'option' else option.variable}"
-            f" {_told(getattr(self, option.field))}"
+            f"{self.read_as(option)} {_told(getattr(self, option.field))}"
             for option in OPTIONS
             if option.field in self.sources
         ]

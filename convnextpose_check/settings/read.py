@@ -9,7 +9,10 @@ from typing import Any
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.settings.options import OPTIONS, PREFIX, Settings
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["Settings", "read_settings", "refuse_beside_weights_only"]
+
+ABOUT_AN_ERROR = ("h36m_root", "gate", "limit", "resume", "baseline")
+"""Options that say nothing where no error is measured."""
 
 
 def read_settings(
@@ -42,3 +45,18 @@ def read_settings(
         values[option.field] = tuple(read) if option.repeatable else read[-1]
         sources[option.field] = source
     return Settings(**values, sources=sources)
+
+
+def refuse_beside_weights_only(settings: Settings) -> None:
+    """Refuse a run that judges weights alone where something of an error was asked for as well.
+
+    Who gives Human3.6M or a gate would take the verdict for more than it is. Raises
+    ``ConvNeXtPoseCheckError`` (``bad-option``).
+    """
+    beside = [o for o in OPTIONS if o.field in ABOUT_AN_ERROR and o.field in settings.sources]
+    if settings.weights_only and beside:
+        raise ConvNeXtPoseCheckError(
+            "bad-option",
+            f"{settings.read_as(beside[0])} is about an error: --weights-only measures none",
+            "Leave out one of the two",
+        )

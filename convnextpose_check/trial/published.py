@@ -47,7 +47,7 @@ def published_trial(
     return Trial(
         "published",
         files,
-        Networks(files, "cuda", ranks),
+        Networks(files, "cpu" if settings.weights_only else "cuda", ranks),
         reference,
         read_fingerprints(fixtures, catalogue) if fixtures else {},
         on_outcome,

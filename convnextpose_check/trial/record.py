@@ -12,6 +12,7 @@ import msgspec
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
+from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.human36m.displaced import Displaced
@@ -28,6 +29,7 @@ from convnextpose_check.results.schema import (
     ContradictionRecord,
     DatasetRecord,
     DisplacedRecord,
+    FileRecord,
     ProvenanceRecord,
     Results,
     VariantResult,
@@ -74,6 +76,19 @@ class Recorder:
             else:
                 self._record(trial, variant, outcome, origin, log)
 
+    def open_weights(self, trial: Trial) -> None:
+        """Begin the results of a run that judges weights alone: what each file is, and no error."""
+        weights = {}
+        for variant in trial.files.chosen:
+            with suppress(ConvNeXtPoseCheckError):  # then its checks say why
+                origin = provenance_record(trial, variant)
+                with told_as_failure("building the network"):
+                    weights[variant] = FileRecord(**_of_the_file(trial, variant, origin))
+        self.results = msgspec.structs.replace(nothing_evaluated(trial), weights=weights)
+        with suppress(ConvNeXtPoseCheckError):
+            device = device_title(*trial.networks.devices())
+            self.results = msgspec.structs.replace(self.results, device=device)
+
     def finish(
         self,
         checks: Collection[CheckRecord],
@@ -116,10 +131,19 @@ class Recorder:
         self.results = results
 
 
+def nothing_evaluated(
+    trial: Trial, checks: Iterable[CheckRecord] = (), left_out: Iterable[str] = ()
+) -> Results:
+    """The results of a trial before anything was evaluated."""
+    files, settings = trial.files, trial.settings
+    samples = files.facts.protocols[settings.protocol].samples
+    return unevaluated(trial.name, settings, samples, files.chosen, checks, left_out)
+
+
 def _empty(trial: Trial) -> Results:
     dataset = trial.files.dataset()
     return msgspec.structs.replace(
-        unevaluated(trial.name, trial.settings, dataset.facts.samples, trial.files.chosen, (), ()),
+        nothing_evaluated(trial),
         finished=False,
         verdict="Not judged: the run has not finished.",
         device=device_title(*trial.networks.devices()),
@@ -138,6 +162,22 @@ def _empty(trial: Trial) -> Results:
     )
 
 
+def _of_the_file(trial: Trial, variant: str, origin: ProvenanceRecord | None) -> dict[str, Any]:
+    """What a record says of a variant's checkpoint and of its network."""
+    checkpoint, module = trial.files.checkpoint(variant), trial.networks.counted(variant)
+    return {
+        "file": printable(checkpoint.path.name),
+        "form": checkpoint.form,
+        "epoch": checkpoint.epoch,
+        "sha256": checkpoint.sha256,
+        "head_keys": key_style(checkpoint.network),
+        "parameters": parameter_count(module),
+        "state_elements": state_element_count(module.state_dict()),
+        "gmacs": multiply_add_count(module) / 1e9,
+        "provenance": origin,
+    }
+
+
 def variant_result(
     trial: Trial,
     variant: str,
@@ -147,7 +187,6 @@ def variant_result(
 ) -> VariantResult:
     """All that is known of a variant, as the results have it."""
     files, facts = trial.files, trial.catalogue[variant]
-    checkpoint, module = files.checkpoint(variant), trial.networks.counted(variant)
     dataset, paper = files.dataset(), facts.paper
     reference, displaced = judgement.reference, files.facts.displaced
     sequences = [performance(name) for name in evaluation.file_names]
@@ -157,14 +196,7 @@ def variant_result(
         "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
     }
     return VariantResult(
-        file=printable(checkpoint.path.name),
-        form=checkpoint.form,
-        epoch=checkpoint.epoch,
-        sha256=checkpoint.sha256,
-        head_keys=key_style(checkpoint.network),
-        parameters=parameter_count(module),
-        state_elements=state_element_count(module.state_dict()),
-        gmacs=multiply_add_count(module) / 1e9,
+        **_of_the_file(trial, variant, origin),
         paper_parameters_millions=_value(paper.parameters_millions),
         paper_gmacs=_value(paper.gmacs),
         interval_mm=interval_mm,
@@ -185,7 +217,6 @@ def variant_result(
         compared_samples=evaluation.compared,
         images_per_second=evaluation.images_per_second,
         batch_size=evaluation.batch_size,
-        provenance=origin,
         without_displaced_mm=(
             displaced.error_without_mm(evaluation.errors_mm, evaluation.file_names)
             if displaced

@@ -12,16 +12,21 @@ from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.trial.trial import SubjectName
 from tests.validation.recording import Obtained
 
+NEED_HUMAN36M = {"human36m", "evaluation"}
+"""Fixtures, also of fixtures, without which a test can be asked of weights alone."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     taken = [n for n in ("trial", "variant", "tolerance_mm") if n in metafunc.fixturenames]
     session = metafunc.config.stash[SESSION]
     only = {marker.args[0] for marker in metafunc.definition.iter_markers("only")}
     session.gate.files.add(metafunc.definition.path.name)
+    needs_human36m = not NEED_HUMAN36M.isdisjoint(metafunc.fixturenames)
     cases = []
     for name in session.subject_names():
-        if not only or name in only:
-            marks = [pytest.mark.gpu] if name == "published" else []
+        weights_only = name == "published" and session.settings.weights_only
+        if (not only or name in only) and not (weights_only and needs_human36m):
+            marks = [pytest.mark.gpu] if name == "published" and not weights_only else []
             for values, claim in _claims(metafunc, session, name):
                 case = "-".join([name, *claim])
                 cases.append(pytest.param(name, *values, id=case, marks=marks))

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 SAMPLES = 8
 
 
-def spread_input(human36m: Dataset, networks: Networks) -> tuple[Tensor, list[Sample]]:
+def spread_input(pictures: Dataset, networks: Networks) -> tuple[Tensor, list[Sample]]:
     """Crops of samples spread over the whole data set, and those samples."""
-    return usable_input(spread(human36m.samples, SAMPLES), networks.device())
+    return usable_input(spread(pictures.samples, SAMPLES), networks.device())
 
 
 @pytest.fixture
-def shown(human36m: Dataset, networks: Networks) -> tuple[Tensor, list[Sample]]:
+def shown(pictures: Dataset, networks: Networks) -> tuple[Tensor, list[Sample]]:
     """What both networks are shown."""
-    return spread_input(human36m, networks)
+    return spread_input(pictures, networks)
 
 
 def test_judged_network_agrees_with_the_plain_one(
