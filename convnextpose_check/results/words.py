@@ -129,9 +129,9 @@ def _of_weights(results: Results) -> str:
             if len(names) == 1
             else f"the files of {', '.join(names)} have"
         )
-        found = f"{files} all that is known of the published."
+        found = f"{files} all that is known of the published{' ones' * (len(names) > 1)}."
     else:
-        wrong = sum(check.outcome != "passed" for check in results.checks) + len(results.left_out)
+        wrong = len(results.failed) + len(results.left_out)
         found = f"not passed, {wrong} check{'s' * (wrong != 1)} failed or left out."
     return f"Weights only: {found} The error was not measured."
 

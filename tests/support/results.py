@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
-from convnextpose_check.results.schema import DatasetRecord, Example, Results, VariantResult
+from convnextpose_check.results.schema import (
+    CheckRecord,
+    DatasetRecord,
+    Example,
+    FileRecord,
+    Results,
+    VariantResult,
+)
 
 
 def example_results(subject: str = "published", **changes: Any) -> Results:
@@ -38,6 +45,24 @@ def example_results(subject: str = "published", **changes: Any) -> Results:
         "baseline": None,
     }
     return Results(**{**fields, **changes})
+
+
+def example_weights(**changes: Any) -> Results:
+    """A run that judged the weights of XS alone."""
+    record = example_variant(57.0, 56.61)
+    fields = {f: getattr(record, f) for f in FileRecord.__struct_fields__}
+    unmeasured: dict[str, Any] = {
+        "verdict": "Weights only: the file of XS has all that is known of the published.",
+        "samples": 0,
+        "variants": {},
+        "expected_variants": ("XS",),
+        "complete": False,
+        "gate_mm": None,
+        "weights_only": True,
+        "weights": {"XS": FileRecord(**fields)},
+        "checks": (CheckRecord(test="counts[published-XS]", outcome="passed"),),
+    }
+    return example_results(**{**unmeasured, **changes})
 
 
 def example_variant(

@@ -46,6 +46,14 @@ def test_on_an_empty_machine_all_that_is_missing_is_told_with_its_option(doctor:
     assert {rows[title].split(":")[0] for title in machine_rows} == {"ok"}
 
 
+def test_weights_alone_need_no_human36m(doctor: Doctor) -> None:
+    _, rows = doctor("--weights-only")
+
+    assert not {"annotations", "images", "RootNet boxes", "test samples"} & rows.keys()
+    assert rows["device"].startswith("ok: ")
+    assert rows["checkpoints"].startswith("missing: ")
+
+
 def test_miniature_laid_out_as_on_kaggle_lacks_nothing(
     doctor: Doctor,
     miniature: Miniature,

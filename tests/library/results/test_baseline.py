@@ -16,7 +16,7 @@ from convnextpose_check.results.schema import (
     Results,
     write_results,
 )
-from tests.support.results import example_results, example_variant
+from tests.support.results import example_results, example_variant, example_weights
 
 EARLIER = example_results(
     checks=(
@@ -45,6 +45,12 @@ def test_the_same_run_again_has_no_problem() -> None:
         "parameters", "state dict", "GMACs", "error (mm)", "verdict",
     ]  # fmt: skip
     assert not any(d.is_worse for d in record.deviations)
+
+
+def test_weights_that_were_judged_alone_are_no_baseline() -> None:
+    assert problems(EARLIER, example_weights())[0] == (
+        "baseline: it is of a run that measured no error"
+    )
 
 
 def test_each_figure_is_recorded_beside_the_earlier_one() -> None:

@@ -18,7 +18,7 @@ from convnextpose_check.environment import (
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.paths import Outputs, set_aside_earlier
 from convnextpose_check.results.schema import SCHEMA_FILE, json_schema, read_results, write_results
-from tests.support.results import example_results, example_variant
+from tests.support.results import example_results, example_variant, example_weights
 
 
 @pytest.fixture
@@ -117,10 +117,12 @@ def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
         read_results(tmp_path / "none.json")
 
 
-@pytest.mark.parametrize("subject", ["published", "miniature"])
-def test_earlier_files_are_kept_under_their_subject(tmp_path: Path, subject: str) -> None:
-    now, kept = Outputs(tmp_path), Outputs(tmp_path, f".{subject}")
-    write_results(example_results(subject), now.results)
+@pytest.mark.parametrize("judged", ["published", "miniature", "weights"])
+def test_earlier_files_are_kept_under_what_was_judged(tmp_path: Path, judged: str) -> None:
+    """Weights alone never take the place of an hour's errors."""
+    now, kept = Outputs(tmp_path), Outputs(tmp_path, f".{judged}")
+    results = example_weights() if judged == "weights" else example_results(judged)
+    write_results(results, now.results)
     others = [now.per_sample, now.markdown, now.picture, *now.archives, now.log("XS")]
     for file in others:
         file.parent.mkdir(exist_ok=True)
@@ -128,7 +130,7 @@ def test_earlier_files_are_kept_under_their_subject(tmp_path: Path, subject: str
 
     set_aside_earlier(tmp_path)
 
-    assert read_results(kept.results).subject == subject
+    assert read_results(kept.results) == results
     kept_others = [kept.per_sample, kept.markdown, kept.picture, *kept.archives, kept.log("XS")]
     assert [file.read_text() for file in kept_others] == [file.name for file in others]
     assert not any(file.exists() for file in [now.results, *others])

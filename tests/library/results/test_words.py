@@ -15,8 +15,9 @@ from convnextpose_check.results.words import (
     uncertain,
     verdict_chip,
     verdict_sentence,
+    weights_hold,
 )
-from tests.support.results import example_results, example_variant
+from tests.support.results import example_results, example_variant, example_weights
 
 
 def test_reproduced_models_are_named() -> None:
@@ -85,6 +86,33 @@ def test_sentence_says_why_there_is_no_success(changes: dict[str, Any], said: st
 )
 def test_sentence_says_that_something_did_not_pass(changes: dict[str, Any]) -> None:
     assert "did not pass: 1 check " in verdict_sentence(example_results(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"checks": ()},
+        {"checks": (CheckRecord(test="a", outcome="failed"),)},
+        {"checks": (CheckRecord(test="a", outcome="expected failure"),)},
+        {"left_out": ("a was not run",)},
+        {"expected_variants": ("XS", "S")},
+    ],
+)
+def test_weights_of_which_something_is_missing_do_not_hold(changes: dict[str, Any]) -> None:
+    results = example_weights(**changes)
+
+    assert weights_hold(example_weights())
+    assert not weights_hold(results)
+    assert verdict_sentence(results).startswith("Weights only: not passed")
+
+
+def test_weights_alone_are_never_reproduced() -> None:
+    results = example_weights()
+
+    assert not is_reproduced(results)
+    assert "eproduced" not in verdict_sentence(results)
+    assert verdict_chip(results).look == "none"
+    assert terminal_lines(results)[1].split()[:2] == ["XS", "3,528,008"]
 
 
 def test_expected_failure_is_no_failure() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.settings.options import OPTIONS
-from convnextpose_check.settings.read import read_settings
+from convnextpose_check.settings.read import read_settings, refuse_beside_weights_only
 from tests.support.options_table import BEGIN, END, options_table
 
 
@@ -30,6 +30,7 @@ def test_defaults_are_those_of_the_authors_evaluation() -> None:
         ("download", "1", True),
         ("variants", "XS, L", ("XS", "L")),
         ("variants_file", "own.json", Path("own.json")),
+        ("weights_only", "1", True),
         ("protocol", "1", 1),
         ("bbox", "rootnet", "rootnet"),
         ("no_flip", "1", True),
@@ -131,6 +132,20 @@ def test_wrong_value_is_named_with_what_was_expected(option: str, text: str, exp
         read_settings({option: [text]}, {})
     with pytest.raises(ConvNeXtPoseCheckError, match=f"{variable} is .*{re.escape(expected)}"):
         read_settings({}, {variable: text})
+
+
+@pytest.mark.parametrize("option", ["h36m_root", "gate", "limit", "resume", "baseline"])
+def test_what_is_about_an_error_is_refused_beside_weights_only(option: str) -> None:
+    text = {"gate": "none"}.get(option, "1")
+    alone = {"weights_only": ["1"], "checkpoints": ["/a"], "device": ["cpu"]}
+    refuse_beside_weights_only(read_settings(alone, {}))
+    refuse_beside_weights_only(read_settings({option: [text]}, {}))
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=f"--{option.replace('_', '-')} is about an"):
+        refuse_beside_weights_only(read_settings(alone | {option: [text]}, {}))
+    variable = f"CONVNEXTPOSE_{option.upper()}"
+    with pytest.raises(ConvNeXtPoseCheckError, match=f"{variable} is about an"):
+        refuse_beside_weights_only(read_settings(alone, {variable: text}))
 
 
 def test_misspelt_variable_is_an_error() -> None:

@@ -1,0 +1,231 @@
+"""Weights judged alone, as the action's steps do it: a verdict that nobody takes for the whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from convnextpose_check.__main__ import main
+from convnextpose_check.paths import REPORT_FILE, Outputs
+from convnextpose_check.results.schema import Results, read_results
+from convnextpose_check.variants import Architecture
+from tests.library.runs.test_run import Run, run  # noqa: F401 - a fixture
+from tests.support.full_size import write_own_model
+from tests.support.texts import ROOT
+
+ACTION = ROOT / ".github" / "actions" / "weights" / "action.yml"
+COVERED = {
+    "test_before_anything.py": [
+        "device_runs_a_kernel", "opencv_interpolates_as_in_the_paper", "memory_is_free",
+        "disk_has_room_for_the_results", "results_folder_can_be_written", "checkpoint_is_found",
+    ],
+    "test_checkpoints.py": [
+        "archive_holds_the_variant", "epoch_is_the_published_one", "counters_tell_one_training",
+        "weights_are_finite", "batchnorm_variances_are_plausible", "key_map_round_trip",
+        "snapshot_loads_with_modern_keys",
+    ],
+    "test_counts.py": [
+        "parameter_count", "state_element_count", "multiply_adds", "heatmap_grid",
+    ],
+    "test_networks.py": [
+        "judged_network_agrees_with_the_plain_one", "flip_test_is_symmetric",
+    ],
+}  # fmt: skip
+"""What the verdict on weights covers; the paper gives one's own model no figure to compare with."""
+
+
+def follow(action: Path, here: Path, inputs: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the action's shell lines in a calling repository, with this environment for a new one."""
+    content: dict[str, Any] = yaml.safe_load(action.read_text(encoding="utf-8"))
+    assert inputs.keys() <= content["inputs"].keys()
+    values = {name: each.get("default", "") for name, each in content["inputs"].items()} | inputs
+    assert all(
+        name in inputs for name, each in content["inputs"].items() if each.get("required")
+    )  # fmt: skip
+    expressions = {f"inputs.{name}": value for name, value in values.items()}
+    expressions["github.action_path"] = str(action.parent)
+    temporary = here.parent / "temporary"
+    (temporary / "bin").mkdir(parents=True)
+    for name, lines in STAND_INS.items():
+        (temporary / "bin" / name).write_text(f"#!/bin/sh\n{lines.format(python=sys.executable)}\n")
+        (temporary / "bin" / name).chmod(0o755)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")} | {
+        "PATH": f"{temporary / 'bin'}:{os.environ['PATH']}",
+        "RUNNER_TEMP": str(temporary),
+        "GITHUB_STEP_SUMMARY": str(temporary / "summary.md"),
+    }
+    ended: list[subprocess.CompletedProcess[str]] = []
+    for step in content["runs"]["steps"]:
+        assert "${{" not in step["run"]  # a value is never text of the script
+        if ended and ended[-1].returncode and step.get("if") != "always()":
+            continue
+        given = {
+            name: re.sub(r"\$\{\{ (\S+) }}", lambda found: expressions[found[1]], text)
+            for name, text in step["env"].items()
+        }
+        assert step["shell"] == "bash"
+        shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+        ended.append(
+            subprocess.run(
+                shell,
+                cwd=here,
+                env=environment | given,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        )
+    failed = [each for each in ended if each.returncode]
+    return failed[0] if failed else ended[1]
+
+
+STAND_INS = {
+    # A new environment is this one, and has all that the suite needs.
+    "python3": 'mkdir -p "$3/bin" && cp "$(dirname "$0")/installed" "$3/bin/python"',
+    "installed": 'case "$*" in "-m pip install "*) exit;; esac; exec {python} "$@"',
+}
+
+
+@pytest.fixture(scope="module")
+def calling(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of models with one of its own."""
+    folder = tmp_path_factory.mktemp("runner") / "models"
+    (folder / "weights").mkdir(parents=True)
+    own = write_own_model(tiny, folder / "weights")
+    (folder / "own.json").write_text(json.dumps(own))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def judged(calling: Path) -> tuple[subprocess.CompletedProcess[str], Results]:
+    """How the action ended, and the results it left."""
+    ended = follow(ACTION, calling, {"checkpoints": "weights", "variants-file": "own.json"})
+    assert ended.returncode == pytest.ExitCode.OK, ended.stdout + ended.stderr
+    return ended, read_results(Outputs(calling / "output").results)
+
+
+def test_verdict_covers_all_that_needs_no_human36m(
+    judged: tuple[subprocess.CompletedProcess[str], Results],
+) -> None:
+    _, results = judged
+    expected = [f"{file}::test_{name}" for file, names in COVERED.items() for name in names]
+
+    assert [check.test.partition("[")[0] for check in results.checks] == expected
+    assert {check.outcome for check in results.checks} == {"passed"}
+    assert results.weights["T"].sha256
+    assert results.weights["T"].epoch == 1
+    assert (results.weights_only, results.variants, results.complete) == (True, {}, False)
+
+
+def test_terminal_page_json_and_markdown_say_which_verdict_it_is(
+    calling: Path, judged: tuple[subprocess.CompletedProcess[str], Results]
+) -> None:
+    ended, results = judged
+    verdict = "Weights only: the file of T has all that is known of the published."
+    outputs = Outputs(calling / "output")
+    page = (calling / "output" / REPORT_FILE).read_text().partition('id="results-table"')[0]
+    markdown = outputs.markdown.read_text()
+
+    assert results.verdict == f"{verdict} The error was not measured."
+    for text in (ended.stdout, page, markdown):
+        assert verdict.removesuffix(".") in " ".join(text.split())
+        assert "published weights, without an error" in text
+    for text in (ended.stdout, page, markdown, outputs.results.read_text()):
+        assert "eproduced" not in text
+    assert "weights only, no Human3.6M is read and no error measured" in ended.stdout
+    assert results.weights["T"].sha256 in markdown
+    assert (calling.parent / "temporary" / "summary.md").read_text() == markdown
+    assert not outputs.picture.exists()
+    assert not outputs.per_sample.exists()
+
+
+def test_pages_are_drawn_again(
+    calling: Path, judged: tuple[subprocess.CompletedProcess[str], Results]
+) -> None:
+    before = (markdown := Outputs(calling / "output").markdown).read_text()
+
+    assert main(["report", str(calling / "output")]) == 0
+    assert markdown.read_text() == before
+    assert judged[1].verdict in (calling / "output" / REPORT_FILE).read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["-k", "not finite"], "test_weights_are_finite", id="left-out"),
+        pytest.param(["-p", "lenient"], "expected failure", id="forgiven"),
+    ],
+)
+def test_weights_of_which_something_was_not_judged_do_not_pass(
+    run: Run,  # noqa: F811 - the fixture above
+    calling: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    (tmp_path / "lenient.py").write_text(
+        "import pytest\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    for item in items:\n"
+        "        if 'multiply_adds' in item.name:\n"
+        "            item.add_marker(pytest.mark.xfail(strict=False))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    own = json.loads((calling / "own.json").read_text())
+    own["variants"][0]["multiply_adds"] += "lenient" in arguments
+    (tmp_path / "own.json").write_text(json.dumps(own))
+
+    result = run(
+        "--weights-only", f"--checkpoints={calling / 'weights'}",
+        f"--variants-file={tmp_path / 'own.json'}", *arguments,
+    )  # fmt: skip
+
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED, result.stdout
+    results = read_results(Outputs(tmp_path / "out").results)
+    assert results.verdict.startswith("Weights only: not passed, 1 check failed or left out.")
+    assert said in results.left_out[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "targets"),
+    [
+        (["-m", "gpu"], "tests/validation"),
+        (["-k", "miniature"], "tests/validation"),
+        ([], "tests/validation/test_errors.py"),
+    ],
+)
+def test_weights_only_without_a_test_of_them_is_refused(
+    run: Run,  # noqa: F811 - the fixture above
+    arguments: list[str],
+    targets: str,
+) -> None:
+    result = run("--weights-only", *arguments, targets=(targets,))
+
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "no test of the published weights is selected" in result.stderr
+
+
+def test_run_that_was_given_human36m_as_well_is_refused(
+    run: Run,  # noqa: F811 - the fixture above
+) -> None:
+    """As a whole gate would be that somebody has made cheaper."""
+    result = run("-m", "gpu", "--weights-only", "--h36m-root", "/data")
+
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--h36m-root is about an error: --weights-only measures none" in result.stderr
+
+
+def test_action_is_the_one_that_the_readme_shows() -> None:
+    shown = re.findall(r"^#   (.*)$", ACTION.read_text(encoding="utf-8"), re.M)
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(line in readme for line in shown)
