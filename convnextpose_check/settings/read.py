@@ -11,7 +11,7 @@ from convnextpose_check.settings.options import OPTIONS, PREFIX, Settings
 
 __all__ = ["Settings", "read_settings", "refuse_beside_weights_only"]
 
-ABOUT_AN_ERROR = ("h36m_root", "gate", "limit", "resume", "baseline")
+ABOUT_AN_ERROR = ("h36m_root", "gate", "stop_early", "limit", "resume", "baseline")
 """Options that say nothing where no error is measured."""
 
 

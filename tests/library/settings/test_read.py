@@ -134,7 +134,9 @@ def test_wrong_value_is_named_with_what_was_expected(option: str, text: str, exp
         read_settings({}, {variable: text})
 
 
-@pytest.mark.parametrize("option", ["h36m_root", "gate", "limit", "resume", "baseline"])
+@pytest.mark.parametrize(
+    "option", ["h36m_root", "gate", "stop_early", "limit", "resume", "baseline"]
+)
 def test_what_is_about_an_error_is_refused_beside_weights_only(option: str) -> None:
     text = {"gate": "none"}.get(option, "1")
     alone = {"weights_only": ["1"], "checkpoints": ["/a"], "device": ["cpu"]}
