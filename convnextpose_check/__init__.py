@@ -3,4 +3,4 @@
 README.md beside this file has a line for each room, and which imports from which.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
