@@ -1,10 +1,11 @@
-"""Turn the authors' archives into .pth files that torch.load opens.
+"""Turn the authors' archives into .pth files and safetensors.
 
 Takes archives in any form (.tar as downloaded, renamed, unpacked, zipped
 again) or a folder of them, checks that each is whole and holds the variant that
 its name says, and writes model_dump/snapshot_<epoch>.pth below the results
-folder, also under the name .pth.tar. Keys are modern in all of them. The
-archives are only read, and nothing in them is run.
+folder, also under the name .pth.tar, and snapshot_<epoch>.safetensors beside
+it, whose metadata name variant, epoch and the archive's sha256. Keys are modern
+in all of them. The archives are only read, and nothing in them is run.
 
 A file that cannot be used does not stop the others. The exit code is 0 if every
 file was extracted, 1 otherwise.
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
                 f"  trained {provenance(checkpoint).story}",
                 f"  sha256  {checkpoint.sha256}",
                 f"  went to {outcome.path}",
+                f"  and to  {outcome.safetensors}",
             )
     tell("", f"{extracted} extracted" + (f", {failed} not" if failed else ""))
     return 1 if failed else 0

@@ -1,4 +1,4 @@
-"""From the authors' archives to modern ``.pth`` files, without judging any model."""
+"""From the authors' archives to modern ``.pth`` files and safetensors, without judging a model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
+from convnextpose_check.checkpoints.safetensors_file import write_safetensors
 from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.checks.archives import (
     check_batchnorm_variances,
@@ -22,11 +23,12 @@ from convnextpose_check.variants import Catalogue
 
 @dataclass(frozen=True)
 class Extracted:
-    """A checkpoint, the variant it holds, and the ``.pth`` that was written from it."""
+    """A checkpoint, the variant it holds, and the files that were written from it."""
 
     checkpoint: Checkpoint
     variant: str
     path: Path
+    safetensors: Path
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def extract(path: Path, claimed: str | None, catalogue: Catalogue, results_dir: 
     check_batchnorm_variances(state, str(path))
     written = write_snapshot(checkpoint, variant, results_dir)
     check_snapshot(written, checkpoint)
-    return Extracted(checkpoint, variant, written)
+    return Extracted(checkpoint, variant, written, write_safetensors(checkpoint, variant, written))
 
 
 def _variant_of(checkpoint: Checkpoint, catalogue: Catalogue) -> str:

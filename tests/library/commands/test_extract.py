@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checkpoints.safetensors_file import source_sha256
 from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.miniature.build import Miniature
@@ -76,7 +77,8 @@ def test_archives_become_what_the_suite_itself_writes(
         assert f"trained {made_epoch(variant) + 1} x 19,512 iterations: five subjects" in out
         assert f"{len(checkpoint.network)} tensors, {variant.checkpoint.head_keys} head keys" in out
         assert f"sha256  {checkpoint.sha256}" in out
-        assert f"went to {path}\n" in out
+        assert f"went to {path}\n  and to  {path.with_suffix('.safetensors')}\n" in out
+        assert source_sha256(path.with_suffix(".safetensors")) == checkpoint.sha256
     assert f"\n{len(miniature_catalogue().names)} extracted\n" in out
     assert listing(miniature.checkpoints) == before
 
