@@ -58,6 +58,16 @@ class Outputs:
         """Obtained against expected, in one picture."""
         return self._result("benchmark_comparison.png")
 
+    @property
+    def eval_results(self) -> Path:
+        """The errors for a repository's ``.eval_results`` on the Hugging Face Hub."""
+        return self._result("eval_results.yaml")
+
+    @property
+    def model_index(self) -> Path:
+        """The errors for the head of a model card there."""
+        return self._result("model_index.yaml")
+
     def log(self, variant: str) -> Path:
         """What happened to a variant."""
         return self._named(self.results_dir / LOG_FOLDER / f"test_{variant}.log")
@@ -106,6 +116,8 @@ def set_aside_earlier(results_dir: Path) -> None:
         (now.per_sample, kept.per_sample),
         (now.markdown, kept.markdown),
         (now.picture, kept.picture),
+        (now.eval_results, kept.eval_results),
+        (now.model_index, kept.model_index),
         *zip(now.archives, kept.archives, strict=True),
     ]
     pairs += [

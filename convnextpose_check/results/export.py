@@ -16,7 +16,7 @@ from convnextpose_check.results.schema import Results, read_results
 
 METADATA_FILE = RESULT_FOLDER / "dataset-metadata.json"
 
-_PACKED = {".json", ".csv", ".md", ".png"}
+_PACKED = {".json", ".csv", ".md", ".png", ".yaml"}
 _USER = re.compile(r"[\w-]+")
 
 

@@ -117,13 +117,19 @@ def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
         read_results(tmp_path / "none.json")
 
 
+def others_of(run: Outputs) -> list[Path]:
+    """What stands beside the results."""
+    pages = [run.markdown, run.picture, run.eval_results, run.model_index]
+    return [run.per_sample, *pages, *run.archives]
+
+
 @pytest.mark.parametrize("judged", ["published", "miniature", "weights"])
 def test_earlier_files_are_kept_under_what_was_judged(tmp_path: Path, judged: str) -> None:
     """Weights alone never take the place of an hour's errors."""
     now, kept = Outputs(tmp_path), Outputs(tmp_path, f".{judged}")
     results = example_weights() if judged == "weights" else example_results(judged)
     write_results(results, now.results)
-    others = [now.per_sample, now.markdown, now.picture, *now.archives, now.log("XS")]
+    others = [*others_of(now), now.log("XS")]
     for file in others:
         file.parent.mkdir(exist_ok=True)
         file.write_text(file.name)
@@ -131,7 +137,7 @@ def test_earlier_files_are_kept_under_what_was_judged(tmp_path: Path, judged: st
     set_aside_earlier(tmp_path)
 
     assert read_results(kept.results) == results
-    kept_others = [kept.per_sample, kept.markdown, kept.picture, *kept.archives, kept.log("XS")]
+    kept_others = [*others_of(kept), kept.log("XS")]
     assert [file.read_text() for file in kept_others] == [file.name for file in others]
     assert not any(file.exists() for file in [now.results, *others])
 
