@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
-from huggingface_hub import ModelCard, ModelCardData, parse_eval_result_entries
-from huggingface_hub.repocard_data import eval_results_to_model_index
 
 from convnextpose_check.pages import write_pages
 from convnextpose_check.pages.hub import as_yaml, eval_results, hub_texts, model_index
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.schema import Results
+from tests.support.deferred import Deferred
 from tests.support.results import example_results, example_variant, example_weights
+
+if TYPE_CHECKING:
+    import huggingface_hub as hub
+    import yaml
+    from huggingface_hub import repocard_data
+else:
+    hub = Deferred("huggingface_hub")
+    repocard_data = Deferred("huggingface_hub.repocard_data")
+    yaml = Deferred("yaml")
 
 ENVIRONMENT = {
     "started": "2026-01-02T03:04:05+00:00",
@@ -49,7 +56,7 @@ def test_yaml_says_what_was_put_in() -> None:
 
 
 def test_eval_results_are_of_the_hubs_form_and_name_what_was_measured() -> None:
-    entries = parse_eval_result_entries(read_back(whole_run())[0])
+    entries = hub.parse_eval_result_entries(read_back(whole_run())[0])
 
     assert [(e.dataset_id, e.task_id, e.value, e.date) for e in entries] == [
         ("Human3.6M", "protocol-2", 57.0, ENVIRONMENT["started"]),
@@ -68,9 +75,9 @@ def test_eval_results_are_of_the_hubs_form_and_name_what_was_measured() -> None:
 def test_model_index_is_of_the_hubs_form_and_names_what_was_measured() -> None:
     _, index = read_back(whole_run(protocol=1, bbox="rootnet", flip=False))
     head = {"model-index": [index[0]]}
-    card = ModelCard(f"---\n{yaml.safe_dump(head)}---\n# XS\n")
+    card = hub.ModelCard(f"---\n{yaml.safe_dump(head)}---\n# XS\n")
 
-    assert isinstance(card.data, ModelCardData)
+    assert isinstance(card.data, hub.ModelCardData)
     assert card.data.eval_results is not None
     (found,) = card.data.eval_results
     assert card.data.model_name == "ConvNeXtPose XS"
@@ -83,7 +90,7 @@ def test_model_index_is_of_the_hubs_form_and_names_what_was_measured() -> None:
     assert found.metric_args is not None
     assert found.metric_args["sha256"] == "a" * 64
     assert card.data.model_name is not None
-    assert eval_results_to_model_index(card.data.model_name, [found]) == [index[0]]
+    assert repocard_data.eval_results_to_model_index(card.data.model_name, [found]) == [index[0]]
 
 
 @pytest.mark.parametrize(

@@ -8,18 +8,23 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.schema import Results, read_results
 from convnextpose_check.variants import Architecture
 from tests.library.runs.test_run import Run, run  # noqa: F401 - a fixture
+from tests.support.deferred import Deferred
 from tests.support.full_size import write_own_model
 from tests.support.texts import ROOT
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = Deferred("yaml")
 
 ACTION = ROOT / ".github" / "actions" / "weights" / "action.yml"
 COVERED = {
