@@ -68,6 +68,14 @@ def read_crop(sample: Sample) -> Crop:
     return Crop(sample, pixels_rgb, hashlib.sha256(content).hexdigest(), problem)
 
 
+def read_image(sample: Sample) -> Array | None:
+    """The sample's whole image, (H, W, 3) uint8 and blue first; None if it cannot be used."""
+    try:
+        return _decoded(_content(sample.path), sample.size_px)
+    except (OSError, UnusableImageError):
+        return None
+
+
 def _content(path: Path) -> bytes:
     with path.open("rb") as file:
         size = size_of(file)
@@ -101,16 +109,23 @@ def warp_box(image_bgr: Array, box_xywh_px: Array) -> Array:
     """
     import cv2
 
+    return cv2.warpAffine(
+        image_bgr,
+        box_to_crop(box_xywh_px),
+        (INPUT_SIDE_PX, INPUT_SIDE_PX),
+        flags=cv2.INTER_LINEAR,
+    )
+
+
+def box_to_crop(box_xywh_px: Array) -> Array:
+    """The affine map (2, 3) from pixels of the image to those of the crop."""
+    import cv2
+
     x, y, w, h = box_xywh_px
     middle = INPUT_SIDE_PX * 0.5
     source = _three_points(float(x + 0.5 * w), float(y + 0.5 * h), float(w) * 0.5, float(h) * 0.5)
     target = _three_points(middle, middle, middle, middle)
-    return cv2.warpAffine(
-        image_bgr,
-        cv2.getAffineTransform(source, target),
-        (INPUT_SIDE_PX, INPUT_SIDE_PX),
-        flags=cv2.INTER_LINEAR,
-    )
+    return cv2.getAffineTransform(source, target)
 
 
 def _three_points(centre_x: float, centre_y: float, half_w: float, half_h: float) -> Array:

@@ -1,0 +1,274 @@
+"""From a case to its causes, those that explain most of the difference first.
+
+The difference from the reference has three parts, which are looked at apart: what the figure is
+more than the mean of the run's errors, what these errors are more than those of its positions, and
+what those are more than the reference. Only the last needs statistics: in the first two a cause
+gives the run's own numbers again, or it is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from convnextpose_check.diagnosis.case import Case
+from convnextpose_check.diagnosis.cause import Cause
+from convnextpose_check.diagnosis.hypotheses import COMPARISONS, DONE, HYPOTHESES, Hypothesis, Value
+from convnextpose_check.diagnosis.means import MEANS, REMEDY
+from convnextpose_check.diagnosis.reruns import Reruns
+from convnextpose_check.diagnosis.undone import Undone, chance, standard_error, undo
+from convnextpose_check.human36m.geometry import Array
+
+ROUNDING_MM = 0.006
+"""Printed figures have two decimals: what is less apart is the same."""
+
+ALIKE = 0.9
+"""The part of a discrepancy that a cause gives again, where chance has no place."""
+
+EXPLAINS = 0.5
+"""The part of the excess that a cause among several explains, or it is not named."""
+
+BY_CHANCE = 0.01
+"""A gain that random signs reach more often is none."""
+
+MOST = 3
+"""Causes to look for in one part."""
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """What a run said of its errors.
+
+    ``error_mm`` is its figure, ``errors_mm`` (N, J) are those of samples and joints, of which it is
+    to be the mean, ``reference_mm`` is what it should be.
+    """
+
+    error_mm: float
+    errors_mm: Array
+    reference_mm: float
+
+    @property
+    def excess_mm(self) -> float:
+        """The difference from the reference."""
+        return self.error_mm - self.reference_mm
+
+
+def causes_of(
+    case: Case,
+    obtained: Obtained,
+    reruns: Reruns | None = None,
+    tolerance_mm: float = 1.0,
+    known: Iterable[Cause] = (),
+) -> tuple[Cause, ...]:
+    """The causes of the difference, none if it is less than the tolerance.
+
+    Those that are ``known`` before anything is tried have their place among them.
+    """
+    if not abs(obtained.excess_mm) >= tolerance_mm:
+        return ()
+    parts = (
+        *known,
+        *_of_mean(case, obtained),
+        *_of_comparison(case, obtained),
+        *_of_positions(case, obtained, reruns, tolerance_mm),
+    )
+    return tuple(sorted(parts, key=lambda cause: -abs(cause.moved_mm)))
+
+
+def _of_mean(case: Case, obtained: Obtained) -> Iterator[Cause]:
+    """Why the figure is not the mean of the errors."""
+    errors_mm = obtained.errors_mm
+    mean_mm = float(errors_mm.mean())
+    apart_mm = obtained.error_mm - mean_mm
+    if abs(apart_mm) <= ROUNDING_MM:
+        return
+    actions = np.array(case.actions)
+    found = {mean: mean.of(errors_mm, actions) for mean in MEANS}
+    mean = min(found, key=lambda each: abs(found[each] - obtained.error_mm))
+    if abs(found[mean] - obtained.error_mm) > (1 - ALIKE) * abs(apart_mm):
+        return
+    yield Cause(
+        mean.name,
+        f"{mean.done}: that gives {found[mean]:.4f} mm, as the run says, where the mean of its own"
+        f" errors is {mean_mm:.4f} mm",
+        REMEDY,
+        apart_mm,
+        apart_mm / obtained.excess_mm,
+    )
+
+
+def _of_comparison(case: Case, obtained: Obtained) -> Iterator[Cause]:
+    """Why the errors are not those of the positions, compared as the paper does."""
+    recorded_mm = obtained.errors_mm.mean(axis=1)
+    for _ in range(MOST):
+        apart_mm = np.abs(recorded_mm - case.means_mm).mean()
+        if apart_mm <= ROUNDING_MM:
+            return
+        tried = {each: _likest(each, case, recorded_mm) for each in (*COMPARISONS, *DONE)}
+        done = min(tried, key=lambda each: _apart_mm(tried[each][0], recorded_mm))
+        changed, value = tried[done]
+        left_mm = _apart_mm(changed, recorded_mm)
+        if left_mm > (1 - ALIKE) * apart_mm:
+            return
+        moved_mm = changed.error_mm - case.error_mm
+        yield Cause(
+            done.name,
+            f"{done.told(value)}: so done, each sample's error is the run's to {left_mm:.4f} mm on"
+            f" average, else it is {apart_mm:.4f} mm off",
+            done.remedy,
+            moved_mm,
+            moved_mm / obtained.excess_mm,
+            _joints_mm(changed),
+            _joints_mm(case),
+        )
+        case = changed
+
+
+def _of_positions(
+    case: Case, obtained: Obtained, reruns: Reruns | None, tolerance_mm: float
+) -> Iterator[Cause]:
+    """Why the positions are farther from the truth than the reference, or nearer."""
+    excess_mm = case.error_mm - obtained.reference_mm
+    if abs(excess_mm) < tolerance_mm:
+        return
+    whole_mm, named = obtained.excess_mm, 0
+    plain = reruns.plain if reruns is not None else None
+    if reruns is not None and plain is not None:
+        found = _done_otherwise(case, reruns, plain, excess_mm, whole_mm)
+        if found is None:
+            found = _expected_otherwise(case, reruns, excess_mm, whole_mm)
+        if found is not None:
+            yield found
+            named, excess_mm = 1, excess_mm - found.moved_mm
+    for _ in range(MOST - named):
+        if excess_mm < tolerance_mm:
+            break
+        tried = [each for each in (undo(h, case) for h in HYPOTHESES) if each is not None]
+        undone = tried[int(np.argmax([each.explained_mm(excess_mm) for each in tried]))]
+        explained_mm = undone.explained_mm(excess_mm)
+        if explained_mm < EXPLAINS * excess_mm:
+            break
+        by_chance = chance(undone.gains_mm, case.takes)
+        if by_chance > BY_CHANCE:
+            break
+        yield _of_undone(undone, case, obtained, explained_mm, by_chance)
+        named += 1
+        excess_mm = 0.0 if undone.hypothesis.lossy else excess_mm - undone.gain_mm
+        case = undone.case
+    if not named and reruns is not None and plain is not None:
+        yield from _of_elimination(case, reruns, plain, excess_mm, whole_mm)
+
+
+def _of_undone(
+    undone: Undone, case: Case, obtained: Obtained, explained_mm: float, by_chance: float
+) -> Cause:
+    only = f" in {undone.group} alone" if undone.group else ""
+    better = _share_of_takes(undone)
+    return Cause(
+        undone.hypothesis.name,
+        f"{undone.hypothesis.told(undone.value)}{only}: without that the error falls from"
+        f" {case.error_mm:.2f} to {case.error_mm - undone.gain_mm:.2f} mm, in {better:.0%} of the"
+        f" performances (by chance: p = {by_chance:.2g})",
+        undone.hypothesis.remedy,
+        explained_mm,
+        explained_mm / obtained.excess_mm,
+        _joints_mm(case),
+        _joints_mm(undone.case),
+    )
+
+
+def _done_otherwise(
+    case: Case, reruns: Reruns, plain: Case, excess_mm: float, whole_mm: float
+) -> Cause | None:
+    """A condition under which the run's positions come out again, where the paper's does not."""
+    few = case.take(reruns.numbers)
+    apart_mm = few.distance_mm(plain)
+    moved = few.means_mm - plain.means_mm
+    if not reruns.others or abs(moved.mean()) < 2 * standard_error(moved, few.takes):
+        return None
+    best = min(reruns.others, key=lambda each: few.distance_mm(each.case))
+    left_mm = few.distance_mm(best.case)
+    if left_mm > (1 - ALIKE) * apart_mm:
+        return None
+    share = min(1.0, max(float(moved.mean()) / excess_mm, 0.0))
+    return Cause(
+        best.condition.name,
+        f"{best.condition.done}: {len(few.sequences)} samples shown again so give the run's"
+        f" positions to {left_mm:.3f} mm, shown as the paper has it they are {apart_mm:.1f} mm off",
+        best.condition.remedy,
+        share * excess_mm,
+        share * excess_mm / whole_mm,
+        _joints_mm(few),
+        _joints_mm(plain),
+    )
+
+
+def _expected_otherwise(
+    case: Case, reruns: Reruns, excess_mm: float, whole_mm: float
+) -> Cause | None:
+    """A condition under which the network comes nearer to the reference than under the paper's."""
+    few = case.take(reruns.numbers)
+    best: Cause | None = None
+    for other in reruns.others:
+        gains_mm = few.means_mm - other.case.means_mm
+        gain_mm = float(gains_mm.mean())
+        if abs(gain_mm) < 3 * standard_error(gains_mm, few.takes):
+            continue
+        explained_mm = abs(excess_mm) - abs(excess_mm - gain_mm)
+        if explained_mm < max(EXPLAINS * abs(excess_mm), abs(best.moved_mm) if best else 0.0):
+            continue
+        best = Cause(
+            other.condition.name,
+            f"the network expects otherwise; where {other.condition.done}, the error of"
+            f" {len(few.sequences)} samples goes from {few.error_mm:.2f} to"
+            f" {other.case.error_mm:.2f} mm",
+            "Show pictures to this network as it was trained, or find the file that belongs to the"
+            " paper",
+            float(np.sign(excess_mm)) * explained_mm,
+            float(np.sign(excess_mm)) * explained_mm / whole_mm,
+            _joints_mm(few),
+            _joints_mm(other.case),
+        )
+    return best
+
+
+def _of_elimination(
+    case: Case, reruns: Reruns, plain: Case, excess_mm: float, whole_mm: float
+) -> Iterator[Cause]:
+    """The weights, where all else gives the run's numbers again and nothing explains them."""
+    few = case.take(reruns.numbers)
+    apart_mm = few.distance_mm(plain)
+    uncertain_mm = standard_error(case.means_mm, case.takes)
+    if abs(excess_mm) < 4 * uncertain_mm or apart_mm > 1:
+        return
+    yield Cause(
+        "weights",
+        f"the weights are not the model's: shown again, {len(few.sequences)} samples give the run's"
+        f" positions to {apart_mm:.3f} mm, and nothing else that was tried brings the error to the"
+        f" reference, {abs(excess_mm) / uncertain_mm:.0f} standard errors away",
+        "Hold the file's sha256, epoch and tensors against the published ones, and fetch it again",
+        excess_mm,
+        excess_mm / whole_mm,
+    )
+
+
+def _likest(hypothesis: Hypothesis, case: Case, recorded_mm: Array) -> tuple[Case, Value]:
+    """The case as the hypothesis has it, with the value that gives the run's errors best."""
+    changed = [(hypothesis.change(case, value), value) for value in hypothesis.values]
+    return min(changed, key=lambda each: _apart_mm(each[0], recorded_mm))
+
+
+def _apart_mm(case: Case, recorded_mm: Array) -> float:
+    return float(np.abs(case.means_mm - recorded_mm).mean())
+
+
+def _share_of_takes(undone: Undone) -> float:
+    sums = np.bincount(undone.takes, weights=undone.gains_mm)
+    return float((sums[np.bincount(undone.takes) > 0] > 0).mean())
+
+
+def _joints_mm(case: Case) -> Array:
+    joints_mm: Array = case.errors_mm[:, :17].mean(axis=0)
+    return joints_mm
