@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from convnextpose_check.commands import (
+    diagnose,
     doctor,
     download,
     explain,
@@ -28,6 +29,7 @@ COMMANDS = {
     "extract": extract,
     "fingerprint": fingerprint,
     "explain": explain,
+    "diagnose": diagnose,
     "report": report,
     "export": export,
 }

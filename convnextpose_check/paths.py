@@ -19,6 +19,11 @@ KEPT_FOLDER = RESULT_FOLDER / "evaluations"
 LOCK_FILE = ".lock"
 
 
+def kept_file(subject: str, variant: str) -> Path:
+    """Where the finished evaluation of a subject's variant is, below the results folder."""
+    return KEPT_FOLDER / f"{subject}_{variant}.npz"
+
+
 @dataclass(frozen=True)
 class Outputs:
     """The files of one subject's run.

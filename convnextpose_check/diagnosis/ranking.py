@@ -8,7 +8,7 @@ gives the run's own numbers again, or it is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,22 +70,21 @@ def causes_of(
         return ()
     parts = (
         *known,
-        *_of_mean(case, obtained),
+        *causes_of_mean(case.actions, obtained),
         *_of_comparison(case, obtained),
         *_of_positions(case, obtained, reruns, tolerance_mm),
     )
     return tuple(sorted(parts, key=lambda cause: -abs(cause.moved_mm)))
 
 
-def _of_mean(case: Case, obtained: Obtained) -> Iterator[Cause]:
-    """Why the figure is not the mean of the errors."""
+def causes_of_mean(actions: Sequence[str], obtained: Obtained) -> Iterator[Cause]:
+    """Why the figure is not the mean of the errors, whose samples show these actions."""
     errors_mm = obtained.errors_mm
     mean_mm = float(errors_mm.mean())
     apart_mm = obtained.error_mm - mean_mm
     if abs(apart_mm) <= ROUNDING_MM:
         return
-    actions = np.array(case.actions)
-    found = {mean: mean.of(errors_mm, actions) for mean in MEANS}
+    found = {mean: mean.of(errors_mm, np.array(actions)) for mean in MEANS}
     mean = min(found, key=lambda each: abs(found[each] - obtained.error_mm))
     if abs(found[mean] - obtained.error_mm) > (1 - ALIKE) * abs(apart_mm):
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -61,14 +61,39 @@ def read_errors_by_file_mm(path: Path) -> dict[str, dict[str, float]]:
     Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for a file of another form.
     """
     errors_mm: dict[str, dict[str, float]] = {}
+
+    def keep(row: dict[str, str]) -> None:
+        errors_mm.setdefault(row["variant"], {})[row["file_name"]] = float(row[MEAN])
+
+    _each_row(path, keep)
+    return errors_mm
+
+
+def read_joint_errors_mm(path: Path) -> dict[str, tuple[tuple[str, ...], Array]]:
+    """The actions of the samples and their errors (N, 17) in millimetres, by variant.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for a file of another form.
+    """
+    found: dict[str, tuple[list[str], list[list[float]]]] = {}
+
+    def keep(row: dict[str, str]) -> None:
+        actions, errors_mm = found.setdefault(row["variant"], ([], []))
+        actions.append(row["action"])
+        errors_mm.append([float(row[column]) for column in JOINT_COLUMNS])
+
+    _each_row(path, keep)
+    return {name: (tuple(actions), np.array(e)) for name, (actions, e) in found.items()}
+
+
+def _each_row(path: Path, take: Callable[[dict[str, str]], None]) -> None:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file, strict=True):
-                errors_mm.setdefault(row["variant"], {})[row["file_name"]] = float(row[MEAN])
+                take(row)
     except OSError as error:
         problem = f"cannot read {path}: {error.strerror}"
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         problem = f"{path} is no per-sample file: {error}"
     else:
-        return errors_mm
+        return
     raise ConvNeXtPoseCheckError("bad-results", problem, "Name a folder that a run has written")

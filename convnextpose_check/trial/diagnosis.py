@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.diagnosis.cause import Cause
@@ -10,7 +10,7 @@ from convnextpose_check.diagnosis.ranking import Obtained, causes_of
 from convnextpose_check.diagnosis.reruns import Way, rerun
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgement
-from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.trial.trial import Trial
 
 
@@ -43,38 +43,45 @@ def known_causes(evaluation: Evaluation, dataset: Dataset, reference_mm: float) 
 
 
 def diagnose(
-    trial: Trial,
-    variant: str,
-    evaluation: Evaluation,
-    judgement: Judgement,
-    tolerance_mm: float = min(TOLERANCES_MM),
+    trial: Trial, variant: str, evaluation: Evaluation, judgement: Judgement
 ) -> tuple[Cause, ...]:
     """The causes of the variant's difference from its reference, ranked.
 
-    None where it is less than the tolerance, or where there is no reference. Pictures are shown to
-    the network again, which takes up to a minute.
+    None where it is less than the tightest tolerance, or where there is no reference. A few
+    pictures are shown to the network again, which takes up to a minute.
     """
     reference = judgement.reference
-    if reference is None or not abs(judgement.obtained_mm - reference.value) >= tolerance_mm:
+    if reference is None or is_well(judgement.obtained_mm, reference.value):
         return ()
-    dataset, networks = trial.files.dataset(), trial.networks
-    judged = networks.judged(variant)
-    architecture = trial.catalogue[variant].architecture
-    case = Case.of(evaluation, dataset, judged.architecture.grid_whd)
+    dataset = trial.files.dataset()
     by_id = {sample.image_id: sample for sample in dataset.samples}
-    way = Way(
-        [by_id[image_id] for image_id in evaluation.image_ids],
-        dataset.protocol,
-        judged,
-        trial.files.state(variant),
-        architecture,
-        networks.device(),
-        trial.settings.flip,
+    samples = [by_id[image_id] for image_id in evaluation.image_ids]
+    judged = trial.networks.judged(variant)
+    case = Case.placed(
+        samples, evaluation.cells_xyz, judged.architecture.grid_whd, dataset.protocol
     )
     return causes_of(
         case,
         Obtained(judgement.obtained_mm, evaluation.errors_mm, reference.value),
-        rerun(way, case, reference.value),
-        tolerance_mm,
-        known_causes(evaluation, dataset, reference.value),
+        rerun(way_of(trial, variant, samples), case, reference.value),
+        known=known_causes(evaluation, dataset, reference.value),
+    )
+
+
+def is_well(obtained_mm: float, reference_mm: float | None) -> bool:
+    """Whether nothing is to be explained."""
+    return reference_mm is not None and abs(obtained_mm - reference_mm) < min(TOLERANCES_MM)
+
+
+def way_of(trial: Trial, variant: str, samples: Sequence[Sample]) -> Way:
+    """The way of these samples through the variant's network; raises where it cannot be loaded."""
+    networks = trial.networks
+    return Way(
+        samples,
+        trial.settings.protocol,
+        networks.judged(variant),
+        trial.files.state(variant),
+        trial.catalogue[variant].architecture,
+        networks.device(),
+        trial.settings.flip,
     )

@@ -26,7 +26,7 @@ from convnextpose_check.network.users import (
     load_weights,
     takes_weights,
 )
-from convnextpose_check.paths import KEPT_FOLDER
+from convnextpose_check.paths import kept_file
 from convnextpose_check.trial.files import Files
 from convnextpose_check.trial.once import once
 from convnextpose_check.variants import Architecture
@@ -114,7 +114,7 @@ class Networks:
             network,
             None if settings.precision == "fp32" else exact,
             self._key(variant),
-            settings.results_dir / KEPT_FOLDER / f"{subject}_{variant}.npz",
+            settings.results_dir / kept_file(subject, variant),
             tuple(self._replica(variant, device) for device in self._others()),
         )
 

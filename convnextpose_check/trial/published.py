@@ -12,12 +12,13 @@ from convnextpose_check.settings.read import Settings
 from convnextpose_check.trial.files import Files, Sources
 from convnextpose_check.trial.networks import Networks
 from convnextpose_check.trial.trial import Heard, Trial, unheard
-from convnextpose_check.variants import Figure, read_catalogue
+from convnextpose_check.variants import Catalogue, Figure, read_catalogue
 
 
 def published_trial(
     settings: Settings,
     *,
+    catalogue: Catalogue | None = None,
     fixtures: Path | None = None,
     screen: Screen | None = None,
     ranks: Ranks | None = None,
@@ -26,10 +27,11 @@ def published_trial(
 ) -> Trial:
     """The user's own files, held against the figures that the settings name.
 
-    ``fixtures`` is the folder with what is known of the published bits.
+    ``catalogue`` has those, where they are others than the settings' file has; ``fixtures`` is the
+    folder with what is known of the published bits.
     Raises ``ConvNeXtPoseCheckError`` where one of these files cannot be read.
     """
-    catalogue, ranks = read_catalogue(settings.variants_file), ranks or Ranks()
+    catalogue, ranks = catalogue or read_catalogue(settings.variants_file), ranks or Ranks()
     sources = Sources(settings.h36m_root, settings.checkpoints)
 
     def reference(variant: str) -> Figure | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -149,8 +148,7 @@ def miniature_of(seed: int, fixtures: Path, folder: Path) -> Miniature:
     other = Miniature(folder / f"seed-{seed}")
     if other.folder.is_dir():
         return other
-    chances, name_seed = poses._chances, dataset.Sequence.seed.fget
-    assert name_seed is not None
+    chances, name_seed = poses._chances, vars(dataset.Sequence)["seed"].fget
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(poses, "_chances", lambda s, a, b: chances(s + 100 * seed, a, b))
         shifted = property(lambda sequence: name_seed(sequence) + 10_000_000 * seed)
@@ -260,4 +258,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,120 @@
+"""A run that is over, told again: its error, its verdict and the causes of what is off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from convnextpose_check.diagnosis.authors_output import read_authors_output
+from convnextpose_check.diagnosis.case import Case
+from convnextpose_check.diagnosis.cause import Cause
+from convnextpose_check.diagnosis.earlier import read_earlier
+from convnextpose_check.diagnosis.ranking import Obtained, causes_of, causes_of_mean
+from convnextpose_check.diagnosis.reruns import Reruns, rerun
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.verdict import verdict_word
+from convnextpose_check.human36m.samples import Sample
+from convnextpose_check.human36m.skeleton import ACTIONS
+from convnextpose_check.paths import Outputs, kept_file
+from convnextpose_check.results.per_sample import read_joint_errors_mm
+from convnextpose_check.results.schema import METRIC_TITLES, Results
+from convnextpose_check.trial.diagnosis import is_well, way_of
+from convnextpose_check.trial.trial import Trial
+from convnextpose_check.variants import Protocol
+
+
+@dataclass(frozen=True)
+class Told:
+    """An earlier run of one variant: its error in a line and by action, notes, and causes."""
+
+    title: str
+    per_action_mm: Mapping[str, float]
+    notes: tuple[str, ...]
+    causes: tuple[Cause, ...]
+    is_well: bool
+
+
+def of_earlier(outputs: Outputs, results: Results, trial: Trial, variant: str) -> Told:
+    """What is to be told of a variant of a run of this suite."""
+    record = results.variants[variant]
+    notes: list[str] = []
+    causes: tuple[Cause, ...] = ()
+    if record.reference_mm is not None and not is_well(record.error_mm, record.reference_mm):
+        path = outputs.results_dir / kept_file(results.subject, variant)
+        if path.exists():
+            grid_whd = trial.catalogue[variant].architecture.grid_whd
+            case, errors_mm, samples = read_earlier(path, trial.files.dataset(), grid_whd)
+            obtained = Obtained(record.error_mm, errors_mm, record.reference_mm)
+            again = _rerun(trial, variant, samples, case, obtained, notes)
+            causes = causes_of(case, obtained, again)
+        else:
+            notes.append(f"{path} is not there: without positions little can be told")
+            actions, errors_mm = read_joint_errors_mm(outputs.per_sample)[variant]
+            obtained = Obtained(record.error_mm, errors_mm, record.reference_mm)
+            causes = tuple(causes_of_mean(actions, obtained))
+    well = is_well(record.error_mm, record.reference_mm)
+    title = _title(variant, results.protocol, record.error_mm, record.reference_mm, record.verdict)
+    return Told(title, record.per_action_mm, tuple(notes), causes, well)
+
+
+def of_authors_output(path: Path, trial: Trial, variant: str) -> Told:
+    """What is to be told of a file that the authors' test script has left."""
+    dataset, reference = trial.files.dataset(), trial.reference(variant)
+    output = read_authors_output(path, dataset)
+    errors_mm, case = output.errors_mm, output.case(dataset.protocol)
+    reference_mm = reference.value if reference is not None else None
+    error_mm = float(errors_mm.mean())
+    notes = [f"{output.others:,} of its images are no test samples"] if output.others else []
+    if output.missing:
+        notes.append(f"{output.missing:,} of {dataset.facts.samples:,} samples are not in it")
+    causes: tuple[Cause, ...] = ()
+    if reference_mm is not None and not is_well(error_mm, reference_mm):
+        obtained = Obtained(error_mm, errors_mm, reference_mm)
+        again = _rerun(trial, variant, output.samples, case, obtained, notes)
+        causes = causes_of(case, obtained, again)
+    actions = np.array(case.actions)
+    per_action_mm = {
+        action: float(errors_mm[actions == action].mean())
+        for action in ACTIONS.values()
+        if action in case.actions
+    }
+    word = (
+        "no figure to compare with"
+        if reference_mm is None
+        else verdict_word(error_mm - reference_mm)
+    )
+    verdict = "not judged: a subset" if output.missing else word
+    title = _title(variant, dataset.protocol, error_mm, reference_mm, verdict)
+    well = is_well(error_mm, reference_mm) and not output.missing
+    return Told(title, per_action_mm, tuple(notes), causes, well)
+
+
+def _title(
+    variant: str, protocol: Protocol, error_mm: float, reference_mm: float | None, verdict: str
+) -> str:
+    beside = (
+        "" if reference_mm is None else f", {error_mm - reference_mm:+.3f} from {reference_mm:.2f}"
+    )
+    return f"{variant}: {METRIC_TITLES[protocol]} {error_mm:.3f} mm{beside}: {verdict}"
+
+
+def _rerun(
+    trial: Trial,
+    variant: str,
+    samples: Sequence[Sample],
+    case: Case,
+    obtained: Obtained,
+    notes: list[str],
+) -> Reruns | None:
+    """Show pictures again where the variant's file was given; a note where that cannot be."""
+    if not trial.settings.checkpoints:
+        notes.append("no picture was shown again, for no --checkpoints was given")
+        return None
+    try:
+        return rerun(way_of(trial, variant, samples), case, obtained.reference_mm)
+    except ConvNeXtPoseCheckError as error:
+        notes.append(f"no picture was shown again: {error}")
+        return None
