@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -34,7 +34,8 @@ class Case:
     ``boxes_px`` (N, 4), ``root_depths_mm`` (N,) and the cameras' ``focal_px`` (N, 2), ``centre_px``
     (N, 2) and ``rotation`` (N, 3, 3). ``truth_mm`` (N, 18, 3) are the true joints, the pelvis at
     the origin; the pelvis itself is at ``pelvis_mm`` (N, 3). ``sequences`` and ``actions`` tell the
-    samples apart. The last four say how positions are compared with the truth.
+    samples apart. The next four say how positions are compared with the truth. Samples that are
+    ``unknown`` (N,) have no truth under a hypothesis, and count like the mean of the others.
     """
 
     cells_xyz: Array
@@ -52,6 +53,7 @@ class Case:
     rooted: bool = True
     thorax: bool = False
     scale: float = 1.0
+    unknown: Array | None = None
 
     @classmethod
     def of(cls, evaluation: Evaluation, dataset: Dataset, grid_whd: tuple[int, int, int]) -> Case:
@@ -88,7 +90,8 @@ class Case:
     def take(self, chosen: Array) -> Case:
         """These samples of it: their numbers, or a mask."""
         numbers = np.arange(len(self.sequences))[chosen]
-        arrays = {name: getattr(self, name)[numbers] for name in _BY_SAMPLE}
+        arrays: dict[str, Any] = {name: getattr(self, name)[numbers] for name in _BY_SAMPLE}
+        arrays["unknown"] = None if self.unknown is None else self.unknown[numbers]
         return replace(
             self,
             **arrays,
@@ -98,7 +101,9 @@ class Case:
 
     def where(self, mask: Array, other: Case) -> Case:
         """Of the samples in ``mask`` what the other case has."""
-        arrays = {}
+        arrays: dict[str, Any] = {
+            "unknown": None if other.unknown is None else mask & other.unknown
+        }
         for name in _BY_SAMPLE:
             arrays[name] = getattr(self, name).copy()
             arrays[name][mask] = getattr(other, name)[mask]
@@ -109,6 +114,11 @@ class Case:
         """The number of each sample's performance (N,), which up to four cameras film."""
         names = [performance(sequence) for sequence in self.sequences]
         return np.unique(names, return_inverse=True)[1]
+
+    @cached_property
+    def views(self) -> Array:
+        """The number of each sample's sequence (N,): one camera's view of a performance."""
+        return np.unique(self.sequences, return_inverse=True)[1]
 
     @cached_property
     def predicted_mm(self) -> Array:
@@ -135,6 +145,8 @@ class Case:
     def means_mm(self) -> Array:
         """The mean error (N,) of each sample."""
         means_mm: Array = self.errors_mm.mean(axis=1)
+        if self.unknown is not None and not self.unknown.all():
+            means_mm[self.unknown] = means_mm[~self.unknown].mean()
         return means_mm
 
     @property

@@ -7,14 +7,14 @@ the positions, or, where nothing can be undone, what the run's truth may have be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from convnextpose_check.diagnosis.case import Case
+from convnextpose_check.diagnosis.case import TOO_MUCH, Case
 from convnextpose_check.human36m.skeleton import MIRRORED
 
 Value: TypeAlias = Any
@@ -71,6 +71,18 @@ def _about_middle(case: Case, factors_xyz: tuple[float, float, float]) -> Case:
     return replace(case, cells_xyz=middle + (case.cells_xyz - middle) * np.array(factors_xyz))
 
 
+def _side_factor(case: Case) -> Value:
+    """By how much farther from the boxes' middles the joints are than the positions."""
+    middle = np.array(case.grid_whd[:2]) / 2
+    found, true = case.cells_xyz[..., :2] - middle, case.truth_cells_xyz[..., :2] - middle
+    return round(float((true**2).sum() / np.maximum((found * true).sum(), TOO_MUCH)) * 50) / 50
+
+
+def _depth_factor(case: Case) -> Value:
+    """By how much deeper the pelvis is than it was taken to be."""
+    return round(float(np.median(case.pelvis_mm[:, 2] / case.root_depths_mm)), 2)
+
+
 def _permuted(case: Case, order: Value) -> Case:
     return replace(case, cells_xyz=case.cells_xyz[:, list(order)])
 
@@ -94,16 +106,19 @@ def _mirrored_truth(case: Case, _: Value) -> Case:
 
 
 def _other_frame(case: Case, frames: Value) -> Case:
-    """The truth of the sample so many places on in its sequence; the last ones keep their own."""
+    """The truth so many samples on in the sequence; of its last ones none is known."""
     sequences = np.array(case.sequences)
     other = np.clip(np.arange(len(sequences)) + frames, 0, len(sequences) - 1)
-    other = np.where(sequences[other] == sequences, other, np.arange(len(sequences)))
-    return replace(case, truth_mm=case.truth_mm[other], pelvis_mm=case.pelvis_mm[other])
+    alone = (sequences[other] != sequences) | (other == np.arange(len(sequences)))
+    other = np.where(alone, np.arange(len(sequences)), other)
+    return replace(
+        case, truth_mm=case.truth_mm[other], pelvis_mm=case.pelvis_mm[other], unknown=alone
+    )
 
 
 def _cameras(case: Case, pair: Value) -> Case:
     """The truth as if these two cameras of each subject had each other's directions."""
-    truth_mm = case.truth_mm.copy()
+    truth_mm, rotation = case.truth_mm.copy(), case.rotation.copy()
     names = np.array(case.sequences)
     subjects = np.array([name[:4] for name in names])
     for subject in np.unique(subjects):
@@ -113,7 +128,8 @@ def _cameras(case: Case, pair: Value) -> Case:
         turns = [case.rotation[mask][0] for mask in of]
         for mask, own, other in ((of[0], *turns), (of[1], *turns[::-1])):
             truth_mm[mask] = truth_mm[mask] @ (other @ own.T).T
-    return replace(case, truth_mm=truth_mm)
+            rotation[mask] = other
+    return replace(case, truth_mm=truth_mm, rotation=rotation)
 
 
 def _negated(case: Case, axis: Value) -> Case:
@@ -185,8 +201,8 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
         "the root's depth is another: the error grows away from the middle of the picture, and"
         " shrinks when that depth is multiplied by {value:g}",
         "Take the pelvis' true depth, or RootNet's file of this protocol",
-        values=_factors(0.8, 1.25, 0.01),
-        freedom=1,
+        values=(),
+        fit=_depth_factor,
         by_group=False,
     ),
     Hypothesis(
@@ -195,7 +211,8 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
         "boxes have another size where positions are read from cells: they fit when multiplied by"
         " {value:g}",
         "Grow the squared box by 1.25 once, for the crop and for the positions alike",
-        values=(*_factors(0.6, 1.6, 0.02), 1.25, 1 / 1.25, 1.25 / 1.2),
+        values=(),
+        fit=_side_factor,
         freedom=1,
         by_group=False,
     ),
@@ -262,10 +279,3 @@ COMPARISONS: tuple[Hypothesis, ...] = (
     ),
 )
 """How positions may have been compared with the truth."""
-
-
-def choices(hypothesis: Hypothesis, case: Case) -> Iterator[Value]:
-    """The values to choose from for these samples."""
-    if hypothesis.fit is not None:
-        yield hypothesis.fit(case)
-    yield from hypothesis.values

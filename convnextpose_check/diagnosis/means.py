@@ -28,8 +28,9 @@ def _of_joints_but_root(errors_mm: Array, _: Array) -> float:
 
 
 def _in_half(errors_mm: Array, _: Array) -> float:
-    total = np.cumsum(errors_mm.ravel(), dtype=np.float16)[-1]
-    return float(total / errors_mm.size)
+    with np.errstate(over="ignore"):  # beyond 65,504 half precision is infinite
+        total = np.cumsum(errors_mm.ravel(), dtype=np.float16)[-1]
+    return float(total) / errors_mm.size
 
 
 MEANS: tuple[Mean, ...] = (

@@ -105,9 +105,8 @@ def _of_comparison(case: Case, obtained: Obtained) -> Iterator[Cause]:
         apart_mm = np.abs(recorded_mm - case.means_mm).mean()
         if apart_mm <= ROUNDING_MM:
             return
-        tried = {each: _likest(each, case, recorded_mm) for each in (*COMPARISONS, *DONE)}
-        done = min(tried, key=lambda each: _apart_mm(tried[each][0], recorded_mm))
-        changed, value = tried[done]
+        tried = [(each, *_likest(each, case, recorded_mm)) for each in (*COMPARISONS, *DONE)]
+        done, changed, value = min(tried, key=lambda each: _apart_mm(each[1], recorded_mm))
         left_mm = _apart_mm(changed, recorded_mm)
         if left_mm > (1 - ALIKE) * apart_mm:
             return
@@ -144,12 +143,13 @@ def _of_positions(
     for _ in range(MOST - named):
         if excess_mm < tolerance_mm:
             break
-        tried = [each for each in (undo(h, case) for h in HYPOTHESES) if each is not None]
+        tried = [undone for each in HYPOTHESES for undone in undo(each, case)]
         undone = tried[int(np.argmax([each.explained_mm(excess_mm) for each in tried]))]
         explained_mm = undone.explained_mm(excess_mm)
         if explained_mm < EXPLAINS * excess_mm:
             break
-        by_chance = chance(undone.gains_mm, case.takes)
+        # An action has few performances: of a group each camera's view of one counts.
+        by_chance = chance(undone.gains_mm, case.views if undone.group else case.takes)
         if by_chance > BY_CHANCE:
             break
         yield _of_undone(undone, case, obtained, explained_mm, by_chance)

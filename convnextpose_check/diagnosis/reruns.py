@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from convnextpose_check.diagnosis.case import Case
-from convnextpose_check.evaluation.devices import use_exact_float32
+from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.geometry import Array

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from convnextpose_check.diagnosis.case import Case
-from convnextpose_check.diagnosis.hypotheses import Hypothesis, Value, choices
+from convnextpose_check.diagnosis.hypotheses import Hypothesis, Value
 from convnextpose_check.human36m.geometry import Array
 
 FITTED_ON = 300
@@ -40,8 +41,11 @@ class Undone:
 
     @property
     def uncertainty_mm(self) -> float:
-        """The standard error of the gain over performances."""
-        return standard_error(self.gains_mm, self.takes)
+        """The standard error of the gain over performances, of a group over those of it alone."""
+        of = self.gains_mm != 0 if self.group else np.ones(len(self.takes), dtype=bool)
+        if not of.any():
+            return 0.0
+        return standard_error(self.gains_mm[of], self.takes[of]) * float(of.mean())
 
     def explained_mm(self, excess_mm: float) -> float:
         """How much nearer to the reference the error comes, less a standard error for freedom."""
@@ -51,33 +55,37 @@ class Undone:
         return excess_mm - left_mm - freedom * self.uncertainty_mm
 
 
-def undo(hypothesis: Hypothesis, case: Case) -> Undone | None:
-    """Put the hypothesis to the case; None where no value is left to try."""
+def undo(hypothesis: Hypothesis, case: Case) -> Iterator[Undone]:
+    """Put the hypothesis to the case.
+
+    One that may hold for a group alone is tried with each value, for the value that is best for all
+    may not be the group's.
+    """
     half = case.takes % 2 == 0
-    value = _best(hypothesis, case)
-    fitted = [_best(hypothesis, case.take(part)) for part in (half, ~half)]
-    if value is None or None in fitted:
-        return None
+    if half.all() or not half.any():
+        return
+    if hypothesis.by_group and hypothesis.fit is None:
+        for value in hypothesis.values:
+            changed = hypothesis.change(case, value)
+            gains_mm = case.means_mm - changed.means_mm
+            whole = Undone(hypothesis, value, changed, gains_mm, case.takes)
+            yield _restricted(whole, case, half)
+        return
     gains_mm = np.zeros(len(half))
-    for part, (found,) in zip((~half, half), fitted, strict=True):  # type: ignore[misc]
-        gains_mm[part] = (case.means_mm - hypothesis.change(case, found).means_mm)[part]
-    changed = hypothesis.change(case, value[0])
-    whole = Undone(hypothesis, value[0], changed, gains_mm, case.takes)
-    return _restricted(whole, case, half) if hypothesis.by_group else whole
+    for part, other in ((half, ~half), (~half, half)):
+        changed = hypothesis.change(case, _best(hypothesis, case.take(other)))
+        gains_mm[part] = (case.means_mm - changed.means_mm)[part]
+    value = _best(hypothesis, case)
+    yield Undone(hypothesis, value, hypothesis.change(case, value), gains_mm, case.takes)
 
 
-def _best(hypothesis: Hypothesis, case: Case) -> tuple[Value] | None:
-    """The value that leaves the least error on these samples; None where there is none."""
-    every = len(case.sequences)
-    if not every:
-        return None
-    values = list(choices(hypothesis, case))
-    if len(values) < 2:
-        return (values[0],) if values else None
-    # Neighbours stay neighbours: another frame is looked for beside each.
-    few = case if hypothesis.name == "other-frame" else case.take(_spread(every))
-    errors_mm = [hypothesis.change(few, value).error_mm for value in values]
-    return (values[int(np.argmin(errors_mm))],)
+def _best(hypothesis: Hypothesis, case: Case) -> Value:
+    """The value that fits these samples, or leaves the least error on some of them."""
+    if hypothesis.fit is not None:
+        return hypothesis.fit(case)
+    few = case.take(_spread(len(case.sequences)))
+    errors_mm = [hypothesis.change(few, value).error_mm for value in hypothesis.values]
+    return hypothesis.values[int(np.argmin(errors_mm))]
 
 
 def _spread(count: int) -> Array:
@@ -91,12 +99,10 @@ def _restricted(whole: Undone, case: Case, half: Array) -> Undone:
     """
     best = whole
     for of in _groupings(case):
-        names = np.unique(of)
-        gains_mm, chosen = np.zeros(len(half)), {}
+        kept, chosen = np.zeros(len(half), dtype=bool), dict[str, None]()
         for part, other in ((half, ~half), (~half, half)):
-            found = [n for n in names if _gains(whole.gains_mm, other & (of == n), whole.takes)]
-            kept = part & np.isin(of, found)
-            gains_mm[kept] = whole.gains_mm[kept]
+            found = [n for n in np.unique(of) if _gains(whole, other & (of == n))]
+            kept |= part & np.isin(of, found)
             chosen.update(dict.fromkeys(found))
         mask = np.isin(of, list(chosen))
         if mask.all() or not mask.any():
@@ -104,8 +110,8 @@ def _restricted(whole: Undone, case: Case, half: Array) -> Undone:
         tried = replace(
             whole,
             case=case.where(mask, whole.case),
-            gains_mm=gains_mm,
-            group=", ".join(str(name) for name in chosen),
+            gains_mm=case.means_mm - case.where(kept, whole.case).means_mm,
+            group=", ".join(chosen),
         )
         lead_mm = tried.gain_mm - best.gain_mm
         if lead_mm > 2 * tried.uncertainty_mm and lead_mm > 0.05 * abs(best.gain_mm):
@@ -122,12 +128,12 @@ def _groupings(case: Case) -> tuple[Array, ...]:
     )
 
 
-def _gains(gains_mm: Array, mask: Array, takes: Array) -> bool:
+def _gains(undone: Undone, mask: Array) -> bool:
     """Whether these samples gain beyond chance."""
     if not mask.any():
         return False
-    mean = gains_mm[mask].mean()
-    return bool(mean > 2 * standard_error(gains_mm[mask], takes[mask]) and mean > 0)
+    gains_mm = undone.gains_mm[mask]
+    return bool(gains_mm.mean() > 2 * standard_error(gains_mm, undone.takes[mask]))
 
 
 def standard_error(values: Array, takes: Array) -> float:

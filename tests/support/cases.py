@@ -61,7 +61,7 @@ def made_case(takes_of_an_action: int = 2, seed: int = 0) -> Case:
 
 
 def _moving(chance: np.random.Generator) -> list[Array]:
-    """The world joints (18, 3) in mm of one person in some frames, who moves and is not mirrored."""
+    """The world joints (18, 3) in mm of one person who moves, in some frames."""
     place = np.append(chance.normal(0, 500, 2), 900)
     bones = {child: chance.normal(0, 150, 3) for _, child in BONES}
     frames = []

@@ -35,7 +35,7 @@ def half_swapped(case: Case) -> Case:
 
 
 def next_frames_joints(case: Case) -> Case:
-    return BY_NAME["other-frame"].change(case, 1)
+    return replace(BY_NAME["other-frame"].change(case, 1), unknown=None)
 
 
 ORDER = (*range(11), 14, 15, 16, 11, 12, 13, 17)
@@ -103,8 +103,8 @@ def test_another_comparison_is_told_from_the_errors_alone(how: Hypothesis) -> No
 @pytest.mark.parametrize("mean", MEANS, ids=lambda mean: mean.name)
 def test_another_mean_is_told_from_its_figure(mean: Mean) -> None:
     sound = made_case()
-    chosen = np.flatnonzero((np.array(sound.actions) != "Smoking") | (np.arange(720) % 2 == 0))
-    sound = sound.take(chosen)  # so that actions have other numbers of samples
+    # Few enough for a sum in half precision, and another number of each action.
+    sound = sound.take(np.random.default_rng(2).choice(len(sound.sequences), 50))
     figure_mm = mean.of(sound.errors_mm, np.array(sound.actions))
 
     causes = causes_of(sound, Obtained(figure_mm, sound.errors_mm, sound.error_mm), None, 0)
