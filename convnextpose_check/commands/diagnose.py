@@ -105,7 +105,7 @@ def _lines(told: Told, columns: int) -> Iterator[str]:
     rows = [("error", ", ".join(actions))]
     rows += [("note", note) for note in told.notes]
     rows += [(f"cause {n}", str(cause)) for n, cause in enumerate(told.causes, start=1)]
-    if not told.causes and not told.is_well:
+    if not (told.causes or told.is_well or told.is_subset):
         rows.append(("cause", "none of what was tried explains the difference."))
     for title, text in rows:
         yield from wrap(

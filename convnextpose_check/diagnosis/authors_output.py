@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -19,7 +20,8 @@ from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, ROOT
 
-_Finite = float
+_Finite = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
+"""Millimetres and pixels of people before a camera."""
 _Point = tuple[_Finite, _Finite, _Finite]
 
 GRID_WHD = (64, 64, 64)
@@ -64,9 +66,13 @@ class AuthorsOutput:
         that was used: what is off for all joints alike cannot be told.
         """
         none = np.zeros((len(self.samples), ANNOTATED_JOINTS + 1, 3))
-        case = Case.placed(self.samples, none, GRID_WHD, protocol)
+        case = Case.at(self.samples, none, GRID_WHD, protocol)
         case = replace(
-            case, boxes_px=self.boxes_px, root_depths_mm=self.roots_mm[:, 2], alignment="none"
+            case,
+            boxes_px=self.boxes_px,
+            root_depths_mm=self.roots_mm[:, 2],
+            alignment="none",
+            placed=False,
         )
         pelvis_mm = case.pelvis_mm * (self.roots_mm[:, 2] / case.pelvis_mm[:, 2])[:, None]
         joints_mm = with_thoraxes(self.joints_mm) + pelvis_mm[:, None]

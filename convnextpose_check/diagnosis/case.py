@@ -35,7 +35,8 @@ class Case:
     (N, 2) and ``rotation`` (N, 3, 3). ``truth_mm`` (N, 18, 3) are the true joints, the pelvis at
     the origin; the pelvis itself is at ``pelvis_mm`` (N, 3). ``sequences`` and ``actions`` tell the
     samples apart. The next four say how positions are compared with the truth. Samples that are
-    ``unknown`` (N,) have no truth under a hypothesis, and count like the mean of the others.
+    ``unknown`` (N,) have no truth under a hypothesis, and count like the mean of the others. Unless
+    ``placed``, where the pelvis was seen is not known.
     """
 
     cells_xyz: Array
@@ -54,16 +55,17 @@ class Case:
     thorax: bool = False
     scale: float = 1.0
     unknown: Array | None = None
+    placed: bool = True
 
     @classmethod
     def of(cls, evaluation: Evaluation, dataset: Dataset, grid_whd: tuple[int, int, int]) -> Case:
         """What one network made of a data set."""
         by_id = {sample.image_id: sample for sample in dataset.samples}
         samples = [by_id[image_id] for image_id in evaluation.image_ids]
-        return cls.placed(samples, evaluation.cells_xyz, grid_whd, dataset.protocol)
+        return cls.at(samples, evaluation.cells_xyz, grid_whd, dataset.protocol)
 
     @classmethod
-    def placed(
+    def at(
         cls,
         samples: Sequence[Sample],
         cells_xyz: Array,
@@ -156,7 +158,9 @@ class Case:
 
     def distance_mm(self, other: Case) -> float:
         """How far the positions of the same samples are apart, on average."""
-        apart_mm = np.linalg.norm(self.predicted_mm - other.predicted_mm, axis=2)
+        are_placed = self.placed and other.placed
+        one, two = (replace(case, rooted=not are_placed).predicted_mm for case in (self, other))
+        apart_mm = np.linalg.norm(one - two, axis=2)
         return float(apart_mm[:, :ANNOTATED_JOINTS].mean())
 
     @cached_property

@@ -31,7 +31,7 @@ def read_earlier(
         used = done & cells_xyz.any(axis=(1, 2)) & np.isin(image_ids, list(by_id))
         samples = [by_id[int(image_id)] for image_id in image_ids[used]]
         if samples:
-            case = Case.placed(samples, cells_xyz[used], grid_whd, dataset.protocol)
+            case = Case.at(samples, cells_xyz[used], grid_whd, dataset.protocol)
             return case, errors_mm[used], samples
         problem = f"{path} has no sample of the data set below {dataset.layout.root}"
     except OSError as error:

@@ -33,6 +33,9 @@ EXPLAINS = 0.5
 BY_CHANCE = 0.01
 """A gain that random signs reach more often is none."""
 
+SAME_MM = 1.0
+"""Positions no farther apart are the run's: other devices and precisions move them less."""
+
 MOST = 3
 """Causes to look for in one part."""
 
@@ -136,7 +139,7 @@ def _of_positions(
     if reruns is not None and plain is not None:
         found = _done_otherwise(case, reruns, plain, excess_mm, whole_mm)
         if found is None:
-            found = _expected_otherwise(case, reruns, excess_mm, whole_mm)
+            found = _expected_otherwise(case, reruns, plain, excess_mm, whole_mm)
         if found is not None:
             yield found
             named, excess_mm = 1, excess_mm - found.moved_mm
@@ -185,13 +188,15 @@ def _done_otherwise(
     few = case.take(reruns.numbers)
     apart_mm = few.distance_mm(plain)
     moved = few.means_mm - plain.means_mm
-    if not reruns.others or abs(moved.mean()) < 2 * standard_error(moved, few.takes):
+    if not reruns.others:
         return None
     best = min(reruns.others, key=lambda each: few.distance_mm(each.case))
     left_mm = few.distance_mm(best.case)
-    if left_mm > (1 - ALIKE) * apart_mm:
+    if left_mm > (1 - ALIKE) * apart_mm or moved.mean() / excess_mm < 1 - ALIKE:
         return None
     share = min(1.0, max(float(moved.mean()) / excess_mm, 0.0))
+    if abs(excess_mm - moved.mean()) < 3 * standard_error(moved, few.takes):
+        share = 1.0  # the few samples are no more exact than that
     return Cause(
         best.condition.name,
         f"{best.condition.done}: {len(few.sequences)} samples shown again so give the run's"
@@ -205,11 +210,13 @@ def _done_otherwise(
 
 
 def _expected_otherwise(
-    case: Case, reruns: Reruns, excess_mm: float, whole_mm: float
+    case: Case, reruns: Reruns, plain: Case, excess_mm: float, whole_mm: float
 ) -> Cause | None:
     """A condition under which the network comes nearer to the reference than under the paper's."""
     few = case.take(reruns.numbers)
     best: Cause | None = None
+    if few.distance_mm(plain) > SAME_MM:
+        return None
     for other in reruns.others:
         gains_mm = few.means_mm - other.case.means_mm
         gain_mm = float(gains_mm.mean())
@@ -240,7 +247,7 @@ def _of_elimination(
     few = case.take(reruns.numbers)
     apart_mm = few.distance_mm(plain)
     uncertain_mm = standard_error(case.means_mm, case.takes)
-    if abs(excess_mm) < 4 * uncertain_mm or apart_mm > 1:
+    if abs(excess_mm) < 4 * uncertain_mm or apart_mm > SAME_MM:
         return
     yield Cause(
         "weights",

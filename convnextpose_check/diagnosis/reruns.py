@@ -219,7 +219,7 @@ class Way:
         boxes = [_grown(sample.box_xywh_px, how.box) for sample in few]
         pixels = _warped(images, boxes, how)
         cells_xyz = _answers(network, pixels, how, self.device, self.flip)
-        case = Case.placed(few, cells_xyz, network.architecture.grid_whd, self.protocol)
+        case = Case.at(few, cells_xyz, network.architecture.grid_whd, self.protocol)
         return dataclasses.replace(case, boxes_px=np.array(boxes, dtype=np.float64))
 
     def _network(self, condition: Condition) -> Network | None:

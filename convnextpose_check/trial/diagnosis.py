@@ -57,9 +57,7 @@ def diagnose(
     by_id = {sample.image_id: sample for sample in dataset.samples}
     samples = [by_id[image_id] for image_id in evaluation.image_ids]
     judged = trial.networks.judged(variant)
-    case = Case.placed(
-        samples, evaluation.cells_xyz, judged.architecture.grid_whd, dataset.protocol
-    )
+    case = Case.at(samples, evaluation.cells_xyz, judged.architecture.grid_whd, dataset.protocol)
     return causes_of(
         case,
         Obtained(judgement.obtained_mm, evaluation.errors_mm, reference.value),

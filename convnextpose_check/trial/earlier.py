@@ -28,13 +28,17 @@ from convnextpose_check.variants import Protocol
 
 @dataclass(frozen=True)
 class Told:
-    """An earlier run of one variant: its error in a line and by action, notes, and causes."""
+    """An earlier run of one variant: its error in a line and by action, notes, and causes.
+
+    ``is_well`` says that nothing is to be explained, ``is_subset`` that no reference holds for it.
+    """
 
     title: str
     per_action_mm: Mapping[str, float]
     notes: tuple[str, ...]
     causes: tuple[Cause, ...]
     is_well: bool
+    is_subset: bool
 
 
 def of_earlier(outputs: Outputs, results: Results, trial: Trial, variant: str) -> Told:
@@ -57,7 +61,7 @@ def of_earlier(outputs: Outputs, results: Results, trial: Trial, variant: str) -
             causes = tuple(causes_of_mean(actions, obtained))
     well = is_well(record.error_mm, record.reference_mm)
     title = _title(variant, results.protocol, record.error_mm, record.reference_mm, record.verdict)
-    return Told(title, record.per_action_mm, tuple(notes), causes, well)
+    return Told(title, record.per_action_mm, tuple(notes), causes, well, not record.complete)
 
 
 def of_authors_output(path: Path, trial: Trial, variant: str) -> Told:
@@ -89,7 +93,7 @@ def of_authors_output(path: Path, trial: Trial, variant: str) -> Told:
     verdict = "not judged: a subset" if output.missing else word
     title = _title(variant, dataset.protocol, error_mm, reference_mm, verdict)
     well = is_well(error_mm, reference_mm) and not output.missing
-    return Told(title, per_action_mm, tuple(notes), causes, well)
+    return Told(title, per_action_mm, tuple(notes), causes, well, output.missing > 0)
 
 
 def _title(

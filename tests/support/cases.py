@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from convnextpose_check.diagnosis.case import Case, cells_of, with_thoraxes
-from convnextpose_check.human36m.geometry import Array, Camera
+from convnextpose_check.evaluation.metrics import compared_poses_mm
+from convnextpose_check.human36m.geometry import Array, Camera, camera_to_cells
+from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ACTIONS, BONES
 from tests.support.texts import ROOT
 
@@ -72,3 +75,26 @@ def _moving(chance: np.random.Generator) -> list[Array]:
             joints[child] = joints[parent] + bones[child]
         frames.append(with_thoraxes(np.array([[joints[n] for n in range(17)]]))[0])
     return frames
+
+
+def answers_to(dataset: Dataset, seed: int = 0, off_cells: float = 0.5) -> Array:
+    """Cells (N, 18, 3) float32 that a network might answer, about so far from the truth."""
+    chance = np.random.default_rng(seed)
+    true = [
+        camera_to_cells(s.joints_cam_mm, GRID_WHD, s.box_xywh_px, s.root_depth_mm, s.camera)
+        for s in dataset.samples
+    ]
+    return (np.array(true) + chance.normal(0, off_cells, (len(true), 18, 3))).astype(np.float32)
+
+
+def authors_entries(dataset: Dataset, cells_xyz: Array) -> list[dict[str, Any]]:
+    """What the authors' test script would write of these answers."""
+    return [
+        {
+            "image_id": sample.image_id,
+            "joint_cam": compared_poses_mm(cells, sample, GRID_WHD, dataset.protocol)[0].tolist(),
+            "bbox": np.asarray(sample.box_xywh_px).tolist(),
+            "root_cam": sample.joints_cam_mm[0].tolist(),
+        }
+        for cells, sample in zip(cells_xyz, dataset.samples, strict=True)
+    ]

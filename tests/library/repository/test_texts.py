@@ -39,6 +39,7 @@ ELSEWHERE = {
     "benchmark_comparison.png": "left by a run",
     "BENCHMARK_REPORT.md": "left by a run",
     "per_sample.csv": "left by a run",
+    "bbox_root_pose_human36m_output.json": "left by the authors' test script",
     "exports/{variant}.onnx": "the user's",
     ".github/workflows/gate.yml": "in the user's repository as well",
 }
