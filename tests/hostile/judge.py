@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import pytest
+
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.network.keymap import StateDict
@@ -48,8 +50,13 @@ class Judge:
     """Opens files under watch, and counts: tried, refused, loaded, wrong."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.canary = folder / "canary"
+        # Where something could be left behind is this judge's alone: others may write beside it.
+        self.places = {name: folder / name for name in ("work", "temporary", "home")}
+        for place in self.places.values():
+            place.mkdir()
+        self.folder = folder / "within" / "files"
+        self.folder.mkdir(parents=True)
+        self.canary = self.folder / "canary"
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listener.getsockname()[1]
         self.counts: Counter[str] = Counter()
@@ -58,7 +65,7 @@ class Judge:
     def outcome(self, path: Path, good: StateDict | None) -> str:
         """``loads``, the code of the refusal, or ``wrong`` and why."""
         before = self._listing()
-        with at_most(LIMIT_SECONDS):
+        with self._at_home(), at_most(LIMIT_SECONDS):
             try:
                 checkpoint = load_checkpoint(path)
             except ConvNeXtPoseCheckError as error:
@@ -102,6 +109,15 @@ class Judge:
         return LOADS
 
     def _listing(self) -> set[Path]:
-        places = (Path.cwd(), Path(tempfile.gettempdir()), Path.home(), self.folder)
         parents = (self.folder.parent, self.folder.parent.parent)
-        return {path for place in (*places, *parents) for path in place.iterdir()}
+        places = (*self.places.values(), self.folder, *parents)
+        return {path for place in places for path in place.iterdir()}
+
+    @contextmanager
+    def _at_home(self) -> Iterator[None]:
+        """Work in the judge's own places, where files would be left behind."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.places["work"])
+            patch.setattr(tempfile, "tempdir", str(self.places["temporary"]))
+            patch.setenv("HOME", str(self.places["home"]))
+            yield

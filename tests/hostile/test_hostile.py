@@ -5,8 +5,9 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -77,6 +78,19 @@ def test_there_are_enough_cases() -> None:
 def test_the_judge_notices_what_hangs() -> None:
     with pytest.raises(HungError), at_most(1):
         time.sleep(5)
+
+
+@pytest.mark.parametrize("place", [Path, Path.home, lambda: Path(tempfile.gettempdir())])
+def test_the_judge_notices_what_is_left_behind(
+    place: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leaves(_path: Path) -> NoReturn:
+        (place() / "left").touch()
+        raise ConvNeXtPoseCheckError("empty", f"{tmp_path} is empty", "Try another")
+
+    monkeypatch.setattr("tests.hostile.judge.load_checkpoint", leaves)
+    with pytest.raises(AssertionError, match="left behind"):
+        Judge(tmp_path).outcome(tmp_path, None)
 
 
 def test_a_pipe_is_refused_and_does_not_hang(judge: Judge) -> None:

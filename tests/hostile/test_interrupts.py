@@ -7,7 +7,6 @@ import json
 import random
 import shlex
 import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from convnextpose_check.variants import Architecture
 from tests.support.datasets import Handmade
 from tests.support.deferred import Deferred
 from tests.support.full_size import write_own_model
+from tests.support.processes import PythonProcess, run_python
 
 if TYPE_CHECKING:
     import torch
@@ -52,14 +52,14 @@ def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path
 def command(inputs: Path, results: Path, *more: str) -> list[str]:
     """Judge the three models; the set is too small to pass, but everything is evaluated."""
     return [
-        sys.executable, "-m", "pytest", "tests/validation", "-m", "gpu", "-q", "--device=cpu",
+        "-m", "pytest", "tests/validation", "-m", "gpu", "-q", "--device=cpu",
         "-p", "no:cacheprovider", f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
         f"--variants-file={inputs / 'own.json'}", f"--results-dir={results}", *more,
     ]  # fmt: skip
 
 
 def run(arguments: list[str], root: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(arguments, cwd=root, capture_output=True, text=True, check=False)
+    return run_python(*arguments, folder=root)
 
 
 def assert_all_whole(results: Path) -> set[str]:
@@ -103,12 +103,7 @@ def assert_all_whole(results: Path) -> set[str]:
 def test_killed_run_leaves_only_whole_files_and_is_resumed(
     moment: int, inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    process = subprocess.Popen(
-        command(inputs, tmp_path),
-        cwd=pytestconfig.rootpath,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = PythonProcess(*command(inputs, tmp_path), folder=pytestconfig.rootpath)
     results = Outputs(tmp_path).results
     deadline = time.monotonic() + 60
     # Half of the moments lie anywhere, half just after the first results: there it is busiest.
@@ -166,8 +161,8 @@ sys.exit(pytest.main(sys.argv[3:]))
 def told(
     inputs: Path, results: Path, root: Path, signals: str, where: str, *more: str
 ) -> subprocess.CompletedProcess[str]:
-    arguments = command(inputs, results, "--batch-size=4", "-o", "console_output_style=classic")[3:]
-    return run([sys.executable, "-c", TOLD, signals, where, *arguments, *more], root)
+    arguments = command(inputs, results, "--batch-size=4", "-o", "console_output_style=classic")[2:]
+    return run(["-c", TOLD, signals, where, *arguments, *more], root)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +190,7 @@ def test_run_that_is_told_to_end_keeps_what_it_measured_and_is_gone_on_with(
     (pasted,) = [line for line in result.stdout.splitlines() if line.endswith("--resume")]
     words = shlex.split(pasted)
     assert words[0] == "pytest"
-    again = run([sys.executable, "-m", *words], pytestconfig.rootpath)
+    again = run(["-m", *words], pytestconfig.rootpath)
     assert [f"{name}: going on after 4 of 6 images" in again.stderr for name in NAMES] == [True] * 3
     assert assert_all_whole(tmp_path) == set(NAMES)
     assert list(tmp_path.rglob("*.begun.npz")) == []
@@ -218,7 +213,8 @@ def test_signal_while_the_end_is_written_leaves_it_whole_and_is_not_passed(
 def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
     """A file system of this size, where the machine allows to make one."""
     folder.mkdir()
-    made = run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)], folder)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    made = subprocess.run(mount, capture_output=True, text=True, check=False)
     if made.returncode:
         pytest.skip(f"cannot mount a small disk: {made.stderr.strip()}")
     try:
@@ -262,12 +258,7 @@ def test_folder_in_use_is_refused(
 def test_second_run_leaves_the_first_one_alone(
     inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    first = subprocess.Popen(
-        command(inputs, tmp_path),
-        cwd=pytestconfig.rootpath,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    first = PythonProcess(*command(inputs, tmp_path), folder=pytestconfig.rootpath)
     while not (tmp_path / ".lock").exists():
         time.sleep(0.005)
     second = run(command(inputs, tmp_path), pytestconfig.rootpath)

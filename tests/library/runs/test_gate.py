@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,11 @@ import pytest
 
 from convnextpose_check.paths import Outputs
 from convnextpose_check.variants import Architecture
-from tests.library.runs.test_run import Run, run  # noqa: F401 - a fixture
+from tests.library.runs.conftest import Run
 from tests.support.datasets import Handmade
 from tests.support.full_size import write_own_model
+from tests.support.processes import run_python
+from tests.support.texts import ROOT
 
 PASSED, FAILED, REFUSED = (
     pytest.ExitCode.OK,
@@ -37,7 +38,7 @@ def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture
-def judge(run: Run, inputs: Path, tmp_path: Path) -> Judge:  # noqa: F811 - the fixture above
+def judge(run: Run, inputs: Path, tmp_path: Path) -> Judge:
     """Judge the model by a figure; returns how the run ended and the results it wrote."""
 
     def judge_by(
@@ -62,14 +63,12 @@ def judge(run: Run, inputs: Path, tmp_path: Path) -> Judge:  # noqa: F811 - the 
 def obtained_mm(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
     """What the model's error is."""
     out = tmp_path_factory.mktemp("measured")
-    command = [
-        sys.executable, "-m", "pytest", "tests/validation", "-p", "no:cacheprovider",
+    result = run_python(
+        "-m", "pytest", "tests/validation", "-p", "no:cacheprovider",
         "-p", "tests.support.small_facts_plugin", "-m", "gpu", "--device=cpu", "--gate=none",
         f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
-        f"--variants-file={inputs / 'own.json'}", f"--results-dir={out}",
-    ]  # fmt: skip
-    root = Path(__file__).parents[3]
-    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        f"--variants-file={inputs / 'own.json'}", f"--results-dir={out}", folder=ROOT,
+    )  # fmt: skip
     assert result.returncode == PASSED, result.stdout
     assert "no gate;" in result.stdout
     written = json.loads(Outputs(out).results.read_text())
@@ -169,7 +168,7 @@ def test_failure_is_not_forgiven(
 
 
 def test_published_run_without_a_published_variant_is_refused(
-    run: Run,  # noqa: F811 - the fixture above
+    run: Run,
 ) -> None:
     result = run("-m", "gpu", "--variants", "reference", "--device", "cpu")
 
@@ -182,7 +181,7 @@ def test_published_run_without_a_published_variant_is_refused(
 )
 @pytest.mark.parametrize("shared", [["-n", "2"], ["--dist", "load", "--tx", "popen"]])
 def test_gate_is_not_shared_out_among_processes(
-    run: Run,  # noqa: F811 - the fixture above
+    run: Run,
     targets: tuple[str, ...],
     shared: list[str],
 ) -> None:
@@ -192,7 +191,7 @@ def test_gate_is_not_shared_out_among_processes(
     assert "run them without -n and --dist" in result.stderr
 
 
-def test_library_tests_may_be_shared_out(run: Run) -> None:  # noqa: F811 - the fixture above
+def test_library_tests_may_be_shared_out(run: Run) -> None:
     result = run("-n", "2", targets=("tests/library/plugin/test_gate.py",))
 
     assert result.returncode == PASSED, result.stdout

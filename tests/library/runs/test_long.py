@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,10 @@ from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import measure, read_record
 from convnextpose_check.paths import Outputs
 from convnextpose_check.variants import Architecture
-from tests.library.runs.test_run import run  # noqa: F401 - a fixture
+from tests.library.runs.conftest import Run
 from tests.support.full_size import write_full_size, write_own_model
 
 pytestmark = pytest.mark.slow
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_every_recorded_setting_is_met(fixtures: Path) -> None:
@@ -34,7 +31,7 @@ def test_every_recorded_setting_is_met(fixtures: Path) -> None:
 
 
 def test_complete_set_passes_the_gate_exactly_when_the_figure_is_met(
-    run: Run,  # noqa: F811 - the fixture above
+    run: Run,
     miniature: Miniature,
     tiny: Architecture,
     tmp_path: Path,

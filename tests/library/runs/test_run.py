@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,34 +13,10 @@ from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.schema import SCHEMA_FILE, CheckRecord, read_results, write_results
 from convnextpose_check.variants import Architecture
+from tests.library.runs.conftest import Run
 from tests.support.datasets import Handmade
 from tests.support.full_size import write_own_model
 from tests.support.results import example_results
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def run(pytestconfig: pytest.Config, tmp_path: Path) -> Run:
-    """Run the validation tests with these arguments; results go to ``tmp_path / "out"``."""
-
-    def run_suite(
-        *arguments: object, targets: tuple[str, ...] = ("tests/validation",)
-    ) -> subprocess.CompletedProcess[str]:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
-        return subprocess.run(
-            [
-                sys.executable, "-m", "pytest", *targets, "-p", "no:cacheprovider",
-                "--results-dir", str(tmp_path / "out"), *map(str, arguments),
-            ],
-            cwd=pytestconfig.rootpath,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )  # fmt: skip
-
-    return run_suite
 
 
 @pytest.mark.parametrize(
@@ -149,8 +121,8 @@ def test_subset_is_evaluated_but_never_passes(
     run: Run, miniature: Miniature, tmp_path: Path
 ) -> None:
     result = run(
-        "-m", "gpu", "--device", "cpu", "--h36m-root", miniature.dataset,
-        "--checkpoints", miniature.checkpoints, "--variants", "XS", "--limit", 8,
+        "-m", "gpu", "--device", "cpu", f"--h36m-root={miniature.dataset}",
+        f"--checkpoints={miniature.checkpoints}", "--variants", "XS", "--limit", 8,
     )  # fmt: skip
 
     assert result.returncode == pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,97 @@
+"""Python in a process of its own, forked from one that has imported torch and the like already.
+
+Most of what a short run costs is importing what others wrote; of this package nothing is imported
+beforehand. What a program does at its very start is tried with one that starts from nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from multiprocessing import get_context
+from pathlib import Path
+
+SERVER = get_context("forkserver")
+SERVER.set_forkserver_preload(
+    [
+        "cv2", "jinja2", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
+        "matplotlib.figure", "msgspec", "pytest", "pytest_html", "requests", "simplejpeg", "torch",
+        "torch._dynamo", "torch.utils.flop_counter", "tqdm",
+    ]
+)  # fmt: skip
+STREAMS = {1: "out", 2: "err"}
+
+
+def _become(
+    arguments: tuple[str, ...], folder: str, environment: Mapping[str, str], output: str
+) -> None:
+    """Be what ``python`` with these arguments is, in this folder and environment."""
+    import torch
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, name in STREAMS.items():
+        os.dup2(os.open(Path(output, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+    if "OMP_NUM_THREADS" in environment:
+        torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))
+    sys.path[:0] = [folder, *environment.get("PYTHONPATH", "").split(os.pathsep)]
+    kind, what, *rest = arguments
+    sys.argv, sys.orig_argv = [kind, *rest], [sys.executable, *arguments]
+    if kind == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    else:
+        exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
+
+
+class PythonProcess:
+    """``python -m ...`` or ``python -c ...`` beside the test, much as ``subprocess.Popen``."""
+
+    def __init__(
+        self, *arguments: object, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.arguments = tuple(map(str, arguments))
+        self._output = tempfile.TemporaryDirectory(prefix="python-process-")
+        values = dict(os.environ if environment is None else environment)
+        self._process = SERVER.Process(
+            target=_become, args=(self.arguments, str(folder), values, self._output.name)
+        )
+        self._process.start()
+
+    def poll(self) -> int | None:
+        """Its exit status, negative for a signal; None as long as it runs."""
+        return self._process.exitcode
+
+    def said(self, name: str = "out") -> str:
+        """What it wrote to this stream until now."""
+        file = Path(self._output.name, name)
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self._process.pid is not None and self._process.is_alive():
+            os.kill(self._process.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+        """Its exit status and all that it wrote, once it has ended."""
+        self._process.join(timeout)
+        code = self._process.exitcode
+        if code is None:
+            raise subprocess.TimeoutExpired(self.arguments, timeout or 0)
+        return subprocess.CompletedProcess(
+            self.arguments, code, *(self.said(name) for name in STREAMS.values())
+        )
+
+
+def run_python(
+    *arguments: object, folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m ...`` or ``python -c ...`` to its end."""
+    return PythonProcess(*arguments, folder=folder, environment=environment).wait()
