@@ -125,10 +125,10 @@ def test_hopeless_run_of_several_ranks_ends_for_all(
     given += [f"--variants-file={tmp_path / 'own.json'}"]
     processes = [start(rank, 2, "-m", "pytest", *given) for rank in range(2)]
 
-    said = [process.communicate(timeout=PATIENCE) for process in processes]
+    leader, helper = [process.wait(PATIENCE) for process in processes]
 
-    assert [process.returncode for process in processes] == [pytest.ExitCode.TESTS_FAILED, 0]
-    assert "[stopped-early] T1 stopped early" in said[0][0]
+    assert (leader.returncode, helper.returncode) == (pytest.ExitCode.TESTS_FAILED, 0)
+    assert "[stopped-early] T1 stopped early" in leader.stdout
     written = results_of(tmp_path / "out")
     assert all(written["variants"][name]["at_least_mm"] > 6 for name in NAMES)
     assert "any more, and so measuring was stopped early" in written["verdict"]
@@ -328,7 +328,7 @@ def test_one_card_for_several_ranks_is_refused(start: Start, inputs: Path, tmp_p
 
     processes = [start(rank, 2, *command) for rank in range(2)]
 
-    said = [process.communicate(timeout=PATIENCE) for process in processes]
-    assert [process.returncode for process in processes] == [pytest.ExitCode.USAGE_ERROR] * 2
-    assert "[bad-option] --device cuda:0 is one card, for 2 processes" in said[0][1]
-    assert said[1] == ("", "")
+    leader, helper = [process.wait(PATIENCE) for process in processes]
+    assert leader.returncode == helper.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "[bad-option] --device cuda:0 is one card, for 2 processes" in leader.stderr
+    assert (helper.stdout, helper.stderr) == ("", "")

@@ -16,7 +16,7 @@ from convnextpose_check.__main__ import main
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.schema import Results, read_results
 from convnextpose_check.variants import Architecture
-from tests.library.runs.test_run import Run, run  # noqa: F401 - a fixture
+from tests.library.runs.conftest import Run
 from tests.support.deferred import Deferred
 from tests.support.full_size import write_own_model
 from tests.support.texts import ROOT
@@ -170,7 +170,7 @@ def test_pages_are_drawn_again(
     ],
 )
 def test_weights_of_which_something_was_not_judged_do_not_pass(
-    run: Run,  # noqa: F811 - the fixture above
+    run: Run,
     calling: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -209,7 +209,7 @@ def test_weights_of_which_something_was_not_judged_do_not_pass(
     ],
 )
 def test_weights_only_without_a_test_of_them_is_refused(
-    run: Run,  # noqa: F811 - the fixture above
+    run: Run,
     arguments: list[str],
     targets: str,
 ) -> None:
@@ -220,7 +220,7 @@ def test_weights_only_without_a_test_of_them_is_refused(
 
 
 def test_run_that_was_given_human36m_as_well_is_refused(
-    run: Run,  # noqa: F811 - the fixture above
+    run: Run,
 ) -> None:
     """As a whole gate would be that somebody has made cheaper."""
     result = run("-m", "gpu", "--weights-only", "--h36m-root", "/data")
