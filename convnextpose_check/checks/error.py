@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from convnextpose_check.diagnosis.cause import Cause
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.sequential import Stopped
 from convnextpose_check.evaluation.verdict import Judgement
 from convnextpose_check.human36m.samples import Dataset
-
-if TYPE_CHECKING:
-    pass
 
 
 def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> int:
@@ -52,8 +50,13 @@ def check_images_are_distinct(evaluation: Evaluation) -> int:
     )
 
 
-def check_error_is_within(judgement: Judgement, tolerance_mm: float, where: str) -> float:
-    """MPJPE or PA-MPJPE is less than the tolerance from its reference; returns the difference."""
+def check_error_is_within(
+    judgement: Judgement, tolerance_mm: float, where: str, causes: Sequence[Cause] = ()
+) -> float:
+    """MPJPE or PA-MPJPE is less than the tolerance from its reference; returns the difference.
+
+    A failure names the first of the causes, where they are known.
+    """
     difference_mm = judgement.difference_mm
     _refuse_stopped(judgement.stopped)
     if judgement.not_judged or difference_mm is None or judgement.reference is None:
@@ -65,13 +68,20 @@ def check_error_is_within(judgement: Judgement, tolerance_mm: float, where: str)
             expected="a verdict",
         )
     if not abs(difference_mm) < tolerance_mm:
+        likeliest = ""
+        remedy = (
+            "Compare settings, checkpoint hash and data digest in the report with those of a run"
+            " that passed"
+        )
+        if causes:
+            likeliest, remedy = f"; the likeliest cause: {causes[0].what}", causes[0].remedy
         raise CheckFailedError(
             "off-reference",
             f"{where} has {judgement.obtained_mm:.4f} mm: expected"
             f" {judgement.reference.value:.4f} +/- {tolerance_mm:g} mm"
-            f" ({judgement.reference.source}), the difference is {difference_mm:+.4f} mm",
-            "Compare settings, checkpoint hash and data digest in the report with those of a run"
-            " that passed",
+            f" ({judgement.reference.source}), the difference is {difference_mm:+.4f} mm"
+            f"{likeliest}",
+            remedy,
             judgement.obtained_mm,
             judgement.reference.value,
         )

@@ -11,13 +11,14 @@ from convnextpose_check.human36m.geometry import Array
 class Cause:
     """One thing that is wrong, with what speaks for it.
 
-    ``moved_mm`` of the difference from the reference are its doing, ``share`` of the whole
-    difference. ``before_mm`` and ``after_mm`` (17,) are the errors of the joints as they are and
-    with the fault undone, None where errors of joints say nothing of it. ``evidence`` and
-    ``remedy`` are sentences without their full stop.
+    ``what`` the run does, or what is so, and the ``evidence`` for it are parts of one sentence, the
+    ``remedy`` is another, all without their ends. ``moved_mm`` of the difference from the reference
+    are its doing, ``share`` of the whole difference. ``before_mm`` and ``after_mm`` (17,) are the
+    errors of the joints as they are and with the fault undone, None where they say nothing of it.
     """
 
     name: str
+    what: str
     evidence: str
     remedy: str
     moved_mm: float
@@ -26,4 +27,4 @@ class Cause:
     after_mm: Array | None = None
 
     def __str__(self) -> str:
-        return f"{self.evidence}. {self.remedy}."
+        return f"{self.what}: {self.evidence}. {self.remedy}."

@@ -93,7 +93,8 @@ def causes_of_mean(actions: Sequence[str], obtained: Obtained) -> Iterator[Cause
         return
     yield Cause(
         mean.name,
-        f"{mean.done}: that gives {found[mean]:.4f} mm, as the run says, where the mean of its own"
+        mean.done,
+        f"that gives {found[mean]:.4f} mm, as the run says, where the mean of its own"
         f" errors is {mean_mm:.4f} mm",
         REMEDY,
         apart_mm,
@@ -116,7 +117,8 @@ def _of_comparison(case: Case, obtained: Obtained) -> Iterator[Cause]:
         moved_mm = changed.error_mm - case.error_mm
         yield Cause(
             done.name,
-            f"{done.told(value)}: so done, each sample's error is the run's to {left_mm:.4f} mm on"
+            done.told(value),
+            f"so done, each sample's error is the run's to {left_mm:.4f} mm on"
             f" average, else it is {apart_mm:.4f} mm off",
             done.remedy,
             moved_mm,
@@ -170,7 +172,8 @@ def _of_undone(
     better = _share_of_takes(undone)
     return Cause(
         undone.hypothesis.name,
-        f"{undone.hypothesis.told(undone.value)}{only}: without that the error falls from"
+        f"{undone.hypothesis.told(undone.value)}{only}",
+        f"without that the error falls from"
         f" {case.error_mm:.2f} to {case.error_mm - undone.gain_mm:.2f} mm, in {better:.0%} of the"
         f" performances (by chance: p = {by_chance:.2g})",
         undone.hypothesis.remedy,
@@ -199,7 +202,8 @@ def _done_otherwise(
         share = 1.0  # the few samples are no more exact than that
     return Cause(
         best.condition.name,
-        f"{best.condition.done}: {len(few.sequences)} samples shown again so give the run's"
+        best.condition.done,
+        f"{len(few.sequences)} samples shown again so give the run's"
         f" positions to {left_mm:.3f} mm, shown as the paper has it they are {apart_mm:.1f} mm off",
         best.condition.remedy,
         share * excess_mm,
@@ -227,8 +231,8 @@ def _expected_otherwise(
             continue
         best = Cause(
             other.condition.name,
-            f"the network expects otherwise; where {other.condition.done}, the error of"
-            f" {len(few.sequences)} samples goes from {few.error_mm:.2f} to"
+            f"the network expects it otherwise: {other.condition.done}",
+            f"so shown, the error of {len(few.sequences)} samples goes from {few.error_mm:.2f} to"
             f" {other.case.error_mm:.2f} mm",
             "Show pictures to this network as it was trained, or find the file that belongs to the"
             " paper",
@@ -251,7 +255,8 @@ def _of_elimination(
         return
     yield Cause(
         "weights",
-        f"the weights are not the model's: shown again, {len(few.sequences)} samples give the run's"
+        "the weights are not the model's",
+        f"shown again, {len(few.sequences)} samples give the run's"
         f" positions to {apart_mm:.3f} mm, and nothing else that was tried brings the error to the"
         f" reference, {abs(excess_mm) / uncertain_mm:.0f} standard errors away",
         "Hold the file's sha256, epoch and tensors against the published ones, and fetch it again",

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.pages.charts import distribution_svg, size_svg
+from convnextpose_check.pages.evidence import evidence_svg
 from convnextpose_check.pages.grid import SIGNS, Grid, grid
 from convnextpose_check.pages.neighbours import neighbours_of
 from convnextpose_check.pages.palette import css_variables
@@ -170,6 +171,7 @@ def _section(results: Results, errors_mm: Mapping[str, Array], pairs: Sequence[P
                 _heat_table(bright, "Error by joint (mm)", "per_joint_mm"),
             ],
             charts=[Markup(chart) for chart in charts],
+            evidence=lambda *of: Markup(evidence_svg(*of)),
             scale=lambda record: Markup(scale_svg(record, bands)),
             overlay=lambda *of: Markup(overlay_svg(*of)),
             space=lambda *of: Markup(space_svg(*of)),
@@ -183,6 +185,7 @@ def _contents(results: Results, checks: Grid) -> list[tuple[str, str]]:
     parts = [
         ("mend", "What to mend", results.failed or results.left_out),
         ("results", "Results", results.variants or results.weights),
+        ("causes", "Causes", any(record.causes for record in starred(results).values())),
         ("baseline", "Baseline", results.baseline),
         ("checks", "Checks", checks.parts),
         ("where", "Where the error is", results.variants),

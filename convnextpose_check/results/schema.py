@@ -114,6 +114,23 @@ class FileRecord(_Record, frozen=True, kw_only=True):
     provenance: ProvenanceRecord | None = None
 
 
+class CauseRecord(_Record, frozen=True):
+    """What explains ``moved_mm`` of an error's difference from its reference, a ``share`` of it.
+
+    ``what`` and ``evidence`` are parts of a sentence, ``remedy`` is one. The joints' 17 errors are
+    those measured and those with the fault undone, empty where they say nothing of it.
+    """
+
+    name: str
+    what: str
+    evidence: str
+    remedy: str
+    moved_mm: Finite
+    share: Finite
+    before_mm: tuple[Finite, ...] = ()
+    after_mm: tuple[Finite, ...] = ()
+
+
 class VariantResult(FileRecord, frozen=True, kw_only=True):
     """One variant, judged by its error.
 
@@ -127,6 +144,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     ``contradictions``, by kind. ``repeated_images`` are files that equal an earlier one of the same
     take and camera, each with that one. ``at_least_mm`` is what the error of all samples comes to
     at least where the measuring was stopped early, for it was too large; None where it was not.
+    ``causes`` say why it is off, the likeliest first.
     """
 
     paper_parameters_millions: Finite | None
@@ -154,6 +172,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     without_contradictions_mm: dict[str, Finite | None] = {}
     repeated_images: tuple[tuple[str, str], ...] = ()
     at_least_mm: Finite | None = None
+    causes: tuple[CauseRecord, ...] = ()
     batch_size: Count
     examples: tuple[Example, ...]
 

@@ -13,15 +13,18 @@ from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgement
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.trial.trial import Trial
 
+ENOUGH = 0.9
+"""Of the samples: with fewer the error is that of a part, unless it was stopped for being large."""
+
 
 def known_causes(evaluation: Evaluation, dataset: Dataset, reference_mm: float) -> Iterator[Cause]:
     """What is wrong for sure: samples that are missing, and images in another's place."""
     excess_mm = evaluation.error_mm - reference_mm
-    if not evaluation.complete:
+    if is_part(evaluation, dataset):
         yield Cause(
             "subset",
-            f"{len(evaluation.image_ids)} of the protocol's {dataset.facts.samples} samples were"
-            " measured: their error is another",
+            f"{len(evaluation.image_ids):,} of {dataset.facts.samples:,} samples were measured",
+            "the reference is the error of all",
             "Fetch what is missing, and leave --limit out",
             excess_mm,
             1.0,
@@ -34,8 +37,8 @@ def known_causes(evaluation: Evaluation, dataset: Dataset, reference_mm: float) 
         moved_mm = evaluation.error_mm - without_mm
         yield Cause(
             "copied-image",
-            f"images stand in the place of others ({' and '.join(evaluation.misplaced[0])}):"
-            f" without these the error is {without_mm:.2f} mm",
+            f"images stand in the place of others ({' and '.join(evaluation.misplaced[0])})",
+            f"without these the error is {without_mm:.2f} mm",
             "Fetch these images again",
             moved_mm,
             moved_mm / excess_mm if excess_mm else 0.0,
@@ -45,25 +48,36 @@ def known_causes(evaluation: Evaluation, dataset: Dataset, reference_mm: float) 
 def diagnose(
     trial: Trial, variant: str, evaluation: Evaluation, judgement: Judgement
 ) -> tuple[Cause, ...]:
-    """The causes of the variant's difference from its reference, ranked.
+    """The causes of the variant's difference from its reference, ranked; the trial remembers them.
 
-    None where it is less than the tightest tolerance, or where there is no reference. A few
-    pictures are shown to the network again, which takes up to a minute.
+    None where it is less than the tightest tolerance, or where no verdict is meant to rest on it. A
+    few pictures are shown to the network again, which takes up to a minute.
     """
     reference = judgement.reference
-    if reference is None or is_well(judgement.obtained_mm, reference.value):
+    if reference is None or judgement.is_information:
+        return ()
+    if is_well(judgement.obtained_mm, reference.value):
         return ()
     dataset = trial.files.dataset()
+    known = tuple(known_causes(evaluation, dataset, reference.value))
+    if judgement.stopped:
+        known = ()
+    elif is_part(evaluation, dataset):
+        trial.causes[variant] = known
+        return known
     by_id = {sample.image_id: sample for sample in dataset.samples}
     samples = [by_id[image_id] for image_id in evaluation.image_ids]
-    judged = trial.networks.judged(variant)
-    case = Case.at(samples, evaluation.cells_xyz, judged.architecture.grid_whd, dataset.protocol)
-    return causes_of(
-        case,
-        Obtained(judgement.obtained_mm, evaluation.errors_mm, reference.value),
-        rerun(way_of(trial, variant, samples), case, reference.value),
-        known=known_causes(evaluation, dataset, reference.value),
-    )
+    grid_whd = trial.networks.judged(variant).architecture.grid_whd
+    case = Case.at(samples, evaluation.cells_xyz, grid_whd, dataset.protocol)
+    obtained = Obtained(judgement.obtained_mm, evaluation.errors_mm, reference.value)
+    again = rerun(way_of(trial, variant, samples), case, reference.value)
+    trial.causes[variant] = causes_of(case, obtained, again, known=known)
+    return trial.causes[variant]
+
+
+def is_part(evaluation: Evaluation, dataset: Dataset) -> bool:
+    """Whether so many samples are missing that the error of all says nothing of these."""
+    return len(evaluation.image_ids) < ENOUGH * dataset.facts.samples
 
 
 def is_well(obtained_mm: float, reference_mm: float | None) -> bool:

@@ -10,12 +10,14 @@ from typing import Any
 
 import msgspec
 
+from convnextpose_check.diagnosis.cause import Cause
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.human36m.displaced import Displaced
+from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Exclusion
 from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.network.keymap import key_style
@@ -25,6 +27,7 @@ from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performa
 from convnextpose_check.results.examples import find_examples
 from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.schema import (
+    CauseRecord,
     CheckRecord,
     ContradictionRecord,
     DatasetRecord,
@@ -38,6 +41,7 @@ from convnextpose_check.results.schema import (
 )
 from convnextpose_check.results.unevaluated import unevaluated
 from convnextpose_check.results.words import verdict_sentence
+from convnextpose_check.trial.diagnosis import diagnose
 from convnextpose_check.trial.log import provenance_record, tell_evaluation, tell_files, variant_log
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Figure
@@ -120,15 +124,51 @@ class Recorder:
     ) -> None:
         judgement = judge(evaluation, trial.reference(variant))
         tell_evaluation(evaluation, judgement, log)
+        causes = self._causes(trial, variant, evaluation, judgement, log)
         self._evaluations[variant] = evaluation
         results = self.results or _empty(trial)
         result = variant_result(trial, variant, evaluation, judgement, origin)
+        result = msgspec.structs.replace(result, causes=causes)
         self._write(with_variants(results, {**results.variants, variant: result}))
         write_per_sample(self._evaluations, trial.files.dataset(), self.outputs.per_sample)
+
+    def _causes(
+        self,
+        trial: Trial,
+        variant: str,
+        evaluation: Evaluation,
+        judgement: Judgement,
+        log: logging.Logger,
+    ) -> tuple[CauseRecord, ...]:
+        """Why the error is off; what was measured stands, whatever becomes of asking."""
+        try:
+            causes = diagnose(trial, variant, evaluation, judgement)
+        except Exception:
+            log.exception("it could not be said why the error is off")
+            return ()
+        for cause in causes:
+            log.info("cause, %+.2f mm: %s", cause.moved_mm, cause)
+        return tuple(_cause_record(cause) for cause in causes)
 
     def _write(self, results: Results) -> None:
         write_results(results, self.outputs.results)
         self.results = results
+
+
+def _cause_record(cause: Cause) -> CauseRecord:
+    def rounded(joints_mm: Array | None) -> tuple[float, ...]:
+        return () if joints_mm is None else tuple(round(float(mm), 2) for mm in joints_mm)
+
+    return CauseRecord(
+        cause.name,
+        cause.what,
+        cause.evidence,
+        cause.remedy,
+        cause.moved_mm,
+        cause.share,
+        rounded(cause.before_mm),
+        rounded(cause.after_mm),
+    )
 
 
 def nothing_evaluated(

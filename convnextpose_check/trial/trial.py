@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
+from convnextpose_check.diagnosis.cause import Cause
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.evaluate import Outcome, evaluate, take_part
 from convnextpose_check.evaluation.measurements import Evaluation
@@ -36,7 +37,8 @@ class Trial:
 
     ``reference`` gives the figure that a variant's error is held against, ``fingerprints`` what is
     known of the bits of each variant's file. ``on_outcome`` hears of each variant's evaluation, or
-    why there is none, once it is known.
+    why there is none, once it is known. ``causes`` are
+    what a diagnosis has found, by variant.
     """
 
     name: SubjectName
@@ -46,6 +48,7 @@ class Trial:
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
     on_outcome: Heard = unheard
     ranks: Ranks = field(default_factory=Ranks)
+    causes: dict[str, tuple[Cause, ...]] = field(default_factory=dict, init=False)
     _evaluations: dict[str, Evaluation | Failed] = field(default_factory=dict, init=False)
 
     @property

@@ -55,7 +55,7 @@ def test_error_is_the_reference(
     obtained(judgement.obtained_mm, reference and reference.value, "mm")
     where = f"{trial.name} {variant.name}"
     try:
-        check_error_is_within(judgement, tolerance_mm, where)
+        check_error_is_within(judgement, tolerance_mm, where, trial.causes.get(variant.name, ()))
     except CheckFailedError as error:
         if may_be_missed(judgement, tolerance_mm, trial.settings.gate):
             pytest.xfail(str(error))
@@ -64,10 +64,15 @@ def test_error_is_the_reference(
 
 @pytest.mark.only("miniature")
 def test_error_is_the_recorded_one(
-    variant: Variant, judgement: Judgement, obtained: Obtained, pytestconfig: pytest.Config
+    trial: Trial,
+    variant: Variant,
+    judgement: Judgement,
+    obtained: Obtained,
+    pytestconfig: pytest.Config,
 ) -> None:
     """Tight enough that any change in the arithmetic shows."""
     tolerance_mm = read_record(pytestconfig.rootpath / "fixtures").tolerance_mm
     reference = judgement.reference
     obtained(judgement.obtained_mm, reference and reference.value, "mm")
-    check_error_is_within(judgement, tolerance_mm, f"miniature {variant.name}")
+    causes = trial.causes.get(variant.name, ())
+    check_error_is_within(judgement, tolerance_mm, f"miniature {variant.name}", causes)

@@ -76,7 +76,7 @@ def test_a_cause_of_one_action_names_the_action() -> None:
     causes = named(sound.where(mask, next_frames_joints(sound)), sound.error_mm)
 
     assert causes[0].name == "other-frame"
-    assert "in Smoking alone" in causes[0].evidence
+    assert causes[0].what.endswith("in Smoking alone")
 
 
 def test_two_causes_are_both_named() -> None:

@@ -91,7 +91,7 @@ def test_what_the_network_expects_is_named_from_the_error(way: Way) -> None:
     causes = causes_of(case, obtained(case, 0.0), rerun(asked, case, 0.0), 1e-6)
 
     assert causes[0].name == "blue-first"
-    assert "the network expects otherwise" in causes[0].evidence
+    assert causes[0].what == "the network expects it otherwise: pixels are blue first"
 
 
 def test_nothing_is_shown_again_where_no_image_can_be_read(way: Way, plain: Case) -> None:
