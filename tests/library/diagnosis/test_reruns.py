@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     import torch
 else:
     torch = Deferred("torch")
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 OTHERS = [c for c in CONDITIONS if c.name not in ("own-network", "half-precision")]
 """Of a network as it should be, which computes alike either way."""
