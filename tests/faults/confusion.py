@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.diagnosis.cause import Cause
 from convnextpose_check.diagnosis.ranking import Obtained, causes_of
-from convnextpose_check.diagnosis.reruns import Way, rerun
+from convnextpose_check.diagnosis.reruns import (
+    CONDITIONS,
+    SAMPLES,
+    Rerun,
+    Reruns,
+    Way,
+    rerun,
+)
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.miniature.build import Miniature, cached_miniature
@@ -29,78 +38,19 @@ from convnextpose_check.network.fast import FastConvNeXtPose
 from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.trial.diagnosis import known_causes
 from tests.faults.fault import Fault, every_fault
+from tests.faults.named import (
+    MOVES_MM,
+    RIGHT,
+    Pair,
+    Row,
+    is_held_out,
+    read_confusion,
+    with_row,
+    write_confusion,
+)
 from tests.faults.scene import Scene
 
 MODELS = ("reference", "XS", "S", "M", "L")
-MOVES_MM = 1.0
-"""Faults that move the error by less are not asked about."""
-
-RIGHT: dict[str, str] = {
-    "another training of the same variant": "weights",
-    "one tensor transposed": "weights",
-    "one head layer left at its initial values": "weights",
-    "trained further on other data": "weights",
-    "32 depth bins": "own-network",
-    "BatchNorm without buffers": "batch-statistics own-network",
-    "BatchNorm's eps is 1e-3": "eps",
-    "align_corners=False in both networks": "corners-not-aligned",
-    "two upsamplings": "upsamplings",
-    "three upsamplings": "upsamplings",
-    "soft-argmax of the fast network counts from 1": "shifted-cells own-network",
-    "every 63rd frame": "subset",
-    "half of the samples": "subset",
-    "joints of the next test frame": "other-frame",
-    "one image replaced by another": "copied-image",
-    "one image cut off": "subset",
-    "EXIF orientation applied": "subset",
-    "margin of 1.2": "box-margin box-scale",
-    "box not squared": "box-not-squared",
-    "RootNet's boxes grown once more": "box-margin box-scale",
-    "pixels divided by 255": "divided-by-255",
-    "blue first": "blue-first",
-    "mean and std swapped": "mean-and-std",
-    "cubic interpolation": "interpolation",
-    "border repeated instead of black": "border",
-    "left and right not swapped": "flip-not-swapped",
-    "x becomes W - x, without - 1": "shifted-cells",
-    "flip test left out": "flip-left-out",
-    "shift of half a cell": "shifted-cells",
-    "depth of 1.1 m before and behind the root": "depth-range",
-    "roots not subtracted": "roots-kept",
-    "thorax not dropped": "thorax-counted",
-    "aligned with scale": "aligned-with-scale",
-    "aligned under protocol 2": "aligned",
-    "joints compared with their mirror images": "mirrored-joints",
-    "mean of actions, not of samples": "mean-of-actions",
-    "the root joint left out": "root-left-out",
-    "summed in half precision": "half-precision-sum",
-    "root of the mean square": "root-mean-square",
-    "median instead of mean": "median",
-    "weights rounded to half precision": "half-precision",
-}
-"""The causes that are right for each fault that may move the error, by its title."""
-
-
-def is_held_out(fault: Fault) -> bool:
-    """Whether it is one of the tenth that was not looked at while causes were written."""
-    return hashlib.sha256(fault.title.encode()).digest()[0] % 10 == 0
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was named of a fault, put into a model and a data set of this seed."""
-
-    fault: str
-    held_out: bool
-    model: str
-    seed: int
-    moved_mm: float
-    causes: tuple[Cause, ...]
-
-    @property
-    def is_right(self) -> bool:
-        """Whether the first cause is right."""
-        return bool(self.causes) and self.causes[0].name in RIGHT[self.fault].split()
 
 
 @contextmanager
@@ -160,9 +110,9 @@ def miniature_of(seed: int, fixtures: Path, folder: Path) -> Miniature:
     return other
 
 
-def measured(scene: Scene, fault: Fault | None) -> tuple[float, Evaluation, Any] | None:
-    """Figure, evaluation and trial with the fault put in; None where nothing can be measured."""
-    if fault is not None:
+def measured(scene: Scene, *faults: Fault) -> tuple[float, Evaluation, Any] | None:
+    """Figure, evaluation and trial with the faults put in; None where nothing can be measured."""
+    for fault in faults:
         fault.put_in(scene)
     trial, name = scene.trial(), scene.variant_name
     try:
@@ -176,17 +126,15 @@ def scene_for(
     fault: Fault | None, model: str, fixtures: Path, miniature: Miniature, folder: Path
 ) -> Iterator[Scene]:
     """A scene about the model, otherwise as the fault asks."""
-    import tempfile
-
     asked = {**(fault.asked if fault else {}), "variant_name": model}
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir=folder) as own:
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory(dir=folder) as own:
         yield Scene(fixtures, miniature, Path(own), patch, **asked)
 
 
-def diagnosed(
+def asked_of(
     scene: Scene, found: tuple[float, Evaluation, Any], reference_mm: float
-) -> tuple[Cause, ...]:
-    """What the sound chain says of what was measured with the fault."""
+) -> tuple[Case, Obtained, Way]:
+    """What a diagnosis by the chain as it should be is given, of what was measured with a fault."""
     error_mm, evaluation, trial = found
     name, dataset = scene.variant_name, trial.files.dataset()
     scene.patch.undo()
@@ -203,28 +151,39 @@ def diagnosed(
         sound.networks.device(),
         sound.settings.flip,
     )
-    obtained = Obtained(error_mm, evaluation.errors_mm, reference_mm)
+    return case, Obtained(error_mm, evaluation.errors_mm, reference_mm), way
+
+
+def diagnosed(
+    scene: Scene, found: tuple[float, Evaluation, Any], reference_mm: float
+) -> tuple[Cause, ...]:
+    """The causes that are named of what was measured with a fault."""
+    evaluation, dataset = found[1], found[2].files.dataset()
+    case, obtained, way = asked_of(scene, found, reference_mm)
     known = known_causes(evaluation, dataset, reference_mm)
     return causes_of(case, obtained, rerun(way, case, reference_mm), known=known)
 
 
+def named(causes: Iterable[Cause]) -> tuple[str, ...]:
+    """The names of causes, the likeliest first."""
+    return tuple(cause.name for cause in causes)
+
+
 def ask(
-    models: tuple[str, ...], seeds: tuple[int, ...], fixtures: Path, folder: Path, titles: str = ""
-) -> Iterator[Asked]:
+    models: Sequence[str], seeds: Sequence[int], fixtures: Path, folder: Path, titles: str = ""
+) -> Iterator[Row]:
     """Put every fault into every model and data set, and ask what it is."""
-    done = set()
     for seed, model in product(seeds, models):
         miniature = miniature_of(seed, fixtures, folder)
         references: dict[str, float] = {}
-        for fault in every_fault():
-            key = (fault.title, seed, model)
-            if fault.title not in RIGHT or titles not in fault.title or key in done:
+        faults = {fault.title: fault for fault in every_fault() if titles in fault.title}
+        for title, fault in faults.items():
+            if title not in RIGHT:
                 continue
-            done.add(key)
             setting = str({k: v for k, v in fault.asked.items() if k != "variant_name"})
             if setting not in references:
                 with scene_for(fault, model, fixtures, miniature, folder) as scene:
-                    sound = measured(scene, None)
+                    sound = measured(scene)
                     assert sound is not None
                     references[setting] = sound[0]
             with scene_for(fault, model, fixtures, miniature, folder) as scene:
@@ -232,29 +191,91 @@ def ask(
                 if found is None or abs(found[0] - references[setting]) < MOVES_MM:
                     continue
                 causes = diagnosed(scene, found, references[setting])
-            moved_mm = found[0] - references[setting]
-            yield Asked(fault.title, is_held_out(fault), model, seed, moved_mm, causes)
+            moved_mm = round(found[0] - references[setting], 2)
+            yield Row(title, is_held_out(title), model, seed, moved_mm, named(causes))
+
+
+def ask_pairs(count: int, fixtures: Path, folder: Path) -> Iterator[Pair]:
+    """Put two faults at once into the reference, of pairs drawn by chance, and ask what they are.
+
+    Both have to move the error alone, and each the error with the other.
+    """
+    miniature, rows = cached_miniature(fixtures), read_confusion().rows
+    faults = {fault.title: fault for fault in every_fault()}
+    movers = [r.fault for r in rows if r.model == "reference" and r.seed == 0]
+    movers = [title for title in movers if not faults[title].asked]
+    pairs = list(combinations(movers, 2))
+    np.random.default_rng(0).shuffle(pairs)
+    with scene_for(None, "reference", fixtures, miniature, folder) as scene:
+        sound = measured(scene)
+        assert sound is not None
+    alone = {r.fault: r.moved_mm for r in rows if r.model == "reference" and r.seed == 0}
+    found_pairs = 0
+    for one, two in pairs:
+        with scene_for(None, "reference", fixtures, miniature, folder) as scene:
+            try:
+                found = measured(scene, faults[one], faults[two])
+            except FileExistsError:  # both want a data set of their own
+                continue
+            if found is None:
+                continue
+            moved_mm = round(found[0] - sound[0], 2)
+            if min(abs(moved_mm - alone[one]), abs(moved_mm - alone[two])) < MOVES_MM:
+                continue
+            causes = diagnosed(scene, found, sound[0])
+        yield Pair(one, two, moved_mm, named(causes))
+        found_pairs += 1
+        if found_pairs == count:
+            return
+
+
+def ask_sound(repetitions: int, fixtures: Path, folder: Path) -> int:
+    """Of how many sound runs a cause is named, whose performances are drawn anew."""
+    with scene_for(None, "reference", fixtures, cached_miniature(fixtures), folder) as scene:
+        sound = measured(scene)
+        assert sound is not None
+        case, _, way = asked_of(scene, sound, sound[0])
+    again, chance = way.gone(SAMPLES, CONDITIONS), np.random.default_rng(0)
+    of_take = [np.flatnonzero(case.takes == take) for take in np.unique(case.takes)]
+    wrong = 0
+    for _ in range(repetitions):
+        chosen = np.concatenate(
+            [of_take[take] for take in chance.integers(len(of_take), size=len(of_take))]
+        )
+        drawn = case.take(chosen)
+        # Of the samples that were shown again those that were drawn, where they stand now.
+        places = {number: place for place, number in enumerate(chosen)}
+        there = np.array([n in places for n in again.numbers])
+        assert again.plain is not None
+        shown = Reruns(
+            np.array([places[n] for n in again.numbers[there]]),
+            again.plain.take(there),
+            tuple(Rerun(each.condition, each.case.take(there)) for each in again.others),
+        )
+        obtained = Obtained(drawn.error_mm, drawn.errors_mm, sound[0])
+        wrong += bool(causes_of(drawn, obtained, shown))
+    return wrong
 
 
 def main() -> None:
-    """Ask, and print a line for each."""
+    """Ask, and write down what was named; what was asked before stays, unless asked again."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2))
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--fault", default="")
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--sound", type=int, default=200)
     given = parser.parse_args()
     fixtures = Path(__file__).parents[2] / "fixtures"
-    with remembered():
-        for each in ask(
-            tuple(given.models), tuple(given.seeds), fixtures, given.folder, given.fault
-        ):
-            names = " ".join(f"{cause.name}:{cause.share:.2f}" for cause in each.causes)
-            print(  # noqa: T201 - a command
-                f"{'ok ' if each.is_right else 'BAD'} {'held out' if each.held_out else ''}"
-                f" {each.fault} | {each.model} {each.seed} {each.moved_mm:+.2f} mm | {names}",
-                flush=True,
-            )
+    with remembered(), TemporaryDirectory() as folder:
+        for row in ask(given.models, given.seeds, fixtures, Path(folder)):
+            write_confusion(with_row(read_confusion(), row))
+        if given.pairs:
+            pairs = tuple(ask_pairs(given.pairs, fixtures, Path(folder)))
+            write_confusion(replace(read_confusion(), pairs=pairs))
+        if given.sound:
+            named_of = ask_sound(given.sound, fixtures, Path(folder))
+            sound = (given.sound, named_of)
+            write_confusion(replace(read_confusion(), sound=sound))
 
 
 if __name__ == "__main__":
