@@ -27,8 +27,8 @@ def working_device(name: str) -> torch.device:
     import torch
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("default")  # that torch warns of a card does not make it fail
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")  # that torch warns of a card does not make it fail
             device = torch.device(name)
             image = torch.ones(1, 1, 4, 4, device=device)
             total = torch.nn.functional.conv2d(image, torch.ones(1, 1, 2, 2, device=device)).sum()
@@ -45,6 +45,10 @@ def working_device(name: str) -> torch.device:
         raise ConvNeXtPoseCheckError(
             "no-device", f"the device '{name}' computes wrong sums", SWITCH_ON_GPU
         )
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        for each in warned:  # of a device that fails the error says what is wrong
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
     return device
 
 

@@ -37,8 +37,7 @@ class Trial:
 
     ``reference`` gives the figure that a variant's error is held against, ``fingerprints`` what is
     known of the bits of each variant's file. ``on_outcome`` hears of each variant's evaluation, or
-    why there is none, once it is known. ``causes`` are
-    what a diagnosis has found, by variant.
+    why there is none, once it is known. ``causes`` are what a diagnosis has found, by variant.
     """
 
     name: SubjectName

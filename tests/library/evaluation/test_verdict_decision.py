@@ -25,7 +25,9 @@ GATES = (1, 2, 5, None)
 def decided(judgement: Judgement, tolerance_mm: int, gate_mm: int | None) -> str:
     """What becomes of the validation test."""
     given: Any = {
-        "trial": SimpleNamespace(name="published", settings=SimpleNamespace(gate=gate_mm)),
+        "trial": SimpleNamespace(
+            name="published", causes={}, settings=SimpleNamespace(gate=gate_mm)
+        ),
         "variant": SimpleNamespace(name="XS"),
         "tolerance_mm": tolerance_mm,
         "judgement": judgement,
