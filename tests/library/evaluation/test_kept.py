@@ -31,6 +31,7 @@ from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Architecture, read_catalogue
 from tests.support.datasets import FACTS, Handmade
 from tests.support.full_size import write_own_model
+from tests.support.passes import conditions
 from tests.support.trials import trial_of
 
 
@@ -368,8 +369,6 @@ def test_file_that_holds_a_part_is_never_taken_for_the_whole(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     """Whether it is complete is asked of the data set and of what was measured."""
-    from tests.library.evaluation.test_one_pass import conditions
-
     path = tmp_path / "XS.npz"
     keep(measured(dataset, 4), dataset, "key", path)
     entry = Entry(None, None, "key", path)  # type: ignore[arg-type]  # it is not to be asked

@@ -26,9 +26,9 @@ from convnextpose_check.human36m.samples import load_dataset
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture, Figure
-from tests.library.evaluation.test_one_pass import conditions
 from tests.support.datasets import FACTS, Handmade
 from tests.support.deferred import Deferred
+from tests.support.passes import conditions
 
 if TYPE_CHECKING:
     import torch

@@ -21,22 +21,15 @@ from convnextpose_check.evaluation.verdict import judge, may_be_missed
 from convnextpose_check.evaluation.watch import Watch
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.variants import Figure
-from tests.library.evaluation.test_one_pass import (  # fixtures, and what others are made with
-    Said,
-    answers,
-    conditions,
-    dataset,  # noqa: F401
-    networks,  # noqa: F401
-    reads,  # noqa: F401
-)
+from tests.support.passes import Said, answers, conditions
 
 LIMIT_MM = 400.0
 """What four of six images come to alone, where a network was not trained; two do not."""
 
 
 def measured(
-    networks: dict[str, Any],  # noqa: F811
-    dataset: Dataset,  # noqa: F811
+    networks: dict[str, Any],
+    dataset: Dataset,
     folder: Path,
     limits_mm: dict[str, float],
     said: list[str] | None = None,
@@ -55,10 +48,10 @@ def measured(
 
 
 def test_hopeless_variant_is_stopped_and_the_others_are_measured(
-    networks: dict[str, Any],  # noqa: F811
-    dataset: Dataset,  # noqa: F811
+    networks: dict[str, Any],
+    dataset: Dataset,
     tmp_path: Path,
-    reads: Counter[str],  # noqa: F811
+    reads: Counter[str],
 ) -> None:
     whole = answers(measured(networks, dataset, tmp_path / "whole", {}))
     reads.clear()
@@ -80,10 +73,10 @@ def test_hopeless_variant_is_stopped_and_the_others_are_measured(
 
 
 def test_no_image_is_read_once_nobody_is_left_to_be_measured(
-    networks: dict[str, Any],  # noqa: F811
-    dataset: Dataset,  # noqa: F811
+    networks: dict[str, Any],
+    dataset: Dataset,
     tmp_path: Path,
-    reads: Counter[str],  # noqa: F811
+    reads: Counter[str],
 ) -> None:
     whole = answers(measured(networks, dataset, tmp_path / "whole", {}))
     limits_mm = dict.fromkeys(networks, LIMIT_MM)
@@ -100,8 +93,8 @@ def test_no_image_is_read_once_nobody_is_left_to_be_measured(
 
 
 def test_stopped_variant_passes_no_check(
-    networks: dict[str, Any],  # noqa: F811
-    dataset: Dataset,  # noqa: F811
+    networks: dict[str, Any],
+    dataset: Dataset,
     tmp_path: Path,
 ) -> None:
     outcome = measured({"A": networks["A"]}, dataset, tmp_path, {"A": LIMIT_MM})["A"]

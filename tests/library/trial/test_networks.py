@@ -26,17 +26,10 @@ from convnextpose_check.trial.networks import Networks
 from convnextpose_check.trial.once import once
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Architecture, read_catalogue
-from tests.library.evaluation.test_one_pass import (  # noqa: F401 - some are fixtures
-    Failing,
-    answers,
-    dataset,
-    evaluated,
-    networks,
-    reads,
-)
 from tests.support.datasets import FACTS, Handmade
 from tests.support.deferred import Deferred
 from tests.support.full_size import write_own_model
+from tests.support.passes import Failing, answers, evaluated
 from tests.support.trials import recorder_of, trial_of
 
 if TYPE_CHECKING:
@@ -153,10 +146,10 @@ def test_told_errors_pass() -> None:
 
 
 def test_network_that_raises_fails_alone_and_what_it_measured_is_kept(
-    networks: dict[str, Any],  # noqa: F811 - the fixture
-    dataset: Dataset,  # noqa: F811
+    networks: dict[str, Any],
+    dataset: Dataset,
     tmp_path: Path,
-    reads: Counter[str],  # noqa: F811
+    reads: Counter[str],
 ) -> None:
     good = answers(evaluated(networks, dataset, tmp_path / "good"))
     failing = Failing(networks["B"], 2, RuntimeError("CUDA error: device-side assert triggered"))
@@ -175,8 +168,8 @@ def test_network_that_raises_fails_alone_and_what_it_measured_is_kept(
 
 
 def test_device_that_fails_outside_of_the_networks_ends_the_pass_and_nothing_is_lost(
-    networks: dict[str, Any],  # noqa: F811
-    dataset: Dataset,  # noqa: F811
+    networks: dict[str, Any],
+    dataset: Dataset,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -217,12 +210,12 @@ def trial(tiny: Architecture, tmp_path: Path) -> Trial:
 
 def test_pass_is_not_begun_again_for_each_test(
     trial: Trial,
-    reads: Counter[str],  # noqa: F811
+    reads: Counter[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     judged = trial.networks.judged
     failing = Failing(judged("T"), 1, RuntimeError("cuDNN error: EXECUTION"))
-    networks = {"T": failing, "U": judged("U")}  # noqa: F811
+    networks = {"T": failing, "U": judged("U")}
     monkeypatch.setattr(Networks, "judged", lambda _self, variant: networks[variant])
 
     for _ in range(3):
@@ -238,7 +231,7 @@ def test_pass_is_not_begun_again_for_each_test(
 
 def test_bug_in_the_pass_is_met_once_and_shows_its_traceback_each_time(
     trial: Trial,
-    reads: Counter[str],  # noqa: F811
+    reads: Counter[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def bug(*_arguments: object) -> None:

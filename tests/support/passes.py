@@ -1,0 +1,121 @@
+"""Three tiny networks on a handful of images in one pass, and what counts and remembers."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.evaluate import Outcome, evaluate
+from convnextpose_check.evaluation.one_pass import Conditions, Entry
+from convnextpose_check.human36m import crops
+from convnextpose_check.human36m.crops import Crop, read_crop
+from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset
+from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.network.layout import build_network
+from convnextpose_check.progress import Screen
+from convnextpose_check.variants import Architecture
+from tests.support.datasets import FACTS, Handmade
+from tests.support.deferred import Deferred
+
+if TYPE_CHECKING:
+    import torch
+
+    from convnextpose_check.network import fast as fast_network
+else:
+    torch = Deferred("torch")
+    fast_network = Deferred("convnextpose_check.network.fast")
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return load_dataset(Handmade().write(tmp_path / "set"), FACTS)
+
+
+@pytest.fixture
+def networks(tiny: Architecture) -> dict[str, Any]:
+    cpu = torch.device("cpu")
+    return {
+        name: fast_network.FastConvNeXtPose(build_network(tiny, seeded_state(tiny, seed), cpu))
+        for seed, name in enumerate(("A", "B", "C"))
+    }
+
+
+class Said(Screen):
+    """A screen that remembers what was said."""
+
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__()
+        object.__setattr__(self, "texts", texts)
+
+    def say(self, text: str) -> None:
+        self.texts.append(text)  # type: ignore[attr-defined]  # set above
+
+
+def conditions(**changes: Any) -> Conditions:
+    """The CPU, two images at a time, with the flip test; changed as asked."""
+    usual: dict[str, Any] = {"flip": True, "batch_size": 2, "workers": 2}
+    return Conditions(torch.device("cpu"), **(usual | changes))
+
+
+def evaluated(
+    networks: dict[str, Any],
+    dataset: Dataset,
+    folder: Path,
+    *,
+    resume: bool = False,
+    said: list[str] | None = None,
+    **changes: Any,
+) -> dict[str, Outcome]:
+    entries = {
+        name: Entry(network, None, f"key of {name}", folder / f"{name}.npz")
+        for name, network in networks.items()
+    }
+    screen = Said([] if said is None else said)
+    return evaluate(entries, dataset, conditions(**changes), resume=resume, screen=screen)
+
+
+def answers(outcomes: dict[str, Outcome]) -> dict[str, bytes]:
+    """What each variant predicted, to the last bit."""
+    found = {}
+    for name, outcome in outcomes.items():
+        assert not isinstance(outcome, ConvNeXtPoseCheckError), outcome
+        found[name] = outcome.cells_xyz.tobytes() + outcome.errors_mm.tobytes()
+    return found
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each image was read."""
+    counts: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def counted(sample: Sample) -> Crop:
+        with lock:
+            counts[sample.path.name] += 1
+        return read_crop(sample)
+
+    monkeypatch.setattr(crops, "read_crop", counted)
+    return counts
+
+
+class Failing:
+    """Answers with NaN, or has no memory, from a batch on."""
+
+    def __init__(self, network: Any, batch: int, error: BaseException | None = None) -> None:
+        self.network = network
+        self.architecture = network.architecture
+        self.batches = batch
+        self.error = error
+
+    def __call__(self, images: Any) -> Any:
+        self.batches -= 1
+        if self.batches >= 0:
+            return self.network(images)
+        if self.error is not None:
+            raise self.error
+        return self.network(images) * float("nan")
