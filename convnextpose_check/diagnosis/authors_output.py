@@ -14,9 +14,11 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from convnextpose_check.diagnosis.case import Case, cells_of, with_thoraxes
+from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.files.json_files import UNDECODABLE
+from convnextpose_check.files.opening import open_regular
+from convnextpose_check.human36m.geometry import Array, with_thorax
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, ROOT
 
@@ -75,8 +77,8 @@ class AuthorsOutput:
             placed=False,
         )
         pelvis_mm = case.pelvis_mm * (self.roots_mm[:, 2] / case.pelvis_mm[:, 2])[:, None]
-        joints_mm = with_thoraxes(self.joints_mm) + pelvis_mm[:, None]
-        return replace(case, cells_xyz=cells_of(case, joints_mm))
+        joints_mm = with_thorax(self.joints_mm) + pelvis_mm[:, None]
+        return replace(case, cells_xyz=case.cells_of(joints_mm))
 
 
 def read_authors_output(path: Path, dataset: Dataset) -> AuthorsOutput:
@@ -103,10 +105,10 @@ def read_authors_output(path: Path, dataset: Dataset) -> AuthorsOutput:
 
 def _entries(path: Path) -> list[_Entry]:
     try:
-        entries = msgspec.json.decode(path.read_bytes(), type=list[_Entry])
+        entries = msgspec.json.decode(_content(path), type=list[_Entry])
     except OSError as error:
         raise _bad(f"cannot read {path}: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise _bad(f"{path} is not what the authors' test script leaves: {error}") from None
     for entry in entries:
         if len(entry.joint_cam) != ANNOTATED_JOINTS:
@@ -115,6 +117,11 @@ def _entries(path: Path) -> list[_Entry]:
         if not (min(entry.bbox[2:]) > 0 and entry.root_cam[2] > 0):
             raise _bad(f"{path} has a box or depth of image {entry.image_id} that is not positive")
     return entries
+
+
+def _content(path: Path) -> bytes:
+    with open_regular(path) as stream:
+        return stream.read()
 
 
 def _bad(problem: str) -> ConvNeXtPoseCheckError:

@@ -9,15 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.human36m.geometry import HALF_DEPTH_MM, Array
-from convnextpose_check.human36m.samples import Dataset, Sample
-from convnextpose_check.human36m.skeleton import (
-    ANNOTATED_JOINTS,
-    LEFT_SHOULDER,
-    RIGHT_SHOULDER,
-    ROOT,
-)
+from convnextpose_check.human36m.geometry import Array, Camera, camera_to_cells, cells_to_camera
+from convnextpose_check.human36m.samples import Sample
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, ROOT
 from convnextpose_check.results.bootstrap import performance
 
 Alignment = Literal["none", "rigid", "scaled"]
@@ -56,13 +50,6 @@ class Case:
     scale: float = 1.0
     unknown: Array | None = None
     placed: bool = True
-
-    @classmethod
-    def of(cls, evaluation: Evaluation, dataset: Dataset, grid_whd: tuple[int, int, int]) -> Case:
-        """What one network made of a data set."""
-        by_id = {sample.image_id: sample for sample in dataset.samples}
-        samples = [by_id[image_id] for image_id in evaluation.image_ids]
-        return cls.at(samples, evaluation.cells_xyz, grid_whd, dataset.protocol)
 
     @classmethod
     def at(
@@ -125,11 +112,7 @@ class Case:
     @cached_property
     def predicted_mm(self) -> Array:
         """The positions (N, 18, 3) in the camera's axes, the pelvis at the origin if ``rooted``."""
-        share = self.cells_xyz / np.array(self.grid_whd)
-        depths_mm = (share[..., 2] * 2 - 1) * HALF_DEPTH_MM + self.root_depths_mm[:, None]
-        pixels = share[..., :2] * self.boxes_px[:, None, 2:] + self.boxes_px[:, None, :2]
-        rays = (pixels - self.centre_px[:, None]) / self.focal_px[:, None]
-        placed_mm = np.concatenate([rays * depths_mm[..., None], depths_mm[..., None]], axis=2)
+        placed_mm = cells_to_camera(self.cells_xyz, *self._where_they_lie())
         return self.scale * (placed_mm - placed_mm[:, ROOT, None] if self.rooted else placed_mm)
 
     @cached_property
@@ -166,7 +149,18 @@ class Case:
     @cached_property
     def truth_cells_xyz(self) -> Array:
         """Where the network should have put the joints, (N, 18, 3) cells."""
-        return cells_of(self, self.truth_mm + self.pelvis_mm[:, None])
+        return self.cells_of(self.truth_mm + self.pelvis_mm[:, None])
+
+    def cells_of(self, joints_mm: Array) -> Array:
+        """Camera millimetres (N, J, 3) as cells of the case's boxes and depths."""
+        return camera_to_cells(joints_mm, *self._where_they_lie())
+
+    def _where_they_lie(self) -> tuple[tuple[int, int, int], Array, Array, Camera]:
+        """What places cells before the cameras: grid, boxes, depths, and cameras at the origin."""
+        cameras = Camera(
+            self.rotation, np.zeros(3), self.focal_px[:, None], self.centre_px[:, None]
+        )
+        return self.grid_whd, self.boxes_px[:, None], self.root_depths_mm[:, None], cameras
 
 
 _BY_SAMPLE = (
@@ -175,26 +169,12 @@ _BY_SAMPLE = (
 )  # fmt: skip
 
 
-def cells_of(case: Case, joints_mm: Array) -> Array:
-    """Camera millimetres (N, J, 3) as cells of the case's boxes and depths."""
-    pixels = joints_mm[..., :2] / joints_mm[..., 2:] * case.focal_px[:, None]
-    pixels = pixels + case.centre_px[:, None]
-    share_xy = (pixels - case.boxes_px[:, None, :2]) / case.boxes_px[:, None, 2:]
-    share_z = ((joints_mm[..., 2:] - case.root_depths_mm[:, None, None]) / HALF_DEPTH_MM + 1) / 2
-    cells_xyz: Array = np.concatenate([share_xy, share_z], axis=2) * np.array(case.grid_whd)
-    return cells_xyz
-
-
-def with_thoraxes(joints_mm: Array) -> Array:
-    """Append the mean of the shoulders: (N, 17, 3) becomes (N, 18, 3)."""
-    thorax_mm = (joints_mm[:, LEFT_SHOULDER] + joints_mm[:, RIGHT_SHOULDER]) / 2
-    return np.concatenate([joints_mm, thorax_mm[:, None]], axis=1)
-
-
 def aligned(points_mm: Array, target_mm: Array, *, scales: bool) -> Array:
     """Rotate and move each of (N, J, 3) onto its target, least squares (Kabsch), never mirrored.
 
-    ``scales`` allows one factor for each sample, which the authors do not.
+    As ``metrics.rigidly_aligned``, whose steps are the authors', but all samples at once, in double
+    precision: a diagnosis aligns thousands, dozens of times. ``scales`` allows one factor for each
+    sample, which the authors do not.
     """
     centre, target_centre = points_mm.mean(axis=1), target_mm.mean(axis=1)
     points, target = points_mm - centre[:, None], target_mm - target_centre[:, None]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 
 from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.opening import open_regular
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Sample
 
@@ -23,13 +23,13 @@ def read_earlier(
     or has no sample of this data set.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+        with open_regular(path) as stream, np.load(stream, allow_pickle=False) as arrays:
             image_ids, done, cells_xyz, errors_mm = (
                 arrays[name] for name in ("image_ids", "done", "cells_xyz", "errors_mm")
             )
-        by_id = {sample.image_id: sample for sample in dataset.samples}
-        used = done & cells_xyz.any(axis=(1, 2)) & np.isin(image_ids, list(by_id))
-        samples = [by_id[int(image_id)] for image_id in image_ids[used]]
+        there = [sample.image_id for sample in dataset.samples]
+        used = done & cells_xyz.any(axis=(1, 2)) & np.isin(image_ids, there)
+        samples = dataset.samples_of(image_ids[used].tolist())
         if samples:
             case = Case.at(samples, cells_xyz[used], grid_whd, dataset.protocol)
             return case, errors_mm[used], samples

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convnextpose_check.diagnosis.case import TOO_MUCH, Case
-from convnextpose_check.human36m.skeleton import MIRRORED
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, MIRRORED
 
 Value: TypeAlias = Any
 """What is free in a hypothesis: a factor, a number of frames, a shift (3,), an order of joints."""
@@ -89,16 +89,14 @@ def _permuted(case: Case, order: Value) -> Case:
 
 def _order(case: Case) -> Value:
     """Which of the 17 positions lies nearest to each joint on the whole; as it is if unclear."""
-    distances = np.array(
-        [
-            np.linalg.norm(case.predicted_mm[:, :17] - case.truth_mm[:, joint, None], axis=2).mean(
-                0
-            )
-            for joint in range(17)
-        ]
-    )
-    nearest = [*map(int, distances.argmin(axis=1)), 17]
-    return tuple(nearest if sorted(nearest) == list(range(18)) else range(18))
+    every, annotated = range(len(MIRRORED)), range(ANNOTATED_JOINTS)
+    positions_mm = case.predicted_mm[:, annotated]
+    apart_mm = [
+        np.linalg.norm(positions_mm - case.truth_mm[:, joint, None], axis=2).mean(axis=0)
+        for joint in annotated
+    ]
+    nearest = [*map(int, np.argmin(apart_mm, axis=1)), *every[ANNOTATED_JOINTS:]]
+    return tuple(nearest if sorted(nearest) == list(every) else every)
 
 
 def _mirrored_truth(case: Case, _: Value) -> Case:

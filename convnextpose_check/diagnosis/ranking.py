@@ -19,7 +19,9 @@ from convnextpose_check.diagnosis.hypotheses import COMPARISONS, DONE, HYPOTHESE
 from convnextpose_check.diagnosis.means import MEANS, REMEDY
 from convnextpose_check.diagnosis.reruns import Reruns
 from convnextpose_check.diagnosis.undone import Undone, chance, standard_error, undo
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS
 
 ROUNDING_MM = 0.006
 """Printed figures have two decimals: what is less apart is the same."""
@@ -62,7 +64,7 @@ def causes_of(
     case: Case,
     obtained: Obtained,
     reruns: Reruns | None = None,
-    tolerance_mm: float = 1.0,
+    tolerance_mm: float = min(TOLERANCES_MM),
     known: Iterable[Cause] = (),
 ) -> tuple[Cause, ...]:
     """The causes of the difference, none if it is less than the tolerance.
@@ -281,5 +283,5 @@ def _share_of_takes(undone: Undone) -> float:
 
 
 def _joints_mm(case: Case) -> Array:
-    joints_mm: Array = case.errors_mm[:, :17].mean(axis=0)
+    joints_mm: Array = case.errors_mm[:, :ANNOTATED_JOINTS].mean(axis=0)
     return joints_mm

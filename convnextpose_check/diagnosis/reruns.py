@@ -19,11 +19,11 @@ from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m import crops
+from convnextpose_check.human36m.annotations import spread
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.network import Network
 from convnextpose_check.network.layout import build_network
-from convnextpose_check.variants import INPUT_SIDE_PX
 
 if TYPE_CHECKING:
     import torch
@@ -198,8 +198,8 @@ class Way:
     def gone(self, count: int, conditions: Sequence[Condition]) -> Reruns:
         """Show so many of the samples again; images that cannot be read are passed over."""
         use_exact_float32()
-        spread = np.unique(np.linspace(0, len(self.samples) - 1, count).astype(int))
-        read = [(number, crops.read_image(self.samples[number])) for number in spread]
+        numbered = spread(list(enumerate(self.samples)), count)
+        read = [(number, crops.read_image(sample)) for number, sample in numbered]
         images = {number: image for number, image in read if image is not None}
         numbers = np.array(list(images), dtype=int)
         few, pictures = [self.samples[n] for n in numbers], list(images.values())
@@ -266,19 +266,12 @@ def _grown(box_xywh_px: Array, factor: float) -> Array:
 
 def _warped(images: Sequence[Array], boxes: Sequence[Array], condition: Condition) -> Tensor:
     """The crops (N, 3, 256, 256) uint8, red first."""
-    import cv2
     import torch
 
-    side = (INPUT_SIDE_PX, INPUT_SIDE_PX)
-    how = {
-        "flags": getattr(cv2, condition.interpolation),
-        "borderMode": getattr(cv2, condition.border),
-    }
-    warped = [
-        cv2.warpAffine(image, crops.box_to_crop(box), side, **how)[:, :, ::-1].transpose(2, 0, 1)
-        for image, box in zip(images, boxes, strict=True)
-    ]
-    return torch.from_numpy(np.ascontiguousarray(warped))
+    how = (condition.interpolation, condition.border)
+    pairs = zip(images, boxes, strict=True)
+    warped = [crops.planes_rgb(crops.warp_box(image, box, *how)) for image, box in pairs]
+    return torch.from_numpy(np.stack(warped))
 
 
 def _answers(

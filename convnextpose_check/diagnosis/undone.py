@@ -9,6 +9,7 @@ import numpy as np
 
 from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.diagnosis.hypotheses import Hypothesis, Value
+from convnextpose_check.human36m.annotations import spread
 from convnextpose_check.human36m.geometry import Array
 
 FITTED_ON = 300
@@ -83,13 +84,9 @@ def _best(hypothesis: Hypothesis, case: Case) -> Value:
     """The value that fits these samples, or leaves the least error on some of them."""
     if hypothesis.fit is not None:
         return hypothesis.fit(case)
-    few = case.take(_spread(len(case.sequences)))
+    few = case.take(np.array(spread(range(len(case.sequences)), FITTED_ON)))
     errors_mm = [hypothesis.change(few, value).error_mm for value in hypothesis.values]
     return hypothesis.values[int(np.argmin(errors_mm))]
-
-
-def _spread(count: int) -> Array:
-    return np.unique(np.linspace(0, count - 1, min(count, FITTED_ON)).astype(int))
 
 
 def _restricted(whole: Undone, case: Case, half: Array) -> Undone:

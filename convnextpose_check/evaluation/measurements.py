@@ -73,17 +73,22 @@ class Evaluation:
 
     def per_action_mm(self) -> dict[str, float]:
         """The mean error of each action that has samples."""
-        actions = np.array(self.actions)
-        return {
-            action: float(np.mean(self.errors_mm[actions == action]))
-            for action in ACTIONS.values()
-            if action in self.actions
-        }
+        return per_action_mm(self.errors_mm, self.actions)
 
     def per_joint_mm(self) -> dict[str, float]:
         """The mean error of each joint."""
         means = self.errors_mm.mean(axis=0)
         return dict(zip(JOINTS[:ANNOTATED_JOINTS], map(float, means), strict=True))
+
+
+def per_action_mm(errors_mm: Array, actions: Sequence[str]) -> dict[str, float]:
+    """The mean of (N, J) errors over the samples of each action, in Human3.6M's order."""
+    of_samples = np.array(actions)
+    return {
+        action: float(np.mean(errors_mm[of_samples == action]))
+        for action in ACTIONS.values()
+        if action in actions
+    }
 
 
 def _of_one_sequence(one: str, other: str) -> bool:

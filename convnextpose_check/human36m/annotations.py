@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,6 +18,8 @@ from convnextpose_check.human36m.data_file import Annotation, Box, Image, Intege
 from convnextpose_check.human36m.geometry import Array, Camera, is_rotation
 from convnextpose_check.human36m.layout import Layout
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
+
+T = TypeVar("T")
 
 NEAR_FRAMES = (1, 5)
 """So far from a tested frame joints are kept as well; some sets have every fifth frame alone."""
@@ -190,3 +192,9 @@ def _camera(entry: dict[str, Any]) -> Camera:
     if not is_rotation(camera.rotation):
         raise ValueError("R, which is no rotation")
     return camera
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """So many of the items, spread evenly over all of them; all, if there are no more."""
+    places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[place] for place in places.tolist()]

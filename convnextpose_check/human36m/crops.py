@@ -59,8 +59,7 @@ def read_crop(sample: Sample) -> Crop:
     content, pixels_rgb, problem = b"", None, None
     try:
         content = _content(sample.path)
-        warped = warp_box(_decoded(content, sample.size_px), sample.box_xywh_px)
-        pixels_rgb = np.ascontiguousarray(warped[:, :, ::-1].transpose(2, 0, 1))
+        pixels_rgb = planes_rgb(warp_box(_decoded(content, sample.size_px), sample.box_xywh_px))
     except OSError as error:
         problem = f"it cannot be read ({error.strerror})"
     except UnusableImageError as error:
@@ -101,31 +100,36 @@ def _decoded(content: bytes, size_px: tuple[int, int]) -> Array:
     return image_bgr
 
 
-def warp_box(image_bgr: Array, box_xywh_px: Array) -> Array:
+def warp_box(
+    image_bgr: Array,
+    box_xywh_px: Array,
+    interpolation: str = "INTER_LINEAR",
+    border: str = "BORDER_CONSTANT",
+) -> Array:
     """The box (x, y, w, h) of a (H, W, 3) uint8 image, warped to a (256, 256, 3) square.
 
     The affine map is fixed by three float32 points, as in the authors' code: the box's centre and
-    the middles of its lower and right edges. What lies outside the image is black.
+    the middles of its lower and right edges. What lies outside the image is black. OpenCV's names
+    of another interpolation or border are for those who ask what these would have done.
     """
-    import cv2
-
-    return cv2.warpAffine(
-        image_bgr,
-        box_to_crop(box_xywh_px),
-        (INPUT_SIDE_PX, INPUT_SIDE_PX),
-        flags=cv2.INTER_LINEAR,
-    )
-
-
-def box_to_crop(box_xywh_px: Array) -> Array:
-    """The affine map (2, 3) from pixels of the image to those of the crop."""
     import cv2
 
     x, y, w, h = box_xywh_px
     middle = INPUT_SIDE_PX * 0.5
     source = _three_points(float(x + 0.5 * w), float(y + 0.5 * h), float(w) * 0.5, float(h) * 0.5)
     target = _three_points(middle, middle, middle, middle)
-    return cv2.getAffineTransform(source, target)
+    return cv2.warpAffine(
+        image_bgr,
+        cv2.getAffineTransform(source, target),
+        (INPUT_SIDE_PX, INPUT_SIDE_PX),
+        flags=getattr(cv2, interpolation),
+        borderMode=getattr(cv2, border),
+    )
+
+
+def planes_rgb(image_bgr: Array) -> Array:
+    """A (H, W, 3) image that is blue first as (3, H, W), red first."""
+    return np.ascontiguousarray(image_bgr[:, :, ::-1].transpose(2, 0, 1))
 
 
 def _three_points(centre_x: float, centre_y: float, half_w: float, half_h: float) -> Array:

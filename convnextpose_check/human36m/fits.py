@@ -14,7 +14,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
-from convnextpose_check.human36m.annotations import SubjectFiles, named_sequence, read_cameras
+from convnextpose_check.human36m.annotations import (
+    SubjectFiles,
+    named_sequence,
+    read_cameras,
+    spread,
+)
 from convnextpose_check.human36m.data_file import Annotation, Image
 from convnextpose_check.human36m.geometry import Array, Camera, camera_to_image, world_to_camera
 from convnextpose_check.human36m.layout import Layout, annotation_name, survey
@@ -153,8 +158,7 @@ def _views(files: SubjectFiles) -> Views:
         for image, annotation in files.test_frames()
         if annotation and image.cam_idx in files.cameras and named_sequence(image)
     ]
-    chosen = np.linspace(0, len(listed) - 1, min(VIEWS, len(listed))).round().astype(int)
-    found = (_view(files, *listed[index]) for index in chosen)
+    found = (_view(files, *each) for each in spread(listed, VIEWS))
     return [view for view in found if view is not None]
 
 

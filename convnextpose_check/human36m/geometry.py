@@ -2,6 +2,9 @@
 
 Each conversion is written once, here. The annotations are float32 in the authors' evaluation and
 every step keeps that precision, so the millimetres agree with theirs to rounding.
+
+Joints may have further axes before theirs, such as (N, J, 3); what belongs to one sample, its box,
+depth and the camera's focal length and centre, then has (N, 1, ...).
 """
 
 from __future__ import annotations
@@ -65,8 +68,8 @@ def is_rotation(matrix: Array) -> bool:
 
 def with_thorax(joints_mm: Array) -> Array:
     """Append the thorax, the mean of the shoulders: (17, 3) becomes (18, 3)."""
-    thorax = (joints_mm[LEFT_SHOULDER] + joints_mm[RIGHT_SHOULDER]) * 0.5
-    return np.concatenate([joints_mm, thorax[None]])
+    thorax = (joints_mm[..., LEFT_SHOULDER, :] + joints_mm[..., RIGHT_SHOULDER, :]) * 0.5
+    return np.concatenate([joints_mm, thorax[..., None, :]], axis=-2)
 
 
 def world_to_camera(joints_world_mm: Array, camera: Camera) -> Array:
@@ -77,15 +80,15 @@ def world_to_camera(joints_world_mm: Array, camera: Camera) -> Array:
 
 def camera_to_image(joints_cam_mm: Array, camera: Camera) -> Array:
     """Project (J, 3) camera millimetres to (J, 2) pixels."""
-    depth_mm = joints_cam_mm[:, 2:] + PROJECTION_EPSILON_MM
-    projected: Array = joints_cam_mm[:, :2] / depth_mm * camera.focal_px + camera.centre_px
+    depth_mm = joints_cam_mm[..., 2:] + PROJECTION_EPSILON_MM
+    projected: Array = joints_cam_mm[..., :2] / depth_mm * camera.focal_px + camera.centre_px
     return projected
 
 
 def image_to_camera(pixels_px: Array, depth_mm: Array, camera: Camera) -> Array:
     """Back-project (J, 2) pixels at (J,) depths to (J, 3) camera millimetres."""
     rays = (pixels_px - camera.centre_px) / camera.focal_px
-    return np.concatenate([rays * depth_mm[:, None], depth_mm[:, None]], axis=1)
+    return np.concatenate([rays * depth_mm[..., None], depth_mm[..., None]], axis=-1)
 
 
 def square_box(box_xywh_px: Array, width_px: int, height_px: int) -> Array | None:
@@ -112,7 +115,7 @@ def cells_to_camera(
     cells_xyz: Array,
     grid_whd: tuple[int, int, int],
     box_xywh_px: Array,
-    root_depth_mm: np.floating[Any],
+    root_depth_mm: np.floating[Any] | Array,
     camera: Camera,
 ) -> Array:
     """Heatmap cells (J, 3) to camera millimetres (J, 3).
@@ -122,24 +125,26 @@ def cells_to_camera(
     """
     columns, rows, bins = grid_whd
     located = cells_xyz.copy()
-    located[:, 0] = located[:, 0] / columns * box_xywh_px[2] + box_xywh_px[0]
-    located[:, 1] = located[:, 1] / rows * box_xywh_px[3] + box_xywh_px[1]
-    located[:, 2] = (located[:, 2] / bins * 2 - 1) * HALF_DEPTH_MM + root_depth_mm
-    return image_to_camera(located[:, :2], located[:, 2], camera)
+    located[..., 0] = located[..., 0] / columns * box_xywh_px[..., 2] + box_xywh_px[..., 0]
+    located[..., 1] = located[..., 1] / rows * box_xywh_px[..., 3] + box_xywh_px[..., 1]
+    located[..., 2] = (located[..., 2] / bins * 2 - 1) * HALF_DEPTH_MM + root_depth_mm
+    return image_to_camera(located[..., :2], located[..., 2], camera)
 
 
 def camera_to_cells(
     joints_cam_mm: Array,
     grid_whd: tuple[int, int, int],
     box_xywh_px: Array,
-    root_depth_mm: np.floating[Any],
+    root_depth_mm: np.floating[Any] | Array,
     camera: Camera,
 ) -> Array:
     """Camera millimetres (J, 3) to heatmap cells (J, 3): the inverse of ``cells_to_camera``."""
     columns, rows, bins = grid_whd
-    crop_share = (camera_to_image(joints_cam_mm, camera) - box_xywh_px[:2]) / box_xywh_px[2:]
-    depth_share = ((joints_cam_mm[:, 2:] - root_depth_mm) / HALF_DEPTH_MM + 1) / 2
-    cells_xyz: Array = np.concatenate([crop_share, depth_share], axis=1) * (columns, rows, bins)
+    pixels_px = camera_to_image(joints_cam_mm, camera)
+    crop_share = (pixels_px - box_xywh_px[..., :2]) / box_xywh_px[..., 2:]
+    depth_share = ((joints_cam_mm[..., 2] - root_depth_mm) / HALF_DEPTH_MM + 1) / 2
+    share = np.concatenate([crop_share, depth_share[..., None]], axis=-1)
+    cells_xyz: Array = share * (columns, rows, bins)
     return cells_xyz
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from convnextpose_check.human36m.annotations import (
     SubjectFiles,
     named_sequence,
     read_rootnet,
+    spread,
 )
 from convnextpose_check.human36m.data_file import Annotation, Image
 from convnextpose_check.human36m.displaced import Displaced
@@ -126,6 +127,11 @@ class Dataset:
     fits: tuple[Fit, ...] = ()
     rootnet: RootNetFile | None = None
 
+    def samples_of(self, image_ids: Iterable[int]) -> list[Sample]:
+        """The samples of these images, in their order; raises ``KeyError`` for any other image."""
+        by_id = {sample.image_id: sample for sample in self.samples}
+        return [by_id[image_id] for image_id in image_ids]
+
     def per_action(self) -> dict[str, int]:
         """Samples of each action, in Human3.6M's order."""
         counts = Counter(sample.action for sample in self.samples)
@@ -195,12 +201,6 @@ def load_dataset(
         limited, tuple(fits),
         coverage(rootnet_path, rootnet, listed_ids) if rootnet_path and rootnet else None,
     )  # fmt: skip
-
-
-def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """As many of the samples, spread evenly over all of them; all, if there are no more."""
-    chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).round().astype(int)
-    return [samples[index] for index in chosen]
 
 
 class _UnusableError(Exception):

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.geometry import Array, Camera, camera_to_image
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, ROOT
 
@@ -56,14 +56,14 @@ class Seen:
             np.array([getattr(s.camera, name) for s in samples], dtype=float)
             for name in ("focal_px", "centre_px")
         )
-        pixels = joints_mm[..., :2] / joints_mm[..., 2:] * focal_px[:, None] + centre_px[:, None]
+        cameras = Camera(np.eye(3), np.zeros(3), focal_px[:, None], centre_px[:, None])
         depths_mm = np.array([s.root_depth_mm for s in samples], dtype=float)
         return cls(
             image_ids=np.array([s.image_id for s in samples]),
             subjects=np.array([s.subject for s in samples]),
             frames=np.array([int(name[-1].split(".")[0]) - 1 for name in parts]),
             joints_cam_mm=joints_mm,
-            joints_px=pixels,
+            joints_px=camera_to_image(joints_mm, cameras),
             boxes_px=np.array([s.box_xywh_px for s in samples], dtype=float),
             sizes_px=np.array([s.size_px for s in samples], dtype=float),
             focal_px=focal_px,

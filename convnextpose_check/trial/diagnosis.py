@@ -65,8 +65,7 @@ def diagnose(
     elif is_part(evaluation, dataset):
         trial.causes[variant] = known
         return known
-    by_id = {sample.image_id: sample for sample in dataset.samples}
-    samples = [by_id[image_id] for image_id in evaluation.image_ids]
+    samples = dataset.samples_of(evaluation.image_ids)
     grid_whd = trial.networks.judged(variant).architecture.grid_whd
     case = Case.at(samples, evaluation.cells_xyz, grid_whd, dataset.protocol)
     obtained = Obtained(judgement.obtained_mm, evaluation.errors_mm, reference.value)

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from convnextpose_check.diagnosis.authors_output import read_authors_output
 from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.diagnosis.cause import Cause
@@ -15,9 +13,9 @@ from convnextpose_check.diagnosis.earlier import read_earlier
 from convnextpose_check.diagnosis.ranking import Obtained, causes_of, causes_of_mean
 from convnextpose_check.diagnosis.reruns import Reruns, rerun
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.measurements import per_action_mm
 from convnextpose_check.evaluation.verdict import verdict_word
 from convnextpose_check.human36m.samples import Sample
-from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.per_sample import read_joint_errors_mm
 from convnextpose_check.results.schema import METRIC_TITLES, Results
@@ -79,12 +77,6 @@ def of_authors_output(path: Path, trial: Trial, variant: str) -> Told:
         obtained = Obtained(error_mm, errors_mm, reference_mm)
         again = _rerun(trial, variant, output.samples, case, obtained, notes)
         causes = causes_of(case, obtained, again)
-    actions = np.array(case.actions)
-    per_action_mm = {
-        action: float(errors_mm[actions == action].mean())
-        for action in ACTIONS.values()
-        if action in case.actions
-    }
     word = (
         "no figure to compare with"
         if reference_mm is None
@@ -93,7 +85,8 @@ def of_authors_output(path: Path, trial: Trial, variant: str) -> Told:
     verdict = "not judged: a subset" if output.missing else word
     title = _title(variant, dataset.protocol, error_mm, reference_mm, verdict)
     well = is_well(error_mm, reference_mm) and not output.missing
-    return Told(title, per_action_mm, tuple(notes), causes, well, output.missing > 0)
+    by_action_mm = per_action_mm(errors_mm, case.actions)
+    return Told(title, by_action_mm, tuple(notes), causes, well, output.missing > 0)
 
 
 def _title(

@@ -140,10 +140,10 @@ def asked_of(
     scene.patch.undo()
     sound = scene.trial()
     architecture = sound.catalogue[name].architecture
-    case = Case.of(evaluation, dataset, architecture.grid_whd)
-    by_id = {sample.image_id: sample for sample in dataset.samples}
+    samples = dataset.samples_of(evaluation.image_ids)
+    case = Case.at(samples, evaluation.cells_xyz, architecture.grid_whd, dataset.protocol)
     way = Way(
-        [by_id[image_id] for image_id in evaluation.image_ids],
+        samples,
         dataset.protocol,
         sound.networks.judged(name) if scene.network is None else trial.networks.judged(name),
         sound.files.state(name),

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from convnextpose_check.diagnosis.case import Case, cells_of, with_thoraxes
+from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.evaluation.metrics import compared_poses_mm
-from convnextpose_check.human36m.geometry import Array, Camera, camera_to_cells
+from convnextpose_check.human36m.geometry import Array, Camera, camera_to_cells, with_thorax
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ACTIONS, BONES
 from tests.support.texts import ROOT
@@ -60,7 +60,7 @@ def made_case(takes_of_an_action: int = 2, seed: int = 0) -> Case:
     )
     off_mm = chance.normal(0, 20, joints_mm.shape)
     off_mm += chance.normal(0, 20, (case.takes.max() + 1, *joints_mm.shape[1:]))[case.takes]
-    return replace(case, cells_xyz=cells_of(case, joints_mm + off_mm))
+    return replace(case, cells_xyz=case.cells_of(joints_mm + off_mm))
 
 
 def _moving(chance: np.random.Generator) -> list[Array]:
@@ -73,7 +73,7 @@ def _moving(chance: np.random.Generator) -> list[Array]:
         for parent, child in BONES:
             bones[child] = bones[child] + chance.normal(0, 40, 3)
             joints[child] = joints[parent] + bones[child]
-        frames.append(with_thoraxes(np.array([[joints[n] for n in range(17)]]))[0])
+        frames.append(with_thorax(np.array([joints[n] for n in range(17)])))
     return frames
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from convnextpose_check.checks.network import check_agrees, check_flip_is_symmetric
+from convnextpose_check.human36m.annotations import spread
 from convnextpose_check.human36m.crops import usable_input
-from convnextpose_check.human36m.samples import Dataset, Sample, spread
+from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.trial.networks import Networks
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant

@@ -13,8 +13,9 @@ import pytest
 
 from convnextpose_check.checks.network import AGREEMENT_CELLS, check_agrees
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.human36m.annotations import spread
 from convnextpose_check.human36m.crops import usable_input
-from convnextpose_check.human36m.samples import Sample, load_dataset, spread
+from convnextpose_check.human36m.samples import Sample, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.miniature.weights import seeded_state
