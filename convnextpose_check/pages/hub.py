@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from convnextpose_check.results.schema import Results, VariantResult
+from convnextpose_check.settings.options import OPTIONS
 
 DATASET = "Human3.6M"
 """It has no id on the Hub, for it may not be passed on."""
@@ -133,7 +134,7 @@ def _conditions(results: Results) -> dict[str, str]:
 
 def _set(results: Results, name: str) -> str:
     """What an option was set to, empty where it was left at its default."""
-    names = (f"--{name}", f"CONVNEXTPOSE_{name.replace('-', '_').upper()}")
+    (names,) = ((o.flag, o.variable) for o in OPTIONS if o.flag == f"--{name}")
     told = (line.partition(" ") for line in results.settings)
     return next((value for option, _, value in told if option in names), "")
 
