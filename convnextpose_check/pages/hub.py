@@ -12,13 +12,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.results.schema import Results, VariantResult
 from convnextpose_check.settings.options import OPTIONS
+from convnextpose_check.variants import Protocol
 
 DATASET = "Human3.6M"
 """It has no id on the Hub, for it may not be passed on."""
 DECIMALS = 3
-SUBJECTS = {1: "subject 11", 2: "subjects 9 and 11"}
 
 _NOT_IN_YAML = re.compile(r"[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _EVAL_RESULTS = "# For .eval_results/ of the model's repository: the entry whose notes name it.\n"
@@ -118,7 +119,7 @@ def _model(results: Results, name: str, record: VariantResult) -> dict[str, str]
 def _conditions(results: Results) -> dict[str, str]:
     """Under what it was measured."""
     conditions = {
-        "data": f"{DATASET}, {SUBJECTS[results.protocol]}",
+        "data": f"{DATASET}, {_subjects(results.protocol)}",
         "protocol": str(results.protocol),
         "samples": f"{results.samples} of {results.expected_samples}",
         "data digest": results.dataset.digest,
@@ -130,6 +131,12 @@ def _conditions(results: Results) -> dict[str, str]:
     }
     network = _set(results, "network")
     return conditions | ({"network": network} if network else {})
+
+
+def _subjects(protocol: Protocol) -> str:
+    """Who is in the test set."""
+    subjects = read_facts().protocols[protocol].subjects
+    return f"subject{'s' * (len(subjects) > 1)} {' and '.join(map(str, subjects))}"
 
 
 def _set(results: Results, name: str) -> str:
