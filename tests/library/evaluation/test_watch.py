@@ -11,9 +11,8 @@ import pytest
 
 from convnextpose_check.checks.error import check_error_is_within, check_evaluation_is_complete
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation.evaluate import Outcome, evaluate
+from convnextpose_check.evaluation.evaluate import Outcome
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
-from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.evaluation.plan import shuffled
 from convnextpose_check.evaluation.ranks import Ranks
 from convnextpose_check.evaluation.sequential import half_width_mm
@@ -21,7 +20,7 @@ from convnextpose_check.evaluation.verdict import judge, may_be_missed
 from convnextpose_check.evaluation.watch import Watch
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.variants import Figure
-from tests.support.passes import Said, answers, conditions
+from tests.support.passes import answers, evaluated
 
 LIMIT_MM = 400.0
 """What four of six images come to alone, where a network was not trained; two do not."""
@@ -33,18 +32,9 @@ def measured(
     folder: Path,
     limits_mm: dict[str, float],
     said: list[str] | None = None,
-    *,
-    resume: bool = False,
-    ranks: Ranks | None = None,
+    **more: Any,
 ) -> dict[str, Outcome]:
-    entries = {
-        name: Entry(network, None, f"key of {name}", folder / f"{name}.npz")
-        for name, network in networks.items()
-    }
-    return evaluate(
-        entries, dataset, conditions(), resume=resume, limits_mm=limits_mm, ranks=ranks,
-        screen=Said([] if said is None else said),
-    )  # fmt: skip
+    return evaluated(networks, dataset, folder, limits_mm=limits_mm, said=said, **more)
 
 
 def test_hopeless_variant_is_stopped_and_the_others_are_measured(
