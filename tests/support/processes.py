@@ -1,7 +1,8 @@
 """Python in a process of its own, forked from one that has imported torch and the like already.
 
 Most of what a short run costs is importing what others wrote; of this package nothing is imported
-beforehand. What a program does at its very start is tried with one that starts from nothing.
+beforehand, nor are pytest's plugins, which pytest would warn of. What a program does at its very
+start is tried with one that starts from nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SERVER = get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
         "cv2", "jinja2", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
-        "matplotlib.figure", "msgspec", "pytest", "pytest_html", "requests", "simplejpeg", "torch",
+        "matplotlib.figure", "msgspec", "pytest", "requests", "simplejpeg", "torch",
         "torch._dynamo", "torch.utils.flop_counter", "tqdm",
     ]
 )  # fmt: skip

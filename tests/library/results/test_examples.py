@@ -117,7 +117,8 @@ def test_per_sample_file_has_every_joint_of_every_sample(
 
     write_per_sample({"XS": evaluation, "S": evaluation}, dataset, path)
 
-    rows = list(csv.DictReader(path.open()))
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
     assert len(rows) == 2 * len(dataset.samples)
     sample, row = dataset.samples[1], rows[1]
     assert (row["variant"], row["image_id"]) == ("XS", str(sample.image_id))
