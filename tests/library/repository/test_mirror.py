@@ -28,7 +28,6 @@ TRIED_IN = {
     "commands/link": "library/authors_tree/test_links.py",
     "commands/report": "library/runs/test_run.py",
     "commands/telling": "library/test_wording.py",
-    "diagnosis/case": "library/diagnosis/test_ranking.py",
     "diagnosis/cause": "library/diagnosis/test_ranking.py",
     "diagnosis/earlier": "library/trial/test_earlier.py",
     "diagnosis/hypotheses": "library/diagnosis/test_ranking.py",
