@@ -139,6 +139,12 @@ class Case:
         """The mean over samples and joints."""
         return float(self.means_mm.mean())
 
+    @cached_property
+    def guess_mm(self) -> float:
+        """The error of who sees nothing and says the mean pose: less than this is something."""
+        poses_mm = self.truth_mm[:, :ANNOTATED_JOINTS]
+        return float(np.linalg.norm(poses_mm - poses_mm.mean(axis=0), axis=2).mean())
+
     def distance_mm(self, other: Case) -> float:
         """How far the positions of the same samples are apart, on average."""
         are_placed = self.placed and other.placed

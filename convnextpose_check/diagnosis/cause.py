@@ -1,10 +1,34 @@
-"""What a diagnosis finds."""
+"""What a diagnosis is given of a run's errors, and what it finds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from convnextpose_check.human36m.geometry import Array
+
+ROUNDING_MM = 0.006
+"""Printed figures have two decimals: what is less apart is the same."""
+
+ALIKE = 0.9
+"""The part of a discrepancy that a cause gives again, where chance has no place."""
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """What a run said of its errors.
+
+    ``error_mm`` is its figure, ``errors_mm`` (N, J) are those of samples and joints, of which it is
+    to be the mean, ``reference_mm`` is what it should be.
+    """
+
+    error_mm: float
+    errors_mm: Array
+    reference_mm: float
+
+    @property
+    def excess_mm(self) -> float:
+        """The difference from the reference."""
+        return self.error_mm - self.reference_mm
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
-"""From errors by sample and joint to one figure: the mean that was meant, and others."""
+"""From errors by sample and joint to one figure: which other mean than the one meant gives it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from convnextpose_check.diagnosis.cause import ALIKE, ROUNDING_MM, Cause, Obtained
 from convnextpose_check.human36m.geometry import Array
 
 
@@ -47,3 +48,25 @@ MEANS: tuple[Mean, ...] = (
 """Other ways than the mean over samples and joints."""
 
 REMEDY = "Take the mean over all samples and the 17 joints, in double precision"
+
+
+def causes_of_mean(actions: Sequence[str], obtained: Obtained) -> Iterator[Cause]:
+    """Why the figure is not the mean of the errors, whose samples show these actions."""
+    errors_mm = obtained.errors_mm
+    mean_mm = float(errors_mm.mean())
+    apart_mm = obtained.error_mm - mean_mm
+    if abs(apart_mm) <= ROUNDING_MM:
+        return
+    found = {mean: mean.of(errors_mm, np.array(actions)) for mean in MEANS}
+    mean = min(found, key=lambda each: abs(found[each] - obtained.error_mm))
+    if abs(found[mean] - obtained.error_mm) > (1 - ALIKE) * abs(apart_mm):
+        return
+    yield Cause(
+        mean.name,
+        mean.done,
+        f"that gives {found[mean]:.4f} mm, as the run says, where the mean of its own"
+        f" errors is {mean_mm:.4f} mm",
+        REMEDY,
+        apart_mm,
+        apart_mm / obtained.excess_mm,
+    )

@@ -8,26 +8,19 @@ gives the run's own numbers again, or it is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from convnextpose_check.diagnosis.case import Case
-from convnextpose_check.diagnosis.cause import Cause
+from convnextpose_check.diagnosis.cause import ALIKE, ROUNDING_MM, Cause, Obtained
 from convnextpose_check.diagnosis.hypotheses import COMPARISONS, DONE, HYPOTHESES, Hypothesis, Value
-from convnextpose_check.diagnosis.means import MEANS, REMEDY
+from convnextpose_check.diagnosis.means import causes_of_mean
 from convnextpose_check.diagnosis.reruns import Reruns
 from convnextpose_check.diagnosis.undone import Undone, chance, standard_error, undo
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS
-
-ROUNDING_MM = 0.006
-"""Printed figures have two decimals: what is less apart is the same."""
-
-ALIKE = 0.9
-"""The part of a discrepancy that a cause gives again, where chance has no place."""
 
 EXPLAINS = 0.5
 """The part of the excess that a cause among several explains, or it is not named."""
@@ -40,24 +33,6 @@ SAME_MM = 1.0
 
 MOST = 3
 """Causes to look for in one part."""
-
-
-@dataclass(frozen=True)
-class Obtained:
-    """What a run said of its errors.
-
-    ``error_mm`` is its figure, ``errors_mm`` (N, J) are those of samples and joints, of which it is
-    to be the mean, ``reference_mm`` is what it should be.
-    """
-
-    error_mm: float
-    errors_mm: Array
-    reference_mm: float
-
-    @property
-    def excess_mm(self) -> float:
-        """The difference from the reference."""
-        return self.error_mm - self.reference_mm
 
 
 def causes_of(
@@ -80,28 +55,6 @@ def causes_of(
         *_of_positions(case, obtained, reruns, tolerance_mm),
     )
     return tuple(sorted(parts, key=lambda cause: -abs(cause.moved_mm)))
-
-
-def causes_of_mean(actions: Sequence[str], obtained: Obtained) -> Iterator[Cause]:
-    """Why the figure is not the mean of the errors, whose samples show these actions."""
-    errors_mm = obtained.errors_mm
-    mean_mm = float(errors_mm.mean())
-    apart_mm = obtained.error_mm - mean_mm
-    if abs(apart_mm) <= ROUNDING_MM:
-        return
-    found = {mean: mean.of(errors_mm, np.array(actions)) for mean in MEANS}
-    mean = min(found, key=lambda each: abs(found[each] - obtained.error_mm))
-    if abs(found[mean] - obtained.error_mm) > (1 - ALIKE) * abs(apart_mm):
-        return
-    yield Cause(
-        mean.name,
-        mean.done,
-        f"that gives {found[mean]:.4f} mm, as the run says, where the mean of its own"
-        f" errors is {mean_mm:.4f} mm",
-        REMEDY,
-        apart_mm,
-        apart_mm / obtained.excess_mm,
-    )
 
 
 def _of_comparison(case: Case, obtained: Obtained) -> Iterator[Cause]:
@@ -143,15 +96,22 @@ def _of_positions(
     if reruns is not None and plain is not None:
         found = _done_otherwise(case, reruns, plain, excess_mm, whole_mm)
         if found is None:
-            found = _expected_otherwise(case, reruns, plain, excess_mm, whole_mm)
+            found = _expected_otherwise(case, reruns, plain, excess_mm, obtained)
         if found is not None:
             yield found
             named, excess_mm = 1, excess_mm - found.moved_mm
     for _ in range(MOST - named):
         if excess_mm < tolerance_mm:
             break
-        tried = [undone for each in HYPOTHESES for undone in undo(each, case)]
-        undone = tried[int(np.argmax([each.explained_mm(excess_mm) for each in tried]))]
+        tried = [
+            undone
+            for each in HYPOTHESES
+            for undone in undo(each, case)
+            if _says_something(case.error_mm - undone.gain_mm, obtained.reference_mm, case)
+        ]
+        if not tried:
+            break
+        undone = max(tried, key=lambda each: each.explained_mm(excess_mm))
         explained_mm = undone.explained_mm(excess_mm)
         if explained_mm < EXPLAINS * excess_mm:
             break
@@ -216,7 +176,7 @@ def _done_otherwise(
 
 
 def _expected_otherwise(
-    case: Case, reruns: Reruns, plain: Case, excess_mm: float, whole_mm: float
+    case: Case, reruns: Reruns, plain: Case, excess_mm: float, obtained: Obtained
 ) -> Cause | None:
     """A condition under which the network comes nearer to the reference than under the paper's."""
     few = case.take(reruns.numbers)
@@ -227,6 +187,8 @@ def _expected_otherwise(
         gains_mm = few.means_mm - other.case.means_mm
         gain_mm = float(gains_mm.mean())
         if abs(gain_mm) < 3 * standard_error(gains_mm, few.takes):
+            continue
+        if not _says_something(other.case.error_mm, obtained.reference_mm, few):
             continue
         explained_mm = abs(excess_mm) - abs(excess_mm - gain_mm)
         if explained_mm < max(EXPLAINS * abs(excess_mm), abs(best.moved_mm) if best else 0.0):
@@ -239,7 +201,7 @@ def _expected_otherwise(
             "Show pictures to this network as it was trained, or find the file that belongs to the"
             " paper",
             float(np.sign(excess_mm)) * explained_mm,
-            float(np.sign(excess_mm)) * explained_mm / whole_mm,
+            float(np.sign(excess_mm)) * explained_mm / obtained.excess_mm,
             _joints_mm(few),
             _joints_mm(other.case),
         )
@@ -280,6 +242,15 @@ def _apart_mm(case: Case, recorded_mm: Array) -> float:
 def _share_of_takes(undone: Undone) -> float:
     sums = np.bincount(undone.takes, weights=undone.gains_mm)
     return float((sums[np.bincount(undone.takes) > 0] > 0).mean())
+
+
+def _says_something(error_mm: float, reference_mm: float, case: Case) -> bool:
+    """Whether an error tells of what was seen, if the reference does.
+
+    What shrinks every position towards the middle takes much of a large error away, and explains
+    nothing.
+    """
+    return error_mm < case.guess_mm or reference_mm >= case.guess_mm
 
 
 def _joints_mm(case: Case) -> Array:

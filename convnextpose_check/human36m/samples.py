@@ -74,6 +74,7 @@ class Sample:
     """One test image with all that its evaluation needs.
 
     ``size_px`` is the image's width and height as annotated, ``box_xywh_px`` the square crop,
+    ``sides_px`` (2,) the annotated box's width and height, None where it was square already,
     ``root_depth_mm`` the depth the prediction is placed at, ``joints_cam_mm`` the ground truth
     (18, 3) in camera coordinates. ``state`` is the file's, asked once: on a network mount each
     question takes a while. ``moved_mm`` is how far half of the joints at least move from this frame
@@ -91,6 +92,7 @@ class Sample:
     joints_cam_mm: Array
     state: FileState | None = None
     moved_mm: float | None = None
+    sides_px: Array | None = None
 
     @property
     def sequence(self) -> str:
@@ -233,7 +235,9 @@ def _sample(
         raise _UnusableError("a joint lies more than a kilometre away")
     if not (joints_cam_mm[:, 2] > 0).all():
         raise _UnusableError("a joint lies behind the camera")
+    sides_px = None
     if rootnet is None:
+        sides_px = np.array(annotation.bbox[2:])
         box_xywh_px = square_box(np.array(annotation.bbox), image.width, image.height)
         root_depth_mm = joints_cam_mm[ROOT, 2]
         if box_xywh_px is None or not box_xywh_px[2] > 0:  # a box of one pixel has no side
@@ -247,6 +251,7 @@ def _sample(
     return Sample(
         image.id, path, (image.width, image.height), files.subject, ACTIONS[image.action_idx],
         camera, box_xywh_px, root_depth_mm, joints_cam_mm, state, files.moved_mm(image),
+        sides_px,
     )  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from convnextpose_check.diagnosis.case import Case
-from convnextpose_check.diagnosis.cause import Cause
-from convnextpose_check.diagnosis.ranking import Obtained, causes_of
+from convnextpose_check.diagnosis.cause import Cause, Obtained
+from convnextpose_check.diagnosis.ranking import causes_of
 from convnextpose_check.diagnosis.reruns import Way, rerun
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgement

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from convnextpose_check.diagnosis.authors_output import read_authors_output
 from convnextpose_check.diagnosis.case import Case
-from convnextpose_check.diagnosis.cause import Cause
+from convnextpose_check.diagnosis.cause import Cause, Obtained
 from convnextpose_check.diagnosis.earlier import read_earlier
-from convnextpose_check.diagnosis.ranking import Obtained, causes_of, causes_of_mean
+from convnextpose_check.diagnosis.means import causes_of_mean
+from convnextpose_check.diagnosis.ranking import causes_of
 from convnextpose_check.diagnosis.reruns import Reruns, rerun
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import per_action_mm

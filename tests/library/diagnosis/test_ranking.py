@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from convnextpose_check.diagnosis.case import Case
-from convnextpose_check.diagnosis.cause import Cause
+from convnextpose_check.diagnosis.cause import Cause, Obtained
 from convnextpose_check.diagnosis.hypotheses import COMPARISONS, HYPOTHESES, Hypothesis
 from convnextpose_check.diagnosis.means import MEANS, Mean
-from convnextpose_check.diagnosis.ranking import Obtained, causes_of
+from convnextpose_check.diagnosis.ranking import causes_of
 from tests.support.cases import made_case
 
 Change = Callable[[Case], Case]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from convnextpose_check.diagnosis.case import Case
-from convnextpose_check.diagnosis.ranking import Obtained, causes_of
-from convnextpose_check.diagnosis.reruns import CONDITIONS, SAMPLES, Condition, Way, rerun
+from convnextpose_check.diagnosis.cause import Obtained
+from convnextpose_check.diagnosis.conditions import CONDITIONS, Condition
+from convnextpose_check.diagnosis.ranking import causes_of
+from convnextpose_check.diagnosis.reruns import SAMPLES, Way, rerun
 from convnextpose_check.human36m.samples import Sample, load_dataset, read_facts
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.weights import seeded_state
