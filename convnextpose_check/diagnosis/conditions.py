@@ -122,6 +122,13 @@ _NORM = "Leave BatchNorm's eps at 1e-5 and the network in evaluation mode"
 _WARP = "Warp with cv2.INTER_LINEAR and a black border"
 _HEAD = "Upsample by 2 with align_corners=True, as often as the variant does"
 
+OWN_NETWORK = Condition(
+    "own-network",
+    "the network computes otherwise than the paper's",
+    "Compare it with this suite's network, layer by layer",
+)
+"""The run's own network, where it is not this suite's."""
+
 CONDITIONS: tuple[Condition, ...] = (
     Condition("divided-by-255", "pixels are divided by 255", _INPUT,
               shown=lambda p: crops.to_input(p / 255)),
@@ -151,13 +158,12 @@ CONDITIONS: tuple[Condition, ...] = (
               interpolation="INTER_CUBIC"),
     Condition("interpolation", "crops are warped to the nearest pixel", _WARP,
               interpolation="INTER_NEAREST"),
-    Condition("own-network", "the network computes otherwise than the paper's",
-              "Compare it with this suite's network, layer by layer", changed=id),
     Condition("flip-not-swapped", "left and right are not swapped in the flip test",
               "Swap the pairs of the mirrored pass before averaging", flip=_unswapped),
     Condition("flip-left-out", "the flip test is left out",
               "Take the mean of both passes, as the paper has it",
               flip=lambda network, shown: network(shown)),
+    OWN_NETWORK,
 )  # fmt: skip
 """The ways that are tried."""
 

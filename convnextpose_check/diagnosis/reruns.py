@@ -10,13 +10,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from convnextpose_check.diagnosis.case import Case
-from convnextpose_check.diagnosis.conditions import CONDITIONS, PAPERS_WAY, Condition
+from convnextpose_check.diagnosis.conditions import CONDITIONS, OWN_NETWORK, PAPERS_WAY, Condition
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m import crops
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from convnextpose_check.network.keymap import StateDict
+    from convnextpose_check.network.plain import ConvNeXtPose
     from convnextpose_check.variants import Architecture
 
 TRIED, SAMPLES = 6, 24
@@ -83,7 +86,7 @@ class Way:
         images = {number: image for number, image in read if image is not None}
         numbers = np.array(list(images), dtype=int)
         few, pictures = [self.samples[n] for n in numbers], list(images.values())
-        plain = self._case(few, pictures, PAPERS_WAY, self.judged) if images else None
+        plain = self._case(few, pictures, PAPERS_WAY, self._papers) if images else None
         others = []
         for condition in conditions if images else ():
             if condition.flip is not None and not self.flip:
@@ -104,23 +107,40 @@ class Way:
 
     def _network(self, condition: Condition) -> Network | None:
         """The network under the condition; None where it cannot be had."""
-        if condition.changed is None and not condition.upsamplings:
+        if condition is OWN_NETWORK:
             return self.judged
-        upsamplings = self.architecture.head_upsamplings + condition.upsamplings
+        if condition.changed is None and not condition.upsamplings:
+            return self._papers
+        network = self._built(condition.upsamplings)
+        if network is not None and condition.changed is not None:
+            condition.changed(network)
+        return network
+
+    @cached_property
+    def _papers(self) -> Network:
+        """The paper's network with the run's weights; the run's own where they do not fit it."""
+        from convnextpose_check.network.fast import FastConvNeXtPose
+
+        plain = self._built()
+        return self.judged if plain is None else FastConvNeXtPose(plain)
+
+    def _built(self, more_upsamplings: int = 0) -> ConvNeXtPose | None:
+        """The plain network with the run's weights; None where there is none."""
+        upsamplings = self.architecture.head_upsamplings + more_upsamplings
         if self.state is None or not 0 <= upsamplings <= 3:
             return None
         changed = msgspec.structs.replace(self.architecture, head_upsamplings=upsamplings)
-        network = build_network(changed, self.state, self.device)
-        if condition.changed is not None:
-            condition.changed(network)
-        return network
+        try:
+            return build_network(changed, self.state, self.device)
+        except ConvNeXtPoseCheckError:
+            return None
 
 
 def rerun(way: Way, case: Case, reference_mm: float) -> Reruns:
     """Try every condition on a few samples, and those on more that may be the cause.
 
-    They are the one that gives the run's positions best, and the two that bring the error nearest
-    to the reference.
+    They are the two that give the run's positions best, and the two that bring the error nearest to
+    the reference.
     """
     first = way.gone(TRIED, CONDITIONS)
     if not first.others:
@@ -131,8 +151,8 @@ def rerun(way: Way, case: Case, reference_mm: float) -> Reruns:
     def left_mm(other: Rerun) -> float:
         return abs(excess_mm - few.error_mm + other.case.error_mm)
 
-    nearest = min(first.others, key=lambda other: few.distance_mm(other.case))
-    likely = [nearest, *sorted(first.others, key=left_mm)[:2]]
+    nearest = sorted(first.others, key=lambda other: few.distance_mm(other.case))[:2]
+    likely = [*nearest, *sorted(first.others, key=left_mm)[:2]]
     return way.gone(SAMPLES, list(dict.fromkeys(other.condition for other in likely)))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -66,6 +69,23 @@ def synchronised_time() -> float:
 def device(pytestconfig: pytest.Config) -> torch.device:
     use_exact_float32()
     return chosen_device(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def figures_of(pytestconfig: pytest.Config) -> Callable[..., list[float]]:
+    """Have Python do what is named in a process of its own, and read the numbers it prints."""
+
+    def ask(*arguments: str) -> list[float]:
+        result = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=pytestconfig.rootpath,
+            env=os.environ | {"PYTHONPATH": str(pytestconfig.rootpath)},
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+        return [float(number) for number in result.stdout.split()]
+
+    return ask
 
 
 @pytest.fixture(scope="session")

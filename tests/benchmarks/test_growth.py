@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 if TYPE_CHECKING:
@@ -17,19 +14,13 @@ SIZES = (60, 600, 6000)
 
 
 def test_growth(
-    device: torch.device, benchmark: BenchmarkFixture, pytestconfig: pytest.Config
+    device: torch.device, benchmark: BenchmarkFixture, figures_of: Callable[..., list[float]]
 ) -> None:
     found: dict[int, list[float]] = {}
 
     def measure() -> None:
         for samples in SIZES:
-            command = [sys.executable, "-m", "tests.benchmarks.growth", str(samples), str(device)]
-            environment = os.environ | {"PYTHONPATH": str(pytestconfig.rootpath)}
-            result = subprocess.run(
-                command, cwd=pytestconfig.rootpath, env=environment, check=True,
-                stdout=subprocess.PIPE,
-            )  # fmt: skip
-            found[samples] = [float(number) for number in result.stdout.split()]
+            found[samples] = figures_of("-m", "tests.benchmarks.growth", str(samples), str(device))
 
     benchmark.pedantic(measure, rounds=1)  # type: ignore[no-untyped-call]
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from convnextpose_check.human36m.crops import read_crops
@@ -30,16 +26,13 @@ def test_crops_on_one_core(
 
 
 def test_annotations_of_real_size(
-    benchmark: BenchmarkFixture, tmp_path: Path, pytestconfig: pytest.Config
+    benchmark: BenchmarkFixture, tmp_path: Path, figures_of: Callable[..., list[float]]
 ) -> None:
     write_listed_annotations(tmp_path / "set")
     rounds: list[tuple[float, ...]] = []
 
     def measure(what: str) -> list[float]:
-        command = [sys.executable, "-c", MEASURE, what, str(tmp_path / "set")]
-        environment = os.environ | {"PYTHONPATH": str(pytestconfig.rootpath)}
-        result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
-        return [float(number) for number in result.stdout.split()]
+        return figures_of("-c", MEASURE, what, str(tmp_path / "set"))
 
     benchmark.pedantic(  # type: ignore[no-untyped-call]
         lambda: rounds.append((*measure("ours"), *measure("json"))), rounds=3

@@ -202,7 +202,7 @@ def border_repeated(scene: Scene) -> None:
     warp: Any = cv2.warpAffine
 
     def repeated(*given: Any, **options: Any) -> Any:
-        return warp(*given, **options, borderMode=cv2.BORDER_REPLICATE)
+        return warp(*given, **options | {"borderMode": cv2.BORDER_REPLICATE})
 
     scene.patch.setattr(cv2, "warpAffine", repeated)
 
