@@ -29,7 +29,7 @@ from convnextpose_check.results.figures import (
     quotable,
     starred,
 )
-from convnextpose_check.results.schema import Results
+from convnextpose_check.results.schema import CauseRecord, Results, VariantResult
 from convnextpose_check.results.words import (
     NOTHING_EVALUATED,
     counts,
@@ -143,7 +143,17 @@ def shared_context(results: Results) -> dict[str, Any]:
         "folded": folded,
         "folded_holds": all(map(is_as_recorded, folded.values())),
         "bands": asked_mm(results),
+        "likeliest": _likeliest(stars),
     }
+
+
+def _likeliest(variants: Mapping[str, VariantResult]) -> list[tuple[CauseRecord, list[str]]]:
+    """The likeliest causes, each with the variants that it holds for."""
+    found: dict[str, tuple[CauseRecord, list[str]]] = {}
+    for name, record in variants.items():
+        for cause in record.causes[:1]:
+            found.setdefault(cause.what, (cause, []))[1].append(name)
+    return list(found.values())
 
 
 def _section(results: Results, errors_mm: Mapping[str, Array], pairs: Sequence[Pair]) -> str:

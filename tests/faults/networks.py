@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from convnextpose_check.variants import read_catalogue
+from convnextpose_check.miniature.reference import miniature_catalogue
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from convnextpose_check.network.plain import ConvNeXtPose
 
 
@@ -33,7 +36,25 @@ def norms_without_buffers(variant: str) -> ConvNeXtPose:
     return network
 
 
+def corners_not_aligned(variant: str) -> ConvNeXtPose:
+    """With a head that upsamples as torch does unless it is told otherwise."""
+    from torch.nn.functional import interpolate
+
+    network = _built(variant)
+    plain = network.forward
+
+    def unaligned(x: Tensor, **options: Any) -> Tensor:
+        return interpolate(x, **options | {"align_corners": False})
+
+    def forward(crops: Tensor) -> Tensor:
+        with patch("convnextpose_check.network.plain.interpolate", unaligned):
+            return plain(crops)
+
+    network.forward = forward  # type: ignore[method-assign]
+    return network
+
+
 def _built(variant: str, **changes: int) -> ConvNeXtPose:
     from convnextpose_check.network.plain import ConvNeXtPose
 
-    return ConvNeXtPose(replace(read_catalogue()[variant].architecture, **changes))
+    return ConvNeXtPose(replace(miniature_catalogue()[variant].architecture, **changes))

@@ -29,6 +29,7 @@ TRIED_IN = {
     "commands/report": "library/runs/test_run.py",
     "commands/telling": "library/test_wording.py",
     "diagnosis/cause": "library/diagnosis/test_ranking.py",
+    "diagnosis/conditions": "library/diagnosis/test_reruns.py",
     "diagnosis/earlier": "library/trial/test_earlier.py",
     "diagnosis/hypotheses": "library/diagnosis/test_ranking.py",
     "diagnosis/means": "library/diagnosis/test_ranking.py",

@@ -103,14 +103,21 @@ def test_the_failing_test_names_the_first_cause(tiny: Architecture, tmp_path: Pa
 
 
 def test_pages_show_the_causes_of_each_variant_with_their_evidence() -> None:
-    variants = {"XS": example_variant(66.5, 56.61, causes=(CAUSE,))}
+    variants = {
+        "XS": example_variant(66.5, 56.61, causes=(CAUSE,)),
+        "S": example_variant(61.3, 51.80, causes=(CAUSE,)),
+        "M": example_variant(51.2, 51.05),
+    }
     results = example_results(variants=variants)
 
     page, text = summary_html([(results, {})]), markdown(results)
 
+    for told in (page, text):
+        assert "The likeliest cause for XS, S: " in told
+        assert told.count("Give them red first.") == 3  # for both, and for each
     assert "Why it is off" in page
     assert "<strong>pixels are blue &lt;first&gt;</strong> (+9.500 mm): 24 samples say so." in page
-    assert page.count('class="measured"') == page.count('class="undone"') == 17
+    assert page.count('class="measured"') == page.count('class="undone"') == 2 * 17
     assert "R Wrist: 16.0 mm, undone 1.0 mm" in page
     assert "## Why XS is off" in text
     assert "24 samples say so" in text
