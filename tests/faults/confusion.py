@@ -8,7 +8,6 @@ it should be, is held against what the fault is. Writes the table in this folder
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,41 +43,9 @@ from tests.faults.named import (
     write_confusion,
 )
 from tests.faults.scene import Scene
+from tests.support.remembered import remembered
 
 MODELS = ("reference", "XS", "S", "M", "L")
-
-
-@contextmanager
-def remembered() -> Iterator[None]:
-    """Have networks answer a crop that they have seen before from memory.
-
-    A network is told by what it says of a crop of noise.
-    """
-    import torch
-
-    answers: dict[bytes, Any] = {}
-    noise = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 255
-
-    def wrapped(forward: Any) -> Any:
-        def ask(self: Any, crops: Any) -> Any:
-            if any(getattr(m, "running_mean", 0) is None or m.training for m in self.modules()):
-                return forward(self, crops)  # of which each answer depends on the others
-            if "whose" not in self.__dict__:
-                self.whose = forward(self, noise).numpy().tobytes() + repr(type(self)).encode()
-            keys = [hashlib.sha256(self.whose + crop.numpy().tobytes()).digest() for crop in crops]
-            new = [n for n, key in enumerate(keys) if key not in answers]
-            if new:
-                answers.update(
-                    zip([keys[n] for n in new], forward(self, crops[new]).clone(), strict=True)
-                )
-            return torch.stack([answers[key] for key in keys])
-
-        return ask
-
-    with pytest.MonkeyPatch.context() as patch:
-        for network in (FastConvNeXtPose, ConvNeXtPose):
-            patch.setattr(network, "forward", wrapped(network.forward))
-        yield
 
 
 def miniature_of(seed: int, fixtures: Path, folder: Path) -> Miniature:
@@ -267,7 +234,7 @@ def main() -> None:
     parser.add_argument("--sound", type=int, default=200)
     given = parser.parse_args()
     fixtures = Path(__file__).parents[2] / "fixtures"
-    with remembered(), TemporaryDirectory() as folder:
+    with remembered(FastConvNeXtPose, ConvNeXtPose), TemporaryDirectory() as folder:
         for row in ask(given.models, given.seeds, fixtures, Path(folder), given.titles):
             sys.stdout.write(f"{row}\n")
             write_confusion(with_row(read_confusion(), row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.faults.asking import CHECK_MODULES, TESTS, ask, failed_check
 from tests.faults.fault import CHAIN, Fault, every_fault
 from tests.faults.measuring import measured, moved_mm, scene_of
 from tests.faults.table import faults_markdown, with_table
+from tests.support.remembered import remembered
 
 FAULTS = every_fault()
 TOLERANCES = {"GB": 1e-6, "mm": 0.05, "GMACs": 1e-6, "M": 1e-6}
@@ -22,6 +24,15 @@ TOLERANCES = {"GB": 1e-6, "mm": 0.05, "GMACs": 1e-6, "M": 1e-6}
 
 VARYING = {"check_interpolation", "check_agrees", "check_flip_is_symmetric"}
 """What these obtain at a fault depends on the version of OpenCV and torch; that they fail, not."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _remembered() -> Iterator[None]:
+    """Most faults leave the network and its crops as they are."""
+    from convnextpose_check.network.fast import FastConvNeXtPose
+
+    with remembered(FastConvNeXtPose):
+        yield
 
 
 def _whole() -> list[Fault]:

@@ -1,0 +1,43 @@
+"""Networks that answer what they were asked before from memory, where that answer is the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+
+@contextmanager
+def remembered(*networks: type) -> Iterator[None]:
+    """Have networks of these types answer a crop that they have seen before from memory.
+
+    A network is told by what it says of a crop of noise.
+    """
+    import torch
+
+    answers: dict[bytes, Any] = {}
+    noise = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 255
+
+    def wrapped(forward: Any) -> Any:
+        def ask(self: Any, crops: Any) -> Any:
+            if any(getattr(m, "running_mean", 0) is None or m.training for m in self.modules()):
+                return forward(self, crops)  # of which each answer depends on the others
+            if "whose" not in self.__dict__:
+                self.whose = forward(self, noise).numpy().tobytes() + repr(type(self)).encode()
+            keys = [hashlib.sha256(self.whose + crop.numpy().tobytes()).digest() for crop in crops]
+            new = [n for n, key in enumerate(keys) if key not in answers]
+            if new:
+                answers.update(
+                    zip([keys[n] for n in new], forward(self, crops[new]).clone(), strict=True)
+                )
+            return torch.stack([answers[key] for key in keys])
+
+        return ask
+
+    with pytest.MonkeyPatch.context() as patch:
+        for network in networks:
+            patch.setattr(network, "forward", wrapped(network.forward))
+        yield
