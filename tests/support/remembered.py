@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from torch.nn import Module
+
 
 @contextmanager
-def remembered(*networks: type) -> Iterator[None]:
+def remembered(*networks: type[Module]) -> Iterator[None]:
     """Have networks of these types answer a crop that they have seen before from memory.
 
     A network is told by what it says of a crop of noise.
