@@ -79,7 +79,7 @@ def _of_file(path: Path, settings: Settings) -> Iterator[Told]:
 def _of_folder(folder: Path, settings: Settings) -> Iterator[Told]:
     from convnextpose_check.miniature.reference import miniature_catalogue
     from convnextpose_check.paths import Outputs
-    from convnextpose_check.results.schema import read_results
+    from convnextpose_check.results.results_file import read_results
     from convnextpose_check.trial.earlier import of_earlier
     from convnextpose_check.trial.published import published_trial
 

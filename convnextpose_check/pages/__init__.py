@@ -19,7 +19,8 @@ from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.bootstrap import paired_interval_mm
 from convnextpose_check.results.figures import derived, starred
 from convnextpose_check.results.per_sample import read_errors_by_file_mm
-from convnextpose_check.results.schema import Results, read_results
+from convnextpose_check.results.results_file import read_results
+from convnextpose_check.results.schema import Results
 from convnextpose_check.results.words import verdict_sentence
 
 

@@ -10,13 +10,8 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.verdict import REVIEW, TOLERANCES_MM
 from convnextpose_check.results.bootstrap import paired_interval_mm
 from convnextpose_check.results.per_sample import read_errors_by_file_mm
-from convnextpose_check.results.schema import (
-    BaselineRecord,
-    Deviation,
-    Results,
-    VariantResult,
-    read_results,
-)
+from convnextpose_check.results.results_file import read_results
+from convnextpose_check.results.schema import BaselineRecord, Deviation, Results, VariantResult
 
 OUTCOMES = ("passed", "expected failure", "skipped", "failed")
 VERDICTS = (*TOLERANCES_MM.values(), REVIEW)

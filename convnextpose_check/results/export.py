@@ -12,7 +12,8 @@ from pathlib import Path
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text, written_whole
 from convnextpose_check.paths import LOG_FOLDER, REPORT_FILE, RESULT_FOLDER, Outputs
-from convnextpose_check.results.schema import Results, read_results
+from convnextpose_check.results.results_file import read_results
+from convnextpose_check.results.schema import Results
 
 METADATA_FILE = RESULT_FOLDER / "dataset-metadata.json"
 

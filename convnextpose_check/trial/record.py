@@ -26,6 +26,7 @@ from convnextpose_check.results.baseline import Baseline, compare
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
 from convnextpose_check.results.examples import find_examples
 from convnextpose_check.results.per_sample import write_per_sample
+from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import (
     CauseRecord,
     CheckRecord,
@@ -37,7 +38,6 @@ from convnextpose_check.results.schema import (
     Results,
     VariantResult,
     with_variants,
-    write_results,
 )
 from convnextpose_check.results.unevaluated import unevaluated
 from convnextpose_check.results.words import verdict_sentence

@@ -20,7 +20,7 @@ import pytest
 from convnextpose_check.files.whole import PARTIAL
 from convnextpose_check.paths import Outputs, hold_folder
 from convnextpose_check.results.per_sample import read_errors_mm
-from convnextpose_check.results.schema import read_results
+from convnextpose_check.results.results_file import read_results
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import Handmade
 from tests.support.deferred import Deferred

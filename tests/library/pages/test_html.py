@@ -19,7 +19,8 @@ from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.baseline import Baseline, compare
 from convnextpose_check.results.figures import derived
-from convnextpose_check.results.schema import CheckRecord, DatasetRecord, Results, write_results
+from convnextpose_check.results.results_file import write_results
+from convnextpose_check.results.schema import CheckRecord, DatasetRecord, Results
 from convnextpose_check.results.words import verdict_sentence
 from tests.support.results import example_examples, example_results, example_variant
 

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.pages.html import page_html
 from convnextpose_check.paths import REPORT_FILE, Outputs
-from convnextpose_check.results.schema import CheckRecord, read_results
+from convnextpose_check.results.results_file import read_results
+from convnextpose_check.results.schema import CheckRecord
 from convnextpose_check.variants import Architecture
 from tests.library.pages.test_html import rich, summary
 from tests.support.browser import (

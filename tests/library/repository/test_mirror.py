@@ -73,6 +73,7 @@ TRIED_IN = {
     "plugin/run": "library/runs/test_gate.py",
     "plugin/session": "library/runs/test_run.py",
     "plugin/subjects": "library/runs/test_gate.py",
+    "results/results_file": "library/results/test_schema.py",
     "results/faults": "faults/test_faults.py",
     "results/per_sample": "library/results/test_examples.py",
     "results/unevaluated": "library/runs/test_run.py",

@@ -9,13 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from convnextpose_check.results.baseline import Baseline, compare
-from convnextpose_check.results.schema import (
-    CheckRecord,
-    DatasetRecord,
-    Deviation,
-    Results,
-    write_results,
-)
+from convnextpose_check.results.results_file import write_results
+from convnextpose_check.results.schema import CheckRecord, DatasetRecord, Deviation, Results
 from tests.support.results import example_results, example_variant, example_weights
 
 EARLIER = example_results(

@@ -13,7 +13,7 @@ from convnextpose_check.__main__ import main
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.export import METADATA_FILE, dataset_metadata, export
-from convnextpose_check.results.schema import write_results
+from convnextpose_check.results.results_file import write_results
 from tests.support.results import example_results
 
 

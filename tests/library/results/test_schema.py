@@ -17,7 +17,12 @@ from convnextpose_check.environment import (
 )
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.paths import Outputs, set_aside_earlier
-from convnextpose_check.results.schema import SCHEMA_FILE, json_schema, read_results, write_results
+from convnextpose_check.results.results_file import (
+    SCHEMA_FILE,
+    json_schema,
+    read_results,
+    write_results,
+)
 from tests.support.results import example_results, example_variant, example_weights
 
 

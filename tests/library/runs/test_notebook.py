@@ -23,7 +23,7 @@ import pytest
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.schema import read_results
+from convnextpose_check.results.results_file import read_results
 from convnextpose_check.variants import Architecture
 from fixtures.notebook import INSTALL, NOTEBOOK_FILE, SHOW, notebook
 from tests.support.full_size import write_full_size, write_own_model

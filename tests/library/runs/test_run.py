@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from convnextpose_check.__main__ import main
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.paths import REPORT_FILE, Outputs
-from convnextpose_check.results.schema import SCHEMA_FILE, CheckRecord, read_results, write_results
+from convnextpose_check.results.results_file import SCHEMA_FILE, read_results, write_results
+from convnextpose_check.results.schema import CheckRecord
 from convnextpose_check.variants import Architecture
 from tests.library.runs.conftest import Run
 from tests.support.datasets import Handmade

@@ -14,7 +14,8 @@ import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.paths import REPORT_FILE, Outputs
-from convnextpose_check.results.schema import Results, read_results
+from convnextpose_check.results.results_file import read_results
+from convnextpose_check.results.schema import Results
 from convnextpose_check.variants import Architecture
 from tests.library.runs.conftest import Run
 from tests.support.deferred import Deferred

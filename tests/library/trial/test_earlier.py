@@ -18,7 +18,8 @@ from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.per_sample import write_per_sample
-from convnextpose_check.results.schema import DatasetRecord, write_results
+from convnextpose_check.results.results_file import write_results
+from convnextpose_check.results.schema import DatasetRecord
 from tests.support.cases import GRID_WHD, answers_to, authors_entries
 from tests.support.results import example_results, example_variant
 

@@ -1,0 +1,64 @@
+"""A run's results as a file: ``<results-dir>/result/benchmark_results.json``.
+
+It is written whole after every variant. Its form is published as a JSON Schema beside this module.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.whole import written_whole
+from convnextpose_check.results.schema import Results
+
+SCHEMA_FILE = Path(__file__).with_name("benchmark_results.schema.json")
+
+
+def write_results(results: Results, path: Path) -> None:
+    """Write the results as JSON, whole or not at all; a NaN is refused."""
+    content = msgspec.json.encode(results)
+    read_back = msgspec.json.decode(content, type=Results)  # encode() writes NaN as null
+    with written_whole(path) as temporary:
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(read_back), indent=2) + b"\n")
+
+
+def read_results(path: Path) -> Results:
+    """Read a results file.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for one that is missing or of another form.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Results)
+    except OSError as error:
+        problem = f"cannot read the results {path}: {error.strerror}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = f"{path} is no results file of this version: {error}"
+    raise ConvNeXtPoseCheckError(
+        "bad-results", problem, "Name a benchmark_results.json that this version wrote"
+    )
+
+
+def json_schema() -> bytes:
+    """The JSON Schema of the results, as it is published beside this module."""
+    schema = _in_order(msgspec.json.schema(Results))
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2) + b"\n"
+
+
+def _in_order(schema: Any) -> Any:
+    """The schema with its alternatives in one order, which versions of msgspec choose freely."""
+    if isinstance(schema, list):
+        return [_in_order(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    ordered = {key: _in_order(part) for key, part in schema.items()}
+    if "anyOf" in ordered:
+        ordered["anyOf"].sort(key=msgspec.json.encode)
+    return ordered
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_bytes(json_schema())
