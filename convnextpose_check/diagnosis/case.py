@@ -135,6 +135,12 @@ class Case:
         return means_mm
 
     @property
+    def joints_mm(self) -> Array:
+        """The mean error (17,) of each joint."""
+        joints_mm: Array = self.errors_mm[:, :ANNOTATED_JOINTS].mean(axis=0)
+        return joints_mm
+
+    @property
     def error_mm(self) -> float:
         """The mean over samples and joints."""
         return float(self.means_mm.mean())
@@ -144,6 +150,14 @@ class Case:
         """The error of who sees nothing and says the mean pose: less than this is something."""
         poses_mm = self.truth_mm[:, :ANNOTATED_JOINTS]
         return float(np.linalg.norm(poses_mm - poses_mm.mean(axis=0), axis=2).mean())
+
+    def tells(self, error_mm: float, reference_mm: float) -> bool:
+        """Whether an error of these samples tells of what was seen, if the reference does.
+
+        What shrinks every position towards the middle takes much of a large error away, and
+        explains nothing.
+        """
+        return error_mm < self.guess_mm or reference_mm >= self.guess_mm
 
     def distance_mm(self, other: Case) -> float:
         """How far the positions of the same samples are apart, on average."""

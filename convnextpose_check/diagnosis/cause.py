@@ -13,6 +13,10 @@ ALIKE = 0.9
 """The part of a discrepancy that a cause gives again, where chance has no place."""
 
 
+EXPLAINS = 0.5
+"""The part of the excess that a cause among several explains, or it is not named."""
+
+
 @dataclass(frozen=True)
 class Obtained:
     """What a run said of its errors.

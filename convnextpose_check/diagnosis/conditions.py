@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import Field, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Condition:
-    """One way to show pictures to a network, other than the paper's in one thing.
+    """One way to show pictures to a network, other than the paper's in one thing, or in two.
 
     ``box`` (4,) of a sample is what it is cropped to, ``border`` and ``interpolation`` are
-    OpenCV's names, ``shown`` makes the network's input of uint8 pixels, ``changed`` changes the
-    plain network, ``upsamplings`` is added to those of its head. ``flip`` takes the place of the
-    flip test.
+    OpenCV's names, ``shown`` makes the network's input of uint8 pixels, whose ``planes`` are in
+    this order, ``changed`` changes the plain network, ``upsamplings`` is added to those of its
+    head. ``flip`` takes the place of the flip test. ``of`` are the two that it is made of.
     """
 
     name: str
@@ -40,6 +40,22 @@ class Condition:
     changed: Callable[[ConvNeXtPose], object] | None = None
     upsamplings: int = 0
     flip: Callable[[Network, Tensor], Tensor] | None = None
+    planes: tuple[int, int, int] = (0, 1, 2)
+    of: tuple[Condition, ...] = ()
+
+    def with_other(self, other: Condition) -> Condition | None:
+        """Both at once; None where both are about the same thing."""
+        own, others = ({f.name for f in fields(c) if _is_set(c, f)} for c in (self, other))
+        if not own or not others or own & others:
+            return None
+        return replace(self, of=(self, other), **{name: getattr(other, name) for name in others})
+
+
+_WORDS = ("name", "done", "remedy", "of")
+
+
+def _is_set(condition: Condition, field: Field[Any]) -> bool:
+    return field.name not in _WORDS and getattr(condition, field.name) != field.default
 
 
 def _norms(network: ConvNeXtPose) -> list[BatchNorm2d]:
@@ -132,8 +148,7 @@ OWN_NETWORK = Condition(
 CONDITIONS: tuple[Condition, ...] = (
     Condition("divided-by-255", "pixels are divided by 255", _INPUT,
               shown=lambda p: crops.to_input(p / 255)),
-    Condition("blue-first", "pixels are blue first", _INPUT,
-              shown=lambda p: crops.to_input(p.flip(1))),
+    Condition("blue-first", "pixels are blue first", _INPUT, planes=(2, 1, 0)),
     Condition("mean-and-std", "mean and std of the pixels are in each other's place", _INPUT,
               shown=_swapped_statistics),
     Condition("not-normalised", "pixels are given without mean and std", _INPUT,

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from convnextpose_check.diagnosis.case import Case
+from convnextpose_check.diagnosis.cause import ALIKE
 from convnextpose_check.diagnosis.conditions import CONDITIONS, OWN_NETWORK, PAPERS_WAY, Condition
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.precision import use_exact_float32
@@ -140,19 +141,27 @@ def rerun(way: Way, case: Case, reference_mm: float) -> Reruns:
     """Try every condition on a few samples, and those on more that may be the cause.
 
     They are the two that give the run's positions best, and the two that bring the error nearest to
-    the reference.
+    the reference. Where none gives the positions again, each is tried together with the one that
+    does so best.
     """
     first = way.gone(TRIED, CONDITIONS)
-    if not first.others:
+    if first.plain is None or not first.others:
         return first
     few = case.take(first.numbers)
     excess_mm = case.error_mm - reference_mm
 
+    def apart_mm(other: Rerun) -> float:
+        return few.distance_mm(other.case)
+
     def left_mm(other: Rerun) -> float:
         return abs(excess_mm - few.error_mm + other.case.error_mm)
 
-    nearest = sorted(first.others, key=lambda other: few.distance_mm(other.case))[:2]
+    nearest = sorted(first.others, key=apart_mm)[:2]
     likely = [*nearest, *sorted(first.others, key=left_mm)[:2]]
+    if apart_mm(nearest[0]) > (1 - ALIKE) * few.distance_mm(first.plain):
+        pairs = [nearest[0].condition.with_other(other) for other in CONDITIONS]
+        second = way.gone(TRIED, [pair for pair in pairs if pair is not None])
+        likely += sorted(second.others, key=apart_mm)[:1]
     return way.gone(SAMPLES, list(dict.fromkeys(other.condition for other in likely)))
 
 
@@ -163,7 +172,7 @@ def _warped(images: Sequence[Array], boxes: Sequence[Array], condition: Conditio
     how = (condition.interpolation, condition.border)
     pairs = zip(images, boxes, strict=True)
     warped = [crops.planes_rgb(crops.warp_box(image, box, *how)) for image, box in pairs]
-    return torch.from_numpy(np.stack(warped))
+    return torch.from_numpy(np.stack(warped)[:, list(condition.planes)])
 
 
 def _answers(

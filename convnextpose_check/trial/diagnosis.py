@@ -59,18 +59,17 @@ def diagnose(
     if is_well(judgement.obtained_mm, reference.value):
         return ()
     dataset = trial.files.dataset()
-    known = tuple(known_causes(evaluation, dataset, reference.value))
-    if judgement.stopped:
-        known = ()
-    elif is_part(evaluation, dataset):
-        trial.causes[variant] = known
-        return known
+    known = () if judgement.stopped else known_causes(evaluation, dataset, reference.value)
+    of_part = not judgement.stopped and is_part(evaluation, dataset)
     samples = dataset.samples_of(evaluation.image_ids)
     grid_whd = trial.networks.judged(variant).architecture.grid_whd
     case = Case.at(samples, evaluation.cells_xyz, grid_whd, dataset.protocol)
     obtained = Obtained(judgement.obtained_mm, evaluation.errors_mm, reference.value)
-    again = rerun(way_of(trial, variant, samples), case, reference.value)
-    trial.causes[variant] = causes_of(case, obtained, again, known=known)
+    # Who asked for few samples is told so at once.
+    again = None
+    if not dataset.limited:
+        again = rerun(way_of(trial, variant, samples), case, reference.value)
+    trial.causes[variant] = causes_of(case, obtained, again, known=known, is_part=of_part)
     return trial.causes[variant]
 
 

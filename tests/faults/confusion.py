@@ -125,10 +125,10 @@ def diagnosed(
     """The causes that are named of what was measured with a fault."""
     evaluation, dataset = found[1], found[2].files.dataset()
     known = tuple(known_causes(evaluation, dataset, reference_mm))
-    if is_part(evaluation, dataset):
-        return known
+    of_part = is_part(evaluation, dataset)
     case, obtained, way = asked_of(scene, found, reference_mm)
-    return causes_of(case, obtained, rerun(way, case, reference_mm), known=known)
+    again = rerun(way, case, reference_mm)
+    return causes_of(case, obtained, again, known=known, is_part=of_part)
 
 
 def named(causes: Iterable[Cause]) -> tuple[str, ...]:

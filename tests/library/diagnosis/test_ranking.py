@@ -100,6 +100,17 @@ def test_another_comparison_is_told_from_the_errors_alone(how: Hypothesis) -> No
     assert causes[0].share == pytest.approx(1)
 
 
+def test_two_ways_to_compare_at_once_are_both_named() -> None:
+    sound = made_case()
+    both = BY_NAME["depth-range"].change(BY_NAME["roots-kept"].change(sound, None), 10 / 11)
+    errors_mm = both.errors_mm
+
+    causes = causes_of(sound, Obtained(float(errors_mm.mean()), errors_mm, sound.error_mm))
+
+    assert {cause.name for cause in causes} == {"roots-kept", "depth-range"}
+    assert all("with the other fault that is named" in cause.evidence for cause in causes)
+
+
 @pytest.mark.parametrize("mean", MEANS, ids=lambda mean: mean.name)
 def test_another_mean_is_told_from_its_figure(mean: Mean) -> None:
     sound = made_case()

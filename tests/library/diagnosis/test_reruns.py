@@ -78,6 +78,44 @@ def test_what_the_run_did_is_named_from_its_positions(way: Way, plain: Case) -> 
     assert "shown again so give the run's positions to 0.000 mm" in causes[0].evidence
 
 
+def test_two_things_that_the_run_did_are_both_named(way: Way, plain: Case) -> None:
+    both = by_name("blue-first").with_other(by_name("border"))
+    assert both is not None
+    (other,) = way.gone(SAMPLES, [both]).others
+    reference_mm = plain.error_mm
+
+    again = rerun(way, other.case, reference_mm)
+    causes = causes_of(other.case, obtained(other.case, reference_mm), again, 1e-6)
+
+    assert {cause.name for cause in causes[:2]} == {"blue-first", "border"}
+    assert sum(cause.moved_mm for cause in causes[:2]) == pytest.approx(
+        other.case.error_mm - reference_mm
+    )
+
+
+def test_conditions_about_the_same_thing_are_not_tried_together() -> None:
+    less, more = (c for c in CONDITIONS if c.name == "upsamplings")
+    assert less.with_other(more) is None
+    assert less.with_other(less) is None
+
+
+def test_a_network_of_ones_own_that_computes_otherwise_is_named(way: Way, plain: Case) -> None:
+    class Shifted:
+        architecture = way.architecture
+
+        def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+            cells_xyz: torch.Tensor = way.judged(crops) * 1.3
+            return cells_xyz
+
+    own = replace(way, judged=Shifted())
+    (other,) = own.gone(SAMPLES, [by_name("own-network")]).others
+
+    again = rerun(own, other.case, plain.error_mm)
+    causes = causes_of(other.case, obtained(other.case, plain.error_mm), again, 1e-6)
+
+    assert causes[0].name == "own-network"
+
+
 def test_what_the_network_expects_is_named_from_the_error(way: Way) -> None:
     """The run shows pictures as the paper has it, and the truth is what is said of blue first."""
     (other,) = way.gone(SAMPLES, [by_name("blue-first")]).others

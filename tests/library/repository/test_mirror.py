@@ -33,6 +33,7 @@ TRIED_IN = {
     "diagnosis/earlier": "library/trial/test_earlier.py",
     "diagnosis/hypotheses": "library/diagnosis/test_ranking.py",
     "diagnosis/means": "library/diagnosis/test_ranking.py",
+    "diagnosis/shown_again": "library/diagnosis/test_reruns.py",
     "diagnosis/undone": "library/diagnosis/test_ranking.py",
     "doctor/finding": "library/doctor/test_examinations.py",
     "doctor/human36m": "library/doctor/test_look_alikes.py",
