@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
 
 from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.diagnosis.cause import ALIKE, EXPLAINS, Cause, Obtained
-from convnextpose_check.diagnosis.conditions import OWN_NETWORK
+from convnextpose_check.diagnosis.conditions import OWN_NETWORK, Condition
+from convnextpose_check.diagnosis.hypotheses import DONE
 from convnextpose_check.diagnosis.reruns import Rerun, Reruns
 from convnextpose_check.diagnosis.undone import standard_error
 
@@ -17,43 +18,76 @@ SAME_MM = 1.0
 """Positions no farther apart are the run's: other devices and precisions move them less."""
 
 
+@dataclass(frozen=True)
+class _Step:
+    """One thing that the run may have done otherwise, and what is said of the few samples so."""
+
+    name: str
+    done: str
+    remedy: str
+    case: Case
+
+
 def done_otherwise(
     case: Case, reruns: Reruns, plain: Case, obtained: Obtained, tolerance_mm: float
 ) -> Iterator[Cause]:
-    """The conditions under which the run's positions come out again, where the paper's do not.
+    """What gives the run's positions again, where the paper's way does not: one thing or two.
 
     What moves the error by less than the tolerance, and by little of the difference, is no cause.
     """
     few, excess_mm = case.take(reruns.numbers), case.error_mm - obtained.reference_mm
     apart_mm, moved = few.distance_mm(plain), few.means_mm - plain.means_mm
-    left = [(few.distance_mm(each.case), each) for each in reruns.others]
+    left = [(few.distance_mm(steps[-1].case), steps) for steps in _ways(reruns, plain)]
     again = [each for each in left if each[0] <= (1 - ALIKE) * apart_mm]
     moved_mm = float(moved.mean())
     if not again or abs(moved_mm) < min(tolerance_mm, (1 - ALIKE) * abs(excess_mm)):
         return
-    # The run's own network always gives them again: it says the least.
-    left_mm, best = min(again, key=lambda each: (each[1].condition is OWN_NETWORK, each[0]))
+    left_mm, steps = min(again, key=lambda each: (_says_little(each[1]), each[0]))
     if abs(excess_mm - moved_mm) < 3 * standard_error(moved, few.takes):
         moved_mm = excess_mm  # the few samples are no more exact than that
-    conditions = best.condition.of or (best.condition,)
-    alone = [each.case for each in reruns.others if each.condition is conditions[0]][:1]
-    steps = [plain, *alone[: len(conditions) - 1], few]
-    so = "so" if len(conditions) == 1 else "so, and with the other fault that is named,"
-    for condition, (before, after) in zip(conditions, pairwise(steps), strict=False):
+    so = "so" if len(steps) == 1 else "so, and with the other fault that is named,"
+    before = plain
+    for step in steps:
+        after = few if step is steps[-1] else step.case
         own_mm = float(after.means_mm.mean() - before.means_mm.mean())
         own_mm *= moved_mm / float(moved.mean())
         yield Cause(
-            condition.name,
-            condition.done,
+            step.name,
+            step.done,
             f"{len(few.sequences)} samples shown again {so}"
             f" give the run's positions to {left_mm:.3f} mm, shown as the paper has it they are"
             f" {apart_mm:.1f} mm off",
-            condition.remedy,
+            step.remedy,
             own_mm,
             own_mm / obtained.excess_mm,
             after.joints_mm,
             before.joints_mm,
         )
+        before = after
+
+
+def _ways(reruns: Reruns, plain: Case) -> Iterator[tuple[_Step, ...]]:
+    """Each condition, each thing done to positions, one of each, and two conditions."""
+    alone: dict[Condition, _Step] = {}
+    for other in reruns.others:
+        condition = other.condition.of[-1] if other.condition.of else other.condition
+        step = _Step(condition.name, condition.done, condition.remedy, other.case)
+        if not other.condition.of:
+            alone[condition] = step
+            yield (step,)
+        elif (first := alone.get(other.condition.of[0])) is not None:
+            yield (first, step)
+    for shown in ((), *((step,) for step in alone.values())):
+        case = shown[0].case if shown else plain
+        for each in DONE:
+            for value in each.values:
+                changed = each.change(case, value)
+                yield (*shown, _Step(each.name, each.told(value), each.remedy, changed))
+
+
+def _says_little(steps: tuple[_Step, ...]) -> int:
+    """How little a way says; the run's own network always gives its positions again."""
+    return len(steps) + 2 * any(step.name == OWN_NETWORK.name for step in steps)
 
 
 def expected_otherwise(
@@ -65,6 +99,8 @@ def expected_otherwise(
         return
     found: list[tuple[float, float, Rerun]] = []
     for other in reruns.others:
+        if other.condition.flip is not None or other.condition is OWN_NETWORK:
+            continue  # which are no business of the network's
         gains_mm = few.means_mm - other.case.means_mm
         gain_mm, uncertain_mm = float(gains_mm.mean()), standard_error(gains_mm, few.takes)
         if abs(gain_mm) < 3 * uncertain_mm:

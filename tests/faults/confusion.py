@@ -8,6 +8,7 @@ it should be, is held against what the fault is. Writes the table in this folder
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -98,7 +99,8 @@ def asked_of(
 ) -> tuple[Case, Obtained, Way]:
     """What a diagnosis by the chain as it should be is given, of what was measured with a fault.
 
-    Positions are where the run had them, with its own boxes; all else is by the chain.
+    Positions are where the run had them, by its own boxes; the chain shows pictures by those that
+    it finds itself. Annotations are as the run read them.
     """
     error_mm, evaluation, trial = found
     name, dataset = scene.variant_name, trial.files.dataset()
@@ -107,8 +109,9 @@ def asked_of(
     sound = scene.trial()
     architecture = sound.catalogue[name].architecture
     case = Case.at(samples, evaluation.cells_xyz, architecture.grid_whd, dataset.protocol)
+    boxes = {sample.image_id: sample.box_xywh_px for sample in sound.files.dataset().samples}
     way = Way(
-        sound.files.dataset().samples_of(evaluation.image_ids),
+        [dataclasses.replace(s, box_xywh_px=boxes[s.image_id]) for s in samples],
         dataset.protocol,
         sound.networks.judged(name) if scene.network is None else trial.networks.judged(name),
         sound.files.state(name),
@@ -239,8 +242,11 @@ def main() -> None:
             sys.stdout.write(f"{row}\n")
             write_confusion(with_row(read_confusion(), row))
         if given.pairs:
-            pairs = tuple(ask_pairs(given.pairs, fixtures, Path(folder)))
-            write_confusion(replace(read_confusion(), pairs=pairs))
+            pairs: tuple[Pair, ...] = ()
+            for pair in ask_pairs(given.pairs, fixtures, Path(folder)):
+                sys.stdout.write(f"{pair}\n")
+                pairs = (*pairs, pair)
+                write_confusion(replace(read_confusion(), pairs=pairs))
         if given.sound:
             named_of = ask_sound(given.sound, fixtures, Path(folder))
             sound = (given.sound, named_of)

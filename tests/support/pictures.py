@@ -1,7 +1,7 @@
-"""The README's picture of the report, in the light and in the dark scheme.
+"""The README's pictures of reports, in the light and in the dark scheme.
 
 ``python -m tests.support.pictures`` judges the miniature and draws its report's head into
-``fixtures/pictures``; with the path of a report it draws that one.
+``fixtures/pictures``, and with a fault in it what is said of the cause.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from convnextpose_check.paths import REPORT_FILE
 from tests.support.browser import chromium, show
+from tests.support.faulty import write_faulty_report
 from tests.support.texts import ROOT
 
 if TYPE_CHECKING:
@@ -22,42 +23,61 @@ if TYPE_CHECKING:
 
 PICTURES = ROOT / "fixtures" / "pictures"
 SCHEMES = ("light", "dark")
+KINDS = ("report", "cause")
 WIDTH_PX, HEIGHT_PX, SCALE = 1440, 890, 1.25
+CAUSE_WIDTH_PX, MARGIN_PX = 960, 16
 MAX_BYTES = 150_000
 QUALITIES = (90, 80, 70, 60, 50, 40)
+FAULT = "left and right not swapped"
 
 
-def picture_file(scheme: str) -> Path:
+def picture_file(kind: str, scheme: str) -> Path:
     """Where the picture of a scheme stands."""
-    return PICTURES / f"report-{scheme}.webp"
+    return PICTURES / f"{kind}-{scheme}.webp"
 
 
-def draw(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
-    """The head of the report as WebP, as good as fits into ``MAX_BYTES``."""
-    show(chrome, report, WIDTH_PX, scheme)
-    clip = {"x": 0, "y": 0, "width": WIDTH_PX, "height": HEIGHT_PX, "scale": SCALE}
+def draw(chrome: webdriver.Chrome, top_px: float, width_px: float, height_px: float) -> bytes:
+    """This part of the page that is shown as WebP, as good as fits into ``MAX_BYTES``."""
+    clip = {"x": 0, "y": top_px, "width": width_px, "height": height_px, "scale": SCALE}
     for quality in QUALITIES:
         wanted = {"format": "webp", "quality": quality, "clip": clip, "captureBeyondViewport": True}
         answer = chrome.execute_cdp_cmd("Page.captureScreenshot", wanted)
         picture = base64.b64decode(answer["data"])
         if len(picture) < MAX_BYTES:
             return picture
-    raise SystemExit(f"the {scheme} picture has {len(picture):,} bytes: draw a smaller one")
+    raise SystemExit(f"a picture has {len(picture):,} bytes: draw a smaller one")
 
 
-def main(report: Path) -> None:
-    """Draw both pictures."""
+def draw_head(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
+    """The head of the report."""
+    show(chrome, report, WIDTH_PX, scheme)
+    return draw(chrome, 0, WIDTH_PX, HEIGHT_PX)
+
+
+def draw_causes(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
+    """What the report says of the causes, from their heading to the last piece of evidence."""
+    show(chrome, report, CAUSE_WIDTH_PX, scheme)
+    top_px, bottom_px = chrome.execute_script(
+        "return ['[id$=-causes]', '.causes'].map((found, end) =>"
+        " document.querySelector(found).getBoundingClientRect()[end ? 'bottom' : 'top'] + scrollY)"
+    )
+    top_px -= MARGIN_PX
+    return draw(chrome, top_px, CAUSE_WIDTH_PX, bottom_px + MARGIN_PX - top_px)
+
+
+def main() -> None:
+    """Draw all."""
     PICTURES.mkdir(exist_ok=True)
-    with chromium() as chrome:
+    with tempfile.TemporaryDirectory() as folder, chromium() as chrome:
+        run = [sys.executable, "-m", "pytest", "tests/validation", f"--results-dir={folder}/sound"]
+        subprocess.run(run, cwd=ROOT, check=True)
+        sound, faulty = Path(folder, "sound", REPORT_FILE), Path(folder, "faulty")
+        faulty.mkdir()
+        faulty = write_faulty_report(FAULT, faulty)
         for scheme in SCHEMES:
-            picture_file(scheme).write_bytes(draw(chrome, report, scheme))
+            picture_file("report", scheme).write_bytes(draw_head(chrome, sound, scheme))
+            picture_file("cause", scheme).write_bytes(draw_causes(chrome, faulty, scheme))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(Path(sys.argv[1]).resolve())
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            run = [sys.executable, "-m", "pytest", "tests/validation", f"--results-dir={folder}"]
-            subprocess.run(run, cwd=ROOT, check=True)
-            main(Path(folder) / REPORT_FILE)
+    main()

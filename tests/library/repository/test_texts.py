@@ -18,7 +18,7 @@ import pytest
 
 from convnextpose_check.__main__ import COMMANDS
 from convnextpose_check.settings.options import OPTIONS, PREFIX
-from tests.support.pictures import MAX_BYTES, SCHEMES, picture_file
+from tests.support.pictures import KINDS, MAX_BYTES, SCHEMES, picture_file
 from tests.support.texts import ROOT, repository_files, texts
 
 if TYPE_CHECKING:
@@ -250,8 +250,9 @@ def test_rooms_are_those_of_the_import_rule() -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_readme_has_a_small_picture_of_the_report(scheme: str) -> None:
-    picture = picture_file(scheme)
+@pytest.mark.parametrize("kind", KINDS)
+def test_readme_has_small_pictures_of_reports(kind: str, scheme: str) -> None:
+    picture = picture_file(kind, scheme)
     content = picture.read_bytes()
 
     assert content[:4] + content[8:12] == b"RIFFWEBP"
