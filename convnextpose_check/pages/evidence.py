@@ -10,6 +10,10 @@ from convnextpose_check.results.schema import CauseRecord
 HEIGHT, PITCH, BAR = 64, 18, 7
 """Of the highest bar, from joint to joint, and the width of a bar, in the drawing's own units."""
 
+PARTS = (("right leg", 1, 3), ("left leg", 4, 6), ("spine, head", 7, 10), ("left arm", 11, 13),
+         ("right arm", 14, 16))  # fmt: skip
+"""What is written below the bars of these joints, the first and the last."""
+
 
 def evidence_svg(variant: str, cause: CauseRecord) -> str:
     """Two bars for each joint; empty where errors of joints say nothing of the cause."""
@@ -32,8 +36,12 @@ def evidence_svg(variant: str, cause: CauseRecord) -> str:
         ]
         bars.append(f"<g><title>{escape(told)}</title>{''.join(drawn)}</g>")
     width = ANNOTATED_JOINTS * PITCH
+    parts = [
+        f'<text x="{((first + last) * PITCH + 2 * BAR) / 2:g}" y="{HEIGHT + 11}">{part}</text>'
+        for part, first, last in PARTS
+    ]
     return (
-        f'<svg class="evidence" viewBox="-1 -1 {width} {HEIGHT + 3}" role="img"'
+        f'<svg class="evidence" viewBox="-1 -1 {width} {HEIGHT + 16}" role="img"'
         f' aria-label="{escape(label)}"><title>{escape(label)}</title>{"".join(bars)}'
-        f'<path class="axis" d="M-1 {HEIGHT + 0.5}H{width - 2}"/></svg>'
+        f'<path class="axis" d="M-1 {HEIGHT + 0.5}H{width - 2}"/>{"".join(parts)}</svg>'
     )

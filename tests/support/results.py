@@ -8,6 +8,7 @@ import numpy as np
 
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
 from convnextpose_check.results.schema import (
+    CauseRecord,
     CheckRecord,
     DatasetRecord,
     Example,
@@ -63,6 +64,21 @@ def example_weights(**changes: Any) -> Results:
         "checks": (CheckRecord(test="counts[published-XS]", outcome="passed"),),
     }
     return example_results(**{**unmeasured, **changes})
+
+
+def example_cause(**changes: Any) -> CauseRecord:
+    """What may explain a difference, with a name that HTML would read otherwise."""
+    fields: dict[str, Any] = {
+        "name": "blue-first",
+        "what": "pixels are blue <first>",
+        "evidence": "24 samples say so",
+        "remedy": "Give them red first",
+        "moved_mm": 9.5,
+        "share": 0.7,
+        "before_mm": tuple(float(mm) for mm in range(17)),
+        "after_mm": (1.0,) * 17,
+    }
+    return CauseRecord(**{**fields, **changes})
 
 
 def example_variant(

@@ -22,7 +22,12 @@ from convnextpose_check.results.figures import derived
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import CheckRecord, DatasetRecord, Results
 from convnextpose_check.results.words import verdict_sentence
-from tests.support.results import example_examples, example_results, example_variant
+from tests.support.results import (
+    example_cause,
+    example_examples,
+    example_results,
+    example_variant,
+)
 
 HOSTILE = '"><script>alert(1)</script>|`*_\n# [x](javascript:y)'
 
@@ -58,7 +63,9 @@ def rich() -> Results:
         left_out=("test_c[XS] was not run",),
         dataset=DatasetRecord("/data", "0" * 64, {"there is no such image": 12}, True),
         variants={
-            "XS": example_variant(57.0, 56.61, unreadable={"it is cut off": 2}),
+            "XS": example_variant(
+                57.0, 56.61, unreadable={"it is cut off": 2}, causes=(example_cause(),)
+            ),
             "S": example_variant(51.0, None, verdict="not judged: no figure to compare with"),
         },
         expected_variants=("XS", "S", "M"),
@@ -87,6 +94,7 @@ def rich_summary() -> str:
         "12 test images are excluded: there is no such image.",
         "2 images could not be used for XS: it is cut off.",
         "All samples but 8695: a limit was asked for.",
+        "The likeliest cause for XS: pixels are blue <first> .", "24 samples say so",
         "--workers 2", "Human3.6M may not be redistributed",
     ],
 )  # fmt: skip

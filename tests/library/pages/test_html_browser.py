@@ -30,7 +30,12 @@ from tests.support.browser import (
 )
 from tests.support.datasets import Handmade
 from tests.support.full_size import write_own_model
-from tests.support.results import example_examples, example_results, example_variant
+from tests.support.results import (
+    example_examples,
+    example_results,
+    example_variant,
+    example_weights,
+)
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -97,9 +102,17 @@ def crowded_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
+@pytest.fixture(scope="module")
+def weights_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run that judged weights alone."""
+    page = tmp_path_factory.mktemp("weights") / "page.html"
+    page.write_text(page_html(summary(example_weights())))
+    return page
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width_px", [380, 1440])
-@pytest.mark.parametrize("which", ["report", "rich_page", "crowded_page"])
+@pytest.mark.parametrize("which", ["report", "rich_page", "crowded_page", "weights_page"])
 def test_page_is_quiet_whole_and_readable_by_all(
     which: str, width_px: int, scheme: str, chrome: Chrome, request: pytest.FixtureRequest
 ) -> None:

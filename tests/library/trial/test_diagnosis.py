@@ -13,19 +13,14 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.pages.html import summary_html
 from convnextpose_check.pages.markdown import markdown
-from convnextpose_check.results.schema import CauseRecord, Results
+from convnextpose_check.results.schema import Results
 from convnextpose_check.trial import record
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Architecture, Catalogue, Figure
 from tests.support.datasets import FACTS, Handmade
 from tests.support.full_size import write_own_model
-from tests.support.results import example_results, example_variant
+from tests.support.results import example_cause, example_results, example_variant
 from tests.support.trials import recorder_of, trial_of
-
-CAUSE = CauseRecord(
-    "blue-first", "pixels are blue <first>", "24 samples say so", "Give them red first", 9.5, 0.7,
-    tuple(float(mm) for mm in range(17)), (1.0,) * 17,
-)  # fmt: skip
 
 
 def judged(
@@ -104,8 +99,8 @@ def test_the_failing_test_names_the_first_cause(tiny: Architecture, tmp_path: Pa
 
 def test_pages_show_the_causes_of_each_variant_with_their_evidence() -> None:
     variants = {
-        "XS": example_variant(66.5, 56.61, causes=(CAUSE,)),
-        "S": example_variant(61.3, 51.80, causes=(CAUSE,)),
+        "XS": example_variant(66.5, 56.61, causes=(example_cause(),)),
+        "S": example_variant(61.3, 51.80, causes=(example_cause(),)),
         "M": example_variant(51.2, 51.05),
     }
     results = example_results(variants=variants)
