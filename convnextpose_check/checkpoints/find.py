@@ -31,11 +31,42 @@ GIVE_CHECKPOINTS = (
 )
 
 
+class Opened:
+    """What was opened in a run: each file once, whoever asks for it."""
+
+    def __init__(self) -> None:
+        """Nothing was opened yet."""
+        self._checkpoints: dict[Path, Checkpoint] = {}
+        self._held: dict[Path, tuple[tuple[str, ...], str]] = {}
+
+    def load(self, path: Path) -> Checkpoint:
+        """The file's checkpoint; raises whatever ``load_checkpoint`` raises."""
+        if path not in self._checkpoints:
+            self.put(load_checkpoint(path))
+        return self._checkpoints[path]
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """Take one that was opened elsewhere, before it had this path."""
+        self._checkpoints[checkpoint.path] = checkpoint
+
+    def holds(self, path: Path, catalogue: Catalogue) -> tuple[tuple[str, ...], str]:
+        """The variants that the file's content fits, or what is wrong with the file."""
+        if path not in self._held:
+            try:
+                names = identify(modern_state(self.load(path).network), catalogue)
+                self._held[path] = names, ""
+            except ConvNeXtPoseCheckError as error:
+                self._held[path] = (), error.problem
+            if not self._held[path][0]:
+                self._checkpoints.pop(path, None)  # it may be large
+        return self._held[path]
+
+
 class CheckpointFiles:
     """The checkpoints below the given files and folders.
 
     ``refused`` has what is known to keep a variant from being loaded, such as a download that
-    failed.
+    failed, ``opened`` what has been opened before.
     """
 
     def __init__(
@@ -43,10 +74,12 @@ class CheckpointFiles:
         places: Sequence[Path],
         catalogue: Catalogue,
         refused: Mapping[str, ConvNeXtPoseCheckError] = MappingProxyType({}),
+        opened: Opened | None = None,
     ) -> None:
         self.places = tuple(places)
         self.catalogue = catalogue
         self.refused = refused
+        self.opened = Opened() if opened is None else opened
 
     @cached_property
     def candidates(self) -> tuple[Path, ...]:
@@ -86,7 +119,7 @@ class CheckpointFiles:
         if variant in self.refused:
             raise self.refused[variant]
         claimed = [path for path in self.candidates if self.claim(path) == variant]
-        loaded = [load_checkpoint(path) for path in claimed] or self._by_content(variant)
+        loaded = [self.opened.load(path) for path in claimed] or self._by_content(variant)
         if len(loaded) > 1 and len({_content_digest(checkpoint) for checkpoint in loaded}) > 1:
             raise ConvNeXtPoseCheckError(
                 "several-files",
@@ -100,14 +133,11 @@ class CheckpointFiles:
         unclaimed = [path for path in self.candidates if self.claim(path) is None]
         found, refused = [], ""
         for path in unclaimed:
-            try:
-                checkpoint = load_checkpoint(path)
-                names = identify(modern_state(checkpoint.network), self.catalogue)
-            except ConvNeXtPoseCheckError as error:  # a file that claims nothing may be anything
-                refused = refused or f"; {path.name} was passed over: {error.problem}"
-                continue
+            names, problem = self.opened.holds(path, self.catalogue)
             if variant in names:
-                found.append(checkpoint)
+                found.append(self.opened.load(path))
+            elif problem and not refused:  # a file that claims nothing may be anything
+                refused = f"; {path.name} was passed over: {problem}"
         if not found:
             raise ConvNeXtPoseCheckError(
                 "no-checkpoints",

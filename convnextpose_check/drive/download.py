@@ -15,7 +15,7 @@ from glob import escape
 from pathlib import Path
 from typing import TextIO
 
-from convnextpose_check.checkpoints.find import CHECKPOINT_SUFFIXES, CheckpointFiles
+from convnextpose_check.checkpoints.find import CHECKPOINT_SUFFIXES, CheckpointFiles, Opened
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.lock import hold_to_hash
 from convnextpose_check.checks.archives import check_holds_variant
@@ -58,9 +58,13 @@ class Obtained:
 
 @dataclass
 class Downloads:
-    """What is there and what is not, by variant, and the places in which to look for it."""
+    """What is there and what is not, by variant, and the places in which to look for it.
+
+    ``opened`` are the files that were opened to know that.
+    """
 
     places: tuple[Path, ...]
+    opened: Opened = field(default_factory=Opened)
     obtained: dict[str, Obtained] = field(default_factory=dict)
     failed: dict[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
 
@@ -93,7 +97,7 @@ def fetch_missing(
     if missing:
         with work.alone():
             work.fetch(work.look_for(missing, [folder]))  # another run may have been at it
-    return Downloads(to_look_in(), work.obtained, work.failed)
+    return Downloads(to_look_in(), work.opened, work.obtained, work.failed)
 
 
 def folder_for(places: Sequence[Path], results_dir: Path) -> Path:
@@ -113,12 +117,13 @@ class _Work:
     folder: Path
     results_dir: Path
     stream: TextIO | None
+    opened: Opened = field(default_factory=Opened)
     obtained: dict[str, Obtained] = field(default_factory=dict)
     failed: dict[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
 
     def look_for(self, variants: Sequence[Variant], places: Sequence[Path]) -> list[Variant]:
         """Sort into what is there, what cannot be used, and, returned, what is missing."""
-        files = CheckpointFiles(places, self.catalogue)
+        files = CheckpointFiles(places, self.catalogue, opened=self.opened)
         found = files.candidates
         missing = []
         for variant in variants:
@@ -201,9 +206,11 @@ class _Work:
                     shown = so_far
 
                 checkpoint = fetch(file, temporary, accept, on_bytes, self._say)
-            obtained = self._held(variant, replace(checkpoint, path=target), fetched_to=temporary)
+            checkpoint = replace(checkpoint, path=target)
+            obtained = self._held(variant, checkpoint, fetched_to=temporary)
             if is_there(target):
                 target.replace(target.with_name(target.name + SET_ASIDE))
+        self.opened.put(checkpoint)
         self.obtained[variant.name] = obtained
 
     def _held(

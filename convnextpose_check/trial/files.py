@@ -70,7 +70,7 @@ class Files:
             raise ConvNeXtPoseCheckError(
                 "no-checkpoints", "no place was given to look for checkpoints in", GIVE_CHECKPOINTS
             )
-        return CheckpointFiles(downloads.places, self.catalogue, downloads.failed)
+        return CheckpointFiles(downloads.places, self.catalogue, downloads.failed, downloads.opened)
 
     def _downloads(self) -> Downloads:
         s, places = self.settings, self.sources().checkpoint_places

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from convnextpose_check.checkpoints import find
 from convnextpose_check.checkpoints.find import MAX_CANDIDATES, CheckpointFiles
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.snapshot import write_snapshot
@@ -99,6 +100,32 @@ def test_a_checkpoint_without_its_name_is_found_by_its_content(
     paths["M"].unlink()
     paths["M"] = tmp_path / "ConvNeXtPose_other"
     assert _load(catalogue, name, tmp_path).path == paths[name]
+
+
+def test_each_file_is_opened_once_whoever_asks(
+    catalogue: Catalogue,
+    archives: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number, name in enumerate(NAMES):
+        _put(tmp_path / f"snapshot_{number}.pth", archives[name])
+    _put(tmp_path / "notes.pth", b"no checkpoint")
+    opened: list[str] = []
+
+    def load(path: Path) -> Checkpoint:
+        opened.append(path.name)
+        return load_checkpoint(path)
+
+    monkeypatch.setattr(find, "load_checkpoint", load)
+    files = CheckpointFiles([tmp_path], catalogue)
+    for name in NAMES:
+        files.load(name)
+    again = CheckpointFiles([tmp_path], catalogue, opened=files.opened)
+    for name in NAMES:
+        assert again.load(name) is files.load(name)
+
+    assert sorted(opened) == sorted(path.name for path in tmp_path.iterdir())
 
 
 def test_a_name_decides_before_the_content(

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from convnextpose_check.checkpoints import find
+from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.drive import download
 from convnextpose_check.drive.download import folder_for
@@ -58,6 +60,18 @@ def test_only_what_is_missing_is_fetched(
         assert got.sha256 == load_checkpoint(got.path).sha256
         assert got.remembered_in == folder / "checkpoints.lock"
         assert name == "M" or got.bytes == len(archives[name])
+
+
+def test_what_was_fetched_is_not_opened_again(
+    fetch: Fetch, folder: Path, shared: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    downloads = fetch(*NAMES)
+
+    monkeypatch.setattr(find, "load_checkpoint", lambda path: pytest.fail(f"{path} is opened"))
+    files = CheckpointFiles(downloads.places, shared, opened=downloads.opened)
+
+    for name in NAMES:
+        assert files.load(name).path == folder / shared[name].checkpoint.file_name
 
 
 def test_second_time_nothing_is_asked_for(fetch: Fetch, drive: Drive) -> None:
