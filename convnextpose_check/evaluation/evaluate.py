@@ -102,7 +102,13 @@ class _Joint:
                 return {n: self._keep(entry, begun[n]) for n, entry in self.entries.items()}
 
         try:
-            failures = self._shared(begun, keep_all)
+            self.ranks.order(Order(self.subject, {n: each.done for n, each in begun.items()}))
+            try:
+                failures = self.measure_here(begun, keep_all)
+            except BaseException:
+                self.ranks.leave()  # the others must not wait for what will never come
+                raise
+            self._add_answers(begun, failures)
             with held():
                 return {
                     name: self._outcome(
@@ -158,23 +164,18 @@ class _Joint:
         notes = ", ".join(filter(None, (watch.note() for watch in self.watches.values())))
         return notes and f"{notes} mm"
 
-    def _shared(
-        self, measured: Mapping[str, Measurements], keep_all: Callable[[], object]
-    ) -> dict[str, ConvNeXtPoseCheckError]:
-        """Measure what is lacking together with the other ranks; returns who failed."""
-        self.ranks.order(Order(self.subject, {n: each.done for n, each in measured.items()}))
-        try:
-            failures = self.measure_here(measured, keep_all)
-        except BaseException:
-            self.ranks.leave()  # the others must not wait for what will never come
-            raise
+    def _add_answers(
+        self,
+        measured: Mapping[str, Measurements],
+        failures: dict[str, ConvNeXtPoseCheckError],
+    ) -> None:
+        """Add what the other ranks have measured, or who failed there."""
         for answers in self.ranks.answers():
             for name, answer in answers.items():
                 if isinstance(answer, ConvNeXtPoseCheckError):
                     failures.setdefault(name, answer)
                 else:
                     measured[name].add(answer)
-        return failures
 
     def _outcome(
         self,

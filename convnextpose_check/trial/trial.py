@@ -12,7 +12,7 @@ from typing import Literal
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.diagnosis.cause import Cause
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.evaluate import Outcome, evaluate, take_part
+from convnextpose_check.evaluation.evaluate import evaluate, take_part
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.evaluation.ranks import Answers, Order, Ranks
@@ -94,9 +94,24 @@ class Trial:
         )
 
     def _evaluate(self, variants: Sequence[str]) -> None:
-        """Evaluate the variants in one pass, remember what came of it, and tell it."""
+        """Evaluate the variants in one pass, remember what came of it, and tell it.
+
+        One that cannot be loaded fails alone.
+        """
         try:
-            outcomes: Mapping[str, Evaluation | Exception] = self._outcomes(variants)
+            entries, errors = self._entries(variants)
+            outcomes: dict[str, Evaluation | Exception] = {**errors}
+            if entries:
+                outcomes |= evaluate(
+                    entries,
+                    self.files.dataset(),
+                    self.networks.conditions(),
+                    resume=self.settings.resume,
+                    subject=self.name,
+                    ranks=self.ranks,
+                    screen=self.files.screen,
+                    limits_mm=self._limits_mm(variants),
+                )
         except Exception as error:  # noqa: BLE001 - no bug is worth an hour for each test
             outcomes = dict.fromkeys(variants, error)
         for name, outcome in outcomes.items():
@@ -106,22 +121,6 @@ class Trial:
                 self.on_outcome(self, name, outcome)
             except ConvNeXtPoseCheckError as error:  # it is measured, but cannot be told
                 self._evaluations[name] = Failed(error)
-
-    def _outcomes(self, variants: Sequence[str]) -> dict[str, Outcome]:
-        """Evaluations of the variants; one that cannot be loaded fails alone."""
-        entries, errors = self._entries(variants)
-        if not entries:
-            return {**errors}
-        return errors | evaluate(
-            entries,
-            self.files.dataset(),
-            self.networks.conditions(),
-            resume=self.settings.resume,
-            subject=self.name,
-            ranks=self.ranks,
-            screen=self.files.screen,
-            limits_mm=self._limits_mm(variants),
-        )
 
     def _limits_mm(self, variants: Iterable[str]) -> dict[str, float]:
         """What an error must come below, of those variants that need not be measured beyond it."""
