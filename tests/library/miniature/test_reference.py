@@ -44,8 +44,11 @@ from tests.support.trials import evaluation_of
 
 if TYPE_CHECKING:
     import torch
+
+    from convnextpose_check.network import fast
 else:
     torch = Deferred("torch")
+    fast = Deferred("convnextpose_check.network.fast")
 
 ARCHIVE_BYTES = 8_000_000
 ERROR_MM, WORST_ACTION_MM = 40.0, 70.0
@@ -115,10 +118,11 @@ def test_catalogue_of_the_miniature_is_the_published_one_and_the_reference(
 
 def test_reference_finds_people_in_every_action(fixtures: Path, miniature: Miniature) -> None:
     cpu = torch.device("cpu")
-    network = build_network(reference_variant().architecture, reference_state(fixtures), cpu)
+    plain = build_network(reference_variant().architecture, reference_state(fixtures), cpu)
     dataset = load_dataset(miniature.dataset, read_record(fixtures).dataset)
 
-    evaluation = evaluation_of(network, dataset, cpu, flip=True, batch_size=4, workers=2)
+    network = fast.FastConvNeXtPose(plain)
+    evaluation = evaluation_of(network, dataset, cpu, flip=False, batch_size=4, workers=2)
 
     assert evaluation.error_mm < ERROR_MM
     assert max(evaluation.per_action_mm().values()) < WORST_ACTION_MM

@@ -163,33 +163,35 @@ def test_a_module_of_another_build_keeps_its_own_weights(
     assert not takes_weights(built_module(f"{factories}:build", "XS"), tiny)
 
 
-@pytest.fixture(scope="module")
-def exports(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny network as ONNX with any batch and with a batch of one, and as TorchScript."""
-    folder = tmp_path_factory.mktemp("exports")
-    network = build_network(tiny, seeded_state(tiny, seed=1), torch.device("cpu"))
-    example = (torch.randn(2, 3, 256, 256),)
-    batch = {"crops": {0: torch.export.Dim("batch")}}
-    torch.onnx.export(network, example, folder / "any_T.onnx", dynamic_shapes=batch, verbose=False)
-    one = (example[0][:1],)
-    torch.onnx.export(network, one, folder / "one_T.onnx", verbose=False)
-    traced = torch.jit.trace(network, example)  # type: ignore[no-untyped-call]  # untyped in torch
-    traced.save(str(folder / "traced_T.ts"))
-    return folder
+def export(name: str, network: ConvNeXtPose, folder: Path) -> None:
+    """Write it as ONNX, with any batch or with a batch of one, or as TorchScript."""
+    example = torch.randn(1 if name.startswith("one") else 2, 3, 256, 256)
+    if name.endswith(".ts"):
+        traced = torch.jit.trace(network, (example,))  # type: ignore[no-untyped-call]  # in torch
+        traced.save(str(folder / name))
+        return
+    batch = {"crops": {0: torch.export.Dim("batch")}} if name.startswith("any") else None
+    torch.onnx.export(network, (example,), folder / name, dynamic_shapes=batch, verbose=False)
 
 
 @pytest.mark.filterwarnings("ignore")  # of the exporters, about themselves
 @pytest.mark.parametrize(
-    "name", ["any_{variant}.onnx", "one_{variant}.onnx", "traced_{variant}.ts"]
+    "name",
+    [
+        "any_{variant}.onnx",
+        pytest.param("one_{variant}.onnx", marks=pytest.mark.slow),
+        "traced_{variant}.ts",
+    ],
 )
 def test_exported_networks_answer_as_the_plain_one(
-    exports: Path, tiny: Architecture, plain: ConvNeXtPose, crops: Tensor, name: str
+    tiny: Architecture, plain: ConvNeXtPose, crops: Tensor, name: str, tmp_path: Path
 ) -> None:
-    network = exported_network(str(exports / name), "T", tiny, torch.device("cpu"))
+    export(name.format(variant="T"), plain, tmp_path)
+    network = exported_network(str(tmp_path / name), "T", tiny, torch.device("cpu"))
 
     with torch.inference_mode():
         assert float((network(crops) - plain(crops)).abs().max()) < AGREEMENT_CELLS
-    assert len(exported_digest(str(exports / name), "T")) == 64
+    assert len(exported_digest(str(tmp_path / name), "T")) == 64
 
 
 def test_onnx_runs_on_the_card_that_is_meant_and_in_exact_float32() -> None:
@@ -329,15 +331,18 @@ def judged(repository: Path, root: Path, *arguments: str) -> subprocess.Complete
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("variants", "tests"), [("XS", 3), pytest.param("XS,M", 6, marks=pytest.mark.slow)]
+)
 def test_authors_repository_is_gated_with_the_adapter_of_the_text(
-    repository: Path, pytestconfig: pytest.Config
+    variants: str, tests: int, repository: Path, pytestconfig: pytest.Config
 ) -> None:
     """XS and M: two and three layers that upsample, one after the other in one process."""
-    arguments = ("--variants=XS,M", "-k", "networks or multiply")
+    arguments = (f"--variants={variants}", "-k", "networks or multiply")
     result = judged(repository, pytestconfig.rootpath, *arguments)
 
     assert result.returncode == pytest.ExitCode.OK, result.stdout
-    assert "6 passed" in result.stdout
+    assert f"{tests} passed" in result.stdout
 
 
 @pytest.mark.slow
