@@ -11,6 +11,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,11 +169,15 @@ def told(
 @pytest.mark.parametrize(
     ("signals", "where"),
     [
-        ("15", "measuring"),
         ("2 15", "keeping"),
         *(
             pytest.param(*case, marks=pytest.mark.slow)
-            for case in (("2", "measuring"), ("2", "reading"), ("15", "keeping"))
+            for case in (
+                ("15", "measuring"),
+                ("2", "measuring"),
+                ("2", "reading"),
+                ("15", "keeping"),
+            )
         ),
     ],
 )

@@ -188,7 +188,7 @@ def test_learning_curve_falls_in_each_cycle(fixtures: Path) -> None:
     "reached",
     [
         pytest.param(1, id="in-a-cycle", marks=pytest.mark.slow),
-        pytest.param(2, id="between"),
+        pytest.param(2, id="between", marks=pytest.mark.slow),
         pytest.param(3, id="in-the-next", marks=pytest.mark.slow),
     ],
 )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +28,7 @@ from tests.support.browser import (
 )
 from tests.support.datasets import Handmade
 from tests.support.full_size import write_own_model
+from tests.support.processes import run_python
 from tests.support.results import (
     example_examples,
     example_results,
@@ -64,15 +63,11 @@ def report(
     variants[1]["parameters"] += 1500  # some differences to sort by
     variants[2]["multiply_adds"] -= 20
     (folder / "own.json").write_text(json.dumps({"about": "three", "variants": variants}))
-    subprocess.run(
-        [
-            sys.executable, "-m", "pytest", "tests/validation", "-m", "gpu", "-q", "--device=cpu",
-            "-p", "no:cacheprovider", f"--h36m-root={folder / 'h36m'}", f"--checkpoints={folder}",
-            f"--variants-file={folder / 'own.json'}", f"--results-dir={results}",
-        ],
-        cwd=pytestconfig.rootpath,
-        capture_output=True,
-        check=False,
+    run_python(
+        "-m", "pytest", "tests/validation", "-m", "gpu", "-q", "--device=cpu",
+        "-p", "no:cacheprovider", f"--h36m-root={folder / 'h36m'}", f"--checkpoints={folder}",
+        f"--variants-file={folder / 'own.json'}", f"--results-dir={results}",
+        folder=pytestconfig.rootpath,
     )  # fmt: skip
     return results / REPORT_FILE
 
@@ -110,8 +105,15 @@ def weights_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width_px", [380, 1440])
+@pytest.mark.parametrize(
+    ("width_px", "scheme"),
+    [
+        (1440, "light"),
+        (380, "dark"),
+        pytest.param(1440, "dark", marks=pytest.mark.slow),
+        pytest.param(380, "light", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("which", ["report", "rich_page", "crowded_page", "weights_page"])
 def test_page_is_quiet_whole_and_readable_by_all(
     which: str, width_px: int, scheme: str, chrome: Chrome, request: pytest.FixtureRequest

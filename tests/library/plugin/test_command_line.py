@@ -33,7 +33,11 @@ def test_own_options_are_joined_to_their_values(given: list[str], expected: list
 
 
 @pytest.mark.parametrize(
-    "program", [["-m", "pytest"], [str(Path(sys.executable).with_name("pytest"))]]
+    "program",
+    [
+        ["-m", "pytest"],
+        pytest.param([str(Path(sys.executable).with_name("pytest"))], marks=pytest.mark.slow),
+    ],
 )
 def test_existing_path_after_a_blank_is_no_folder_of_tests(
     program: list[str], pytestconfig: pytest.Config, tmp_path: Path

@@ -107,7 +107,7 @@ def test_hopeless_run_is_stopped_early_and_has_failed(judge: Judge) -> None:
 FOR_INFORMATION = {"value": 1.0, "source": "elsewhere", "information_only": "of another model"}
 
 
-@pytest.mark.parametrize("protocol", [1, 2])
+@pytest.mark.parametrize("protocol", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_information_passes_no_gate(
     judge: Judge, monkeypatch: pytest.MonkeyPatch, protocol: int
 ) -> None:
@@ -127,7 +127,16 @@ def test_information_passes_where_no_gate_was_asked_for(judge: Judge) -> None:
     assert "3 xfailed" in result.stdout
 
 
-@pytest.mark.parametrize("option", ["--setup-plan", "--setup-only", "--collect-only", "--fixtures"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--collect-only",
+        *(
+            pytest.param(option, marks=pytest.mark.slow)
+            for option in ("--setup-plan", "--setup-only", "--fixtures")
+        ),
+    ],
+)
 def test_run_that_executes_no_test_is_not_passed(
     judge: Judge, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:

@@ -167,7 +167,7 @@ def test_pages_are_drawn_again(
     ("arguments", "said"),
     [
         pytest.param(["-k", "not finite"], "test_weights_are_finite", id="left-out"),
-        pytest.param(["-p", "lenient"], "expected failure", id="forgiven"),
+        pytest.param(["-p", "lenient"], "expected failure", id="forgiven", marks=pytest.mark.slow),
     ],
 )
 def test_weights_of_which_something_was_not_judged_do_not_pass(
@@ -204,8 +204,8 @@ def test_weights_of_which_something_was_not_judged_do_not_pass(
 @pytest.mark.parametrize(
     ("arguments", "targets"),
     [
-        (["-m", "gpu"], "tests/validation"),
-        (["-k", "miniature"], "tests/validation"),
+        pytest.param(["-m", "gpu"], "tests/validation", marks=pytest.mark.slow),
+        pytest.param(["-k", "miniature"], "tests/validation", marks=pytest.mark.slow),
         ([], "tests/validation/test_errors.py"),
     ],
 )
