@@ -239,7 +239,12 @@ DONE: tuple[Hypothesis, ...] = (
         _shifted,
         "positions are shifted by {value} cells of the heatmap (x, y, z)",
         "Count cells from 0, and add no half cell",
-        values=tuple(np.full(3, cells) for cells in (0.5, -0.5, 1.0, -1.0)),
+        # The flip test takes away what is added to x in both passes, and halves it if in one.
+        values=tuple(
+            np.array(axes) * cells
+            for cells in (0.5, -0.5, 1.0, -1.0)
+            for axes in ((1, 1, 1), (0, 1, 1), (1, 0, 0))
+        ),
     ),
 )
 """What a run may have done to positions before it compared them."""
