@@ -1,8 +1,8 @@
 """Measure which cause a diagnosis names first for each fault: ``python -m tests.faults.confusion``.
 
 Every fault is put into the miniature as it is published, or into one of other people and rooms of
-the same kind, and asked of each model. What the diagnosis says without the fault, by the chain as
-it should be, is held against what the fault is. Writes the table in this folder's README.
+the same kind, and asked of each model that is named. What the diagnosis says, by the chain as it
+should be, is held against what the fault is. Writes the table in this folder's README.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ def main() -> None:
     """Ask, and write down what was named; what was asked before stays, unless asked again."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--titles", default="", help="ask of faults alone whose title holds this")
-    parser.add_argument("--models", nargs="+", default=MODELS)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=("reference",))
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2))
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--sound", type=int, default=200)

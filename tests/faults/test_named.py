@@ -29,7 +29,6 @@ def test_first_cause_is_right_as_often_as_promised() -> None:
     looked_at = [row.is_right for row in found.rows if not row.held_out]
     pairs = [pair.is_right for pair in found.pairs]
 
-    assert {row.model for row in found.rows} >= {"reference", "XS"}
     assert {row.seed for row in found.rows if row.model == "reference"} == {0, 1, 2}
     assert sum(looked_at) >= 0.9 * len(looked_at) > 0
     assert sum(pairs) >= 0.6 * len(pairs) > 0
