@@ -20,7 +20,7 @@ ENOUGH = 0.9
 def known_causes(evaluation: Evaluation, dataset: Dataset, reference_mm: float) -> Iterator[Cause]:
     """What is wrong for sure: samples that are missing, and images in another's place."""
     excess_mm = evaluation.error_mm - reference_mm
-    if is_part(evaluation, dataset):
+    if is_part(len(evaluation.image_ids), dataset):
         yield Cause(
             "subset",
             f"{len(evaluation.image_ids):,} of {dataset.facts.samples:,} samples were measured",
@@ -60,7 +60,7 @@ def diagnose(
         return ()
     dataset = trial.files.dataset()
     known = () if judgement.stopped else known_causes(evaluation, dataset, reference.value)
-    of_part = not judgement.stopped and is_part(evaluation, dataset)
+    of_part = not judgement.stopped and is_part(len(evaluation.image_ids), dataset)
     samples = dataset.samples_of(evaluation.image_ids)
     grid_whd = trial.networks.judged(variant).architecture.grid_whd
     case = Case.at(samples, evaluation.cells_xyz, grid_whd, dataset.protocol)
@@ -73,9 +73,9 @@ def diagnose(
     return trial.causes[variant]
 
 
-def is_part(evaluation: Evaluation, dataset: Dataset) -> bool:
-    """Whether so many samples are missing that the error of all says nothing of these."""
-    return len(evaluation.image_ids) < ENOUGH * dataset.facts.samples
+def is_part(count: int, dataset: Dataset) -> bool:
+    """Whether so few of the samples were measured that the error of all says nothing of these."""
+    return count < ENOUGH * dataset.facts.samples
 
 
 def is_well(obtained_mm: float, reference_mm: float | None) -> bool:

@@ -20,7 +20,7 @@ from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.per_sample import read_joint_errors_mm
 from convnextpose_check.results.schema import METRIC_TITLES, Results
-from convnextpose_check.trial.diagnosis import is_well, way_of
+from convnextpose_check.trial.diagnosis import is_part, is_well, way_of
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Protocol
 
@@ -52,7 +52,8 @@ def of_earlier(outputs: Outputs, results: Results, trial: Trial, variant: str) -
             case, errors_mm, samples = read_earlier(path, trial.files.dataset(), grid_whd)
             obtained = Obtained(record.error_mm, errors_mm, record.reference_mm)
             again = _rerun(trial, variant, samples, case, obtained, notes)
-            causes = causes_of(case, obtained, again)
+            of_part = record.at_least_mm is None and is_part(len(samples), trial.files.dataset())
+            causes = causes_of(case, obtained, again, is_part=of_part)
         else:
             notes.append(f"{path} is not there: without positions little can be told")
             actions, errors_mm = read_joint_errors_mm(outputs.per_sample)[variant]
@@ -77,7 +78,8 @@ def of_authors_output(path: Path, trial: Trial, variant: str) -> Told:
     if reference_mm is not None and not is_well(error_mm, reference_mm):
         obtained = Obtained(error_mm, errors_mm, reference_mm)
         again = _rerun(trial, variant, output.samples, case, obtained, notes)
-        causes = causes_of(case, obtained, again)
+        of_part = is_part(len(output.samples), dataset)
+        causes = causes_of(case, obtained, again, is_part=of_part)
     word = (
         "no figure to compare with"
         if reference_mm is None

@@ -128,7 +128,7 @@ def diagnosed(
     """The causes that are named of what was measured with a fault."""
     evaluation, dataset = found[1], found[2].files.dataset()
     known = tuple(known_causes(evaluation, dataset, reference_mm))
-    of_part = is_part(evaluation, dataset)
+    of_part = is_part(len(evaluation.image_ids), dataset)
     case, obtained, way = asked_of(scene, found, reference_mm)
     again = rerun(way, case, reference_mm)
     return causes_of(case, obtained, again, known=known, is_part=of_part)
