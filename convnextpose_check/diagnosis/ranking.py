@@ -139,6 +139,7 @@ def _of_positions(
         yield from found
     if is_part:
         return
+    told = {cause.name for cause in found}
     named, excess_mm = len(found), excess_mm - sum(cause.moved_mm for cause in found)
     for _ in range(MOST - named):
         if excess_mm < tolerance_mm:
@@ -146,6 +147,7 @@ def _of_positions(
         tried = [
             undone
             for each in HYPOTHESES
+            if each.name not in told  # the positions are still as they were
             for undone in undo(each, case)
             if case.tells(case.error_mm - undone.gain_mm, obtained.reference_mm)
         ]
