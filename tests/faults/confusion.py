@@ -233,7 +233,7 @@ def main() -> None:
     parser.add_argument("--titles", default="", help="ask of faults alone whose title holds this")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=("reference",))
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2))
-    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--pairs", type=int, default=24)
     parser.add_argument("--sound", type=int, default=200)
     given = parser.parse_args()
     fixtures = Path(__file__).parents[2] / "fixtures"
