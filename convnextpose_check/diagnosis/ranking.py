@@ -48,9 +48,9 @@ def causes_of(
 ) -> tuple[Cause, ...]:
     """The causes of the difference, none if it is less than the tolerance.
 
-    Those that are ``known`` before anything is tried have their place among them. If the samples
-    are a part of those that the reference is of, only what gives the run's own numbers again is
-    named.
+    Those that are ``known`` before anything is tried have their place among them. Of samples
+    that are a part of those that the reference is of, nothing is said of the weights: they may be
+    as good as can be.
     """
     if not abs(obtained.excess_mm) >= tolerance_mm:
         return ()
@@ -137,8 +137,6 @@ def _of_positions(
         if not found and not is_part:
             found = [*expected_otherwise(case, reruns, reruns.plain, obtained)]
         yield from found
-    if is_part:
-        return
     told = {cause.name for cause in found}
     named, excess_mm = len(found), excess_mm - sum(cause.moved_mm for cause in found)
     for _ in range(MOST - named):
@@ -165,7 +163,8 @@ def _of_positions(
         named += 1
         excess_mm = 0.0 if undone.hypothesis.lossy else excess_mm - undone.gain_mm
         case = undone.case
-    if abs(excess_mm) >= EXPLAINS * abs(obtained.excess_mm) and reruns is not None:
+    is_much = abs(excess_mm) >= EXPLAINS * abs(obtained.excess_mm)
+    if is_much and reruns is not None and not is_part:
         yield from left_over(case, reruns, obtained, excess_mm, is_told=bool(found))
 
 

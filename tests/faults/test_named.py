@@ -10,7 +10,6 @@ from convnextpose_check.diagnosis.conditions import CONDITIONS
 from convnextpose_check.diagnosis.hypotheses import COMPARISONS, DONE, HYPOTHESES
 from convnextpose_check.diagnosis.means import MEANS
 from convnextpose_check.results.faults import read_faults
-from tests.faults.confusion import ask
 from tests.faults.fault import every_fault
 from tests.faults.named import MOVES_MM, RIGHT, is_held_out, read_confusion, with_named
 
@@ -59,6 +58,8 @@ def test_right_causes_are_causes() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("title", ["blue first", "joints of the next test frame"])
 def test_first_cause_is_the_recorded_one(title: str, fixtures: Path, tmp_path: Path) -> None:
+    from tests.faults.confusion import ask
+
     recorded = {(row.fault, row.model, row.seed): row for row in read_confusion().rows}
 
     (row,) = ask(["reference"], [0], fixtures, tmp_path, title)
