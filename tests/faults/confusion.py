@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import combinations, product
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -158,7 +159,9 @@ def ask(
                     references[setting] = sound[0]
             with scene_for(fault, model, fixtures, miniature, folder) as scene:
                 found = measured(scene, fault)
-                if found is None or abs(found[0] - references[setting]) < MOVES_MM:
+                if found is None or not isfinite(found[0]):
+                    continue
+                if abs(found[0] - references[setting]) < MOVES_MM:
                     continue
                 causes = diagnosed(scene, found, references[setting])
             moved_mm = round(found[0] - references[setting], 2)

@@ -55,6 +55,11 @@ def corners_not_aligned(variant: str) -> ConvNeXtPose:
 
 
 def _built(variant: str, **changes: int) -> ConvNeXtPose:
+    """The network with these changes; weights that the file has not are the same each time."""
+    import torch
+
     from convnextpose_check.network.plain import ConvNeXtPose
 
-    return ConvNeXtPose(replace(miniature_catalogue()[variant].architecture, **changes))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return ConvNeXtPose(replace(miniature_catalogue()[variant].architecture, **changes))
