@@ -18,11 +18,7 @@ from convnextpose_check.diagnosis.cause import ALIKE, EXPLAINS, ROUNDING_MM, Cau
 from convnextpose_check.diagnosis.hypotheses import COMPARISONS, DONE, HYPOTHESES, Hypothesis, Value
 from convnextpose_check.diagnosis.means import causes_of_mean
 from convnextpose_check.diagnosis.reruns import Reruns
-from convnextpose_check.diagnosis.shown_again import (
-    done_otherwise,
-    expected_otherwise,
-    left_over,
-)
+from convnextpose_check.diagnosis.shown_again import done_otherwise, expected_otherwise, left_over
 from convnextpose_check.diagnosis.undone import Undone, chance, undo
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
@@ -70,9 +66,7 @@ def _of_comparison(case: Case, obtained: Obtained) -> Iterator[Cause]:
     if apart_mm <= ROUNDING_MM:
         return
     enough_mm = max(ROUNDING_MM, (1 - ALIKE) * apart_mm)
-    chains: list[tuple[_Done, ...]] = sorted(
-        _done(case, recorded_mm), key=lambda chain: chain[-1].left_mm
-    )
+    chains = sorted(_done(case, recorded_mm), key=_left_mm)
     if _left_mm(chains[0]) > enough_mm:
         chains = [
             (*first, *second)

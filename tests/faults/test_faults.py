@@ -35,12 +35,25 @@ def _remembered() -> Iterator[None]:
         yield
 
 
-def _whole() -> list[Fault]:
+def _in_front() -> list[Fault]:
+    """Of those in one link that one check sees, the first: these are tried in every run."""
+    return list({(fault.link, fault.check): fault for fault in reversed(FAULTS)}.values())
+
+
+def _whole() -> list[Any]:
     """One fault of each check, model and setting: what is asked, before anything is wrong."""
-    return list({(fault.check, fault.subject): fault for fault in FAULTS}.values())
+    in_front = {(fault.check, fault.subject) for fault in _in_front()}
+    return [
+        pytest.param(
+            fault,
+            id=f"{fault.check}-{fault.subject}",
+            marks=[] if (fault.check, fault.subject) in in_front else pytest.mark.slow,
+        )
+        for fault in {(fault.check, fault.subject): fault for fault in FAULTS}.values()
+    ]
 
 
-@pytest.mark.parametrize("fault", _whole(), ids=lambda f: f"{f.check}-{f.subject}")
+@pytest.mark.parametrize("fault", _whole())
 def test_check_passes_before_a_fault_is_put_in(
     fixtures: Path, miniature: Miniature, fault: Fault
 ) -> None:
@@ -49,14 +62,13 @@ def test_check_passes_before_a_fault_is_put_in(
 
 
 def _each() -> list[Any]:
-    """Every fault; of those in one link that one check sees, the first is tried in every run."""
-    first = {(fault.link, fault.check): fault for fault in reversed(FAULTS)}
     return [
         pytest.param(
             fault,
             id=f"{fault.check}-{fault.put_in.__name__}",
-            marks=[] if fault is first[fault.link, fault.check] else pytest.mark.slow,
+            marks=[] if fault in in_front else pytest.mark.slow,
         )
+        for in_front in [_in_front()]
         for fault in FAULTS
     ]
 

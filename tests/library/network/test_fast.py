@@ -84,7 +84,9 @@ def test_positions_are_those_of_the_plain_network(
     assert farthest(fast, plain(name), crops) < CELLS
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize(
+    "name", ["XS", *(pytest.param(name, marks=pytest.mark.slow) for name in ("S", "M", "L"))]
+)
 def test_error_is_that_of_the_plain_network(
     name: str, plain: Callable[[str], ConvNeXtPose], dataset: Dataset
 ) -> None:
