@@ -10,6 +10,12 @@ from convnextpose_check.miniature.build import Miniature, cached_miniature
 from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have xdist begin files in their order: it would leave those with few tests to the end."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 @pytest.fixture(scope="session")
 def fixtures(pytestconfig: pytest.Config) -> Path:
     """The folder of recorded data."""

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -89,8 +90,9 @@ def test_the_judge_notices_what_is_left_behind(
         raise ConvNeXtPoseCheckError("empty", f"{tmp_path} is empty", "Try another")
 
     monkeypatch.setattr("tests.hostile.judge.load_checkpoint", leaves)
-    with pytest.raises(AssertionError, match="left behind"):
-        Judge(tmp_path).outcome(tmp_path, None)
+    judge = Judge(tmp_path)
+    with closing(judge.listener), pytest.raises(AssertionError, match="left behind"):
+        judge.outcome(tmp_path, None)
 
 
 def test_a_pipe_is_refused_and_does_not_hang(judge: Judge) -> None:
