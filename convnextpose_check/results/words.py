@@ -20,7 +20,7 @@ def verdict_sentence(results: Results) -> str:
     sentence = _finding(results)
     if results.variants and (problems := len(results.failed) + len(results.left_out)):
         checks = "1 check" if problems == 1 else f"{problems} checks"
-        sentence += f" But the run did not pass: {checks} failed or left out."
+        sentence += f" The run did not pass: {checks} failed or left out."
     return sentence
 
 
