@@ -175,14 +175,12 @@ def ask_pairs(count: int, fixtures: Path, folder: Path) -> Iterator[Pair]:
     """
     miniature, rows = cached_miniature(fixtures), read_confusion().rows
     faults = {fault.title: fault for fault in every_fault()}
-    movers = [r.fault for r in rows if r.model == "reference" and r.seed == 0]
-    movers = [title for title in movers if not faults[title].asked]
-    pairs = list(combinations(movers, 2))
+    alone = {r.fault: r.moved_mm for r in rows if r.model == "reference" and r.seed == 0}
+    pairs = list(combinations([title for title in alone if not faults[title].asked], 2))
     np.random.default_rng(0).shuffle(pairs)
     with scene_for(None, "reference", fixtures, miniature, folder) as scene:
         sound = measured(scene)
         assert sound is not None
-    alone = {r.fault: r.moved_mm for r in rows if r.model == "reference" and r.seed == 0}
     found_pairs = 0
     for one, two in pairs:
         with scene_for(None, "reference", fixtures, miniature, folder) as scene:

@@ -62,13 +62,13 @@ def test_check_passes_before_a_fault_is_put_in(
 
 
 def _each() -> list[Any]:
+    in_front = _in_front()
     return [
         pytest.param(
             fault,
             id=f"{fault.check}-{fault.put_in.__name__}",
             marks=[] if fault in in_front else pytest.mark.slow,
         )
-        for in_front in [_in_front()]
         for fault in FAULTS
     ]
 
