@@ -7,7 +7,7 @@ The plain network of ``network`` stays the reference that tests hold this one ag
 * Where the last head layer upsamples, the final 1x1 convolution comes before the upsampling, at a
   quarter of the positions: one mixes channels, the other positions, so their order is free.
 * The volumes are upsampled, exponentiated and summed a few joints at a time, so that they stay in
-  the processor's cache and never exist as a whole.
+  the processor's cache and never exist as a whole; on a GPU one kernel does it, see ``kernel``.
 * Activations and weights lie as the convolutions of the device want them: see ``layout_for``.
 """
 
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +36,9 @@ MATRICES = 2**16 - 1
 WIDE_NUMBERS = 2**23
 """Of a block's widest activations: the 32 MB above which the C library asks the system for
 new memory every time."""
+
+ALIKE_CELLS = 1e-3
+"""A kernel that differs by more from the soft-argmax in torch's own operations is not used."""
 
 
 class FastConvNeXtPose(nn.Module):
@@ -66,11 +71,15 @@ class FastConvNeXtPose(nn.Module):
         self.requires_grad_(False)
         # In one step: weights that were channels last once may keep such strides for ever.
         self.to(device, dtype, memory_format=self.layout)  # type: ignore[call-overload]  # stubs
+        upsamples, side = self.last.upsamples, self.architecture.heatmap_side
         self.upsampling: Tensor | None = None
-        if self.last.upsamples:
+        if upsamples:
             self.last.upsamples = False
-            side = self.architecture.heatmap_side // UPSAMPLING
+            side //= UPSAMPLING
             self.upsampling = upsampling_matrix(side).to(device)
+        self.kernel = None
+        if device.type == "cuda":
+            self.kernel = working_kernel(device, self.architecture.depth_bins, side, upsamples)
 
     def forward(self, crops: Tensor) -> Tensor:
         x = self.body(crops.to(self.final.weight.dtype, memory_format=self.layout))
@@ -87,6 +96,8 @@ class FastConvNeXtPose(nn.Module):
         assert self.final.bias is not None
         maps = torch.baddbmm(self.final.bias.view(1, -1, 1), weight, places).float()
         volumes = maps.view(-1, a.joints, a.depth_bins, *x.shape[2:])
+        if self.kernel is not None:
+            return self.kernel(volumes, self.upsampling is not None)
         numbers = VOLUME_NUMBERS if self.on_cpu else VOLUME_NUMBERS_ELSEWHERE
         joints = min(
             numbers // (len(x) * math.prod(a.grid_whd)), MATRICES // (len(x) * a.depth_bins)
@@ -140,9 +151,24 @@ class FoldedHeadLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pointwise(self.depthwise(x)).relu_()
-        if self.upsamples:
-            x = interpolate(x, scale_factor=UPSAMPLING, mode="bilinear", align_corners=True)
-        return x
+        return doubled(x) if self.upsamples else x
+
+
+def doubled(x: Tensor) -> Tensor:
+    """Bilinear doubling of (B, C, H, W), corners aligned; the answer lies as ``x`` does.
+
+    CUDA's function for rows has a thread for each place alone, which goes through all channels of
+    all images: it took half of the time of L. That for channels last has one for each number.
+    """
+    layout = torch.channels_last
+    lies_so = x.is_contiguous(memory_format=layout)
+    x = interpolate(
+        x.contiguous(memory_format=layout),
+        scale_factor=UPSAMPLING,
+        mode="bilinear",
+        align_corners=True,
+    )
+    return x if lies_so else x.contiguous()
 
 
 def _folded_backbone(backbone: Backbone) -> list[nn.Module]:
@@ -217,6 +243,26 @@ def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
     by_row, by_depth = by_depth_and_row.sum(dim=2), by_depth_and_row.sum(dim=3)
     moments = [x.sum(dim=(2, 3)), by_row @ _cells(volume, 3), by_depth @ _cells(volume, 2)]
     return torch.stack(moments, dim=2) / by_depth.sum(dim=2).unsqueeze(2)
+
+
+@cache
+def working_kernel(
+    device: torch.device, bins: int, side: int, upsamples: bool
+) -> Callable[[Tensor, bool], Tensor] | None:
+    """The soft-argmax as one kernel, if it comes to the same there for volumes of this size.
+
+    None otherwise: Triton may not be installed, not be made for the card, or lack a C compiler.
+    """
+    chance = torch.Generator().manual_seed(0)
+    heatmaps = torch.randn(1, 2, bins, side, side, generator=chance).to(device)
+    upsampling = upsampling_matrix(side).to(device) if upsamples else None
+    try:
+        from convnextpose_check.network.kernel import soft_argmax as at_once
+
+        apart_cells = (at_once(heatmaps, upsamples) - soft_argmax(heatmaps, upsampling)).abs()
+        return at_once if apart_cells.max().item() < ALIKE_CELLS else None
+    except Exception:  # noqa: BLE001 - Triton and what it calls raise types of their own
+        return None
 
 
 def _cells(volume: Tensor, dim: int) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from convnextpose_check.miniature.record import read_record
 from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.plugin.session import SESSION
 from convnextpose_check.variants import Catalogue
+from tests.support.texts import with_checkout
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +79,7 @@ def figures_of(pytestconfig: pytest.Config) -> Callable[..., list[float]]:
         result = subprocess.run(
             [sys.executable, *arguments],
             cwd=pytestconfig.rootpath,
-            env=os.environ | {"PYTHONPATH": str(pytestconfig.rootpath)},
+            env=with_checkout(),
             check=True,
             stdout=subprocess.PIPE,
         )

@@ -10,6 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from convnextpose_check.human36m.crops import read_crops
 from convnextpose_check.human36m.samples import Dataset
+from tests.benchmarks.conftest import SAMPLES
 from tests.library.human36m.test_data_file import MEASURE
 from tests.support.listed_annotations import write_listed_annotations
 
@@ -17,7 +18,7 @@ from tests.support.listed_annotations import write_listed_annotations
 def test_crops_on_one_core(
     read_dataset: Callable[[], Dataset], benchmark: BenchmarkFixture
 ) -> None:
-    samples = read_dataset().samples
+    samples = read_dataset().samples[:SAMPLES]
 
     benchmark.pedantic(lambda: list(read_crops(samples, 1)), rounds=3, warmup_rounds=1)  # type: ignore[no-untyped-call]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import pytest
 
 from tests.support.datasets import picture
 from tests.support.deferred import Deferred
+from tests.support.texts import with_checkout
 
 if TYPE_CHECKING:
     import cv2
@@ -83,10 +83,9 @@ def test_an_image_takes_little_memory(
     whole, hostile = tmp_path / "whole.jpg", tmp_path / "hostile.jpg"
     whole.write_bytes(encoded())
     hostile.write_bytes(make())
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     answer = subprocess.run(
         [*SHELL, sys.executable, "-c", SCRIPT, str(whole), str(hostile), str(side)],
-        capture_output=True, check=True, text=True, timeout=120, env=environment,
+        capture_output=True, check=True, text=True, timeout=120, env=with_checkout(),
     ).stdout  # fmt: skip
     said, kilobytes = answer.splitlines()
     assert said == problem

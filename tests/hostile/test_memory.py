@@ -24,6 +24,7 @@ from tests.hostile.cases import CASES, Good
 from tests.hostile.container_cases import SIZE, patched
 from tests.hostile.tar_cases import header, in_front_of_empty_files, records
 from tests.support.archives import content_of, members_of, saved, tarred, zipped
+from tests.support.texts import with_checkout
 
 assert all((pickle_cases, tar_cases, value_cases))  # imported for their cases
 
@@ -50,10 +51,9 @@ SHELL = ("sh", "-c", '"$0" "$@"; exit $?')
 
 def _opened(path: Path) -> str:
     """What opening came to, having taken no more memory than it may."""
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     answer = subprocess.run(
         [*SHELL, sys.executable, "-c", SCRIPT, str(path)],
-        capture_output=True, check=True, text=True, timeout=120, env=environment,
+        capture_output=True, check=True, text=True, timeout=120, env=with_checkout(),
     ).stdout  # fmt: skip
     outcome, kilobytes = answer.split()
     taken, allowed = int(kilobytes) << 10, 3 * path.stat().st_size + 200 * MEGABYTE

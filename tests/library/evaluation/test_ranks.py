@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from convnextpose_check.variants import Architecture
 from tests.support.datasets import Handmade
 from tests.support.full_size import write_own_model
 from tests.support.processes import PythonProcess
+from tests.support.texts import with_checkout
 
 NAMES = ("T1", "T2")
 PATIENCE = 120
@@ -62,11 +62,10 @@ def start(pytestconfig: pytest.Config) -> Iterator[Start]:
     processes = []
 
     def start_rank(rank: int, count: int, *command: str) -> PythonProcess:
-        environment = os.environ | {
+        environment = with_checkout() | {
             "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count),
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
             "OMP_NUM_THREADS": str(4 // count),
-            "PYTHONPATH": str(pytestconfig.rootpath),
         }  # fmt: skip
         process = PythonProcess(*command, folder=pytestconfig.rootpath, environment=environment)
         processes.append(process)
@@ -285,10 +284,8 @@ def test_torchrun_starts_them(inputs: Path, tmp_path: Path, pytestconfig: pytest
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
         "-m", "pytest", *arguments(inputs, tmp_path),
     ]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(pytestconfig.rootpath)}
-
     result = subprocess.run(
-        command, cwd=pytestconfig.rootpath, env=environment, capture_output=True, text=True,
+        command, cwd=pytestconfig.rootpath, env=with_checkout(), capture_output=True, text=True,
         check=False, timeout=PATIENCE,
     )  # fmt: skip
 

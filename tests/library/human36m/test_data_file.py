@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from convnextpose_check.human36m import data_file as listing
 from convnextpose_check.human36m.data_file import Image, Listing, read_listing
 from tests.support.datasets import image_entry
 from tests.support.listed_annotations import write_listed_annotations
+from tests.support.texts import with_checkout
 
 COUNT = 60
 
@@ -206,14 +206,11 @@ def listed(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-def test_files_of_real_size_take_a_fifth_of_the_memory_of_json_load(
-    listed: Path, pytestconfig: pytest.Config
-) -> None:
+def test_files_of_real_size_take_a_fifth_of_the_memory_of_json_load(listed: Path) -> None:
     def peak(what: str) -> int:
         command = [sys.executable, "-c", MEASURE, what, str(listed)]
-        environment = os.environ | {"PYTHONPATH": str(pytestconfig.rootpath)}
         result = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=True
+            command, env=with_checkout(), capture_output=True, text=True, check=True
         )
         return int(result.stdout.split()[0])
 

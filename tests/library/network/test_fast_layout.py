@@ -20,7 +20,10 @@ else:
 
 
 def convolutions(catalogue: Catalogue, name: str, dtype: torch.dtype) -> list[list[Any]]:
-    """Input, weight and output of each convolution of a fast network on ``cuda:0``."""
+    """Input, weight and output of each convolution of a fast network on ``cuda:0``.
+
+    What is upsampled lies with channels last, in any precision: the other way is slow.
+    """
     from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
     from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -35,6 +38,8 @@ def convolutions(catalogue: Catalogue, name: str, dtype: torch.dtype) -> list[li
             answer = func(*args, **(kwargs or {}))
             if func is torch.ops.aten.conv2d.default:
                 seen.append([args[0], args[1], answer])
+            if func is torch.ops.aten.upsample_bilinear2d.vec:
+                assert args[0].stride() == strides(args[0].shape, channels_last=True)
             return answer
 
     plain = ConvNeXtPose(catalogue[name].architecture).eval()

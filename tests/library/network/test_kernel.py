@@ -1,0 +1,148 @@
+"""The soft-argmax as one kernel: what it computes, on which cards, and what is done without it.
+
+There is no GPU here. Triton's interpreter runs the kernel, and its compiler translates it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from convnextpose_check.variants import Catalogue
+from tests.support.deferred import Deferred
+from tests.support.texts import with_checkout
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from convnextpose_check.network import fast as fast_network
+else:
+    torch = Deferred("torch")
+    fast_network = Deferred("convnextpose_check.network.fast")
+
+CELLS = 3e-5
+"""From float64: as near as the same in torch's own operations, or nearly."""
+
+INTERPRETED = """
+import torch
+from convnextpose_check.network import kernel, plain
+
+chance = torch.Generator().manual_seed(0)
+
+def apart_cells(heatmaps, upsamples):
+    exact = heatmaps.double()
+    if upsamples:
+        exact = torch.nn.functional.interpolate(
+            exact.flatten(0, 1), scale_factor=2, mode="bilinear", align_corners=True
+        ).view(*heatmaps.shape[:3], *(2 * side for side in heatmaps.shape[3:]))
+    return float((kernel.soft_argmax(heatmaps, upsamples) - plain.soft_argmax(exact)).abs().max())
+
+for bins, side, upsamples in [(5, 8, False), (16, 32, False), (5, 8, True), (16, 32, True)]:
+    print(apart_cells(4 * torch.randn(2, 3, bins, side, side, generator=chance), upsamples))
+laid_otherwise = torch.randn(2, 8, 8, 4, 3, generator=chance).permute(0, 4, 3, 1, 2)
+print(apart_cells(laid_otherwise, True))
+peaks = torch.full((1, 2, 4, 8, 8), -1e4)
+peaks[0, 0, 3, 7, 0] = 1e4
+print(apart_cells(peaks, False))
+print(apart_cells(peaks, True))
+peaks[0, 1, 2, 2, 2] = float("nan")
+print(*kernel.soft_argmax(peaks, True).isnan().tolist()[0])
+"""
+
+
+def test_it_computes_the_soft_argmax() -> None:
+    pytest.importorskip("triton")
+    answer = subprocess.run(
+        [sys.executable, "-c", INTERPRETED], env=with_checkout() | {"TRITON_INTERPRET": "1"},
+        capture_output=True, check=True, text=True,
+    ).stdout.splitlines()  # fmt: skip
+
+    *apart_cells, of_nan = answer
+    assert len(apart_cells) == 7
+    assert max(map(float, apart_cells)) < CELLS
+    assert of_nan == "[False, False, False] [True, True, True]"
+
+
+@pytest.mark.parametrize("capability", [75, 80, 90], ids=["T4", "A100", "H100"])
+@pytest.mark.parametrize("side", [32, 64])
+def test_it_is_made_for_the_card_and_writes_nothing_but_positions(
+    capability: int, side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from convnextpose_check.network import kernel
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    types = {"heatmaps": "*fp32", "cells_xyz": "*fp32", "bins": "i32"}
+    sizes = {"coarse": 32, "side": side}
+    source = ASTSource(
+        kernel._expected_cells, types | dict.fromkeys(sizes, "constexpr"), constexprs=sizes
+    )
+    compiled = triton.compile(
+        source, target=GPUTarget("cuda", capability, 32), options={"num_warps": kernel.WARPS}
+    )
+
+    assert compiled.asm["cubin"]
+    assert compiled.asm["ptx"].count("st.global") == 3
+    assert ".local" not in compiled.asm["ptx"]  # memory for what registers cannot hold
+
+
+def found(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Tensor, bool], Tensor]) -> Any:
+    """What is used where the kernel answers so."""
+    pytest.importorskip("triton")
+    monkeypatch.setattr("convnextpose_check.network.kernel.soft_argmax", answer)
+    return fast_network.working_kernel.__wrapped__(torch.device("cpu"), 4, 8, True)
+
+
+def in_torch(heatmaps: Tensor, upsamples: bool) -> Tensor:
+    matrix = fast_network.upsampling_matrix(heatmaps.shape[-1]) if upsamples else None
+    return fast_network.soft_argmax(heatmaps, matrix)
+
+
+def test_it_is_used_where_it_was_seen_to_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(monkeypatch, in_torch) is in_torch
+
+
+def test_it_is_left_where_it_computes_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(monkeypatch, lambda h, _upsamples: in_torch(h, False)) is None
+
+
+def test_it_is_left_where_triton_cannot_run_it() -> None:
+    """Here, for there is no card."""
+    pytest.importorskip("triton")
+
+    assert fast_network.working_kernel.__wrapped__(torch.device("cpu"), 4, 8, True) is None
+
+
+def test_it_is_left_where_there_is_no_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "convnextpose_check.network.kernel", None)
+
+    assert fast_network.working_kernel.__wrapped__(torch.device("cpu"), 4, 8, True) is None
+
+
+@pytest.mark.parametrize("name", ["XS", "M"])
+def test_a_network_asks_it_for_all_volumes_at_once(name: str, catalogue: Catalogue) -> None:
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+    torch.manual_seed(0)
+    network = fast_network.FastConvNeXtPose(ConvNeXtPose(catalogue[name].architecture).eval())
+    crops, asked = torch.randn(2, 3, 256, 256), []
+
+    def kernel(heatmaps: Tensor, upsamples: bool) -> Tensor:
+        asked.append(heatmaps.shape)
+        return in_torch(heatmaps, upsamples)
+
+    expected = network(crops)
+    network.kernel = kernel
+
+    torch.testing.assert_close(network(crops), expected, atol=1e-4, rtol=0)
+    assert [shape[1] for shape in asked] == [18] * len(asked)
+    assert network.kernel is not None
