@@ -141,7 +141,7 @@ def _of_positions(
             for each in HYPOTHESES
             if each.name not in told  # the positions are still as they were
             for undone in undo(each, case)
-            if case.tells(case.error_mm - undone.gain_mm, obtained.reference_mm)
+            if case.tells(case.error_mm - undone.gain_mm)
         ]
         if not tried:
             break

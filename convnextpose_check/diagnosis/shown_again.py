@@ -105,7 +105,7 @@ def expected_otherwise(
             continue  # which are no business of the network's
         gains_mm = few.means_mm - other.case.means_mm
         gain_mm, uncertain_mm = float(gains_mm.mean()), standard_error(gains_mm, few.takes)
-        if gain_mm < 3 * uncertain_mm or not few.tells(other.case.error_mm, obtained.reference_mm):
+        if gain_mm < 3 * uncertain_mm or not few.tells(other.case.error_mm):
             continue
         left_mm = abs(excess_mm - gain_mm)
         if left_mm < 3 * uncertain_mm:
