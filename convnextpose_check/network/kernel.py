@@ -18,7 +18,9 @@ WARPS = 8
 
 
 @triton.jit  # type: ignore[untyped-decorator]  # Triton has no types
-def _expected_cells(heatmaps, cells_xyz, bins, coarse: tl.constexpr, side: tl.constexpr):  # type: ignore[no-untyped-def]  # Triton reads annotations
+def _expected_cells(  # type: ignore[no-untyped-def]  # Triton reads annotations
+    heatmaps, cells_xyz, bins: tl.constexpr, coarse: tl.constexpr, side: tl.constexpr
+):
     """One joint's volume: its maximum first, then its exponentials' sums, slice by slice.
 
     A slice of ``coarse`` cells a side is read as one of ``side`` cells: between four numbers, whose

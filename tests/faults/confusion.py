@@ -35,6 +35,7 @@ from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.trial.diagnosis import is_part, known_causes
 from tests.faults.fault import Fault, every_fault
 from tests.faults.named import (
+    MODELS,
     MOVES_MM,
     RIGHT,
     Pair,
@@ -46,8 +47,6 @@ from tests.faults.named import (
 )
 from tests.faults.scene import Scene
 from tests.support.remembered import remembered
-
-MODELS = ("reference", "XS", "S", "M", "L")
 
 
 def miniature_of(seed: int, fixtures: Path, folder: Path) -> Miniature:

@@ -13,6 +13,7 @@ from convnextpose_check.files.whole import write_text
 
 CONFUSION_FILE = Path(__file__).with_name("confusion.json")
 BEGIN, END = "<!-- named: written by tests.faults.confusion -->", "<!-- end of named -->"
+MODELS = ("reference", "XS", "S", "M", "L")
 MOVES_MM = 1.0
 """Faults that move the error by less are not asked about."""
 
@@ -146,6 +147,10 @@ def named_markdown(found: Confusion) -> str:
         _summary("two faults at once, both", found.pairs),
         f"| sound runs of performances drawn anew, none | {found.sound[0] - found.sound[1]} |"
         f" {found.sound[0]} |",
+        "",
+        "| first cause, by model | named rightly | in all |",
+        "|---|--:|--:|",
+        *(_summary(model, [r for r in found.rows if r.model == model]) for model in MODELS),
         "",
         "| fault | right | models and seeds | rightly | named first |",
         "|---|---|--:|--:|---|",

@@ -81,8 +81,8 @@ def test_it_is_made_for_the_card_and_writes_nothing_but_positions(
     from convnextpose_check.network import kernel
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    types = {"heatmaps": "*fp32", "cells_xyz": "*fp32", "bins": "i32"}
-    sizes = {"coarse": 32, "side": side}
+    types = {"heatmaps": "*fp32", "cells_xyz": "*fp32"}
+    sizes = {"bins": side, "coarse": 32, "side": side}
     source = ASTSource(
         kernel._expected_cells, types | dict.fromkeys(sizes, "constexpr"), constexprs=sizes
     )
