@@ -68,8 +68,8 @@ def _expected_cells(  # type: ignore[no-untyped-def]  # Triton reads annotations
 def soft_argmax(heatmaps: Tensor, upsamples: bool) -> Tensor:
     """Expected position under the softmax of each joint's whole volume, order x, y, z.
 
-    ``heatmaps`` is (B, J, D, h, h) float32 and as a whole in one piece, h a power of 2; with
-    ``upsamples`` it counts as doubled along both axes of a slice, corners aligned.
+    ``heatmaps`` is (B, J, D, h, h) float32, h a power of 2; with ``upsamples`` it counts as doubled
+    along both axes of a slice, corners aligned.
     """
     images, joints, bins, coarse, _ = heatmaps.shape
     cells_xyz = torch.empty(images, joints, 3, device=heatmaps.device)

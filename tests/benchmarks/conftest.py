@@ -23,7 +23,7 @@ from convnextpose_check.miniature.record import read_record
 from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.plugin.session import SESSION
 from convnextpose_check.variants import Catalogue
-from tests.support.texts import with_checkout
+from tests.support.processes import with_checkout
 
 if TYPE_CHECKING:
     import torch

@@ -40,7 +40,6 @@ from tests.faults.named import (
     RIGHT,
     Pair,
     Row,
-    is_held_out,
     read_confusion,
     with_row,
     write_confusion,
@@ -164,7 +163,7 @@ def ask(
                     continue
                 causes = diagnosed(scene, found, references[setting])
             moved_mm = round(found[0] - references[setting], 2)
-            yield Row(title, is_held_out(title), model, seed, moved_mm, named(causes))
+            yield Row(title, model, seed, moved_mm, named(causes))
 
 
 def ask_pairs(count: int, fixtures: Path, folder: Path) -> Iterator[Pair]:

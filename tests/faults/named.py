@@ -10,10 +10,11 @@ from pathlib import Path
 import msgspec
 
 from convnextpose_check.files.whole import write_text
+from convnextpose_check.miniature.reference import miniature_catalogue
 
 CONFUSION_FILE = Path(__file__).with_name("confusion.json")
 BEGIN, END = "<!-- named: written by tests.faults.confusion -->", "<!-- end of named -->"
-MODELS = ("reference", "XS", "S", "M", "L")
+MODELS = miniature_catalogue().names
 MOVES_MM = 1.0
 """Faults that move the error by less are not asked about."""
 
@@ -72,11 +73,15 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was named of a fault, put into a model and a data set of this seed."""
 
     fault: str
-    held_out: bool
     model: str
     seed: int
     moved_mm: float
     named: tuple[str, ...]
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the fault was not looked at while causes were written."""
+        return is_held_out(self.fault)
 
     @property
     def is_right(self) -> bool:

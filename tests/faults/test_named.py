@@ -14,6 +14,16 @@ from convnextpose_check.results.faults import read_faults
 from tests.faults.fault import every_fault
 from tests.faults.named import MODELS, MOVES_MM, RIGHT, is_held_out, read_confusion, with_named
 
+HELD_OUT = {
+    "trained further on other data",
+    "32 depth bins",
+    "box not squared",
+    "RootNet's boxes grown once more",
+    "flip test left out",
+    "joints compared with their mirror images",
+}
+"""Chosen by a hash before causes were written, so that the choice cannot follow the results."""
+
 KNOWN = {"weights", "subset", "copied-image"}
 """Causes that stand in no list: what is left, and what is seen at once."""
 
@@ -42,10 +52,13 @@ def test_rows_are_those_of_faults_that_move_the_error() -> None:
     for row in read_confusion().rows:
         assert row.fault in RIGHT
         assert abs(row.moved_mm) >= MOVES_MM
-        assert row.held_out == is_held_out(row.fault)
     for record in read_faults().faults:
         if record.moved_mm is not None and abs(record.moved_mm) >= MOVES_MM:
             assert record.fault in RIGHT
+
+
+def test_held_out_are_those_that_were_chosen() -> None:
+    assert {fault for fault in RIGHT if is_held_out(fault)} == HELD_OUT
 
 
 def test_right_causes_are_causes() -> None:

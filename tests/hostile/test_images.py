@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.datasets import picture
 from tests.support.deferred import Deferred
-from tests.support.texts import with_checkout
+from tests.support.processes import with_checkout
 
 if TYPE_CHECKING:
     import cv2

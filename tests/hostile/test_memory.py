@@ -24,7 +24,7 @@ from tests.hostile.cases import CASES, Good
 from tests.hostile.container_cases import SIZE, patched
 from tests.hostile.tar_cases import header, in_front_of_empty_files, records
 from tests.support.archives import content_of, members_of, saved, tarred, zipped
-from tests.support.texts import with_checkout
+from tests.support.processes import with_checkout
 
 assert all((pickle_cases, tar_cases, value_cases))  # imported for their cases
 

@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from multiprocessing import get_context
 from pathlib import Path
 
+from tests.support.texts import ROOT
+
 SERVER = get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
@@ -26,6 +28,12 @@ SERVER.set_forkserver_preload(
     ]
 )  # fmt: skip
 STREAMS = {1: "out", 2: "err"}
+
+
+def with_checkout() -> dict[str, str]:
+    """The environment for a Python that imports this checkout, and what this one imports."""
+    searched = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(searched)}
 
 
 def _become(

@@ -11,12 +11,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def with_checkout() -> dict[str, str]:
-    """The environment for a Python that imports this checkout, and what this one imports."""
-    searched = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(searched)}
-
-
 def repository_files() -> Iterator[Path]:
     """Every file of the repository, without the folders that .gitignore leaves out."""
     left_out = [".git/", *(ROOT / ".gitignore").read_text(encoding="utf-8").split()]

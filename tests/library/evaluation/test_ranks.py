@@ -19,8 +19,7 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import Handmade
 from tests.support.full_size import write_own_model
-from tests.support.processes import PythonProcess
-from tests.support.texts import with_checkout
+from tests.support.processes import PythonProcess, with_checkout
 
 NAMES = ("T1", "T2")
 PATIENCE = 120
@@ -284,6 +283,7 @@ def test_torchrun_starts_them(inputs: Path, tmp_path: Path, pytestconfig: pytest
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
         "-m", "pytest", *arguments(inputs, tmp_path),
     ]  # fmt: skip
+
     result = subprocess.run(
         command, cwd=pytestconfig.rootpath, env=with_checkout(), capture_output=True, text=True,
         check=False, timeout=PATIENCE,

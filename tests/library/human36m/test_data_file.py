@@ -18,7 +18,7 @@ from convnextpose_check.human36m import data_file as listing
 from convnextpose_check.human36m.data_file import Image, Listing, read_listing
 from tests.support.datasets import image_entry
 from tests.support.listed_annotations import write_listed_annotations
-from tests.support.texts import with_checkout
+from tests.support.processes import with_checkout
 
 COUNT = 60
 
