@@ -6,7 +6,6 @@ takes its time for a few dozen of them, however many samples there are.
 
 from __future__ import annotations
 
-import resource
 import time
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from convnextpose_check.diagnosis.hypotheses import HYPOTHESES
 from convnextpose_check.diagnosis.ranking import causes_of
 from convnextpose_check.human36m.samples import read_facts
 from tests.support.cases import made_case
+from tests.support.processes import peak_bytes
 
 TAKES_OF_AN_ACTION = 25
 
@@ -45,7 +45,7 @@ def main() -> None:
         causes = causes_of(case, Obtained(case.error_mm, case.errors_mm, sound.error_mm))
         assert [cause.name for cause in causes[:1]] == [name] * bool(name)
     seconds = time.perf_counter() - begun
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)  # noqa: T201
+    print(seconds, peak_bytes() / 1e6)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ object of its own.
 from __future__ import annotations
 
 import copy
-import resource
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.settings.options import Settings
 from convnextpose_check.variants import read_catalogue
+from tests.support.processes import peak_bytes
 from tests.support.texts import ROOT
 
 
@@ -56,8 +56,7 @@ def main(samples: int, name: str) -> None:
     assert isinstance(outcome, Evaluation)
     assert len(outcome.errors_mm) == samples
     on_device = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(seconds, host / 1e6, on_device / 1e6)  # noqa: T201 - it is asked for them
+    print(seconds, peak_bytes() / 1e6, on_device / 1e6)  # noqa: T201 - it is asked for them
 
 
 if __name__ == "__main__":

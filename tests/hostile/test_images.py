@@ -21,23 +21,22 @@ else:
 
 MEGABYTE = 1 << 20
 SCRIPT = """
-import resource, sys
+import sys
 import cv2, numpy, simplejpeg
 from dataclasses import replace
 from pathlib import Path
 from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.samples import Sample
+from tests.support.processes import peak_bytes
 whole, hostile = (Path(name) for name in sys.argv[1:3])
 side = int(sys.argv[3])
 box = numpy.array([10, 10, 50, 50])
 sample = Sample(1, whole, (100, 80), 9, "Posing", None, box, None, None)
 assert read_crop(sample).problem is None
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_bytes()
 print(read_crop(replace(sample, path=hostile, size_px=(side, side) if side else (100, 80))).problem)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(peak_bytes() - before)
 """
-SHELL = ("sh", "-c", '"$0" "$@"; exit $?')
-"""In between, because a process inherits the peak of the one that starts it."""
 
 
 def encoded(*options: int) -> bytes:
@@ -84,11 +83,11 @@ def test_an_image_takes_little_memory(
     whole.write_bytes(encoded())
     hostile.write_bytes(make())
     answer = subprocess.run(
-        [*SHELL, sys.executable, "-c", SCRIPT, str(whole), str(hostile), str(side)],
+        [sys.executable, "-c", SCRIPT, str(whole), str(hostile), str(side)],
         capture_output=True, check=True, text=True, timeout=120, env=with_checkout(),
     ).stdout  # fmt: skip
-    said, kilobytes = answer.splitlines()
+    said, more_bytes = answer.splitlines()
     assert said == problem
-    taken, allowed = int(kilobytes) << 10, 3 * hostile.stat().st_size + 200 * MEGABYTE
+    taken, allowed = int(more_bytes), 3 * hostile.stat().st_size + 200 * MEGABYTE
     print(f"{taken / MEGABYTE:.0f} MB of {allowed / MEGABYTE:.0f}")  # noqa: T201
     assert taken <= allowed, f"{taken / MEGABYTE:.0f} MB: allowed {allowed / MEGABYTE:.0f}"

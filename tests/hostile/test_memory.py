@@ -30,33 +30,30 @@ assert all((pickle_cases, tar_cases, value_cases))  # imported for their cases
 
 MEGABYTE = 1 << 20
 SCRIPT = """
-import resource, sys, torch
+import sys, torch
 from pathlib import Path
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from tests.support.processes import peak_bytes
 torch.ones(1).clone()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_bytes()
 try:
     load_checkpoint(Path(sys.argv[1]))
     outcome = "loads"
 except ConvNeXtPoseCheckError as error:
     outcome = error.code
-print(outcome, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(outcome, peak_bytes() - before)
 """
-
-
-SHELL = ("sh", "-c", '"$0" "$@"; exit $?')
-"""In between, because a process inherits the peak of the one that starts it."""
 
 
 def _opened(path: Path) -> str:
     """What opening came to, having taken no more memory than it may."""
     answer = subprocess.run(
-        [*SHELL, sys.executable, "-c", SCRIPT, str(path)],
+        [sys.executable, "-c", SCRIPT, str(path)],
         capture_output=True, check=True, text=True, timeout=120, env=with_checkout(),
     ).stdout  # fmt: skip
-    outcome, kilobytes = answer.split()
-    taken, allowed = int(kilobytes) << 10, 3 * path.stat().st_size + 200 * MEGABYTE
+    outcome, more_bytes = answer.split()
+    taken, allowed = int(more_bytes), 3 * path.stat().st_size + 200 * MEGABYTE
     print(f"{path.name}: {taken / MEGABYTE:.0f} MB of {allowed / MEGABYTE:.0f}")  # noqa: T201
     assert taken <= allowed, f"{taken / MEGABYTE:.0f} MB: allowed {allowed / MEGABYTE:.0f}"
     return outcome

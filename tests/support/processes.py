@@ -36,6 +36,15 @@ def with_checkout() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(searched)}
 
 
+def peak_bytes() -> int:
+    """The most memory that this process has held, since it became this program.
+
+    Not getrusage's, which is that of the process that started it, if that was higher.
+    """
+    status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) << 10
+
+
 def _become(
     arguments: tuple[str, ...], folder: str, environment: Mapping[str, str], output: str
 ) -> None:

@@ -176,6 +176,7 @@ import json, sys, time
 from pathlib import Path
 from convnextpose_check.human36m.annotations import SubjectFiles
 from convnextpose_check.human36m.layout import find_layout
+from tests.support.processes import peak_bytes
 root = Path(sys.argv[2])
 begun = time.perf_counter()
 if sys.argv[1] == "json":
@@ -191,9 +192,7 @@ else:
         frames = [files.joints_world_mm(image) for image, _ in files.test_frames()]
         assert len(frames) == 4320, len(frames)
 seconds = time.perf_counter() - begun
-# Not getrusage: its peak is that of the process that started this one, if that was higher.
-peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(peak.split()[1], seconds)
+print(peak_bytes(), seconds)
 """
 
 
