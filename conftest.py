@@ -14,7 +14,7 @@ from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.plugin.session import SESSION
+from convnextpose_check.plugin.session import session_of
 from convnextpose_check.trial.networks import Networks
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant
@@ -24,18 +24,13 @@ if TYPE_CHECKING:
 
     from convnextpose_check.network.plain import ConvNeXtPose
 
-pytest_plugins = [
-    "convnextpose_check.plugin.configure",
-    "convnextpose_check.plugin.run",
-    "convnextpose_check.plugin.report",
-    "convnextpose_check.plugin.interrupts",
-]
+pytest_plugins = ["convnextpose_check.plugin.suite"]
 
 
 @pytest.fixture(scope="session")
 def trial(request: pytest.FixtureRequest) -> Trial:
     """The subject that the test is asked about: its files, networks and verdicts."""
-    return request.config.stash[SESSION].trials[request.param]
+    return session_of(request.config).trials[request.param]
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +50,7 @@ def human36m(trial: Trial) -> Dataset:
 def pictures(request: pytest.FixtureRequest, trial: Trial) -> Dataset:
     """What networks are compared on: Human3.6M, or the miniature where weights alone are judged."""
     if trial.settings.weights_only:
-        return request.config.stash[SESSION].trials["miniature"].files.dataset()
+        return session_of(request.config).trials["miniature"].files.dataset()
     return trial.files.dataset()
 
 
@@ -80,7 +75,7 @@ def module(networks: Networks, variant: Variant) -> Module:
 @pytest.fixture
 def evaluation(request: pytest.FixtureRequest, trial: Trial, variant: Variant) -> Evaluation:
     """The variant evaluated on the whole data set, in one pass with those that others ask for."""
-    return trial.evaluation(variant.name, request.config.stash[SESSION].wanted[trial.name])
+    return trial.evaluation(variant.name, session_of(request.config).evaluated)
 
 
 @pytest.fixture

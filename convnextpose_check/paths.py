@@ -35,6 +35,11 @@ class Outputs:
     infix: str = ""
 
     @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self._named(self.results_dir / REPORT_FILE)
+
+    @property
     def results(self) -> Path:
         """All figures, at full precision."""
         return self._result("benchmark_results.json")
@@ -72,6 +77,11 @@ class Outputs:
     def model_index(self) -> Path:
         """The errors for the head of a model card there."""
         return self._result("model_index.yaml")
+
+    @property
+    def shared(self) -> tuple[Path, ...]:
+        """The files that are packed for others, where they exist."""
+        return (self.report, self.results, self.per_sample, self.markdown, self.picture)
 
     def log(self, variant: str) -> Path:
         """What happened to a variant."""
@@ -140,9 +150,11 @@ def set_aside_earlier(results_dir: Path) -> None:
 
 
 def _subject_of(results: Path) -> str | None:
-    """What a results file judged, ``earlier`` if it does not say, None if there is none."""
+    """What a results file judged, ``earlier`` if it does not say, None if it judged nothing."""
     try:
         content = json.loads(results.read_text(encoding="utf-8"))
+        if not content.get("variants", True) and not content.get("weights"):
+            return None
         subject = "weights" if content.get("weights_only") else content["subject"]
     except FileNotFoundError:
         return None

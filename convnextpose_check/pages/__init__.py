@@ -30,7 +30,7 @@ def write_pages(results: Results, outputs: Outputs) -> list[Path]:
     Those are the picture, and for the published models what the Hugging Face Hub reads.
     """
     write_markdown(results, outputs)
-    if results.weights_only:
+    if not results.variants:
         return [outputs.markdown]
     comparison_png(results, outputs.picture)
     written = [outputs.markdown, outputs.picture]
@@ -63,6 +63,13 @@ def summary_of(runs: Iterable[tuple[Results, Outputs]]) -> str:
             if (interval := paired_interval_mm(by_file[name], by_file[other])) is not None
         ]
     return summary_html(found, pairs)
+
+
+def update_report(report: Path, results: Results, outputs: Outputs) -> None:
+    """Exchange the summary in a report of pytest-html for that of these results."""
+    page = report.read_text(encoding="utf-8", errors="replace")
+    if (updated := with_summary(page, summary_of([(results, outputs)]))) is not None:
+        write_text(report, updated)
 
 
 def redraw(results_dir: Path) -> list[Path]:

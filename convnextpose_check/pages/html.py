@@ -13,6 +13,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.pages.charts import distribution_svg, size_svg
 from convnextpose_check.pages.evidence import evidence_svg
@@ -121,6 +122,22 @@ def judged_subject(page: str) -> str | None:
     """The subject that a report judged first, None if it judged nothing or is no report."""
     match = _SUBJECT_MARK.search(page)
     return match[1] if match else None
+
+
+def set_aside_report(report: Path) -> None:
+    """Rename an earlier run's report after what it judged, such as ``report.published.html``.
+
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    """
+    try:
+        if report.is_dir():
+            raise IsADirectoryError(21, "it is a folder")
+        if report.exists():
+            page = report.read_text(encoding="utf-8", errors="replace")
+            if (subject := judged_subject(page)) is not None:
+                report.replace(report.with_suffix(f".{subject}.html"))
+    except OSError as error:
+        raise cannot_write(report, error) from None
 
 
 def _appendix() -> str:

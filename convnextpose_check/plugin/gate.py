@@ -1,50 +1,74 @@
-"""Whether a run in which nothing failed may be called passed."""
+"""Whether a run in which pytest reports no failure may be called passed."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from convnextpose_check.trial.trial import SubjectName
+from convnextpose_check.results.schema import CheckRecord
+
+SHOWN_TESTS = 10
+"""More missing tests than these are only counted."""
 
 
 @dataclass
 class Gate:
-    """What became of the validation tests of one run, by test id.
+    """What happened to the validation tests of one run, by test name.
 
-    ``published`` are all tests about the published models that there are in the test files of
-    ``files``, whether or not they were chosen to run; ``selected`` are those that were.
+    ``required`` are all tests that the target needs, whether or not they were selected: see
+    ``required.py``. It is empty for the synthetic target, parts of which may be run alone.
+    ``records`` holds the worst outcome of each test, so that a repetition cannot hide a failure.
+    ``changed`` holds tests whose outcome was changed by something outside the suite, and how.
+    ``runs`` counts how often each test was begun.
     """
 
-    published: set[str] = field(default_factory=set)
-    files: set[str] = field(default_factory=set)
-    selected: set[str] = field(default_factory=set)
-    skipped: set[str] = field(default_factory=set)
-    finished: set[str] = field(default_factory=set)
-    failed: set[str] = field(default_factory=set)
+    required: tuple[str, ...] = ()
+    records: dict[str, CheckRecord] = field(default_factory=dict)
+    changed: dict[str, str] = field(default_factory=dict)
+    runs: Counter[str] = field(default_factory=Counter)
 
-    def problems(self, all_files: Collection[str], objection: str | None) -> dict[str, SubjectName]:
-        """Why the run is not passed although nothing failed, each with the subject it is about.
+    @property
+    def has_failed(self) -> bool:
+        """True if a test failed, whatever pytest made of it."""
+        return any(record.outcome == "failed" for record in self.records.values())
 
-        ``all_files`` hold validation tests. What was skipped is not passed. A run for which a
-        published test was selected must finish every one that there is, and nothing may stand
-        against its verdict: ``objection`` says what does. It matters only where no test has failed,
-        which says more.
-        """
-        problems: dict[str, SubjectName] = {
-            f"{test} was skipped": "published" if test in self.published else "miniature"
-            for test in sorted(self.skipped)
-        }
-        if self.selected:
-            ran = self.finished | self.failed | self.skipped
-            not_run = sorted(self.published - ran)
-            missing = sorted(set(all_files) - self.files)
-            texts = [f"no test of published models in {file} was collected" for file in missing]
-            if self.published.isdisjoint(ran):
-                texts.append(f"none of the {len(not_run)} tests of published models was run")
-            else:
-                texts += [f"{test} was not run" for test in not_run]
-            problems |= dict.fromkeys(texts, "published")
-            if objection and not problems and not self.failed:
-                problems[objection] = "published"
-        return problems
+    def record(self, check: CheckRecord) -> None:
+        """Keep the record unless a worse one of the same test is there."""
+        earlier = self.records.get(check.test)
+        if earlier is None or _RANKS[check.outcome] >= _RANKS[earlier.outcome]:
+            self.records[check.test] = check
+
+    def problems(self) -> list[str]:
+        """Reasons why the run is not passed, besides failed tests."""
+        return [*self._skipped(), *self._changed(), *self._repeated(), *self._missing()]
+
+    def _skipped(self) -> Iterator[str]:
+        for test, record in self.records.items():
+            if record.outcome == "skipped" and test not in self.changed:
+                yield f"{test} was skipped"
+
+    def _changed(self) -> Iterator[str]:
+        # What hides a failure comes first: a terminal shows only some of them.
+        ranks = {test: _RANKS[record.outcome] for test, record in self.records.items()}
+        ordered = sorted(self.changed.items(), key=lambda item: -ranks.get(item[0], 0))
+        for test, change in ordered:
+            yield f"{test} {change}, by a plugin or conftest.py outside this suite"
+
+    def _repeated(self) -> Iterator[str]:
+        for test, count in self.runs.items():
+            if count > 1:
+                yield f"{test} was run {count} times: each test of the gate runs once"
+
+    def _missing(self) -> Iterator[str]:
+        missing = [test for test in self.required if test not in self.records]
+        if self.required and len(missing) == len(self.required):
+            yield f"none of the {len(missing)} required tests was run"
+            return
+        for test in missing[:SHOWN_TESTS]:
+            yield f"{test} was not run"
+        if len(missing) > SHOWN_TESTS:
+            yield f"{len(missing) - SHOWN_TESTS} more required tests were not run"
+
+
+_RANKS = {"passed": 0, "expected failure": 1, "skipped": 2, "failed": 3}

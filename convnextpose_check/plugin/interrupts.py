@@ -1,4 +1,4 @@
-"""The pytest plugin that ends a run in order when it is told to, and says how to go on with it."""
+"""The part of the plugin that ends an interrupted run in order, and prints how to resume it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check.interrupts import Interrupted, held, obey_signals
-from convnextpose_check.plugin.session import SESSION
+from convnextpose_check.interrupts import Interrupted, held
+from convnextpose_check.plugin.session import session_of
 from convnextpose_check.settings.options import PREFIX
 
 WAS_INTERRUPTED = "the run was interrupted"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Listen to signals until the run is over; a worker of xdist is ended by its controller."""
-    if not hasattr(config, "workerinput"):
-        config.add_cleanup(obey_signals())
-        config.pluginmanager.register(_OrderlyEnd(config))
-
-
-class _OrderlyEnd:
-    """The hooks of a run that may be told to end."""
+class OrderlyEnd:
+    """The hooks of a run that may be interrupted."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -33,22 +26,22 @@ class _OrderlyEnd:
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember what is kept, and that results which were written are not a whole run's."""
-        state = self._config.stash[SESSION]
-        evaluated = [name for results in state.results() for name in results.variants]
-        if evaluated:
+        state = session_of(self._config)
+        if state.target is not None:
             state.object(WAS_INTERRUPTED)
         if isinstance(excinfo.value, Interrupted):
             self._kept = str(excinfo.value) if excinfo.value.is_resumable else None
-        elif evaluated:
-            self._kept = f"what was measured of {', '.join(evaluated)} is kept"
+        elif state.recorder.has_evaluated:
+            self._kept = f"what was measured of {', '.join(state.evaluated)} is kept"
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
-        """Write whole what is written at the end; what was told to end meanwhile is not passed."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Write whole what is written at the end; an interrupt meanwhile fails the run."""
         try:
             with held():
                 yield
         except KeyboardInterrupt:
+            session_of(self._config).object(WAS_INTERRUPTED)
             session.exitstatus = pytest.ExitCode.INTERRUPTED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

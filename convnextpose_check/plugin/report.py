@@ -1,4 +1,4 @@
-"""The pytest plugin that shows the verdict: in the terminal and in pytest-html's report."""
+"""The part of the plugin that shows the verdict: in the terminal and in pytest-html's report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_html.basereport import BaseReport
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.plugin.mistakes import told_by, what_to_mend
-from convnextpose_check.plugin.session import SESSION
+from convnextpose_check.plugin.session import session_of
 from convnextpose_check.results.figures import difference
 from convnextpose_check.results.words import TERMINAL_COLUMNS, shown, terminal_lines
 
@@ -40,12 +40,12 @@ def pytest_terminal_summary(
     yield
     if failed:
         terminalreporter.stats["failed"] = failed
-    session = config.stash[SESSION]
-    for results, _ in session.reported:
+    session = session_of(config)
+    if (results := session.results) is not None:
         terminalreporter.section(f"ConvNeXtPose: {results.judged}")
         for line in [*terminal_lines(results), *wrap(results.verdict, TERMINAL_COLUMNS)]:
             terminalreporter.write_line(line)
-    left_out, more = list(session.problems)[:SHOWN_TEXTS], len(session.problems) - SHOWN_TEXTS
+    left_out, more = session.problems[:SHOWN_TEXTS], len(session.problems) - SHOWN_TEXTS
     for title, texts in (
         ("what to mend", what_to_mend(failed)),
         ("not passed: something was left out", left_out + [f"and {more} more"] * (more > 0)),
@@ -60,12 +60,16 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
     """Let pytest-html's report appear whole: it would write in place, a piece at a time."""
     if isinstance(plugin, BaseReport):
         config = manager.getplugin("pytestconfig")
+        if session_of(config).makes_default_report:
+            session_of(config).default_report = plugin
 
         def write_whole(page: str) -> None:
+            session = session_of(config)
             try:
                 write_text(plugin._report_path, _readable_by_all(page))
+                session.has_written_report = True
             except ConvNeXtPoseCheckError as error:
-                config.stash[SESSION].object(str(error))
+                session.object(str(error))
 
         plugin._write_report = write_whole
 
@@ -95,8 +99,9 @@ def pytest_html_results_summary(
     from convnextpose_check.pages import summary_of
     from convnextpose_check.pages.html import SCRIPTS
 
-    state = session.config.stash[SESSION]
-    prefix.append(summary_of(state.reported))
+    state = session_of(session.config)
+    if state.results is not None:
+        prefix.append(summary_of([(state.results, state.outputs)]))
     postfix += (f"<script>\n{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS)
 
 

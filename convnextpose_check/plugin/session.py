@@ -1,147 +1,215 @@
-"""What one pytest session shares: settings, the two trials and the gate."""
+"""What one pytest session shares: settings, the run of its target, and the gate."""
 
 from __future__ import annotations
 
+import os
+import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.ranks import Ranks
 from convnextpose_check.paths import Outputs
 from convnextpose_check.plugin.gate import Gate
 from convnextpose_check.plugin.mistakes import Mistakes
+from convnextpose_check.plugin.required import Case, ValidationTest, cases_of, required_tests
 from convnextpose_check.results.baseline import Baseline
-from convnextpose_check.results.schema import CheckRecord, Results
+from convnextpose_check.results.results_file import read_results
+from convnextpose_check.results.schema import Results
 from convnextpose_check.results.words import is_reproduced, verdict_sentence
 from convnextpose_check.settings.read import Settings
 from convnextpose_check.trial.record import Recorder, nothing_evaluated
 from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import PUBLISHED_FILE, Variant
 
-NAMES: tuple[SubjectName, ...] = ("published", "miniature")
+RUN_ID_VARIABLE = "CONVNEXTPOSE_RUN_ID"
+"""A caller that reads the verdict from the results file sets this id, and finds it there."""
 
 
 @dataclass
 class Session:
     """The state that hooks and fixtures work on.
 
-    ``judged`` are the subjects that tests were collected for, ``wanted`` the variants of each that
-    an evaluation was asked for of, ``checks`` what became of each validation test. ``problems`` is
-    what the gate objects to, each with the subject that it is about, None for the whole run;
-    ``mistakes`` is what a user can mend. ``reported`` are the results with pages, also where
-    nothing was evaluated.
+    ``target`` is what the selected validation tests judge, None if none was selected: then the
+    session writes nothing. ``evaluated`` names the variants that selected tests need evaluated.
+    ``problems`` are reasons why the run is not passed, besides failed tests; ``late_problems``
+    those that came after the summary. ``results`` is what was written last, ``report`` where
+    pytest-html writes, ``default_report`` its plugin where no option asked for a report
+    (``makes_default_report``). ``failed_elsewhere`` counts failed tests outside tests/validation.
     """
 
     settings: Settings
+    trials: dict[SubjectName, Trial]
+    recorder: Recorder
     baseline: Baseline | None = None
-    ranks: Ranks = field(default_factory=Ranks)
-    trials: dict[SubjectName, Trial] = field(default_factory=dict)
-    recorders: dict[SubjectName, Recorder] = field(init=False)
-    judged: set[SubjectName] = field(default_factory=set)
-    wanted: dict[SubjectName, dict[str, None]] = field(init=False)
-    checks: dict[SubjectName, dict[str, CheckRecord]] = field(init=False)
+    run_id: str = field(
+        default_factory=lambda: os.environ.get(RUN_ID_VARIABLE) or secrets.token_hex(16)
+    )
+    target: SubjectName | None = None
+    evaluated: tuple[str, ...] = ()
     gate: Gate = field(default_factory=Gate)
-    problems: dict[str, SubjectName | None] = field(default_factory=dict)
     mistakes: Mistakes = field(default_factory=Mistakes)
-    reported: list[tuple[Results, Outputs]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    results: Results | None = None
+    report: Path | None = None
+    makes_default_report: bool = False
+    default_report: object | None = None
+    lock: BinaryIO | None = None
+    has_written_report: bool = False
+    failed_elsewhere: int = 0
+    late_problems: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        """Open the books of both subjects."""
-        self.recorders = {
-            "published": Recorder(lambda: self._outputs("published")),
-            "miniature": Recorder(lambda: self._outputs("miniature")),
-        }
-        self.wanted = {name: {} for name in NAMES}
-        self.checks = {name: {} for name in NAMES}
+    @property
+    def outputs(self) -> Outputs:
+        """The files that the run writes."""
+        return Outputs(self.settings.results_dir)
 
-    def _outputs(self, name: SubjectName) -> Outputs:
-        """The published models' results take the plain names, also beside the miniature's."""
-        is_second = name == "miniature" and len(self.judged) > 1
-        return Outputs(self.settings.results_dir, ".miniature" if is_second else "")
+    @property
+    def targets(self) -> tuple[SubjectName, ...]:
+        """The targets that tests are collected for; ``-m`` selects one of them."""
+        own_variants = self.settings.variants_file != PUBLISHED_FILE
+        if own_variants or self.settings.weights_only:
+            return ("published",)
+        return ("published", "miniature")
 
-    def subject_names(self) -> list[SubjectName]:
-        """The subjects to ask about: a user's own figures say nothing about the miniature."""
-        own_figures = self.settings.variants_file != PUBLISHED_FILE
-        return ["published"] if own_figures else list(NAMES)
+    @property
+    def trial(self) -> Trial:
+        """The run of the target."""
+        assert self.target is not None  # only asked once validation tests were selected
+        return self.trials[self.target]
 
-    def variants(self, subject: SubjectName) -> list[Variant]:
-        """The variants of a subject that the settings choose."""
-        files = self.trials[subject].files
+    def variants(self, target: SubjectName) -> list[Variant]:
+        """The variants of a target that the settings choose."""
+        files = self.trials[target].files
         return [files.catalogue[name] for name in files.chosen]
 
-    def results(self) -> list[Results]:
-        """What was evaluated, if anything was."""
-        return [r.results for r in self.recorders.values() if r.results is not None]
+    def cases_of(self, test: ValidationTest, target: SubjectName) -> list[Case]:
+        """All cases of a validation test in this run."""
+        return cases_of(
+            test,
+            target,
+            self.variants(target),
+            self.trials[target].fingerprints,
+            weights_only=self.settings.weights_only,
+        )
 
-    def objection(self) -> str | None:
-        """What stands against calling the published models reproduced, None where nothing does.
+    def open(self, target: SubjectName, evaluated: tuple[str, ...]) -> None:
+        """Judge this target, and evaluate these variants of it once a test needs one."""
+        self.target, self.evaluated = target, evaluated
+        if target == "published":
+            self.gate.required = required_tests(
+                target,
+                self.variants(target),
+                self.trial.fingerprints,
+                weights_only=self.settings.weights_only,
+            )
 
-        Without a gate they need not be: that they were measured is enough. Where weights alone are
-        judged, each of their checks has to have passed: no figure stands behind them.
-        """
+    def object(self, problem: str) -> None:
+        """Add a reason why the run is not passed."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def finish(self) -> None:
+        """Decide, and write results and pages."""
+        for problem in self.gate.problems():
+            self.object(problem)
+        if self.failed_elsewhere:
+            self.object(f"{self.failed_elsewhere} tests outside tests/validation failed")
         if self.settings.weights_only:
-            found = self.checks["published"].values()
-            texts = [
-                f"{check.test}: {check.outcome}" for check in found if check.outcome != "passed"
-            ]
-            return texts[0] if texts else None
-        results = self.recorders["published"].results
-        if results is None:
+            self.recorder.open_weights(self.trial)
+        elif self.recorder.results is None:
+            self.recorder.results = nothing_evaluated(self.trial)
+        if self.baseline is not None and self.baseline.results.subject != self.target:
+            self.object(
+                f"baseline: it judged the {self.baseline.results.subject} models, this run did not"
+            )
+        elif self.baseline is not None and self.recorder.has_evaluated:
+            for problem in self.recorder.compare(self.baseline, self.gate.records.values()):
+                self.object(problem)
+        if not self.problems and not self.gate.has_failed and (text := self._objection()):
+            self.object(text)
+        self._write()
+
+    def _objection(self) -> str | None:
+        """What stands against the published models being reproduced, None if nothing does.
+
+        Without a gate it is enough that they were measured. With weights alone each check must
+        have passed: no error stands behind them.
+        """
+        if self.target != "published":
+            return None
+        if self.settings.weights_only:
+            for check in self.gate.records.values():
+                if check.outcome != "passed":
+                    return f"{check.test}: {check.outcome}"
+            return None
+        results = self.recorder.results
+        if results is None or not results.variants:
             return "no published model was evaluated"
         if self.settings.gate is None or is_reproduced(results):
             return None
         return f"the published models are not reproduced: {verdict_sentence(results)}"
 
-    def object(self, text: str, subject: SubjectName | None = None) -> None:
-        """Call the run not passed, about one of its subjects or the whole."""
-        self.problems.setdefault(text, subject)
-
-    def finish(self) -> None:
-        """Write the results of each subject with what became of its checks, and their pages."""
+    def _write(self) -> None:
+        """Write results and pages; what cannot be written is a problem of the run."""
         from convnextpose_check.pages import write_pages
 
-        found = dict(self.problems)
-        for name, recorder in self.recorders.items():
-            if name == "published" and self.settings.weights_only and self.checks[name]:
-                recorder.open_weights(self.trials[name])
-            own = [text for text, subject in found.items() if subject in (name, None)]
-            if recorder.results is None:
-                if self.checks[name]:
-                    self._report_nothing(name, own)
-                continue
-            baseline = self.baseline
-            if baseline is not None and baseline.results.subject != name:
-                baseline = None
+        for _ in range(2):  # the second time with the reason why the first could not be written
+            known = len(self.problems)
+            checks = tuple(self.gate.records.values())
             try:
-                for text in recorder.finish(self.checks[name].values(), own, baseline):
-                    self.object(text, name)
-                self.reported.append((recorder.results, recorder.outputs))
-                write_pages(recorder.results, recorder.outputs)
+                self.results = self.recorder.finish(checks, self.problems, self.run_id)
+                write_pages(self.results, self.outputs)
             except ConvNeXtPoseCheckError as error:
-                self.object(str(error), name)
-        if self.baseline is not None:
-            judged = [results.subject for results in self.results()]
-            if (subject := self.baseline.results.subject) not in judged:
-                self.object(f"baseline: it judged the {subject} models, this run did not")
+                self.object(str(error))
+            if len(self.problems) == known:
+                return
 
-    def _report_nothing(self, name: SubjectName, left_out: list[str]) -> None:
-        """Say on a page what to mend where nothing was evaluated."""
-        from convnextpose_check.pages import write_markdown
+    def conclude(self, exit_code: int) -> int:
+        """The exit code of the whole run: 0 only if the results file of this run says passed.
 
-        outputs = self.recorders[name].outputs
-        results = nothing_evaluated(self.trials[name], self.checks[name].values(), left_out)
-        self.reported.append((results, outputs))
+        Called when pytest has finished. Whatever turned the run red since the results were written
+        is added to them, so that exit code, results and report agree.
+        """
+        if self.results is None:  # nothing was run: --collect-only, or nothing could be written
+            is_red = self.gate.required or self.problems
+            return pytest.ExitCode.TESTS_FAILED if is_red and not exit_code else exit_code
+        known = len(self.results.left_out)
+        if exit_code and self.results.passed and len(self.problems) == known:
+            self.object(f"pytest ended with exit code {exit_code}")
+        self._export()
+        if len(self.problems) > known:
+            self._write()
+            self._update_report()
+            self.late_problems = tuple(self.problems[known:])
+        if exit_code:
+            return exit_code
+        return pytest.ExitCode.OK if self._file_says_passed() else pytest.ExitCode.TESTS_FAILED
+
+    def _update_report(self) -> None:
+        """Exchange the summary in the report that pytest-html wrote before the last problems."""
+        from convnextpose_check.pages import update_report
+
+        if self.results is not None and self.report is not None and self.has_written_report:
+            try:
+                update_report(self.report, self.results, self.outputs)
+            except ConvNeXtPoseCheckError as error:
+                self.object(str(error))
+
+    def _file_says_passed(self) -> bool:
         try:
-            write_markdown(results, outputs)
-        except ConvNeXtPoseCheckError as error:
-            self.object(str(error), name)
+            written = read_results(self.outputs.results)
+        except ConvNeXtPoseCheckError:
+            return False
+        return written.run_id == self.run_id and written.passed
 
-    def export(self) -> None:
-        """Pack what the run has left, if anything was evaluated."""
+    def _export(self) -> None:
+        """Pack this run's files."""
         from convnextpose_check.results.export import export
 
-        if self.results():
+        if self.recorder.has_evaluated:
             try:
                 export(self.settings.results_dir)
             except ConvNeXtPoseCheckError as error:
@@ -150,3 +218,14 @@ class Session:
 
 SESSION = pytest.StashKey[Session]()
 """Where pytest's config holds the session."""
+
+
+def session_of(config: pytest.Config) -> Session:
+    """The session; refused where the suite's plugin is missing."""
+    session = config.stash.get(SESSION, None)
+    if session is None:
+        raise pytest.UsageError(
+            "the plugin of this suite is not loaded: leave out -p no:convnextpose_check... and"
+            " --noconftest"
+        )
+    return session

@@ -7,38 +7,40 @@ from pathlib import Path
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import read_record, setting_name
 from convnextpose_check.miniature.reference import miniature_catalogue
-from convnextpose_check.plugin.session import Session
 from convnextpose_check.progress import Screen
 from convnextpose_check.settings.read import Settings
 from convnextpose_check.trial.files import Files, Sources
 from convnextpose_check.trial.networks import Networks
 from convnextpose_check.trial.published import published_trial
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.trial.record import Recorder
+from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import Catalogue, Figure, read_catalogue, unknown_variant
 
 
-def open_trials(session: Session, fixtures: Path, screen: Screen) -> None:
-    """Make both trials of the session; nothing is read yet but their figures.
+def open_trials(
+    settings: Settings, recorder: Recorder, fixtures: Path, screen: Screen
+) -> dict[SubjectName, Trial]:
+    """Both trials of a session; nothing is read yet but their figures.
 
     Raises ``ConvNeXtPoseCheckError`` where those cannot be read, or neither has a chosen variant.
     """
-    published = published_trial(
-        session.settings,
-        fixtures=fixtures,
-        screen=screen,
-        ranks=session.ranks,
-        on_outcome=session.recorders["published"].hear,
-    )
-    session.trials["published"] = published
-    session.trials["miniature"] = _miniature_trial(session, fixtures, screen)
-    known = dict.fromkeys(name for t in session.trials.values() for name in t.catalogue.names)
-    for name in session.settings.variants or ():
+    trials: dict[SubjectName, Trial] = {
+        "published": published_trial(
+            settings, fixtures=fixtures, screen=screen, on_outcome=recorder.hear
+        ),
+        "miniature": _miniature_trial(settings, recorder, fixtures, screen),
+    }
+    known = dict.fromkeys(name for trial in trials.values() for name in trial.catalogue.names)
+    for name in settings.variants or ():
         if name not in known:
             raise unknown_variant(name, known)
+    return trials
 
 
-def _miniature_trial(session: Session, fixtures: Path, screen: Screen) -> Trial:
-    settings, record = session.settings, read_record(fixtures)
+def _miniature_trial(
+    settings: Settings, recorder: Recorder, fixtures: Path, screen: Screen
+) -> Trial:
+    record = read_record(fixtures)
 
     def find_sources() -> Sources:
         miniature = cached_miniature(fixtures, screen.stream)
@@ -54,10 +56,9 @@ def _miniature_trial(session: Session, fixtures: Path, screen: Screen) -> Trial:
     return Trial(
         "miniature",
         files,
-        Networks(files, "cpu", session.ranks),
+        Networks(files, "cpu"),
         reference,
-        on_outcome=session.recorders["miniature"].hear,
-        ranks=session.ranks,
+        on_outcome=recorder.hear,
     )
 
 

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text, written_whole
-from convnextpose_check.paths import LOG_FOLDER, REPORT_FILE, RESULT_FOLDER, Outputs
+from convnextpose_check.paths import RESULT_FOLDER, Outputs
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import Results
 
 METADATA_FILE = RESULT_FOLDER / "dataset-metadata.json"
 
-_PACKED = {".json", ".csv", ".md", ".png", ".yaml"}
 _USER = re.compile(r"[\w-]+")
 
 
@@ -29,10 +28,10 @@ def export(results_dir: Path, kaggle_user: str | None = None) -> list[Path]:
     """
     outputs = Outputs(results_dir)
     results = read_results(outputs.results)
-    packed = [path for path in (results_dir / RESULT_FOLDER).iterdir() if path.suffix in _PACKED]
     of_results, of_logs = outputs.archives
-    _pack(of_results, [results_dir / REPORT_FILE, *packed])
-    _pack(of_logs, (results_dir / LOG_FOLDER).glob("*.log"))
+    # By name: an earlier run's files may stand beside them.
+    _pack(of_results, outputs.shared)
+    _pack(of_logs, [outputs.log(variant) for variant in results.variants])
     written = [of_results, of_logs]
     metadata = results_dir / METADATA_FILE
     if not metadata.exists():

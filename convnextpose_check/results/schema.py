@@ -261,7 +261,8 @@ class Results(_Record, frozen=True, kw_only=True):
     ``finished`` is false in what is written while the run goes on; ``left_out`` says why a run in
     which nothing failed did not pass all the same. ``gate_mm`` is None for ``--gate none``. Where
     ``weights_only`` is true no error was measured: there are no ``variants``, and ``weights`` are
-    the files that were judged.
+    the files that were judged. ``passed`` is the gate's decision; with ``run_id``, which a caller
+    may set, it can be told from that of an earlier run.
     """
 
     schema_version: Literal[2] = 2
@@ -287,6 +288,8 @@ class Results(_Record, frozen=True, kw_only=True):
     baseline: BaselineRecord | None
     weights_only: bool = False
     weights: dict[Name, FileRecord] = {}
+    run_id: str = ""
+    passed: bool = False
 
     @property
     def judged(self) -> str:

@@ -41,6 +41,22 @@ def is_reproduced(results: Results) -> bool:
     )
 
 
+def is_passed(results: Results) -> bool:
+    """The decision of the gate, which exit code, terminal, results and report follow.
+
+    A run of the synthetic target passes if none of its tests failed: parts of it may be run alone.
+    """
+    if not results.finished or results.failed or results.left_out:
+        return False
+    if results.subject == "miniature":
+        return True
+    if results.weights_only:
+        return weights_hold(results)
+    if results.gate_mm is None:
+        return results.complete
+    return is_reproduced(results)
+
+
 def weights_hold(results: Results) -> bool:
     """Whether weights alone were judged, of every variant asked for, and all of it passed."""
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -40,7 +40,7 @@ from convnextpose_check.results.schema import (
     with_variants,
 )
 from convnextpose_check.results.unevaluated import unevaluated
-from convnextpose_check.results.words import verdict_sentence
+from convnextpose_check.results.words import is_passed, verdict_sentence
 from convnextpose_check.trial.diagnosis import diagnose
 from convnextpose_check.trial.log import provenance_record, tell_evaluation, tell_files, variant_log
 from convnextpose_check.trial.trial import Trial
@@ -93,26 +93,36 @@ class Recorder:
             device = device_title(*trial.networks.devices())
             self.results = msgspec.structs.replace(self.results, device=device)
 
-    def finish(
-        self,
-        checks: Collection[CheckRecord],
-        left_out: Collection[str],
-        baseline: Baseline | None,
-    ) -> Collection[str]:
-        """Write the results with what became of every check.
+    @property
+    def has_evaluated(self) -> bool:
+        """True once a variant was evaluated."""
+        return self.results is not None and bool(self.results.variants)
 
-        Returns what was left out, with what the baseline forbids. Call it when something was
-        evaluated.
-        """
+    def compare(self, baseline: Baseline, checks: Iterable[CheckRecord]) -> Sequence[str]:
+        """Add the comparison with an earlier run; returns what it forbids."""
         assert self.results is not None
-        results = msgspec.structs.replace(self.results, finished=True, checks=tuple(checks))
-        if baseline is not None:
-            record = compare(results, baseline, self.outputs.per_sample)
-            results = msgspec.structs.replace(results, baseline=record)
-            left_out = [*left_out, *record.problems]
-        results = msgspec.structs.replace(results, left_out=tuple(left_out))
-        self._write(msgspec.structs.replace(results, verdict=verdict_sentence(results)))
-        return left_out
+        results = msgspec.structs.replace(self.results, checks=tuple(checks))
+        record = compare(results, baseline, self.outputs.per_sample)
+        self.results = msgspec.structs.replace(results, baseline=record)
+        return record.problems
+
+    def finish(
+        self, checks: Iterable[CheckRecord], left_out: Iterable[str], run_id: str
+    ) -> Results:
+        """Write the results with what became of every check, and the verdict; returns them."""
+        assert self.results is not None
+        results = msgspec.structs.replace(
+            self.results,
+            finished=True,
+            checks=tuple(checks),
+            left_out=tuple(left_out),
+            run_id=run_id,
+        )
+        results = msgspec.structs.replace(
+            results, verdict=verdict_sentence(results), passed=is_passed(results)
+        )
+        self._write(results)
+        return results
 
     def _record(
         self,

@@ -26,6 +26,6 @@ def write_faulty_report(title: str, folder: Path) -> Path:
         recorder = recorder_of(folder / "out")
         trial = dataclasses.replace(scene.trial(), on_outcome=recorder.hear)
         trial.judgement(REFERENCE)
-        recorder.finish((), (), None)
+        recorder.finish((), (), "")
     redraw(folder / "out")
     return folder / "out" / REPORT_FILE

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from convnextpose_check.checkpoints.fingerprints import file_told
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import (
@@ -45,7 +43,6 @@ def test_counters_tell_one_training(
     obtained(story, known and f"{known} iterations of an epoch")
 
 
-@pytest.mark.known_tensors
 def test_tensors_are_the_published_ones(
     trial: Trial, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
 ) -> None:

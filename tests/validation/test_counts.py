@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from convnextpose_check.checks.network import (
     check_heatmap_grid,
     check_multiply_adds,
@@ -40,14 +38,12 @@ def test_heatmap_grid(variant: Variant, network: ConvNeXtPose, obtained: Obtaine
     obtained(" x ".join(map(str, check_heatmap_grid(variant, network))))
 
 
-@pytest.mark.figure("parameters_millions")
 def test_paper_parameters(variant: Variant, module: Module, obtained: Obtained) -> None:
     figure = variant.paper.parameters_millions
     millions = check_paper_parameters(variant, parameter_count(module))
     obtained(millions, figure and figure.value, "M")
 
 
-@pytest.mark.figure("gmacs")
 def test_paper_gmacs(variant: Variant, module: Module, obtained: Obtained) -> None:
     figure = variant.paper.gmacs
     gmacs = check_paper_gmacs(variant, multiply_add_count(module))

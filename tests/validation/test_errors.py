@@ -62,7 +62,6 @@ def test_error_is_the_reference(
         raise
 
 
-@pytest.mark.only("miniature")
 def test_error_is_the_recorded_one(
     trial: Trial,
     variant: Variant,

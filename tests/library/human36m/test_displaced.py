@@ -19,15 +19,12 @@ from convnextpose_check.human36m.samples import DatasetFacts, load_dataset, read
 from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.pages.html import summary_html
 from convnextpose_check.pages.markdown import markdown
-from convnextpose_check.plugin.session import Session
-from convnextpose_check.results.baseline import Baseline
-from convnextpose_check.results.schema import CheckRecord, Results
-from convnextpose_check.settings.read import read_settings
+from convnextpose_check.results.schema import Results
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.datasets import FACTS, ROOTNET, Handmade
 from tests.support.full_size import write_own_model
-from tests.support.results import example_results, example_variant
+from tests.support.results import example_results
 from tests.support.trials import recorder_of, trial_of
 
 if TYPE_CHECKING:
@@ -240,36 +237,3 @@ def test_counts_in_the_results_are_those_of_the_network_of_ones_own(
     assert record.parameters == parameter_count(module) == parameter_count(plain) + 12
     assert record.state_elements == state_element_count(module.state_dict())
     assert record.gmacs == multiply_add_count(module) / 1e9 != multiply_add_count(plain) / 1e9
-
-
-class Finished:
-    """A recorder that only keeps what it was told."""
-
-    outputs = None
-
-    def __init__(self, subject: str) -> None:
-        self.results = example_results(subject, variants={"XS": example_variant(57.0, 56.61)})
-        self.left_out: list[str] = []
-
-    def finish(
-        self, _checks: list[CheckRecord], left_out: list[str], _baseline: Baseline | None
-    ) -> list[str]:
-        self.left_out = list(left_out)
-        return left_out
-
-
-def test_problems_of_one_subject_do_not_stand_in_the_others_results(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("convnextpose_check.pages.write_pages", lambda *_: None)
-    published, miniature = Finished("published"), Finished("miniature")
-    session = Session(read_settings({}, {}))
-    session.recorders = {"published": published, "miniature": miniature}  # type: ignore[dict-item]
-    session.object("what one lacks", "published")
-    session.object("what the other lacks", "miniature")
-    session.object("what the run lacks")
-
-    session.finish()
-
-    assert published.left_out == ["what one lacks", "what the run lacks"]
-    assert miniature.left_out == ["what the other lacks", "what the run lacks"]

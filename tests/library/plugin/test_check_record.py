@@ -8,13 +8,20 @@ from typing import Any
 import pytest
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.plugin.check_record import check_record, complete_properties, subject_of
+from convnextpose_check.evaluation.verdict import Judgement
+from convnextpose_check.plugin.check_record import (
+    check_record,
+    complete_properties,
+    raw_outcome,
+    reported_outcome,
+    target_of,
+)
 from convnextpose_check.plugin.report import (
     COLUMNS,
     pytest_html_results_table_header,
     pytest_html_results_table_row,
 )
-from convnextpose_check.variants import Catalogue
+from convnextpose_check.variants import Catalogue, Figure
 
 
 @pytest.fixture(params=["XS"])
@@ -68,7 +75,7 @@ def test_record_of_a_check_holds_each_property_in_its_place(item: pytest.Item) -
     report = report_of(item, obtained=57.0, expected=56.5, unit="mm")
     complete_properties(item, report, None)
 
-    record = check_record(item, report, SimpleNamespace(excinfo=None))  # type: ignore[arg-type]
+    record = check_record(item, report, SimpleNamespace(excinfo=None), "passed")  # type: ignore[arg-type]
 
     assert (record.obtained, record.expected, record.difference) == (57.0, 56.5, 0.5)
     assert (record.unit, record.outcome, record.message) == ("mm", "passed", "")
@@ -78,39 +85,97 @@ def test_record_of_a_check_holds_each_property_in_its_place(item: pytest.Item) -
 def test_record_without_properties_is_empty(item: pytest.Item) -> None:
     call: Any = SimpleNamespace(excinfo=None)
 
-    record = check_record(item, report_of(item), call)
+    record = check_record(item, report_of(item), call, "passed")
 
     assert (record.obtained, record.expected, record.difference, record.unit) == (None,) * 3 + ("",)
 
 
-@pytest.mark.parametrize("outcome", ["passed", "failed"])
-def test_record_has_no_message_without_a_failure_and_its_error(
-    item: pytest.Item, outcome: str
-) -> None:
-    error = SimpleNamespace(exconly=lambda: "ValueError: no")
-    call: Any = SimpleNamespace(excinfo=error if outcome == "passed" else None)
+def test_record_passed_check_has_no_message(item: pytest.Item) -> None:
+    call: Any = SimpleNamespace(excinfo=None)
 
-    assert check_record(item, report_of(item, outcome), call).message == ""
+    assert check_record(item, report_of(item), call, "passed").message == ""
 
 
 def test_subject_is_the_tests_own(item: pytest.Item) -> None:
     assert isinstance(item, pytest.Function)
     item.callspec.params["trial"] = "miniature"
 
-    assert subject_of(item) == "miniature"
+    assert target_of(item) == "miniature"
 
 
-def test_record_of_a_failure_says_why(item: pytest.Item) -> None:
+def test_record_failed_check_has_its_message(item: pytest.Item) -> None:
     report = report_of(item, "failed")
     call: Any = SimpleNamespace(excinfo=SimpleNamespace(exconly=lambda: "ValueError: no"))
 
-    assert check_record(item, report, call).message == "ValueError: no"
+    assert check_record(item, report, call, "failed").message == "ValueError: no"
     report.longrepr = "[count] wrong"
-    assert check_record(item, report, call).message == "[count] wrong"
-    assert check_record(item, report, call).outcome == "failed"
-    report.wasxfail = "within 2 mm"
-    record = check_record(item, report, call)
-    assert (record.outcome, record.message) == ("expected failure", "within 2 mm")
+    assert check_record(item, report, call, "failed").message == "[count] wrong"
+
+
+def judged(reference_mm: float) -> Judgement:
+    """An error of 50 mm of a whole data set, held against a reference."""
+    return Judgement(50.0, Figure(reference_mm, "a test"), None, is_information=False)
+
+
+def call_of(error: BaseException | None, when: str = "call") -> Any:
+    """What pytest knows of a phase in which this was raised."""
+    return SimpleNamespace(
+        when=when, excinfo=None if error is None else SimpleNamespace(value=error)
+    )
+
+
+FORGIVEN = pytest.xfail.Exception("missed")
+
+
+@pytest.mark.parametrize(
+    ("error", "when", "tolerance_mm", "outcome", "remark"),
+    [
+        pytest.param(None, "call", 1, "passed", "", id="passed"),
+        pytest.param(ValueError(), "call", 1, "failed", "", id="failed"),
+        pytest.param(pytest.skip.Exception("no"), "call", 1, "skipped", "", id="skipped"),
+        pytest.param(FORGIVEN, "call", 1, "expected failure", "", id="tighter-tolerance"),
+        pytest.param(FORGIVEN, "call", 5, "skipped", "was made an expected", id="the-gate-itself"),
+        pytest.param(FORGIVEN, "call", None, "skipped", "was made an expected", id="another-test"),
+        pytest.param(FORGIVEN, "setup", 1, "skipped", "was made an expected", id="a-fixture"),
+    ],
+)
+def test_raw_outcome_forgives_missed_tighter_tolerance_alone(
+    item: pytest.Item,
+    error: BaseException | None,
+    when: str,
+    tolerance_mm: int | None,
+    outcome: str,
+    remark: str,
+) -> None:
+    assert isinstance(item, pytest.Function)
+    item.funcargs["judgement"] = judged(48.5)
+    item.callspec.params["tolerance_mm"] = tolerance_mm
+
+    obtained, told = raw_outcome(item, call_of(error, when), gate_mm=5)
+
+    assert obtained == outcome
+    assert told.startswith(remark)
+    assert bool(told) == bool(remark)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_expected", "reported"),
+    [
+        ("passed", False, "passed"),
+        ("failed", False, "failed"),
+        ("skipped", False, "skipped"),
+        ("skipped", True, "expected failure"),
+        ("passed", True, "unexpected pass"),
+    ],
+)
+def test_reported_outcome_tells_expected_failures_apart(
+    item: pytest.Item, outcome: str, is_expected: bool, reported: str
+) -> None:
+    report = report_of(item, outcome)
+    if is_expected:
+        report.wasxfail = "a reason"
+
+    assert reported_outcome(report) == reported
 
 
 def test_reports_table_shows_each_value_under_its_title(item: pytest.Item) -> None:

@@ -1,90 +1,101 @@
-"""A run in which nothing failed is passed only if nothing was left out."""
+"""A run in which pytest reports no failure is passed only if nothing was left out or changed."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from convnextpose_check.plugin.gate import Gate
+from convnextpose_check.plugin.gate import SHOWN_TESTS, Gate
+from convnextpose_check.results.schema import CheckRecord
 
-FILES = ("test_a.py", "test_b.py")
-
-
-def full_gate() -> Gate:
-    """A run of two published tests that both ran."""
-    return Gate(
-        published={"a[published]", "b[published]"},
-        files=set(FILES),
-        selected={"a[published]", "b[published]"},
-        finished={"a[published]", "b[published]"},
-    )
+A, B = "test_a.py::test_a[published]", "test_b.py::test_b[published]"
 
 
-def test_complete_run_has_no_problems() -> None:
-    assert full_gate().problems(FILES, None) == {}
+def gate_of(required: tuple[str, ...] = (A, B), **outcomes: Any) -> Gate:
+    """A gate whose tests ended with these outcomes, each run once."""
+    gate = Gate(required)
+    for test in (A, B):
+        if outcome := outcomes.get(test[5], "passed"):
+            gate.runs[test] += 1
+            gate.record(CheckRecord(test, outcome))
+    return gate
 
 
-@pytest.mark.parametrize(
-    ("left_out", "problem"),
-    [
-        pytest.param({"skipped": {"b[published]"}}, "b[published] was skipped", id="skipped"),
-        pytest.param(
-            {"finished": {"a[published]"}}, "b[published] was not run", id="deselected-or-stopped"
-        ),
-        pytest.param(
-            {"finished": {"a[miniature]"}, "selected": {"b[published]"}},
-            "none of the 2 tests of published models was run",
-            id="nothing-executed",
-        ),
-        pytest.param(
-            {"files": {"test_a.py"}},
-            "no test of published models in test_b.py was collected",
-            id="file",
-        ),
-    ],
-)
-def test_what_was_left_out_is_named(left_out: dict[str, set[str]], problem: str) -> None:
-    gate = full_gate()
-    for name, tests in left_out.items():
-        setattr(gate, name, tests)
+def test_problems_complete_run_has_none() -> None:
+    gate = gate_of()
 
-    assert gate.problems(FILES, None) == {problem: "published"}
+    assert gate.problems() == []
+    assert not gate.has_failed
 
 
-def test_failed_test_is_not_called_left_out() -> None:
-    gate = full_gate()
-    gate.finished, gate.failed = {"a[published]"}, {"b[published]"}
-
-    assert gate.problems(FILES, None) == {}
+def test_problems_skipped_test_is_named() -> None:
+    assert gate_of(b="skipped").problems() == [f"{B} was skipped"]
 
 
-def test_verdict_other_than_reproduced_is_a_problem_of_its_own() -> None:
-    assert full_gate().problems(FILES, "not reproduced") == {"not reproduced": "published"}
+def test_problems_missing_test_is_named() -> None:
+    assert gate_of(b=None).problems() == [f"{B} was not run"]
 
 
-def test_verdict_is_not_held_against_a_run_that_failed_anyway() -> None:
-    gate = full_gate()
-    gate.failed = {"b[published]"}
-
-    assert gate.problems(FILES, "not reproduced") == {}
+def test_problems_no_test_run_is_one_sentence() -> None:
+    assert gate_of(a=None, b=None).problems() == ["none of the 2 required tests was run"]
 
 
-def test_verdict_on_published_models_does_not_matter_to_a_run_of_the_miniature() -> None:
-    gate = Gate(files=set(FILES), finished={"a[miniature]"})
+def test_problems_many_missing_tests_are_counted() -> None:
+    more = tuple(f"test_c.py::test_c[{number}]" for number in range(SHOWN_TESTS + 3))
 
-    assert gate.problems(FILES, "no published model was evaluated") == {}
+    problems = gate_of(required=(A, B, *more)).problems()
 
-
-def test_part_of_the_miniature_may_be_run_alone() -> None:
-    gate = Gate(
-        published={"a[published]"},
-        files={"test_a.py"},
-        finished={"a[miniature]"},
-    )
-
-    assert gate.problems(FILES, None) == {}
+    assert len(problems) == SHOWN_TESTS + 1
+    assert problems[-1] == "3 more required tests were not run"
 
 
-def test_skipped_miniature_test_is_not_passed() -> None:
-    gate = Gate(files=set(FILES), skipped={"a[miniature]"})
+def test_problems_failed_test_is_no_problem_of_its_own() -> None:
+    gate = gate_of(b="failed")
 
-    assert gate.problems(FILES, None) == {"a[miniature] was skipped": "miniature"}
+    assert gate.problems() == []
+    assert gate.has_failed
+
+
+def test_problems_expected_failure_is_none() -> None:
+    gate = gate_of(b="expected failure")
+
+    assert gate.problems() == []
+    assert not gate.has_failed
+
+
+def test_problems_part_of_synthetic_target_may_be_run_alone() -> None:
+    assert gate_of(required=(), b=None).problems() == []
+
+
+def test_problems_repeated_test_is_named() -> None:
+    gate = gate_of()
+    gate.runs[A] += 1
+
+    assert gate.problems() == [f"{A} was run 2 times: each test of the gate runs once"]
+
+
+def test_problems_changed_outcome_is_named_once() -> None:
+    gate = gate_of(b="skipped")
+    gate.changed[B] = "failed and was reported as passed"
+
+    assert gate.problems() == [
+        f"{B} failed and was reported as passed, by a plugin or conftest.py outside this suite"
+    ]
+
+
+@pytest.mark.parametrize("better", ["passed", "expected failure", "skipped"])
+def test_record_better_outcome_does_not_replace_failure(better: Any) -> None:
+    gate = gate_of(a="failed")
+
+    gate.record(CheckRecord(A, better))
+
+    assert gate.records[A].outcome == "failed"
+
+
+def test_record_worse_outcome_replaces_pass() -> None:
+    gate = gate_of()
+
+    gate.record(CheckRecord(A, "failed"))
+
+    assert gate.records[A].outcome == "failed"

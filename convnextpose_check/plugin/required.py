@@ -1,0 +1,142 @@
+"""Every validation test, and for which target, variants and tolerances it is required.
+
+The gate needs this list: a list taken from pytest's collection would shrink together with the
+collection, for example under ``-o python_functions=...``, and a run of a part would look complete.
+``tests/library/plugin/test_required.py`` compares it with what pytest collects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from convnextpose_check.checkpoints.fingerprints import Fingerprint
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM
+from convnextpose_check.trial.trial import SubjectName
+from convnextpose_check.variants import Variant
+
+Applies = Callable[[Variant, Fingerprint | None], bool]
+
+
+def has_paper_parameters(variant: Variant, _known: Fingerprint | None) -> bool:
+    """True if a parameter count is published."""
+    return variant.paper.parameters_millions is not None
+
+
+def has_paper_gmacs(variant: Variant, _known: Fingerprint | None) -> bool:
+    """True if a multiply-add count is published."""
+    return variant.paper.gmacs is not None
+
+
+def has_known_tensors(_variant: Variant, known: Fingerprint | None) -> bool:
+    """True if hashes of the published tensors are on record."""
+    return known is not None and known.tensors is not None
+
+
+@dataclass(frozen=True)
+class ValidationTest:
+    """A test function in ``tests/validation``, and what it is repeated over.
+
+    ``applies`` selects variants. ``target`` limits the test to one target.
+    """
+
+    file: str
+    function: str
+    over: Literal["target", "variant", "tolerance"] = "variant"
+    needs_human36m: bool = False
+    applies: Applies = lambda _variant, _known: True
+    target: SubjectName | None = None
+
+    @property
+    def name(self) -> str:
+        """File and function, as pytest and the results write them."""
+        return f"{self.file}::{self.function}"
+
+
+_PREFLIGHT, _CHECKPOINTS = "test_before_anything.py", "test_checkpoints.py"
+_COUNTS, _ERRORS = "test_counts.py", "test_errors.py"
+_NETWORKS, _THROUGHPUT = "test_networks.py", "test_throughput.py"
+
+VALIDATION_TESTS = (
+    ValidationTest(_PREFLIGHT, "test_device_runs_a_kernel", "target"),
+    ValidationTest(_PREFLIGHT, "test_opencv_interpolates_as_in_the_paper", "target"),
+    ValidationTest(_PREFLIGHT, "test_memory_is_free", "target"),
+    ValidationTest(_PREFLIGHT, "test_disk_has_room_for_the_results", "target"),
+    ValidationTest(_PREFLIGHT, "test_results_folder_can_be_written", "target"),
+    ValidationTest(_PREFLIGHT, "test_human36m_is_found", "target", True),
+    ValidationTest(_PREFLIGHT, "test_joints_lie_in_their_boxes", "target", True),
+    ValidationTest(_PREFLIGHT, "test_rootnet_file_is_the_one_for_the_protocol", "target", True),
+    ValidationTest(_PREFLIGHT, "test_checkpoint_is_found"),
+    ValidationTest(_CHECKPOINTS, "test_archive_holds_the_variant"),
+    ValidationTest(_CHECKPOINTS, "test_epoch_is_the_published_one"),
+    ValidationTest(_CHECKPOINTS, "test_counters_tell_one_training"),
+    ValidationTest(_CHECKPOINTS, "test_tensors_are_the_published_ones", applies=has_known_tensors),
+    ValidationTest(_CHECKPOINTS, "test_weights_are_finite"),
+    ValidationTest(_CHECKPOINTS, "test_batchnorm_variances_are_plausible"),
+    ValidationTest(_CHECKPOINTS, "test_key_map_round_trip"),
+    ValidationTest(_CHECKPOINTS, "test_snapshot_loads_with_modern_keys"),
+    ValidationTest(_COUNTS, "test_parameter_count"),
+    ValidationTest(_COUNTS, "test_state_element_count"),
+    ValidationTest(_COUNTS, "test_multiply_adds"),
+    ValidationTest(_COUNTS, "test_heatmap_grid"),
+    ValidationTest(_COUNTS, "test_paper_parameters", applies=has_paper_parameters),
+    ValidationTest(_COUNTS, "test_paper_gmacs", applies=has_paper_gmacs),
+    ValidationTest(_ERRORS, "test_dataset_is_complete", "target", True),
+    ValidationTest(_ERRORS, "test_every_sample_is_measured", "variant", True),
+    ValidationTest(_ERRORS, "test_no_image_stands_for_another", "variant", True),
+    ValidationTest(_ERRORS, "test_error_is_the_reference", "tolerance", True),
+    ValidationTest(_ERRORS, "test_error_is_the_recorded_one", "variant", True, target="miniature"),
+    ValidationTest(_NETWORKS, "test_judged_network_agrees_with_the_plain_one"),
+    ValidationTest(_NETWORKS, "test_flip_test_is_symmetric"),
+    ValidationTest(_THROUGHPUT, "test_throughput", "variant", True),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run of a validation test: its id in brackets, and what it is about."""
+
+    case_id: str
+    target: SubjectName
+    variant: Variant | None = None
+    tolerance_mm: int | None = None
+
+
+def cases_of(
+    test: ValidationTest,
+    target: SubjectName,
+    variants: Iterable[Variant],
+    known: Mapping[str, Fingerprint],
+    *,
+    weights_only: bool,
+) -> list[Case]:
+    """All cases of a test for a target; none if the test does not apply to it."""
+    if test.target not in (None, target) or (weights_only and test.needs_human36m):
+        return []
+    if test.over == "target":
+        return [Case(target, target)]
+    chosen = [v for v in variants if test.applies(v, known.get(v.name))]
+    if test.over == "variant":
+        return [Case(f"{target}-{v.name}", target, v) for v in chosen]
+    return [
+        Case(f"{target}-{v.name}-within-{mm}mm", target, v, mm)
+        for v in chosen
+        for mm in TOLERANCES_MM
+    ]
+
+
+def required_tests(
+    target: SubjectName,
+    variants: Iterable[Variant],
+    known: Mapping[str, Fingerprint],
+    *,
+    weights_only: bool,
+) -> tuple[str, ...]:
+    """Names of all tests that a run of the target must finish."""
+    variants = tuple(variants)
+    return tuple(
+        f"{test.name}[{case.case_id}]"
+        for test in VALIDATION_TESTS
+        for case in cases_of(test, target, variants, known, weights_only=weights_only)
+    )

@@ -1,0 +1,60 @@
+"""The list of required tests is what the sources define."""
+
+from __future__ import annotations
+
+import ast
+
+from msgspec.structs import replace
+
+from convnextpose_check.checkpoints.fingerprints import Fingerprint, read_fingerprints
+from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
+from convnextpose_check.variants import Catalogue
+from tests.support.texts import ROOT
+
+VALIDATION = ROOT / "tests" / "validation"
+
+
+def required(catalogue: Catalogue, *, weights_only: bool = False) -> tuple[str, ...]:
+    """What a run of these published variants must finish."""
+    known: dict[str, Fingerprint] = read_fingerprints(ROOT / "fixtures", catalogue)
+    return required_tests("published", catalogue.variants, known, weights_only=weights_only)
+
+
+def test_list_names_every_test_of_the_sources_once() -> None:
+    defined = sorted(
+        f"{path.name}::{node.name}"
+        for path in VALIDATION.glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    )
+
+    assert sorted(test.name for test in VALIDATION_TESTS) == defined
+
+
+def test_required_tests_cover_each_variant_and_tolerance(catalogue: Catalogue) -> None:
+    tests = required(catalogue)
+
+    errors = [test for test in tests if "::test_error_is_the_reference[" in test]
+    assert [test.partition("[")[2] for test in errors] == [
+        f"published-{name}-within-{mm}mm]" for name in ("XS", "S", "M", "L") for mm in (1, 2, 5)
+    ]
+    assert len(tests) == len(set(tests)) == 98
+
+
+def test_required_tests_weights_only_need_no_human36m(catalogue: Catalogue) -> None:
+    tests = required(catalogue, weights_only=True)
+
+    assert len(tests) == 70
+    assert not any("error_is" in test or "throughput" in test for test in tests)
+
+
+def test_required_tests_unpublished_figures_are_not_compared(catalogue: Catalogue) -> None:
+    xs = catalogue["XS"]
+    paper, checkpoint = replace(xs.paper, gmacs=None), replace(xs.checkpoint, drive_id=None)
+    own = replace(xs, paper=paper, checkpoint=checkpoint)
+
+    tests = "\n".join(required(Catalogue("own", (own,))))
+
+    assert "test_paper_parameters[published-XS]" in tests
+    assert "test_paper_gmacs" not in tests
+    assert "test_tensors_are_the_published_ones" not in tests
