@@ -53,7 +53,7 @@ class Books:
         state = self._session
         judging = [item for item in session.items if _is_validation(item)]
         if not judging:
-            if state.settings.weights_only and session.testscollected:
+            if state.settings.weights_only and state.may_judge:
                 raise pytest.UsageError(
                     "--weights-only was given, but no test of the published weights is selected."
                     " Leave out -m, -k and the names of tests."
@@ -80,7 +80,14 @@ class Books:
                 "both the published models and the miniature are selected, but a run judges one"
                 " of them. Select the published models with -m gpu, or leave out -m."
             )
-        return targets.pop()
+        target = targets.pop()
+        if not self._session.variants(target):
+            names = ",".join(self._session.settings.variants or ())
+            raise pytest.UsageError(
+                f"--variants {names} names no published model, only the miniature's: leave out"
+                " -m gpu to judge that one"
+            )
+        return target
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -39,8 +39,9 @@ def open_session(config: pytest.Config) -> None:
     except ConvNeXtPoseCheckError as error:
         raise pytest.UsageError(str(error)) from None
     session = config.stash[SESSION] = Session(settings, trials, recorder, baseline)
+    session.may_judge = _may_judge(config)
     only_looks = config.option.collectonly or config.option.help
-    if _may_judge(config) and not only_looks and not hasattr(config, "workerinput"):
+    if session.may_judge and not only_looks and not hasattr(config, "workerinput"):
         if config.option.htmlpath is None:
             config.option.htmlpath = str(session.outputs.report)
             config.option.self_contained_html = True

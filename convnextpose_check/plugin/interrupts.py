@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.interrupts import Interrupted, held
-from convnextpose_check.plugin.session import session_of
+from convnextpose_check.plugin.session import WAS_INTERRUPTED, session_of
 from convnextpose_check.settings.options import PREFIX
-
-WAS_INTERRUPTED = "the run was interrupted"
 
 
 class OrderlyEnd:

@@ -19,13 +19,12 @@ from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import Results
 from convnextpose_check.results.words import is_reproduced, verdict_sentence
-from convnextpose_check.settings.read import Settings
+from convnextpose_check.settings.options import RUN_ID_VARIABLE, Settings
 from convnextpose_check.trial.record import Recorder, nothing_evaluated
 from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import PUBLISHED_FILE, Variant
 
-RUN_ID_VARIABLE = "CONVNEXTPOSE_RUN_ID"
-"""A caller that reads the verdict from the results file sets this id, and finds it there."""
+WAS_INTERRUPTED = "the run was interrupted"
 
 
 @dataclass
@@ -37,7 +36,8 @@ class Session:
     ``problems`` are reasons why the run is not passed, besides failed tests; ``late_problems``
     those that came after the summary. ``results`` is what was written last, ``report`` where
     pytest-html writes, ``default_report`` its plugin where no option asked for a report
-    (``makes_default_report``). ``failed_elsewhere`` counts failed tests outside tests/validation.
+    (``makes_default_report``). ``may_judge`` is true if the arguments can lead to validation
+    tests. ``failed_elsewhere`` counts failed tests outside tests/validation.
     """
 
     settings: Settings
@@ -54,6 +54,7 @@ class Session:
     problems: list[str] = field(default_factory=list)
     results: Results | None = None
     report: Path | None = None
+    may_judge: bool = False
     makes_default_report: bool = False
     default_report: object | None = None
     lock: BinaryIO | None = None
@@ -176,22 +177,28 @@ class Session:
         if self.results is None:  # nothing was run: --collect-only, or nothing could be written
             is_red = self.gate.required or self.problems
             return pytest.ExitCode.TESTS_FAILED if is_red and not exit_code else exit_code
-        known = len(self.results.left_out)
-        if exit_code and self.results.passed and len(self.problems) == known:
-            self.object(f"pytest ended with exit code {exit_code}")
+        shown = len(self.results.left_out)
+        if exit_code and self.results.passed and len(self.problems) == shown:
+            is_interrupted = exit_code == pytest.ExitCode.INTERRUPTED
+            self.object(
+                WAS_INTERRUPTED if is_interrupted else f"pytest ended with exit code {exit_code}"
+            )
+        self._add_to_files(shown)
+        known = len(self.problems)
         self._export()
-        if len(self.problems) > known:
-            self._write()
-            self._update_report()
-            self.late_problems = tuple(self.problems[known:])
+        self._add_to_files(known)
+        self.late_problems = tuple(self.problems[shown:])
         if exit_code:
             return exit_code
         return pytest.ExitCode.OK if self._file_says_passed() else pytest.ExitCode.TESTS_FAILED
 
-    def _update_report(self) -> None:
-        """Exchange the summary in the report that pytest-html wrote before the last problems."""
+    def _add_to_files(self, known: int) -> None:
+        """Write results, pages and the report's summary again if there are more problems."""
         from convnextpose_check.pages import update_report
 
+        if len(self.problems) == known:
+            return
+        self._write()
         if self.results is not None and self.report is not None and self.has_written_report:
             try:
                 update_report(self.report, self.results, self.outputs)

@@ -19,6 +19,8 @@ from convnextpose_check.settings import kinds
 from convnextpose_check.variants import PUBLISHED_FILE, Protocol
 
 PREFIX = "CONVNEXTPOSE_"
+RUN_ID_VARIABLE = f"{PREFIX}RUN_ID"
+"""No setting: an id that a caller chooses, and finds in the results file of the run."""
 KAGGLE_INPUT = Path("/kaggle/input")
 
 _ON_KAGGLE = (KAGGLE_INPUT,) if KAGGLE_INPUT.is_dir() else ()

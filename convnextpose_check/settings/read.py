@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.settings.options import OPTIONS, PREFIX, Settings
+from convnextpose_check.settings.options import OPTIONS, PREFIX, RUN_ID_VARIABLE, Settings
 
 __all__ = ["Settings", "read_settings", "refuse_beside_weights_only"]
 
@@ -22,7 +22,7 @@ def read_settings(
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-option``) that names the option or variable.
     """
-    known = {option.variable for option in OPTIONS}
+    known = {RUN_ID_VARIABLE, *(option.variable for option in OPTIONS)}
     if unknown := sorted(v for v in environment if v.startswith(PREFIX) and v not in known):
         raise ConvNeXtPoseCheckError(
             "bad-option", f"the environment sets {unknown[0]}, which is no setting", "Unset it"

@@ -156,7 +156,7 @@ def test_tests_that_pytest_was_told_to_overlook_are_missed(
 
     assert result.returncode == FAILED, result.stdout
     assert not written["passed"]
-    assert "test_counts.py::test_parameter_count[published-T] was not run" in written["left_out"]
+    assert "more required tests were not run" in written["left_out"][-1]
 
 
 @pytest.mark.parametrize("part", ["books", "report", "configure", "interrupts"])
