@@ -103,7 +103,10 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["not-finite"], "weights or answers of a network are NaN or infinite"],
     Annotated[Literal["not-installed"], "the suite was not installed: its needs are not known"],
     Annotated[Literal["not-judged"], "an error was measured, and no verdict can be given for it"],
-    Annotated[Literal["off-paper"], "parameters or multiply-adds are not those of the paper"],
+    Annotated[
+        Literal["not-verified"], "a checkpoint's tensors have no recorded ones to compare with"
+    ],
+    Annotated[Literal["off-paper"], "parameters or multiply-adds are not the reported ones"],
     Annotated[Literal["off-reference"], "an error is further from its reference than is tolerated"],
     Annotated[Literal["old-cameras"], "a camera file is of before June 2020"],
     Annotated[Literal["one-inside-the-other"], "folders to link from and to overlap"],

@@ -53,16 +53,17 @@ class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_fingerprints(fixtures: Path, catalogue: Catalogue) -> dict[str, Fingerprint]:
-    """What is known of those variants that the catalogue calls the published ones.
+    """What is known of those variants that the catalogue calls the published ones, if anything.
 
     A model of a user's own may have a published name; it is not on the authors' Drive.
     """
     known = read_json(fixtures / FINGERPRINTS_FILE, Fingerprints).variants
     published = {v.name: v.checkpoint.drive_id for v in read_catalogue().variants}
     return {
-        variant.name: known[variant.name]
+        variant.name: known.get(variant.name, Fingerprint())
         for variant in catalogue.variants
-        if variant.name in known and variant.checkpoint.drive_id == published.get(variant.name)
+        if variant.name in published
+        and variant.checkpoint.drive_id == published[variant.name]
     }
 
 

@@ -49,6 +49,11 @@ class Provenance:
     iterations: int | None = None
     contradiction: bool = False
 
+    @property
+    def counted_anything(self) -> bool:
+        """Whether the file has a counter at all."""
+        return self.contradiction or self.iterations is not None
+
 
 def provenance(checkpoint: Checkpoint) -> Provenance:
     """What epoch, steps and BatchNorm's counters of the checkpoint tell together."""
@@ -76,6 +81,10 @@ def provenance(checkpoint: Checkpoint) -> Provenance:
 
 def _of_count(count: float, epochs: int, without: str) -> Provenance:
     """What a count tells on which all counters agree."""
+    if count == 0:
+        return _contradiction(
+            f"not trained: all counters are 0 after {epochs} epochs{without}", "0"
+        )
     if count < 0 or count % epochs:
         each = f"{epochs} x {count / epochs:,.1f}"
         hint = ""
@@ -120,5 +129,5 @@ def epoch_told(known: WholeFigure | None, epoch: int) -> str:
     if known is None or (known.decides and epoch in known.values):
         return f"epoch {epoch}"
     if known.decides:
-        return f"epoch {epoch} (the published one has {known})"
+        return f"epoch {epoch} (expected {known})"
     return f"epoch {epoch} ({known} by {known.source})"

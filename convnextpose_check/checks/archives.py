@@ -66,9 +66,10 @@ def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
 
 
 def check_provenance(variant: Variant, checkpoint: Checkpoint) -> Provenance:
-    """The counters tell one story, and it is the known one; where none is known, it is returned.
+    """Check the counters against the recorded training; without one, return what they tell.
 
-    An optimizer that was taken out is no fault: what it counted is then unknown.
+    A contradiction is then the caller's to report. An optimizer that was taken out is no fault:
+    what it counted is then unknown.
     """
     told, known = provenance(checkpoint), variant.checkpoint.iterations
     if known is None or not known.decides:
@@ -77,9 +78,9 @@ def check_provenance(variant: Variant, checkpoint: Checkpoint) -> Provenance:
         expected = f"{checkpoint.epoch + 1} x " + " or ".join(f"{v:,}" for v in known.values)
         raise CheckFailedError(
             "other-training",
-            f"{checkpoint.path} is not the published training of {variant.name}: {told.story}:"
+            f"{checkpoint.path} is not from the recorded training of {variant.name}: {told.story}:"
             f" expected {expected} iterations ({known.source})",
-            f"Give {variant.checkpoint.file_name} as published; a model of your own needs a"
+            f"Download {variant.checkpoint.file_name} again; a model of your own needs its own"
             " --variants-file",
             told.counted,
             expected,

@@ -9,6 +9,7 @@ from pathlib import Path
 from convnextpose_check.checkpoints.find import GIVE_CHECKPOINTS
 from convnextpose_check.checkpoints.provenance import epoch_told
 from convnextpose_check.checks.archives import check_epoch, check_holds_variant, check_provenance
+from convnextpose_check.checks.identity import contradiction_told
 from convnextpose_check.checks.machine import (
     ROOMY_DISK_GB,
     check_can_write,
@@ -145,6 +146,12 @@ def checkpoint(files: Files, variant: str) -> Finding:
         mend = error.remedy or f"Download {facts.checkpoint.file_name} again"
         return Finding("missing", error.problem, mend)
     told_by = "" if listed.claim(found.path) else ", told by its content"
+    if told.contradiction:
+        return Finding(
+            "note",
+            f"{relative(found.path, listed.places)} is {variant}:"
+            f" {contradiction_told(facts, told)}",
+        )
     return Finding(
         "ok",
         f"{relative(found.path, listed.places)} is {variant}{told_by}:"

@@ -64,7 +64,8 @@ def comparison_png(results: Results, path: Path) -> None:
     with canvas(_WIDTH_PX, sum(rows_px), dots_per_px=2) as figure, written_whole(path) as temporary:
         figure.set_layout_engine("constrained", w_pad=_MARGIN_PX / 72, h_pad=4 / 72)
         parts = figure.subfigures(len(rows_px), 1, height_ratios=rows_px, squeeze=False)[:, 0]
-        title = f"{_SUBJECTS[results.subject]}: {results.metric}, protocol {results.protocol}"
+        models = "The user's own models" if results.own_models else _SUBJECTS[results.subject]
+        title = f"{models}: {results.metric}, protocol {results.protocol}"
         _write(parts[0], title, 12, top_px, fontsize=16, bold=True)
         _write(parts[0], verdict, 37, top_px, fontsize=12, bold=False)
         if variants:

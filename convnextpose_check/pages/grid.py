@@ -13,6 +13,8 @@ _TEST = re.compile(r"test_(?P<file>\w+)\.py::test_(?P<claim>\w+)\[(?P<of>.+)\]",
 SIGNS: dict[str, tuple[Look, str]] = {
     "passed": ("good", "\N{CHECK MARK}"),
     "failed": ("bad", "\N{BALLOT X}"),
+    "not verified": ("none", "\N{WHITE CIRCLE}"),
+    "warning": ("fair", "\N{WARNING SIGN}"),
     "expected failure": ("none", "\N{WHITE CIRCLE}"),
     "skipped": ("none", "\N{WHITE CIRCLE}"),
 }

@@ -26,6 +26,7 @@ from convnextpose_check.results.figures import (
     asked_mm,
     chip,
     difference,
+    identity_chip,
     is_as_recorded,
     quotable,
     starred,
@@ -46,7 +47,7 @@ FOLDER = Path(__file__).parent
 STYLE_SHEET = FOLDER / "report.css"
 SCRIPTS = (FOLDER / "report.js", FOLDER / "viewer.js")
 """One for pytest-html's table, one for what the summary shows."""
-TITLE = "ConvNeXtPose checkpoints: do they do what the paper says?"
+TITLE = "ConvNeXtPose checkpoint report"
 
 BEGIN, END = "<!-- ConvNeXtPose: begin -->", "<!-- ConvNeXtPose: end -->"
 _SUBJECT_MARK = re.compile(r'data-judged="(\w+)"')
@@ -70,7 +71,12 @@ def templates() -> Environment:
     )
     environment.filters.update(number=number, shown=shown, difference=difference)
     environment.globals.update(
-        chip=chip, difference=difference, interval=interval, quotable=quotable, uncertain=uncertain
+        chip=chip,
+        difference=difference,
+        identity_chip=identity_chip,
+        interval=interval,
+        quotable=quotable,
+        uncertain=uncertain,
     )
     return environment
 

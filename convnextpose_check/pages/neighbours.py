@@ -46,4 +46,5 @@ def read_neighbours() -> Neighbours:
 def neighbours_of(results: Results) -> Neighbours | None:
     """Those of a run whose figures are the paper's: other models have no place beside them."""
     held = any(record.is_held_to_paper for record in results.variants.values())
-    return read_neighbours() if results.subject == "published" and held else None
+    is_published = results.subject == "published" and not results.own_models
+    return read_neighbours() if is_published and held else None

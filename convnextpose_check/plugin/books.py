@@ -55,7 +55,7 @@ class Books:
         if not judging:
             if state.settings.weights_only and state.may_judge:
                 raise pytest.UsageError(
-                    "--weights-only was given, but no test of the published weights is selected."
+                    "--weights-only was given, but no test of the weights is selected."
                     " Leave out -m, -k and the names of tests."
                 )
             if state.default_report is not None:

@@ -10,9 +10,14 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.verdict import Judgement, may_be_missed
 from convnextpose_check.plugin.mistakes import told_by
 from convnextpose_check.results.schema import CheckRecord
+from convnextpose_check.results.schema import Outcome as CheckOutcome
 from convnextpose_check.trial.trial import SubjectName
 
 Outcome = Literal["passed", "failed", "expected failure", "skipped"]
+"""What pytest knows of a test."""
+
+_UNVERIFIED: tuple[CheckOutcome, ...] = ("warning", "not verified")
+"""Recorded by a test that passed: then it is not shown as passed."""
 
 
 def target_of(item: pytest.Item) -> SubjectName:
@@ -89,9 +94,15 @@ def check_record(
         message = str(call.excinfo.value)
     elif outcome != "passed" and isinstance(report.longrepr, str):
         message = report.longrepr
+    shown: CheckOutcome = outcome
+    if outcome == "passed":
+        for each in _UNVERIFIED:
+            if each in properties:
+                shown, message = each, str(properties[each])
+                break
     return CheckRecord(
         test=name_of(item),
-        outcome=outcome,
+        outcome=shown,
         obtained=cast(Any, properties.get("obtained")),
         expected=cast(Any, properties.get("expected")),
         difference=cast(Any, properties.get("difference")),

@@ -16,8 +16,12 @@ from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.plugin.subjects import open_trials
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.baseline import Baseline
+from convnextpose_check.results.schema import OWN_MODELS
 from convnextpose_check.settings.arguments import settings_of
-from convnextpose_check.settings.read import refuse_beside_weights_only
+from convnextpose_check.settings.read import (
+    refuse_beside_weights_only,
+    refuse_identity_of_own_models,
+)
 from convnextpose_check.trial.record import Recorder
 
 ROOT = Path(convnextpose_check.__file__).parents[1]
@@ -31,6 +35,7 @@ def open_session(config: pytest.Config) -> None:
     try:
         settings = settings_of(config.option)
         refuse_beside_weights_only(settings)
+        refuse_identity_of_own_models(settings)
         baseline = None
         if settings.baseline is not None:
             baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)
@@ -55,11 +60,12 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     settings = config.stash[SESSION].settings
     checkpoints = ", ".join(map(str, settings.checkpoints))
     gate = "no gate" if settings.gate is None else f"gate {settings.gate} mm"
+    models = OWN_MODELS if settings.has_own_models else "published models"
     data = f"data {settings.h36m_root or 'not given'}"
     if settings.weights_only:
         data = "weights only, no Human3.6M is read and no error measured"
     return [
-        f"published: {data}, checkpoints {checkpoints or 'not given'}",
+        f"{models}: {data}, checkpoints {checkpoints or 'not given'}",
         f"torch {package_version('torch')}, numpy {package_version('numpy')},"
         f" OpenCV {opencv_version()}",
         f"protocol {settings.protocol}, boxes {settings.bbox}, flip test"

@@ -71,4 +71,11 @@ class Gate:
             yield f"{len(missing) - SHOWN_TESTS} more required tests were not run"
 
 
-_RANKS = {"passed": 0, "expected failure": 1, "skipped": 2, "failed": 3}
+_RANKS = {
+    "passed": 0,
+    "not verified": 1,
+    "warning": 2,
+    "expected failure": 3,
+    "skipped": 4,
+    "failed": 5,
+}

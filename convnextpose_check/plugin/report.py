@@ -56,6 +56,24 @@ def pytest_terminal_summary(
                 terminalreporter.write_line(fill(text, TERMINAL_COLUMNS, subsequent_indent="  "))
 
 
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """Show a check that verified nothing, or that warns, under its own word and never in green."""
+    if report.when != "call" or (status := _unverified_status(report)) is None:
+        return None
+    markup = {"yellow": True} if status == "warning" else {"light": True}
+    category = "with a warning" if status == "warning" else status
+    return category, status[0].upper(), (status.upper(), markup)
+
+
+def _unverified_status(report: Any) -> str | None:
+    """``warning`` or ``not verified`` for a passed check that recorded one, else None."""
+    recorded = dict(getattr(report, "user_properties", ()))
+    words = (word for word in ("warning", "not verified") if word in recorded)
+    return next(words, None) if report.passed else None
+
+
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
     """Let pytest-html's report appear whole: it would write in place, a piece at a time."""
     if isinstance(plugin, BaseReport):
@@ -116,6 +134,8 @@ def pytest_html_results_table_header(cells: list[str]) -> None:
 def pytest_html_results_table_row(report: Any, cells: list[str]) -> None:
     """Fill the columns; a file that did not import obtained nothing."""
     recorded = dict(getattr(report, "user_properties", ()))
+    if (status := _unverified_status(report)) is not None:
+        cells[0] = f'<td class="col-result {status.split()[0]}">{status.capitalize()}</td>'
     cells[1] = f'<td class="col-testId">{escape(report.nodeid)}</td>'
     cells[2:2] = [_cell(name, recorded.get(name), recorded.get("unit", "")) for name in COLUMNS]
 

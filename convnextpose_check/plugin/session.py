@@ -17,12 +17,12 @@ from convnextpose_check.plugin.mistakes import Mistakes
 from convnextpose_check.plugin.required import Case, ValidationTest, cases_of, required_tests
 from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.results.results_file import read_results
-from convnextpose_check.results.schema import Results
+from convnextpose_check.results.schema import OWN_MODELS, Results
 from convnextpose_check.results.words import is_reproduced, verdict_sentence
 from convnextpose_check.settings.options import RUN_ID_VARIABLE, Settings
 from convnextpose_check.trial.record import Recorder, nothing_evaluated
 from convnextpose_check.trial.trial import SubjectName, Trial
-from convnextpose_check.variants import PUBLISHED_FILE, Variant
+from convnextpose_check.variants import Variant
 
 WAS_INTERRUPTED = "the run was interrupted"
 
@@ -70,8 +70,7 @@ class Session:
     @property
     def targets(self) -> tuple[SubjectName, ...]:
         """The targets that tests are collected for; ``-m`` selects one of them."""
-        own_variants = self.settings.variants_file != PUBLISHED_FILE
-        if own_variants or self.settings.weights_only:
+        if self.settings.has_own_models or self.settings.weights_only:
             return ("published",)
         return ("published", "miniature")
 
@@ -123,9 +122,7 @@ class Session:
         elif self.recorder.results is None:
             self.recorder.results = nothing_evaluated(self.trial)
         if self.baseline is not None and self.baseline.results.subject != self.target:
-            self.object(
-                f"baseline: it judged the {self.baseline.results.subject} models, this run did not"
-            )
+            self.object(f"baseline: it judged the {self.baseline.results.judged}, this run did not")
         elif self.baseline is not None and self.recorder.has_evaluated:
             for problem in self.recorder.compare(self.baseline, self.gate.records.values()):
                 self.object(problem)
@@ -134,24 +131,25 @@ class Session:
         self._write()
 
     def _objection(self) -> str | None:
-        """What stands against the published models being reproduced, None if nothing does.
+        """What stands against the models being reproduced, None if nothing does.
 
         Without a gate it is enough that they were measured. With weights alone each check must
-        have passed: no error stands behind them.
+        hold: no error stands behind them.
         """
         if self.target != "published":
             return None
         if self.settings.weights_only:
             for check in self.gate.records.values():
-                if check.outcome != "passed":
+                if not check.holds:
                     return f"{check.test}: {check.outcome}"
             return None
         results = self.recorder.results
+        models = OWN_MODELS if self.settings.has_own_models else "published models"
         if results is None or not results.variants:
-            return "no published model was evaluated"
+            return f"none of the {models} was evaluated"
         if self.settings.gate is None or is_reproduced(results):
             return None
-        return f"the published models are not reproduced: {verdict_sentence(results)}"
+        return f"the {models} are not reproduced: {verdict_sentence(results)}"
 
     def _write(self) -> None:
         """Write results and pages; what cannot be written is a problem of the run."""

@@ -13,7 +13,7 @@ from convnextpose_check.results.per_sample import read_errors_by_file_mm
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import BaselineRecord, Deviation, Results, VariantResult
 
-OUTCOMES = ("passed", "expected failure", "skipped", "failed")
+OUTCOMES = ("passed", "not verified", "warning", "expected failure", "skipped", "failed")
 VERDICTS = (*TOLERANCES_MM.values(), REVIEW)
 """Each from good to bad; what is not judged is worse than all."""
 

@@ -45,9 +45,10 @@ def dataset_metadata(results: Results, kaggle_user: str | None = None) -> dict[s
     user = kaggle_user or os.environ.get("KAGGLE_USERNAME") or "INSERT-YOUR-USERNAME"
     if not _USER.fullmatch(user):
         raise ConvNeXtPoseCheckError("bad-option", f"'{user}' is no name of a Kaggle user")
+    models = "own" if results.own_models else results.subject
     return {
-        "title": f"ConvNeXtPose benchmark, {results.subject}",
-        "id": f"{user.lower()}/convnextpose-benchmark-{results.subject}",
+        "title": f"ConvNeXtPose benchmark, {models} models",
+        "id": f"{user.lower()}/convnextpose-benchmark-{models}",
         "licenses": [{"name": "other"}],
         "description": results.verdict,
     }

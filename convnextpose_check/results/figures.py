@@ -12,7 +12,12 @@ from convnextpose_check.evaluation.verdict import (
     verdict_word,
     why_not_judged,
 )
-from convnextpose_check.results.schema import Results, VariantResult, with_variants
+from convnextpose_check.results.schema import (
+    FileRecord,
+    Results,
+    VariantResult,
+    with_variants,
+)
 from convnextpose_check.variants import REFERENCE
 
 RECORDED_WITHIN_MM = 0.02
@@ -30,6 +35,10 @@ _LOOKS: dict[str, tuple[Look, str]] = {
     "acceptable": ("fair", "\N{ALMOST EQUAL TO}"),
     REVIEW: ("bad", "\N{BALLOT X}"),
 }
+
+
+_QUOTED = {"published": "convnextpose", "miniature": "miniature"}
+"""The first part of a line to quote; models of the user's have another."""
 
 
 class Chip(NamedTuple):
@@ -68,6 +77,15 @@ def chip(results: Results, record: VariantResult) -> Chip:
     return Chip(*_LOOKS.get(record.verdict, ("none", "\N{WHITE CIRCLE}")), record.verdict)
 
 
+def identity_chip(record: FileRecord) -> Chip:
+    """The identity of a file: green only where every tensor on record matches."""
+    if record.identity == "verified":
+        return Chip("good", "\N{CHECK MARK}", record.identity)
+    if record.identity == "contradicted":
+        return Chip("fair", "\N{WARNING SIGN}", record.identity)
+    return Chip("none", "\N{WHITE CIRCLE}", record.identity)
+
+
 def is_as_recorded(record: VariantResult) -> bool:
     """Whether a model of the miniature has the error that was recorded of it."""
     return record.difference_mm is not None and abs(record.difference_mm) < RECORDED_WITHIN_MM
@@ -94,7 +112,7 @@ def quotable(results: Results, name: str) -> str:
     record = results.variants[name]
     opencv = ".".join(results.environment.get("opencv", "unknown").split(".")[:2])
     settings = (
-        "convnextpose" if results.subject == "published" else results.subject,
+        "own model" if results.own_models else _QUOTED[results.subject],
         name,
         f"protocol {results.protocol}",
         f"{results.bbox} boxes",

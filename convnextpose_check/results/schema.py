@@ -21,6 +21,22 @@ Pair = tuple[Finite, Finite]
 Triple = tuple[Finite, Finite, Finite]
 
 
+Outcome = Literal["passed", "not verified", "warning", "expected failure", "failed", "skipped"]
+
+Identity = Literal["verified", "not verified", "contradicted"]
+"""Whether a file holds the published weights: all tensors on record match, none are on record, or
+a recorded property contradicts it."""
+
+Matched = Literal["architecture", "counts", "epoch", "training record", "tensors"]
+"""A property of a checkpoint that was compared with its recorded value, and equals it."""
+
+ReferenceKind = Literal["paper", "recorded", "own file"]
+"""Where a reference value is from: the package's variants file, the record of the miniature, or a
+variants file of the user's."""
+
+OWN_MODELS = "user's own models"
+"""What titles and messages call models from a variants file of the user's."""
+
 _WITHIN = re.compile(r"-within-(\d+)mm\]$")
 
 
@@ -31,19 +47,26 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CheckRecord(_Record, frozen=True):
     """What became of one validation test.
 
+    ``not verified`` is a check that had no recorded value to compare with, ``warning`` one that
+    found a contradiction that proves nothing: both are no success and fail no run.
     ``obtained`` and ``expected`` are what the test recorded, ``difference`` is the one minus the
     other where both are numbers, ``message`` is why it did not pass. ``told_by`` is the test that
     failed for the same reason and tells it, empty for one that tells its own.
     """
 
     test: str
-    outcome: Literal["passed", "failed", "expected failure", "skipped"]
+    outcome: Outcome
     obtained: str | Number | None = None
     expected: str | Number | None = None
     difference: Number | None = None
     unit: str = ""
     message: str = ""
     told_by: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing stands against the claim; not that it was verified."""
+        return self.outcome in ("passed", "not verified", "warning")
 
     @property
     def within_mm(self) -> int | None:
@@ -93,7 +116,11 @@ class ProvenanceRecord(_Record, frozen=True):
 
 
 class FileRecord(_Record, frozen=True, kw_only=True):
-    """A variant's checkpoint, and what its network counts."""
+    """A variant's checkpoint, and what its network counts.
+
+    ``identity`` says whether it is the published one, ``identity_reason`` why, as part of a
+    sentence. ``matched`` are the properties that equal their recorded values.
+    """
 
     file: str
     form: str
@@ -104,6 +131,9 @@ class FileRecord(_Record, frozen=True, kw_only=True):
     state_elements: Count
     gmacs: Finite
     provenance: ProvenanceRecord | None = None
+    identity: Identity = "not verified"
+    identity_reason: str = "not recorded"
+    matched: tuple[Matched, ...] = ()
 
 
 class CauseRecord(_Record, frozen=True):
@@ -126,6 +156,7 @@ class CauseRecord(_Record, frozen=True):
 class VariantResult(FileRecord, frozen=True, kw_only=True):
     """One variant, judged by its error.
 
+    ``reference_kind`` says whose the reference is, None in files of earlier versions.
     One of ``mpjpe_mm`` (protocol 2) and ``pa_mpjpe_mm`` (protocol 1) is present. ``interval_mm`` is
     the 95 % bootstrap interval of that error over ``sequences`` sequences, None for fewer than two.
     ``unreadable`` counts the images that could not be used, by reason. ``seconds`` the network
@@ -147,6 +178,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     sequences: Count
     reference_mm: Finite | None
     reference_source: str | None
+    reference_kind: ReferenceKind | None = None
     difference_mm: Finite | None
     verdict: str
     per_action_mm: dict[str, Finite]
@@ -182,8 +214,10 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
 
     @property
     def is_held_to_paper(self) -> bool:
-        """Whether its figure is the paper's."""
-        return (self.reference_source or "").startswith("paper")
+        """Whether its figure is the paper's; files of earlier versions say so in words alone."""
+        if self.reference_kind is None:
+            return (self.reference_source or "").startswith("paper")
+        return self.reference_kind == "paper"
 
     @property
     def is_judged(self) -> bool:
@@ -261,8 +295,10 @@ class Results(_Record, frozen=True, kw_only=True):
     ``finished`` is false in what is written while the run goes on; ``left_out`` says why a run in
     which nothing failed did not pass all the same. ``gate_mm`` is None for ``--gate none``. Where
     ``weights_only`` is true no error was measured: there are no ``variants``, and ``weights`` are
-    the files that were judged. ``passed`` is the gate's decision; with ``run_id``, which a caller
-    may set, it can be told from that of an earlier run.
+    the files that were judged. ``own_models`` is true where these and their figures are from a
+    variants file of the user's: then nothing in the results is about the published models.
+    ``passed`` is the gate's decision; with ``run_id``, which a caller may set, it can be told from
+    that of an earlier run.
     """
 
     schema_version: Literal[2] = 2
@@ -290,12 +326,15 @@ class Results(_Record, frozen=True, kw_only=True):
     weights: dict[Name, FileRecord] = {}
     run_id: str = ""
     passed: bool = False
+    own_models: bool = False
 
     @property
     def judged(self) -> str:
         """What was judged, as titles say it."""
-        kind = "weights, without an error" if self.weights_only else "models"
-        return f"{self.subject} {kind}"
+        models = OWN_MODELS if self.own_models else f"{self.subject} models"
+        if self.weights_only:
+            return f"{models.removesuffix('models')}weights (MPJPE not measured)"
+        return models
 
     @property
     def metric(self) -> str:

@@ -43,4 +43,5 @@ def unevaluated(
         left_out=tuple(left_out),
         baseline=None,
         weights_only=weights_only,
+        own_models=settings.has_own_models and subject == "published",
     )

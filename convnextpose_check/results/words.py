@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 
 from convnextpose_check.results.figures import Chip, chip, difference
-from convnextpose_check.results.schema import CheckRecord, FileRecord, Results, VariantResult
+from convnextpose_check.results.schema import (
+    CheckRecord,
+    FileRecord,
+    Outcome,
+    Results,
+    VariantResult,
+)
 
 TERMINAL_COLUMNS = 80
+OUTCOMES: tuple[Outcome, ...] = (
+    "passed", "not verified", "warning", "expected failure", "failed", "skipped",
+)  # fmt: skip
+"""The outcomes of checks in the order in which their counts are shown."""
+
 NOTHING_EVALUATED = "Nothing was evaluated, so there is no verdict."
 
 
@@ -21,7 +32,7 @@ def verdict_sentence(results: Results) -> str:
     if results.variants and (problems := len(results.failed) + len(results.left_out)):
         checks = "1 check" if problems == 1 else f"{problems} checks"
         sentence += f" The run did not pass: {checks} failed or left out."
-    return sentence
+    return " ".join([sentence, *warnings(results)])
 
 
 def is_reproduced(results: Results) -> bool:
@@ -62,7 +73,7 @@ def weights_hold(results: Results) -> bool:
     return (
         results.weights_only
         and len(results.checks) > 0
-        and all(check.outcome == "passed" for check in results.checks)
+        and all(check.holds for check in results.checks)
         and not results.left_out
         and set(results.expected_variants) <= results.weights.keys()
     )
@@ -74,16 +85,23 @@ def to_mend(results: Results) -> list[tuple[CheckRecord, int]]:
     return [(check, more[check.test]) for check in results.failed if not check.told_by]
 
 
-def counts(results: Results) -> dict[str, int]:
+def counts(results: Results) -> dict[Outcome, int]:
     """How many checks came out how, the good first, none that did not occur."""
     found = Counter(check.outcome for check in results.checks)
-    return {o: found[o] for o in ("passed", "expected failure", "failed", "skipped") if found[o]}
+    return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
+
+
+def warnings(results: Results) -> list[str]:
+    """A sentence for each check that warns."""
+    return [f"Warning: {check.message}." for check in results.checks if check.outcome == "warning"]
 
 
 def verdict_chip(results: Results) -> Chip:
     """The run's verdict with its colour and sign: none of either where none was asked for."""
     if results.failed or results.left_out:
         return Chip("bad", "\N{BALLOT X}", results.verdict)
+    if weights_hold(results) and warnings(results):
+        return Chip("fair", "\N{WARNING SIGN}", results.verdict)
     if weights_hold(results) or (results.gate_mm is None and results.variants):
         return Chip("none", "\N{WHITE CIRCLE}", results.verdict)
     if is_reproduced(results):
@@ -139,17 +157,43 @@ def _finding(results: Results) -> str:
 def _of_weights(results: Results) -> str:
     """The verdict where no error was measured; it never has the words of one where it was."""
     if weights_hold(results):
-        names = list(results.weights)
-        files = (
-            f"the file of {names[0]} has"
-            if len(names) == 1
-            else f"the files of {', '.join(names)} have"
-        )
-        found = f"{files} all that is known of the published{' ones' * (len(names) > 1)}."
+        found = _of_files(results)
     else:
         wrong = len(results.failed) + len(results.left_out)
-        found = f"not passed, {wrong} check{'s' * (wrong != 1)} failed or left out."
-    return f"Weights only: {found} The error was not measured."
+        found = [f"not passed, {wrong} check{'s' * (wrong != 1)} failed or left out."]
+    return " ".join(["Weights only:", *found, *warnings(results), "MPJPE was not measured."])
+
+
+def _of_files(results: Results) -> list[str]:
+    """What was verified of the files and what was not, a sentence for all that are alike."""
+    alike: dict[str, list[str]] = {}
+    for name, record in results.weights.items():
+        alike.setdefault(_of_file(results, record), []).append(name)
+    sentences = []
+    for finding, names in alike.items():
+        if finding:
+            sentences.append(f"{', '.join(names)}: {finding}.")
+        else:
+            match = "matches" if len(names) == 1 else "match"
+            sentences.append(f"{', '.join(names)} {match} every published property on record.")
+    return sentences
+
+
+def _of_file(results: Results, record: FileRecord) -> str:
+    """What was verified of a file and what was not; empty where everything on record was."""
+    if record.identity == "verified":
+        return ""
+    matched = _listed([part for part in record.matched if part != "tensors"])
+    recorded = " the variants file" if results.own_models else ""
+    found = f"{matched} match{recorded}; " if matched else ""
+    if record.identity == "contradicted":
+        return f"{found}identity contradicted"
+    reason = "no tensors on record" if results.own_models else record.identity_reason
+    return f"{found}identity not verified ({reason})"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
 def are_the_papers(records: Iterable[VariantResult]) -> bool:
@@ -198,9 +242,10 @@ def terminal_lines(results: Results) -> list[str]:
 
 def _weights_lines(weights: Mapping[str, FileRecord]) -> list[str]:
     width = max(map(len, weights))
-    return [f"{'':{width}} {'params':>9} {'GMACs':>5} {'epoch':>5}  {'sha256':16}  file"] + [
+    heading = f"{'':{width}} {'params':>9} {'GMACs':>5} {'epoch':>5}  {'identity':12}"
+    return [f"{heading}  {'sha256':12}  file"] + [
         f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f} {record.epoch:>5} "
-        f" {record.sha256[:16]}  {record.file}"
+        f" {record.identity:12}  {record.sha256[:12]}  {record.file}"
         for name, record in weights.items()
     ]
 

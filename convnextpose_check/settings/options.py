@@ -61,6 +61,11 @@ class Settings:
         "judge the checkpoints alone, without Human3.6M and without a GPU: a verdict of its own,"
         " for no error is measured",
     ] = False
+    require_identity: Annotated[
+        kinds.Switch,
+        "fail unless every checkpoint is verified to be the published one, tensor by tensor; only"
+        " variants whose tensors are on record can be",
+    ] = False
     protocol: Annotated[Protocol, "2: subjects 9 and 11, MPJPE; 1: subject 11, PA-MPJPE"] = 2
     bbox: Annotated[BoxSource, "boxes and root depth from the ground truth or from RootNet"] = "gt"
     no_flip: Annotated[kinds.Switch, "do not average with the mirrored image"] = False
@@ -124,6 +129,12 @@ class Settings:
     def flip(self) -> bool:
         """Whether predictions are averaged with those of the mirrored crop."""
         return not self.no_flip
+
+    @property
+    def has_own_models(self) -> bool:
+        """Whether the models and their figures are the user's, not those of the package's file."""
+        file = self.variants_file
+        return file != PUBLISHED_FILE and file.resolve() != PUBLISHED_FILE.resolve()
 
     def read_as(self, option: Option) -> str:
         """An option that was set, as it was written where it was read."""

@@ -9,7 +9,12 @@ from typing import Any
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.settings.options import OPTIONS, PREFIX, RUN_ID_VARIABLE, Settings
 
-__all__ = ["Settings", "read_settings", "refuse_beside_weights_only"]
+__all__ = [
+    "Settings",
+    "read_settings",
+    "refuse_beside_weights_only",
+    "refuse_identity_of_own_models",
+]
 
 ABOUT_AN_ERROR = ("h36m_root", "gate", "stop_early", "limit", "resume", "baseline")
 """Options that say nothing where no error is measured."""
@@ -59,4 +64,18 @@ def refuse_beside_weights_only(settings: Settings) -> None:
             "bad-option",
             f"{settings.read_as(beside[0])} is about an error: --weights-only measures none",
             "Leave out one of the two",
+        )
+
+
+def refuse_identity_of_own_models(settings: Settings) -> None:
+    """Refuse ``--require-identity`` beside a variants file of the user's.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-option``).
+    """
+    if settings.require_identity and settings.has_own_models:
+        raise ConvNeXtPoseCheckError(
+            "bad-option",
+            f"--require-identity cannot be met by the models of {settings.variants_file}: tensors"
+            " are on record for published models only",
+            "Leave out --require-identity or --variants-file",
         )

@@ -51,7 +51,7 @@ def published_trial(
         files,
         Networks(files, "cpu" if settings.weights_only else "cuda", ranks),
         reference,
-        read_fingerprints(fixtures, catalogue) if fixtures else {},
+        read_fingerprints(fixtures, catalogue) if fixtures and not settings.has_own_models else {},
         on_outcome,
         ranks,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from convnextpose_check.checks.identity import identity_of
 from convnextpose_check.diagnosis.cause import Cause
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
@@ -215,7 +216,11 @@ def _empty(trial: Trial) -> Results:
 def _of_the_file(trial: Trial, variant: str, origin: ProvenanceRecord | None) -> dict[str, Any]:
     """What a record says of a variant's checkpoint and of its network."""
     checkpoint, module = trial.files.checkpoint(variant), trial.networks.counted(variant)
+    identity = identity_of(trial.catalogue[variant], checkpoint, trial.fingerprints.get(variant))
     return {
+        "identity": identity.status,
+        "identity_reason": identity.reason,
+        "matched": identity.matched,
         "file": printable(checkpoint.path.name),
         "form": checkpoint.form,
         "epoch": checkpoint.epoch,
@@ -253,6 +258,7 @@ def variant_result(
         sequences=sequence_count,
         reference_mm=_value(reference),
         reference_source=reference.source if reference else None,
+        reference_kind=trial.reference_kind if reference else None,
         difference_mm=judgement.difference_mm,
         verdict=judgement.verdict,
         per_action_mm=evaluation.per_action_mm(),

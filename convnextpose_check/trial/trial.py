@@ -17,6 +17,7 @@ from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.evaluation.ranks import Answers, Order, Ranks
 from convnextpose_check.evaluation.verdict import Judgement, judge
+from convnextpose_check.results.schema import ReferenceKind
 from convnextpose_check.settings.read import Settings
 from convnextpose_check.trial.files import Files
 from convnextpose_check.trial.networks import Networks
@@ -59,6 +60,13 @@ class Trial:
     def catalogue(self) -> Catalogue:
         """The variants, with their figures."""
         return self.files.catalogue
+
+    @property
+    def reference_kind(self) -> ReferenceKind:
+        """Where the references are from; only the package's variants file has the paper's."""
+        if self.name == "miniature":
+            return "recorded"
+        return "own file" if self.settings.has_own_models else "paper"
 
     def evaluation(self, variant: str, together: Iterable[str] = ()) -> Evaluation:
         """The variant's network over the whole data set.

@@ -47,8 +47,21 @@ def obtained(request: pytest.FixtureRequest) -> Obtained:
     # Not record_property, which warns of JUnit's newer form: its readers take the properties.
     properties = request.node.user_properties
 
-    def record(value: object, expected: object = None, unit: str = "") -> None:
-        for name, each in (("obtained", value), ("expected", expected), ("unit", unit or None)):
+    def record(
+        value: object,
+        expected: object = None,
+        unit: str = "",
+        *,
+        warning: str = "",
+        unverified: str = "",
+    ) -> None:
+        for name, each in {
+            "obtained": value,
+            "expected": expected,
+            "unit": unit or None,
+            "warning": warning or None,
+            "not verified": unverified or None,
+        }.items():
             if each is not None:
                 properties.append((name, each if isinstance(each, (int, float)) else str(each)))
 

@@ -10,10 +10,10 @@ from convnextpose_check.checks.archives import (
     check_holds_variant,
     check_key_map_round_trip,
     check_provenance,
-    check_published_tensors,
     check_snapshot,
     check_weights_are_finite,
 )
+from convnextpose_check.checks.identity import NO_TENSORS, check_identity, contradiction_told
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant
 from tests.validation.recording import Obtained
@@ -25,32 +25,45 @@ def test_archive_holds_the_variant(
     obtained(check_holds_variant(variant, checkpoint, trial.catalogue), variant.name)
 
 
-def test_epoch_is_the_published_one(
+def test_epoch_is_the_expected_one(
     variant: Variant, checkpoint: Checkpoint, obtained: Obtained
 ) -> None:
-    """One that is merely claimed is shown beside what is obtained."""
+    """An epoch that was never read from the published file is shown, and verifies nothing."""
     known = variant.checkpoint.known_epoch
-    expected = known.value if known and known.decides else known
-    obtained(check_epoch(variant, checkpoint), expected)
+    decides = known is not None and known.decides
+    obtained(
+        check_epoch(variant, checkpoint),
+        known.value if known and decides else known,
+        unverified="" if decides else "no verified epoch on record",
+    )
 
 
 def test_counters_tell_one_training(
     variant: Variant, checkpoint: Checkpoint, obtained: Obtained
 ) -> None:
-    """The known training decides; where none is known, what the counters tell is shown."""
+    """A contradiction fails where the training is on record, and is a warning elsewhere."""
     known = variant.checkpoint.iterations
-    story = check_provenance(variant, checkpoint).story
-    obtained(story, known and f"{known} iterations of an epoch")
+    record = check_provenance(variant, checkpoint)
+    obtained(
+        record.story,
+        known and f"{known} iterations of an epoch",
+        warning=contradiction_told(variant, record) if record.contradiction else "",
+        unverified="" if record.counted_anything else "the file has no counters",
+    )
 
 
 def test_tensors_are_the_published_ones(
     trial: Trial, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
 ) -> None:
-    """Whether the whole file is a copy that is known is told with it, and decides nothing."""
-    known = trial.fingerprints[variant.name]
-    assert known.tensors is not None  # else it was not asked
-    told = [check_published_tensors(known.tensors, checkpoint), file_told(known, checkpoint)]
-    obtained("; ".join(filter(None, told)), f"{len(known.tensors.sha256)} published")
+    """Verifies the identity; whether the whole file is a known copy is shown and proves nothing."""
+    known = trial.fingerprints.get(variant.name)
+    told = check_identity(known, checkpoint, required=trial.settings.require_identity)
+    tensors = known.tensors if known is not None else None
+    obtained(
+        "; ".join(filter(None, [told or "not verified", file_told(known, checkpoint)])),
+        tensors and f"{len(tensors.sha256)} published",
+        unverified="" if told else NO_TENSORS,
+    )
 
 
 def test_weights_are_finite(checkpoint: Checkpoint, obtained: Obtained) -> None:

@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds, exactly and against the paper."""
+"""Parameters and multiply-adds, exactly and against the reported values."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def test_heatmap_grid(variant: Variant, network: ConvNeXtPose, obtained: Obtaine
     obtained(" x ".join(map(str, check_heatmap_grid(variant, network))))
 
 
-def test_paper_parameters(variant: Variant, module: Module, obtained: Obtained) -> None:
+def test_reported_parameters(variant: Variant, module: Module, obtained: Obtained) -> None:
     figure = variant.paper.parameters_millions
     millions = check_paper_parameters(variant, parameter_count(module))
     obtained(millions, figure and figure.value, "M")
 
 
-def test_paper_gmacs(variant: Variant, module: Module, obtained: Obtained) -> None:
+def test_reported_gmacs(variant: Variant, module: Module, obtained: Obtained) -> None:
     figure = variant.paper.gmacs
     gmacs = check_paper_gmacs(variant, multiply_add_count(module))
     obtained(gmacs, figure and figure.value, "GMACs")
