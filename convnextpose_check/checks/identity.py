@@ -19,6 +19,7 @@ from convnextpose_check.results.schema import Identity, Matched
 from convnextpose_check.variants import Variant
 
 NO_TENSORS = "no published tensors on record"
+NO_TENSORS_OF_OWN = "no tensors on record"
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,16 @@ class IdentityFound:
 
 
 def identity_of(
-    variant: Variant, checkpoint: Checkpoint, known: Fingerprint | None
+    variant: Variant,
+    checkpoint: Checkpoint,
+    known: Fingerprint | None,
+    *,
+    is_own: bool = False,
 ) -> IdentityFound:
-    """Compare the checkpoint with every recorded property of the variant."""
+    """Compare the checkpoint with every recorded property of the variant.
+
+    A model of the user's, ``is_own``, is never called published.
+    """
     matched: list[Matched] = []
     contradictions: list[str] = []
     state = modern_state(checkpoint.network)
@@ -75,7 +83,8 @@ def identity_of(
         return IdentityFound("contradicted", contradictions[0], tuple(matched))
     if tensors is not None:
         return IdentityFound("verified", told, tuple(matched))
-    return IdentityFound("not verified", why_not_verified(known, checkpoint), tuple(matched))
+    reason = NO_TENSORS_OF_OWN if is_own else why_not_verified(known, checkpoint)
+    return IdentityFound("not verified", reason, tuple(matched))
 
 
 def contradiction_told(variant: Variant, record: Provenance) -> str:

@@ -188,8 +188,8 @@ def _of_file(results: Results, record: FileRecord) -> str:
     found = f"{matched} match{recorded}; " if matched else ""
     if record.identity == "contradicted":
         return f"{found}identity contradicted"
-    reason = "no tensors on record" if results.own_models else record.identity_reason
-    return f"{found}identity not verified ({reason})"
+    open_parts = [part for part in ("epoch", "training record") if part not in record.matched]
+    return f"{found}{_listed([*open_parts, 'identity'])} not verified ({record.identity_reason})"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -216,7 +216,12 @@ def _empty(trial: Trial) -> Results:
 def _of_the_file(trial: Trial, variant: str, origin: ProvenanceRecord | None) -> dict[str, Any]:
     """What a record says of a variant's checkpoint and of its network."""
     checkpoint, module = trial.files.checkpoint(variant), trial.networks.counted(variant)
-    identity = identity_of(trial.catalogue[variant], checkpoint, trial.fingerprints.get(variant))
+    identity = identity_of(
+        trial.catalogue[variant],
+        checkpoint,
+        trial.fingerprints.get(variant),
+        is_own=trial.name == "published" and trial.settings.has_own_models,
+    )
     return {
         "identity": identity.status,
         "identity_reason": identity.reason,
