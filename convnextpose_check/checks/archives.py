@@ -80,7 +80,7 @@ def check_provenance(variant: Variant, checkpoint: Checkpoint) -> Provenance:
             "other-training",
             f"{checkpoint.path} is not from the recorded training of {variant.name}: {told.story}:"
             f" expected {expected} iterations ({known.source})",
-            f"Download {variant.checkpoint.file_name} again; a model of your own needs its own"
+            f"Give {variant.checkpoint.file_name} of that training; a model of your own needs a"
             " --variants-file",
             told.counted,
             expected,

@@ -213,7 +213,7 @@ def test_other_epoch_than_the_published_is_told(
 
     assert extract(own, own / "own_T.pth") == 0
 
-    assert "holds   T, epoch 9 (the published one has 3), " in capsys.readouterr().out
+    assert "holds   T, epoch 9 (expected 3), " in capsys.readouterr().out
     assert snapshots(own) == ["snapshot_9.pth"]
 
 

@@ -221,7 +221,7 @@ def test_other_training_than_the_known_one_is_told(doctor: Doctor, inputs: Path)
     code, rows = doctor(*given(inputs))
 
     assert code == 1
-    assert says(rows["checkpoint T"], "is not the published training of T: 2 x 19,512 iterations")
+    assert says(rows["checkpoint T"], "not from the recorded training of T: 2 x 19,512 iterations")
     assert says(rows["checkpoint T"], "expected 2 x 7 iterations (its maker) -> Give own_T.pth")
 
 

@@ -318,6 +318,26 @@ def test_contents_lead_to_what_is_there() -> None:
         assert {link[1:] for link in links} - ids <= {"all-tests"}
 
 
+def test_own_models_are_called_published_nowhere() -> None:
+    own = example_variant(57.0, 56.61, reference_kind="own file", reference_source="paper")
+    results = example_results(variants={"T": own}, own_models=True)
+    page, text = summary(results), markdown(results)
+
+    shown = [*Outline(page.partition('class="appendix')[0]).texts, text]
+    assert not [line for line in shown if "published model" in line.lower()]
+    assert "user's own models" in text
+    assert not [
+        value
+        for tag, a in Outline(page).tags
+        for name, value in a.items()
+        if name == "aria-label" and "published" in str(value)
+    ]
+    assert "own model|T|protocol 2" in page
+    assert "own model|T|protocol 2" in text
+    assert "convnextpose|" not in page + text
+    assert "Others, from" not in page
+
+
 def test_figure_can_be_quoted_with_all_it_depends_on() -> None:
     said = "convnextpose|XS|protocol 2|gt boxes|flip|fp32|8695|OpenCV 1.0 = 57.00 mm"
 

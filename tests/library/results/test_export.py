@@ -60,6 +60,13 @@ def test_metadata_are_what_kaggle_takes(subject: str, monkeypatch: pytest.Monkey
     assert metadata["licenses"] == [{"name": "other"}]
 
 
+def test_metadata_of_own_models_do_not_call_them_published() -> None:
+    metadata = dataset_metadata(example_results(own_models=True), "me")
+
+    assert metadata["title"] == "ConvNeXtPose benchmark, own models"
+    assert metadata["id"] == "me/convnextpose-benchmark-own"
+
+
 def test_edited_metadata_stay(run: Path) -> None:
     (run / METADATA_FILE).write_text('{"title": "mine"}')
 

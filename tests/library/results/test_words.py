@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from convnextpose_check.results.schema import CheckRecord
 from convnextpose_check.results.words import (
@@ -121,12 +122,60 @@ def test_expected_failure_is_no_failure() -> None:
     assert "did not pass" not in verdict_sentence(example_results(checks=checks))
 
 
-def test_figures_of_ones_own_are_not_called_the_papers() -> None:
-    own = example_variant(57.0, 56.61, reference_source="our last run")
+@pytest.mark.parametrize(
+    ("kind", "source", "figure"),
+    [
+        ("own file", "paper, table 5", "its figure"),
+        ("own file", "our last run", "its figure"),
+        ("paper", "table 5", "the paper"),
+        (None, "paper, table 5", "the paper"),  # as earlier versions wrote it
+        (None, "our last run", "its figure"),
+    ],
+)
+def test_only_a_value_of_the_packages_own_file_is_the_papers(
+    kind: Any, source: str, figure: str
+) -> None:
+    own = example_variant(57.0, 56.61, reference_source=source, reference_kind=kind)
 
     sentence = verdict_sentence(example_results(variants={"XS": own}))
 
-    assert sentence == "Reproduced: XS is within 5 mm of its figure."
+    assert sentence == f"Reproduced: XS is within 5 mm of {figure}."
+
+
+def test_one_value_that_is_not_the_papers_makes_none_of_them_the_papers() -> None:
+    variants = {
+        "XS": example_variant(57.0, 56.61, reference_kind="paper"),
+        "T": example_variant(51.0, 51.8, reference_kind="own file"),
+    }
+
+    sentence = verdict_sentence(example_results(variants=variants))
+
+    assert sentence == "Reproduced: XS, T are within 5 mm of their figures."
+
+
+def test_weights_sentence_says_what_was_verified_and_what_was_not() -> None:
+    xs = example_weights().weights["XS"]
+    every: Any = ("architecture", "counts", "epoch", "training record", "tensors")
+    weights = {
+        "XS": replace(xs, identity="verified", matched=every),
+        "S": replace(xs, identity_reason="no published tensors on record", matched=every[:3]),
+    }
+    results = example_weights(weights=weights, expected_variants=("XS", "S"))
+
+    assert verdict_sentence(results) == (
+        "Weights only: XS matches every published property on record. S: architecture, counts and"
+        " epoch match; training record and identity not verified (no published tensors on record)."
+        " MPJPE was not measured."
+    )
+
+
+def test_warning_is_neither_green_nor_red() -> None:
+    checks = (CheckRecord(test="a", outcome="warning", message="the record of S is odd"),)
+
+    for results in (example_weights(checks=checks), example_results(checks=checks)):
+        assert "Warning: the record of S is odd." in verdict_sentence(results)
+        assert "not pass" not in verdict_sentence(results)
+    assert verdict_chip(example_weights(checks=checks)).look == "fair"
 
 
 def test_one_without_a_figure_does_not_hide_one_that_is_off() -> None:

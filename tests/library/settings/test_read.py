@@ -31,6 +31,7 @@ def test_defaults_are_those_of_the_authors_evaluation() -> None:
         ("variants", "XS, L", ("XS", "L")),
         ("variants_file", "own.json", Path("own.json")),
         ("weights_only", "1", True),
+        ("require_identity", "1", True),
         ("protocol", "1", 1),
         ("bbox", "rootnet", "rootnet"),
         ("no_flip", "1", True),
