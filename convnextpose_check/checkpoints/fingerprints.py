@@ -62,8 +62,7 @@ def read_fingerprints(fixtures: Path, catalogue: Catalogue) -> dict[str, Fingerp
     return {
         variant.name: known.get(variant.name, Fingerprint())
         for variant in catalogue.variants
-        if variant.name in published
-        and variant.checkpoint.drive_id == published[variant.name]
+        if variant.name in published and variant.checkpoint.drive_id == published[variant.name]
     }
 
 
