@@ -38,13 +38,13 @@ def test_required_tests_cover_each_variant_and_tolerance(catalogue: Catalogue) -
     assert [test.partition("[")[2] for test in errors] == [
         f"published-{name}-within-{mm}mm]" for name in ("XS", "S", "M", "L") for mm in (1, 2, 5)
     ]
-    assert len(tests) == len(set(tests)) == 98
+    assert len(tests) == len(set(tests)) == 101
 
 
 def test_required_tests_weights_only_need_no_human36m(catalogue: Catalogue) -> None:
     tests = required(catalogue, weights_only=True)
 
-    assert len(tests) == 70
+    assert len(tests) == 73
     assert not any("error_is" in test or "throughput" in test for test in tests)
 
 
@@ -55,6 +55,6 @@ def test_required_tests_unpublished_figures_are_not_compared(catalogue: Catalogu
 
     tests = "\n".join(required(Catalogue("own", (own,))))
 
-    assert "test_paper_parameters[published-XS]" in tests
-    assert "test_paper_gmacs" not in tests
+    assert "test_reported_parameters[published-XS]" in tests
+    assert "test_reported_gmacs" not in tests
     assert "test_tensors_are_the_published_ones" not in tests
