@@ -212,7 +212,7 @@ def test_weights_of_which_something_was_not_judged_do_not_pass(
 
     assert result.returncode == pytest.ExitCode.TESTS_FAILED, result.stdout
     results = read_results(Outputs(tmp_path / "out").results)
-    assert results.verdict.startswith("Weights only: not passed, 1 check failed or left out.")
+    assert results.verdict.startswith("Weights only: not passed, ")
     assert said in results.left_out[0]
 
 
