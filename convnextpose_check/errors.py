@@ -126,7 +126,6 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["several-rootnet"], "several files with RootNet's boxes, of equal right"],
     Annotated[Literal["several-variants"], "a checkpoint fits more than one variant"],
     Annotated[Literal["snapshot"], "a written .pth does not hold what its checkpoint does"],
-    Annotated[Literal["stopped-early"], "an error was too large before all of it was measured"],
     Annotated[Literal["swapped-cameras"], "the cameras in a camera file are swapped"],
     Annotated[Literal["too-many-files"], "a folder holds more than is looked through"],
     Annotated[Literal["transposed-rotations"], "the rotations in a camera file are transposed"],

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from convnextpose_check.diagnosis.cause import Cause
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.sequential import Stopped
 from convnextpose_check.evaluation.verdict import Judgement
 from convnextpose_check.human36m.samples import Dataset
 
@@ -16,7 +15,6 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
     """Every sample of the protocol was predicted and measured; returns their number."""
     if evaluation.complete:
         return len(evaluation.image_ids)
-    _refuse_stopped(evaluation.stopped)
     unreadable = ", ".join(f"{e.file_name}: {e.reason}" for e in evaluation.unreadable[:4])
     raise CheckFailedError(
         "incomplete-evaluation",
@@ -58,7 +56,6 @@ def check_error_is_within(
     A failure names the first of the causes, where they are known.
     """
     difference_mm = judgement.difference_mm
-    _refuse_stopped(judgement.stopped)
     if judgement.not_judged or difference_mm is None or judgement.reference is None:
         raise CheckFailedError(
             "not-judged",
@@ -86,15 +83,3 @@ def check_error_is_within(
             judgement.reference.value,
         )
     return difference_mm
-
-
-def _refuse_stopped(stopped: Stopped | None) -> None:
-    """An error that was not measured to its end, being too large already, is told in one way."""
-    if stopped is not None:
-        raise CheckFailedError(
-            "stopped-early",
-            f"{stopped.variant} {stopped}: expected less than {stopped.limit_mm:.2f} mm",
-            "Check weights and settings; --resume without --stop-early measures the rest",
-            stopped.at_least_mm,
-            stopped.limit_mm,
-        )

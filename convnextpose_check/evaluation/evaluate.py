@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.kept import keep, kept
@@ -11,8 +11,6 @@ from convnextpose_check.evaluation.measurements import Evaluation, Measurements
 from convnextpose_check.evaluation.one_pass import Conditions, Entry, run_pass
 from convnextpose_check.evaluation.plan import Plan
 from convnextpose_check.evaluation.ranks import Answers, Order, Ranks
-from convnextpose_check.evaluation.sequential import Stopped
-from convnextpose_check.evaluation.watch import Watch
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.interrupts import Interrupted, held
 from convnextpose_check.progress import Screen
@@ -29,11 +27,9 @@ def evaluate(
     subject: str = "",
     ranks: Ranks | None = None,
     screen: Screen | None = None,
-    limits_mm: Mapping[str, float] | None = None,
 ) -> dict[str, Outcome]:
     """Evaluation or error of each network; one that fails does not take others with it.
 
-    A network in ``limits_mm`` is measured no further once its error cannot come below that limit.
     With ``resume``, finished evaluations are taken over and begun ones gone on with. Where several
     processes share the run as ``ranks``, each measures its share of the batches.
     """
@@ -46,7 +42,7 @@ def evaluate(
                 outcomes[name] = finished.evaluation(dataset, conditions.precision)
     rest = {name: entry for name, entry in entries.items() if name not in outcomes}
     if rest:
-        joint = _Joint(rest, dataset, conditions, subject, ranks, screen, limits_mm or {})
+        joint = _Joint(rest, dataset, conditions, subject, ranks, screen)
         outcomes |= joint.measured(resume)
     return outcomes
 
@@ -90,8 +86,6 @@ class _Joint:
     subject: str
     ranks: Ranks
     screen: Screen
-    limits_mm: Mapping[str, float] = field(default_factory=dict)
-    watches: dict[str, Watch] = field(default_factory=dict, init=False)
 
     def measured(self, resume: bool) -> dict[str, Outcome]:
         """Measure what is lacking, and keep it whatever happens."""
@@ -111,9 +105,7 @@ class _Joint:
             self._add_answers(begun, failures)
             with held():
                 return {
-                    name: self._outcome(
-                        entry, begun[name], failures.get(name), self.watches[name].stopped
-                    )
+                    name: self._outcome(entry, begun[name], failures.get(name))
                     for name, entry in self.entries.items()
                 }
         except ConvNeXtPoseCheckError as error:  # a process or device is lost, but not what is here
@@ -132,8 +124,6 @@ class _Joint:
         plan = Plan.of(
             measured.values(), self.conditions.batch_size, self.ranks.rank, self.ranks.count
         )
-        for name, each in measured.items():
-            self.watches[name] = Watch(name, each, self.limits_mm.get(name))
         title = f"{self.subject} {' '.join(self.entries)}"
         with self.screen.bar(title, sum(map(len, plan.batches))) as advance:
             return run_pass(
@@ -142,27 +132,10 @@ class _Joint:
                 self.dataset,
                 self.conditions,
                 plan,
-                on_progress=lambda count: advance(count, self._note()),
+                on_progress=lambda count: advance(count, _running_errors(measured)),
                 on_pause=on_pause,
                 say=self.screen.say,
-                is_hopeless=self._is_hopeless,
             )
-
-    def _is_hopeless(self, name: str) -> bool:
-        """Whether it is no use to go on; rank 0 decides, by its own share, for all."""
-        called_off = f"{self.subject} {name}"
-        if self.ranks.helps:
-            return self.ranks.is_called_off(called_off)
-        watch = self.watches[name]
-        if watch.stopped is None and watch.is_hopeless():
-            self.ranks.call_off(called_off)
-            self.screen.say(f"{name}: {watch.stopped}")
-        return watch.stopped is not None
-
-    def _note(self) -> str:
-        """The errors so far."""
-        notes = ", ".join(filter(None, (watch.note() for watch in self.watches.values())))
-        return notes and f"{notes} mm"
 
     def _add_answers(
         self,
@@ -182,16 +155,12 @@ class _Joint:
         entry: Entry,
         measured: Measurements,
         failed: ConvNeXtPoseCheckError | None,
-        stopped: Stopped | None,
     ) -> Outcome:
-        """What it comes to, kept as finished, or as begun where it failed or was stopped."""
+        """What it comes to, kept as finished, or as begun where it failed."""
         if failed is not None:
             self._keep(entry, measured)
             return failed
         try:
-            if not measured.done.all():
-                self._keep(entry, measured)
-                return measured.evaluation(self.dataset, self.conditions.precision, stopped)
             evaluation = measured.evaluation(self.dataset, self.conditions.precision)
             if entry.key is not None:
                 keep(measured, self.dataset, entry.key, entry.kept_file)
@@ -237,3 +206,10 @@ class _Joint:
                 )
                 return found
         return Measurements.empty(samples, self.conditions.batch_size)
+
+
+def _running_errors(measured: Mapping[str, Measurements]) -> str:
+    """Format the mean errors so far for the progress display, e.g. ``XS 56.6, S 52.0 mm``."""
+    means_mm = {name: each.mean_error_mm() for name, each in measured.items()}
+    notes = [f"{name} {mean_mm:.1f}" for name, mean_mm in means_mm.items() if mean_mm is not None]
+    return f"{', '.join(notes)} mm" if notes else ""

@@ -10,7 +10,6 @@ import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.precision import Precision
-from convnextpose_check.evaluation.sequential import Stopped
 from convnextpose_check.human36m.crops import Crop
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Exclusion
@@ -29,8 +28,7 @@ class Evaluation:
     image file. ``seconds`` the network itself took; ``reading_seconds`` went by waiting for images,
     for all networks that were shown them together. Computed in another precision than float32, the
     error is ``moved_mm`` larger than float32's, over ``compared`` samples. ``alike`` names the
-    files that are copies of an earlier one, each with that one. ``stopped`` says why the measuring
-    ended early, None where it did not.
+    files that are copies of an earlier one, each with that one.
     """
 
     protocol: Protocol
@@ -49,7 +47,6 @@ class Evaluation:
     moved_mm: float | None = None
     compared: int = 0
     alike: tuple[tuple[str, str], ...] = ()
-    stopped: Stopped | None = None
 
     @property
     def misplaced(self) -> tuple[tuple[str, str], ...]:
@@ -140,6 +137,12 @@ class Measurements:
             self.problems[number] = crop.problem
         self.done[number] = True  # last, for the run may be interrupted anywhere
 
+    def mean_error_mm(self) -> float | None:
+        """The mean error of the samples measured so far; None before the first usable one."""
+        used = self.done.copy()
+        used[list(self.problems)] = False
+        return float(self.errors_mm[used].mean()) if used.any() else None
+
     def add(self, other: Measurements) -> None:
         """Take over what another process measured of other samples.
 
@@ -154,19 +157,17 @@ class Measurements:
         self.seconds = max(self.seconds, other.seconds)
         self.reading_seconds = max(self.reading_seconds, other.reading_seconds)
 
-    def evaluation(
-        self, dataset: Dataset, precision: Precision, stopped: Stopped | None = None
-    ) -> Evaluation:
-        """The whole as an evaluation, once every sample was read or the measuring was stopped.
+    def evaluation(self, dataset: Dataset, precision: Precision) -> Evaluation:
+        """The whole as an evaluation, once every sample was read.
 
         Raises ``ConvNeXtPoseCheckError`` (``no-data``) if none of the images can be used.
         """
-        assert self.done.all() or stopped is not None
+        assert self.done.all()
         unreadable = tuple(
             Exclusion(dataset.samples[n].image_id, dataset.samples[n].path.name, self.problems[n])
             for n in sorted(self.problems)
         )
-        used = [n for n in np.flatnonzero(self.done).tolist() if n not in self.problems]
+        used = [n for n in range(len(dataset.samples)) if n not in self.problems]
         if not used:
             raise ConvNeXtPoseCheckError(
                 "no-data",
@@ -185,7 +186,7 @@ class Measurements:
             actions=tuple(sample.action for sample in samples),
             unreadable=unreadable,
             complete=dataset.is_complete() and len(used) == len(dataset.samples),
-            images_sha256=hashlib.sha256(self.sha256[self.done].tobytes()).hexdigest(),
+            images_sha256=hashlib.sha256(self.sha256.tobytes()).hexdigest(),
             seconds=self.seconds,
             batch_size=self.batch_size,
             reading_seconds=self.reading_seconds,
@@ -193,7 +194,6 @@ class Measurements:
             moved_mm=moved_mm,
             compared=compared,
             alike=self._alike(dataset, used),
-            stopped=stopped,
         )
 
     def _alike(self, dataset: Dataset, used: Sequence[int]) -> tuple[tuple[str, str], ...]:

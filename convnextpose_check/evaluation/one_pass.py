@@ -101,7 +101,6 @@ def run_pass(
     on_progress: Callable[[int], None] = lambda _count: None,
     on_pause: Callable[[], object] = lambda: None,
     say: Callable[[str], None] = lambda _note: None,
-    is_hopeless: Callable[[str], bool] = lambda _name: False,
 ) -> dict[str, ConvNeXtPoseCheckError]:
     """Show the plan's images to all networks, each decoded and cropped once; fills ``measured``.
 
@@ -110,11 +109,10 @@ def run_pass(
     arithmetic on errors; several are dealt batches in turns. ``on_progress`` hears of each batch's
     samples, ``on_pause`` now and then that what was measured may be kept.
 
-    A network that ``is_hopeless`` is asked no more, and the pass ends where none is left to ask. A
-    network fails alone; which did is returned: ``not-finite`` if it answers
-    with NaN, ``out-of-memory`` if one image is too many, ``network-failed`` if it raises anything
-    else. An image that cannot be read or decoded, or has not its annotated size, is named among
-    what was measured. Raises ``device-failed`` where the device fails outside of the networks.
+    A network fails alone; which did is returned: ``not-finite`` if it answers with NaN,
+    ``out-of-memory`` if one image is too many, ``network-failed`` if it raises anything else. The
+    pass ends where all have failed. An image that cannot be read or decoded, or has not its annotated
+    size, is named among what was measured. Raises ``device-failed`` where the device fails outside of the networks.
     """
     use_two_threads()
     failures: dict[str, ConvNeXtPoseCheckError] = {}
@@ -143,9 +141,7 @@ def run_pass(
     reader = read_crops(samples, conditions.workers, conditions.batch_size * len(devices))
     with closing(reader) as crops:
         for turn, place in zip(cycle(range(len(devices))), plan.batches, strict=False):
-            asked = {
-                n: lane for n, lane in lanes.items() if n not in failures and not is_hopeless(n)
-            }
+            asked = {name: lane for name, lane in lanes.items() if name not in failures}
             if not asked:
                 break
             batch = _Batch.read(place, crops, turn, devices[turn])

@@ -18,9 +18,9 @@ SEED = 0
 def shuffled(samples: int) -> list[int]:
     """The places of so many samples in the order in which they are measured, always the same.
 
-    Shuffled one by one: what was measured so far is then drawn at random from the whole, without
-    replacement, however alike neighbouring frames are. Where an answer is written down is its
-    sample's place, so that no figure depends on the order.
+    Shuffled one by one, so that the running mean is that of a random part of the whole, however
+    alike neighbouring frames are. Where an answer is written down is its sample's place, so that no
+    figure depends on the order.
     """
     order: list[int] = np.random.default_rng(SEED).permutation(samples).tolist()
     return order

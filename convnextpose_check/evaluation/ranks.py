@@ -118,18 +118,6 @@ class Ranks:
             except RuntimeError:
                 raise self._lost() from None
 
-    def call_off(self, name: str) -> None:
-        """Tell the others that nobody wants to know more of what has this name."""
-        if self._is_joined:
-            self._store.set(f"off {name}", "1")
-
-    def is_called_off(self, name: str) -> bool:
-        """Whether rank 0 has called this off; raises ``rank-lost`` where it is gone."""
-        try:
-            return self._is_joined and bool(self._store.check([f"off {name}"]))
-        except RuntimeError:
-            raise self._lost() from None
-
     def order(self, order: Order | None) -> None:
         """Tell the others what to measure, or with None that there is no more."""
         if self.count > 1:

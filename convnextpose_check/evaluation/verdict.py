@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.sequential import Stopped
 from convnextpose_check.variants import Figure
 
 TOLERANCES_MM = {1: "excellent", 2: "very good", 5: "acceptable"}
@@ -28,8 +27,7 @@ class Judgement:
     ``difference_mm`` is obtained minus reference, None without a reference. ``not_judged`` says
     why no verdict can rest on the difference, None where one can. ``is_information`` is true where
     none is meant to: under protocol 1 for want of a figure, or by the figure's own note. Under
-    protocol 2 a missing figure is a failure, for the run was asked for a verdict. ``stopped`` says
-    why an error was not measured to its end.
+    protocol 2 a missing figure is a failure, for the run was asked for a verdict.
     """
 
     obtained_mm: float
@@ -37,7 +35,6 @@ class Judgement:
     not_judged: str | None
     is_information: bool
     is_subset: bool = False
-    stopped: Stopped | None = None
 
     @property
     def difference_mm(self) -> float | None:
@@ -88,8 +85,6 @@ def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
     not_judged = why_not_judged(
         subset_of, evaluation.precision, evaluation.moved_mm, reference is not None
     )
-    if evaluation.stopped is not None:
-        not_judged = str(evaluation.stopped)
     if not_judged is None and reference is not None and reference.information_only is not None:
         not_judged = f"information only, {reference.information_only}"
     is_information = (
@@ -101,5 +96,4 @@ def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
         not_judged,
         is_information,
         not evaluation.complete,
-        evaluation.stopped,
     )

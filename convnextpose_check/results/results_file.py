@@ -17,6 +17,10 @@ from convnextpose_check.results.schema import Results
 SCHEMA_FILE = Path(__file__).with_name("benchmark_results.schema.json")
 
 
+REMOVED_VARIANT_FIELDS = ("at_least_mm",)
+"""Fields that earlier versions wrote for each variant."""
+
+
 def write_results(results: Results, path: Path) -> None:
     """Write the results as JSON, whole or not at all; a NaN is refused."""
     content = msgspec.json.encode(results)
@@ -31,7 +35,8 @@ def read_results(path: Path) -> Results:
     Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for one that is missing or of another form.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Results)
+        content = msgspec.json.decode(path.read_bytes())
+        return msgspec.convert(_without_removed_fields(content), Results)
     except OSError as error:
         problem = f"cannot read the results {path}: {error.strerror}"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -39,6 +44,16 @@ def read_results(path: Path) -> Results:
     raise ConvNeXtPoseCheckError(
         "bad-results", problem, "Name a benchmark_results.json that this version wrote"
     )
+
+
+def _without_removed_fields(content: Any) -> Any:
+    """Drop the fields that only earlier versions wrote, so that their files can be read."""
+    variants = content.get("variants") if isinstance(content, dict) else None
+    for record in variants.values() if isinstance(variants, dict) else ():
+        if isinstance(record, dict):
+            for name in REMOVED_VARIANT_FIELDS:
+                record.pop(name, None)
+    return content
 
 
 def json_schema() -> bytes:

@@ -165,9 +165,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     ``compared_samples``. ``without_displaced_mm`` is the error without the samples that the data
     set's ``displaced`` counts, ``without_contradictions_mm`` without those of each of its
     ``contradictions``, by kind. ``repeated_images`` are files that equal an earlier one of the same
-    take and camera, each with that one. ``at_least_mm`` is what the error of all samples comes to
-    at least where the measuring was stopped early, for it was too large; None where it was not.
-    ``causes`` say why it is off, the likeliest first.
+    take and camera, each with that one. ``causes`` say why it is off, the likeliest first.
     """
 
     paper_parameters_millions: Finite | None
@@ -195,7 +193,6 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     without_displaced_mm: Finite | None = None
     without_contradictions_mm: dict[str, Finite | None] = {}
     repeated_images: tuple[tuple[str, str], ...] = ()
-    at_least_mm: Finite | None = None
     causes: tuple[CauseRecord, ...] = ()
     batch_size: Count
     examples: tuple[Example, ...]

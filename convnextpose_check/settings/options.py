@@ -88,11 +88,6 @@ class Settings:
         " an expected failure, shown with its millimetres; none: measure, give no verdict",
         "5mm",
     ] = 5
-    stop_early: Annotated[
-        kinds.Switch,
-        "measure a variant no further once its error can no longer come below the gate's upper end:"
-        " it has failed; --resume without this option measures the rest",
-    ] = False
     results_dir: Annotated[kinds.Folder, "folder for results, logs and the report"] = Path("output")
     limit: Annotated[
         kinds.Count | None,

@@ -16,7 +16,7 @@ __all__ = [
     "refuse_identity_of_own_models",
 ]
 
-ABOUT_AN_ERROR = ("h36m_root", "gate", "stop_early", "limit", "resume", "baseline")
+ABOUT_AN_ERROR = ("h36m_root", "gate", "limit", "resume", "baseline")
 """Options that say nothing where no error is measured."""
 
 

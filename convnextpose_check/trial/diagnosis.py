@@ -14,7 +14,7 @@ from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.trial.trial import Trial
 
 ENOUGH = 0.9
-"""Of the samples: with fewer the error is that of a part, unless it was stopped for being large."""
+"""Of the samples: with fewer the error is that of a part."""
 
 
 def known_causes(evaluation: Evaluation, dataset: Dataset, reference_mm: float) -> Iterator[Cause]:
@@ -59,8 +59,8 @@ def diagnose(
     if is_well(judgement.obtained_mm, reference.value):
         return ()
     dataset = trial.files.dataset()
-    known = () if judgement.stopped else known_causes(evaluation, dataset, reference.value)
-    of_part = not judgement.stopped and is_part(len(evaluation.image_ids), dataset)
+    known = known_causes(evaluation, dataset, reference.value)
+    of_part = is_part(len(evaluation.image_ids), dataset)
     samples = dataset.samples_of(evaluation.image_ids)
     grid_whd = trial.networks.judged(variant).architecture.grid_whd
     case = Case.at(samples, evaluation.cells_xyz, grid_whd, dataset.protocol)

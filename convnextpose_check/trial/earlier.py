@@ -52,7 +52,7 @@ def of_earlier(outputs: Outputs, results: Results, trial: Trial, variant: str) -
             case, errors_mm, samples = read_earlier(path, trial.files.dataset(), grid_whd)
             obtained = Obtained(record.error_mm, errors_mm, record.reference_mm)
             again = _rerun(trial, variant, samples, case, obtained, notes)
-            of_part = record.at_least_mm is None and is_part(len(samples), trial.files.dataset())
+            of_part = is_part(len(samples), trial.files.dataset())
             causes = causes_of(case, obtained, again, is_part=of_part)
         else:
             notes.append(f"{path} is not there: without positions little can be told")

@@ -288,7 +288,6 @@ def variant_result(
             for found in files.contradictions()
         },
         repeated_images=evaluation.repeated,
-        at_least_mm=evaluation.stopped.at_least_mm if evaluation.stopped else None,
         examples=find_examples(
             evaluation,
             dataset,

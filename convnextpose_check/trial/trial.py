@@ -118,7 +118,6 @@ class Trial:
                     subject=self.name,
                     ranks=self.ranks,
                     screen=self.files.screen,
-                    limits_mm=self._limits_mm(variants),
                 )
         except Exception as error:  # noqa: BLE001 - no bug is worth an hour for each test
             outcomes = dict.fromkeys(variants, error)
@@ -129,16 +128,6 @@ class Trial:
                 self.on_outcome(self, name, outcome)
             except ConvNeXtPoseCheckError as error:  # it is measured, but cannot be told
                 self._evaluations[name] = Failed(error)
-
-    def _limits_mm(self, variants: Iterable[str]) -> dict[str, float]:
-        """What an error must come below, of those variants that need not be measured beyond it."""
-        gate_mm, limits_mm = self.settings.gate, {}
-        if self.settings.stop_early and gate_mm is not None:
-            for variant in variants:
-                reference = self.reference(variant)
-                if reference is not None and reference.information_only is None:
-                    limits_mm[variant] = reference.value + gate_mm
-        return limits_mm
 
     def _entries(
         self, variants: Iterable[str]

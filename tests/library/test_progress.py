@@ -65,8 +65,8 @@ def test_note_stands_beside_the_bar_and_below_a_line_of_a_log(
     for stream in (terminal, log):
         with progress_bar(stream, "reading", 2) as advance:
             advance(1)
-            advance(1, "XS 56.6 ±4.4")
+            advance(1, "XS 56.6 mm")
 
-    assert terminal.getvalue().rstrip().endswith("XS 56.6 ±4.4]")
-    assert log.getvalue().splitlines()[-1] == "  XS 56.6 ±4.4"
+    assert terminal.getvalue().rstrip().endswith("XS 56.6 mm]")
+    assert log.getvalue().splitlines()[-1] == "  XS 56.6 mm"
     assert log.getvalue().count("XS") == 2

@@ -70,7 +70,6 @@ def evaluated(
     *,
     resume: bool = False,
     said: list[str] | None = None,
-    limits_mm: dict[str, float] | None = None,
     ranks: Ranks | None = None,
     **changes: Any,
 ) -> dict[str, Outcome]:
@@ -80,9 +79,8 @@ def evaluated(
     }
     screen = Said([] if said is None else said)
     return evaluate(
-        entries, dataset, conditions(**changes), resume=resume, screen=screen,
-        limits_mm=limits_mm, ranks=ranks,
-    )  # fmt: skip
+        entries, dataset, conditions(**changes), resume=resume, screen=screen, ranks=ranks
+    )
 
 
 def answers(outcomes: dict[str, Outcome]) -> dict[str, bytes]:

@@ -131,6 +131,16 @@ def test_what_another_precision_added_is_told_of_the_compared_samples_alone(
     assert evaluation.moved_mm == (2 + 6) / 2 - (1 + 5.5) / 2
 
 
+def test_mean_error_mm_covers_measured_usable_samples(dataset: Dataset) -> None:
+    tally = measured(dataset, range(0))
+    assert tally.mean_error_mm() is None
+
+    tally = measured(dataset, range(3))
+    tally.problems = {2: "cut off"}
+
+    assert tally.mean_error_mm() == (1 + 2) / 2
+
+
 @pytest.mark.parametrize("limited", [False, True])
 def test_evaluation_is_complete_where_data_set_and_images_are(
     tmp_path: Path, limited: bool

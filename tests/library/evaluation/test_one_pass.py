@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +14,14 @@ import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.evaluate import evaluate
-from convnextpose_check.evaluation.measurements import Measurements
+from convnextpose_check.evaluation.measurements import Evaluation, Measurements
 from convnextpose_check.evaluation.one_pass import Entry, Replica, run_pass
 from convnextpose_check.evaluation.plan import Plan, shuffled
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.interrupts import Interrupted
+from convnextpose_check.progress import Advance, Screen
 from tests.support.deferred import Deferred
 from tests.support.passes import Failing, answers, conditions, evaluated
 
@@ -70,6 +73,26 @@ def test_variant_that_fails_in_the_middle_fails_alone(
     assert failed.code == code
     assert answers(outcomes) == {name: good[name] for name in ("A", "C")}
     assert set(reads.values()) == {2}
+
+
+def test_progress_shows_running_mean_error_of_each_variant(
+    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    notes: list[str] = []
+
+    class Noting(Screen):
+        @contextmanager
+        def bar(self, title: str, images: int) -> Iterator[Advance]:  # noqa: ARG002
+            yield lambda _count, note="": notes.append(note)
+
+    entries = {n: Entry(networks[n], None, None, tmp_path / f"{n}.npz") for n in ("A", "B")}
+
+    outcomes = evaluate(entries, dataset, conditions(), screen=Noting())
+
+    assert len(notes) == 3
+    means = [f"{n} {o.error_mm:.1f}" for n, o in outcomes.items() if isinstance(o, Evaluation)]
+    assert notes[-1] == f"{', '.join(means)} mm"
+    assert len(set(notes)) == 3
 
 
 class Cut(BaseException):

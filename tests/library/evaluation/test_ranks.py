@@ -111,27 +111,6 @@ def test_results_are_the_same_with_any_number_of_ranks(
     assert judged_by(count, start, inputs, tmp_path / "shared") == alone
 
 
-@pytest.mark.slow
-def test_hopeless_run_of_several_ranks_ends_for_all(
-    start: Start, inputs: Path, tmp_path: Path
-) -> None:
-    own = json.loads((inputs / "own.json").read_text())
-    for variant in own["variants"]:
-        variant["paper"] |= {"mpjpe_mm": {"value": 1.0, "source": "a wish"}}
-    (tmp_path / "own.json").write_text(json.dumps(own))
-    given = [*arguments(inputs, tmp_path / "out"), "--stop-early"]
-    given += [f"--variants-file={tmp_path / 'own.json'}"]
-    processes = [start(rank, 2, "-m", "pytest", *given) for rank in range(2)]
-
-    leader, helper = [process.wait(PATIENCE) for process in processes]
-
-    assert (leader.returncode, helper.returncode) == (pytest.ExitCode.TESTS_FAILED, 0)
-    assert "[stopped-early] T1 stopped early" in leader.stdout
-    written = results_of(tmp_path / "out")
-    assert all(written["variants"][name]["at_least_mm"] > 6 for name in NAMES)
-    assert "any more, and so measuring was stopped early" in written["verdict"]
-
-
 TAKE_PART = """
 import os, sys, time
 from convnextpose_check.evaluation.ranks import Ranks

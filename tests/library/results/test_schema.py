@@ -105,6 +105,23 @@ def test_another_form_is_refused_by_schema_and_reader(
         read_results(path)
 
 
+REMOVED = {("variants", "XS", "at_least_mm"): 80.0}
+"""Fields that earlier versions wrote, with a value each."""
+
+
+def test_read_results_of_earlier_version_ignores_removed_fields(
+    written: dict[str, Any], path: Path
+) -> None:
+    for (*outer, field), value in REMOVED.items():
+        inner = written
+        for key in outer:
+            inner = inner[key]
+        inner[field] = value
+    path.write_text(json.dumps(written))
+
+    assert read_results(path) == example_results()
+
+
 @pytest.mark.parametrize("both", [True, False])
 def test_a_variant_has_one_error(written: dict[str, Any], path: Path, both: bool) -> None:
     record = written["variants"]["XS"]

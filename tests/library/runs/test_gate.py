@@ -33,16 +33,6 @@ def test_five_millimetres_decide(
     assert written["variants"]["T"]["complete"]
 
 
-def test_hopeless_run_is_stopped_early_and_has_failed(judge: Judge) -> None:
-    result, written = judge("--stop-early", figure={"value": 1.0, "source": "a first run"})
-
-    assert result.returncode == FAILED, result.stdout
-    assert "[stopped-early] T stopped early after 4 of 6 samples" in result.stdout
-    assert written["verdict"].startswith("Not reproduced: T cannot come within 5 mm of its figure")
-    assert written["variants"]["T"]["at_least_mm"] > 6
-    assert (written["variants"]["T"]["samples"], written["complete"]) == (4, False)
-
-
 FOR_INFORMATION = {"value": 1.0, "source": "elsewhere", "information_only": "of another model"}
 
 

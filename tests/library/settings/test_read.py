@@ -41,7 +41,6 @@ def test_defaults_are_those_of_the_authors_evaluation() -> None:
         ("workers", "3", 3),
         ("gate", "2mm", 2),
         ("gate", "none", None),
-        ("stop_early", "1", True),
         ("results_dir", "/out", Path("/out")),
         ("limit", "100", 100),
         ("resume", "1", True),
@@ -135,9 +134,7 @@ def test_wrong_value_is_named_with_what_was_expected(option: str, text: str, exp
         read_settings({}, {variable: text})
 
 
-@pytest.mark.parametrize(
-    "option", ["h36m_root", "gate", "stop_early", "limit", "resume", "baseline"]
-)
+@pytest.mark.parametrize("option", ["h36m_root", "gate", "limit", "resume", "baseline"])
 def test_what_is_about_an_error_is_refused_beside_weights_only(option: str) -> None:
     text = {"gate": "none"}.get(option, "1")
     alone = {"weights_only": ["1"], "checkpoints": ["/a"], "device": ["cpu"]}
