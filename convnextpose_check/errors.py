@@ -116,7 +116,6 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["packages"], "a package is missing, or has a version that does not do"],
     Annotated[Literal["password"], "a zip wants a password"],
     Annotated[Literal["python"], "this Python has a version that does not do"],
-    Annotated[Literal["rank-lost"], "one of the processes that share a run is gone"],
     Annotated[Literal["rootnet-file"], "RootNet's boxes are not those of the protocol"],
     Annotated[Literal["round-trip"], "keys that are mapped there and back are not what they were"],
     Annotated[Literal["same-image"], "an image is a copy of another"],

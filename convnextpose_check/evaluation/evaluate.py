@@ -10,7 +10,6 @@ from convnextpose_check.evaluation.kept import keep, kept
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
 from convnextpose_check.evaluation.one_pass import Conditions, Entry, run_pass
 from convnextpose_check.evaluation.plan import Plan
-from convnextpose_check.evaluation.ranks import Answers, Order, Ranks
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.interrupts import Interrupted, held
 from convnextpose_check.progress import Screen
@@ -25,15 +24,13 @@ def evaluate(
     *,
     resume: bool = False,
     subject: str = "",
-    ranks: Ranks | None = None,
     screen: Screen | None = None,
 ) -> dict[str, Outcome]:
     """Evaluation or error of each network; one that fails does not take others with it.
 
-    With ``resume``, finished evaluations are taken over and begun ones gone on with. Where several
-    processes share the run as ``ranks``, each measures its share of the batches.
+    With ``resume``, finished evaluations are taken over and begun ones gone on with.
     """
-    ranks, screen = ranks or Ranks(), screen or Screen()
+    screen = screen or Screen()
     outcomes: dict[str, Outcome] = {}
     if resume:
         for name, entry in entries.items():
@@ -42,7 +39,7 @@ def evaluate(
                 outcomes[name] = finished.evaluation(dataset, conditions.precision)
     rest = {name: entry for name, entry in entries.items() if name not in outcomes}
     if rest:
-        joint = _Joint(rest, dataset, conditions, subject, ranks, screen)
+        joint = _Joint(rest, dataset, conditions, subject, screen)
         outcomes |= joint.measured(resume)
     return outcomes
 
@@ -55,27 +52,6 @@ def _finished(entry: Entry, dataset: Dataset) -> Measurements | None:
     return found if found is not None and found.done.all() else None
 
 
-def take_part(
-    entries: Mapping[str, Entry],
-    dataset: Dataset,
-    conditions: Conditions,
-    order: Order,
-    *,
-    ranks: Ranks,
-    screen: Screen | None = None,
-) -> Answers:
-    """Measure this rank's share of what rank 0 has ordered, of the networks that there are."""
-    measured = {}
-    for name, done in order.done.items():
-        measured[name] = Measurements.empty(len(done), conditions.batch_size)
-        measured[name].done |= done
-    joint = _Joint(entries, dataset, conditions, order.subject, ranks, screen or Screen())
-    failures = joint.measure_here(measured, ranks.hear_of_leader)
-    for name, each in measured.items():
-        each.done &= ~order.done[name]
-    return {name: failures.get(name, measured[name]) for name in entries}
-
-
 @dataclass(frozen=True)
 class _Joint:
     """Networks that are shown the images together."""
@@ -84,7 +60,6 @@ class _Joint:
     dataset: Dataset
     conditions: Conditions
     subject: str
-    ranks: Ranks
     screen: Screen
 
     def measured(self, resume: bool) -> dict[str, Outcome]:
@@ -96,19 +71,13 @@ class _Joint:
                 return {n: self._keep(entry, begun[n]) for n, entry in self.entries.items()}
 
         try:
-            self.ranks.order(Order(self.subject, {n: each.done for n, each in begun.items()}))
-            try:
-                failures = self.measure_here(begun, keep_all)
-            except BaseException:
-                self.ranks.leave()  # the others must not wait for what will never come
-                raise
-            self._add_answers(begun, failures)
+            failures = self._run(begun, on_pause=keep_all)
             with held():
                 return {
                     name: self._outcome(entry, begun[name], failures.get(name))
                     for name, entry in self.entries.items()
                 }
-        except ConvNeXtPoseCheckError as error:  # a process or device is lost, but not what is here
+        except ConvNeXtPoseCheckError as error:  # the device is lost, but not what was measured
             keep_all()
             return dict.fromkeys(self.entries, error.with_traceback(None))
         except KeyboardInterrupt:
@@ -117,13 +86,11 @@ class _Joint:
             keep_all()
             raise
 
-    def measure_here(
+    def _run(
         self, measured: Mapping[str, Measurements], on_pause: Callable[[], object]
     ) -> dict[str, ConvNeXtPoseCheckError]:
-        """Measure this rank's share of what is lacking; returns who failed."""
-        plan = Plan.of(
-            measured.values(), self.conditions.batch_size, self.ranks.rank, self.ranks.count
-        )
+        """Measure what is lacking; returns the error of each network that failed."""
+        plan = Plan.of(measured.values(), self.conditions.batch_size)
         title = f"{self.subject} {' '.join(self.entries)}"
         with self.screen.bar(title, sum(map(len, plan.batches))) as advance:
             return run_pass(
@@ -136,19 +103,6 @@ class _Joint:
                 on_pause=on_pause,
                 say=self.screen.say,
             )
-
-    def _add_answers(
-        self,
-        measured: Mapping[str, Measurements],
-        failures: dict[str, ConvNeXtPoseCheckError],
-    ) -> None:
-        """Add what the other ranks have measured, or who failed there."""
-        for answers in self.ranks.answers():
-            for name, answer in answers.items():
-                if isinstance(answer, ConvNeXtPoseCheckError):
-                    failures.setdefault(name, answer)
-                else:
-                    measured[name].add(answer)
 
     def _outcome(
         self,

@@ -143,20 +143,6 @@ class Measurements:
         used[list(self.problems)] = False
         return float(self.errors_mm[used].mean()) if used.any() else None
 
-    def add(self, other: Measurements) -> None:
-        """Take over what another process measured of other samples.
-
-        Times are of processes side by side, so that the longer one counts.
-        """
-        new = other.done
-        for name in ("sha256", "cells_xyz", "errors_mm", "exact_mm"):
-            getattr(self, name)[new] = getattr(other, name)[new]
-        self.done |= new
-        self.problems |= other.problems
-        self.batch_size = min(self.batch_size, other.batch_size)
-        self.seconds = max(self.seconds, other.seconds)
-        self.reading_seconds = max(self.reading_seconds, other.reading_seconds)
-
     def evaluation(self, dataset: Dataset, precision: Precision) -> Evaluation:
         """The whole as an evaluation, once every sample was read.
 

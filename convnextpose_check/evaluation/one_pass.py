@@ -55,7 +55,7 @@ class Conditions:
 
     @property
     def devices(self) -> tuple[torch.device, ...]:
-        """All devices that take part."""
+        """All devices."""
         return (self.device, *self.others)
 
 
@@ -111,8 +111,9 @@ def run_pass(
 
     A network fails alone; which did is returned: ``not-finite`` if it answers with NaN,
     ``out-of-memory`` if one image is too many, ``network-failed`` if it raises anything else. The
-    pass ends where all have failed. An image that cannot be read or decoded, or has not its annotated
-    size, is named among what was measured. Raises ``device-failed`` where the device fails outside of the networks.
+    pass ends where all have failed. An image that cannot be read or decoded, or has not its
+    annotated size, is named among what was measured. Raises ``device-failed`` where the device
+    fails outside of the networks.
     """
     use_two_threads()
     failures: dict[str, ConvNeXtPoseCheckError] = {}

@@ -28,10 +28,10 @@ def shuffled(samples: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Plan:
-    """The batches that one process takes on, each as the places of its samples among all.
+    """The batches of a pass, each as the places of its samples among all.
 
-    Batches begin at multiples of their size whatever was measured before and however many
-    processes share the work: in the same company an image gets the same answer to the last digit.
+    Batches begin at multiples of their size whatever was measured before: in the same company an
+    image gets the same answer to the last digit.
     ``compared`` has the first sample of each batch that another precision is held against float32
     on.
     """
@@ -40,16 +40,14 @@ class Plan:
     compared: frozenset[int]
 
     @classmethod
-    def of(
-        cls, measured: Collection[Measurements], batch_size: int, rank: int = 0, ranks: int = 1
-    ) -> Plan:
-        """All batches of which some network lacks a sample, dealt to the ranks in turns."""
+    def of(cls, measured: Collection[Measurements], batch_size: int) -> Plan:
+        """All batches of which some network lacks a sample."""
         (samples,) = {len(each.done) for each in measured}
         order = shuffled(samples)
         batches = [order[begin : begin + batch_size] for begin in range(0, samples, batch_size)]
         lacking = [place for place in batches if any(each.lacks(place) for each in measured)]
         stride = max(1, samples // batch_size // COMPARED_BATCHES)
-        return cls(lacking[rank::ranks], frozenset(place[0] for place in batches[::stride]))
+        return cls(lacking, frozenset(place[0] for place in batches[::stride]))
 
     def compares(self, place: Sequence[int]) -> bool:
         """Whether this batch is one of those that another precision is held against float32 on."""

@@ -58,17 +58,13 @@ def resuming_command(
     """The command of this run with ``--resume``, as a shell takes it.
 
     Settings from the environment stand in front, for they may have been given to this run alone.
-    Processes on several machines are gone on with by one: how they were started is not known here.
     """
     given = [
         f"{name}={shlex.quote(value)}"
         for name, value in sorted(environment.items())
         if name.startswith(PREFIX) or name == "PYTEST_ADDOPTS"
     ]
-    processes = environment.get("WORLD_SIZE", "1")
     start = ["python", "-m", "pytest"] if Path(program).name == "__main__.py" else ["pytest"]
-    if processes != "1" and processes == environment.get("LOCAL_WORLD_SIZE"):
-        start = ["torchrun", "--nproc-per-node", processes, "-m", "pytest"]
     rest = [str(argument) for argument in arguments]
     if "--resume" not in rest:
         rest.insert(rest.index("--") if "--" in rest else len(rest), "--resume")

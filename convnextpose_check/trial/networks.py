@@ -13,7 +13,6 @@ from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.kept import evaluation_key
 from convnextpose_check.evaluation.one_pass import Conditions, Entry, Replica
 from convnextpose_check.evaluation.precision import check_precision, use_exact_float32
-from convnextpose_check.evaluation.ranks import Ranks
 from convnextpose_check.network import Network
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.users import (
@@ -44,7 +43,6 @@ class Networks:
 
     files: Files
     default_device: str
-    ranks: Ranks = field(default_factory=Ranks)
     outcomes: dict[tuple[str, ...], Any] = field(default_factory=dict, init=False, repr=False)
 
     @once
@@ -52,7 +50,7 @@ class Networks:
         """The devices that the settings name, proved to work; several only where they are alike."""
         use_exact_float32()
         settings = self.files.settings
-        devices = working_devices(self.ranks.device_name(settings.device or self.default_device))
+        devices = working_devices(settings.device or self.default_device)
         check_precision(settings.precision, devices[0])
         return devices
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from convnextpose_check.checkpoints.fingerprints import read_fingerprints
-from convnextpose_check.evaluation.ranks import Ranks
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.progress import Screen
 from convnextpose_check.settings.read import Settings
@@ -21,7 +20,6 @@ def published_trial(
     catalogue: Catalogue | None = None,
     fixtures: Path | None = None,
     screen: Screen | None = None,
-    ranks: Ranks | None = None,
     on_outcome: Heard = unheard,
     remembers_hashes: bool = True,
 ) -> Trial:
@@ -31,7 +29,7 @@ def published_trial(
     folder with what is known of the published bits.
     Raises ``ConvNeXtPoseCheckError`` where one of these files cannot be read.
     """
-    catalogue, ranks = catalogue or read_catalogue(settings.variants_file), ranks or Ranks()
+    catalogue = catalogue or read_catalogue(settings.variants_file)
     sources = Sources(settings.h36m_root, settings.checkpoints)
 
     def reference(variant: str) -> Figure | None:
@@ -49,9 +47,8 @@ def published_trial(
     return Trial(
         "published",
         files,
-        Networks(files, "cpu" if settings.weights_only else "cuda", ranks),
+        Networks(files, "cpu" if settings.weights_only else "cuda"),
         reference,
         read_fingerprints(fixtures, catalogue) if fixtures and not settings.has_own_models else {},
         on_outcome,
-        ranks,
     )

@@ -12,10 +12,9 @@ from typing import Literal
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.diagnosis.cause import Cause
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.evaluate import evaluate, take_part
+from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.one_pass import Entry
-from convnextpose_check.evaluation.ranks import Answers, Order, Ranks
 from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.results.schema import ReferenceKind
 from convnextpose_check.settings.read import Settings
@@ -47,7 +46,6 @@ class Trial:
     reference: Callable[[str], Figure | None]
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
     on_outcome: Heard = unheard
-    ranks: Ranks = field(default_factory=Ranks)
     causes: dict[str, tuple[Cause, ...]] = field(default_factory=dict, init=False)
     _evaluations: dict[str, Evaluation | Failed] = field(default_factory=dict, init=False)
 
@@ -87,20 +85,6 @@ class Trial:
         """The variant's error held against its reference."""
         return judge(self.evaluation(variant), self.reference(variant))
 
-    def help(self, order: Order) -> Answers:
-        """Measure this process's share of what rank 0 has ordered."""
-        entries, errors = self._entries(order.done)
-        if not entries:
-            return {**errors}
-        return errors | take_part(
-            entries,
-            self.files.dataset(),
-            self.networks.conditions(),
-            order,
-            ranks=self.ranks,
-            screen=self.files.screen,
-        )
-
     def _evaluate(self, variants: Sequence[str]) -> None:
         """Evaluate the variants in one pass, remember what came of it, and tell it.
 
@@ -116,7 +100,6 @@ class Trial:
                     self.networks.conditions(),
                     resume=self.settings.resume,
                     subject=self.name,
-                    ranks=self.ranks,
                     screen=self.files.screen,
                 )
         except Exception as error:  # noqa: BLE001 - no bug is worth an hour for each test

@@ -12,7 +12,6 @@ import pytest
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.evaluate import Outcome, evaluate
 from convnextpose_check.evaluation.one_pass import Conditions, Entry
-from convnextpose_check.evaluation.ranks import Ranks
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset
@@ -70,7 +69,6 @@ def evaluated(
     *,
     resume: bool = False,
     said: list[str] | None = None,
-    ranks: Ranks | None = None,
     **changes: Any,
 ) -> dict[str, Outcome]:
     entries = {
@@ -78,9 +76,7 @@ def evaluated(
         for name, network in networks.items()
     }
     screen = Said([] if said is None else said)
-    return evaluate(
-        entries, dataset, conditions(**changes), resume=resume, screen=screen, ranks=ranks
-    )
+    return evaluate(entries, dataset, conditions(**changes), resume=resume, screen=screen)
 
 
 def answers(outcomes: dict[str, Outcome]) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""What several processes measured of one data set becomes one evaluation."""
+"""What was measured of a data set becomes one evaluation."""
 
 from __future__ import annotations
 
@@ -69,25 +69,6 @@ def test_sample_is_read_with_its_hash_and_its_problem(dataset: Dataset) -> None:
     assert tally.sha256[2].tobytes().hex() == sha256_of("a")
     assert tally.sha256[3].tobytes().hex() == sha256_of("b")
     assert tally.problems == {2: "it is cut off"}
-
-
-def test_parts_of_two_processes_are_the_whole(dataset: Dataset) -> None:
-    whole, other = measured(dataset, range(4)), measured(dataset, range(4, 6))
-    whole.exact_mm[1], other.exact_mm[5] = 1.5, 5.5
-    whole.problems, other.problems = {0: "no image"}, {4: "cut off"}
-    whole.seconds, other.seconds = 3.0, 2.0
-    whole.reading_seconds, other.reading_seconds = 1.0, 4.0
-    whole.batch_size, other.batch_size = 8, 2
-
-    whole.add(other)
-
-    expected = measured(dataset, range(6))
-    for name in ("done", "sha256", "cells_xyz", "errors_mm"):
-        np.testing.assert_array_equal(getattr(whole, name), getattr(expected, name))
-    np.testing.assert_array_equal(whole.exact_mm, [np.nan, 1.5, np.nan, np.nan, np.nan, 5.5])
-    assert whole.problems == {0: "no image", 4: "cut off"}
-    assert (whole.seconds, whole.reading_seconds, whole.batch_size) == (3.0, 4.0, 2)
-    assert other.done.tolist() == [False] * 4 + [True] * 2
 
 
 def test_evaluation_is_of_the_samples_that_could_be_used(dataset: Dataset) -> None:

@@ -236,21 +236,6 @@ def test_begun_evaluation_of_other_batches_or_without_resume_is_begun_again(
     assert len(reads) == 6
 
 
-def test_every_share_of_the_batches_adds_up_to_the_same_bits(
-    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
-) -> None:
-    whole = answers(evaluated({"A": networks["A"]}, dataset, tmp_path))
-    for ranks in (2, 3, 5):
-        sum_of_all = Measurements.empty(6, 2)
-        for rank in range(ranks):
-            measured = Measurements.empty(6, 2)
-            plan = Plan.of([measured], 2, rank, ranks)
-            entries = {"A": Entry(networks["A"])}
-            assert not run_pass(entries, {"A": measured}, dataset, conditions(workers=1), plan)
-            sum_of_all.add(measured)
-        assert answers({"A": sum_of_all.evaluation(dataset, "fp32")}) == whole
-
-
 class Counting:
     """Remembers how many images it was shown."""
 

@@ -8,11 +8,11 @@ from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.plan import Plan, shuffled
 
 
-def test_every_sample_is_in_one_batch_of_one_rank() -> None:
-    for ranks in (1, 2, 5):
-        plans = [Plan.of([Measurements.empty(99, 4)], 4, rank, ranks) for rank in range(ranks)]
-        places = [place for plan in plans for batch in plan.batches for place in batch]
-        assert sorted(places) == list(range(99))
+def test_every_sample_is_in_one_batch() -> None:
+    plan = Plan.of([Measurements.empty(99, 4)], 4)
+
+    assert [len(batch) for batch in plan.batches] == [4] * 24 + [3]
+    assert sorted(place for batch in plan.batches for place in batch) == list(range(99))
 
 
 def test_batches_keep_their_company_whatever_was_measured_before() -> None:

@@ -47,7 +47,6 @@ ELSEWHERE = {
 """Files that a text names and that are not, or not only, in the repository."""
 
 FLAGS_OF_OTHERS = {
-    "--nproc-per-node": "torchrun",
     "--kaggle-user": "the command export",
     "--max-children": "mutmut",
     "--no-save": "npm",

@@ -33,6 +33,16 @@ def test_five_millimetres_decide(
     assert written["variants"]["T"]["complete"]
 
 
+def test_rank_in_environment_has_no_effect(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+
+    result, written = judge("--gate=none")
+
+    assert result.returncode == PASSED, result.stdout
+    assert written["variants"]["T"]["complete"]
+
+
 FOR_INFORMATION = {"value": 1.0, "source": "elsewhere", "information_only": "of another model"}
 
 
