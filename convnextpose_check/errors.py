@@ -93,7 +93,10 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["no-head"], "a state dict has no key of a head"],
     Annotated[Literal["no-internet"], "Drive cannot be reached"],
     Annotated[Literal["no-memory"], "too little memory is free for a run"],
-    Annotated[Literal["no-precision"], "the device cannot compute in the precision asked for"],
+    Annotated[
+        Literal["no-precision"],
+        "torch rounds products of float32 and ignores the setting",
+    ],
     Annotated[Literal["no-printed-error"], "a text holds nothing that the authors' script prints"],
     Annotated[Literal["no-project"], "there is no folder of the authors' repository"],
     Annotated[Literal["no-rootnet"], "there is no file with RootNet's boxes"],

@@ -36,7 +36,7 @@ def evaluate(
         for name, entry in entries.items():
             if (finished := _finished(entry, dataset)) is not None:
                 screen.say(f"{name}: taken from {entry.kept_file}")
-                outcomes[name] = finished.evaluation(dataset, conditions.precision)
+                outcomes[name] = finished.evaluation(dataset)
     rest = {name: entry for name, entry in entries.items() if name not in outcomes}
     if rest:
         joint = _Joint(rest, dataset, conditions, subject, screen)
@@ -115,7 +115,7 @@ class _Joint:
             self._keep(entry, measured)
             return failed
         try:
-            evaluation = measured.evaluation(self.dataset, self.conditions.precision)
+            evaluation = measured.evaluation(self.dataset)
             if entry.key is not None:
                 keep(measured, self.dataset, entry.key, entry.kept_file)
                 entry.begun_file.unlink(missing_ok=True)

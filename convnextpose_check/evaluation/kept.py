@@ -101,7 +101,7 @@ def kept(key: str, dataset: Dataset, path: Path) -> Measurements | None:
         return None
 
 
-_ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm", "exact_mm")
+_ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm")
 
 
 def _ids(dataset: Dataset) -> Array:

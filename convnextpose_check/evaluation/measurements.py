@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.precision import Precision
 from convnextpose_check.human36m.crops import Crop
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Exclusion
@@ -26,9 +25,8 @@ class Evaluation:
     the network said. ``file_names`` tell the samples apart. ``complete`` says whether these are
     all the samples that the protocol has. ``images_sha256`` is taken over the sha256 of every
     image file. ``seconds`` the network itself took; ``reading_seconds`` went by waiting for images,
-    for all networks that were shown them together. Computed in another precision than float32, the
-    error is ``moved_mm`` larger than float32's, over ``compared`` samples. ``alike`` names the
-    files that are copies of an earlier one, each with that one.
+    for all networks that were shown them together. ``alike`` names the files that are copies of an
+    earlier one, each with that one.
     """
 
     protocol: Protocol
@@ -43,9 +41,6 @@ class Evaluation:
     seconds: float
     batch_size: int
     reading_seconds: float = 0.0
-    precision: Precision = "fp32"
-    moved_mm: float | None = None
-    compared: int = 0
     alike: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -99,16 +94,14 @@ class Measurements:
 
     ``done`` (N,) says which samples were read, ``sha256`` (N, 32) is that of their files,
     ``problems`` says why some could not be used. ``cells_xyz`` (N, 18, 3) float32 and
-    ``errors_mm`` (N, 17) float64 hold the rest, ``exact_mm`` (N,) the mean errors that float32
-    gives where another precision was held against it, NaN elsewhere. ``seconds`` the network took,
-    ``reading_seconds`` went by waiting for images.
+    ``errors_mm`` (N, 17) float64 hold the rest. ``seconds`` the network took, ``reading_seconds``
+    went by waiting for images.
     """
 
     done: Array
     sha256: Array
     cells_xyz: Array
     errors_mm: Array
-    exact_mm: Array
     batch_size: int
     problems: dict[int, str] = field(default_factory=dict)
     seconds: float = 0.0
@@ -122,7 +115,6 @@ class Measurements:
             np.zeros((samples, 32), dtype=np.uint8),
             np.zeros((samples, len(JOINTS), 3), dtype=np.float32),
             np.zeros((samples, ANNOTATED_JOINTS)),
-            np.full(samples, np.nan),
             batch_size,
         )
 
@@ -143,7 +135,7 @@ class Measurements:
         used[list(self.problems)] = False
         return float(self.errors_mm[used].mean()) if used.any() else None
 
-    def evaluation(self, dataset: Dataset, precision: Precision) -> Evaluation:
+    def evaluation(self, dataset: Dataset) -> Evaluation:
         """The whole as an evaluation, once every sample was read.
 
         Raises ``ConvNeXtPoseCheckError`` (``no-data``) if none of the images can be used.
@@ -162,7 +154,6 @@ class Measurements:
                 "Fetch the images again",
             )
         samples = [dataset.samples[n] for n in used]
-        compared, moved_mm = self._moved(used)
         return Evaluation(
             protocol=dataset.protocol,
             errors_mm=self.errors_mm[used],
@@ -176,9 +167,6 @@ class Measurements:
             seconds=self.seconds,
             batch_size=self.batch_size,
             reading_seconds=self.reading_seconds,
-            precision=precision,
-            moved_mm=moved_mm,
-            compared=compared,
             alike=self._alike(dataset, used),
         )
 
@@ -192,11 +180,3 @@ class Measurements:
                 samples = dataset.samples
                 copies.append((samples[number].path.name, samples[first].path.name))
         return tuple(copies)
-
-    def _moved(self, used: Sequence[int]) -> tuple[int, float | None]:
-        """Samples that were held against float32, and what the other precision added."""
-        exact_mm, errors_mm = self.exact_mm[used], self.errors_mm[used].mean(axis=1)
-        both = ~np.isnan(exact_mm)
-        if not both.any():
-            return 0, None
-        return int(both.sum()), float(errors_mm[both].mean() - exact_mm[both].mean())

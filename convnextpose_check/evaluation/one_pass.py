@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.evaluation.plan import Plan
-from convnextpose_check.evaluation.precision import Precision
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.evaluation.transfer import Arriving, Moment, sent
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
@@ -50,7 +49,6 @@ class Conditions:
     flip: bool
     batch_size: int
     workers: int
-    precision: Precision = "fp32"
     others: tuple[torch.device, ...] = ()
 
     @property
@@ -59,31 +57,23 @@ class Conditions:
         return (self.device, *self.others)
 
 
-class Replica(NamedTuple):
-    """A network on one device; ``exact`` computes in float32 what it does in another precision."""
-
-    network: Network
-    exact: Network | None = None
-
-
 @dataclass(frozen=True)
 class Entry:
-    """A network that takes part, with a replica for each of the other devices.
+    """A network to evaluate, with a replica for each of the other devices.
 
-    ``exact`` is as in ``Replica``. What is measured of it is kept under ``key`` in a file; without
-    a key nothing is, for what the network depends on is not known.
+    What is measured of it is kept under ``key`` in a file; without a key nothing is, for what the
+    network depends on is not known.
     """
 
     network: Network
-    exact: Network | None = None
     key: str | None = None
     kept_file: Path = Path()
-    replicas: tuple[Replica, ...] = ()
+    replicas: tuple[Network, ...] = ()
 
     @property
-    def on_each_device(self) -> tuple[Replica, ...]:
+    def on_each_device(self) -> tuple[Network, ...]:
         """The network on each of the devices, in their order."""
-        return (Replica(self.network, self.exact), *self.replicas)
+        return (self.network, *self.replicas)
 
     @property
     def begun_file(self) -> Path:
@@ -146,11 +136,10 @@ def run_pass(
             if not asked:
                 break
             batch = _Batch.read(place, crops, turn, devices[turn])
-            compare = plan.compares(place)
             answers: dict[str, _Answer] = {}
             for name, lane in asked.items():
                 if measured[name].lacks(place):
-                    answer = alone(name, partial(lane.ask, batch, compare))
+                    answer = alone(name, partial(lane.ask, batch))
                     if answer is not None:
                         answers[name] = answer
             waiting.append((batch, answers))
@@ -196,10 +185,9 @@ class _Batch:
 
 @dataclass(frozen=True)
 class _Answer:
-    """Positions on their way, those in float32 where they are compared, begin and end."""
+    """Positions on their way to the host, and when the device began and ended."""
 
     cells_xyz: Arriving | None = None
-    exact_xyz: Arriving | None = None
     times: tuple[Moment, Moment] | None = None
 
 
@@ -218,29 +206,20 @@ class _Lane:
         self._protocol = protocol
         self._grid_whd = entry.network.architecture.grid_whd
         size, flip = measured.batch_size, conditions.flip
-        self._on_each = [
-            (
-                Predictor(network, flip, size, say, conditions.precision),
-                exact and Predictor(exact, flip, size, say),
-            )
-            for network, exact in entry.on_each_device
-        ]
+        self._on_each = [Predictor(network, flip, size, say) for network in entry.on_each_device]
         self._earlier_seconds = measured.seconds
         self._seconds = [0.0] * len(self._on_each)
 
-    def ask(self, batch: _Batch, compare: bool) -> _Answer:
+    def ask(self, batch: _Batch) -> _Answer:
         """Have the device predict the batch."""
         if batch.input is None:
             return _Answer()
         with told_as_failure("the network"):
-            predict, predict_exactly = self._on_each[batch.turn]
+            predict = self._on_each[batch.turn]
             begun = Moment(batch.input.device)
             cells_xyz = predict(batch.input)
             ended = Moment(batch.input.device)
-            exact_xyz = None
-            if compare and predict_exactly is not None:
-                exact_xyz = Arriving(predict_exactly(batch.input))
-            return _Answer(Arriving(cells_xyz), exact_xyz, (begun, ended))
+            return _Answer(Arriving(cells_xyz), (begun, ended))
 
     def collect(self, batch: _Batch, answer: _Answer) -> None:
         """Measure the answer and write it down."""
@@ -255,14 +234,10 @@ class _Lane:
             with told_as_failure("the network"):
                 self._seconds[batch.turn] += ended.since(begun)
             measured.seconds = self._earlier_seconds + max(self._seconds)  # they work side by side
-            if answer.exact_xyz is not None:
-                exact_xyz = _finite(answer.exact_xyz, samples)
-                errors_mm = self._errors_mm(exact_xyz, samples)
-                measured.exact_mm[numbers] = errors_mm.mean(axis=1)
         for number, crop in zip(batch.place, batch.crops, strict=True):
             measured.read(number, crop)
         measured.reading_seconds += batch.seconds
-        measured.batch_size = min(predict.batch_size for predict, _ in self._on_each)
+        measured.batch_size = min(predict.batch_size for predict in self._on_each)
 
     def _errors_mm(self, cells_xyz: Array, samples: list[Sample]) -> Array:
         errors_mm = [

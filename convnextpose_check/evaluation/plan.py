@@ -9,9 +9,6 @@ import numpy as np
 
 from convnextpose_check.evaluation.measurements import Measurements
 
-COMPARED_BATCHES = 8
-"""On about so many batches, spread evenly, another precision is held against float32."""
-
 SEED = 0
 
 
@@ -32,12 +29,9 @@ class Plan:
 
     Batches begin at multiples of their size whatever was measured before: in the same company an
     image gets the same answer to the last digit.
-    ``compared`` has the first sample of each batch that another precision is held against float32
-    on.
     """
 
     batches: Sequence[list[int]]
-    compared: frozenset[int]
 
     @classmethod
     def of(cls, measured: Collection[Measurements], batch_size: int) -> Plan:
@@ -46,9 +40,4 @@ class Plan:
         order = shuffled(samples)
         batches = [order[begin : begin + batch_size] for begin in range(0, samples, batch_size)]
         lacking = [place for place in batches if any(each.lacks(place) for each in measured)]
-        stride = max(1, samples // batch_size // COMPARED_BATCHES)
-        return cls(lacking, frozenset(place[0] for place in batches[::stride]))
-
-    def compares(self, place: Sequence[int]) -> bool:
-        """Whether this batch is one of those that another precision is held against float32 on."""
-        return place[0] in self.compared
+        return cls(lacking)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.failures import failure, is_lack_of_memory, told_as_failure
-from convnextpose_check.evaluation.precision import Precision, float32_products
+from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.human36m.crops import constant_on
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
@@ -44,13 +44,11 @@ class Predictor:
         flip: bool,
         batch_size: int,
         on_note: Callable[[str], None],
-        precision: Precision = "fp32",
     ) -> None:
         self.network = network
         self.flip = flip
         self.batch_size = batch_size
         self.on_note = on_note
-        self.precision = precision
 
     def __call__(self, crops: Tensor) -> Tensor:
         """Predict (B, 3, 256, 256) crops, halving the parts until they fit.
@@ -79,9 +77,8 @@ class Predictor:
 
         try:
             parts = torch.split(crops, self.batch_size)
-            with float32_products(self.precision):
-                answers = [predict(self.network, part, flip=self.flip) for part in parts]
-            return torch.cat(answers)
+            use_exact_float32()  # a network may have switched TF32 on
+            return torch.cat([predict(self.network, part, flip=self.flip) for part in parts])
         except ConvNeXtPoseCheckError:
             raise
         except Exception as error:  # noqa: BLE001 - a network may raise anything

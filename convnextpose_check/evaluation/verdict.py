@@ -63,28 +63,20 @@ def may_be_missed(judgement: Judgement, tolerance_mm: float, gate_mm: float | No
     return tolerance_mm < gate_mm and (judgement.not_judged is None or judgement.is_information)
 
 
-def why_not_judged(
-    subset_of: int | None, precision: str, moved_mm: float | None, has_reference: bool
-) -> str | None:
+def why_not_judged(subset_of: int | None, has_reference: bool) -> str | None:
     """Why figures give no verdict, None where they do.
 
-    ``subset_of`` is the number of samples where these are not all, ``moved_mm`` what another
-    precision than fp32 added to the error.
+    ``subset_of`` is the number of samples where these are not all.
     """
     if subset_of is not None:
         return f"subset of {subset_of} samples"
-    if precision != "fp32":
-        moved = "" if moved_mm is None else f", {moved_mm:+.3f} mm from fp32"
-        return f"precision {precision}{moved}"
     return None if has_reference else "no figure to compare with"
 
 
 def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
     """Hold an evaluation against its reference; a subset is never a reproduction."""
     subset_of = None if evaluation.complete else len(evaluation.image_ids)
-    not_judged = why_not_judged(
-        subset_of, evaluation.precision, evaluation.moved_mm, reference is not None
-    )
+    not_judged = why_not_judged(subset_of, reference is not None)
     if not_judged is None and reference is not None and reference.information_only is not None:
         not_judged = f"information only, {reference.information_only}"
     is_information = (

@@ -44,21 +44,15 @@ ALIKE_CELLS = 1e-3
 class FastConvNeXtPose(nn.Module):
     """Crops (B, 3, 256, 256) to joint positions (B, J, 3) in heatmap cells, order x, y, z.
 
-    Made from a plain network, which is left as it is, for that network's device or another one. The
-    heatmaps and what follows are float32 whatever ``dtype`` the convolutions before them have.
+    Made from a plain network, which is left as it is, for that network's device or another one.
     """
 
-    def __init__(
-        self,
-        plain: ConvNeXtPose,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | None = None,
-    ) -> None:
+    def __init__(self, plain: ConvNeXtPose, device: torch.device | None = None) -> None:
         super().__init__()
         self.architecture = plain.architecture
         device = device or next(plain.parameters()).device
         self.on_cpu = device.type == "cpu"
-        self.layout = layout_for(device, dtype)
+        self.layout = layout_for(device)
         network = copy.deepcopy(plain).cpu().double().eval()
         head = network.head
         self.body = nn.Sequential(
@@ -70,7 +64,7 @@ class FastConvNeXtPose(nn.Module):
         self.final = head.final_layer
         self.requires_grad_(False)
         # In one step: weights that were channels last once may keep such strides for ever.
-        self.to(device, dtype, memory_format=self.layout)  # type: ignore[call-overload]  # stubs
+        self.to(device, torch.float32, memory_format=self.layout)  # type: ignore[call-overload]  # stubs
         upsamples, side = self.last.upsamples, self.architecture.heatmap_side
         self.upsampling: Tensor | None = None
         if upsamples:
@@ -82,7 +76,7 @@ class FastConvNeXtPose(nn.Module):
             self.kernel = working_kernel(device, self.architecture.depth_bins, side, upsamples)
 
     def forward(self, crops: Tensor) -> Tensor:
-        x = self.body(crops.to(self.final.weight.dtype, memory_format=self.layout))
+        x = self.body(crops.contiguous(memory_format=self.layout))
         images = 1 if self.on_cpu else MATRICES // self.architecture.depth_bins
         return torch.cat([self._located(part) for part in torch.split(x, images)])
 
@@ -94,7 +88,7 @@ class FastConvNeXtPose(nn.Module):
         places = x.flatten(2)  # a view in either layout
         weight = self.final.weight.flatten(1).expand(len(x), -1, -1)
         assert self.final.bias is not None
-        maps = torch.baddbmm(self.final.bias.view(1, -1, 1), weight, places).float()
+        maps = torch.baddbmm(self.final.bias.view(1, -1, 1), weight, places)
         volumes = maps.view(-1, a.joints, a.depth_bins, *x.shape[2:])
         if self.kernel is not None:
             return self.kernel(volumes, self.upsampling is not None)
@@ -108,15 +102,13 @@ class FastConvNeXtPose(nn.Module):
         return torch.cat(parts, dim=1)
 
 
-def layout_for(device: torch.device, dtype: torch.dtype) -> torch.memory_format:
+def layout_for(device: torch.device) -> torch.memory_format:
     """How activations and weights lie for the device's quickest convolutions.
 
-    The CPU's depthwise and 1x1 convolutions and the half precision of CUDA are made for channels
-    that lie last; the float32 ones of cuDNN are slow on them.
+    The CPU's depthwise and 1x1 convolutions are made for channels that lie last; the float32 ones
+    of cuDNN are slow on them.
     """
-    if device.type == "cpu" or dtype == torch.half:
-        return torch.channels_last
-    return torch.contiguous_format
+    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
 
 
 class FoldedBlock(nn.Module):

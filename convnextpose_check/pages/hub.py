@@ -125,7 +125,6 @@ def _conditions(results: Results) -> dict[str, str]:
         "data digest": results.dataset.digest,
         "boxes": "ground truth" if results.bbox == "gt" else "RootNet",
         "flip": "on" if results.flip else "off",
-        "precision": results.precision,
         "device": results.device,
         "opencv": results.environment.get("opencv", "unknown"),
     }

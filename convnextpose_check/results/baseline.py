@@ -92,7 +92,6 @@ def _incomparable(results: Results, earlier: Results) -> Iterator[str]:
         "protocol": (results.protocol, earlier.protocol),
         "boxes": (results.bbox, earlier.bbox),
         "flip test": (results.flip, earlier.flip),
-        "precision": (results.precision, earlier.precision),
         "data digest": (results.dataset.digest[:16], earlier.dataset.digest[:16]),
     }
     for what, (now, before) in pairs.items():

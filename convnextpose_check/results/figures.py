@@ -117,7 +117,6 @@ def quotable(results: Results, name: str) -> str:
         f"protocol {results.protocol}",
         f"{results.bbox} boxes",
         "flip" if results.flip else "no flip",
-        results.precision,
         str(record.samples),
         f"OpenCV {opencv}",
     )
@@ -140,9 +139,7 @@ def _derived(results: Results, record: VariantResult) -> VariantResult:
     verdict = record.verdict
     if record.is_judged:
         subset_of = None if complete else record.samples
-        why = why_not_judged(
-            subset_of, results.precision, record.moved_mm, difference_mm is not None
-        )
+        why = why_not_judged(subset_of, difference_mm is not None)
         if why is not None or difference_mm is None:
             verdict = f"not judged: {why}"
         else:

@@ -17,8 +17,9 @@ from convnextpose_check.results.schema import Results
 SCHEMA_FILE = Path(__file__).with_name("benchmark_results.schema.json")
 
 
-REMOVED_VARIANT_FIELDS = ("at_least_mm",)
-"""Fields that earlier versions wrote for each variant."""
+REMOVED_FIELDS = ("precision",)
+REMOVED_VARIANT_FIELDS = ("at_least_mm", "compared_samples", "moved_mm")
+"""Fields that earlier versions wrote, of the run and of each variant."""
 
 
 def write_results(results: Results, path: Path) -> None:
@@ -48,12 +49,17 @@ def read_results(path: Path) -> Results:
 
 def _without_removed_fields(content: Any) -> Any:
     """Drop the fields that only earlier versions wrote, so that their files can be read."""
+    _remove(content, REMOVED_FIELDS)
     variants = content.get("variants") if isinstance(content, dict) else None
     for record in variants.values() if isinstance(variants, dict) else ():
-        if isinstance(record, dict):
-            for name in REMOVED_VARIANT_FIELDS:
-                record.pop(name, None)
+        _remove(record, REMOVED_VARIANT_FIELDS)
     return content
+
+
+def _remove(record: Any, names: tuple[str, ...]) -> None:
+    if isinstance(record, dict):
+        for name in names:
+            record.pop(name, None)
 
 
 def json_schema() -> bytes:

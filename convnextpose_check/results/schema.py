@@ -161,9 +161,8 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     the 95 % bootstrap interval of that error over ``sequences`` sequences, None for fewer than two.
     ``unreadable`` counts the images that could not be used, by reason. ``seconds`` the network
     itself took; ``reading_seconds`` went by waiting for images, for all variants that were shown
-    them together. Another precision than fp32 gave an error larger by ``moved_mm`` over
-    ``compared_samples``. ``without_displaced_mm`` is the error without the samples that the data
-    set's ``displaced`` counts, ``without_contradictions_mm`` without those of each of its
+    them together. ``without_displaced_mm`` is the error without the samples that the data set's
+    ``displaced`` counts, ``without_contradictions_mm`` without those of each of its
     ``contradictions``, by kind. ``repeated_images`` are files that equal an earlier one of the same
     take and camera, each with that one. ``causes`` say why it is off, the likeliest first.
     """
@@ -188,8 +187,6 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     seconds: Finite
     reading_seconds: Finite = 0.0
     images_per_second: Finite
-    moved_mm: Finite | None = None
-    compared_samples: Count = 0
     without_displaced_mm: Finite | None = None
     without_contradictions_mm: dict[str, Finite | None] = {}
     repeated_images: tuple[tuple[str, str], ...] = ()
@@ -306,7 +303,6 @@ class Results(_Record, frozen=True, kw_only=True):
     bbox: Literal["gt", "rootnet"]
     flip: bool
     device: str
-    precision: str
     samples: Count
     expected_samples: Count
     expected_variants: tuple[Name, ...]

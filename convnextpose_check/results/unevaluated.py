@@ -29,7 +29,6 @@ def unevaluated(
         bbox=settings.bbox,
         flip=settings.flip,
         device=settings.device or "",
-        precision=settings.precision,
         samples=0,
         expected_samples=expected_samples,
         expected_variants=expected_variants,

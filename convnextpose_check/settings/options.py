@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from convnextpose_check.evaluation.precision import Precision
 from convnextpose_check.human36m.samples import BoxSource
 from convnextpose_check.settings import kinds
 from convnextpose_check.variants import PUBLISHED_FILE, Protocol
@@ -75,11 +74,6 @@ class Settings:
         " cpu",
         "cuda for the published models, cpu for the miniature and with --weights-only",
     ] = None
-    precision: Annotated[
-        Precision,
-        "what the convolutions compute in; anything but fp32 gives no verdict, and shows what it"
-        " moved the error by",
-    ] = "fp32"
     batch_size: Annotated[kinds.Count | None, "images in a batch", "64 on cuda, 4 on cpu"] = None
     workers: Annotated[kinds.Count, "threads that read images", "the number of cores"] = _CORES
     gate: Annotated[

@@ -61,11 +61,6 @@ def tell_evaluation(evaluation: Evaluation, judgement: Judgement, log: logging.L
         evaluation.seconds, judgement.verdict,
     )  # fmt: skip
     log.info("reading images took %.1f s more, once for all", evaluation.reading_seconds)
-    if evaluation.moved_mm is not None:
-        log.info(
-            "%s gives %+.4f mm more than fp32 over %d samples spread evenly",
-            evaluation.precision, evaluation.moved_mm, evaluation.compared,
-        )  # fmt: skip
     for action, error_mm in evaluation.per_action_mm().items():
         log.info("%-13s %8.2f mm", action, error_mm)
 

@@ -11,13 +11,12 @@ from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.evaluation.devices import card_name, working_devices
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.kept import evaluation_key
-from convnextpose_check.evaluation.one_pass import Conditions, Entry, Replica
-from convnextpose_check.evaluation.precision import check_precision, use_exact_float32
+from convnextpose_check.evaluation.one_pass import Conditions, Entry
+from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.network import Network
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.users import (
     ForeignNetwork,
-    bad_network,
     built_module,
     exported_digest,
     exported_network,
@@ -49,10 +48,7 @@ class Networks:
     def devices(self) -> tuple[torch.device, ...]:
         """The devices that the settings name, proved to work; several only where they are alike."""
         use_exact_float32()
-        settings = self.files.settings
-        devices = working_devices(settings.device or self.default_device)
-        check_precision(settings.precision, devices[0])
-        return devices
+        return working_devices(self.files.settings.device or self.default_device)
 
     def device(self) -> torch.device:
         """The first device, which all but the evaluation does with."""
@@ -93,26 +89,16 @@ class Networks:
         """What the settings have the networks measured under."""
         device, s = self.device(), self.files.settings
         size = s.batch_size or (64 if device.type == "cuda" else 4)
-        return Conditions(device, s.flip, size, s.workers, s.precision, self._others())
+        return Conditions(device, s.flip, size, s.workers, self._others())
 
     def entry(self, variant: str, subject: str) -> Entry:
-        """The judged network as it takes part in an evaluation, kept under the subject's name."""
-        import torch
-
-        from convnextpose_check.network.fast import FastConvNeXtPose
-
-        settings = self.files.settings
-        if settings.precision == "fp16" and settings.network is not None:
-            raise bad_network(settings.network, "it cannot be judged in fp16")
+        """The judged network as it is evaluated, kept under the subject's name."""
         with told_as_failure("building the network"):  # then this variant fails alone
-            network = exact = self.judged(variant)
-            if settings.precision == "fp16":
-                network = FastConvNeXtPose(self.plain(variant), torch.half)
+            network = self.judged(variant)
         return Entry(
             network,
-            None if settings.precision == "fp32" else exact,
             self._key(variant),
-            settings.results_dir / kept_file(subject, variant),
+            self.files.settings.results_dir / kept_file(subject, variant),
             tuple(self._replica(variant, device) for device in self._others()),
         )
 
@@ -121,22 +107,15 @@ class Networks:
         foreign = self.files.settings.network
         return self.devices()[1:] if foreign is None or is_exported(foreign) else ()
 
-    def _replica(self, variant: str, device: torch.device) -> Replica:
+    def _replica(self, variant: str, device: torch.device) -> Network:
         """The judged network once more, on another device."""
-        import torch
-
         from convnextpose_check.network.fast import FastConvNeXtPose
 
         settings = self.files.settings
         if settings.network is not None:
             architecture = self._architecture(variant)
-            exact = exported_network(settings.network, variant, architecture, device)
-        else:
-            exact = FastConvNeXtPose(self.plain(variant), device=device)
-        if settings.precision == "fp16":
-            half = FastConvNeXtPose(self.plain(variant), torch.half, device)
-            return Replica(half, exact)
-        return Replica(exact, None if settings.precision == "fp32" else exact)
+            return exported_network(settings.network, variant, architecture, device)
+        return FastConvNeXtPose(self.plain(variant), device)
 
     def _key(self, variant: str) -> str | None:
         """What the evaluation is kept under; None for a network of code, never twice the same."""
@@ -148,7 +127,6 @@ class Networks:
             "flip": files.settings.flip,
             "device": card_name(self.device()),
             "network": msgspec.to_builtins(self._architecture(variant)),
-            "precision": files.settings.precision,
             "exported": foreign and exported_digest(foreign, variant),
         }
         return evaluation_key(files.checkpoint(variant).sha256, files.dataset(), settings)

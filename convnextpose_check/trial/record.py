@@ -274,8 +274,6 @@ def variant_result(
         images_sha256=evaluation.images_sha256,
         seconds=evaluation.seconds,
         reading_seconds=evaluation.reading_seconds,
-        moved_mm=evaluation.moved_mm,
-        compared_samples=evaluation.compared,
         images_per_second=evaluation.images_per_second,
         batch_size=evaluation.batch_size,
         without_displaced_mm=(

@@ -47,7 +47,7 @@ def main(samples: int, name: str) -> None:
     size = 64 if device.type == "cuda" else 4
     conditions = Conditions(device, True, size, Settings().workers)
     with tempfile.TemporaryDirectory() as folder:
-        entry = Entry(Corner(), None, "key", Path(folder) / "kept.npz")
+        entry = Entry(Corner(), "key", Path(folder) / "kept.npz")
         synchronise(device)
         begun = time.perf_counter()
         outcome = evaluate({"": entry}, dataset, conditions)[""]

@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from convnextpose_check.evaluation.devices import working_devices
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import Conditions, Entry, Replica, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, run_pass
 from convnextpose_check.evaluation.plan import Plan
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
@@ -47,8 +47,8 @@ def test_whole_validation(
     cards = working_devices(str(device))
     entries = {
         name: Entry(
-            FastConvNeXtPose(network, device=cards[0]),
-            replicas=tuple(Replica(FastConvNeXtPose(network, device=card)) for card in cards[1:]),
+            FastConvNeXtPose(network, cards[0]),
+            replicas=tuple(FastConvNeXtPose(network, card) for card in cards[1:]),
         )
         for name, network in plain.items()
     }

@@ -44,7 +44,7 @@ def results(variants: dict[str, VariantResult] | None = None, **changes: Any) ->
         }
     fields: dict[str, Any] = {
         "subject": "published", "finished": True, "verdict": "Not reproduced: L.", "protocol": 2,
-        "bbox": "gt", "flip": True, "device": "cpu", "precision": "fp32", "samples": 8695,
+        "bbox": "gt", "flip": True, "device": "cpu", "samples": 8695,
         "expected_samples": 8695, "expected_variants": tuple(variants), "complete": True,
         "gate_mm": 5, "environment": {}, "settings": (), "variants": variants, "checks": (),
         "dataset": DatasetRecord("/data", "0", {}, False), "left_out": (), "baseline": None,

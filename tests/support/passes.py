@@ -72,7 +72,7 @@ def evaluated(
     **changes: Any,
 ) -> dict[str, Outcome]:
     entries = {
-        name: Entry(network, None, f"key of {name}", folder / f"{name}.npz")
+        name: Entry(network, f"key of {name}", folder / f"{name}.npz")
         for name, network in networks.items()
     }
     screen = Said([] if said is None else said)

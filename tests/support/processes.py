@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import runpy
-import signal
 import subprocess
 import sys
 import tempfile
@@ -81,18 +80,10 @@ class PythonProcess:
         )
         self._process.start()
 
-    def poll(self) -> int | None:
-        """Its exit status, negative for a signal; None as long as it runs."""
-        return self._process.exitcode
-
     def said(self, name: str = "out") -> str:
         """What it wrote to this stream until now."""
         file = Path(self._output.name, name)
         return file.read_text(encoding="utf-8") if file.exists() else ""
-
-    def send_signal(self, number: signal.Signals) -> None:
-        if self._process.pid is not None and self._process.is_alive():
-            os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         self._process.kill()

@@ -182,7 +182,7 @@ def test_every_setting_that_shapes_the_numbers_is_in_the_key(
         return trial_in(tmp_path, tmp_path / "out", **given).networks._key("T")
 
     ways: list[dict[str, str]] = [
-        {}, {"no_flip": "1"}, {"precision": "fp16"}, {"protocol": "1"}, {"bbox": "rootnet"},
+        {}, {"no_flip": "1"}, {"protocol": "1"}, {"bbox": "rootnet"},
         {"limit": "2"}, {"network": str(tmp_path / "one.onnx")},
         {"network": str(tmp_path / "two.onnx")},
     ]  # fmt: skip
@@ -207,7 +207,6 @@ def measured(dataset: Dataset, done: int | None = None) -> Measurements:
     tally.sha256[:] = chance.integers(0, 256, tally.sha256.shape)
     tally.cells_xyz[:] = chance.random(tally.cells_xyz.shape)
     tally.errors_mm[:] = chance.random(tally.errors_mm.shape) * 100
-    tally.exact_mm[1] = 3.0
     tally.problems[2] = "it is no image"
     tally.seconds, tally.reading_seconds = 1.25, 0.5
     return tally
@@ -301,7 +300,7 @@ def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def one_sample(content: dict[str, Any]) -> None:
-    for name in ("done", "sha256", "cells_xyz", "errors_mm", "exact_mm", "image_ids"):
+    for name in ("done", "sha256", "cells_xyz", "errors_mm", "image_ids"):
         content[name] = content[name][:1]
     content["about"] |= {"problems": {}}
 
@@ -371,7 +370,7 @@ def test_file_that_holds_a_part_is_never_taken_for_the_whole(
     """Whether it is complete is asked of the data set and of what was measured."""
     path = tmp_path / "XS.npz"
     keep(measured(dataset, 4), dataset, "key", path)
-    entry = Entry(None, None, "key", path)  # type: ignore[arg-type]  # it is not to be asked
+    entry = Entry(None, "key", path)  # type: ignore[arg-type]  # it is not to be asked
     with pytest.raises(AttributeError):  # but is
         evaluate({"XS": entry}, dataset, conditions(), resume=True)
 

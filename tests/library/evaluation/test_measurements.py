@@ -41,10 +41,8 @@ def test_empty_tally_lacks_everything_and_has_the_documented_form() -> None:
         "sha256": ((5, 32), np.uint8),
         "cells_xyz": ((5, 18, 3), np.float32),
         "errors_mm": ((5, 17), np.float64),
-        "exact_mm": ((5,), np.float64),
     }
     assert not tally.done.any()
-    assert np.isnan(tally.exact_mm).all()
     assert tally.batch_size == 3
     assert (tally.problems, tally.seconds, tally.reading_seconds) == ({}, 0.0, 0.0)
 
@@ -78,7 +76,7 @@ def test_evaluation_is_of_the_samples_that_could_be_used(dataset: Dataset) -> No
     tally.sha256[5] = tally.sha256[3] = tally.sha256[0]
     tally.sha256[4] = tally.sha256[2]
 
-    evaluation = tally.evaluation(dataset, "fp32")
+    evaluation = tally.evaluation(dataset)
 
     used = [dataset.samples[n] for n in (0, 2, 3, 5)]
     assert evaluation.image_ids == tuple(sample.image_id for sample in used)
@@ -94,22 +92,8 @@ def test_evaluation_is_of_the_samples_that_could_be_used(dataset: Dataset) -> No
     assert not evaluation.complete
     assert evaluation.images_sha256 == hashlib.sha256(tally.sha256.tobytes()).hexdigest()
     assert (evaluation.seconds, evaluation.reading_seconds, evaluation.batch_size) == (3.0, 4.0, 4)
-    assert (evaluation.precision, evaluation.moved_mm, evaluation.compared) == ("fp32", None, 0)
     first = dataset.samples[0].path.name
     assert evaluation.alike == tuple((dataset.samples[n].path.name, first) for n in (3, 5))
-
-
-def test_what_another_precision_added_is_told_of_the_compared_samples_alone(
-    dataset: Dataset,
-) -> None:
-    tally = measured(dataset, range(6))
-    tally.exact_mm[[1, 2, 5]] = 1.0, 2.5, 5.5
-    tally.problems = {2: "no image"}
-
-    evaluation = tally.evaluation(dataset, "fp16")
-
-    assert (evaluation.precision, evaluation.compared) == ("fp16", 2)
-    assert evaluation.moved_mm == (2 + 6) / 2 - (1 + 5.5) / 2
 
 
 def test_mean_error_mm_covers_measured_usable_samples(dataset: Dataset) -> None:
@@ -129,7 +113,7 @@ def test_evaluation_is_complete_where_data_set_and_images_are(
     root = Handmade().write(tmp_path / "set")
     dataset = load_dataset(root, FACTS, limit=5 if limited else None)
 
-    evaluation = measured(dataset, range(len(dataset.samples))).evaluation(dataset, "fp32")
+    evaluation = measured(dataset, range(len(dataset.samples))).evaluation(dataset)
 
     assert evaluation.complete is not limited
 
@@ -141,7 +125,7 @@ def test_without_a_usable_image_there_is_no_evaluation(dataset: Dataset) -> None
     with pytest.raises(
         ConvNeXtPoseCheckError, match=r"none of the 6 .* because reason 0"
     ) as caught:
-        tally.evaluation(dataset, "fp32")
+        tally.evaluation(dataset)
 
     assert caught.value.code == "no-data"
     assert str(dataset.layout.root) in caught.value.problem

@@ -15,7 +15,7 @@ import pytest
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
-from convnextpose_check.evaluation.one_pass import Entry, Replica, run_pass
+from convnextpose_check.evaluation.one_pass import Entry, run_pass
 from convnextpose_check.evaluation.plan import Plan, shuffled
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
@@ -76,7 +76,7 @@ def test_variant_that_fails_in_the_middle_fails_alone(
 
 
 def test_progress_shows_running_mean_error_of_each_variant(
-    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
+    networks: dict[str, Any], dataset: Dataset
 ) -> None:
     notes: list[str] = []
 
@@ -85,7 +85,7 @@ def test_progress_shows_running_mean_error_of_each_variant(
         def bar(self, title: str, images: int) -> Iterator[Advance]:  # noqa: ARG002
             yield lambda _count, note="": notes.append(note)
 
-    entries = {n: Entry(networks[n], None, None, tmp_path / f"{n}.npz") for n in ("A", "B")}
+    entries = {n: Entry(networks[n]) for n in ("A", "B")}
 
     outcomes = evaluate(entries, dataset, conditions(), screen=Noting())
 
@@ -258,7 +258,7 @@ def test_several_devices_are_dealt_the_batches_and_answer_to_the_same_bits(
 ) -> None:
     whole = answers(evaluated({"A": networks["A"]}, dataset, tmp_path))
     replicas = [Counting(copy.deepcopy(networks["A"])) for _ in range(devices)]
-    entry = Entry(replicas[0], replicas=tuple(Replica(each) for each in replicas[1:]))
+    entry = Entry(replicas[0], replicas=tuple(replicas[1:]))
     others = (torch.device("cpu"),) * (devices - 1)
 
     outcomes = evaluate({"A": entry}, dataset, conditions(flip=False, others=others))
@@ -279,7 +279,7 @@ def test_one_of_several_devices_with_too_little_memory_takes_smaller_parts(
             return super().__call__(images)
 
     small = Small(networks["A"])
-    entry = Entry(networks["A"], replicas=(Replica(small),))
+    entry = Entry(networks["A"], replicas=(small,))
     found = conditions(flip=False, others=(torch.device("cpu"),))
 
     outcome = evaluate({"A": entry}, dataset, found)["A"]

@@ -24,7 +24,6 @@ def test_batches_keep_their_company_whatever_was_measured_before() -> None:
     rest = Plan.of([begun], 4)
 
     assert rest.batches == whole.batches[1:]
-    assert rest.compared == whole.compared
 
 
 def test_neighbours_are_not_measured_together() -> None:

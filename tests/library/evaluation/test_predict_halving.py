@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.precision import Precision
+from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.variants import Architecture
 from tests.support.deferred import Deferred
@@ -85,10 +86,16 @@ def test_device_that_fails_while_memory_is_freed_is_named(
         predictor(torch.zeros(2, 3, 4, 4))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "tf32"])
-def test_network_is_asked_in_the_precision_of_the_run(
-    tiny: Architecture, precision: Precision
-) -> None:
+@pytest.fixture
+def tf32() -> Iterator[None]:
+    """TF32 as other code may switch it on."""
+    torch.backends.cuda.matmul.allow_tf32 = True
+    yield
+    use_exact_float32()
+
+
+@pytest.mark.usefixtures("tf32")
+def test_predictor_switches_tf32_off_before_each_batch(tiny: Architecture) -> None:
     asked: list[bool] = []
 
     class Asked(SmallMemory):
@@ -96,7 +103,7 @@ def test_network_is_asked_in_the_precision_of_the_run(
             asked.append(torch.backends.cuda.matmul.allow_tf32)
             return super().__call__(crops)
 
-    predictor = Predictor(Asked(tiny, 8), False, 8, lambda _: None, precision)
+    predictor = Predictor(Asked(tiny, 8), False, 8, lambda _: None)
     predictor(torch.zeros(2, 3, 4, 4))
 
-    assert asked == [precision == "tf32"]
+    assert asked == [False]

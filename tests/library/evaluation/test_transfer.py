@@ -11,7 +11,7 @@ import pytest
 from convnextpose_check.evaluation import one_pass, transfer
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import Conditions, Entry, Replica, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, run_pass
 from convnextpose_check.evaluation.plan import Plan
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
@@ -109,7 +109,7 @@ def test_each_of_two_devices_has_its_next_batch_before_its_last_is_waited_for(
             return self.network(crops)
 
     monkeypatch.setattr(device, "wait", lambda _until, _why: told.append("wait"))
-    entry = Entry(Telling("first"), replicas=(Replica(Telling("second")),))
+    entry = Entry(Telling("first"), replicas=(Telling("second"),))
 
     measured_on(device, {"A": entry}, dataset, monkeypatch, others=(torch.device("meta"),))
 

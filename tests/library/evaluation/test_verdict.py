@@ -96,17 +96,6 @@ def test_subset_is_never_judged(reference: Figure | None) -> None:
     assert not any(passes(judgement, mm) for mm in TOLERANCES_MM)
 
 
-@pytest.mark.parametrize(
-    ("moved_mm", "said"),
-    [(None, ""), (-0.0126, ", -0.013 mm from fp32"), (0.0, ", +0.000 mm from fp32")],
-)
-def test_another_precision_is_never_judged(moved_mm: float | None, said: str) -> None:
-    half = replace(evaluation(50.0), precision="fp16", moved_mm=moved_mm)
-    judgement = judge(half, PAPER)
-    assert judgement.verdict == f"not judged: precision fp16{said}"
-    assert not any(passes(judgement, mm) for mm in TOLERANCES_MM)
-
-
 def test_judgement_remembers_a_subset_as_one() -> None:
     assert judge(evaluation(50.0, complete=False), PAPER).is_subset is True
     assert judge(evaluation(50.0), PAPER).is_subset is False

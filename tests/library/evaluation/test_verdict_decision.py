@@ -92,11 +92,6 @@ LIMITED = evaluation(PAPER.value, complete=False)
             id="no-figure-under-protocol-1",
         ),
         pytest.param(judge(MEASURED, None), ("FFF", "FFF", "FFF", "XXX"), id="no-figure"),
-        pytest.param(
-            judge(replace(MEASURED, precision="fp16"), PAPER),
-            ("FFF", "FFF", "FFF", "XXX"),
-            id="another-precision",
-        ),
         pytest.param(judge(LIMITED, PAPER), ("FFF", "FFF", "FFF", "FFF"), id="subset"),
         pytest.param(
             judge(LIMITED, Figure(50.0, "paper", "unlike")),

@@ -65,7 +65,7 @@ def test_eval_results_are_of_the_hubs_form_and_name_what_was_measured() -> None:
     for said in (
         "model: ConvNeXtPose XS;", "checkpoint: ConvNeXtPose_XS.tar; sha256: " + "a" * 64,
         "data: Human3.6M, subjects 9 and 11; protocol: 2; samples: 8695 of 8695",
-        "boxes: ground truth; flip: on; precision: fp32", "verdict: excellent",
+        "boxes: ground truth; flip: on", "verdict: excellent",
         "run: Reproduced: XS, S are within 5 mm of the paper.",
         "suite: convnextpose-check 0.2.0; commit: " + "c" * 40,
     ):  # fmt: skip

@@ -154,7 +154,6 @@ def test_check_that_worsened_is_named(before: Any, now: Any, is_worse: bool) -> 
         ({"protocol": 1}, "protocol is 1"),
         ({"bbox": "rootnet"}, "boxes is rootnet"),
         ({"flip": False}, "flip test is False"),
-        ({"precision": "fp16"}, "precision is fp16"),
         ({"dataset": DatasetRecord("/data", "1" * 64, {}, False)}, "data digest is 1111"),
     ],
 )

@@ -61,7 +61,6 @@ def test_bands_are_the_tolerances_that_were_asked(
         ({}, {"verdict": "not judged: as it was"}, "not judged: as it was"),
         ({}, {"complete": False, "samples": 100}, "not judged: subset of 100 samples"),
         ({}, {"samples": 100}, "not judged: subset of 100 samples"),
-        ({"precision": "fp16"}, {}, "not judged: precision fp16"),
         ({}, {"reference_mm": None}, "not judged: no figure to compare with"),
     ],
 )

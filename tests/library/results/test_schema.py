@@ -105,7 +105,12 @@ def test_another_form_is_refused_by_schema_and_reader(
         read_results(path)
 
 
-REMOVED = {("variants", "XS", "at_least_mm"): 80.0}
+REMOVED: dict[tuple[str, ...], object] = {
+    ("precision",): "fp32",
+    ("variants", "XS", "at_least_mm"): 80.0,
+    ("variants", "XS", "moved_mm"): 0.01,
+    ("variants", "XS", "compared_samples"): 512,
+}
 """Fields that earlier versions wrote, with a value each."""
 
 

@@ -207,7 +207,7 @@ def test_without_a_gate_there_is_no_verdict(subject: str, error_mm: float) -> No
         pytest.param({"variants": {"XS": example_variant(61.62, 56.61)}}, False, id="off"),
         pytest.param({"variants": {"XS": example_variant(51.60, 56.61)}}, False, id="off-below"),
         pytest.param(
-            {"variants": {"XS": example_variant(56.61, 56.61, verdict="not judged: tf32")}},
+            {"variants": {"XS": example_variant(56.61, 56.61, verdict="not judged: no figure")}},
             False,
             id="not-judged",
         ),

@@ -36,7 +36,6 @@ def test_defaults_are_those_of_the_authors_evaluation() -> None:
         ("bbox", "rootnet", "rootnet"),
         ("no_flip", "1", True),
         ("device", "cuda:1", "cuda:1"),
-        ("precision", "tf32", "tf32"),
         ("batch_size", "16", 16),
         ("workers", "3", 3),
         ("gate", "2mm", 2),
@@ -121,7 +120,6 @@ def test_several_checkpoints_are_kept_in_order() -> None:
         ("baseline_tolerance", "-1", "millimetres from 0"),
         ("baseline_tolerance", "nan", "millimetres from 0"),
         ("baseline_tolerance", "inf", "millimetres from 0"),
-        ("precision", "bf16", "one of fp32, tf32, fp16"),
         ("device", " ", "a name"),
     ],
 )

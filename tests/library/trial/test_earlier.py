@@ -40,7 +40,7 @@ def run_of(dataset: Dataset, cells_xyz: Array, folder: Path) -> tuple[Measuremen
     path = folder / kept_file("published", "XS")
     path.parent.mkdir(parents=True)
     keep(measured, dataset, "key", path)
-    return measured, measured.evaluation(dataset, "fp32")
+    return measured, measured.evaluation(dataset)
 
 
 def write_figures(
