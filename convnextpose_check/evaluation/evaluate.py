@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.kept import keep, kept
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
 from convnextpose_check.evaluation.one_pass import Conditions, Entry, run_pass
-from convnextpose_check.evaluation.plan import Plan
+from convnextpose_check.evaluation.plan import remaining_batches
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.interrupts import Interrupted, held
 from convnextpose_check.progress import Screen
@@ -39,8 +39,8 @@ def evaluate(
                 outcomes[name] = finished.evaluation(dataset)
     rest = {name: entry for name, entry in entries.items() if name not in outcomes}
     if rest:
-        joint = _Joint(rest, dataset, conditions, subject, screen)
-        outcomes |= joint.measured(resume)
+        shared_pass = _SharedPass(rest, dataset, conditions, subject, screen)
+        outcomes |= shared_pass.run(resume)
     return outcomes
 
 
@@ -53,8 +53,8 @@ def _finished(entry: Entry, dataset: Dataset) -> Measurements | None:
 
 
 @dataclass(frozen=True)
-class _Joint:
-    """Networks that are shown the images together."""
+class _SharedPass:
+    """Evaluates several networks on the same images, each read once, and saves partial results."""
 
     entries: Mapping[str, Entry]
     dataset: Dataset
@@ -62,58 +62,49 @@ class _Joint:
     subject: str
     screen: Screen
 
-    def measured(self, resume: bool) -> dict[str, Outcome]:
-        """Measure what is lacking, and keep it whatever happens."""
-        begun = {n: self._begun(n, entry, resume) for n, entry in self.entries.items()}
+    def run(self, resume: bool) -> dict[str, Outcome]:
+        """Evaluate the remaining samples; returns the evaluation or error of each network."""
+        measured = {n: self._load_partial(n, entry, resume) for n, entry in self.entries.items()}
+        batches = remaining_batches(measured.values(), self.conditions.batch_size)
 
-        def keep_all() -> dict[str, int]:
+        def save_all() -> dict[str, int]:
             with held():
-                return {n: self._keep(entry, begun[n]) for n, entry in self.entries.items()}
+                return {n: self._save_partial(e, measured[n]) for n, e in self.entries.items()}
 
         try:
-            failures = self._run(begun, on_pause=keep_all)
+            title = f"{self.subject} {' '.join(self.entries)}"
+            with self.screen.bar(title, sum(map(len, batches))) as advance:
+                failures = run_pass(
+                    self.entries,
+                    measured,
+                    self.dataset,
+                    self.conditions,
+                    batches,
+                    on_progress=lambda count: advance(count, _running_errors(measured)),
+                    on_pause=save_all,
+                    say=self.screen.say,
+                )
             with held():
                 return {
-                    name: self._outcome(entry, begun[name], failures.get(name))
+                    name: self._outcome(entry, measured[name], failures.get(name))
                     for name, entry in self.entries.items()
                 }
-        except ConvNeXtPoseCheckError as error:  # the device is lost, but not what was measured
-            keep_all()
+        except ConvNeXtPoseCheckError as error:  # the device failed; what was measured stays valid
+            save_all()
             return dict.fromkeys(self.entries, error.with_traceback(None))
         except KeyboardInterrupt:
-            raise self._interrupted(keep_all()) from None
+            raise self._interrupted(save_all()) from None
         except BaseException:
-            keep_all()
+            save_all()
             raise
 
-    def _run(
-        self, measured: Mapping[str, Measurements], on_pause: Callable[[], object]
-    ) -> dict[str, ConvNeXtPoseCheckError]:
-        """Measure what is lacking; returns the error of each network that failed."""
-        plan = Plan.of(measured.values(), self.conditions.batch_size)
-        title = f"{self.subject} {' '.join(self.entries)}"
-        with self.screen.bar(title, sum(map(len, plan.batches))) as advance:
-            return run_pass(
-                self.entries,
-                measured,
-                self.dataset,
-                self.conditions,
-                plan,
-                on_progress=lambda count: advance(count, _running_errors(measured)),
-                on_pause=on_pause,
-                say=self.screen.say,
-            )
-
     def _outcome(
-        self,
-        entry: Entry,
-        measured: Measurements,
-        failed: ConvNeXtPoseCheckError | None,
+        self, entry: Entry, measured: Measurements, failure: ConvNeXtPoseCheckError | None
     ) -> Outcome:
-        """What it comes to, kept as finished, or as begun where it failed."""
-        if failed is not None:
-            self._keep(entry, measured)
-            return failed
+        """Save the evaluation and return it; or save partial results and return the error."""
+        if failure is not None:
+            self._save_partial(entry, measured)
+            return failure
         try:
             evaluation = measured.evaluation(self.dataset)
             if entry.key is not None:
@@ -124,7 +115,7 @@ class _Joint:
         return evaluation
 
     def _interrupted(self, counts: Mapping[str, int]) -> Interrupted:
-        """What to say where so many samples of each network are kept."""
+        """The interruption, with the number of samples of each network that are saved."""
         total = len(self.dataset.samples)
         different = list(dict.fromkeys(counts.values()))
         if len(different) > 1:
@@ -134,26 +125,27 @@ class _Joint:
             return Interrupted(f"none of {total} images is kept", is_resumable=False)
         return Interrupted(f"{different[0]} of {total} images are kept", is_resumable=True)
 
-    def _begun_key(self, key: str) -> str:
-        """Answers may depend, in their last digits, on the images that a batch holds."""
+    def _partial_key(self, key: str) -> str:
+        """Answers may depend, in their last digits, on the other images of the batch."""
         return f"{key} in batches of {self.conditions.batch_size}"
 
-    def _keep(self, entry: Entry, measured: Measurements) -> int:
-        """Keep what was begun; returns how many samples stand in its file.
+    def _save_partial(self, entry: Entry, measured: Measurements) -> int:
+        """Save partial results; returns the number of samples in the file.
 
-        It only saves time later: where it cannot be written, the run is none the worse.
+        A file that cannot be written costs only time later, so no error is raised.
         """
         if entry.key is None or not measured.done.any():
             return 0
         try:
-            return keep(measured, self.dataset, self._begun_key(entry.key), entry.begun_file)
+            return keep(measured, self.dataset, self._partial_key(entry.key), entry.begun_file)
         except ConvNeXtPoseCheckError:
             return 0
 
-    def _begun(self, name: str, entry: Entry, resume: bool) -> Measurements:
+    def _load_partial(self, name: str, entry: Entry, resume: bool) -> Measurements:
+        """Partial results of an earlier run if it may be resumed, else empty ones."""
         samples = len(self.dataset.samples)
         if resume and entry.key is not None:
-            found = kept(self._begun_key(entry.key), self.dataset, entry.begun_file)
+            found = kept(self._partial_key(entry.key), self.dataset, entry.begun_file)
             if found is not None:
                 self.screen.say(
                     f"{name}: going on after {int(found.done.sum())} of {samples} images"

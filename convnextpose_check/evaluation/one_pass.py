@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,6 @@ from convnextpose_check.evaluation.devices import use_two_threads
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.plan import Plan
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.evaluation.transfer import Arriving, Moment, sent
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
@@ -86,18 +85,19 @@ def run_pass(
     measured: Mapping[str, Measurements],
     dataset: Dataset,
     conditions: Conditions,
-    plan: Plan,
+    batches: Sequence[list[int]],
     *,
     on_progress: Callable[[int], None] = lambda _count: None,
     on_pause: Callable[[], object] = lambda: None,
     say: Callable[[str], None] = lambda _note: None,
 ) -> dict[str, ConvNeXtPoseCheckError]:
-    """Show the plan's images to all networks, each decoded and cropped once; fills ``measured``.
+    """Show the batches to all networks, each image read and cropped once; fills ``measured``.
 
-    Images are decoded by threads ahead of the networks. A device that works on its own is given a
-    batch before the answers to its last one are looked at, so that it never waits for the
-    arithmetic on errors; several are dealt batches in turns. ``on_progress`` hears of each batch's
-    samples, ``on_pause`` now and then that what was measured may be kept.
+    ``batches`` holds sample indices. Images are decoded by threads ahead of the networks. A device
+    that works on its own is given a batch before the answers to its last one are looked at, so that
+    it never waits for the arithmetic on errors; several are dealt batches in turns. ``on_progress``
+    is called with the number of samples of each batch, ``on_pause`` every half minute, to save what
+    was measured.
 
     A network fails alone; which did is returned: ``not-finite`` if it answers with NaN,
     ``out-of-memory`` if one image is too many, ``network-failed`` if it raises anything else. The
@@ -128,10 +128,10 @@ def run_pass(
             if name not in failures:
                 alone(name, partial(lanes[name].collect, batch, answer))
 
-    samples = [dataset.samples[number] for place in plan.batches for number in place]
+    samples = [dataset.samples[number] for batch in batches for number in batch]
     reader = read_crops(samples, conditions.workers, conditions.batch_size * len(devices))
     with closing(reader) as crops:
-        for turn, place in zip(cycle(range(len(devices))), plan.batches, strict=False):
+        for turn, place in zip(cycle(range(len(devices))), batches, strict=False):
             asked = {name: lane for name, lane in lanes.items() if name not in failures}
             if not asked:
                 break

@@ -16,7 +16,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
 from convnextpose_check.evaluation.one_pass import Entry, run_pass
-from convnextpose_check.evaluation.plan import Plan, shuffled
+from convnextpose_check.evaluation.plan import remaining_batches, shuffled
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample
@@ -315,11 +315,11 @@ def test_crops_are_forgotten_as_soon_as_they_were_seen(
     monkeypatch.setattr(crops, "READ_AHEAD", 2)
     many = Dataset(**{**vars(dataset), "samples": dataset.samples * 10})
     measured = Measurements.empty(60, 2)
-    plan = Plan.of([measured], 2)
+    batches = remaining_batches([measured], 2)
 
     run_pass(
-        {"A": Entry(networks["A"])}, {"A": measured}, many, conditions(flip=False, workers=1), plan,
-        on_progress=count,
+        {"A": Entry(networks["A"])}, {"A": measured}, many, conditions(flip=False, workers=1),
+        batches, on_progress=count,
     )  # fmt: skip
     gc.unfreeze()
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from convnextpose_check.evaluation.measurements import Measurements
-from convnextpose_check.evaluation.plan import Plan, shuffled
+from convnextpose_check.evaluation.plan import remaining_batches, shuffled
 
 
 def test_every_sample_is_in_one_batch() -> None:
-    plan = Plan.of([Measurements.empty(99, 4)], 4)
+    batches = remaining_batches([Measurements.empty(99, 4)], 4)
 
-    assert [len(batch) for batch in plan.batches] == [4] * 24 + [3]
-    assert sorted(place for batch in plan.batches for place in batch) == list(range(99))
+    assert [len(batch) for batch in batches] == [4] * 24 + [3]
+    assert sorted(place for batch in batches for place in batch) == list(range(99))
 
 
 def test_batches_keep_their_company_whatever_was_measured_before() -> None:
-    whole = Plan.of([Measurements.empty(99, 4)], 4)
+    whole = remaining_batches([Measurements.empty(99, 4)], 4)
     begun = Measurements.empty(99, 4)
-    begun.done[whole.batches[0]] = True
-    begun.done[whole.batches[5][:3]] = True
+    begun.done[whole[0]] = True
+    begun.done[whole[5][:3]] = True
 
-    rest = Plan.of([begun], 4)
+    rest = remaining_batches([begun], 4)
 
-    assert rest.batches == whole.batches[1:]
+    assert rest == whole[1:]
 
 
 def test_neighbours_are_not_measured_together() -> None:

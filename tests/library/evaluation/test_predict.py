@@ -15,7 +15,7 @@ from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.evaluation.one_pass import Conditions, Entry, run_pass
-from convnextpose_check.evaluation.plan import Plan, shuffled
+from convnextpose_check.evaluation.plan import remaining_batches, shuffled
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m.crops import read_crop, to_input
 from convnextpose_check.human36m.geometry import Array, camera_to_image
@@ -318,8 +318,10 @@ def test_progress_adds_up_to_all_samples(
     counts: list[int] = []
     measured = {"A": Measurements.empty(6, batch_size)}
     conditions = Conditions(torch.device("cpu"), False, batch_size, workers=2)
-    plan = Plan.of(measured.values(), batch_size)
-    run_pass({"A": Entry(network)}, measured, dataset, conditions, plan, on_progress=counts.append)
+    batches = remaining_batches(measured.values(), batch_size)
+    run_pass(
+        {"A": Entry(network)}, measured, dataset, conditions, batches, on_progress=counts.append
+    )
     assert sum(counts) == 6
     assert max(counts) <= batch_size
 

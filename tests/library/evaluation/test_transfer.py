@@ -12,7 +12,7 @@ from convnextpose_check.evaluation import one_pass, transfer
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.evaluation.one_pass import Conditions, Entry, run_pass
-from convnextpose_check.evaluation.plan import Plan
+from convnextpose_check.evaluation.plan import remaining_batches
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import build_network
@@ -77,9 +77,9 @@ def measured_on(
         found.append((device.waits.copy(), device.idle))
         device.waits.clear()
 
-    plan = Plan.of(measured.values(), BATCH)
+    batches = remaining_batches(measured.values(), BATCH)
     with device:
-        failures = run_pass(entries, measured, dataset, conditions, plan, on_progress=note)
+        failures = run_pass(entries, measured, dataset, conditions, batches, on_progress=note)
     assert not failures
     assert all(each.done.all() for each in measured.values())
     return found
