@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol, TextIO
 
@@ -34,13 +34,14 @@ def progress_bar(
         return
     from tqdm import tqdm
 
-    on_terminal = stream.isatty()
-    lines = _Lines(stream)
-    stream.write("\n")
+    output = _LossyOutput(stream)
+    on_terminal = output.isatty()
+    lines = _Lines(output)
+    output.write("\n")
     with tqdm(
         total=total,
         desc=title,
-        file=stream if on_terminal else lines,
+        file=output if on_terminal else lines,
         unit=unit,
         unit_scale=unit == "B",
         mininterval=0.1 if on_terminal else LOG_SECONDS,
@@ -71,19 +72,52 @@ class Screen:
     def say(self, text: str) -> None:
         """A line of its own."""
         if self.stream is not None:
-            self.stream.write(f"\n{printable(text)}\n")
+            _LossyOutput(self.stream).write(f"\n{printable(text)}\n")
+
+
+class _LossyOutput:
+    """A stream that drops what cannot be written: progress display must not end a run.
+
+    A full disk, a broken pipe or a closed stream raises nothing. Characters that the stream's
+    encoding lacks are replaced by ``?``.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding: str = getattr(stream, "encoding", None) or "utf-8"  # read by tqdm, too
+
+    def write(self, text: str) -> None:
+        with suppress(*_LOSSES):
+            self._stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
+
+    def flush(self) -> None:
+        with suppress(*_LOSSES):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        with suppress(*_LOSSES):
+            return self._stream.isatty()
+        return False
+
+    def fileno(self) -> int:
+        """The descriptor, by which tqdm measures the terminal's width."""
+        return self._stream.fileno()
+
+
+_LOSSES = (OSError, ValueError)
+"""Failed writes. UnicodeEncodeError and writing to a closed file are ValueErrors."""
 
 
 class _Lines:
     """Turns a bar that is redrawn in place into lines of a log, each with the note below it."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, output: _LossyOutput) -> None:
+        self._output = output
         self.note = ""
 
     def write(self, text: str) -> None:
         if line := text.strip("\r\n "):
-            self._stream.write(f"{line}\n  {self.note}\n" if self.note else f"{line}\n")
+            self._output.write(f"{line}\n  {self.note}\n" if self.note else f"{line}\n")
 
     def flush(self) -> None:
-        self._stream.flush()
+        self._output.flush()
