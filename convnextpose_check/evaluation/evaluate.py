@@ -48,7 +48,7 @@ def _finished(entry: Entry, dataset: Dataset) -> Measurements | None:
     """What an earlier run finished, if it may be taken over."""
     if entry.key is None:
         return None
-    found = kept(entry.key, dataset, entry.kept_file)
+    found = kept(entry.key, dataset, entry.grid_whd, entry.kept_file)
     return found if found is not None and found.done.all() else None
 
 
@@ -108,7 +108,7 @@ class _SharedPass:
         try:
             evaluation = measured.evaluation(self.dataset)
             if entry.key is not None:
-                keep(measured, self.dataset, entry.key, entry.kept_file)
+                keep(measured, self.dataset, entry.grid_whd, entry.key, entry.kept_file)
                 entry.begun_file.unlink(missing_ok=True)
         except ConvNeXtPoseCheckError as error:
             return error
@@ -137,7 +137,8 @@ class _SharedPass:
         if entry.key is None or not measured.done.any():
             return 0
         try:
-            return keep(measured, self.dataset, self._partial_key(entry.key), entry.begun_file)
+            key = self._partial_key(entry.key)
+            return keep(measured, self.dataset, entry.grid_whd, key, entry.begun_file)
         except ConvNeXtPoseCheckError:
             return 0
 
@@ -145,7 +146,8 @@ class _SharedPass:
         """Partial results of an earlier run if it may be resumed, else empty ones."""
         samples = len(self.dataset.samples)
         if resume and entry.key is not None:
-            found = kept(self._partial_key(entry.key), self.dataset, entry.begun_file)
+            key = self._partial_key(entry.key)
+            found = kept(key, self.dataset, entry.grid_whd, entry.begun_file)
             if found is not None:
                 self.screen.say(
                     f"{name}: going on after {int(found.done.sum())} of {samples} images"

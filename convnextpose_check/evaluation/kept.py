@@ -3,6 +3,8 @@
 It is kept under a key of everything that it depends on: a checkpoint, image, setting or line of
 this package that changed gives another key, and what was kept is then not taken for it. Kept are
 measurements alone. Whether they are complete, and of which samples, is asked of the data set.
+Errors are computed again from the kept positions. Positions and the contents of images cannot be
+verified without running the network: results count the samples that were not measured again.
 """
 
 from __future__ import annotations
@@ -18,13 +20,19 @@ import numpy as np
 import convnextpose_check
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.evaluation.measurements import Measurements
+from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset
 
 PACKAGE = Path(convnextpose_check.__file__).parent
 SHAPING_SUFFIXES = {".py", ".json"}
-PACKAGES = ("torch", "numpy", "onnxruntime")
+PACKAGES = ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu")
+
+ERRORS_ALIKE_MM = 1e-6
+"""Errors computed again from the same positions differ by less, also on another processor."""
+
+Grid = tuple[int, int, int]
 
 
 def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
@@ -61,16 +69,18 @@ def sources_digest(package: Path) -> str:
     return digest.hexdigest()
 
 
-def keep(measured: Measurements, dataset: Dataset, key: str, path: Path) -> int:
+def keep(measured: Measurements, dataset: Dataset, grid_whd: Grid, key: str, path: Path) -> int:
     """Write what was measured under its key, whole or not at all; returns how many samples stand.
 
     Where the file has more under the same key, from a run before this one, it is left as it is.
     Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     samples = int(measured.done.sum())
-    earlier = kept(key, dataset, path)
-    if earlier is not None and earlier.done.sum() > samples:
-        return int(earlier.done.sum())
+    earlier = _read(key, dataset, path)
+    if earlier is not None and earlier.done.sum() > samples:  # seldom: errors take a second
+        earlier = _with_errors_of_positions(earlier, dataset, grid_whd)
+        if earlier is not None:
+            return int(earlier.done.sum())
     about = {
         "key": key,
         "batch_size": measured.batch_size,
@@ -86,8 +96,35 @@ def keep(measured: Measurements, dataset: Dataset, key: str, path: Path) -> int:
     return samples
 
 
-def kept(key: str, dataset: Dataset, path: Path) -> Measurements | None:
-    """What was measured of this data set under this key, None if there is nothing of use."""
+def kept(key: str, dataset: Dataset, grid_whd: Grid, path: Path) -> Measurements | None:
+    """What was measured of this data set under this key, None if there is nothing of use.
+
+    A file whose errors are not those of its positions, in cells of ``grid_whd``, is of no use.
+    """
+    found = _read(key, dataset, path)
+    if found is not None:
+        found = _with_errors_of_positions(found, dataset, grid_whd)
+    if found is not None:
+        found.resumed = int(found.used.sum())
+    return found
+
+
+def _with_errors_of_positions(
+    measured: Measurements, dataset: Dataset, grid_whd: Grid
+) -> Measurements | None:
+    """The measurements with errors computed again, None if those that were kept differ."""
+    numbers = np.flatnonzero(measured.used)
+    samples = [dataset.samples[number] for number in numbers]
+    errors_mm = sample_errors_mm(measured.cells_xyz[numbers], samples, grid_whd, dataset.protocol)
+    difference_mm = np.abs(errors_mm - measured.errors_mm[numbers])
+    if not (difference_mm <= ERRORS_ALIKE_MM).all():
+        return None
+    measured.errors_mm[numbers] = errors_mm
+    return measured
+
+
+def _read(key: str, dataset: Dataset, path: Path) -> Measurements | None:
+    """The file's measurements if it has this key and a sound form; errors are not verified."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
@@ -117,12 +154,12 @@ def _is_sound(measured: Measurements, samples: int) -> bool:
             return False
     if not all(0 <= number < samples and measured.done[number] for number in measured.problems):
         return False
-    used = measured.done.copy()
-    used[list(measured.problems)] = False
+    used = measured.used
     return (
         bool(np.isfinite(measured.cells_xyz[used]).all())
         and bool(np.isfinite(measured.errors_mm[used]).all())
         and measured.batch_size >= 1
         and 0 <= measured.seconds < np.inf
+        and (measured.seconds > 0 or not used.any())
         and 0 <= measured.reading_seconds < np.inf
     )

@@ -26,7 +26,8 @@ class Evaluation:
     all the samples that the protocol has. ``images_sha256`` is taken over the sha256 of every
     image file. ``seconds`` the network itself took; ``reading_seconds`` went by waiting for images,
     for all networks that were shown them together. ``alike`` names the files that are copies of an
-    earlier one, each with that one.
+    earlier one, each with that one. ``resumed`` of the samples were measured by an
+    earlier run.
     """
 
     protocol: Protocol
@@ -42,6 +43,7 @@ class Evaluation:
     batch_size: int
     reading_seconds: float = 0.0
     alike: tuple[tuple[str, str], ...] = ()
+    resumed: int = 0
 
     @property
     def misplaced(self) -> tuple[tuple[str, str], ...]:
@@ -60,8 +62,8 @@ class Evaluation:
 
     @property
     def images_per_second(self) -> float:
-        """How fast the network was, without the waiting for images."""
-        return len(self.image_ids) / self.seconds
+        """How fast the network was, without the waiting for images; 0 if no time was measured."""
+        return len(self.image_ids) / self.seconds if self.seconds > 0 else 0.0
 
     def per_action_mm(self) -> dict[str, float]:
         """The mean error of each action that has samples."""
@@ -95,7 +97,7 @@ class Measurements:
     ``done`` (N,) says which samples were read, ``sha256`` (N, 32) is that of their files,
     ``problems`` says why some could not be used. ``cells_xyz`` (N, 18, 3) float32 and
     ``errors_mm`` (N, 17) float64 hold the rest. ``seconds`` the network took, ``reading_seconds``
-    went by waiting for images.
+    went by waiting for images. ``resumed`` usable samples are from an earlier run.
     """
 
     done: Array
@@ -106,6 +108,7 @@ class Measurements:
     problems: dict[int, str] = field(default_factory=dict)
     seconds: float = 0.0
     reading_seconds: float = 0.0
+    resumed: int = 0
 
     @classmethod
     def empty(cls, samples: int, batch_size: int) -> Measurements:
@@ -117,6 +120,13 @@ class Measurements:
             np.zeros((samples, ANNOTATED_JOINTS)),
             batch_size,
         )
+
+    @property
+    def used(self) -> Array:
+        """Which samples (N,) were read and are of use."""
+        used: Array = self.done.copy()
+        used[list(self.problems)] = False
+        return used
 
     def lacks(self, place: Sequence[int]) -> bool:
         """Whether any of these samples is still to be measured."""
@@ -145,7 +155,7 @@ class Measurements:
             Exclusion(dataset.samples[n].image_id, dataset.samples[n].path.name, self.problems[n])
             for n in sorted(self.problems)
         )
-        used = [n for n in range(len(dataset.samples)) if n not in self.problems]
+        used = np.flatnonzero(self.used).tolist()
         if not used:
             raise ConvNeXtPoseCheckError(
                 "no-data",
@@ -168,6 +178,7 @@ class Measurements:
             batch_size=self.batch_size,
             reading_seconds=self.reading_seconds,
             alike=self._alike(dataset, used),
+            resumed=self.resumed,
         )
 
     def _alike(self, dataset: Dataset, used: Sequence[int]) -> tuple[tuple[str, str], ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from convnextpose_check.human36m.geometry import Array, cells_to_camera
@@ -17,6 +19,20 @@ def joint_errors_mm(
     predicted_mm, truth_mm = compared_poses_mm(cells_xyz, sample, grid_whd, protocol)
     errors_mm: Array = np.sqrt(np.sum((predicted_mm - truth_mm) ** 2, axis=1))
     return errors_mm
+
+
+def sample_errors_mm(
+    cells_xyz: Array,
+    samples: Iterable[Sample],
+    grid_whd: tuple[int, int, int],
+    protocol: Protocol,
+) -> Array:
+    """Errors (N, 17) float64 of positions (N, 18, 3), one of each sample."""
+    errors_mm = [
+        joint_errors_mm(cells, sample, grid_whd, protocol)
+        for cells, sample in zip(cells_xyz, samples, strict=True)
+    ]
+    return np.array(errors_mm, dtype=np.float64).reshape(-1, ANNOTATED_JOINTS)
 
 
 def compared_poses_mm(

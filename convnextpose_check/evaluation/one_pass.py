@@ -18,7 +18,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import use_two_threads
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Measurements
-from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.evaluation.transfer import Arriving, Moment, sent
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
@@ -73,6 +73,11 @@ class Entry:
     def on_each_device(self) -> tuple[Network, ...]:
         """The network on each of the devices, in their order."""
         return (self.network, *self.replicas)
+
+    @property
+    def grid_whd(self) -> tuple[int, int, int]:
+        """The cells of the network's heatmaps along x, y and depth."""
+        return self.network.architecture.grid_whd
 
     @property
     def begun_file(self) -> Path:
@@ -204,7 +209,7 @@ class _Lane:
     ) -> None:
         self._measured = measured
         self._protocol = protocol
-        self._grid_whd = entry.network.architecture.grid_whd
+        self._grid_whd = entry.grid_whd
         size, flip = measured.batch_size, conditions.flip
         self._on_each = [Predictor(network, flip, size, say) for network in entry.on_each_device]
         self._earlier_seconds = measured.seconds
@@ -240,11 +245,7 @@ class _Lane:
         measured.batch_size = min(predict.batch_size for predict in self._on_each)
 
     def _errors_mm(self, cells_xyz: Array, samples: list[Sample]) -> Array:
-        errors_mm = [
-            joint_errors_mm(cells, sample, self._grid_whd, self._protocol)
-            for cells, sample in zip(cells_xyz, samples, strict=True)
-        ]
-        return np.array(errors_mm, dtype=np.float64)
+        return sample_errors_mm(cells_xyz, samples, self._grid_whd, self._protocol)
 
 
 def _finite(cells_xyz: Arriving, samples: list[Sample]) -> Array:

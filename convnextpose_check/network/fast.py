@@ -17,12 +17,15 @@ import copy
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from convnextpose_check.network.plain import UPSAMPLING, Backbone, Block, ConvNeXtPose, HeadLayer
+
+SoftArgmaxBackend = Literal["triton", "torch"]
 
 VOLUME_NUMBERS = 2**20
 """Of joints' volumes at once on the CPU: 4 MB of float32, which about fits its second cache."""
@@ -74,6 +77,11 @@ class FastConvNeXtPose(nn.Module):
         self.kernel = None
         if device.type == "cuda":
             self.kernel = working_kernel(device, self.architecture.depth_bins, side, upsamples)
+
+    @property
+    def soft_argmax_backend(self) -> SoftArgmaxBackend:
+        """What computes the soft-argmax: the Triton kernel or torch's operations."""
+        return "torch" if self.kernel is None else "triton"
 
     def forward(self, crops: Tensor) -> Tensor:
         x = self.body(crops.contiguous(memory_format=self.layout))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ import numpy as np
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.network import Network
 from convnextpose_check.network.layout import layout_difference, modern_state
+from convnextpose_check.network.onnx_files import external_files
 from convnextpose_check.variants import INPUT_SIDE_PX, Architecture
 
 if TYPE_CHECKING:
@@ -141,8 +143,23 @@ def exported_network(
 
 
 def exported_digest(specification: str, variant: str) -> str:
-    """The sha256 of the exported model's file."""
-    return hashlib.sha256(_file_of(specification, variant).read_bytes()).hexdigest()
+    """A sha256 over every file that the exported model is read from.
+
+    An ONNX model may keep its weights in further files. A TorchScript model is one file.
+    """
+    path = _file_of(specification, variant)
+    further = external_files(path) if path.suffix == ".onnx" else {}
+    files = {"": path, **further}
+    contents = {location: _sha256(file) for location, file in files.items()}
+    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _file_of(specification: str, variant: str) -> Path:
@@ -169,6 +186,7 @@ def _onnx(path: Path, device: torch.device) -> tuple[Callable[[Tensor], Any], in
         raise ConvNeXtPoseCheckError(
             "bad-network", f"{path} needs onnxruntime", "Install it: pip install onnxruntime"
         ) from None
+    external_files(path)  # refuses what onnxruntime might read elsewhere
     session = runtime.InferenceSession(
         str(path), providers=onnx_providers(device, runtime.get_available_providers())
     )

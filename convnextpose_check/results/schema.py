@@ -165,6 +165,9 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     ``displaced`` counts, ``without_contradictions_mm`` without those of each of its
     ``contradictions``, by kind. ``repeated_images`` are files that equal an earlier one of the same
     take and camera, each with that one. ``causes`` say why it is off, the likeliest first.
+    ``resumed_samples`` were measured by an earlier run, and their images were not read again.
+    ``soft_argmax`` is what computed it, None for a network of the user and in results written
+    before this field.
     """
 
     paper_parameters_millions: Finite | None
@@ -192,6 +195,8 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     repeated_images: tuple[tuple[str, str], ...] = ()
     causes: tuple[CauseRecord, ...] = ()
     batch_size: Count
+    resumed_samples: Count = 0
+    soft_argmax: Literal["triton", "torch"] | None = None
     examples: tuple[Example, ...]
 
     @property

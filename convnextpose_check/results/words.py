@@ -28,7 +28,7 @@ def verdict_sentence(results: Results) -> str:
     """The run's verdict. A sentence about the miniature never speaks of the published models."""
     if results.weights_only:
         return _of_weights(results)
-    sentence = _finding(results)
+    sentence = _finding(results) + _resumed(results)
     if results.variants and (problems := len(results.failed) + len(results.left_out)):
         checks = "1 check" if problems == 1 else f"{problems} checks"
         sentence += f" The run did not pass: {checks} failed or left out."
@@ -146,6 +146,23 @@ def _finding(results: Results) -> str:
         return f"Not reproduced: {', '.join(beyond)} {differ} by {results.gate_mm} mm or more."
     reason = variants[unjudged[0]].verdict.removeprefix("not judged: ")
     return f"No verdict on {', '.join(unjudged)}: {reason}."
+
+
+def _resumed(results: Results) -> str:
+    """Which variants were not, or not entirely, measured by this run; empty where all were."""
+    resumed = {n: record for n, record in results.variants.items() if record.resumed_samples}
+    if not resumed:
+        return ""
+    parts = [
+        name
+        if record.resumed_samples == record.samples
+        else f"{record.resumed_samples:,} of {record.samples:,} samples of {name}"
+        for name, record in resumed.items()
+    ]
+    return (
+        f" Taken from an earlier run's cache: {', '.join(parts)};"
+        " image contents were not read again."
+    )
 
 
 def _of_weights(results: Results) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import torch
     from torch.nn import Module
 
+    from convnextpose_check.network.fast import SoftArgmaxBackend
     from convnextpose_check.network.plain import ConvNeXtPose
 
 
@@ -85,6 +86,13 @@ class Networks:
             return exported_network(specification, variant, architecture, self.device())
         return ForeignNetwork(self.counted(variant), architecture, specification)
 
+    def soft_argmax(self, variant: str) -> SoftArgmaxBackend | None:
+        """What computes the judged network's soft-argmax, None for a network of ``--network``."""
+        from convnextpose_check.network.fast import FastConvNeXtPose
+
+        network = self.judged(variant)
+        return network.soft_argmax_backend if isinstance(network, FastConvNeXtPose) else None
+
     def conditions(self) -> Conditions:
         """What the settings have the networks measured under."""
         device, s = self.device(), self.files.settings
@@ -128,6 +136,7 @@ class Networks:
             "device": card_name(self.device()),
             "network": msgspec.to_builtins(self._architecture(variant)),
             "exported": foreign and exported_digest(foreign, variant),
+            "soft_argmax": None if foreign else self.soft_argmax(variant),
         }
         return evaluation_key(files.checkpoint(variant).sha256, files.dataset(), settings)
 

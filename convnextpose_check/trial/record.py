@@ -276,6 +276,8 @@ def variant_result(
         reading_seconds=evaluation.reading_seconds,
         images_per_second=evaluation.images_per_second,
         batch_size=evaluation.batch_size,
+        resumed_samples=evaluation.resumed,
+        soft_argmax=trial.networks.soft_argmax(variant),
         without_displaced_mm=(
             displaced.error_without_mm(evaluation.errors_mm, evaluation.file_names)
             if displaced

@@ -111,7 +111,7 @@ def aligned_under_protocol_2(scene: Scene) -> None:
 def joints_mirrored(scene: Scene) -> None:
     joint_errors_mm = metrics.joint_errors_mm
     scene.patch.setattr(
-        "convnextpose_check.evaluation.one_pass.joint_errors_mm",
+        "convnextpose_check.evaluation.metrics.joint_errors_mm",
         lambda cells, *given: joint_errors_mm(cells[list(MIRRORED)], *given),
     )
 

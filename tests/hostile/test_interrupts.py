@@ -124,7 +124,7 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
 TOLD = """
 import os, signal, sys
 import pytest
-from convnextpose_check.evaluation import evaluate as joint_evaluation, one_pass
+from convnextpose_check.evaluation import evaluate as joint_evaluation, metrics, one_pass
 from convnextpose_check.results import per_sample
 from convnextpose_check.human36m.samples import load_dataset
 
@@ -144,7 +144,7 @@ def telling(module, name, calls):
     setattr(module, name, told)
 
 if where == "measuring":
-    telling(one_pass, "joint_errors_mm", 3 * 4 + 1)  # three models, and the first batch of four
+    telling(metrics, "joint_errors_mm", 3 * 4 + 1)  # three models, and the first batch of four
 elif where == "keeping":
     one_pass.PAUSE_SECONDS = 0
     telling(joint_evaluation, "keep", 1)

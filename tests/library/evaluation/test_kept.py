@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 from convnextpose_check import environment
 from convnextpose_check.evaluation import kept as resume
 from convnextpose_check.evaluation.evaluate import evaluate
+from convnextpose_check.evaluation.failures import NetworkFailedError
 from convnextpose_check.evaluation.kept import (
     evaluation_key,
     keep,
@@ -25,14 +27,18 @@ from convnextpose_check.evaluation.kept import (
     sources_digest,
 )
 from convnextpose_check.evaluation.measurements import Measurements
+from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.trial.trial import Trial
-from convnextpose_check.variants import Architecture, read_catalogue
+from convnextpose_check.variants import Architecture, Protocol, read_catalogue
 from tests.support.datasets import FACTS, Handmade
 from tests.support.full_size import write_own_model
+from tests.support.onnx_models import onnx_model
 from tests.support.passes import conditions
 from tests.support.trials import trial_of
+
+GRID_WHD = (32, 24, 16)
 
 
 @pytest.fixture
@@ -115,7 +121,9 @@ def test_key_holds_where_the_images_are(dataset: Dataset, tmp_path: Path) -> Non
     assert key_of(elsewhere) != key_of(dataset)
 
 
-@pytest.mark.parametrize("package", ["torch", "numpy", "onnxruntime", "opencv"])
+@pytest.mark.parametrize(
+    "package", ["torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu", "opencv"]
+)
 def test_key_holds_the_versions(
     dataset: Dataset, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,8 +183,9 @@ def test_every_setting_that_shapes_the_numbers_is_in_the_key(
     del dataset  # it is written
     own = write_own_model(tiny, tmp_path)
     (tmp_path / "own.json").write_text(json.dumps(own))
-    for name in ("one", "two"):
-        (tmp_path / f"{name}.onnx").write_text(name)
+    for name in ("one", "two", "three"):
+        (tmp_path / f"{name}.onnx").write_bytes(onnx_model(producer=name, weights="weights.data"))
+    (tmp_path / "weights.data").write_bytes(b"weights")
 
     def key(**given: str) -> str | None:
         return trial_in(tmp_path, tmp_path / "out", **given).networks._key("T")
@@ -187,14 +196,20 @@ def test_every_setting_that_shapes_the_numbers_is_in_the_key(
         {"network": str(tmp_path / "two.onnx")},
     ]  # fmt: skip
     keys = [key(**way) for way in ways]
+    keys.append(key(network=str(tmp_path / "three.onnx")))
+    (tmp_path / "weights.data").write_bytes(b"WEIGHTS")
+    keys.append(key(network=str(tmp_path / "three.onnx")))
+    networks = trial_in(tmp_path, tmp_path / "out").networks
+    networks.judged("T").kernel = lambda volumes, _: volumes  # type: ignore[attr-defined]
+    keys.append(networks._key("T"))
     monkeypatch.setattr("convnextpose_check.trial.networks.card_name", lambda _: "Another")
     keys.append(key())
-    own["variants"][0]["architecture"]["head_channels"] += 1
+    own["variants"][0]["architecture"]["backbone"] = "another"
     (tmp_path / "own.json").write_text(json.dumps(own))
     keys.append(key())
 
     assert None not in keys
-    assert len(set(keys)) == len(ways) + 2
+    assert len(set(keys)) == len(ways) + 5
     assert key(network="somewhere:build") is None  # code is never known to be the same
 
 
@@ -206,7 +221,9 @@ def measured(dataset: Dataset, done: int | None = None) -> Measurements:
     tally.done[:done] = True
     tally.sha256[:] = chance.integers(0, 256, tally.sha256.shape)
     tally.cells_xyz[:] = chance.random(tally.cells_xyz.shape)
-    tally.errors_mm[:] = chance.random(tally.errors_mm.shape) * 100
+    tally.errors_mm[:] = sample_errors_mm(
+        tally.cells_xyz, dataset.samples, GRID_WHD, dataset.protocol
+    )
     tally.problems[2] = "it is no image"
     tally.seconds, tally.reading_seconds = 1.25, 0.5
     return tally
@@ -217,20 +234,50 @@ def test_what_was_measured_comes_back_as_it_was(
     dataset: Dataset, tmp_path: Path, done: int | None
 ) -> None:
     tally, path = measured(dataset, done), tmp_path / "result" / "XS.npz"
-    assert keep(tally, dataset, "key", path) == tally.done.sum()
+    assert keep(tally, dataset, GRID_WHD, "key", path) == tally.done.sum()
 
-    found = kept("key", dataset, path)
+    found = kept("key", dataset, GRID_WHD, path)
 
     assert found is not None
+    assert found.resumed == tally.done.sum() - 1  # one of them is no image
+    tally.resumed = found.resumed
     for name, value in vars(tally).items():
         np.testing.assert_array_equal(getattr(found, name), value, name)
 
 
+@pytest.mark.parametrize("protocol", [1, 2])
+def test_kept_errors_are_those_of_the_positions_under_either_protocol(
+    dataset: Dataset, tmp_path: Path, protocol: Protocol
+) -> None:
+    dataset, path = replace(dataset, protocol=protocol), tmp_path / "XS.npz"
+    tally = measured(dataset)
+    keep(tally, dataset, GRID_WHD, "key", path)
+
+    found = kept("key", dataset, GRID_WHD, path)
+
+    assert found is not None
+    np.testing.assert_array_equal(found.errors_mm, tally.errors_mm)
+    assert kept("key", replace(dataset, protocol=3 - protocol), GRID_WHD, path) is None  # type: ignore[arg-type]
+    assert kept("key", dataset, (64, 24, 16), path) is None
+
+
+def test_edited_file_is_replaced_by_a_smaller_part(dataset: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "XS.npz"
+    keep(measured(dataset, 5), dataset, GRID_WHD, "key", path)
+    rewritten(path, smaller_errors)
+
+    assert keep(measured(dataset, 3), dataset, GRID_WHD, "key", path) == 3
+
+    found = kept("key", dataset, GRID_WHD, path)
+    assert found is not None
+    assert found.done.sum() == 3
+
+
 def test_another_key_finds_nothing(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "XS.npz"
-    keep(measured(dataset), dataset, "key", path)
+    keep(measured(dataset), dataset, GRID_WHD, "key", path)
 
-    assert kept("another", dataset, path) is None
+    assert kept("another", dataset, GRID_WHD, path) is None
 
 
 def test_what_was_kept_of_more_samples_is_not_replaced_by_less(
@@ -238,28 +285,40 @@ def test_what_was_kept_of_more_samples_is_not_replaced_by_less(
 ) -> None:
     """A run that was begun without --resume by mistake, and ended at once, costs nothing."""
     path = tmp_path / "XS.npz"
-    keep(measured(dataset, 5), dataset, "key", path)
+    keep(measured(dataset, 5), dataset, GRID_WHD, "key", path)
 
-    assert keep(measured(dataset, 3), dataset, "key", path) == 5
-    found = kept("key", dataset, path)
+    assert keep(measured(dataset, 3), dataset, GRID_WHD, "key", path) == 5
+    found = kept("key", dataset, GRID_WHD, path)
     assert found is not None
     assert found.done.sum() == 5
-    assert keep(measured(dataset, 3), dataset, "another", path) == 3
+    assert keep(measured(dataset, 3), dataset, GRID_WHD, "another", path) == 3
 
 
 def test_least_tally_that_can_be_measured_comes_back(dataset: Dataset, tmp_path: Path) -> None:
-    """One image at a time, no time measured, and the first and the last sample without use."""
+    """One image at a time, no waiting measured, and the first and the last sample without use."""
     path = tmp_path / "XS.npz"
-    tally = Measurements.empty(len(dataset.samples), 1)
-    tally.done[:] = True
+    tally = replace(measured(dataset), batch_size=1, reading_seconds=0.0)
     tally.problems = {0: "no image", 5: "no image"}
     tally.errors_mm[[0, 5]] = tally.cells_xyz[[0, 5]] = np.nan
-    keep(tally, dataset, "key", path)
+    keep(tally, dataset, GRID_WHD, "key", path)
 
-    found = kept("key", dataset, path)
+    found = kept("key", dataset, GRID_WHD, path)
 
     assert found is not None
     assert found.problems == tally.problems
+
+
+def test_part_without_a_usable_image_took_no_time(dataset: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "XS.npz"
+    tally = Measurements.empty(len(dataset.samples), 1)
+    tally.done[:2] = True
+    tally.problems = {0: "no image", 1: "no image"}
+    keep(tally, dataset, GRID_WHD, "key", path)
+
+    found = kept("key", dataset, GRID_WHD, path)
+
+    assert found is not None
+    assert found.resumed == 0
 
 
 def test_kept_file_is_never_unpickled(dataset: Dataset, tmp_path: Path) -> None:
@@ -268,23 +327,30 @@ def test_kept_file_is_never_unpickled(dataset: Dataset, tmp_path: Path) -> None:
             return os.mkdir, (str(tmp_path / "executed"),)
 
     path = tmp_path / "XS.npz"
-    keep(measured(dataset), dataset, "key", path)
+    keep(measured(dataset), dataset, GRID_WHD, "key", path)
     rewritten(path, lambda content: content.update(image_ids=np.array([Hostile()], dtype=object)))
 
-    assert kept("key", dataset, path) is None
+    assert kept("key", dataset, GRID_WHD, path) is None
     assert not (tmp_path / "executed").exists()
 
 
-@pytest.mark.parametrize("name", ["seconds", "reading_seconds"])
-def test_tally_with_an_endless_time_is_measured_again(
-    dataset: Dataset, tmp_path: Path, name: str
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        *((name, value) for name in ("seconds", "reading_seconds") for value in (np.inf, -1.0)),
+        ("seconds", np.nan),
+        ("seconds", 0.0),
+    ],
+)
+def test_tally_with_an_impossible_time_is_measured_again(
+    dataset: Dataset, tmp_path: Path, name: str, seconds: float
 ) -> None:
     path = tmp_path / "XS.npz"
     tally = measured(dataset)
-    setattr(tally, name, float("inf"))
-    keep(tally, dataset, "key", path)
+    setattr(tally, name, seconds)
+    keep(tally, dataset, GRID_WHD, "key", path)
 
-    assert kept("key", dataset, path) is None
+    assert kept("key", dataset, GRID_WHD, path) is None
 
 
 def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -333,6 +399,18 @@ def problem_of_one_that_was_not_read(content: dict[str, Any]) -> None:
     content["done"][2] = False
 
 
+def smaller_error(content: dict[str, Any]) -> None:
+    content["errors_mm"][3, 4] -= 0.01
+
+
+def smaller_errors(content: dict[str, Any]) -> None:
+    content["errors_mm"] *= 0.5
+
+
+def other_position(content: dict[str, Any]) -> None:
+    content["cells_xyz"][0, 1, 2] += 0.01
+
+
 def no_time(content: dict[str, Any]) -> None:
     content["about"]["seconds"] = float("nan")
 
@@ -348,6 +426,9 @@ def no_time(content: dict[str, Any]) -> None:
         not_finite,
         problem_of_none,
         problem_of_one_that_was_not_read,
+        smaller_error,
+        smaller_errors,
+        other_position,
         no_time,
     ],
 )
@@ -355,13 +436,13 @@ def test_file_that_does_not_fit_the_data_set_is_measured_again(
     dataset: Dataset, tmp_path: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
     path = tmp_path / "XS.npz"
-    keep(measured(dataset), dataset, "key", path)
+    keep(measured(dataset), dataset, GRID_WHD, "key", path)
     rewritten(path, lambda _content: None)
-    assert kept("key", dataset, path) is not None
+    assert kept("key", dataset, GRID_WHD, path) is not None
 
     rewritten(path, change)
 
-    assert kept("key", dataset, path) is None
+    assert kept("key", dataset, GRID_WHD, path) is None
 
 
 def test_file_that_holds_a_part_is_never_taken_for_the_whole(
@@ -369,18 +450,21 @@ def test_file_that_holds_a_part_is_never_taken_for_the_whole(
 ) -> None:
     """Whether it is complete is asked of the data set and of what was measured."""
     path = tmp_path / "XS.npz"
-    keep(measured(dataset, 4), dataset, "key", path)
-    entry = Entry(None, "key", path)  # type: ignore[arg-type]  # it is not to be asked
-    with pytest.raises(AttributeError):  # but is
-        evaluate({"XS": entry}, dataset, conditions(), resume=True)
+    keep(measured(dataset, 4), dataset, GRID_WHD, "key", path)
+    architecture = SimpleNamespace(grid_whd=GRID_WHD)
+    network: Any = SimpleNamespace(architecture=architecture)  # it cannot be called
+    entry = Entry(network, "key", path)
+    failed = evaluate({"XS": entry}, dataset, conditions(), resume=True)["XS"]
+    assert isinstance(failed, NetworkFailedError)  # but was
 
-    keep(measured(dataset), dataset, "key", path)
+    keep(measured(dataset), dataset, GRID_WHD, "key", path)
 
     found = evaluate({"XS": entry}, dataset, conditions(), resume=True)["XS"]
     assert not isinstance(found, Exception)
     assert len(found.image_ids) == 5
     assert [exclusion.reason for exclusion in found.unreadable] == ["it is no image"]
     assert not found.complete
+    assert found.resumed == 5
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04", b"\x93NUMPY"])
@@ -391,14 +475,14 @@ def test_file_that_is_none_is_measured_again(
     if content is not None:
         path.write_bytes(content)
 
-    assert kept("key", dataset, path) is None
+    assert kept("key", dataset, GRID_WHD, path) is None
 
 
 def test_cut_off_file_is_measured_again(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "XS.npz"
-    keep(measured(dataset), dataset, "key", path)
+    keep(measured(dataset), dataset, GRID_WHD, "key", path)
     whole = path.read_bytes()
 
     for length in range(0, len(whole), 97):
         path.write_bytes(whole[:length])
-        assert kept("key", dataset, path) is None
+        assert kept("key", dataset, GRID_WHD, path) is None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.evaluation import one_pass, transfer
+from convnextpose_check.evaluation import metrics, one_pass, transfer
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.evaluation.one_pass import Conditions, Entry, run_pass
@@ -67,7 +67,7 @@ def measured_on(
         device.host += host_seconds
         return joint_errors_mm(*given)
 
-    monkeypatch.setattr(one_pass, "joint_errors_mm", measuring)
+    monkeypatch.setattr(metrics, "joint_errors_mm", measuring)
     samples = len(dataset.samples)
     measured = {name: Measurements.empty(samples, BATCH) for name in entries}
     conditions = Conditions(torch.device("meta"), True, BATCH, workers=1, others=others)

@@ -237,7 +237,7 @@ def test_bug_in_the_pass_is_met_once_and_shows_its_traceback_each_time(
     def bug(*_arguments: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("convnextpose_check.evaluation.one_pass.joint_errors_mm", bug)
+    monkeypatch.setattr("convnextpose_check.evaluation.metrics.joint_errors_mm", bug)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError) as caught:
             trial.evaluation("T", ("T", "U"))
