@@ -47,6 +47,15 @@ def test_empty_tally_lacks_everything_and_has_the_documented_form() -> None:
     assert (tally.problems, tally.seconds, tally.reading_seconds) == ({}, 0.0, 0.0)
 
 
+def test_speed_without_a_measured_time_is_zero(dataset: Dataset) -> None:
+    tally = measured(dataset, range(len(dataset.samples)))
+    assert tally.seconds == 0
+
+    assert tally.evaluation(dataset, "fp32").images_per_second == 0
+    tally.seconds = 2.0
+    assert tally.evaluation(dataset, "fp32").images_per_second == len(dataset.samples) / 2
+
+
 @pytest.mark.parametrize(
     ("place", "lacks"),
     [(range(2, 5), False), (range(1, 3), True), (range(4, 6), True), (range(4, 5), False)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -197,6 +198,27 @@ def test_markdown_has_the_verdict_and_tables_that_fit_a_pull_request() -> None:
     assert (html.count("<table>"), max(widths)) == (5, 7)
     assert html.count("<details>") == html.count("</details>") == 3
     assert "Reproduced: XS, S are within 5 mm of the paper.</strong>" in html
+
+
+@pytest.mark.parametrize("page", [summary, markdown])
+def test_resumed_result_is_marked_in_every_report(page: Callable[[Results], str]) -> None:
+    fresh = example_results()
+    record = replace(fresh.variants["XS"], resumed_samples=8695)
+    resumed = replace(fresh, variants={**fresh.variants, "XS": record})
+    resumed = replace(resumed, verdict=verdict_sentence(resumed))
+    said = "earlier run's cache: XS; image contents were not read again."
+
+    assert said in html.unescape(page(resumed))
+    assert said not in html.unescape(page(fresh))
+
+
+def test_backend_of_the_soft_argmax_is_in_the_provenance() -> None:
+    fresh = example_results()
+    record = replace(fresh.variants["XS"], soft_argmax="triton")
+    results = replace(fresh, variants={**fresh.variants, "XS": record})
+
+    assert summary(results).count("soft-argmax by triton") == 1
+    assert "soft-argmax by" not in summary(fresh)
 
 
 def test_markdown_of_many_variants_stays_narrow() -> None:

@@ -87,7 +87,6 @@ TRIED_IN = {
     "trial/once": "library/trial/test_networks.py",
     "trial/preflight": "validation/test_before_anything.py",
     "trial/published": "library/doctor/test_examinations.py",
-    "trial/record": "library/runs/test_run.py",
     "trial/trial": "library/trial/test_networks.py",
 }
 

@@ -261,3 +261,14 @@ def test_readme_has_small_pictures_of_reports(kind: str, scheme: str) -> None:
 
 def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_no_workflow_resumes() -> None:
+    """A result of CI rests on what its own run has measured."""
+    folder = ROOT / ".github"
+    files = [path for path in folder.rglob("*") if path.suffix in {".yml", ".yaml"}]
+    assert {path.name for path in files} >= {"ci.yml", "gate.yml", "action.yml"}
+    for path in [*files, *(ROOT / ".ci").iterdir()]:
+        text = path.read_text(encoding="utf-8")
+        assert "--resume" not in text, path
+        assert f"{PREFIX}RESUME" not in text, path

@@ -27,6 +27,22 @@ def test_reproduced_models_are_named() -> None:
     assert sentence == "Reproduced: XS, S are within 5 mm of the paper."
 
 
+def test_verdict_names_what_was_taken_from_the_cache() -> None:
+    variants = {
+        "XS": example_variant(57.0, 56.61, resumed_samples=8695),
+        "S": example_variant(51.0, 51.80, resumed_samples=1200),
+        "M": example_variant(44.0, 44.67),
+    }
+
+    assert verdict_sentence(example_results(variants=variants)) == (
+        "Reproduced: XS, S, M are within 5 mm of the paper. Taken from an earlier run's cache: XS,"
+        " 1,200 of 8,695 samples of S; image contents were not read again."
+    )
+    variants = {"XS": example_variant(99.0, 56.61, resumed_samples=8695)}
+    sentence = verdict_sentence(example_results(variants=variants))
+    assert sentence.startswith("Not reproduced: XS differs by 5 mm or more. Taken from")
+
+
 def test_miniature_never_speaks_for_the_published_models() -> None:
     sentence = verdict_sentence(example_results("miniature"))
 
