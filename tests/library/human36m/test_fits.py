@@ -13,11 +13,18 @@ import pytest
 
 from convnextpose_check.checks.dataset import check_joints_lie_in_boxes
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.human36m.fits import LEAST_FILLED, LEAST_INSIDE
+from convnextpose_check.human36m.fits import (
+    LEAST_FILLED,
+    LEAST_INSIDE,
+    View,
+    _inside_and_filled,
+)
+from convnextpose_check.human36m.geometry import Array, Camera, camera_to_image
 from convnextpose_check.human36m.samples import BoxSource, Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.variants import Protocol
+from tests.support.datasets import camera_entry
 
 Content = Any
 Change = Callable[[Content], Content]
@@ -169,6 +176,27 @@ def test_wrong_set_is_refused_even_where_every_joint_would_be_behind_the_camera(
     for subject in (9, 11):
         files.change(subject, "camera", OLD)
     assert files.refusal().code == "old-cameras"
+
+
+def test_joints_behind_the_camera_do_not_lie_in_a_box() -> None:
+    """They are projected to the same pixels as those in front of it."""
+    camera = Camera.from_annotation(camera_entry())
+    joints_cam_mm = np.random.default_rng(0).uniform(-500, 500, (17, 3))
+    joints_cam_mm[:, 2] += 4000
+    pixels_px = camera_to_image(joints_cam_mm, camera)
+    low_px, high_px = pixels_px.min(axis=0), pixels_px.max(axis=0)
+
+    def inside(joints_cam_mm: Array) -> float:
+        joints_world_mm = (joints_cam_mm - camera.translation_mm) @ camera.rotation
+        view = View(1, joints_world_mm, np.concatenate([low_px, high_px - low_px]))
+        return _inside_and_filled(view, camera)[0]
+
+    some_behind_mm = joints_cam_mm * np.where(np.arange(17) < 4, -1, 1)[:, None]
+    np.testing.assert_allclose(camera_to_image(some_behind_mm, camera), pixels_px, atol=1e-3)
+
+    assert inside(joints_cam_mm) == 1
+    assert inside(some_behind_mm) == pytest.approx(13 / 17)
+    assert inside(-joints_cam_mm) == 0
 
 
 def test_boxes_drawn_close_or_wide_or_aside_raise_no_alarm(files: Files) -> None:

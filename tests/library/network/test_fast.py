@@ -220,6 +220,72 @@ def test_padded_convolution_is_never_merged_with_the_norm_before_it(tiny: Archit
         fast_network.norm_before(network.backbone.norm, padded)
 
 
+HALF_UNIT = 2**-24
+"""Rounding a number to float32 changes it by this share of it at most."""
+
+
+def with_numbers_of_the_published(tiny: Architecture) -> ConvNeXtPose:
+    """A network whose variances are spread around eps, from 1e-12 to 1e-4, as in the real XS."""
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+    generator = torch.Generator().manual_seed(0)
+    network = ConvNeXtPose(tiny).eval().requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_var = 10 ** (
+                torch.rand(module.num_features, generator=generator) * 8 - 12
+            )
+            module.running_mean = torch.randn(module.num_features, generator=generator) * 0.01
+            module.weight.uniform_(-0.3, 0.3, generator=generator)
+            module.bias.uniform_(-1, 1, generator=generator)
+    return network
+
+
+def test_folding_is_exact_to_the_last_bit_of_float32(tiny: Architecture) -> None:
+    plain = with_numbers_of_the_published(tiny)
+    backbone, head = plain.backbone, plain.head
+    expected: list[tuple[Tensor, Tensor]] = []
+    for index, (between, stage) in enumerate(
+        zip(backbone.downsample_layers, backbone.stages, strict=True)
+    ):
+        first, second = between.children()
+        is_before = index > 0
+        convolution, norm = (second, first) if is_before else (first, second)
+        expected.append(folded_in_float64(convolution, norm, is_before))
+        for block in stage.children():
+            expected.append(folded_in_float64(block.dwconv, block.norm, is_before=False))
+            expected += [in_float64(block.pwconv1), in_float64(block.pwconv2)]
+    for layer in (head.deconv_layers_1, head.deconv_layers_2, head.deconv_layers_3):
+        expected.append(folded_in_float64(layer.dwconv, layer.norm, is_before=False))
+        expected.append(in_float64(layer.pwconv))
+    expected.append(in_float64(head.final_layer))
+
+    fast = fast_network.FastConvNeXtPose(plain)
+
+    convolutions = [part for part in fast.modules() if isinstance(part, torch.nn.Conv2d)]
+    for convolution, exact in zip(convolutions, expected, strict=True):
+        assert convolution.weight.dtype == torch.float32
+        for obtained, numbers in zip(in_float64(convolution), exact, strict=True):
+            difference = (obtained - numbers).abs()
+            assert (difference <= numbers.abs() * HALF_UNIT * (1 + 1e-6)).all()
+
+
+def in_float64(convolution: Any) -> tuple[Tensor, Tensor]:
+    """Weight and bias."""
+    return convolution.weight.double(), convolution.bias.double()
+
+
+def folded_in_float64(convolution: Any, norm: Any, is_before: bool) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the convolution with the BatchNorm after or before it."""
+    weight, bias = in_float64(convolution)
+    scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+    shift = norm.bias.double() - norm.running_mean.double() * scale
+    if is_before:
+        bias = bias + torch.einsum("oihw,i->o", weight, shift)
+        return torch.einsum("oihw,i->oihw", weight, scale), bias
+    return torch.einsum("oihw,o->oihw", weight, scale), bias * scale + shift
+
+
 def test_volume_far_from_zero_neither_overflows_nor_vanishes() -> None:
     heatmaps = torch.full((1, 2, 4, 3, 3), -1e4)
     heatmaps[0, 0, 1, 2, 0] = 1e4

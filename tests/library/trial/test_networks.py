@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
+import shutil
 import weakref
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -284,6 +286,62 @@ def test_any_failure_is_remembered_with_the_traceback_that_it_had() -> None:
 
     assert fails.calls == 1
     assert depths[1] == depths[2]
+
+
+def holding_another_variant(models: Path) -> None:
+    shutil.copyfile(models / "own_U.pth", models / "own_T.pth")
+
+
+def holding_other_numbers(models: Path) -> None:
+    """Counters that are no whole numbers, which torch would convert without a word."""
+    path = models / "own_T.pth"
+    content = torch.load(path, weights_only=True)
+    content["network"] = {
+        key: tensor if tensor.is_floating_point() else tensor.float()
+        for key, tensor in content["network"].items()
+    }
+    torch.save(content, path)
+
+
+def build_own(_variant: str) -> Any:
+    """A factory for ``--network``, whose module has a place for each published tensor."""
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+    return ConvNeXtPose(own_architecture)
+
+
+own_architecture: Any = None
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(holding_another_variant, "wrong-variant"), (holding_other_numbers, "wrong-layout")],
+)
+@pytest.mark.parametrize("network", [None, f"{__name__}:build_own"])
+def test_networks_take_weights_of_their_variant_alone(
+    inputs: Path,
+    tiny: Architecture,
+    network: str | None,
+    change: Callable[[Path], None],
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(f"{__name__}.own_architecture", tiny)
+    given = {"results_dir": str(inputs / "out"), "device": "cpu"}
+    if network is not None:
+        given["network"] = network
+
+    def networks() -> Networks:
+        catalogue = read_catalogue(inputs / "own.json")
+        return trial_of(given, catalogue, FACTS, None, inputs / "models" / "own_T.pth").networks
+
+    for build in (Networks.plain, Networks.counted, Networks.judged):
+        assert build(networks(), "T") is not None
+    change(inputs / "models")
+    for build in (Networks.plain, Networks.counted, Networks.judged):
+        with pytest.raises(ConvNeXtPoseCheckError) as caught:
+            build(networks(), "T")
+        assert caught.value.code == code
 
 
 def test_trial_on_several_devices_comes_to_the_same_bits(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from convnextpose_check.paths import Outputs, kept_file
+from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import VariantResult
 from convnextpose_check.results.words import verdict_sentence
@@ -38,6 +41,18 @@ def trial_on(inputs: Path, **given: str) -> Trial:
 def recorded(trial: Trial) -> VariantResult:
     trial.evaluation("T")
     return read_results(Outputs(trial.settings.results_dir).results).variants["T"]
+
+
+def test_interval_is_of_performances_and_not_of_frames(inputs: Path) -> None:
+    trial = trial_on(inputs)
+    result = recorded(trial)
+    evaluation = trial.evaluation("T")
+    performances = [performance(name) for name in evaluation.file_names]
+    assert 2 <= len(set(performances)) < len(evaluation.file_names)
+
+    expected = bootstrap_interval_mm(evaluation.errors_mm.mean(axis=1), performances)
+
+    assert (result.interval_mm, result.sequences) == expected
 
 
 def test_resumed_samples_are_counted(inputs: Path) -> None:
@@ -92,10 +107,6 @@ def test_cache_of_other_soft_argmax_is_not_taken_over(inputs: Path) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 def test_cache_without_time_is_not_taken_over(inputs: Path, seconds: float) -> None:
-    import json
-
-    import numpy as np
-
     recorded(trial_on(inputs))
     path = inputs / "out" / kept_file("miniature", "T")
     with np.load(path) as arrays:
