@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 
 from convnextpose_check.paths import Outputs, kept_file
-from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
+from convnextpose_check.results.bootstrap import bootstrap_interval_mm
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import VariantResult
 from convnextpose_check.results.words import verdict_sentence
+from convnextpose_check.trial.record import variant_result
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import read_catalogue
 from tests.support.datasets import FACTS
@@ -43,16 +45,27 @@ def recorded(trial: Trial) -> VariantResult:
     return read_results(Outputs(trial.settings.results_dir).results).variants["T"]
 
 
-def test_interval_is_of_performances_and_not_of_frames(inputs: Path) -> None:
+def test_interval_is_of_performances_and_not_of_frames_or_cameras(inputs: Path) -> None:
     trial = trial_on(inputs)
-    result = recorded(trial)
-    evaluation = trial.evaluation("T")
-    performances = [performance(name) for name in evaluation.file_names]
-    assert 2 <= len(set(performances)) < len(evaluation.file_names)
+    names = [
+        f"s_11_act_02_subact_0{take}_ca_0{camera}_{frame:06}.jpg"
+        for take, camera, frame in (
+            (1, 1, 1),
+            (1, 1, 65),
+            (1, 2, 1),
+            (2, 1, 1),
+            (2, 3, 1),
+            (2, 3, 65),
+        )
+    ]
+    evaluation = replace(trial.evaluation("T"), file_names=tuple(names))
+    takes = ["1"] * 3 + ["2"] * 3
+    expected = bootstrap_interval_mm(evaluation.errors_mm.mean(axis=1), takes)
 
-    expected = bootstrap_interval_mm(evaluation.errors_mm.mean(axis=1), performances)
+    result = variant_result(trial, "T", evaluation, trial.judgement("T"), None)
 
     assert (result.interval_mm, result.sequences) == expected
+    assert result.sequences == 2
 
 
 def test_resumed_samples_are_counted(inputs: Path) -> None:
