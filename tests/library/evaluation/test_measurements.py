@@ -51,9 +51,9 @@ def test_speed_without_a_measured_time_is_zero(dataset: Dataset) -> None:
     tally = measured(dataset, range(len(dataset.samples)))
     assert tally.seconds == 0
 
-    assert tally.evaluation(dataset, "fp32").images_per_second == 0
+    assert tally.evaluation(dataset).images_per_second == 0
     tally.seconds = 2.0
-    assert tally.evaluation(dataset, "fp32").images_per_second == len(dataset.samples) / 2
+    assert tally.evaluation(dataset).images_per_second == len(dataset.samples) / 2
 
 
 @pytest.mark.parametrize(
