@@ -1,24 +1,30 @@
-"""The options as pytest takes them: declared, and joined to their values where it would misread.
+"""Declare the suite's options to pytest, and explain the one command line that pytest misreads.
 
-A plugin lets ``--h36m-root /data`` work like ``--h36m-root=/data``. Before pytest knows a suite's
-own options, it takes an existing path after a blank for a folder of tests, and looks for
-``pytest.ini`` there instead of here. Nothing short of the command line itself can change that, so
-it is joined with ``=`` and run again.
+pytest looks for its configuration file before it loads any plugin. At that moment it does not know
+the suite's options, so in ``pytest --h36m-root /data`` it takes ``/data`` for a path of tests, and
+looks for ``pytest.ini`` there instead of in the suite. No plugin is loaded early enough to change
+that, so the entry point of this module answers such a command line with the corrected one.
+
+Every pytest run in the environment loads the entry point. Outside a checkout of this suite it
+declares nothing and does nothing.
 """
 
 from __future__ import annotations
 
 import os
-import sys
+import shlex
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+_CHECKOUT_FILES = ("pytest.ini", "conftest.py", "convnextpose_check/plugin/command_line.py")
+"""Files by which a checkout of this suite is recognized."""
+
 
 def add_options(parser: pytest.Parser) -> None:
-    """Declare every option of the suite to pytest, which gives each back as a list of texts."""
+    """Declare every option of the suite to pytest, which returns each as a list of strings."""
     from convnextpose_check.settings.options import OPTIONS
 
     group = parser.getgroup("ConvNeXtPose", "What is judged, and how")
@@ -26,8 +32,8 @@ def add_options(parser: pytest.Parser) -> None:
         group.addoption(option.flag, **option.argument)
 
 
-def joined(arguments: Sequence[str]) -> list[str]:
-    """The arguments with every option of this suite joined to its value."""
+def join_options(arguments: Sequence[str]) -> list[str]:
+    """The arguments with every option of this suite joined to its value by ``=``."""
     from convnextpose_check.settings.options import OPTIONS
 
     valued = {option.flag for option in OPTIONS if not option.is_flag}
@@ -40,15 +46,36 @@ def joined(arguments: Sequence[str]) -> list[str]:
     return result
 
 
-def pytest_addoption() -> None:
-    """Run the joined command line where pytest would misread the given one."""
-    given = sys.argv[1:]
-    called_pytest = Path(sys.argv[0]).stem in {"pytest", "py.test", "__main__"}
-    # Not Path.exists, which raises where a folder may not be searched or a name is too long.
-    path_follows = any(
-        flag.startswith("--") and os.path.exists(value)  # noqa: PTH110
-        for flag, value in pairwise(given)
-    )
-    if called_pytest and path_follows and (arguments := joined(given)) != given:
-        interpreter = sys.orig_argv[: len(sys.orig_argv) - len(given)]
-        os.execv(sys.executable, [*interpreter, *arguments])
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Refuse a command line in which pytest took the value of an option for a path of tests.
+
+    Raises ``pytest.UsageError`` with the corrected command line, in a checkout of this suite only.
+    """
+    invocation = early_config.invocation_params
+    if (checkout := _find_checkout(invocation.dir)) is None:
+        return
+    given = list(map(str, invocation.args))
+    joined = join_options(given)
+    values = {value for flag, value in pairwise(given) if f"{flag}={value}" in joined}
+    paths = {
+        path: (invocation.dir / path.split("::")[0]).resolve().is_relative_to(checkout)
+        for path in early_config.known_args_namespace.file_or_dir
+    }
+    # os.path.exists, since Path.exists raises for a name that is too long.
+    misread = sorted(p for p in values if not paths.get(p, True) and os.path.exists(p))  # noqa: PTH110
+    tests = [inside for path, inside in paths.items() if path not in values]
+    has_own_ini = early_config.inipath == checkout / "pytest.ini"
+    if misread and all(tests) and not (tests and has_own_ini):
+        raise pytest.UsageError(
+            f"pytest takes {', '.join(misread)} for a path of tests, because a space separates it"
+            f" from its option: run {shlex.join(['python', '-m', 'pytest', *joined])}"
+        )
+
+
+def _find_checkout(folder: Path) -> Path | None:
+    """The checkout of this suite that the folder is or lies in, None elsewhere."""
+    for parent in (folder, *folder.parents):
+        if all((parent / name).is_file() for name in _CHECKOUT_FILES):
+            return parent
+    return None
