@@ -125,6 +125,7 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["several-annotations"], "annotation files of one name differ"],
     Annotated[Literal["several-checkpoints"], "an archive holds more than one checkpoint"],
     Annotated[Literal["several-files"], "different files are checkpoints of one variant"],
+    Annotated[Literal["several-images"], "folders of one sequence hold different images"],
     Annotated[Literal["several-rootnet"], "several files with RootNet's boxes, of equal right"],
     Annotated[Literal["several-variants"], "a checkpoint fits more than one variant"],
     Annotated[Literal["snapshot"], "a written .pth does not hold what its checkpoint does"],

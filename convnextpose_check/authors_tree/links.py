@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.folders import is_there, walk
+from convnextpose_check.files.folders import file_state, is_there, walk
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.human36m.layout import ROOTNET_FILE, Layout, annotation_names, find_layout
 
@@ -70,7 +70,14 @@ def planned_links(
                 f"there are no images of subject {subject} below {source}",
                 "Give a folder that holds both subjects with --kaggle-input, such as /kaggle/input",
             )
-        links += [Link(tree / IMAGES / name, folder) for name, folder in sorted(sequences.items())]
+        for name, folders in sorted(sequences.items()):
+            of_sequence, differing = _image_links(tree / IMAGES / name, folders)
+            links += of_sequence
+            if differing is not None:
+                notes.append(
+                    f"two folders hold images of different sizes: {differing[0]} was linked, not"
+                    f" {differing[1]}"
+                )
     try:
         rootnet = _with_rootnet_of_the_authors(layout, project_root).rootnet_for(subjects)
         links.append(Link(tree / ROOTNET / ROOTNET_FILE, rootnet))
@@ -79,6 +86,46 @@ def planned_links(
             f"no {ROOTNET} was linked, which only runs with RootNet's boxes read: {error.problem}"
         )
     return [Link(link.path, _absolute(link.target)) for link in links], notes
+
+
+def _image_links(
+    path: Path, folders: Sequence[Path]
+) -> tuple[list[Link], tuple[Path, Path] | None]:
+    """One link to the folder that has all images of a sequence, else one for each image.
+
+    An empty file counts as missing. Also returns the linked image and another of the same name and
+    a different size, if there is one.
+    """
+    if len(folders) == 1:
+        return [Link(path, folders[0])], None
+    sizes = {
+        folder: {p.name: s.size for p in _files_in(folder) if (s := file_state(p)) and s.size}
+        for folder in folders
+    }
+    every = {name for of_folder in sizes.values() for name in of_folder}
+    # The folders with most images first, so that one that has all stands for the sequence.
+    by_count = sorted(folders, key=lambda folder: -len(sizes[folder]))
+    source = {n: next(f for f in by_count if n in sizes[f]) for n in sorted(every)}
+    differing = next(
+        (
+            (source[name] / name, folder / name)
+            for folder in by_count
+            for name, size in sizes[folder].items()
+            if size != sizes[source[name]][name]
+        ),
+        None,
+    )
+    if len(sizes[by_count[0]]) == len(every):
+        return [Link(path, by_count[0])], differing
+    return [Link(path / name, folder / name) for name, folder in source.items()], differing
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """The files of a folder without hidden ones; none for a folder that cannot be read."""
+    try:
+        return [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError:
+        return []
 
 
 def make_links(links: Iterable[Link]) -> Counter[str]:

@@ -13,7 +13,20 @@ if TYPE_CHECKING:
 
 
 def check_dataset_is_complete(dataset: Dataset) -> int:
-    """Every sample of the protocol is there, action by action; returns their number."""
+    """Every sample of the protocol is there, action by action, and has one image.
+
+    Returns the number of samples.
+    """
+    if dataset.conflicts:
+        used, other = dataset.conflicts[0]
+        raise CheckFailedError(
+            "several-images",
+            f"{len(dataset.conflicts):,} images differ between folders of one sequence: {used} was"
+            f" used, {other} has other content",
+            "Keep the folder with the original images, or name it with --h36m-root",
+            f"{len(dataset.conflicts)} images with two contents",
+            "one content for each image",
+        )
     obtained, expected = dataset.per_action(), dataset.facts.per_action
     short = [
         f"{action} {obtained[action]} of {expected[action]}"
@@ -23,7 +36,8 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
     if dataset.is_complete():
         return len(dataset.samples)
     counted = Counter(exclusion.reason for exclusion in dataset.excluded).most_common()
-    reasons = [f"{reason} ({count:,})" for reason, count in counted]
+    first = {e.reason: e.file_name for e in reversed(dataset.excluded)}
+    reasons = [f"{reason} ({count:,}, the first {first[reason]})" for reason, count in counted]
     raise CheckFailedError(
         "incomplete-data",
         f"{len(dataset.samples)} samples of protocol {dataset.protocol} below"

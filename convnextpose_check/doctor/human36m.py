@@ -48,7 +48,8 @@ def images_found(files: Files) -> Finding:
     for number in files.test_subjects:
         folders = layout.sequences_of(number)
         complete = complete and bool(folders)
-        where = f"in {_folders(folders.values(), layout.root)}" if folders else "anywhere"
+        paths = [path for copies in folders.values() for path in copies]
+        where = f"in {_folders(paths, layout.root)}" if folders else "anywhere"
         texts.append(f"{len(folders) or 'no'} sequences of subject {number} {where}")
     if complete:
         return Finding("ok", ", ".join(texts))

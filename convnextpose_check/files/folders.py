@@ -14,6 +14,10 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 SEQUENCE_FOLDER = re.compile(r"s_\d\d_act_\d\d_subact_\d\d_ca_\d\d")
 """Name of the folder that holds the images of one Human3.6M sequence."""
 
+SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
+"""Folders that macOS and Synology make beside data, with files of the same names. Others, such as
+``.ipynb_checkpoints``, ``.thumbnails`` and ``.Trashes``, are hidden by their names."""
+
 MAX_DEPTH = 8
 MAX_FOLDERS = 50_000
 """Human3.6M has some thousand, and those of its sequences are not entered."""
@@ -43,10 +47,10 @@ def file_state(path: Path) -> FileState | None:
 def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Every folder below ``root`` in sorted order, with the names of its folders and files.
 
-    Sequence folders are named but not entered, links are followed once, and hidden folders are
-    passed over, as are those that the caller takes out of the list of names. Folders that cannot
-    be read count as empty. Raises ``ConvNeXtPoseCheckError`` (``too-many-files``) for more folders
-    than any data set has.
+    Sequence folders are named but not entered, and links are followed once. Folders that are hidden
+    or in ``SYSTEM_FOLDERS`` and files that begin with ``._`` are left out; so are folders that the
+    caller removes from the list. Folders that cannot be read count as empty. Raises
+    ``ConvNeXtPoseCheckError`` (``too-many-files``) for more folders than any data set has.
     """
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
@@ -58,13 +62,9 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
         seen.add(real)
         if len(seen) > MAX_FOLDERS:
             raise too_many_files(MAX_FOLDERS, "folders", root)
-        names = sorted(folders)
-        yield Path(folder), names, sorted(files)
-        folders[:] = [
-            name
-            for name in names
-            if not name.startswith(".") and not SEQUENCE_FOLDER.fullmatch(name)
-        ]
+        names = sorted(n for n in folders if n not in SYSTEM_FOLDERS and not n.startswith("."))
+        yield Path(folder), names, sorted(name for name in files if not name.startswith("._"))
+        folders[:] = [name for name in names if not SEQUENCE_FOLDER.fullmatch(name)]
 
 
 def too_many_files(count: int, what: str, root: Path) -> ConvNeXtPoseCheckError:

@@ -6,7 +6,9 @@ Files are told by their own names: the authors' tree, Kaggle's sets with ``annot
 
 from __future__ import annotations
 
+import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from filecmp import cmp
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.folders import SEQUENCE_FOLDER, walk
+from convnextpose_check.files.folders import SEQUENCE_FOLDER, FileState, file_state, walk
 
 Part = Literal["data", "camera", "joint_3d"]
 PARTS: tuple[Part, ...] = ("data", "camera", "joint_3d")
@@ -29,23 +31,29 @@ GIVE_ROOT = "Give the folder that holds Human3.6M with --h36m-root"
 class Layout:
     """Where the parts of Human3.6M are.
 
-    ``annotations`` maps file names to paths, ``sequences`` sequence names to folders of images,
-    ``rootnet`` lists every RootNet output found.
+    ``annotations`` maps file names to paths, ``sequences`` each sequence to all folders that have
+    its name, ``rootnet`` lists every RootNet output found.
     """
 
     root: Path
     annotations: dict[str, Path]
-    sequences: dict[str, Path]
+    sequences: dict[str, tuple[Path, ...]]
     rootnet: tuple[Path, ...]
 
     def annotation(self, subject: int, part: Part) -> Path:
         """The path of an annotation file."""
         return self.annotations[annotation_name(subject, part)]
 
-    def sequences_of(self, subject: int) -> dict[str, Path]:
-        """The folders of images of one subject."""
+    def sequences_of(self, subject: int) -> dict[str, tuple[Path, ...]]:
+        """The folders of images of one subject, by sequence."""
         beginning = f"s_{subject:02d}_"
-        return {n: folder for n, folder in self.sequences.items() if n.startswith(beginning)}
+        return {n: folders for n, folders in self.sequences.items() if n.startswith(beginning)}
+
+    def copies(self, sequence: str, file_name: str) -> list[tuple[Path, FileState]]:
+        """Every file of this name in the sequence's folders; empty files only if all are empty."""
+        paths = [folder / file_name for folder in self.sequences.get(sequence, ())]
+        found = [(path, state) for path in paths if (state := file_state(path)) is not None]
+        return [(path, state) for path, state in found if state.size] or found
 
     def rootnet_for(self, subjects: tuple[int, ...]) -> Path:
         """The RootNet output for these subjects: by the folder it came in, else the only one.
@@ -114,30 +122,31 @@ def survey(root: Path, wanted: Iterable[str]) -> Layout:
     if not is_folder:
         raise ConvNeXtPoseCheckError("no-data", f"there is no folder {root}", GIVE_ROOT)
     annotations: dict[str, Path] = {}
-    sequences: dict[str, Path] = {}
+    sequences: dict[str, dict[str, Path]] = defaultdict(dict)  # by real path
     rootnet: list[Path] = []
     for folder, folders, files in walk(root):
         for name in folders:
             if SEQUENCE_FOLDER.fullmatch(name):
-                sequences.setdefault(name, folder / name)
+                sequences[name].setdefault(os.path.realpath(folder / name), folder / name)
         for name in files:
             if name == ROOTNET_FILE:
                 rootnet.append(folder / name)
             elif name in names:
                 known = annotations.setdefault(name, folder / name)
-                if known != folder / name and not _same(known, folder / name):
+                if known != folder / name and not is_same_content(known, folder / name):
                     raise ConvNeXtPoseCheckError(
                         "several-annotations",
                         f"{known} and {folder / name} have one name and different contents",
                         "Name the data set that is meant with --h36m-root",
                     )
-    return Layout(root, annotations, sequences, tuple(rootnet))
+    folders_of = {name: tuple(found.values()) for name, found in sequences.items()}
+    return Layout(root, annotations, folders_of, tuple(rootnet))
 
 
-def _same(one: Path, other: Path) -> bool:
-    """Whether two files hold the same bytes; one that cannot be read is like no other."""
+def is_same_content(one: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes; False if one cannot be read."""
     try:
-        return cmp(one, other, shallow=False)
+        return one.samefile(other) or cmp(one, other, shallow=False)
     except OSError:
         return False
 

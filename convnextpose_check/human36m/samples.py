@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.folders import FileState, file_state
+from convnextpose_check.files.folders import FileState
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.human36m.annotations import (
     RootNetEntry,
@@ -32,7 +32,7 @@ from convnextpose_check.human36m.geometry import (
     with_thorax,
     world_to_camera,
 )
-from convnextpose_check.human36m.layout import Layout, find_layout
+from convnextpose_check.human36m.layout import Layout, find_layout, is_same_content
 from convnextpose_check.human36m.rootnet_file import RootNetFile, coverage
 from convnextpose_check.human36m.skeleton import ACTIONS, ROOT
 from convnextpose_check.variants import Protocol
@@ -114,8 +114,10 @@ class Dataset:
     """The samples of one protocol, in the order of the annotation files.
 
     ``digest`` is a sha256 over everything read from the annotations. ``limited`` is true when
-    samples were left out on request. ``fits`` says how well the joints of each subject lie in their
-    boxes, where that could be told; ``rootnet`` where boxes are RootNet's.
+    samples were left out on request. ``conflicts`` lists the samples of which two folders hold
+    different images, as pairs of paths: the image used and the other. ``fits`` says how well the
+    joints of each subject lie in their boxes, where that could be told; ``rootnet`` where boxes are
+    RootNet's.
     """
 
     layout: Layout
@@ -128,6 +130,7 @@ class Dataset:
     limited: bool
     fits: tuple[Fit, ...] = ()
     rootnet: RootNetFile | None = None
+    conflicts: tuple[tuple[Path, Path], ...] = ()
 
     def samples_of(self, image_ids: Iterable[int]) -> list[Sample]:
         """The samples of these images, in their order; raises ``KeyError`` for any other image."""
@@ -190,6 +193,7 @@ def load_dataset(
                 excluded.append(Exclusion(image.id, image.file_name, str(reason)))
     if not samples and not any(fit.misfit for fit in fits):
         first = f", the first because {excluded[0].reason}" if excluded else ""
+        first += f": {excluded[0].file_name}" if excluded else ""
         raise ConvNeXtPoseCheckError(
             "no-data",
             f"no test image below {root} can be evaluated: {len(excluded)} were excluded{first}",
@@ -202,7 +206,25 @@ def load_dataset(
         layout, protocol, boxes, of_protocol, tuple(samples), tuple(excluded), _digest(samples),
         limited, tuple(fits),
         coverage(rootnet_path, rootnet, listed_ids) if rootnet_path and rootnet else None,
+        _conflicts(layout, samples),
     )  # fmt: skip
+
+
+def _conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, Path], ...]:
+    """The image used and the first other one, for each sample whose folders' images differ.
+
+    Only sequences with several folders are read. Sizes are compared before contents.
+    """
+    conflicts = []
+    for sample in samples:
+        if len(layout.sequences[sample.sequence]) > 1:
+            copies = layout.copies(sample.sequence, sample.path.name)
+            size = copies[0][1].size
+            for path, state in copies[1:]:
+                if state.size != size or not is_same_content(sample.path, path):
+                    conflicts.append((sample.path, path))
+                    break
+    return tuple(conflicts)
 
 
 class _UnusableError(Exception):
@@ -220,10 +242,10 @@ def _sample(
         raise _UnusableError("it has no annotation")
     if (sequence := named_sequence(image)) is None:
         raise _UnusableError("its file name does not fit its action")
-    folder = layout.sequences.get(sequence)
-    path = folder / image.file_name.split("/")[1] if folder else None
-    if path is None or (state := file_state(path)) is None:
+    copies = layout.copies(sequence, image.file_name.split("/")[1])
+    if not copies:
         raise _UnusableError("there is no such image")
+    path, state = copies[0]
     if (camera := files.cameras.get(image.cam_idx)) is None:
         raise _UnusableError(f"camera {image.cam_idx} is missing")
     joints_world_mm = files.joints_world_mm(image)

@@ -51,7 +51,7 @@ def write_full_size(miniature: Path, facts: DatasetFacts, root: Path) -> None:
             image, annotation = templates[action]
             world_mm = files.joints_world_mm(image)
             assert world_mm is not None
-            source = layout.sequences[image.file_name.split("/")[0]]
+            source = layout.sequences[image.file_name.split("/")[0]][0]
             source /= image.file_name.split("/")[1]
             frames = joints.setdefault(str(action), {}).setdefault("1", {})
             for index in range(count):

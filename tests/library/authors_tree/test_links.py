@@ -305,3 +305,47 @@ def test_verifying_changes_nothing(kaggle: Path, project: Path, tmp_path: Path) 
 def test_nothing_to_do_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["link"]) == 2
     assert "Give --kaggle-input DIR to link, --verify to look" in capsys.readouterr().err
+
+
+def test_sequence_folder_in_litter_is_not_linked(kaggle: Path, project: Path) -> None:
+    for name in ("__MACOSX", "@eaDir"):
+        shutil.copytree(kaggle / "s9/S9_ACT2_16", kaggle / name, symlinks=True)
+
+    assert link(kaggle, project, "--verify") == 0
+
+    assert (project / "data/Human36M/images" / S9).readlink() == kaggle / "s9/S9_ACT2_16" / S9
+
+
+def test_folder_with_all_images_is_linked_before_a_broken_one(kaggle: Path, project: Path) -> None:
+    broken = kaggle / "a broken extraction" / S9
+    shutil.copytree(kaggle / "s9/S9_ACT2_16" / S9, broken)
+    min(broken.iterdir()).unlink()
+    max(broken.iterdir()).write_bytes(b"")
+
+    assert link(kaggle, project, "--verify") == 0
+
+    assert (project / "data/Human36M/images" / S9).readlink() == kaggle / "s9/S9_ACT2_16" / S9
+
+
+def test_images_of_a_sequence_in_two_folders_are_linked_one_by_one(
+    kaggle: Path, project: Path, authors_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = kaggle / "s9/S9_ACT2_16" / S9
+    other = kaggle / "a second part" / S9
+    shutil.copytree(whole, other)
+    min(whole.iterdir()).unlink()
+    max(other.iterdir()).unlink()
+    middle = sorted(other.iterdir())[1]
+    middle.unlink()
+    middle.write_bytes(b"shorter")
+
+    assert link(kaggle, project, "--verify") == 0
+    assert link(kaggle, project, "--verify") == 0
+
+    linked = project / "data/Human36M/images" / S9
+    assert not linked.is_symlink()
+    assert sorted(p.name for p in linked.iterdir()) == sorted(
+        p.name for p in (authors_set / "images" / S9).iterdir()
+    )
+    assert load_dataset(linked.parents[1], FACTS).is_complete()
+    assert "two folders hold images of different sizes" in capsys.readouterr().out

@@ -219,7 +219,7 @@ def test_incomplete_set_is_told_by_action_and_by_reason(dataset: Dataset) -> Non
     assert (error.code, error.obtained, error.expected) == ("incomplete-data", 4, 6)
     assert error.problem == (
         f"4 samples of protocol 2 below {dataset.layout.root}: expected 6 (Directions 1 of 3);"
-        " 1 excluded because it has no annotation (1)"
+        " 1 excluded because it has no annotation (1, the first c.jpg)"
     )
 
     with pytest.raises(CheckFailedError) as caught:

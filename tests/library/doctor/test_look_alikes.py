@@ -20,7 +20,9 @@ def test_samples_that_are_lost_are_counted_by_reason(doctor: Doctor, inputs: Pat
 
     assert code == 1
     assert "missing: 4 samples of protocol 2" in rows["test samples"]
-    assert says(rows["test samples"], "2 excluded because there is no such image (2)")
+    assert says(rows["test samples"], "2 excluded because there is no such image (2,")
+    first = f"the first {images[0].parent.name}/{images[0].name})"
+    assert says(rows["test samples"], first)
 
 
 def test_missing_subject_is_told(doctor: Doctor, inputs: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.checks.dataset import check_dataset_is_complete
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.files import folders
 from convnextpose_check.files.folders import MAX_DEPTH, walk
 from convnextpose_check.human36m.layout import find_layout
@@ -277,3 +278,115 @@ def test_root_that_links_to_itself_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(ConvNeXtPoseCheckError, match="there is no folder"):
         find_layout(tmp_path / "loop", (11,))
+
+
+SEQUENCE = "s_09_act_02_subact_01_ca_01"
+
+
+def copied_sequence(authors_tree: Path, parent: str) -> Path:
+    """A second folder of one sequence, with the same two test images, below ``parent``."""
+    source = authors_tree / "images" / SEQUENCE
+    return Path(shutil.copytree(source, authors_tree / parent / SEQUENCE))
+
+
+@pytest.mark.parametrize("parent", ["a first", "z last"])
+@pytest.mark.parametrize("lost", ["all", "one", "content"])
+def test_second_folder_of_a_sequence_hides_no_image(
+    authors_tree: Path, parent: str, lost: str
+) -> None:
+    expected = load_dataset(authors_tree, FACTS)
+    images = sorted(copied_sequence(authors_tree, parent).iterdir())
+    for image in images[: 1 if lost == "one" else None]:
+        image.unlink()
+        if lost == "content":
+            image.touch()
+
+    dataset = load_dataset(authors_tree, FACTS)
+
+    assert check_dataset_is_complete(dataset) == 6
+    assert dataset.digest == expected.digest
+    assert all(sample.path.stat().st_size for sample in dataset.samples)
+
+
+def test_images_spread_over_two_folders_are_all_found(authors_tree: Path) -> None:
+    first, *_ = sorted(copied_sequence(authors_tree, "a first").iterdir())
+    (authors_tree / "images" / SEQUENCE / first.name).unlink()
+    for image in sorted(first.parent.iterdir())[1:]:
+        image.unlink()
+
+    dataset = load_dataset(authors_tree, FACTS)
+
+    assert check_dataset_is_complete(dataset) == 6
+    assert {s.path.parent for s in dataset.samples if s.sequence == SEQUENCE} == {
+        first.parent,
+        authors_tree / "images" / SEQUENCE,
+    }
+
+
+@pytest.mark.parametrize("same_size", [True, False])
+def test_folders_of_a_sequence_with_different_images_fail_the_check_only(
+    authors_tree: Path, same_size: bool
+) -> None:
+    image = min(copied_sequence(authors_tree, "z last").iterdir())
+    content = image.read_bytes()
+    image.write_bytes(content[:-1] + bytes([content[-1] ^ 1]) if same_size else content + b"\0")
+
+    dataset = load_dataset(authors_tree, FACTS)
+
+    used = authors_tree / "images" / SEQUENCE / image.name
+    assert dataset.conflicts == ((used, image),)
+    assert dataset.is_complete()
+    with pytest.raises(CheckFailedError) as caught:
+        check_dataset_is_complete(dataset)
+    assert caught.value.code == "several-images"
+    assert f"{used} was used, {image} has other content" in caught.value.problem
+
+
+def test_image_that_is_no_sample_may_differ(authors_tree: Path) -> None:
+    """Only the images that are evaluated are compared: a data set has sixty times as many."""
+    frame = copied_sequence(authors_tree, "z last") / f"{SEQUENCE}_000002.jpg"
+    assert frame.is_file()
+    frame.write_bytes(b"other")
+    assert check_dataset_is_complete(load_dataset(authors_tree, FACTS)) == 6
+
+
+def test_limited_data_set_compares_its_own_samples_only(authors_tree: Path) -> None:
+    image = max(copied_sequence(authors_tree, "z last").iterdir())
+    image.write_bytes(b"other")
+    assert load_dataset(authors_tree, FACTS).conflicts
+    assert not load_dataset(authors_tree, FACTS, limit=1).conflicts
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["__MACOSX", "images/@eaDir", ".ipynb_checkpoints", "images/.thumbnails", "__MACOSX/images"],
+)
+def test_folders_of_the_system_are_passed_over(authors_tree: Path, folder: str) -> None:
+    litter = copied_sequence(authors_tree, folder)
+    for image in litter.iterdir():
+        image.write_bytes(b"thumbnail")
+    (litter.parent / "Human36M_subject9_data.json").write_text("{}")
+    (litter.parent / ROOTNET).write_text("[]")
+
+    layout = find_layout(authors_tree, (9, 11))
+
+    assert layout.sequences[SEQUENCE] == (authors_tree / "images" / SEQUENCE,)
+    assert layout.annotation(9, "data").parent == authors_tree / "annotations"
+    assert layout.rootnet == (authors_tree / "bbox_root" / ROOTNET,)
+
+
+def test_names_of_macos_twins_are_not_listed(authors_tree: Path) -> None:
+    (authors_tree / "annotations" / "._Human36M_subject9_data.json").write_bytes(b"\0\5\x16\7")
+    assert not [n for _, folders, files in walk(authors_tree) for n in files if n[:2] == "._"]
+
+
+def test_missing_image_is_named_with_its_sequence(authors_tree: Path) -> None:
+    for image in (authors_tree / "images" / SEQUENCE).iterdir():
+        image.unlink()
+    with pytest.raises(CheckFailedError, match=f"the first {SEQUENCE}/{SEQUENCE}_000001.jpg"):
+        check_dataset_is_complete(load_dataset(authors_tree, FACTS))
+
+    for image in authors_tree.glob("images/*/*.jpg"):
+        image.unlink()
+    with pytest.raises(ConvNeXtPoseCheckError, match=f"image: {SEQUENCE}/{SEQUENCE}_000001.jpg"):
+        load_dataset(authors_tree, FACTS)
