@@ -76,7 +76,7 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["html-page"], "a web page was saved in the place of a checkpoint"],
     Annotated[Literal["implausible-variance"], "a BatchNorm has a variance that no training gives"],
     Annotated[Literal["in-the-way"], "something else is where a link is to be made"],
-    Annotated[Literal["in-use"], "another run is writing to the results folder"],
+    Annotated[Literal["in-use"], "another run is writing to the folder"],
     Annotated[Literal["incomplete-data"], "the data set lacks samples of the protocol"],
     Annotated[Literal["incomplete-evaluation"], "not every sample of the protocol was measured"],
     Annotated[Literal["interpolation"], "OpenCV interpolates unlike the paper's"],

@@ -35,6 +35,8 @@ SET_ASIDE = ".damaged"
 SIZE_TOLERANCE = 0.005
 DISK_SLACK_BYTES = 64 << 20
 WAIT_SECONDS = 0.2
+MAX_WAIT_SECONDS = 1800
+"""How long a run waits for the download of another: ten times what all files usually take."""
 
 HOPELESS: tuple[Code, ...] = ("no-internet", "disk-full", "cannot-write")
 """What fails for one file would fail for the next."""
@@ -84,7 +86,7 @@ def fetch_missing(
     ``stream`` shows progress.
 
     Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for a place that is not there,
-    ``unknown-variant``, ``cannot-write``.
+    ``unknown-variant``, ``cannot-write``, ``in-use`` if another run does not end its download.
     """
     variants = [catalogue[name] for name in names]
     everywhere = dict.fromkeys([*places, folder])
@@ -248,12 +250,21 @@ class _Work:
     def alone(self) -> Iterator[None]:
         """Wait until no other run downloads into the folder, and keep others waiting.
 
-        Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+        Raises ``ConvNeXtPoseCheckError``: ``in-use`` after ``MAX_WAIT_SECONDS``, ``cannot-write``.
         """
         path = self.folder / DOWNLOAD_LOCK
         if (lock := lock_file(path)) is None:
-            self._say(f"another run is downloading into {self.folder}: waiting for its end")
+            minutes = f"{MAX_WAIT_SECONDS / 60:g} minutes"
+            self._say(f"another run is downloading into {self.folder}: waiting up to {minutes}")
+            deadline = time.monotonic() + MAX_WAIT_SECONDS
             while (lock := lock_file(path)) is None:
+                if time.monotonic() >= deadline:
+                    raise ConvNeXtPoseCheckError(
+                        "in-use",
+                        f"another run is still downloading into {self.folder} after {minutes}:"
+                        f" it holds {path}",
+                        "End that run, or name another folder with --checkpoints",
+                    )
                 time.sleep(WAIT_SECONDS)
         with lock:
             own = [escape(v.checkpoint.file_name) for v in self.catalogue.variants]

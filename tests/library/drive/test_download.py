@@ -19,7 +19,7 @@ from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.drive import download
 from convnextpose_check.drive.download import folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import PARTIAL
+from convnextpose_check.files.whole import PARTIAL, lock_file
 from convnextpose_check.variants import Catalogue
 from tests.library.conftest import Fetch
 from tests.support.archives import content_of, members_of, saved, tarred, unpacked, zipped
@@ -272,6 +272,30 @@ def test_two_runs_at_once_fetch_once(
     assert first.result().obtained["XS"].fetched
     assert not second.result().obtained["XS"].fetched
     assert drive.asked() == 1
+
+
+def test_fetch_missing_download_of_another_run_never_ends_raises_in_use(
+    fetch: Fetch, drive: Drive, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(download, "MAX_WAIT_SECONDS", 0.3)
+    said = io.StringIO()
+    holder = lock_file(folder / download.DOWNLOAD_LOCK)
+    assert holder is not None
+
+    with holder, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(fetch, "XS", stream=said)
+        try:
+            error = waiting.exception(10)
+        finally:
+            holder.close()  # ends a wait without limit
+
+    assert isinstance(error, ConvNeXtPoseCheckError)
+    assert error.code == "in-use"
+    assert f"still downloading into {folder} after 0.005 minutes" in error.problem
+    assert str(folder / download.DOWNLOAD_LOCK) in error.problem
+    assert "waiting up to 0.005 minutes" in said.getvalue()
+    assert drive.asked() == 0
 
 
 def test_what_a_killed_run_left_is_cleared_away(fetch: Fetch, folder: Path) -> None:
