@@ -263,7 +263,7 @@ class _Work:
                         "in-use",
                         f"another run is still downloading into {self.folder} after {minutes}:"
                         f" it holds {path}",
-                        "End that run, or name another folder with --checkpoints",
+                        "End that run, or download into another folder",
                     )
                 time.sleep(WAIT_SECONDS)
         with lock:
