@@ -22,8 +22,12 @@ RUN_ID_VARIABLE = f"{PREFIX}RUN_ID"
 """No setting: an id that a caller chooses, and finds in the results file of the run."""
 KAGGLE_INPUT = Path("/kaggle/input")
 
-_ON_KAGGLE = (KAGGLE_INPUT,) if KAGGLE_INPUT.is_dir() else ()
 _CORES = len(os.sched_getaffinity(0))
+
+
+def _kaggle_inputs() -> tuple[Path, ...]:
+    """Kaggle's folder of data sets, where it exists."""
+    return (KAGGLE_INPUT,) if KAGGLE_INPUT.is_dir() else ()
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,12 @@ class Settings:
         kinds.Folder | None,
         "folder with Human3.6M, in any of the known layouts; it is only read",
         f"{KAGGLE_INPUT} where it exists",
-    ] = _ON_KAGGLE[0] if _ON_KAGGLE else None
+    ] = field(default_factory=lambda: next(iter(_kaggle_inputs()), None))
     checkpoints: Annotated[
         tuple[kinds.FileOrFolder, ...],
         "folder or file with the authors' archives; may be given several times",
         f"{KAGGLE_INPUT} where it exists",
-    ] = _ON_KAGGLE
+    ] = field(default_factory=_kaggle_inputs)
     download: Annotated[
         kinds.Switch,
         "fetch the archives that are missing from Google Drive into the first folder of"

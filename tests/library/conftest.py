@@ -74,6 +74,15 @@ def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: AR
     return fetch_here
 
 
+@pytest.fixture(autouse=True)
+def _not_on_kaggle(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Take no default from the machine: a test that needs Kaggle's folder makes one."""
+    missing = tmp_path_factory.getbasetemp() / "no kaggle input"
+    monkeypatch.setattr("convnextpose_check.settings.options.KAGGLE_INPUT", missing)
+
+
 @pytest.fixture
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment without a setting of this suite, to set some in."""

@@ -149,3 +149,17 @@ def test_what_is_about_an_error_is_refused_beside_weights_only(option: str) -> N
 def test_misspelt_variable_is_an_error() -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=r"CONVNEXTPOSE_GATES.* no setting"):
         read_settings({}, {"CONVNEXTPOSE_GATES": "1mm"})
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_kaggles_folder_is_the_default_for_data_and_checkpoints_where_it_exists(
+    exists: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path if exists else tmp_path / "missing"
+    monkeypatch.setattr("convnextpose_check.settings.options.KAGGLE_INPUT", folder)
+
+    settings = read_settings({}, {})
+
+    assert settings.h36m_root == (folder if exists else None)
+    assert settings.checkpoints == ((folder,) if exists else ())
+    assert not settings.sources
