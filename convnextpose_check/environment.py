@@ -50,7 +50,7 @@ def suite_commit() -> str:
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(root), *arguments]
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=10, check=True
+            command, capture_output=True, encoding="utf-8", timeout=10, check=True
         ).stdout.strip()
 
     try:

@@ -23,3 +23,11 @@ def printable(text: str) -> str:
 def as_utf8(name: str) -> str:
     """A file's name as UTF-8 can hold it, the same where it is UTF-8 already."""
     return fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def replace_surrogates(text: str) -> str:
+    """The text as UTF-8 can hold it, with bytes of file names decoded from UTF-8 or escaped.
+
+    Python keeps such bytes as surrogates where a name is not in the encoding of the locale.
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.opening import open_regular
+from convnextpose_check.wording import replace_surrogates
 
 PARTIAL = ".convnextpose-check.partial"
 """Ends the names of files that are being written, and of no one else's."""
@@ -45,9 +46,9 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, whole or not at all."""
+    """Write a UTF-8 text file, whole or not at all; bytes of file names are escaped."""
     with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(replace_surrogates(text), encoding="utf-8")
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:

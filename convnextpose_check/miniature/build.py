@@ -81,7 +81,7 @@ def _generate(miniature: Miniature, fixtures: Path, stream: TextIO | None) -> No
         else:
             weights = seeded_state(variant.architecture, seed=made_epoch(variant))
         write_archive(variant, weights, miniature.checkpoints / facts.file_name)
-    cameras = json.loads((fixtures / CAMERAS_FILE).read_text())
+    cameras = json.loads((fixtures / CAMERAS_FILE).read_text(encoding="utf-8"))
     with progress_bar(stream, "drawing the miniature", test_image_count()) as advance:
         write_dataset(miniature.dataset, cameras, advance)
 

@@ -97,7 +97,7 @@ def main(fixtures: Path) -> None:
         for name, error_mm in errors_mm.items():
             old = record.errors_mm.get(setting, {}).get(name, float("nan"))
             print(f"{setting:28} {name:9} {old:12.6f} -> {error_mm:12.6f}")  # noqa: T201 - a command
-    content = json.loads(path.read_text()) | {"errors_mm": measured}
+    content = json.loads(path.read_text(encoding="utf-8")) | {"errors_mm": measured}
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 

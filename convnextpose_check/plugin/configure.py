@@ -100,7 +100,11 @@ def _may_judge(config: pytest.Config) -> bool:
 
 
 def _screen(config: pytest.Config) -> Screen:
-    """The terminal behind pytest's capture, for progress; none for a worker of xdist."""
+    """The terminal behind pytest's capture, for progress; none for a worker of xdist.
+
+    A character that the terminal's encoding lacks is written as an escape sequence.
+    """
     if hasattr(config, "workerinput"):
         return Screen()
-    return Screen(os.fdopen(os.dup(2), "w", buffering=1))
+    handle = os.dup(2)
+    return Screen(os.fdopen(handle, "w", 1, encoding="locale", errors="backslashreplace"))

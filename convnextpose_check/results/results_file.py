@@ -13,6 +13,7 @@ import msgspec
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.results.schema import Results
+from convnextpose_check.wording import replace_surrogates
 
 SCHEMA_FILE = Path(__file__).with_name("benchmark_results.schema.json")
 
@@ -24,10 +25,23 @@ REMOVED_VARIANT_FIELDS = ("at_least_mm", "compared_samples", "moved_mm")
 
 def write_results(results: Results, path: Path) -> None:
     """Write the results as JSON, whole or not at all; a NaN is refused."""
-    content = msgspec.json.encode(results)
+    try:
+        content = msgspec.json.encode(results)
+    except UnicodeEncodeError:  # a path that is not in the encoding of the locale
+        content = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(results)))
     read_back = msgspec.json.decode(content, type=Results)  # encode() writes NaN as null
     with written_whole(path) as temporary:
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(read_back), indent=2) + b"\n")
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return replace_surrogates(value)
+    if isinstance(value, dict):
+        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_surrogates(each) for each in value]
+    return value
 
 
 def read_results(path: Path) -> Results:

@@ -105,7 +105,7 @@ LAYOUTS: dict[str, Callable[[dict[str, Any]], str]] = {
 def test_whatever_the_layout_the_same_is_found(
     layout: Callable[[dict[str, Any]], str], file: Path
 ) -> None:
-    file.write_text(layout(content()))
+    file.write_text(layout(content()), encoding="utf-8")
 
     assert_found(read_listing(file, is_wanted))
 
@@ -113,7 +113,7 @@ def test_whatever_the_layout_the_same_is_found(
 @pytest.mark.usefixtures("pieces")
 @pytest.mark.parametrize("part", ["images", "annotations"])
 def test_empty_list_is_empty(part: str, file: Path) -> None:
-    file.write_text(json.dumps(content() | {part: []}))
+    file.write_text(json.dumps(content() | {part: []}), encoding="utf-8")
 
     found = read_listing(file, is_wanted)
 
@@ -127,7 +127,7 @@ def test_empty_list_is_empty(part: str, file: Path) -> None:
 def test_error_names_the_place_in_the_whole_file(number: int, file: Path) -> None:
     data = content()
     data["annotations"][number]["image_id"] = "7"
-    file.write_text(json.dumps(data))
+    file.write_text(json.dumps(data), encoding="utf-8")
 
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"annotations\[{number}\]\.image_id"):
         read_listing(file, is_wanted)

@@ -180,7 +180,7 @@ def test_difference_has_a_paired_interval_where_both_runs_left_their_samples(
             f"XS,s_09_act_02_subact_{i:02}_ca_01_000001.jpg,{40 + i * i + added_mm}"
             for i in range(20)
         ]
-        file.write_text("\n".join(["variant,file_name,mean_mm", *rows]) + "\n")
+        file.write_text("\n".join(["variant,file_name,mean_mm", *rows]) + "\n", encoding="utf-8")
         return file
 
     now = written(tmp_path / "now.csv", 0.5)

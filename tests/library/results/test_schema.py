@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 def written(path: Path) -> dict[str, Any]:
     """Results as JSON, fit to be damaged."""
     write_results(example_results(), path)
-    content: dict[str, Any] = json.loads(path.read_text())
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
 
 
@@ -45,7 +45,7 @@ def test_results_are_written_at_full_precision_and_come_back(path: Path) -> None
     write_results(exact, path)
 
     assert path.parts[-2:] == ("result", "benchmark_results.json")
-    assert json.loads(path.read_text())["variants"]["XS"]["mpjpe_mm"] == 0.1 + 0.2
+    assert json.loads(path.read_text(encoding="utf-8"))["variants"]["XS"]["mpjpe_mm"] == 0.1 + 0.2
     assert read_results(path) == exact
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
@@ -97,7 +97,7 @@ def test_another_form_is_refused_by_schema_and_reader(
     for key in place[:-1]:
         inner = inner[key]
     inner[place[-1]] = value
-    path.write_text(json.dumps(written))
+    path.write_text(json.dumps(written), encoding="utf-8")
 
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(written, json.loads(SCHEMA_FILE.read_text()))
@@ -133,7 +133,7 @@ def test_a_variant_has_one_error(written: dict[str, Any], path: Path, both: bool
     record["pa_mpjpe_mm"] = 40.0
     if not both:
         del record["pa_mpjpe_mm"], record["mpjpe_mm"]
-    path.write_text(json.dumps(written))
+    path.write_text(json.dumps(written), encoding="utf-8")
 
     with pytest.raises(ConvNeXtPoseCheckError, match="expected one of"):
         read_results(path)
@@ -172,7 +172,7 @@ def test_earlier_files_are_kept_under_what_was_judged(tmp_path: Path, judged: st
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"subject": "../../etc"}', '{"subject": 1}'])
 def test_unreadable_earlier_results_are_kept_too(path: Path, tmp_path: Path, content: str) -> None:
     path.parent.mkdir()
-    path.write_text(content)
+    path.write_text(content, encoding="utf-8")
 
     set_aside_earlier(tmp_path)
 
