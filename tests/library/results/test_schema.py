@@ -122,7 +122,7 @@ def test_read_results_of_earlier_version_ignores_removed_fields(
         for key in outer:
             inner = inner[key]
         inner[field] = value
-    path.write_text(json.dumps(written))
+    path.write_text(json.dumps(written), encoding="utf-8")
 
     assert read_results(path) == example_results()
 
