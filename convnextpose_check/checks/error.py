@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from pathlib import Path
 
-from convnextpose_check.diagnosis.cause import Cause
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement
@@ -49,11 +49,11 @@ def check_images_are_distinct(evaluation: Evaluation) -> int:
 
 
 def check_error_is_within(
-    judgement: Judgement, tolerance_mm: float, where: str, causes: Sequence[Cause] = ()
+    judgement: Judgement, tolerance_mm: float, where: str, results_dir: Path
 ) -> float:
     """MPJPE or PA-MPJPE is less than the tolerance from its reference; returns the difference.
 
-    A failure names the first of the causes, where they are known.
+    A failure names the command that searches for the cause in ``results_dir``.
     """
     difference_mm = judgement.difference_mm
     if judgement.not_judged or difference_mm is None or judgement.reference is None:
@@ -65,20 +65,13 @@ def check_error_is_within(
             expected="a verdict",
         )
     if not abs(difference_mm) < tolerance_mm:
-        likeliest = ""
-        remedy = (
-            "Compare settings, checkpoint hash and data digest in the report with those of a run"
-            " that passed"
-        )
-        if causes:
-            likeliest, remedy = f"; the likeliest cause: {causes[0].what}", causes[0].remedy
         raise CheckFailedError(
             "off-reference",
             f"{where} has {judgement.obtained_mm:.4f} mm: expected"
             f" {judgement.reference.value:.4f} +/- {tolerance_mm:g} mm"
-            f" ({judgement.reference.source}), the difference is {difference_mm:+.4f} mm"
-            f"{likeliest}",
-            remedy,
+            f" ({judgement.reference.source}), the difference is {difference_mm:+.4f} mm",
+            "To search for the cause, run: python -m convnextpose_check diagnose"
+            f" {shlex.quote(str(results_dir))}",
             judgement.obtained_mm,
             judgement.reference.value,
         )

@@ -8,6 +8,8 @@ variant --variants names. For each variant it prints:
   cause     what explains the difference from the reference, the likeliest
             first, each with its evidence and what to do
 
+For a results folder the causes are also added to its results and pages.
+
 The positions are held against the true joints below --h36m-root, or where the
 run found them. With --checkpoints a few images are shown to the network again,
 which finds what cannot be told from positions: other pixels, another network.
@@ -78,9 +80,10 @@ def _of_file(path: Path, settings: Settings) -> Iterator[Told]:
 
 def _of_folder(folder: Path, settings: Settings) -> Iterator[Told]:
     from convnextpose_check.miniature.reference import miniature_catalogue
+    from convnextpose_check.pages import redraw
     from convnextpose_check.paths import Outputs
-    from convnextpose_check.results.results_file import read_results
-    from convnextpose_check.trial.earlier import of_earlier
+    from convnextpose_check.results.results_file import read_results, write_results
+    from convnextpose_check.trial.earlier import of_earlier, with_causes
     from convnextpose_check.trial.published import published_trial
 
     outputs = Outputs(folder)
@@ -94,9 +97,13 @@ def _of_folder(folder: Path, settings: Settings) -> Iterator[Told]:
     )
     catalogue = miniature_catalogue() if results.subject == "miniature" else None
     trial = published_trial(as_then, catalogue=catalogue, remembers_hashes=False)
+    told: dict[str, Told] = {}
     for variant in results.variants:
         if settings.variants is None or variant in settings.variants:
-            yield of_earlier(outputs, results, trial, variant)
+            told[variant] = of_earlier(outputs, results, trial, variant)
+            yield told[variant]
+    write_results(with_causes(results, told), outputs.results)
+    redraw(folder)
 
 
 def _lines(told: Told, columns: int) -> Iterator[str]:

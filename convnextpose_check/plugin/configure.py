@@ -11,7 +11,6 @@ import convnextpose_check
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.pages.html import STYLE_SHEET
-from convnextpose_check.paths import Outputs
 from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.plugin.subjects import open_trials
 from convnextpose_check.progress import Screen
@@ -22,7 +21,6 @@ from convnextpose_check.settings.read import (
     refuse_beside_weights_only,
     refuse_identity_of_own_models,
 )
-from convnextpose_check.trial.record import Recorder
 
 ROOT = Path(convnextpose_check.__file__).parents[1]
 FIXTURES = ROOT / "fixtures"
@@ -39,11 +37,10 @@ def open_session(config: pytest.Config) -> None:
         baseline = None
         if settings.baseline is not None:
             baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)
-        recorder = Recorder(lambda: Outputs(settings.results_dir))
-        trials = open_trials(settings, recorder, FIXTURES, _screen(config))
+        trials = open_trials(settings, FIXTURES, _screen(config))
     except ConvNeXtPoseCheckError as error:
         raise pytest.UsageError(str(error)) from None
-    session = config.stash[SESSION] = Session(settings, trials, recorder, baseline)
+    session = config.stash[SESSION] = Session(settings, trials, baseline)
     session.may_judge = _may_judge(config)
     only_looks = config.option.collectonly or config.option.help
     if session.may_judge and not only_looks and not hasattr(config, "workerinput"):

@@ -29,8 +29,8 @@ class OrderlyEnd:
             state.object(WAS_INTERRUPTED)
         if isinstance(excinfo.value, Interrupted):
             self._kept = str(excinfo.value) if excinfo.value.is_resumable else None
-        elif state.recorder.has_evaluated:
-            self._kept = f"what was measured of {', '.join(state.evaluated)} is kept"
+        elif state.target is not None and (done := state.trial.evaluations):
+            self._kept = f"what was measured of {', '.join(done)} is kept"
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:

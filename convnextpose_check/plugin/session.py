@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from msgspec.structs import replace
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.paths import Outputs
 from convnextpose_check.plugin.gate import Gate
 from convnextpose_check.plugin.mistakes import Mistakes
 from convnextpose_check.plugin.required import Case, ValidationTest, cases_of, required_tests
-from convnextpose_check.results.baseline import Baseline
-from convnextpose_check.results.results_file import read_results
+from convnextpose_check.results.baseline import Baseline, compare
+from convnextpose_check.results.results_file import read_results, write_results
 from convnextpose_check.results.schema import OWN_MODELS, Results
-from convnextpose_check.results.words import is_reproduced, verdict_sentence
+from convnextpose_check.results.words import decided, is_reproduced, verdict_sentence
 from convnextpose_check.settings.options import RUN_ID_VARIABLE, Settings
-from convnextpose_check.trial.record import Recorder, nothing_evaluated
+from convnextpose_check.trial.record import results_of, write_evaluations
 from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import Variant
 
@@ -42,7 +43,6 @@ class Session:
 
     settings: Settings
     trials: dict[SubjectName, Trial]
-    recorder: Recorder
     baseline: Baseline | None = None
     run_id: str = field(
         default_factory=lambda: os.environ.get(RUN_ID_VARIABLE) or secrets.token_hex(16)
@@ -117,20 +117,30 @@ class Session:
             self.object(problem)
         if self.failed_elsewhere:
             self.object(f"{self.failed_elsewhere} tests outside tests/validation failed")
-        if self.settings.weights_only:
-            self.recorder.open_weights(self.trial)
-        elif self.recorder.results is None:
-            self.recorder.results = nothing_evaluated(self.trial)
-        if self.baseline is not None and self.baseline.results.subject != self.target:
-            self.object(f"baseline: it judged the {self.baseline.results.judged}, this run did not")
-        elif self.baseline is not None and self.recorder.has_evaluated:
-            for problem in self.recorder.compare(self.baseline, self.gate.records.values()):
-                self.object(problem)
-        if not self.problems and not self.gate.has_failed and (text := self._objection()):
+        try:
+            write_evaluations(self.trial, self.outputs)
+        except ConvNeXtPoseCheckError as error:
+            self.object(str(error))
+        results = replace(results_of(self.trial), checks=tuple(self.gate.records.values()))
+        if self.baseline is not None:
+            results = self._compared(results, self.baseline)
+        if not self.problems and not self.gate.has_failed and (text := self._objection(results)):
             self.object(text)
-        self._write()
+        self._write(results)
 
-    def _objection(self) -> str | None:
+    def _compared(self, results: Results, baseline: Baseline) -> Results:
+        """The results with the comparison with an earlier run; what it forbids is a problem."""
+        if baseline.results.subject != self.target:
+            self.object(f"baseline: it judged the {baseline.results.judged}, this run did not")
+            return results
+        if not results.variants:
+            return results
+        record = compare(results, baseline, self.outputs.per_sample)
+        for problem in record.problems:
+            self.object(problem)
+        return replace(results, baseline=record)
+
+    def _objection(self, results: Results) -> str | None:
         """What stands against the models being reproduced, None if nothing does.
 
         Without a gate it is enough that they were measured. With weights alone each check must
@@ -139,27 +149,26 @@ class Session:
         if self.target != "published":
             return None
         if self.settings.weights_only:
-            for check in self.gate.records.values():
+            for check in results.checks:
                 if not check.holds:
                     return f"{check.test}: {check.outcome}"
             return None
-        results = self.recorder.results
         models = OWN_MODELS if self.settings.has_own_models else "published models"
-        if results is None or not results.variants:
+        if not results.variants:
             return f"none of the {models} was evaluated"
         if self.settings.gate is None or is_reproduced(results):
             return None
         return f"the {models} are not reproduced: {verdict_sentence(results)}"
 
-    def _write(self) -> None:
+    def _write(self, results: Results) -> None:
         """Write results and pages; what cannot be written is a problem of the run."""
         from convnextpose_check.pages import write_pages
 
         for _ in range(2):  # the second time with the reason why the first could not be written
             known = len(self.problems)
-            checks = tuple(self.gate.records.values())
             try:
-                self.results = self.recorder.finish(checks, self.problems, self.run_id)
+                self.results = decided(results, self.problems, self.run_id)
+                write_results(self.results, self.outputs.results)
                 write_pages(self.results, self.outputs)
             except ConvNeXtPoseCheckError as error:
                 self.object(str(error))
@@ -194,10 +203,10 @@ class Session:
         """Write results, pages and the report's summary again if there are more problems."""
         from convnextpose_check.pages import update_report
 
-        if len(self.problems) == known:
+        if len(self.problems) == known or self.results is None:
             return
-        self._write()
-        if self.results is not None and self.report is not None and self.has_written_report:
+        self._write(self.results)
+        if self.report is not None and self.has_written_report:
             try:
                 update_report(self.report, self.results, self.outputs)
             except ConvNeXtPoseCheckError as error:
@@ -214,7 +223,7 @@ class Session:
         """Pack this run's files."""
         from convnextpose_check.results.export import export
 
-        if self.recorder.has_evaluated:
+        if self.results is not None and self.results.variants:
             try:
                 export(self.settings.results_dir)
             except ConvNeXtPoseCheckError as error:

@@ -12,23 +12,18 @@ from convnextpose_check.settings.read import Settings
 from convnextpose_check.trial.files import Files, Sources
 from convnextpose_check.trial.networks import Networks
 from convnextpose_check.trial.published import published_trial
-from convnextpose_check.trial.record import Recorder
 from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import Catalogue, Figure, read_catalogue, unknown_variant
 
 
-def open_trials(
-    settings: Settings, recorder: Recorder, fixtures: Path, screen: Screen
-) -> dict[SubjectName, Trial]:
+def open_trials(settings: Settings, fixtures: Path, screen: Screen) -> dict[SubjectName, Trial]:
     """Both trials of a session; nothing is read yet but their figures.
 
     Raises ``ConvNeXtPoseCheckError`` where those cannot be read, or neither has a chosen variant.
     """
     trials: dict[SubjectName, Trial] = {
-        "published": published_trial(
-            settings, fixtures=fixtures, screen=screen, on_outcome=recorder.hear
-        ),
-        "miniature": _miniature_trial(settings, recorder, fixtures, screen),
+        "published": published_trial(settings, fixtures=fixtures, screen=screen),
+        "miniature": _miniature_trial(settings, fixtures, screen),
     }
     known = dict.fromkeys(name for trial in trials.values() for name in trial.catalogue.names)
     for name in settings.variants or ():
@@ -37,9 +32,7 @@ def open_trials(
     return trials
 
 
-def _miniature_trial(
-    settings: Settings, recorder: Recorder, fixtures: Path, screen: Screen
-) -> Trial:
+def _miniature_trial(settings: Settings, fixtures: Path, screen: Screen) -> Trial:
     record = read_record(fixtures)
 
     def find_sources() -> Sources:
@@ -58,7 +51,6 @@ def _miniature_trial(
         files,
         Networks(files, "cpu"),
         reference,
-        on_outcome=recorder.hear,
     )
 
 

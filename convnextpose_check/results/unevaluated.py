@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 from convnextpose_check.environment import environment
-from convnextpose_check.results.schema import CheckRecord, DatasetRecord, Results
+from convnextpose_check.results.schema import DatasetRecord, Results
 from convnextpose_check.results.words import NOTHING_EVALUATED
 from convnextpose_check.settings.read import Settings
 
@@ -16,10 +15,8 @@ def unevaluated(
     settings: Settings,
     expected_samples: int,
     expected_variants: tuple[str, ...],
-    checks: Iterable[CheckRecord],
-    left_out: Iterable[str],
 ) -> Results:
-    """What became of the checks where no variant was evaluated."""
+    """The results before anything was evaluated and any check has run."""
     weights_only = settings.weights_only and subject == "published"
     return Results(
         subject=subject,
@@ -38,8 +35,8 @@ def unevaluated(
         settings=tuple(settings.lines()),
         dataset=DatasetRecord("", "", {}, limited=settings.limit is not None),
         variants={},
-        checks=tuple(checks),
-        left_out=tuple(left_out),
+        checks=(),
+        left_out=(),
         baseline=None,
         weights_only=weights_only,
         own_models=settings.has_own_models and subject == "published",

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 
+from msgspec.structs import replace
+
 from convnextpose_check.results.figures import Chip, chip, difference
 from convnextpose_check.results.schema import (
     CheckRecord,
@@ -50,6 +52,12 @@ def is_reproduced(results: Results) -> bool:
             for record in variants.values()
         )
     )
+
+
+def decided(results: Results, problems: Iterable[str], run_id: str) -> Results:
+    """The results of a finished run with its decision and verdict."""
+    results = replace(results, finished=True, left_out=tuple(problems), run_id=run_id)
+    return replace(results, verdict=verdict_sentence(results), passed=is_passed(results))
 
 
 def is_passed(results: Results) -> bool:

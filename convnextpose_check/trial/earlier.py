@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from convnextpose_check.diagnosis.authors_output import read_authors_output
 from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.diagnosis.cause import Cause, Obtained
@@ -16,11 +18,12 @@ from convnextpose_check.diagnosis.reruns import Reruns, rerun
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import per_action_mm
 from convnextpose_check.evaluation.verdict import verdict_word
+from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.per_sample import read_joint_errors_mm
-from convnextpose_check.results.schema import METRIC_TITLES, Results
-from convnextpose_check.trial.diagnosis import is_part, is_well, way_of
+from convnextpose_check.results.schema import METRIC_TITLES, CauseRecord, Results
+from convnextpose_check.trial.diagnosis import is_part, is_well, known_causes, way_of
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Protocol
 
@@ -52,8 +55,10 @@ def of_earlier(outputs: Outputs, results: Results, trial: Trial, variant: str) -
             case, errors_mm, samples = read_earlier(path, trial.files.dataset(), grid_whd)
             obtained = Obtained(record.error_mm, errors_mm, record.reference_mm)
             again = _rerun(trial, variant, samples, case, obtained, notes)
-            of_part = is_part(len(samples), trial.files.dataset())
-            causes = causes_of(case, obtained, again, is_part=of_part)
+            dataset = trial.files.dataset()
+            known = known_causes(len(samples), record.error_mm - record.reference_mm, dataset)
+            of_part = is_part(len(samples), dataset)
+            causes = causes_of(case, obtained, again, known=known, is_part=of_part)
         else:
             notes.append(f"{path} is not there: without positions little can be told")
             actions, errors_mm = read_joint_errors_mm(outputs.per_sample)[variant]
@@ -62,6 +67,33 @@ def of_earlier(outputs: Outputs, results: Results, trial: Trial, variant: str) -
     well = is_well(record.error_mm, record.reference_mm)
     title = _title(variant, results.protocol, record.error_mm, record.reference_mm, record.verdict)
     return Told(title, record.per_action_mm, tuple(notes), causes, well, not record.complete)
+
+
+def with_causes(results: Results, told: Mapping[str, Told]) -> Results:
+    """The results with the causes found for each variant, for their pages."""
+    variants = {
+        name: replace(record, causes=tuple(map(_cause_record, told[name].causes)))
+        if name in told
+        else record
+        for name, record in results.variants.items()
+    }
+    return replace(results, variants=variants)
+
+
+def _cause_record(cause: Cause) -> CauseRecord:
+    def rounded(joints_mm: Array | None) -> tuple[float, ...]:
+        return () if joints_mm is None else tuple(round(float(mm), 2) for mm in joints_mm)
+
+    return CauseRecord(
+        cause.name,
+        cause.what,
+        cause.evidence,
+        cause.remedy,
+        cause.moved_mm,
+        cause.share,
+        rounded(cause.before_mm),
+        rounded(cause.after_mm),
+    )
 
 
 def of_authors_output(path: Path, trial: Trial, variant: str) -> Told:

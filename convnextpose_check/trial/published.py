@@ -10,7 +10,7 @@ from convnextpose_check.progress import Screen
 from convnextpose_check.settings.read import Settings
 from convnextpose_check.trial.files import Files, Sources
 from convnextpose_check.trial.networks import Networks
-from convnextpose_check.trial.trial import Heard, Trial, unheard
+from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Catalogue, Figure, read_catalogue
 
 
@@ -20,7 +20,6 @@ def published_trial(
     catalogue: Catalogue | None = None,
     fixtures: Path | None = None,
     screen: Screen | None = None,
-    on_outcome: Heard = unheard,
     remembers_hashes: bool = True,
 ) -> Trial:
     """The user's own files, held against the figures that the settings name.
@@ -50,5 +49,4 @@ def published_trial(
         Networks(files, "cpu" if settings.weights_only else "cuda"),
         reference,
         read_fingerprints(fixtures, catalogue) if fixtures and not settings.has_own_models else {},
-        on_outcome,
     )

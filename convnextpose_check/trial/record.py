@@ -1,36 +1,29 @@
-"""What came out of a trial, written down: log, results and per-sample file."""
+"""From a trial to its results, and to the logs and per-sample errors beside them."""
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from convnextpose_check.checks.identity import identity_of
-from convnextpose_check.diagnosis.cause import Cause
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.human36m.displaced import Displaced
-from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Exclusion
 from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.network.keymap import key_style
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.baseline import Baseline, compare
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
 from convnextpose_check.results.examples import find_examples
 from convnextpose_check.results.per_sample import write_per_sample
-from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import (
-    CauseRecord,
-    CheckRecord,
     ContradictionRecord,
     DatasetRecord,
     DisplacedRecord,
@@ -41,162 +34,77 @@ from convnextpose_check.results.schema import (
     with_variants,
 )
 from convnextpose_check.results.unevaluated import unevaluated
-from convnextpose_check.results.words import is_passed, verdict_sentence
-from convnextpose_check.trial.diagnosis import diagnose
 from convnextpose_check.trial.log import provenance_record, tell_evaluation, tell_files, variant_log
+from convnextpose_check.trial.once import Failed
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Figure
 from convnextpose_check.wording import printable
 
 
-class Recorder:
-    """Writes each evaluation of a trial down: into its log, the results and the per-sample file.
+def write_evaluations(trial: Trial, outputs: Outputs) -> None:
+    """Write the log of each variant that was to be evaluated, and the errors of all samples.
 
-    ``outputs`` says where, once that is known. After each variant the files are written whole.
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
-
-    def __init__(self, outputs: Callable[[], Outputs]) -> None:
-        self._outputs = outputs
-        self.results: Results | None = None
-        self._evaluations: dict[str, Evaluation] = {}
-
-    @property
-    def outputs(self) -> Outputs:
-        """The files that are written."""
-        return self._outputs()
-
-    def hear(self, trial: Trial, variant: str, outcome: Evaluation | Exception) -> None:
-        """Write down a variant's evaluation, or why there is none.
-
-        Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
-        """
-        with variant_log(self.outputs.log(variant), variant) as log:
-            origin = None
+    for variant, outcome in trial.outcomes.items():
+        with variant_log(outputs.log(variant), variant) as log:
             with suppress(ConvNeXtPoseCheckError):  # then the outcome says why
-                origin = provenance_record(trial, variant)
-                tell_files(trial, variant, origin, log)
-            if isinstance(outcome, Exception):
-                for line in (str(outcome), *getattr(outcome, "trace", "").splitlines()):
+                tell_files(trial, variant, provenance_record(trial, variant), log)
+            if isinstance(outcome, Failed):
+                error = outcome.error
+                for line in (str(error), *getattr(error, "trace", "").splitlines()):
                     log.error("%s", line)
             else:
-                self._record(trial, variant, outcome, origin, log)
+                tell_evaluation(outcome, judge(outcome, trial.reference(variant)), log)
+    if evaluations := trial.evaluations:
+        write_per_sample(evaluations, trial.files.dataset(), outputs.per_sample)
 
-    def open_weights(self, trial: Trial) -> None:
-        """Begin the results of a run that judges weights alone: what each file is, and no error."""
-        weights = {}
-        for variant in trial.files.chosen:
-            with suppress(ConvNeXtPoseCheckError):  # then its checks say why
-                origin = provenance_record(trial, variant)
-                with told_as_failure("building the network"):
-                    weights[variant] = FileRecord(**_of_the_file(trial, variant, origin))
-        self.results = msgspec.structs.replace(nothing_evaluated(trial), weights=weights)
-        with suppress(ConvNeXtPoseCheckError):
-            device = device_title(*trial.networks.devices())
-            self.results = msgspec.structs.replace(self.results, device=device)
 
-    @property
-    def has_evaluated(self) -> bool:
-        """True once a variant was evaluated."""
-        return self.results is not None and bool(self.results.variants)
-
-    def compare(self, baseline: Baseline, checks: Iterable[CheckRecord]) -> Sequence[str]:
-        """Add the comparison with an earlier run; returns what it forbids."""
-        assert self.results is not None
-        results = msgspec.structs.replace(self.results, checks=tuple(checks))
-        record = compare(results, baseline, self.outputs.per_sample)
-        self.results = msgspec.structs.replace(results, baseline=record)
-        return record.problems
-
-    def finish(
-        self, checks: Iterable[CheckRecord], left_out: Iterable[str], run_id: str
-    ) -> Results:
-        """Write the results with what became of every check, and the verdict; returns them."""
-        assert self.results is not None
-        results = msgspec.structs.replace(
-            self.results,
-            finished=True,
-            checks=tuple(checks),
-            left_out=tuple(left_out),
-            run_id=run_id,
+def results_of(trial: Trial) -> Results:
+    """Everything that is known of the trial, before the gate decides."""
+    if trial.is_weights_only:
+        return _results_of_weights(trial)
+    if not trial.evaluations:
+        return nothing_evaluated(trial)
+    variants = {
+        variant: variant_result(
+            trial,
+            variant,
+            evaluation,
+            judge(evaluation, trial.reference(variant)),
+            provenance_record(trial, variant),
         )
-        results = msgspec.structs.replace(
-            results, verdict=verdict_sentence(results), passed=is_passed(results)
-        )
-        self._write(results)
-        return results
-
-    def _record(
-        self,
-        trial: Trial,
-        variant: str,
-        evaluation: Evaluation,
-        origin: ProvenanceRecord | None,
-        log: logging.Logger,
-    ) -> None:
-        judgement = judge(evaluation, trial.reference(variant))
-        tell_evaluation(evaluation, judgement, log)
-        causes = self._causes(trial, variant, evaluation, judgement, log)
-        self._evaluations[variant] = evaluation
-        results = self.results or _empty(trial)
-        result = variant_result(trial, variant, evaluation, judgement, origin)
-        result = msgspec.structs.replace(result, causes=causes)
-        self._write(with_variants(results, {**results.variants, variant: result}))
-        write_per_sample(self._evaluations, trial.files.dataset(), self.outputs.per_sample)
-
-    def _causes(
-        self,
-        trial: Trial,
-        variant: str,
-        evaluation: Evaluation,
-        judgement: Judgement,
-        log: logging.Logger,
-    ) -> tuple[CauseRecord, ...]:
-        """Why the error is off; what was measured stands, whatever becomes of asking."""
-        try:
-            causes = diagnose(trial, variant, evaluation, judgement)
-        except Exception:
-            log.exception("it could not be said why the error is off")
-            return ()
-        for cause in causes:
-            log.info("cause, %+.2f mm: %s", cause.moved_mm, cause)
-        return tuple(_cause_record(cause) for cause in causes)
-
-    def _write(self, results: Results) -> None:
-        write_results(results, self.outputs.results)
-        self.results = results
+        for variant, evaluation in trial.evaluations.items()
+    }
+    return with_variants(_empty(trial), variants)
 
 
-def _cause_record(cause: Cause) -> CauseRecord:
-    def rounded(joints_mm: Array | None) -> tuple[float, ...]:
-        return () if joints_mm is None else tuple(round(float(mm), 2) for mm in joints_mm)
+def _results_of_weights(trial: Trial) -> Results:
+    """What each file is, of a run that judges weights alone, and no error."""
+    weights = {}
+    for variant in trial.files.chosen:
+        with suppress(ConvNeXtPoseCheckError):  # then its checks say why
+            origin = provenance_record(trial, variant)
+            with told_as_failure("building the network"):
+                weights[variant] = FileRecord(**_of_the_file(trial, variant, origin))
+    results = msgspec.structs.replace(nothing_evaluated(trial), weights=weights)
+    with suppress(ConvNeXtPoseCheckError):
+        device = device_title(*trial.networks.devices())
+        return msgspec.structs.replace(results, device=device)
+    return results
 
-    return CauseRecord(
-        cause.name,
-        cause.what,
-        cause.evidence,
-        cause.remedy,
-        cause.moved_mm,
-        cause.share,
-        rounded(cause.before_mm),
-        rounded(cause.after_mm),
-    )
 
-
-def nothing_evaluated(
-    trial: Trial, checks: Iterable[CheckRecord] = (), left_out: Iterable[str] = ()
-) -> Results:
+def nothing_evaluated(trial: Trial) -> Results:
     """The results of a trial before anything was evaluated."""
     files, settings = trial.files, trial.settings
     samples = files.facts.protocols[settings.protocol].samples
-    return unevaluated(trial.name, settings, samples, files.chosen, checks, left_out)
+    return unevaluated(trial.name, settings, samples, files.chosen)
 
 
 def _empty(trial: Trial) -> Results:
     dataset = trial.files.dataset()
     return msgspec.structs.replace(
         nothing_evaluated(trial),
-        finished=False,
-        verdict="Not judged: the run has not finished.",
         device=device_title(*trial.networks.devices()),
         dataset=DatasetRecord(
             root=str(dataset.layout.root),

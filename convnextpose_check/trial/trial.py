@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
-from convnextpose_check.diagnosis.cause import Cause
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.measurements import Evaluation
@@ -24,20 +23,15 @@ from convnextpose_check.trial.once import Failed
 from convnextpose_check.variants import Catalogue, Figure
 
 SubjectName = Literal["published", "miniature"]
-Heard = Callable[["Trial", str, "Evaluation | Exception"], None]
-
-
-def unheard(_trial: Trial, _variant: str, _outcome: Evaluation | Exception) -> None:
-    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
     """What is asked about one subject.
 
-    ``reference`` gives the figure that a variant's error is held against, ``fingerprints`` what is
-    known of the bits of each variant's file. ``on_outcome`` hears of each variant's evaluation, or
-    why there is none, once it is known. ``causes`` are what a diagnosis has found, by variant.
+    ``reference`` returns the value that a variant's error is compared with, ``fingerprints`` holds
+    the known hashes of each variant's file. ``outcomes`` holds each variant's evaluation, or the
+    error that prevented it, once a test has asked for it.
     """
 
     name: SubjectName
@@ -45,9 +39,7 @@ class Trial:
     networks: Networks
     reference: Callable[[str], Figure | None]
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
-    on_outcome: Heard = unheard
-    causes: dict[str, tuple[Cause, ...]] = field(default_factory=dict, init=False)
-    _evaluations: dict[str, Evaluation | Failed] = field(default_factory=dict, init=False)
+    outcomes: dict[str, Evaluation | Failed] = field(default_factory=dict, init=False)
 
     @property
     def settings(self) -> Settings:
@@ -66,6 +58,16 @@ class Trial:
             return "recorded"
         return "own file" if self.settings.has_own_models else "paper"
 
+    @property
+    def is_weights_only(self) -> bool:
+        """True if weights are judged and no error is measured."""
+        return self.settings.weights_only and self.name == "published"
+
+    @property
+    def evaluations(self) -> dict[str, Evaluation]:
+        """The evaluations that succeeded so far, by variant."""
+        return {n: each for n, each in self.outcomes.items() if not isinstance(each, Failed)}
+
     def evaluation(self, variant: str, together: Iterable[str] = ()) -> Evaluation:
         """The variant's network over the whole data set.
 
@@ -73,10 +75,10 @@ class Trial:
         then read once for all of them. A failure is remembered as well, so that many tests of one
         long evaluation do not repeat it.
         """
-        if variant not in self._evaluations:
+        if variant not in self.outcomes:
             names = dict.fromkeys([*together, variant])
-            self._evaluate([name for name in names if name not in self._evaluations])
-        evaluation = self._evaluations[variant]
+            self._evaluate([name for name in names if name not in self.outcomes])
+        evaluation = self.outcomes[variant]
         if isinstance(evaluation, Failed):
             raise evaluation.again()
         return evaluation
@@ -86,10 +88,7 @@ class Trial:
         return judge(self.evaluation(variant), self.reference(variant))
 
     def _evaluate(self, variants: Sequence[str]) -> None:
-        """Evaluate the variants in one pass, remember what came of it, and tell it.
-
-        One that cannot be loaded fails alone.
-        """
+        """Evaluate the variants in one pass; one that cannot be loaded fails alone."""
         try:
             entries, errors = self._entries(variants)
             outcomes: dict[str, Evaluation | Exception] = {**errors}
@@ -105,12 +104,7 @@ class Trial:
         except Exception as error:  # noqa: BLE001 - no bug is worth an hour for each test
             outcomes = dict.fromkeys(variants, error)
         for name, outcome in outcomes.items():
-            self._evaluations[name] = Failed(outcome) if isinstance(outcome, Exception) else outcome
-        for name, outcome in outcomes.items():
-            try:
-                self.on_outcome(self, name, outcome)
-            except ConvNeXtPoseCheckError as error:  # it is measured, but cannot be told
-                self._evaluations[name] = Failed(error)
+            self.outcomes[name] = Failed(outcome) if isinstance(outcome, Exception) else outcome
 
     def _entries(
         self, variants: Iterable[str]

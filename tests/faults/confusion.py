@@ -126,7 +126,7 @@ def diagnosed(
 ) -> tuple[Cause, ...]:
     """The causes that are named of what was measured with a fault."""
     evaluation, dataset = found[1], found[2].files.dataset()
-    known = tuple(known_causes(evaluation, dataset, reference_mm))
+    known = known_causes(len(evaluation.image_ids), evaluation.error_mm - reference_mm, dataset)
     of_part = is_part(len(evaluation.image_ids), dataset)
     case, obtained, way = asked_of(scene, found, reference_mm)
     again = rerun(way, case, reference_mm)

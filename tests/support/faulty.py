@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.pages import redraw
-from convnextpose_check.paths import REPORT_FILE
+from convnextpose_check.paths import REPORT_FILE, Outputs
+from convnextpose_check.results.results_file import write_results
+from convnextpose_check.trial.earlier import of_earlier, with_causes
 from convnextpose_check.variants import REFERENCE
 from tests.faults.fault import every_fault
 from tests.faults.scene import Scene
 from tests.support.texts import ROOT
-from tests.support.trials import recorder_of
+from tests.support.trials import written_results
 
 
 def write_faulty_report(title: str, folder: Path) -> Path:
@@ -23,9 +24,11 @@ def write_faulty_report(title: str, folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         scene = Scene(ROOT / "fixtures", cached_miniature(ROOT / "fixtures"), folder, patch)
         fault.put_in(scene)
-        recorder = recorder_of(folder / "out")
-        trial = dataclasses.replace(scene.trial(), on_outcome=recorder.hear)
+        trial = scene.trial()
         trial.judgement(REFERENCE)
-        recorder.finish((), (), "")
+        results = written_results(trial)
+        outputs = Outputs(trial.settings.results_dir)
+        told = {REFERENCE: of_earlier(outputs, results, trial, REFERENCE)}
+        write_results(with_causes(results, told), outputs.results)
     redraw(folder / "out")
     return folder / "out" / REPORT_FILE

@@ -13,11 +13,14 @@ from convnextpose_check.evaluation.one_pass import Conditions, Entry
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts
 from convnextpose_check.network import Network
 from convnextpose_check.paths import Outputs
+from convnextpose_check.results.results_file import write_results
+from convnextpose_check.results.schema import Results
+from convnextpose_check.results.words import decided
 from convnextpose_check.settings.read import read_settings
 from convnextpose_check.trial.files import Files, Sources
 from convnextpose_check.trial.networks import Networks
-from convnextpose_check.trial.record import Recorder
-from convnextpose_check.trial.trial import Heard, SubjectName, Trial, unheard
+from convnextpose_check.trial.record import results_of, write_evaluations
+from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import Catalogue, Figure
 
 if TYPE_CHECKING:
@@ -33,7 +36,6 @@ def trial_of(
     name: SubjectName = "miniature",
     reference: Callable[[str], Figure | None] = lambda _variant: None,
     fingerprints: Mapping[str, Fingerprint] | None = None,
-    on_outcome: Heard = unheard,
 ) -> Trial:
     """A trial under these settings and the defaults of all others, on the CPU."""
     settings = read_settings({field: [text] for field, text in given.items()}, {})
@@ -50,13 +52,16 @@ def trial_of(
         Networks(files, "cpu"),
         reference,
         {} if fingerprints is None else fingerprints,
-        on_outcome,
     )
 
 
-def recorder_of(results_dir: Path) -> Recorder:
-    """A recorder that writes below this folder."""
-    return Recorder(lambda: Outputs(results_dir))
+def written_results(trial: Trial) -> Results:
+    """The trial's results, written below its results folder as a session writes them."""
+    outputs = Outputs(trial.settings.results_dir)
+    write_evaluations(trial, outputs)
+    results = decided(results_of(trial), (), "")
+    write_results(results, outputs.results)
+    return results
 
 
 def evaluation_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,10 +69,13 @@ def test_difference_that_is_no_number_needs_review() -> None:
     assert not passes(judge(evaluation(float("nan")), PAPER), 5)
 
 
+OUT = Path("an output")
+
+
 def passes(judgement: Judgement, tolerance_mm: int) -> bool:
     """Whether the check lets it pass."""
     try:
-        check_error_is_within(judgement, tolerance_mm, "XS")
+        check_error_is_within(judgement, tolerance_mm, "XS", OUT)
     except CheckFailedError:
         return False
     return True
@@ -134,8 +138,8 @@ def test_judged_figure_is_not_information() -> None:
 
 
 def test_check_returns_the_difference() -> None:
-    assert check_error_is_within(judge(evaluation(50.75), PAPER), 1, "XS") == 0.75
-    assert check_error_is_within(judge(evaluation(49.25), PAPER), 1, "XS") == -0.75
+    assert check_error_is_within(judge(evaluation(50.75), PAPER), 1, "XS", OUT) == 0.75
+    assert check_error_is_within(judge(evaluation(49.25), PAPER), 1, "XS", OUT) == -0.75
 
 
 @pytest.mark.parametrize(("obtained_mm", "difference"), [(52.0, "+2.0000"), (47.5, "-2.5000")])
@@ -143,8 +147,9 @@ def test_failed_check_says_obtained_expected_and_difference(
     obtained_mm: float, difference: str
 ) -> None:
     with pytest.raises(CheckFailedError) as caught:
-        check_error_is_within(judge(evaluation(obtained_mm), PAPER), 2, "XS")
+        check_error_is_within(judge(evaluation(obtained_mm), PAPER), 2, "XS", OUT)
     assert caught.value.code == "off-reference"
+    assert caught.value.remedy.endswith("python -m convnextpose_check diagnose 'an output'")
     assert f"XS has {obtained_mm:.4f} mm: expected 50.0000 +/- 2 mm" in caught.value.problem
     assert "(paper, table 5)" in caught.value.problem
     assert f"the difference is {difference} mm" in caught.value.problem
@@ -153,7 +158,7 @@ def test_failed_check_says_obtained_expected_and_difference(
 
 def test_check_fails_for_an_error_that_is_no_number() -> None:
     with pytest.raises(CheckFailedError):
-        check_error_is_within(judge(evaluation(float("nan")), PAPER), 5, "XS")
+        check_error_is_within(judge(evaluation(float("nan")), PAPER), 5, "XS", OUT)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +173,7 @@ def test_check_fails_for_an_error_that_is_no_number() -> None:
 )
 def test_check_fails_where_nothing_can_be_judged(judgement: Judgement, reason: str) -> None:
     with pytest.raises(CheckFailedError, match=reason) as caught:
-        check_error_is_within(judgement, 5, "XS")
+        check_error_is_within(judgement, 5, "XS", OUT)
     assert caught.value.code == "not-judged"
     assert f"{judgement.obtained_mm:.2f} mm" in caught.value.problem
     assert (caught.value.obtained, caught.value.expected) == (judgement.verdict, "a verdict")

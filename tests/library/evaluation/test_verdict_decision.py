@@ -6,6 +6,7 @@ The gate of a run is 1, 2 or 5 mm or none, and each error is held against 1, 2 a
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +27,7 @@ def decided(judgement: Judgement, tolerance_mm: int, gate_mm: int | None) -> str
     """What becomes of the validation test."""
     given: Any = {
         "trial": SimpleNamespace(
-            name="published", causes={}, settings=SimpleNamespace(gate=gate_mm)
+            name="published", settings=SimpleNamespace(gate=gate_mm, results_dir=Path("output"))
         ),
         "variant": SimpleNamespace(name="XS"),
         "tolerance_mm": tolerance_mm,

@@ -25,7 +25,7 @@ from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.datasets import FACTS, ROOTNET, Handmade
 from tests.support.full_size import write_own_model
 from tests.support.results import example_results
-from tests.support.trials import recorder_of, trial_of
+from tests.support.trials import trial_of, written_results
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -50,13 +50,11 @@ def judged(
 
     inputs.mkdir()
     (inputs / "own.json").write_text(json.dumps(write_own_model(tiny, inputs)))
-    recorder = recorder_of(inputs / "out")
     catalogue = read_json(inputs / "own.json", Catalogue)
     given = {"results_dir": str(inputs / "out")} | given
-    trial = trial_of(given, catalogue, facts, root, inputs, on_outcome=recorder.hear)
+    trial = trial_of(given, catalogue, facts, root, inputs)
     trial.judgement("T")
-    assert recorder.results is not None
-    return recorder.results, trial
+    return written_results(trial), trial
 
 
 def test_published_takes_are_the_296_samples_of_subject_9() -> None:

@@ -32,7 +32,7 @@ from tests.support.datasets import FACTS, Handmade
 from tests.support.deferred import Deferred
 from tests.support.full_size import write_own_model
 from tests.support.passes import Failing, answers, evaluated
-from tests.support.trials import recorder_of, trial_of
+from tests.support.trials import trial_of, written_results
 
 if TYPE_CHECKING:
     import torch
@@ -206,7 +206,7 @@ def trial(tiny: Architecture, tmp_path: Path) -> Trial:
     catalogue = read_catalogue(tmp_path / "own.json")
     return trial_of(
         given, catalogue, FACTS, tmp_path / "h36m", tmp_path,
-        name="published", on_outcome=recorder_of(tmp_path / "out").hear,
+        name="published",
     )  # fmt: skip
 
 
@@ -226,6 +226,7 @@ def test_pass_is_not_begun_again_for_each_test(
 
     assert trial.judgement("U").obtained_mm > 0
     assert set(reads.values()) == {1}
+    written_results(trial)
     log = Outputs(trial.settings.results_dir).log("T").read_text()
     assert "[network-failed]" in log
     assert "raise self.error" in log

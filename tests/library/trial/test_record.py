@@ -20,7 +20,7 @@ from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import read_catalogue
 from tests.support.datasets import FACTS
 from tests.support.deferred import Deferred
-from tests.support.trials import recorder_of, trial_of
+from tests.support.trials import trial_of, written_results
 
 if TYPE_CHECKING:
     from convnextpose_check.network import fast as fast_network
@@ -36,13 +36,12 @@ def trial_on(inputs: Path, **given: str) -> Trial:
         FACTS,
         inputs / "h36m",
         inputs / "models",
-        on_outcome=recorder_of(inputs / "out").hear,
     )
 
 
 def recorded(trial: Trial) -> VariantResult:
     trial.evaluation("T")
-    return read_results(Outputs(trial.settings.results_dir).results).variants["T"]
+    return written_results(trial).variants["T"]
 
 
 def test_interval_is_of_performances_and_not_of_frames_or_cameras(
