@@ -1,14 +1,56 @@
-"""Private parts of other libraries that are used here: each still is what it is taken for."""
+"""Private and changing parts of other libraries that this suite uses still behave as it expects.
+
+A failure names the package, its version, and the module here that depends on the part.
+"""
 
 from __future__ import annotations
 
 import inspect
 import io
+import operator
+import pickletools
+import platform
 import tarfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import pytest_html
+import torch
 from pytest_html.basereport import BaseReport
+
+from convnextpose_check.checkpoints.pickle_check import REBUILD_TENSOR
+from convnextpose_check.environment import package_version
+from convnextpose_check.evaluation.precision import EXACT, OF_CPU, OF_CUDA
+
+
+@contextmanager
+def canary(package: str, part: str, used_in: str) -> Iterator[None]:
+    """Report any error inside as a change of this part of a package, with the package's version."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - a changed part may raise anything
+        found = platform.python_version() if package == "Python" else package_version(package)
+        pytest.fail(
+            f"{package} {found} changed {part}, which convnextpose_check/{used_in} uses"
+            f" ({type(error).__name__}: {error}): adapt that module, or exclude this version in"
+            " pyproject.toml",
+            pytrace=False,
+        )
+
+
+def test_canary_names_package_version_part_and_user() -> None:
+    with (
+        pytest.raises(pytest.fail.Exception) as caught,
+        canary("torch", "Tensor._gone", "checkpoints/load.py"),
+    ):
+        operator.attrgetter("_gone")(torch.zeros(1))
+
+    message = str(caught.value)
+    assert message.startswith(f"torch {package_version('torch')} changed Tensor._gone, which")
+    assert "convnextpose_check/checkpoints/load.py uses (AttributeError: " in message
 
 
 def test_zipfile__EndRecData_tells_the_size_of_the_directory_before_it_is_read() -> None:  # noqa: N802 - as it is called
@@ -17,10 +59,11 @@ def test_zipfile__EndRecData_tells_the_size_of_the_directory_before_it_is_read()
         archive.writestr("a", b"content")
     directory_bytes = 46 + len("a")  # of the one entry
 
-    end = zipfile._EndRecData(buffer)  # type: ignore[attr-defined]
+    with canary("Python", "zipfile._EndRecData", "checkpoints/members.py"):
+        end = zipfile._EndRecData(buffer)  # type: ignore[attr-defined]
 
-    assert end[zipfile._ECD_SIZE] == directory_bytes  # type: ignore[attr-defined]
-    assert zipfile._EndRecData(io.BytesIO(b"no zip")) is None  # type: ignore[attr-defined]
+        assert end[zipfile._ECD_SIZE] == directory_bytes  # type: ignore[attr-defined]
+        assert zipfile._EndRecData(io.BytesIO(b"no zip")) is None  # type: ignore[attr-defined]
 
 
 def _tar(**headers: str) -> io.BytesIO:
@@ -42,10 +85,11 @@ def test_tarfile__proc_member_is_asked_of_every_header() -> None:
             types.append(self.type)
             return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
 
-    with tarfile.open(fileobj=_tar(comment="c"), tarinfo=Watched) as archive:
-        archive.getmembers()
+    with canary("Python", "tarfile.TarInfo._proc_member", "checkpoints/members.py"):
+        with tarfile.open(fileobj=_tar(comment="c"), tarinfo=Watched) as archive:
+            archive.getmembers()
 
-    assert types == [tarfile.XHDTYPE, tarfile.REGTYPE]
+        assert types == [tarfile.XHDTYPE, tarfile.REGTYPE]
 
 
 @pytest.mark.parametrize(
@@ -66,14 +110,70 @@ def test_tarfile__proc_gnusparse_is_asked_of_each_kind_of_sparse_file(
         raise Asked
 
     watched = type("Watched", (tarfile.TarInfo,), {name: ask})
-    with pytest.raises(Asked), tarfile.open(fileobj=_tar(**headers), tarinfo=watched) as archive:
-        archive.getmembers()
+    calls = []
+    with canary("Python", f"tarfile.TarInfo.{name}", "checkpoints/members.py"):
+        try:
+            with tarfile.open(fileobj=_tar(**headers), tarinfo=watched) as archive:
+                archive.getmembers()
+        except Asked:
+            calls.append(name)
+        assert calls == [name]
 
 
 def test_pytest_html__write_report_takes_the_page_and__report_path_is_its_file() -> None:
-    assert list(inspect.signature(BaseReport._write_report).parameters) == [
-        "self",
-        "rendered_report",
-    ]
-    assert "self._report_path" in inspect.getsource(BaseReport.__init__)
-    assert "self._write_report(" in inspect.getsource(BaseReport._generate_report)
+    with canary("pytest-html", "basereport.BaseReport", "plugin/report.py"):
+        assert list(inspect.signature(BaseReport._write_report).parameters) == [
+            "self",
+            "rendered_report",
+        ]
+        assert "self._report_path" in inspect.getsource(BaseReport.__init__)
+        assert "self._write_report(" in inspect.getsource(BaseReport._generate_report)
+
+
+def test_pytest_html_page_has_the_markup_that_is_edited() -> None:
+    """Result, Test and Duration are the columns that others are put between."""
+    with canary("pytest-html", "its page", "plugin/report.py"):
+        resources = Path(pytest_html.__file__).with_name("resources")
+        template = (resources / "index.jinja2").read_text(encoding="utf-8")
+        assert "<html>\n  <head>" in template
+        assert 'data-test-result="' in template
+        source = inspect.getsource(BaseReport)
+        places = [source.index(f"col-{name}") for name in ("result", "testId", "duration")]
+        assert places == sorted(places)
+
+
+def test_torch_tensors_have__backward_hooks_and_no_other_attributes() -> None:
+    with canary("torch", "Tensor._backward_hooks", "checkpoints/load.py"):
+        assert torch.zeros(1)._backward_hooks is None
+        assert vars(torch.zeros(1)) == {}
+
+
+def test_torch_save_writes_tensors_as__rebuild_tensor_v2() -> None:
+    buffer = io.BytesIO()
+    torch.save({"weight": torch.zeros(2)}, buffer)
+
+    with canary("torch", "_utils._rebuild_tensor_v2", "checkpoints/pickle_check.py"):
+        with zipfile.ZipFile(buffer) as archive:
+            (name,) = (n for n in archive.namelist() if n.endswith("data.pkl"))
+            program = pickletools.genops(archive.read(name))
+        assert REBUILD_TENSOR in [value for code, value, _ in program if code.name == "GLOBAL"]
+
+
+def test_torch_state_dicts_carry_versions_in__metadata() -> None:
+    with canary("torch", "the _metadata of Module.state_dict()", "miniature/archives.py"):
+        state = torch.nn.Sequential(torch.nn.BatchNorm1d(1), torch.nn.Linear(1, 1)).state_dict()
+        metadata = state._metadata  # type: ignore[attr-defined]
+        assert metadata["0"] == {"version": 2}
+        assert metadata["1"] == {"version": 1}
+
+
+@pytest.mark.parametrize("name", [*OF_CPU, *OF_CUDA])
+def test_torch_backends_have_fp32_precision(name: str) -> None:
+    with canary("torch", f"{name}.fp32_precision", "evaluation/precision.py"):
+        switch = operator.attrgetter(name)(torch)
+        found = switch.fp32_precision
+        try:
+            switch.fp32_precision = EXACT
+            assert switch.fp32_precision == EXACT
+        finally:
+            switch.fp32_precision = found
