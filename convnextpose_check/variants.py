@@ -73,22 +73,17 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     information_only: str | None = None
 
 
-class PublishedErrors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The error of a model under each protocol; one that is not given is null."""
+class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the paper reports for the variant; a figure that it does not give is null."""
 
     mpjpe_mm: Figure | None
     pa_mpjpe_mm: Figure | None
+    parameters_millions: Figure | None
+    gmacs: Figure | None
 
     def error_mm(self, protocol: Protocol) -> Figure | None:
         """MPJPE under protocol 2, PA-MPJPE under protocol 1."""
         return self.mpjpe_mm if protocol == 2 else self.pa_mpjpe_mm
-
-
-class Paper(PublishedErrors, frozen=True, forbid_unknown_fields=True):
-    """What the paper reports for the variant; a figure that it does not give is null."""
-
-    parameters_millions: Figure | None
-    gmacs: Figure | None
 
 
 class WholeFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

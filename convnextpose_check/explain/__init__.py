@@ -1,1 +1,0 @@
-"""What a printed result of the authors' test script rests on."""
