@@ -69,16 +69,6 @@ class Outputs:
         return self._result("benchmark_comparison.png")
 
     @property
-    def eval_results(self) -> Path:
-        """The errors for a repository's ``.eval_results`` on the Hugging Face Hub."""
-        return self._result("eval_results.yaml")
-
-    @property
-    def model_index(self) -> Path:
-        """The errors for the head of a model card there."""
-        return self._result("model_index.yaml")
-
-    @property
     def shared(self) -> tuple[Path, ...]:
         """The files that are packed for others, where they exist."""
         return (self.report, self.results, self.per_sample, self.markdown, self.picture)
@@ -131,8 +121,6 @@ def set_aside_earlier(results_dir: Path) -> None:
         (now.per_sample, kept.per_sample),
         (now.markdown, kept.markdown),
         (now.picture, kept.picture),
-        (now.eval_results, kept.eval_results),
-        (now.model_index, kept.model_index),
         *zip(now.archives, kept.archives, strict=True),
     ]
     pairs += [

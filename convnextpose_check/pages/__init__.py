@@ -13,7 +13,6 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.pages.charts import comparison_png
 from convnextpose_check.pages.html import Pair, page_html, summary_html, with_summary
-from convnextpose_check.pages.hub import hub_texts
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.bootstrap import paired_interval_mm
@@ -25,20 +24,12 @@ from convnextpose_check.results.words import verdict_sentence
 
 
 def write_pages(results: Results, outputs: Outputs) -> list[Path]:
-    """Write what is beside the results: the Markdown report, and pages of what was measured.
-
-    Those are the picture, and for the published models what the Hugging Face Hub reads.
-    """
+    """Write the Markdown report and, if errors were measured, the picture."""
     write_markdown(results, outputs)
     if not results.variants:
         return [outputs.markdown]
     comparison_png(results, outputs.picture)
-    written = [outputs.markdown, outputs.picture]
-    if (texts := hub_texts(results)) is not None:
-        for path, text in zip((outputs.eval_results, outputs.model_index), texts, strict=True):
-            write_text(path, text)
-            written.append(path)
-    return written
+    return [outputs.markdown, outputs.picture]
 
 
 def write_markdown(results: Results, outputs: Outputs) -> None:

@@ -146,8 +146,7 @@ def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
 
 def others_of(run: Outputs) -> list[Path]:
     """What stands beside the results."""
-    pages = [run.markdown, run.picture, run.eval_results, run.model_index]
-    return [run.per_sample, *pages, *run.archives]
+    return [run.per_sample, run.markdown, run.picture, *run.archives]
 
 
 @pytest.mark.parametrize("judged", ["published", "miniature", "weights"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 LARGE = ("torch", "cv2", "matplotlib")
-FOR_DEVELOPERS = ("selenium", "markdown_it", "jsonschema", "nbclient", "yaml", "huggingface_hub")
+FOR_DEVELOPERS = ("selenium", "markdown_it", "jsonschema", "nbclient", "yaml")
 """Not there where a user judges models: with them missing everything is collected all the same."""
 COLLECT = ["--collect-only", "-q", "-p", "no:cacheprovider"]
 
