@@ -19,7 +19,6 @@ from convnextpose_check.checks.machine import (
 )
 from convnextpose_check.doctor.finding import Examination, Finding, relative
 from convnextpose_check.doctor.human36m import (
-    annotations_agree,
     annotations_found,
     images_found,
     rootnet_found,
@@ -58,7 +57,6 @@ def _of_human36m(files: Files) -> list[tuple[str, Examination]]:
         ("images", partial(images_found, files)),
         ("RootNet boxes", partial(rootnet_found, files)),
         ("test samples", partial(samples_found, files)),
-        ("agreement", partial(annotations_agree, files)),
     ]
 
 

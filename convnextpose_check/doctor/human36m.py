@@ -18,7 +18,6 @@ RENAME = (
     "Rename or unpack it; where that cannot be done, as in /kaggle/input, make a folder of links"
     " (ln -s) under the right names and give that with --h36m-root"
 )
-SHOWN_WITHOUT = "Nothing need be done: the report shows the error without these samples"
 SEE_ABOVE = "not looked for: see the annotations above"
 
 
@@ -85,17 +84,6 @@ def samples_found(files: Files) -> Finding:
     parts = " and ".join(f"{n:,} of subject {number}" for number, n in of_subject.items())
     excluded = f", {len(dataset.excluded)} more cannot be used" if dataset.excluded else ""
     return Finding("ok", f"{count:,} of {dataset.facts.samples:,}: {parts}{excluded}")
-
-
-def annotations_agree(files: Files) -> Finding:
-    """Whether the annotations of the samples agree with one another; none is refused for it."""
-    try:
-        found = files.contradictions()
-    except ConvNeXtPoseCheckError:
-        return Finding("missing", "not looked at: see annotations and samples above")
-    if not found:
-        return Finding("ok", "boxes, cameras, bones, trajectories and roots agree with one another")
-    return Finding("note", _listed([each.told for each in found]), SHOWN_WITHOUT)
 
 
 def _folders(paths: Iterable[Path], root: Path) -> str:

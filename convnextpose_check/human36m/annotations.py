@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.json_files import bad_annotations, decode, read_json
 from convnextpose_check.human36m.data_file import Annotation, Box, Image, Integer, read_listing
 from convnextpose_check.human36m.geometry import Array, Camera, is_rotation
@@ -20,9 +18,6 @@ from convnextpose_check.human36m.layout import Layout
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
 
 T = TypeVar("T")
-
-NEAR_FRAMES = (1, 5)
-"""So far from a tested frame joints are kept as well; some sets have every fifth frame alone."""
 
 _FILE_NAME = re.compile(
     r"(?P<sequence>s_\d\d_act_(?P<action>\d\d)_subact_\d\d_ca_\d\d)/(?P=sequence)_\d{6}\.jpg"
@@ -60,7 +55,6 @@ class SubjectFiles:
             for frame, joints in of_subaction.items()
             if not self._is_skipped(frame)
         }
-        self._moved_mm: dict[tuple[int, int, int], float | None] = {}
         self.cameras = read_cameras(layout.annotation(subject, "camera"))
 
     @property
@@ -69,10 +63,7 @@ class SubjectFiles:
         return self._listed.image_ids
 
     def _is_skipped(self, frame: str) -> bool:
-        if not (len(frame) < 10 and frame.isdecimal()):
-            return False
-        beyond = int(frame) % self.stride
-        return min(beyond, self.stride - beyond) not in (0, *NEAR_FRAMES)
+        return len(frame) < 10 and frame.isdecimal() and int(frame) % self.stride != 0
 
     def _is_tested(self, image: Image) -> bool:
         return image.subject == self.subject and image.frame_idx % self.stride == 0
@@ -111,36 +102,10 @@ class SubjectFiles:
 
         A number that the file gives as NaN or null becomes NaN.
         """
-        return self._joints_at(image, image.frame_idx)
-
-    def moved_mm(self, image: Image) -> float | None:
-        """How far half of the joints at least move to a near frame, for each frame between them.
-
-        The farthest counts of the frames that are equally near; None where there is none.
-        """
-        key = (image.action_idx, image.subaction_idx, image.frame_idx)
-        if key not in self._moved_mm:
-            self._moved_mm[key] = self._moved(image)
-        return self._moved_mm[key]
-
-    def _moved(self, image: Image) -> float | None:
-        here_mm = self.joints_world_mm(image)
-        for near in NEAR_FRAMES if here_mm is not None else ():
-            moved_mm = []
-            for frame in (image.frame_idx - near, image.frame_idx + near):
-                with suppress(ConvNeXtPoseCheckError):  # nothing else depends on that frame
-                    there_mm = self._joints_at(image, frame)
-                    if there_mm is not None and np.isfinite(there_mm).all():
-                        moved_mm.append(np.median(np.linalg.norm(there_mm - here_mm, axis=1)))
-            if moved_mm:
-                return float(max(moved_mm)) / near
-        return None
-
-    def _joints_at(self, image: Image, frame: int) -> Array | None:
-        key = (str(image.action_idx), str(image.subaction_idx), str(frame))
+        key = (str(image.action_idx), str(image.subaction_idx), str(image.frame_idx))
         if (raw := self._joints.get(key)) is None:
             return None
-        place = f" of action {image.action_idx}, {image.subaction_idx}, frame {frame}"
+        place = f" of action {image.action_idx}, {image.subaction_idx}, frame {image.frame_idx}"
         joints = decode(raw, list[_Point], self.joints_file, place)
         if len(joints) != ANNOTATED_JOINTS:
             problem = f"{len(joints)} joints{place}: expected {ANNOTATED_JOINTS}"

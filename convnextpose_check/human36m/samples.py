@@ -77,8 +77,7 @@ class Sample:
     ``sides_px`` (2,) the annotated box's width and height, None where it was square already,
     ``root_depth_mm`` the depth the prediction is placed at, ``joints_cam_mm`` the ground truth
     (18, 3) in camera coordinates. ``state`` is the file's, asked once: on a network mount each
-    question takes a while. ``moved_mm`` is how far half of the joints at least move from this frame
-    to a near one, for each frame between them; None where no near one is known.
+    question takes a while.
     """
 
     image_id: int
@@ -91,7 +90,6 @@ class Sample:
     root_depth_mm: np.floating[Any]
     joints_cam_mm: Array
     state: FileState | None = None
-    moved_mm: float | None = None
     sides_px: Array | None = None
 
     @property
@@ -272,8 +270,7 @@ def _sample(
         box_xywh_px, root_depth_mm = np.array(estimate.bbox), np.float64(estimate.root_cam[2])
     return Sample(
         image.id, path, (image.width, image.height), files.subject, ACTIONS[image.action_idx],
-        camera, box_xywh_px, root_depth_mm, joints_cam_mm, state, files.moved_mm(image),
-        sides_px,
+        camera, box_xywh_px, root_depth_mm, joints_cam_mm, state, sides_px,
     )  # fmt: skip
 
 

@@ -19,8 +19,14 @@ SCHEMA_FILE = Path(__file__).with_name("benchmark_results.schema.json")
 
 
 REMOVED_FIELDS = ("precision",)
-REMOVED_VARIANT_FIELDS = ("at_least_mm", "compared_samples", "moved_mm")
-"""Fields that earlier versions wrote, of the run and of each variant."""
+REMOVED_DATASET_FIELDS = ("contradictions",)
+REMOVED_VARIANT_FIELDS = (
+    "at_least_mm",
+    "compared_samples",
+    "moved_mm",
+    "without_contradictions_mm",
+)
+"""Fields that earlier versions wrote, of the run, of the data set and of each variant."""
 
 
 def write_results(results: Results, path: Path) -> None:
@@ -45,7 +51,7 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def read_results(path: Path) -> Results:
-    """Read a results file.
+    """Read a results file of this version or an earlier one; fields since removed are ignored.
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for one that is missing or of another form.
     """
@@ -63,8 +69,11 @@ def read_results(path: Path) -> Results:
 
 def _without_removed_fields(content: Any) -> Any:
     """Drop the fields that only earlier versions wrote, so that their files can be read."""
+    if not isinstance(content, dict):
+        return content
     _remove(content, REMOVED_FIELDS)
-    variants = content.get("variants") if isinstance(content, dict) else None
+    _remove(content.get("dataset"), REMOVED_DATASET_FIELDS)
+    variants = content.get("variants")
     for record in variants.values() if isinstance(variants, dict) else ():
         _remove(record, REMOVED_VARIANT_FIELDS)
     return content

@@ -162,9 +162,8 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     ``unreadable`` counts the images that could not be used, by reason. ``seconds`` the network
     itself took; ``reading_seconds`` went by waiting for images, for all variants that were shown
     them together. ``without_displaced_mm`` is the error without the samples that the data set's
-    ``displaced`` counts, ``without_contradictions_mm`` without those of each of its
-    ``contradictions``, by kind. ``repeated_images`` are files that equal an earlier one of the same
-    take and camera, each with that one. ``causes`` say why it is off, the likeliest first.
+    ``displaced`` counts. ``repeated_images`` are files that equal an earlier one of the same take
+    and camera, each with that one. ``causes`` say why it is off, the likeliest first.
     ``resumed_samples`` were measured by an earlier run, and their images were not read again.
     ``soft_argmax`` is what computed it, None for a network of the user and in results written
     before this field.
@@ -191,7 +190,6 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     reading_seconds: Finite = 0.0
     images_per_second: Finite
     without_displaced_mm: Finite | None = None
-    without_contradictions_mm: dict[str, Finite | None] = {}
     repeated_images: tuple[tuple[str, str], ...] = ()
     causes: tuple[CauseRecord, ...] = ()
     batch_size: Count
@@ -236,24 +234,11 @@ class DisplacedRecord(_Record, frozen=True):
         return sum(self.takes.values())
 
 
-class ContradictionRecord(_Record, frozen=True):
-    """Samples whose annotations contradict others, told in a sentence and counted by take."""
-
-    kind: str
-    told: str
-    takes: dict[str, Count]
-
-    @property
-    def samples(self) -> int:
-        """How many there are."""
-        return sum(self.takes.values())
-
-
 class DatasetRecord(_Record, frozen=True):
     """The data a run read; ``excluded`` counts the test images it could not use, by reason.
 
     ``boxes`` says where boxes and root depths are from, file and all. ``displaced`` is None where
-    no sample is known to be. ``contradictions`` are what annotations tell of themselves.
+    no sample is known to be.
     """
 
     root: str
@@ -262,7 +247,6 @@ class DatasetRecord(_Record, frozen=True):
     limited: bool
     boxes: str = ""
     displaced: DisplacedRecord | None = None
-    contradictions: tuple[ContradictionRecord, ...] = ()
 
 
 class Deviation(_Record, frozen=True):

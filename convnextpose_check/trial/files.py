@@ -14,7 +14,6 @@ from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.checks.dataset import check_joints_lie_in_boxes
 from convnextpose_check.drive.download import Downloads, fetch_missing, folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.human36m.contradictions import Contradiction, contradictions
 from convnextpose_check.human36m.layout import GIVE_ROOT, Layout, annotation_names, survey
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset
 from convnextpose_check.network.keymap import StateDict
@@ -132,8 +131,3 @@ class Files:
         dataset = load_dataset(self.dataset_root(), self.facts, s.protocol, s.bbox, s.limit)
         check_joints_lie_in_boxes(dataset)
         return dataset
-
-    @once
-    def contradictions(self) -> tuple[Contradiction, ...]:
-        """Where the annotations of the test samples contradict one another."""
-        return contradictions(self.dataset())

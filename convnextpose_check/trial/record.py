@@ -24,7 +24,6 @@ from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performa
 from convnextpose_check.results.examples import find_examples
 from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.schema import (
-    ContradictionRecord,
     DatasetRecord,
     DisplacedRecord,
     FileRecord,
@@ -113,10 +112,6 @@ def _empty(trial: Trial) -> Results:
             limited=dataset.limited,
             boxes=str(dataset.rootnet or "the ground truth's boxes"),
             displaced=_displaced(trial.files.facts.displaced, dataset),
-            contradictions=tuple(
-                ContradictionRecord(found.kind, found.told, found.takes)
-                for found in trial.files.contradictions()
-            ),
         ),
     )
 
@@ -191,10 +186,6 @@ def variant_result(
             if displaced
             else None
         ),
-        without_contradictions_mm={
-            found.kind: found.error_without_mm(evaluation.errors_mm, evaluation.image_ids)
-            for found in files.contradictions()
-        },
         repeated_images=evaluation.repeated,
         examples=find_examples(
             evaluation,

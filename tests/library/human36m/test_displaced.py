@@ -24,7 +24,6 @@ from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.datasets import FACTS, ROOTNET, Handmade
 from tests.support.full_size import write_own_model
-from tests.support.results import example_results
 from tests.support.trials import trial_of, written_results
 
 if TYPE_CHECKING:
@@ -97,25 +96,6 @@ def test_nothing_is_said_of_displaced_samples_where_none_is_known(
     assert results.dataset.displaced is None
     assert results.variants["T"].without_displaced_mm is None
     assert "known to be displaced" not in summary_html([(results, {})])
-
-
-def test_contradictions_are_told_with_the_error_without_them(
-    tiny: Architecture, tmp_path: Path
-) -> None:
-    """Joints that were made by chance leap, and are no bodies."""
-    results, trial = judged(Handmade().write(tmp_path / "set"), tmp_path / "in", tiny, FACTS)
-    record, evaluation = results.variants["T"], trial.evaluation("T")
-
-    found = {each.kind: each for each in results.dataset.contradictions}
-    assert found["jumps"].takes == {"S9 Directions 1": 1}
-    for each in trial.files.contradictions():
-        without_mm = record.without_contradictions_mm[each.kind]
-        assert without_mm == each.error_without_mm(evaluation.errors_mm, evaluation.image_ids)
-    for page in (markdown(results), summary_html([(results, {})])):
-        assert "Annotations that contradict one another" in page
-        assert f"{record.without_contradictions_mm['jumps']:.3f} mm" in page
-    plain = example_results()
-    assert "contradict one another" not in markdown(plain) + summary_html([(plain, {})])
 
 
 def test_set_without_the_displaced_takes_has_no_second_error() -> None:

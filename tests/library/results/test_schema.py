@@ -110,6 +110,10 @@ REMOVED: dict[tuple[str, ...], object] = {
     ("variants", "XS", "at_least_mm"): 80.0,
     ("variants", "XS", "moved_mm"): 0.01,
     ("variants", "XS", "compared_samples"): 512,
+    ("variants", "XS", "without_contradictions_mm"): {"jumps": 56.5, "bones": None},
+    ("dataset", "contradictions"): [
+        {"kind": "jumps", "told": "joints leap", "takes": {"S9 Directions 1": 1}}
+    ],
 }
 """Fields that earlier versions wrote, with a value each."""
 
