@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from os import fsencode
 
 _COMMAND_MARK = re.compile(r":(?=:)|#(?=#)")
 """Pipelines obey lines with ``::error::`` or ``##[error]``, wherever in a line they stand."""
@@ -18,11 +17,6 @@ def printable(text: str) -> str:
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return _COMMAND_MARK.sub(lambda mark: f"\\x{ord(mark[0]):02x}", text)
-
-
-def as_utf8(name: str) -> str:
-    """A file's name as UTF-8 can hold it, the same where it is UTF-8 already."""
-    return fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def replace_surrogates(text: str) -> str:

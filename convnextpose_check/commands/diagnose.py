@@ -70,7 +70,7 @@ def _of_file(path: Path, settings: Settings) -> Iterator[Told]:
     from convnextpose_check.trial.earlier import of_authors_output
     from convnextpose_check.trial.published import published_trial
 
-    trial = published_trial(settings, remembers_hashes=False)
+    trial = published_trial(settings)
     if len(settings.variants or ()) != 1:
         raise ConvNeXtPoseCheckError(
             "bad-option", f"{path} does not tell which variant it is of", "Name it with --variants"
@@ -96,7 +96,7 @@ def _of_folder(folder: Path, settings: Settings) -> Iterator[Told]:
         no_flip=not results.flip,
     )
     catalogue = miniature_catalogue() if results.subject == "miniature" else None
-    trial = published_trial(as_then, catalogue=catalogue, remembers_hashes=False)
+    trial = published_trial(as_then, catalogue=catalogue)
     told: dict[str, Told] = {}
     for variant in results.variants:
         if settings.variants is None or variant in settings.variants:

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     from convnextpose_check.trial.published import published_trial
 
     settings = settings_of(options)
-    trial = published_trial(settings, remembers_hashes=False)
+    trial = published_trial(settings)
     tell(f"Human3.6M below  {settings.h36m_root or '(not given)'}")
     tell(f"checkpoints in   {', '.join(map(str, settings.checkpoints)) or '(not given)'}")
     tell(f"results in       {settings.results_dir}")

@@ -1,8 +1,7 @@
 """Fetch the checkpoints that are missing from the authors' Drive folder.
 
-What is there and whole stays as it is. Each file is opened and checked before it takes its name;
-its sha256 is remembered in checkpoints.lock, and a file that changes later is reported. Exit code 1
-if a checkpoint is not there in the end.
+What is there and whole stays as it is. Each file is opened and checked before it takes its name.
+Exit code 1 if a checkpoint is not there in the end.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ def run(options: argparse.Namespace) -> int:
         folder = folder_for(places, settings.results_dir)
     else:
         folder, places = places[0] if source else FOLDER, ()
-    downloads = fetch_missing(places, folder, catalogue, names, settings.results_dir, sys.stderr)
+    downloads = fetch_missing(places, folder, catalogue, names, sys.stderr)
     for name in names:
         if (got := downloads.obtained.get(name)) is not None:
             size = "a folder" if got.bytes is None else f"{got.bytes:,} bytes"
             tell(f"{name}: {'fetched' if got.fetched else 'was there'}, {got.path}, {size}")
-            tell(f"    sha256 {got.sha256}, remembered in {got.remembered_in}")
+            tell(f"    sha256 {got.sha256}")
             if got.warning:
                 tell(f"warning: {got.warning}", file=sys.stderr)
     for error in dict.fromkeys(downloads.failed.values()):

@@ -17,7 +17,6 @@ from typing import TextIO
 
 from convnextpose_check.checkpoints.find import CHECKPOINT_SUFFIXES, CheckpointFiles, Opened
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
-from convnextpose_check.checkpoints.lock import hold_to_hash
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.drive.transfer import DAMAGED, DRIVE, MAKE_ROOM, DriveFile, fetch
 from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
@@ -46,7 +45,7 @@ HOPELESS: tuple[Code, ...] = ("no-internet", "disk-full", "cannot-write")
 class Obtained:
     """A checkpoint that is there now; ``warning`` says that its size is odd.
 
-    ``bytes`` is None for an unpacked folder, ``remembered_in`` the file with its hash.
+    ``bytes`` is None for an unpacked folder.
     """
 
     variant: str
@@ -54,7 +53,6 @@ class Obtained:
     sha256: str
     bytes: int | None
     fetched: bool
-    remembered_in: Path | None
     warning: str | None
 
 
@@ -76,14 +74,12 @@ def fetch_missing(
     folder: Path,
     catalogue: Catalogue,
     names: Sequence[str],
-    results_dir: Path,
     stream: TextIO | None = None,
 ) -> Downloads:
     """Look for the named variants in ``places`` and ``folder``; fetch what is missing into it.
 
     What keeps a variant from being there is in ``failed``, with the codes of ``drive.fetch``,
-    ``load_checkpoint``, ``check_holds_variant`` and ``hold_to_hash``, and ``no-drive-id``.
-    ``stream`` shows progress.
+    ``load_checkpoint`` and ``check_holds_variant``, and ``no-drive-id``. ``stream`` shows progress.
 
     Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for a place that is not there,
     ``unknown-variant``, ``cannot-write``, ``in-use`` if another run does not end its download.
@@ -94,7 +90,7 @@ def fetch_missing(
     def to_look_in() -> tuple[Path, ...]:
         return tuple(place for place in everywhere if place != folder or is_there(place))
 
-    work = _Work(catalogue, folder, results_dir, stream)
+    work = _Work(catalogue, folder, stream)
     missing = work.look_for(variants, to_look_in())
     if missing:
         with work.alone():
@@ -117,7 +113,6 @@ def _can_hold(place: Path) -> bool:
 class _Work:
     catalogue: Catalogue
     folder: Path
-    results_dir: Path
     stream: TextIO | None
     opened: Opened = field(default_factory=Opened)
     obtained: dict[str, Obtained] = field(default_factory=dict)
@@ -134,7 +129,7 @@ class _Work:
                 if checkpoint is None:
                     missing.append(variant)
                 else:
-                    self.obtained[variant.name] = self._held(variant, checkpoint)
+                    self.obtained[variant.name] = _describe(variant, checkpoint)
             except ConvNeXtPoseCheckError as error:
                 self.failed[variant.name] = error
         return missing
@@ -209,28 +204,11 @@ class _Work:
 
                 checkpoint = fetch(file, temporary, accept, on_bytes, self._say)
             checkpoint = replace(checkpoint, path=target)
-            obtained = self._held(variant, checkpoint, fetched_to=temporary)
+            obtained = _describe(variant, checkpoint, fetched_to=temporary)
             if is_there(target):
                 target.replace(target.with_name(target.name + SET_ASIDE))
         self.opened.put(checkpoint)
         self.obtained[variant.name] = obtained
-
-    def _held(
-        self, variant: Variant, checkpoint: Checkpoint, fetched_to: Path | None = None
-    ) -> Obtained:
-        """Hold the file to its hash and its size; one that was fetched has its name still ahead."""
-        remembered_in = hold_to_hash(checkpoint, variant.name, self.catalogue, self.results_dir)
-        file = fetched_to or checkpoint.path
-        size = file.stat().st_size if is_file(file) else None
-        return Obtained(
-            variant.name,
-            checkpoint.path,
-            checkpoint.sha256,
-            size,
-            fetched_to is not None,
-            remembered_in,
-            _odd_size(variant, checkpoint, size),
-        )
 
     def _by_hand(self, variant: Variant) -> str:
         facts = variant.checkpoint
@@ -270,6 +248,20 @@ class _Work:
             own = [escape(v.checkpoint.file_name) for v in self.catalogue.variants]
             remove_left_over(self.folder, own)
             yield
+
+
+def _describe(variant: Variant, checkpoint: Checkpoint, fetched_to: Path | None = None) -> Obtained:
+    """Describe a checkpoint; one that was just fetched is still at ``fetched_to``."""
+    file = fetched_to or checkpoint.path
+    size = file.stat().st_size if is_file(file) else None
+    return Obtained(
+        variant.name,
+        checkpoint.path,
+        checkpoint.sha256,
+        size,
+        fetched_to is not None,
+        _odd_size(variant, checkpoint, size),
+    )
 
 
 def _odd_size(variant: Variant, checkpoint: Checkpoint, size: int | None) -> str | None:

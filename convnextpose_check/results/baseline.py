@@ -17,6 +17,8 @@ OUTCOMES = ("passed", "not verified", "warning", "expected failure", "skipped", 
 VERDICTS = (*TOLERANCES_MM.values(), REVIEW)
 """Each from good to bad; what is not judged is worse than all."""
 
+SHOWN_HASH = 12
+"""Characters of a sha256 that are shown in a table."""
 
 ErrorsByFile = Mapping[str, Mapping[str, float]]
 """Mean errors in mm by variant and file name."""
@@ -120,6 +122,9 @@ def _deviations(
     )  # fmt: skip
     fell = _rank(now.verdict, VERDICTS) > _rank(before.verdict, VERDICTS)
     yield Deviation(name, "verdict", before.verdict, now.verdict, None, "not worse", fell)
+    allowed = "same file" if now.sha256 == before.sha256 else "another file, reported only"
+    hashes = (before.sha256[:SHOWN_HASH], now.sha256[:SHOWN_HASH])
+    yield Deviation(name, "sha256", *hashes, None, allowed, False)
 
 
 def _errors_mm(per_sample: Path) -> ErrorsByFile:

@@ -9,7 +9,6 @@ from typing import Any
 
 from convnextpose_check.checkpoints.find import GIVE_CHECKPOINTS, CheckpointFiles
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.checkpoints.lock import hold_to_hash
 from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.checks.dataset import check_joints_lie_in_boxes
 from convnextpose_check.drive.download import Downloads, fetch_missing, folder_for
@@ -37,8 +36,7 @@ class Files:
     """Checkpoints and data set, read when they are first asked for.
 
     ``find_sources`` is called when a file is first needed. The files of a user, ``are_users``, may
-    be downloaded, and have to be what they were before; unless ``remembers_hashes``, they are
-    compared with what is remembered, and nothing is written.
+    be downloaded.
     """
 
     settings: Settings
@@ -47,7 +45,6 @@ class Files:
     find_sources: Callable[[], Sources]
     are_users: bool
     screen: Screen = field(default_factory=Screen)
-    remembers_hashes: bool = True
     outcomes: dict[tuple[str, ...], Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -76,9 +73,7 @@ class Files:
         if not s.download or not self.are_users:
             return Downloads(places)
         folder = folder_for(places, s.results_dir)
-        downloads = fetch_missing(
-            places, folder, self.catalogue, self.chosen, s.results_dir, self.screen.stream
-        )
+        downloads = fetch_missing(places, folder, self.catalogue, self.chosen, self.screen.stream)
         for obtained in downloads.obtained.values():
             if obtained.warning:
                 self.screen.say(f"warning: {obtained.warning}")
@@ -86,14 +81,8 @@ class Files:
 
     @once
     def checkpoint(self, variant: str) -> Checkpoint:
-        """The variant's checkpoint, loaded; a user's file has to be what it was before."""
-        checkpoint = self.checkpoint_files().load(variant)
-        if self.are_users:
-            hold_to_hash(
-                checkpoint, variant, self.catalogue, self.settings.results_dir,
-                remember=self.remembers_hashes,
-            )  # fmt: skip
-        return checkpoint
+        """The variant's checkpoint, loaded."""
+        return self.checkpoint_files().load(variant)
 
     def state(self, variant: str) -> StateDict:
         """The variant's state dict under the network's own names."""

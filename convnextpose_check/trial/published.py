@@ -20,7 +20,6 @@ def published_trial(
     catalogue: Catalogue | None = None,
     fixtures: Path | None = None,
     screen: Screen | None = None,
-    remembers_hashes: bool = True,
 ) -> Trial:
     """The user's own files, held against the figures that the settings name.
 
@@ -41,7 +40,6 @@ def published_trial(
         lambda: sources,
         are_users=True,
         screen=screen or Screen(),
-        remembers_hashes=remembers_hashes,
     )
     return Trial(
         "published",

@@ -67,7 +67,6 @@ def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: AR
         return fetch_missing(
             catalogue=catalogue,
             names=names or ["XS"],
-            results_dir=tmp_path / "output",
             **given,  # type: ignore[arg-type]  # as the caller has it
         )
 

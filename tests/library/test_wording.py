@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 
 import pytest
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.checkpoints.load import load_checkpoint
-from convnextpose_check.checkpoints.lock import LOCK_NAME, hold_to_hash
-from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.paths import Outputs
 from convnextpose_check.trial.log import variant_log
-from convnextpose_check.variants import Architecture, Catalogue
-from convnextpose_check.wording import as_utf8, printable
-from tests.support.archives import content_of, saved
+from convnextpose_check.variants import Architecture
+from convnextpose_check.wording import printable
 from tests.support.full_size import write_own_model
 
 ESCAPED = {
@@ -113,42 +109,3 @@ def test_extract_tells_of_a_bad_file_of_any_name(
     [line] = captured.err.splitlines()
     assert line.startswith(f"[html-page] {own}/\\udcfe\\n\\x3a:error\\x3a:page.tar")
     assert "\n1 extracted, 1 not\n" in captured.out
-
-
-@pytest.mark.parametrize("name", ["a\udcff.tar", "a\n.tar", "é.tar"])
-def test_hash_of_a_file_of_any_name_is_remembered(
-    name: str, archives: dict[str, bytes], shared: Catalogue, tmp_path: Path
-) -> None:
-    path = tmp_path / name
-    path.write_bytes(archives["XS"])
-
-    def hold(file: Path) -> Path | None:
-        return hold_to_hash(load_checkpoint(file), "XS", shared, tmp_path / "out")
-
-    assert hold(path) == hold(path) == tmp_path / LOCK_NAME
-    assert list(json.loads((tmp_path / LOCK_NAME).read_text())["files"]) == [as_utf8(name)]
-    other = tmp_path / "other.tar"  # beside the first, not in its place
-    other.write_bytes(saved(content_of(shared["XS"].architecture, epoch=5)))
-    assert hold(other) == tmp_path / LOCK_NAME
-    path.write_bytes(archives["S"])
-    with pytest.raises(CheckFailedError, match="changed-file"):
-        hold(path)
-
-
-@pytest.mark.parametrize("kind", ["pipe", "sparse"])
-def test_lock_that_is_no_lock_is_told(
-    kind: str, archives: dict[str, bytes], shared: Catalogue, tmp_path: Path
-) -> None:
-    path = tmp_path / "ConvNeXtPose_XS.tar"
-    path.write_bytes(archives["XS"])
-    if kind == "pipe":
-        os.mkfifo(tmp_path / LOCK_NAME)
-    else:
-        (tmp_path / LOCK_NAME).touch()
-        os.truncate(tmp_path / LOCK_NAME, 200 << 30)
-
-    with pytest.raises(ConvNeXtPoseCheckError) as caught:
-        hold_to_hash(load_checkpoint(path), "XS", shared, tmp_path / "out")
-
-    assert caught.value.code == "bad-lock"
-    assert str(tmp_path / LOCK_NAME) in caught.value.problem

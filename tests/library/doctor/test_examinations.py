@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.checkpoints.lock import LOCK_NAME
 from convnextpose_check.checks import machine
 from convnextpose_check.doctor.finding import Finding, examined
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -363,21 +362,3 @@ def test_long_words_stay_within_the_columns() -> None:
     assert [line[:24] for line in lines[1:]] == [" " * 24] * (len(lines) - 1)
     assert "".join(line[24:] for line in lines).count("/x") == 100
     assert any(line[24:].startswith("-> mend") for line in lines)
-
-
-def test_hashes_are_compared_and_never_written(doctor: Doctor, inputs: Path) -> None:
-    models, lock = inputs / "models", inputs / "models" / LOCK_NAME
-    given = (
-        "--checkpoints", models, "--variants-file", inputs / "own.json", "--device", "cpu",
-    )  # fmt: skip
-    _, rows = doctor(*given)
-    assert rows["checkpoint T"].startswith("ok")
-    assert not lock.exists()
-    entry = {"variant": "T", "sha256": "0" * 64}
-    lock.write_text(json.dumps({"about": "", "files": {"own_T.pth": entry}}))
-    before = lock.read_text()
-
-    _, rows = doctor(*given)
-
-    assert "expected " + "0" * 64 in rows["checkpoint T"]
-    assert lock.read_text() == before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
 import threading
 from collections import namedtuple
@@ -22,7 +21,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import PARTIAL, lock_file
 from convnextpose_check.variants import Catalogue
 from tests.library.conftest import Fetch
-from tests.support.archives import content_of, members_of, saved, tarred, unpacked, zipped
+from tests.support.archives import members_of, tarred, unpacked, zipped
 from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, Handler, page, whole
 from tests.support.read_only import read_only
 
@@ -37,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def files_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {".download.lock", "checkpoints.lock"}
+    return {path.name for path in folder.iterdir()} - {".download.lock"}
 
 
 def test_only_what_is_missing_is_fetched(
@@ -58,7 +57,6 @@ def test_only_what_is_missing_is_fetched(
     assert drive.asked() == 2
     for name, got in downloads.obtained.items():
         assert got.sha256 == load_checkpoint(got.path).sha256
-        assert got.remembered_in == folder / "checkpoints.lock"
         assert name == "M" or got.bytes == len(archives[name])
 
 
@@ -324,43 +322,14 @@ def test_interrupted_download_leaves_nothing(
     assert fetch("XS").obtained["XS"].fetched  # and waits for nobody
 
 
-def test_file_that_drive_has_swapped_is_not_placed(
-    fetch: Fetch, drive: Drive, folder: Path, shared: Catalogue
-) -> None:
-    path = fetch("XS").obtained["XS"].path
-    path.unlink()
-    other = saved(content_of(shared["XS"].architecture, epoch=5))
-    drive.answer("165D0rU2GImmRe7u7DNe6eKJG8voBIcGh", whole(other))
-
-    error = fetch("XS").failed["XS"]
-
-    assert error.code == "changed-file"
-    assert files_in(folder) == set()
-    (folder / "checkpoints.lock").unlink()
-    assert fetch("XS").obtained["XS"].path.read_bytes() == other
-
-
-def test_file_that_was_swapped_by_hand_is_noticed(
-    fetch: Fetch, drive: Drive, folder: Path, shared: Catalogue, archives: dict[str, bytes]
-) -> None:
-    path = folder / "ConvNeXtPose_XS.tar"
-    path.write_bytes(archives["XS"])
-    fetch("XS")
-    path.write_bytes(saved(content_of(shared["XS"].architecture, epoch=5)))
-
-    assert fetch("XS").failed["XS"].code == "changed-file"
-    assert drive.requests == []
-
-
 def test_read_only_folder_is_enough_where_nothing_is_missing(
-    fetch: Fetch, folder: Path, tmp_path: Path, archives: dict[str, bytes]
+    fetch: Fetch, folder: Path, archives: dict[str, bytes]
 ) -> None:
     (folder / "ConvNeXtPose_XS.tar").write_bytes(archives["XS"])
     with read_only(folder):
         got = fetch("XS").obtained["XS"]
 
-    assert got.remembered_in == tmp_path / "output" / "checkpoints.lock"
-    assert json.loads(got.remembered_in.read_text())["files"]
+    assert not got.fetched
     assert [path.name for path in folder.iterdir()] == ["ConvNeXtPose_XS.tar"]
 
 

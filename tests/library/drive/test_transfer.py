@@ -84,7 +84,7 @@ def test_file_that_drive_gives_at_once_is_fetched(
     assert got.path.read_bytes() == data
     assert got.path.stat().st_mode & 0o777 == 0o644
     assert got.warning is None
-    assert left_in(folder) == ["ConvNeXtPose_XS.tar", "checkpoints.lock"]
+    assert left_in(folder) == ["ConvNeXtPose_XS.tar"]
     assert drive.requests == [
         (ASKED, {"id": file_id}),
         (GIVEN, {"id": file_id, "export": "download"}),
@@ -333,7 +333,7 @@ def unplugged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_without_internet_the_way_out_is_kaggles_switch(
     unplugged: list[str], shared: Catalogue, tmp_path: Path
 ) -> None:
-    failed = fetch_missing([], tmp_path, shared, ["XS", "S"], tmp_path / "output").failed
+    failed = fetch_missing([], tmp_path, shared, ["XS", "S"]).failed
 
     assert unplugged == ["drive.google.com"] * 4
     assert {error.code for error in failed.values()} == {"no-internet"}
@@ -378,7 +378,7 @@ def test_progress_shows_the_bytes_and_the_time_left(
     drive.answer(file_id, cut_off(large), whole(large))
     log = io.StringIO()
 
-    fetch_missing([], tmp_path, catalogue, ["XS"], tmp_path / "output", log)
+    fetch_missing([], tmp_path, catalogue, ["XS"], log)
 
     lines = [line for line in log.getvalue().splitlines() if "ConvNeXtPose_XS.tar:" in line]
     shares = [int(found[1]) for line in lines if (found := re.search(r" (\d+)%", line))]

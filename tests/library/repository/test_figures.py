@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from convnextpose_check.checkpoints import find as discovery
-from convnextpose_check.checkpoints import lock as hashes
 from convnextpose_check.checkpoints import members
 from convnextpose_check.checkpoints import pickle_check as pickles
 from convnextpose_check.checkpoints import unpack as containers
@@ -79,7 +78,6 @@ def test_promise_names_each_bound_as_it_is() -> None:
         "files that may be checkpoints": f"{discovery.MAX_CANDIDATES:,}",
         "folders that are looked": f"{folders.MAX_FOLDERS:,} in each place,"
         f" {folders.MAX_DEPTH} deep",
-        "`checkpoints.lock`": f"{hashes.MAX_LOCK_BYTES >> 20} MiB",
     }
     for row, bound in bounds.items():
         assert re.search(rf"\| {re.escape(row)}[^|]*\| {re.escape(bound)}\b", promise)

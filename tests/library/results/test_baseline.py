@@ -37,7 +37,7 @@ def test_the_same_run_again_has_no_problem() -> None:
     assert (record.file, record.started, record.tolerance_mm) == ("old.json", "1.0", 0.0)
     assert record.problems == ()
     assert [d.figure for d in record.deviations if d.variant == "XS"] == [
-        "parameters", "state dict", "GMACs", "error (mm)", "verdict",
+        "parameters", "state dict", "GMACs", "error (mm)", "verdict", "sha256",
     ]  # fmt: skip
     assert not any(d.is_worse for d in record.deviations)
 
@@ -59,7 +59,17 @@ def test_each_figure_is_recorded_beside_the_earlier_one() -> None:
         Deviation("XS", "GMACs", before_gmacs, 0.9, 0.9 - before_gmacs, "not more", True),
         Deviation("XS", "error (mm)", 57.0, 57.5, 0.5, "within 0.25 mm", True),
         Deviation("XS", "verdict", "excellent", "review", None, "not worse", True),
+        Deviation("XS", "sha256", "a" * 12, "a" * 12, None, "same file", False),
     ]
+
+
+def test_compare_reports_another_checkpoint_without_failing() -> None:
+    another = "a" * 63 + "b"
+    record = compare(changed(sha256=another), Baseline(Path("old.json"), EARLIER, 0.05))
+
+    reported = {d.variant: d.allowed for d in record.deviations if d.figure == "sha256"}
+    assert reported == {"XS": "another file, reported only", "S": "same file"}
+    assert record.problems == ()
 
 
 def test_baseline_is_read_from_its_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -17,7 +18,6 @@ from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.settings.options import PREFIX
 from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import Catalogue
-from tests.support.archives import content_of, saved
 from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, page
 from tests.support.read_only import read_only
 from tests.support.trials import trial_of
@@ -51,8 +51,7 @@ def test_command_says_what_was_there_and_what_was_fetched(
     size = f"{len(archives['XS']):,} bytes"
     assert lines[0] == f"XS: was there, {folder / 'ConvNeXtPose_XS.tar'}, {size}"
     assert lines[2].startswith(f"S: fetched, {folder / 'ConvNeXtPose_S.tar'}, ")
-    assert lines[1].startswith("    sha256 ")
-    assert lines[1].endswith(f", remembered in {folder / 'checkpoints.lock'}")
+    assert lines[1] == f"    sha256 {hashlib.sha256(archives['XS']).hexdigest()}"
     assert len(lines) == 4
     assert drive.asked() == 2
 
@@ -232,27 +231,6 @@ def test_failed_download_fails_its_variant_alone(
     assert len([1 for _, query in drive.requests if query.get("export")]) <= 5
 
 
-@pytest.mark.parametrize(("name", "noticed"), [("published", True), ("miniature", False)])
-def test_swapped_file_is_noticed_in_the_users_folder_alone(
-    name: SubjectName, noticed: bool,
-    shared: Catalogue, tmp_path: Path, archives: dict[str, bytes],
-) -> None:  # fmt: skip
-    path = tmp_path / "weights" / "ConvNeXtPose_XS.tar"
-    path.parent.mkdir()
-    path.write_bytes(archives["XS"])
-    trial(shared, tmp_path, name=name).files.checkpoint("XS")
-    path.write_bytes(saved(content_of(shared["XS"].architecture, epoch=5)))
-
-    again = trial(shared, tmp_path, name=name)
-
-    if noticed:
-        with pytest.raises(ConvNeXtPoseCheckError, match=r"expected .* of its first use"):
-            again.files.checkpoint("XS")
-    else:
-        assert again.files.checkpoint("XS").epoch == 5
-    assert path.with_name("checkpoints.lock").exists() is noticed
-
-
 def test_run_of_the_tests_downloads(
     drive: Drive, variants_file: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
@@ -277,4 +255,4 @@ def test_run_of_the_tests_downloads(
     assert "read: --download True" in result.stdout
     assert "ConvNeXtPose_M.tar: 100%" in result.stderr
     found = {path.name for path in (tmp_path / "out" / "checkpoints").glob("[!.]*")}
-    assert found == {"ConvNeXtPose_XS.tar", "ConvNeXtPose_M.tar", "checkpoints.lock"}
+    assert found == {"ConvNeXtPose_XS.tar", "ConvNeXtPose_M.tar"}
