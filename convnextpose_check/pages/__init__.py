@@ -11,7 +11,7 @@ import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
-from convnextpose_check.pages.charts import comparison_png
+from convnextpose_check.pages.comparison import comparison_png
 from convnextpose_check.pages.html import Pair, page_html, summary_html, with_summary
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.paths import REPORT_FILE, Outputs

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from convnextpose_check.files.whole import written_whole
-from convnextpose_check.pages import sizes
 from convnextpose_check.pages.differences import (
     band_key,
     draw_actions,
@@ -16,18 +15,16 @@ from convnextpose_check.pages.differences import (
     shown_actions,
 )
 from convnextpose_check.pages.drawing import canvas, plain, write_picture
-from convnextpose_check.pages.neighbours import neighbours_of
-from convnextpose_check.pages.palette import series_of
+from convnextpose_check.pages.palette import Series, series_of
 from convnextpose_check.results.figures import starred
 from convnextpose_check.results.schema import Results, VariantResult
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import SubFigure
+    from matplotlib.lines import Line2D
 
 Place = Literal["lower left", "lower right"]
-
-PICTURE_NAME = "benchmark_comparison.png"
 
 _WIDTH_PX = 800
 _MARGIN_PX = 12
@@ -42,7 +39,7 @@ _SUBJECTS = {
 
 
 def comparison_png(results: Results, path: Path) -> None:
-    """Write one picture of the run, 1600 pixels wide: differences, actions and sizes.
+    """Write one picture of the run, 1600 pixels wide: differences and actions.
 
     Without variants it holds the verdict alone. Raises ``ConvNeXtPoseCheckError``
     (``cannot-write``) where the folder cannot be written.
@@ -58,7 +55,6 @@ def comparison_png(results: Results, path: Path) -> None:
         top_px,
         *(_TITLE_PX, 48 + 38 * len(variants)),
         *(_TITLE_PX + _LINE_PX * key_lines, 44 + 17 * len(shown_actions(variants))),
-        *(_TITLE_PX, 270),
     ]
     rows_px = rows_px if variants else [top_px]
     with canvas(_WIDTH_PX, sum(rows_px), dots_per_px=2) as figure, written_whole(path) as temporary:
@@ -80,26 +76,27 @@ def _draw(
     results: Results,
     columns: int,
 ) -> None:
-    """The three charts, each below its title and key."""
+    """The two charts, each below its title and key."""
     looks, metric = series_of(variants), results.metric
     draw_differences(parts[1].add_subplot(), results, variants, looks)
     draw_actions(parts[3].add_subplot(), variants, looks, metric)
-    panels = list(parts[5].subplots(1, 2, sharey=True))
-    others = neighbours_of(results)
-    sizes.draw(panels, variants, looks, metric, others)
-    panels[1].set_ylabel("")
-    names = sizes.named(looks.values(), {name: name for name in variants})
     for part, height_px, title in zip(
-        parts[::2], rows_px[::2], ("Difference", "Error of each action", "Error against size"),
-        strict=True,
-    ):  # fmt: skip
+        parts[::2], rows_px[::2], ("Difference", "Error of each action"), strict=True
+    ):
         _write(part, title, 10, height_px, fontsize=13, bold=True)
     _add_key(parts[0], band_key(results), "lower right", 4)
-    _add_key(parts[2], names, "lower left", columns)
-    key = sizes.key(variants, others)
-    if others is not None:  # the picture may be passed on alone
-        key[-1].set_label(f"others, by {others.source}")
-    _add_key(parts[4], key, "lower right", 3)
+    _add_key(parts[2], _marker_key(looks.values()), "lower left", columns)
+
+
+def _marker_key(looks: Iterable[Series]) -> list[Line2D]:
+    """The variants' markers, each with the variant's name."""
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D([], [], linestyle="none", marker=look.marker, markersize=7, color=look.colour,
+               label=look.name)
+        for look in looks
+    ]  # fmt: skip
 
 
 def _write(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM, verdict_word
 from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.pages.drawing import plain
 from convnextpose_check.pages.palette import PALETTE, Series, band_name
-from convnextpose_check.pages.sizes import reference_word
 from convnextpose_check.results.figures import asked_mm, chip, difference
 from convnextpose_check.results.schema import Results, VariantResult
 
@@ -26,6 +25,16 @@ _EDGE = 0.97
 
 _NUMBERS_LEFT = 1.02
 """Where the column of numbers begins, in widths of the axes."""
+
+
+def reference_word(records: Iterable[VariantResult]) -> str:
+    """What to call the references: the paper's, or merely expected; empty without any."""
+    words = {
+        "paper" if record.is_held_to_paper else "expected"
+        for record in records
+        if record.reference_mm is not None
+    }
+    return " or ".join(sorted(words, reverse=True))
 
 
 def draw_differences(

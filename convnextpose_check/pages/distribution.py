@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.pages.palette import PALETTE, Series
+from convnextpose_check.pages.drawing import canvas, plain, svg_image
+from convnextpose_check.pages.palette import PALETTE, Series, series_of
+from convnextpose_check.results.schema import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 SHOWN_QUANTILE = 0.995
 """The axis ends where this part of all samples has been shown; the rest is counted."""
+
+_COLUMN_PX = 400
 
 _STRIP = -0.12
 _FLOOR = -0.22
@@ -63,6 +67,27 @@ class Bins:
     def edges_mm(self) -> Array:
         """The edges, one more than there are bins."""
         return self.low_mm + self.width_mm * np.arange(self.count + 1)
+
+
+def distribution_image(results: Results, errors_mm: Mapping[str, Array]) -> str:
+    """The distribution of the samples' errors as an ``<img>``, a row for each variant.
+
+    ``errors_mm`` holds (N,) for each variant: the mean over joints of each sample. Empty if there
+    is nothing to draw.
+    """
+    looks = series_of(map(plain, results.variants))
+    rows = spreads({plain(name): mm for name, mm in errors_mm.items()}, looks)
+    if not rows:
+        return ""
+    row_px = 118 if any(map(needs_a_line, rows)) else 103
+    with canvas(_COLUMN_PX, 80 + row_px * len(rows)) as figure:
+        bins = draw_rows(figure, looks, rows, results.metric)
+        rows_described = " ".join(told(name, row, bins) for name, row in rows.items())
+        return svg_image(
+            figure,
+            description=f"Histograms of the errors of single samples, {results.metric}."
+            f" {rows_described}",
+        )
 
 
 def spreads(errors_mm: Mapping[str, Array], names: Iterable[str]) -> dict[str, Spread]:

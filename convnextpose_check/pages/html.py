@@ -15,13 +15,11 @@ from markupsafe import Markup
 
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.pages.charts import distribution_svg, size_svg
+from convnextpose_check.pages.distribution import distribution_image
 from convnextpose_check.pages.evidence import evidence_svg
 from convnextpose_check.pages.grid import SIGNS, Grid, grid
-from convnextpose_check.pages.neighbours import neighbours_of
 from convnextpose_check.pages.palette import css_variables
 from convnextpose_check.pages.sketches import ERROR_BOUNDS_MM, overlay_svg, scale_svg, space_svg
-from convnextpose_check.results.faults import read_faults
 from convnextpose_check.results.figures import (
     asked_mm,
     chip,
@@ -98,9 +96,7 @@ def summary_html(
     if not sections:
         sections = [Markup('<p class="verdict bad">{}</p>').format(NOTHING_EVALUATED)]
     style = f"<style>{css_variables()}</style>"
-    # What this gate has been seen to fail at says nothing where it could not judge.
-    appendix = [_appendix()] if any(results.variants for results, _ in runs) else []
-    return "\n".join([BEGIN, style, *sections, *appendix, END])
+    return "\n".join([BEGIN, style, *sections, END])
 
 
 def page_html(summary: str) -> str:
@@ -146,11 +142,6 @@ def set_aside_report(report: Path) -> None:
         raise cannot_write(report, error) from None
 
 
-def _appendix() -> str:
-    """What the checks have been seen to fail at, the same for every run of this version."""
-    return templates().get_template("faults.html.j2").render(faults=read_faults().faults)
-
-
 def shared_context(results: Results) -> dict[str, Any]:
     """What both the page and the Markdown report say of a run."""
     stars = starred(results)
@@ -181,14 +172,9 @@ def _likeliest(variants: Mapping[str, VariantResult]) -> list[tuple[CauseRecord,
 
 def _section(results: Results, errors_mm: Mapping[str, Array], pairs: Sequence[Pair]) -> str:
     context, checks = shared_context(results), grid(results)
-    stars, bands, others = context["stars"], context["bands"], neighbours_of(results)
+    stars, bands = context["stars"], context["bands"]
     bright = msgspec.structs.replace(results, variants=stars)
-    charts = []
-    if len(stars) > 1 or others is not None:  # a point alone says nothing of size
-        charts.append(size_svg(bright, prefix=results.subject))
     shown_mm = {name: errors_mm[name] for name in stars if name in errors_mm}
-    if shown_mm:
-        charts.insert(0, distribution_svg(bright, shown_mm, prefix=results.subject))
     return (
         templates()
         .get_template("summary.html.j2")
@@ -197,13 +183,12 @@ def _section(results: Results, errors_mm: Mapping[str, Array], pairs: Sequence[P
             contents=_contents(results, checks),
             grid=checks,
             pairs=pairs,
-            others=others and others.told(results.metric),
             error_bounds=ERROR_BOUNDS_MM,
             heat_tables=[
                 _heat_table(bright, "Error by action (mm)", "per_action_mm"),
                 _heat_table(bright, "Error by joint (mm)", "per_joint_mm"),
             ],
-            charts=[Markup(chart) for chart in charts],
+            distribution=Markup(distribution_image(bright, shown_mm)),
             evidence=lambda *of: Markup(evidence_svg(*of)),
             scale=lambda record: Markup(scale_svg(record, bands)),
             overlay=lambda *of: Markup(overlay_svg(*of)),

@@ -13,9 +13,9 @@ import pytest
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.results.faults import FaultRecord
 from tests.faults.asking import ask, failed_check
 from tests.faults.fault import Fault
+from tests.faults.recorded import FaultRecord
 from tests.faults.scene import Scene
 
 UNITS = {

@@ -1,6 +1,6 @@
 """Record what the checks say of the faults: ``python -m tests.faults.record``.
 
-Writes the package's ``faults.json`` and the table in this folder's README, for a person to review.
+Writes ``faults.json`` and the table in the README of this folder, for a person to review.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import msgspec
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.progress import progress_bar
-from convnextpose_check.results.faults import FAULTS_FILE, FaultTable
 from tests.faults.fault import every_fault
 from tests.faults.measuring import measured, moved_mm
+from tests.faults.recorded import FAULTS_FILE, FaultTable
 from tests.faults.table import faults_markdown, with_table
 
 ROOT = Path(__file__).parents[2]

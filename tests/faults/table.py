@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from convnextpose_check.results.faults import FaultTable
 from convnextpose_check.results.words import shown
+from tests.faults.recorded import FaultTable
 
 BEGIN, END = "<!-- faults: written by tests.faults.record -->", "<!-- end of faults -->"
 """Where the table stands."""

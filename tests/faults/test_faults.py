@@ -11,10 +11,10 @@ import pytest
 
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.results.faults import read_faults
 from tests.faults.asking import CHECK_MODULES, TESTS, ask, failed_check
 from tests.faults.fault import CHAIN, Fault, every_fault
 from tests.faults.measuring import measured, moved_mm, scene_of
+from tests.faults.recorded import read_faults
 from tests.faults.table import faults_markdown, with_table
 from tests.support.remembered import remembered
 

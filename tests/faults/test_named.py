@@ -10,9 +10,9 @@ import pytest
 from convnextpose_check.diagnosis.conditions import CONDITIONS
 from convnextpose_check.diagnosis.hypotheses import COMPARISONS, DONE, HYPOTHESES
 from convnextpose_check.diagnosis.means import MEANS
-from convnextpose_check.results.faults import read_faults
 from tests.faults.fault import every_fault
 from tests.faults.named import MODELS, MOVES_MM, RIGHT, is_held_out, read_confusion, with_named
+from tests.faults.recorded import read_faults
 
 HELD_OUT = {
     "trained further on other data",

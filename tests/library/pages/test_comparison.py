@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from convnextpose_check.human36m.skeleton import ACTIONS
-from convnextpose_check.pages.charts import comparison_png
+from convnextpose_check.pages.comparison import comparison_png
 from convnextpose_check.pages.drawing import write_picture
 from convnextpose_check.results.schema import Results
 from tests.support.charted import LONG_NAMES, results, variant
@@ -69,7 +69,7 @@ def test_picture_is_1600_wide_and_crops_no_text(
         box = axes.get_tightbbox()
         assert box is not None
         extents.append(box)
-    assert len(extents) == (12 if run.variants else 2)
+    assert len(extents) == (8 if run.variants else 2)
     for box in extents:
         assert 0 <= box.x0 < box.x1 <= width
         assert 0 <= box.y0 < box.y1 <= height
@@ -128,6 +128,39 @@ def test_what_was_not_judged_has_no_word_of_praise(
     comparison_png(results({"S": variant(verdict=verdict, **changes)}), tmp_path / "picture.png")
 
     assert said in texts(figures[0])
+
+
+@pytest.mark.parametrize(
+    ("sources", "word"),
+    [
+        pytest.param(["paper, table 5"], "paper", id="paper"),
+        pytest.param(["previous run"], "expected", id="recorded"),
+        pytest.param(["paper", "measured here"], "paper or expected", id="both"),
+    ],
+)
+def test_reference_is_called_what_it_is(
+    sources: list[str], word: str, tmp_path: Path, figures: list[Figure]
+) -> None:
+    run = results({f"V{i}": variant(reference_source=s) for i, s in enumerate(sources)})
+    comparison_png(run, tmp_path / "picture.png")
+
+    assert f"obtained minus {word}, mm" in texts(figures[0])
+
+
+@pytest.mark.parametrize(
+    ("missing", "shown_instead"),
+    [
+        ({"reference_mm": None, "reference_source": None}, "52.20; 95 %: 50.10 to 54.10"),
+        ({"interval_mm": None}, "52.20, paper 51.80"),
+    ],
+)
+def test_what_is_missing_is_left_out(
+    missing: dict[str, Any], shown_instead: str, tmp_path: Path, figures: list[Figure]
+) -> None:
+    run = results({"S": variant(protocol=1, **missing)}, protocol=1)
+    comparison_png(run, tmp_path / "picture.png")
+
+    assert {shown_instead, "PA-MPJPE, mm"} <= texts(figures[0]).keys()
 
 
 def test_same_results_give_the_same_picture(tmp_path: Path) -> None:

@@ -244,7 +244,6 @@ def test_what_to_mend_comes_first_and_each_mistake_once(page: Callable[[Results]
     assert "test_b" not in first
     assert text.index("What to mend") < text.index("no folder") < text.index("2 more tests failed")
     assert "x was left out" in first
-    assert "faults" not in text
 
 
 def test_long_list_of_mistakes_is_folded() -> None:
@@ -388,7 +387,7 @@ def test_frames_are_shown_only_where_they_were_kept() -> None:
     with_picture = tuple(replace(e, crop_jpeg="/9j/4AAQ") for e in example_examples())
     shown = example_results(variants={"XS": example_variant(57.0, 56.61, examples=with_picture)})
 
-    assert "data:image" not in summary(example_results())
+    assert "data:image/jpeg" not in summary(example_results())
     assert "licence forbids passing them on" in summary(example_results())
     assert summary(shown).count("data:image/jpeg;base64,/9j/4AAQ") == 3
 
@@ -443,7 +442,7 @@ def test_verdict_is_drawn_from_the_figures_whatever_sentence_stands_beside_them(
         assert "Not reproduced: XS differs by 5 mm or more." in page
         assert "Reproduced: XS, S" not in page
         assert "+42.390" in page
-        assert "excellent" not in page.partition("What turns this gate red")[0]
+        assert "excellent" not in page
 
 
 def test_drawing_again_keeps_the_table_of_tests(tmp_path: Path) -> None:

@@ -223,8 +223,8 @@ def test_sandboxed_frame_without_scripts_shows_all_that_matters(
 def test_printed_page_shows_the_details(chrome: Chrome, rich_page: Path) -> None:
     from selenium.webdriver.support.wait import WebDriverWait
 
-    table = "document.querySelector('details table')"
-    is_shown = f"return {table}.checkVisibility({{contentVisibilityAuto: true}})"
+    details = "document.querySelector('details dl.provenance')"
+    is_shown = f"return {details}.checkVisibility({{contentVisibilityAuto: true}})"
     show(chrome, rich_page)
     assert not chrome.execute_script(is_shown)
 

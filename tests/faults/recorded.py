@@ -1,7 +1,4 @@
-"""Faults that were put into the chain on purpose, and the check that turned red at each.
-
-``tests/faults`` puts them in; what came out is kept in ``faults.json``, for the report.
-"""
+"""The recorded faults in ``faults.json``: each with the check that fails and its message."""
 
 from __future__ import annotations
 
