@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -22,6 +20,7 @@ from tests.hostile import container_cases, pickle_cases, tar_cases, value_cases
 from tests.hostile.cases import CASES, LOADS, Case, Good
 from tests.hostile.judge import LIMIT_SECONDS, VARIABLE, HungError, Judge, at_most
 from tests.support.archives import content_of, members_of, saved, zipped
+from tests.support.properties import HealthCheck, given, settings, st
 
 assert all((container_cases, pickle_cases, tar_cases, value_cases))  # imported for their cases
 

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from convnextpose_check.checkpoints import members
 from convnextpose_check.checkpoints import unpack as containers
@@ -34,6 +32,7 @@ from tests.support.archives import (
     tiny_variant,
     zipped,
 )
+from tests.support.properties import given, settings, st
 
 HTML = b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>"
 

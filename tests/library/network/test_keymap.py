@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.network.cost import skeleton_network
@@ -21,6 +19,7 @@ from convnextpose_check.network.keymap import (
 from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.variants import Architecture, read_catalogue
 from convnextpose_check.wording import printable
+from tests.support.properties import given, settings, st
 
 CATALOGUE = read_catalogue()
 CONVOLUTION = ("weight", "bias")

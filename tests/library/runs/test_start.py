@@ -23,6 +23,20 @@ print("loaded:", *(name for name in {(*LARGE, *FOR_DEVELOPERS)!r} if name in sys
 sys.exit(code)
 """
 
+HIDE_PACKAGES = f"""
+import sys
+import pytest
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {(*FOR_DEVELOPERS, "hypothesis")!r}:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Missing())
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
 
 def started(
     arguments: list[str], root: Path, **environment: str
@@ -52,6 +66,16 @@ def test_nothing_large_and_nothing_of_developers_is_imported(
     if "--help" not in arguments:
         for module in ("library/network/test_plain.py", "hostile/test_hostile.py"):
             assert f"tests/{module}::" in result.stdout
+
+
+def test_collection_without_packages_for_developers_skips_what_needs_them(
+    pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    arguments = ["-p", "no:hypothesispytest", f"--results-dir={tmp_path}"]
+    result = started(["-c", HIDE_PACKAGES, *arguments, *COLLECT], pytestconfig.rootpath)
+
+    assert result.returncode == pytest.ExitCode.OK, result.stdout
+    assert "tests/validation/test_counts.py::" in result.stdout
 
 
 @pytest.mark.slow
