@@ -14,6 +14,7 @@ from convnextpose_check.commands import (
     export,
     extract,
     fingerprint,
+    gate,
     link,
     report,
 )
@@ -22,6 +23,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.wording import printable
 
 COMMANDS = {
+    "gate": gate,
     "doctor": doctor,
     "download": download,
     "link": link,

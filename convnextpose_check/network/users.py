@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,14 +40,19 @@ def is_exported(specification: str) -> bool:
     return Path(specification).suffix in TORCHSCRIPT_SUFFIXES | {".onnx"}
 
 
-def built_module(specification: str, variant: str) -> Module:
+def built_module(specification: str, variant: str, folder: Path | None = None) -> Module:
     """What the factory ``package.module:factory`` returns for the variant.
+
+    The module may be in ``folder``, which is put at the end of the import path, so that it hides
+    no installed package. It stays there: a factory may import more when it is called.
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-network``); what the factory itself raises is the
     user's own bug, and shows its traceback.
     """
     import torch
 
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.append(str(folder))
     name, _, attribute = specification.partition(":")
     try:
         factory: Any = importlib.import_module(name)

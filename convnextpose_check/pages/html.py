@@ -37,6 +37,7 @@ from convnextpose_check.results.words import (
     number,
     shown,
     to_mend,
+    trust_note,
     uncertain,
     verdict_chip,
 )
@@ -150,6 +151,7 @@ def shared_context(results: Results) -> dict[str, Any]:
         "results": results,
         "variants": results.variants,
         "verdict": verdict_chip(results),
+        "trust_note": trust_note(results),
         "mend": to_mend(results),
         "counts": counts(results),
         "signs": SIGNS,

@@ -40,4 +40,5 @@ def unevaluated(
         baseline=None,
         weights_only=weights_only,
         own_models=settings.has_own_models and subject == "published",
+        network=settings.network,
     )

@@ -8,6 +8,7 @@ from textwrap import wrap
 
 from msgspec.structs import replace
 
+from convnextpose_check.network.users import is_exported
 from convnextpose_check.results.figures import Chip, chip, difference
 from convnextpose_check.results.schema import (
     CheckRecord,
@@ -84,6 +85,16 @@ def weights_hold(results: Results) -> bool:
         and all(check.holds for check in results.checks)
         and not results.left_out
         and set(results.expected_variants) <= results.weights.keys()
+    )
+
+
+def trust_note(results: Results) -> str:
+    """A warning where the run executed code of the user's, empty for any other run."""
+    if results.network is None or is_exported(results.network):
+        return ""
+    return (
+        f"The evaluated network was built by the user's own code, {results.network}, which ran"
+        " in the same process. The verdict is only as trustworthy as that code."
     )
 
 

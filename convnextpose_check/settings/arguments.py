@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 
 from convnextpose_check.settings.options import OPTIONS, Settings
@@ -32,5 +33,10 @@ def settings_of(options: argparse.Namespace) -> Settings:
     Takes what argparse has read, and what pytest has. Raises ``ConvNeXtPoseCheckError`` as
     ``read_settings`` does.
     """
+    return read_settings(given_texts(options))
+
+
+def given_texts(options: argparse.Namespace) -> dict[str, Sequence[str]]:
+    """The texts that were given for each option, by field."""
     given = {option.field: getattr(options, option.field, None) for option in OPTIONS}
-    return read_settings({f: [v] if isinstance(v, str) else v or () for f, v in given.items()})
+    return {f: [v] if isinstance(v, str) else v or () for f, v in given.items()}

@@ -17,6 +17,11 @@ class Kind(NamedTuple):
     expected: str
     read: Callable[[str], Any]
 
+    @property
+    def is_path(self) -> bool:
+        """True for a path, which may be relative."""
+        return self.read is _path
+
 
 def _written(text: str) -> str:
     if not text.strip():

@@ -20,6 +20,8 @@ from convnextpose_check.variants import PUBLISHED_FILE, Protocol
 PREFIX = "CONVNEXTPOSE_"
 RUN_ID_VARIABLE = f"{PREFIX}RUN_ID"
 """No setting: an id that a caller chooses, and finds in the results file of the run."""
+CALLER_VARIABLE = f"{PREFIX}CALLER"
+"""No setting: the folder that relative paths refer to where it is not the current one."""
 KAGGLE_INPUT = Path("/kaggle/input")
 
 _CORES = len(os.sched_getaffinity(0))
@@ -32,7 +34,11 @@ def _kaggle_inputs() -> tuple[Path, ...]:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user has set, else the defaults; ``sources`` says where each that was set was read."""
+    """What a user has set, else the defaults.
+
+    ``sources`` says where each that was set was read. ``caller`` is the folder of the command
+    ``gate``'s caller, where the module of ``--network`` is looked for, None without that command.
+    """
 
     h36m_root: Annotated[
         kinds.Folder | None,
@@ -117,6 +123,7 @@ class Settings:
         "show frames of Human3.6M in the report, whose licence forbids passing them on",
     ] = False
     sources: Mapping[str, Literal["option", "environment"]] = field(default_factory=dict)
+    caller: Path | None = None
 
     @property
     def flip(self) -> bool:

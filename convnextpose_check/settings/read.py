@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.settings.options import OPTIONS, PREFIX, RUN_ID_VARIABLE, Settings
+from convnextpose_check.network.users import is_exported
+from convnextpose_check.settings.options import (
+    CALLER_VARIABLE,
+    OPTIONS,
+    PREFIX,
+    RUN_ID_VARIABLE,
+    Settings,
+)
 
 __all__ = [
     "Settings",
@@ -27,7 +35,7 @@ def read_settings(
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-option``) that names the option or variable.
     """
-    known = {RUN_ID_VARIABLE, *(option.variable for option in OPTIONS)}
+    known = {RUN_ID_VARIABLE, CALLER_VARIABLE, *(option.variable for option in OPTIONS)}
     if unknown := sorted(v for v in environment if v.startswith(PREFIX) and v not in known):
         raise ConvNeXtPoseCheckError(
             "bad-option", f"the environment sets {unknown[0]}, which is no setting", "Unset it"
@@ -49,7 +57,23 @@ def read_settings(
             ) from None
         values[option.field] = tuple(read) if option.repeatable else read[-1]
         sources[option.field] = source
+    if folder := environment.get(CALLER_VARIABLE):
+        values |= _absolute(values, Path(folder))
     return Settings(**values, sources=sources)
+
+
+def _absolute(values: Mapping[str, Any], caller: Path) -> dict[str, Any]:
+    """The values that are paths, defaults among them, joined to the caller's folder."""
+    absolute: dict[str, Any] = {"caller": caller}
+    for option in OPTIONS:
+        value = values.get(option.field, getattr(Settings, option.field))
+        if option.kind.is_path and value is not None:
+            paths = (caller / path for path in value) if option.repeatable else ()
+            absolute[option.field] = tuple(paths) if option.repeatable else caller / value
+    network = values.get("network")
+    if network is not None and is_exported(network):
+        absolute["network"] = str(caller / network)
+    return absolute
 
 
 def refuse_beside_weights_only(settings: Settings) -> None:

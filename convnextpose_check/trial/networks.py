@@ -64,10 +64,11 @@ class Networks:
     @once
     def counted(self, variant: str) -> Module:
         """What parameters and multiply-adds are counted on: the network, or the user's own."""
-        specification = self.files.settings.network
+        settings = self.files.settings
+        specification = settings.network
         if specification is None or is_exported(specification):
             return self.plain(variant)
-        module = built_module(specification, variant).to(self.device()).eval()
+        module = built_module(specification, variant, settings.caller).to(self.device()).eval()
         if takes_weights(module, self._architecture(variant)):
             self._check_holds(variant)
             load_weights(module, self.files.state(variant))

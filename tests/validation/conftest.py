@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from convnextpose_check.plugin.recording import Obtained
 from convnextpose_check.plugin.required import VALIDATION_TESTS
 from convnextpose_check.plugin.session import Session, session_of
-from tests.validation.recording import Obtained
 
 PARAMETERS = ("trial", "variant", "tolerance_mm")
 BY_FUNCTION = {test.function: test for test in VALIDATION_TESTS}

@@ -11,11 +11,11 @@ from convnextpose_check.checks.machine import (
 )
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.plugin.recording import Obtained
 from convnextpose_check.trial.networks import Networks
 from convnextpose_check.trial.preflight import find_checkpoint
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant
-from tests.validation.recording import Obtained
 
 
 def test_device_runs_a_kernel(networks: Networks, obtained: Obtained) -> None:

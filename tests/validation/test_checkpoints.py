@@ -14,9 +14,9 @@ from convnextpose_check.checks.archives import (
     check_weights_are_finite,
 )
 from convnextpose_check.checks.identity import NO_TENSORS, check_identity, contradiction_told
+from convnextpose_check.plugin.recording import Obtained
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant
-from tests.validation.recording import Obtained
 
 
 def test_archive_holds_the_variant(

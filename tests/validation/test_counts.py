@@ -13,8 +13,8 @@ from convnextpose_check.checks.network import (
     check_state_element_count,
 )
 from convnextpose_check.network.cost import multiply_add_count, parameter_count
+from convnextpose_check.plugin.recording import Obtained
 from convnextpose_check.variants import Variant
-from tests.validation.recording import Obtained
 
 if TYPE_CHECKING:
     from torch.nn import Module

@@ -15,9 +15,9 @@ from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement, may_be_missed
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.miniature.record import read_record
+from convnextpose_check.plugin.recording import Obtained
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant
-from tests.validation.recording import Obtained
 
 
 def test_dataset_is_complete(human36m: Dataset, obtained: Obtained) -> None:

@@ -10,10 +10,10 @@ from convnextpose_check.checks.network import check_agrees, check_flip_is_symmet
 from convnextpose_check.human36m.annotations import spread
 from convnextpose_check.human36m.crops import usable_input
 from convnextpose_check.human36m.samples import Dataset, Sample
+from convnextpose_check.plugin.recording import Obtained
 from convnextpose_check.trial.networks import Networks
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant
-from tests.validation.recording import Obtained
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import inf
 
 from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.plugin.recording import Obtained
 from convnextpose_check.variants import Variant
-from tests.validation.recording import Obtained
 
 
 def test_throughput(

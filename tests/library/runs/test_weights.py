@@ -6,11 +6,10 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -22,18 +21,12 @@ from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import Results
 from convnextpose_check.variants import Architecture, read_catalogue
 from tests.library.runs.conftest import Run
-from tests.support.deferred import Deferred
 from tests.support.full_size import write_own_model
+from tests.support.steps import ACTION, action_steps, run_steps
 from tests.support.texts import ROOT
-
-if TYPE_CHECKING:
-    import yaml
-else:
-    yaml = Deferred("yaml")
 
 Change = Callable[[dict[str, Any]], None]
 
-ACTION = ROOT / ".github" / "actions" / "weights" / "action.yml"
 COVERED = {
     "test_before_anything.py": [
         "device_runs_a_kernel", "opencv_interpolates_as_in_the_paper", "memory_is_free",
@@ -58,58 +51,6 @@ CALLED_PUBLISHED = re.compile(r"\bpublished (?!in\b)\w|(?<=\w )published\b", re.
 """The word in a sentence, not in ids of tests and anchors."""
 
 
-def follow(action: Path, here: Path, inputs: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the action's shell lines in a calling repository, with this environment for a new one."""
-    content: dict[str, Any] = yaml.safe_load(action.read_text(encoding="utf-8"))
-    assert inputs.keys() <= content["inputs"].keys()
-    values = {name: each.get("default", "") for name, each in content["inputs"].items()} | inputs
-    assert all(
-        name in inputs for name, each in content["inputs"].items() if each.get("required")
-    )  # fmt: skip
-    expressions = {f"inputs.{name}": value for name, value in values.items()}
-    expressions["github.action_path"] = str(action.parent)
-    temporary = here.parent / "temporary"
-    (temporary / "bin").mkdir(parents=True)
-    for name, lines in STAND_INS.items():
-        (temporary / "bin" / name).write_text(f"#!/bin/sh\n{lines.format(python=sys.executable)}\n")
-        (temporary / "bin" / name).chmod(0o755)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")} | {
-        "PATH": f"{temporary / 'bin'}:{os.environ['PATH']}",
-        "RUNNER_TEMP": str(temporary),
-        "GITHUB_STEP_SUMMARY": str(temporary / "summary.md"),
-    }
-    ended: list[subprocess.CompletedProcess[str]] = []
-    for step in content["runs"]["steps"]:
-        assert "${{" not in step["run"]  # a value is never text of the script
-        if ended and ended[-1].returncode and step.get("if") != "always()":
-            continue
-        given = {
-            name: re.sub(r"\$\{\{ (\S+) }}", lambda found: expressions[found[1]], text)
-            for name, text in step["env"].items()
-        }
-        assert step["shell"] == "bash"
-        shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-        ended.append(
-            subprocess.run(
-                shell,
-                cwd=here,
-                env=environment | given,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        )
-    failed = [each for each in ended if each.returncode]
-    return failed[0] if failed else ended[1]
-
-
-STAND_INS = {
-    # A new environment is this one, and has all that the suite needs.
-    "python3": 'mkdir -p "$3/bin" && cp "$(dirname "$0")/installed" "$3/bin/python"',
-    "installed": 'case "$*" in "-m pip install "*) exit;; esac; exec {python} "$@"',
-}
-
-
 @pytest.fixture(scope="module")
 def calling(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of models with one of its own."""
@@ -123,9 +64,10 @@ def calling(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="module")
 def judged(calling: Path) -> tuple[subprocess.CompletedProcess[str], Results]:
     """How the action ended, and the results it left."""
-    ended = follow(ACTION, calling, {"checkpoints": "weights", "variants-file": "own.json"})
-    assert ended.returncode == pytest.ExitCode.OK, ended.stdout + ended.stderr
-    return ended, read_results(Outputs(calling / "output").results)
+    steps = action_steps({"checkpoints": "weights", "variants-file": "own.json"})
+    ended = list(run_steps(*steps, calling, calling.parent / "temporary").values())
+    assert [each.returncode for each in ended] == [0, 0], ended
+    return ended[1], read_results(Outputs(calling / "output").results)
 
 
 def test_verdict_covers_all_that_needs_no_human36m(

@@ -1,0 +1,153 @@
+"""Judge models beside files that are not trusted: the gate of a repository's CI.
+
+Runs pytest on tests/validation so that nothing in the current folder is executed, and takes the
+verdict from the results file of this very run. Only --network module:factory runs code from the
+current folder; its verdict is only as trustworthy as that code. Start it as
+"python -I -m convnextpose_check gate": without -I Python itself imports from the current folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from convnextpose_check.commands.telling import tell
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.whole import cannot_write
+from convnextpose_check.paths import Outputs
+from convnextpose_check.results.results_file import read_results
+from convnextpose_check.results.schema import Results
+from convnextpose_check.settings.arguments import add_settings, given_texts
+from convnextpose_check.settings.options import (
+    CALLER_VARIABLE,
+    OPTIONS,
+    PREFIX,
+    RUN_ID_VARIABLE,
+    Settings,
+)
+from convnextpose_check.settings.read import read_settings
+
+SUITE = Path(__file__).parents[2]
+VALIDATION = SUITE / "tests" / "validation"
+CODE_VARIABLES = ("PYTHON", "PYTEST", "COVERAGE_", "COV_CORE_", "MPL")
+"""Prefixes of variables that have Python, pytest or a library import further code."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Every option of a run, and files for the CI system."""
+    add_settings(parser, *(option.field for option in OPTIONS))
+    parser.add_argument("--junitxml", metavar="FILE", help="write the tests' outcomes as JUnit XML")
+    parser.add_argument("--summary", metavar="FILE", help="append the Markdown report to this file")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Return 0 only if this run's results file says that the published models passed."""
+    if not sys.flags.isolated:
+        raise ConvNeXtPoseCheckError(
+            "bad-option",
+            "gate was started without -I, so that Python may import files of the current folder",
+            "Run: python -I -m convnextpose_check gate",
+        )
+    if not VALIDATION.is_dir():
+        raise ConvNeXtPoseCheckError(
+            "bad-option",
+            f"there is no folder {VALIDATION}: this package was installed without its tests",
+            "Install it from a checkout: pip install --editable CHECKOUT",
+        )
+    caller, run_id = Path.cwd(), secrets.token_hex(16)
+    environment = gate_environment(os.environ, caller, run_id)
+    settings = read_settings(given_texts(options), environment)
+    os.chdir(SUITE)  # libraries read settings from the current folder, such as matplotlibrc
+    junit = caller / options.junitxml if options.junitxml else None
+    exit_code = _run_pytest(pytest_command(options, settings, junit), environment)
+    problem = gate_problem(exit_code, settings.results_dir, run_id)
+    if options.summary:
+        _append_summary(caller / options.summary, settings.results_dir, run_id, problem)
+    if problem:
+        tell(f"not passed: {problem}", file=sys.stderr)
+    return exit_code if exit_code > 0 else int(bool(problem))
+
+
+def gate_environment(inherited: Mapping[str, str], caller: Path, run_id: str) -> dict[str, str]:
+    """The variables of the pytest process; an option's variable that is empty counts as unset."""
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if not name.startswith(CODE_VARIABLES) and not (name.startswith(PREFIX) and not value)
+    }
+    return kept | {CALLER_VARIABLE: str(caller), RUN_ID_VARIABLE: run_id}
+
+
+def pytest_command(
+    options: argparse.Namespace, settings: Settings, junit: Path | None
+) -> list[str]:
+    """The command line that judges the published models by the suite's own configuration."""
+    command = [sys.executable, "-I", "-m", "pytest", "-c", f"{SUITE / 'pytest.ini'}"]
+    command += [f"--rootdir={SUITE}", f"--confcutdir={SUITE}", "-p", "no:cacheprovider"]
+    if not settings.weights_only:
+        command += ["-m", "gpu"]
+    if junit is not None:
+        command.append(f"--junitxml={junit}")
+    for option in OPTIONS:
+        for text in given_texts(options)[option.field]:
+            command.append(option.flag if option.is_flag else f"{option.flag}={text}")
+    return [*command, str(VALIDATION)]
+
+
+def gate_problem(exit_code: int, results_dir: Path, run_id: str) -> str:
+    """Why the gate is not passed, empty if it is."""
+    if exit_code < 0:
+        return f"pytest was ended by {signal.Signals(-exit_code).name}"
+    results = _results_of(results_dir, run_id)
+    if results is None:
+        return f"this run left no results in {Outputs(results_dir).results}"
+    if results.subject != "published":
+        return f"the results are of the {results.subject} models, not of the published ones"
+    if exit_code or not results.passed:
+        return results.verdict
+    return ""
+
+
+def _results_of(results_dir: Path, run_id: str) -> Results | None:
+    """The results of the run with this id; None if there are none or they are another run's."""
+    try:
+        results = read_results(Outputs(results_dir).results)
+    except ConvNeXtPoseCheckError:
+        return None
+    return results if results.run_id == run_id else None
+
+
+def _run_pytest(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run pytest to its end, passing on SIGINT and SIGTERM, and return its exit code.
+
+    It has a session of its own, so that Ctrl-C in a terminal reaches it once.
+    """
+    with subprocess.Popen(command, env=environment, cwd=SUITE, start_new_session=True) as process:
+        earlier = {
+            number: signal.signal(number, lambda received, _: process.send_signal(received))
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            return process.wait()
+        finally:
+            for number, handler in earlier.items():
+                signal.signal(number, handler)
+
+
+def _append_summary(summary: Path, results_dir: Path, run_id: str, problem: str) -> None:
+    """Append this run's report, drawn from its results: a report file may be of an earlier run."""
+    from convnextpose_check.pages.markdown import markdown, plain
+
+    results = _results_of(results_dir, run_id)
+    text = markdown(results) if results else f"**Not passed: {plain(problem)}**\n"
+    try:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise cannot_write(summary, error) from None

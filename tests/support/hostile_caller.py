@@ -1,0 +1,55 @@
+"""A caller's repository in which every file that Python or pytest might run leaves a mark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+MODULES = (
+    "conftest", "convnextpose_check/__init__", "convnextpose_check/__main__", "fixtures/__init__",
+    "json", "numpy", "pip", "pytest", "pytest_html/__init__", "random", "sitecustomize",
+    "tests/__init__", "tests/conftest", "torch", "usercustomize", "venv",
+)  # fmt: skip
+"""Modules that hide one of the suite, an installed one or the standard library's."""
+
+SETTINGS = {
+    "pytest.ini": "[pytest]\naddopts = -p of_pytest_ini\n",
+    "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "-p of_pyproject"\n',
+    "setup.cfg": "[tool:pytest]\naddopts = -p of_setup_cfg\n",
+    "tox.ini": "[pytest]\naddopts = -p of_tox_ini\n",
+}
+PLUGINS = (
+    "of_pytest_ini",
+    "of_pyproject",
+    "of_setup_cfg",
+    "of_tox_ini",
+    "of_addopts",
+    "of_plugins",
+)
+ENVIRONMENT = {"PYTEST_ADDOPTS": "-p of_addopts", "PYTEST_PLUGINS": "of_plugins"}
+"""What the caller's workflow may have set, beside ``PYTHONPATH``."""
+
+
+def write_hostile_files(
+    repository: Path, marks: Path, modules: Iterable[str] = MODULES
+) -> dict[str, str]:
+    """Write the files; whatever is run writes ``marks / NAME`` and ends as if all were well.
+
+    Returns the environment that makes even more of them run.
+    """
+    marks.mkdir(exist_ok=True)
+    repository.mkdir(exist_ok=True)
+    for name in (*modules, *PLUGINS):
+        path = repository / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(marking(marks, name) + "raise SystemExit(0)\n")
+    for name, text in SETTINGS.items():
+        (repository / name).write_text(text)
+    line = marking(marks, "pth").replace("\n", "; ")
+    (repository / "hostile.pth").write_text(f"import sys; {line}\n")
+    return ENVIRONMENT | {"PYTHONPATH": str(repository)}
+
+
+def marking(marks: Path, name: str) -> str:
+    """A statement that leaves the mark."""
+    return f"open({str(marks / name.replace('/', '.'))!r}, 'w').close()\n"

@@ -1,0 +1,102 @@
+"""Runs the shell steps of an action or a workflow as a runner does, in a caller's repository."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support.deferred import Deferred
+from tests.support.texts import ROOT
+
+if TYPE_CHECKING:
+    import yaml
+else:
+    yaml = Deferred("yaml")
+
+ACTION = ROOT / ".github" / "actions" / "weights" / "action.yml"
+GATE = ROOT / ".github" / "workflows" / "gate.yml"
+
+# A new environment has the packages of this one, and a pip that installs nothing.
+PYTHON3 = """#!/bin/sh
+{python} "$@" --without-pip || exit
+for folder; do :; done
+packages=$("$folder/bin/python" -I -c 'import site; print(site.getsitepackages()[0])')
+printf 'import site; site.addsitedir("%s")\\n' {packages} > "$packages/current.pth"
+mkdir "$packages/pip" && : > "$packages/pip/__main__.py"
+"""
+
+
+def action_steps(inputs: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The steps of the weights action, and the values of their expressions."""
+    content: dict[str, Any] = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
+    values = _expressions(content["inputs"], inputs)
+    return content["runs"]["steps"], values | {"github.action_path": str(ACTION.parent)}
+
+
+def gate_steps(inputs: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The shell steps of the gate's workflow, and the values of their expressions."""
+    content: dict[str, Any] = yaml.safe_load(GATE.read_text(encoding="utf-8"))
+    triggers = content[True]  # type: ignore[index]  # YAML 1.1 reads the key "on" as true
+    values = _expressions(triggers["workflow_call"]["inputs"], inputs)
+    return [step for step in content["jobs"]["gate"]["steps"] if "run" in step], values
+
+
+def _expressions(declared: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, str]:
+    assert inputs.keys() <= declared.keys()
+    required = {name for name, each in declared.items() if each.get("required")}
+    assert required <= inputs.keys()
+    defaults = {name: str(each.get("default", "")) for name, each in declared.items()}
+    return {f"inputs.{name}": value for name, value in (defaults | dict(inputs)).items()}
+
+
+def run_steps(
+    steps: Iterable[dict[str, Any]],
+    expressions: Mapping[str, str],
+    workspace: Path,
+    temporary: Path,
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Run the steps with ``workspace`` as the runner's; returns how each that was run ended."""
+    (temporary / "bin").mkdir(parents=True, exist_ok=True)
+    python3 = temporary / "bin" / "python3"
+    packages = " ".join(path for path in sys.path if path.endswith("-packages"))
+    python3.write_text(PYTHON3.format(python=sys.executable, packages=packages))
+    python3.chmod(0o755)
+    known = dict(expressions) | {
+        "github.workspace": str(workspace),
+        "runner.temp": str(temporary),
+    }
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
+    runner = {
+        "PATH": f"{python3.parent}:{os.environ['PATH']}",
+        "RUNNER_TEMP": str(temporary),
+        "GITHUB_STEP_SUMMARY": str(temporary / "summary.md"),
+    }
+
+    def filled(text: str) -> str:
+        return re.sub(r"\$\{\{ (\S+) }}", lambda found: known[found[1]], text)
+
+    ended: dict[str, subprocess.CompletedProcess[str]] = {}
+    for step in steps:
+        assert "${{" not in step["run"]  # a value is never text of the script
+        has_failed = any(each.returncode for each in ended.values())
+        if has_failed and step.get("if") != "always()":
+            continue
+        assert step.get("shell", "bash") == "bash"
+        ended[step["name"]] = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            cwd=workspace / filled(step.get("working-directory", ".")),
+            env=inherited
+            | runner
+            | dict(environment or {})
+            | {name: filled(text) for name, text in step.get("env", {}).items()},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return ended
