@@ -27,7 +27,7 @@ PYTHON3 = """#!/bin/sh
 for folder; do :; done
 packages=$("$folder/bin/python" -I -c 'import site; print(site.getsitepackages()[0])')
 printf 'import site; site.addsitedir("%s")\\n' {packages} > "$packages/current.pth"
-mkdir "$packages/pip" && : > "$packages/pip/__main__.py"
+mkdir "$packages/pip" && touch "$packages/pip/__init__.py" "$packages/pip/__main__.py"
 """
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -147,7 +148,7 @@ def test_gate_with_another_pytest_is_not_passed_by_an_earlier_runs_results(
     ],
 )
 def test_gate_problem_follows_the_results_of_this_run(
-    tmp_path: Path, exit_code: int, changes: dict[str, object], problem: str
+    tmp_path: Path, exit_code: int, changes: dict[str, Any], problem: str
 ) -> None:
     results = example_results(**{"run_id": "this", "passed": True} | changes)
     write_results(results, Outputs(tmp_path).results)
@@ -172,7 +173,8 @@ def test_gate_environment_has_no_variable_that_imports_code() -> None:
     inherited = {
         "PATH": "/bin", "CUDA_VISIBLE_DEVICES": "1", "CONVNEXTPOSE_GATE": "2mm",
         "CONVNEXTPOSE_NETWORK": "", "PYTHONPATH": ".", "PYTHONSTARTUP": "start.py",
-        "PYTEST_ADDOPTS": "-p evil", "PYTEST_PLUGINS": "evil", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_ADDOPTS": "-p evil", "PYTEST_PLUGINS": "evil",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "COVERAGE_PROCESS_START": ".coveragerc", "MPLBACKEND": "module://evil",
         "CONVNEXTPOSE_RUN_ID": "of an earlier run",
     }  # fmt: skip
