@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from convnextpose_check.network.keymap import StateDict
 
 VARIANT_MARK = "{variant}"
+ONNX_SUFFIX = ".onnx"
 TORCHSCRIPT_SUFFIXES = {".pt", ".pth", ".ts", ".torchscript"}
 
 
 def is_exported(specification: str) -> bool:
     """Whether ``--network`` names files and not a factory."""
-    return Path(specification).suffix in TORCHSCRIPT_SUFFIXES | {".onnx"}
+    return Path(specification).suffix in TORCHSCRIPT_SUFFIXES | {ONNX_SUFFIX}
 
 
 def built_module(specification: str, variant: str, folder: Path | None = None) -> Module:
@@ -137,7 +138,7 @@ def exported_network(
 ) -> Network:
     """The exported model of the variant, on the device; ``{variant}`` stands for its name."""
     path = _file_of(specification, variant)
-    load = _onnx if path.suffix == ".onnx" else _torchscript
+    load = _onnx if path.suffix == ONNX_SUFFIX else _torchscript
     try:
         answer, images_at_once = load(path, device)
     except ConvNeXtPoseCheckError:

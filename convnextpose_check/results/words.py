@@ -8,7 +8,7 @@ from textwrap import wrap
 
 from msgspec.structs import replace
 
-from convnextpose_check.network.users import is_exported
+from convnextpose_check.network.users import ONNX_SUFFIX
 from convnextpose_check.results.figures import Chip, chip, difference
 from convnextpose_check.results.schema import (
     CheckRecord,
@@ -89,12 +89,12 @@ def weights_hold(results: Results) -> bool:
 
 
 def trust_note(results: Results) -> str:
-    """A warning where the run executed code of the user's, empty for any other run."""
-    if results.network is None or is_exported(results.network):
+    """A warning where the run executed code of the user's: a factory or a TorchScript file."""
+    if results.network is None or results.network.endswith(ONNX_SUFFIX):
         return ""
     return (
-        f"The evaluated network was built by the user's own code, {results.network}, which ran"
-        " in the same process. The verdict is only as trustworthy as that code."
+        f"The evaluated network is the user's own, {results.network}. Its code ran in the same"
+        " process: the verdict is only as trustworthy as that code."
     )
 
 

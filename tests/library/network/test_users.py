@@ -92,6 +92,22 @@ def test_factory_is_called_with_the_variant(factories: str) -> None:
     assert isinstance(built_module(f"{factories}:build", "XS"), torch.nn.Module)
 
 
+def test_factory_in_a_folder_hides_no_installed_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "factories_in_a_folder.py").write_text("import helper_of_a_test\n" + FACTORIES)
+    (tmp_path / "helper_of_a_test.py").write_text("")
+    (tmp_path / "tqdm.py").write_text("raise RuntimeError")
+    before = [*sys.path]
+
+    module = built_module("factories_in_a_folder:build", "XS", tmp_path)
+    built_module("factories_in_a_folder:build", "S", tmp_path)
+
+    assert isinstance(module, torch.nn.Module)
+    assert sys.path == [*before, str(tmp_path)]
+
+
 @pytest.mark.parametrize(
     ("attribute", "said"),
     [

@@ -106,7 +106,7 @@ def commands(text: Path) -> Iterator[list[str]]:
             lines += token.content.replace("\\\n", " ").splitlines()
     for line in lines:
         for command in line.split("&&"):
-            if re.match(r"\s*(?:\w+=\S+ )*python -m ", command):
+            if re.match(r"\s*(?:\w+=\S+ )*python (?:-I )?-m ", command):
                 words = shlex.split(command, comments=True)
                 yield words[words.index("-m") + 1 :]
 

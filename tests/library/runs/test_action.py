@@ -82,7 +82,7 @@ def test_action_with_a_network_runs_its_module_alone_and_says_so(
     results = read_results(Outputs(repository / "output").results)
     assert failed_tests(results) == ["test_counts.py::test_multiply_adds"]
     assert results.network == "adapter:build"
-    note = "The verdict is only as trustworthy as that code."
+    note = "the verdict is only as trustworthy as that code."
     assert note in (repository / "output" / "report.html").read_text(encoding="utf-8")
     assert note in (tmp_path / "temporary" / "summary.md").read_text(encoding="utf-8")
 
@@ -205,13 +205,18 @@ def test_gate_that_is_not_isolated_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("network", "is_noted"),
-    [(None, False), ("exports/{variant}.onnx", False), ("adapter:build", True)],
+    [
+        (None, False),
+        ("exports/{variant}.onnx", False),
+        ("exports/{variant}.pt", True),
+        ("adapter:build", True),
+    ],
 )
 def test_trust_note_is_on_code_alone(network: str | None, is_noted: bool) -> None:
     note = trust_note(example_results(network=network))
 
     assert ("only as trustworthy as that code" in note) == is_noted
-    assert ("adapter:build" in note) == is_noted
+    assert (str(network) in note) == is_noted
 
 
 def test_validation_is_collected_beside_another_package_named_tests(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.settings.options import OPTIONS
 from convnextpose_check.settings.read import read_settings, refuse_beside_weights_only
+from convnextpose_check.variants import PUBLISHED_FILE
 from tests.support.options_table import BEGIN, END, options_table
 
 
@@ -94,6 +95,35 @@ def test_option_wins_over_environment() -> None:
 
     assert settings.gate == 1
     assert settings.lines() == ["--gate 1"]
+
+
+def test_relative_paths_refer_to_the_callers_folder() -> None:
+    given = {"variants_file": ["own.json"], "baseline": ["/a/baseline.json"]}
+    environment = {
+        "CONVNEXTPOSE_CALLER": "/models",
+        "CONVNEXTPOSE_CHECKPOINTS": "weights:/b",
+        "CONVNEXTPOSE_NETWORK": "exports/{variant}.onnx",
+    }
+
+    settings = read_settings(given, environment)
+
+    assert settings.caller == Path("/models")
+    assert settings.checkpoints == (Path("/models/weights"), Path("/b"))
+    assert settings.variants_file == Path("/models/own.json")
+    assert settings.baseline == Path("/a/baseline.json")
+    assert settings.results_dir == Path("/models/output")
+    assert settings.network == "/models/exports/{variant}.onnx"
+
+
+def test_defaults_stay_where_there_is_a_callers_folder() -> None:
+    environment = {"CONVNEXTPOSE_CALLER": "/models", "CONVNEXTPOSE_NETWORK": "adapter:build"}
+
+    settings = read_settings({}, environment)
+
+    assert settings.network == "adapter:build"
+    assert settings.variants_file == PUBLISHED_FILE
+    assert settings.h36m_root == read_settings({}, {}).h36m_root
+    assert settings.sources == {"network": "environment"}
 
 
 def test_several_checkpoints_are_kept_in_order() -> None:
