@@ -280,8 +280,8 @@ class Results(_Record, frozen=True, kw_only=True):
     ``weights_only`` is true no error was measured: there are no ``variants``, and ``weights`` are
     the files that were judged. ``own_models`` is true where these and their figures are from a
     variants file of the user's: then nothing in the results is about the published models.
-    ``network`` is the value of ``--network``. ``passed`` is the gate's decision; with ``run_id``, which a caller may set, it can be told from
-    that of an earlier run.
+    ``network`` is the value of ``--network``. ``passed`` is the gate's decision; with ``run_id``,
+    which a caller may set, it can be told from that of an earlier run.
     """
 
     schema_version: Literal[2] = 2
