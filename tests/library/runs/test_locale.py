@@ -14,7 +14,7 @@ ASCII_ONLY = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 def test_run_in_the_c_locale_ends_as_in_any_other(inputs: Path, tmp_path: Path) -> None:
-    """The progress line holds a plus-minus sign, and the path of the results an accent."""
+    """The path of the results has an accent, which Python holds as bytes in this locale."""
     out = tmp_path / "résultats"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
 
@@ -35,7 +35,6 @@ def test_run_in_the_c_locale_ends_as_in_any_other(inputs: Path, tmp_path: Path) 
     )  # fmt: skip
 
     assert "1 passed" in result.stdout, result.stdout + result.stderr
-    assert r"\xb1" in result.stderr
     assert "UnicodeEncodeError" not in result.stdout + result.stderr
     assert Outputs(out).results.is_file()
     assert "✗" in Outputs(out).markdown.read_text(encoding="utf-8")
