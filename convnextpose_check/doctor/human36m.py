@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from convnextpose_check.checks.dataset import check_dataset_is_complete
+from convnextpose_check.checks.dataset import check_dataset_is_complete, check_joints_lie_in_boxes
 from convnextpose_check.doctor.finding import Finding, relative
 from convnextpose_check.doctor.look_alikes import look_alikes
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -79,6 +79,7 @@ def samples_found(files: Files) -> Finding:
     if not layout.sequences or any(name not in layout.annotations for name in wanted):
         return Finding("missing", "not counted: see annotations and images above")
     dataset = files.dataset()
+    check_joints_lie_in_boxes(dataset)
     count = check_dataset_is_complete(dataset)
     of_subject = Counter(sample.subject for sample in dataset.samples)
     parts = " and ".join(f"{n:,} of subject {number}" for number, n in of_subject.items())

@@ -164,3 +164,16 @@ def test_the_check_that_failed_is_told_from_the_one_that_was_asked(
             ask("check_heatmap_grid", scene)
     assert raised.value.code == "wrong-variant"
     assert failed_check(raised.value) != "check_heatmap_grid"
+
+
+def test_failed_data_check_does_not_withhold_the_error(
+    fixtures: Path, miniature: Miniature
+) -> None:
+    fault = next(fault for fault in FAULTS if fault.title == "two cameras swapped")
+    with scene_of(fault, fixtures, miniature) as scene:
+        scene.limit = 4
+        fault.put_in(scene)
+
+        with pytest.raises(CheckFailedError, match="swapped-cameras"):
+            ask("check_joints_lie_in_boxes", scene)
+        assert scene.trial().evaluation(scene.variant.name).error_mm > 100
