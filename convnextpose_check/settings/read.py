@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,23 +58,22 @@ def read_settings(
             ) from None
         values[option.field] = tuple(read) if option.repeatable else read[-1]
         sources[option.field] = source
-    if folder := environment.get(CALLER_VARIABLE):
-        values |= _absolute(values, Path(folder))
-    return Settings(**values, sources=sources)
+    settings = Settings(**values, sources=sources)
+    folder = environment.get(CALLER_VARIABLE)
+    return _absolute(settings, Path(folder)) if folder else settings
 
 
-def _absolute(values: Mapping[str, Any], caller: Path) -> dict[str, Any]:
-    """The values that are paths, defaults among them, joined to the caller's folder."""
-    absolute: dict[str, Any] = {"caller": caller}
+def _absolute(settings: Settings, caller: Path) -> Settings:
+    """The settings with every path, defaults among them, joined to the caller's folder."""
+    absolute: dict[str, Any] = {}
     for option in OPTIONS:
-        value = values.get(option.field, getattr(Settings, option.field))
+        value = getattr(settings, option.field)
         if option.kind.is_path and value is not None:
-            paths = (caller / path for path in value) if option.repeatable else ()
-            absolute[option.field] = tuple(paths) if option.repeatable else caller / value
-    network = values.get("network")
-    if network is not None and is_exported(network):
-        absolute["network"] = str(caller / network)
-    return absolute
+            paths = [caller / path for path in (value if option.repeatable else (value,))]
+            absolute[option.field] = tuple(paths) if option.repeatable else paths[0]
+    if settings.network is not None and is_exported(settings.network):
+        absolute["network"] = str(caller / settings.network)
+    return replace(settings, caller=caller, **absolute)
 
 
 def refuse_beside_weights_only(settings: Settings) -> None:

@@ -150,9 +150,8 @@ def test_gate_with_another_pytest_is_not_passed_by_an_earlier_runs_results(
 def test_gate_problem_follows_the_results_of_this_run(
     tmp_path: Path, exit_code: int, changes: dict[str, Any], problem: str
 ) -> None:
-    fields: dict[str, Any] = {"run_id": "this", "passed": True} | changes
-    results = example_results(**fields)
-    write_results(results, Outputs(tmp_path).results)
+    values: dict[str, Any] = {"run_id": "this", "passed": True, **changes}
+    write_results(example_results(**values), Outputs(tmp_path).results)
 
     obtained = gate_problem(exit_code, tmp_path, "this")
 
