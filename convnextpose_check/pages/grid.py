@@ -81,7 +81,7 @@ def _place(check: CheckRecord, results: Results) -> tuple[str, str, str | None]:
         return "others", check.test, None
     words, of = match["claim"].replace("_", " "), match["of"]
     if (mm := check.within_mm) is not None:
-        words, of = f"{words}, within {mm} mm", of.removesuffix(f"-within-{mm}mm")
+        words, of = f"{words}, within {mm} mm", of.removesuffix(f"-{mm}mm").removesuffix("-within")
     part = match["file"].replace("_", " ")
     if of == results.subject:
         return part, words, None

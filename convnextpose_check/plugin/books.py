@@ -20,6 +20,7 @@ from convnextpose_check.plugin.check_record import (
     target_of,
 )
 from convnextpose_check.plugin.configure import VALIDATION
+from convnextpose_check.plugin.required import VALIDATION_TESTS
 from convnextpose_check.plugin.session import Session
 from convnextpose_check.trial.trial import SubjectName
 from convnextpose_check.variants import Variant
@@ -37,10 +38,18 @@ class Books:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
-        """Keep the tests in the order of their files.
+        """Run validation tests in the order of the recorded list, what a run needs first.
 
         pytest would have tests that take ``trial`` wait for one another, which saves nothing here.
         """
+        order = {test.file: number for number, test in reversed(list(enumerate(VALIDATION_TESTS)))}
+        places = [place for place, item in enumerate(items) if _is_validation(item)]
+        ordered = sorted(
+            (items[place] for place in places),
+            key=lambda item: order.get(item.path.name, len(order)),
+        )
+        for place, item in zip(places, ordered, strict=True):
+            items[place] = item
         indices = {id(item): index for index, item in enumerate(items)}
         yield
         items.sort(key=lambda item: indices.get(id(item), len(indices)))

@@ -109,6 +109,7 @@ def check_record(
         unit=str(properties.get("unit", "")),
         message=message,
         told_by=told_by(report) or "",
+        tolerance_mm=_parameters(item).get("tolerance_mm"),
     )
 
 

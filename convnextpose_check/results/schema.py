@@ -62,6 +62,7 @@ class CheckRecord(_Record, frozen=True):
     unit: str = ""
     message: str = ""
     told_by: str = ""
+    tolerance_mm: Count | None = None
 
     @property
     def holds(self) -> bool:
@@ -70,7 +71,9 @@ class CheckRecord(_Record, frozen=True):
 
     @property
     def within_mm(self) -> int | None:
-        """The tolerance that it asks about, as its id says; None for one that asks about none."""
+        """The tolerance that it asks about; files of earlier versions name it in the test's id."""
+        if self.tolerance_mm is not None:
+            return self.tolerance_mm
         found = _WITHIN.search(self.test)
         return int(found[1]) if found else None
 

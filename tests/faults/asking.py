@@ -12,11 +12,11 @@ from convnextpose_check.checks import archives, dataset, error, machine, network
 from convnextpose_check.errors import CheckFailedError
 from tests.faults.scene import Scene
 from tests.validation import (
-    test_before_anything,
     test_checkpoints,
     test_counts,
-    test_errors,
+    test_mpjpe,
     test_networks,
+    test_preflight,
 )
 
 Test = Callable[..., None]
@@ -25,12 +25,12 @@ CHECK_MODULES = (archives, dataset, error, machine, network)
 """The room of the checks."""
 
 TESTS: dict[str, Test] = {
-    "check_interpolation": test_before_anything.test_opencv_interpolates_as_in_the_paper,
-    "check_memory": test_before_anything.test_memory_is_free,
-    "check_disk": test_before_anything.test_disk_has_room_for_the_results,
-    "check_can_write": test_before_anything.test_results_folder_can_be_written,
-    "check_joints_lie_in_boxes": test_before_anything.test_joints_lie_in_their_boxes,
-    "check_rootnet_file": test_before_anything.test_rootnet_file_is_the_one_for_the_protocol,
+    "check_interpolation": test_preflight.test_opencv_interpolates_as_in_the_paper,
+    "check_memory": test_preflight.test_memory_is_free,
+    "check_disk": test_preflight.test_disk_has_room_for_the_results,
+    "check_can_write": test_preflight.test_results_folder_can_be_written,
+    "check_joints_lie_in_boxes": test_preflight.test_joints_lie_in_their_boxes,
+    "check_rootnet_file": test_preflight.test_rootnet_file_is_the_one_for_the_protocol,
     "check_holds_variant": test_checkpoints.test_archive_holds_the_variant,
     "check_epoch": test_checkpoints.test_epoch_is_the_expected_one,
     "check_provenance": test_checkpoints.test_counters_tell_one_training,
@@ -47,10 +47,10 @@ TESTS: dict[str, Test] = {
     "check_heatmap_grid": test_counts.test_heatmap_grid,
     "check_agrees": test_networks.test_judged_network_agrees_with_the_plain_one,
     "check_flip_is_symmetric": test_networks.test_flip_test_is_symmetric,
-    "check_dataset_is_complete": test_errors.test_dataset_is_complete,
-    "check_evaluation_is_complete": test_errors.test_every_sample_is_measured,
-    "check_images_are_distinct": test_errors.test_no_image_stands_for_another,
-    "check_error_is_within": test_errors.test_error_is_the_recorded_one,
+    "check_dataset_is_complete": test_mpjpe.test_dataset_is_complete,
+    "check_evaluation_is_complete": test_mpjpe.test_every_sample_is_measured,
+    "check_images_are_distinct": test_mpjpe.test_no_image_stands_for_another,
+    "check_error_is_within": test_mpjpe.test_mpjpe_is_the_recorded_value,
 }
 """The validation test of every check, by the check's name."""
 

@@ -1,4 +1,4 @@
-"""Parametrize every validation test over targets, variants and tolerances."""
+"""Parametrize every validation test over targets and variants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from convnextpose_check.plugin.recording import Obtained
 from convnextpose_check.plugin.required import VALIDATION_TESTS
 from convnextpose_check.plugin.session import Session, session_of
 
-PARAMETERS = ("trial", "variant", "tolerance_mm")
+PARAMETERS = ("trial", "variant")
 BY_FUNCTION = {test.function: test for test in VALIDATION_TESTS}
 
 
@@ -18,7 +18,7 @@ def parameters_of(session: Session, function: str, taken: list[str]) -> list[obj
     for target in session.targets:
         is_on_gpu = target == "published" and not session.settings.weights_only
         for case in session.cases_of(BY_FUNCTION[function], target):
-            values = {"trial": target, "variant": case.variant, "tolerance_mm": case.tolerance_mm}
+            values = {"trial": target, "variant": case.variant}
             marks = [pytest.mark.gpu] if is_on_gpu else []
             parameters.append(
                 pytest.param(*(values[name] for name in taken), id=case.case_id, marks=marks)

@@ -16,7 +16,9 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgement, judge
 from convnextpose_check.variants import Figure
 from tests.library.evaluation.test_verdict import INFORMATION, PAPER, evaluation
-from tests.validation.test_errors import test_error_is_the_reference as ask_the_test
+from tests.validation.test_mpjpe import (
+    test_mpjpe_is_within_tolerance_of_reported_value as ask_the_test,
+)
 
 NAN, INFINITE = float("nan"), float("inf")
 P, F, X = "passed", "failed", "expected failure"

@@ -110,7 +110,7 @@ def test_other_command_lines_reach_the_suite(
 
     # Tests of published models that are only listed are not passed.
     assert result.returncode == pytest.ExitCode.TESTS_FAILED, result.stderr
-    assert "test_errors.py::test_dataset_is_complete[published]" in result.stdout
+    assert "test_mpjpe.py::test_dataset_is_complete[published]" in result.stdout
     assert "[miniature]" not in result.stdout
 
 

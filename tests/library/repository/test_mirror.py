@@ -80,7 +80,7 @@ TRIED_IN = {
     "trial/files": "library/runs/test_download.py",
     "trial/log": "library/test_wording.py",
     "trial/once": "library/trial/test_networks.py",
-    "trial/preflight": "validation/test_before_anything.py",
+    "trial/preflight": "validation/test_preflight.py",
     "trial/published": "library/doctor/test_examinations.py",
     "trial/trial": "library/trial/test_networks.py",
 }

@@ -50,7 +50,10 @@ def test_bands_are_the_tolerances_that_were_asked(
 ) -> None:
     checks = tuple(CheckRecord(f"a.py::test_b[published-XS-within-{x}mm]", "passed") for x in asked)
 
-    assert asked_mm(example_results(checks=checks)) == expected
+    typed = tuple(CheckRecord(f"a.py::test_b[{x}]", "passed", tolerance_mm=x) for x in asked)
+
+    assert asked_mm(example_results(checks=checks)) == expected  # as earlier versions wrote it
+    assert asked_mm(example_results(checks=typed)) == expected
     assert asked_mm(example_results("miniature", checks=checks)) == (RECORDED_WITHIN_MM,)
 
 

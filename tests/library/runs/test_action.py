@@ -108,7 +108,7 @@ def test_gates_workflow_runs_nothing_of_the_repository(repository: Path, tmp_pat
     assert list((tmp_path / "marks").iterdir()) == []
     results_dir = tmp_path / "temporary" / "convnextpose"
     results = read_results(Outputs(results_dir).results)
-    assert "test_before_anything.py::test_human36m_is_found" in failed_tests(results)
+    assert "test_preflight.py::test_human36m_is_found" in failed_tests(results)
     assert (results_dir / "junit.xml").is_file()
     summary = (tmp_path / "temporary" / "summary.md").read_text(encoding="utf-8")
     assert summary == Outputs(results_dir).markdown.read_text(encoding="utf-8")
@@ -233,7 +233,7 @@ def test_validation_is_collected_beside_another_package_named_tests(tmp_path: Pa
     )  # fmt: skip
 
     collected = [line for line in ended.stdout.splitlines() if line.startswith("tests/validation/")]
-    assert any("test_errors.py::" in line for line in collected), ended.stdout + ended.stderr
+    assert any("test_mpjpe.py::" in line for line in collected), ended.stdout + ended.stderr
     assert ended.stderr == ""
 
 

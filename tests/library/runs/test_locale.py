@@ -20,7 +20,7 @@ def test_run_in_the_c_locale_ends_as_in_any_other(inputs: Path, tmp_path: Path) 
 
     result = subprocess.run(
         [
-            sys.executable, "-m", "pytest", "tests/validation/test_errors.py",
+            sys.executable, "-m", "pytest", "tests/validation/test_mpjpe.py",
             "-p", "no:cacheprovider", "-p", "tests.support.small_facts_plugin", "-m", "gpu",
             "--device=cpu", "--gate=none", "-k", "every_sample",
             f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",

@@ -74,7 +74,7 @@ def test_nothing_run_is_not_passed(run: Run) -> None:
     assert run("-m", "gpu", "-k", "no_such_test").returncode == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-PREFLIGHT = "tests/validation/test_before_anything.py::test_"
+PREFLIGHT = "tests/validation/test_preflight.py::test_"
 
 
 @pytest.mark.parametrize(

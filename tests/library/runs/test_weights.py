@@ -28,7 +28,7 @@ from tests.support.texts import ROOT
 Change = Callable[[dict[str, Any]], None]
 
 COVERED = {
-    "test_before_anything.py": [
+    "test_preflight.py": [
         "device_runs_a_kernel", "opencv_interpolates_as_in_the_paper", "memory_is_free",
         "disk_has_room_for_the_results", "results_folder_can_be_written", "checkpoint_is_found",
     ],
@@ -163,7 +163,7 @@ def test_weights_of_which_something_was_not_judged_do_not_pass(
     [
         pytest.param(["-m", "gpu"], "tests/validation", marks=pytest.mark.slow),
         pytest.param(["-k", "miniature"], "tests/validation", marks=pytest.mark.slow),
-        ([], "tests/validation/test_errors.py"),
+        ([], "tests/validation/test_mpjpe.py"),
     ],
 )
 def test_weights_only_without_a_test_of_them_is_refused(

@@ -1,4 +1,9 @@
-"""The main question: is the error on Human3.6M the one that the paper reports?"""
+"""Is the error on Human3.6M the one that the paper reports?
+
+The reported values and their sources stand in ``convnextpose_check/variants.json``: 56.61 mm for
+XS, 51.80 for S, 51.05 for M, 49.75 for L under protocol 2. Cases of the published models carry the
+marker ``gpu``; the others hold the synthetic models to their recorded errors.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +19,8 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement, may_be_missed
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.miniature.record import read_record
 from convnextpose_check.plugin.recording import Obtained
+from convnextpose_check.results.figures import RECORDED_WITHIN_MM
 from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Variant
 
@@ -24,35 +29,31 @@ def test_dataset_is_complete(human36m: Dataset, obtained: Obtained) -> None:
     obtained(check_dataset_is_complete(human36m), human36m.facts.samples, "samples")
 
 
+@pytest.mark.usefixtures("variant")
 def test_every_sample_is_measured(
-    variant: Variant,  # noqa: ARG001 - asked about each
-    evaluation: Evaluation,
-    human36m: Dataset,
-    obtained: Obtained,
+    evaluation: Evaluation, human36m: Dataset, obtained: Obtained
 ) -> None:
     count = check_evaluation_is_complete(evaluation, human36m)
     obtained(count, human36m.facts.samples, "samples")
 
 
-def test_no_image_stands_for_another(
-    variant: Variant,  # noqa: ARG001 - asked about each
-    evaluation: Evaluation,
-    obtained: Obtained,
-) -> None:
+@pytest.mark.usefixtures("variant")
+def test_no_image_stands_for_another(evaluation: Evaluation, obtained: Obtained) -> None:
     count = check_images_are_distinct(evaluation)
     obtained(count, len(evaluation.image_ids), "images")
 
 
-def test_error_is_the_reference(
+@pytest.mark.parametrize("tolerance_mm", [1, 2, 5], ids="{}mm".format)
+def test_mpjpe_is_within_tolerance_of_reported_value(
     trial: Trial,
     variant: Variant,
-    tolerance_mm: int,
     judgement: Judgement,
+    tolerance_mm: int,
     obtained: Obtained,
 ) -> None:
-    """A miss that fails no run is shown as an expected failure, with its millimetres."""
-    reference = judgement.reference
-    obtained(judgement.obtained_mm, reference and reference.value, "mm")
+    """A missed tolerance tighter than the gate is an expected failure, shown with its value."""
+    reported = judgement.reference
+    obtained(judgement.obtained_mm, reported and reported.value, "mm")
     where = f"{trial.name} {variant.name}"
     try:
         check_error_is_within(judgement, tolerance_mm, where, trial.settings.results_dir)
@@ -62,16 +63,11 @@ def test_error_is_the_reference(
         raise
 
 
-def test_error_is_the_recorded_one(
-    trial: Trial,
-    variant: Variant,
-    judgement: Judgement,
-    obtained: Obtained,
-    pytestconfig: pytest.Config,
+def test_mpjpe_is_the_recorded_value(
+    trial: Trial, variant: Variant, judgement: Judgement, obtained: Obtained
 ) -> None:
     """Tight enough that any change in the arithmetic shows."""
-    tolerance_mm = read_record(pytestconfig.rootpath / "fixtures").tolerance_mm
-    reference = judgement.reference
-    obtained(judgement.obtained_mm, reference and reference.value, "mm")
-    where = f"miniature {variant.name}"
-    check_error_is_within(judgement, tolerance_mm, where, trial.settings.results_dir)
+    recorded = judgement.reference
+    obtained(judgement.obtained_mm, recorded and recorded.value, "mm")
+    where = f"{trial.name} {variant.name}"
+    check_error_is_within(judgement, RECORDED_WITHIN_MM, where, trial.settings.results_dir)
