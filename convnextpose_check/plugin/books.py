@@ -70,8 +70,7 @@ class Books:
             if state.default_report is not None:
                 session.config.pluginmanager.unregister(state.default_report)
             return
-        state.open(self._target(judging), _evaluated(judging))
-        self._names = {item.nodeid: name_of(item) for item in judging}
+        target = self._target(judging)
         if not session.config.option.collectonly:
             try:
                 state.lock = hold_folder(state.settings.results_dir)
@@ -80,6 +79,8 @@ class Books:
                     set_aside_report(state.report)
             except ConvNeXtPoseCheckError as error:
                 raise pytest.UsageError(str(error)) from None
+        state.open(target, _evaluated(judging))
+        self._names = {item.nodeid: name_of(item) for item in judging}
 
     def _target(self, judging: list[pytest.Item]) -> SubjectName:
         """The one target of all selected tests."""
@@ -143,9 +144,9 @@ class Books:
             gate.record(replace(gate.records[name], outcome="failed", message=message))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+    def pytest_sessionfinish(self) -> Generator[None]:
         """Decide, and write results and pages, before others report."""
-        if self._session.target is not None and not session.config.option.collectonly:
+        if self._session.target is not None and self._session.lock is not None:
             self._session.finish()
         yield
 

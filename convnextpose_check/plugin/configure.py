@@ -10,6 +10,7 @@ import pytest
 import convnextpose_check
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.pages.html import STYLE_SHEET
 from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.plugin.subjects import open_trials
@@ -49,7 +50,16 @@ def open_session(config: pytest.Config) -> None:
             config.option.self_contained_html = True
             session.makes_default_report = True
         session.report = Path(config.option.htmlpath)
+        _check_folder(session.report)
         config.option.css.append(str(STYLE_SHEET))
+
+
+def _check_folder(report: Path) -> None:
+    """Refuse a report that pytest-html could not write; it makes the folder as well."""
+    try:
+        report.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(str(cannot_write(report, error))) from None
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -83,6 +83,8 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
 
         def write_whole(page: str) -> None:
             session = session_of(config)
+            if session.makes_default_report and session.lock is None:
+                return  # refused: the folder may be another run's
             try:
                 write_text(plugin._report_path, _readable_by_all(page))
                 session.has_written_report = True

@@ -56,7 +56,8 @@ def of_earlier(outputs: Outputs, results: Results, trial: Trial, variant: str) -
             obtained = Obtained(record.error_mm, errors_mm, record.reference_mm)
             again = _rerun(trial, variant, samples, case, obtained, notes)
             dataset = trial.files.dataset()
-            known = known_causes(len(samples), record.error_mm - record.reference_mm, dataset)
+            excess_mm = record.error_mm - record.reference_mm
+            known = () if record.complete else known_causes(len(samples), excess_mm, dataset)
             of_part = is_part(len(samples), dataset)
             causes = causes_of(case, obtained, again, known=known, is_part=of_part)
         else:

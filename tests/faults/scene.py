@@ -150,6 +150,9 @@ class _Fingerprints(dict[str, Fingerprint]):
         archive = load_checkpoint(self.scene.miniature.checkpoints / file_name)
         return fingerprint(archive, "the miniature")
 
+    def get(self, name: str, _default: object = None) -> Fingerprint:
+        return self[name]
+
 
 def replace_file(path: Path, content: bytes) -> None:
     """Give the path new content, and leave the file that it was linked to as it is."""

@@ -204,7 +204,7 @@ def test_signal_while_the_end_is_written_leaves_it_whole_and_is_not_passed(
     inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     result = told(
-        inputs, tmp_path, pytestconfig.rootpath, "15", "finishing", "-k", "parameters"
+        inputs, tmp_path, pytestconfig.rootpath, "15", "finishing", "-k", "parameter_count"
     )  # fmt: skip
 
     assert result.returncode == pytest.ExitCode.INTERRUPTED, result.stdout + result.stderr
@@ -255,7 +255,7 @@ def test_folder_in_use_is_refused(
     assert helped.returncode == pytest.ExitCode.OK
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
     assert "[in-use] another run is writing" in result.stderr
-    assert list(tmp_path.iterdir()) == [tmp_path / ".lock"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / ".lock"]
 
 
 @pytest.mark.slow

@@ -265,7 +265,7 @@ def test_baseline_of_another_subject_fails_a_green_run(run: Run, tmp_path: Path)
     [
         ([], 2, "Draw the pages of a finished run again"),
         (["reprot"], 2, "there is no command 'reprot': did you mean report?"),
-        (["zzz"], 2, "choose from doctor, download"),
+        (["zzz"], 2, "doctor, download"),
         (["--help"], 0, "Exit codes: 0 all is well"),
     ],
 )
