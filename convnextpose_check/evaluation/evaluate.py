@@ -30,26 +30,30 @@ def evaluate(
 
     With ``resume``, finished evaluations are taken over and begun ones gone on with.
     """
-    screen = screen or Screen()
+    screen, samples = screen or Screen(), len(dataset.samples)
     outcomes: dict[str, Outcome] = {}
-    if resume:
-        for name, entry in entries.items():
-            if (finished := _finished(entry, dataset)) is not None:
-                screen.say(f"{name}: taken from {entry.kept_file}")
-                outcomes[name] = finished.evaluation(dataset)
-    rest = {name: entry for name, entry in entries.items() if name not in outcomes}
-    if rest:
-        shared_pass = _SharedPass(rest, dataset, conditions, subject, screen)
-        outcomes |= shared_pass.run(resume)
+    measured: dict[str, Measurements] = {}
+    for name, entry in entries.items():
+        found = _load(entry, dataset, conditions) if resume else None
+        if found is None:
+            measured[name] = Measurements.empty(samples, conditions.batch_size)
+        elif found.done.all():
+            screen.say(f"{name}: taken from {entry.kept_file}")
+            outcomes[name] = found.evaluation(dataset)
+        else:
+            screen.say(f"{name}: going on after {int(found.done.sum())} of {samples} images")
+            measured[name] = found
+    if measured:
+        rest = {name: entries[name] for name in measured}
+        outcomes |= _SharedPass(rest, measured, dataset, conditions, subject, screen).run()
     return outcomes
 
 
-def _finished(entry: Entry, dataset: Dataset) -> Measurements | None:
-    """What an earlier run finished, if it may be taken over."""
+def _load(entry: Entry, dataset: Dataset, conditions: Conditions) -> Measurements | None:
+    """What an earlier run measured of the network, if it may be taken over."""
     if entry.key is None:
         return None
-    found = kept(entry.key, dataset, entry.grid_whd, entry.kept_file)
-    return found if found is not None and found.done.all() else None
+    return kept(entry.key, dataset, entry.grid_whd, entry.kept_file, conditions.batch_size)
 
 
 @dataclass(frozen=True)
@@ -57,19 +61,20 @@ class _SharedPass:
     """Evaluates several networks on the same images, each read once, and saves partial results."""
 
     entries: Mapping[str, Entry]
+    measured: Mapping[str, Measurements]
     dataset: Dataset
     conditions: Conditions
     subject: str
     screen: Screen
 
-    def run(self, resume: bool) -> dict[str, Outcome]:
+    def run(self) -> dict[str, Outcome]:
         """Evaluate the remaining samples; returns the evaluation or error of each network."""
-        measured = {n: self._load_partial(n, entry, resume) for n, entry in self.entries.items()}
+        measured = self.measured
         batches = remaining_batches(measured.values(), self.conditions.batch_size)
 
         def save_all() -> dict[str, int]:
             with held():
-                return {n: self._save_partial(e, measured[n]) for n, e in self.entries.items()}
+                return {n: self._save(entry, measured[n]) for n, entry in self.entries.items()}
 
         try:
             title = f"{self.subject} {' '.join(self.entries)}"
@@ -101,18 +106,14 @@ class _SharedPass:
     def _outcome(
         self, entry: Entry, measured: Measurements, failure: ConvNeXtPoseCheckError | None
     ) -> Outcome:
-        """Save the evaluation and return it; or save partial results and return the error."""
+        """Save what was measured, and return its evaluation or the error."""
+        self._save(entry, measured)
         if failure is not None:
-            self._save_partial(entry, measured)
             return failure
         try:
-            evaluation = measured.evaluation(self.dataset)
-            if entry.key is not None:
-                keep(measured, self.dataset, entry.grid_whd, entry.key, entry.kept_file)
-                entry.begun_file.unlink(missing_ok=True)
+            return measured.evaluation(self.dataset)
         except ConvNeXtPoseCheckError as error:
             return error
-        return evaluation
 
     def _interrupted(self, counts: Mapping[str, int]) -> Interrupted:
         """The interruption, with the number of samples of each network that are saved."""
@@ -125,35 +126,24 @@ class _SharedPass:
             return Interrupted(f"none of {total} images is kept", is_resumable=False)
         return Interrupted(f"{different[0]} of {total} images are kept", is_resumable=True)
 
-    def _partial_key(self, key: str) -> str:
-        """Answers may depend, in their last digits, on the other images of the batch."""
-        return f"{key} in batches of {self.conditions.batch_size}"
-
-    def _save_partial(self, entry: Entry, measured: Measurements) -> int:
-        """Save partial results; returns the number of samples in the file.
+    def _save(self, entry: Entry, measured: Measurements) -> int:
+        """Save what was measured so far; returns the number of samples in the file.
 
         A file that cannot be written costs only time later, so no error is raised.
         """
         if entry.key is None or not measured.done.any():
             return 0
         try:
-            key = self._partial_key(entry.key)
-            return keep(measured, self.dataset, entry.grid_whd, key, entry.begun_file)
+            return keep(
+                measured,
+                self.dataset,
+                entry.grid_whd,
+                entry.key,
+                entry.kept_file,
+                self.conditions.batch_size,
+            )
         except ConvNeXtPoseCheckError:
             return 0
-
-    def _load_partial(self, name: str, entry: Entry, resume: bool) -> Measurements:
-        """Partial results of an earlier run if it may be resumed, else empty ones."""
-        samples = len(self.dataset.samples)
-        if resume and entry.key is not None:
-            key = self._partial_key(entry.key)
-            found = kept(key, self.dataset, entry.grid_whd, entry.begun_file)
-            if found is not None:
-                self.screen.say(
-                    f"{name}: going on after {int(found.done.sum())} of {samples} images"
-                )
-                return found
-        return Measurements.empty(samples, self.conditions.batch_size)
 
 
 def _running_errors(measured: Mapping[str, Measurements]) -> str:

@@ -69,20 +69,29 @@ def sources_digest(package: Path) -> str:
     return digest.hexdigest()
 
 
-def keep(measured: Measurements, dataset: Dataset, grid_whd: Grid, key: str, path: Path) -> int:
+def keep(
+    measured: Measurements,
+    dataset: Dataset,
+    grid_whd: Grid,
+    key: str,
+    path: Path,
+    batch_size: int,
+) -> int:
     """Write what was measured under its key, whole or not at all; returns how many samples stand.
 
-    Where the file has more under the same key, from a run before this one, it is left as it is.
-    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    ``batch_size`` is that of the run. Where the file has more samples of use under the same key,
+    from a run before this one, it is left as it is. Raises ``ConvNeXtPoseCheckError``
+    (``cannot-write``).
     """
     samples = int(measured.done.sum())
-    earlier = _read(key, dataset, path)
+    earlier = _read(key, dataset, path, batch_size)
     if earlier is not None and earlier.done.sum() > samples:  # seldom: errors take a second
         earlier = _with_errors_of_positions(earlier, dataset, grid_whd)
         if earlier is not None:
             return int(earlier.done.sum())
     about = {
         "key": key,
+        "run_batch_size": batch_size,
         "batch_size": measured.batch_size,
         "problems": measured.problems,
         "seconds": measured.seconds,
@@ -96,12 +105,16 @@ def keep(measured: Measurements, dataset: Dataset, grid_whd: Grid, key: str, pat
     return samples
 
 
-def kept(key: str, dataset: Dataset, grid_whd: Grid, path: Path) -> Measurements | None:
+def kept(
+    key: str, dataset: Dataset, grid_whd: Grid, path: Path, batch_size: int
+) -> Measurements | None:
     """What was measured of this data set under this key, None if there is nothing of use.
 
-    A file whose errors are not those of its positions, in cells of ``grid_whd``, is of no use.
+    Of use are finished measurements, and partial ones of a run with the same ``batch_size``:
+    answers may depend, in their last digits, on the other images of the batch. A file whose errors
+    are not those of its positions, in cells of ``grid_whd``, is of no use.
     """
-    found = _read(key, dataset, path)
+    found = _read(key, dataset, path, batch_size)
     if found is not None:
         found = _with_errors_of_positions(found, dataset, grid_whd)
     if found is not None:
@@ -123,17 +136,19 @@ def _with_errors_of_positions(
     return measured
 
 
-def _read(key: str, dataset: Dataset, path: Path) -> Measurements | None:
-    """The file's measurements if it has this key and a sound form; errors are not verified."""
+def _read(key: str, dataset: Dataset, path: Path, batch_size: int) -> Measurements | None:
+    """The file's measurements if they are of use and sound; errors are not verified."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             about = json.loads(str(arrays["about"]))
             if about.pop("key") != key or not np.array_equal(arrays["image_ids"], _ids(dataset)):
                 return None
+            run_batch_size = about.pop("run_batch_size")
             problems = {int(number): str(text) for number, text in about.pop("problems").items()}
             parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
             measured = Measurements(**parts, **about, problems=problems)
-            return measured if _is_sound(measured, len(dataset.samples)) else None
+            is_of_use = measured.done.all() or run_batch_size == batch_size
+            return measured if is_of_use and _is_sound(measured, len(dataset.samples)) else None
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is measured again
         return None
 

@@ -79,11 +79,6 @@ class Entry:
         """The cells of the network's heatmaps along x, y and depth."""
         return self.network.architecture.grid_whd
 
-    @property
-    def begun_file(self) -> Path:
-        """Where it is kept while it is not finished."""
-        return self.kept_file.with_suffix(".begun.npz")
-
 
 def run_pass(
     entries: Mapping[str, Entry],

@@ -213,6 +213,10 @@ def test_every_setting_that_shapes_the_numbers_is_in_the_key(
     assert key(network="somewhere:build") is None  # code is never known to be the same
 
 
+SIZE = 4
+"""Images in a batch of the run."""
+
+
 def measured(dataset: Dataset, done: int | None = None) -> Measurements:
     """What might have been measured of the first samples, one of which is no image."""
     samples = len(dataset.samples)
@@ -234,9 +238,9 @@ def test_what_was_measured_comes_back_as_it_was(
     dataset: Dataset, tmp_path: Path, done: int | None
 ) -> None:
     tally, path = measured(dataset, done), tmp_path / "result" / "XS.npz"
-    assert keep(tally, dataset, GRID_WHD, "key", path) == tally.done.sum()
+    assert keep(tally, dataset, GRID_WHD, "key", path, SIZE) == tally.done.sum()
 
-    found = kept("key", dataset, GRID_WHD, path)
+    found = kept("key", dataset, GRID_WHD, path, SIZE)
 
     assert found is not None
     assert found.resumed == tally.done.sum() - 1  # one of them is no image
@@ -251,33 +255,33 @@ def test_kept_errors_are_those_of_the_positions_under_either_protocol(
 ) -> None:
     dataset, path = replace(dataset, protocol=protocol), tmp_path / "XS.npz"
     tally = measured(dataset)
-    keep(tally, dataset, GRID_WHD, "key", path)
+    keep(tally, dataset, GRID_WHD, "key", path, SIZE)
 
-    found = kept("key", dataset, GRID_WHD, path)
+    found = kept("key", dataset, GRID_WHD, path, SIZE)
 
     assert found is not None
     np.testing.assert_array_equal(found.errors_mm, tally.errors_mm)
-    assert kept("key", replace(dataset, protocol=3 - protocol), GRID_WHD, path) is None  # type: ignore[arg-type]
-    assert kept("key", dataset, (64, 24, 16), path) is None
+    assert kept("key", replace(dataset, protocol=3 - protocol), GRID_WHD, path, SIZE) is None  # type: ignore[arg-type]
+    assert kept("key", dataset, (64, 24, 16), path, SIZE) is None
 
 
 def test_edited_file_is_replaced_by_a_smaller_part(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "XS.npz"
-    keep(measured(dataset, 5), dataset, GRID_WHD, "key", path)
+    keep(measured(dataset, 5), dataset, GRID_WHD, "key", path, SIZE)
     rewritten(path, smaller_errors)
 
-    assert keep(measured(dataset, 3), dataset, GRID_WHD, "key", path) == 3
+    assert keep(measured(dataset, 3), dataset, GRID_WHD, "key", path, SIZE) == 3
 
-    found = kept("key", dataset, GRID_WHD, path)
+    found = kept("key", dataset, GRID_WHD, path, SIZE)
     assert found is not None
     assert found.done.sum() == 3
 
 
 def test_another_key_finds_nothing(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "XS.npz"
-    keep(measured(dataset), dataset, GRID_WHD, "key", path)
+    keep(measured(dataset), dataset, GRID_WHD, "key", path, SIZE)
 
-    assert kept("another", dataset, GRID_WHD, path) is None
+    assert kept("another", dataset, GRID_WHD, path, SIZE) is None
 
 
 def test_what_was_kept_of_more_samples_is_not_replaced_by_less(
@@ -285,13 +289,13 @@ def test_what_was_kept_of_more_samples_is_not_replaced_by_less(
 ) -> None:
     """A run that was begun without --resume by mistake, and ended at once, costs nothing."""
     path = tmp_path / "XS.npz"
-    keep(measured(dataset, 5), dataset, GRID_WHD, "key", path)
+    keep(measured(dataset, 5), dataset, GRID_WHD, "key", path, SIZE)
 
-    assert keep(measured(dataset, 3), dataset, GRID_WHD, "key", path) == 5
-    found = kept("key", dataset, GRID_WHD, path)
+    assert keep(measured(dataset, 3), dataset, GRID_WHD, "key", path, SIZE) == 5
+    found = kept("key", dataset, GRID_WHD, path, SIZE)
     assert found is not None
     assert found.done.sum() == 5
-    assert keep(measured(dataset, 3), dataset, GRID_WHD, "another", path) == 3
+    assert keep(measured(dataset, 3), dataset, GRID_WHD, "another", path, SIZE) == 3
 
 
 def test_least_tally_that_can_be_measured_comes_back(dataset: Dataset, tmp_path: Path) -> None:
@@ -300,9 +304,9 @@ def test_least_tally_that_can_be_measured_comes_back(dataset: Dataset, tmp_path:
     tally = replace(measured(dataset), batch_size=1, reading_seconds=0.0)
     tally.problems = {0: "no image", 5: "no image"}
     tally.errors_mm[[0, 5]] = tally.cells_xyz[[0, 5]] = np.nan
-    keep(tally, dataset, GRID_WHD, "key", path)
+    keep(tally, dataset, GRID_WHD, "key", path, SIZE)
 
-    found = kept("key", dataset, GRID_WHD, path)
+    found = kept("key", dataset, GRID_WHD, path, SIZE)
 
     assert found is not None
     assert found.problems == tally.problems
@@ -313,9 +317,9 @@ def test_part_without_a_usable_image_took_no_time(dataset: Dataset, tmp_path: Pa
     tally = Measurements.empty(len(dataset.samples), 1)
     tally.done[:2] = True
     tally.problems = {0: "no image", 1: "no image"}
-    keep(tally, dataset, GRID_WHD, "key", path)
+    keep(tally, dataset, GRID_WHD, "key", path, SIZE)
 
-    found = kept("key", dataset, GRID_WHD, path)
+    found = kept("key", dataset, GRID_WHD, path, SIZE)
 
     assert found is not None
     assert found.resumed == 0
@@ -327,10 +331,10 @@ def test_kept_file_is_never_unpickled(dataset: Dataset, tmp_path: Path) -> None:
             return os.mkdir, (str(tmp_path / "executed"),)
 
     path = tmp_path / "XS.npz"
-    keep(measured(dataset), dataset, GRID_WHD, "key", path)
+    keep(measured(dataset), dataset, GRID_WHD, "key", path, SIZE)
     rewritten(path, lambda content: content.update(image_ids=np.array([Hostile()], dtype=object)))
 
-    assert kept("key", dataset, GRID_WHD, path) is None
+    assert kept("key", dataset, GRID_WHD, path, SIZE) is None
     assert not (tmp_path / "executed").exists()
 
 
@@ -348,9 +352,9 @@ def test_tally_with_an_impossible_time_is_measured_again(
     path = tmp_path / "XS.npz"
     tally = measured(dataset)
     setattr(tally, name, seconds)
-    keep(tally, dataset, GRID_WHD, "key", path)
+    keep(tally, dataset, GRID_WHD, "key", path, SIZE)
 
-    assert kept("key", dataset, GRID_WHD, path) is None
+    assert kept("key", dataset, GRID_WHD, path, SIZE) is None
 
 
 def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -436,13 +440,13 @@ def test_file_that_does_not_fit_the_data_set_is_measured_again(
     dataset: Dataset, tmp_path: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
     path = tmp_path / "XS.npz"
-    keep(measured(dataset), dataset, GRID_WHD, "key", path)
+    keep(measured(dataset), dataset, GRID_WHD, "key", path, SIZE)
     rewritten(path, lambda _content: None)
-    assert kept("key", dataset, GRID_WHD, path) is not None
+    assert kept("key", dataset, GRID_WHD, path, SIZE) is not None
 
     rewritten(path, change)
 
-    assert kept("key", dataset, GRID_WHD, path) is None
+    assert kept("key", dataset, GRID_WHD, path, SIZE) is None
 
 
 def test_file_that_holds_a_part_is_never_taken_for_the_whole(
@@ -450,14 +454,14 @@ def test_file_that_holds_a_part_is_never_taken_for_the_whole(
 ) -> None:
     """Whether it is complete is asked of the data set and of what was measured."""
     path = tmp_path / "XS.npz"
-    keep(measured(dataset, 4), dataset, GRID_WHD, "key", path)
+    keep(measured(dataset, 4), dataset, GRID_WHD, "key", path, SIZE)
     architecture = SimpleNamespace(grid_whd=GRID_WHD)
     network: Any = SimpleNamespace(architecture=architecture)  # it cannot be called
     entry = Entry(network, "key", path)
     failed = evaluate({"XS": entry}, dataset, conditions(), resume=True)["XS"]
     assert isinstance(failed, NetworkFailedError)  # but was
 
-    keep(measured(dataset), dataset, GRID_WHD, "key", path)
+    keep(measured(dataset), dataset, GRID_WHD, "key", path, SIZE)
 
     found = evaluate({"XS": entry}, dataset, conditions(), resume=True)["XS"]
     assert not isinstance(found, Exception)
@@ -475,14 +479,27 @@ def test_file_that_is_none_is_measured_again(
     if content is not None:
         path.write_bytes(content)
 
-    assert kept("key", dataset, GRID_WHD, path) is None
+    assert kept("key", dataset, GRID_WHD, path, SIZE) is None
 
 
 def test_cut_off_file_is_measured_again(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "XS.npz"
-    keep(measured(dataset), dataset, GRID_WHD, "key", path)
+    keep(measured(dataset), dataset, GRID_WHD, "key", path, SIZE)
     whole = path.read_bytes()
 
     for length in range(0, len(whole), 97):
         path.write_bytes(whole[:length])
-        assert kept("key", dataset, GRID_WHD, path) is None
+        assert kept("key", dataset, GRID_WHD, path, SIZE) is None
+
+
+def test_kept_partial_results_of_another_batch_size_are_of_no_use(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    path = tmp_path / "XS.npz"
+
+    keep(measured(dataset, 5), dataset, GRID_WHD, "key", path, SIZE)
+    assert kept("key", dataset, GRID_WHD, path, SIZE) is not None
+    assert kept("key", dataset, GRID_WHD, path, SIZE + 1) is None
+
+    keep(measured(dataset), dataset, GRID_WHD, "key", path, SIZE)
+    assert kept("key", dataset, GRID_WHD, path, SIZE + 1) is not None

@@ -39,7 +39,7 @@ def run_of(dataset: Dataset, cells_xyz: Array, folder: Path) -> tuple[Measuremen
     measured.seconds = 1.0
     path = folder / kept_file("published", "XS")
     path.parent.mkdir(parents=True)
-    keep(measured, dataset, GRID_WHD, "key", path)
+    keep(measured, dataset, GRID_WHD, "key", path, 4)
     return measured, measured.evaluation(dataset)
 
 

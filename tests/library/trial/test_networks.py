@@ -162,7 +162,7 @@ def test_network_that_raises_fails_alone_and_what_it_measured_is_kept(
     assert isinstance(failed, NetworkFailedError)
     assert answers(outcomes) == {name: good[name] for name in ("A", "C")}
     assert set(reads.values()) == {2}
-    with np.load(tmp_path / "bad" / "B.begun.npz") as begun:
+    with np.load(tmp_path / "bad" / "B.npz") as begun:
         assert np.flatnonzero(begun["done"]).tolist() == sorted(shuffled(6)[:4])
     again = evaluated(networks, dataset, tmp_path / "bad", resume=True)
     assert answers(again) == good
@@ -192,7 +192,7 @@ def test_device_that_fails_outside_of_the_networks_ends_the_pass_and_nothing_is_
     for name, outcome in outcomes.items():
         assert isinstance(outcome, NetworkFailedError)
         assert outcome.code == "device-failed"
-        assert np.load(tmp_path / f"{name}.begun.npz")["done"].sum() == 4
+        assert np.load(tmp_path / f"{name}.npz")["done"].sum() == 4
 
 
 @pytest.fixture
