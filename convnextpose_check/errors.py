@@ -118,6 +118,7 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["rootnet-file"], "RootNet's boxes are not those of the protocol"],
     Annotated[Literal["round-trip"], "keys that are mapped there and back are not what they were"],
     Annotated[Literal["same-image"], "an image is a copy of another"],
+    Annotated[Literal["damaged-image"], "libjpeg warns of an image"],
     Annotated[Literal["several-annotations"], "annotation files of one name differ"],
     Annotated[Literal["several-checkpoints"], "an archive holds more than one checkpoint"],
     Annotated[Literal["several-files"], "different files are checkpoints of one variant"],

@@ -30,6 +30,25 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
     )
 
 
+def check_images_are_undamaged(evaluation: Evaluation) -> int:
+    """Libjpeg warns of no image that was used; returns the number of images.
+
+    OpenCV decodes a damaged image without a word, as it does in the authors' code, so the error
+    was measured with it.
+    """
+    if not evaluation.damaged:
+        return len(evaluation.image_ids)
+    first = ", ".join(f"{each.file_name}: {each.reason}" for each in evaluation.damaged[:4])
+    raise CheckFailedError(
+        "damaged-image",
+        f"{len(evaluation.damaged)} images are damaged and were used as OpenCV decodes them"
+        f" ({first})",
+        "Fetch these images again",
+        len(evaluation.damaged),
+        0,
+    )
+
+
 def check_images_are_distinct(evaluation: Evaluation) -> int:
     """No sample's file is byte for byte that of another sequence; returns their number.
 

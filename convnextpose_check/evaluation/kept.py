@@ -94,6 +94,7 @@ def keep(
         "run_batch_size": batch_size,
         "batch_size": measured.batch_size,
         "problems": measured.problems,
+        "warnings": measured.warnings,
         "seconds": measured.seconds,
         "reading_seconds": measured.reading_seconds,
     }
@@ -144,13 +145,18 @@ def _read(key: str, dataset: Dataset, path: Path, batch_size: int) -> Measuremen
             if about.pop("key") != key or not np.array_equal(arrays["image_ids"], _ids(dataset)):
                 return None
             run_batch_size = about.pop("run_batch_size")
-            problems = {int(number): str(text) for number, text in about.pop("problems").items()}
+            problems, warnings = (_by_number(about.pop(name)) for name in ("problems", "warnings"))
             parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
-            measured = Measurements(**parts, **about, problems=problems)
+            measured = Measurements(**parts, **about, problems=problems, warnings=warnings)
             is_of_use = measured.done.all() or run_batch_size == batch_size
             return measured if is_of_use and _is_sound(measured, len(dataset.samples)) else None
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is measured again
         return None
+
+
+def _by_number(texts: dict[str, object]) -> dict[int, str]:
+    """Texts by the number of their sample, which JSON holds as a text as well."""
+    return {int(number): str(text) for number, text in texts.items()}
 
 
 _ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm")
@@ -167,7 +173,8 @@ def _is_sound(measured: Measurements, samples: int) -> bool:
         array, expected = getattr(measured, name), getattr(empty, name)
         if (array.shape, array.dtype) != (expected.shape, expected.dtype):
             return False
-    if not all(0 <= number < samples and measured.done[number] for number in measured.problems):
+    numbers = [*measured.problems, *measured.warnings]
+    if not all(0 <= number < samples and measured.done[number] for number in numbers):
         return False
     used = measured.used
     return (

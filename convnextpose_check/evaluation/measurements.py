@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,8 +26,8 @@ class Evaluation:
     all the samples that the protocol has. ``images_sha256`` is taken over the sha256 of every
     image file. ``seconds`` the network itself took; ``reading_seconds`` went by waiting for images,
     for all networks that were shown them together. ``alike`` names the files that are copies of an
-    earlier one, each with that one. ``resumed`` of the samples were measured by an
-    earlier run.
+    earlier one, each with that one. ``damaged`` are used images of which libjpeg warns. ``resumed``
+    of the samples were measured by an earlier run.
     """
 
     protocol: Protocol
@@ -43,6 +43,7 @@ class Evaluation:
     batch_size: int
     reading_seconds: float = 0.0
     alike: tuple[tuple[str, str], ...] = ()
+    damaged: tuple[Exclusion, ...] = ()
     resumed: int = 0
 
     @property
@@ -95,9 +96,10 @@ class Measurements:
     """One network's answers by the number of the sample, N of them in all.
 
     ``done`` (N,) says which samples were read, ``sha256`` (N, 32) is that of their files,
-    ``problems`` says why some could not be used. ``cells_xyz`` (N, 18, 3) float32 and
-    ``errors_mm`` (N, 17) float64 hold the rest. ``seconds`` the network took, ``reading_seconds``
-    went by waiting for images. ``resumed`` usable samples are from an earlier run.
+    ``problems`` says why some could not be used, ``warnings`` what libjpeg warns of. ``cells_xyz``
+    (N, 18, 3) float32 and ``errors_mm`` (N, 17) float64 hold the rest. ``seconds`` the network
+    took, ``reading_seconds`` went by waiting for images. ``resumed`` usable samples are from an
+    earlier run.
     """
 
     done: Array
@@ -106,6 +108,7 @@ class Measurements:
     errors_mm: Array
     batch_size: int
     problems: dict[int, str] = field(default_factory=dict)
+    warnings: dict[int, str] = field(default_factory=dict)
     seconds: float = 0.0
     reading_seconds: float = 0.0
     resumed: int = 0
@@ -137,6 +140,8 @@ class Measurements:
         self.sha256[number] = np.frombuffer(bytes.fromhex(crop.sha256), np.uint8)
         if crop.problem is not None:
             self.problems[number] = crop.problem
+        elif crop.warning is not None:
+            self.warnings[number] = crop.warning
         self.done[number] = True  # last, for the run may be interrupted anywhere
 
     def mean_error_mm(self) -> float | None:
@@ -151,10 +156,7 @@ class Measurements:
         Raises ``ConvNeXtPoseCheckError`` (``no-data``) if none of the images can be used.
         """
         assert self.done.all()
-        unreadable = tuple(
-            Exclusion(dataset.samples[n].image_id, dataset.samples[n].path.name, self.problems[n])
-            for n in sorted(self.problems)
-        )
+        unreadable = _listed(dataset, self.problems)
         used = np.flatnonzero(self.used).tolist()
         if not used:
             raise ConvNeXtPoseCheckError(
@@ -178,6 +180,7 @@ class Measurements:
             batch_size=self.batch_size,
             reading_seconds=self.reading_seconds,
             alike=self._alike(dataset, used),
+            damaged=_listed(dataset, self.warnings),
             resumed=self.resumed,
         )
 
@@ -191,3 +194,11 @@ class Measurements:
                 samples = dataset.samples
                 copies.append((samples[number].path.name, samples[first].path.name))
         return tuple(copies)
+
+
+def _listed(dataset: Dataset, reasons: Mapping[int, str]) -> tuple[Exclusion, ...]:
+    """The samples by their numbers, each with the reason why it is listed."""
+    samples = dataset.samples
+    return tuple(
+        Exclusion(samples[n].image_id, samples[n].path.name, reasons[n]) for n in sorted(reasons)
+    )

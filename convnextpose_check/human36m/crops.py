@@ -45,32 +45,35 @@ BATCHES_AHEAD = 2
 class Crop:
     """``pixels_rgb`` is (3, 256, 256) uint8; ``sha256`` is that of what was read of the file.
 
-    An image that cannot be used has no pixels but a ``problem``, which says why.
+    An image that cannot be used has no pixels but a ``problem``, which says why. ``warning`` is
+    that of libjpeg about an image that is used as OpenCV decodes it.
     """
 
     sample: Sample
     pixels_rgb: Array | None
     sha256: str
     problem: str | None = None
+    warning: str | None = None
 
 
 def read_crop(sample: Sample) -> Crop:
     """Read the sample's image and cut out its box. EXIF orientation is ignored."""
-    content, pixels_rgb, problem = b"", None, None
+    content, pixels_rgb, problem, warning = b"", None, None, None
     try:
         content = _content(sample.path)
-        pixels_rgb = planes_rgb(warp_box(_decoded(content, sample.size_px), sample.box_xywh_px))
+        image_bgr, warning = _decoded(content, sample.size_px)
+        pixels_rgb = planes_rgb(warp_box(image_bgr, sample.box_xywh_px))
     except OSError as error:
         problem = f"it cannot be read ({error.strerror})"
     except UnusableImageError as error:
         problem = str(error)
-    return Crop(sample, pixels_rgb, hashlib.sha256(content).hexdigest(), problem)
+    return Crop(sample, pixels_rgb, hashlib.sha256(content).hexdigest(), problem, warning)
 
 
 def read_image(sample: Sample) -> Array | None:
     """The sample's whole image, (H, W, 3) uint8 and blue first; None if it cannot be used."""
     try:
-        return _decoded(_content(sample.path), sample.size_px)
+        return _decoded(_content(sample.path), sample.size_px)[0]
     except (OSError, UnusableImageError):
         return None
 
@@ -83,11 +86,11 @@ def _content(path: Path) -> bytes:
         return file.read(size)
 
 
-def _decoded(content: bytes, size_px: tuple[int, int]) -> Array:
-    """The (H, W, 3) uint8 image of a JPEG, which must have this width and height and be whole."""
+def _decoded(content: bytes, size_px: tuple[int, int]) -> tuple[Array, str | None]:
+    """The (H, W, 3) uint8 image of a whole JPEG of this size, and libjpeg's warning about it."""
     import cv2
 
-    check_jpeg(content, size_px)
+    warning = check_jpeg(content, size_px)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
@@ -97,7 +100,7 @@ def _decoded(content: bytes, size_px: tuple[int, int]) -> Array:
         raise UnusableImageError("OpenCV cannot decode it")
     height, width = image_bgr.shape[:2]
     check_size((width, height), size_px)
-    return image_bgr
+    return image_bgr, warning
 
 
 def warp_box(

@@ -29,13 +29,13 @@ class UnusableImageError(Exception):
     """A file does not hold the image that its annotation describes; the message says why."""
 
 
-def check_jpeg(content: bytes, size_px: tuple[int, int]) -> None:
-    """Refuse all but a whole JPEG of this width and height.
+def check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
+    """Refuse all but a whole JPEG of this width and height; returns a warning of libjpeg.
 
-    Human3.6M has no other images. OpenCV fills with grey what is missing or cannot be decoded and
-    says nothing, so libjpeg is asked, which warns of it: it decodes the same bytes to an eighth of
-    the size. What follows the mark of the end is not looked at, as no decoder does. Raises
-    ``UnusableImageError``.
+    Human3.6M has no other images. OpenCV fills damaged parts with gray and reports nothing, so
+    libjpeg decodes the same bytes to an eighth of the size, and its warning is returned: the
+    authors' code uses such an image as OpenCV decodes it. What follows the end marker is ignored,
+    as in every decoder. Raises ``UnusableImageError``.
     """
     import simplejpeg
 
@@ -46,18 +46,29 @@ def check_jpeg(content: bytes, size_px: tuple[int, int]) -> None:
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
         check_size((width, height), size_px)
-        simplejpeg.decode_jpeg(
-            content,
-            "CMYK" if colours in ("CMYK", "YCCK") else "GRAY",
-            fastdct=True,
-            fastupsample=True,
-            min_height=1,
-            min_width=1,
-            strict=True,
-        )
+        try:
+            _decode_small(content, colours, strict=True)
+        except ValueError as error:
+            _decode_small(content, colours, strict=False)  # raises unless it was a warning
+            return str(error).removeprefix("Corrupt JPEG data: ")
     except ValueError as error:
-        words = str(error).removeprefix("Corrupt JPEG data: ")
-        raise UnusableImageError(f"it is damaged ({words})") from None
+        raise UnusableImageError(f"it is damaged ({error})") from None
+    return None
+
+
+def _decode_small(content: bytes, colors: str, *, strict: bool) -> None:
+    """Decode to an eighth of the size; raises ValueError, if ``strict`` for a warning as well."""
+    import simplejpeg
+
+    simplejpeg.decode_jpeg(
+        content,
+        "CMYK" if colors in ("CMYK", "YCCK") else "GRAY",
+        fastdct=True,
+        fastupsample=True,
+        min_height=1,
+        min_width=1,
+        strict=strict,
+    )
 
 
 def check_size(found_px: tuple[int, int], size_px: tuple[int, int]) -> None:

@@ -85,6 +85,7 @@ VALIDATION_TESTS = (
     ValidationTest(_COUNTS, "test_reported_gmacs", applies=has_paper_gmacs),
     ValidationTest(_MPJPE, "test_dataset_is_complete", "target", True),
     ValidationTest(_MPJPE, "test_every_sample_is_measured", "variant", True),
+    ValidationTest(_MPJPE, "test_no_image_is_damaged", "variant", True),
     ValidationTest(_MPJPE, "test_no_image_stands_for_another", "variant", True),
     ValidationTest(
         _MPJPE,

@@ -49,6 +49,7 @@ TESTS: dict[str, Test] = {
     "check_flip_is_symmetric": test_networks.test_flip_test_is_symmetric,
     "check_dataset_is_complete": test_mpjpe.test_dataset_is_complete,
     "check_evaluation_is_complete": test_mpjpe.test_every_sample_is_measured,
+    "check_images_are_undamaged": test_mpjpe.test_no_image_is_damaged,
     "check_images_are_distinct": test_mpjpe.test_no_image_stands_for_another,
     "check_error_is_within": test_mpjpe.test_mpjpe_is_the_recorded_value,
 }

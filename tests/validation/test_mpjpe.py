@@ -14,6 +14,7 @@ from convnextpose_check.checks.error import (
     check_error_is_within,
     check_evaluation_is_complete,
     check_images_are_distinct,
+    check_images_are_undamaged,
 )
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
@@ -35,6 +36,11 @@ def test_every_sample_is_measured(
 ) -> None:
     count = check_evaluation_is_complete(evaluation, human36m)
     obtained(count, human36m.facts.samples, "samples")
+
+
+@pytest.mark.usefixtures("variant")
+def test_no_image_is_damaged(evaluation: Evaluation, obtained: Obtained) -> None:
+    obtained(check_images_are_undamaged(evaluation), len(evaluation.image_ids), "images")
 
 
 @pytest.mark.usefixtures("variant")

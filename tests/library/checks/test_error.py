@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 from convnextpose_check.checks.dataset import check_dataset_is_complete
-from convnextpose_check.checks.error import check_evaluation_is_complete, check_images_are_distinct
+from convnextpose_check.checks.error import (
+    check_evaluation_is_complete,
+    check_images_are_distinct,
+    check_images_are_undamaged,
+)
 from convnextpose_check.checks.network import (
     AGREEMENT_CELLS,
     AGREEMENT_MM,
@@ -191,6 +195,17 @@ def test_images_that_are_copies_are_counted_and_the_first_named() -> None:
         check_images_are_distinct(evaluation(alike=alike))
     assert (caught.value.code, caught.value.obtained, caught.value.expected) == ("same-image", 5, 0)
     assert "3.jpg and a.jpg)" in caught.value.problem
+
+
+def test_check_images_are_undamaged_counts_and_names_the_first() -> None:
+    assert check_images_are_undamaged(evaluation()) == 2
+    damaged = tuple(Exclusion(n, f"{n}.jpg", "premature end") for n in range(5))
+    with pytest.raises(CheckFailedError) as caught:
+        check_images_are_undamaged(evaluation(damaged=damaged))
+    assert (caught.value.code, caught.value.obtained) == ("damaged-image", 5)
+    assert "5 images are damaged" in caught.value.problem
+    assert "(0.jpg: premature end, 1.jpg" in caught.value.problem
+    assert "4.jpg" not in caught.value.problem
 
 
 def test_unfinished_evaluation_counts_what_cannot_be_used_and_names_the_first(

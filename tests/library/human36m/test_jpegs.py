@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.human36m.crops import read_crop, warp_box
+from convnextpose_check.human36m.crops import planes_rgb, read_crop, warp_box
 from convnextpose_check.human36m.jpegs import MAX_FILE_BYTES
 from convnextpose_check.human36m.samples import Sample, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
@@ -119,22 +119,6 @@ NO_IMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: jpeg()[:2] + b"\xff\xe1\x00\x06\xff\xd9\xff\xd9" + jpeg()[2:-900],
         "it is cut off",
     ),
-    "half-and-an-end": (
-        lambda: jpeg()[: len(jpeg()) // 2] + END,
-        "it is damaged (premature end of data segment)",
-    ),
-    "zeros-in-the-scan": (
-        lambda: zeroed(jpeg(), 500),
-        "it is damaged (43 extraneous bytes before marker 0xd9)",
-    ),
-    "more-data-than-blocks": (
-        lambda: jpeg()[:-2] + b"\x55" * 99 + END,
-        "it is damaged (96 extraneous bytes before marker 0xd9)",
-    ),
-    "restart-missing": (
-        lambda: restarting().replace(b"\xff\xd2", b"", 1),
-        "it is damaged (589 extraneous bytes before marker 0xd3)",
-    ),
     "first-scan-alone": (lambda: with_scans(progressive(), 1), "it lacks scans"),
     "last-scan-missing": (lambda: with_scans(progressive(), 9), "it lacks scans"),
     "no-frame": (lambda: b"\xff\xd8\xff\xe0\x00\x02" + END, "it lacks scans"),
@@ -168,6 +152,41 @@ def test_file_without_its_image_has_a_problem_in_place_of_pixels(
     crop = read_crop(at(sample, tmp_path / "no.jpg", content))
     assert (crop.pixels_rgb, crop.problem) == (None, problem)
     assert crop.sha256 == hashlib.sha256(content).hexdigest()
+
+
+DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
+    "half-and-an-end": (
+        lambda: jpeg()[: len(jpeg()) // 2] + END,
+        "premature end of data segment",
+    ),
+    "zeros-in-the-scan": (
+        lambda: zeroed(jpeg(), 500),
+        "43 extraneous bytes before marker 0xd9",
+    ),
+    "more-data-than-blocks": (
+        lambda: jpeg()[:-2] + b"\x55" * 99 + END,
+        "96 extraneous bytes before marker 0xd9",
+    ),
+    "restart-missing": (
+        lambda: restarting().replace(b"\xff\xd2", b"", 1),
+        "589 extraneous bytes before marker 0xd3",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "warning"), DAMAGED.values(), ids=DAMAGED)
+def test_damaged_image_is_used_as_opencv_decodes_it_and_libjpegs_warning_is_kept(
+    sample: Sample, tmp_path: Path, make: Callable[[], bytes], warning: str
+) -> None:
+    content = make()
+    crop = read_crop(at(sample, tmp_path / "damaged.jpg", content))
+
+    image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert image_bgr is not None
+    expected = planes_rgb(warp_box(image_bgr, sample.box_xywh_px))
+    assert crop.pixels_rgb is not None
+    np.testing.assert_array_equal(crop.pixels_rgb, expected)
+    assert (crop.problem, crop.warning) == (None, warning)
 
 
 FORMATS = ("png", "bmp", "tiff", "webp", "jp2", "ppm", "pfm", "hdr", "gif", "avif", "ras")
@@ -214,7 +233,6 @@ def test_image_of_another_size_is_refused_undecoded(
 @pytest.mark.parametrize(
     ("size_px", "problem"),
     [
-        ((2048, 2048), "it is damaged (premature end of data segment)"),
         ((2048, 2049), "it is 2048x2049, which is more than is decoded"),
         ((32_000, 32_000), "it is 32000x32000, which is more than is decoded"),
     ],
