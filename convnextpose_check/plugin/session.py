@@ -19,7 +19,7 @@ from convnextpose_check.plugin.required import Case, ValidationTest, cases_of, r
 from convnextpose_check.results.baseline import Baseline, compare
 from convnextpose_check.results.results_file import read_results, write_results
 from convnextpose_check.results.schema import OWN_MODELS, Results
-from convnextpose_check.results.words import decided, is_reproduced, verdict_sentence
+from convnextpose_check.results.words import decided, is_passed, verdict_sentence
 from convnextpose_check.settings.options import RUN_ID_VARIABLE, Settings
 from convnextpose_check.trial.record import results_of, write_evaluations
 from convnextpose_check.trial.trial import SubjectName, Trial
@@ -141,23 +141,14 @@ class Session:
         return replace(results, baseline=record)
 
     def _objection(self, results: Results) -> str | None:
-        """What stands against the models being reproduced, None if nothing does.
-
-        Without a gate it is enough that they were measured. With weights alone each check must
-        hold: no error stands behind them.
-        """
-        if self.target != "published":
-            return None
-        if self.settings.weights_only:
-            for check in results.checks:
-                if not check.holds:
-                    return f"{check.test}: {check.outcome}"
+        """The reason why a run without failed tests is not passed, None if it is passed."""
+        if is_passed(results):
             return None
         models = OWN_MODELS if self.settings.has_own_models else "published models"
+        if results.weights_only:
+            return f"not every checkpoint of the {models} could be loaded"
         if not results.variants:
             return f"none of the {models} was evaluated"
-        if self.settings.gate is None or is_reproduced(results):
-            return None
         return f"the {models} are not reproduced: {verdict_sentence(results)}"
 
     def _write(self, results: Results) -> None:
