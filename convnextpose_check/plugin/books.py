@@ -46,7 +46,7 @@ class Books:
         places = [place for place, item in enumerate(items) if _is_validation(item)]
         ordered = sorted(
             (items[place] for place in places),
-            key=lambda item: order.get(item.path.name, len(order)),
+            key=lambda item: order.get(item.path.name, len(VALIDATION_TESTS)),
         )
         for place, item in zip(places, ordered, strict=True):
             items[place] = item
