@@ -106,7 +106,7 @@ def _readable_by_all(page: str) -> str:
 
 
 def pytest_html_report_title(report: Any) -> None:
-    """Ask the question that the report answers."""
+    """Set the title of the page."""
     from convnextpose_check.pages.html import TITLE
 
     report.title = TITLE
