@@ -89,7 +89,7 @@ def check_record(
 ) -> CheckRecord:
     """What became of the test, with its completed properties."""
     properties = dict(report.user_properties)
-    message = "" if outcome == "passed" or call.excinfo is None else call.excinfo.exconly()
+    message = "" if call.excinfo is None else call.excinfo.exconly()
     if outcome == "expected failure" and call.excinfo is not None:
         message = str(call.excinfo.value)
     elif outcome != "passed" and isinstance(report.longrepr, str):

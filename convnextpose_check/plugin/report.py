@@ -148,8 +148,6 @@ def _cell(name: str, value: str | float | None, unit: str) -> str:
     pytest-html sorts by the text of a cell: a comment of fixed width in front of a number makes
     that the order of the numbers.
     """
-    if value is None:
-        return f'<td class="col-{name}"></td>'
     key, text = "", shown(value)
     if isinstance(value, (int, float)):
         # In decimals: beside so large an offset a float would lose what is behind the point.

@@ -96,6 +96,43 @@ def test_record_passed_check_has_no_message(item: pytest.Item) -> None:
     assert check_record(item, report_of(item), call, "passed").message == ""
 
 
+@pytest.mark.parametrize("word", ["warning", "not verified"])
+def test_record_passed_check_that_verified_nothing_is_not_passed(
+    item: pytest.Item, word: str
+) -> None:
+    call: Any = SimpleNamespace(excinfo=None)
+    raised: Any = SimpleNamespace(excinfo=SimpleNamespace(exconly=lambda: "ValueError: no"))
+    recorded = {word: "no tensors on record"}
+
+    record = check_record(item, report_of(item, **recorded), call, "passed")
+    failed = check_record(item, report_of(item, "failed", **recorded), raised, "failed")
+
+    assert (record.outcome, record.message) == (word, "no tensors on record")
+    assert (failed.outcome, failed.message) == ("failed", "ValueError: no")
+
+
+def test_record_expected_failure_has_its_reason(item: pytest.Item) -> None:
+    error = pytest.xfail.Exception("off by 1.5 mm")
+    call: Any = SimpleNamespace(excinfo=SimpleNamespace(value=error, exconly=lambda: "XFailed"))
+    report = report_of(item, "skipped")
+    report.longrepr = "a traceback"
+    assert isinstance(item, pytest.Function)
+    item.callspec.params["tolerance_mm"] = 1
+
+    record = check_record(item, report, call, "expected failure")
+
+    assert (record.outcome, record.message) == ("expected failure", "off by 1.5 mm")
+    assert record.tolerance_mm == 1
+
+
+def test_record_names_the_test_that_tells_its_mistake(item: pytest.Item) -> None:
+    report, call = report_of(item, "failed"), SimpleNamespace(excinfo=None)
+    report.told_by = "another"
+
+    assert check_record(item, report, call, "failed").told_by == "another"  # type: ignore[arg-type]
+    assert check_record(item, report_of(item), call, "passed").told_by == ""  # type: ignore[arg-type]
+
+
 def test_subject_is_the_tests_own(item: pytest.Item) -> None:
     assert isinstance(item, pytest.Function)
     item.callspec.params["trial"] = "miniature"

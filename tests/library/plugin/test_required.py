@@ -50,6 +50,19 @@ def test_required_tests_weights_only_need_no_human36m(catalogue: Catalogue) -> N
     assert not any("error_is" in test or "throughput" in test for test in tests)
 
 
+def test_tests_of_errors_and_speed_need_human36m() -> None:
+    tests = [test for test in VALIDATION_TESTS if test.needs_human36m]
+
+    assert {test.file for test in tests} == {
+        "test_preflight.py", "test_mpjpe.py", "test_throughput.py",
+    }  # fmt: skip
+    assert all(
+        test in tests
+        for test in VALIDATION_TESTS
+        if test.file in ("test_mpjpe.py", "test_throughput.py")
+    )
+
+
 def test_required_tests_unpublished_figures_are_not_compared(catalogue: Catalogue) -> None:
     xs = catalogue["XS"]
     paper, checkpoint = replace(xs.paper, gmacs=None), replace(xs.checkpoint, drive_id=None)

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from copy import copy
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TextIO
@@ -233,7 +234,7 @@ def test_header_shows_what_is_judged_and_with_which_settings(
     assert header[0].startswith(lines[0])
     assert all(line in header[2] for line in lines[1:])
     assert header[2].endswith(f"; results in {tmp_path / 'out'}")
-    assert header[1].startswith("torch ")
+    assert header[1].startswith(f"torch {version('torch')}, numpy {version('numpy')}, OpenCV ")
     assert all(line.startswith("read: ") for line in header[3:])
     assert len(header) == 3 + len(config.stash[SESSION].settings.lines())
     assert any("--results-dir" in line for line in header[3:])
@@ -450,3 +451,22 @@ def test_signal_while_results_are_written_waits_and_fails_the_run(judging: Any) 
     assert judging.stash[SESSION].problems == [WAS_INTERRUPTED]
     stop_listening()
     obey_signals()()  # forgets the signal
+
+
+def test_signals_wait_from_before_results_are_decided(judging: Any) -> None:
+    class Other:
+        """A plugin that was registered later."""
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_sessionfinish(self) -> Generator[None]:
+            """Do nothing."""
+            yield
+
+    books, end = Books(judging.stash[SESSION]), OrderlyEnd(judging)
+    manager = pytest.PytestPluginManager()
+    for plugin in (books, end, Other()):
+        manager.register(plugin)
+
+    called_last_to_first = manager.hook.pytest_sessionfinish.get_hookimpls()
+
+    assert [impl.plugin for impl in called_last_to_first][-2:] == [books, end]
