@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -21,6 +22,7 @@ from convnextpose_check.plugin.books import Books
 from convnextpose_check.plugin.interrupts import OrderlyEnd
 from convnextpose_check.plugin.session import SESSION, WAS_INTERRUPTED, Session
 from convnextpose_check.results.results_file import write_results
+from convnextpose_check.settings.read import read_settings
 from tests.support.results import example_results
 from tests.support.texts import ROOT
 
@@ -215,7 +217,7 @@ def test_open_session_other_tests_may_run_in_several_processes(make_config: Make
         ),
         (
             {"gate": "none", "no_flip": ["1"]},
-            ["published models: data not given, checkpoints not given", "off, no gate;"],
+            ["published models: data not given, checkpoints not given", "flip test off, no gate;"],
         ),
         (
             {"weights_only": ["1"]},
@@ -238,6 +240,14 @@ def test_header_shows_what_is_judged_and_with_which_settings(
     assert all(line.startswith("read: ") for line in header[3:])
     assert len(header) == 3 + len(config.stash[SESSION].settings.lines())
     assert any("--results-dir" in line for line in header[3:])
+
+
+def test_header_names_own_models(make_config: MakeConfig, tmp_path: Path) -> None:
+    own = shutil.copy(read_settings({}, {}).variants_file, tmp_path / "own.json")
+    config = make_config(variants_file=str(own))
+    open_session(config)
+
+    assert configure.pytest_report_header(config)[0].startswith("user's own models: data not given")
 
 
 def test_configure_registers_every_part(make_config: MakeConfig) -> None:
