@@ -133,8 +133,6 @@ def set_aside_report(report: Path) -> None:
     Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     try:
-        if report.is_dir():
-            raise IsADirectoryError(21, "it is a folder")
         if report.exists():
             page = report.read_text(encoding="utf-8", errors="replace")
             if (subject := judged_subject(page)) is not None:

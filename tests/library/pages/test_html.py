@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.pages import redraw, summary_of
+from convnextpose_check.pages import redraw, summary_of, update_report
 from convnextpose_check.pages.html import judged_subject, page_html, summary_html, with_summary
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.paths import Outputs
@@ -337,6 +337,7 @@ def test_contents_lead_to_what_is_there() -> None:
         links = [str(a["href"]) for tag, a in outline.tags if tag == "a" and a.get("href")]
 
         assert {link[1:] for link in links} - ids <= {"all-tests"}
+        assert f"#{results.subject}-provenance" in links
 
 
 def test_own_models_are_called_published_nowhere() -> None:
@@ -488,3 +489,30 @@ def test_a_page_with_four_variants_stays_small() -> None:
     }
 
     assert len(page_html(summary(example_results(variants=variants)))) < 1_000_000
+
+
+def test_update_report_exchanges_the_summary_alone(tmp_path: Path) -> None:
+    results = example_results()
+    outputs, report = write_run(tmp_path, results), tmp_path / "report.html"
+    report.write_text(page_html(summary_html([])).replace("</main>", "<p>tests</p></main>"))
+
+    update_report(report, results, outputs)
+
+    assert "57.000" in report.read_text()
+    assert "<p>tests</p>" in report.read_text()
+    assert "Nothing was evaluated" not in report.read_text()
+
+
+def test_update_report_leaves_another_page_as_it_is(tmp_path: Path) -> None:
+    results = example_results()
+    outputs, report = write_run(tmp_path, results), tmp_path / "report.html"
+    report.write_text("<html></html>")
+
+    update_report(report, results, outputs)
+
+    assert report.read_text() == "<html></html>"
+
+
+def test_pages_end_with_a_line_break() -> None:
+    assert markdown(example_results()).endswith("\n")
+    assert page_html("").endswith("\n")

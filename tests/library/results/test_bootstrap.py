@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from convnextpose_check.results.bootstrap import (
+    _tail,
     bootstrap_interval_mm,
     paired_interval_mm,
     performance,
@@ -149,3 +150,10 @@ def test_only_images_of_both_are_compared() -> None:
         == interval
     )
     assert paired_interval_mm(one, {}) is None
+
+
+@pytest.mark.parametrize(("groups", "student"), [(10, 2.262), (20, 2.093), (60, 2.001)])
+def test_tail_is_that_of_students_law(groups: int, student: float) -> None:
+    quantile = -NormalDist().inv_cdf(_tail(groups)) / np.sqrt(groups / (groups - 1))
+
+    assert quantile == pytest.approx(student, rel=0.02)

@@ -12,6 +12,7 @@ from convnextpose_check.miniature.record import read_record
 from convnextpose_check.results.figures import (
     RECORDED_WITHIN_MM,
     asked_mm,
+    chip,
     derived,
     difference,
 )
@@ -25,7 +26,7 @@ from tests.support.results import example_results, example_variant
     [
         (7.2, "+7.200"), (-0.8, "-0.800"), (1e-5, "+0.00001"), (-0.0031, "-0.003"), (0.0, "+0.000"),
         (-1e-13, "+0.000"), (None, "-"), (4.9999, "+4.9999"), (-4.9996, "-4.9996"), (5.0, "+5.000"),
-        (0.0199999, "+0.0199999"), (1.0004, "+1.000"),
+        (0.0199999, "+0.0199999"), (5 - 4e-10, "+5.000"), (1.0004, "+1.000"),
     ],
 )  # fmt: skip
 def test_difference_is_rounded_to_nothing_and_over_no_tolerance(
@@ -81,3 +82,33 @@ def test_what_was_written_by_a_run_is_derived_as_it_was() -> None:
     results = example_results()
 
     assert derived(results) == results
+
+
+@pytest.mark.parametrize(
+    ("difference_mm", "look", "sign"),
+    [
+        (0.019, "good", "\N{CHECK MARK}"),
+        (-0.019, "good", "\N{CHECK MARK}"),
+        (RECORDED_WITHIN_MM, "bad", "\N{BALLOT X}"),
+        (-0.021, "bad", "\N{BALLOT X}"),
+    ],
+)
+def test_chip_of_the_miniature_is_green_only_below_the_recorded_tolerance(
+    difference_mm: float, look: str, sign: str
+) -> None:
+    record = example_variant(50.0, 50.0, difference_mm=difference_mm)
+
+    assert chip(example_results("miniature"), record)[:2] == (look, sign)
+
+
+@pytest.mark.parametrize("subject", ["published", "miniature"])
+def test_chip_of_what_was_not_judged_is_gray(subject: str) -> None:
+    record = example_variant(50.0, 50.0, verdict="not judged: subset of 5 samples")
+
+    assert chip(example_results(subject), record) == ("none", "\N{WHITE CIRCLE}", record.verdict)
+
+
+def test_chip_of_an_unknown_verdict_is_gray() -> None:
+    record = example_variant(50.0, 50.0, verdict="splendid")
+
+    assert chip(example_results(), record) == ("none", "\N{WHITE CIRCLE}", "splendid")

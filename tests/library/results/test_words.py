@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from convnextpose_check.results.schema import CheckRecord
 from convnextpose_check.results.words import (
     interval,
+    is_passed,
     is_reproduced,
     number,
     terminal_lines,
@@ -287,3 +288,53 @@ def test_numbers_keep_their_width_and_have_no_negative_zero(
     value: float | None, form: str, text: str
 ) -> None:
     assert number(value, form) == text
+
+
+@pytest.mark.parametrize(
+    ("subject", "changes", "expected"),
+    [
+        ("published", {}, True),
+        ("published", {"finished": False}, False),
+        ("published", {"left_out": ("a was not run",)}, False),
+        ("published", {"checks": (CheckRecord(test="a", outcome="failed"),)}, False),
+        ("published", {"variants": {"XS": example_variant(99.0, 56.61)}}, False),
+        ("published", {"variants": {"XS": example_variant(99.0, 56.61)}, "gate_mm": None}, True),
+        ("published", {"gate_mm": None, "complete": False}, False),
+        ("miniature", {"variants": {}, "complete": False}, True),
+        ("miniature", {"finished": False}, False),
+        ("miniature", {"checks": (CheckRecord(test="a", outcome="skipped"),)}, False),
+    ],
+)
+def test_run_passes_only_if_finished_without_a_failure_and_reproduced(
+    subject: str, changes: dict[str, Any], expected: bool
+) -> None:
+    assert is_passed(example_results(subject, **changes)) is expected
+
+
+def test_weights_pass_only_if_all_of_them_hold() -> None:
+    assert is_passed(example_weights())
+    assert not is_passed(example_weights(expected_variants=("XS", "S")))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"variants": {"XS": example_variant(99.0, 56.61)}},
+        {"checks": (CheckRecord(test="a", outcome="failed"),)},
+        {"left_out": ("a was not run",)},
+    ],
+)
+def test_chip_of_a_run_that_did_not_pass_is_red(changes: dict[str, Any]) -> None:
+    results = example_results(**changes)
+
+    assert verdict_chip(results) == ("bad", "\N{BALLOT X}", results.verdict)
+
+
+def test_terminal_table_wraps_speeds_and_is_empty_without_variants() -> None:
+    names = [f"V{i:02}" for i in range(6)] + ["V0600"]  # which would end in column 81
+    variants = {name: example_variant(50.0, 50.0) for name in names}
+
+    lines = terminal_lines(example_results(variants=variants))[1 + len(names) :]
+
+    assert [len(line) for line in lines] == [75, 11]
+    assert terminal_lines(example_results(variants={})) == []
