@@ -153,7 +153,8 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     Hypothesis(
         "other-frame",
         _other_frame,
-        "positions are compared with joints of another frame ({value:+d} in the sequence)",
+        "positions are compared with joints of another frame, and fit those of the frame {value:+d}"
+        " in the sequence",
         "Take joints and image of one frame: the file's number is frame_idx + 1",
         values=(1, -1),
     ),

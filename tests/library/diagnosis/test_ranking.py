@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from convnextpose_check.diagnosis.cause import Cause, Obtained
 from convnextpose_check.diagnosis.hypotheses import COMPARISONS, HYPOTHESES, Hypothesis
 from convnextpose_check.diagnosis.means import MEANS, Mean
 from convnextpose_check.diagnosis.ranking import causes_of
+from convnextpose_check.diagnosis.undone import Undone
 from tests.support.cases import made_case
 
 Change = Callable[[Case], Case]
@@ -145,3 +148,31 @@ def test_a_better_fit_of_chance_is_no_cause() -> None:
         drawn = chance.integers(len(of_take), size=len(of_take))
         again = sound.take(np.concatenate([of_take[take] for take in drawn]))
         assert named(again, sound.error_mm) == ()
+
+
+@pytest.mark.parametrize(
+    ("excess_mm", "lossy", "explained_mm"),
+    [(5.0, False, 0.0), (5.0, True, 0.0), (1.0, False, -2.0), (1.0, True, -1.0)],
+)
+def test_explained_difference_is_the_gain_less_a_standard_error_for_each_freedom(
+    excess_mm: float, lossy: bool, explained_mm: float
+) -> None:
+    """Gains of 1 and 3 mm: 2 mm of which the standard error is 1 mm."""
+    hypothesis: Any = SimpleNamespace(lossy=lossy, freedom=2)
+    case: Any = None
+
+    undone = Undone(hypothesis, None, case, np.array([1.0, 3.0]), np.array([0, 1]))
+
+    assert undone.gain_mm == 2.0
+    assert undone.uncertainty_mm == pytest.approx(1.0)
+    assert undone.explained_mm(excess_mm) == pytest.approx(explained_mm)
+
+
+@pytest.mark.parametrize(
+    ("frames", "said"), [(1, "fit those of the frame -1"), (-1, "fit those of the frame +1")]
+)
+def test_other_frame_is_named_with_the_way_back(frames: int, said: str) -> None:
+    sound = made_case()
+    moved = replace(BY_NAME["other-frame"].change(sound, frames), unknown=None)
+
+    assert said in named(moved, sound.error_mm)[0].what
