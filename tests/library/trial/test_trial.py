@@ -39,7 +39,7 @@ def open_trial(inputs: Path) -> Open:
 
     def opened(name: SubjectName = "published", **given: str) -> Trial:
         return trial_of(
-            {"results_dir": str(inputs / "out"), "device": "cpu"} | given,
+            {"results_dir": str(inputs / "out")} | given,
             read_catalogue(inputs / "own.json"),
             FACTS,
             inputs / "h36m",
