@@ -520,7 +520,7 @@ def test_open_published_target_requires_every_test_of_its_variants(tmp_path: Pat
 
     assert (session.target, session.evaluated) == ("published", ("XS",))
     assert session.trial is session.trials["published"]
-    assert len(session.gate.required) == 32
+    assert len(session.gate.required) == 33
     assert "test_checkpoints.py::test_tensors_are_the_published_ones[published-XS]" in (
         session.gate.required
     )

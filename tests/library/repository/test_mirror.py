@@ -65,10 +65,6 @@ TRIED_IN = {
     "plugin/configure": "library/runs/test_run.py",
     "plugin/interrupts": "library/test_interrupts.py",
     "plugin/recording": "library/runs/test_run.py",
-    "plugin/report": "library/plugin/test_check_record.py",
-    "plugin/books": "library/runs/test_forged.py",
-    "plugin/suite": "library/runs/test_forged.py",
-    "plugin/session": "library/runs/test_run.py",
     "plugin/subjects": "library/runs/test_gate.py",
     "results/results_file": "library/results/test_schema.py",
     "results/per_sample": "library/results/test_examples.py",
@@ -82,7 +78,6 @@ TRIED_IN = {
     "trial/once": "library/trial/test_networks.py",
     "trial/preflight": "validation/test_preflight.py",
     "trial/published": "library/doctor/test_examinations.py",
-    "trial/trial": "library/trial/test_networks.py",
 }
 
 
