@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -171,7 +170,7 @@ def test_collection_opens_the_target_and_takes_the_results_folder(
     )
 
     assert (session.target, session.evaluated) == ("published", ("S",))
-    assert len(session.gate.required) == 33
+    assert COUNT in session.gate.required
     assert session.lock is not None
     assert unregistered == []
     other = open_session(variants="XS")
@@ -371,27 +370,22 @@ def test_failures_elsewhere_are_counted_and_not_recorded(open_session: OpenSessi
     assert session.gate.runs == {}
 
 
-@pytest.mark.parametrize(
-    ("target", "collect_only", "is_finished"),
-    [("published", False, True), ("published", True, False), (None, False, False)],
-)
-def test_session_with_a_target_is_decided_before_others_report(
+@pytest.mark.parametrize("is_judging", [True, False])
+@pytest.mark.parametrize("collect_only", [True, False])
+def test_session_that_took_the_folder_is_decided_before_others_report(
     open_session: OpenSession,
     monkeypatch: pytest.MonkeyPatch,
-    target: Any,
     *,
+    is_judging: bool,
     collect_only: bool,
-    is_finished: bool,
 ) -> None:
     finished: list[str] = []
     monkeypatch.setattr(Session, "finish", lambda _self: finished.append("decided"))
-    session = open_session()
-    session.target = target
-    session.lock = None if collect_only else BytesIO()
+    books, _ = collect(open_session(), *[item_of()] * is_judging, collect_only=collect_only)
 
-    hook = Books(session).pytest_sessionfinish()
+    hook = books.pytest_sessionfinish()
     next(hook)
 
-    assert finished == ["decided"] * is_finished
+    assert finished == ["decided"] * (is_judging and not collect_only)
     with pytest.raises(StopIteration):
         hook.send(None)
