@@ -28,6 +28,10 @@ KNOWN = {"weights", "subset", "copied-image"}
 """Causes that stand in no list: what is left, and what is seen at once."""
 
 
+NAMES_THE_MISTAKE = "check_joints_lie_in_boxes"
+"""This check names the mistake in the annotations itself, so no diagnosis has to."""
+
+
 def test_readme_has_the_table() -> None:
     """When it changes, run: python -m tests.faults.confusion."""
     readme = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
@@ -53,7 +57,8 @@ def test_rows_are_those_of_faults_that_move_the_error() -> None:
         assert row.fault in RIGHT
         assert abs(row.moved_mm) >= MOVES_MM
     for record in read_faults().faults:
-        if record.moved_mm is not None and abs(record.moved_mm) >= MOVES_MM:
+        moves = record.moved_mm is not None and abs(record.moved_mm) >= MOVES_MM
+        if moves and record.check != NAMES_THE_MISTAKE:
             assert record.fault in RIGHT
 
 
