@@ -15,12 +15,12 @@ LOG_FOLDER = Path("log")
 RESULT_FOLDER = Path("result")
 DUMP_FOLDER = Path("model_dump")
 KEPT_FOLDER = RESULT_FOLDER / "evaluations"
-"""Finished evaluations, for --resume."""
+"""Evaluations, finished or partial, for --resume."""
 LOCK_FILE = ".lock"
 
 
 def kept_file(subject: str, variant: str) -> Path:
-    """Where the finished evaluation of a subject's variant is, below the results folder."""
+    """Where the evaluation of a subject's variant is, below the results folder."""
     return KEPT_FOLDER / f"{subject}_{variant}.npz"
 
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.human36m.samples import Dataset
-
-if TYPE_CHECKING:
-    pass
 
 
 def check_dataset_is_complete(dataset: Dataset) -> int:

@@ -146,8 +146,7 @@ class Measurements:
 
     def mean_error_mm(self) -> float | None:
         """The mean error of the samples measured so far; None before the first usable one."""
-        used = self.done.copy()
-        used[list(self.problems)] = False
+        used = self.used
         return float(self.errors_mm[used].mean()) if used.any() else None
 
     def evaluation(self, dataset: Dataset) -> Evaluation:

@@ -103,10 +103,9 @@ VALIDATION_TESTS = (
 
 @dataclass(frozen=True)
 class Case:
-    """What a validation test is about: a target, or a variant of it, and its id."""
+    """What a validation test is about: a target or a variant of it, by its id."""
 
     case_id: str
-    target: SubjectName
     variant: Variant | None = None
 
 
@@ -122,12 +121,8 @@ def cases_of(
     if test.target not in (None, target) or (weights_only and test.needs_human36m):
         return []
     if test.over == "target":
-        return [Case(target, target)]
-    return [
-        Case(f"{target}-{v.name}", target, v)
-        for v in variants
-        if test.applies(v, known.get(v.name))
-    ]
+        return [Case(target)]
+    return [Case(f"{target}-{v.name}", v) for v in variants if test.applies(v, known.get(v.name))]
 
 
 def required_tests(
