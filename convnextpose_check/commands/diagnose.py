@@ -33,8 +33,8 @@ from convnextpose_check.commands.telling import tell
 from convnextpose_check.settings.arguments import add_settings, settings_of
 
 if TYPE_CHECKING:
+    from convnextpose_check.diagnosis.finished_run import Told
     from convnextpose_check.settings.read import Settings
-    from convnextpose_check.trial.earlier import Told
 
 MAX_COLUMNS, MIN_COLUMNS = 100, 60
 
@@ -66,25 +66,27 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _of_file(path: Path, settings: Settings) -> Iterator[Told]:
+    from convnextpose_check.diagnosis.finished_run import of_authors_output
     from convnextpose_check.errors import ConvNeXtPoseCheckError
-    from convnextpose_check.trial.earlier import of_authors_output
-    from convnextpose_check.trial.published import published_trial
+    from convnextpose_check.run.run import published_run
+    from convnextpose_check.run.target import published_target
 
-    trial = published_trial(settings)
+    run = published_run(settings, published_target(settings))
     if len(settings.variants or ()) != 1:
         raise ConvNeXtPoseCheckError(
             "bad-option", f"{path} does not tell which variant it is of", "Name it with --variants"
         )
-    yield of_authors_output(path, trial, trial.files.chosen[0])
+    yield of_authors_output(path, run, run.variants[0])
 
 
 def _of_folder(folder: Path, settings: Settings) -> Iterator[Told]:
+    from convnextpose_check.diagnosis.finished_run import of_earlier, with_causes
     from convnextpose_check.miniature.reference import miniature_catalogue
     from convnextpose_check.pages import redraw
     from convnextpose_check.paths import Outputs
     from convnextpose_check.results.results_file import read_results, write_results
-    from convnextpose_check.trial.earlier import of_earlier, with_causes
-    from convnextpose_check.trial.published import published_trial
+    from convnextpose_check.run.run import published_run
+    from convnextpose_check.run.target import published_target
 
     outputs = Outputs(folder)
     results = read_results(outputs.results)
@@ -95,12 +97,14 @@ def _of_folder(folder: Path, settings: Settings) -> Iterator[Told]:
         bbox=results.bbox,
         no_flip=not results.flip,
     )
-    catalogue = miniature_catalogue() if results.subject == "miniature" else None
-    trial = published_trial(as_then, catalogue=catalogue)
+    target = published_target(as_then)
+    if results.subject == "miniature":
+        target = replace(target, catalogue=miniature_catalogue())
+    run = published_run(as_then, target)
     told: dict[str, Told] = {}
     for variant in results.variants:
         if settings.variants is None or variant in settings.variants:
-            told[variant] = of_earlier(outputs, results, trial, variant)
+            told[variant] = of_earlier(outputs, results, run, variant)
             yield told[variant]
     write_results(with_causes(results, told), outputs.results)
     redraw(folder)

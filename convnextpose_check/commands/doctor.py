@@ -39,20 +39,21 @@ def run(options: argparse.Namespace) -> int:
     """Print each row as soon as it is known."""
     from convnextpose_check.doctor.examinations import examinations
     from convnextpose_check.doctor.finding import examined
-    from convnextpose_check.trial.published import published_trial
+    from convnextpose_check.run.run import published_run
+    from convnextpose_check.run.target import published_target
 
     settings = settings_of(options)
-    trial = published_trial(settings)
+    checked = published_run(settings, published_target(settings))
     tell(f"Human3.6M below  {settings.h36m_root or '(not given)'}")
     tell(f"checkpoints in   {', '.join(map(str, settings.checkpoints)) or '(not given)'}")
     tell(f"results in       {settings.results_dir}")
     for line in settings.lines():
         tell(f"read: {line}")
     for name in settings.variants or ():
-        trial.catalogue[name]  # or it is told that there is none
+        checked.catalogue[name]  # or it is told that there is none
     tell("")
     columns = max(MIN_COLUMNS, min(get_terminal_size((MAX_COLUMNS, 24)).columns, MAX_COLUMNS))
-    rows = examinations(trial)
+    rows = examinations(checked)
     title_columns = max(len(title) for title, _ in rows)
     missing, to_mend = False, []
     for title, examination in rows:

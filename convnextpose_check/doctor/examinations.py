@@ -28,35 +28,33 @@ from convnextpose_check.environment import package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.network.keymap import key_style
-from convnextpose_check.trial.files import Files
-from convnextpose_check.trial.preflight import check_packages, check_python, find_checkpoint
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.run.preflight import check_packages, check_python, find_checkpoint
+from convnextpose_check.run.run import Run
 
 
-def examinations(trial: Trial) -> list[tuple[str, Examination]]:
+def examinations(run: Run) -> list[tuple[str, Examination]]:
     """All that is looked at for a run of the trial, each with its title."""
-    files = trial.files
     return [
         ("Python", partial(installed, check_python)),
         ("packages", partial(installed, check_packages)),
         ("torch", torch_build),
-        ("device", partial(device, trial)),
-        ("memory", partial(memory, trial)),
-        ("disk", partial(disk, files)),
-        ("results", partial(results_folder, files)),
+        ("device", partial(device, run)),
+        ("memory", partial(memory, run)),
+        ("disk", partial(disk, run)),
+        ("results", partial(results_folder, run)),
         ("OpenCV", opencv),
-        *([] if files.settings.weights_only else _of_human36m(files)),
-        ("checkpoints", partial(checkpoint_files, files)),
-        *((f"checkpoint {name}", partial(checkpoint, files, name)) for name in files.chosen),
+        *([] if run.settings.weights_only else _of_human36m(run)),
+        ("checkpoints", partial(checkpoint_files, run)),
+        *((f"checkpoint {name}", partial(checkpoint, run, name)) for name in run.variants),
     ]
 
 
-def _of_human36m(files: Files) -> list[tuple[str, Examination]]:
+def _of_human36m(run: Run) -> list[tuple[str, Examination]]:
     return [
-        ("annotations", partial(annotations_found, files)),
-        ("images", partial(images_found, files)),
-        ("RootNet boxes", partial(rootnet_found, files)),
-        ("test samples", partial(samples_found, files)),
+        ("annotations", partial(annotations_found, run)),
+        ("images", partial(images_found, run)),
+        ("RootNet boxes", partial(rootnet_found, run)),
+        ("test samples", partial(samples_found, run)),
     ]
 
 
@@ -78,26 +76,26 @@ def torch_build() -> Finding:
     return Finding("ok", f"{package_version('torch')}, built for {built_for}")
 
 
-def device(trial: Trial) -> Finding:
+def device(run: Run) -> Finding:
     """Whether a kernel runs on the device."""
-    working = trial.networks.devices()
-    if working[0].type == "cpu" and not trial.settings.weights_only:
+    working = run.devices
+    if working[0].type == "cpu" and not run.settings.weights_only:
         return Finding("note", "the CPU runs a kernel; all four models take hours on it")
     return Finding("ok", f"{device_title(*working)}: a kernel runs")
 
 
-def memory(trial: Trial) -> Finding:
+def memory(run: Run) -> Finding:
     """Memory of the machine, and of the GPU where that works."""
     try:
-        working = trial.networks.device()
+        working = run.devices[0]
     except (ConvNeXtPoseCheckError, ImportError):
         working = None
     return Finding("ok", check_memory(working))
 
 
-def disk(files: Files) -> Finding:
+def disk(run: Run) -> Finding:
     """Room on the disk that the results go to."""
-    free_gb = check_disk(files.settings.results_dir)
+    free_gb = check_disk(run.settings.results_dir)
     if free_gb < ROOMY_DISK_GB:
         return Finding(
             "note",
@@ -107,9 +105,9 @@ def disk(files: Files) -> Finding:
     return Finding("ok", f"{free_gb:.1f} GB free")
 
 
-def results_folder(files: Files) -> Finding:
+def results_folder(run: Run) -> Finding:
     """Whether the results can be written where they go."""
-    return Finding("ok", f"{check_can_write(files.settings.results_dir)} can be written")
+    return Finding("ok", f"{check_can_write(run.settings.results_dir)} can be written")
 
 
 def opencv() -> Finding:
@@ -117,27 +115,27 @@ def opencv() -> Finding:
     return Finding("ok", f"{check_interpolation()} interpolates as for the paper")
 
 
-def checkpoint_files(files: Files) -> Finding:
+def checkpoint_files(run: Run) -> Finding:
     """How many files may be checkpoints at all."""
-    found = files.checkpoint_files()
+    found = run.checkpoint_files
     if not found.candidates:
         places = ", ".join(map(str, found.places))
         return Finding("missing", f"nothing like a checkpoint in {places}", GIVE_CHECKPOINTS)
     return Finding("ok", f"{len(found.candidates)} files or folders that may be checkpoints")
 
 
-def checkpoint(files: Files, variant: str) -> Finding:
+def checkpoint(run: Run, variant: str) -> Finding:
     """The variant's file, and what it really holds."""
-    facts = files.catalogue[variant]
+    facts = run.catalogue[variant]
     try:
-        listed = files.checkpoint_files()
+        listed = run.checkpoint_files
         if not listed.candidates:
             return Finding("missing", "see the checkpoints above")
     except ConvNeXtPoseCheckError:
         return Finding("missing", "see the checkpoints above")
     try:
-        found = find_checkpoint(files, variant)
-        check_holds_variant(facts, found, files.catalogue)
+        found = find_checkpoint(run, variant)
+        check_holds_variant(facts, found, run.catalogue)
         check_epoch(facts, found)
         told = check_provenance(facts, found)
     except ConvNeXtPoseCheckError as error:

@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Literal
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.trial.preflight import INSTALL
+from convnextpose_check.run.preflight import INSTALL
 
 State = Literal["ok", "note", "missing"]
 """A note is worth knowing and stops no run."""

@@ -11,7 +11,7 @@ from convnextpose_check.doctor.finding import Finding, relative
 from convnextpose_check.doctor.look_alikes import look_alikes
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.layout import GIVE_ROOT, ROOTNET_FILE, annotation_names
-from convnextpose_check.trial.files import Files
+from convnextpose_check.run.run import Run
 
 SHOWN = 4
 RENAME = (
@@ -21,12 +21,12 @@ RENAME = (
 SEE_ABOVE = "not looked for: see the annotations above"
 
 
-def annotations_found(files: Files) -> Finding:
+def annotations_found(run: Run) -> Finding:
     """The annotation files of the subjects that are tested, and what looks like those missing."""
-    root = files.dataset_root()
-    wanted = annotation_names(files.test_subjects)
+    root = run.dataset_root
+    wanted = annotation_names(run.test_subjects)
     try:
-        found = files.data_found().annotations
+        found = run.layout.annotations
     except ConvNeXtPoseCheckError as error:
         near = look_alikes(root, wanted) if error.code == "no-data" else []
         return Finding("missing", _listed([error.problem, *near]), error.remedy)
@@ -37,14 +37,14 @@ def annotations_found(files: Files) -> Finding:
     return Finding("missing", _listed([text, *near]), RENAME if near else GIVE_ROOT)
 
 
-def images_found(files: Files) -> Finding:
+def images_found(run: Run) -> Finding:
     """The folders of images of each subject that is tested."""
     try:
-        layout = files.data_found()
+        layout = run.layout
     except ConvNeXtPoseCheckError:
         return Finding("missing", SEE_ABOVE)
     texts, complete = [], True
-    for number in files.test_subjects:
+    for number in run.test_subjects:
         folders = layout.sequences_of(number)
         complete = complete and bool(folders)
         paths = [path for copies in folders.values() for path in copies]
@@ -56,29 +56,29 @@ def images_found(files: Files) -> Finding:
     return Finding("missing", _listed([", ".join(texts), *near]), RENAME if near else GIVE_ROOT)
 
 
-def rootnet_found(files: Files) -> Finding:
+def rootnet_found(run: Run) -> Finding:
     """RootNet's boxes, which are missed only where the settings ask for them."""
-    needed = files.settings.bbox == "rootnet"
+    needed = run.settings.bbox == "rootnet"
     try:
-        layout = files.data_found()
+        layout = run.layout
     except ConvNeXtPoseCheckError:
         return Finding("missing" if needed else "note", SEE_ABOVE)
     if needed:
-        return Finding("ok", str(layout.rootnet_for(files.test_subjects)))
+        return Finding("ok", str(layout.rootnet_for(run.test_subjects)))
     there = relative(layout.rootnet[0], [layout.root]) if layout.rootnet else f"no {ROOTNET_FILE}"
     return Finding("ok", f"{there}; only --bbox rootnet reads it")
 
 
-def samples_found(files: Files) -> Finding:
+def samples_found(run: Run) -> Finding:
     """The test samples of the protocol, counted: the annotations are read for it."""
     try:
-        layout = files.data_found()
+        layout = run.layout
     except ConvNeXtPoseCheckError:
         return Finding("missing", SEE_ABOVE)
-    wanted = annotation_names(files.test_subjects)
+    wanted = annotation_names(run.test_subjects)
     if not layout.sequences or any(name not in layout.annotations for name in wanted):
         return Finding("missing", "not counted: see annotations and images above")
-    dataset = files.dataset()
+    dataset = run.dataset
     check_joints_lie_in_boxes(dataset)
     count = check_dataset_is_complete(dataset)
     of_subject = Counter(sample.subject for sample in dataset.samples)

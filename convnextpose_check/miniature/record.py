@@ -23,7 +23,7 @@ from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.progress import Screen
-from convnextpose_check.variants import Figure, Protocol
+from convnextpose_check.variants import Catalogue, Figure, Protocol
 
 RECORD_FILE = "miniature.json"
 PROTOCOLS: tuple[Protocol, ...] = (1, 2)
@@ -42,9 +42,21 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dataset: DatasetFacts
     errors_mm: dict[str, dict[str, float]]
 
-    def reference(self, setting: str, variant: str) -> Figure:
-        """The recorded error as the figure to compare with."""
-        return Figure(self.errors_mm[setting][variant], f"fixtures/{RECORD_FILE}")
+    def add_to(
+        self, catalogue: Catalogue, protocol: Protocol, boxes: BoxSource, *, flip: bool
+    ) -> Catalogue:
+        """The catalogue with the errors recorded under these settings as the reported ones."""
+        errors_mm = self.errors_mm[setting_name(protocol, boxes, flip)]
+        variants = []
+        for variant in catalogue.variants:
+            recorded = Figure(errors_mm[variant.name], f"fixtures/{RECORD_FILE}")
+            paper = msgspec.structs.replace(
+                variant.paper,
+                mpjpe_mm=recorded if protocol == 2 else None,
+                pa_mpjpe_mm=recorded if protocol == 1 else None,
+            )
+            variants.append(msgspec.structs.replace(variant, paper=paper))
+        return msgspec.structs.replace(catalogue, variants=tuple(variants))
 
 
 def read_record(fixtures: Path) -> Record:

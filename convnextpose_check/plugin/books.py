@@ -17,15 +17,14 @@ from convnextpose_check.plugin.check_record import (
     name_of,
     raw_outcome,
     reported_outcome,
-    target_of,
 )
-from convnextpose_check.plugin.configure import VALIDATION
+from convnextpose_check.plugin.configure import FIXTURES, VALIDATION
 from convnextpose_check.plugin.required import VALIDATION_TESTS
 from convnextpose_check.plugin.session import Session
-from convnextpose_check.trial.trial import SubjectName
+from convnextpose_check.plugin.targets import open_run
 from convnextpose_check.variants import Variant
 
-NEEDS_EVALUATION = "evaluation"
+NEEDS_EVALUATION = "evaluations"
 """The fixture of tests that need a variant evaluated."""
 
 
@@ -40,7 +39,7 @@ class Books:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
         """Run validation tests in the order of the recorded list, what a run needs first.
 
-        pytest would have tests that take ``trial`` wait for one another, which saves nothing here.
+        pytest would order them by their parametrized fixtures, which saves nothing here.
         """
         order = {test.file: number for number, test in reversed(list(enumerate(VALIDATION_TESTS)))}
         places = [place for place, item in enumerate(items) if _is_validation(item)]
@@ -55,7 +54,7 @@ class Books:
         items.sort(key=lambda item: indices.get(id(item), len(indices)))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Open the books for the selected target, and take the results folder.
+        """Start the run of the selected tests, and take the results folder.
 
         A session without validation tests takes and writes nothing.
         """
@@ -70,34 +69,25 @@ class Books:
             if state.default_report is not None:
                 session.config.pluginmanager.unregister(state.default_report)
             return
-        target = self._target(judging)
+        if state.is_ambiguous:
+            raise pytest.UsageError(
+                "both the published models and the miniature are selected, but a run judges one"
+                " of them. Select the published models with -m gpu, or leave out -m."
+            )
+        run = None
         if not session.config.option.collectonly:
             try:
                 state.lock = hold_folder(state.settings.results_dir)
                 set_aside_earlier(state.settings.results_dir)
                 if state.report is not None:
                     set_aside_report(state.report)
+                run = open_run(
+                    state.target, state.settings, FIXTURES, state.screen, _evaluated(judging)
+                )
             except ConvNeXtPoseCheckError as error:
                 raise pytest.UsageError(str(error)) from None
-        state.open(target, _evaluated(judging))
+        state.start(run)
         self._names = {item.nodeid: name_of(item) for item in judging}
-
-    def _target(self, judging: list[pytest.Item]) -> SubjectName:
-        """The one target of all selected tests."""
-        targets = {target_of(item) for item in judging}
-        if len(targets) > 1:
-            raise pytest.UsageError(
-                "both the published models and the miniature are selected, but a run judges one"
-                " of them. Select the published models with -m gpu, or leave out -m."
-            )
-        target = targets.pop()
-        if not self._session.variants(target):
-            names = ",".join(self._session.settings.variants or ())
-            raise pytest.UsageError(
-                f"--variants {names} names no published model, only the miniature's: leave out"
-                " -m gpu to judge that one"
-            )
-        return target
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -117,7 +107,8 @@ class Books:
         if item.nodeid in self._names:
             complete_properties(item, report, error)
             name = self._names[item.nodeid]
-            outcome, remark = raw_outcome(item, call, state.settings.gate)
+            assert state.run is not None  # tests run only if they were not merely collected
+            outcome, remark = raw_outcome(item, call, state.run)
             vars(report)["raw_outcome"] = outcome
             if call.when == "setup":
                 state.gate.runs[name] += 1

@@ -7,11 +7,11 @@ from typing import Any, Literal, cast
 import pytest
 
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation.verdict import Judgement, may_be_missed
+from convnextpose_check.evaluation.verdict import may_be_missed
 from convnextpose_check.plugin.mistakes import told_by
 from convnextpose_check.results.schema import CheckRecord
 from convnextpose_check.results.schema import Outcome as CheckOutcome
-from convnextpose_check.trial.trial import SubjectName
+from convnextpose_check.run.run import Run
 
 Outcome = Literal["passed", "failed", "expected failure", "skipped"]
 """What pytest knows of a test."""
@@ -20,19 +20,12 @@ _UNVERIFIED: tuple[CheckOutcome, ...] = ("warning", "not verified")
 """Recorded by a test that passed: then it is not shown as passed."""
 
 
-def target_of(item: pytest.Item) -> SubjectName:
-    """The target that a validation test is about."""
-    return cast(SubjectName, _parameters(item)["trial"])
-
-
 def name_of(item: pytest.Item) -> str:
     """File and test as the results name them, whatever folder the file was reached by."""
     return f"{item.path.name}::{item.name}"
 
 
-def raw_outcome(
-    item: pytest.Item, call: pytest.CallInfo[None], gate_mm: float | None
-) -> tuple[Outcome, str]:
+def raw_outcome(item: pytest.Item, call: pytest.CallInfo[None], run: Run) -> tuple[Outcome, str]:
     """The outcome of a phase by what was raised, before any plugin changed it, and a remark.
 
     Only a missed tighter tolerance may be an expected failure. Everything else that asks pytest
@@ -42,7 +35,7 @@ def raw_outcome(
     if error is None:
         return "passed", ""
     if isinstance(error, pytest.xfail.Exception):
-        if call.when == "call" and _is_missed_tolerance(item, gate_mm):
+        if call.when == "call" and _is_missed_tolerance(item, run):
             return "expected failure", ""
         return "skipped", "was made an expected failure"
     if isinstance(error, pytest.skip.Exception):
@@ -50,15 +43,15 @@ def raw_outcome(
     return "failed", ""
 
 
-def _is_missed_tolerance(item: pytest.Item, gate_mm: float | None) -> bool:
+def _is_missed_tolerance(item: pytest.Item, run: Run) -> bool:
     """True if the test is about a tolerance that the run may miss."""
-    judgement = getattr(item, "funcargs", {}).get("judgement")
-    tolerance_mm = _parameters(item).get("tolerance_mm")
-    return (
-        isinstance(judgement, Judgement)
-        and tolerance_mm is not None
-        and may_be_missed(judgement, tolerance_mm, gate_mm)
-    )
+    parameters = _parameters(item)
+    if (tolerance_mm := parameters.get("tolerance_mm")) is None:
+        return False
+    variant = parameters["variant"].name
+    if variant not in run.finished_evaluations:
+        return False
+    return may_be_missed(run.judgement(variant), tolerance_mm, run.settings.gate)
 
 
 def reported_outcome(report: pytest.TestReport) -> str:

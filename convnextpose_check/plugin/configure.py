@@ -13,7 +13,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.pages.html import STYLE_SHEET
 from convnextpose_check.plugin.session import SESSION, Session
-from convnextpose_check.plugin.subjects import open_trials
+from convnextpose_check.plugin.targets import open_target, selected_targets
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.results.schema import OWN_MODELS
@@ -38,10 +38,13 @@ def open_session(config: pytest.Config) -> None:
         baseline = None
         if settings.baseline is not None:
             baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)
-        trials = open_trials(settings, FIXTURES, _screen(config))
+        targets = selected_targets(settings, config.option.markexpr)
+        target = open_target(targets[0], settings, FIXTURES)
     except ConvNeXtPoseCheckError as error:
         raise pytest.UsageError(str(error)) from None
-    session = config.stash[SESSION] = Session(settings, trials, baseline)
+    session = config.stash[SESSION] = Session(
+        settings, target, _screen(config), len(targets) > 1, baseline
+    )
     session.may_judge = _may_judge(config)
     only_looks = config.option.collectonly or config.option.help
     if session.may_judge and not only_looks and not hasattr(config, "workerinput"):

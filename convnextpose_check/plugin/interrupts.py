@@ -25,11 +25,11 @@ class OrderlyEnd:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember what is kept, and that results which were written are not a whole run's."""
         state = session_of(self._config)
-        if state.target is not None:
+        if state.is_judging:
             state.object(WAS_INTERRUPTED)
         if isinstance(excinfo.value, Interrupted):
             self._kept = str(excinfo.value) if excinfo.value.is_resumable else None
-        elif state.target is not None and (done := state.trial.evaluations):
+        elif state.run is not None and (done := state.run.finished_evaluations):
             self._kept = f"what was measured of {', '.join(done)} is kept"
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

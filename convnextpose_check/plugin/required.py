@@ -7,13 +7,14 @@ collection, for example under ``-o python_functions=...``, and a run of a part w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
-from convnextpose_check.trial.trial import SubjectName
+from convnextpose_check.run.target import Target, TargetName
+from convnextpose_check.settings.read import Settings
 from convnextpose_check.variants import Variant
 
 Applies = Callable[[Variant, Fingerprint | None], bool]
@@ -47,7 +48,7 @@ class ValidationTest:
     over: Literal["target", "variant", "tolerance"] = "variant"
     needs_human36m: bool = False
     applies: Applies = lambda _variant, _known: True
-    target: SubjectName | None = None
+    target: TargetName | None = None
 
     @property
     def name(self) -> str:
@@ -109,34 +110,26 @@ class Case:
     variant: Variant | None = None
 
 
-def cases_of(
-    test: ValidationTest,
-    target: SubjectName,
-    variants: Iterable[Variant],
-    known: Mapping[str, Fingerprint],
-    *,
-    weights_only: bool,
-) -> list[Case]:
+def cases_of(test: ValidationTest, target: Target, settings: Settings) -> list[Case]:
     """The target, or its variants, that a test is about; none if it does not apply to it."""
-    if test.target not in (None, target) or (weights_only and test.needs_human36m):
+    if test.target not in (None, target.name):
+        return []
+    if settings.weights_only and test.needs_human36m:
         return []
     if test.over == "target":
-        return [Case(target)]
-    return [Case(f"{target}-{v.name}", v) for v in variants if test.applies(v, known.get(v.name))]
+        return [Case(target.name)]
+    return [
+        Case(f"{target.name}-{variant.name}", variant)
+        for variant in target.variants(settings)
+        if test.applies(variant, target.fingerprints.get(variant.name))
+    ]
 
 
-def required_tests(
-    target: SubjectName,
-    variants: Iterable[Variant],
-    known: Mapping[str, Fingerprint],
-    *,
-    weights_only: bool,
-) -> tuple[str, ...]:
+def required_tests(target: Target, settings: Settings) -> tuple[str, ...]:
     """Names of all tests that a run of the target must finish."""
-    variants = tuple(variants)
     names: list[str] = []
     for test in VALIDATION_TESTS:
-        for case in cases_of(test, target, variants, known, weights_only=weights_only):
+        for case in cases_of(test, target, settings):
             claims = [f"-{mm}mm" for mm in TOLERANCES_MM] if test.over == "tolerance" else [""]
             names += (f"{test.name}[{case.case_id}{claim}]" for claim in claims)
     return tuple(names)

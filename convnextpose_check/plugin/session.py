@@ -16,14 +16,15 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.plugin.gate import Gate
 from convnextpose_check.plugin.mistakes import Mistakes
 from convnextpose_check.plugin.required import Case, ValidationTest, cases_of, required_tests
+from convnextpose_check.progress import Screen
 from convnextpose_check.results.baseline import Baseline, compare
 from convnextpose_check.results.results_file import read_results, write_results
 from convnextpose_check.results.schema import OWN_MODELS, Results
 from convnextpose_check.results.words import decided, is_passed, verdict_sentence
+from convnextpose_check.run.record import results_of, write_evaluations
+from convnextpose_check.run.run import Run
+from convnextpose_check.run.target import Target
 from convnextpose_check.settings.options import RUN_ID_VARIABLE, Settings
-from convnextpose_check.trial.record import results_of, write_evaluations
-from convnextpose_check.trial.trial import SubjectName, Trial
-from convnextpose_check.variants import Variant
 
 WAS_INTERRUPTED = "the run was interrupted"
 
@@ -32,8 +33,9 @@ WAS_INTERRUPTED = "the run was interrupted"
 class Session:
     """The state that hooks and fixtures work on.
 
-    ``target`` is what the selected validation tests judge, None if none was selected: then the
-    session writes nothing. ``evaluated`` names the variants that selected tests need evaluated.
+    Validation tests are collected for ``target``. ``is_judging`` is true once some were selected;
+    otherwise the session writes nothing. ``run`` is the run of the target, None under
+    ``--collect-only``. ``is_ambiguous`` is true if ``-m`` selects the tests of both targets.
     ``problems`` are reasons why the run is not passed, besides failed tests; ``late_problems``
     those that came after the summary. ``results`` is what was written last, ``report`` where
     pytest-html writes, ``default_report`` its plugin where no option asked for a report
@@ -42,13 +44,15 @@ class Session:
     """
 
     settings: Settings
-    trials: dict[SubjectName, Trial]
+    target: Target
+    screen: Screen = field(default_factory=Screen)
+    is_ambiguous: bool = False
     baseline: Baseline | None = None
     run_id: str = field(
         default_factory=lambda: os.environ.get(RUN_ID_VARIABLE) or secrets.token_hex(16)
     )
-    target: SubjectName | None = None
-    evaluated: tuple[str, ...] = ()
+    run: Run | None = None
+    is_judging: bool = False
     gate: Gate = field(default_factory=Gate)
     mistakes: Mistakes = field(default_factory=Mistakes)
     problems: list[str] = field(default_factory=list)
@@ -67,44 +71,15 @@ class Session:
         """The files that the run writes."""
         return Outputs(self.settings.results_dir)
 
-    @property
-    def targets(self) -> tuple[SubjectName, ...]:
-        """The targets that tests are collected for; ``-m`` selects one of them."""
-        if self.settings.has_own_models or self.settings.weights_only:
-            return ("published",)
-        return ("published", "miniature")
+    def cases_of(self, test: ValidationTest) -> list[Case]:
+        """All cases of a validation test in this session."""
+        return cases_of(test, self.target, self.settings)
 
-    @property
-    def trial(self) -> Trial:
-        """The run of the target."""
-        assert self.target is not None  # only asked once validation tests were selected
-        return self.trials[self.target]
-
-    def variants(self, target: SubjectName) -> list[Variant]:
-        """The variants of a target that the settings choose."""
-        files = self.trials[target].files
-        return [files.catalogue[name] for name in files.chosen]
-
-    def cases_of(self, test: ValidationTest, target: SubjectName) -> list[Case]:
-        """All cases of a validation test in this run."""
-        return cases_of(
-            test,
-            target,
-            self.variants(target),
-            self.trials[target].fingerprints,
-            weights_only=self.settings.weights_only,
-        )
-
-    def open(self, target: SubjectName, evaluated: tuple[str, ...]) -> None:
-        """Judge this target, and evaluate these variants of it once a test needs one."""
-        self.target, self.evaluated = target, evaluated
-        if target == "published":
-            self.gate.required = required_tests(
-                target,
-                self.variants(target),
-                self.trial.fingerprints,
-                weights_only=self.settings.weights_only,
-            )
+    def start(self, run: Run | None) -> None:
+        """Judge this run; its required tests are known before the first one runs."""
+        self.is_judging, self.run = True, run
+        if self.target.name == "published":
+            self.gate.required = required_tests(self.target, self.settings)
 
     def object(self, problem: str) -> None:
         """Add a reason why the run is not passed."""
@@ -117,11 +92,12 @@ class Session:
             self.object(problem)
         if self.failed_elsewhere:
             self.object(f"{self.failed_elsewhere} tests outside tests/validation failed")
+        assert self.run is not None  # there is nothing to finish without a run
         try:
-            write_evaluations(self.trial, self.outputs)
+            write_evaluations(self.run, self.outputs)
         except ConvNeXtPoseCheckError as error:
             self.object(str(error))
-        results = replace(results_of(self.trial), checks=tuple(self.gate.records.values()))
+        results = replace(results_of(self.run), checks=tuple(self.gate.records.values()))
         if self.baseline is not None:
             results = self._compared(results, self.baseline)
         if not self.problems and not self.gate.has_failed and (text := self._objection(results)):
@@ -130,7 +106,7 @@ class Session:
 
     def _compared(self, results: Results, baseline: Baseline) -> Results:
         """The results with the comparison with an earlier run; what it forbids is a problem."""
-        if baseline.results.subject != self.target:
+        if baseline.results.subject != self.target.name:
             self.object(f"baseline: it judged the {baseline.results.judged}, this run did not")
             return results
         if not results.variants:

@@ -49,7 +49,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
         except KeyboardInterrupt:  # after pytest's own handling of one
             code = pytest.ExitCode.INTERRUPTED
         session = config.stash.get(SESSION, None)
-        if session is None or session.target is None:
+        if session is None or not session.is_judging:
             return code
         try:
             with held():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import traceback
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 from convnextpose_check.checks import archives, dataset, error, machine, network
@@ -58,20 +57,16 @@ TESTS: dict[str, Test] = {
 
 def ask(check: str, scene: Scene) -> None:
     """Run the check's validation test about the scene's trial; whatever it raises is raised."""
-    trial, variant = scene.trial(), scene.variant
+    run = scene.run()
     fixtures: dict[str, Callable[[], Any]] = {
-        "trial": lambda: trial,
-        "variant": lambda: variant,
-        "networks": lambda: trial.networks,
-        "human36m": trial.files.dataset,
-        "checkpoint": lambda: trial.files.checkpoint(variant.name),
-        "network": lambda: trial.networks.plain(variant.name),
-        "module": lambda: trial.networks.counted(variant.name),
-        "evaluation": lambda: trial.evaluation(variant.name),
-        "judgement": lambda: trial.judgement(variant.name),
-        "shown": lambda: test_networks.spread_input(trial.files.dataset(), trial.networks),
-        "obtained": lambda: lambda *_, **__: None,
-        "pytestconfig": lambda: SimpleNamespace(rootpath=scene.fixtures.parent),
+        "run": lambda: run,
+        "variant": lambda: scene.variant,
+        "human36m": lambda: run.dataset,
+        "checkpoints": lambda: run.checkpoints,
+        "models": lambda: run.models,
+        "evaluations": lambda: run.evaluations,
+        "crops": lambda: test_networks.comparison_crops(run.dataset, run.devices[0]),
+        "record": lambda: lambda *_, **__: None,
     }
     test = TESTS[check]
     test(**{name: fixtures[name]() for name in inspect.signature(test).parameters})

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.diagnosis.cause import Cause, Obtained
 from convnextpose_check.diagnosis.conditions import CONDITIONS
+from convnextpose_check.diagnosis.finished_run import is_part, known_causes
 from convnextpose_check.diagnosis.ranking import causes_of
 from convnextpose_check.diagnosis.reruns import SAMPLES, Rerun, Reruns, Way, rerun
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -32,7 +33,6 @@ from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.miniature.build import Miniature, cached_miniature
 from convnextpose_check.network.fast import FastConvNeXtPose
 from convnextpose_check.network.plain import ConvNeXtPose
-from convnextpose_check.trial.diagnosis import is_part, known_causes
 from tests.faults.fault import Fault, every_fault
 from tests.faults.named import (
     MODELS,
@@ -73,12 +73,12 @@ def miniature_of(seed: int, fixtures: Path, folder: Path) -> Miniature:
 
 
 def measured(scene: Scene, *faults: Fault) -> tuple[float, Evaluation, Any] | None:
-    """Figure, evaluation and trial with the faults put in; None where nothing can be measured."""
+    """Figure, evaluation and run with the faults put in; None where nothing can be measured."""
     for fault in faults:
         fault.put_in(scene)
-    trial, name = scene.trial(), scene.variant_name
+    run, name = scene.run(), scene.variant_name
     try:
-        return trial.evaluation(name).error_mm, trial.evaluation(name), trial
+        return run.evaluations[name].error_mm, run.evaluations[name], run
     except ConvNeXtPoseCheckError:
         return None
 
@@ -101,21 +101,21 @@ def asked_of(
     Positions are where the run had them, by its own boxes; the chain shows pictures by those that
     it finds itself. Annotations are as the run read them.
     """
-    error_mm, evaluation, trial = found
-    name, dataset = scene.variant_name, trial.files.dataset()
+    error_mm, evaluation, run = found
+    name, dataset = scene.variant_name, run.dataset
     samples = dataset.samples_of(evaluation.image_ids)
     scene.patch.undo()
-    sound = scene.trial()
+    sound = scene.run()
     architecture = sound.catalogue[name].architecture
     case = Case.at(samples, evaluation.cells_xyz, architecture.grid_whd, dataset.protocol)
-    boxes = {sample.image_id: sample.box_xywh_px for sample in sound.files.dataset().samples}
+    boxes = {sample.image_id: sample.box_xywh_px for sample in sound.dataset.samples}
     way = Way(
         [dataclasses.replace(s, box_xywh_px=boxes[s.image_id]) for s in samples],
         dataset.protocol,
-        sound.networks.judged(name) if scene.network is None else trial.networks.judged(name),
-        sound.files.state(name),
+        sound.models[name].evaluated if scene.network is None else run.models[name].evaluated,
+        sound.models[name].state,
         architecture,
-        sound.networks.device(),
+        sound.devices[0],
         sound.settings.flip,
     )
     return case, Obtained(error_mm, evaluation.errors_mm, reference_mm), way

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check.network import layout as models
-from convnextpose_check.trial import networks
+from convnextpose_check.network import layout
+from convnextpose_check.run import models as models_of_run
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
 
@@ -94,11 +94,11 @@ def cells_from_one(scene: Scene) -> None:
 
 def _after_building(scene: Scene, change: Callable[[ConvNeXtPose], object]) -> None:
     def built(*arguments: Any) -> ConvNeXtPose:
-        network = models.build_network(*arguments)
+        network = layout.build_network(*arguments)
         change(network)
         return network
 
-    scene.patch.setattr(networks, "build_network", built)
+    scene.patch.setattr(models_of_run, "build_network", built)
 
 
 def _leave_corners(scene: Scene, *modules: str) -> None:

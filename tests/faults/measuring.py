@@ -68,12 +68,12 @@ def moved_mm(fault: Fault, fixtures: Path, miniature: Miniature) -> float | None
     """By how much the fault moves its model's error; None where none can be measured with it."""
     with scene_of(fault, fixtures, miniature) as scene:
         fault.put_in(scene)
-        name, trial = scene.variant.name, scene.trial()
+        name, run = scene.variant.name, scene.run()
         try:
-            error_mm = trial.evaluation(name).error_mm
+            error_mm = run.evaluations[name].error_mm
         except ConvNeXtPoseCheckError:
             return None
-        reference = trial.reference(name)
+        reference = run.reference(name)
         assert reference is not None
         return round(error_mm - reference.value, 6)
 

@@ -23,13 +23,13 @@ from convnextpose_check.miniature.archives import (
     write_container,
 )
 from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.record import Record, read_record, setting_name
+from convnextpose_check.miniature.record import Record, read_record
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.network.layout import modern_state
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.run.run import Run
 from convnextpose_check.variants import REFERENCE, Catalogue, Protocol, Variant
-from tests.support.trials import trial_of
+from tests.support.runs import run_of
 
 
 @dataclass
@@ -62,8 +62,8 @@ class Scene:
         """The model that is asked about, as the variants file has it now."""
         return self.catalogue[self.variant_name]
 
-    def trial(self) -> Trial:
-        """The trial as the validation tests have it."""
+    def run(self) -> Run:
+        """The run as the validation tests have it."""
         given = {
             "protocol": str(self.protocol),
             "bbox": self.boxes,
@@ -71,14 +71,12 @@ class Scene:
         }
         given |= {"network": self.network} if self.network else {}
         given |= {"limit": str(self.limit)} if self.limit else {}
-        setting = setting_name(self.protocol, self.boxes, flip=True)
-        return trial_of(
+        return run_of(
             given,
-            self.catalogue,
+            self.record.add_to(self.catalogue, self.protocol, self.boxes, flip=True),
             self.record.dataset,
             self.dataset_root,
             self.checkpoints,
-            reference=lambda name: self.record.reference(setting, name),
             fingerprints=_Fingerprints(self),
         )
 

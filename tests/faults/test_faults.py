@@ -176,4 +176,4 @@ def test_failed_data_check_does_not_withhold_the_error(
 
         with pytest.raises(CheckFailedError, match="swapped-cameras"):
             ask("check_joints_lie_in_boxes", scene)
-        assert scene.trial().evaluation(scene.variant.name).error_mm > 100
+        assert scene.run().evaluations[scene.variant.name].error_mm > 100

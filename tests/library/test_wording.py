@@ -11,7 +11,7 @@ import pytest
 from convnextpose_check.__main__ import main
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.paths import Outputs
-from convnextpose_check.trial.log import variant_log
+from convnextpose_check.run.log import variant_log
 from convnextpose_check.variants import Architecture
 from convnextpose_check.wording import printable
 from tests.support.full_size import write_own_model

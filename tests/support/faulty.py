@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from convnextpose_check.diagnosis.finished_run import of_earlier, with_causes
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.pages import redraw
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.results_file import write_results
-from convnextpose_check.trial.earlier import of_earlier, with_causes
 from convnextpose_check.variants import REFERENCE
 from tests.faults.fault import every_fault
 from tests.faults.scene import Scene
+from tests.support.runs import written_results
 from tests.support.texts import ROOT
-from tests.support.trials import written_results
 
 
 def write_faulty_report(title: str, folder: Path) -> Path:
@@ -24,11 +24,11 @@ def write_faulty_report(title: str, folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         scene = Scene(ROOT / "fixtures", cached_miniature(ROOT / "fixtures"), folder, patch)
         fault.put_in(scene)
-        trial = scene.trial()
-        trial.judgement(REFERENCE)
-        results = written_results(trial)
-        outputs = Outputs(trial.settings.results_dir)
-        told = {REFERENCE: of_earlier(outputs, results, trial, REFERENCE)}
+        run = scene.run()
+        run.judgement(REFERENCE)
+        results = written_results(run)
+        outputs = Outputs(run.settings.results_dir)
+        told = {REFERENCE: of_earlier(outputs, results, run, REFERENCE)}
         write_results(with_causes(results, told), outputs.results)
     redraw(folder / "out")
     return folder / "out" / REPORT_FILE

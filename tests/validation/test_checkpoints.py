@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from convnextpose_check.checkpoints.fingerprints import file_told
 from convnextpose_check.checkpoints.load import Checkpoint
+from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.checks.archives import (
     check_batchnorm_variances,
     check_epoch,
@@ -14,73 +15,82 @@ from convnextpose_check.checks.archives import (
     check_weights_are_finite,
 )
 from convnextpose_check.checks.identity import NO_TENSORS, check_identity, contradiction_told
-from convnextpose_check.plugin.recording import Obtained
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.plugin.recording import Recorder
+from convnextpose_check.run.by_variant import ByVariant
+from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Variant
+
+Checkpoints = ByVariant[Checkpoint]
 
 
 def test_archive_holds_the_variant(
-    trial: Trial, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
+    run: Run, variant: Variant, checkpoints: Checkpoints, record: Recorder
 ) -> None:
-    obtained(check_holds_variant(variant, checkpoint, trial.catalogue), variant.name)
+    record(check_holds_variant(variant, checkpoints[variant.name], run.catalogue), variant.name)
 
 
 def test_epoch_is_the_expected_one(
-    variant: Variant, checkpoint: Checkpoint, obtained: Obtained
+    variant: Variant, checkpoints: Checkpoints, record: Recorder
 ) -> None:
     """An epoch that was never read from the published file is shown, and verifies nothing."""
     known = variant.checkpoint.known_epoch
     decides = known is not None and known.decides
-    obtained(
-        check_epoch(variant, checkpoint),
+    record(
+        check_epoch(variant, checkpoints[variant.name]),
         known.value if known and decides else known,
         unverified="" if decides else "no verified epoch on record",
     )
 
 
 def test_counters_tell_one_training(
-    variant: Variant, checkpoint: Checkpoint, obtained: Obtained
+    variant: Variant, checkpoints: Checkpoints, record: Recorder
 ) -> None:
     """A contradiction fails where the training is on record, and is a warning elsewhere."""
     known = variant.checkpoint.iterations
-    record = check_provenance(variant, checkpoint)
-    obtained(
-        record.story,
+    training = check_provenance(variant, checkpoints[variant.name])
+    record(
+        training.story,
         known and f"{known} iterations of an epoch",
-        warning=contradiction_told(variant, record) if record.contradiction else "",
-        unverified="" if record.counted_anything else "the file has no counters",
+        warning=contradiction_told(variant, training) if training.contradiction else "",
+        unverified="" if training.counted_anything else "the file has no counters",
     )
 
 
 def test_tensors_are_the_published_ones(
-    trial: Trial, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
+    run: Run, variant: Variant, checkpoints: Checkpoints, record: Recorder
 ) -> None:
     """Verifies the identity; whether the whole file is a known copy is shown and proves nothing."""
-    known = trial.fingerprints.get(variant.name)
-    told = check_identity(known, checkpoint, required=trial.settings.require_identity)
+    known, checkpoint = run.fingerprints.get(variant.name), checkpoints[variant.name]
+    told = check_identity(known, checkpoint, required=run.settings.require_identity)
     tensors = known.tensors if known is not None else None
-    obtained(
+    record(
         "; ".join(filter(None, [told or "not verified", file_told(known, checkpoint)])),
         tensors and f"{len(tensors.sha256)} published",
         unverified="" if told else NO_TENSORS,
     )
 
 
-def test_weights_are_finite(checkpoint: Checkpoint, obtained: Obtained) -> None:
+def test_weights_are_finite(variant: Variant, checkpoints: Checkpoints, record: Recorder) -> None:
+    checkpoint = checkpoints[variant.name]
     count = check_weights_are_finite(checkpoint.network, checkpoint.path.name)
-    obtained(count, unit="finite")
+    record(count, unit="finite")
 
 
-def test_batchnorm_variances_are_plausible(checkpoint: Checkpoint, obtained: Obtained) -> None:
+def test_batchnorm_variances_are_plausible(
+    variant: Variant, checkpoints: Checkpoints, record: Recorder
+) -> None:
+    checkpoint = checkpoints[variant.name]
     low, high = check_batchnorm_variances(checkpoint.network, checkpoint.path.name)
-    obtained(f"{low:.3g} to {high:.3g}")
+    record(f"{low:.3g} to {high:.3g}")
 
 
-def test_key_map_round_trip(checkpoint: Checkpoint, obtained: Obtained) -> None:
-    obtained(check_key_map_round_trip(checkpoint))
+def test_key_map_round_trip(variant: Variant, checkpoints: Checkpoints, record: Recorder) -> None:
+    record(check_key_map_round_trip(checkpoints[variant.name]))
 
 
 def test_snapshot_loads_with_modern_keys(
-    trial: Trial, variant: Variant, checkpoint: Checkpoint, obtained: Obtained
+    run: Run, variant: Variant, checkpoints: Checkpoints, record: Recorder
 ) -> None:
-    obtained(check_snapshot(trial.files.snapshot(variant.name), checkpoint), unit="bytes")
+    checkpoint = checkpoints[variant.name]
+    path = write_snapshot(checkpoint, variant.name, run.settings.results_dir)
+    record(check_snapshot(path, checkpoint), unit="bytes")

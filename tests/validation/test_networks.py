@@ -1,58 +1,54 @@
-"""The network that is judged, rearranged for speed or the user's own, is the plain one's equal."""
+"""Does the evaluated model, optimized or the user's own, agree with the reference model?"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
+import torch
+from torch import Tensor
 
 from convnextpose_check.checks.network import check_agrees, check_flip_is_symmetric
 from convnextpose_check.human36m.annotations import spread
 from convnextpose_check.human36m.crops import usable_input
 from convnextpose_check.human36m.samples import Dataset, Sample
-from convnextpose_check.plugin.recording import Obtained
-from convnextpose_check.trial.networks import Networks
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.plugin.recording import Recorder
+from convnextpose_check.run.by_variant import ByVariant
+from convnextpose_check.run.models import VariantModels
+from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Variant
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SAMPLES = 8
 
 
-def spread_input(pictures: Dataset, networks: Networks) -> tuple[Tensor, list[Sample]]:
-    """Crops of samples spread over the whole data set, and those samples."""
-    return usable_input(spread(pictures.samples, SAMPLES), networks.device())
+def comparison_crops(dataset: Dataset, device: torch.device) -> tuple[Tensor, list[Sample]]:
+    """Crops of samples from all over the data set, on the device, and those samples."""
+    return usable_input(spread(dataset.samples, SAMPLES), device)
 
 
-@pytest.fixture
-def shown(pictures: Dataset, networks: Networks) -> tuple[Tensor, list[Sample]]:
-    """What both networks are shown."""
-    return spread_input(pictures, networks)
+@pytest.fixture(scope="module")
+def crops(comparison_samples: Dataset, run: Run) -> tuple[Tensor, list[Sample]]:
+    """The crops that both models predict."""
+    return comparison_crops(comparison_samples, run.devices[0])
 
 
 def test_judged_network_agrees_with_the_plain_one(
-    trial: Trial,
+    run: Run,
     variant: Variant,
-    networks: Networks,
-    shown: tuple[Tensor, list[Sample]],
-    obtained: Obtained,
+    models: ByVariant[VariantModels],
+    crops: tuple[Tensor, list[Sample]],
+    record: Recorder,
 ) -> None:
-    where = f"{trial.name} {variant.name}"
-    network, plain = networks.judged(variant.name), networks.plain(variant.name)
-    cells, _ = check_agrees(network, plain, *shown, where)
-    obtained(cells, 0.0, "cells")
+    model, where = models[variant.name], f"{run.name} {variant.name}"
+    cells, _ = check_agrees(model.evaluated, model.reference, *crops, where)
+    record(cells, 0.0, "cells")
 
 
 def test_flip_test_is_symmetric(
-    trial: Trial,
+    run: Run,
     variant: Variant,
-    networks: Networks,
-    shown: tuple[Tensor, list[Sample]],
-    obtained: Obtained,
+    models: ByVariant[VariantModels],
+    crops: tuple[Tensor, list[Sample]],
+    record: Recorder,
 ) -> None:
-    crops, _ = shown
-    where = f"{trial.name} {variant.name}"
-    cells = check_flip_is_symmetric(networks.judged(variant.name), crops, where)
-    obtained(cells, 0.0, "cells")
+    where = f"{run.name} {variant.name}"
+    cells = check_flip_is_symmetric(models[variant.name].evaluated, crops[0], where)
+    record(cells, 0.0, "cells")

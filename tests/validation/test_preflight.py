@@ -11,48 +11,44 @@ from convnextpose_check.checks.machine import (
 )
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.plugin.recording import Obtained
-from convnextpose_check.trial.networks import Networks
-from convnextpose_check.trial.preflight import find_checkpoint
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.plugin.recording import Recorder
+from convnextpose_check.run.preflight import find_checkpoint
+from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Variant
 
 
-def test_device_runs_a_kernel(networks: Networks, obtained: Obtained) -> None:
-    obtained(device_title(*networks.devices()))
+def test_device_runs_a_kernel(run: Run, record: Recorder) -> None:
+    record(device_title(*run.devices))
 
 
-def test_opencv_interpolates_as_in_the_paper(
-    trial: Trial,  # noqa: ARG001 - asked about each
-    obtained: Obtained,
-) -> None:
-    obtained(f"OpenCV {check_interpolation()}")
+def test_opencv_interpolates_as_in_the_paper(record: Recorder) -> None:
+    record(f"OpenCV {check_interpolation()}")
 
 
-def test_memory_is_free(trial: Trial, obtained: Obtained) -> None:
-    obtained(check_memory(trial.networks.device()))
+def test_memory_is_free(run: Run, record: Recorder) -> None:
+    record(check_memory(run.devices[0]))
 
 
-def test_disk_has_room_for_the_results(trial: Trial, obtained: Obtained) -> None:
-    obtained(check_disk(trial.settings.results_dir), unit="GB")
+def test_disk_has_room_for_the_results(run: Run, record: Recorder) -> None:
+    record(check_disk(run.settings.results_dir), unit="GB")
 
 
-def test_results_folder_can_be_written(trial: Trial, obtained: Obtained) -> None:
-    obtained(check_can_write(trial.settings.results_dir))
+def test_results_folder_can_be_written(run: Run, record: Recorder) -> None:
+    record(check_can_write(run.settings.results_dir))
 
 
-def test_human36m_is_found(human36m: Dataset, obtained: Obtained) -> None:
-    obtained(len(human36m.samples), human36m.facts.samples, "samples")
+def test_human36m_is_found(human36m: Dataset, record: Recorder) -> None:
+    record(len(human36m.samples), human36m.facts.samples, "samples")
 
 
-def test_joints_lie_in_their_boxes(human36m: Dataset, obtained: Obtained) -> None:
+def test_joints_lie_in_their_boxes(human36m: Dataset, record: Recorder) -> None:
     """Annotations that do not belong together fail the run; the error is measured all the same."""
-    obtained(check_joints_lie_in_boxes(human36m))
+    record(check_joints_lie_in_boxes(human36m))
 
 
-def test_rootnet_file_is_the_one_for_the_protocol(human36m: Dataset, obtained: Obtained) -> None:
-    obtained(check_rootnet_file(human36m), human36m.rootnet and human36m.facts.rootnet)
+def test_rootnet_file_is_the_one_for_the_protocol(human36m: Dataset, record: Recorder) -> None:
+    record(check_rootnet_file(human36m), human36m.rootnet and human36m.facts.rootnet)
 
 
-def test_checkpoint_is_found(trial: Trial, variant: Variant, obtained: Obtained) -> None:
-    obtained(find_checkpoint(trial.files, variant.name).path.name, variant.checkpoint.file_name)
+def test_checkpoint_is_found(run: Run, variant: Variant, record: Recorder) -> None:
+    record(find_checkpoint(run, variant.name).path.name, variant.checkpoint.file_name)

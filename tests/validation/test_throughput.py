@@ -1,19 +1,42 @@
-"""Speed, measured and reported; machines differ, so no seconds are asserted."""
+"""Throughput of one batch, measured and reported; machines differ, so nothing is asserted of it.
+
+``--benchmark-save`` and ``--benchmark-compare`` work as for any test of pytest-benchmark.
+"""
 
 from __future__ import annotations
 
-from math import inf
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
 
-from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.plugin.recording import Obtained
+from convnextpose_check.evaluation.predict import predict
+from convnextpose_check.human36m.crops import usable_input
+from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.plugin.recording import Recorder
+from convnextpose_check.run.by_variant import ByVariant
+from convnextpose_check.run.models import VariantModels
+from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Variant
+
+ROUNDS = 3
 
 
 def test_throughput(
-    variant: Variant,  # noqa: ARG001 - asked about each
-    evaluation: Evaluation,
-    obtained: Obtained,
+    run: Run,
+    variant: Variant,
+    models: ByVariant[VariantModels],
+    human36m: Dataset,
+    benchmark: BenchmarkFixture,
+    record: Recorder,
 ) -> None:
-    """The network's own, in the run's batches: the one figure of terminal, results and report."""
-    assert 0 < evaluation.images_per_second < inf
-    obtained(evaluation.images_per_second, unit="images/s")
+    device, model = run.devices[0], models[variant.name].evaluated
+    samples = human36m.samples[: run.batch_size]
+    crops, _ = usable_input(samples, device)
+
+    def predict_batch() -> None:
+        predict(model, crops, flip=run.settings.flip)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    benchmark.pedantic(predict_batch, rounds=ROUNDS, warmup_rounds=1)  # type: ignore[no-untyped-call]
+    if benchmark.stats is not None:  # None with --benchmark-disable
+        record(len(crops) / benchmark.stats.stats.median, unit="images/s of one batch")

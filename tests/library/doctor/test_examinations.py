@@ -15,8 +15,8 @@ from convnextpose_check.doctor.finding import Finding, examined
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
+from convnextpose_check.run import preflight
 from convnextpose_check.settings.options import PREFIX
-from convnextpose_check.trial import preflight
 from convnextpose_check.variants import Architecture
 from tests.support.asking import Doctor, given, says, states
 from tests.support.datasets import listing, rearranged
@@ -61,7 +61,7 @@ def test_miniature_laid_out_as_on_kaggle_lacks_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     facts = read_record(fixtures).dataset
-    monkeypatch.setattr("convnextpose_check.trial.published.read_facts", lambda: facts)
+    monkeypatch.setattr("convnextpose_check.run.published.read_facts", lambda: facts)
     kaggle = tmp_path / "input"
     rearranged(miniature.dataset, kaggle / "h36m", "annotations (1)/annotations", SETS)
     (kaggle / "models").symlink_to(miniature.checkpoints)

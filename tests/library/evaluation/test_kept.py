@@ -30,13 +30,13 @@ from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Architecture, Protocol, read_catalogue
 from tests.support.datasets import FACTS, Handmade
 from tests.support.full_size import write_own_model
 from tests.support.onnx_models import onnx_model
 from tests.support.passes import conditions
-from tests.support.trials import trial_of
+from tests.support.runs import run_of
 
 GRID_WHD = (32, 24, 16)
 
@@ -166,9 +166,9 @@ def test_digest_of_sources_tells_which_file_holds_what(tmp_path: Path) -> None:
     assert len({digest(a="x"), digest(b="x"), digest(a="x", b=""), digest(a="", c="x")}) == 4
 
 
-def trial_in(folder: Path, results: Path, **given: str) -> Trial:
+def trial_in(folder: Path, results: Path, **given: str) -> Run:
     catalogue = read_catalogue(folder / "own.json")
-    return trial_of(
+    return run_of(
         {"results_dir": str(results), "device": "cpu"} | given,
         catalogue,
         FACTS,
@@ -188,7 +188,7 @@ def test_every_setting_that_shapes_the_numbers_is_in_the_key(
     (tmp_path / "weights.data").write_bytes(b"weights")
 
     def key(**given: str) -> str | None:
-        return trial_in(tmp_path, tmp_path / "out", **given).networks._key("T")
+        return trial_in(tmp_path, tmp_path / "out", **given).cache_key("T")
 
     ways: list[dict[str, str]] = [
         {}, {"no_flip": "1"}, {"protocol": "1"}, {"bbox": "rootnet"},
@@ -199,10 +199,10 @@ def test_every_setting_that_shapes_the_numbers_is_in_the_key(
     keys.append(key(network=str(tmp_path / "three.onnx")))
     (tmp_path / "weights.data").write_bytes(b"WEIGHTS")
     keys.append(key(network=str(tmp_path / "three.onnx")))
-    networks = trial_in(tmp_path, tmp_path / "out").networks
-    networks.judged("T").kernel = lambda volumes, _: volumes  # type: ignore[attr-defined]
-    keys.append(networks._key("T"))
-    monkeypatch.setattr("convnextpose_check.trial.networks.card_name", lambda _: "Another")
+    other = trial_in(tmp_path, tmp_path / "out")
+    other.models["T"].evaluated.kernel = lambda volumes, _: volumes  # type: ignore[attr-defined]
+    keys.append(other.cache_key("T"))
+    monkeypatch.setattr("convnextpose_check.run.models.card_name", lambda _: "Another")
     keys.append(key())
     own["variants"][0]["architecture"]["backbone"] = "another"
     (tmp_path / "own.json").write_text(json.dumps(own))

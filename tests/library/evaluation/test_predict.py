@@ -27,7 +27,7 @@ from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture, Protocol
 from tests.support.datasets import FACTS, Handmade
 from tests.support.deferred import Deferred
-from tests.support.trials import evaluation_of
+from tests.support.runs import evaluation_of
 
 if TYPE_CHECKING:
     import torch

@@ -28,13 +28,16 @@ GATES = (1, 2, 5, None)
 def decided(judgement: Judgement, tolerance_mm: int, gate_mm: int | None) -> str:
     """What becomes of the validation test."""
     given: Any = {
-        "trial": SimpleNamespace(
-            name="published", settings=SimpleNamespace(gate=gate_mm, results_dir=Path("output"))
+        "run": SimpleNamespace(
+            name="published",
+            settings=SimpleNamespace(gate=gate_mm, results_dir=Path("output")),
+            reference=lambda _variant: judgement.reference,
+            judgement=lambda _variant: judgement,
         ),
         "variant": SimpleNamespace(name="XS"),
         "tolerance_mm": tolerance_mm,
-        "judgement": judgement,
-        "obtained": lambda *_: None,
+        "evaluations": {"XS": SimpleNamespace(error_mm=judgement.obtained_mm)},
+        "record": lambda *_: None,
     }
     try:
         ask_the_test(**given)

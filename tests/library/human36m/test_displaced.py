@@ -20,11 +20,11 @@ from convnextpose_check.network.cost import multiply_add_count, parameter_count,
 from convnextpose_check.pages.html import summary_html
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.results.schema import Results
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.datasets import FACTS, ROOTNET, Handmade
 from tests.support.full_size import write_own_model
-from tests.support.trials import trial_of, written_results
+from tests.support.runs import run_of, written_results
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -43,7 +43,7 @@ def wider(architecture: Architecture) -> Module:
 
 def judged(
     root: Path, inputs: Path, tiny: Architecture, facts: DatasetFacts, **given: str
-) -> tuple[Results, Trial]:
+) -> tuple[Results, Run]:
     """A tiny model of one's own, judged on the data set below ``root``."""
     import json
 
@@ -51,9 +51,9 @@ def judged(
     (inputs / "own.json").write_text(json.dumps(write_own_model(tiny, inputs)))
     catalogue = read_json(inputs / "own.json", Catalogue)
     given = {"results_dir": str(inputs / "out")} | given
-    trial = trial_of(given, catalogue, facts, root, inputs)
-    trial.judgement("T")
-    return written_results(trial), trial
+    run = run_of(given, catalogue, facts, root, inputs)
+    run.judgement("T")
+    return written_results(run), run
 
 
 def test_published_takes_are_the_296_samples_of_subject_9() -> None:
@@ -72,8 +72,8 @@ def test_error_is_told_with_displaced_samples_and_without(
     tiny: Architecture, tmp_path: Path
 ) -> None:
     root = Handmade().write(tmp_path / "set")
-    results, trial = judged(root, tmp_path / "in", tiny, replace(FACTS, displaced=DISPLACED))
-    record, evaluation = results.variants["T"], trial.evaluation("T")
+    results, run = judged(root, tmp_path / "in", tiny, replace(FACTS, displaced=DISPLACED))
+    record, evaluation = results.variants["T"], run.evaluations["T"]
 
     assert results.dataset.displaced is not None
     assert results.dataset.displaced.takes == {"S9 Directions 1": 2}
@@ -120,8 +120,8 @@ def test_copies_are_a_fault_between_takes_and_a_note_within_one(
     first = "s_09_act_02_subact_01_ca_01_000001.jpg"
     path, copy = (root / "images" / name[:27] / name for name in (first, other))
     shutil.copyfile(path, copy)
-    results, trial = judged(root, tmp_path / "in", tiny, FACTS)
-    evaluation = trial.evaluation("T")
+    results, run = judged(root, tmp_path / "in", tiny, FACTS)
+    evaluation = run.evaluations["T"]
 
     assert len(evaluation.alike) == 1
     if is_fault:
@@ -205,11 +205,11 @@ def test_counts_in_the_results_are_those_of_the_network_of_ones_own(
 
     wider_factory.TINY = tiny
     root = Handmade().write(tmp_path / "set")
-    results, trial = judged(root, tmp_path / "in", tiny, FACTS, network="wider_factory:build")
+    results, run = judged(root, tmp_path / "in", tiny, FACTS, network="wider_factory:build")
     record, module, plain = (
         results.variants["T"],
-        trial.networks.counted("T"),
-        trial.networks.plain("T"),
+        run.models["T"].counted,
+        run.models["T"].reference,
     )
 
     assert record.parameters == parameter_count(module) == parameter_count(plain) + 12

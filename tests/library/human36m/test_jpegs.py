@@ -22,7 +22,7 @@ from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import FACTS, Handmade, picture
 from tests.support.deferred import Deferred
-from tests.support.trials import evaluation_of
+from tests.support.runs import evaluation_of
 
 if TYPE_CHECKING:
     import cv2

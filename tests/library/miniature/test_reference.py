@@ -40,7 +40,7 @@ from fixtures.reference.split import (
     training_view,
 )
 from tests.support.deferred import Deferred
-from tests.support.trials import evaluation_of
+from tests.support.runs import evaluation_of
 
 if TYPE_CHECKING:
     import torch

@@ -19,7 +19,7 @@ from convnextpose_check.network import Network
 from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.deferred import Deferred
-from tests.support.trials import evaluation_of
+from tests.support.runs import evaluation_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

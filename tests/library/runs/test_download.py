@@ -15,12 +15,13 @@ from convnextpose_check.__main__ import main
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.miniature.archives import made_epoch
+from convnextpose_check.run.run import Run
+from convnextpose_check.run.target import TargetName
 from convnextpose_check.settings.options import PREFIX
-from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import Catalogue
 from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, page
 from tests.support.read_only import read_only
-from tests.support.trials import trial_of
+from tests.support.runs import run_of
 
 
 @pytest.fixture
@@ -177,18 +178,16 @@ def test_command_names_a_variable_that_is_no_setting(
     assert drive.requests == []
 
 
-def trial(
-    catalogue: Catalogue, folder: Path, *options: str, name: SubjectName = "published"
-) -> Trial:
+def run(catalogue: Catalogue, folder: Path, *options: str, name: TargetName = "published") -> Run:
     given = {"results_dir": str(folder / "output")} | dict.fromkeys(options, "1")
     places = (folder / "weights",) if (folder / "weights").exists() else ()
-    return trial_of(given, catalogue, read_facts(), None, *places, name=name)
+    return run_of(given, catalogue, read_facts(), None, *places, name=name)
 
 
 def test_trial_without_places_downloads_below_its_results(
     drive: Drive, shared: Catalogue, tmp_path: Path
 ) -> None:
-    checkpoint = trial(shared, tmp_path, "download").files.checkpoint("XS")
+    checkpoint = run(shared, tmp_path, "download").checkpoints["XS"]
 
     assert checkpoint.path == tmp_path / "output" / "checkpoints" / "ConvNeXtPose_XS.tar"
     assert drive.asked() == 4
@@ -199,19 +198,19 @@ def test_trial_downloads_into_the_folder_of_the_user(
 ) -> None:
     (tmp_path / "weights").mkdir()
 
-    assert trial(shared, tmp_path, "download").files.checkpoint("XS").path.parent.name == "weights"
-    assert trial(shared, tmp_path).files.checkpoint("L").epoch == made_epoch(shared["L"])
+    assert run(shared, tmp_path, "download").checkpoints["XS"].path.parent.name == "weights"
+    assert run(shared, tmp_path).checkpoints["L"].epoch == made_epoch(shared["L"])
     assert drive.asked() == 4
 
 
 @pytest.mark.parametrize(("name", "options"), [("published", []), ("miniature", ["download"])])
 def test_nothing_is_downloaded_unasked(
-    name: SubjectName, options: list[str], drive: Drive, shared: Catalogue, tmp_path: Path
+    name: TargetName, options: list[str], drive: Drive, shared: Catalogue, tmp_path: Path
 ) -> None:
     (tmp_path / "weights").mkdir()
 
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
-        trial(shared, tmp_path, *options, name=name).files.checkpoint("XS")
+        run(shared, tmp_path, *options, name=name).checkpoints["XS"]
 
     assert caught.value.code == "no-checkpoints"
     assert "--download" in caught.value.remedy
@@ -222,12 +221,12 @@ def test_failed_download_fails_its_variant_alone(
     drive: Drive, shared: Catalogue, tmp_path: Path
 ) -> None:
     drive.answer(str(shared["S"].checkpoint.drive_id), page(QUOTA_IN_ONE_LINE))
-    published = trial(shared, tmp_path, "download")
+    published = run(shared, tmp_path, "download")
 
     for _ in range(2):
         with pytest.raises(ConvNeXtPoseCheckError, match="ConvNeXtPose_S"):
-            published.files.checkpoint("S")
-    assert published.files.checkpoint("XS").epoch == made_epoch(shared["XS"])
+            published.checkpoints["S"]
+    assert published.checkpoints["XS"].epoch == made_epoch(shared["XS"])
     assert len([1 for _, query in drive.requests if query.get("export")]) <= 5
 
 

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from convnextpose_check.run.networks import Networks
+from convnextpose_check.run.once import once
+from convnextpose_check.run.trial import Trial
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.failures import (
@@ -24,15 +27,12 @@ from convnextpose_check.evaluation.plan import shuffled
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.paths import Outputs
-from convnextpose_check.trial.networks import Networks
-from convnextpose_check.trial.once import once
-from convnextpose_check.trial.trial import Trial
 from convnextpose_check.variants import Architecture, read_catalogue
 from tests.support.datasets import FACTS, Handmade
 from tests.support.deferred import Deferred
 from tests.support.full_size import write_own_model
 from tests.support.passes import Failing, answers, evaluated
-from tests.support.trials import trial_of, written_results
+from tests.support.runs import run_of, written_results
 
 if TYPE_CHECKING:
     import torch
@@ -204,7 +204,7 @@ def trial(tiny: Architecture, tmp_path: Path) -> Trial:
     (tmp_path / "own.json").write_text(json.dumps(own))
     given = {"results_dir": str(tmp_path / "out"), "device": "cpu"}
     catalogue = read_catalogue(tmp_path / "own.json")
-    return trial_of(
+    return run_of(
         given, catalogue, FACTS, tmp_path / "h36m", tmp_path,
         name="published",
     )  # fmt: skip
@@ -334,7 +334,7 @@ def test_networks_take_weights_of_their_variant_alone(
 
     def networks() -> Networks:
         catalogue = read_catalogue(inputs / "own.json")
-        return trial_of(given, catalogue, FACTS, None, inputs / "models" / "own_T.pth").networks
+        return run_of(given, catalogue, FACTS, None, inputs / "models" / "own_T.pth").networks
 
     for build in (Networks.plain, Networks.counted, Networks.judged):
         assert build(networks(), "T") is not None
@@ -351,11 +351,11 @@ def test_trial_on_several_devices_comes_to_the_same_bits(
     def trial(results: str, **given: str) -> Trial:
         settings = {"results_dir": str(inputs / results), "device": "cpu", "batch_size": "2"}
         catalogue = read_catalogue(inputs / "own.json")
-        return trial_of(settings | given, catalogue, FACTS, inputs / "h36m", inputs / "models")
+        return run_of(settings | given, catalogue, FACTS, inputs / "h36m", inputs / "models")
 
     alone = trial("alone").evaluation("T")
     used = (torch.device("cpu"),) * 3
-    monkeypatch.setattr("convnextpose_check.trial.networks.working_devices", lambda _: used)
+    monkeypatch.setattr("convnextpose_check.run.networks.working_devices", lambda _: used)
 
     several = trial("several")
 

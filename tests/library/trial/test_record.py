@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from convnextpose_check.run.trial import Trial
 
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import VariantResult
 from convnextpose_check.results.words import verdict_sentence
-from convnextpose_check.trial.record import variant_result
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.run.record import variant_result
 from convnextpose_check.variants import read_catalogue
 from tests.support.datasets import FACTS
 from tests.support.deferred import Deferred
-from tests.support.trials import trial_of, written_results
+from tests.support.runs import run_of, written_results
 
 if TYPE_CHECKING:
     from convnextpose_check.network import fast as fast_network
@@ -30,7 +30,7 @@ else:
 
 def trial_on(inputs: Path, **given: str) -> Trial:
     """A trial of the model T on six images."""
-    return trial_of(
+    return run_of(
         {"results_dir": str(inputs / "out"), "device": "cpu", "variants": "T"} | given,
         read_catalogue(inputs / "own.json"),
         FACTS,
@@ -47,7 +47,7 @@ def recorded(trial: Trial) -> VariantResult:
 def test_interval_is_of_performances_and_not_of_frames_or_cameras(
     inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convnextpose_check.trial.record.find_examples", lambda *_, **_more: ())
+    monkeypatch.setattr("convnextpose_check.run.record.find_examples", lambda *_, **_more: ())
     trial = trial_on(inputs)
     names = [
         f"s_11_act_02_subact_0{take}_ca_0{camera}_{frame:06}.jpg"

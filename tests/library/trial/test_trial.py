@@ -10,6 +10,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from convnextpose_check.plugin.subjects import open_trials
+from convnextpose_check.run.published import published_trial
+from convnextpose_check.run.trial import SubjectName, Trial
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Evaluation
@@ -17,18 +20,15 @@ from convnextpose_check.evaluation.verdict import judge
 from convnextpose_check.human36m.displaced import Displaced, Take
 from convnextpose_check.human36m.samples import Exclusion
 from convnextpose_check.paths import Outputs
-from convnextpose_check.plugin.subjects import open_trials
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.per_sample import read_errors_by_file_mm
 from convnextpose_check.results.schema import DisplacedRecord
+from convnextpose_check.run.record import results_of, variant_result
 from convnextpose_check.settings.read import read_settings
-from convnextpose_check.trial.published import published_trial
-from convnextpose_check.trial.record import results_of, variant_result
-from convnextpose_check.trial.trial import SubjectName, Trial
 from convnextpose_check.variants import Catalogue, Figure, read_catalogue
 from tests.support.datasets import FACTS
+from tests.support.runs import run_of, written_results
 from tests.support.texts import ROOT
-from tests.support.trials import trial_of, written_results
 
 Open = Callable[..., Trial]
 
@@ -38,7 +38,7 @@ def open_trial(inputs: Path) -> Open:
     """Open a trial of the models T and U on six images."""
 
     def opened(name: SubjectName = "published", **given: str) -> Trial:
-        return trial_of(
+        return run_of(
             {"results_dir": str(inputs / "out")} | given,
             read_catalogue(inputs / "own.json"),
             FACTS,
@@ -243,7 +243,7 @@ def test_evaluation_is_shared_and_remembered(
         passes.append(list(entries))
         return evaluate(entries, *given, **more)
 
-    monkeypatch.setattr("convnextpose_check.trial.trial.evaluate", counted)
+    monkeypatch.setattr("convnextpose_check.run.trial.evaluate", counted)
     trial = open_trial()
 
     first = trial.evaluation("U", ("T",))
@@ -275,7 +275,7 @@ def test_trial_knows_where_its_references_are_from(
 
 
 def test_files_without_places_name_the_option(inputs: Path) -> None:
-    files = trial_of({}, read_catalogue(inputs / "own.json"), FACTS, None).files
+    files = run_of({}, read_catalogue(inputs / "own.json"), FACTS, None).files
 
     for read, code in (
         (lambda: files.checkpoint("T"), "no-checkpoints"), (files.dataset, "no-data"),
@@ -322,7 +322,7 @@ def test_networks_are_built_once_and_on_the_named_device(
         asked.append(name)
         return working_devices("cpu")
 
-    monkeypatch.setattr("convnextpose_check.trial.networks.working_devices", devices)
+    monkeypatch.setattr("convnextpose_check.run.networks.working_devices", devices)
     networks = open_trial(device="cuda").networks
 
     assert networks.plain("T") is networks.counted("T") is networks.plain("T")

@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, metadata, requires
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.environment import package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.network.layout import identify
-from convnextpose_check.trial.files import Files
+from convnextpose_check.network.layout import identify, modern_state
+from convnextpose_check.run.run import Run
 
 DISTRIBUTION = "convnextpose-check"
 INSTALL = "Install this suite with what it needs, in its folder: python -m pip install -e ."
@@ -67,30 +67,30 @@ def check_packages() -> str:
     return ", ".join(right)
 
 
-def find_checkpoint(files: Files, variant: str) -> Checkpoint:
+def find_checkpoint(run: Run, variant: str) -> Checkpoint:
     """The one checkpoint that is used as this variant, loaded.
 
     Raises what loading raises. Where there is none, the error names a file that holds the variant
     under another variant's name.
     """
     try:
-        return files.checkpoint(variant)
+        return run.checkpoints[variant]
     except ConvNeXtPoseCheckError as error:
-        if error.code != "no-checkpoints" or not (found := _misnamed(files, variant)):
+        if error.code != "no-checkpoints" or not (found := _misnamed(run, variant)):
             raise
         raise ConvNeXtPoseCheckError(
             error.code,
             f"there is no checkpoint of {variant} under its name, but {found.path} holds {variant}",
-            f"Rename that file to {files.catalogue[variant].checkpoint.file_name}",
+            f"Rename that file to {run.catalogue[variant].checkpoint.file_name}",
         ) from None
 
 
-def _misnamed(files: Files, variant: str) -> Checkpoint | None:
+def _misnamed(run: Run, variant: str) -> Checkpoint | None:
     """A file that holds this variant and claims to be another."""
-    for other in files.catalogue.names:
+    for other in run.catalogue.names:
         try:
-            checkpoint = files.checkpoint(other)
-            held = identify(files.state(other), files.catalogue)
+            checkpoint = run.checkpoint_files.load(other)
+            held = identify(modern_state(checkpoint.network), run.catalogue)
         except ConvNeXtPoseCheckError:
             continue
         if variant in held and other not in held:

@@ -1,4 +1,4 @@
-"""From a trial to its results, and to the logs and per-sample errors beside them."""
+"""From a run to its results, and to the logs and per-sample errors beside them."""
 
 from __future__ import annotations
 
@@ -33,97 +33,94 @@ from convnextpose_check.results.schema import (
     with_variants,
 )
 from convnextpose_check.results.unevaluated import unevaluated
-from convnextpose_check.trial.log import provenance_record, tell_evaluation, tell_files, variant_log
-from convnextpose_check.trial.once import Failed
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.run.log import provenance_record, tell_evaluation, tell_files, variant_log
+from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Figure
 from convnextpose_check.wording import printable
 
 
-def write_evaluations(trial: Trial, outputs: Outputs) -> None:
+def write_evaluations(run: Run, outputs: Outputs) -> None:
     """Write the log of each variant that was to be evaluated, and the errors of all samples.
 
     Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
-    for variant, outcome in trial.outcomes.items():
+    for variant, outcome in run.outcomes.items():
         with variant_log(outputs.log(variant), variant) as log:
             with suppress(ConvNeXtPoseCheckError):  # then the outcome says why
-                tell_files(trial, variant, provenance_record(trial, variant), log)
-            if isinstance(outcome, Failed):
-                error = outcome.error
-                for line in (str(error), *getattr(error, "trace", "").splitlines()):
+                tell_files(run, variant, provenance_record(run, variant), log)
+            if isinstance(outcome, Exception):
+                for line in (str(outcome), *getattr(outcome, "trace", "").splitlines()):
                     log.error("%s", line)
             else:
-                tell_evaluation(outcome, judge(outcome, trial.reference(variant)), log)
-    if evaluations := trial.evaluations:
-        write_per_sample(evaluations, trial.files.dataset(), outputs.per_sample)
+                tell_evaluation(outcome, judge(outcome, run.reference(variant)), log)
+    if evaluations := run.finished_evaluations:
+        write_per_sample(evaluations, run.dataset, outputs.per_sample)
 
 
-def results_of(trial: Trial) -> Results:
-    """Everything that is known of the trial, before the gate decides."""
-    if trial.is_weights_only:
-        return _results_of_weights(trial)
-    if not trial.evaluations:
-        return nothing_evaluated(trial)
+def results_of(run: Run) -> Results:
+    """Everything that is known of the run, before the gate decides."""
+    if run.is_weights_only:
+        return _results_of_weights(run)
+    if not run.finished_evaluations:
+        return nothing_evaluated(run)
     variants = {
         variant: variant_result(
-            trial,
+            run,
             variant,
             evaluation,
-            judge(evaluation, trial.reference(variant)),
-            provenance_record(trial, variant),
+            judge(evaluation, run.reference(variant)),
+            provenance_record(run, variant),
         )
-        for variant, evaluation in trial.evaluations.items()
+        for variant, evaluation in run.finished_evaluations.items()
     }
-    return with_variants(_empty(trial), variants)
+    return with_variants(_empty(run), variants)
 
 
-def _results_of_weights(trial: Trial) -> Results:
+def _results_of_weights(run: Run) -> Results:
     """What each file is, of a run that judges weights alone, and no error."""
     weights = {}
-    for variant in trial.files.chosen:
+    for variant in run.variants:
         with suppress(ConvNeXtPoseCheckError):  # then its checks say why
-            origin = provenance_record(trial, variant)
+            origin = provenance_record(run, variant)
             with told_as_failure("building the network"):
-                weights[variant] = FileRecord(**_of_the_file(trial, variant, origin))
-    results = msgspec.structs.replace(nothing_evaluated(trial), weights=weights)
+                weights[variant] = FileRecord(**_of_the_file(run, variant, origin))
+    results = msgspec.structs.replace(nothing_evaluated(run), weights=weights)
     with suppress(ConvNeXtPoseCheckError):
-        device = device_title(*trial.networks.devices())
+        device = device_title(*run.devices)
         return msgspec.structs.replace(results, device=device)
     return results
 
 
-def nothing_evaluated(trial: Trial) -> Results:
-    """The results of a trial before anything was evaluated."""
-    files, settings = trial.files, trial.settings
-    samples = files.facts.protocols[settings.protocol].samples
-    return unevaluated(trial.name, settings, samples, files.chosen)
+def nothing_evaluated(run: Run) -> Results:
+    """The results of a run before anything was evaluated."""
+    samples = run.facts.protocols[run.settings.protocol].samples
+    return unevaluated(run.name, run.settings, samples, run.variants)
 
 
-def _empty(trial: Trial) -> Results:
-    dataset = trial.files.dataset()
+def _empty(run: Run) -> Results:
+    dataset = run.dataset
     return msgspec.structs.replace(
-        nothing_evaluated(trial),
-        device=device_title(*trial.networks.devices()),
+        nothing_evaluated(run),
+        device=device_title(*run.devices),
         dataset=DatasetRecord(
             root=str(dataset.layout.root),
             digest=dataset.digest,
             excluded=_by_reason(dataset.excluded),
             limited=dataset.limited,
             boxes=str(dataset.rootnet or "the ground truth's boxes"),
-            displaced=_displaced(trial.files.facts.displaced, dataset),
+            displaced=_displaced(run.facts.displaced, dataset),
         ),
     )
 
 
-def _of_the_file(trial: Trial, variant: str, origin: ProvenanceRecord | None) -> dict[str, Any]:
+def _of_the_file(run: Run, variant: str, origin: ProvenanceRecord | None) -> dict[str, Any]:
     """What a record says of a variant's checkpoint and of its network."""
-    checkpoint, module = trial.files.checkpoint(variant), trial.networks.counted(variant)
+    checkpoint, module = run.checkpoints[variant], run.models[variant].counted
     identity = identity_of(
-        trial.catalogue[variant],
+        run.catalogue[variant],
         checkpoint,
-        trial.fingerprints.get(variant),
-        is_own=trial.name == "published" and trial.settings.has_own_models,
+        run.fingerprints.get(variant),
+        is_own=run.name == "published" and run.settings.has_own_models,
     )
     return {
         "identity": identity.status,
@@ -142,16 +139,16 @@ def _of_the_file(trial: Trial, variant: str, origin: ProvenanceRecord | None) ->
 
 
 def variant_result(
-    trial: Trial,
+    run: Run,
     variant: str,
     evaluation: Evaluation,
     judgement: Judgement,
     origin: ProvenanceRecord | None,
 ) -> VariantResult:
     """All that is known of a variant, as the results have it."""
-    files, facts = trial.files, trial.catalogue[variant]
-    dataset, paper = files.dataset(), facts.paper
-    reference, displaced = judgement.reference, files.facts.displaced
+    facts = run.catalogue[variant]
+    dataset, paper = run.dataset, facts.paper
+    reference, displaced = judgement.reference, run.facts.displaced
     sequences = [performance(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
     interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
@@ -159,14 +156,14 @@ def variant_result(
         "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
     }
     return VariantResult(
-        **_of_the_file(trial, variant, origin),
+        **_of_the_file(run, variant, origin),
         paper_parameters_millions=_value(paper.parameters_millions),
         paper_gmacs=_value(paper.gmacs),
         interval_mm=interval_mm,
         sequences=sequence_count,
         reference_mm=_value(reference),
         reference_source=reference.source if reference else None,
-        reference_kind=trial.reference_kind if reference else None,
+        reference_kind=run.reference_kind if reference else None,
         difference_mm=judgement.difference_mm,
         verdict=judgement.verdict,
         per_action_mm=evaluation.per_action_mm(),
@@ -180,7 +177,7 @@ def variant_result(
         images_per_second=evaluation.images_per_second,
         batch_size=evaluation.batch_size,
         resumed_samples=evaluation.resumed,
-        soft_argmax=trial.networks.soft_argmax(variant),
+        soft_argmax=run.models[variant].soft_argmax,
         without_displaced_mm=(
             displaced.error_without_mm(evaluation.errors_mm, evaluation.file_names)
             if displaced
@@ -191,7 +188,7 @@ def variant_result(
             evaluation,
             dataset,
             facts.architecture.grid_whd,
-            with_crops=trial.name == "miniature" or trial.settings.embed_images,
+            with_crops=run.name == "miniature" or run.settings.embed_images,
         ),
         **error,
     )

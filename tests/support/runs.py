@@ -1,8 +1,8 @@
-"""Trials of files that a test has written, and evaluations of one network."""
+"""Runs on files that a test has written, and evaluations of one network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,50 +16,37 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import Results
 from convnextpose_check.results.words import decided
+from convnextpose_check.run.record import results_of, write_evaluations
+from convnextpose_check.run.run import Run, Sources
+from convnextpose_check.run.target import Target, TargetName
 from convnextpose_check.settings.read import read_settings
-from convnextpose_check.trial.files import Files, Sources
-from convnextpose_check.trial.networks import Networks
-from convnextpose_check.trial.record import results_of, write_evaluations
-from convnextpose_check.trial.trial import SubjectName, Trial
-from convnextpose_check.variants import Catalogue, Figure
+from convnextpose_check.variants import Catalogue
 
 if TYPE_CHECKING:
     import torch
 
 
-def trial_of(
+def run_of(
     given: Mapping[str, str],
     catalogue: Catalogue,
     facts: DatasetFacts,
     dataset_root: Path | None,
     *checkpoint_places: Path,
-    name: SubjectName = "miniature",
-    reference: Callable[[str], Figure | None] = lambda _variant: None,
+    name: TargetName = "miniature",
     fingerprints: Mapping[str, Fingerprint] | None = None,
-) -> Trial:
-    """A trial under these settings and the defaults of all others, on the CPU."""
+) -> Run:
+    """A run under these settings and the defaults of all others, on the CPU."""
     settings = read_settings({field: [text] for field, text in given.items()}, {})
-    files = Files(
-        settings,
-        catalogue,
-        facts,
-        lambda: Sources(dataset_root, checkpoint_places),
-        are_users=name == "published",
-    )
-    return Trial(
-        name,
-        files,
-        Networks(files, "cpu"),
-        reference,
-        {} if fingerprints is None else fingerprints,
-    )
+    target = Target(name, catalogue, facts, {} if fingerprints is None else fingerprints)
+    names = tuple(variant.name for variant in target.variants(settings))
+    return Run(target, settings, Sources(dataset_root, checkpoint_places), names)
 
 
-def written_results(trial: Trial) -> Results:
-    """The trial's results, written below its results folder as a session writes them."""
-    outputs = Outputs(trial.settings.results_dir)
-    write_evaluations(trial, outputs)
-    results = decided(results_of(trial), (), "")
+def written_results(run: Run) -> Results:
+    """The run's results, written below its results folder as a session writes them."""
+    outputs = Outputs(run.settings.results_dir)
+    write_evaluations(run, outputs)
+    results = decided(results_of(run), (), "")
     write_results(results, outputs.results)
     return results
 

@@ -14,18 +14,20 @@ from convnextpose_check.diagnosis.cause import Cause, Obtained
 from convnextpose_check.diagnosis.earlier import read_earlier
 from convnextpose_check.diagnosis.means import causes_of_mean
 from convnextpose_check.diagnosis.ranking import causes_of
-from convnextpose_check.diagnosis.reruns import Reruns, rerun
+from convnextpose_check.diagnosis.reruns import Reruns, Way, rerun
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import per_action_mm
-from convnextpose_check.evaluation.verdict import verdict_word
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM, verdict_word
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.human36m.samples import Sample
+from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.per_sample import read_joint_errors_mm
 from convnextpose_check.results.schema import METRIC_TITLES, CauseRecord, Results
-from convnextpose_check.trial.diagnosis import is_part, is_well, known_causes, way_of
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Protocol
+
+ENOUGH = 0.9
+"""Of the samples: with fewer the error is that of a part."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Told:
     is_subset: bool
 
 
-def of_earlier(outputs: Outputs, results: Results, trial: Trial, variant: str) -> Told:
+def of_earlier(outputs: Outputs, results: Results, run: Run, variant: str) -> Told:
     """What is to be told of a variant of a run of this suite."""
     record = results.variants[variant]
     notes: list[str] = []
@@ -51,11 +53,11 @@ def of_earlier(outputs: Outputs, results: Results, trial: Trial, variant: str) -
     if record.reference_mm is not None and not is_well(record.error_mm, record.reference_mm):
         path = outputs.results_dir / kept_file(results.subject, variant)
         if path.exists():
-            grid_whd = trial.catalogue[variant].architecture.grid_whd
-            case, errors_mm, samples = read_earlier(path, trial.files.dataset(), grid_whd)
+            grid_whd = run.catalogue[variant].architecture.grid_whd
+            case, errors_mm, samples = read_earlier(path, run.dataset, grid_whd)
             obtained = Obtained(record.error_mm, errors_mm, record.reference_mm)
-            again = _rerun(trial, variant, samples, case, obtained, notes)
-            dataset = trial.files.dataset()
+            again = _rerun(run, variant, samples, case, obtained, notes)
+            dataset = run.dataset
             excess_mm = record.error_mm - record.reference_mm
             known = () if record.complete else known_causes(len(samples), excess_mm, dataset)
             of_part = is_part(len(samples), dataset)
@@ -97,9 +99,9 @@ def _cause_record(cause: Cause) -> CauseRecord:
     )
 
 
-def of_authors_output(path: Path, trial: Trial, variant: str) -> Told:
+def of_authors_output(path: Path, run: Run, variant: str) -> Told:
     """What is to be told of a file that the authors' test script has left."""
-    dataset, reference = trial.files.dataset(), trial.reference(variant)
+    dataset, reference = run.dataset, run.reference(variant)
     output = read_authors_output(path, dataset)
     errors_mm, case = output.errors_mm, output.case(dataset.protocol)
     reference_mm = reference.value if reference is not None else None
@@ -110,7 +112,7 @@ def of_authors_output(path: Path, trial: Trial, variant: str) -> Told:
     causes: tuple[Cause, ...] = ()
     if reference_mm is not None and not is_well(error_mm, reference_mm):
         obtained = Obtained(error_mm, errors_mm, reference_mm)
-        again = _rerun(trial, variant, output.samples, case, obtained, notes)
+        again = _rerun(run, variant, output.samples, case, obtained, notes)
         of_part = is_part(len(output.samples), dataset)
         causes = causes_of(case, obtained, again, is_part=of_part)
     word = (
@@ -135,7 +137,7 @@ def _title(
 
 
 def _rerun(
-    trial: Trial,
+    run: Run,
     variant: str,
     samples: Sequence[Sample],
     case: Case,
@@ -143,11 +145,51 @@ def _rerun(
     notes: list[str],
 ) -> Reruns | None:
     """Show pictures again where the variant's file was given; a note where that cannot be."""
-    if not trial.settings.checkpoints:
+    if not run.settings.checkpoints:
         notes.append("no picture was shown again, for no --checkpoints was given")
         return None
     try:
-        return rerun(way_of(trial, variant, samples), case, obtained.reference_mm)
+        return rerun(way_of(run, variant, samples), case, obtained.reference_mm)
     except ConvNeXtPoseCheckError as error:
         notes.append(f"no picture was shown again: {error}")
         return None
+
+
+def known_causes(count: int, excess_mm: float, dataset: Dataset) -> tuple[Cause, ...]:
+    """What explains a difference of ``excess_mm`` for certain: ``count`` samples are not all."""
+    if not is_part(count, dataset):
+        return ()
+    return (
+        Cause(
+            "subset",
+            f"{count:,} of {dataset.facts.samples:,} samples were measured",
+            "the reference is the error of all",
+            "Fetch what is missing, and leave --limit out",
+            excess_mm,
+            1.0,
+        ),
+    )
+
+
+def is_part(count: int, dataset: Dataset) -> bool:
+    """Whether so few of the samples were measured that the error of all says nothing of these."""
+    return count < ENOUGH * dataset.facts.samples
+
+
+def is_well(obtained_mm: float, reference_mm: float | None) -> bool:
+    """Whether nothing is to be explained."""
+    return reference_mm is not None and abs(obtained_mm - reference_mm) < min(TOLERANCES_MM)
+
+
+def way_of(run: Run, variant: str, samples: Sequence[Sample]) -> Way:
+    """The way of these samples through the variant's network; raises where it cannot be loaded."""
+    models = run.models[variant]
+    return Way(
+        samples,
+        run.settings.protocol,
+        models.evaluated,
+        models.state,
+        run.catalogue[variant].architecture,
+        run.devices[0],
+        run.settings.flip,
+    )

@@ -14,7 +14,7 @@ from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.results.schema import METRIC_TITLES, ProvenanceRecord
-from convnextpose_check.trial.trial import Trial
+from convnextpose_check.run.run import Run
 from convnextpose_check.wording import printable
 
 
@@ -39,12 +39,12 @@ def variant_log(path: Path, variant: str) -> Iterator[logging.Logger]:
         raise cannot_write(path, error) from None
 
 
-def tell_files(trial: Trial, variant: str, origin: ProvenanceRecord, log: logging.Logger) -> None:
+def tell_files(run: Run, variant: str, origin: ProvenanceRecord, log: logging.Logger) -> None:
     """What was evaluated."""
-    checkpoint = trial.files.checkpoint(variant)
+    checkpoint = run.checkpoints[variant]
     log.info("checkpoint %s (%s)", checkpoint.path, checkpoint.form)
     log.info("sha256 %s, %s", checkpoint.sha256, origin.told)
-    dataset = trial.files.dataset()
+    dataset = run.dataset
     log.info("%d samples below %s", len(dataset.samples), dataset.layout.root)
     for exclusion in dataset.excluded:
         log.warning("excluded %s: %s", exclusion.file_name, exclusion.reason)
@@ -65,12 +65,12 @@ def tell_evaluation(evaluation: Evaluation, judgement: Judgement, log: logging.L
         log.info("%-13s %8.2f mm", action, error_mm)
 
 
-def provenance_record(trial: Trial, variant: str) -> ProvenanceRecord:
+def provenance_record(run: Run, variant: str) -> ProvenanceRecord:
     """What the variant's checkpoint tells of its origin."""
-    checkpoint, known = trial.files.checkpoint(variant), trial.fingerprints.get(variant)
+    checkpoint, known = run.checkpoints[variant], run.fingerprints.get(variant)
     told = provenance(checkpoint)
     return ProvenanceRecord(
-        epoch=epoch_told(trial.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
+        epoch=epoch_told(run.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
         story=told.story,
         iterations=told.iterations,
         tensors=tensors_told(known, checkpoint),

@@ -1,0 +1,121 @@
+"""The models of one variant: the reference model, the counted one and the evaluated one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convnextpose_check.checkpoints.load import Checkpoint
+from convnextpose_check.evaluation.devices import card_name
+from convnextpose_check.network import Network
+from convnextpose_check.network.keymap import StateDict
+from convnextpose_check.network.layout import build_network, modern_state
+from convnextpose_check.network.users import (
+    ForeignNetwork,
+    built_module,
+    exported_digest,
+    exported_network,
+    is_exported,
+    load_weights,
+    takes_weights,
+)
+from convnextpose_check.variants import Architecture, Variant
+
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import Module
+
+    from convnextpose_check.network.fast import SoftArgmaxBackend
+    from convnextpose_check.network.plain import ConvNeXtPose
+
+
+@dataclass(frozen=True, eq=False)
+class VariantModels:
+    """The models of one variant on the run's devices, each built when first needed.
+
+    ``specification`` is the value of ``--network``, ``caller`` the folder that its module is
+    looked for in.
+    """
+
+    variant: Variant
+    checkpoint: Checkpoint
+    devices: tuple[torch.device, ...]
+    specification: str | None = None
+    caller: Path | None = None
+
+    @property
+    def architecture(self) -> Architecture:
+        """The variant's architecture."""
+        return self.variant.architecture
+
+    @cached_property
+    def state(self) -> StateDict:
+        """The checkpoint's state dict under the network's own names."""
+        return modern_state(self.checkpoint.network)
+
+    @cached_property
+    def reference(self) -> ConvNeXtPose:
+        """The network as in the paper, with the checkpoint's weights, loaded strictly."""
+        return build_network(self.architecture, self.state, self.devices[0])
+
+    @cached_property
+    def counted(self) -> Module:
+        """The module whose parameters and multiply-adds are counted."""
+        if self.specification is None or is_exported(self.specification):
+            return self.reference
+        module = built_module(self.specification, self.variant.name, self.caller)
+        module = module.to(self.devices[0]).eval()
+        if takes_weights(module, self.architecture):
+            load_weights(module, self.state)
+        return module
+
+    @cached_property
+    def evaluated(self) -> Network:
+        """The model whose error is measured: the optimized one, or the one of ``--network``."""
+        if self.specification is not None and not is_exported(self.specification):
+            return ForeignNetwork(self.counted, self.architecture, self.specification)
+        return self._on_device(self.devices[0])
+
+    @property
+    def other_devices(self) -> tuple[torch.device, ...]:
+        """Devices that evaluate beside the first; a user's own module exists only once."""
+        is_module = self.specification is not None and not is_exported(self.specification)
+        return () if is_module else self.devices[1:]
+
+    @property
+    def replicas(self) -> tuple[Network, ...]:
+        """The evaluated model on each of the other devices."""
+        return tuple(self._on_device(device) for device in self.other_devices)
+
+    @property
+    def soft_argmax(self) -> SoftArgmaxBackend | None:
+        """How the evaluated model computes its soft-argmax, None for a model of ``--network``."""
+        from convnextpose_check.network.fast import FastConvNeXtPose
+
+        model = self.evaluated
+        return model.soft_argmax_backend if isinstance(model, FastConvNeXtPose) else None
+
+    def cache_settings(self, *, flip: bool) -> dict[str, object] | None:
+        """The settings that the errors depend on; None for a module, whose code may change."""
+        import msgspec
+
+        specification = self.specification
+        if specification is not None and not is_exported(specification):
+            return None
+        return {
+            "flip": flip,
+            "device": card_name(self.devices[0]),
+            "network": msgspec.to_builtins(self.architecture),
+            "exported": specification and exported_digest(specification, self.variant.name),
+            "soft_argmax": None if specification else self.soft_argmax,
+        }
+
+    def _on_device(self, device: torch.device) -> Network:
+        from convnextpose_check.network.fast import FastConvNeXtPose
+
+        if self.specification is not None:
+            name = self.variant.name
+            return exported_network(self.specification, name, self.architecture, device)
+        return FastConvNeXtPose(self.reference, device)

@@ -1,0 +1,263 @@
+"""A run of one target: its files, models and evaluations, each made when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convnextpose_check.checkpoints.find import GIVE_CHECKPOINTS, CheckpointFiles
+from convnextpose_check.checkpoints.fingerprints import Fingerprint
+from convnextpose_check.checkpoints.load import Checkpoint
+from convnextpose_check.checks.archives import check_holds_variant
+from convnextpose_check.drive.download import fetch_missing, folder_for
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.devices import working_devices
+from convnextpose_check.evaluation.evaluate import evaluate
+from convnextpose_check.evaluation.failures import told_as_failure
+from convnextpose_check.evaluation.kept import evaluation_key
+from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.evaluation.one_pass import Conditions, Entry
+from convnextpose_check.evaluation.precision import use_exact_float32
+from convnextpose_check.evaluation.verdict import Judgement, judge
+from convnextpose_check.human36m.layout import GIVE_ROOT, Layout, annotation_names, survey
+from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset
+from convnextpose_check.paths import kept_file
+from convnextpose_check.progress import Screen
+from convnextpose_check.results.schema import ReferenceKind
+from convnextpose_check.run.by_variant import ByVariant
+from convnextpose_check.run.models import VariantModels
+from convnextpose_check.run.target import Target, TargetName
+from convnextpose_check.settings.read import Settings
+from convnextpose_check.variants import Catalogue, Figure
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the files of a run are; a folder that was not given is None."""
+
+    dataset_root: Path | None
+    checkpoint_places: tuple[Path, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run of one target under the given settings.
+
+    ``evaluated`` names the variants that are evaluated together, so that every image is read once
+    for all of them.
+    """
+
+    target: Target
+    settings: Settings
+    sources: Sources
+    evaluated: tuple[str, ...] = ()
+    screen: Screen = field(default_factory=Screen)
+    default_device: str = "cpu"
+
+    @property
+    def name(self) -> TargetName:
+        """The target's name."""
+        return self.target.name
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The variants with their reported values."""
+        return self.target.catalogue
+
+    @property
+    def facts(self) -> DatasetFacts:
+        """What is known of the data set."""
+        return self.target.facts
+
+    @property
+    def fingerprints(self) -> Mapping[str, Fingerprint]:
+        """The published hashes of each variant's file."""
+        return self.target.fingerprints
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The names of the chosen variants."""
+        return tuple(variant.name for variant in self.target.variants(self.settings))
+
+    @property
+    def is_weights_only(self) -> bool:
+        """True if no error is measured."""
+        return self.settings.weights_only and self.name == "published"
+
+    @property
+    def reference_kind(self) -> ReferenceKind:
+        """The source of the values that errors are compared with."""
+        if self.name == "miniature":
+            return "recorded"
+        return "own file" if self.settings.has_own_models else "paper"
+
+    def reference(self, variant: str) -> Figure | None:
+        """The reported error under the run's protocol, in mm."""
+        return self.catalogue[variant].paper.error_mm(self.settings.protocol)
+
+    @cached_property
+    def checkpoint_files(self) -> CheckpointFiles:
+        """The files that may be checkpoints, including downloaded ones.
+
+        Raises ``ConvNeXtPoseCheckError`` (``no-checkpoints``, and those of a download).
+        """
+        settings, places = self.settings, self.sources.checkpoint_places
+        if settings.download and self.name == "published":
+            folder = folder_for(places, settings.results_dir)
+            stream = self.screen.stream
+            downloads = fetch_missing(places, folder, self.catalogue, self.variants, stream)
+            for obtained in downloads.obtained.values():
+                if obtained.warning:
+                    self.screen.say(f"warning: {obtained.warning}")
+            return CheckpointFiles(
+                downloads.places, self.catalogue, downloads.failed, downloads.opened
+            )
+        if not places:
+            raise ConvNeXtPoseCheckError(
+                "no-checkpoints", "no folder or file with checkpoints was given", GIVE_CHECKPOINTS
+            )
+        return CheckpointFiles(places, self.catalogue)
+
+    @cached_property
+    def checkpoints(self) -> ByVariant[Checkpoint]:
+        """The checkpoint of each chosen variant, opened once."""
+        return ByVariant.collect(self.variants, lambda name: self.checkpoint_files.load(name))
+
+    @cached_property
+    def devices(self) -> tuple[torch.device, ...]:
+        """The devices of the run, each proved to run a kernel.
+
+        Raises ``ConvNeXtPoseCheckError`` (``no-device``).
+        """
+        use_exact_float32()
+        return working_devices(self.settings.device or self.default_device)
+
+    @cached_property
+    def models(self) -> ByVariant[VariantModels]:
+        """The models of each chosen variant, with the checkpoint's weights."""
+        return ByVariant.collect(self.variants, self._models_of)
+
+    def _models_of(self, name: str) -> VariantModels:
+        variant, checkpoint = self.catalogue[name], self.checkpoints[name]
+        check_holds_variant(variant, checkpoint, self.catalogue)
+        settings = self.settings
+        return VariantModels(variant, checkpoint, self.devices, settings.network, settings.caller)
+
+    @property
+    def dataset_root(self) -> Path:
+        """The folder that contains Human3.6M, at any depth.
+
+        Raises ``ConvNeXtPoseCheckError`` (``no-data``).
+        """
+        root = self.sources.dataset_root
+        if root is None:
+            raise ConvNeXtPoseCheckError("no-data", "no folder with Human3.6M was given", GIVE_ROOT)
+        return root
+
+    @property
+    def test_subjects(self) -> tuple[int, ...]:
+        """The subjects of Human3.6M that the protocol tests."""
+        return self.facts.protocols[self.settings.protocol].subjects
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The parts of the data set that were found; some may be missing."""
+        return survey(self.dataset_root, annotation_names(self.test_subjects))
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The test samples of Human3.6M.
+
+        Raises ``ConvNeXtPoseCheckError`` if they cannot be read; wrong values are left to the
+        checks.
+        """
+        s = self.settings
+        return load_dataset(self.dataset_root, self.facts, s.protocol, s.bbox, s.limit)
+
+    @cached_property
+    def evaluations(self) -> ByVariant[Evaluation]:
+        """The errors of all samples for each variant in ``evaluated``, measured in one pass."""
+        try:
+            dataset = self.dataset  # first, so that data that cannot be read are read only once
+            entries = ByVariant.collect(self.evaluated, self._entry)
+            outcomes: dict[str, Evaluation | Exception] = {
+                name: entry
+                for name, entry in entries.outcomes.items()
+                if isinstance(entry, Exception)
+            }
+            if entries.available:
+                outcomes |= evaluate(
+                    entries.available,
+                    dataset,
+                    self._conditions(),
+                    resume=self.settings.resume,
+                    subject=self.name,
+                    screen=self.screen,
+                )
+        except Exception as error:  # noqa: BLE001 - even a bug must not be repeated for each test
+            outcomes = dict.fromkeys(self.evaluated, error)
+        return ByVariant(outcomes)
+
+    @property
+    def outcomes(self) -> dict[str, Evaluation | Exception]:
+        """The evaluations and errors so far; empty until ``evaluations`` is first read."""
+        return self.evaluations.outcomes if "evaluations" in vars(self) else {}
+
+    @property
+    def finished_evaluations(self) -> dict[str, Evaluation]:
+        """The evaluations that succeeded so far."""
+        return self.evaluations.available if "evaluations" in vars(self) else {}
+
+    def judgement(self, variant: str) -> Judgement:
+        """The variant's error compared with its reported value."""
+        return judge(self.evaluations[variant], self.reference(variant))
+
+    @property
+    def batch_size(self) -> int:
+        """Images in a batch."""
+        return self.settings.batch_size or (64 if self.devices[0].type == "cuda" else 4)
+
+    def _conditions(self) -> Conditions:
+        others = next(iter(self.models.available.values())).other_devices
+        s = self.settings
+        return Conditions(self.devices[0], s.flip, self.batch_size, s.workers, others)
+
+    def _entry(self, variant: str) -> Entry:
+        models, s = self.models[variant], self.settings
+        with told_as_failure("building the network"):
+            path = s.results_dir / kept_file(self.name, variant)
+            return Entry(models.evaluated, self.cache_key(variant), path, models.replicas)
+
+    def cache_key(self, variant: str) -> str | None:
+        """The key of a cached evaluation: equal only for the same checkpoint, data and settings.
+
+        None for a module of ``--network``, whose code may have changed.
+        """
+        models = self.models[variant]
+        settings = models.cache_settings(flip=self.settings.flip)
+        if settings is None:
+            return None
+        return evaluation_key(models.checkpoint.sha256, self.dataset, settings)
+
+
+def published_run(
+    settings: Settings,
+    target: Target,
+    screen: Screen | None = None,
+    evaluated: tuple[str, ...] = (),
+) -> Run:
+    """The run of the published models, or of the user's own, on the user's files."""
+    return Run(
+        target,
+        settings,
+        Sources(settings.h36m_root, settings.checkpoints),
+        evaluated,
+        screen or Screen(),
+        "cpu" if settings.weights_only else "cuda",
+    )

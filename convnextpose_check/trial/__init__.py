@@ -1,1 +1,0 @@
-"""One subject of a run: its files, networks, evaluation and verdicts."""
