@@ -12,12 +12,13 @@ from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have xdist begin files in their order: it would leave those with few tests to the end.
+    """Set up ``-n``: one process for each file, in their order, with threads that sleep.
 
-    And have torch's threads sleep while they wait: several processes share the cores, and one that
-    spins keeps the others from what it waits for. That halves the time of the networks' tests.
+    Tests of a file share expensive fixtures. Files with few tests run whole processes, and xdist
+    would run them last. Threads of torch that spin while they wait take the cores from others.
     """
     if getattr(config.option, "numprocesses", None):
+        config.option.dist = "loadfile"
         config.option.loadscopereorder = False
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # workers start with it
 

@@ -74,19 +74,23 @@ class Books:
                 "both the published models and the miniature are selected, but a run judges one"
                 " of them. Select the published models with -m gpu, or leave out -m."
             )
-        run = None
+        run, is_worker = None, hasattr(session.config, "workerinput")
         if not session.config.option.collectonly:
             try:
-                state.lock = hold_folder(state.settings.results_dir)
-                set_aside_earlier(state.settings.results_dir)
-                if state.report is not None:
-                    set_aside_report(state.report)
+                if not is_worker:
+                    state.lock = hold_folder(state.settings.results_dir)
+                    set_aside_earlier(state.settings.results_dir)
+                    if state.report is not None:
+                        set_aside_report(state.report)
                 run = open_run(
                     state.target, state.settings, FIXTURES, state.screen, _evaluated(judging)
                 )
             except ConvNeXtPoseCheckError as error:
                 raise pytest.UsageError(str(error)) from None
-        state.start(run)
+        if is_worker:  # with -n the tests run, and nothing is judged or written
+            state.run = run
+        else:
+            state.start(run)
         self._names = {item.nodeid: name_of(item) for item in judging}
 
     @pytest.hookimpl(wrapper=True)
@@ -137,7 +141,7 @@ class Books:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None]:
         """Decide, and write results and pages, before others report."""
-        if self._session.target is not None and self._session.lock is not None:
+        if self._session.is_judging and self._session.lock is not None:
             self._session.finish()
         yield
 

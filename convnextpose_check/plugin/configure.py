@@ -30,7 +30,6 @@ VALIDATION = (ROOT / "tests" / "validation").resolve()
 
 def open_session(config: pytest.Config) -> None:
     """Read the settings, open the session, and refuse what cannot be judged."""
-    _refuse_several_processes(config)
     try:
         settings = settings_of(config.option)
         refuse_beside_weights_only(settings)
@@ -46,8 +45,14 @@ def open_session(config: pytest.Config) -> None:
         settings, target, _screen(config), len(targets) > 1, baseline
     )
     session.may_judge = _may_judge(config)
+    is_distributed = getattr(config.option, "dist", "no") != "no"
+    if is_distributed and session.may_judge and target.name == "published":
+        raise pytest.UsageError(
+            "the published models are judged by one process: leave out -n and --dist"
+        )
     only_looks = config.option.collectonly or config.option.help
-    if session.may_judge and not only_looks and not hasattr(config, "workerinput"):
+    is_alone = not is_distributed and not hasattr(config, "workerinput")
+    if session.may_judge and is_alone and not only_looks:
         if config.option.htmlpath is None:
             config.option.htmlpath = str(session.outputs.report)
             config.option.self_contained_html = True
@@ -83,20 +88,6 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         f" results in {settings.results_dir}",
         *(f"read: {line}" for line in settings.lines()),
     ]
-
-
-def _refuse_several_processes(config: pytest.Config) -> None:
-    """Refuse to share the tests of the gate among the processes of pytest-xdist.
-
-    Only here: its workers do not know how many they are, and it collects nothing itself.
-    """
-    if getattr(config.option, "dist", "no") == "no" or hasattr(config, "workerinput"):
-        return
-    if _may_judge(config):
-        raise pytest.UsageError(
-            "the tests in tests/validation share one evaluation of each variant: run them without"
-            " -n and --dist, which are for tests/library"
-        )
 
 
 def _may_judge(config: pytest.Config) -> bool:
