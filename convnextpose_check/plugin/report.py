@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator
 from decimal import Decimal
 from html import escape
-from textwrap import fill, wrap
+from textwrap import fill
 from typing import Any
 
 import pytest
@@ -43,7 +43,7 @@ def pytest_terminal_summary(
     session = session_of(config)
     if (results := session.results) is not None:
         terminalreporter.section(f"ConvNeXtPose: {results.judged}")
-        for line in [*terminal_lines(results), *wrap(results.verdict, TERMINAL_COLUMNS)]:
+        for line in [*terminal_lines(results), _wrap(results.verdict)]:
             terminalreporter.write_line(line)
     left_out, more = session.problems[:SHOWN_TEXTS], len(session.problems) - SHOWN_TEXTS
     for title, texts in (
@@ -53,7 +53,18 @@ def pytest_terminal_summary(
         if texts:
             terminalreporter.section(title, red=True)
             for text in texts:
-                terminalreporter.write_line(fill(text, TERMINAL_COLUMNS, subsequent_indent="  "))
+                terminalreporter.write_line(_wrap(text, indent="  "))
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    """The text in lines that a terminal shows whole; options, paths and ids are not broken."""
+    return fill(
+        text,
+        TERMINAL_COLUMNS,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def pytest_report_teststatus(
