@@ -35,23 +35,16 @@ class Books:
         self._session = session
         self._names: dict[str, str] = {}
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
-        """Run validation tests in the order of the recorded list, what a run needs first.
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Run validation tests last, in the order of the recorded list: first what all need."""
+        files = list(dict.fromkeys(test.file for test in VALIDATION_TESTS))
 
-        pytest would order them by their parametrized fixtures, which saves nothing here.
-        """
-        order = {test.file: number for number, test in reversed(list(enumerate(VALIDATION_TESTS)))}
-        places = [place for place, item in enumerate(items) if _is_validation(item)]
-        ordered = sorted(
-            (items[place] for place in places),
-            key=lambda item: order.get(item.path.name, len(VALIDATION_TESTS)),
-        )
-        for place, item in zip(places, ordered, strict=True):
-            items[place] = item
-        indices = {id(item): index for index, item in enumerate(items)}
-        yield
-        items.sort(key=lambda item: indices.get(id(item), len(indices)))
+        def position(item: pytest.Item) -> int:
+            if not _is_validation(item):
+                return -1
+            return files.index(item.path.name) if item.path.name in files else len(files)
+
+        items.sort(key=position)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Start the run of the selected tests, and take the results folder.
