@@ -1,4 +1,4 @@
-"""The versions and the machine that a result depends on."""
+"""The software versions and the machine that a result depends on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import convnextpose_check
 
 
 def environment() -> dict[str, str]:
-    """The versions and the machine that a result depends on, and how the run was begun."""
+    """Versions, machine, command and time of this run."""
     return {
         "convnextpose_check": convnextpose_check.__version__,
         "commit": suite_commit(),
@@ -21,40 +21,38 @@ def environment() -> dict[str, str]:
         "platform": platform.platform(),
         "command": " ".join(sys.argv),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        **{package: package_version(package) for package in ("torch", "numpy")},
+        "torch": package_version("torch"),
+        "numpy": package_version("numpy"),
         "opencv": opencv_version(),
     }
 
 
-def package_version(package: str) -> str:
-    """The installed version of a package, without importing it."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
+def package_version(*packages: str) -> str:
+    """The version of the first installed package, without importing it."""
+    for package in packages:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            pass
+    return "not installed"
 
 
 def opencv_version() -> str:
-    """The version of whichever of OpenCV's packages is installed."""
-    names = ("opencv-python-headless", "opencv-python", "opencv-contrib-python")
-    found = [package_version(name) for name in names]
-    return next((text for text in found if text != "not installed"), "not installed")
+    """The version of OpenCV, whichever of its packages is installed."""
+    return package_version("opencv-python-headless", "opencv-python", "opencv-contrib-python")
 
 
 def suite_commit() -> str:
-    """The commit of this suite's checkout, with ``+changes`` for one that was edited since."""
+    """The commit of this suite's checkout, with ``+changes`` if files were edited since."""
     root = Path(__file__).parents[1]
-    if not (root / ".git").exists():  # installed, or inside somebody else's repository
+    if not (root / ".git").exists():  # installed, or inside another repository
         return "no checkout"
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(root), *arguments]
-        return subprocess.run(
-            command, capture_output=True, encoding="utf-8", timeout=10, check=True
-        ).stdout.strip()
-
+    describe = ["git", "-C", str(root), "describe", "--always", "--abbrev=40"]
+    command = [*describe, "--exclude=*", "--dirty=+changes"]
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no")
-        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+    return done.stdout.strip()

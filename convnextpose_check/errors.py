@@ -60,12 +60,10 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["damaged-image"], "libjpeg warns of an image"],
     Annotated[Literal["device-failed"], "the device has raised an error"],
     Annotated[Literal["disagreement"], "what is judged does not answer as the plain network"],
-    Annotated[Literal["disk-full"], "the disk has no room for what is downloaded"],
-    Annotated[Literal["download-failed"], "Drive has not given a file, tried several times"],
-    Annotated[Literal["drive-missing"], "Drive has no such file"],
-    Annotated[Literal["drive-permission"], "Drive does not give the file to this account"],
-    Annotated[Literal["drive-quota"], "Drive gives the file to nobody for now"],
-    Annotated[Literal["drive-sign-in"], "Drive wants an account before it gives the file"],
+    Annotated[Literal["download-failed"], "a file could not be downloaded from Google Drive"],
+    Annotated[
+        Literal["download-refused"], "Google Drive refuses a file: quota, permission, sign-in"
+    ],
     Annotated[Literal["duplicate-member"], "an archive holds a file twice"],
     Annotated[Literal["empty"], "a checkpoint's file has no content"],
     Annotated[Literal["forbidden-global"], "a checkpoint's data.pkl names code it may not name"],
@@ -86,10 +84,8 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["no-checkpoints"], "no checkpoint is in the places that were named"],
     Annotated[Literal["no-data"], "Human3.6M, or what is needed of it, is not there"],
     Annotated[Literal["no-device"], "there is no such device, or it does not compute"],
-    Annotated[Literal["no-drive-id"], "nobody knows where on Drive a variant's file is"],
     Annotated[Literal["no-figure"], "the variants file lacks the figure that is asked about"],
     Annotated[Literal["no-head"], "a state dict has no key of a head"],
-    Annotated[Literal["no-internet"], "Drive cannot be reached"],
     Annotated[Literal["no-memory"], "too little memory is free for a run"],
     Annotated[
         Literal["no-precision"],
@@ -136,7 +132,6 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["unsupported-compression"], "a zip is packed as torch.save never does"],
     Annotated[Literal["variants-file"], "the variants file cannot be read, or is not of its form"],
     Annotated[Literal["wrong-layout"], "a checkpoint does not have a variant's tensors"],
-    Annotated[Literal["wrong-size"], "Drive sends far more than the file should have"],
     Annotated[Literal["wrong-variant"], "a checkpoint is used as one variant and holds another"],
 ]
 """Every code that an error can carry, with what it means; ``ERRORS.md`` is made from it."""

@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM end a run alike: in order, and with what was measured so far kept.
+"""Ctrl-C and SIGTERM both end a run in order, with the partial results saved.
 
-Kaggle and CI end runs with SIGTERM, which by itself ends Python on the spot.
+Kaggle and CI end runs with SIGTERM, which by default ends Python at once.
 """
 
 from __future__ import annotations
@@ -12,70 +12,61 @@ from contextlib import contextmanager
 from types import FrameType
 
 ENOUGH = 3
-"""Whoever asks so often to end is obeyed at once, whatever is being written."""
+"""Number of signals after which even a protected block is interrupted."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was told to end; the message says what of it is kept, which --resume may go on with."""
+    """A run was interrupted; the message says what is saved, which --resume may continue."""
 
     def __init__(self, message: str, is_resumable: bool) -> None:
         super().__init__(message)
         self.is_resumable = is_resumable
 
 
-class _Signals:
-    """How often this process was told to end, and what it is doing meanwhile."""
+class _State:
+    """Signals received by this process, and nested blocks of ``held``."""
 
-    def __init__(self) -> None:
-        self.told = 0
-        self.holds = 0
-
-    def hear(self, number: int, _frame: FrameType | None) -> None:
-        self.told += 1
-        if not self.holds or self.told >= ENOUGH:
-            raise KeyboardInterrupt(signal.Signals(number).name)
+    received = 0
+    holds = 0
 
 
-_signals = _Signals()
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _State.received += 1
+    if not _State.holds or _State.received >= ENOUGH:
+        raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def obey_signals() -> Callable[[], None]:
-    """Have SIGTERM and SIGINT raise ``KeyboardInterrupt``; returns what undoes it.
+    """Have SIGTERM and SIGINT raise ``KeyboardInterrupt``; returns a function that undoes it.
 
-    One that is ignored, or that somebody else listens to, is left alone.
+    A signal that is ignored or has another handler is left alone.
     """
-    if threading.current_thread() is not threading.main_thread():  # it alone may listen
+    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
         return lambda: None
-    _signals.told = 0
-    replaced = {
-        number: earlier
-        for number, earlier in (
-            (signal.SIGTERM, signal.SIG_DFL),
-            (signal.SIGINT, signal.default_int_handler),
-        )
-        if signal.getsignal(number) == earlier
-    }
+    _State.received = 0
+    defaults = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    replaced = {n: default for n, default in defaults.items() if signal.getsignal(n) == default}
     for number in replaced:
-        signal.signal(number, _signals.hear)
+        signal.signal(number, _interrupt)
 
     def undo() -> None:
-        for number, earlier in replaced.items():
-            signal.signal(number, earlier)
+        for number, default in replaced.items():
+            signal.signal(number, default)
 
     return undo
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Let no signal cut short what is done inside: it is obeyed afterwards.
+    """Delay a signal until the end of the block.
 
-    In a run that is ending already, for which it was told before, there is nothing to obey.
+    In a run that is already ending because of an earlier signal, a further one has no effect.
     """
-    before = _signals.told
-    _signals.holds += 1
+    before = _State.received
+    _State.holds += 1
     try:
         yield
     finally:
-        _signals.holds -= 1
-    if _signals.told > before == 0 and not _signals.holds:
+        _State.holds -= 1
+    if _State.received > before == 0 and not _State.holds:
         raise KeyboardInterrupt

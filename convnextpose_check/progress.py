@@ -1,4 +1,4 @@
-"""Progress and time left for long work, on a terminal or in a log."""
+"""Progress of long work: a bar on a terminal, a line every few seconds in a log."""
 
 from __future__ import annotations
 
@@ -10,50 +10,41 @@ from typing import Literal, Protocol, TextIO
 from convnextpose_check.wording import printable
 
 LOG_SECONDS = 10.0
-"""In a log, where a bar cannot be redrawn, a line appears this often."""
+"""Longest time between two lines in a log."""
 
 
 class Advance(Protocol):
-    """Tells the bar how many items were just done, and what is to be said beside it."""
+    """The function that moves a bar."""
 
     def __call__(self, count: int, note: str = "", /) -> None:
-        """Move the bar on."""
+        """Add to the number of finished items, and set the note beside the bar."""
 
 
 @contextmanager
 def progress_bar(
     stream: TextIO | None, title: str, total: int, unit: Literal[" images", "B"] = " images"
 ) -> Iterator[Advance]:
-    """Yield a function to call with the number of items just done, and with a note if there is one.
-
-    On a terminal a bar is redrawn; elsewhere a line with the time left appears every few seconds.
-    Nothing is shown where ``stream`` is None.
-    """
+    """Show a bar with the time left on ``stream``, if there is one, and yield its ``Advance``."""
     if stream is None:
         yield lambda _count, _note="": None
         return
     from tqdm import tqdm
 
     output = _LossyOutput(stream)
-    on_terminal = output.isatty()
-    lines = _Lines(output)
-    output.write("\n")
+    output.write_plain("\n")
     with tqdm(
         total=total,
         desc=title,
-        file=output if on_terminal else lines,
+        file=output,
         unit=unit,
         unit_scale=unit == "B",
-        mininterval=0.1 if on_terminal else LOG_SECONDS,
+        mininterval=0.1 if output.is_terminal else LOG_SECONDS,
         maxinterval=LOG_SECONDS,
-        dynamic_ncols=on_terminal,
-        ncols=None if on_terminal else 79,
+        dynamic_ncols=output.is_terminal,
     ) as bar:
 
         def advance(count: int, note: str = "") -> None:
-            lines.note = note
-            if on_terminal:
-                bar.set_postfix_str(note, refresh=False)
+            bar.set_postfix_str(note, refresh=False)
             bar.update(count)
 
         yield advance
@@ -61,32 +52,41 @@ def progress_bar(
 
 @dataclass(frozen=True)
 class Screen:
-    """Where long work shows how far it is and what it has to say; nowhere without a stream."""
+    """Shows bars and lines on a stream, or nothing without one."""
 
     stream: TextIO | None = None
 
     def bar(self, title: str, images: int) -> AbstractContextManager[Advance]:
-        """A progress bar over so many images."""
+        """A progress bar."""
         return progress_bar(self.stream, title, images)
 
     def say(self, text: str) -> None:
-        """A line of its own."""
+        """Show a line."""
         if self.stream is not None:
-            _LossyOutput(self.stream).write(f"\n{printable(text)}\n")
+            _LossyOutput(self.stream).write_plain(f"\n{printable(text)}\n")
 
 
 class _LossyOutput:
     """A stream that drops what cannot be written: progress display must not end a run.
 
     A full disk, a broken pipe or a closed stream raises nothing. Characters that the stream's
-    encoding lacks are replaced by ``?``.
+    encoding lacks are replaced by ``?``. In a log, each drawing of a bar becomes a line.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.encoding: str = getattr(stream, "encoding", None) or "utf-8"  # read by tqdm, too
+        self.is_terminal = False
+        with suppress(*_LOSSES):
+            self.is_terminal = stream.isatty()
 
     def write(self, text: str) -> None:
+        if self.is_terminal:
+            self.write_plain(text)
+        elif line := text.strip("\r\n "):
+            self.write_plain(f"{line}\n")
+
+    def write_plain(self, text: str) -> None:
         with suppress(*_LOSSES):
             self._stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
 
@@ -94,30 +94,9 @@ class _LossyOutput:
         with suppress(*_LOSSES):
             self._stream.flush()
 
-    def isatty(self) -> bool:
-        with suppress(*_LOSSES):
-            return self._stream.isatty()
-        return False
-
     def fileno(self) -> int:
-        """The descriptor, by which tqdm measures the terminal's width."""
-        return self._stream.fileno()
+        return self._stream.fileno()  # by which tqdm measures the terminal's width
 
 
 _LOSSES = (OSError, ValueError)
 """Failed writes. UnicodeEncodeError and writing to a closed file are ValueErrors."""
-
-
-class _Lines:
-    """Turns a bar that is redrawn in place into lines of a log, each with the note below it."""
-
-    def __init__(self, output: _LossyOutput) -> None:
-        self._output = output
-        self.note = ""
-
-    def write(self, text: str) -> None:
-        if line := text.strip("\r\n "):
-            self._output.write(f"{line}\n  {self.note}\n" if self.note else f"{line}\n")
-
-    def flush(self) -> None:
-        self._output.flush()

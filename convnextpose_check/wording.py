@@ -1,4 +1,4 @@
-"""A stranger's text as it may reach a terminal, a log or a pipeline."""
+"""Escape text from files and names before it reaches a terminal, a log or a pipeline."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ _COMMAND_MARK = re.compile(r":(?=:)|#(?=#)")
 
 
 def printable(text: str) -> str:
-    """The text on one line, with escapes for what is not shown or would be obeyed.
+    """Escape line breaks, control and direction characters, surrogates, and pipeline commands.
 
-    Those are control characters, line breaks, direction marks, bytes of a file name that are not
-    UTF-8, and the marks of a pipeline's commands. Escaping twice changes nothing more.
+    The result is one line, and escaping it again changes nothing.
     """
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -20,8 +19,8 @@ def printable(text: str) -> str:
 
 
 def replace_surrogates(text: str) -> str:
-    """The text as UTF-8 can hold it, with bytes of file names decoded from UTF-8 or escaped.
+    """Decode surrogates as UTF-8, or escape them.
 
-    Python keeps such bytes as surrogates where a name is not in the encoding of the locale.
+    Python decodes bytes of file names as surrogates if they are not in the locale's encoding.
     """
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

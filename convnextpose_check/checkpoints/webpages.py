@@ -25,7 +25,7 @@ class Page(NamedTuple):
 PAGES = (
     Page(
         (b"quota exceeded", b"too many users have viewed", b"download quota"),
-        "drive-quota",
+        "download-refused",
         "Drive's quota page: too many people have downloaded the file",
         "Try again after 24 hours, or copy the file to a Drive of your own and download the copy",
     ),
@@ -37,19 +37,19 @@ PAGES = (
     ),
     Page(
         (b"file you have requested does not exist", b"error 404 (not found)"),
-        "drive-missing",
+        "missing",
         "Drive's page for a file that is not there",
         "Check the link",
     ),
     Page(
         (b"need access", b"request access", b"access denied", b"need permission"),
-        "drive-permission",
+        "download-refused",
         "Drive's permission page: the file is not shared with you",
         "Check the link, and download while signed in to an account that may open it",
     ),
     Page(
         (b"accounts.google.com", b"servicelogin", b"sign in", b"sign-in"),
-        "drive-sign-in",
+        "download-refused",
         "Google's sign-in page: the download was made without an account",
         f"Sign in. {BY_HAND}",
     ),

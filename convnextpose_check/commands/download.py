@@ -39,12 +39,9 @@ def run(options: argparse.Namespace) -> int:
         folder, places = places[0] if source else FOLDER, ()
     downloads = fetch_missing(places, folder, catalogue, names, sys.stderr)
     for name in names:
-        if (got := downloads.obtained.get(name)) is not None:
-            size = "a folder" if got.bytes is None else f"{got.bytes:,} bytes"
-            tell(f"{name}: {'fetched' if got.fetched else 'was there'}, {got.path}, {size}")
-            tell(f"    sha256 {got.sha256}")
-            if got.warning:
-                tell(f"warning: {got.warning}", file=sys.stderr)
+        if (checkpoint := downloads.obtained.get(name)) is not None:
+            how = "downloaded" if name in downloads.fetched else "was there"
+            tell(f"{name}: {how}, {checkpoint.path}", f"    sha256 {checkpoint.sha256}")
     for error in dict.fromkeys(downloads.failed.values()):
         missing = [name for name, other in downloads.failed.items() if other is error]
         tell(f"{', '.join(missing)}: {error}", file=sys.stderr)

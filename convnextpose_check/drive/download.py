@@ -1,71 +1,63 @@
-"""Fetch the checkpoints that are missing from Google Drive, and nothing that is there.
+"""Download the missing checkpoints from Google Drive; existing ones are not touched.
 
-A checkpoint is there when it opens and holds its variant. What is fetched is opened before it takes
-its name, so that nothing half or wrong ever stands under it.
+A checkpoint exists if it opens and contains its variant. A download is checked before it is moved
+to its final name.
 """
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from glob import escape
 from pathlib import Path
 from typing import TextIO
 
 from convnextpose_check.checkpoints.find import CHECKPOINT_SUFFIXES, CheckpointFiles, Opened
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
+from convnextpose_check.checkpoints.webpages import known_page
 from convnextpose_check.checks.archives import check_holds_variant
-from convnextpose_check.drive.transfer import DAMAGED, DRIVE, MAKE_ROOM, DriveFile, fetch
 from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
 from convnextpose_check.files.folders import is_file, is_there
 from convnextpose_check.files.whole import is_writable, lock_file, remove_left_over, written_whole
-from convnextpose_check.progress import progress_bar
+from convnextpose_check.progress import Screen, progress_bar
 from convnextpose_check.variants import Catalogue, Variant
-from convnextpose_check.wording import printable
 
+DRIVE = "https://drive.google.com"
 FOLDER_NAME = "checkpoints"
 DOWNLOAD_LOCK = ".download.lock"
 SET_ASIDE = ".damaged"
-"""Added to the name of a damaged file when a whole one takes its place."""
+"""Added to the name of a damaged file that a download replaces."""
+TIMEOUT_SECONDS = 15.0, 30.0
+"""To connect, and between two reads."""
+ATTEMPTS = 4
+BACK_OFF_SECONDS = 2.0
+"""Wait before the second attempt; doubled after each, plus up to as much at random."""
+MAX_BYTES = 1 << 30
+"""Limit for a file of unknown size; otherwise the limit is twice the expected size."""
+DAMAGED: tuple[Code, ...] = ("empty", "truncated", "bad-crc", "damaged", "not-an-archive")
+"""Errors of ``load_checkpoint`` that another download may fix."""
+NOT_UNDERSTOOD = (LookupError, ValueError, TypeError, AttributeError, AssertionError)
+"""Raised by gdown for an answer that it does not expect."""
 
-SIZE_TOLERANCE = 0.005
-DISK_SLACK_BYTES = 64 << 20
-WAIT_SECONDS = 0.2
-MAX_WAIT_SECONDS = 1800
-"""How long a run waits for the download of another: ten times what all files usually take."""
 
-HOPELESS: tuple[Code, ...] = ("no-internet", "disk-full", "cannot-write")
-"""What fails for one file would fail for the next."""
+class TransientError(ConvNeXtPoseCheckError):
+    """A failure that the next attempt may not have."""
+
+    def __init__(self, problem: str, remedy: str = "Try again later") -> None:
+        super().__init__("download-failed", problem, remedy)
 
 
-@dataclass(frozen=True)
-class Obtained:
-    """A checkpoint that is there now; ``warning`` says that its size is odd.
-
-    ``bytes`` is None for an unpacked folder.
-    """
-
-    variant: str
-    path: Path
-    sha256: str
-    bytes: int | None
-    fetched: bool
-    warning: str | None
+class UnreachableError(TransientError):
+    """Google Drive cannot be reached, for this file or any other."""
 
 
 @dataclass
 class Downloads:
-    """What is there and what is not, by variant, and the places in which to look for it.
-
-    ``opened`` are the files that were opened to know that.
-    """
+    """Checkpoints or errors by variant, where to look for them, and the files opened so far."""
 
     places: tuple[Path, ...]
     opened: Opened = field(default_factory=Opened)
-    obtained: dict[str, Obtained] = field(default_factory=dict)
+    obtained: dict[str, Checkpoint] = field(default_factory=dict)
+    fetched: set[str] = field(default_factory=set)
     failed: dict[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
 
 
@@ -76,202 +68,180 @@ def fetch_missing(
     names: Sequence[str],
     stream: TextIO | None = None,
 ) -> Downloads:
-    """Look for the named variants in ``places`` and ``folder``; fetch what is missing into it.
+    """Look for the variants in ``places`` and ``folder``, and download the missing into ``folder``.
 
-    What keeps a variant from being there is in ``failed``, with the codes of ``drive.fetch``,
-    ``load_checkpoint`` and ``check_holds_variant``, and ``no-drive-id``. ``stream`` shows progress.
-
-    Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for a place that is not there,
-    ``unknown-variant``, ``cannot-write``, ``in-use`` if another run does not end its download.
+    Progress goes to ``stream``. ``failed`` has ``download-failed``, ``download-refused``,
+    ``missing``, ``cannot-write`` and the errors of a checkpoint that cannot be used. Raises
+    ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for a place that does not exist,
+    ``unknown-variant``, ``cannot-write``, ``in-use``.
     """
     variants = [catalogue[name] for name in names]
-    everywhere = dict.fromkeys([*places, folder])
-
-    def to_look_in() -> tuple[Path, ...]:
-        return tuple(place for place in everywhere if place != folder or is_there(place))
-
-    work = _Work(catalogue, folder, stream)
-    missing = work.look_for(variants, to_look_in())
-    if missing:
-        with work.alone():
-            work.fetch(work.look_for(missing, [folder]))  # another run may have been at it
-    return Downloads(to_look_in(), work.opened, work.obtained, work.failed)
+    existing = [*places, folder] if is_there(folder) else [*places]
+    downloads = Downloads(tuple(dict.fromkeys(existing)))
+    missing = _find_missing(downloads, variants, downloads.places, folder, catalogue)
+    if not missing:
+        return downloads
+    downloads.places = tuple(dict.fromkeys([*places, folder]))
+    with lock_file(folder / DOWNLOAD_LOCK):
+        remove_left_over(folder)
+        # Another run may have downloaded them before it released the lock.
+        missing = _find_missing(downloads, missing, (folder,), folder, catalogue)
+        for number, variant in enumerate(missing):
+            try:
+                checkpoint = _download(variant, folder, catalogue, Screen(stream))
+            except ConvNeXtPoseCheckError as error:
+                downloads.failed[variant.name] = error
+                if isinstance(error.__cause__, UnreachableError):
+                    downloads.failed |= {other.name: error for other in missing[number:]}
+                    break
+            else:
+                downloads.opened.put(checkpoint)
+                downloads.obtained[variant.name] = checkpoint
+                downloads.fetched.add(variant.name)
+    return downloads
 
 
 def folder_for(places: Sequence[Path], results_dir: Path) -> Path:
-    """The first of the places that is a folder and can be written, else one for the results."""
+    """The first place to which files can be downloaded, else a folder below the results."""
     return next((place for place in places if _can_hold(place)), results_dir / FOLDER_NAME)
 
 
 def _can_hold(place: Path) -> bool:
-    """Whether what is fetched into this place would be found there."""
     names_a_file = is_file(place) or place.suffix.lower() in CHECKPOINT_SUFFIXES
     return not names_a_file and not is_file(place / "data.pkl") and is_writable(place)
 
 
-@dataclass
-class _Work:
-    catalogue: Catalogue
-    folder: Path
-    stream: TextIO | None
-    opened: Opened = field(default_factory=Opened)
-    obtained: dict[str, Obtained] = field(default_factory=dict)
-    failed: dict[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
-
-    def look_for(self, variants: Sequence[Variant], places: Sequence[Path]) -> list[Variant]:
-        """Sort into what is there, what cannot be used, and, returned, what is missing."""
-        files = CheckpointFiles(places, self.catalogue, opened=self.opened)
-        found = files.candidates
-        missing = []
-        for variant in variants:
-            try:
-                checkpoint = self._present(files, variant) if found else None
-                if checkpoint is None:
-                    missing.append(variant)
-                else:
-                    self.obtained[variant.name] = _describe(variant, checkpoint)
-            except ConvNeXtPoseCheckError as error:
-                self.failed[variant.name] = error
-        return missing
-
-    def _present(self, files: CheckpointFiles, variant: Variant) -> Checkpoint | None:
-        target = self.folder / variant.checkpoint.file_name
+def _find_missing(
+    downloads: Downloads,
+    variants: Sequence[Variant],
+    places: Sequence[Path],
+    folder: Path,
+    catalogue: Catalogue,
+) -> list[Variant]:
+    """Enter existing checkpoints and errors in ``downloads``; return the missing variants."""
+    files = CheckpointFiles(places, catalogue, opened=downloads.opened)
+    candidates, missing = files.candidates, []
+    for variant in variants:
         try:
             checkpoint = files.load(variant.name)
+            check_holds_variant(variant, checkpoint, catalogue)
+            downloads.obtained[variant.name] = checkpoint
         except ConvNeXtPoseCheckError as error:
-            claimed = [path for path in files.candidates if files.claim(path) == variant.name]
-            worthless = claimed == [target] and error.code in (*DAMAGED, "html-page")
-            if error.code == "no-checkpoints" or worthless:
-                return None
-            raise
-        check_holds_variant(variant, checkpoint, self.catalogue)
-        return checkpoint
+            claimed = [path for path in candidates if files.claim(path) == variant.name]
+            is_replaceable = error.code in (*DAMAGED, "html-page") and claimed == [
+                folder / variant.checkpoint.file_name
+            ]
+            if error.code == "no-checkpoints" or is_replaceable:
+                missing.append(variant)
+            else:
+                downloads.failed[variant.name] = error
+    return missing
 
-    def fetch(self, variants: Sequence[Variant]) -> None:
-        """Fetch each; what would fail again is not tried again."""
-        hopeless = self._disk_is_full(variants)
-        for variant in variants:
-            try:
-                if hopeless is not None:
-                    raise hopeless
-                self._fetch_one(variant)
-            except ConvNeXtPoseCheckError as error:
-                self.failed[variant.name] = error
-                if error.code in HOPELESS:
-                    hopeless = error
 
-    def _disk_is_full(self, variants: Sequence[Variant]) -> ConvNeXtPoseCheckError | None:
-        needed = sum(v.checkpoint.bytes or 0 for v in variants) + DISK_SLACK_BYTES
-        free = shutil.disk_usage(self.folder).free
-        if free >= needed:
-            return None
-        names = ", ".join(variant.name for variant in variants)
-        problem = (
-            f"the disk of {self.folder} has {free >> 20:,} MB left: expected {needed >> 20:,} MB"
-            f" for {names}"
-        )
-        return ConvNeXtPoseCheckError("disk-full", problem, MAKE_ROOM)
+def _download(variant: Variant, folder: Path, catalogue: Catalogue, screen: Screen) -> Checkpoint:
+    """Download one checkpoint; every error says how to download the file by hand."""
+    import tenacity
 
-    def _fetch_one(self, variant: Variant) -> None:
-        facts, target = variant.checkpoint, self.folder / variant.checkpoint.file_name
-        if facts.drive_id is None:
+    name, target = variant.checkpoint.file_name, folder / variant.checkpoint.file_name
+    link = f"{DRIVE}/file/d/{variant.checkpoint.drive_id}/view"
+    if catalogue.drive_folder is not None:
+        link = f"{DRIVE}/drive/folders/{catalogue.drive_folder}"
+
+    def announce(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        reason = error.problem if isinstance(error, TransientError) else error
+        screen.say(f"{name}: {reason}; trying again in {state.upcoming_sleep:.0f} s")
+
+    retry = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(TransientError),
+        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        wait=tenacity.wait_exponential(BACK_OFF_SECONDS)
+        + tenacity.wait_random(0, BACK_OFF_SECONDS),
+        before_sleep=announce,
+        reraise=True,
+    )
+    with written_whole(target) as temporary:
+        try:
+            checkpoint = retry(_attempt, variant, temporary, catalogue, screen)
+        except ConvNeXtPoseCheckError as error:
+            problem = error.problem.replace(str(temporary), "the received file")
             raise ConvNeXtPoseCheckError(
-                "no-drive-id",
-                f"the variants file does not say where on Drive {variant.name} is",
-                f"Give it a drive_id, or put {facts.file_name} into {self.folder}",
-            )
-        file = DriveFile(facts.drive_id, facts.file_name, facts.bytes, self._by_hand(variant))
-        with written_whole(target) as temporary:
-
-            def accept(path: Path) -> Checkpoint:
-                try:
-                    checkpoint = load_checkpoint(path)
-                    check_holds_variant(variant, checkpoint, self.catalogue)
-                except ConvNeXtPoseCheckError as error:
-                    sent = f"what Drive sent as {facts.file_name}"
-                    problem = error.problem.replace(printable(str(path)), sent)
-                    raise ConvNeXtPoseCheckError(error.code, problem, error.remedy) from None
-                return checkpoint
-
-            shown = 0
-            title, size = facts.file_name, facts.bytes or 0
-            with progress_bar(self.stream, title, size, unit="B") as advance:
-
-                def on_bytes(so_far: int) -> None:
-                    nonlocal shown
-                    advance(so_far - shown)
-                    shown = so_far
-
-                checkpoint = fetch(file, temporary, accept, on_bytes, self._say)
-            checkpoint = replace(checkpoint, path=target)
-            obtained = _describe(variant, checkpoint, fetched_to=temporary)
-            if is_there(target):
-                target.replace(target.with_name(target.name + SET_ASIDE))
-        self.opened.put(checkpoint)
-        self.obtained[variant.name] = obtained
-
-    def _by_hand(self, variant: Variant) -> str:
-        facts = variant.checkpoint
-        link = f"{DRIVE}/file/d/{facts.drive_id}/view"
-        if self.catalogue.drive_folder is not None:
-            link = f"{DRIVE}/drive/folders/{self.catalogue.drive_folder}"
-        return (
-            f"open {link} in a browser, signed in to Google, download {facts.file_name} and put it"
-            f" into {self.folder}"
-        )
-
-    def _say(self, text: str) -> None:
-        if self.stream is not None:
-            self.stream.write(f"\n{printable(text)}\n")
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Wait until no other run downloads into the folder, and keep others waiting.
-
-        Raises ``ConvNeXtPoseCheckError``: ``in-use`` after ``MAX_WAIT_SECONDS``, ``cannot-write``.
-        """
-        path = self.folder / DOWNLOAD_LOCK
-        if (lock := lock_file(path)) is None:
-            minutes = f"{MAX_WAIT_SECONDS / 60:g} minutes"
-            self._say(f"another run is downloading into {self.folder}: waiting up to {minutes}")
-            deadline = time.monotonic() + MAX_WAIT_SECONDS
-            while (lock := lock_file(path)) is None:
-                if time.monotonic() >= deadline:
-                    raise ConvNeXtPoseCheckError(
-                        "in-use",
-                        f"another run is still downloading into {self.folder} after {minutes}:"
-                        f" it holds {path}",
-                        "End that run, or download into another folder",
-                    )
-                time.sleep(WAIT_SECONDS)
-        with lock:
-            own = [escape(v.checkpoint.file_name) for v in self.catalogue.variants]
-            remove_left_over(self.folder, own)
-            yield
+                error.code,
+                f"{name} was not downloaded: {problem}",
+                f"{error.remedy}. To download it by hand, open {link} and save {name} in {folder}",
+            ) from error
+        if is_there(target):
+            target.replace(target.with_name(name + SET_ASIDE))
+    return replace(checkpoint, path=target)
 
 
-def _describe(variant: Variant, checkpoint: Checkpoint, fetched_to: Path | None = None) -> Obtained:
-    """Describe a checkpoint; one that was just fetched is still at ``fetched_to``."""
-    file = fetched_to or checkpoint.path
-    size = file.stat().st_size if is_file(file) else None
-    return Obtained(
-        variant.name,
-        checkpoint.path,
-        checkpoint.sha256,
-        size,
-        fetched_to is not None,
-        _odd_size(variant, checkpoint, size),
-    )
+def _attempt(variant: Variant, path: Path, catalogue: Catalogue, screen: Screen) -> Checkpoint:
+    _transfer(variant, path, screen)
+    try:
+        checkpoint = load_checkpoint(path)
+    except ConvNeXtPoseCheckError as error:
+        if error.code in DAMAGED:
+            raise TransientError(f"the received file is damaged ({error.code})") from None
+        raise
+    check_holds_variant(variant, checkpoint, catalogue)
+    return checkpoint
 
 
-def _odd_size(variant: Variant, checkpoint: Checkpoint, size: int | None) -> str | None:
-    """A warning about an archive, as downloaded, of an unexpected size."""
-    expected = variant.checkpoint.bytes
-    if expected is None or size is None or checkpoint.form != "zip":
-        return None
-    if abs(size - expected) <= SIZE_TOLERANCE * expected:
-        return None
-    return (
-        f"{checkpoint.path} has {size:,} bytes: expected {expected:,} +/- {SIZE_TOLERANCE:.1%};"
-        f" it opens and holds {variant.name}"
-    )
+def _transfer(variant: Variant, path: Path, screen: Screen) -> None:
+    import gdown
+    import requests
+
+    facts, shown = variant.checkpoint, 0
+    limit = 2 * facts.bytes if facts.bytes else MAX_BYTES
+
+    def progress(so_far: int, _total: int | None) -> None:
+        nonlocal shown
+        if so_far > limit:
+            problem = f"Google Drive sends more than {limit:,} bytes, twice the expected size"
+            raise ConvNeXtPoseCheckError("download-failed", problem, "Check the drive_id")
+        advance(so_far - shown)
+        shown = so_far
+
+    if facts.drive_id is None:
+        problem = "the variants file has no drive_id for it"
+        raise ConvNeXtPoseCheckError("download-failed", problem, "Add its drive_id")
+    bar = progress_bar(screen.stream, facts.file_name, facts.bytes or 0, "B")
+    try:
+        with path.open("wb") as stream, bar as advance:
+            try:
+                gdown.download(
+                    id=facts.drive_id,
+                    output=stream,
+                    quiet=True,
+                    use_cookies=False,
+                    progress=progress,
+                    timeout=TIMEOUT_SECONDS,
+                )
+            except gdown.FileURLRetrievalError as error:
+                raise _refusal(facts.drive_id, str(error)) from None
+    except requests.ConnectionError as error:
+        raise UnreachableError(
+            f"the connection to Google Drive failed ({type(error).__name__})",
+            "Check the connection; on Kaggle, switch Settings, Internet on",
+        ) from None
+    except (requests.RequestException, gdown.DownloadError, *NOT_UNDERSTOOD) as error:
+        raise TransientError(f"gdown failed ({type(error).__name__}: {error})") from None
+
+
+def _refusal(file_id: str, gdown_message: str) -> ConvNeXtPoseCheckError:
+    """Find out why Drive sent a page, which gdown does not return, by requesting it again."""
+    import requests
+
+    url = f"{DRIVE}/uc?id={file_id}"
+    with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS) as response:
+        status = response.status_code
+        if status == 429 or status >= 500 or "Content-Disposition" in response.headers:
+            return TransientError(f"Google Drive does not send the file (HTTP {status})")
+        # The sign-in page is recognized by its address, whatever its language.
+        text = " ".join(f"{gdown_message} {response.text} {response.url}".split())
+    page = known_page(text.encode())
+    if page is None:
+        code: Code = "missing" if status == 404 else "download-failed"
+        problem = f"Google sent an unknown page (HTTP {status})"
+        return ConvNeXtPoseCheckError(code, problem, "Check the link")
+    return ConvNeXtPoseCheckError(page.code, f"Google sent {page.what}", page.remedy)

@@ -1,4 +1,4 @@
-"""Look through a user's folders without getting lost in half a million images."""
+"""Search folders that may hold half a million images."""
 
 from __future__ import annotations
 
@@ -15,30 +15,28 @@ SEQUENCE_FOLDER = re.compile(r"s_\d\d_act_\d\d_subact_\d\d_ca_\d\d")
 """Name of the folder that holds the images of one Human3.6M sequence."""
 
 SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
-"""Folders that macOS and Synology make beside data, with files of the same names. Others, such as
-``.ipynb_checkpoints``, ``.thumbnails`` and ``.Trashes``, are hidden by their names."""
+"""Folders of macOS and Synology with files of the same names as the data. Others are hidden."""
 
 MAX_DEPTH = 8
 MAX_FOLDERS = 50_000
-"""Human3.6M has some thousand, and those of its sequences are not entered."""
+"""Human3.6M has some thousand besides those of its sequences, which are not entered."""
 
-# pathlib's own questions raise where a folder may not be searched or a name is too long; a path
-# that cannot be asked about is, to a user, not there.
+# Unlike pathlib's methods, these return False for a name that is too long or may not be searched.
 is_there = os.path.exists
 is_file = os.path.isfile
 
 
 class FileState(NamedTuple):
-    """Bytes of a file, and when it was last changed, in nanoseconds: another file has others."""
+    """Size and modification time, by which a replaced file is noticed."""
 
     size: int
     changed_ns: int
 
 
 def file_state(path: Path) -> FileState | None:
-    """The state of a file, None if there is none; one that cannot be asked about is not there."""
+    """The state of a regular file, None if there is none or it cannot be read."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - pathlib asks in the same way, more slowly
+        status = os.stat(path)  # noqa: PTH116 - pathlib is slower
     except (OSError, ValueError):
         return None
     return FileState(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
@@ -47,10 +45,10 @@ def file_state(path: Path) -> FileState | None:
 def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Every folder below ``root`` in sorted order, with the names of its folders and files.
 
-    Sequence folders are named but not entered, and links are followed once. Folders that are hidden
-    or in ``SYSTEM_FOLDERS`` and files that begin with ``._`` are left out; so are folders that the
-    caller removes from the list. Folders that cannot be read count as empty. Raises
-    ``ConvNeXtPoseCheckError`` (``too-many-files``) for more folders than any data set has.
+    Sequence folders are named but not entered, as are those that the caller removes from the list.
+    Links are followed once. Hidden and system folders and files that begin with ``._`` are left
+    out, and unreadable folders count as empty. Raises ``ConvNeXtPoseCheckError``
+    (``too-many-files``).
     """
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
@@ -68,7 +66,7 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 
 
 def too_many_files(count: int, what: str, root: Path) -> ConvNeXtPoseCheckError:
-    """The error for a place with more in it than is looked through."""
+    """The error for a folder that holds more than is searched."""
     return ConvNeXtPoseCheckError(
         "too-many-files",
         f"there are more than {count:,} {what} below {root}",

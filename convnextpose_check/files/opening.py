@@ -1,4 +1,4 @@
-"""Open what a stranger may have put there: plain files only, at once, and no more than allowed."""
+"""Open untrusted paths: regular files only, without blocking."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import BinaryIO
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 
-def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o644) -> BinaryIO:
-    """Open a regular file, never waiting for the other end of a pipe, and never truncating.
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
+    """Open a regular file with flags of ``os.open``, without waiting for the writer of a pipe.
 
-    ``flags`` and ``mode`` are those of ``os.open``. Raises ``OSError``.
+    Raises ``OSError``.
     """
-    handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
@@ -27,14 +27,14 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, mode: int = 0o644) -> Bin
 
 
 def size_of(stream: BinaryIO) -> int:
-    """Bytes of the open file, whatever its path stands for by now."""
+    """Size in bytes of the open file, even if its path has been replaced."""
     return os.fstat(stream.fileno()).st_size
 
 
 def read_whole(stream: BinaryIO, size: int, path: Path) -> bytes:
-    """All bytes of the open file, which had this size when it was held against a bound.
+    """Read the open file, which must still have the size that was checked.
 
-    Raises ``ConvNeXtPoseCheckError`` (``unreadable``) where it has grown or shrunk since.
+    Raises ``ConvNeXtPoseCheckError`` (``unreadable``).
     """
     stream.seek(0)
     content = stream.read(size + 1)

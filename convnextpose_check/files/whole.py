@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written completely or not at all, and locks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -17,23 +17,21 @@ from convnextpose_check.files.opening import open_regular
 from convnextpose_check.wording import replace_surrogates
 
 PARTIAL = ".convnextpose-check.partial"
-"""Ends the names of files that are being written, and of no one else's."""
+"""Suffix of files that are being written, which nothing else uses."""
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` to write to, which takes its name only when complete.
+    """Yield a temporary path beside ``path``, and rename it to ``path`` at the end of the block.
 
-    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``) where the folder cannot be written.
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``) for an ``OSError``, also of the block.
     """
+    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
+        temporary = Path(name)
         os.close(handle)
-    except OSError as error:
-        raise cannot_write(path, error) from None
-    temporary = Path(name)
-    try:
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
@@ -42,63 +40,59 @@ def written_whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, whole or not at all; bytes of file names are escaped."""
+    """Write a UTF-8 text file, in which bytes of file names are escaped."""
     with written_whole(path) as temporary:
         temporary.write_text(replace_surrogates(text), encoding="utf-8")
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:
-    """Give the file a second name; where the file system has no links, a copy."""
+    """Make a hard link, or a copy where the file system has no links."""
     try:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
 
 
-def remove_left_over(folder: Path, of: Iterable[str] = ()) -> None:
-    """Remove what a killed run began in this folder itself, known by the name of ``written_whole``.
-
-    ``of`` names the files that were begun; without it, any that may have been.
-    """
-    for name in of or ("*",):
-        for left_over in folder.glob(f".{name}.????????{PARTIAL}"):
-            with suppress(OSError):
-                left_over.unlink()
+def remove_left_over(folder: Path) -> None:
+    """Remove the partial files of a killed run from this folder, not from those inside it."""
+    for left_over in folder.glob(f".*.????????{PARTIAL}"):
+        with suppress(OSError):
+            left_over.unlink()
 
 
-def lock_file(path: Path) -> BinaryIO | None:
-    """Take the lock that this file stands for, until it is closed or the process ends.
+def lock_file(path: Path) -> BinaryIO:
+    """Lock a file until the returned one is closed or the process ends.
 
-    What stands there already is neither followed nor changed. None where another has the lock.
-    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    The file may exist, and is not changed. filelock is not used because most of its releases
+    truncate the file. Raises ``ConvNeXtPoseCheckError``: ``in-use`` if another run has the lock,
+    ``cannot-write`` if the file cannot be made, or is a link or a special file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:
-        if path.is_symlink() or error.errno == errno.EINVAL:
-            raise ConvNeXtPoseCheckError(
-                "cannot-write",
-                f"{path} is a link or a special file: expected a plain file to lock",
-                "Remove it, or name another folder with --results-dir",
-            ) from None
         raise cannot_write(path, error) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        return None
+        raise ConvNeXtPoseCheckError(
+            "in-use",
+            f"another run is writing to {path.parent}",
+            "Wait until it has ended, or name another folder",
+        ) from None
     except OSError:
-        pass  # a file system without locks: two runs may then undo each other's work
+        pass  # a file system without locks: two runs may overwrite each other's files
     return lock
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether files can be made in the folder, which is made if it is not there."""
+    """Whether files can be made in the folder, which is created if it does not exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -108,9 +102,10 @@ def is_writable(folder: Path) -> bool:
 
 
 def cannot_write(path: Path, error: OSError) -> ConvNeXtPoseCheckError:
-    """The error for a place that cannot be written, and what to do."""
+    """The error for a file that cannot be written."""
+    remedy = "Name a folder that can be written, such as with --results-dir"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "Free disk space, or name a folder on another disk, such as with --results-dir"
     return ConvNeXtPoseCheckError(
-        "cannot-write",
-        f"cannot write {path}: {error.strerror or error}",
-        "Name a folder that can be written, such as with --results-dir",
+        "cannot-write", f"cannot write {path}: {error.strerror or error}", remedy
     )

@@ -112,9 +112,6 @@ class Run:
             folder = folder_for(places, settings.results_dir)
             stream = self.screen.stream
             downloads = fetch_missing(places, folder, self.catalogue, self.variants, stream)
-            for obtained in downloads.obtained.values():
-                if obtained.warning:
-                    self.screen.say(f"warning: {obtained.warning}")
             return CheckpointFiles(
                 downloads.places, self.catalogue, downloads.failed, downloads.opened
             )

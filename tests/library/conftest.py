@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from pytest_httpserver import HTTPServer
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.drive import transfer as fetching
+from convnextpose_check.drive import download
 from convnextpose_check.drive.download import Downloads, fetch_missing
 from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.settings.options import PREFIX
@@ -47,15 +48,18 @@ def shared(tiny: Architecture, archives: dict[str, bytes]) -> Catalogue:
 
 @pytest.fixture
 def drive(
-    shared: Catalogue, archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Drive]:
-    """A Drive that has the four files, and nobody waits long for it."""
-    monkeypatch.setattr(fetching, "BACK_OFF_SECONDS", 0.01)
-    with Drive().open() as server:
-        send_google_to(server.server.server_port, monkeypatch)
-        for variant in shared.variants:
-            server.answer(str(variant.checkpoint.drive_id), whole(archives[variant.name]))
-        yield server
+    shared: Catalogue,
+    archives: dict[str, bytes],
+    httpserver: HTTPServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Drive:
+    """A Google Drive that has the four files, with short waits between attempts."""
+    monkeypatch.setattr(download, "BACK_OFF_SECONDS", 0.01)
+    server = Drive(httpserver)
+    send_google_to(server.port, monkeypatch)
+    for variant in shared.variants:
+        server.answer(str(variant.checkpoint.drive_id), whole(archives[variant.name]))
+    return server
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
-"""What is there stays, what is missing is fetched, and nothing half or wrong takes its name."""
+"""Existing checkpoints stay, missing ones are downloaded, and every failure names its reason."""
 
 from __future__ import annotations
 
+import errno
 import io
-import shutil
-import threading
-from collections import namedtuple
-from concurrent.futures import ThreadPoolExecutor
+import re
+import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,18 +15,35 @@ from msgspec.structs import replace
 
 from convnextpose_check.checkpoints import find
 from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.drive import download
-from convnextpose_check.drive.download import folder_for
+from convnextpose_check.drive.download import fetch_missing, folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import PARTIAL, lock_file
 from convnextpose_check.variants import Catalogue
 from tests.library.conftest import Fetch
-from tests.support.archives import members_of, tarred, unpacked, zipped
-from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, Handler, page, whole
+from tests.support.archives import members_of, unpacked, zipped
+from tests.support.drive import (
+    ASKED,
+    GIVEN,
+    MISSING,
+    PERMISSION,
+    QUOTA,
+    QUOTA_IN_ONE_LINE,
+    SERVER_ERROR,
+    UUID,
+    Answer,
+    Drive,
+    bare,
+    endless,
+    page,
+    sent_to_sign_in,
+    whole,
+)
 from tests.support.read_only import read_only
 
 NAMES = ("XS", "S", "M", "L")
+XS_ID = "165D0rU2GImmRe7u7DNe6eKJG8voBIcGh"
+FILE = "ConvNeXtPose_XS.tar"
 
 
 @pytest.fixture
@@ -39,64 +57,221 @@ def files_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {".download.lock"}
 
 
-def test_only_what_is_missing_is_fetched(
-    fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes]
+def test_only_missing_checkpoints_are_downloaded_and_only_once(
+    fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes], tmp_path: Path
 ) -> None:
-    by_hand = folder / "ConvNeXtPose_S (1).tar"
-    by_hand.write_bytes(archives["S"])
-    unpacked(members_of(archives["M"]), folder / "snapshot_70.pth")
+    (folder / "ConvNeXtPose_S (1).tar").write_bytes(archives["S"])
+    unpacked(members_of(archives["M"]), tmp_path / "elsewhere" / "snapshot_70.pth")
+    places = [tmp_path / "elsewhere"]
 
-    downloads = fetch(*NAMES)
+    downloads = fetch(*NAMES, places=places)
 
     assert downloads.failed == {}
-    assert {name: got.fetched for name, got in downloads.obtained.items()} == {
-        "XS": True, "S": False, "M": False, "L": True
-    }  # fmt: skip
-    assert downloads.obtained["S"].path == by_hand
-    assert downloads.obtained["M"].bytes is None
-    assert drive.asked() == 2
-    for name, got in downloads.obtained.items():
-        assert got.sha256 == load_checkpoint(got.path).sha256
-        assert name == "M" or got.bytes == len(archives[name])
+    assert downloads.fetched == {"XS", "L"}
+    assert downloads.places == (*places, folder)
+    assert {name: found.path for name, found in downloads.obtained.items()} == {
+        "XS": folder / FILE,
+        "S": folder / "ConvNeXtPose_S (1).tar",
+        "M": tmp_path / "elsewhere" / "snapshot_70.pth",
+        "L": folder / "ConvNeXtPose_L.tar",
+    }
+    assert (folder / FILE).read_bytes() == archives["XS"]
+    assert (folder / FILE).stat().st_mode & 0o777 == 0o644
+    assert drive.requests[:2] == [
+        (ASKED, {"id": XS_ID}),
+        (GIVEN, {"id": XS_ID, "export": "download"}),
+    ]
+    assert len(drive.requests) == 4
+    assert fetch(*NAMES, places=places).fetched == set()
+    assert len(drive.requests) == 4
 
 
-def test_what_was_fetched_is_not_opened_again(
+def test_downloaded_checkpoint_is_not_opened_again(
     fetch: Fetch, folder: Path, shared: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     downloads = fetch(*NAMES)
-
     monkeypatch.setattr(find, "load_checkpoint", lambda path: pytest.fail(f"{path} is opened"))
+
     files = CheckpointFiles(downloads.places, shared, opened=downloads.opened)
 
     for name in NAMES:
         assert files.load(name).path == folder / shared[name].checkpoint.file_name
 
 
-def test_second_time_nothing_is_asked_for(fetch: Fetch, drive: Drive) -> None:
-    fetch(*NAMES)
-    drive.requests.clear()
-
-    downloads = fetch(*NAMES)
-
-    assert list(downloads.obtained) == list(NAMES)
-    assert drive.requests == []
-
-
-def test_missing_file_is_looked_for_in_all_places(
-    fetch: Fetch, drive: Drive, tmp_path: Path, folder: Path, archives: dict[str, bytes]
+def test_file_without_virus_scan_is_confirmed(
+    fetch: Fetch, drive: Drive, archives: dict[str, bytes]
 ) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "weights.pth").write_bytes(archives["XS"])
+    drive.answer(XS_ID, whole(archives["XS"]), unscanned=True)
 
-    downloads = fetch("XS", places=[elsewhere])
-
-    assert downloads.obtained["XS"].path == elsewhere / "weights.pth"
-    assert downloads.places == (elsewhere, folder)
-    assert drive.requests == []
+    assert fetch("XS").obtained["XS"].path.read_bytes() == archives["XS"]
+    confirmed = {"id": XS_ID, "export": "download", "confirm": "t", "uuid": UUID}
+    assert drive.requests[-1] == (GIVEN, confirmed)
 
 
-def test_place_that_is_not_there_is_named_before_anything_is_fetched(
+FAILURES = {
+    "quota": (page(QUOTA), "download-refused", "too many people.*Try again after 24 hours", 2),
+    "permission": (page(PERMISSION), "download-refused", "not shared with you.*signed in", 2),
+    "forbidden": (page(PERMISSION, 403), "download-refused", "not shared with you", 2),
+    "sign-in": (sent_to_sign_in, "download-refused", "without an account.*Sign in", 2),
+    "missing": (page(MISSING, 404), "missing", "a file that is not there", 2),
+    "gone": (page("<html>?", 404), "missing", "HTTP 404", 2),
+    "unknown": (page("<html>?"), "download-failed", r"an unknown page \(HTTP 200\)", 2),
+    "page-as-file": (whole(QUOTA.encode()), "html-page", "received file is a web page.*quota", 1),
+    "other-variant": (None, "wrong-variant", "the received file is used as XS but holds L", 1),
+    "endless": (endless, "download-failed", r"sends more than [\d,]+ bytes", 1),
+    "server-error": (page(SERVER_ERROR, 500), "download-failed", "HTTP 500", 4),
+    "cut-off": (whole(b"half", 1000), "download-failed", "Download is incomplete", 4),
+    "junk": (whole(b"junk"), "download-failed", r"damaged \(not-an-archive\)", 4),
+    "bare": (bare, "download-failed", "KeyError", 4),
+}
+
+
+@pytest.mark.parametrize(("answer", "code", "text", "attempts"), FAILURES.values(), ids=FAILURES)
+def test_failed_download_names_reason_and_way_by_hand_and_leaves_nothing(
+    answer: Answer | None, code: str, text: str, attempts: int,
+    fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes],
+) -> None:  # fmt: skip
+    drive.answer(XS_ID, answer or whole(archives["L"]))
+    log = io.StringIO()
+
+    downloads = fetch("XS", "S", stream=log)
+
+    error = downloads.failed["XS"]
+    assert error.code == code
+    assert error.problem.startswith(f"{FILE} was not downloaded: ")
+    assert re.search(text, str(error))
+    assert f"open https://drive.google.com/drive/folders/the-folder and save {FILE}" in error.remedy
+    assert error.remedy.endswith(f" in {folder}")
+    assert list(downloads.obtained) == ["S"]
+    assert files_in(folder) == {"ConvNeXtPose_S.tar"}
+    if attempts in (1, 4):
+        assert log.getvalue().count("trying again in") == attempts - 1
+    else:  # gdown's, and one to see why
+        assert sum(query["id"] == XS_ID for place, query in drive.requests if place == ASKED) == 2
+
+
+def test_quota_page_after_the_form_is_named(fetch: Fetch, drive: Drive) -> None:
+    drive.answer(XS_ID, page(QUOTA_IN_ONE_LINE), unscanned=True)
+
+    assert fetch("XS").failed["XS"].code == "download-refused"
+
+
+TRANSIENT: dict[str, Callable[[bytes], Answer]] = {
+    "500": lambda _: page(SERVER_ERROR, 500),
+    "429": lambda _: page("<html>busy", 429),
+    "cut-off": lambda data: whole(data[: len(data) // 2], len(data)),
+    "truncated": lambda data: whole(data[:-100]),
+    "damaged": lambda data: whole(data.replace(b"PK\5\6", b"PK\5\7")),
+    "empty": lambda _: whole(b""),
+}
+
+
+@pytest.mark.parametrize("answer", TRANSIENT.values(), ids=TRANSIENT)
+def test_transient_failure_is_retried(
+    answer: Callable[[bytes], Answer], fetch: Fetch, drive: Drive, archives: dict[str, bytes]
+) -> None:
+    drive.answer(XS_ID, *[answer(archives["XS"])] * 3, whole(archives["XS"]))
+
+    assert fetch("XS").obtained["XS"].path.read_bytes() == archives["XS"]
+
+
+def test_waits_between_attempts_grow_and_are_announced(
+    fetch: Fetch, drive: Drive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive.answer(XS_ID, whole(b""))
+    monkeypatch.setattr(download, "BACK_OFF_SECONDS", 1.0)
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    log = io.StringIO()
+
+    fetch("XS", stream=log)
+
+    for base, wait in zip((1, 2, 4), waits, strict=True):
+        assert base < wait < base + 1
+        assert f"{FILE}: the received file is damaged (empty); trying again in {wait:.0f} s" in (
+            log.getvalue()
+        )
+
+
+def test_silent_connection_is_ended(
+    fetch: Fetch, drive: Drive, archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a limit, the file would be complete in the end."""
+
+    def silent() -> object:
+        time.sleep(1)
+        return whole(archives["XS"])()
+
+    monkeypatch.setattr(download, "TIMEOUT_SECONDS", (0.2, 0.2))
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
+    drive.answer(XS_ID, silent)  # type: ignore[arg-type]
+
+    error = fetch("XS").failed["XS"]
+
+    assert error.code == "download-failed"
+    assert "ReadTimeout" in error.problem
+
+
+def test_without_internet_the_first_file_alone_is_tried(
+    shared: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts: list[str] = []
+
+    def fail(host: str, *_: object, **__: object) -> None:
+        hosts.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    monkeypatch.setattr(download, "BACK_OFF_SECONDS", 0.01)
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    failed = fetch_missing([], tmp_path, shared, ["XS", "S"]).failed
+
+    assert hosts == ["drive.google.com"] * 4
+    assert failed["XS"] is failed["S"]
+    assert failed["XS"].code == "download-failed"
+    assert "the connection to Google Drive failed" in failed["XS"].problem
+    assert "Settings, Internet on" in failed["XS"].remedy
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(errno.ENOSPC, "Free disk space"), (errno.EIO, "Name a folder")]
+)
+def test_disk_error_is_named(
+    number: int, remedy: str, fetch: Fetch, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        raise OSError(number, "the disk's words")
+
+    monkeypatch.setattr("gdown.download", fail)
+
+    error = fetch("XS").failed["XS"]
+
+    assert error.code == "cannot-write"
+    assert error.problem == f"cannot write {folder / FILE}: the disk's words"
+    assert error.remedy.startswith(remedy)
+    assert files_in(folder) == set()
+
+
+def test_progress_shows_bytes_and_the_time_left(
+    fetch: Fetch, drive: Drive, shared: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convnextpose_check.progress.LOG_SECONDS", 0.0)
+    facts = replace(shared["XS"].checkpoint, bytes=3_000_000)
+    catalogue = replace(shared, variants=(replace(shared["XS"], checkpoint=facts),))
+    drive.answer(XS_ID, whole(bytes(3_000_000)))
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
+    log = io.StringIO()
+
+    fetch("XS", catalogue=catalogue, stream=log)
+
+    lines = [line for line in log.getvalue().splitlines() if f"{FILE}:" in line]
+    assert len(lines) > 5
+    assert re.search(r" 100%.*3\.00M/3\.00M .*<.*B/s", lines[-1])
+
+
+def test_place_that_does_not_exist_is_named_before_any_download(
     fetch: Fetch, drive: Drive, tmp_path: Path
 ) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=r"there is nothing at .*nowhere"):
@@ -106,244 +281,98 @@ def test_place_that_is_not_there_is_named_before_anything_is_fetched(
 
 
 @pytest.mark.parametrize("junk", [b"<html>quota exceeded", b"", b"junk", b"PK\3\4 half"])
-def test_junk_under_the_files_name_is_not_there_and_is_set_aside(
-    junk: bytes, fetch: Fetch, folder: Path, archives: dict[str, bytes]
+def test_damaged_file_is_set_aside_once_there_is_another(
+    junk: bytes, fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes]
 ) -> None:
-    """As gdown's --continue takes for the file whatever an earlier attempt has left."""
-    path = folder / "ConvNeXtPose_XS.tar"
-    path.write_bytes(junk)
+    (folder / FILE).write_bytes(junk)
+    drive.answer(XS_ID, page(QUOTA))
+    assert fetch("XS").failed["XS"].code == "download-refused"
+    assert (folder / FILE).read_bytes() == junk
 
-    assert fetch("XS").obtained["XS"].fetched
-    assert path.read_bytes() == archives["XS"]
-    assert path.with_name("ConvNeXtPose_XS.tar.damaged").read_bytes() == junk
-    assert fetch("XS").failed == {}
+    drive.answer(XS_ID, whole(archives["XS"]))
 
-
-def test_junk_stays_when_nothing_better_is_had(fetch: Fetch, drive: Drive, folder: Path) -> None:
-    path = folder / "ConvNeXtPose_XS.tar"
-    path.write_bytes(b"junk")
-    drive.answer("165D0rU2GImmRe7u7DNe6eKJG8voBIcGh", page(QUOTA_IN_ONE_LINE))
-
-    assert fetch("XS").failed["XS"].code == "drive-quota"
-    assert path.read_bytes() == b"junk"
+    assert fetch("XS").fetched == {"XS"}
+    assert (folder / FILE).read_bytes() == archives["XS"]
+    assert (folder / f"{FILE}.damaged").read_bytes() == junk
+    assert fetch("XS").fetched == set()
 
 
-def test_junk_elsewhere_is_named_and_left_to_the_user(
-    fetch: Fetch, drive: Drive, folder: Path
-) -> None:
-    path = folder / "ConvNeXtPose_XS (1).tar"
-    path.write_bytes(b"<html>quota exceeded")
-
-    assert fetch("XS").failed["XS"].code == "html-page"
-    assert files_in(folder) == {path.name}
-    assert drive.requests == []
-
-
-def test_other_model_under_the_files_name_is_never_overwritten(
-    fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes]
-) -> None:
-    path = folder / "ConvNeXtPose_XS.tar"
-    path.write_bytes(archives["L"])
-
-    assert fetch("XS").failed["XS"].code == "wrong-variant"
-    assert path.read_bytes() == archives["L"]
-    assert drive.requests == []
-
-
-def test_whatever_else_is_under_the_files_name_is_the_users(
-    fetch: Fetch, drive: Drive, folder: Path
-) -> None:
-    path = folder / "ConvNeXtPose_XS.tar"
-    path.write_bytes(zipped({"holiday.jpg": b"..."}))
-
-    assert fetch("XS").failed["XS"].code == "no-checkpoint"
-    assert path.exists()
-    assert drive.requests == []
-
-
-def test_one_file_that_drive_refuses_does_not_keep_the_others(
-    fetch: Fetch, drive: Drive, folder: Path
-) -> None:
-    drive.answer("165D0rU2GImmRe7u7DNe6eKJG8voBIcGh", page(QUOTA_IN_ONE_LINE))
-
-    downloads = fetch("XS", "S")
-
-    assert list(downloads.failed) == ["XS"]
-    assert list(downloads.obtained) == ["S"]
-    assert files_in(folder) == {"ConvNeXtPose_S.tar"}
-
-
-@pytest.mark.parametrize(("share", "warned"), [(1.004, False), (1.006, True), (0.994, True)])
-def test_size_that_is_off_by_more_than_half_a_percent_is_a_warning(
-    share: float, warned: bool,
-    fetch: Fetch, shared: Catalogue, archives: dict[str, bytes],
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("ConvNeXtPose_XS (1).tar", b"<html>quota exceeded", "html-page"),
+        (FILE, zipped({"holiday.jpg": b"..."}), "no-checkpoint"),
+        (FILE, None, "wrong-variant"),
+    ],
+    ids=["other-name", "no-checkpoint", "other-variant"],
+)
+def test_other_file_of_the_user_is_named_and_not_replaced(
+    name: str, content: bytes | None, code: str,
+    fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes],
 ) -> None:  # fmt: skip
-    variant = shared["XS"]
-    facts = replace(variant.checkpoint, bytes=round(len(archives["XS"]) / share))
-    catalogue = replace(shared, variants=(replace(variant, checkpoint=facts),))
+    content = archives["L"] if content is None else content
+    (folder / name).write_bytes(content)
 
-    for fetched in (True, False):
-        got = fetch("XS", catalogue=catalogue).obtained["XS"]
-
-        assert got.fetched is fetched
-        assert (got.warning is not None) is warned
-        assert not warned or f"{facts.bytes:,} +/- 0.5%" in str(got.warning)
+    assert fetch("XS").failed["XS"].code == code
+    assert (folder / name).read_bytes() == content
+    assert drive.requests == []
 
 
-def test_size_of_a_repacked_file_is_its_own(
-    fetch: Fetch, folder: Path, archives: dict[str, bytes]
-) -> None:
-    (folder / "a.tar").write_bytes(tarred({"ConvNeXtPose_XS.pth": archives["XS"], "b": bytes(999)}))
-
-    got = fetch("XS").obtained["XS"]
-
-    assert got.path.name == "a.tar"
-    assert got.warning is None
-
-
-Usage = namedtuple("Usage", "total used free")
-
-
-@pytest.mark.parametrize(("spare", "fits"), [(-1, False), (0, True)])
-def test_disk_must_hold_all_that_is_missing(
-    spare: int, fits: bool, fetch: Fetch, drive: Drive, folder: Path,
-    archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    (folder / "ConvNeXtPose_L.tar").write_bytes(archives["L"])
-    missing = sum(len(archives[name]) for name in ("XS", "S", "M"))
-    free = missing + download.DISK_SLACK_BYTES + spare
-    asked: list[Path] = []
-
-    def disk_usage(path: Path) -> Usage:
-        asked.append(path)
-        return Usage(1 << 40, 0, free)
-
-    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
-
-    failed = fetch(*NAMES).failed
-
-    assert asked == [folder]
-    assert {name: error.code for name, error in failed.items()} == (
-        {} if fits else dict.fromkeys(("XS", "S", "M"), "disk-full")
-    )
-    assert bool(drive.requests) is fits
-    if not fits:
-        assert f"the disk of {folder} has 64 MB left" in failed["XS"].problem
-        assert "for XS, S, M" in failed["XS"].problem
-
-
-def test_variant_without_a_place_on_drive_is_told(
-    fetch: Fetch, drive: Drive, shared: Catalogue
-) -> None:
+def test_variant_without_drive_id_is_named(fetch: Fetch, drive: Drive, shared: Catalogue) -> None:
     variant = shared["XS"]
     own = replace(variant, checkpoint=replace(variant.checkpoint, drive_id=None))
 
     error = fetch("XS", catalogue=replace(shared, variants=(own,))).failed["XS"]
 
-    assert error.code == "no-drive-id"
+    assert error.code == "download-failed"
+    assert "has no drive_id" in error.problem
     assert drive.requests == []
 
 
-def test_two_runs_at_once_fetch_once(
-    fetch: Fetch, drive: Drive, archives: dict[str, bytes]
-) -> None:
-    begun, waiting = threading.Event(), threading.Event()
-
-    class Screen(io.StringIO):
-        def write(self, text: str) -> int:
-            if "another run is downloading" in text:
-                waiting.set()
-            return super().write(text)
-
-    def held_up(handler: Handler) -> None:
-        begun.set()
-        waiting.wait(10)
-        whole(archives["XS"])(handler)
-
-    drive.answer("165D0rU2GImmRe7u7DNe6eKJG8voBIcGh", held_up)
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(fetch, "XS")
-        assert begun.wait(10)
-        second = pool.submit(fetch, "XS", stream=Screen())
-
-    assert waiting.is_set()
-    assert first.result().obtained["XS"].fetched
-    assert not second.result().obtained["XS"].fetched
-    assert drive.asked() == 1
-
-
-def test_fetch_missing_download_of_another_run_never_ends_raises_in_use(
-    fetch: Fetch, drive: Drive, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(download, "WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(download, "MAX_WAIT_SECONDS", 0.3)
-    said = io.StringIO()
-    holder = lock_file(folder / download.DOWNLOAD_LOCK)
-    assert holder is not None
-
-    with holder, ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(fetch, "XS", stream=said)
-        try:
-            error = waiting.exception(10)
-        finally:
-            holder.close()  # ends a wait without limit
-
-    assert isinstance(error, ConvNeXtPoseCheckError)
-    assert error.code == "in-use"
-    assert f"still downloading into {folder} after 0.005 minutes" in error.problem
-    assert str(folder / download.DOWNLOAD_LOCK) in error.problem
-    assert "waiting up to 0.005 minutes" in said.getvalue()
-    assert drive.asked() == 0
-
-
-def test_what_a_killed_run_left_is_cleared_away(fetch: Fetch, folder: Path) -> None:
-    (folder / f".ConvNeXtPose_XS.tar.abcdefgh{PARTIAL}").write_bytes(b"half")
-    (folder / ".other.partial").write_bytes(b"not ours")
-
-    fetch("XS")
-
-    assert files_in(folder) == {"ConvNeXtPose_XS.tar", ".other.partial"}
-
-
-@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])
-def test_interrupted_download_leaves_nothing(
-    raised: type[BaseException], fetch: Fetch, folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    def interrupted(_: object) -> None:
-        raise raised
-
-    with monkeypatch.context() as patch:
-        patch.setattr("convnextpose_check.checkpoints.load.repack", interrupted)
-        with pytest.raises(raised):
-            fetch("XS")
-
-    assert files_in(folder) == set()
-    assert fetch("XS").obtained["XS"].fetched  # and waits for nobody
-
-
-def test_read_only_folder_is_enough_where_nothing_is_missing(
-    fetch: Fetch, folder: Path, archives: dict[str, bytes]
-) -> None:
-    (folder / "ConvNeXtPose_XS.tar").write_bytes(archives["XS"])
-    with read_only(folder):
-        got = fetch("XS").obtained["XS"]
-
-    assert not got.fetched
-    assert [path.name for path in folder.iterdir()] == ["ConvNeXtPose_XS.tar"]
-
-
-def test_nothing_can_be_fetched_into_a_read_only_folder(
+def test_folder_into_which_another_run_downloads_is_in_use(
     fetch: Fetch, drive: Drive, folder: Path
 ) -> None:
-    with read_only(folder), pytest.raises(ConvNeXtPoseCheckError) as caught:
+    with (
+        lock_file(folder / download.DOWNLOAD_LOCK),
+        pytest.raises(ConvNeXtPoseCheckError, match=rf"\[in-use\] .*{folder}"),
+    ):
         fetch("XS")
 
-    assert caught.value.code == "cannot-write"
     assert drive.requests == []
 
 
-def test_first_folder_that_can_be_written_takes_what_is_fetched(
+def test_interrupted_download_leaves_nothing_and_a_killed_one_is_cleared_away(
+    fetch: Fetch, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    (folder / f".{FILE}.abcdefgh{PARTIAL}").write_bytes(b"half")
+    (folder / ".other.partial").write_bytes(b"another program's")
+    with monkeypatch.context() as patch:
+        patch.setattr("convnextpose_check.checkpoints.load.repack", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fetch("XS")
+
+    assert files_in(folder) == {".other.partial"}
+    assert fetch("XS").fetched == {"XS"}
+
+
+def test_read_only_folder_is_enough_if_nothing_is_missing(
+    fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes]
+) -> None:
+    (folder / FILE).write_bytes(archives["XS"])
+
+    with read_only(folder):
+        assert fetch("XS").fetched == set()
+        with pytest.raises(ConvNeXtPoseCheckError, match="cannot-write"):
+            fetch("S")
+
+    assert [path.name for path in folder.iterdir()] == [FILE]
+    assert drive.requests == []
+
+
+def test_folder_for_returns_first_writable_folder(
     tmp_path: Path, archives: dict[str, bytes]
 ) -> None:
     read, file, unpacked_folder, new = (tmp_path / name for name in ("a", "b.pth", "c", "d"))

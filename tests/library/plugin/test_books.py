@@ -189,7 +189,7 @@ def test_collection_sets_results_and_report_of_an_earlier_run_aside(
     collect(session, item_of())
 
     assert not outputs.results.exists()
-    assert Outputs(tmp_path / "out", ".published").results.exists()
+    assert outputs.results.with_suffix(".published.json").exists()
     assert (tmp_path / "out" / "report.published.html").exists()
     assert not session.report.exists()
 
