@@ -22,10 +22,7 @@ from convnextpose_check.progress import Screen, progress_bar
 from convnextpose_check.variants import Catalogue, Variant
 
 DRIVE = "https://drive.google.com"
-FOLDER_NAME = "checkpoints"
 DOWNLOAD_LOCK = ".download.lock"
-SET_ASIDE = ".damaged"
-"""Added to the name of a damaged file that a download replaces."""
 TIMEOUT_SECONDS = 15.0, 30.0
 """To connect, and between two reads."""
 ATTEMPTS = 4
@@ -103,7 +100,7 @@ def fetch_missing(
 
 def folder_for(places: Sequence[Path], results_dir: Path) -> Path:
     """The first place to which files can be downloaded, else a folder below the results."""
-    return next((place for place in places if _can_hold(place)), results_dir / FOLDER_NAME)
+    return next((place for place in places if _can_hold(place)), results_dir / "checkpoints")
 
 
 def _can_hold(place: Path) -> bool:
@@ -170,8 +167,8 @@ def _download(variant: Variant, folder: Path, catalogue: Catalogue, screen: Scre
                 f"{name} was not downloaded: {problem}",
                 f"{error.remedy}. To download it by hand, open {link} and save {name} in {folder}",
             ) from error
-        if is_there(target):
-            target.replace(target.with_name(name + SET_ASIDE))
+        if is_there(target):  # a damaged file
+            target.replace(target.with_name(f"{name}.damaged"))
     return replace(checkpoint, path=target)
 
 

@@ -1,4 +1,4 @@
-"""Whatever a file or a key is called, a message stays one line that nothing obeys."""
+"""Names of files and keys are escaped in messages, logs and the output of commands."""
 
 from __future__ import annotations
 
@@ -31,27 +31,24 @@ ESCAPED = {
 
 
 @pytest.mark.parametrize(("text", "expected"), ESCAPED.values(), ids=ESCAPED)
-def test_what_is_not_shown_or_would_be_obeyed_is_escaped_once(text: str, expected: str) -> None:
+def test_printable_escapes_once(text: str, expected: str) -> None:
     assert printable(text) == expected
     assert printable(expected) == expected
 
 
-def test_error_escapes_whatever_it_quotes() -> None:
+def test_error_escapes_its_texts_and_keeps_numbers() -> None:
     error = CheckFailedError("count", "in \x1b[2J\n::error::", "Mend \u202e", "a\nb", "c\td")
 
     for text in (str(error), error.problem, error.remedy, error.obtained, error.expected):
         assert isinstance(text, str)
         assert text.isprintable()
         assert "::" not in text
+    numbers = CheckFailedError("count", "problem", "remedy", 1.5, (1, 2))
+    assert (numbers.obtained, numbers.expected) == (1.5, (1, 2))
     assert str(error) == "[count] in \\x1b[2J\\n\\x3a:error\\x3a:. Mend \\u202e."
 
 
-def test_numbers_that_were_obtained_stay_numbers() -> None:
-    error = CheckFailedError("count", "problem", "remedy", 1.5, (1, 2))
-    assert (error.obtained, error.expected) == (1.5, (1, 2))
-
-
-def test_log_holds_one_line_for_each_record(tmp_path: Path) -> None:
+def test_log_has_one_line_for_each_record(tmp_path: Path) -> None:
     path = Outputs(tmp_path).log("XS")
     with variant_log(path, "XS") as log:
         log.log(logging.WARNING, "excluded %s: %s", "a\n::error::b\x1b[2J", "it is missing")
@@ -63,49 +60,27 @@ def test_log_holds_one_line_for_each_record(tmp_path: Path) -> None:
 NAMES = ("\udcff", "::error::T", "a\n::error::T", "\x1b[2J", "\u202eT", "##[error]T")
 
 
-@pytest.fixture
-def own(tiny: Architecture, tmp_path: Path) -> Path:
-    """A folder with a tiny model under every odd name, and a page under an odd one too."""
+def test_extract_reads_files_of_any_name_and_escapes_it(
+    tiny: Architecture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "own"
     folder.mkdir()
-    figures = write_own_model(tiny, folder, "T", epoch=3)
-    (folder / "own.json").write_text(json.dumps(figures))
+    variants = folder / "own.json"
+    variants.write_text(json.dumps(write_own_model(tiny, folder, "T", epoch=3)))
     content = (folder / "own_T.pth").read_bytes()
     for name in NAMES:
         (folder / f"{name}.pth").write_bytes(content)
-    (folder / "\udcfe page.tar").write_text("<html>")
-    return folder
-
-
-def test_extract_goes_through_files_of_any_name(
-    own: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    variants, results = str(own / "own.json"), str(own.parent / "out")
-
-    code = main(["extract", str(own), "--results-dir", results, "--variants-file", variants])
-
-    captured = capsys.readouterr()
-    assert code == 0
-    assert "\n7 extracted\n" in captured.out
-    assert captured.err == ""
-    for line in captured.out.split("\n"):
-        assert line.isprintable()
-        assert "::" not in line
-        assert "##" not in line
-
-
-def test_extract_tells_of_a_bad_file_of_any_name(
-    own: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    page = own / "\udcfe\n::error::page.tar"
+    page = tmp_path / "\udcfe\n::error::page.tar"
     page.write_text("<html>")
 
-    code = main(["extract", str(page), str(own / "own_T.pth"),
-                 "--results-dir", str(own.parent / "out"),
-                 "--variants-file", str(own / "own.json")])  # fmt: skip
+    code = main(["extract", str(folder), str(page), "--results-dir", str(tmp_path / "out"),
+                 "--variants-file", str(variants)])  # fmt: skip
 
     captured = capsys.readouterr()
     assert code == 1
-    [line] = captured.err.splitlines()
-    assert line.startswith(f"[html-page] {own}/\\udcfe\\n\\x3a:error\\x3a:page.tar")
-    assert "\n1 extracted, 1 not\n" in captured.out
+    assert "\n7 extracted, 1 not\n" in captured.out
+    assert captured.err.startswith(f"[html-page] {tmp_path}/\\udcfe\\n\\x3a:error\\x3a:page.tar")
+    for line in (captured.out + captured.err).split("\n"):
+        assert line.isprintable()
+        assert "::" not in line
+        assert "##" not in line

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from werkzeug import Response
 
 from convnextpose_check.checkpoints import find
 from convnextpose_check.checkpoints.find import CheckpointFiles
@@ -198,13 +199,13 @@ def test_silent_connection_is_ended(
 ) -> None:
     """Without a limit, the file would be complete in the end."""
 
-    def silent() -> object:
+    def silent() -> Response:
         time.sleep(1)
         return whole(archives["XS"])()
 
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", (0.2, 0.2))
     monkeypatch.setattr(download, "ATTEMPTS", 1)
-    drive.answer(XS_ID, silent)  # type: ignore[arg-type]
+    drive.answer(XS_ID, silent)
 
     error = fetch("XS").failed["XS"]
 

@@ -1,4 +1,4 @@
-"""What is hashed is what is loaded, and only plain files are opened."""
+"""The hashed bytes are those loaded, and only regular files are opened."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def first(tiny: Architecture) -> bytes:
 
 @pytest.fixture
 def second(first: bytes) -> bytes:
-    """Another archive of the same layout and size, whole as well."""
+    """Another archive of the same layout and size."""
     data = members_of(first)["data/0"]
     return zipped(members_of(first) | {"data/0": bytes(len(data))})
 
 
 def _before(function: str, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let something happen whenever the function of ``containers`` is about to be called."""
+    """Call ``act`` before each call of a function of ``containers``."""
     original: Callable[..., Any] = getattr(containers, function)
 
     def acting(*arguments: Any) -> Any:
@@ -49,40 +49,37 @@ def _before(function: str, act: Callable[[], object], monkeypatch: pytest.Monkey
     monkeypatch.setattr(containers, function, acting)
 
 
-@pytest.mark.parametrize("moment", ["_open", "_find", "_write"])
-@pytest.mark.parametrize("form", ["as_saved", "tar_around_pth"])
-def test_hash_is_that_of_the_bytes_that_were_loaded_though_the_file_is_written_meanwhile(
+MOMENTS = [
+    (form, moment)
+    for form in ("as_saved", "tar_around_pth", "folder")
+    for moment in ("_members_sha256" if form == "folder" else "_open", "_find", "_write")
+]
+
+
+@pytest.mark.parametrize(("form", "moment"), MOMENTS)
+def test_hash_is_that_of_the_loaded_bytes_if_the_file_is_written_meanwhile(
     form: str, moment: str, first: bytes, second: bytes, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    other = FORMS[form](second, tmp_path).read_bytes()
-    path = FORMS[form](first, tmp_path)
-    was, sha256 = load_checkpoint(path), hashlib.sha256(path.read_bytes()).hexdigest()
-    _before(moment, lambda: path.write_bytes(other), monkeypatch)
+    def put(content: bytes) -> Path:
+        if form == "folder":
+            return unpacked(members_of(content), tmp_path / "snapshot_70.pth")
+        return FORMS[form](content, tmp_path)
 
-    found = load_checkpoint(path)
+    before = load_checkpoint(put(first))
+    _before(moment, lambda: put(second), monkeypatch)
 
-    assert path.read_bytes() == other
-    assert found.sha256 == was.sha256 == sha256
-    assert differing_keys(found.network, was.network) == []
+    found = load_checkpoint(before.path)
 
-
-@pytest.mark.parametrize("moment", ["_members_sha256", "_find", "_write"])
-def test_hash_of_a_folder_is_that_of_the_bytes_that_were_loaded(
-    moment: str, first: bytes, second: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = unpacked(members_of(first), tmp_path / "snapshot_70.pth")
-    was = load_checkpoint(folder)
-    _before(moment, lambda: unpacked(members_of(second), folder), monkeypatch)
-
-    found = load_checkpoint(folder)
-
-    assert found.sha256 == was.sha256
-    assert differing_keys(found.network, was.network) == []
+    assert found.sha256 == before.sha256
+    assert differing_keys(found.network, before.network) == []
+    if form != "folder":
+        assert put(first) == before.path
+        assert hashlib.sha256(before.path.read_bytes()).hexdigest() == before.sha256
 
 
 @pytest.mark.parametrize("more", [b"more", b""], ids=["grows", "shrinks"])
-def test_file_that_changes_its_size_while_it_is_read_is_told(
+def test_file_that_changes_its_size_while_it_is_read_is_refused(
     more: bytes, first: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.pth"

@@ -148,27 +148,22 @@ def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
         read_results(tmp_path / "none.json")
 
 
-def others_of(run: Outputs) -> list[Path]:
-    """What stands beside the results."""
-    return [run.per_sample, run.markdown, run.picture, *run.archives]
-
-
 @pytest.mark.parametrize("judged", ["published", "miniature", "weights"])
 def test_earlier_files_are_kept_under_what_was_judged(tmp_path: Path, judged: str) -> None:
     """Weights alone never take the place of an hour's errors."""
-    now, kept = Outputs(tmp_path), Outputs(tmp_path, f".{judged}")
+    now = Outputs(tmp_path)
     results = example_weights() if judged == "weights" else example_results(judged)
     write_results(results, now.results)
-    others = [*others_of(now), now.log("XS")]
+    others = [now.per_sample, now.markdown, now.picture, *now.archives, now.log("XS")]
     for file in others:
         file.parent.mkdir(exist_ok=True)
         file.write_text(file.name)
 
     set_aside_earlier(tmp_path)
 
-    assert read_results(kept.results) == results
-    kept_others = [*others_of(kept), kept.log("XS")]
-    assert [file.read_text() for file in kept_others] == [file.name for file in others]
+    assert read_results(now.results.with_suffix(f".{judged}.json")) == results
+    kept = [file.with_suffix(f".{judged}{file.suffix}") for file in others]
+    assert [file.read_text() for file in kept] == [file.name for file in others]
     assert not any(file.exists() for file in [now.results, *others])
 
 

@@ -135,19 +135,6 @@ def test_command_searches_and_downloads_where_a_run_does(
 
 
 @pytest.mark.usefixtures("drive")
-def test_command_arguments_override_the_environment(
-    set_up: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    set_up.setenv(f"{PREFIX}VARIANTS_FILE", str(tmp_path / "nowhere.json"))
-    tiny, given = tmp_path / "tiny.json", tmp_path / "given"
-
-    assert main(["download", str(given), "--variants", "S", "--variants-file", str(tiny)]) == 0
-
-    assert [path.name for path in given.glob("*.tar")] == ["ConvNeXtPose_S.tar"]
-    assert not (tmp_path / "weights").exists()
-
-
-@pytest.mark.usefixtures("drive")
 def test_command_without_folder_downloads_into_checkpoints(
     set_up: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
