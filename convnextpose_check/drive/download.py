@@ -75,14 +75,14 @@ def fetch_missing(
     variants = [catalogue[name] for name in names]
     existing = [*places, folder] if is_there(folder) else [*places]
     downloads = Downloads(tuple(dict.fromkeys(existing)))
-    missing = _find_missing(downloads, variants, downloads.places, folder, catalogue)
+    missing = _find_missing(downloads, variants, folder, catalogue)
     if not missing:
         return downloads
     downloads.places = tuple(dict.fromkeys([*places, folder]))
     with lock_file(folder / DOWNLOAD_LOCK):
         remove_left_over(folder)
         # Another run may have downloaded them before it released the lock.
-        missing = _find_missing(downloads, missing, (folder,), folder, catalogue)
+        missing = _find_missing(downloads, missing, folder, catalogue)
         for number, variant in enumerate(missing):
             try:
                 checkpoint = _download(variant, folder, catalogue, Screen(stream))
@@ -109,14 +109,10 @@ def _can_hold(place: Path) -> bool:
 
 
 def _find_missing(
-    downloads: Downloads,
-    variants: Sequence[Variant],
-    places: Sequence[Path],
-    folder: Path,
-    catalogue: Catalogue,
+    downloads: Downloads, variants: Sequence[Variant], folder: Path, catalogue: Catalogue
 ) -> list[Variant]:
     """Enter existing checkpoints and errors in ``downloads``; return the missing variants."""
-    files = CheckpointFiles(places, catalogue, opened=downloads.opened)
+    files = CheckpointFiles(downloads.places, catalogue, opened=downloads.opened)
     candidates, missing = files.candidates, []
     for variant in variants:
         try:
@@ -125,10 +121,9 @@ def _find_missing(
             downloads.obtained[variant.name] = checkpoint
         except ConvNeXtPoseCheckError as error:
             claimed = [path for path in candidates if files.claim(path) == variant.name]
-            is_replaceable = error.code in (*DAMAGED, "html-page") and claimed == [
-                folder / variant.checkpoint.file_name
-            ]
-            if error.code == "no-checkpoints" or is_replaceable:
+            is_ours = claimed == [folder / variant.checkpoint.file_name]
+            is_damaged = error.code in (*DAMAGED, "html-page")
+            if error.code == "no-checkpoints" or (is_ours and is_damaged):
                 missing.append(variant)
             else:
                 downloads.failed[variant.name] = error
@@ -189,6 +184,9 @@ def _transfer(variant: Variant, path: Path, screen: Screen) -> None:
     import requests
 
     facts, shown = variant.checkpoint, 0
+    if facts.drive_id is None:
+        problem = "the variants file has no drive_id for it"
+        raise ConvNeXtPoseCheckError("download-failed", problem, "Add its drive_id")
     limit = 2 * facts.bytes if facts.bytes else MAX_BYTES
 
     def progress(so_far: int, _total: int | None) -> None:
@@ -199,9 +197,6 @@ def _transfer(variant: Variant, path: Path, screen: Screen) -> None:
         advance(so_far - shown)
         shown = so_far
 
-    if facts.drive_id is None:
-        problem = "the variants file has no drive_id for it"
-        raise ConvNeXtPoseCheckError("download-failed", problem, "Add its drive_id")
     bar = progress_bar(screen.stream, facts.file_name, facts.bytes or 0, "B")
     try:
         with path.open("wb") as stream, bar as advance:
@@ -216,7 +211,7 @@ def _transfer(variant: Variant, path: Path, screen: Screen) -> None:
                 )
             except gdown.FileURLRetrievalError as error:
                 raise _refusal(facts.drive_id, str(error)) from None
-    except requests.ConnectionError as error:
+    except (requests.ConnectionError, requests.Timeout) as error:
         raise UnreachableError(
             f"the connection to Google Drive failed ({type(error).__name__})",
             "Check the connection; on Kaggle, switch Settings, Internet on",
