@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from threading import Event, Thread
 from typing import Literal, Protocol, TextIO
 
 from convnextpose_check.wording import printable
 
 LOG_SECONDS = 10.0
 """Longest time between two lines in a log."""
+PHASE_SECONDS = 8.0
+"""Time between two lines about work of unknown length."""
 
 
 class Advance(Protocol):
@@ -59,6 +63,23 @@ class Screen:
     def bar(self, title: str, images: int) -> AbstractContextManager[Advance]:
         """A progress bar."""
         return progress_bar(self.stream, title, images)
+
+    @contextmanager
+    def phase(self, title: str) -> Iterator[None]:
+        """Show every few seconds how long work of unknown length has taken."""
+        done, started = Event(), time.monotonic()
+
+        def repeat() -> None:
+            while not done.wait(PHASE_SECONDS):
+                self.say(f"{title}: {time.monotonic() - started:.0f} s")
+
+        thread = Thread(target=repeat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def say(self, text: str) -> None:
         """Show a line."""

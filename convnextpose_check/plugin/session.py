@@ -93,11 +93,15 @@ class Session:
         if self.failed_elsewhere:
             self.object(f"{self.failed_elsewhere} tests outside tests/validation failed")
         assert self.run is not None  # there is nothing to finish without a run
+        with self.screen.phase("writing results and report"):
+            self._finish(self.run)
+
+    def _finish(self, run: Run) -> None:
         try:
-            write_evaluations(self.run, self.outputs)
+            write_evaluations(run, self.outputs)
         except ConvNeXtPoseCheckError as error:
             self.object(str(error))
-        results = replace(results_of(self.run), checks=tuple(self.gate.records.values()))
+        results = replace(results_of(run), checks=tuple(self.gate.records.values()))
         if self.baseline is not None:
             results = self._compared(results, self.baseline)
         if not self.problems and not self.gate.has_failed and (text := self._objection(results)):

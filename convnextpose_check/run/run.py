@@ -124,7 +124,8 @@ class Run:
     @cached_property
     def checkpoints(self) -> ByVariant[Checkpoint]:
         """The checkpoint of each chosen variant, opened once."""
-        return ByVariant.collect(self.variants, lambda name: self.checkpoint_files.load(name))
+        with self.screen.phase("opening checkpoints"):
+            return ByVariant.collect(self.variants, lambda name: self.checkpoint_files.load(name))
 
     @cached_property
     def devices(self) -> tuple[torch.device, ...]:
@@ -165,7 +166,8 @@ class Run:
     @cached_property
     def layout(self) -> Layout:
         """The parts of the data set that were found; some may be missing."""
-        return survey(self.dataset_root, annotation_names(self.test_subjects))
+        with self.screen.phase(f"searching {self.dataset_root} for Human3.6M"):
+            return survey(self.dataset_root, annotation_names(self.test_subjects))
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -175,14 +177,16 @@ class Run:
         checks.
         """
         s = self.settings
-        return load_dataset(self.dataset_root, self.facts, s.protocol, s.bbox, s.limit)
+        with self.screen.phase(f"reading Human3.6M below {self.dataset_root}"):
+            return load_dataset(self.dataset_root, self.facts, s.protocol, s.bbox, s.limit)
 
     @cached_property
     def evaluations(self) -> ByVariant[Evaluation]:
         """The errors of all samples for each variant in ``evaluated``, measured in one pass."""
         try:
             dataset = self.dataset  # first, so that data that cannot be read are read only once
-            entries = ByVariant.collect(self.evaluated, self._entry)
+            with self.screen.phase("building the models"):
+                entries = ByVariant.collect(self.evaluated, self._entry)
             outcomes: dict[str, Evaluation | Exception] = {
                 name: entry
                 for name, entry in entries.outcomes.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from pathlib import Path
 from typing import TextIO
 
@@ -54,6 +55,21 @@ def test_bar_shows_share_time_left_and_note(kind: type[io.TextIOWrapper], encodi
     assert lines[-1].rstrip().endswith(f"XS 56.6 {sign}4.4]")
     assert ("\r" in text) == (kind is Terminal)
     assert text.endswith(f"\ngoing on: {sign}4 images\n")
+
+
+def test_phase_is_shown_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PHASE_SECONDS", 0.01)
+    log = io.StringIO()
+    screen = Screen(log)
+
+    with pytest.raises(ValueError, match="bad"), screen.phase("reading annotations"):
+        while log.getvalue().count("reading annotations: 0 s") < 2:
+            time.sleep(0.005)
+        raise ValueError("bad")
+
+    shown = log.getvalue()
+    time.sleep(0.05)
+    assert log.getvalue() == shown
 
 
 def test_log_is_not_flooded() -> None:
