@@ -124,8 +124,12 @@ class Run:
     @cached_property
     def checkpoints(self) -> ByVariant[Checkpoint]:
         """The checkpoint of each chosen variant, opened once."""
+        try:
+            files = self.checkpoint_files
+        except ConvNeXtPoseCheckError as error:
+            return ByVariant(dict.fromkeys(self.variants, error))
         with self.screen.phase("opening checkpoints"):
-            return ByVariant.collect(self.variants, lambda name: self.checkpoint_files.load(name))
+            return ByVariant.collect(self.variants, files.load)
 
     @cached_property
     def devices(self) -> tuple[torch.device, ...]:
