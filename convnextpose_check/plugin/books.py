@@ -36,13 +36,12 @@ class Books:
         self._names: dict[str, str] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Run validation tests last, in the order of the recorded list: first what all need."""
+        """Run validation tests first, in the order of the recorded list: first what all need."""
         files = list(dict.fromkeys(test.file for test in VALIDATION_TESTS))
 
         def position(item: pytest.Item) -> int:
-            if not _is_validation(item):
-                return -1
-            return files.index(item.path.name) if item.path.name in files else len(files)
+            is_listed = _is_validation(item) and item.path.name in files
+            return files.index(item.path.name) if is_listed else len(files)
 
         items.sort(key=position)
 
