@@ -1,10 +1,11 @@
-"""Read Human3.6M's annotation files: only what the evaluation needs, and only in the right form."""
+"""Read Human3.6M's annotation files: only what the evaluation uses, in the form it must have."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,23 +24,14 @@ _FILE_NAME = re.compile(
     r"(?P<sequence>s_\d\d_act_(?P<action>\d\d)_subact_\d\d_ca_\d\d)/(?P=sequence)_\d{6}\.jpg"
 )
 
-
-class RootNetEntry(msgspec.Struct, gc=False):
-    """RootNet's estimate for an image: a square box in pixels, the pelvis in camera mm."""
-
-    image_id: Integer
-    bbox: Box
-    root_cam: tuple[float, float, float]
-
-
 _Joints = dict[str, dict[str, dict[str, msgspec.Raw]]]
 _Point = tuple[float | None, float | None, float | None]
 
 
 class SubjectFiles:
-    """What the three annotation files of one subject say of every ``stride``-th frame.
+    """The three annotation files of one subject, restricted to every ``stride``-th frame.
 
-    The files list all frames, hundreds of megabytes of them: all are looked at, few are kept.
+    The files list all frames and have hundreds of megabytes; all entries are checked, few are kept.
     """
 
     def __init__(self, layout: Layout, subject: int, stride: int) -> None:
@@ -60,7 +52,7 @@ class SubjectFiles:
     @property
     def image_ids(self) -> Array:
         """The ids of all images that are listed, tested or not, int64."""
-        return self._listed.image_ids
+        return np.array(self._listed.image_ids)
 
     def _is_skipped(self, frame: str) -> bool:
         return len(frame) < 10 and frame.isdecimal() and int(frame) % self.stride != 0
@@ -71,55 +63,62 @@ class SubjectFiles:
     def test_frames(self) -> Iterator[tuple[Image, Annotation | None]]:
         """Each annotation of every ``stride``-th frame with its image, in the file's order.
 
-        Images of such frames that have no annotation follow, with None. Whatever would count one
-        image twice is refused: it could hide that another is missing.
+        Images of such frames without an annotation follow, with None. Repeated images and
+        annotations are refused: they could hide that another one is missing.
         """
         listed = self._listed
         tested = {image.id: image for image in listed.images}
-        annotated = [entry.image_id for entry in listed.annotations]
-        self._refuse_repeated("image id", listed.image_ids)
-        self._refuse_repeated("image file", [image.file_name for image in listed.images])
-        self._refuse_repeated("image of", [_frame(image) for image in listed.images])
-        self._refuse_repeated("annotation id", listed.annotation_ids)
-        self._refuse_repeated("annotation of image", annotated)
+        unique: dict[str, Sequence[int] | list[str]] = {
+            "image id": listed.image_ids,
+            "image file": [image.file_name for image in listed.images],
+            "image of": [_describe_frame(image) for image in listed.images],
+            "annotation id": listed.annotation_ids,
+            "annotation of image": [entry.image_id for entry in listed.annotations],
+        }
+        for what, values in unique.items():
+            ordered = np.sort(values)
+            if (ordered[1:] == ordered[:-1]).any():
+                repeated = Counter(values).most_common(1)[0][0]
+                raise bad_annotations(self.data_file, f"the {what} {repeated} occurs twice")
         dangling = ~np.isin(listed.annotated_ids, listed.image_ids)
         if dangling.any():
-            first = listed.annotation_ids[dangling][0]
+            first = listed.annotation_ids[int(dangling.argmax())]
             raise bad_annotations(self.data_file, f"annotation {first} has no image")
         for annotation in listed.annotations:
             yield tested.pop(annotation.image_id), annotation
         for image in tested.values():
             yield image, None
 
-    def _refuse_repeated(self, what: str, values: Array | list[int] | list[str]) -> None:
-        ordered = np.sort(values)
-        if (ordered[1:] == ordered[:-1]).any():
-            repeated = Counter(values).most_common(1)[0][0]
-            raise bad_annotations(self.data_file, f"the {what} {repeated} occurs twice")
-
     def joints_world_mm(self, image: Image) -> Array | None:
-        """The (17, 3) float32 joints of the image's frame, None where the file has none.
+        """The (17, 3) float32 joints of the image's frame, None if the file has none.
 
         A number that the file gives as NaN or null becomes NaN.
         """
         key = (str(image.action_idx), str(image.subaction_idx), str(image.frame_idx))
         if (raw := self._joints.get(key)) is None:
             return None
-        place = f" of action {image.action_idx}, {image.subaction_idx}, frame {image.frame_idx}"
-        joints = decode(raw, list[_Point], self.joints_file, place)
+        position = f" of action {image.action_idx}, {image.subaction_idx}, frame {image.frame_idx}"
+        joints = decode(raw, list[_Point], self.joints_file, position)
         if len(joints) != ANNOTATED_JOINTS:
-            problem = f"{len(joints)} joints{place}: expected {ANNOTATED_JOINTS}"
+            problem = f"{len(joints)} joints{position}: expected {ANNOTATED_JOINTS}"
             raise bad_annotations(self.joints_file, problem)
-        with np.errstate(over="ignore"):  # too large for float32 is infinite, like the authors'
+        with np.errstate(over="ignore"):  # infinite if too large for float32, like the authors'
             return np.array(joints, dtype=np.float32)
 
 
 def named_sequence(image: Image) -> str | None:
-    """The sequence that the image's file name is of, None if it does not fit the image's action."""
+    """The sequence in the image's file name, None if the name does not fit the image's action."""
     name = _FILE_NAME.fullmatch(image.file_name)
     if name is None or int(name["action"]) != image.action_idx or image.action_idx not in ACTIONS:
         return None
     return name["sequence"]
+
+
+def _describe_frame(image: Image) -> str:
+    return (
+        f"action {image.action_idx}, {image.subaction_idx}, camera {image.cam_idx},"
+        f" frame {image.frame_idx}"
+    )
 
 
 def read_cameras(camera_file: Path) -> dict[int, Camera]:
@@ -127,13 +126,45 @@ def read_cameras(camera_file: Path) -> dict[int, Camera]:
     cameras: dict[int, Camera] = {}
     for index, entry in read_json(camera_file, dict[str, dict[str, Any]]).items():
         try:
-            if str(int(index)) != index:  # "01" would take the place of "1"
+            if str(int(index)) != index:  # "01" would replace "1"
                 raise ValueError("its own name")
-            cameras[int(index)] = _camera(entry)
+            with np.errstate(over="ignore"):  # infinite if too large for float32, and refused
+                camera = Camera.from_annotation(entry)
+            if not (camera.focal_px > 0).all():
+                raise ValueError("f, which is not positive")
+            if not is_rotation(camera.rotation):
+                raise ValueError("R, which is no rotation")
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             problem = f"camera '{index}' lacks or garbles {error}"
             raise bad_annotations(camera_file, problem) from None
+        cameras[int(index)] = camera
     return cameras
+
+
+class RootNetEntry(msgspec.Struct, gc=False):
+    """RootNet's estimate for an image: a square box in pixels, the pelvis in camera mm."""
+
+    image_id: Integer
+    bbox: Box
+    root_cam: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class RootNetFile:
+    """RootNet's output file, which provides boxes and root depths.
+
+    ``covers`` counts its images of each tested subject, ``others`` its other images. They tell the
+    published files apart.
+    """
+
+    path: Path
+    covers: Mapping[int, int]
+    others: int
+
+    def __str__(self) -> str:
+        parts = [f"{count:,} images of subject {number}" for number, count in self.covers.items()]
+        parts += [f"{self.others:,} images of other subjects"] if self.others else []
+        return f"RootNet's {self.path.name} for {' and '.join(parts)}"
 
 
 def read_rootnet(path: Path) -> dict[int, RootNetEntry]:
@@ -141,25 +172,7 @@ def read_rootnet(path: Path) -> dict[int, RootNetEntry]:
     return {entry.image_id: entry for entry in read_json(path, list[RootNetEntry])}
 
 
-def _frame(image: Image) -> str:
-    return (
-        f"action {image.action_idx}, {image.subaction_idx}, camera {image.cam_idx},"
-        f" frame {image.frame_idx}"
-    )
-
-
-def _camera(entry: dict[str, Any]) -> Camera:
-    """The camera of a file's entry; raises ``ValueError`` also for one that cannot project."""
-    with np.errstate(over="ignore"):  # too large for float32 is infinite, which is refused
-        camera = Camera.from_annotation(entry)
-    if not (camera.focal_px > 0).all():
-        raise ValueError("f, which is not positive")
-    if not is_rotation(camera.rotation):
-        raise ValueError("R, which is no rotation")
-    return camera
-
-
 def spread(items: Sequence[T], count: int) -> list[T]:
-    """So many of the items, spread evenly over all of them; all, if there are no more."""
-    places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
-    return [items[place] for place in places.tolist()]
+    """At most ``count`` of the items, spread evenly over all of them."""
+    indices = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[index] for index in indices.tolist()]

@@ -31,22 +31,21 @@ if TYPE_CHECKING:
 
 PIXEL_MEAN_RGB = (0.485, 0.456, 0.406)
 PIXEL_STD_RGB = (0.229, 0.224, 0.225)
-"""Subtracted from and divided into pixels of 0 to 255: the published weights were trained so."""
-
+"""The published weights were trained with these values for pixels of 0 to 255."""
 
 READ_AHEAD = 8
-"""Crops that each worker may be ahead of the network, where batches are small."""
+"""Crops that each worker may be ahead of the network, if batches are small."""
 
 BATCHES_AHEAD = 2
-"""At least so many batches are read ahead: one to begin with, one while that is on its way."""
+"""At least: the next one, and one while that is on its way to the device."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """``pixels_rgb`` is (3, 256, 256) uint8; ``sha256`` is that of what was read of the file.
+    """``pixels_rgb`` is (3, 256, 256) uint8, ``sha256`` that of the bytes read from the file.
 
-    An image that cannot be used has no pixels but a ``problem``, which says why. ``warning`` is
-    that of libjpeg about an image that is used as OpenCV decodes it.
+    An unusable image has no pixels but a ``problem``. ``warning`` is libjpeg's for an image that is
+    used as OpenCV decodes it.
     """
 
     sample: Sample
@@ -57,7 +56,7 @@ class Crop:
 
 
 def read_crop(sample: Sample) -> Crop:
-    """Read the sample's image and cut out its box. EXIF orientation is ignored."""
+    """Read the sample's image and crop its box. EXIF orientation is ignored."""
     content, pixels_rgb, problem, warning = b"", None, None, None
     try:
         content = _content(sample.path)
@@ -111,9 +110,9 @@ def warp_box(
 ) -> Array:
     """The box (x, y, w, h) of a (H, W, 3) uint8 image, warped to a (256, 256, 3) square.
 
-    The affine map is fixed by three float32 points, as in the authors' code: the box's centre and
-    the middles of its lower and right edges. What lies outside the image is black. OpenCV's names
-    of another interpolation or border are for those who ask what these would have done.
+    The affine map is fixed by three float32 points, as in the authors' code: the box's center and
+    the middles of its lower and right edges. Pixels outside the image are black. Diagnosis tries
+    OpenCV's other interpolations and borders by their names.
     """
     import cv2
 
@@ -135,11 +134,11 @@ def planes_rgb(image_bgr: Array) -> Array:
     return np.ascontiguousarray(image_bgr[:, :, ::-1].transpose(2, 0, 1))
 
 
-def _three_points(centre_x: float, centre_y: float, half_w: float, half_h: float) -> Array:
-    centre = np.array([centre_x, centre_y], dtype=np.float32)
+def _three_points(center_x: float, center_y: float, half_w: float, half_h: float) -> Array:
+    center = np.array([center_x, center_y], dtype=np.float32)
     down = np.array([0, half_h], dtype=np.float32)
     right = np.array([half_w, 0], dtype=np.float32)
-    return np.stack([centre, centre + down, centre + right])
+    return np.stack([center, center + down, center + right])
 
 
 def read_crops(
@@ -147,8 +146,8 @@ def read_crops(
 ) -> Generator[Crop, None, None]:
     """The samples' crops in order, read ahead by ``workers`` threads.
 
-    OpenCV decodes and warps outside Python's lock, so threads are enough, and each has a core: it
-    shall not share out an image. Only a few crops per worker, or batches, are held at a time.
+    OpenCV decodes and warps outside Python's lock, so threads suffice. Each uses one core: OpenCV
+    must not distribute an image over several. Only a few crops or batches are in memory at a time.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -173,9 +172,9 @@ def to_input(pixels_rgb: Tensor) -> Tensor:
 
 @cache
 def constant_on(device: torch.device, values: tuple[float, ...]) -> Tensor:
-    """The values as a tensor (N,) that stays on the device: copying it there waits for the device.
+    """The values as a cached tensor (N,) on the device; a copy would wait for the device.
 
-    Whole numbers become int64, others float32.
+    Integers become int64, others float32.
     """
     import torch
 
@@ -183,9 +182,9 @@ def constant_on(device: torch.device, values: tuple[float, ...]) -> Tensor:
 
 
 def usable_input(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, list[Sample]]:
-    """The network's input (B, 3, 256, 256) from those of the samples whose images can be used.
+    """The network's input (B, 3, 256, 256) and its samples, without those with unusable images.
 
-    Raises ``ConvNeXtPoseCheckError`` (``no-data``) if there is none.
+    Raises ``ConvNeXtPoseCheckError`` (``no-data``) if none is usable.
     """
     import torch
 

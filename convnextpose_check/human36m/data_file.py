@@ -1,21 +1,19 @@
-"""The file that lists all images and annotations of a subject: read in pieces, little is kept."""
+"""The annotation file that lists all images of a subject: read in pieces, little is kept."""
 
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import msgspec
-import numpy as np
 
 from convnextpose_check.files.json_files import UNDECODABLE, decode, opened, without_nan
-from convnextpose_check.human36m.geometry import Array
 
 PIECE_BYTES = 2**18
-"""Entries are decoded so much at a time; their objects then stay in the processor's cache."""
+"""Entries are decoded in pieces of this size; their objects then stay in the processor's cache."""
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Pixels = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
@@ -52,73 +50,55 @@ class _DataFile(msgspec.Struct):
     annotations: list[Annotation]
 
 
-@dataclass
 class Listing:
-    """The images that were asked for with their annotations, and the ids of all others.
+    """The selected images with their annotations, and the ids of all images and annotations.
 
-    ``image_ids``, ``annotation_ids`` and ``annotated_ids``, the annotations' image ids, are int64
-    and in the file's order.
+    ``image_ids``, ``annotation_ids`` and ``annotated_ids``, the annotations' image ids, are in the
+    file's order.
     """
 
-    images: list[Image] = field(default_factory=list)
-    annotations: list[Annotation] = field(default_factory=list)
-    image_ids: Array = field(default_factory=lambda: np.empty(0, np.int64))
-    annotation_ids: Array = field(default_factory=lambda: np.empty(0, np.int64))
-    annotated_ids: Array = field(default_factory=lambda: np.empty(0, np.int64))
-
-
-def read_listing(path: Path, is_wanted: Callable[[Image], bool]) -> Listing:
-    """Read the file, every entry of which must have the right form.
-
-    A file laid out as the published ones are, one list after the other, is decoded a piece at a
-    time. Any other is decoded as a whole, which takes more memory and finds the same; so is one
-    with an error, to say at which place. Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``).
-    """
-    with opened(path) as stream:
-        reader = _Reader(is_wanted)
-        try:
-            _read_pieces(stream, reader)
-        except (*UNDECODABLE, _UnlikeError):
-            stream.seek(0)
-            reader = _Reader(is_wanted)
-            data = decode(without_nan(stream.read()), _DataFile, path)
-            reader.add_images(data.images)
-            reader.add_annotations(data.annotations)
-    return reader.listing()
-
-
-class _UnlikeError(Exception):
-    """The file is laid out otherwise."""
-
-
-class _Reader:
-    """Keeps what is wanted of the entries that it is given, images before annotations."""
-
-    def __init__(self, is_wanted: Callable[[Image], bool]) -> None:
-        self._is_wanted = is_wanted
-        self._images: list[Image] = []
-        self._annotations: list[Annotation] = []
-        self._ids: tuple[list[Array], list[Array], list[Array]] = ([], [], [])
-        self._wanted_ids: set[int] | None = None
+    def __init__(self, is_selected: Callable[[Image], bool]) -> None:
+        self.images: list[Image] = []
+        self.annotations: list[Annotation] = []
+        self.image_ids, self.annotation_ids, self.annotated_ids = array("q"), array("q"), array("q")
+        self._is_selected = is_selected
+        self._selected_ids: set[int] = set()
 
     def add_images(self, entries: list[Image]) -> None:
-        self._images += filter(self._is_wanted, entries)
-        self._keep(0, [entry.id for entry in entries])
+        """Add images of the file; all of them come before the first annotation."""
+        selected = [entry for entry in entries if self._is_selected(entry)]
+        self.images += selected
+        self._selected_ids.update(entry.id for entry in selected)
+        self.image_ids.extend(entry.id for entry in entries)
 
     def add_annotations(self, entries: list[Annotation]) -> None:
-        if self._wanted_ids is None:
-            self._wanted_ids = {image.id for image in self._images}
-        wanted_ids = self._wanted_ids
-        self._annotations += [entry for entry in entries if entry.image_id in wanted_ids]
-        self._keep(1, [entry.id for entry in entries])
-        self._keep(2, [entry.image_id for entry in entries])
+        """Add annotations of the file."""
+        self.annotations += [entry for entry in entries if entry.image_id in self._selected_ids]
+        self.annotation_ids.extend(entry.id for entry in entries)
+        self.annotated_ids.extend(entry.image_id for entry in entries)
 
-    def _keep(self, kind: int, ids: list[int]) -> None:
-        self._ids[kind].append(np.array(ids, dtype=np.int64))
 
-    def listing(self) -> Listing:
-        ids = [np.concatenate(parts) if parts else np.empty(0, np.int64) for parts in self._ids]
-        return Listing(self._images, self._annotations, *ids)
+def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
+    """Read the file, every entry of which must have the right form.
+
+    A file laid out like the published ones, one list after the other, is decoded in pieces. Any
+    other is decoded as a whole, which takes more memory and has the same result; so is one with
+    an error, to name its position. Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``).
+    """
+    with opened(path) as stream:
+        try:
+            return _read_pieces(stream, Listing(is_selected))
+        except (*UNDECODABLE, _OtherLayoutError):
+            stream.seek(0)
+            data = decode(without_nan(stream.read()), _DataFile, path)
+    listing = Listing(is_selected)
+    listing.add_images(data.images)
+    listing.add_annotations(data.annotations)
+    return listing
+
+
+class _OtherLayoutError(Exception):
+    """The file is not laid out like the published ones."""
 
 
 _START = re.compile(rb'\s*\{\s*"images"\s*:\s*\[')
@@ -126,57 +106,49 @@ _MIDDLE = re.compile(rb'\]\s*,\s*"annotations"\s*:\s*\[')
 _END = re.compile(rb"\]\s*\}\s*\Z")
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
 _SPACE = 256
-"""More space than this between two entries is not expected."""
+"""Bytes of white space to expect between two entries at most."""
 
 
-def _read_pieces(stream: BinaryIO, reader: _Reader) -> None:
-    """Decode the lists a piece at a time, cut between two entries.
+def _read_pieces(stream: BinaryIO, listing: Listing) -> Listing:
+    """Decode the lists in pieces, cut between two entries.
 
-    Where a cut only looked as if it lay between two entries, within a text or a deeper list, the
-    piece before it is no whole JSON and is not decoded: what is decoded is the whole file.
+    A cut that only looks as if it lay between two entries, within a text or a deeper list, leaves a
+    piece that is not JSON: every piece that is decoded consists of whole entries.
     """
     images = msgspec.json.Decoder(list[Image])
     annotations = msgspec.json.Decoder(list[Annotation])
     rest = stream.read(PIECE_BYTES)
     if not (start := _START.match(rest)):
-        raise _UnlikeError
+        raise _OtherLayoutError
     rest = rest[start.end() :]
-    while True:
-        marked = rest.find(b'"annotations"')
-        if marked >= 0:
-            middle = _MIDDLE.search(rest, max(0, marked - _SPACE))
-            if not middle or middle.start() > marked:
-                raise _UnlikeError
-            reader.add_images(images.decode(_as_list(rest[: middle.start()])))
-            rest = rest[middle.end() :]
-            break
+    while (marked := rest.find(b'"annotations"')) < 0:
         piece, rest = _cut(rest)
-        reader.add_images(images.decode(_as_list(piece)))
-        rest = _longer(rest, stream)
+        listing.add_images(images.decode(_as_list(piece)))
+        if not (more := stream.read(PIECE_BYTES)):
+            raise _OtherLayoutError
+        rest += more
+    middle = _MIDDLE.search(rest, max(0, marked - _SPACE))
+    if not middle or middle.start() > marked:
+        raise _OtherLayoutError
+    listing.add_images(images.decode(_as_list(rest[: middle.start()])))
+    rest = rest[middle.end() :]
     while more := stream.read(PIECE_BYTES):
         piece, rest = _cut(rest + more)
-        reader.add_annotations(annotations.decode(_as_list(piece)))
+        listing.add_annotations(annotations.decode(_as_list(piece)))
     if not (end := _END.search(rest, max(0, len(rest) - _SPACE))):
-        raise _UnlikeError
-    reader.add_annotations(annotations.decode(_as_list(rest[: end.start()])))
-
-
-def _longer(rest: bytes, stream: BinaryIO) -> bytes:
-    more = stream.read(PIECE_BYTES)
-    if not more:
-        raise _UnlikeError
-    return rest + more
+        raise _OtherLayoutError
+    listing.add_annotations(annotations.decode(_as_list(rest[: end.start()])))
+    return listing
 
 
 def _cut(content: bytes) -> tuple[bytes, bytes]:
-    """The content up to the last place between two entries, and after it."""
-    place = None
+    """The content up to the last position between two entries, and after it."""
     last = content.rfind(b"{")
-    while last > 0 and not (place := _BETWEEN.search(content, max(0, last - _SPACE), last + 1)):
+    while last > 0:
+        if found := _BETWEEN.search(content, max(0, last - _SPACE), last + 1):
+            return content[: found.start() + 1], content[found.end() - 1 :]
         last = content.rfind(b"{", 0, last)
-    if place is None:
-        raise _UnlikeError
-    return content[: place.start() + 1], content[place.end() - 1 :]
+    raise _OtherLayoutError
 
 
 def _as_list(entries: bytes) -> bytes:

@@ -1,16 +1,19 @@
-"""Whether a file holds a whole JPEG of the annotated size, found out before OpenCV decodes it."""
+"""Check that a file holds a whole JPEG of the annotated size before OpenCV decodes it."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+import numpy as np
+
+from convnextpose_check.human36m.geometry import Array
 
 MAX_FILE_BYTES = 32 << 20
 MAX_PIXELS = 1 << 22
-"""Four times what Human3.6M's images have."""
+"""Four times as many as Human3.6M's images have."""
 
 MAX_SCANS = 64
-"""Encoders write some ten; a decoder goes through the whole image for each."""
+"""Encoders write about ten; a decoder goes through the whole image for each."""
 
 MAX_MARKERS = 1000
 
@@ -22,7 +25,7 @@ _COEFFICIENTS = 64
 
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 _MARKER_AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-"""Within a scan stand zeros behind 0xFF and marks to start again at."""
+"""Within a scan, 0xFF is followed by zero or by a restart marker."""
 
 
 class UnusableImageError(Exception):
@@ -30,26 +33,25 @@ class UnusableImageError(Exception):
 
 
 def check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
-    """Refuse all but a whole JPEG of this width and height; returns a warning of libjpeg.
+    """Require a whole JPEG of this width and height; returns libjpeg's warning, if any.
 
-    Human3.6M has no other images. OpenCV fills damaged parts with gray and reports nothing, so
-    libjpeg decodes the same bytes to an eighth of the size, and its warning is returned: the
-    authors' code uses such an image as OpenCV decodes it. What follows the end marker is ignored,
-    as in every decoder. Raises ``UnusableImageError``.
+    Human3.6M has no other images. OpenCV fills damaged parts with gray without a warning, so
+    libjpeg decodes the same bytes to an eighth of the size. An image with a warning is used as
+    OpenCV decodes it, like in the authors' code. Like every decoder, this check ignores bytes after
+    the end marker. Raises ``UnusableImageError``.
     """
     import simplejpeg
 
     if not content.startswith(b"\xff\xd8\xff"):
         raise UnusableImageError("it is no JPEG")
-    if not _read_structure(content).is_complete():
-        raise UnusableImageError("it lacks scans")
+    _check_scans(content)
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+        height, width, colors, _ = simplejpeg.decode_jpeg_header(content)
         check_size((width, height), size_px)
         try:
-            _decode_small(content, colours, strict=True)
+            _decode_small(content, colors, strict=True)
         except ValueError as error:
-            _decode_small(content, colours, strict=False)  # raises unless it was a warning
+            _decode_small(content, colors, strict=False)  # raises unless it was a warning
             return str(error).removeprefix("Corrupt JPEG data: ")
     except ValueError as error:
         raise UnusableImageError(f"it is damaged ({error})") from None
@@ -72,7 +74,7 @@ def _decode_small(content: bytes, colors: str, *, strict: bool) -> None:
 
 
 def check_size(found_px: tuple[int, int], size_px: tuple[int, int]) -> None:
-    """Refuse what is not of the annotated size, or larger than any image of Human3.6M."""
+    """Require the annotated size, and not more pixels than ``MAX_PIXELS``."""
     width, height = found_px
     if found_px != size_px:
         raise UnusableImageError(f"it is {width}x{height}: expected {size_px[0]}x{size_px[1]}")
@@ -80,57 +82,41 @@ def check_size(found_px: tuple[int, int], size_px: tuple[int, int]) -> None:
         raise UnusableImageError(f"it is {width}x{height}, which is more than is decoded")
 
 
-@dataclass
-class _Structure:
-    """Which of each component's coefficients are still to come, as far as the file was read."""
+def _check_scans(content: bytes) -> None:
+    """Follow the markers to that of the end, like libjpeg, and require every scan.
 
-    progressive: bool = False
-    missing: dict[int, list[bool]] = field(default_factory=dict)
-    scans: int = 0
-
-    def add_frame(self, kind: int, segment: bytes) -> None:
-        self.progressive = kind in _PROGRESSIVE
-        for place in range(6, 6 + 3 * segment[5], 3):
-            self.missing[segment[place]] = [True] * _COEFFICIENTS
-
-    def add_scan(self, segment: bytes) -> None:
-        """A scan of a progressive file brings some coefficients, perhaps not to the last bit."""
-        self.scans += 1
-        if self.scans > MAX_SCANS:
-            raise UnusableImageError(f"it has more than {MAX_SCANS} scans")
-        end = 1 + 2 * segment[0]
-        first, last, bits = segment[end : end + 3] if self.progressive else (0, 63, 0)
-        for component in segment[1:end:2]:
-            of_component = self.missing[component]
-            for place in range(first, min(last + 1, _COEFFICIENTS)):
-                of_component[place] = bits & 15 > 0
-
-    def is_complete(self) -> bool:
-        return bool(self.missing) and not any(map(any, self.missing.values()))
-
-
-def _read_structure(content: bytes) -> _Structure:
-    """Go from marker to marker up to that of the end, in the way of libjpeg."""
-    structure = _Structure()
-    place, pattern = 2, _MARKER
+    Libjpeg gives no warning if scans of a progressive image are missing, and sets no limit to their
+    number. Pillow reads the markers up to the first scan only.
+    """
+    missing: dict[int, Array] = {}  # by component: coefficients without their last bit
+    is_progressive, scans, position, pattern = False, 0, 2, _MARKER
     for _ in range(MAX_MARKERS):
-        found = pattern.search(content, place)
+        found = pattern.search(content, position)
         if found is None:
             raise UnusableImageError("it is cut off")
-        pattern, place, kind = _MARKER, found.end(), content[found.end() - 1]
-        if kind == _END:
-            return structure
-        if kind in _WITHOUT_LENGTH:
+        pattern, position, marker = _MARKER, found.end(), content[found.end() - 1]
+        if marker == _END:
+            if not missing or any(of_component.any() for of_component in missing.values()):
+                raise UnusableImageError("it lacks scans")
+            return
+        if marker in _WITHOUT_LENGTH:
             continue
-        length = int.from_bytes(content[place : place + 2], "big")
-        segment = content[place + 2 : place + length]
-        place += length
+        length = int.from_bytes(content[position : position + 2], "big")
+        segment = content[position + 2 : position + length]
+        position += length
         try:
-            if kind in _FRAMES:
-                structure.add_frame(kind, segment)
-            elif kind == _SCAN:
-                structure.add_scan(segment)
-                pattern = _MARKER_AFTER_SCAN
+            if marker in _FRAMES:
+                is_progressive = marker in _PROGRESSIVE
+                for index in range(6, 6 + 3 * segment[5], 3):
+                    missing[segment[index]] = np.ones(_COEFFICIENTS, bool)
+            elif marker == _SCAN:
+                pattern, scans = _MARKER_AFTER_SCAN, scans + 1
+                end = 1 + 2 * segment[0]
+                first, last, bits = segment[end : end + 3] if is_progressive else (0, 63, 0)
+                for component in segment[1:end:2]:
+                    missing[component][first : last + 1] = bits & 15 > 0
         except (IndexError, KeyError, ValueError):
             raise UnusableImageError("it is damaged (a header is garbled)") from None
+        if scans > MAX_SCANS:
+            raise UnusableImageError(f"it has more than {MAX_SCANS} scans")
     raise UnusableImageError(f"it has more than {MAX_MARKERS} markers")

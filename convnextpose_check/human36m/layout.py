@@ -1,7 +1,7 @@
-"""Find Human3.6M below a user's folder, whatever the folders are called.
+"""Find Human3.6M below a user's folder, independent of the folders' names.
 
-Files are told by their own names: the authors' tree, Kaggle's sets with ``annotations (1)`` or
-``S9_ACT2_16`` and RootNet's file deep inside its download are all read in place.
+Files are identified by their own names: the authors' tree, Kaggle's data sets with
+``annotations (1)`` or ``S9_ACT2_16`` and RootNet's file deep inside its download are all supported.
 """
 
 from __future__ import annotations
@@ -29,11 +29,7 @@ GIVE_ROOT = "Give the folder that holds Human3.6M with --h36m-root"
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of Human3.6M are.
-
-    ``annotations`` maps file names to paths, ``sequences`` each sequence to all folders that have
-    its name, ``rootnet`` lists every RootNet output found.
-    """
+    """Paths of the annotation files by file name, folders of each sequence, RootNet's files."""
 
     root: Path
     annotations: dict[str, Path]
@@ -46,8 +42,8 @@ class Layout:
 
     def sequences_of(self, subject: int) -> dict[str, tuple[Path, ...]]:
         """The folders of images of one subject, by sequence."""
-        beginning = f"s_{subject:02d}_"
-        return {n: folders for n, folders in self.sequences.items() if n.startswith(beginning)}
+        start = f"s_{subject:02d}_"
+        return {name: found for name, found in self.sequences.items() if name.startswith(start)}
 
     def copies(self, sequence: str, file_name: str) -> list[tuple[Path, FileState]]:
         """Every file of this name in the sequence's folders; empty files only if all are empty."""
@@ -56,18 +52,13 @@ class Layout:
         return [(path, state) for path, state in found if state.size] or found
 
     def rootnet_for(self, subjects: tuple[int, ...]) -> Path:
-        """The RootNet output for these subjects: by the folder it came in, else the only one.
+        """RootNet's file for these subjects: by its folder's name if there are several.
 
-        Raises ``ConvNeXtPoseCheckError``: ``no-rootnet`` for none, ``several-rootnet`` where it
-        is not clear which is meant.
+        Raises ``ConvNeXtPoseCheckError``: ``no-rootnet``, ``several-rootnet``.
         """
         wanted = ",".join(map(str, subjects))
-        named = [
-            path
-            for path in self.rootnet
-            if (match := _SUBJECTS_OF_ROOTNET_FOLDER.search(str(path))) and match[1] == wanted
-        ]
-        found = named or self.rootnet
+        matches = [(_SUBJECTS_OF_ROOTNET_FOLDER.search(str(path)), path) for path in self.rootnet]
+        found = [path for match, path in matches if match and match[1] == wanted] or self.rootnet
         if len(found) == 1:
             return found[0]
         if not found:
@@ -97,21 +88,31 @@ def annotation_names(subjects: Iterable[int]) -> list[str]:
 def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     """Look for annotations and images of the subjects below ``root``.
 
-    Raises ``ConvNeXtPoseCheckError``: ``no-data`` where the folder, an annotation file or all
-    images are missing; ``several-annotations`` where two files of one name differ.
+    Raises ``ConvNeXtPoseCheckError``: ``no-data`` if the folder, an annotation file or all images
+    are missing; ``several-annotations`` if two files of one name differ.
     """
     wanted = annotation_names(subjects)
     layout = survey(root, wanted)
     missing = [name for name in wanted if name not in layout.annotations]
-    if missing or not layout.sequences:
-        raise _incomplete(root, missing or ["image folders such as s_09_act_02_subact_01_ca_01"])
-    return layout
+    if not missing and layout.sequences:
+        return layout
+    try:
+        there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
+    except OSError as error:
+        there = f"what cannot be listed ({error.strerror})"
+    missing = missing or ["image folders such as s_09_act_02_subact_01_ca_01"]
+    raise ConvNeXtPoseCheckError(
+        "no-data",
+        f"Human3.6M is not complete below {root}: missing {', '.join(missing)};"
+        f" the folder holds {there}",
+        GIVE_ROOT,
+    )
 
 
 def survey(root: Path, wanted: Iterable[str]) -> Layout:
-    """Whatever there is below ``root`` of the wanted annotation files, and of images.
+    """The wanted annotation files and all images that exist below ``root``.
 
-    Raises as ``find_layout`` does, but for parts that are missing.
+    Raises like ``find_layout``, except for missing parts.
     """
     names = set(wanted)
     try:
@@ -149,17 +150,3 @@ def is_same_content(one: Path, other: Path) -> bool:
         return one.samefile(other) or cmp(one, other, shallow=False)
     except OSError:
         return False
-
-
-def _incomplete(root: Path, missing: list[str]) -> ConvNeXtPoseCheckError:
-    """The error that says what was looked for and what is there instead."""
-    try:
-        there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
-    except OSError as error:
-        there = f"what cannot be listed ({error.strerror})"
-    return ConvNeXtPoseCheckError(
-        "no-data",
-        f"Human3.6M is not complete below {root}: missing {', '.join(missing)};"
-        f" the folder holds {there}",
-        GIVE_ROOT,
-    )

@@ -1,4 +1,4 @@
-"""Human3.6M's test samples: annotations joined, cameras applied, boxes made ready for the crop."""
+"""Human3.6M's test samples: image, camera, box and ground truth in camera coordinates."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from convnextpose_check.files.folders import FileState
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.human36m.annotations import (
     RootNetEntry,
+    RootNetFile,
     SubjectFiles,
     named_sequence,
     read_rootnet,
@@ -33,7 +34,6 @@ from convnextpose_check.human36m.geometry import (
     world_to_camera,
 )
 from convnextpose_check.human36m.layout import Layout, find_layout, is_same_content
-from convnextpose_check.human36m.rootnet_file import RootNetFile, coverage
 from convnextpose_check.human36m.skeleton import ACTIONS, ROOT
 from convnextpose_check.variants import Protocol
 
@@ -42,13 +42,13 @@ PUBLISHED_FACTS_FILE = Path(__file__).with_name("facts.json")
 BoxSource = Literal["gt", "rootnet"]
 
 MAX_DISTANCE_MM = 1e6
-"""A joint farther from the camera than a kilometre was never measured."""
+"""One kilometre; no joint in Human3.6M is farther from its camera."""
 
 
 class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The test subjects of a protocol and how many samples a complete set has.
+    """The test subjects of a protocol and the number of its samples.
 
-    ``rootnet`` names RootNet's file for the protocol, where there is one for each.
+    ``rootnet`` names RootNet's file for the protocol, if each protocol has its own.
     """
 
     subjects: tuple[int, ...]
@@ -58,9 +58,9 @@ class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a complete data set holds; every ``frame_stride``-th frame is a test sample.
+    """The contents of a complete data set; every ``frame_stride``-th frame is a test sample.
 
-    ``displaced`` are samples that are known to be annotated wrongly, and are judged all the same.
+    ``displaced`` are samples with misaligned ground truth, which are evaluated nevertheless.
     """
 
     about: str
@@ -71,13 +71,13 @@ class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Sample:
-    """One test image with all that its evaluation needs.
+    """One test image with everything that its evaluation needs.
 
-    ``size_px`` is the image's width and height as annotated, ``box_xywh_px`` the square crop,
-    ``sides_px`` (2,) the annotated box's width and height, None where it was square already,
-    ``root_depth_mm`` the depth the prediction is placed at, ``joints_cam_mm`` the ground truth
-    (18, 3) in camera coordinates. ``state`` is the file's, asked once: on a network mount each
-    question takes a while.
+    ``size_px`` is the annotated width and height of the image, ``box_xywh_px`` the square crop,
+    ``sides_px`` (2,) the annotated width and height of the box, None for RootNet's square boxes,
+    ``root_depth_mm`` the absolute depth of the predicted root, ``joints_cam_mm`` the ground truth
+    (18, 3) in camera coordinates. ``state`` caches the file's size and time of change, which are
+    slow to read from a network mount.
     """
 
     image_id: int
@@ -94,7 +94,7 @@ class Sample:
 
     @property
     def sequence(self) -> str:
-        """Subject, action, take and camera, such as ``s_09_act_02_subact_01_ca_01``."""
+        """Subject, action, subaction and camera, such as ``s_09_act_02_subact_01_ca_01``."""
         return self.path.name.rsplit("_", 1)[0]
 
 
@@ -111,11 +111,11 @@ class Exclusion:
 class Dataset:
     """The samples of one protocol, in the order of the annotation files.
 
-    ``digest`` is a sha256 over everything read from the annotations. ``limited`` is true when
-    samples were left out on request. ``conflicts`` lists the samples of which two folders hold
-    different images, as pairs of paths: the image used and the other. ``fits`` says how well the
-    joints of each subject lie in their boxes, where that could be told; ``rootnet`` where boxes are
-    RootNet's.
+    ``digest`` is a sha256 over all numbers read from the annotations. ``limited`` is true if
+    samples were left out on request. ``fits`` describes how well each subject's joints fit their
+    boxes, without subjects that have too few frames. ``rootnet`` is None for ground-truth boxes.
+    ``conflicts`` lists samples for which two folders hold different images, as pairs of paths: the
+    image used and the other one.
     """
 
     layout: Layout
@@ -163,25 +163,23 @@ def load_dataset(
 ) -> Dataset:
     """Find and read the test samples of a protocol below ``root``, which is never written to.
 
-    No name in an annotation file leads out of ``root``; links that the user has put there do.
-    ``limit`` keeps that many samples, spread evenly. Raises ``ConvNeXtPoseCheckError``:
-    ``no-data``, ``no-rootnet``, ``several-rootnet``, ``bad-annotations``. A test image that cannot
-    be evaluated is excluded with its reason; where annotations do not fit their boxes, which
-    ``check_joints_lie_in_boxes`` tells, that may be all of them.
+    No name in an annotation file leads outside ``root``; links that the user has put there do.
+    ``limit`` keeps that many samples, spread evenly. A test image that cannot be evaluated is
+    excluded with its reason; if ``fits`` has a misfit, that may be all of them. Raises
+    ``ConvNeXtPoseCheckError``: ``no-data``, ``no-rootnet``, ``several-rootnet``,
+    ``bad-annotations``.
     """
     of_protocol = facts.protocols[protocol]
     layout = find_layout(root, of_protocol.subjects)
-    rootnet = rootnet_path = None
-    if boxes == "rootnet":
-        rootnet_path = layout.rootnet_for(of_protocol.subjects)
-        rootnet = read_rootnet(rootnet_path)
-    listed_ids: dict[int, Array] = {}
+    rootnet_path = layout.rootnet_for(of_protocol.subjects) if boxes == "rootnet" else None
+    rootnet = read_rootnet(rootnet_path) if rootnet_path else None
     samples: list[Sample] = []
     excluded: list[Exclusion] = []
     fits: list[Fit] = []
+    covers: dict[int, int] = {}
     for subject in of_protocol.subjects:
         files = SubjectFiles(layout, subject, facts.frame_stride)
-        listed_ids[subject] = files.image_ids
+        covers[subject] = int(np.isin(files.image_ids, list(rootnet or ())).sum())
         if (fit := fit_of(layout, files)) is not None:
             fits.append(fit)
         for image, annotation in files.test_frames():
@@ -197,19 +195,28 @@ def load_dataset(
             f"no test image below {root} can be evaluated: {len(excluded)} were excluded{first}",
             "Check that images and annotations belong together",
         )
-    limited = limit is not None and limit < len(samples)
-    if limit is not None and limited:
-        samples = spread(samples, limit)
+    rootnet_file = None
+    if rootnet_path and rootnet is not None:
+        rootnet_file = RootNetFile(rootnet_path, covers, len(rootnet) - sum(covers.values()))
+    count = len(samples)
+    samples = spread(samples, count if limit is None else limit)
     return Dataset(
-        layout, protocol, boxes, of_protocol, tuple(samples), tuple(excluded), _digest(samples),
-        limited, tuple(fits),
-        coverage(rootnet_path, rootnet, listed_ids) if rootnet_path and rootnet else None,
-        _conflicts(layout, samples),
-    )  # fmt: skip
+        layout=layout,
+        protocol=protocol,
+        boxes=boxes,
+        facts=of_protocol,
+        samples=tuple(samples),
+        excluded=tuple(excluded),
+        digest=_digest(samples),
+        limited=len(samples) < count,
+        fits=tuple(fits),
+        rootnet=rootnet_file,
+        conflicts=_conflicts(layout, samples),
+    )
 
 
 def _conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, Path], ...]:
-    """The image used and the first other one, for each sample whose folders' images differ.
+    """Pairs of the image used and the first other one, for each sample whose images differ.
 
     Only sequences with several folders are read. Sizes are compared before contents.
     """
@@ -249,7 +256,7 @@ def _sample(
     joints_world_mm = files.joints_world_mm(image)
     if joints_world_mm is None or not np.isfinite(joints_world_mm).all():
         raise _UnusableError("its joints are missing or not finite")
-    with np.errstate(over="ignore", invalid="ignore"):  # what is too large is excluded below
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite coordinates are excluded below
         joints_cam_mm = world_to_camera(with_thorax(joints_world_mm), camera)
     if not (np.abs(joints_cam_mm) < MAX_DISTANCE_MM).all():
         raise _UnusableError("a joint lies more than a kilometre away")
@@ -275,7 +282,7 @@ def _sample(
 
 
 def _digest(samples: list[Sample]) -> str:
-    """A sha256 over every number that the errors are made of, in order."""
+    """A sha256 over every number that determines the errors, in order."""
     digest = hashlib.sha256()
     for sample in samples:
         digest.update(f"{sample.image_id} {sample.path.name} {sample.action}\n".encode())
