@@ -13,8 +13,6 @@ from msgspec.structs import replace
 from convnextpose_check.checks.dataset import check_dataset_is_complete, check_rootnet_file
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import BoxSource, Dataset, load_dataset, read_facts
-from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.record import read_record
 from convnextpose_check.variants import Protocol
 from tests.support.datasets import FACTS, ROOTNET, TEST_IDS, Handmade, camera_entry, image_entry
 
@@ -28,21 +26,6 @@ def made() -> Handmade:
 
 def ids(dataset: Dataset) -> list[int]:
     return [sample.image_id for sample in dataset.samples]
-
-
-@pytest.mark.parametrize("boxes", ["gt", "rootnet"])
-@pytest.mark.parametrize(("protocol", "subjects"), [(1, {11}), (2, {9, 11})])
-def test_load_dataset_synthetic_set_is_complete(
-    miniature: Miniature, fixtures: Path, protocol: Protocol, subjects: set[int], boxes: BoxSource
-) -> None:
-    facts = read_record(fixtures).dataset
-
-    dataset = load_dataset(miniature.dataset, facts, protocol, boxes)
-
-    assert check_dataset_is_complete(dataset) == {1: 60, 2: 120}[protocol]
-    assert dataset.per_action() == facts.protocols[protocol].per_action
-    assert {sample.subject for sample in dataset.samples} == subjects
-    assert not dataset.excluded
 
 
 @pytest.mark.parametrize(
