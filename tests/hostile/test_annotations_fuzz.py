@@ -1,4 +1,4 @@
-"""Damaged annotation files: one clear error, or each test image a sample or an exclusion."""
+"""Damaged annotation files raise one error, or each test image is a sample or an exclusion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,9 +19,10 @@ from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from tests.support.datasets import FACTS, FRAMES, ROOTNET, Handmade, image_entry, picture
+from tests.support.processes import with_checkout
 
 SHORT, LONG = 15, 300
-"""Mutations of each of the seven kinds in a run by default, and in a slow one."""
+"""Mutations of each kind, by default and in the slow test."""
 SLOWEST_S = 2.0
 GRID = (32, 32, 64)
 
@@ -36,157 +36,144 @@ NASTY: tuple[Any, ...] = (
 
 def places(content: Any) -> list[tuple[Any, Any]]:
     """Every container in the file with one of its keys or indices."""
-    if isinstance(content, dict):
-        here: list[tuple[Any, Any]] = [(content, key) for key in content]
-    elif isinstance(content, list):
-        here = [(content, index) for index in range(len(content))]
-    else:
+    if not isinstance(content, dict | list):
         return []
+    keys = list(content) if isinstance(content, dict) else range(len(content))
+    here = [(content, key) for key in keys]
     return here + [place for container, key in here for place in places(container[key])]
 
 
-def somewhere(content: Any, chance: Random) -> tuple[Any, Any]:
+def somewhere(content: Any, rng: Random) -> tuple[Any, Any]:
     """A place, found by going down: the few keys near the root are as likely as the many deep."""
-    container, depth = content, chance.randrange(1, 6)
+    container, depth = content, rng.randrange(1, 6)
     while True:
         keys = list(container) if isinstance(container, dict) else range(len(container))
-        key = chance.choice(list(keys))
+        key = rng.choice(list(keys))
         depth -= 1
         if not depth or not isinstance(container[key], dict | list) or not container[key]:
             return container, key
         container = container[key]
 
 
-def cut_off(content: bytes, chance: Random) -> bytes:
-    return content[: chance.randrange(len(content))]
+def cut_off(content: bytes, rng: Random) -> bytes:
+    return content[: rng.randrange(len(content))]
 
 
-def flip_byte(content: bytes, chance: Random) -> bytes:
-    index = chance.randrange(len(content))
-    flipped = content[index] ^ chance.randrange(1, 256)
-    return content[:index] + bytes([flipped]) + content[index + 1 :]
+def flip_byte(content: bytes, rng: Random) -> bytes:
+    index = rng.randrange(len(content))
+    return content[:index] + bytes([content[index] ^ rng.randrange(1, 256)]) + content[index + 1 :]
 
 
-def another_digit(content: bytes, chance: Random) -> bytes:
-    """A byte becomes one that JSON's numbers and lists are made of, so most files stay JSON."""
-    index = chance.choice([i for i, byte in enumerate(content) if byte in b"0123456789"])
-    return content[:index] + bytes([chance.choice(b"0123456789-.eE ,")]) + content[index + 1 :]
+def change_digit(content: bytes, rng: Random) -> bytes:
+    """To a character of JSON's numbers and lists, so most files stay JSON."""
+    index = rng.choice([i for i, byte in enumerate(content) if byte in b"0123456789"])
+    return content[:index] + bytes([rng.choice(b"0123456789-.eE ,")]) + content[index + 1 :]
 
 
-def replace_value(content: bytes, chance: Random) -> bytes:
-    decoded = json.loads(content)
-    container, key = somewhere(decoded, chance)
-    container[key] = chance.choice(NASTY)
-    return json.dumps(decoded).encode()
+def replace_value(decoded: Any, rng: Random) -> None:
+    container, key = somewhere(decoded, rng)
+    container[key] = rng.choice(NASTY)
 
 
-def delete_key(content: bytes, chance: Random) -> bytes:
-    decoded = json.loads(content)
-    container, key = somewhere(decoded, chance)
+def delete_key(decoded: Any, rng: Random) -> None:
+    container, key = somewhere(decoded, rng)
     del container[key]
-    return json.dumps(decoded).encode()
 
 
-def duplicate(content: bytes, chance: Random) -> bytes:
-    decoded = json.loads(content)
-    container, key = somewhere(decoded, chance)
+def duplicate(decoded: Any, rng: Random) -> None:
+    container, key = somewhere(decoded, rng)
     if isinstance(container, list):
-        container.insert(chance.randrange(len(container) + 1), container[key])
+        container.insert(rng.randrange(len(container) + 1), container[key])
     else:
-        container[chance.choice(["1", "2", "01", " 1", "0", *container])] = container[key]
-    return json.dumps(decoded).encode()
+        container[rng.choice(["1", "2", "01", " 1", "0", *container])] = container[key]
 
 
-def swap(content: bytes, chance: Random) -> bytes:
-    decoded = json.loads(content)
-    (one, key), (other, other_key) = somewhere(decoded, chance), chance.choice(places(decoded))
-    if chance.random() < 0.7:  # of the same name, such as two boxes or two frame indices
-        alike = [place for place in places(decoded) if place[1] == key]
-        other, other_key = chance.choice(alike)
+def swap(decoded: Any, rng: Random) -> None:
+    """Most often two values of one name, such as two boxes or two frame indices."""
+    one, key = somewhere(decoded, rng)
+    candidates = places(decoded)
+    if rng.random() < 0.7:
+        candidates = [place for place in candidates if place[1] == key]
+    other, other_key = rng.choice(candidates)
     first, second = json.dumps(one[key]), json.dumps(other[other_key])
     one[key], other[other_key] = json.loads(second), json.loads(first)
+
+
+OF_BYTES = {function.__name__: function for function in (cut_off, flip_byte, change_digit)}
+OF_VALUES = {
+    function.__name__: function for function in (replace_value, delete_key, duplicate, swap)
+}
+
+
+def mutated(content: bytes, mutation: str, rng: Random) -> bytes:
+    if mutation in OF_BYTES:
+        return OF_BYTES[mutation](content, rng)
+    decoded = json.loads(content)
+    OF_VALUES[mutation](decoded, rng)
     return json.dumps(decoded).encode()
 
 
-MUTATIONS: dict[str, Callable[[bytes, Random], bytes]] = {
-    function.__name__: function
-    for function in (
-        cut_off, flip_byte, another_digit, replace_value, delete_key, duplicate, swap,
-    )
-}  # fmt: skip
-
-
-class Damaged:
-    """A written set of which one file at a time is damaged."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = Handmade().write(root)
-        self.rootnet = root / "bbox_root" / ROOTNET
-        self.files = [*sorted((root / "annotations").iterdir()), self.rootnet]
-        self.outcomes: Counter[str] = Counter()
-
-    def attempt(self, mutate: Callable[[bytes, Random], bytes], chance: Random) -> None:
-        """Damage a file, load the set and account for it; the file is then whole again."""
-        file = chance.choice(self.files)
-        whole = file.read_bytes()
-        file.write_bytes(mutate(whole, chance))
-        started = time.perf_counter()
-        try:
-            boxes: Any = "rootnet" if file == self.rootnet else chance.choice(["gt", "rootnet"])
-            dataset = load_dataset(self.root, FACTS, boxes=boxes)
-            self.account(dataset)
-        except ConvNeXtPoseCheckError as error:
-            if str(self.root) not in error.problem:
-                raise
-            self.outcomes[error.code] += 1
-        else:
-            outcome = "excluded" if dataset.excluded else "other samples"
-            self.outcomes["complete" if dataset.is_complete() else outcome] += 1
-        finally:
-            file.write_bytes(whole)
+def load_mutated(root: Path, mutation: str, rng: Random) -> str:
+    """Damage a file, load the set, restore the file; returns the error code or the outcome."""
+    rootnet = root / "bbox_root" / ROOTNET
+    file = rng.choice([*sorted((root / "annotations").iterdir()), rootnet])
+    whole = file.read_bytes()
+    file.write_bytes(mutated(whole, mutation, rng))
+    started = time.perf_counter()
+    try:
+        boxes: Any = "rootnet" if file == rootnet else rng.choice(["gt", "rootnet"])
+        dataset = load_dataset(root, FACTS, boxes=boxes)
+        assert_accounted_for(root, dataset)
+    except ConvNeXtPoseCheckError as error:
+        if str(root) not in error.problem:
+            raise
+        return error.code
+    finally:
+        file.write_bytes(whole)
         assert time.perf_counter() - started < SLOWEST_S
-
-    def account(self, dataset: Dataset) -> None:
-        """Every test image that the files list is a sample or an exclusion, and none is twice."""
-        listed = [image_id for subject in FRAMES for image_id in self.listed(subject)]
-        samples = [sample.image_id for sample in dataset.samples]
-        excluded = [exclusion.image_id for exclusion in dataset.excluded]
-        assert sorted(samples + excluded) == sorted(listed)
-        assert all(exclusion.reason for exclusion in dataset.excluded)
-        middle = np.array([GRID] * 18, dtype=np.float32) / 2
-        for sample in dataset.samples:
-            crop = read_crop(sample)
-            assert (crop.pixels_rgb is None) == (sample.size_px != (100, 80))
-            for protocol in FACTS.protocols:
-                assert np.isfinite(joint_errors_mm(middle, sample, GRID, protocol)).all()
-
-    def listed(self, subject: int) -> Iterator[int]:
-        """Ids of the subject's test images, from the file as Python's own reader sees it."""
-        file = self.root / "annotations" / f"Human36M_subject{subject}_data.json"
-        text = file.read_bytes().decode(errors="replace")  # fields that nobody reads may be garbled
-        for image in json.loads(text.replace("NaN", "null"))["images"]:
-            if image["subject"] == subject and image["frame_idx"] % FACTS.frame_stride == 0:
-                yield image["id"]
+    return "complete" if dataset.is_complete() else "incomplete"
 
 
-@pytest.fixture
-def damaged(tmp_path: Path) -> Damaged:
-    return Damaged(tmp_path / "set")
+def assert_accounted_for(root: Path, dataset: Dataset) -> None:
+    """Every test image that the files list is a sample or an exclusion, and none is twice."""
+    listed = [image_id for subject in FRAMES for image_id in listed_ids(root, subject)]
+    samples = [sample.image_id for sample in dataset.samples]
+    excluded = [exclusion.image_id for exclusion in dataset.excluded]
+    assert sorted(samples + excluded) == sorted(listed)
+    assert all(exclusion.reason for exclusion in dataset.excluded)
+    middle = np.array([GRID] * 18, dtype=np.float32) / 2
+    for sample in dataset.samples:
+        assert (read_crop(sample).pixels_rgb is None) == (sample.size_px != (100, 80))
+        for protocol in FACTS.protocols:
+            assert np.isfinite(joint_errors_mm(middle, sample, GRID, protocol)).all()
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS)
-def test_damage_is_an_error_or_accounted_for(damaged: Damaged, mutation: str) -> None:
+def listed_ids(root: Path, subject: int) -> list[int]:
+    """Ids of the subject's test images, read by Python's json; unused fields may be garbled."""
+    file = root / "annotations" / f"Human36M_subject{subject}_data.json"
+    text = file.read_bytes().decode(errors="replace").replace("NaN", "null")
+    return [
+        image["id"]
+        for image in json.loads(text)["images"]
+        if image["subject"] == subject and image["frame_idx"] % FACTS.frame_stride == 0
+    ]
+
+
+@pytest.mark.parametrize("mutation", [*OF_BYTES, *OF_VALUES])
+def test_load_dataset_damaged_file_is_error_or_accounted_for(tmp_path: Path, mutation: str) -> None:
+    root = Handmade().write(tmp_path / "set")
     for seed in range(SHORT):
-        damaged.attempt(MUTATIONS[mutation], Random(f"{mutation} {seed}"))
+        load_mutated(root, mutation, Random(f"{mutation} {seed}"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mutation", MUTATIONS)
-def test_much_damage_is_an_error_or_accounted_for(damaged: Damaged, mutation: str) -> None:
-    for seed in range(SHORT, SHORT + LONG):
-        damaged.attempt(MUTATIONS[mutation], Random(f"{mutation} {seed}"))
-    expected = {"cut_off": {"bad-annotations"}}.get(mutation, {"bad-annotations", "complete"})
-    assert expected <= damaged.outcomes.keys(), damaged.outcomes
+@pytest.mark.parametrize("mutation", [*OF_BYTES, *OF_VALUES])
+def test_load_dataset_much_damage_is_error_or_accounted_for(tmp_path: Path, mutation: str) -> None:
+    root = Handmade().write(tmp_path / "set")
+    rngs = (Random(f"{mutation} {seed}") for seed in range(SHORT, SHORT + LONG))
+    outcomes = Counter(load_mutated(root, mutation, rng) for rng in rngs)
+    expected = {"bad-annotations"} if mutation == "cut_off" else {"bad-annotations", "complete"}
+    assert expected <= outcomes.keys(), outcomes
 
 
 WATCHED = """
@@ -232,7 +219,7 @@ OUTSIDE_NAMES = [
 ]
 
 
-def test_nothing_outside_the_root_is_opened(tmp_path: Path) -> None:
+def test_load_dataset_opens_nothing_outside_root(tmp_path: Path) -> None:
     import cv2
 
     harmless = Handmade().write(tmp_path / "harmless")
@@ -255,7 +242,7 @@ def test_nothing_outside_the_root_is_opened(tmp_path: Path) -> None:
 
     run = subprocess.run(
         [sys.executable, "-c", WATCHED, str(harmless), str(root)],
-        cwd=Path(__file__).parents[2],
+        env=with_checkout(),
         capture_output=True,
         text=True,
         check=True,

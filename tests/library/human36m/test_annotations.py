@@ -107,7 +107,11 @@ def replace_text(old: str, new: str) -> Callable[[Path], object]:
 
 
 def replace_file(create: Callable[[Path], object]) -> Callable[[Path], object]:
-    return lambda path: (path.unlink(), create(path))
+    def replace(path: Path) -> None:
+        path.unlink()
+        create(path)
+
+    return replace
 
 
 def nest(path: Path) -> None:

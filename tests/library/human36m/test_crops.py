@@ -67,7 +67,8 @@ def test_read_crop_colors_are_red_green_blue(samples: tuple[Sample, ...], tmp_pa
     ).pixels_rgb
 
     assert pixels is not None
-    assert (pixels.shape, pixels.dtype) == ((3, 256, 256), np.uint8)
+    assert pixels.shape == (3, 256, 256)
+    assert pixels.dtype == np.uint8
     assert pixels[:, 100, 100].tolist() == [30, 20, 10]
 
 

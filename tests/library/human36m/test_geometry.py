@@ -91,7 +91,7 @@ def test_camera_to_image_divides_by_depth(camera: Camera) -> None:
 
 def test_image_to_camera_inverts_projection(camera: Camera) -> None:
     joints = np.random.default_rng(1).uniform(-900, 900, (18, 3)).astype(np.float32)
-    joints += np.float32([100, -50, 4000])
+    joints += np.array([100, -50, 4000], dtype=np.float32)
 
     returned = image_to_camera(camera_to_image(joints, camera), joints[:, 2], camera)
 

@@ -70,7 +70,8 @@ def test_load_dataset_sample_has_ground_truth_in_camera_coordinates(
 
     np.testing.assert_array_equal(sample.joints_cam_mm[0], [110.0, -80.0, 4020.0])
     np.testing.assert_array_equal(sample.joints_cam_mm[17], [110.0, -80.0, 4020.0])
-    assert (sample.joints_cam_mm.shape, sample.joints_cam_mm.dtype) == ((18, 3), np.float32)
+    assert sample.joints_cam_mm.shape == (18, 3)
+    assert sample.joints_cam_mm.dtype == np.float32
     assert sample.root_depth_mm == np.float32(4020)
     assert (sample.action, sample.size_px, second.size_px) == ("Directions", (100, 80), (97, 79))
     assert sample.path.read_bytes()[:2] == b"\xff\xd8"

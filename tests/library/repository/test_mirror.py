@@ -43,7 +43,6 @@ TRIED_IN = {
     "evaluation/evaluate": "library/evaluation/test_one_pass.py",
     "files/folders": "library/human36m/test_layout.py",
     "files/json_files": "library/human36m/test_annotations.py",
-    "human36m/rootnet_file": "library/human36m/test_samples.py",
     "human36m/skeleton": "library/human36m/test_geometry.py",
     "miniature/archives": "library/miniature/test_build.py",
     "miniature/body": "library/miniature/test_build.py",
