@@ -197,6 +197,19 @@ def test_images_that_are_copies_are_counted_and_the_first_named() -> None:
     assert "3.jpg and a.jpg)" in caught.value.problem
 
 
+def test_check_images_are_distinct_repeated_frame_of_one_sequence_passes() -> None:
+    first, later, other = (
+        f"s_{sequence}_subact_01_ca_01_{frame:06d}.jpg"
+        for sequence, frame in (("09_act_02", 1), ("09_act_02", 65), ("11_act_02", 1))
+    )
+    repeated, copied = evaluation(alike=((later, first),)), evaluation(alike=((other, first),))
+
+    assert check_images_are_distinct(repeated) == 2
+    assert (repeated.repeated, copied.repeated) == (((later, first),), ())
+    with pytest.raises(CheckFailedError, match=first):
+        check_images_are_distinct(copied)
+
+
 def test_check_images_are_undamaged_counts_and_names_the_first() -> None:
     assert check_images_are_undamaged(evaluation()) == 2
     damaged = tuple(Exclusion(n, f"{n}.jpg", "premature end") for n in range(5))

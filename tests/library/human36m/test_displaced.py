@@ -17,7 +17,7 @@ from convnextpose_check.network.cost import multiply_add_count, parameter_count,
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.datasets import FACTS, ROOTNET, Handmade
 from tests.support.full_size import write_own_model
-from tests.support.trials import trial_of, written_results
+from tests.support.runs import run_of, written_results
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -75,16 +75,16 @@ def test_results_own_network_and_data_set_have_their_own_values(
         "results_dir": str(inputs / "out"), "network": "wider_factory:build", "bbox": "rootnet",
     }  # fmt: skip
     facts = replace(FACTS, displaced=DISPLACED)
-    trial = trial_of(options, read_json(inputs / "own.json", Catalogue), facts, root, inputs)
-    trial.judgement("T")
+    run = run_of(options, read_json(inputs / "own.json", Catalogue), facts, root, inputs)
+    run.judgement("T")
 
-    results, evaluation = written_results(trial), trial.evaluation("T")
+    results, evaluation = written_results(run), run.evaluations["T"]
 
-    record, counted = results.variants["T"], trial.networks.counted("T")
-    plain = trial.networks.plain("T")
-    assert record.parameters == parameter_count(counted) == parameter_count(plain) + 12
+    record, model = results.variants["T"], run.models["T"]
+    counted, reference = model.counted, model.reference
+    assert record.parameters == parameter_count(counted) == parameter_count(reference) + 12
     assert record.state_elements == state_element_count(counted.state_dict())
-    assert record.gmacs == multiply_add_count(counted) / 1e9 != multiply_add_count(plain) / 1e9
+    assert record.gmacs == multiply_add_count(counted) / 1e9 != multiply_add_count(reference) / 1e9
     assert results.dataset.boxes == (
         f"RootNet's {ROOTNET} for 4 images of subject 9 and 4 images of subject 11"
     )
