@@ -37,8 +37,6 @@ from convnextpose_check.human36m.layout import Layout, find_layout, is_same_cont
 from convnextpose_check.human36m.skeleton import ACTIONS, ROOT
 from convnextpose_check.variants import Protocol
 
-PUBLISHED_FACTS_FILE = Path(__file__).with_name("facts.json")
-
 BoxSource = Literal["gt", "rootnet"]
 
 MAX_DISTANCE_MM = 1e6
@@ -142,16 +140,12 @@ class Dataset:
 
     def is_complete(self) -> bool:
         """Whether every expected sample is there, action by action, and none was left out."""
-        return (
-            not self.limited
-            and len(self.samples) == self.facts.samples
-            and self.per_action() == self.facts.per_action
-        )
+        return not self.limited and self.per_action() == self.facts.per_action
 
 
-def read_facts(path: Path = PUBLISHED_FACTS_FILE) -> DatasetFacts:
-    """Read the facts of a data set; those of Human3.6M itself by default."""
-    return read_json(path, DatasetFacts)
+def read_facts() -> DatasetFacts:
+    """Facts about Human3.6M itself."""
+    return read_json(Path(__file__).with_name("facts.json"), DatasetFacts)
 
 
 def load_dataset(

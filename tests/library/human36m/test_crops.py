@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from convnextpose_check.checks import machine
-from convnextpose_check.checks.machine import check_interpolation
-from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import (
     READ_AHEAD,
@@ -24,7 +22,6 @@ from convnextpose_check.human36m.crops import (
     usable_input,
     warp_box,
 )
-from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Sample, load_dataset
 from convnextpose_check.miniature.dataset import EXIF_QUARTER_TURN
 from tests.support.datasets import FACTS, Handmade
@@ -158,24 +155,6 @@ def test_read_crops_use_one_core_each_and_stop_with_reader(samples: tuple[Sample
     assert threading.active_count() > before
     reader.close()
     assert threading.active_count() == before
-
-
-def one_level_off(image_bgr: Array, box_xywh_px: Array) -> Array:
-    warped = warp_box(image_bgr, box_xywh_px)
-    warped[128, 128, 1] ^= 1
-    return warped
-
-
-def test_check_interpolation_one_level_off_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert check_interpolation() == cv2.__version__
-    monkeypatch.setattr(machine, "warp_box", one_level_off)
-
-    with pytest.raises(CheckFailedError, match="opencv-python-headless") as caught:
-        check_interpolation()
-
-    assert caught.value.code == "interpolation"
-    assert str(caught.value.obtained).startswith("warped pattern ")
-    assert caught.value.expected == "915caa2d"
 
 
 def test_usable_input_unusable_images_are_left_out(

@@ -87,28 +87,6 @@ def test_read_listing_any_layout_has_same_result(
     assert found.annotation_ids.tolist() == list(range(COUNT))
 
 
-@pytest.mark.usefixtures("_pieces")
-@pytest.mark.parametrize(("part", "counts"), [("images", (0, COUNT)), ("annotations", (COUNT, 0))])
-def test_read_listing_empty_list_is_empty(part: str, counts: tuple[int, int], file: Path) -> None:
-    file.write_text(json.dumps(content() | {part: []}), encoding="utf-8")
-
-    found = read(file)
-
-    assert (len(found.image_ids), len(found.annotation_ids)) == counts
-    assert found.annotations == []
-
-
-@pytest.mark.usefixtures("_pieces")
-@pytest.mark.parametrize("index", [0, COUNT - 1])
-def test_read_listing_wrong_entry_names_index_in_whole_file(index: int, file: Path) -> None:
-    data = content()
-    data["annotations"][index]["image_id"] = "7"
-    file.write_text(json.dumps(data), encoding="utf-8")
-
-    with pytest.raises(ConvNeXtPoseCheckError, match=rf"annotations\[{index}\]\.image_id"):
-        read(file)
-
-
 def test_read_listing_random_damage_has_same_outcome_in_pieces_and_whole(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

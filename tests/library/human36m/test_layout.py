@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.support.datasets import FACTS, ROOTNET, Handmade, listing, rearranged
 BOTH = "Subject 9,11 (trained on subject 1,5,6,7,8)"
 ONLY_11 = "Subject 11 (trained on subject 1,5,6,7,8,9)"
 SEQUENCE = "s_09_act_02_subact_01_ca_01"
+Change = Callable[[Path], Any]
 DATA_FILE = "annotations/Human36M_subject9_data.json"
 
 
@@ -46,33 +48,14 @@ def test_find_layout_authors_tree_is_found_and_not_written_to(tree: Path) -> Non
 
     layout = load_dataset(tree, FACTS, boxes="rootnet").layout
 
-    assert (
-        layout.annotation(11, "joint_3d") == tree / "annotations/Human36M_subject11_joint_3d.json"
-    )
+    assert layout.annotation(11, "data") == tree / "annotations/Human36M_subject11_data.json"
     assert set(layout.sequences) == {path.name for path in (tree / "images").iterdir()}
     assert layout.rootnet_for((9, 11)) == tree / "bbox_root" / ROOTNET
     assert listing(tree) == before
 
 
-@pytest.mark.parametrize(
-    ("annotations", "images"),
-    [
-        ("annotations (1)/annotations", {9: "S9_ACT2_16", 11: "S11_ACT2_16"}),
-        ("annotations", {9: "S9_ACT2_i6", 11: "S11_ACT2"}),
-        ("annotation", {9: "S9", 11: "S11"}),
-        ("human36m/annotations", {9: "human36m/S9_ACT2_16", 11: "human36m/S11_ACT2_16"}),
-        ("a/annotations", {9: "b/S9_ACT2_16/S9_ACT2_16", 11: "b/S11"}),
-        (".", {9: ".", 11: "."}),
-    ],
-)
-def test_load_dataset_other_folder_names_have_same_samples(
-    tree: Path, tmp_path: Path, annotations: str, images: dict[int, str]
-) -> None:
-    dataset = load_dataset(rearranged(tree, tmp_path / "other", annotations, images), FACTS)
-
-    assert dataset.is_complete()
-    assert dataset.digest == load_dataset(tree, FACTS).digest
-    assert all(sample.path.is_relative_to(tmp_path / "other") for sample in dataset.samples)
+def rearrange(annotations: str, of_9: str, of_11: str) -> Change:
+    return lambda tree: rearranged(tree, tree.parent / "other", annotations, {9: of_9, 11: of_11})
 
 
 def link_folders(tree: Path) -> None:
@@ -97,11 +80,70 @@ def link_in_loop(tree: Path) -> None:
     assert len(list(walk(tree))) == 4
 
 
-@pytest.mark.parametrize("link", [link_folders, link_sequences, link_in_loop])
-def test_load_dataset_links_are_followed_once(tree: Path, link: Callable[[Path], None]) -> None:
-    link(tree)
+def equal_annotations(tree: Path) -> None:
+    (tree / "older").mkdir()
+    shutil.copy(tree / DATA_FILE, tree / "older")
 
-    assert load_dataset(tree, FACTS).is_complete()
+
+def second_folder(parent: str, lost: slice, *, keep_empty: bool = False) -> Change:
+    """A second folder of one sequence without some images, or with empty ones."""
+
+    def add(tree: Path) -> None:
+        for image in sorted(copy_sequence(tree, parent).iterdir())[lost]:
+            image.unlink()
+            if keep_empty:
+                image.touch()
+
+    return add
+
+
+def spread_over_two_folders(tree: Path) -> None:
+    first, *others = sorted(copy_sequence(tree, "a first").iterdir())
+    (tree / "images" / SEQUENCE / first.name).unlink()
+    for image in others:
+        image.unlink()
+
+
+EVERY = slice(None)
+SOUND: list[Change] = [
+    rearrange("annotations (1)/annotations", "S9_ACT2_16", "S11_ACT2_16"),
+    rearrange("annotations", "S9_ACT2_i6", "S11_ACT2"),
+    rearrange("annotation", "S9", "S11"),
+    rearrange("human36m/annotations", "human36m/S9_ACT2_16", "human36m/S11_ACT2_16"),
+    rearrange("a/annotations", "b/S9_ACT2_16/S9_ACT2_16", "b/S11"),
+    rearrange(".", ".", "."),
+    link_folders,
+    link_sequences,
+    link_in_loop,
+    equal_annotations,
+    second_folder("a first", EVERY),
+    second_folder("a first", EVERY, keep_empty=True),
+    second_folder("a first", slice(1)),
+    second_folder("z last", EVERY),
+    second_folder("z last", EVERY, keep_empty=True),
+    second_folder("z last", slice(1)),
+    spread_over_two_folders,
+]
+
+
+@pytest.mark.parametrize("change", SOUND)
+def test_load_dataset_sound_arrangement_has_same_samples(tree: Path, change: Change) -> None:
+    digest = load_dataset(tree, FACTS).digest
+    root = change(tree) or tree
+
+    dataset = load_dataset(root, FACTS)
+
+    assert check_dataset_is_complete(dataset) == 6
+    assert dataset.digest == digest
+    assert all(sample.path.is_relative_to(root) for sample in dataset.samples)
+    assert all(sample.path.stat().st_size for sample in dataset.samples)
+
+
+def test_load_dataset_untested_subject_may_be_missing(tree: Path) -> None:
+    for file in (tree / "annotations").glob("Human36M_subject9_*"):
+        file.unlink()
+
+    assert load_dataset(tree, FACTS, protocol=1).is_complete()
 
 
 @pytest.mark.parametrize(("subjects", "folder"), [((9, 11), BOTH), ((11,), ONLY_11)])
@@ -116,27 +158,7 @@ def test_rootnet_for_protocol_chooses_file_by_folder(
     assert layout.rootnet_for(subjects) == files[folder]
 
 
-@pytest.mark.parametrize("folders", [("elsewhere",), (BOTH, f"again/{BOTH}")])
-def test_rootnet_for_ambiguous_files_are_refused(tree: Path, folders: tuple[str, ...]) -> None:
-    added = [add_rootnet(tree, folder) for folder in folders]
-
-    with pytest.raises(ConvNeXtPoseCheckError, match="2 files") as caught:
-        load_dataset(tree, FACTS, boxes="rootnet")
-
-    assert caught.value.code == "several-rootnet"
-    assert all(str(path) in caught.value.problem for path in added)
-
-
-def test_rootnet_for_missing_file_is_needed_for_its_boxes_only(tree: Path) -> None:
-    shutil.rmtree(tree / "bbox_root")
-
-    assert load_dataset(tree, FACTS, boxes="gt").is_complete()
-    with pytest.raises(ConvNeXtPoseCheckError, match="--bbox gt") as caught:
-        load_dataset(tree, FACTS, boxes="rootnet")
-    assert caught.value.code == "no-rootnet"
-
-
-def loop(tree: Path) -> None:
+def replace_by_loop(tree: Path) -> None:
     shutil.rmtree(tree)
     tree.symlink_to(tree.name)
 
@@ -146,32 +168,57 @@ def empty(tree: Path) -> None:
     tree.mkdir()
 
 
-MISSING: list[tuple[Callable[[Path], object], str]] = [
-    (shutil.rmtree, "there is no folder {}. "),
-    (loop, "there is no folder {}. "),
-    (empty, "the folder holds nothing."),
-    (
-        lambda tree: shutil.rmtree(tree / "images"),
-        "{}: missing image folders such as s_09_act_02_subact_01_ca_01;",
-    ),
-    (
-        lambda tree: (tree / DATA_FILE).unlink(),
-        "{}: missing Human36M_subject9_data.json; the folder holds annotations, bbox_root, images."
-        " Give the folder that holds Human3.6M with --h36m-root",
-    ),
-]
+def other_annotations(tree: Path) -> None:
+    """Of the same size and time of change."""
+    equal_annotations(tree)
+    second = tree / "older" / Path(DATA_FILE).name
+    second.write_bytes(second.read_bytes().replace(b"100", b"199"))
+    for file in (tree / DATA_FILE, second):
+        os.utime(file, (1e9, 1e9))
 
 
-@pytest.mark.parametrize(("change", "fragment"), MISSING)
-def test_find_layout_missing_part_is_named(
-    tree: Path, change: Callable[[Path], object], fragment: str
+def link_annotations(target: str) -> Change:
+    def link(tree: Path) -> None:
+        (tree / "older").mkdir()
+        (tree / "older" / Path(DATA_FILE).name).symlink_to(target)
+
+    return link
+
+
+def two_rootnet_files(tree: Path) -> None:
+    for folder in (BOTH, f"again/{BOTH}"):
+        add_rootnet(tree, folder)
+
+
+ADVICE = " Give the folder that holds Human3.6M with --h36m-root"
+OLDER = f"{{}}/older/{Path(DATA_FILE).name} have one name and different contents"
+REFUSED: list[tuple[str, str, Change]] = [
+    ("no-data", "there is no folder {}." + ADVICE, shutil.rmtree),
+    ("no-data", "there is no folder {}." + ADVICE, replace_by_loop),
+    ("no-data", "the folder holds nothing." + ADVICE, empty),
+    ("no-data", "{}: missing image folders such as s_09_act_02_subact_01_ca_01;",
+     lambda tree: shutil.rmtree(tree / "images")),
+    ("no-data", "{}: missing Human36M_subject9_data.json; the folder holds annotations, bbox_root,",
+     lambda tree: (tree / DATA_FILE).unlink()),
+    ("several-annotations", OLDER, other_annotations),
+    ("several-annotations", OLDER, link_annotations("gone")),
+    ("several-annotations", OLDER, link_annotations(Path(DATA_FILE).name)),
+    ("several-rootnet", "2 files below {} are named", lambda tree: add_rootnet(tree, "elsewhere")),
+    ("several-rootnet", "2 files below {} are named", two_rootnet_files),
+    ("no-rootnet", "use --bbox gt", lambda tree: shutil.rmtree(tree / "bbox_root")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "fragment", "change"), REFUSED)
+def test_load_dataset_missing_or_ambiguous_part_is_refused(
+    tree: Path, code: str, fragment: str, change: Change
 ) -> None:
     change(tree)
 
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
-        find_layout(tree, (9, 11))
+        load_dataset(tree, FACTS, boxes="rootnet")
 
-    assert caught.value.code == "no-data"
+    assert caught.value.code == code
     assert fragment.format(tree) in str(caught.value)
 
 
@@ -187,69 +234,6 @@ def test_find_layout_unreadable_folder_is_named(
     with pytest.raises(ConvNeXtPoseCheckError, match="Permission denied") as caught:
         find_layout(tmp_path, (11,))
     assert caught.value.code == "no-data"
-
-
-def test_load_dataset_untested_subject_may_be_missing(tree: Path) -> None:
-    for file in (tree / "annotations").glob("Human36M_subject9_*"):
-        file.unlink()
-
-    assert load_dataset(tree, FACTS, protocol=1).is_complete()
-
-
-def test_find_layout_second_annotation_file_may_be_equal(tree: Path) -> None:
-    (tree / "older").mkdir()
-    shutil.copy(tree / DATA_FILE, tree / "older")
-
-    assert find_layout(tree, (9, 11)).annotation(9, "data") == tree / DATA_FILE
-
-
-@pytest.mark.parametrize("other", ["same size and time", "dangling link", "loop"])
-def test_find_layout_second_annotation_file_other_content_is_refused(
-    tree: Path, other: str
-) -> None:
-    known, second = tree / DATA_FILE, tree / "older" / Path(DATA_FILE).name
-    second.parent.mkdir()
-    if other == "same size and time":
-        second.write_bytes(known.read_bytes().replace(b"100", b"199"))
-        for file in (known, second):
-            os.utime(file, (1e9, 1e9))
-    else:
-        second.symlink_to(second if other == "loop" else "gone")
-
-    with pytest.raises(ConvNeXtPoseCheckError, match=f"{second}.*--h36m-root") as caught:
-        find_layout(tree, (9, 11))
-    assert caught.value.code == "several-annotations"
-
-
-@pytest.mark.parametrize("parent", ["a first", "z last"])
-@pytest.mark.parametrize("lost", ["all", "one", "content"])
-def test_load_dataset_second_folder_of_sequence_hides_no_image(
-    tree: Path, parent: str, lost: str
-) -> None:
-    expected = load_dataset(tree, FACTS)
-    for image in sorted(copy_sequence(tree, parent).iterdir())[: 1 if lost == "one" else None]:
-        image.unlink()
-        if lost == "content":
-            image.touch()
-
-    dataset = load_dataset(tree, FACTS)
-
-    assert check_dataset_is_complete(dataset) == 6
-    assert dataset.digest == expected.digest
-    assert all(sample.path.stat().st_size for sample in dataset.samples)
-
-
-def test_load_dataset_images_in_two_folders_are_all_found(tree: Path) -> None:
-    first, *others = sorted(copy_sequence(tree, "a first").iterdir())
-    (tree / "images" / SEQUENCE / first.name).unlink()
-    for image in others:
-        image.unlink()
-
-    dataset = load_dataset(tree, FACTS)
-
-    assert check_dataset_is_complete(dataset) == 6
-    found = {sample.path.parent for sample in dataset.samples if sample.sequence == SEQUENCE}
-    assert found == {first.parent, tree / "images" / SEQUENCE}
 
 
 @pytest.mark.parametrize("change", [lambda c: c[:-1] + bytes([c[-1] ^ 1]), lambda c: c + b"\0"])
