@@ -66,16 +66,17 @@ class Listing:
 
     def add_images(self, entries: list[Image]) -> None:
         """Add images of the file; all of them come before the first annotation."""
-        selected = [entry for entry in entries if self._is_selected(entry)]
+        selected = list(filter(self._is_selected, entries))
         self.images += selected
         self._selected_ids.update(entry.id for entry in selected)
-        self.image_ids.extend(entry.id for entry in entries)
+        self.image_ids.fromlist([entry.id for entry in entries])
 
     def add_annotations(self, entries: list[Annotation]) -> None:
         """Add annotations of the file."""
-        self.annotations += [entry for entry in entries if entry.image_id in self._selected_ids]
-        self.annotation_ids.extend(entry.id for entry in entries)
-        self.annotated_ids.extend(entry.image_id for entry in entries)
+        ids = self._selected_ids
+        self.annotations += [entry for entry in entries if entry.image_id in ids]
+        self.annotation_ids.fromlist([entry.id for entry in entries])
+        self.annotated_ids.fromlist([entry.image_id for entry in entries])
 
 
 def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:

@@ -136,6 +136,16 @@ def test_check_joints_lie_in_boxes_cameras_of_other_subject_names_their_file(
     assert caught.value.code == "cameras-of-another-subject"
 
 
+def test_check_joints_lie_in_boxes_other_subject_with_fewer_cameras_is_ignored(
+    files: Files,
+) -> None:
+    files.change(9, "camera", lambda cameras: {"1": cameras["1"]})
+    files.change(11, "camera", unknown_error)
+
+    with pytest.raises(CheckFailedError, match="no known error"):
+        check_joints_lie_in_boxes(files.load(1))
+
+
 def test_load_dataset_all_joints_behind_cameras_still_reports_misfit(files: Files) -> None:
     for subject in (9, 11):
         files.change(subject, "camera", OLD)
