@@ -1,1 +1,1 @@
-"""From crops to an error in millimetres and its verdict."""
+"""Evaluation of models: from crops to errors in millimetres and verdicts."""

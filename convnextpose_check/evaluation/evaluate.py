@@ -1,18 +1,21 @@
-"""Evaluate several networks in one pass, and keep what was measured if the run is cut short."""
+"""Evaluate several models in one pass; finished and partial results are saved in a cache."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import closing
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.kept import keep, kept
+from convnextpose_check.evaluation.cache import load_cached, save_cached
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
-from convnextpose_check.evaluation.one_pass import Conditions, Entry, run_pass
-from convnextpose_check.evaluation.plan import remaining_batches
+from convnextpose_check.evaluation.one_pass import Conditions, Entry, remaining_batches, run_pass
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.interrupts import Interrupted, held
 from convnextpose_check.progress import Screen
+
+SAVE_SECONDS = 30.0
+"""Partial results are saved this often."""
 
 Outcome = Evaluation | ConvNeXtPoseCheckError
 
@@ -26,124 +29,76 @@ def evaluate(
     subject: str = "",
     screen: Screen | None = None,
 ) -> dict[str, Outcome]:
-    """Evaluation or error of each network; one that fails does not take others with it.
+    """The evaluation or the error of each model; one that fails does not affect the others.
 
-    With ``resume``, finished evaluations are taken over and begun ones gone on with.
+    With ``resume``, finished results are taken from the cache and partial ones are completed.
+    Raises ``Interrupted`` on Ctrl-C or SIGTERM, after saving partial results.
     """
-    screen, samples = screen or Screen(), len(dataset.samples)
-    outcomes: dict[str, Outcome] = {}
+    screen, total = screen or Screen(), len(dataset.samples)
     measured: dict[str, Measurements] = {}
     for name, entry in entries.items():
-        found = _load(entry, dataset, conditions) if resume else None
-        if found is None:
-            measured[name] = Measurements.empty(samples, conditions.batch_size)
-        elif found.done.all():
-            screen.say(f"{name}: taken from {entry.kept_file}")
-            outcomes[name] = found.evaluation(dataset)
-        else:
-            screen.say(f"{name}: going on after {int(found.done.sum())} of {samples} images")
-            measured[name] = found
-    if measured:
-        rest = {name: entries[name] for name in measured}
-        outcomes |= _SharedPass(rest, measured, dataset, conditions, subject, screen).run()
+        cached = load_cached(entry, dataset, conditions.batch_size) if resume else None
+        if cached is not None and cached.done.all():
+            screen.say(f"{name}: taken from {entry.cache_file}")
+        elif cached is not None:
+            screen.say(f"{name}: going on after {int(cached.done.sum())} of {total} images")
+        measured[name] = cached or Measurements.empty(total, conditions.batch_size)
+    batches = remaining_batches(measured.values(), conditions.batch_size)
+    failures: dict[str, ConvNeXtPoseCheckError] = {}
+    if not batches:
+        return _outcomes(measured, failures, dataset)
+    title, remaining = f"{subject} {' '.join(entries)}", sum(map(len, batches))
+
+    def save_all() -> dict[str, int]:
+        with held():
+            return {
+                name: save_cached(entry, measured[name], dataset, conditions.batch_size)
+                for name, entry in entries.items()
+            }
+
+    steps = run_pass(entries, measured, dataset, conditions, batches, failures, screen.say)
+    try:
+        with closing(steps), screen.bar(title, remaining) as advance:
+            saved_at = time.monotonic()
+            for count in steps:
+                advance(count, _running_errors(measured))
+                if time.monotonic() - saved_at > SAVE_SECONDS:
+                    save_all()
+                    saved_at = time.monotonic()
+        save_all()
+    except ConvNeXtPoseCheckError as error:  # the device failed; measured samples remain valid
+        save_all()
+        for name, each in measured.items():
+            if not each.done.all():
+                failures.setdefault(name, error.with_traceback(None))
+    except KeyboardInterrupt:
+        raise _interrupted(save_all(), total) from None
+    except BaseException:
+        save_all()
+        raise
+    return _outcomes(measured, failures, dataset)
+
+
+def _outcomes(
+    measured: Mapping[str, Measurements],
+    failures: Mapping[str, ConvNeXtPoseCheckError],
+    dataset: Dataset,
+) -> dict[str, Outcome]:
+    outcomes: dict[str, Outcome] = {}
+    for name, each in measured.items():
+        try:
+            outcomes[name] = failures.get(name) or each.evaluation(dataset)
+        except ConvNeXtPoseCheckError as error:
+            outcomes[name] = error
     return outcomes
 
 
-def _load(entry: Entry, dataset: Dataset, conditions: Conditions) -> Measurements | None:
-    """What an earlier run measured of the network, if it may be taken over."""
-    if entry.key is None:
-        return None
-    return kept(entry.key, dataset, entry.grid_whd, entry.kept_file, conditions.batch_size)
-
-
-@dataclass(frozen=True)
-class _SharedPass:
-    """Evaluates several networks on the same images, each read once, and saves partial results."""
-
-    entries: Mapping[str, Entry]
-    measured: Mapping[str, Measurements]
-    dataset: Dataset
-    conditions: Conditions
-    subject: str
-    screen: Screen
-
-    def run(self) -> dict[str, Outcome]:
-        """Evaluate the remaining samples; returns the evaluation or error of each network."""
-        measured = self.measured
-        batches = remaining_batches(measured.values(), self.conditions.batch_size)
-
-        def save_all() -> dict[str, int]:
-            with held():
-                return {n: self._save(entry, measured[n]) for n, entry in self.entries.items()}
-
-        try:
-            title = f"{self.subject} {' '.join(self.entries)}"
-            with self.screen.bar(title, sum(map(len, batches))) as advance:
-                failures = run_pass(
-                    self.entries,
-                    measured,
-                    self.dataset,
-                    self.conditions,
-                    batches,
-                    on_progress=lambda count: advance(count, _running_errors(measured)),
-                    on_pause=save_all,
-                    say=self.screen.say,
-                )
-            with held():
-                return {
-                    name: self._outcome(entry, measured[name], failures.get(name))
-                    for name, entry in self.entries.items()
-                }
-        except ConvNeXtPoseCheckError as error:  # the device failed; what was measured stays valid
-            save_all()
-            return dict.fromkeys(self.entries, error.with_traceback(None))
-        except KeyboardInterrupt:
-            raise self._interrupted(save_all()) from None
-        except BaseException:
-            save_all()
-            raise
-
-    def _outcome(
-        self, entry: Entry, measured: Measurements, failure: ConvNeXtPoseCheckError | None
-    ) -> Outcome:
-        """Save what was measured, and return its evaluation or the error."""
-        self._save(entry, measured)
-        if failure is not None:
-            return failure
-        try:
-            return measured.evaluation(self.dataset)
-        except ConvNeXtPoseCheckError as error:
-            return error
-
-    def _interrupted(self, counts: Mapping[str, int]) -> Interrupted:
-        """The interruption, with the number of samples of each network that are saved."""
-        total = len(self.dataset.samples)
-        different = list(dict.fromkeys(counts.values()))
-        if len(different) > 1:
-            text = ", ".join(f"{count} of {name}" for name, count in counts.items())
-            return Interrupted(f"of {total} images are kept: {text}", is_resumable=True)
-        if different == [0]:
-            return Interrupted(f"none of {total} images is kept", is_resumable=False)
-        return Interrupted(f"{different[0]} of {total} images are kept", is_resumable=True)
-
-    def _save(self, entry: Entry, measured: Measurements) -> int:
-        """Save what was measured so far; returns the number of samples in the file.
-
-        A file that cannot be written costs only time later, so no error is raised.
-        """
-        if entry.key is None or not measured.done.any():
-            return 0
-        try:
-            return keep(
-                measured,
-                self.dataset,
-                entry.grid_whd,
-                entry.key,
-                entry.kept_file,
-                self.conditions.batch_size,
-            )
-        except ConvNeXtPoseCheckError:
-            return 0
+def _interrupted(saved: Mapping[str, int], total: int) -> Interrupted:
+    """The interruption, with the number of samples of each model that are saved."""
+    if not any(saved.values()):
+        return Interrupted("no results are saved", is_resumable=False)
+    counts = ", ".join(f"{name} {count}" for name, count in saved.items())
+    return Interrupted(f"partial results are saved (of {total} images: {counts})", True)
 
 
 def _running_errors(measured: Mapping[str, Measurements]) -> str:

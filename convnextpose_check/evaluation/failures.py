@@ -1,7 +1,7 @@
-"""What a network or its device raises, told as a failure of that network: once, in one sentence.
+"""Errors that a model or its device raises, reported in one sentence as a failure of that model.
 
-The line to a bug of this suite is drawn where it calls what is judged. Whatever is raised inside is
-a failure of what was called; anything that is raised elsewhere may show its traceback.
+Only calls of the evaluated model or its device are wrapped. An error that is raised elsewhere is a
+bug of this suite and shows its traceback.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ LACK_OF_MEMORY = (
     "cannot allocate memory",
     "bad_alloc",
 )
-"""How torch, CUDA's libraries and onnxruntime say, in lower case, that a batch was too large."""
+"""Parts of out-of-memory messages of torch, CUDA and onnxruntime, in lower case."""
 
 
 class NetworkFailedError(ConvNeXtPoseCheckError):
-    """Something that was judged has raised an error; ``trace`` is the text of its traceback.
+    """An error of the evaluated model; ``trace`` is its traceback as text.
 
-    The error itself is not held, since its frames would hold the batch on the device.
+    The error itself is not stored: its frames would hold the batch on the device.
     """
 
     def __init__(self, code: Code, problem: str, remedy: str = "", trace: str = "") -> None:
@@ -37,7 +37,7 @@ class NetworkFailedError(ConvNeXtPoseCheckError):
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory was too small, in whosever words."""
+    """True for an out-of-memory error raised by Python, torch, CUDA or onnxruntime."""
     import torch
 
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
@@ -47,35 +47,28 @@ def is_lack_of_memory(error: BaseException) -> bool:
 
 
 def failure(error: BaseException, what: str, code: Code = "network-failed") -> NetworkFailedError:
-    """The sentence about an error that ``what`` has raised."""
+    """The error to report in place of one that ``what`` has raised, with its last own line."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
     place = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in own[-1:])
     text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-    told = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    _let_go(error)
+    chained: BaseException | None = error
+    while chained is not None and chained.__traceback__ is not None:  # frames hold the batch
+        chained.__traceback__ = None
+        chained = chained.__cause__ or chained.__context__
     return NetworkFailedError(
         code,
-        f"{what} raises {told}{place}",
-        "The variant's log shows where; if it was the device's fault, start again with --resume",
+        f"{what} raises {message}{place}",
+        "The variant's log has the traceback; if the device failed, run again with --resume",
         trace,
     )
 
 
-def _let_go(error: BaseException | None) -> None:
-    """Drop the frames of an error and of those that it came from: they hold the batch."""
-    while error is not None and error.__traceback__ is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
-
-
 @contextmanager
 def told_as_failure(what: str, code: Code = "network-failed") -> Iterator[None]:
-    """Have what is raised inside told as a failure of ``what``.
-
-    Raises ``NetworkFailedError``; errors that are told in their own words pass.
-    """
+    """Raise ``NetworkFailedError`` for any error inside that has no code of its own."""
     try:
         yield
     except ConvNeXtPoseCheckError:

@@ -1,4 +1,4 @@
-"""What was measured of a data set: of any of its samples so far, and of the whole."""
+"""Results of one model: partial ones by sample, and the finished evaluation."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ from convnextpose_check.variants import Protocol
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one network made of one data set.
+    """The results of one model on one data set, for the N samples with a usable image.
 
-    ``errors_mm`` is (N, 17) float64 in the order of the samples that could be read; under
-    protocol 1 they are errors after rigid alignment. ``cells_xyz`` is (N, 18, 3) float32, what
-    the network said. ``file_names`` tell the samples apart. ``complete`` says whether these are
-    all the samples that the protocol has. ``images_sha256`` is taken over the sha256 of every
-    image file. ``seconds`` the network itself took; ``reading_seconds`` went by waiting for images,
-    for all networks that were shown them together. ``alike`` names the files that are copies of an
-    earlier one, each with that one. ``damaged`` are used images of which libjpeg warns. ``resumed``
-    of the samples were measured by an earlier run.
+    ``errors_mm`` is (N, 17) float64, under protocol 1 after rigid alignment; ``cells_xyz`` is
+    (N, 18, 3) float32. ``complete`` is true if these are all samples of the protocol.
+    ``images_sha256`` is a sha256 over those of all image files. ``seconds`` is the time in the
+    model, ``reading_seconds`` the time waiting for images, shared by all models. ``alike`` pairs
+    each file that is a copy with the earlier one, ``damaged`` lists used images with a libjpeg
+    warning, ``resumed`` counts samples from the cache.
     """
 
     protocol: Protocol
@@ -48,12 +46,12 @@ class Evaluation:
 
     @property
     def misplaced(self) -> tuple[tuple[str, str], ...]:
-        """Those of ``alike`` that are of different sequences: one stands in another's place."""
+        """Copies from another sequence: one image is in the place of another."""
         return tuple(pair for pair in self.alike if not _of_one_sequence(*pair))
 
     @property
     def repeated(self) -> tuple[tuple[str, str], ...]:
-        """Those of ``alike`` that are of one sequence: a camera may have repeated a frame."""
+        """Copies within one sequence: the camera may have repeated a frame."""
         return tuple(pair for pair in self.alike if _of_one_sequence(*pair))
 
     @property
@@ -63,7 +61,7 @@ class Evaluation:
 
     @property
     def images_per_second(self) -> float:
-        """How fast the network was, without the waiting for images; 0 if no time was measured."""
+        """The speed of the model without reading images; 0 if no time was measured."""
         return len(self.image_ids) / self.seconds if self.seconds > 0 else 0.0
 
     def per_action_mm(self) -> dict[str, float]:
@@ -87,19 +85,18 @@ def per_action_mm(errors_mm: Array, actions: Sequence[str]) -> dict[str, float]:
 
 
 def _of_one_sequence(one: str, other: str) -> bool:
-    """Whether two image files are of one take and camera: their names differ in the frame."""
+    """True if two image files are of one take and camera: their names differ in the frame."""
     return one.rpartition("_")[0] == other.rpartition("_")[0] != ""
 
 
 @dataclass
 class Measurements:
-    """One network's answers by the number of the sample, N of them in all.
+    """Partial results of one model by sample index; N is the number of all samples.
 
-    ``done`` (N,) says which samples were read, ``sha256`` (N, 32) is that of their files,
-    ``problems`` says why some could not be used, ``warnings`` what libjpeg warns of. ``cells_xyz``
-    (N, 18, 3) float32 and ``errors_mm`` (N, 17) float64 hold the rest. ``seconds`` the network
-    took, ``reading_seconds`` went by waiting for images. ``resumed`` usable samples are from an
-    earlier run.
+    ``done`` (N,) marks evaluated samples, ``sha256`` (N, 32) uint8 is that of their files,
+    ``cells_xyz`` is (N, 18, 3) float32, ``errors_mm`` (N, 17) float64. ``problems`` maps an
+    unusable image to the reason, ``warnings`` a used one to libjpeg's warning. The other fields
+    are those of ``Evaluation``.
     """
 
     done: Array
@@ -126,31 +123,31 @@ class Measurements:
 
     @property
     def used(self) -> Array:
-        """Which samples (N,) were read and are of use."""
+        """Marks (N,) the evaluated samples with a usable image."""
         used: Array = self.done.copy()
         used[list(self.problems)] = False
         return used
 
-    def lacks(self, place: Sequence[int]) -> bool:
-        """Whether any of these samples is still to be measured."""
-        return not self.done[list(place)].all()
+    def lacks(self, indices: Sequence[int]) -> bool:
+        """True if any of these samples is not evaluated yet."""
+        return not self.done[list(indices)].all()
 
-    def read(self, number: int, crop: Crop) -> None:
-        """The sample's file was read, and is of use or not."""
-        self.sha256[number] = np.frombuffer(bytes.fromhex(crop.sha256), np.uint8)
+    def read(self, index: int, crop: Crop) -> None:
+        """Record the image of a sample, and mark the sample as evaluated."""
+        self.sha256[index] = np.frombuffer(bytes.fromhex(crop.sha256), np.uint8)
         if crop.problem is not None:
-            self.problems[number] = crop.problem
+            self.problems[index] = crop.problem
         elif crop.warning is not None:
-            self.warnings[number] = crop.warning
-        self.done[number] = True  # last, for the run may be interrupted anywhere
+            self.warnings[index] = crop.warning
+        self.done[index] = True  # last, since an interrupt may come between any two lines
 
     def mean_error_mm(self) -> float | None:
-        """The mean error of the samples measured so far; None before the first usable one."""
+        """The mean error so far; None before the first usable sample."""
         used = self.used
         return float(self.errors_mm[used].mean()) if used.any() else None
 
     def evaluation(self, dataset: Dataset) -> Evaluation:
-        """The whole as an evaluation, once every sample was read.
+        """The finished evaluation; every sample must be done.
 
         Raises ``ConvNeXtPoseCheckError`` (``no-data``) if none of the images can be used.
         """
@@ -184,19 +181,20 @@ class Measurements:
         )
 
     def _alike(self, dataset: Dataset, used: Sequence[int]) -> tuple[tuple[str, str], ...]:
-        """The files that are copies of an earlier one, each with that one."""
-        earlier: dict[bytes, int] = {}
+        """The files that are copies of an earlier one, each paired with that one."""
+        earlier: dict[bytes, str] = {}
         copies = []
-        for number in used:
-            first = earlier.setdefault(self.sha256[number].tobytes(), number)
-            if first != number:
-                samples = dataset.samples
-                copies.append((samples[number].path.name, samples[first].path.name))
+        for index in used:
+            name, sha256 = dataset.samples[index].path.name, self.sha256[index].tobytes()
+            if sha256 in earlier:
+                copies.append((name, earlier[sha256]))
+            else:
+                earlier[sha256] = name
         return tuple(copies)
 
 
 def _listed(dataset: Dataset, reasons: Mapping[int, str]) -> tuple[Exclusion, ...]:
-    """The samples by their numbers, each with the reason why it is listed."""
+    """The samples of these indices, in order, each with its reason."""
     samples = dataset.samples
     return tuple(
         Exclusion(samples[n].image_id, samples[n].path.name, reasons[n]) for n in sorted(reasons)

@@ -27,7 +27,7 @@ def sample_errors_mm(
     grid_whd: tuple[int, int, int],
     protocol: Protocol,
 ) -> Array:
-    """Errors (N, 17) float64 of positions (N, 18, 3), one of each sample."""
+    """Errors (N, 17) float64 of positions (N, 18, 3), one for each sample."""
     errors_mm = [
         joint_errors_mm(cells, sample, grid_whd, protocol)
         for cells, sample in zip(cells_xyz, samples, strict=True)
@@ -38,10 +38,10 @@ def sample_errors_mm(
 def compared_poses_mm(
     cells_xyz: Array, sample: Sample, grid_whd: tuple[int, int, int], protocol: Protocol
 ) -> tuple[Array, Array]:
-    """Prediction and ground truth, (17, 3) each, as they are compared: both roots at the origin.
+    """Prediction and ground truth, (17, 3) each, both with the root at the origin.
 
-    ``cells_xyz`` is (18, 3). Under protocol 1 the prediction is first aligned rigidly on all 18
-    joints; the thorax takes part in that and is dropped afterwards.
+    ``cells_xyz`` is (18, 3). Under protocol 1 the prediction is aligned rigidly on all 18 joints
+    before the thorax is dropped.
     """
     predicted_mm = cells_to_camera(
         cells_xyz, grid_whd, sample.box_xywh_px, sample.root_depth_mm, sample.camera
@@ -56,8 +56,7 @@ def compared_poses_mm(
 def rigidly_aligned(points_mm: Array, target_mm: Array) -> Array:
     """Rotate and move (J, 3) points onto the target, least squares, without scaling or mirroring.
 
-    The Kabsch algorithm, with the authors' choice of no scale; others align with scale and get
-    smaller errors.
+    The Kabsch algorithm without scale, as in the authors' code; with scale errors are smaller.
     """
     centre, target_centre = points_mm.mean(axis=0), target_mm.mean(axis=0)
     covariance = np.dot((points_mm - centre).T, target_mm - target_centre)

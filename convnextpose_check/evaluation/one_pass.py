@@ -1,26 +1,23 @@
-"""Read every image once and show it to all networks."""
+"""One pass over the data set that reads every image once and evaluates all models on it."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
-from itertools import cycle, islice
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.devices import use_two_threads
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import sample_errors_mm
-from convnextpose_check.evaluation.predict import Predictor
-from convnextpose_check.evaluation.transfer import Arriving, Moment, sent
+from convnextpose_check.evaluation.predict import PendingPrediction, Predictor, to_device
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Sample
@@ -31,17 +28,14 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-T = TypeVar("T")
-
-PAUSE_SECONDS = 30.0
-"""As often what was measured so far is handed out, to be kept."""
+SEED = 0
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What networks are measured under: all that decides on an answer beside network and image.
+    """Everything beside model and image that predictions depend on.
 
-    Batches are dealt in turns to the device and to the ``others``, which are alike.
+    Batches go in turns to the device and to the ``others``, which are of the same model.
     """
 
     device: torch.device
@@ -58,26 +52,42 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Entry:
-    """A network to evaluate, with a replica for each of the other devices.
+    """A model to evaluate, with a replica for each of the other devices.
 
-    What is measured of it is kept under ``key`` in a file; without a key nothing is, for what the
-    network depends on is not known.
+    ``key`` identifies its evaluation in ``cache_file``; without a key nothing is saved.
     """
 
     network: Network
     key: str | None = None
-    kept_file: Path = Path()
+    cache_file: Path = Path()
     replicas: tuple[Network, ...] = ()
 
     @property
     def on_each_device(self) -> tuple[Network, ...]:
-        """The network on each of the devices, in their order."""
+        """The model on each of the devices, in their order."""
         return (self.network, *self.replicas)
 
-    @property
-    def grid_whd(self) -> tuple[int, int, int]:
-        """The cells of the network's heatmaps along x, y and depth."""
-        return self.network.architecture.grid_whd
+
+def shuffled(samples: int) -> list[int]:
+    """Sample indices in the order of evaluation, which is always the same.
+
+    Neighboring frames have similar errors; shuffled, the running mean settles early. Results are
+    stored by sample index and do not depend on the order.
+    """
+    order: list[int] = np.random.default_rng(SEED).permutation(samples).tolist()
+    return order
+
+
+def remaining_batches(measured: Collection[Measurements], batch_size: int) -> list[list[int]]:
+    """Sample indices of each batch of which some model lacks a sample.
+
+    Batches do not depend on partial results: a prediction is the same to the last digit only in
+    the same batch.
+    """
+    (samples,) = {len(each.done) for each in measured}
+    order = shuffled(samples)
+    batches = [order[begin : begin + batch_size] for begin in range(0, samples, batch_size)]
+    return [batch for batch in batches if any(each.lacks(batch) for each in measured)]
 
 
 def run_pass(
@@ -86,113 +96,95 @@ def run_pass(
     dataset: Dataset,
     conditions: Conditions,
     batches: Sequence[list[int]],
-    *,
-    on_progress: Callable[[int], None] = lambda _count: None,
-    on_pause: Callable[[], object] = lambda: None,
-    say: Callable[[str], None] = lambda _note: None,
-) -> dict[str, ConvNeXtPoseCheckError]:
-    """Show the batches to all networks, each image read and cropped once; fills ``measured``.
+    failures: dict[str, ConvNeXtPoseCheckError],
+    say: Callable[[str], None],
+) -> Generator[int, None, None]:
+    """Evaluate all models on the batches; yields the number of samples of each batch.
 
-    ``batches`` holds sample indices. Images are decoded by threads ahead of the networks. A device
-    that works on its own is given a batch before the answers to its last one are looked at, so that
-    it never waits for the arithmetic on errors; several are dealt batches in turns. ``on_progress``
-    is called with the number of samples of each batch, ``on_pause`` every half minute, to save what
-    was measured.
-
-    A network fails alone; which did is returned: ``not-finite`` if it answers with NaN,
-    ``out-of-memory`` if one image is too many, ``network-failed`` if it raises anything else. The
-    pass ends where all have failed. An image that cannot be read or decoded, or has not its
-    annotated size, is named among what was measured. Raises ``device-failed`` where the device
-    fails outside of the networks.
+    ``batches`` holds sample indices. Fills ``measured``, and ``failures`` with the error of each
+    model that fails; the others go on. Threads read images ahead. A GPU gets its next batch before
+    the host computes the errors of the last one, so that it is never idle. Raises
+    ``ConvNeXtPoseCheckError`` (``device-failed``) if the device fails outside of a model.
     """
-    use_two_threads()
-    failures: dict[str, ConvNeXtPoseCheckError] = {}
-    lanes = {
-        name: _Lane(entry, measured[name], conditions, dataset.protocol, say)
+    import torch
+
+    if torch.get_num_threads() < 2:  # a single thread uses other kernels, which round differently
+        torch.set_num_threads(2)
+    runners = {
+        name: _ModelRunner(entry, measured[name], conditions, dataset.protocol, say)
         for name, entry in entries.items()
+        if not measured[name].done.all()
     }
-    waiting: deque[tuple[_Batch, dict[str, _Answer]]] = deque()
+    pending: deque[tuple[_Batch, dict[str, PendingPrediction | None]]] = deque()
     devices = conditions.devices
     lag = 0 if conditions.device.type == "cpu" else len(devices)
-    paused = time.monotonic()
 
-    def alone(name: str, work: Callable[[], T]) -> T | None:
-        try:
-            return work()
-        except ConvNeXtPoseCheckError as error:
-            failures[name] = error.with_traceback(None)  # whose frames would hold the batch
-            return None
-
-    def collect(batch: _Batch, answers: Mapping[str, _Answer]) -> None:
-        for name, answer in answers.items():
+    def finish_oldest() -> None:
+        batch, predictions = pending.popleft()
+        for name, prediction in predictions.items():
             if name not in failures:
-                alone(name, partial(lanes[name].collect, batch, answer))
+                with _recorded_failure(name, failures):
+                    runners[name].finish(batch, prediction)
 
-    samples = [dataset.samples[number] for batch in batches for number in batch]
+    samples = [dataset.samples[index] for batch in batches for index in batch]
     reader = read_crops(samples, conditions.workers, conditions.batch_size * len(devices))
     with closing(reader) as crops:
-        for turn, place in zip(cycle(range(len(devices))), batches, strict=False):
-            asked = {name: lane for name, lane in lanes.items() if name not in failures}
-            if not asked:
-                break
-            batch = _Batch.read(place, crops, turn, devices[turn])
-            answers: dict[str, _Answer] = {}
-            for name, lane in asked.items():
-                if measured[name].lacks(place):
-                    answer = alone(name, partial(lane.ask, batch))
-                    if answer is not None:
-                        answers[name] = answer
-            waiting.append((batch, answers))
-            if len(waiting) > lag:
-                collect(*waiting.popleft())
-            on_progress(len(place))
-            if time.monotonic() - paused > PAUSE_SECONDS:
-                on_pause()
-                paused = time.monotonic()
-        while waiting:
-            collect(*waiting.popleft())
-    return failures
+        for number, indices in enumerate(batches):
+            if failures.keys() == runners.keys():
+                return
+            device_index = number % len(devices)
+            batch = _read_batch(indices, crops, device_index, devices[device_index])
+            predictions: dict[str, PendingPrediction | None] = {}
+            for name, runner in runners.items():
+                if name not in failures and measured[name].lacks(indices):
+                    with _recorded_failure(name, failures):
+                        predictions[name] = runner.start(batch)
+            pending.append((batch, predictions))
+            if len(pending) > lag:
+                finish_oldest()
+            yield len(indices)
+        while pending:
+            finish_oldest()
+
+
+@contextmanager
+def _recorded_failure(name: str, failures: dict[str, ConvNeXtPoseCheckError]) -> Iterator[None]:
+    """Record an error of this model, so that the other models go on."""
+    try:
+        yield
+    except ConvNeXtPoseCheckError as error:
+        failures[name] = error.with_traceback(None)  # its frames would hold the batch
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """The crops of samples measured together, and those that can be used as input on a device.
+    """The crops of a batch, and the usable ones as input on a device; None without a usable one.
 
-    ``turn`` is the number of the device.
+    ``seconds`` is the time spent waiting for the images.
     """
 
-    place: list[int]
-    turn: int
+    indices: list[int]
     crops: list[Crop]
-    usable: list[int]
     input: Tensor | None
+    device_index: int
     seconds: float
 
-    @classmethod
-    def read(
-        cls, place: list[int], crops: Iterator[Crop], turn: int, device: torch.device
-    ) -> _Batch:
-        begun = time.perf_counter()
-        taken = list(islice(crops, len(place)))
-        pixels_rgb = [crop.pixels_rgb for crop in taken if crop.pixels_rgb is not None]
-        usable = [index for index, crop in enumerate(taken) if crop.pixels_rgb is not None]
-        if not usable:
-            return cls(place, turn, taken, usable, None, time.perf_counter() - begun)
+
+def _read_batch(
+    indices: list[int], crops: Iterator[Crop], device_index: int, device: torch.device
+) -> _Batch:
+    start = time.perf_counter()
+    taken = list(islice(crops, len(indices)))
+    pixels_rgb = [crop.pixels_rgb for crop in taken if crop.pixels_rgb is not None]
+    batch_input = None
+    if pixels_rgb:
         with told_as_failure(f"the device {device}", "device-failed"):
-            shown = to_input(sent(pixels_rgb, device))
-        return cls(place, turn, taken, usable, shown, time.perf_counter() - begun)
+            batch_input = to_input(to_device(pixels_rgb, device))
+    return _Batch(indices, taken, batch_input, device_index, time.perf_counter() - start)
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """Positions on their way to the host, and when the device began and ended."""
-
-    cells_xyz: Arriving | None = None
-    times: tuple[Moment, Moment] | None = None
-
-
-class _Lane:
-    """One network's way through the pass: it is asked, and its answers are measured."""
+class _ModelRunner:
+    """Runs one model on each batch and records its joint errors."""
 
     def __init__(
         self,
@@ -204,53 +196,50 @@ class _Lane:
     ) -> None:
         self._measured = measured
         self._protocol = protocol
-        self._grid_whd = entry.grid_whd
-        size, flip = measured.batch_size, conditions.flip
-        self._on_each = [Predictor(network, flip, size, say) for network in entry.on_each_device]
+        self._grid_whd = entry.network.architecture.grid_whd
+        self._predictors = [
+            Predictor(network, conditions.flip, measured.batch_size, say)
+            for network in entry.on_each_device
+        ]
         self._earlier_seconds = measured.seconds
-        self._seconds = [0.0] * len(self._on_each)
+        self._seconds = [0.0] * len(self._predictors)
 
-    def ask(self, batch: _Batch) -> _Answer:
-        """Have the device predict the batch."""
+    def start(self, batch: _Batch) -> PendingPrediction | None:
+        """Have the device predict the batch; None without a usable image."""
         if batch.input is None:
-            return _Answer()
+            return None
         with told_as_failure("the network"):
-            predict = self._on_each[batch.turn]
-            begun = Moment(batch.input.device)
-            cells_xyz = predict(batch.input)
-            ended = Moment(batch.input.device)
-            return _Answer(Arriving(cells_xyz), (begun, ended))
+            return PendingPrediction(self._predictors[batch.device_index], batch.input)
 
-    def collect(self, batch: _Batch, answer: _Answer) -> None:
-        """Measure the answer and write it down."""
+    def finish(self, batch: _Batch, prediction: PendingPrediction | None) -> None:
+        """Wait for the predictions, and record them with their errors."""
         measured = self._measured
-        if answer.cells_xyz is not None and answer.times is not None:
-            begun, ended = answer.times
-            numbers = [batch.place[index] for index in batch.usable]
-            samples = [batch.crops[index].sample for index in batch.usable]
-            cells_xyz = _finite(answer.cells_xyz, samples)
-            measured.cells_xyz[numbers] = cells_xyz
-            measured.errors_mm[numbers] = self._errors_mm(cells_xyz, samples)
-            with told_as_failure("the network"):
-                self._seconds[batch.turn] += ended.since(begun)
-            measured.seconds = self._earlier_seconds + max(self._seconds)  # they work side by side
-        for number, crop in zip(batch.place, batch.crops, strict=True):
-            measured.read(number, crop)
+        if prediction is not None:
+            used = [index for index, crop in enumerate(batch.crops) if crop.pixels_rgb is not None]
+            indices = [batch.indices[index] for index in used]
+            samples = [batch.crops[index].sample for index in used]
+            with told_as_failure("the network"):  # a GPU reports its errors here
+                cells_xyz, seconds = prediction.wait()
+            _check_finite(cells_xyz, samples)
+            measured.cells_xyz[indices] = cells_xyz
+            measured.errors_mm[indices] = sample_errors_mm(
+                cells_xyz, samples, self._grid_whd, self._protocol
+            )
+            self._seconds[batch.device_index] += seconds
+            # Devices work in parallel.
+            measured.seconds = self._earlier_seconds + max(self._seconds)
+        for index, crop in zip(batch.indices, batch.crops, strict=True):
+            measured.read(index, crop)
         measured.reading_seconds += batch.seconds
-        measured.batch_size = min(predict.batch_size for predict in self._on_each)
-
-    def _errors_mm(self, cells_xyz: Array, samples: list[Sample]) -> Array:
-        return sample_errors_mm(cells_xyz, samples, self._grid_whd, self._protocol)
+        measured.batch_size = min(predictor.batch_size for predictor in self._predictors)
 
 
-def _finite(cells_xyz: Arriving, samples: list[Sample]) -> Array:
-    with told_as_failure("the network"):  # what went wrong on a GPU is first heard of here
-        answer = cells_xyz.numpy()
-    wrong = ~np.isfinite(answer).reshape(len(samples), -1).all(axis=1)
-    if wrong.any():
+def _check_finite(cells_xyz: Array, samples: Sequence[Sample]) -> None:
+    is_wrong = ~np.isfinite(cells_xyz).reshape(len(samples), -1).all(axis=1)
+    if is_wrong.any():
+        name = samples[int(is_wrong.argmax())].path.name
         raise ConvNeXtPoseCheckError(
             "not-finite",
-            f"the network answers {samples[int(wrong.argmax())].path.name} with NaN or infinity",
+            f"the network predicts NaN or infinity for {name}",
             "Check the weights",
         )
-    return answer

@@ -1,4 +1,4 @@
-"""Exact products of float32, on any device and whatever other code has switched on."""
+"""Exact float32 products, whatever other code has switched on."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ EXACT = "ieee"
 OF_CUDA = ("backends.cuda.matmul", "backends.cudnn", "backends.cudnn.conv", "backends.cudnn.rnn")
 OF_CPU = ("backends.mkldnn", "backends.mkldnn.conv", "backends.mkldnn.matmul")
 SWITCHES = ("backends", *OF_CPU, *OF_CUDA)
-"""Where torch keeps what products of float32 are rounded to, from the general to the particular."""
+"""Where torch stores the precision of float32 products, the general switch first."""
 
 
 def use_exact_float32() -> None:
-    """Keep products of float32 from being rounded, which verdicts must not rest on.
+    """Switch off TF32 and other rounding of float32 products.
 
-    Sets the older switches and the newer ones, which win and do not follow the older. Raises
-    ``ConvNeXtPoseCheckError`` (``no-precision``) where torch rounds products all the same.
+    Sets torch's older switches and the newer ones, which override the older. Raises
+    ``ConvNeXtPoseCheckError`` (``no-precision``) if torch ignores one.
     """
     import torch
 

@@ -1,18 +1,24 @@
-"""What a network answers."""
+"""Predictions of a model, with or without the flip test, that overlap with work of the host."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.failures import failure, is_lack_of_memory, told_as_failure
+from convnextpose_check.evaluation.failures import failure, is_lack_of_memory
 from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.human36m.crops import constant_on
+from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -35,53 +41,94 @@ def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
         return (cells_xyz + mirrored.index_select(1, opposite)) / 2
 
 
+@dataclass
 class Predictor:
     """Predicts batches in parts that fit the device's memory."""
 
-    def __init__(
-        self,
-        network: Network,
-        flip: bool,
-        batch_size: int,
-        on_note: Callable[[str], None],
-    ) -> None:
-        self.network = network
-        self.flip = flip
-        self.batch_size = batch_size
-        self.on_note = on_note
+    network: Network
+    flip: bool
+    batch_size: int
+    on_note: Callable[[str], None]
 
     def __call__(self, crops: Tensor) -> Tensor:
         """Predict (B, 3, 256, 256) crops, halving the parts until they fit.
 
-        Whatever the network raises is its failure: ``out-of-memory`` if one image is too many,
-        else ``network-failed``.
+        Raises ``ConvNeXtPoseCheckError``: ``out-of-memory`` if a single image does not fit,
+        ``network-failed`` for any other error of the network.
         """
         import torch
 
-        while (answer := self._answer(crops)) is None:
+        while True:
+            try:
+                use_exact_float32()  # a network may have switched TF32 on
+                parts = torch.split(crops, self.batch_size)
+                return torch.cat([predict(self.network, part, flip=self.flip) for part in parts])
+            except ConvNeXtPoseCheckError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a network may raise anything
+                if not is_lack_of_memory(error):
+                    raise failure(error, "the network") from None
             if self.batch_size == 1:
                 raise ConvNeXtPoseCheckError(
                     "out-of-memory",
                     f"the memory of {crops.device} is too small for a single image",
-                    "End what else runs there, or use --device cpu",
+                    "End other programs on this device, or use --device cpu",
                 )
             self.batch_size = max(1, min(self.batch_size, len(crops)) // 2)
-            with told_as_failure(str(crops.device), "device-failed"):
-                torch.cuda.empty_cache()
+            torch.cuda.empty_cache()
             self.on_note(f"out of memory on {crops.device}: going on with {self.batch_size} images")
-        return answer
 
-    def _answer(self, crops: Tensor) -> Tensor | None:
-        """What the network says, None where memory is too small for parts of this size."""
+
+def record_event(device: torch.device) -> Any:
+    """A CUDA event behind the work that is queued so far; on a CPU the present time in seconds."""
+    if device.type != "cuda":
+        return time.perf_counter()
+    import torch
+
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(device))
+    return event
+
+
+class PendingPrediction:
+    """Predictions of a batch that a device computes and copies to the host.
+
+    The copy is queued directly behind the computation, so that waiting for it does not wait for
+    the next batch.
+    """
+
+    def __init__(self, predict: Callable[[Tensor], Tensor], crops: Tensor) -> None:
         import torch
 
-        try:
-            parts = torch.split(crops, self.batch_size)
-            use_exact_float32()  # a network may have switched TF32 on
-            return torch.cat([predict(self.network, part, flip=self.flip) for part in parts])
-        except ConvNeXtPoseCheckError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a network may raise anything
-            if is_lack_of_memory(error):
-                return None
-            raise failure(error, "the network") from None
+        device = crops.device
+        self._start = record_event(device)
+        self._cells_xyz = predict(crops)
+        self._end = record_event(device)
+        if device.type != "cpu":
+            on_device = self._cells_xyz
+            self._cells_xyz = torch.empty(
+                on_device.shape, dtype=on_device.dtype, pin_memory=device.type == "cuda"
+            )
+            self._cells_xyz.copy_(on_device, non_blocking=True)
+        self._copied = record_event(device)
+
+    def wait(self) -> tuple[Array, float]:
+        """The predictions (B, 18, 3), and the seconds that computing them took."""
+        if isinstance(self._copied, float):
+            return self._cells_xyz.numpy(), self._end - self._start
+        self._copied.synchronize()
+        return self._cells_xyz.numpy(), self._start.elapsed_time(self._end) / 1000
+
+
+def to_device(images: Sequence[Array], device: torch.device) -> Tensor:
+    """Stack uint8 images of one shape into a batch on the device.
+
+    CUDA copies without waiting only from pinned memory, which torch caches.
+    """
+    import torch
+
+    batch = torch.empty(
+        (len(images), *images[0].shape), dtype=torch.uint8, pin_memory=device.type == "cuda"
+    )
+    np.stack(images, out=batch.numpy())
+    return batch.to(device, non_blocking=True)

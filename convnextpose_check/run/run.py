@@ -14,10 +14,10 @@ from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.drive.download import fetch_missing, folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.cache import evaluation_key
 from convnextpose_check.evaluation.devices import working_devices
 from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.failures import told_as_failure
-from convnextpose_check.evaluation.kept import evaluation_key
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.one_pass import Conditions, Entry
 from convnextpose_check.evaluation.precision import use_exact_float32

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.evaluation.devices import card_name, device_title, synchronise
+from convnextpose_check.evaluation.devices import card_name, device_title
 from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
@@ -126,6 +126,14 @@ def multiply_adds_per_second(device: torch.device) -> Callable[[], float]:
 
     square = torch.ones(PEAK_SIDE, PEAK_SIDE, device=device)
     return lambda: PEAK_SIDE**3 / shortest(lambda: square @ square, device, rounds=2)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has finished all work."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def shortest(work: Callable[[], object], device: torch.device, rounds: int = 10) -> float:

@@ -124,9 +124,7 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
 TOLD = """
 import os, signal, sys
 import pytest
-from convnextpose_check.evaluation import evaluate as joint_evaluation, metrics, one_pass
-from convnextpose_check.results import per_sample
-from convnextpose_check.human36m.samples import load_dataset
+from convnextpose_check.evaluation import evaluate, metrics, one_pass
 
 signals, where = [int(number) for number in sys.argv[1].split()], sys.argv[2]
 
@@ -146,8 +144,8 @@ def telling(module, name, calls):
 if where == "measuring":
     telling(metrics, "joint_errors_mm", 3 * 4 + 1)  # three models, and the first batch of four
 elif where == "keeping":
-    one_pass.PAUSE_SECONDS = 0
-    telling(joint_evaluation, "keep", 1)
+    evaluate.SAVE_SECONDS = 0
+    telling(evaluate, "save_cached", 1)
 elif where == "reading":
     telling(one_pass, "to_input", 2)
 elif where == "finishing":
@@ -187,7 +185,7 @@ def test_run_that_is_told_to_end_keeps_what_it_measured_and_is_gone_on_with(
 
     said = result.stdout + result.stderr
     assert result.returncode == pytest.ExitCode.INTERRUPTED, said
-    assert "4 of 6 images are kept; go on with:\n" in result.stdout
+    assert "(of 6 images: T1 4, T2 4, T3 4); go on with:\n" in result.stdout
     assert "Traceback" not in said
     assert "KeyboardInterrupt" not in said
     assert_all_whole(tmp_path)

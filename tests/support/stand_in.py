@@ -93,20 +93,20 @@ class StandIn(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in
         return answer
 
 
-def moment_of(device: StandIn) -> type:
-    """A class that stands for ``Moment`` on this device."""
+class Event:
+    """Stands for a CUDA event on this device."""
 
-    class Moment:
-        def __init__(self, _device: torch.device) -> None:
-            self.reached = device.done
+    def __init__(self, device: StandIn) -> None:
+        self._device = device
+        self._reached = device.done
 
-        def wait(self) -> None:
-            device.wait(self.reached, "moment")
+    def synchronize(self) -> None:
+        """Wait for the work in front of the event."""
+        self._device.wait(self._reached, "event")
 
-        def since(self, earlier: Moment) -> float:
-            return self.reached - earlier.reached
-
-    return Moment
+    def elapsed_time(self, later: Event) -> float:
+        """Milliseconds between two events."""
+        return 1000 * (later._reached - self._reached)
 
 
 def _target(func: Any, args: Any, kwargs: Any) -> str:

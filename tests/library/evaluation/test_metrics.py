@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,18 +31,13 @@ def sample(joints_cam_mm: Array, depth_mm: float | None = None) -> Sample:
 
 
 def cells_of(joints_mm: Array, root_depth_mm: float) -> Array:
-    """Cells that stand for these camera millimetres: the authors' formulas, solved for them."""
-    focal, centre = (200.0, 220.0), (50.5, 40.25)
+    """Cells of these camera coordinates: the authors' formulas, solved for the cells."""
+    focal, center = (200.0, 220.0), (50.5, 40.25)
     joints = joints_mm.astype(np.float64)
-    columns = (joints[:, 0] / joints[:, 2] * focal[0] + centre[0] - 10.0) / 80.0 * 32
-    rows = (joints[:, 1] / joints[:, 2] * focal[1] + centre[1] - 5.0) / 80.0 * 32
+    columns = (joints[:, 0] / joints[:, 2] * focal[0] + center[0] - 10.0) / 80.0 * 32
+    rows = (joints[:, 1] / joints[:, 2] * focal[1] + center[1] - 5.0) / 80.0 * 32
     bins = ((joints[:, 2] - root_depth_mm) / 1000.0 + 1) / 2 * 64
     return np.stack([columns, rows, bins], axis=1).astype(np.float32)
-
-
-def errors(predicted_mm: Array, truth_mm: Array, protocol: Protocol) -> Array:
-    cells = cells_of(predicted_mm, float(truth_mm[0, 2]))
-    return joint_errors_mm(cells, sample(truth_mm), GRID, protocol)
 
 
 def turned(points_mm: Array, degrees: float = 40.0) -> Array:
@@ -50,8 +46,8 @@ def turned(points_mm: Array, degrees: float = 40.0) -> Array:
     angle = np.radians(degrees)
     skew = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
     rotation = np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * (skew @ skew)
-    centred = points_mm.astype(np.float64) - points_mm[0]
-    return np.asarray(centred @ rotation.T + points_mm[0])
+    centered = points_mm.astype(np.float64) - points_mm[0]
+    return np.asarray(centered @ rotation.T + points_mm[0])
 
 
 def quaternion_aligned(points_mm: Array, target_mm: Array) -> Array:
@@ -70,111 +66,90 @@ def quaternion_aligned(points_mm: Array, target_mm: Array) -> Array:
     return np.asarray(rotated + target_mm.mean(axis=0))
 
 
-@pytest.mark.parametrize("protocol", [1, 2])
-def test_perfect_prediction_has_no_error(protocol: Protocol) -> None:
-    truth = body()
-    obtained = errors(truth, truth, protocol)
-    assert obtained.shape == (17,)
-    assert obtained.max() < 0.01
+Expected = Callable[[Array, Array], Array]
 
 
-def test_known_offset_has_its_length_as_error() -> None:
-    truth = body()
-    predicted = truth.copy()
-    predicted[5] += (30.0, 40.0, 0.0)
-    predicted[9] += (0.0, 0.0, -120.0)
-    obtained = errors(predicted, truth, 2)
-    expected = np.zeros(17)
-    expected[[5, 9]] = 50.0, 120.0
-    np.testing.assert_allclose(obtained, expected, atol=0.01)
+def no_error(_predicted: Array, _truth: Array) -> Array:
+    return np.zeros(17)
 
 
-def test_both_roots_are_moved_to_the_origin() -> None:
-    truth = body()
-    predicted = truth + np.array([25.0, -14.0, 130.0])
-    assert errors(predicted, truth, 2).max() < 0.01
-
-
-def test_wrong_root_is_the_error_of_every_other_joint() -> None:
-    truth = body()
-    predicted = truth.copy()
-    predicted[0] += (0.0, 3.0, 4.0)
-    obtained = errors(predicted, truth, 2)
-    np.testing.assert_allclose(obtained, [0.0] + [5.0] * 16, atol=0.01)
-
-
-def test_thorax_does_not_count() -> None:
-    truth = body()
-    predicted = truth.copy()
-    predicted[17] += 300.0
-    assert errors(predicted, truth, 2).max() < 0.01
-
-
-def test_thorax_takes_part_in_the_alignment() -> None:
-    truth = body()
-    predicted = truth.copy()
-    predicted[17] += 300.0
-    obtained = errors(predicted, truth, 1)
+def aligned_error(predicted: Array, truth: Array) -> Array:
     aligned = quaternion_aligned(predicted - predicted[0], truth - truth[0])
-    expected = np.linalg.norm(aligned - (truth - truth[0]), axis=1)[:17]
-    assert expected.mean() > 10
-    np.testing.assert_allclose(obtained, expected, atol=0.02)
+    return np.asarray(np.linalg.norm(aligned - (truth - truth[0]), axis=1)[:17])
 
 
-def test_turned_and_moved_copy_has_no_error_after_alignment() -> None:
-    truth = body()
-    predicted = turned(truth) + np.array([50.0, 20.0, 100.0])
-    assert errors(predicted, truth, 1).max() < 0.02
-    assert errors(predicted, truth, 2).mean() > 100
+def unscaled_error(_predicted: Array, truth: Array) -> Array:
+    return np.asarray(0.1 * np.linalg.norm(truth - truth.mean(axis=0), axis=1)[:17])
 
 
-def test_scaled_copy_has_an_error_after_alignment() -> None:
-    truth = body()
-    predicted = truth[0] + (truth - truth[0]) * np.float32(0.9)
-    about_centre = truth - truth.mean(axis=0)
-    expected = 0.1 * np.linalg.norm(about_centre, axis=1)[:17]
-    np.testing.assert_allclose(errors(predicted, truth, 1), expected, atol=0.02)
-    assert expected.mean() > 20
+def moved(joints: int | slice, *offset_mm: float) -> Callable[[Array], Array]:
+    def move(truth: Array) -> Array:
+        predicted = truth.copy()
+        predicted[joints] += np.array(offset_mm, np.float32)
+        return predicted
+
+    return move
 
 
-def test_mirrored_copy_is_not_matched() -> None:
-    truth = body()
+def mirrored(truth: Array) -> Array:
     predicted = truth.copy()
     predicted[:, 0] = 2 * truth[0, 0] - truth[:, 0]
-    obtained = errors(predicted, truth, 1)
-    expected = quaternion_aligned(predicted - predicted[0], truth - truth[0]) - (truth - truth[0])
-    assert obtained.mean() > 50
-    np.testing.assert_allclose(obtained, np.linalg.norm(expected, axis=1)[:17], atol=0.02)
+    return predicted
+
+
+CASES: dict[str, tuple[Protocol, Callable[[Array], Array], Expected]] = {
+    "perfect": (2, np.copy, no_error),
+    "perfect_aligned": (1, np.copy, no_error),
+    "one_joint": (2, moved(5, 30, 40, 0), lambda *_: 50.0 * np.eye(17)[5]),
+    "one_joint_in_depth": (2, moved(9, 0, 0, -120), lambda *_: 120.0 * np.eye(17)[9]),
+    "whole_body": (2, moved(slice(None), 25, -14, 130), no_error),
+    "root": (2, moved(0, 0, 3, 4), lambda *_: np.array([0.0] + [5.0] * 16)),
+    "thorax": (2, moved(17, 300, 300, 300), no_error),
+    "thorax_aligned": (1, moved(17, 300, 300, 300), aligned_error),
+    "turned": (1, lambda truth: turned(truth) + np.array([50.0, 20.0, 100.0]), no_error),
+    "scaled": (1, lambda t: t[0] + (t - t[0]) * np.float32(0.9), unscaled_error),
+    "mirrored": (1, mirrored, aligned_error),
+}
+
+
+@pytest.mark.parametrize(("protocol", "predict", "expected"), CASES.values(), ids=CASES)
+def test_joint_errors_of_known_predictions(
+    protocol: Protocol, predict: Callable[[Array], Array], expected: Expected
+) -> None:
+    truth = body()
+    predicted = predict(truth)
+
+    cells_xyz = cells_of(predicted, float(truth[0, 2]))
+    errors_mm = joint_errors_mm(cells_xyz, sample(truth), GRID, protocol)
+
+    assert errors_mm.dtype == np.float32
+    np.testing.assert_allclose(errors_mm, expected(predicted, truth), atol=0.02)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_alignment_is_that_of_another_method(seed: int) -> None:
+def test_alignment_equals_that_of_another_method(seed: int) -> None:
     target = body(seed).astype(np.float64)
     noise = np.random.default_rng(seed + 50).normal(0, 60, (18, 3))
     points = turned(target, 35.0 * seed) + noise
-    obtained = rigidly_aligned(points, target)
-    np.testing.assert_allclose(obtained, quaternion_aligned(points, target), atol=1e-6)
-    lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    np.testing.assert_allclose(np.linalg.norm(np.diff(obtained, axis=0), axis=1), lengths)
+
+    aligned = rigidly_aligned(points, target)
+
+    np.testing.assert_allclose(aligned, quaternion_aligned(points, target), atol=1e-6)
 
 
 def test_alignment_of_a_flat_body_does_not_mirror_it() -> None:
     target = body().astype(np.float64)
     target[:, 2] = 0.0
-    points = turned(target, 100.0)
-    np.testing.assert_allclose(rigidly_aligned(points, target), target, atol=1e-6)
+
+    np.testing.assert_allclose(rigidly_aligned(turned(target, 100.0), target), target, atol=1e-6)
 
 
-def test_wrong_root_depth_scales_what_is_seen() -> None:
-    """RootNet's depth moves the prediction along its rays: 5 percent farther is 5 percent wider."""
+def test_wrong_root_depth_scales_the_prediction() -> None:
+    """A depth that is 5 percent larger makes the prediction 5 percent wider."""
     truth = body()
     truth[:, 2] = 4000.0
-    cells = cells_of(truth, 4000.0)
-    obtained = joint_errors_mm(cells, sample(truth, 4200.0), GRID, 2)
-    expected = 0.05 * np.linalg.norm((truth - truth[0])[:17, :2], axis=1)
-    np.testing.assert_allclose(obtained, expected, atol=0.02)
 
+    errors_mm = joint_errors_mm(cells_of(truth, 4000.0), sample(truth, 4200.0), GRID, 2)
 
-@pytest.mark.parametrize("protocol", [1, 2])
-def test_arithmetic_stays_in_float32(protocol: Protocol) -> None:
-    assert errors(body(), body(), protocol).dtype == np.float32
+    expected_mm = 0.05 * np.linalg.norm((truth - truth[0])[:17, :2], axis=1)
+    np.testing.assert_allclose(errors_mm, expected_mm, atol=0.02)

@@ -1,8 +1,10 @@
-"""Several networks in one pass: each image is read once, and none of them notices the others."""
+"""Several models in one pass: each image is read once, and no model affects another."""
 
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +15,10 @@ import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation import one_pass
 from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
-from convnextpose_check.evaluation.one_pass import Entry, run_pass
-from convnextpose_check.evaluation.plan import remaining_batches, shuffled
+from convnextpose_check.evaluation.one_pass import Entry, remaining_batches, run_pass, shuffled
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample
@@ -27,200 +29,160 @@ from tests.support.passes import Failing, answers, conditions, evaluated
 
 if TYPE_CHECKING:
     import torch
-
-    from convnextpose_check.network import fast as fast_network
 else:
     torch = Deferred("torch")
-    fast_network = Deferred("convnextpose_check.network.fast")
+
+Networks = dict[str, Any]
 
 
-def test_every_image_is_read_once_for_all_variants(
-    networks: dict[str, Any], dataset: Dataset, tmp_path: Path, reads: Counter[str]
+class Cut(BaseException):
+    """Ends a run at once."""
+
+
+def test_batches_hold_every_sample_once_in_a_shuffled_order() -> None:
+    """Neighboring frames have similar errors: a first batch of them would not be typical."""
+    batches = remaining_batches([Measurements.empty(99, 4)], 4)
+
+    assert [len(batch) for batch in batches] == [4] * 24 + [3]
+    assert sorted(index for batch in batches for index in batch) == list(range(99))
+    assert np.ptp(shuffled(8695)[:64]) > 8000
+    assert abs(np.corrcoef(range(8695), shuffled(8695))[0, 1]) < 0.05
+
+
+def test_batches_do_not_depend_on_partial_results() -> None:
+    whole = remaining_batches([Measurements.empty(99, 4)], 4)
+    partial = Measurements.empty(99, 4)
+    partial.done[whole[0]] = True
+    partial.done[whole[5][:3]] = True
+
+    assert remaining_batches([partial], 4) == whole[1:]
+
+
+def test_images_are_read_once_and_models_do_not_affect_each_other(
+    networks: Networks, dataset: Dataset, tmp_path: Path, reads: Counter[str]
 ) -> None:
-    outcomes = evaluated(networks, dataset, tmp_path)
+    outcomes = evaluated(networks, dataset, tmp_path / "all")
 
     assert list(outcomes) == list(networks)
     assert reads == {sample.path.name: 1 for sample in dataset.samples}
-
-
-def test_answers_do_not_depend_on_which_variants_run(
-    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
-) -> None:
-    together = answers(evaluated(networks, dataset, tmp_path / "all"))
-    backwards = dict(reversed(networks.items()))
-
-    for name, network in networks.items():
-        assert answers(evaluated({name: network}, dataset, tmp_path / name)) == {
-            name: together[name]
-        }
-    assert answers(evaluated(backwards, dataset, tmp_path / "back")) == together
+    together = answers(outcomes)
     assert len(set(together.values())) == 3
+    backwards = dict(reversed(networks.items()))
+    assert answers(evaluated(backwards, dataset, tmp_path / "backwards")) == together
+    for name, network in networks.items():
+        alone = answers(evaluated({name: network}, dataset, tmp_path / name))
+        assert alone == {name: together[name]}
 
 
-@pytest.mark.parametrize("code", ["not-finite", "out-of-memory"])
-def test_variant_that_fails_in_the_middle_fails_alone(
-    networks: dict[str, Any], dataset: Dataset, tmp_path: Path, code: str, reads: Counter[str]
+@pytest.mark.parametrize("code", ["not-finite", "out-of-memory", "network-failed"])
+def test_model_that_fails_fails_alone_and_is_resumed(
+    networks: Networks, dataset: Dataset, tmp_path: Path, code: str, reads: Counter[str]
 ) -> None:
     good = answers(evaluated(networks, dataset, tmp_path / "good"))
-    error = torch.OutOfMemoryError() if code == "out-of-memory" else None
+    reads.clear()
+    error = {
+        "out-of-memory": torch.OutOfMemoryError(),
+        "network-failed": RuntimeError("CUDA error: device-side assert triggered"),
+    }.get(code)
 
-    outcomes = evaluated(
-        {**networks, "B": Failing(networks["B"], 1, error)}, dataset, tmp_path / "bad"
-    )
+    outcomes = evaluated({**networks, "B": Failing(networks["B"], 2, error)}, dataset, tmp_path)
 
     failed = outcomes.pop("B")
     assert isinstance(failed, ConvNeXtPoseCheckError)
     assert failed.code == code
+    assert failed.__traceback__ is None
     assert answers(outcomes) == {name: good[name] for name in ("A", "C")}
-    assert set(reads.values()) == {2}
+    assert answers(evaluated(networks, dataset, tmp_path, resume=True)) == good
+    assert sum(reads.values()) == 6 + 2
 
 
-def test_progress_shows_running_mean_error_of_each_variant(
-    networks: dict[str, Any], dataset: Dataset
+def test_pass_ends_when_every_model_has_failed(
+    networks: Networks, dataset: Dataset, tmp_path: Path, reads: Counter[str]
 ) -> None:
-    notes: list[str] = []
+    many = Dataset(**{**vars(dataset), "samples": dataset.samples * 100})
 
-    class Noting(Screen):
+    evaluated({"A": Failing(networks["A"], 1)}, many, tmp_path)
+
+    assert sum(reads.values()) < 100
+
+
+def test_device_that_fails_outside_of_models_ends_the_pass(
+    networks: Networks, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = answers(evaluated({"C": networks["C"]}, dataset, tmp_path))
+    to_input, left = crops.to_input, [None, None]
+
+    def fail(pixels: torch.Tensor) -> torch.Tensor:
+        if not left:
+            raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+        left.pop()
+        return to_input(pixels)
+
+    monkeypatch.setattr(one_pass, "to_input", fail)
+    broken = {**networks, "B": Failing(networks["B"], 1)}
+    outcomes = evaluated(broken, dataset, tmp_path, resume=True)
+
+    codes = [getattr(outcomes[name], "code", None) for name in ("A", "B")]
+    assert codes == ["device-failed", "not-finite"]
+    assert answers({"C": outcomes["C"]}) == finished
+    assert np.load(tmp_path / "A.npz")["done"].sum() == 4
+
+
+def test_progress_shows_the_running_mean_of_each_model(
+    networks: Networks, dataset: Dataset
+) -> None:
+    dataset.samples[2].path.write_bytes(b"")
+    seen: list[tuple[int, str]] = []
+
+    class Recording(Screen):
         @contextmanager
-        def bar(self, title: str, images: int) -> Iterator[Advance]:  # noqa: ARG002
-            yield lambda _count, note="": notes.append(note)
+        def bar(self, title: str, images: int) -> Iterator[Advance]:
+            assert (title, images) == ("target A B", 6)
+            yield lambda count, note="": seen.append((count, note))
 
-    entries = {n: Entry(networks[n]) for n in ("A", "B")}
+    entries = {name: Entry(networks[name]) for name in ("A", "B")}
 
-    outcomes = evaluate(entries, dataset, conditions(), screen=Noting())
+    outcomes = evaluate(entries, dataset, conditions(), subject="target", screen=Recording())
 
-    assert len(notes) == 3
+    counts, notes = zip(*seen, strict=True)
+    assert counts == (2, 2, 2)
     means = [f"{n} {o.error_mm:.1f}" for n, o in outcomes.items() if isinstance(o, Evaluation)]
     assert notes[-1] == f"{', '.join(means)} mm"
     assert len(set(notes)) == 3
 
 
-class Cut(BaseException):
-    """The run is cut short."""
-
-
-def test_what_was_begun_is_gone_on_with_to_the_same_bits(
-    networks: dict[str, Any],
-    dataset: Dataset,
-    tmp_path: Path,
-    reads: Counter[str],
+def test_resumed_run_measures_the_rest_to_the_same_bits(
+    networks: Networks, dataset: Dataset, tmp_path: Path, reads: Counter[str]
 ) -> None:
     whole = answers(evaluated(networks, dataset, tmp_path / "whole"))
-    reads.clear()
+    evaluated({"A": networks["A"]}, dataset, tmp_path)
+    never = Failing(networks["A"], 0, Cut())
+    cut = {"A": never, "B": networks["B"], "C": Failing(networks["C"], 2, Cut())}
     with pytest.raises(Cut):
-        evaluated({**networks, "C": Failing(networks["C"], 2, Cut())}, dataset, tmp_path)
-    lacking = shuffled(6)[4:]
-    for name in networks:
+        evaluated(cut, dataset, tmp_path, resume=True)
+    missing = shuffled(6)[4:]
+    for name in ("B", "C"):
         done = np.load(tmp_path / f"{name}.npz")["done"]
-        assert np.flatnonzero(~done).tolist() == sorted(lacking)
+        assert np.flatnonzero(~done).tolist() == sorted(missing)
     reads.clear()
     said: list[str] = []
 
-    outcomes = evaluated(networks, dataset, tmp_path, resume=True, said=said)
+    outcomes = evaluated({**networks, "A": never}, dataset, tmp_path, resume=True, said=said)
 
     assert answers(outcomes) == whole
-    assert reads == {dataset.samples[place].path.name: 1 for place in lacking}
-    assert said == [f"{name}: going on after 4 of 6 images" for name in networks]
-
-
-def test_what_was_measured_is_kept_now_and_then_while_the_pass_goes_on(
-    networks: dict[str, Any],
-    dataset: Dataset,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A run may also end without a word."""
-    monkeypatch.setattr("convnextpose_check.evaluation.one_pass.PAUSE_SECONDS", 0.0)
-    seen: list[int] = []
-
-    class Looking(Failing):
-        def __call__(self, images: Any) -> Any:
-            kept = tmp_path / "A.npz"
-            seen.append(int(np.load(kept)["done"].sum()) if kept.exists() else 0)
-            return self.network(images)
-
-    evaluated({"A": Looking(networks["A"], 0)}, dataset, tmp_path)
-
-    assert seen == [0, 2, 4]
-
-
-@pytest.mark.parametrize("resume", [True, False])
-def test_interrupted_run_keeps_what_it_measured_and_says_how_much(
-    networks: dict[str, Any], dataset: Dataset, tmp_path: Path, resume: bool
-) -> None:
-    def cut(at: int) -> str:
-        with pytest.raises(Interrupted) as caught:
-            evaluated(
-                {"A": networks["A"], "B": Failing(networks["B"], at, KeyboardInterrupt())},
-                dataset, tmp_path, resume=resume,
-            )  # fmt: skip
-        assert caught.value.__suppress_context__
-        assert caught.value.is_resumable == (not str(caught.value).startswith("none"))
-        return str(caught.value)
-
-    assert cut(0) == "none of 6 images is kept"
-    assert cut(2) == "4 of 6 images are kept"
-    # What stands already is not thrown away for less.
-    assert cut(0 if resume else 1) == "4 of 6 images are kept"
-
-
-def test_variants_that_were_begun_differently_are_counted_one_by_one(
-    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
-) -> None:
-    with pytest.raises(Interrupted):
-        evaluated({"A": Failing(networks["A"], 2, KeyboardInterrupt())}, dataset, tmp_path)
-    pair = {"A": networks["A"], "B": Failing(networks["B"], 1, KeyboardInterrupt())}
-
-    with pytest.raises(Interrupted, match="of 6 images are kept: 4 of A, 2 of B"):
-        evaluated(pair, dataset, tmp_path, resume=True)
-
-
-def test_network_of_code_is_not_kept(
-    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
-) -> None:
-    network = Failing(networks["A"], 2, KeyboardInterrupt())
-    entries = {"A": Entry(network)}
-
-    with pytest.raises(Interrupted, match="none of 6 images is kept"):
-        evaluate(entries, dataset, conditions(), resume=True)
-    network.batches = 100
-    evaluate(entries, dataset, conditions(), resume=True)
-
-    assert not list(tmp_path.glob("*.npz"))
-
-
-def test_sample_is_done_only_when_all_of_it_is_written() -> None:
-    """An interruption may come between any two lines."""
-
-    class Cropped:
-        sha256 = "ab" * 32
-
-        @property
-        def problem(self) -> str:
-            raise Cut
-
-    measured = Measurements.empty(1, 1)
-    with pytest.raises(Cut):
-        measured.read(0, Cropped())  # type: ignore[arg-type]  # it stands for a crop
-
-    assert not measured.done.any()
-
-
-def test_finished_variants_are_not_asked_again(
-    networks: dict[str, Any], dataset: Dataset, tmp_path: Path
-) -> None:
-    first = evaluated({"A": networks["A"]}, dataset, tmp_path)
-    never = Failing(networks["A"], 0, Cut())
-
-    outcomes = evaluated({**networks, "A": never}, dataset, tmp_path, resume=True)
-
-    assert answers(outcomes)["A"] == answers(first)["A"]
-    assert len(outcomes) == 3
+    assert reads == {dataset.samples[index].path.name: 1 for index in missing}
+    assert said == [
+        f"A: taken from {tmp_path / 'A.npz'}",
+        *(f"{name}: going on after 4 of 6 images" for name in ("B", "C")),
+    ]
+    reads.clear()
+    assert answers(evaluated(dict.fromkeys(networks, never), dataset, tmp_path, resume=True))
+    assert not reads
 
 
 @pytest.mark.parametrize("changes", [{"batch_size": 3}, {"resume": False}])
-def test_begun_evaluation_of_other_batches_or_without_resume_is_begun_again(
-    networks: dict[str, Any],
+def test_partial_results_of_other_batches_or_without_resume_are_measured_again(
+    networks: Networks,
     dataset: Dataset,
     tmp_path: Path,
     reads: Counter[str],
@@ -235,92 +197,142 @@ def test_begun_evaluation_of_other_batches_or_without_resume_is_begun_again(
     assert len(reads) == 6
 
 
-class Counting:
-    """Remembers how many images it was shown."""
+def test_partial_results_are_saved_during_the_pass(
+    networks: Networks, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process may also be killed without a signal."""
+    monkeypatch.setattr("convnextpose_check.evaluation.evaluate.SAVE_SECONDS", 0.0)
+    saved: list[int] = []
 
-    def __init__(self, network: Any) -> None:
+    class Looking(Failing):
+        def __call__(self, images: Any) -> Any:
+            path = tmp_path / "A.npz"
+            saved.append(int(np.load(path)["done"].sum()) if path.exists() else 0)
+            return self.network(images)
+
+    evaluated({"A": Looking(networks["A"], 0)}, dataset, tmp_path)
+
+    assert saved == [0, 2, 4]
+
+
+def test_interrupted_run_saves_partial_results_and_counts_them(
+    networks: Networks, dataset: Dataset, tmp_path: Path
+) -> None:
+    def interrupted(names: str, batch: int, *, key: bool = True) -> str:
+        network = Failing(networks[names[-1]], batch, KeyboardInterrupt())
+        entries = {
+            name: Entry(network if name == names[-1] else networks[name], name if key else None,
+            tmp_path / f"{name}.npz")
+            for name in names
+        }  # fmt: skip
+        with pytest.raises(Interrupted) as caught:
+            evaluate(entries, dataset, conditions(), resume=True)
+        assert caught.value.__suppress_context__
+        assert caught.value.is_resumable is not str(caught.value).startswith("no ")
+        return str(caught.value)
+
+    assert interrupted("A", 2, key=False) == "no results are saved"
+    assert not list(tmp_path.glob("*.npz"))
+    assert interrupted("A", 0) == "no results are saved"
+    assert interrupted("A", 2) == "partial results are saved (of 6 images: A 4)"
+    assert interrupted("AB", 1) == "partial results are saved (of 6 images: A 4, B 2)"
+
+
+def test_sample_is_done_only_when_all_of_it_is_recorded() -> None:
+    """An interrupt may come between any two lines."""
+
+    class Interrupting:
+        sha256 = "ab" * 32
+
+        @property
+        def problem(self) -> str:
+            raise Cut
+
+    measured = Measurements.empty(1, 1)
+    with pytest.raises(Cut):
+        measured.read(0, Interrupting())  # type: ignore[arg-type]  # stands for a crop
+
+    assert not measured.done.any()
+
+
+class Counting:
+    """Records the sizes of its batches; out of memory above ``room`` images."""
+
+    def __init__(self, network: Any, room: int = 100) -> None:
         self.network = network
         self.architecture = network.architecture
-        self.images: list[int] = []
+        self.room = room
+        self.sizes: list[int] = []
 
     def __call__(self, images: Any) -> Any:
-        self.images.append(len(images))
+        if len(images) > self.room:
+            raise torch.OutOfMemoryError
+        self.sizes.append(len(images))
         return self.network(images)
 
 
 @pytest.mark.parametrize(
-    ("devices", "shown"),
-    [(1, [[2, 2, 2]]), (2, [[2, 2], [2]]), (3, [[2], [2], [2]]), (4, [[2], [2], [2], []])],
+    ("rooms", "sizes", "batch_size"),
+    [
+        ([9], [[2, 2, 2]], 2),
+        ([9, 9], [[2, 2], [2]], 2),
+        ([9, 9, 9], [[2], [2], [2]], 2),
+        ([9, 9, 9, 9], [[2], [2], [2], []], 2),
+        ([9, 1], [[2, 2], [1, 1]], 1),
+    ],
 )
-def test_several_devices_are_dealt_the_batches_and_answer_to_the_same_bits(
-    networks: dict[str, Any], dataset: Dataset, tmp_path: Path, devices: int, shown: list[Any]
+def test_several_devices_share_the_batches_and_predict_the_same(
+    networks: Networks,
+    dataset: Dataset,
+    rooms: list[int],
+    sizes: list[list[int]],
+    batch_size: int,
 ) -> None:
-    whole = answers(evaluated({"A": networks["A"]}, dataset, tmp_path))
-    replicas = [Counting(copy.deepcopy(networks["A"])) for _ in range(devices)]
+    whole = evaluate({"A": Entry(networks["A"])}, dataset, conditions(flip=False))
+    replicas = [Counting(copy.deepcopy(networks["A"]), room) for room in rooms]
     entry = Entry(replicas[0], replicas=tuple(replicas[1:]))
-    others = (torch.device("cpu"),) * (devices - 1)
+    others = (torch.device("cpu"),) * (len(rooms) - 1)
 
     outcomes = evaluate({"A": entry}, dataset, conditions(flip=False, others=others))
 
-    assert [each.images for each in replicas] == shown
-    assert answers(evaluate({"A": entry}, dataset, conditions(others=others))) == whole
-    assert not isinstance(outcomes["A"], ConvNeXtPoseCheckError)
-    assert outcomes["A"].batch_size == 2
+    assert [replica.sizes for replica in replicas] == sizes
+    outcome = outcomes["A"]
+    assert isinstance(outcome, Evaluation)
+    assert outcome.batch_size == batch_size
+    if batch_size == 2:
+        assert answers(outcomes) == answers(whole)
 
 
-def test_one_of_several_devices_with_too_little_memory_takes_smaller_parts(
-    networks: dict[str, Any], dataset: Dataset
+def test_pass_uses_two_threads_and_forgets_crops(
+    networks: Networks, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Small(Counting):
-        def __call__(self, images: Any) -> Any:
-            if len(images) > 1:
-                raise torch.OutOfMemoryError
-            return super().__call__(images)
-
-    small = Small(networks["A"])
-    entry = Entry(networks["A"], replicas=(small,))
-    found = conditions(flip=False, others=(torch.device("cpu"),))
-
-    outcome = evaluate({"A": entry}, dataset, found)["A"]
-
-    assert small.images == [1, 1]
-    assert not isinstance(outcome, ConvNeXtPoseCheckError)
-    assert outcome.batch_size == 1
-
-
-def test_crops_are_forgotten_as_soon_as_they_were_seen(
-    networks: dict[str, Any], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Pixels of 8,695 crops would take 1.7 GB."""
-    import gc
-    import weakref
-
-    begun: list[weakref.ref[Any]] = []
+    """Pixels of 8,695 crops would take 1.7 GB; a single thread rounds differently."""
+    pixels: list[weakref.ref[Any]] = []
     most = 0
 
     def watched(sample: Sample) -> Crop:
         crop = read_crop(sample)
-        begun.append(weakref.ref(crop.pixels_rgb))
+        pixels.append(weakref.ref(crop.pixels_rgb))
         return crop
 
-    def count(_images: int) -> None:
-        nonlocal most
-        gc.collect()
-        most = max(most, sum(pixels() is not None for pixels in begun))
-
-    gc.freeze()  # what is there already need not be looked through for each batch
     monkeypatch.setattr(crops, "read_crop", watched)
     monkeypatch.setattr(crops, "BATCHES_AHEAD", 1)
     monkeypatch.setattr(crops, "READ_AHEAD", 2)
     many = Dataset(**{**vars(dataset), "samples": dataset.samples * 10})
-    measured = Measurements.empty(60, 2)
-    batches = remaining_batches([measured], 2)
-
-    run_pass(
-        {"A": Entry(networks["A"])}, {"A": measured}, many, conditions(flip=False, workers=1),
-        batches, on_progress=count,
-    )  # fmt: skip
+    measured = {"A": Measurements.empty(60, 2)}
+    batches = remaining_batches(measured.values(), 2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    gc.freeze()  # speeds up each collection
+    for _ in run_pass(
+        {"A": Entry(networks["A"])}, measured, many, conditions(flip=False, workers=1),
+        batches, {}, lambda _: None,
+    ):  # fmt: skip
+        gc.collect()
+        most = max(most, sum(each() is not None for each in pixels))
     gc.unfreeze()
 
-    assert measured.done.all()
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(threads)
+    assert measured["A"].done.all()
     assert most <= 2 + 2 + 1

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.evaluation.kept import keep
+from convnextpose_check.evaluation.cache import save_cached
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, load_dataset, read_facts
 from convnextpose_check.human36m.skeleton import MIRRORED
@@ -39,7 +42,8 @@ def run_of(dataset: Dataset, cells_xyz: Array, folder: Path) -> tuple[Measuremen
     measured.seconds = 1.0
     path = folder / kept_file("published", "XS")
     path.parent.mkdir(parents=True)
-    keep(measured, dataset, GRID_WHD, "key", path, 4)
+    network: Any = SimpleNamespace(architecture=SimpleNamespace(grid_whd=GRID_WHD))
+    save_cached(Entry(network, "key", path), measured, dataset, 4)
     return measured, measured.evaluation(dataset)
 
 

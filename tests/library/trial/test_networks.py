@@ -23,7 +23,7 @@ from convnextpose_check.evaluation.failures import (
     is_lack_of_memory,
     told_as_failure,
 )
-from convnextpose_check.evaluation.plan import shuffled
+from convnextpose_check.evaluation.one_pass import shuffled
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.paths import Outputs

@@ -340,7 +340,7 @@ def test_cache_key_changes_with_all_that_changes_the_answer(open_trial: Open, in
     assert len(set(keys)) == len(keys)
     assert key() == key(batch_size="3", results_dir=str(inputs / "elsewhere"))
     entry = open_trial().networks.entry("T", "published")
-    assert entry.kept_file == inputs / "out" / "result" / "evaluations" / "published_T.npz"
+    assert entry.cache_file == inputs / "out" / "result" / "evaluations" / "published_T.npz"
 
 
 def test_published_trial_compares_with_the_figures_of_the_file(catalogue: Catalogue) -> None:

@@ -1,0 +1,125 @@
+"""The evaluation cache: one file per model with finished or partial results, for ``--resume``.
+
+A file is used only if its key is the same: a sha256 over everything that the results depend on.
+Errors are computed again from the cached positions. Positions and image contents cannot be
+verified without running the model, so results count the samples that were resumed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import convnextpose_check
+from convnextpose_check.environment import opencv_version, package_version
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.measurements import Measurements
+from convnextpose_check.evaluation.metrics import sample_errors_mm
+from convnextpose_check.evaluation.one_pass import Entry
+from convnextpose_check.files.whole import written_whole
+from convnextpose_check.human36m.samples import Dataset
+
+PACKAGE = Path(convnextpose_check.__file__).parent
+SOURCE_SUFFIXES = {".py", ".json"}
+PACKAGES = ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu")
+ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm")
+NUMBERS = ("problems", "warnings", "batch_size", "seconds", "reading_seconds")
+
+
+def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
+    """A sha256 over checkpoint, annotations, image files, settings, versions and this package.
+
+    Image files count by path, size and time of change: reading them again is what resuming saves.
+    """
+    digest = hashlib.sha256()
+    parts = {
+        "checkpoint": checkpoint_sha256,
+        "dataset": [dataset.digest, dataset.protocol, dataset.boxes],
+        "settings": settings,
+        "versions": [*map(package_version, PACKAGES), opencv_version()],
+        "sources": sources_digest(PACKAGE),
+    }
+    digest.update(json.dumps(parts, sort_keys=True).encode())
+    for sample in dataset.samples:
+        digest.update(f"{sample.path} {sample.state}\n".encode())
+    return digest.hexdigest()
+
+
+def sources_digest(package: Path) -> str:
+    """A sha256 over the names and contents of all code and JSON files of a package."""
+    digest = hashlib.sha256()
+    files = (path for path in package.rglob("*") if path.suffix in SOURCE_SUFFIXES)
+    for path in sorted(files):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def save_cached(entry: Entry, measured: Measurements, dataset: Dataset, batch_size: int) -> int:
+    """Save the results; returns the number of samples in the file.
+
+    ``batch_size`` is that of the run. Without a key or a sample nothing is saved. A file that
+    cannot be written only costs time in a later run, so no error is raised.
+    """
+    if entry.key is None or not measured.done.any():
+        return 0
+    about = {name: getattr(measured, name) for name in NUMBERS}
+    text = json.dumps(about | {"key": entry.key, "run_batch_size": batch_size})
+    arrays: dict[str, Any] = {name: getattr(measured, name) for name in ARRAYS}
+    arrays["image_ids"] = np.array([sample.image_id for sample in dataset.samples])
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays, about=np.array(text), digest=np.array(_digest(text, arrays)))
+    try:
+        with written_whole(entry.cache_file) as temporary:
+            temporary.write_bytes(buffer.getbuffer())
+    except ConvNeXtPoseCheckError:
+        return 0
+    return int(measured.done.sum())
+
+
+def load_cached(entry: Entry, dataset: Dataset, batch_size: int) -> Measurements | None:
+    """The results that are saved under the entry's key; None if there are none, or not intact.
+
+    Partial results are used only for the same ``batch_size``: predictions may depend, in their
+    last digits, on the other images of the batch.
+    """
+    try:
+        content = io.BytesIO(entry.cache_file.read_bytes())
+        with np.load(content, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in (*ARRAYS, "image_ids")}
+            text, digest = str(file["about"]), str(file["digest"])
+    except Exception:  # noqa: BLE001 - NumPy raises types of its own, not one family
+        return None
+    if digest != _digest(text, arrays):
+        return None
+    about = json.loads(text)
+    is_finished = arrays["done"].all()
+    if about["key"] != entry.key or not (is_finished or about["run_batch_size"] == batch_size):
+        return None
+    for name in ("problems", "warnings"):  # JSON has no integer keys
+        about[name] = {int(index): reason for index, reason in about[name].items()}
+    parts: dict[str, Any] = {name: arrays[name] for name in ARRAYS}
+    measured = Measurements(**parts, **{name: about[name] for name in NUMBERS})
+    used = np.flatnonzero(measured.used)
+    samples = [dataset.samples[index] for index in used]
+    measured.errors_mm[used] = sample_errors_mm(
+        measured.cells_xyz[used], samples, entry.network.architecture.grid_whd, dataset.protocol
+    )
+    measured.resumed = len(used)
+    return measured
+
+
+def _digest(text: str, arrays: Mapping[str, Any]) -> str:
+    """A sha256 over the contents of a file, which shows that it is damaged or was edited."""
+    digest = hashlib.sha256(text.encode())
+    for name, array in arrays.items():
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

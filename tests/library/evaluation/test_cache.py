@@ -1,0 +1,303 @@
+"""Saved results come back bit by bit, and only for the same inputs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convnextpose_check import environment
+from convnextpose_check.evaluation import cache
+from convnextpose_check.evaluation.cache import evaluation_key, load_cached, save_cached
+from convnextpose_check.evaluation.evaluate import evaluate
+from convnextpose_check.evaluation.failures import NetworkFailedError
+from convnextpose_check.evaluation.measurements import Evaluation, Measurements
+from convnextpose_check.evaluation.metrics import sample_errors_mm
+from convnextpose_check.evaluation.one_pass import Entry
+from convnextpose_check.human36m.samples import Dataset, load_dataset
+from convnextpose_check.run.run import Run
+from convnextpose_check.variants import Architecture, read_catalogue
+from tests.support.datasets import FACTS, Handmade
+from tests.support.full_size import write_own_model
+from tests.support.onnx_models import onnx_model
+from tests.support.passes import conditions
+from tests.support.runs import run_of
+
+GRID_WHD = (32, 24, 16)
+BATCH_SIZE = 4
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return load_dataset(Handmade().write(tmp_path / "set"), FACTS)
+
+
+def key_of(dataset: Dataset, sha256: str = "ab", **settings: object) -> str:
+    return evaluation_key(sha256, dataset, settings)
+
+
+def test_key_depends_on_checkpoint_annotations_and_settings(dataset: Dataset) -> None:
+    keys = [
+        key_of(dataset),
+        key_of(dataset, "cd"),
+        key_of(dataset, flip=True),
+        key_of(dataset, flip=False),
+        key_of(replace(dataset, digest="another")),
+        key_of(replace(dataset, protocol=1)),
+        key_of(replace(dataset, boxes="rootnet")),
+    ]
+
+    assert len(set(keys)) == len(keys)
+    assert key_of(dataset, flip=True, device="cpu") == key_of(dataset, device="cpu", flip=True)
+
+
+@pytest.mark.parametrize(("more_bytes", "later_ns"), [(1, 0), (0, 1)])
+@pytest.mark.parametrize("index", [0, 5])
+def test_key_depends_on_size_and_time_of_every_image(
+    dataset: Dataset, index: int, more_bytes: int, later_ns: int
+) -> None:
+    path = dataset.samples[index].path
+    time_ns, before = path.stat().st_mtime_ns, key_of(dataset)
+    path.write_bytes(path.read_bytes() + bytes(more_bytes))
+    os.utime(path, ns=(time_ns + later_ns, time_ns + later_ns))
+
+    assert key_of(load_dataset(dataset.layout.root, FACTS)) != before
+
+
+def test_key_depends_on_the_folder_of_the_images(dataset: Dataset, tmp_path: Path) -> None:
+    shutil.copytree(tmp_path / "set", tmp_path / "copy")  # with the times
+    copy = load_dataset(tmp_path / "copy", FACTS)
+
+    assert copy.digest == dataset.digest
+    assert key_of(copy) != key_of(dataset)
+
+
+@pytest.mark.parametrize(
+    "package", ["torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu", "opencv"]
+)
+def test_key_depends_on_versions(
+    dataset: Dataset, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key_of(dataset)
+    version = environment.package_version
+    if package == "opencv":
+        monkeypatch.setattr(cache, "opencv_version", lambda: "4.0")
+    else:
+        monkeypatch.setattr(
+            cache, "package_version", lambda name: "0.0" if name == package else version(name)
+        )
+
+    assert key_of(dataset) != before
+
+
+SOURCE_CHANGES: dict[str, Callable[[Path], object]] = {
+    "code": lambda package: (package / "evaluation" / "metrics.py").write_text("changed"),
+    "data": lambda package: (package / "variants.json").write_text("changed"),
+    "new_file": lambda package: (package / "new.py").touch(),
+    "renamed": lambda package: (package / "paths.py").rename(package / "other.py"),
+}
+
+
+@pytest.mark.parametrize("change", SOURCE_CHANGES.values(), ids=SOURCE_CHANGES)
+def test_key_depends_on_sources_of_this_package(
+    dataset: Dataset,
+    change: Callable[[Path], object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    package = tmp_path / "package"
+    shutil.copytree(cache.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = key_of(dataset)
+    monkeypatch.setattr(cache, "PACKAGE", package)
+    assert key_of(dataset) == before
+
+    change(package)
+
+    assert key_of(dataset) != before
+
+
+def run_in(folder: Path, **given: str) -> Run:
+    settings = {"results_dir": str(folder / "out"), "device": "cpu"} | given
+    return run_of(settings, read_catalogue(folder / "own.json"), FACTS, folder / "set", folder)
+
+
+def test_key_depends_on_every_setting_that_affects_results(
+    dataset: Dataset, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del dataset  # it is written
+    own = write_own_model(tiny, tmp_path)
+    (tmp_path / "own.json").write_text(json.dumps(own))
+    for name in ("one", "two", "three"):
+        (tmp_path / f"{name}.onnx").write_bytes(onnx_model(producer=name, weights="weights.data"))
+    (tmp_path / "weights.data").write_bytes(b"weights")
+
+    def key(**given: str) -> str | None:
+        return run_in(tmp_path, **given).cache_key("T")
+
+    settings: list[dict[str, str]] = [
+        {}, {"no_flip": "1"}, {"protocol": "1"}, {"bbox": "rootnet"},
+        {"limit": "2"}, {"network": str(tmp_path / "one.onnx")},
+        {"network": str(tmp_path / "two.onnx")}, {"network": str(tmp_path / "three.onnx")},
+    ]  # fmt: skip
+    keys = [key(**each) for each in settings]
+    (tmp_path / "weights.data").write_bytes(b"WEIGHTS")
+    keys.append(key(network=str(tmp_path / "three.onnx")))
+    other = run_in(tmp_path)
+    other.models["T"].evaluated.kernel = lambda volumes, _: volumes  # type: ignore[attr-defined]
+    keys.append(other.cache_key("T"))
+    monkeypatch.setattr("convnextpose_check.run.models.card_name", lambda _: "Another")
+    keys.append(key())
+    own["variants"][0]["architecture"]["backbone"] = "another"
+    (tmp_path / "own.json").write_text(json.dumps(own))
+    keys.append(key())
+
+    assert None not in keys
+    assert len(set(keys)) == len(settings) + 4
+    assert key(network="somewhere:build") is None  # code may change between runs
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> Entry:
+    """A model that cannot be called, so that every result is from the cache."""
+    network: Any = SimpleNamespace(architecture=SimpleNamespace(grid_whd=GRID_WHD))
+    return Entry(network, "key", tmp_path / "result" / "XS.npz")
+
+
+def measured(dataset: Dataset, done: int | None = None) -> Measurements:
+    """Results of the first samples, the third of which has no usable image."""
+    results = Measurements.empty(len(dataset.samples), 2)
+    rng = np.random.default_rng(0)
+    results.done[:done] = True
+    results.sha256[:] = rng.integers(0, 256, results.sha256.shape)
+    results.cells_xyz[:] = rng.random(results.cells_xyz.shape)
+    results.errors_mm[:] = sample_errors_mm(
+        results.cells_xyz, dataset.samples, GRID_WHD, dataset.protocol
+    )
+    results.problems, results.warnings = {2: "it is no image"}, {1: "a warning"}
+    results.seconds, results.reading_seconds = 1.25, 0.5
+    return results
+
+
+@pytest.mark.parametrize("protocol", [1, 2])
+@pytest.mark.parametrize("done", [None, 4])
+def test_saved_results_come_back_unchanged(
+    dataset: Dataset, entry: Entry, done: int | None, protocol: Any
+) -> None:
+    dataset = replace(dataset, protocol=protocol)
+    results = measured(dataset, done)
+    assert save_cached(entry, results, dataset, BATCH_SIZE) == results.done.sum()
+
+    found = load_cached(entry, dataset, BATCH_SIZE)
+
+    assert found is not None
+    assert found.resumed == results.done.sum() - 1  # one of them has no usable image
+    results.resumed = found.resumed
+    for name, value in vars(results).items():
+        np.testing.assert_array_equal(getattr(found, name), value, name)
+
+
+def test_errors_are_computed_again_from_the_positions(dataset: Dataset, entry: Entry) -> None:
+    results = measured(dataset)
+    errors_mm = results.errors_mm.copy()
+    results.errors_mm *= 0.5
+    save_cached(entry, results, dataset, BATCH_SIZE)
+
+    found = load_cached(entry, dataset, BATCH_SIZE)
+
+    assert found is not None
+    used = [0, 1, 3, 4, 5]
+    np.testing.assert_array_equal(found.errors_mm[used], errors_mm[used])
+
+
+def test_another_key_is_measured_again(dataset: Dataset, entry: Entry) -> None:
+    save_cached(entry, measured(dataset), dataset, BATCH_SIZE)
+
+    assert load_cached(replace(entry, key="another"), dataset, BATCH_SIZE) is None
+    assert load_cached(replace(entry, key=None), dataset, BATCH_SIZE) is None
+
+
+def test_partial_results_of_another_batch_size_are_measured_again(
+    dataset: Dataset, entry: Entry
+) -> None:
+    save_cached(entry, measured(dataset, 5), dataset, BATCH_SIZE)
+    assert load_cached(entry, dataset, BATCH_SIZE) is not None
+    assert load_cached(entry, dataset, BATCH_SIZE + 1) is None
+
+    save_cached(entry, measured(dataset), dataset, BATCH_SIZE)
+    assert load_cached(entry, dataset, BATCH_SIZE + 1) is not None
+
+
+def test_save_without_key_sample_or_folder_saves_nothing(dataset: Dataset, entry: Entry) -> None:
+    results = measured(dataset)
+
+    assert save_cached(replace(entry, key=None), results, dataset, BATCH_SIZE) == 0
+    assert save_cached(entry, measured(dataset, 0), dataset, BATCH_SIZE) == 0
+    assert not entry.cache_file.parent.exists()
+    entry.cache_file.parent.write_text("a file in the place of the folder")
+    assert save_cached(entry, results, dataset, BATCH_SIZE) == 0
+
+
+def edited_about(**changes: object) -> Callable[[Any], Any]:
+    return lambda about: np.array(json.dumps(json.loads(str(about)) | changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"),
+    [
+        ("done", lambda done: done & (np.arange(6) != 5)),
+        ("done", lambda done: done.view(np.uint8)),
+        ("done", lambda _: np.array([SimpleNamespace()], dtype=object)),
+        ("cells_xyz", lambda cells_xyz: cells_xyz + np.float32(0.01)),
+        ("cells_xyz", lambda cells_xyz: cells_xyz.reshape(-1, 3, 18)),
+        ("errors_mm", lambda errors_mm: errors_mm * 0.5),
+        ("sha256", lambda sha256: sha256[::-1]),
+        ("image_ids", lambda image_ids: image_ids + 1),
+        ("about", edited_about(seconds=0.0)),
+        ("about", edited_about(problems={})),
+        ("digest", lambda _: np.array("")),
+    ],
+)
+def test_edited_file_is_measured_again(
+    dataset: Dataset, entry: Entry, name: str, edit: Callable[[Any], Any]
+) -> None:
+    save_cached(entry, measured(dataset), dataset, BATCH_SIZE)
+    with np.load(entry.cache_file) as arrays:
+        content: dict[str, Any] = dict(arrays)
+    np.savez(entry.cache_file, **content)
+    assert load_cached(entry, dataset, BATCH_SIZE) is not None
+
+    np.savez(entry.cache_file, **(content | {name: edit(content[name])}))
+
+    assert load_cached(entry, dataset, BATCH_SIZE) is None
+
+
+def test_damaged_or_missing_file_is_measured_again(dataset: Dataset, entry: Entry) -> None:
+    assert load_cached(entry, dataset, BATCH_SIZE) is None
+    save_cached(entry, measured(dataset), dataset, BATCH_SIZE)
+    whole = entry.cache_file.read_bytes()
+
+    contents = [whole[:length] for length in range(0, len(whole), 97)]
+    for content in (*contents, b"PK\x03\x04", b"\x93NUMPY"):
+        entry.cache_file.write_bytes(content)
+        assert load_cached(entry, dataset, BATCH_SIZE) is None
+
+
+def test_partial_results_are_never_taken_for_the_whole(dataset: Dataset, entry: Entry) -> None:
+    save_cached(entry, measured(dataset, 4), dataset, 2)
+    outcome = evaluate({"XS": entry}, dataset, conditions(), resume=True)["XS"]
+    assert isinstance(outcome, NetworkFailedError)  # the model is called, and cannot be
+
+    save_cached(entry, measured(dataset), dataset, 2)
+
+    outcome = evaluate({"XS": entry}, dataset, conditions(), resume=True)["XS"]
+    assert isinstance(outcome, Evaluation)
+    assert [exclusion.reason for exclusion in outcome.unreadable] == ["it is no image"]
+    assert (len(outcome.image_ids), outcome.complete, outcome.resumed) == (5, False, 5)
