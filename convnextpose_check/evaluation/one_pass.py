@@ -62,11 +62,6 @@ class Entry:
     cache_file: Path = Path()
     replicas: tuple[Network, ...] = ()
 
-    @property
-    def on_each_device(self) -> tuple[Network, ...]:
-        """The model on each of the devices, in their order."""
-        return (self.network, *self.replicas)
-
 
 def shuffled(samples: int) -> list[int]:
     """Sample indices in the order of evaluation, which is always the same.
@@ -199,7 +194,7 @@ class _ModelRunner:
         self._grid_whd = entry.network.architecture.grid_whd
         self._predictors = [
             Predictor(network, conditions.flip, measured.batch_size, say)
-            for network in entry.on_each_device
+            for network in (entry.network, *entry.replicas)
         ]
         self._earlier_seconds = measured.seconds
         self._seconds = [0.0] * len(self._predictors)

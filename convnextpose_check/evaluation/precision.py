@@ -24,10 +24,9 @@ def use_exact_float32() -> None:
 
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    switches: dict[str, Any] = {name: attrgetter(name)(torch) for name in SWITCHES}
-    for switch in switches.values():
+    for name in SWITCHES:
+        switch: Any = attrgetter(name)(torch)
         switch.fp32_precision = EXACT
-    for name, switch in switches.items():
         if (found := switch.fp32_precision) != EXACT:
             raise ConvNeXtPoseCheckError(
                 "no-precision",

@@ -17,9 +17,7 @@ import pytest
 from convnextpose_check import environment
 from convnextpose_check.evaluation import cache
 from convnextpose_check.evaluation.cache import evaluation_key, load_cached, save_cached
-from convnextpose_check.evaluation.evaluate import evaluate
-from convnextpose_check.evaluation.failures import NetworkFailedError
-from convnextpose_check.evaluation.measurements import Evaluation, Measurements
+from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.human36m.samples import Dataset, load_dataset
@@ -28,7 +26,6 @@ from convnextpose_check.variants import Architecture, read_catalogue
 from tests.support.datasets import FACTS, Handmade
 from tests.support.full_size import write_own_model
 from tests.support.onnx_models import onnx_model
-from tests.support.passes import conditions
 from tests.support.runs import run_of
 
 GRID_WHD = (32, 24, 16)
@@ -288,16 +285,3 @@ def test_damaged_or_missing_file_is_measured_again(dataset: Dataset, entry: Entr
     for content in (*contents, b"PK\x03\x04", b"\x93NUMPY"):
         entry.cache_file.write_bytes(content)
         assert load_cached(entry, dataset, BATCH_SIZE) is None
-
-
-def test_partial_results_are_never_taken_for_the_whole(dataset: Dataset, entry: Entry) -> None:
-    save_cached(entry, measured(dataset, 4), dataset, 2)
-    outcome = evaluate({"XS": entry}, dataset, conditions(), resume=True)["XS"]
-    assert isinstance(outcome, NetworkFailedError)  # the model is called, and cannot be
-
-    save_cached(entry, measured(dataset), dataset, 2)
-
-    outcome = evaluate({"XS": entry}, dataset, conditions(), resume=True)["XS"]
-    assert isinstance(outcome, Evaluation)
-    assert [exclusion.reason for exclusion in outcome.unreadable] == ["it is no image"]
-    assert (len(outcome.image_ids), outcome.complete, outcome.resumed) == (5, False, 5)

@@ -13,6 +13,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.human36m.crops import Crop
 from convnextpose_check.human36m.samples import Dataset, Exclusion, load_dataset
+from convnextpose_check.human36m.skeleton import JOINTS
 from tests.support.datasets import FACTS, Handmade
 
 
@@ -77,16 +78,21 @@ def test_evaluation_covers_the_usable_samples(dataset: Dataset) -> None:
     assert evaluation.alike == ((names[2], names[0]), (names[3], names[0]))
 
 
-def test_means_keep_every_digit(dataset: Dataset) -> None:
+def test_means_are_over_samples_and_keep_every_digit(dataset: Dataset) -> None:
     evaluation = measured(dataset, range(6)).evaluation(dataset)
+    assert evaluation.error_mm == 3.5
+    assert evaluation.per_action_mm() == {
+        "Directions": (1 + 2 + 4) / 3, "Discussion": 3, "WalkTogether": 5.5,
+    }  # fmt: skip
+    assert evaluation.images_per_second == 0  # no time was measured
     errors_mm = 50 + np.arange(6 * 17).reshape(6, 17) / 1024  # half precision has 1/32 here
 
     exact = replace(evaluation, errors_mm=errors_mm)
 
     assert exact.error_mm == 50 + 50.5 / 1024
-    assert exact.per_joint_mm()["Pelvis"] == 50 + 42.5 / 1024
+    assert list(exact.per_joint_mm()) == list(JOINTS[:17])
+    assert list(exact.per_joint_mm().values()) == [50 + (42.5 + n) / 1024 for n in range(17)]
     assert exact.per_action_mm()["Discussion"] == 50 + 42 / 1024
-    assert exact.images_per_second == 0  # no time was measured
 
 
 @pytest.mark.parametrize("limit", [None, 5])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -120,14 +119,3 @@ def test_each_device_has_its_next_batch_before_its_last_one_is_waited_for(
     started = ["first", "second"] * 6
     then = [call for name in started[2:] for call in (name, "wait")]
     assert calls == [*started[:2], *then, "wait", "wait"]
-
-
-def test_images_and_predictions_are_transferred_unchanged() -> None:
-    images = [np.full((3, 2, 2), value, np.uint8) for value in (1, 200)]
-
-    batch = predictions.to_device(images, torch.device("cpu"))
-    received, seconds = predictions.PendingPrediction(torch.clone, batch).wait()
-
-    assert batch.dtype == torch.uint8
-    assert received.tolist() == np.stack(images).tolist()
-    assert 0 < seconds < 60
