@@ -51,8 +51,8 @@ class Judgement:
 def may_be_missed(judgement: Judgement, tolerance_mm: float, gate_mm: float | None) -> bool:
     """True if an error outside of the tolerance does not fail the run.
 
-    With a gate that holds for tolerances tighter than the gate, without one (None) for all. An
-    error that is not finite, or of a subset, always fails.
+    With a gate only a tighter tolerance may be missed, and only by an error with a verdict or for
+    information; without a gate (None) any. An error that is not finite or of a subset always fails.
     """
     if not math.isfinite(judgement.obtained_mm) or judgement.is_subset:
         return False

@@ -1,4 +1,4 @@
-"""Whatever stops a run, what stands under its final name is whole, and what was finished stays."""
+"""A run that is stopped leaves only whole files, and finished results are resumed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MOMENT_BY_DEFAULT = 1
 
 @pytest.fixture(scope="module")
 def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three tiny models of one's own and a handful of images."""
+    """Three tiny models of the user and a few images."""
     folder = tmp_path_factory.mktemp("inputs")
     Handmade().write(folder / "h36m")
     variants: list[dict[str, Any]] = []
@@ -50,7 +50,7 @@ def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def command(inputs: Path, results: Path, *more: str) -> list[str]:
-    """Judge the three models; the set is too small to pass, but everything is evaluated."""
+    """Evaluate the three models; the set is too small to pass."""
     return [
         "-m", "pytest", "tests/validation", "-m", "gpu", "-q", "--device=cpu",
         "-p", "no:cacheprovider", f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
@@ -63,7 +63,7 @@ def run(arguments: list[str], root: Path) -> subprocess.CompletedProcess[str]:
 
 
 def assert_all_whole(results: Path) -> set[str]:
-    """Open every file that has its final name; the variants of which results stand there."""
+    """Open every file with its final name; returns the variants that have results."""
     finished: set[str] = set()
     for path in sorted(file for file in results.rglob("*") if file.is_file()):
         if path.name.startswith("."):
@@ -106,7 +106,7 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
     process = PythonProcess(*command(inputs, tmp_path), folder=pytestconfig.rootpath)
     results = Outputs(tmp_path).results
     deadline = time.monotonic() + 60
-    # Half of the moments lie anywhere, half just after the first results: there it is busiest.
+    # Half of the moments are anywhere, half just after the first results, the busiest time.
     while moment % 2 and not results.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
     time.sleep(random.Random(moment).random() * (0.4 if moment % 2 else 8.0))
@@ -121,86 +121,77 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
     assert list(tmp_path.rglob(f".*{PARTIAL}")) == []
 
 
-TOLD = """
+SCRIPT = """
 import os, signal, sys
 import pytest
 from convnextpose_check.evaluation import evaluate, metrics, one_pass
 
 signals, where = [int(number) for number in sys.argv[1].split()], sys.argv[2]
 
-def tell(*_):
-    while signals:
-        os.kill(os.getpid(), signals.pop(0))
-
-def telling(module, name, calls):
-    original, left = getattr(module, name), [calls]
-    def told(*arguments, **more):
+def send_signals_in(module, name, call):
+    original, left = getattr(module, name), [call]
+    def sending(*arguments, **more):
         left[0] -= 1
-        if left[0] == 0:
-            tell()
+        while left[0] == 0 and signals:
+            os.kill(os.getpid(), signals.pop(0))
         return original(*arguments, **more)
-    setattr(module, name, told)
+    setattr(module, name, sending)
 
 if where == "measuring":
-    telling(metrics, "joint_errors_mm", 3 * 4 + 1)  # three models, and the first batch of four
-elif where == "keeping":
+    send_signals_in(metrics, "joint_errors_mm", 3 * 4 + 1)  # three models, batches of four
+elif where == "saving":
     evaluate.SAVE_SECONDS = 0
-    telling(evaluate, "save_cached", 1)
+    send_signals_in(evaluate, "save_cached", 1)
 elif where == "reading":
-    telling(one_pass, "to_input", 2)
+    send_signals_in(one_pass, "to_input", 2)
 elif where == "finishing":
     from convnextpose_check.plugin import session
-    telling(session.Session, "finish", 1)
+    send_signals_in(session.Session, "finish", 1)
 sys.exit(pytest.main(sys.argv[3:]))
 """
-"""A run that is told to end, by these signals, the moment it does something."""
+"""A run that receives signals inside a certain function."""
 
 
-def told(
+def run_with_signals(
     inputs: Path, results: Path, root: Path, signals: str, where: str, *more: str
 ) -> subprocess.CompletedProcess[str]:
     arguments = command(inputs, results, "--batch-size=4", "-o", "console_output_style=classic")[2:]
-    return run(["-c", TOLD, signals, where, *arguments, *more], root)
+    return run(["-c", SCRIPT, signals, where, *arguments, *more], root)
 
 
 @pytest.mark.parametrize(
     ("signals", "where"),
     [
-        ("2 15", "keeping"),
-        *(
-            pytest.param(*case, marks=pytest.mark.slow)
-            for case in (
-                ("15", "measuring"),
-                ("2", "measuring"),
-                ("2", "reading"),
-                ("15", "keeping"),
-            )
-        ),
+        ("2 15", "saving"),
+        pytest.param("15", "saving", marks=pytest.mark.slow),
+        pytest.param("15", "measuring", marks=pytest.mark.slow),
+        pytest.param("2", "measuring", marks=pytest.mark.slow),
+        pytest.param("2", "reading", marks=pytest.mark.slow),
     ],
 )
-def test_run_that_is_told_to_end_keeps_what_it_measured_and_is_gone_on_with(
+def test_interrupted_run_saves_results_and_prints_the_command_to_resume(
     signals: str, where: str, inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    result = told(inputs, tmp_path, pytestconfig.rootpath, signals, where)
+    result = run_with_signals(inputs, tmp_path, pytestconfig.rootpath, signals, where)
 
-    said = result.stdout + result.stderr
-    assert result.returncode == pytest.ExitCode.INTERRUPTED, said
+    output = result.stdout + result.stderr
+    assert result.returncode == pytest.ExitCode.INTERRUPTED, output
     assert "(of 6 images: T1 4, T2 4, T3 4); go on with:\n" in result.stdout
-    assert "Traceback" not in said
-    assert "KeyboardInterrupt" not in said
+    assert "Traceback" not in output
+    assert "KeyboardInterrupt" not in output
     assert_all_whole(tmp_path)
-    (pasted,) = [line for line in result.stdout.splitlines() if line.endswith("--resume")]
-    words = shlex.split(pasted)
+    (printed,) = [line for line in result.stdout.splitlines() if line.endswith("--resume")]
+    words = shlex.split(printed)
     assert words[0] == "pytest"
     again = run(["-m", *words], pytestconfig.rootpath)
     assert [f"{name}: going on after 4 of 6 images" in again.stderr for name in NAMES] == [True] * 3
     assert assert_all_whole(tmp_path) == set(NAMES)
 
 
-def test_signal_while_the_end_is_written_leaves_it_whole_and_is_not_passed(
+def test_run_interrupted_while_it_finishes_leaves_whole_files_and_fails(
     inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    result = told(
+    result = run_with_signals(
         inputs, tmp_path, pytestconfig.rootpath, "15", "finishing", "-k", "parameter_count"
     )  # fmt: skip
 
@@ -212,7 +203,7 @@ def test_signal_while_the_end_is_written_leaves_it_whole_and_is_not_passed(
 
 @contextmanager
 def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """A file system of this size, where the machine allows to make one."""
+    """A file system of this size, if the machine allows to mount one."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
     made = subprocess.run(mount, capture_output=True, text=True, check=False)
@@ -271,10 +262,9 @@ def test_second_run_leaves_the_first_one_alone(
 
 
 @pytest.mark.slow
-def test_changed_input_is_never_taken_for_a_finished_one(
+def test_changed_checkpoint_setting_or_image_is_measured_again(
     inputs: Path, tiny: Architecture, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    """Neither another checkpoint, nor an image touched, nor another setting."""
     results = tmp_path / "out"
 
     def resumed(*more: str) -> int:

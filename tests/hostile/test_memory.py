@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import lzma
 import os
 import struct
@@ -11,8 +10,9 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +47,7 @@ print(outcome, peak_bytes() - before)
 
 
 def _opened(path: Path) -> str:
-    """What opening came to, having taken no more memory than it may."""
+    """The outcome of opening a file, whose peak memory is checked."""
     answer = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(path)],
         capture_output=True, check=True, text=True, timeout=120, env=with_checkout(),
@@ -69,7 +69,7 @@ WHOLE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("wrap", WHOLE.values(), ids=WHOLE)
-def test_the_largest_checkpoint_opens_in_little_memory(
+def test_largest_checkpoint_opens_in_little_memory(
     wrap: Callable[[bytes], bytes], miniature: Miniature, tmp_path: Path
 ) -> None:
     path = tmp_path / "ConvNeXtPose_L.tar"
@@ -90,29 +90,23 @@ SMALL = (
     "bomb_in_xz",
     "xz_with_a_dictionary_of_1_gigabyte",
 )
+DEFAULT = (*SMALL[:2], "global_pax_headers")
+"""The cases that are not slow."""
 
 
-def _small(name: str, folder: Path, tiny: Architecture) -> str:
-    path = folder / "ConvNeXtPose_L.tar"
-    path.write_bytes(CASES[name].build(Good(saved(content_of(tiny)), folder, 1, "CANARY")))
-    return _opened(path)
+def cases(names: Iterable[str]) -> list[Any]:
+    return [pytest.param(name, marks=[] if name in DEFAULT else pytest.mark.slow) for name in names]
 
 
-@pytest.mark.parametrize("name", SMALL[:2])
-def test_a_small_file_takes_little_memory(name: str, tiny: Architecture, tmp_path: Path) -> None:
-    assert _small(name, tmp_path, tiny) in CASES[name].codes
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SMALL[2:])
-def test_other_small_files_take_little_memory(
-    name: str, tiny: Architecture, tmp_path: Path
-) -> None:
-    assert _small(name, tmp_path, tiny) in CASES[name].codes
+@pytest.mark.parametrize("name", cases(SMALL))
+def test_small_file_takes_little_memory(name: str, tiny: Architecture, tmp_path: Path) -> None:
+    path = tmp_path / "ConvNeXtPose_L.tar"
+    path.write_bytes(CASES[name].build(Good(saved(content_of(tiny)), tmp_path, 1, "CANARY")))
+    assert _opened(path) in CASES[name].codes
 
 
 def _directory() -> bytes:
-    """A zip of nothing but a million entries in its directory."""
+    """A zip with a million entries in its directory, and no files."""
     entry = b"PK\x01\x02" + bytes(42)
     count = 1_000_000
     end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 0xFFFE, 0xFFFE, 46 * count, 4, 0)
@@ -144,7 +138,7 @@ def _one_storage(size: int, head: bytes = b"") -> bytes:
 
 
 def _nearly_a_bomb() -> bytes:
-    """As much as may come out of a small file, in one storage, in a zip in a tar.gz in a zip."""
+    """The most that a small file may expand to, in a zip in a tar.gz in a zip."""
     size = 40 * MEGABYTE
     pickle = a.content(a.tensor(a.storage(items=size // 4)))
     members = {"data.pkl": pickle, "data/0": bytes(size)}
@@ -189,18 +183,9 @@ LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-LARGE_BY_DEFAULT = "global_pax_headers"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name == LARGE_BY_DEFAULT else pytest.mark.slow)
-        for name in LARGE
-    ],
-)
-def test_a_large_file_takes_little_memory(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", cases(LARGE))
+def test_large_file_takes_little_memory(name: str, tmp_path: Path) -> None:
     build, codes = LARGE[name]
     path = tmp_path / "ConvNeXtPose_L.tar"
-    path.write_bytes(io.BytesIO(build()).getvalue())
+    path.write_bytes(build())
     assert _opened(path) in codes

@@ -154,11 +154,6 @@ def test_error_without_verdict_never_passes(
     assert ("--gate none" in caught.value.remedy) is measured.complete
 
 
-def test_judgement_without_reference_and_reason_is_not_judged() -> None:
-    with pytest.raises(CheckFailedError, match="not judged"):
-        check_error_is_within(Judgement(50.0, None, None, False), 5, "XS", OUTPUT)
-
-
 @pytest.mark.parametrize(("obtained_mm", "difference"), [(52.0, "+2.0000"), (47.5, "-2.5000")])
 def test_failed_check_reports_obtained_expected_and_difference(
     obtained_mm: float, difference: str
