@@ -1,7 +1,7 @@
 """Writes checkpoints in the authors' container, as torch 1.12 to 2.0 wrote them.
 
-A stored zip under a ``.tar`` name: one top folder with ``data.pkl``, the storages in the order of
-their names and ``version``, each beginning at a multiple of 64 bytes, and no ``byteorder``.
+A stored zip with the suffix ``.tar``: one top folder with ``data.pkl``, the storages in the order
+of their names and ``version``, each beginning at a multiple of 64 bytes, and no ``byteorder``.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ LOCAL_HEADER_BYTES = 30
 
 
 def write_archive(variant: Variant, weights: StateDict, path: Path) -> None:
-    """Write a training snapshot of the variant with these weights under ``path``."""
+    """Write a training snapshot of the variant with these weights."""
     write_container(snapshot_content(variant, weights), snapshot_folder(variant), path)
 
 
 def made_epoch(variant: Variant) -> int:
-    """The epoch of an archive that is made up: the known one, or the first that is claimed."""
+    """The epoch of a generated archive: the known one, or the first that is claimed."""
     known = variant.checkpoint.known_epoch
     return known.values[0] if known else 0
 
 
 def snapshot_folder(variant: Variant) -> str:
-    """The top folder of an archive that is made up; torch calls it ``archive`` by default."""
+    """The top folder of a generated archive; torch calls it ``archive`` by default."""
     folder = variant.checkpoint.folder
     return folder.value if folder else "archive"
 
 
 def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:
-    """What the authors' script saves; all counters tell the training that the figures speak of.
+    """What the authors' script saves; all counters match the variant's training record.
 
-    Where they speak of none, it is that of five subjects.
+    Without a training record they are those of a training on five subjects.
     """
     import torch
 
@@ -57,15 +57,24 @@ def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:
     }
     if facts.head_keys == "legacy":
         state = to_legacy(state)
-    return {
-        "epoch": epoch,
-        "network": as_torch_saves(state),
-        "optimizer": _optimizer_state(state, count),
+    parameters = [tensor for key, tensor in state.items() if not key.endswith(BUFFERS)]
+    # AdamW's state: three tensors for each parameter, small and unlike the weights.
+    optimizer = {
+        "state": {
+            index: {
+                "step": torch.tensor(float(count)),
+                "exp_avg": tensor * 2.0**-10,
+                "exp_avg_sq": tensor.square() * 2.0**-20,
+            }
+            for index, tensor in enumerate(parameters)
+        },
+        "param_groups": [{"lr": 0.001, "params": list(range(len(parameters)))}],
     }
+    return {"epoch": epoch, "network": as_torch_saves(state), "optimizer": optimizer}
 
 
 def as_torch_saves(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
-    """The mapping with the version notes that ``Module.state_dict`` attaches."""
+    """The state dict with the version notes that ``Module.state_dict`` attaches."""
     saved = OrderedDict(state)
     modules = dict.fromkeys(key.rpartition(".")[0] for key in state)
     norms = {key.rpartition(".")[0] for key in state if key.endswith("running_mean")}
@@ -75,38 +84,8 @@ def as_torch_saves(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
     return saved
 
 
-def _optimizer_state(state: dict[str, Tensor], step: int) -> dict[str, Any]:
-    """AdamW's state: three tensors for each parameter, small and unlike the weights."""
-    import torch
-
-    parameters = [tensor for key, tensor in state.items() if not key.endswith(BUFFERS)]
-    return {
-        "state": {
-            index: {
-                "step": torch.tensor(float(step)),
-                "exp_avg": tensor * 2.0**-10,
-                "exp_avg_sq": tensor.square() * 2.0**-20,
-            }
-            for index, tensor in enumerate(parameters)
-        },
-        "param_groups": [
-            {
-                "lr": 0.001,
-                "betas": (0.9, 0.999),
-                "eps": 1e-08,
-                "weight_decay": 0.1,
-                "amsgrad": False,
-                "maximize": False,
-                "foreach": None,
-                "capturable": False,
-                "params": list(range(len(parameters))),
-            }
-        ],
-    }
-
-
 def write_container(content: dict[str, Any], folder: str, path: Path) -> None:
-    """Write what ``torch.save`` would, in the form of the authors' files."""
+    """Write what ``torch.save`` writes, in the form of the authors' files."""
     import torch
 
     current = io.BytesIO()
@@ -122,7 +101,7 @@ def write_container(content: dict[str, Any], folder: str, path: Path) -> None:
 
 
 def _padding(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """An extra field that lets the member's data begin at a multiple of the alignment."""
+    """An extra field that aligns the member's data."""
     start = archive.start_dir + LOCAL_HEADER_BYTES + len(info.filename) + 4
     length = -start % ALIGNMENT_BYTES
     return b"FB" + struct.pack("<H", length) + b"Z" * length

@@ -1,32 +1,31 @@
-"""The volumes of a person's body around the joints: what the miniature's images show.
+"""The solids that a person's body, and the stool below it, are drawn from.
 
-Everything is in camera coordinates and millimetres. A body's own directions (to its left, up,
-forward) come from the joints, so the volumes follow any pose.
+Everything is in camera coordinates and millimeters. A body's directions (to its left, up,
+forward) follow from the joints, so the solids fit any pose.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Colour = tuple[float, float, float]
+from convnextpose_check.human36m.geometry import Array, Camera
+from convnextpose_check.miniature.poses import unit
+
+Color = tuple[float, float, float]
 """Blue, green, red, 0 to 255."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """The person's colours and the seed of the room."""
+    """A person's colors."""
 
-    skin: Colour
-    hair: Colour
-    shirt: Colour
-    trousers: Colour
-    shoes: Colour
-    room_seed: int = 0
+    skin: Color
+    hair: Color
+    shirt: Color
+    trousers: Color
+    shoes: Color
 
 
 SUBJECT_LOOKS = {
@@ -35,22 +34,24 @@ SUBJECT_LOOKS = {
 }
 SIDE_TONE = {1: 1.13, -1: 0.90}
 """Sleeves, trouser legs and shoes are a little lighter on the left (1) than on the right (-1)."""
-EYE_COLOUR: Colour = (42, 40, 44)
+EYES: Color = (42, 40, 44)
+WOOD: Color = (70, 104, 140)
+STEEL: Color = (92, 90, 88)
 
 
 @dataclass(frozen=True)
 class Solid:
     """A ball that moves straight from ``start`` to ``end`` while its radius changes evenly.
 
-    ``stretch`` (3, 3) is a linear map under which the solid is such a swept ball: it makes balls
-    into ellipsoids. None leaves the shape as it is.
+    ``stretch`` (3, 3) is a symmetric linear map under which the solid is such a swept ball: it
+    turns balls into ellipsoids.
     """
 
     start_mm: Array
     end_mm: Array
     start_radius_mm: float
     end_radius_mm: float
-    colour: Colour
+    color: Color
     stretch: Array | None = None
 
 
@@ -63,22 +64,16 @@ class Axes:
     ahead: Array
 
     def at(self, origin_mm: Array, left: float, up: float, ahead: float) -> Array:
-        """The point at these millimetres from the origin, (3,)."""
+        """The point (3,) this many millimeters from the origin."""
         point: Array = origin_mm + left * self.left + up * self.up + ahead * self.ahead
         return point
 
     def stretch(self, left: float, up: float, ahead: float) -> Array:
-        """Map under which a ball is this many times as wide, as high and as deep, (3, 3)."""
+        """The ``Solid.stretch`` of a ball this many times as wide, as high and as deep."""
         stretched = np.zeros((3, 3))
         for axis, factor in ((self.left, left), (self.up, up), (self.ahead, ahead)):
             stretched += axis[:, None] * axis[None, :] / factor
         return stretched
-
-
-def unit(vector: Array) -> Array:
-    """The vector at length 1."""
-    scaled: Array = vector / np.sqrt((vector * vector).sum())
-    return scaled
 
 
 def cross(a: Array, b: Array) -> Array:
@@ -95,9 +90,8 @@ def _axes(to_left: Array, to_up: Array) -> Axes:
     return Axes(cross(up, ahead), up, ahead)
 
 
-def _shade(colour: Colour, factor: float) -> Colour:
-    """The colour made lighter or darker."""
-    return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
+def _shade(color: Color, factor: float) -> Color:
+    return (color[0] * factor, color[1] * factor, color[2] * factor)
 
 
 def body_solids(joints_cam_mm: Array, look: Look) -> list[Solid]:
@@ -105,8 +99,7 @@ def body_solids(joints_cam_mm: Array, look: Look) -> list[Solid]:
     joints = joints_cam_mm
     pelvis = _axes(joints[4] - joints[1], joints[7] - joints[0])
     chest = _axes(joints[11] - joints[14], joints[8] - joints[7])
-    solids = _trunk(joints, pelvis, chest, look)
-    solids += _head(joints, chest, look)
+    solids = _trunk(joints, pelvis, chest, look) + _head(joints, chest, look)
     for side, leg, arm in ((1, (4, 5, 6), (11, 12, 13)), (-1, (1, 2, 3), (14, 15, 16))):
         solids += _leg(joints[list(leg)], side, pelvis, look)
         solids += _arm(joints[list(arm)], side, look)
@@ -116,22 +109,16 @@ def body_solids(joints_cam_mm: Array, look: Look) -> list[Solid]:
 def _trunk(joints: Array, pelvis: Axes, chest: Axes, look: Look) -> list[Solid]:
     flat_hips = pelvis.stretch(1.0, 1.0, 0.86)
     flat_chest = chest.stretch(1.0, 1.0, 0.70)
-    belt = pelvis.at(joints[0], 0, 105, 0)
-    collar = chest.at(joints[8], 0, -115, 5)
-    right, left = joints[14], joints[11]
+    right_hip, left_hip = pelvis.at(joints[1], 28, 15, -8), pelvis.at(joints[4], -28, 15, -8)
+    belt, collar = pelvis.at(joints[0], 0, 105, 0), chest.at(joints[8], 0, -115, 5)
+    right, left = chest.at(joints[14], 12, -14, 0), chest.at(joints[11], -12, -14, 0)
+    nape = chest.at(joints[8], 0, -18, -8)
     return [
-        Solid(
-            pelvis.at(joints[1], 28, 15, -8),
-            pelvis.at(joints[4], -28, 15, -8),
-            104.0,
-            104.0,
-            look.trousers,
-            flat_hips,
-        ),
+        Solid(right_hip, left_hip, 104.0, 104.0, look.trousers, flat_hips),
         Solid(belt, joints[7], 134.0, 138.0, look.shirt, flat_chest),
         Solid(joints[7], collar, 138.0, 152.0, look.shirt, flat_chest),
-        Solid(chest.at(right, 12, -14, 0), chest.at(joints[8], 0, -18, -8), 56.0, 68.0, look.shirt),
-        Solid(chest.at(left, -12, -14, 0), chest.at(joints[8], 0, -18, -8), 56.0, 68.0, look.shirt),
+        Solid(right, nape, 56.0, 68.0, look.shirt),
+        Solid(left, nape, 56.0, 68.0, look.shirt),
     ]
 
 
@@ -139,34 +126,26 @@ def _head(joints: Array, chest: Axes, look: Look) -> list[Solid]:
     neck, nose, top = joints[8], joints[9], joints[10]
     up = unit(top - neck)
     forward = (nose - neck) - ((nose - neck) * up).sum() * up
-    # A nose in line with neck and head says nothing about where the face is.
+    # With the nose in line with neck and head, the face takes the chest's direction.
     ahead = unit(forward) if (forward * forward).sum() > 25.0 else chest.ahead
     head = _axes(cross(up, ahead), up)
     middle = head.at(nose, 0, 10, -60)
     crown = head.at(middle, 0, 19, -22)
     skull = head.stretch(0.80, 1.12, 1.0)
+    throat, chin = chest.at(neck, 0, -20, -5), head.at(middle, 0, -40, -12)
+    bridge, tip = head.at(middle, 0, 10, 92), head.at(middle, 0, -20, 102)
+    lips = head.at(middle, -20, -52, 77), head.at(middle, 20, -52, 77)
+    red = (look.skin[0] * 0.72, look.skin[1] * 0.70, look.skin[2] * 0.92)
     solids = [
-        Solid(chest.at(neck, 0, -20, -5), head.at(middle, 0, -40, -12), 60.0, 54.0, look.skin),
+        Solid(throat, chin, 60.0, 54.0, look.skin),
         Solid(middle, middle, 94.0, 94.0, look.skin, skull),
         Solid(crown, crown, 97.0, 97.0, look.hair, skull),
-        Solid(
-            head.at(middle, 0, 10, 92),
-            head.at(middle, 0, -20, 102),
-            8.0,
-            14.0,
-            _shade(look.skin, 0.97),
-        ),
-        Solid(
-            head.at(middle, -20, -52, 77),
-            head.at(middle, 20, -52, 77),
-            8.0,
-            8.0,
-            (look.skin[0] * 0.72, look.skin[1] * 0.70, look.skin[2] * 0.92),
-        ),
+        Solid(bridge, tip, 8.0, 14.0, _shade(look.skin, 0.97)),
+        Solid(*lips, 8.0, 8.0, red),
     ]
     for side in (-1, 1):
         eye, ear = head.at(middle, 29 * side, 16, 80), head.at(middle, 75 * side, -8, -4)
-        solids.append(Solid(eye, eye, 11.0, 11.0, EYE_COLOUR))
+        solids.append(Solid(eye, eye, 11.0, 11.0, EYES))
         solids.append(Solid(ear, ear, 21.0, 21.0, _shade(look.skin, 0.9)))
     return solids
 
@@ -191,14 +170,33 @@ def _leg(joints: Array, side: int, pelvis: Axes, look: Look) -> list[Solid]:
     hip, knee, ankle = joints
     leg = _shade(look.trousers, SIDE_TONE[side])
     shoe = _shade(look.shoes, SIDE_TONE[side])
-    # The sole is square to the shin, and the toes point to where the knee does.
+    # The sole is square to the shin, and the toes point where the knee does.
     to_left = cross(ankle - knee, hip - knee)
     bend = np.sqrt((to_left * to_left).sum()) / (443.0 * 454.0)
     blended = unit(to_left) * min(1.0, 2.0 * bend) + pelvis.left * max(0.0, 1.0 - 2.0 * bend)
     foot = _axes(blended, knee - ankle)
+    heel, ball, toes = (
+        foot.at(ankle, 0, up, ahead) for up, ahead in ((-30, -25), (-38, 70), (-48, 155))
+    )
     return [
         Solid(hip, knee, 92.0, 62.0, leg),
         Solid(knee, ankle + 0.06 * (knee - ankle), 60.0, 42.0, leg),
-        Solid(foot.at(ankle, 0, -30, -25), foot.at(ankle, 0, -38, 70), 46.0, 43.0, shoe),
-        Solid(foot.at(ankle, 0, -38, 70), foot.at(ankle, 0, -48, 155), 43.0, 32.0, shoe),
+        Solid(heel, ball, 46.0, 43.0, shoe),
+        Solid(ball, toes, 43.0, 32.0, shoe),
+    ]
+
+
+def stool_solids(pelvis_cam_mm: Array, camera: Camera, seat_height_mm: float) -> list[Solid]:
+    """A round stool on the floor below the pelvis (3,), with its seat at this height."""
+    rotation = camera.rotation.astype(float)
+    # A rotation's columns are the world's axes as the camera sees them.
+    left, up = rotation[:, 0], rotation[:, 2]
+    axes = Axes(unit(left), unit(up), unit(cross(left, up)))
+    pelvis_height_mm = ((pelvis_cam_mm - camera.translation_mm.astype(float)) * up).sum()
+    foot_mm = axes.at(pelvis_cam_mm, 0, -float(pelvis_height_mm), 0)
+    seat_mm, base_mm = axes.at(foot_mm, 0, seat_height_mm - 36, 0), axes.at(foot_mm, 0, 22, 0)
+    return [
+        Solid(seat_mm, seat_mm, 185.0, 185.0, WOOD, axes.stretch(1.0, 0.20, 1.0)),
+        Solid(seat_mm, base_mm, 30.0, 26.0, STEEL),
+        Solid(base_mm, base_mm, 190.0, 190.0, STEEL, axes.stretch(1.0, 0.13, 1.0)),
     ]

@@ -1,4 +1,4 @@
-"""Generates the miniature once and keeps it: a data set and five archives on disk."""
+"""Generates the miniature once and caches it: a data set and five archives on disk."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ SHAPING_SOURCES = (
     "variants.json",
     "variants.py",
 )
+"""Files outside of this package that the generated files depend on."""
 
 
 @dataclass(frozen=True)
 class Miniature:
-    """Where the generated files are."""
+    """The folder of the generated files."""
 
     folder: Path
 
@@ -55,12 +56,13 @@ class Miniature:
 
 
 def cached_miniature(fixtures: Path, progress_stream: TextIO | None = None) -> Miniature:
-    """The miniature in the user's cache, generated there if this version of it is not yet.
+    """The miniature in the user's cache, generated first if this version of it is missing.
 
-    ``fixtures`` is the folder with the cameras and the reference model. The miniature takes its
-    place in one move, so that an interrupted or a second run never sees half of it.
+    ``fixtures`` is the folder with the cameras and the reference model. The generated folder is
+    renamed into place, so that an interrupted or a concurrent run never sees half of it.
     """
-    folder = cache_folder() / f"miniature-{_digest(fixtures)[:16]}"
+    digest = drawing_digest([fixtures / CAMERAS_FILE, reference_file(fixtures)])
+    folder = cache_folder() / f"miniature-{digest[:16]}"
     if not folder.is_dir():
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
         try:
@@ -75,12 +77,11 @@ def cached_miniature(fixtures: Path, progress_stream: TextIO | None = None) -> M
 def _generate(miniature: Miniature, fixtures: Path, stream: TextIO | None) -> None:
     miniature.checkpoints.mkdir()
     for variant in miniature_catalogue().variants:
-        facts = variant.checkpoint
         if variant.name == REFERENCE:
             weights = reference_state(fixtures)
         else:
             weights = seeded_state(variant.architecture, seed=made_epoch(variant))
-        write_archive(variant, weights, miniature.checkpoints / facts.file_name)
+        write_archive(variant, weights, miniature.checkpoints / variant.checkpoint.file_name)
     cameras = json.loads((fixtures / CAMERAS_FILE).read_text(encoding="utf-8"))
     with progress_bar(stream, "drawing the miniature", test_image_count()) as advance:
         write_dataset(miniature.dataset, cameras, advance)
@@ -99,13 +100,8 @@ def cache_folder() -> Path:
     return folder
 
 
-def _digest(fixtures: Path) -> str:
-    """A sha256 over everything that shapes the generated files."""
-    return drawing_digest([fixtures / CAMERAS_FILE, reference_file(fixtures)])
-
-
-def drawing_digest(more: Iterable[Path]) -> str:
-    """A sha256 over everything that shapes a drawn picture, and the content of more files."""
+def drawing_digest(inputs: Iterable[Path]) -> str:
+    """A sha256 over everything that a drawn image depends on, and over these files."""
     import cv2
 
     package = Path(convnextpose_check.__file__).parent
@@ -113,6 +109,6 @@ def drawing_digest(more: Iterable[Path]) -> str:
     sources += sorted((package / "miniature").glob("*.json"))
     sources += [package / name for name in SHAPING_SOURCES]
     digest = hashlib.sha256(f"jpeg by OpenCV {cv2.__version__}".encode())
-    for file in [*sources, *more]:
+    for file in [*sources, *inputs]:
         digest.update(file.read_bytes())
     return digest.hexdigest()

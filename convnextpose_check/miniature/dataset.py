@@ -1,6 +1,6 @@
 """Writes the miniature data set in the layout of the authors' Human3.6M.
 
-Sequences, file names, annotations and joint files are as in the real set; every frame is listed,
+Sequences, file names, annotations and joint files are as in the real set. Every frame is listed,
 but only the test frames have an image. The same call always writes the same bytes.
 """
 
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convnextpose_check.human36m.geometry import (
+    Array,
     Camera,
     camera_to_image,
     square_box,
@@ -25,21 +26,20 @@ from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
 from convnextpose_check.miniature.body import SUBJECT_LOOKS, Solid, body_solids
 from convnextpose_check.miniature.drawing import draw_person
 from convnextpose_check.miniature.poses import pose_world_mm, seat_height_mm
-
-Array = NDArray[Any]
+from convnextpose_check.miniature.room import room_image
 
 SUBJECTS = (9, 11)
 SUBACTIONS = (1, 2)
 TEST_FRAME_STEP = 64
-"""The evaluation takes the frames whose index this number divides."""
+"""The evaluation takes the frames whose index is a multiple of this."""
 FIRST_IMAGE_ID = 1_559_752
 
 BOX_GROWTH = 0.07
-"""Each side of a box lies outside the silhouette by up to this share of the box's size."""
+"""Each side of a box lies outside the silhouette by at most this share of the box's size."""
 
 JPEG_QUALITY = 92
 TURNED_IMAGE = (9, 9, 1, 0)
-"""Subject, action, subaction and frame of the one image with an EXIF orientation."""
+"""Subject, action, subaction and frame of the only image with an EXIF orientation."""
 EXIF_QUARTER_TURN = bytes.fromhex(
     "ffe1 0022"  # APP1, 34 bytes
     "4578 6966 0000"  # "Exif"
@@ -79,7 +79,7 @@ class Sequence:
 
     @property
     def seed(self) -> int:
-        """A number of the sequence's own."""
+        """Seed of the sequence's room and boxes."""
         return self.subject * 100_000 + self.action * 1000 + self.subaction * 10 + self.camera_index
 
     def file_name(self, frame: int) -> str:
@@ -95,7 +95,7 @@ def sequences(subject: int) -> Iterator[Sequence]:
 
 
 def test_image_count() -> int:
-    """How many images ``write_dataset`` draws."""
+    """Number of images that ``write_dataset`` draws."""
     return sum(len(s.test_frames) for subject in SUBJECTS for s in sequences(subject))
 
 
@@ -106,8 +106,8 @@ def write_dataset(
 ) -> None:
     """Write images, annotations and RootNet's file below ``root``.
 
-    ``cameras`` is the content of ``h36m_cameras.json``. ``on_image`` is called with 1
-    after each image.
+    ``cameras`` is the content of ``h36m_cameras.json``. ``on_image`` is called with the number of
+    images of each sequence that was drawn.
     """
     image_id = FIRST_IMAGE_ID
     rootnet: list[dict[str, Any]] = []
@@ -115,36 +115,47 @@ def write_dataset(
         entries = cameras[f"S{subject}"]
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
-        joints_3d: dict[str, dict[str, dict[str, Any]]] = {}
+        joints_3d: dict[str, dict[str, Any]] = {}
         for sequence in sequences(subject):
-            camera = Camera.from_annotation(entries[str(sequence.camera_index)])
-            size_px = tuple(entries[str(sequence.camera_index)]["image_size"])
-            chance = np.random.Generator(np.random.PCG64(sequence.seed))
-            growth = BOX_GROWTH * chance.random((len(sequence.frames), 4))
-            poses: dict[str, Any] = {}
-            for frame in sequence.frames:
-                joints_world_mm = _written_pose(sequence, frame)
-                joints_cam_mm = world_to_camera(joints_world_mm, camera)
-                solids = body_solids(joints_cam_mm, SUBJECT_LOOKS[subject])
-                box = silhouette_box(solids, camera, growth[frame])
-                poses[str(frame)] = joints_world_mm.tolist()
-                images.append(_image_record(sequence, frame, image_id, size_px))
-                annotations.append(_annotation_record(image_id, box))
+            entry = entries[str(sequence.camera_index)]
+            rng = np.random.Generator(np.random.PCG64(sequence.seed))
+            growth = BOX_GROWTH * rng.random((len(sequence.frames), 4))
+            poses = {frame: _written_pose(sequence, frame) for frame in sequence.frames}
+            for frame, joints_world_mm in poses.items():
                 if frame in sequence.test_frames:
-                    rootnet.append(_rootnet_record(image_id, box, joints_cam_mm[0], size_px))
-                    _write_image(root, sequence, frame, joints_cam_mm, camera, size_px)
-                    on_image(1)
+                    camera = Camera.from_annotation(entry)
+                    joints_cam_mm = world_to_camera(joints_world_mm, camera)
+                    solids = body_solids(joints_cam_mm, SUBJECT_LOOKS[subject])
+                    # Frames without an image repeat the box of the last one with an image.
+                    box = silhouette_box(solids, camera, growth[frame])
+                    rootnet.append(
+                        _rootnet_record(image_id, box, joints_cam_mm[0], entry["image_size"])
+                    )
+                images.append(_image_record(sequence, frame, image_id, entry["image_size"]))
+                annotations.append(
+                    {
+                        "id": image_id,
+                        "image_id": image_id,
+                        "bbox": box.tolist(),
+                        "keypoints_vis": [True] * ANNOTATED_JOINTS,
+                    }
+                )
                 image_id += 1
-            joints_3d.setdefault(str(sequence.action), {})[str(sequence.subaction)] = poses
-        stem = root / "annotations" / f"Human36M_subject{subject}"
-        _write_json(f"{stem}_data.json", {"images": images, "annotations": annotations})
-        _write_json(f"{stem}_camera.json", _camera_records(entries))
-        _write_json(f"{stem}_joint_3d.json", joints_3d)
-    _write_json(str(root / "bbox_root" / "bbox_root_human36m_output.json"), rootnet)
+            joints_3d.setdefault(str(sequence.action), {})[str(sequence.subaction)] = {
+                str(frame): joints_world_mm.tolist() for frame, joints_world_mm in poses.items()
+            }
+        stem = f"annotations/Human36M_subject{subject}"
+        _write_json(root / f"{stem}_data.json", {"images": images, "annotations": annotations})
+        # Without what the real file does not hold, such as the size of the image.
+        known = {index: {key: entry[key] for key in "Rtfc"} for index, entry in entries.items()}
+        _write_json(root / f"{stem}_camera.json", known)
+        _write_json(root / f"{stem}_joint_3d.json", joints_3d)
+    _write_json(root / "bbox_root" / "bbox_root_human36m_output.json", rootnet)
+    _write_images(root, cameras, on_image)
 
 
 def _written_pose(sequence: Sequence, frame: int) -> Array:
-    """The joints (17, 3) in world millimetres as the joint file holds them."""
+    """The joints (17, 3) in world millimeters as the joint file holds them."""
     pose = pose_world_mm(sequence.subject, sequence.action, sequence.subaction, frame)
     # Adding zero turns a negative zero into a plain one.
     return np.round(pose, 3) + 0.0
@@ -156,16 +167,16 @@ def silhouette_box(solids: list[Solid], camera: Camera, growth: Array) -> Array:
     radii_mm = np.array(
         [radius for solid in solids for radius in (solid.start_radius_mm, solid.end_radius_mm)]
     )
-    centres_px = camera_to_image(ends_mm, camera)
+    centers_px = camera_to_image(ends_mm, camera)
     radii_px = (radii_mm / ends_mm[:, 2] * float(camera.focal_px[0]))[:, None]
-    low, high = (centres_px - radii_px).min(axis=0), (centres_px + radii_px).max(axis=0)
+    low, high = (centers_px - radii_px).min(axis=0), (centers_px + radii_px).max(axis=0)
     size = high - low
     low, high = low - growth[:2] * size, high + growth[2:] * size
     return np.round(np.concatenate([low, high - low]).astype(float), 2)
 
 
 def _image_record(
-    sequence: Sequence, frame: int, image_id: int, size_px: tuple[int, ...]
+    sequence: Sequence, frame: int, image_id: int, size_px: list[int]
 ) -> dict[str, Any]:
     return {
         "id": image_id,
@@ -181,27 +192,17 @@ def _image_record(
     }
 
 
-def _annotation_record(image_id: int, box_xywh_px: Array) -> dict[str, Any]:
-    return {
-        "id": image_id,
-        "image_id": image_id,
-        "bbox": box_xywh_px.tolist(),
-        "keypoints_vis": [True] * ANNOTATED_JOINTS,
-    }
-
-
 def _rootnet_record(
-    image_id: int, box_xywh_px: Array, root_cam_mm: Array, size_px: tuple[int, ...]
+    image_id: int, box_xywh_px: Array, root_cam_mm: Array, size_px: list[int]
 ) -> dict[str, Any]:
-    """A detector's square box and a root estimate: the truth, a few percent and centimetres off."""
-    chance = np.random.Generator(np.random.PCG64(image_id)).random(5) * 2.0 - 1.0
+    """A detector's square box and a root estimate: the truth, a few percent and centimeters off."""
+    noise = np.random.Generator(np.random.PCG64(image_id)).random(5) * 2.0 - 1.0
     square = square_box(box_xywh_px, size_px[0], size_px[1])
-    if square is None:
-        raise ValueError(f"the box of image {image_id} has no area inside the image")
-    side_px = square[2] * (1.0 + 0.05 * chance[0])
-    corner_px = square[:2] + (square[2] - side_px) / 2 + 0.03 * side_px * chance[1:3]
-    depth_mm = root_cam_mm[2] + 90.0 * chance[3]
-    root_mm = root_cam_mm * (depth_mm / root_cam_mm[2]) + (12.0 * chance[4], 0.0, 0.0)
+    assert square is not None
+    side_px = square[2] * (1.0 + 0.05 * noise[0])
+    corner_px = square[:2] + (square[2] - side_px) / 2 + 0.03 * side_px * noise[1:3]
+    depth_mm = root_cam_mm[2] + 90.0 * noise[3]
+    root_mm = root_cam_mm * (depth_mm / root_cam_mm[2]) + (12.0 * noise[4], 0.0, 0.0)
     return {
         "image_id": image_id,
         "bbox": np.round([*corner_px, side_px, side_px], 2).tolist(),
@@ -209,42 +210,42 @@ def _rootnet_record(
     }
 
 
-def _camera_records(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """The cameras without what the real file does not hold."""
-    return {index: {key: entry[key] for key in "Rtfc"} for index, entry in entries.items()}
+def _write_json(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+
+
+def _write_images(root: Path, cameras: Mapping[str, Any], on_image: Callable[[int], None]) -> None:
+    drawn = [sequence for subject in SUBJECTS for sequence in sequences(subject)]
+    with ThreadPoolExecutor() as pool:
+        for images in pool.map(lambda sequence: draw_images(sequence, cameras), drawn):
+            for name, content in images.items():
+                path = root / "images" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            on_image(len(images))
+
+
+def draw_images(sequence: Sequence, cameras: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of the sequence's images by their paths below ``images``."""
+    entry = cameras[f"S{sequence.subject}"][str(sequence.camera_index)]
+    camera, (width_px, height_px) = Camera.from_annotation(entry), entry["image_size"]
+    room = room_image(camera, width_px, height_px, sequence.seed)
+    seat_mm = seat_height_mm(sequence.subject, sequence.action, sequence.subaction)
+    images = {}
+    for frame in sequence.test_frames:
+        joints_cam_mm = world_to_camera(_written_pose(sequence, frame), camera)
+        look = SUBJECT_LOOKS[sequence.subject]
+        content = jpeg(draw_person(room, joints_cam_mm, camera, look, seat_mm))
+        if (sequence.subject, sequence.action, sequence.subaction, frame) == TURNED_IMAGE:
+            content = content[:2] + EXIF_QUARTER_TURN + content[2:]
+        images[sequence.file_name(frame)] = content
+    return images
 
 
 def jpeg(image_bgr: Array) -> bytes:
-    """The image (H, W, 3) uint8 as a JPEG file's content."""
+    """The image (H, W, 3) uint8 as the content of a JPEG file."""
     import cv2
 
-    encoded, buffer = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not encoded:
-        raise OSError("OpenCV cannot encode a JPEG")
+    _, buffer = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return bytes(buffer.tobytes())
-
-
-def _write_image(
-    root: Path,
-    sequence: Sequence,
-    frame: int,
-    joints_cam_mm: Array,
-    camera: Camera,
-    size_px: tuple[int, ...],
-) -> None:
-    """Draw and write one test frame."""
-    look = replace(SUBJECT_LOOKS[sequence.subject], room_seed=sequence.seed)
-    seat_mm = seat_height_mm(sequence.subject, sequence.action, sequence.subaction)
-    image = draw_person(joints_cam_mm, camera, size_px[0], size_px[1], look, seat_mm)
-    content = jpeg(image)
-    if (sequence.subject, sequence.action, sequence.subaction, frame) == TURNED_IMAGE:
-        content = content[:2] + EXIF_QUARTER_TURN + content[2:]
-    path = root / "images" / sequence.file_name(frame)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-
-
-def _write_json(path: str, content: Any) -> None:
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")

@@ -7,18 +7,15 @@ miniature has to be the same everywhere.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convnextpose_check.human36m.geometry import Camera, camera_to_image
+from convnextpose_check.human36m.geometry import Array, Camera, camera_to_image
 from convnextpose_check.human36m.skeleton import ROOT
-from convnextpose_check.miniature.body import Look, Solid, body_solids
-from convnextpose_check.miniature.furniture import stool_solids
-from convnextpose_check.miniature.room import Rays, room_image, softened
-
-Array = NDArray[Any]
+from convnextpose_check.miniature.body import Look, Solid, body_solids, stool_solids
+from convnextpose_check.miniature.room import Rays, softened
 
 LIGHT_WORLD = (0.30, 0.25, 0.92)
 """Direction to the lamp, about a unit vector."""
@@ -29,61 +26,55 @@ SHADOW_REACH_MM = 420.0
 
 
 def draw_person(
+    room: Array,
     joints_cam_mm: Array,
     camera: Camera,
-    width_px: int,
-    height_px: int,
     look: Look,
     seat_height_mm: float = 0.0,
-) -> NDArray[np.uint8]:
-    """The person with these joints (17, 3) in a room, as an (H, W, 3) uint8 image, blue first.
+) -> Array:
+    """A ``room_image`` with the person of these joints (17, 3), as uint8 (H, W, 3), blue first.
 
     With a seat height there is a stool of that height below the pelvis.
     """
+    image = room.copy()
     joints_cam_mm = np.asarray(joints_cam_mm, dtype=float)
-    image = room_image(camera, width_px, height_px, look.room_seed).copy()
     _cast_shadow(image, joints_cam_mm, camera)
     solids = body_solids(joints_cam_mm, look)
     if seat_height_mm:
         solids += stool_solids(joints_cam_mm[ROOT], camera, seat_height_mm)
-    bounds = [_bounds_px(solid, camera, width_px, height_px) for solid in solids]
+    bounds = [_bounds_px(solid, camera, image) for solid in solids]
     left, top = min(b[0] for b in bounds), min(b[1] for b in bounds)
     right, bottom = max(b[2] for b in bounds), max(b[3] for b in bounds)
     if left >= right or top >= bottom:
         return image
     rays = Rays(camera, np.arange(left, right, dtype=float), np.arange(top, bottom, dtype=float))
-    light = _light_cam(rays)
-    colours = image[top:bottom, left:right].astype(float)
-    depth_mm = np.full(colours.shape[:2], np.inf)
+    light = rays.to_camera(LIGHT_WORLD)
+    colors = image[top:bottom, left:right].astype(float)
+    depth_mm = np.full(colors.shape[:2], np.inf)
     for solid, (x1, y1, x2, y2) in zip(solids, bounds, strict=True):
         if x1 < x2 and y1 < y2:
             window = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
-            _draw_solid(colours[window], depth_mm[window], solid, rays, window, light)
-    image[top:bottom, left:right] = (softened(colours, 4.0) + 0.5).astype(np.uint8)
+            _draw_solid(colors[window], depth_mm[window], solid, rays, window, light)
+    image[top:bottom, left:right] = (softened(colors, 4.0) + 0.5).astype(np.uint8)
     return image
 
 
-def _light_cam(rays: Rays) -> Array:
-    """Direction to the lamp in camera coordinates, (3,)."""
-    light: Array = (rays.rotation * np.array(LIGHT_WORLD)).sum(axis=1)
-    return light
-
-
-def _bounds_px(
-    solid: Solid, camera: Camera, width_px: int, height_px: int
-) -> tuple[int, int, int, int]:
-    """Pixels x1, y1, x2, y2 (ends excluded) that hold the solid's image, cut to the image."""
+def _bounds_px(solid: Solid, camera: Camera, image: Array) -> tuple[int, int, int, int]:
+    """Pixels x1, y1, x2, y2 (ends excluded) that hold the solid, clipped to the image."""
     ends_mm = np.stack([solid.start_mm, solid.end_mm])
     # No stretch makes a ball larger than by this factor; the rest is room for softened edges.
     radius_mm = 1.15 * max(solid.start_radius_mm, solid.end_radius_mm)
     nearest_mm = np.maximum(ends_mm[:, 2] - radius_mm, 100.0)
     margin_px = radius_mm / nearest_mm * float(camera.focal_px.max()) * 1.1 + 3.0
-    centres_px = camera_to_image(ends_mm, camera)
-    low = np.floor((centres_px - margin_px[:, None]).min(axis=0))
-    high = np.ceil((centres_px + margin_px[:, None]).max(axis=0))
-    size = np.array((width_px, height_px))
-    x1, y1 = np.minimum(np.maximum(low, 0), size).astype(int).tolist()
-    x2, y2 = np.minimum(np.maximum(high, 0), size).astype(int).tolist()
+    centers_px = camera_to_image(ends_mm, camera)
+    return _clipped_px(centers_px - margin_px[:, None], centers_px + margin_px[:, None], image)
+
+
+def _clipped_px(low_px: Array, high_px: Array, image: Array) -> tuple[int, int, int, int]:
+    """Pixels x1, y1, x2, y2 (ends excluded) that hold all of these points, clipped to the image."""
+    size = np.array((image.shape[1], image.shape[0]))
+    x1, y1 = np.minimum(np.maximum(np.floor(low_px.min(axis=0)), 0), size).astype(int).tolist()
+    x2, y2 = np.minimum(np.maximum(np.ceil(high_px.max(axis=0)), 0), size).astype(int).tolist()
     return x1, y1, x2, y2
 
 
@@ -102,14 +93,14 @@ def _dot(a: Any, b: Any) -> Any:
 
 
 def _draw_solid(
-    colours: Array,
+    colors: Array,
     depth_mm: Array,
     solid: Solid,
     rays: Rays,
     window: tuple[slice, slice],
     light: Array,
 ) -> None:
-    """Draw one solid where it is nearer than what is there; changes colours and depth in place."""
+    """Draw one solid where it is nearer than what is there; changes colors and depth in place."""
     ray = (rays.x[:, window[1]], rays.y[window[0]], 1.0)
     hit_mm, share = _first_hit(solid, _mapped(solid.stretch, ray))
     nearer = hit_mm < depth_mm
@@ -127,7 +118,7 @@ def _draw_solid(
     lit = np.maximum(_dot(normal, light) / length, 0.0)
     shade = AMBIENT + DIFFUSE * lit + HEADLIGHT * facing
     depth_mm[nearer] = hit_mm
-    colours[nearer] = np.minimum(shade[:, None] * np.array(solid.colour), 254.0)
+    colors[nearer] = np.minimum(shade[:, None] * np.array(solid.color), 254.0)
 
 
 def _first_hit(solid: Solid, ray: tuple[Any, Any, Any]) -> tuple[Array, Array]:
@@ -172,23 +163,20 @@ def _ball_hit(ray_ray: Array, ray_centre: Array, rest: float) -> Array:
 
 
 def _cast_shadow(image: Array, joints_cam_mm: Array, camera: Camera) -> None:
-    """Darken the floor below the person, in place: more and sharper below what is near it."""
-    height_px, width_px = image.shape[:2]
+    """Darken the floor below the person, in place: more, and sharper, below what is near it."""
     probe = Rays(camera, np.zeros(1), np.zeros(1))
     offset = joints_cam_mm - camera.translation_mm.astype(float)
     world = [_dot(tuple(probe.rotation[:, i]), tuple(offset.T)) for i in range(3)]
     spots = [(world[0][j], world[1][j], max(world[2][j], 60.0)) for j in SHADOW_JOINTS]
-    corners = [
-        (x + dx, y + dy, 0.0)
-        for x, y, _ in spots
-        for dx in (-SHADOW_REACH_MM, SHADOW_REACH_MM)
-        for dy in (-SHADOW_REACH_MM, SHADOW_REACH_MM)
-    ]
-    corners_cam = np.stack([_to_camera(corner, probe, camera) for corner in corners])
+    reach_mm = (-SHADOW_REACH_MM, SHADOW_REACH_MM)
+    corners_cam = np.stack(
+        [
+            probe.to_camera((x + dx, y + dy, 0.0)) + camera.translation_mm
+            for (x, y, _), dx, dy in product(spots, reach_mm, reach_mm)
+        ]
+    )
     corners_px = camera_to_image(corners_cam, camera)
-    size = np.array((width_px, height_px))
-    left, top = np.minimum(np.maximum(np.floor(corners_px.min(axis=0)), 0), size).astype(int)
-    right, bottom = np.minimum(np.maximum(np.ceil(corners_px.max(axis=0)), 0), size).astype(int)
+    left, top, right, bottom = _clipped_px(corners_px, corners_px, image)
     if left >= right or top >= bottom:
         return
     rays = Rays(camera, np.arange(left, right, dtype=float), np.arange(top, bottom, dtype=float))
@@ -203,9 +191,3 @@ def _cast_shadow(image: Array, joints_cam_mm: Array, camera: Camera) -> None:
     light = np.where(np.isfinite(depth), light, 1.0)
     part = image[top:bottom, left:right]
     part[:] = (part * light[..., None] + 0.5).astype(np.uint8)
-
-
-def _to_camera(point_mm: tuple[float, float, float], rays: Rays, camera: Camera) -> Array:
-    """One world point in camera coordinates, (3,)."""
-    turned: Array = (rays.rotation * np.array(point_mm)).sum(axis=1)
-    return turned + camera.translation_mm

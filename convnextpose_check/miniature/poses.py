@@ -1,8 +1,8 @@
 """The person's joints in world coordinates, for every frame of every sequence.
 
 The body has a person's bone lengths and takes the postures of :mod:`postures`. Hands and feet are
-placed and the elbows and knees follow, so that feet stay on the floor and a hand finds the mouth.
-The body's own axes are x forward, y left, z up, with the origin on the floor below the pelvis.
+placed, and elbows and knees follow, so that feet stay on the floor and a hand reaches the mouth.
+The body's axes are x forward, y left, z up, with the origin on the floor below the pelvis.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import cos, pi, radians, sin, sqrt
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, MIRRORED
 from convnextpose_check.miniature.postures import BOTH_SUBACTIONS, Offset, Posture
-
-Array = NDArray[Any]
 
 FRAMES_PER_SECOND = 50
 SUBJECT_SCALE = {9: 1.02, 11: 0.97}
@@ -28,55 +25,56 @@ LOWER_TRUNK_MM, UPPER_TRUNK_MM = 233.0, 257.0
 NECK_TO_NOSE_MM, NOSE_TO_HEAD_MM = 121.0, 115.0
 SHOULDER_MM, UPPER_ARM_MM, FOREARM_MM = 151.0, 279.0, 252.0
 
-ROOM_CENTRE_MM = (420.0, 120.0)
+ROOM_CENTER_MM = (420.0, 120.0)
 """Where all four cameras see a whole person; not the origin of the world coordinates."""
 ROAM_RADIUS_MM = 800.0
-EDGE_PLACES_MM = {
+EDGE_POSITIONS_MM = {
     (9, 13, 2): (1469.0, 1872.0),
     (11, 5, 2): (1558.0, 502.0),
     (11, 12, 1): (-2001.0, -805.0),
 }
-"""Subject, action, subaction that stand where their sequence's camera sees them at the border of
-its image, so that their boxes reach over it; other cameras may not see them at all."""
+"""Positions, by subject, action and subaction, at the border of the camera's image, so that boxes
+reach over it."""
 WALK_SPEED_MM_S = 950.0
 STEPS_PER_SECOND = 0.85
-"""Double steps: how often a second the same foot is in front."""
-
-
-def pose_world_mm(subject: int, action: int, subaction: int, frame: int) -> NDArray[np.float64]:
-    """The 17 joints (17, 3) in world millimetres, z up and the floor at z = 0."""
-    chance = _chances(subject, action, subaction)
-    seconds = frame / FRAMES_PER_SECOND
-    posture = BOTH_SUBACTIONS[action][subaction - 1]
-    x_mm, y_mm, heading = _place(posture, chance, seconds, action + 17 * subaction + 5 * subject)
-    x_mm, y_mm = EDGE_PLACES_MM.get((subject, action, subaction), (x_mm, y_mm))
-    place = Place(x_mm, y_mm, heading)
-    return person_world_mm(posture, chance, seconds, SUBJECT_SCALE[subject], place)
-
-
-def seat_height_mm(subject: int, action: int, subaction: int) -> float:
-    """How high the seat is that the person sits on; 0 for none."""
-    return BOTH_SUBACTIONS[action][subaction - 1].seat_height * SUBJECT_SCALE[subject]
+"""Double steps: how often per second the same foot is in front."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a person is on the floor, in world millimetres, and looks to, in radians from x."""
+    """Where a person stands, in world millimeters, and faces, in radians from the x axis."""
 
     x_mm: float
     y_mm: float
     heading: float
 
 
-def person_world_mm(
-    posture: Posture, chance: tuple[float, ...], seconds: float, scale: float, place: Place
-) -> NDArray[np.float64]:
-    """The 17 joints (17, 3) in world millimetres of a person in a posture at a moment.
+def pose_world_mm(subject: int, action: int, subaction: int, frame: int) -> Array:
+    """The 17 joints (17, 3) in world millimeters, z up and the floor at z = 0."""
+    draws = _chances(subject, action, subaction)
+    seconds = frame / FRAMES_PER_SECOND
+    posture = BOTH_SUBACTIONS[action][subaction - 1]
+    place = _place(posture, draws, seconds, action + 17 * subaction + 5 * subject)
+    edge = EDGE_POSITIONS_MM.get((subject, action, subaction))
+    if edge:
+        place = Place(*edge, place.heading)
+    return person_world_mm(posture, draws, seconds, SUBJECT_SCALE[subject], place)
 
-    ``chance`` are 64 numbers in [0, 1) that tell one performance of the posture from another.
+
+def seat_height_mm(subject: int, action: int, subaction: int) -> float:
+    """Height of the seat under the person; 0 without one."""
+    return BOTH_SUBACTIONS[action][subaction - 1].seat_height * SUBJECT_SCALE[subject]
+
+
+def person_world_mm(
+    posture: Posture, draws: tuple[float, ...], seconds: float, scale: float, place: Place
+) -> Array:
+    """The joints (17, 3) in world millimeters of a person in a posture.
+
+    ``draws`` are 64 random numbers in [0, 1) that make performances of a posture differ.
     """
-    body_mm = _body_pose_mm(posture, chance, seconds)
-    if chance[0] < 0.35:  # Some people do with the left hand what others do with the right.
+    body_mm = _body_pose_mm(posture, draws, seconds)
+    if draws[0] < 0.35:  # left-handed people
         body_mm[:, 1] *= -1
         body_mm = body_mm[list(MIRRORED[:ANNOTATED_JOINTS])]
     world_mm = body_mm * scale @ _turn(place.heading, 0.0, 0.0).T
@@ -85,64 +83,58 @@ def person_world_mm(
 
 @lru_cache(maxsize=64)
 def _chances(subject: int, action: int, subaction: int) -> tuple[float, ...]:
-    """The sequence's own random numbers in [0, 1)."""
+    """The random numbers of a sequence, as ``person_world_mm`` takes them."""
     seed = subject * 10_000 + action * 100 + subaction
     return tuple(np.random.Generator(np.random.PCG64(seed)).random(64).tolist())
 
 
-def _wobble(chance: tuple[float, ...], channel: int, seconds: float) -> float:
-    """A slow and aperiodic movement in [-1, 1], another one for every channel below 12."""
-    first, second, phase_1, phase_2 = chance[8 + 4 * channel : 12 + 4 * channel]
+def _wobble(draws: tuple[float, ...], channel: int, seconds: float) -> float:
+    """A slow, aperiodic movement in [-1, 1]; channels 0 to 11 differ."""
+    first, second, phase_1, phase_2 = draws[8 + 4 * channel : 12 + 4 * channel]
     slow = sin(2 * pi * ((0.10 + 0.12 * first) * seconds + phase_1))
     fast = sin(2 * pi * ((0.27 + 0.22 * second) * seconds + phase_2))
     return 0.65 * slow + 0.35 * fast
 
 
-def _place(
-    posture: Posture, chance: tuple[float, ...], seconds: float, sequence: int
-) -> tuple[float, float, float]:
-    """Position on the floor (x, y) in millimetres and heading in radians."""
+def _place(posture: Posture, draws: tuple[float, ...], seconds: float, sequence: int) -> Place:
     if posture.stride:  # Walk in a circle around the middle of the room.
-        radius_mm = ROAM_RADIUS_MM * (0.7 + 0.3 * chance[1])
-        sense = 1 if chance[2] < 0.5 else -1
-        angle = 2 * pi * chance[3] + sense * WALK_SPEED_MM_S * seconds / radius_mm
+        radius_mm = ROAM_RADIUS_MM * (0.7 + 0.3 * draws[1])
+        sense = 1 if draws[2] < 0.5 else -1
+        angle = 2 * pi * draws[3] + sense * WALK_SPEED_MM_S * seconds / radius_mm
         heading = angle + sense * pi / 2
     else:
-        radius_mm = ROAM_RADIUS_MM * sqrt(chance[1])
-        angle = 2 * pi * chance[3]
+        radius_mm = ROAM_RADIUS_MM * sqrt(draws[1])
+        angle = 2 * pi * draws[3]
         # Multiples of the golden ratio spread the headings evenly over few sequences.
-        heading = 2 * pi * (sequence * 0.6180339887) + radians(22) * _wobble(chance, 0, seconds)
-    return (
-        ROOM_CENTRE_MM[0] + radius_mm * cos(angle),
-        ROOM_CENTRE_MM[1] + radius_mm * sin(angle),
-        heading,
-    )
+        heading = 2 * pi * (sequence * 0.6180339887) + radians(22) * _wobble(draws, 0, seconds)
+    x_mm, y_mm = ROOM_CENTER_MM
+    return Place(x_mm + radius_mm * cos(angle), y_mm + radius_mm * sin(angle), heading)
 
 
-def _body_pose_mm(posture: Posture, chance: tuple[float, ...], seconds: float) -> Array:
-    """The joints (17, 3) in the body's own axes, at scale 1."""
-    step = 2 * pi * (STEPS_PER_SECOND * seconds + chance[4])
+def _body_pose_mm(posture: Posture, draws: tuple[float, ...], seconds: float) -> Array:
+    """The joints (17, 3) in the body's axes, at scale 1."""
+    step = 2 * pi * (STEPS_PER_SECOND * seconds + draws[4])
     gait = sin(step) if posture.stride else 0.0
     pelvis = _turn(radians(8) * gait, radians(posture.pelvis_pitch), 0.0)
     trunk = _turn(
-        radians(posture.trunk_yaw + 10 * _wobble(chance, 1, seconds)) - radians(8) * gait,
-        radians(posture.trunk_pitch + 5 * _wobble(chance, 2, seconds)),
-        radians(4 * _wobble(chance, 3, seconds)),
+        radians(posture.trunk_yaw + 10 * _wobble(draws, 1, seconds)) - radians(8) * gait,
+        radians(posture.trunk_pitch + 5 * _wobble(draws, 2, seconds)),
+        radians(4 * _wobble(draws, 3, seconds)),
     )
     head = trunk @ _turn(
-        radians(posture.head_yaw + posture.head_sway * 1.5 * _wobble(chance, 4, seconds)),
+        radians(posture.head_yaw + posture.head_sway * 1.5 * _wobble(draws, 4, seconds)),
         radians(posture.head_pitch - posture.trunk_pitch)
-        + radians(posture.head_sway * 0.6 * _wobble(chance, 5, seconds)),
+        + radians(posture.head_sway * 0.6 * _wobble(draws, 5, seconds)),
         0.0,
     )
     joints = np.zeros((ANNOTATED_JOINTS, 3))
     bob_mm = 15 * cos(2 * step) if posture.stride else 0.0
     joints[0] = (0.0, 0.0, posture.pelvis_height + bob_mm)
-    joints[7] = joints[0] + LOWER_TRUNK_MM * _unit(0.6 * pelvis[:, 2] + 0.4 * trunk[:, 2])
+    joints[7] = joints[0] + LOWER_TRUNK_MM * unit(0.6 * pelvis[:, 2] + 0.4 * trunk[:, 2])
     joints[8] = joints[7] + UPPER_TRUNK_MM * trunk[:, 2]
     joints[9] = joints[8] + NECK_TO_NOSE_MM * (head @ (sin(0.47), 0.0, cos(0.47)))
     joints[10] = joints[9] + NOSE_TO_HEAD_MM * (head @ (-sin(0.30), 0.0, cos(0.30)))
-    right_hand, left_hand = _hands(posture, chance, seconds, gait)
+    right_hand, left_hand = _hands(posture, draws, seconds, gait)
     _limb(joints, (14, 15, 16), -1, 8, trunk, right_hand, posture.right_elbow)
     _limb(joints, (11, 12, 13), 1, 8, trunk, left_hand, posture.left_elbow)
     right_foot = _foot(posture.right_foot, posture.stride, step)
@@ -153,17 +145,17 @@ def _body_pose_mm(posture: Posture, chance: tuple[float, ...], seconds: float) -
 
 
 def _hands(
-    posture: Posture, chance: tuple[float, ...], seconds: float, gait: float
+    posture: Posture, draws: tuple[float, ...], seconds: float, gait: float
 ) -> tuple[Offset, Offset]:
     """Where the right and the left wrist go, (forward, outward, up) from the neck."""
     right = np.array(posture.right_hand)
     if posture.right_hand_to is not None:
-        share = 0.5 - 0.5 * cos(2 * pi * (seconds / posture.cycle_s + chance[5]))
+        share = 0.5 - 0.5 * cos(2 * pi * (seconds / posture.cycle_s + draws[5]))
         right = right + share * (np.array(posture.right_hand_to) - right)
     left = np.array(posture.left_hand)
     for channel, hand in ((6, right), (8, left)):
         for axis in (0, 2):
-            hand[axis] += posture.hand_sway * _wobble(chance, channel + axis // 2, seconds)
+            hand[axis] += posture.hand_sway * _wobble(draws, channel + axis // 2, seconds)
     # The arm swings against the leg of its side.
     right[0] -= 190 * gait
     left[0] += 190 * gait
@@ -194,7 +186,7 @@ def _limb(
     A hand's target counts from the neck in the chest's axes, a foot's from the floor.
     """
     is_arm = base == 8
-    outward = _unit(np.array((0.0, side, -0.12))) if is_arm else np.array((0.0, side, 0.0))
+    outward = unit(np.array((0.0, side, -0.12))) if is_arm else np.array((0.0, side, 0.0))
     root = joints[base] + (SHOULDER_MM if is_arm else HIP_MM) * (axes @ outward)
     goal = np.array((target[0], side * target[1], target[2]))
     pole = np.array((bend[0], side * bend[1], bend[2]))
@@ -209,11 +201,11 @@ def _two_bones(
     root: Array, goal: Array, pole: Array, upper_mm: float, lower_mm: float
 ) -> tuple[Array, Array]:
     """Middle and end joint (3,) of a limb that reaches for ``goal`` and bends towards ``pole``."""
-    towards = _unit(goal - root)
+    towards = unit(goal - root)
     reach_mm = sqrt(float(((goal - root) ** 2).sum()))
     reach_mm = min(max(reach_mm, 0.30 * (upper_mm + lower_mm)), 0.995 * (upper_mm + lower_mm))
     along_mm = (upper_mm**2 - lower_mm**2 + reach_mm**2) / (2 * reach_mm)
-    aside = _unit(pole - (pole * towards).sum() * towards)
+    aside = unit(pole - (pole * towards).sum() * towards)
     middle = root + along_mm * towards + sqrt(upper_mm**2 - along_mm**2) * aside
     return middle, root + reach_mm * towards
 
@@ -228,7 +220,7 @@ def _turn(yaw: float, pitch: float, roll: float) -> Array:
     return rotation
 
 
-def _unit(vector: Array) -> Array:
+def unit(vector: Array) -> Array:
     """The vector at length 1."""
     scaled: Array = vector / sqrt(float((vector * vector).sum()))
     return scaled

@@ -31,10 +31,10 @@ BOXES: tuple[BoxSource, ...] = ("gt", "rootnet")
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the miniature holds and what its models make of it.
+    """The samples of the miniature, and the errors of its models on them.
 
-    ``errors_mm`` maps a setting, as ``setting_name`` writes it, to the error of each variant, which
-    a run must meet to ``tolerance_mm``.
+    ``errors_mm`` has the error of each variant by setting (see ``setting_name``); a run must
+    reproduce it to ``tolerance_mm``.
     """
 
     about: str
@@ -73,26 +73,21 @@ def measure(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
     """Evaluate every variant under every setting on the CPU."""
     import torch
 
-    miniature = cached_miniature(fixtures)
+    miniature, cpu = cached_miniature(fixtures), torch.device("cpu")
     catalogue = miniature_catalogue()
     files = CheckpointFiles([miniature.checkpoints], catalogue)
-    cpu = torch.device("cpu")
-    networks = {
-        variant.name: build_network(
-            variant.architecture, modern_state(files.load(variant.name).network), cpu
-        )
-        for variant in catalogue.variants
-    }
+    entries = {}
+    for variant in catalogue.variants:
+        state = modern_state(files.load(variant.name).network)
+        entries[variant.name] = Entry(build_network(variant.architecture, state, cpu))
     errors_mm: dict[str, dict[str, float]] = {}
     for protocol, boxes, flip in product(PROTOCOLS, BOXES, (True, False)):
         dataset = load_dataset(miniature.dataset, facts, protocol, boxes)
         setting = setting_name(protocol, boxes, flip)
-        errors_mm[setting] = {}
-        entries = {name: Entry(network) for name, network in networks.items()}
         conditions = Conditions(cpu, flip, batch_size=4, workers=2)
-        outcomes = evaluate(
-            entries, dataset, conditions, subject=setting, screen=Screen(sys.stderr)
-        )
+        screen = Screen(sys.stderr)
+        outcomes = evaluate(entries, dataset, conditions, subject=setting, screen=screen)
+        errors_mm[setting] = {}
         for name, outcome in outcomes.items():
             if isinstance(outcome, Exception):
                 raise outcome

@@ -1,14 +1,14 @@
-"""Gives a network the numbers of the published XS, and leaves what it computes as it is.
+"""Gives a network the value ranges of the published XS without changing what it computes.
 
-The factor of a convolution's output channel can be taken back by whatever reads the channel: by the
-BatchNorm behind it, by the weights of the next convolution (ReLU lets positive factors through),
-and for the channels of a stage by all that write and read them. So each BatchNorm gets the
-variances, gammas and means of the published one at its place, and the weights follow. Only float64
-products, quotients, square roots and sums in a fixed order are used: the same bits everywhere.
+The layer that reads a convolution's output channel can undo a factor on it: the BatchNorm behind
+it, the weights of the next convolution (ReLU commutes with positive factors), and, for the channels
+of a stage, all layers that write and read them. So each BatchNorm gets the variances, gammas and
+means of the published one, and the weights follow. Only float64 products, quotients, square roots
+and sums in a fixed order are used, so the bits are the same everywhere.
 
-What the form does not allow: the published network has channels at rest, with variances or gammas
-next to zero, that nothing depends on. Where every channel says something, its reader would need a
-weight as large as the gamma is small; ``MAX_READER_GAIN`` ends that.
+One thing cannot be taken over: the published network has dead channels, with variances or gammas
+near zero. Where every channel matters, the reader of such a channel would need a weight as large as
+the gamma is small; ``MAX_READER_GAIN`` limits that.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ EPS = 1e-5
 """Of every BatchNorm; most of the published variances lie below it."""
 
 MAX_READER_GAIN = 6.0
-"""How many times as strongly as the median channel of a BatchNorm any of them is read."""
+"""The largest gain by which a channel of a BatchNorm is read, relative to the median channel."""
 
 
 class NormFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,7 +46,7 @@ class NormFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PublishedFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the published XS holds, tensor by tensor, under the network's own names."""
+    """Value ranges of the published XS by layer, under modern keys."""
 
     about: str
     levels: tuple[float, ...]
@@ -54,71 +54,58 @@ class PublishedFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     convolution_rms: dict[str, float]
 
     def spread(self, quantiles: tuple[float, ...], channels: int) -> Array:
-        """So many numbers, rising, that have these quantiles."""
-        places = np.linspace(0.0, 1.0, channels) if channels > 1 else np.array([0.5])
+        """Ascending values (channels,) with these quantiles."""
+        positions = np.linspace(0.0, 1.0, channels) if channels > 1 else np.array([0.5])
         levels, values = np.array(self.levels), np.array(quantiles)
-        above = np.clip(np.searchsorted(levels, places, side="right"), 1, len(levels) - 1)
-        share = (places - levels[above - 1]) / (levels[above] - levels[above - 1])
+        above = np.clip(np.searchsorted(levels, positions, side="right"), 1, len(levels) - 1)
+        share = (positions - levels[above - 1]) / (levels[above] - levels[above - 1])
         spread: Array = values[above - 1] + share * (values[above] - values[above - 1])
         return spread
 
 
 @cache
 def published_figures() -> PublishedFigures:
-    """The figures that are kept beside this file."""
+    """Read ``xs_figures.json``."""
     return read_json(FIGURES_FILE, PublishedFigures)
 
 
-def block_name(stage: int, block: int) -> str:
-    """Where a block stands in the network."""
-    return f"backbone.stages.{stage}.{block}"
-
-
-def published_block(stage: int, block: int, depth: int) -> str:
-    """The block of the published XS at the same part of a stage that has this depth."""
-    published = read_catalogue()["XS"].architecture.blocks[stage]
-    return block_name(stage, block * (published - 1) // max(depth - 1, 1))
-
-
 def rescaled(state: StateDict, architecture: Architecture) -> dict[str, Tensor]:
-    """The same function in the published network's numbers; ``state`` has modern keys, no prefix.
-
-    Running variances stay what they were: those of what the BatchNorm is given.
-    """
+    """The same function with the published value ranges; ``state`` has modern keys, no prefix."""
     import torch
 
-    work = _Rescaling(
-        {
-            key: tensor.numpy().astype(np.float64)
-            for key, tensor in state.items()
-            if tensor.is_floating_point()
-        },
-        architecture,
-    )
-    work.run()
+    arrays = {
+        key: tensor.numpy().astype(np.float64)
+        for key, tensor in state.items()
+        if tensor.is_floating_point()
+    }
+    _Rescaling(arrays, architecture.blocks).run()
     return {
-        key: torch.from_numpy(work.arrays[key].astype(np.float32)) if key in work.arrays else tensor
+        key: torch.from_numpy(arrays[key].astype(np.float32)) if key in arrays else tensor
         for key, tensor in state.items()
     }
 
 
 class _Rescaling:
-    """The state dict while factors are moved about in it."""
+    """Moves factors between the layers of a state dict, in place."""
 
-    def __init__(self, arrays: dict[str, Array], architecture: Architecture) -> None:
+    def __init__(self, arrays: dict[str, Array], blocks: tuple[int, ...]) -> None:
         self.arrays = arrays
-        self.blocks = architecture.blocks
+        self.blocks = blocks
         self.figures = published_figures()
 
     def run(self) -> None:
-        """From the stem to the last layer."""
+        """Rescale all layers from the stem to the last."""
         head = [f"head.deconv_layers_{layer}" for layer in (1, 2, 3)]
+        published_blocks = read_catalogue()["XS"].architecture.blocks
         for stage, depth in enumerate(self.blocks):
             self._stream(stage, f"{head[0]}.dwconv")
             for block in range(depth):
-                name, published = block_name(stage, block), published_block(stage, block, depth)
+                name = f"backbone.stages.{stage}.{block}"
+                # The block of the published XS at the same part of its stage.
+                same = block * (published_blocks[stage] - 1) // max(depth - 1, 1)
+                published = f"backbone.stages.{stage}.{same}"
                 self._depthwise(name, f"{name}.pwconv1", published)
-                self._hidden(f"{name}.pwconv1", f"{name}.pwconv2", published)
+                self._hidden(f"{name}.pwconv1", f"{name}.pwconv2", f"{published}.")
         for name in head:
             self._depthwise(name, f"{name}.pwconv", name)
         readers = [*(f"{name}.dwconv" for name in head[1:]), "head.final_layer"]
@@ -133,38 +120,36 @@ class _Rescaling:
         # The file lacks the BatchNorm after the first stage.
         published = norm if stage else "backbone.downsample_layers.2.0"
         factor = self._renorm(norm, head if last else f"{between}.1", published)
-        writer = f"backbone.downsample_layers.{stage}.1"
-        self._write(writer, factor)
+        self._write(f"backbone.downsample_layers.{stage}.1", factor)
         for block in range(self.blocks[stage]):
-            name = block_name(stage, block)
-            self._write(f"{name}.pwconv2", factor)
-            self._read(f"{name}.dwconv", factor)
+            self._write(f"backbone.stages.{stage}.{block}.pwconv2", factor)
+            self._read(f"backbone.stages.{stage}.{block}.dwconv", factor)
 
     def _depthwise(self, name: str, reader: str, published: str) -> None:
         """Scale the depthwise convolution by the BatchNorm behind it."""
         convolution, norm = f"{name}.dwconv", f"{name}.norm"
         self._write(convolution, self._renorm(norm, reader, f"{published}.norm"))
-        # The convolution's bias is free as well: the mean takes it back.
+        # The convolution's bias is free as well: the mean absorbs it.
         mean = self.arrays[f"{norm}.running_mean"]
-        wanted = _by_rank(
-            mean, self.figures.spread(self.figures.batch_norms[f"{published}.norm"].mean, len(mean))
-        )
+        means = self.figures.batch_norms[f"{published}.norm"].mean
+        wanted = _by_rank(mean, self.figures.spread(means, len(mean)))
         self.arrays[f"{convolution}.bias"] += wanted - mean
         self.arrays[f"{norm}.running_mean"] = wanted
 
     def _hidden(self, writer: str, reader: str, published: str) -> None:
-        """Share the weights before and behind a ReLU as the published network does."""
-        wanted = [
-            self.figures.convolution_rms[f"{published}.{n.rpartition('.')[2]}" if published else n]
-            for n in (writer, reader)
-        ]
+        """Split the weights before and behind a ReLU as the published network does.
+
+        ``published`` is the prefix of both layers there; if it is empty, the names are the same.
+        """
+        names = [f"{published}{n.rpartition('.')[2]}" if published else n for n in (writer, reader)]
+        wanted = [self.figures.convolution_rms[name] for name in names]
         rms = [_rms(self.arrays[f"{writer}.weight"], 0), self._read_rms(reader)]
         factor = np.sqrt(wanted[0] / rms[0] * (rms[1] / wanted[1]))
         self._write(writer, factor)
         self._read(reader, factor)
 
     def _renorm(self, norm: str, reader: str, published: str) -> Array:
-        """Give a BatchNorm its figures; returns the factor of its input."""
+        """Give a BatchNorm the published ranges; returns the factor (C,) of its input."""
         figures = self.figures.batch_norms[published]
         gamma, beta, mean, variance = (
             self.arrays[f"{norm}.{part}"]
@@ -185,11 +170,8 @@ class _Rescaling:
         damped = np.sqrt(wanted_variance / (wanted_variance + EPS))
         wanted_gamma = np.copysign(np.maximum(np.abs(wanted_gamma), least / damped), wanted_gamma)
         factor = np.sqrt(wanted_variance / variance)
-        # Of the output: what the scaled input now becomes, against what it became before.
-        before, after = (
-            gamma / np.sqrt(variance + EPS),
-            wanted_gamma / np.sqrt(wanted_variance + EPS),
-        )
+        before = gamma / np.sqrt(variance + EPS)
+        after = wanted_gamma / np.sqrt(wanted_variance + EPS)
         output = after * factor / before
         self.arrays[f"{norm}.weight"] = wanted_gamma
         self.arrays[f"{norm}.bias"] = beta * output
@@ -205,7 +187,7 @@ class _Rescaling:
         self.arrays[f"{layer}.bias"] *= factor
 
     def _read(self, layer: str, factor: Array) -> None:
-        """Take a factor of its input channels back in a convolution's weights."""
+        """Divide a convolution's weights by a factor of its input channels."""
         weight = self.arrays[f"{layer}.weight"]
         weight /= factor.reshape((-1, 1, 1, 1) if weight.shape[1] == 1 else (1, -1, 1, 1))
 
@@ -214,10 +196,10 @@ class _Rescaling:
         return _rms(weight, 0 if weight.shape[1] == 1 else 1)
 
 
-def _by_rank(values: Array, rising: Array) -> Array:
-    """For the smallest value the first of these numbers, and so on."""
-    ordered = np.empty_like(rising)
-    ordered[np.argsort(values, kind="stable")] = rising
+def _by_rank(values: Array, ascending: Array) -> Array:
+    """The ascending numbers in the order of the values' ranks."""
+    ordered = np.empty_like(ascending)
+    ordered[np.argsort(values, kind="stable")] = ascending
     return ordered
 
 

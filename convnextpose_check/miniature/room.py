@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from convnextpose_check.human36m.geometry import Camera
-
-Array = NDArray[Any]
+from convnextpose_check.human36m.geometry import Array, Camera
 
 HALF_LENGTHS_MM = (3600.0, 6200.0)
 """The walls stand at plus and minus these x and y in world coordinates."""
@@ -23,14 +17,19 @@ class Rays:
 
     def __init__(self, camera: Camera, columns_px: Array, rows_px: Array) -> None:
         """Take rays through these pixel columns (W,) and rows (H,)."""
-        focal, centre = camera.focal_px.astype(float), camera.centre_px.astype(float)
-        self.x: Array = ((columns_px - centre[0]) / focal[0])[None, :]
-        self.y: Array = ((rows_px - centre[1]) / focal[1])[:, None]
+        focal, center = camera.focal_px.astype(float), camera.centre_px.astype(float)
+        self.x: Array = ((columns_px - center[0]) / focal[0])[None, :]
+        self.y: Array = ((rows_px - center[1]) / focal[1])[:, None]
         self.rotation: Array = camera.rotation.astype(float)
         # The camera's position in the world is -R^T t; summed by hand, see drawing.py.
         self.position_mm: Array = -(
             self.rotation * camera.translation_mm.astype(float)[:, None]
         ).sum(axis=0)
+
+    def to_camera(self, direction_world: tuple[float, float, float]) -> Array:
+        """A direction in world coordinates, turned into camera coordinates (3,)."""
+        turned: Array = (self.rotation * np.array(direction_world)).sum(axis=1)
+        return turned
 
     def world_axis(self, axis: int) -> Array:
         """The rays' component along a world axis, (H, W)."""
@@ -49,18 +48,8 @@ class Rays:
 
 
 def room_image(camera: Camera, width_px: int, height_px: int, seed: int) -> Array:
-    """The room as the camera sees it, (H, W, 3) uint8, blue first. Do not write to it."""
-    numbers = (*camera.rotation.ravel(), *camera.translation_mm, *camera.focal_px)
-    key = tuple(float(number) for number in (*numbers, *camera.centre_px))
-    return _room_image(key, width_px, height_px, seed)
-
-
-@lru_cache(maxsize=2)
-def _room_image(key: tuple[float, ...], width_px: int, height_px: int, seed: int) -> Array:
-    """As :func:`room_image`, with a camera that can be remembered from one frame to the next."""
-    parts = np.array(key[:9]).reshape(3, 3), np.array(key[9:12])
-    camera = Camera(*parts, np.array(key[12:14]), np.array(key[14:16]))
-    # Every second pixel is enough for soft shades; the others are means of their neighbours.
+    """The empty room as the camera sees it, (H, W, 3) uint8, blue first."""
+    # Every second pixel is enough for soft shades; the others are means of their neighbors.
     columns_px = np.arange(0, width_px + 2, 2, dtype=float)
     rows_px = np.arange(0, height_px + 2, 2, dtype=float)
     coarse = softened(_shades(Rays(camera, columns_px, rows_px), seed), 1.0)
@@ -73,22 +62,22 @@ def _room_image(key: tuple[float, ...], width_px: int, height_px: int, seed: int
     return fine
 
 
-def softened(colours: Array, centre_weight: float) -> Array:
+def softened(colors: Array, center_weight: float) -> Array:
     """The image (H, W, 3) slightly blurred, as a lens does it; its border pixels are kept."""
-    total = 2.0 + centre_weight
-    soft = colours.copy()
-    soft[1:-1] = (colours[:-2] + centre_weight * colours[1:-1] + colours[2:]) / total
+    total = 2.0 + center_weight
+    soft = colors.copy()
+    soft[1:-1] = (colors[:-2] + center_weight * colors[1:-1] + colors[2:]) / total
     both = soft.copy()
-    both[:, 1:-1] = (soft[:, :-2] + centre_weight * soft[:, 1:-1] + soft[:, 2:]) / total
+    both[:, 1:-1] = (soft[:, :-2] + center_weight * soft[:, 1:-1] + soft[:, 2:]) / total
     return both
 
 
 def _shades(rays: Rays, seed: int) -> Array:
-    """Colours (H, W, 3) of the walls and the floor, 0 to 255."""
-    chance = np.random.Generator(np.random.PCG64(seed))
-    floor_colour = np.array((92.0, 112.0, 132.0)) + 30 * (chance.random(3) - 0.5)
-    wall_colour = np.array((150.0, 152.0, 152.0)) + 36 * (chance.random(3) - 0.5)
-    lattice = chance.random((24, 24))
+    """Colors (H, W, 3) of the walls and the floor, 0 to 255."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    floor_color = np.array((92.0, 112.0, 132.0)) + 30 * (rng.random(3) - 0.5)
+    wall_color = np.array((150.0, 152.0, 152.0)) + 36 * (rng.random(3) - 0.5)
+    lattice = rng.random((24, 24))
     depth, floor_x, floor_y = rays.floor_mm()
     wall_depth, on_long_wall = _walls(rays)
     on_floor = depth < wall_depth
@@ -104,12 +93,12 @@ def _shades(rays: Rays, seed: int) -> Array:
     floor_light = (1.06 - 0.34 * far) * (0.88 + 0.24 * grain)
     wall_light = (0.74 + 0.26 * high) * np.where(on_long_wall, 0.90, 1.0) * (0.92 + 0.16 * grain)
     wall_light = np.where(wall_z < 110.0, 0.55, wall_light)
-    colours = np.where(
+    colors = np.where(
         on_floor[..., None],
-        floor_colour * floor_light[..., None],
-        wall_colour * wall_light[..., None],
+        floor_color * floor_light[..., None],
+        wall_color * wall_light[..., None],
     )
-    return np.minimum(np.maximum(colours, 0.0), 254.0)
+    return np.minimum(np.maximum(colors, 0.0), 254.0)
 
 
 def _walls(rays: Rays) -> tuple[Array, Array]:
