@@ -1,4 +1,4 @@
-"""Ask each check of the suite by the validation test that asks it."""
+"""Runs each check through its validation test."""
 
 from __future__ import annotations
 
@@ -18,12 +18,8 @@ from tests.validation import (
     test_preflight,
 )
 
-Test = Callable[..., None]
-
 CHECK_MODULES = (archives, dataset, error, machine, network)
-"""The room of the checks."""
-
-TESTS: dict[str, Test] = {
+TESTS: dict[str, Callable[..., None]] = {
     "check_interpolation": test_preflight.test_opencv_interpolates_as_in_the_paper,
     "check_memory": test_preflight.test_memory_is_free,
     "check_disk": test_preflight.test_disk_has_room_for_the_results,
@@ -52,11 +48,10 @@ TESTS: dict[str, Test] = {
     "check_images_are_distinct": test_mpjpe.test_no_image_stands_for_another,
     "check_error_is_within": test_mpjpe.test_mpjpe_is_the_recorded_value,
 }
-"""The validation test of every check, by the check's name."""
 
 
 def ask(check: str, scene: Scene) -> None:
-    """Run the check's validation test about the scene's trial; whatever it raises is raised."""
+    """Run the check's validation test on the scene."""
     run = scene.run()
     fixtures: dict[str, Callable[[], Any]] = {
         "run": lambda: run,
@@ -73,7 +68,7 @@ def ask(check: str, scene: Scene) -> None:
 
 
 def failed_check(failure: CheckFailedError) -> str:
-    """The name of the check that raised the error, of those in ``CHECK_MODULES``."""
+    """The name of the check that raised the error."""
     files = {module.__file__ for module in CHECK_MODULES}
     frames = traceback.extract_tb(failure.__traceback__)
     names = [f.name for f in frames if f.filename in files]

@@ -31,9 +31,9 @@ PutIn = Callable[[Scene], None]
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong with one link of the chain, and the check that has to see it.
+    """An error in one link of the chain, and the check that has to fail.
 
-    ``asked`` are the fields of the scene that choose which model is asked about, and how.
+    ``asked`` are the fields of the scene that choose the model and the setting.
     """
 
     title: str
@@ -44,7 +44,7 @@ class Fault:
 
     @property
     def subject(self) -> str:
-        """The model and the setting that the check is asked about."""
+        """The model and the setting, in words."""
         name = str(self.asked.get("variant_name", REFERENCE))
         if "protocol" in self.asked:
             name += f", protocol {self.asked['protocol']}"
@@ -57,7 +57,7 @@ _EVERY: list[Fault] = []
 
 
 def fault(title: str, link: str, check: str, **asked: Any) -> Callable[[PutIn], PutIn]:
-    """Make a function that puts something wrong into a scene one of the faults."""
+    """Decorator that registers a function as a fault."""
 
     def register(put_in: PutIn) -> PutIn:
         _EVERY.append(Fault(title, link, check, asked, put_in))

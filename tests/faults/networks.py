@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from convnextpose_check.miniature.reference import miniature_catalogue
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from convnextpose_check.network.plain import ConvNeXtPose
 
 
@@ -33,24 +30,6 @@ def norms_without_buffers(variant: str) -> ConvNeXtPose:
     for module in network.modules():
         if isinstance(module, BatchNorm2d):
             module.running_mean = module.running_var = module.num_batches_tracked = None
-    return network
-
-
-def corners_not_aligned(variant: str) -> ConvNeXtPose:
-    """With a head that upsamples as torch does unless it is told otherwise."""
-    from torch.nn.functional import interpolate
-
-    network = _built(variant)
-    plain = network.forward
-
-    def unaligned(x: Tensor, **options: Any) -> Tensor:
-        return interpolate(x, **options | {"align_corners": False})
-
-    def forward(crops: Tensor) -> Tensor:
-        with patch("convnextpose_check.network.plain.interpolate", unaligned):
-            return plain(crops)
-
-    network.forward = forward  # type: ignore[method-assign]
     return network
 
 

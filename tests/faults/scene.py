@@ -1,4 +1,4 @@
-"""The whole chain on the miniature, with a place in each of its links to put a fault into."""
+"""A run on the miniature into which a fault can be put."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,17 @@ from convnextpose_check.variants import REFERENCE, Catalogue, Protocol, Variant
 from tests.support.runs import run_of
 
 
+@cache
+def known_fingerprint(archive: Path) -> Fingerprint:
+    """The fingerprint of an archive, as if it were the published one."""
+    return fingerprint(load_checkpoint(archive), "the miniature")
+
+
 @dataclass
 class Scene:
-    """A subject to be: its files, figures and settings, each free to be changed before it is made.
+    """The files, catalogue and settings of a run, free to be changed before it is made.
 
-    ``patch`` undoes what is changed in the suite itself. Files are changed in copies below
-    ``folder``.
+    ``patch`` undoes changes to the package. Files are changed in copies below ``folder``.
     """
 
     fixtures: Path
@@ -52,18 +58,20 @@ class Scene:
     catalogue: Catalogue = field(default_factory=miniature_catalogue)
 
     def __post_init__(self) -> None:
-        """Begin with the files as they are."""
+        """Start with the files of the miniature."""
         self.checkpoints = self.miniature.checkpoints
         self.dataset_root = self.miniature.dataset
         self.record: Record = read_record(self.fixtures)
+        archive = self.miniature.checkpoints / self.variant.checkpoint.file_name
+        self.fingerprint = known_fingerprint(archive)
 
     @property
     def variant(self) -> Variant:
-        """The model that is asked about, as the variants file has it now."""
+        """The evaluated model, as the catalogue has it now."""
         return self.catalogue[self.variant_name]
 
     def run(self) -> Run:
-        """The run as the validation tests have it."""
+        """A run with these files and settings."""
         given = {
             "protocol": str(self.protocol),
             "bbox": self.boxes,
@@ -77,34 +85,34 @@ class Scene:
             self.record.dataset,
             self.dataset_root,
             self.checkpoints,
-            fingerprints=_Fingerprints(self),
+            fingerprints={self.variant_name: self.fingerprint},
         )
 
     def set_weights(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Put an archive with changed weights in the place of the variant's own."""
+        """Replace the variant's archive by one with changed weights."""
         state = dict(self.weights(self.variant_name))
         change(state)
         write_archive(self.variant, state, self._own_checkpoints() / self._file_name)
 
     def set_content(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Put an archive in the place of the variant's own that says something else of itself."""
+        """Replace the variant's archive by one with other epoch, counters or optimizer."""
         content = snapshot_content(self.variant, self.weights(self.variant_name))
         change(content)
         path = self._own_checkpoints() / self._file_name
         write_container(content, snapshot_folder(self.variant), path)
 
     def weights(self, name: str) -> StateDict:
-        """A variant's weights as the miniature has them, under the network's own names."""
+        """A variant's weights in the miniature, with modern keys."""
         path = self.miniature.checkpoints / self.catalogue[name].checkpoint.file_name
         return modern_state(load_checkpoint(path).network)
 
     def take_archive_of(self, other: str) -> None:
-        """Put another variant's archive in the place of the variant's own."""
+        """Replace the variant's archive by another variant's."""
         source = self.miniature.checkpoints / self.catalogue[other].checkpoint.file_name
         shutil.copyfile(source, self._own_checkpoints() / self._file_name)
 
     def set_architecture(self, **changes: int) -> None:
-        """Change the variant's architecture, and leave its figures as they are."""
+        """Change the variant's architecture, but not its reported values."""
         changed = replace(self.variant, architecture=replace(self.variant.architecture, **changes))
         self.catalogue = replace(
             self.catalogue,
@@ -114,14 +122,14 @@ class Scene:
         )
 
     def own_dataset(self) -> Path:
-        """A copy of the data set, whose files can be replaced."""
+        """Copy the data set, so that its files can be replaced."""
         copy = self.folder / "Human36M"
         shutil.copytree(self.miniature.dataset, copy, copy_function=link_or_copy)
         self.dataset_root = copy
         return copy
 
     def set_json(self, name: str, change: Callable[[Any], Any]) -> None:
-        """Replace the content of a JSON file of the data set, whose path is below its root."""
+        """Change the content of a JSON file of the data set; ``name`` is its path there."""
         path = self.own_dataset() / name
         content = json.loads(path.read_text())
         replace_file(path, json.dumps(change(content)).encode())
@@ -136,23 +144,7 @@ class Scene:
         return self.checkpoints
 
 
-class _Fingerprints(dict[str, Fingerprint]):
-    """The miniature's archives as the published ones; their bits are read when asked for."""
-
-    def __init__(self, scene: Scene) -> None:
-        super().__init__()
-        self.scene = scene
-
-    def __missing__(self, name: str) -> Fingerprint:
-        file_name = self.scene.catalogue[name].checkpoint.file_name
-        archive = load_checkpoint(self.scene.miniature.checkpoints / file_name)
-        return fingerprint(archive, "the miniature")
-
-    def get(self, name: str, _default: object = None) -> Fingerprint:
-        return self[name]
-
-
 def replace_file(path: Path, content: bytes) -> None:
-    """Give the path new content, and leave the file that it was linked to as it is."""
+    """Give the path new content without changing the file that it was linked to."""
     path.unlink()
     path.write_bytes(content)

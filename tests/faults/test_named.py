@@ -12,7 +12,7 @@ from convnextpose_check.diagnosis.hypotheses import COMPARISONS, DONE, HYPOTHESE
 from convnextpose_check.diagnosis.means import MEANS
 from tests.faults.fault import every_fault
 from tests.faults.named import MODELS, MOVES_MM, RIGHT, is_held_out, read_confusion, with_named
-from tests.faults.recorded import read_faults
+from tests.faults.record import read_faults
 
 HELD_OUT = {
     "trained further on other data",

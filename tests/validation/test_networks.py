@@ -16,7 +16,7 @@ from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Variant
 
-SAMPLES = 8
+SAMPLES = 4
 
 
 def comparison_crops(dataset: Dataset, device: torch.device) -> tuple[Tensor, list[Sample]]:
