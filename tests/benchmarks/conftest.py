@@ -1,4 +1,4 @@
-"""What the benchmarks share: the device, its measured peak, and a table of what came out."""
+"""Device, networks and samples of the benchmarks, and a table of their results."""
 
 from __future__ import annotations
 
@@ -32,24 +32,21 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SAMPLES = 40
-"""Of the miniature's 120, spread evenly, unless --limit says otherwise."""
+"""Of the miniature's 120, evenly spread, unless --limit is given."""
 
 TIMES_ON_GPU = 48
-"""So often a GPU is shown them, which needs more to be busy."""
-
-PEAK_SIDE = 2048
-COPIED_BYTES = 2**28
+"""A GPU evaluates them this many times; fewer images do not keep it busy."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Time what the device does, not how soon it is told."""
+    """Time the device's work, not its launch."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.benchmark(timer=synchronised_time))
 
 
 def chosen_device(config: pytest.Config) -> torch.device:
-    """That of --device, or a GPU where there is one."""
+    """The device of --device, else a GPU if there is one."""
     import torch
 
     default = "cuda" if torch.cuda.is_available() else "cpu"
@@ -57,7 +54,7 @@ def chosen_device(config: pytest.Config) -> torch.device:
 
 
 def synchronised_time() -> float:
-    """Seconds, after all that any GPU was given is done."""
+    """The time in seconds, once all GPU work is done."""
     import torch
 
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
@@ -73,7 +70,7 @@ def device(pytestconfig: pytest.Config) -> torch.device:
 
 @pytest.fixture(scope="session")
 def figures_of(pytestconfig: pytest.Config) -> Callable[..., list[float]]:
-    """Have Python do what is named in a process of its own, and read the numbers it prints."""
+    """Run Python with these arguments in a process, and return the numbers that it prints."""
 
     def ask(*arguments: str) -> list[float]:
         result = subprocess.run(
@@ -107,7 +104,7 @@ def networks(
 def read_dataset(
     miniature: Miniature, fixtures: Path, device: torch.device, pytestconfig: pytest.Config
 ) -> Callable[[], Dataset]:
-    """Read the annotations of the samples to measure on."""
+    """Read the annotations and choose the samples to measure on."""
     limit = pytestconfig.stash[SESSION].settings.limit or SAMPLES
     facts = read_record(fixtures).dataset
     times = TIMES_ON_GPU if device.type == "cuda" else 1
@@ -119,56 +116,28 @@ def read_dataset(
     return read
 
 
-@pytest.fixture(scope="session")
-def multiply_adds_per_second(device: torch.device) -> Callable[[], float]:
-    """Measure a large float32 product, the most that the device can do at this moment."""
-    import torch
-
-    square = torch.ones(PEAK_SIDE, PEAK_SIDE, device=device)
-    return lambda: PEAK_SIDE**3 / shortest(lambda: square @ square, device, rounds=2)
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until the device has finished all work."""
-    import torch
-
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def shortest(work: Callable[[], object], device: torch.device, rounds: int = 10) -> float:
-    """The seconds of the quickest of several times, after one to warm up."""
+def shortest(work: Callable[[], object], rounds: int) -> float:
+    """The seconds of the quickest round, after one to warm up."""
     taken = []
     for _ in range(rounds + 1):
-        synchronise(device)
-        begun = time.perf_counter()
+        begun = synchronised_time()
         work()
-        synchronise(device)
-        taken.append(time.perf_counter() - begun)
+        taken.append(synchronised_time() - begun)
     return min(taken[1:])
 
 
 def pytest_benchmark_update_machine_info(
     config: pytest.Config, machine_info: dict[str, Any]
 ) -> None:
-    """Name the card and the threads; a saved run is worth little without them."""
+    """Save the names of card and processor with the results."""
     import torch
 
-    device = chosen_device(config)
-    source = torch.ones(COPIED_BYTES, dtype=torch.uint8, device=device)
-    target = torch.empty_like(source)
-    seconds = shortest(lambda: target.copy_(source), device)
-    machine_info.update(
-        device=device_title(device),
-        processor=processor(),
-        torch=torch.__version__,
-        threads=torch.get_num_threads(),
-        gigabytes_per_second=round(2 * COPIED_BYTES / seconds / 1e9, 1),
-    )
+    device = device_title(chosen_device(config))
+    machine_info.update(device=device, processor=processor(), torch=torch.__version__)
 
 
 def processor() -> str:
-    """The processor, the instructions that torch uses of it, and how many threads: all count."""
+    """The processor, the instruction set that torch uses, and the number of threads."""
     import torch
 
     about = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -181,7 +150,7 @@ def processor() -> str:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Show what pytest-benchmark's own table leaves out."""
+    """Show the values that pytest-benchmark's table lacks."""
     session = getattr(config, "_benchmarksession", None)
     rows = [b for b in session.benchmarks if b.extra_info] if session else []
     if not rows:

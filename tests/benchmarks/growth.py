@@ -1,8 +1,7 @@
-"""Evaluate so many samples in a process of its own: ``python -m tests.benchmarks.growth N DEVICE``.
+"""Evaluate N samples with a network that costs nothing: ``... tests.benchmarks.growth N DEVICE``.
 
-Prints the seconds and the peak of memory in MB, the host's and the device's. The network costs
-nothing: what is left is the suite's own. The samples are the miniature's, over and over, each an
-object of its own.
+Prints the seconds and the peak memory in MB, of the host and of the device. The samples are
+separate copies of the miniature's.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import copy
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +22,13 @@ from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.settings.options import Settings
 from convnextpose_check.variants import read_catalogue
+from tests.benchmarks.conftest import synchronised_time
 from tests.support.processes import peak_bytes
 from tests.support.texts import ROOT
 
 
 class Corner:
-    """A network that takes no time: it answers with what stands in a corner of the crop."""
+    """A network that takes no time: it returns a corner of the crop."""
 
     architecture = read_catalogue()["XS"].architecture
 
@@ -37,13 +36,8 @@ class Corner:
         return crops[:, 0, :18, :3].clone()
 
 
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def main(samples: int, name: str) -> None:
-    """Evaluate, and print what it took."""
+    """Evaluate, and print seconds and memory."""
     device, fixtures = torch.device(name), ROOT / "fixtures"
     dataset = load_dataset(cached_miniature(fixtures).dataset, read_record(fixtures).dataset)
     own = [copy.deepcopy(dataset.samples[n % len(dataset.samples)]) for n in range(samples)]
@@ -52,15 +46,13 @@ def main(samples: int, name: str) -> None:
     conditions = Conditions(device, True, size, Settings().workers)
     with tempfile.TemporaryDirectory() as folder:
         entry = Entry(Corner(), "key", Path(folder) / "kept.npz")
-        _synchronize(device)
-        begun = time.perf_counter()
+        begun = synchronised_time()
         outcome = evaluate({"": entry}, dataset, conditions)[""]
-        _synchronize(device)
-        seconds = time.perf_counter() - begun
+        seconds = synchronised_time() - begun
     assert isinstance(outcome, Evaluation)
     assert len(outcome.errors_mm) == samples
     on_device = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    print(seconds, peak_bytes() / 1e6, on_device / 1e6)  # noqa: T201 - it is asked for them
+    print(seconds, peak_bytes() / 1e6, on_device / 1e6)  # noqa: T201 - read by test_growth
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What ten times the samples cost: ten times the time, and no more memory."""
+"""Time and memory for ten times the samples."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_whole_validation(
     samples = read_dataset().samples
     ours, reading = (
         benchmark.stats.stats.min,
-        shortest(lambda: list(read_crops(samples, workers)), device, rounds=2),
+        shortest(lambda: list(read_crops(samples, workers)), rounds=2),
     )
     benchmark.extra_info.update(
         {

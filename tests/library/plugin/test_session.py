@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from convnextpose_check.plugin.subjects import open_trials
 from msgspec.structs import replace
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.paths import Outputs
 from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
 from convnextpose_check.plugin.session import SESSION, WAS_INTERRUPTED, Session, session_of
-from convnextpose_check.plugin.subjects import open_trials
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.results.results_file import read_results
