@@ -1,12 +1,13 @@
-"""A stand-in for the whole of Human3.6M's test set, and a model of one's own to judge on it."""
+"""A data set of the size of Human3.6M's test set, and a small model of the user."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+import torch
 
 from convnextpose_check.human36m.annotations import SubjectFiles
 from convnextpose_check.human36m.data_file import Image
@@ -16,21 +17,16 @@ from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.network.keymap import with_prefix
+from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.variants import Architecture
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 CAMERAS = 4
 
 
 def write_full_size(miniature: Path, facts: DatasetFacts, root: Path) -> None:
-    """Write a set with the sample counts of the real one, every image one of the miniature's.
+    """Write a data set with the sample counts of the real one and images of the miniature.
 
-    A number behind each picture's end makes its file unlike all others.
+    A number appended to each image makes its file unique.
     """
     layout = find_layout(miniature, (9, 11))
     of_both, of_11 = facts.protocols[2].per_action, facts.protocols[1].per_action
@@ -85,11 +81,9 @@ def write_full_size(miniature: Path, facts: DatasetFacts, root: Path) -> None:
 def write_own_model(
     architecture: Architecture, folder: Path, name: str = "T", epoch: int = 1, seed: int = 1
 ) -> dict[str, Any]:
-    """Write a seeded checkpoint of one's own and return its variants file's content."""
+    """Write a seeded checkpoint and return the content of its variants file."""
     state = seeded_state(architecture, seed=seed)
     torch.save({"epoch": epoch, "network": with_prefix(state)}, folder / f"own_{name}.pth")
-    from convnextpose_check.network.plain import ConvNeXtPose
-
     network = ConvNeXtPose(architecture)
     variant = {
         "name": name,
@@ -97,12 +91,7 @@ def write_own_model(
         "parameters": parameter_count(network),
         "state_elements": state_element_count(state),
         "multiply_adds": multiply_add_count(network),
-        "paper": {
-            "parameters_millions": None,
-            "gmacs": None,
-            "mpjpe_mm": None,
-            "pa_mpjpe_mm": None,
-        },
+        "paper": dict.fromkeys(("parameters_millions", "gmacs", "mpjpe_mm", "pa_mpjpe_mm")),
         "checkpoint": {"file_name": f"own_{name}.pth", "epoch": epoch, "head_keys": "modern"},
     }
-    return {"about": "A model of one's own.", "variants": [variant]}
+    return {"about": "The user's own model.", "variants": [variant]}

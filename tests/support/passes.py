@@ -1,13 +1,14 @@
-"""Three tiny networks on a handful of images in one pass, and what counts and remembers."""
+"""Three tiny networks on a few images in one pass."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.evaluate import Outcome, evaluate
@@ -16,19 +17,11 @@ from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.network import fast as fast_network
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.progress import Screen
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import FACTS, Handmade
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-
-    from convnextpose_check.network import fast as fast_network
-else:
-    torch = Deferred("torch")
-    fast_network = Deferred("convnextpose_check.network.fast")
 
 
 @pytest.fixture

@@ -13,9 +13,18 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convnextpose_check.paths import REPORT_FILE
+import pytest
+
+from convnextpose_check.diagnosis.finished_run import of_earlier, with_causes
+from convnextpose_check.miniature.build import cached_miniature
+from convnextpose_check.pages import redraw
+from convnextpose_check.paths import REPORT_FILE, Outputs
+from convnextpose_check.results.results_file import write_results
+from convnextpose_check.variants import REFERENCE
+from tests.faults.fault import every_fault
+from tests.faults.scene import Scene
 from tests.support.browser import chromium, show
-from tests.support.faulty import write_faulty_report
+from tests.support.runs import written_results
 from tests.support.texts import ROOT
 
 if TYPE_CHECKING:
@@ -65,15 +74,28 @@ def draw_causes(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
     return draw(chrome, top_px, CAUSE_WIDTH_PX, bottom_px + MARGIN_PX - top_px)
 
 
+def write_faulty_report(folder: Path) -> Path:
+    """Write the report of a run of the trained model with the fault; returns its path."""
+    (fault,) = (fault for fault in every_fault() if fault.title == FAULT)
+    with pytest.MonkeyPatch.context() as patch:
+        scene = Scene(ROOT / "fixtures", cached_miniature(ROOT / "fixtures"), folder, patch)
+        fault.put_in(scene)
+        run = scene.run()
+        run.judgement(REFERENCE)
+        results, outputs = written_results(run), Outputs(run.settings.results_dir)
+        causes = {REFERENCE: of_earlier(outputs, results, run, REFERENCE)}
+        write_results(with_causes(results, causes), outputs.results)
+    redraw(folder / "out")
+    return folder / "out" / REPORT_FILE
+
+
 def main() -> None:
-    """Draw all."""
+    """Draw both pictures in both schemes."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium() as chrome:
         run = [sys.executable, "-m", "pytest", "tests/validation", f"--results-dir={folder}/sound"]
         subprocess.run(run, cwd=ROOT, check=True)
-        sound, faulty = Path(folder, "sound", REPORT_FILE), Path(folder, "faulty")
-        faulty.mkdir()
-        faulty = write_faulty_report(FAULT, faulty)
+        sound, faulty = Path(folder, "sound", REPORT_FILE), write_faulty_report(Path(folder))
         for scheme in SCHEMES:
             picture_file("report", scheme).write_bytes(draw_head(chrome, sound, scheme))
             picture_file("cause", scheme).write_bytes(draw_causes(chrome, faulty, scheme))

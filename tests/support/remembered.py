@@ -1,4 +1,4 @@
-"""Networks that answer what they were asked before from memory, where that answer is the same."""
+"""Networks that remember their predictions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def remembered(*networks: type[Module]) -> Iterator[None]:
-    """Have networks of these types answer a crop that they have seen before from memory.
+    """Let networks of these types predict each crop once.
 
-    A network is told by what it says of a crop of noise.
+    A network is identified by its prediction for a crop of noise.
     """
     import torch
 
@@ -28,7 +28,7 @@ def remembered(*networks: type[Module]) -> Iterator[None]:
         def ask(self: Any, crops: Any) -> Any:
             norms = [m for m in self.modules() if isinstance(m, torch.nn.BatchNorm2d)]
             if any(norm.training or norm.running_mean is None for norm in norms):
-                return forward(self, crops)  # of which each answer depends on the others
+                return forward(self, crops)  # predictions depend on the batch
             if "whose" not in self.__dict__:
                 answer = forward(self, noise.to(crops.device))
                 self.whose = answer.cpu().numpy().tobytes() + repr(type(self)).encode()

@@ -6,10 +6,11 @@ import struct
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pytest
+import torch
 
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.human36m.crops import read_crop, to_input
@@ -32,12 +33,6 @@ from convnextpose_check.miniature.reference import REFERENCE_FILE
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture, Catalogue
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 REDRAWN = ((9, 9, 1), (9, 13, 2), (11, 4, 2), (11, 14, 1))
 """Subject, action and subaction: with an EXIF orientation, at the border, seated, walking."""

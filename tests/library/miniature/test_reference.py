@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from msgspec.structs import replace
 
 from convnextpose_check.checkpoints.load import load_checkpoint
@@ -27,12 +28,6 @@ from convnextpose_check.miniature.reference import (
 from convnextpose_check.network.layout import modern_state
 from convnextpose_check.variants import INPUT_SIDE_PX, REFERENCE, Catalogue
 from fixtures.reference.split import FIRST_ROOM, WIDE, training_sample, training_view
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 ARCHIVE_BYTES = 8_000_000
 

@@ -1,19 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from convnextpose_check.miniature.reference import reference_variant, trained_state
 from convnextpose_check.miniature.rescaling import EPS, published_figures, rescaled
 from convnextpose_check.network.layout import build_network
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 
 def test_rescaled_has_the_published_ranges_and_computes_the_same(fixtures: Path) -> None:
