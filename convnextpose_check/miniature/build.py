@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +60,7 @@ def cached_miniature(fixtures: Path, progress_stream: TextIO | None = None) -> M
     ``fixtures`` is the folder with the cameras and the reference model. The generated folder is
     renamed into place, so that an interrupted or a concurrent run never sees half of it.
     """
-    digest = drawing_digest([fixtures / CAMERAS_FILE, reference_file(fixtures)])
-    folder = cache_folder() / f"miniature-{digest[:16]}"
+    folder = _cache_folder() / f"miniature-{_digest(fixtures)[:16]}"
     if not folder.is_dir():
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
         try:
@@ -87,7 +85,7 @@ def _generate(miniature: Miniature, fixtures: Path, stream: TextIO | None) -> No
         write_dataset(miniature.dataset, cameras, advance)
 
 
-def cache_folder() -> Path:
+def _cache_folder() -> Path:
     """The user's cache folder, or a temporary one where that cannot be written."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "convnextpose-check"
@@ -100,8 +98,8 @@ def cache_folder() -> Path:
     return folder
 
 
-def drawing_digest(inputs: Iterable[Path]) -> str:
-    """A sha256 over everything that a drawn image depends on, and over these files."""
+def _digest(fixtures: Path) -> str:
+    """A sha256 over everything that the generated files depend on."""
     import cv2
 
     package = Path(convnextpose_check.__file__).parent
@@ -109,6 +107,6 @@ def drawing_digest(inputs: Iterable[Path]) -> str:
     sources += sorted((package / "miniature").glob("*.json"))
     sources += [package / name for name in SHAPING_SOURCES]
     digest = hashlib.sha256(f"jpeg by OpenCV {cv2.__version__}".encode())
-    for file in [*sources, *inputs]:
+    for file in [*sources, fixtures / CAMERAS_FILE, reference_file(fixtures)]:
         digest.update(file.read_bytes())
     return digest.hexdigest()

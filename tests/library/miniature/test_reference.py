@@ -27,6 +27,7 @@ from convnextpose_check.miniature.reference import (
 )
 from convnextpose_check.network.layout import modern_state
 from convnextpose_check.variants import INPUT_SIDE_PX, REFERENCE, Catalogue
+from fixtures.reference import drawn, train
 from fixtures.reference.split import FIRST_ROOM, WIDE, training_sample, training_view
 
 ARCHIVE_BYTES = 8_000_000
@@ -39,9 +40,7 @@ def cameras(fixtures: Path) -> dict[str, Any]:
 
 def test_write_reference_gives_the_recorded_archive(fixtures: Path, tmp_path: Path) -> None:
     """Small enough to ship: its convolutions are in half precision."""
-    from fixtures.reference.train import write_reference
-
-    write_reference(trained_state(fixtures), tmp_path)
+    train.write_reference(trained_state(fixtures), tmp_path)
 
     files = (tmp_path / REFERENCE_FILE, reference_file(fixtures))
     written, recorded = (torch.load(path, weights_only=True)["network"] for path in files)
@@ -55,13 +54,11 @@ def test_write_reference_gives_the_recorded_archive(fixtures: Path, tmp_path: Pa
 def test_archive_of_the_miniature_has_the_weights_and_counters_of_the_training(
     fixtures: Path, miniature: Miniature
 ) -> None:
-    from fixtures.reference.train import schedule
-
     checkpoint = load_checkpoint(miniature.checkpoints / REFERENCE_FILE)
     obtained, expected = modern_state(checkpoint.network), reference_state(fixtures)
 
     assert checkpoint.epoch == REFERENCE_EPOCH
-    assert set(checkpoint.steps) == {len(schedule())} == {10 * REFERENCE_ITERATIONS}
+    assert set(checkpoint.steps) == {len(train.schedule())} == {10 * REFERENCE_ITERATIONS}
     assert list(obtained) == list(expected)
     for key, tensor in expected.items():
         assert key.endswith("num_batches_tracked") or torch.equal(obtained[key], tensor), key
@@ -107,14 +104,21 @@ def test_training_split_has_no_room_and_no_pose_of_the_test_split(
         assert np.linalg.norm(tested_mm - pose_mm, axis=2).mean(axis=1).min() > 10
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("reached", [1, 2, 3], ids=["in-a-cycle", "between", "in-the-next"])
-def test_interrupted_training_ends_with_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reached: int
+def test_drawn_split_has_the_samples_in_order(
+    cameras: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fixtures.reference import train
-    from fixtures.reference.drawn import DrawnSplit
+    monkeypatch.setattr(drawn, "CHUNK", 2)
+    grid_whd = reference_variant().architecture.grid_whd
+    split = drawn.drawn_split(range(2, 5), cameras, grid_whd)
 
+    pixels_rgb, cells_xyz = training_sample(4, cameras, grid_whd)
+    assert len(split) == 3
+    assert np.array_equal(split.pixels_rgb(np.array([2]))[0], pixels_rgb)
+    assert np.array_equal(split.cells_xyz[2], cells_xyz)
+
+
+@pytest.mark.slow
+def test_train_takes_every_cycle_and_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     cycles = (
         train.Cycle(range(6), (train.Phase(64, 8, 4),), 1e-3, 3, 0.9),
         train.Cycle(range(6, 12), (train.Phase(256, 4, 2),), 1e-3, 2, 0.5),
@@ -122,26 +126,16 @@ def test_interrupted_training_ends_with_the_same_weights(
     for name, value in {"CYCLES": cycles, "MEASURED_EVERY": 1, "HELD_OUT": 2}.items():
         monkeypatch.setattr(train, name, value)
 
-    def opened(samples: range) -> DrawnSplit:
+    def draw(samples: range) -> drawn.DrawnSplit:
         rng = np.random.default_rng(samples.start)
         pixels_rgb = rng.integers(0, 256, (6, 3, 256, 256)).astype(np.uint8)
         cells_xyz = rng.uniform(0, 32, (6, 18, 3)).astype(np.float32)
-        return DrawnSplit(samples, [(pixels_rgb, cells_xyz)])
+        return drawn.DrawnSplit(samples, [(pixels_rgb, cells_xyz)])
 
-    whole = train.train(opened, tmp_path / "whole.pt")
-    learn = train.Training.learn
+    training = train.train(draw)
 
-    def interrupted(self: train.Training, split: DrawnSplit) -> float:
-        if self.step == reached:
-            raise KeyboardInterrupt
-        return learn(self, split)
-
-    monkeypatch.setattr(train.Training, "learn", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train.train(opened, tmp_path / "partial.pt")
-    monkeypatch.setattr(train.Training, "learn", learn)
-    again = train.train(opened, tmp_path / "partial.pt")
-
-    assert again.curve == whole.curve
-    for key, tensor in whole.average.module.state_dict().items():
-        assert torch.equal(again.average.module.state_dict()[key], tensor), key
+    assert [(p["cycle"], p["side_px"]) for p in training.curve] == [
+        (1, 64), (1, 64), (2, 256), (2, 256),
+    ]  # fmt: skip
+    weights = training.average.module.state_dict().values()
+    assert all(tensor.isfinite().all() for tensor in weights)

@@ -48,7 +48,6 @@ TRIED_IN = {
     "miniature/body": "library/miniature/test_build.py",
     "miniature/dataset": "library/miniature/test_build.py",
     "miniature/drawing": "library/miniature/test_build.py",
-    "miniature/furniture": "library/miniature/test_build.py",
     "miniature/poses": "library/miniature/test_build.py",
     "miniature/postures": "library/miniature/test_build.py",
     "miniature/record": "library/miniature/test_build.py",
