@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from convnextpose_check.files.json_files import read_json
 from convnextpose_check.human36m.crops import read_crop, to_input
 from convnextpose_check.human36m.geometry import camera_to_image
 from convnextpose_check.human36m.samples import Dataset, load_dataset
@@ -75,19 +74,6 @@ def test_write_dataset_again_gives_the_same_bytes(
     )
     assert sorted(cached) == sorted(again)
     assert [name for name in cached if cached[name] != again[name]] == []
-
-
-@pytest.mark.parametrize("subject", SUBJECTS)
-def test_joint_file_holds_every_frame(miniature: Miniature, subject: int) -> None:
-    path = miniature.dataset / "annotations" / f"Human36M_subject{subject}_joint_3d.json"
-    written = read_json(path, dict[str, dict[str, dict[str, Any]]])
-
-    for sequence in sequences(subject):
-        poses = written[str(sequence.action)][str(sequence.subaction)]
-        assert list(poses) == [str(frame) for frame in sequence.frames]
-        last = sequence.frames[-1]
-        again = pose_world_mm(subject, sequence.action, sequence.subaction, last)
-        np.testing.assert_allclose(poses[str(last)], again, atol=0.000_501, rtol=0)
 
 
 def test_bones_keep_their_length_in_every_pose() -> None:
