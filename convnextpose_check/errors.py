@@ -97,7 +97,6 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["not-a-checkpoint"], "a file unpacks, and holds no epoch or no state dict"],
     Annotated[Literal["not-an-archive"], "a file is no container of a checkpoint"],
     Annotated[Literal["not-finite"], "weights or answers of a network are NaN or infinite"],
-    Annotated[Literal["not-installed"], "the suite was not installed: its needs are not known"],
     Annotated[Literal["not-judged"], "an error was measured, and no verdict can be given for it"],
     Annotated[
         Literal["not-verified"], "a checkpoint's tensors have no recorded ones to compare with"
@@ -109,9 +108,7 @@ Code = Union[  # noqa: UP007 - with | they would be joined one by one, which tak
     Annotated[Literal["other-tensors"], "tensors are not bit for bit the published ones"],
     Annotated[Literal["other-training"], "a checkpoint's counters tell of another training"],
     Annotated[Literal["out-of-memory"], "the device has no memory for a single image"],
-    Annotated[Literal["packages"], "a package is missing, or has a version that does not do"],
     Annotated[Literal["password"], "a zip wants a password"],
-    Annotated[Literal["python"], "this Python has a version that does not do"],
     Annotated[Literal["rootnet-file"], "RootNet's boxes are not those of the protocol"],
     Annotated[Literal["round-trip"], "keys that are mapped there and back are not what they were"],
     Annotated[Literal["same-image"], "an image is a copy of another"],

@@ -1,1 +1,1 @@
-"""Human3.6M laid out for the authors' own code."""
+"""Human3.6M as the authors' own code reads it."""

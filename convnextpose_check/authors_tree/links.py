@@ -1,9 +1,8 @@
 """The authors' own tree of Human3.6M, made of links to a data set in any layout.
 
 Their code reads ``images/<sequence>/``, ``annotations/`` and ``bbox_root/`` in ``data/Human36M`` of
-their repository. Subjects 9 and 11 share one ``images/`` there, so that no folder of a set that
-keeps them apart can stand for it: sequences and files are linked one by one. Nothing is copied, and
-nothing is written through a link.
+their repository. Subjects 9 and 11 share one ``images/`` there, so sequences and files are linked
+one by one. Nothing is copied, and nothing is written through a link.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -22,13 +21,13 @@ from convnextpose_check.human36m.layout import ROOTNET_FILE, Layout, annotation_
 TREE = Path("data") / "Human36M"
 IMAGES, ANNOTATIONS, ROOTNET = "images", "annotations", "bbox_root"
 
-OF_THE_AUTHORS = (Path("main") / "test.py", TREE / "Human36M.py")
-"""Files by which a checkout of the authors' repository is known."""
+AUTHORS_FILES = (Path("main") / "test.py", TREE / "Human36M.py")
+"""Files by which a checkout of the authors' repository is recognized."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """A link that is to be at ``path`` and lead to ``target``, both absolute."""
+    """A link at ``path`` to ``target``, both absolute."""
 
     path: Path
     target: Path
@@ -37,12 +36,11 @@ class Link:
 def planned_links(
     source: Path, project_root: Path, subjects: tuple[int, ...]
 ) -> tuple[list[Link], list[str]]:
-    """The links that make up the authors' tree below ``project_root``, and what to know of them.
+    """The links of the authors' tree below ``project_root``, and notes for the user.
 
-    RootNet's file is looked for below ``source``, then in the authors' repository, which ships it;
-    only some runs read it, so that its link may be left out. Raises ``ConvNeXtPoseCheckError``:
-    ``no-project``, ``one-inside-the-other``, what ``find_layout`` raises, and ``no-data`` for a
-    subject without images.
+    RootNet's file is searched below ``source``, then in the authors' repository; without it, its
+    link is left out. Raises ``ConvNeXtPoseCheckError``: ``no-project``, ``one-inside-the-other``,
+    what ``find_layout`` raises, and ``no-data`` for a subject without images.
     """
     if not project_root.is_dir():
         raise ConvNeXtPoseCheckError(
@@ -51,18 +49,12 @@ def planned_links(
             "Give the folder of the authors' repository with --project-root",
         )
     notes = []
-    if not any(is_there(project_root / file) for file in OF_THE_AUTHORS):
+    if not any(is_there(project_root / file) for file in AUTHORS_FILES):
         notes.append(f"{project_root} does not look like a checkout of the authors' repository")
     tree = _absolute(project_root / TREE)
-    _refuse_one_inside_the_other(source, tree)
-    try:
-        layout = find_layout(source, subjects)
-    except ConvNeXtPoseCheckError as error:
-        remedy = error.remedy.replace("--h36m-root", "--kaggle-input")
-        raise ConvNeXtPoseCheckError(error.code, error.problem, remedy) from None
-    links = [
-        Link(tree / ANNOTATIONS / n, layout.annotations[n]) for n in annotation_names(subjects)
-    ]
+    layout = _find_source(source, tree, subjects)
+    names = annotation_names(subjects)
+    links = [Link(tree / ANNOTATIONS / name, layout.annotations[name]) for name in names]
     for subject in subjects:
         if not (sequences := layout.sequences_of(subject)):
             raise ConvNeXtPoseCheckError(
@@ -73,70 +65,84 @@ def planned_links(
         for name, folders in sorted(sequences.items()):
             of_sequence, differing = _image_links(tree / IMAGES / name, folders)
             links += of_sequence
-            if differing is not None:
-                notes.append(
-                    f"two folders hold images of different sizes: {differing[0]} was linked, not"
-                    f" {differing[1]}"
-                )
+            if differing:
+                notes.append(f"of images of different sizes, {differing[0]} was linked")
     try:
-        rootnet = _with_rootnet_of_the_authors(layout, project_root).rootnet_for(subjects)
+        rootnet = _with_authors_rootnet(layout, project_root).rootnet_for(subjects)
         links.append(Link(tree / ROOTNET / ROOTNET_FILE, rootnet))
     except ConvNeXtPoseCheckError as error:
         notes.append(
-            f"no {ROOTNET} was linked, which only runs with RootNet's boxes read: {error.problem}"
+            f"no {ROOTNET} was linked, which only a test with its boxes reads: {error.problem}"
         )
     return [Link(link.path, _absolute(link.target)) for link in links], notes
 
 
-def _image_links(
-    path: Path, folders: Sequence[Path]
-) -> tuple[list[Link], tuple[Path, Path] | None]:
-    """One link to the folder that has all images of a sequence, else one for each image.
+def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
+    """The data set; refused if the search for it would find the links themselves."""
+    real_source, real_tree = Path(os.path.realpath(source)), Path(os.path.realpath(tree))
+    if real_tree.is_relative_to(real_source) or real_source.is_relative_to(real_tree):
+        raise ConvNeXtPoseCheckError(
+            "one-inside-the-other",
+            f"of {source} and {tree} one lies inside the other",
+            "Give the folder of the data set alone with --kaggle-input",
+        )
+    try:
+        return find_layout(source, subjects)
+    except ConvNeXtPoseCheckError as error:
+        remedy = error.remedy.replace("--h36m-root", "--kaggle-input")
+        raise ConvNeXtPoseCheckError(error.code, error.problem, remedy) from None
 
-    An empty file counts as missing. Also returns the linked image and another of the same name and
-    a different size, if there is one.
+
+def _with_authors_rootnet(layout: Layout, project_root: Path) -> Layout:
+    """The layout, with the RootNet files of the authors' repository if it has none."""
+    if layout.rootnet:
+        return layout
+    data, found = project_root / TREE.parent, []
+    for folder, folders, files in walk(data):
+        if folder == data and TREE.name in folders:
+            folders.remove(TREE.name)
+        found += [folder / name for name in files if name == ROOTNET_FILE]
+    return replace(layout, rootnet=tuple(found))
+
+
+def _image_links(path: Path, folders: Sequence[Path]) -> tuple[list[Link], list[Path]]:
+    """A link to the folder that has the largest copy of each image, else one for each image.
+
+    Also returns the images that have copies of different sizes.
     """
     if len(folders) == 1:
-        return [Link(path, folders[0])], None
-    sizes = {
-        folder: {p.name: s.size for p in _files_in(folder) if (s := file_state(p)) and s.size}
-        for folder in folders
-    }
-    every = {name for of_folder in sizes.values() for name in of_folder}
-    # The folders with most images first, so that one that has all stands for the sequence.
-    by_count = sorted(folders, key=lambda folder: -len(sizes[folder]))
-    source = {n: next(f for f in by_count if n in sizes[f]) for n in sorted(every)}
-    differing = next(
-        (
-            (source[name] / name, folder / name)
-            for folder in by_count
-            for name, size in sizes[folder].items()
-            if size != sizes[source[name]][name]
-        ),
-        None,
-    )
-    if len(sizes[by_count[0]]) == len(every):
-        return [Link(path, by_count[0])], differing
-    return [Link(path / name, folder / name) for name, folder in source.items()], differing
+        return [Link(path, folders[0])], []
+    sizes = {folder: _sizes(folder) for folder in folders}
+    names = sorted({name for of_folder in sizes.values() for name in of_folder})
+    largest = {n: max(folders, key=lambda folder: sizes[folder].get(n, 0)) for n in names}
+    differing = [
+        largest[name] / name
+        for name in names
+        if len({of_folder[name] for of_folder in sizes.values() if name in of_folder}) > 1
+    ]
+    for folder in folders:
+        if all(sizes[folder].get(name) == sizes[largest[name]][name] for name in names):
+            return [Link(path, folder)], differing
+    return [Link(path / name, largest[name] / name) for name in names], differing
 
 
-def _files_in(folder: Path) -> list[Path]:
-    """The files of a folder without hidden ones; none for a folder that cannot be read."""
+def _sizes(folder: Path) -> dict[str, int]:
+    """The size of each file that is not empty or hidden; none in a folder that cannot be read."""
     try:
-        return [path for path in folder.iterdir() if not path.name.startswith(".")]
+        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError:
-        return []
+        return {}
+    return {path.name: s.size for path in paths if (s := file_state(path)) and s.size}
 
 
 def make_links(links: Iterable[Link]) -> Counter[str]:
-    """Make every link that is missing or leads nowhere.
+    """Make every link that is missing or leads nowhere; returns how many were made and mended.
 
-    Returns how many were ``made``, ``mended`` and ``kept``. Where something else stands in the
-    place of a link, nothing is changed. Raises ``ConvNeXtPoseCheckError``: ``in-the-way``,
-    ``cannot-write``.
+    If anything else is at the place of a link, nothing is changed. Raises
+    ``ConvNeXtPoseCheckError``: ``in-the-way``, ``cannot-write``.
     """
-    links = list(links)
-    obstacles = list(dict.fromkeys(text for link in links if (text := _obstacle(link))))
+    links = [link for link in links if not _is_same(link.path, link.target)]
+    obstacles = list(dict.fromkeys(text for link in links if (text := _obstacle(link.path))))
     if obstacles:
         rest = f", and {len(obstacles) - 1} more are in the way" if len(obstacles) > 1 else ""
         raise ConvNeXtPoseCheckError(
@@ -147,22 +153,25 @@ def make_links(links: Iterable[Link]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for link in links:
         try:
-            counts[_make(link)] += 1
+            if broken_target(link.path.parent):
+                link.path.parent.unlink()
+            link.path.parent.mkdir(parents=True, exist_ok=True)
+            counts["mended" if link.path.is_symlink() else "made"] += 1
+            link.path.unlink(missing_ok=True)
+            link.path.symlink_to(link.target)
         except OSError as error:
             raise cannot_write(link.path, error) from None
     return counts
 
 
 def broken_target(path: Path) -> str | None:
-    """Where a link leads that leads nowhere, None for a link that is whole and for no link."""
+    """The target of a link that leads nowhere, else None."""
     return os.readlink(path) if path.is_symlink() and not is_there(path) else None  # noqa: PTH115
 
 
-def _obstacle(link: Link) -> str | None:
-    """What stands in the way of a link, None where it is there or can be made."""
-    path, folder = link.path, link.path.parent
-    if _leads_to(path, link.target):
-        return None
+def _obstacle(path: Path) -> str | None:
+    """What is at the place of a link, None if a link can be made there."""
+    folder = path.parent
     if folder.is_symlink() and is_there(folder):
         return f"{folder} is itself a link, to {folder.readlink()}"
     if is_there(folder) and not folder.is_dir():
@@ -172,49 +181,12 @@ def _obstacle(link: Link) -> str | None:
     return f"{path} is no link" if is_there(path) else None
 
 
-def _make(link: Link) -> str:
-    if _leads_to(link.path, link.target):
-        return "kept"
-    folder = link.path.parent
-    if broken_target(folder):
-        folder.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
-    mended = link.path.is_symlink()
-    if mended:
-        link.path.unlink()
-    link.path.symlink_to(link.target)
-    return "mended" if mended else "made"
-
-
-def _leads_to(path: Path, target: Path) -> bool:
-    """Whether the path is the target under another name, through whatever links."""
+def _is_same(path: Path, target: Path) -> bool:
+    """True if both lead to the same file or folder, through whatever links."""
     try:
         return path.samefile(target)
     except OSError:
         return False
-
-
-def _refuse_one_inside_the_other(source: Path, tree: Path) -> None:
-    """The search for data must not come upon the links themselves."""
-    real_source, real_tree = Path(os.path.realpath(source)), Path(os.path.realpath(tree))
-    if real_tree.is_relative_to(real_source) or real_source.is_relative_to(real_tree):
-        raise ConvNeXtPoseCheckError(
-            "one-inside-the-other",
-            f"of {source} and {tree} one lies inside the other",
-            "Give the folder of the data set alone with --kaggle-input",
-        )
-
-
-def _with_rootnet_of_the_authors(layout: Layout, project_root: Path) -> Layout:
-    """The layout with the RootNet files of the authors' repository where it has none itself."""
-    if layout.rootnet:
-        return layout
-    data, found = project_root / TREE.parent, []
-    for folder, folders, files in walk(data):
-        if folder == data and TREE.name in folders:
-            folders.remove(TREE.name)
-        found += [folder / name for name in files if name == ROOTNET_FILE]
-    return Layout(layout.root, layout.annotations, layout.sequences, tuple(found))
 
 
 def _absolute(path: Path) -> Path:

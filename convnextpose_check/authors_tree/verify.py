@@ -1,9 +1,9 @@
-"""Whether the authors' tree of Human3.6M holds all that their test reads, link by link."""
+"""Whether the authors' tree of Human3.6M contains all that their test script reads."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from convnextpose_check.authors_tree.links import ANNOTATIONS, IMAGES, ROOTNET, TREE, broken_target
@@ -14,90 +14,61 @@ from convnextpose_check.human36m.layout import ROOTNET_FILE, Layout, annotation_
 from convnextpose_check.human36m.samples import DatasetFacts
 
 
-@dataclass(frozen=True)
-class SubjectCount:
-    """Test images of one subject: there, annotated, and in the whole of Human3.6M."""
-
-    subject: int
-    present: int
-    annotated: int
-    published: int
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What the tree holds.
-
-    ``counts`` leaves out subjects whose annotations cannot be read, ``problems`` names all that is
-    broken or missing, ``has_rootnet`` tells of the file that only some runs read.
-    """
-
-    counts: tuple[SubjectCount, ...]
-    problems: tuple[str, ...]
-    has_rootnet: bool
-
-
-def verify_tree(project_root: Path, facts: DatasetFacts) -> Verified:
-    """Read the annotations below ``project_root`` and look for every test image that they name."""
+def verify_subject(
+    project_root: Path, facts: DatasetFacts, subject: int
+) -> tuple[list[str], list[str]]:
+    """A line with the number of test images, if the annotations can be read; and problems."""
     tree = project_root / TREE
-    counts: list[SubjectCount] = []
-    problems: list[str] = []
-    for subject in facts.protocols[2].subjects:
-        files = {name: tree / ANNOTATIONS / name for name in annotation_names([subject])}
-        if missing := [why for file in files.values() if (why := _why_missing(file, tree))]:
-            problems += missing
-            continue
-        try:
-            images = _test_images(Layout(tree, files, {}, ()), subject, facts.frame_stride)
-        except ConvNeXtPoseCheckError as error:
-            problems.append(error.problem)
-            continue
-        lost = [image for image in images if not is_file(image)]
-        problems += _told(lost, tree)
-        counts.append(
-            SubjectCount(subject, len(images) - len(lost), len(images), _published(facts, subject))
-        )
-    rootnet = tree / ROOTNET / ROOTNET_FILE
-    if broken_target(rootnet.parent) or broken_target(rootnet):
-        problems.append(str(_why_missing(rootnet, tree)))
-    return Verified(tuple(counts), tuple(dict.fromkeys(problems)), is_file(rootnet))
+    files = {name: tree / ANNOTATIONS / name for name in annotation_names([subject])}
+    if problems := [text for file in files.values() if (text := _why_missing(file, tree))]:
+        return [], problems
+    try:
+        frames = SubjectFiles(Layout(tree, files, {}, ()), subject, facts.frame_stride)
+        images = [
+            tree / IMAGES / image.file_name
+            for image, annotation in frames.test_frames()
+            if annotation is not None
+        ]
+    except ConvNeXtPoseCheckError as error:
+        return [], [error.problem]
+    lost = [image for image in images if not is_file(image)]
+    both, one = facts.protocols[2], facts.protocols[1]
+    published = one.samples if subject in one.subjects else both.samples - one.samples
+    line = (
+        f"subject {subject}: {len(images) - len(lost):,} of {len(images):,} annotated test images"
+    )
+    whole = "" if len(images) == published else f"; the whole set has {published:,}"
+    return [f"{line} are there{whole}"], list(_describe(lost, tree))
 
 
-def _test_images(layout: Layout, subject: int, stride: int) -> list[Path]:
-    """Where the authors' code looks for each annotated test image."""
-    frames = SubjectFiles(layout, subject, stride).test_frames()
-    return [
-        layout.root / IMAGES / image.file_name
-        for image, annotation in frames
-        if annotation is not None
-    ]
+def verify_rootnet(project_root: Path) -> tuple[bool, list[str]]:
+    """True if there is a file with RootNet's boxes; and problems."""
+    tree = project_root / TREE
+    file = tree / ROOTNET / ROOTNET_FILE
+    is_broken = broken_target(file.parent) or broken_target(file)
+    return is_file(file), [str(_why_missing(file, tree))] if is_broken else []
 
 
-def _told(lost: list[Path], tree: Path) -> list[str]:
-    """A sentence on each folder that lost images, or on what keeps the folder from being there."""
-    by_cause: dict[str | Path, list[Path]] = defaultdict(list)
+def _describe(lost: list[Path], tree: Path) -> Iterator[str]:
+    """A sentence on each folder with missing images, or on the reason why the folder is missing."""
+    by_folder: dict[Path, list[Path]] = defaultdict(list)
     for image in lost:
-        by_cause[_why_missing(image.parent, tree) or image.parent].append(image)
-    return [
-        f"{cause} lacks {len(images):,} test images, the first is {images[0].name}"
-        if isinstance(cause, Path)
-        else f"{cause}: {len(images):,} test images"
-        for cause, images in by_cause.items()
-    ]
+        by_folder[image.parent].append(image)
+    by_cause: dict[str, int] = defaultdict(int)
+    for folder, images in by_folder.items():
+        if cause := _why_missing(folder, tree):
+            by_cause[cause] += len(images)
+        else:
+            yield f"{folder} lacks {len(images):,} test images, the first is {images[0].name}"
+    yield from (f"{cause}: {count:,} test images" for cause, count in by_cause.items())
 
 
 def _why_missing(path: Path, tree: Path) -> str | None:
-    """The first thing on the way from the tree to the path that is not there, or leads nowhere."""
-    on_the_way = [p for p in (*reversed(path.parents), path) if p.is_relative_to(tree)]
-    for place in on_the_way:
-        if target := broken_target(place):
-            return f"{place} is a broken link to {target}"
-        if not is_there(place):
-            return f"there is no {place}"
+    """The first part of the path below the tree that does not exist or leads nowhere."""
+    for part in (*reversed(path.parents), path):
+        if part.is_relative_to(tree):
+            if target := broken_target(part):
+                return f"{part} is a broken link to {target}"
+            if not is_there(part):
+                return f"there is no {part}"
     return None
-
-
-def _published(facts: DatasetFacts, subject: int) -> int:
-    """Samples of a subject: protocol 1 tests one of the two of protocol 2."""
-    both, one = facts.protocols[2], facts.protocols[1]
-    return one.samples if subject in one.subjects else both.samples - one.samples

@@ -38,9 +38,6 @@ NEEDED_GPU_GB = 1.0
 NEEDED_DISK_GB = 1.0
 """Four snapshots, kept evaluations and the report, with room to spare."""
 
-ROOMY_DISK_GB = 5.0
-"""Enough for the downloads as well, and for earlier runs: what the Kaggle guide asks for."""
-
 _CGROUPS = (
     ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
     (

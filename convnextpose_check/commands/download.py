@@ -1,7 +1,7 @@
-"""Fetch the checkpoints that are missing from the authors' Drive folder.
+"""Download missing checkpoints from the authors' Google Drive folder.
 
-What is there and whole stays as it is. Each file is opened and checked before it takes its name.
-Exit code 1 if a checkpoint is not there in the end.
+Sound files that exist are kept. Each downloaded file is opened and checked before it takes its
+name. The exit code is 1 if a checkpoint is missing in the end.
 """
 
 from __future__ import annotations
@@ -10,39 +10,46 @@ import argparse
 import sys
 from pathlib import Path
 
-from convnextpose_check.commands.telling import tell
-from convnextpose_check.settings.arguments import add_place, add_settings, settings_of
+from convnextpose_check.commands.terminal import print_lines
+from convnextpose_check.drive.download import fetch_missing, folder_for
+from convnextpose_check.settings.read import add_settings, settings_of
+from convnextpose_check.variants import read_catalogue
 
 FOLDER = Path("checkpoints")
-"""Where nothing else is named."""
+"""The default folder."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where to, and which."""
-    does = "where the checkpoints are, or go to"
-    add_place(parser, "checkpoints", "FOLDER", does=does, default=str(FOLDER))
+    """Add the folder and the variants."""
+    parser.add_argument(
+        "checkpoints",
+        metavar="FOLDER",
+        nargs="?",
+        help=f"folder of the checkpoints, new and existing [default: {FOLDER}]",
+    )
     add_settings(parser, "variants", "variants_file", "results_dir")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line for each checkpoint, and an error for each that is not there."""
-    from convnextpose_check.drive.download import fetch_missing, folder_for
-    from convnextpose_check.variants import read_catalogue
-
+    """Print a line for each checkpoint, and an error for each that is missing."""
     settings = settings_of(options)
     catalogue = read_catalogue(settings.variants_file)
     names = settings.variants or catalogue.names
-    source, places = settings.sources.get("checkpoints"), settings.checkpoints
-    if source == "environment":  # these are the places of a run, and so is the one to write to
+    places: tuple[Path, ...] = ()
+    if options.checkpoints:
+        folder = settings.checkpoints[0]
+    elif "checkpoints" in settings.sources:  # the variable names the places of a run
+        places = settings.checkpoints
         folder = folder_for(places, settings.results_dir)
     else:
-        folder, places = places[0] if source else FOLDER, ()
+        folder = FOLDER
+    print_lines(f"looking for {', '.join(names)} in {folder}", file=sys.stderr)
     downloads = fetch_missing(places, folder, catalogue, names, sys.stderr)
     for name in names:
         if (checkpoint := downloads.obtained.get(name)) is not None:
             how = "downloaded" if name in downloads.fetched else "was there"
-            tell(f"{name}: {how}, {checkpoint.path}", f"    sha256 {checkpoint.sha256}")
+            print_lines(f"{name}: {how}, {checkpoint.path}", f"    sha256 {checkpoint.sha256}")
     for error in dict.fromkeys(downloads.failed.values()):
         missing = [name for name, other in downloads.failed.items() if other is error]
-        tell(f"{', '.join(missing)}: {error}", file=sys.stderr)
+        print_lines(f"{', '.join(missing)}: {error}", file=sys.stderr)
     return 1 if downloads.failed else 0

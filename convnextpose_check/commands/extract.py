@@ -1,17 +1,13 @@
-"""Turn the authors' archives into .pth files and safetensors.
+"""Convert the authors' archives to .pth files and safetensors.
 
-Takes archives in any form (.tar as downloaded, renamed, unpacked, zipped
-again) or a folder of them, checks that each is whole and holds the variant that
-its name says, and writes model_dump/snapshot_<epoch>.pth below the results
-folder, also under the name .pth.tar, and snapshot_<epoch>.safetensors beside
-it, whose metadata name variant, epoch and the archive's sha256. Keys are modern
-in all of them. The archives are only read, and nothing in them is run.
+Reads archives in any form (.tar as downloaded, renamed, unpacked, zipped again) or folders of them,
+checks them as a run does, and writes model_dump/snapshot_<epoch>.pth below the results folder, also
+named .pth.tar, and snapshot_<epoch>.safetensors. All keys are modern. No code in them is executed.
 
-A file that cannot be used does not stop the others. The exit code is 0 if every
-file was extracted, 1 otherwise.
+A file that cannot be used does not stop the others. The exit code is 0 if every file was extracted,
+1 otherwise.
 
   python -m convnextpose_check extract checkpoints/ --results-dir output
-  python -m convnextpose_check extract "ConvNeXtPose_L (1).tar"
 """
 
 from __future__ import annotations
@@ -20,53 +16,85 @@ import argparse
 import sys
 from pathlib import Path
 
-from convnextpose_check.commands.telling import tell
-from convnextpose_check.settings.arguments import add_settings, settings_of
+from convnextpose_check.checkpoints.find import CheckpointFiles
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checkpoints.provenance import epoch_told, provenance
+from convnextpose_check.checkpoints.safetensors_file import write_safetensors
+from convnextpose_check.checkpoints.snapshot import write_snapshot
+from convnextpose_check.checks import archives
+from convnextpose_check.commands.terminal import long_phase, print_lines
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.files.folders import is_there
+from convnextpose_check.network.keymap import key_style
+from convnextpose_check.network.layout import identify, modern_state
+from convnextpose_check.paths import hold_folder
+from convnextpose_check.settings.read import add_settings, settings_of
+from convnextpose_check.variants import Catalogue, read_catalogue
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to extract, and where to."""
-    parser.add_argument(
-        "files",
-        metavar="FILE",
-        type=Path,
-        nargs="+",
-        help="a checkpoint, or a folder: every checkpoint below it",
-    )
+    """Add the files and the folder to write to."""
+    about = "a checkpoint, or a folder: every checkpoint below it"
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help=about)
     add_settings(parser, "results_dir", "variants_file")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Tell of each file what it holds and where it went."""
-    from convnextpose_check.checkpoints.provenance import epoch_told, provenance
-    from convnextpose_check.commands.extraction import Refused, extract_all
-    from convnextpose_check.network.keymap import key_style
-    from convnextpose_check.paths import hold_folder
-    from convnextpose_check.variants import read_catalogue
-
+    """Print what each file contains and which files were written."""
     settings = settings_of(options)
     catalogue = read_catalogue(settings.variants_file)
-    extracted = failed = 0
-    with hold_folder(settings.results_dir):
-        for outcome in extract_all(options.files, catalogue, settings.results_dir):
-            if isinstance(outcome, Refused):
-                if outcome.meant:
+    missing = [place for place in options.files if not is_there(place)]
+    files = CheckpointFiles([p for p in options.files if p not in missing], catalogue)
+    extracted, failed = 0, len(missing)
+    for place in missing:
+        print_lines(f"[no-checkpoints] there is nothing at {place}", file=sys.stderr)
+    with hold_folder(settings.results_dir), long_phase("extracting"):
+        for path in files.candidates:
+            claimed = files.claim(path)
+            try:
+                print_lines(*_extract(path, claimed, catalogue, settings.results_dir))
+                extracted += 1
+            except ConvNeXtPoseCheckError as error:
+                if path in options.files or claimed or error.code == "cannot-write":
                     failed += 1
-                    tell(str(outcome.error), file=sys.stderr)
-                else:
-                    tell(f"passed over {outcome.path}: {outcome.error.problem}")
-                continue
-            extracted += 1
-            checkpoint, facts = outcome.checkpoint, catalogue[outcome.variant].checkpoint
-            epoch = epoch_told(facts.known_epoch, checkpoint.epoch)
-            tell(
-                str(checkpoint.path),
-                f"  holds   {outcome.variant}, {epoch}, {len(checkpoint.network)} tensors,"
-                f" {key_style(checkpoint.network)} head keys, {checkpoint.form}",
-                f"  trained {provenance(checkpoint).story}",
-                f"  sha256  {checkpoint.sha256}",
-                f"  went to {outcome.path}",
-                f"  and to  {outcome.safetensors}",
-            )
-    tell("", f"{extracted} extracted" + (f", {failed} not" if failed else ""))
-    return 1 if failed else 0
+                    print_lines(str(error), file=sys.stderr)
+                else:  # a folder contains other files as well
+                    print_lines(f"skipped {path}: {error.problem}")
+    print_lines("", f"{extracted} extracted" + (f", {failed} not" if failed else ""))
+    if not extracted and not failed:
+        places = ", ".join(map(str, options.files))
+        print_lines(f"[no-checkpoints] there is no checkpoint in {places}", file=sys.stderr)
+    return 0 if extracted and not failed else 1
+
+
+def _extract(path: Path, claimed: str | None, catalogue: Catalogue, folder: Path) -> list[str]:
+    """Check a checkpoint as the tests do, write it below ``folder``, and describe both.
+
+    ``claimed`` is the variant that the file's name contains, if any. Raises what
+    ``load_checkpoint``, the checks and ``write_snapshot`` raise.
+    """
+    checkpoint = load_checkpoint(path)
+    state = modern_state(checkpoint.network)
+    names = (claimed,) if claimed else identify(state, catalogue)
+    if len(names) != 1:
+        raise CheckFailedError(
+            "several-variants" if names else "wrong-layout",
+            f"{path} contains {' or '.join(names) or 'none of ' + ', '.join(catalogue.names)}",
+            "Name the file as its variant; a model of your own needs a --variants-file",
+        )
+    variant = catalogue[names[0]]
+    archives.check_holds_variant(variant, checkpoint, catalogue)
+    archives.check_weights_are_finite(state, str(path))
+    archives.check_batchnorm_variances(state, str(path))
+    snapshot = write_snapshot(checkpoint, variant.name, folder)
+    archives.check_snapshot(snapshot, checkpoint)
+    return [
+        str(path),
+        f"  holds   {variant.name}, {epoch_told(variant.checkpoint.known_epoch, checkpoint.epoch)},"
+        f" {len(checkpoint.network)} tensors, {key_style(checkpoint.network)} head keys,"
+        f" {checkpoint.form}",
+        f"  trained {provenance(checkpoint).story}",
+        f"  sha256  {checkpoint.sha256}",
+        f"  went to {snapshot}",
+        f"  and to  {write_safetensors(checkpoint, variant.name, snapshot)}",
+    ]

@@ -1,8 +1,7 @@
 """Print the sha256 of every tensor of a checkpoint.
 
-As JSON, with the id that git gives the file, in the form of fixtures/published_tensors.json and
-ready to be added there: files of the same training can then be told from all others, whatever they
-are packed in. What the counters tell of the training goes to the error stream.
+Prints JSON in the form of fixtures/published_tensors.json, with git's id of the file. Added there,
+it identifies the published file, whatever container holds it. The training record goes to stderr.
 """
 
 from __future__ import annotations
@@ -11,12 +10,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from convnextpose_check.commands.telling import tell
-from convnextpose_check.settings.arguments import add_settings, settings_of
+from convnextpose_check.checkpoints.find import CheckpointFiles
+from convnextpose_check.checkpoints.fingerprints import fingerprint, fingerprints_json
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checkpoints.provenance import provenance
+from convnextpose_check.checks.archives import check_holds_variant
+from convnextpose_check.commands.terminal import long_phase, print_lines
+from convnextpose_check.network.layout import identify, modern_state
+from convnextpose_check.settings.read import add_settings, settings_of
+from convnextpose_check.variants import read_catalogue
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which file."""
+    """Add the file."""
     parser.add_argument(
         "file", metavar="FILE", type=Path, help="a checkpoint, in any container or unpacked"
     )
@@ -24,27 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the fingerprint under the name of the variant that the file holds."""
-    from convnextpose_check.checkpoints.find import CheckpointFiles
-    from convnextpose_check.checkpoints.fingerprints import fingerprint, fingerprints_json
-    from convnextpose_check.checkpoints.load import load_checkpoint
-    from convnextpose_check.checkpoints.provenance import provenance
-    from convnextpose_check.checks.archives import check_holds_variant
-    from convnextpose_check.network.layout import identify, modern_state
-    from convnextpose_check.variants import read_catalogue
-
-    catalogue = read_catalogue(settings_of(options).variants_file)
-    checkpoint = load_checkpoint(options.file)
-    claimed = CheckpointFiles([options.file], catalogue).claim(options.file)
-    held = identify(modern_state(checkpoint.network), catalogue)
-    if claimed is not None:
-        check_holds_variant(catalogue[claimed], checkpoint, catalogue)
-    variant = claimed or (held[0] if len(held) == 1 else options.file.stem)
-    source = f"{options.file.name}, epoch {checkpoint.epoch}, sha256 {checkpoint.sha256}"
-    # As JSON is: with its own escapes, and on many lines.
-    print(fingerprints_json({variant: fingerprint(checkpoint, source)}))
-    tell(
-        f"{options.file} holds {' or '.join(held) or 'none of the variants'}, epoch"
+    """Print the fingerprint under the name of the variant that the file contains."""
+    file, catalogue = options.file, read_catalogue(settings_of(options).variants_file)
+    with long_phase(f"reading {file}"):
+        checkpoint = load_checkpoint(file)
+        claimed = CheckpointFiles([file], catalogue).claim(file)
+        found = identify(modern_state(checkpoint.network), catalogue)
+        if claimed is not None:
+            check_holds_variant(catalogue[claimed], checkpoint, catalogue)
+        variant = claimed or (found[0] if len(found) == 1 else file.stem)
+        source = f"{file.name}, epoch {checkpoint.epoch}, sha256 {checkpoint.sha256}"
+        text = fingerprints_json({variant: fingerprint(checkpoint, source)})
+    print(text)  # JSON has its own escapes
+    print_lines(
+        f"{file} holds {' or '.join(found) or 'none of the variants'}, epoch"
         f" {checkpoint.epoch}: {provenance(checkpoint).story}",
         file=sys.stderr,
     )

@@ -17,13 +17,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from convnextpose_check.commands.telling import tell
+from convnextpose_check.commands.terminal import print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import Results
-from convnextpose_check.settings.arguments import add_settings, given_texts
 from convnextpose_check.settings.options import (
     CALLER_VARIABLE,
     OPTIONS,
@@ -31,7 +30,7 @@ from convnextpose_check.settings.options import (
     RUN_ID_VARIABLE,
     Settings,
 )
-from convnextpose_check.settings.read import read_settings
+from convnextpose_check.settings.read import add_settings, given_texts, read_settings
 
 SUITE = Path(__file__).parents[2]
 VALIDATION = SUITE / "tests" / "validation"
@@ -70,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     if options.summary:
         _append_summary(caller / options.summary, settings.results_dir, run_id, problem)
     if problem:
-        tell(f"not passed: {problem}", file=sys.stderr)
+        print_lines(f"not passed: {problem}", file=sys.stderr)
     return exit_code if exit_code > 0 else int(bool(problem))
 
 

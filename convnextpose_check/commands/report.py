@@ -1,26 +1,30 @@
-"""Draw the pages of a finished run again.
+"""Draw and pack the pages of a finished run again.
 
-Makes report.html, BENCHMARK_REPORT.md and benchmark_comparison.png from benchmark_results.json and
-per_sample.csv. No model is run.
+Writes report.html, BENCHMARK_REPORT.md and benchmark_comparison.png from benchmark_results.json and
+per_sample.csv, and packs them into benchmark_results.zip and benchmark_logs.zip. No model is run.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from convnextpose_check.commands.telling import tell
-from convnextpose_check.settings.arguments import add_place, settings_of
+from convnextpose_check.commands.terminal import long_phase, print_lines
+from convnextpose_check.pages import redraw
+from convnextpose_check.results.export import export
+from convnextpose_check.settings.read import settings_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which run."""
-    add_place(parser, "results_dir", "RESULTS_DIR")
+    """Add the folder of the run."""
+    parser.add_argument(
+        "results_dir", metavar="RESULTS_DIR", nargs="?", help="folder of the run [default: output]"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the path of each page."""
-    from convnextpose_check.pages import redraw
-
-    for path in redraw(settings_of(options).results_dir):
-        tell(str(path))
+    """Print the path of each file that was written."""
+    results_dir = settings_of(options).results_dir
+    with long_phase(f"drawing the pages of {results_dir}"):
+        written = [*redraw(results_dir), *export(results_dir)]
+    print_lines(*map(str, written))
     return 0

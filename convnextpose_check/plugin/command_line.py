@@ -1,9 +1,10 @@
-"""Declare the suite's options to pytest, and explain the one command line that pytest misreads.
+"""Declare the suite's options to pytest, and explain command lines that pytest misreads.
 
 pytest looks for its configuration file before it loads any plugin. At that moment it does not know
 the suite's options, so in ``pytest --h36m-root /data`` it takes ``/data`` for a path of tests, and
 looks for ``pytest.ini`` there instead of in the suite. No plugin is loaded early enough to change
-that, so the entry point of this module answers such a command line with the corrected one.
+that, so the entry point of this module answers such a command line with the corrected one. It also
+suggests an option for a misspelled one.
 
 Every pytest run in the environment loads the entry point. Outside a checkout of this suite it
 declares nothing and does nothing.
@@ -13,7 +14,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 
@@ -46,15 +48,25 @@ def join_options(arguments: Sequence[str]) -> list[str]:
     return result
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Refuse a command line in which pytest took the value of an option for a path of tests.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, None, None]:
+    """Refuse what pytest misreads: a path after a space, and a misspelled option of this suite.
 
-    Raises ``pytest.UsageError`` with the corrected command line, in a checkout of this suite only.
+    Raises ``pytest.UsageError``, in a checkout of this suite only.
     """
+    checkout = _find_checkout(early_config.invocation_params.dir)
+    if checkout is not None:
+        _refuse_misread_paths(early_config, checkout)
+    yield
+    if checkout is not None:
+        _refuse_misspelled_options(parser, args)
+
+
+def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
+    """Refuse a command line in which pytest took the value of an option for a path of tests."""
     invocation = early_config.invocation_params
-    if (checkout := _find_checkout(invocation.dir)) is None:
-        return
     given = list(map(str, invocation.args))
     joined = join_options(given)
     values = {value for flag, value in pairwise(given) if f"{flag}={value}" in joined}
@@ -71,6 +83,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
             f"pytest takes {', '.join(misread)} for a path of tests, because a space separates it"
             f" from its option: run {shlex.join(['python', '-m', 'pytest', *joined])}"
         )
+
+
+def _refuse_misspelled_options(parser: pytest.Parser, arguments: list[str]) -> None:
+    """Refuse an unknown option that resembles one of this suite, once all options are declared."""
+    from convnextpose_check.settings.options import OPTIONS
+
+    for argument in parser.parse_known_and_unknown_args(arguments)[1]:
+        option = argument.partition("=")[0]
+        if near := get_close_matches(option, [known.flag for known in OPTIONS], n=1):
+            raise pytest.UsageError(f"there is no option {option}: did you mean {near[0]}?")
 
 
 def _find_checkout(folder: Path) -> Path | None:

@@ -17,11 +17,7 @@ from convnextpose_check.plugin.targets import open_target, selected_targets
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.results.schema import OWN_MODELS
-from convnextpose_check.settings.arguments import settings_of
-from convnextpose_check.settings.read import (
-    refuse_beside_weights_only,
-    refuse_identity_of_own_models,
-)
+from convnextpose_check.settings.read import refuse_contradictions, settings_of
 
 ROOT = Path(convnextpose_check.__file__).parents[1]
 FIXTURES = ROOT / "fixtures"
@@ -32,11 +28,10 @@ def open_session(config: pytest.Config) -> None:
     """Read the settings, open the session, and refuse what cannot be judged."""
     try:
         settings = settings_of(config.option)
-        refuse_beside_weights_only(settings)
-        refuse_identity_of_own_models(settings)
+        refuse_contradictions(settings)
         baseline = None
         if settings.baseline is not None:
-            baseline = Baseline.read(settings.baseline, settings.baseline_tolerance)
+            baseline = Baseline.read(settings.baseline)
         targets = selected_targets(settings, config.option.markexpr)
         target = open_target(targets[0], settings, FIXTURES)
     except ConvNeXtPoseCheckError as error:

@@ -17,6 +17,9 @@ OUTCOMES = ("passed", "not verified", "warning", "expected failure", "skipped", 
 VERDICTS = (*TOLERANCES_MM.values(), REVIEW)
 """Each from good to bad; what is not judged is worse than all."""
 
+TOLERANCE_MM = 0.05
+"""By how much an error may differ from the baseline's, either way."""
+
 SHOWN_HASH = 12
 """Characters of a sha256 that are shown in a table."""
 
@@ -33,7 +36,7 @@ class Baseline:
     tolerance_mm: float
 
     @classmethod
-    def read(cls, file: Path, tolerance_mm: float) -> Baseline:
+    def read(cls, file: Path, tolerance_mm: float = TOLERANCE_MM) -> Baseline:
         """Read the earlier results; raises ``ConvNeXtPoseCheckError`` (``bad-results``)."""
         return cls(file, read_results(file), tolerance_mm)
 

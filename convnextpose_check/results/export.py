@@ -20,7 +20,7 @@ METADATA_FILE = RESULT_FOLDER / "dataset-metadata.json"
 _USER = re.compile(r"[\w-]+")
 
 
-def export(results_dir: Path, kaggle_user: str | None = None) -> list[Path]:
+def export(results_dir: Path) -> list[Path]:
     """Write the archives and ``dataset-metadata.json``; returns what was written.
 
     Metadata that is there already is left as it is, for it is meant to be edited. Raises
@@ -35,14 +35,14 @@ def export(results_dir: Path, kaggle_user: str | None = None) -> list[Path]:
     written = [of_results, of_logs]
     metadata = results_dir / METADATA_FILE
     if not metadata.exists():
-        write_text(metadata, json.dumps(dataset_metadata(results, kaggle_user), indent=2) + "\n")
+        write_text(metadata, json.dumps(dataset_metadata(results), indent=2) + "\n")
         written.append(metadata)
     return written
 
 
-def dataset_metadata(results: Results, kaggle_user: str | None = None) -> dict[str, object]:
+def dataset_metadata(results: Results) -> dict[str, object]:
     """What ``kaggle datasets create`` wants: title, id and licence."""
-    user = kaggle_user or os.environ.get("KAGGLE_USERNAME") or "INSERT-YOUR-USERNAME"
+    user = os.environ.get("KAGGLE_USERNAME") or "INSERT-YOUR-USERNAME"
     if not _USER.fullmatch(user):
         raise ConvNeXtPoseCheckError("bad-option", f"'{user}' is no name of a Kaggle user")
     models = "own" if results.own_models else results.subject

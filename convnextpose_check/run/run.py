@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +23,7 @@ from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.one_pass import Conditions, Entry
 from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.evaluation.verdict import Judgement, judge
-from convnextpose_check.human36m.layout import GIVE_ROOT, Layout, annotation_names, survey
+from convnextpose_check.human36m.layout import GIVE_ROOT
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset
 from convnextpose_check.paths import kept_file
 from convnextpose_check.progress import Screen
@@ -35,6 +36,9 @@ from convnextpose_check.variants import Catalogue, Figure
 
 if TYPE_CHECKING:
     import torch
+
+CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
+"""Images in a batch; halved where the device's memory is too small."""
 
 
 @dataclass(frozen=True)
@@ -168,12 +172,6 @@ class Run:
         return self.facts.protocols[self.settings.protocol].subjects
 
     @cached_property
-    def layout(self) -> Layout:
-        """The parts of the data set that were found; some may be missing."""
-        with self.screen.phase(f"searching {self.dataset_root} for Human3.6M"):
-            return survey(self.dataset_root, annotation_names(self.test_subjects))
-
-    @cached_property
     def dataset(self) -> Dataset:
         """The test samples of Human3.6M.
 
@@ -226,12 +224,12 @@ class Run:
     @property
     def batch_size(self) -> int:
         """Images in a batch."""
-        return self.settings.batch_size or (64 if self.devices[0].type == "cuda" else 4)
+        return CUDA_BATCH_SIZE if self.devices[0].type == "cuda" else CPU_BATCH_SIZE
 
     def _conditions(self) -> Conditions:
         others = next(iter(self.models.available.values())).other_devices
-        s = self.settings
-        return Conditions(self.devices[0], s.flip, self.batch_size, s.workers, others)
+        workers = len(os.sched_getaffinity(0))
+        return Conditions(self.devices[0], self.settings.flip, self.batch_size, workers, others)
 
     def _entry(self, variant: str) -> Entry:
         models, s = self.models[variant], self.settings

@@ -1,1 +1,1 @@
-"""What a user has set: each option declared once."""
+"""The options of a run, each declared once."""

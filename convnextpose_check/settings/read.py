@@ -1,10 +1,12 @@
-"""What a user has set: each option on the command line, or in the environment, or by default."""
+"""Read the settings from the command line, then the environment, then the defaults."""
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,84 +20,101 @@ from convnextpose_check.settings.options import (
     Settings,
 )
 
-__all__ = [
-    "Settings",
-    "read_settings",
-    "refuse_beside_weights_only",
-    "refuse_identity_of_own_models",
-]
+__all__ = ["Settings", "add_settings", "read_settings", "refuse_contradictions", "settings_of"]
 
 ABOUT_AN_ERROR = ("h36m_root", "gate", "limit", "resume", "baseline")
-"""Options that say nothing where no error is measured."""
+"""Options that have no effect if no error is measured."""
+
+
+def add_settings(parser: argparse.ArgumentParser, *fields: str) -> None:
+    """Add the options of these fields; a repeatable one also takes several values in a row."""
+    for option in OPTIONS:
+        if option.field in fields:
+            several = {"action": "extend", "nargs": "+"} if option.kind.is_repeatable else {}
+            parser.add_argument(option.flag, **option.argument | several)
+
+
+def given_texts(options: argparse.Namespace) -> dict[str, Sequence[str]]:
+    """The texts that argparse or pytest has read for each option, by field."""
+    given = {option.field: getattr(options, option.field, None) for option in OPTIONS}
+    return {f: [v] if isinstance(v, str) else v or () for f, v in given.items()}
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings from the options that argparse or pytest has read, and the environment."""
+    return read_settings(given_texts(options))
 
 
 def read_settings(
     given: Mapping[str, Sequence[str]], environment: Mapping[str, str] = os.environ
 ) -> Settings:
-    """Settings from the command line (lists of texts by field), the environment and the defaults.
+    """Read the settings from the given texts by field, the environment and the defaults.
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-option``) that names the option or variable.
     """
-    known = {RUN_ID_VARIABLE, CALLER_VARIABLE, *(option.variable for option in OPTIONS)}
-    if unknown := sorted(v for v in environment if v.startswith(PREFIX) and v not in known):
-        raise ConvNeXtPoseCheckError(
-            "bad-option", f"the environment sets {unknown[0]}, which is no setting", "Unset it"
-        )
+    _refuse_unknown_variables(environment)
     values: dict[str, Any] = {}
-    sources: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     for option in OPTIONS:
-        name, source, texts = option.flag, "option", given.get(option.field)
+        source, texts = option.flag, given.get(option.field)
         if not texts and (text := environment.get(option.variable)) is not None:
-            name, source = option.variable, "environment"
-            texts = text.split(os.pathsep) if option.repeatable else [text]
+            source = option.variable
+            texts = text.split(os.pathsep) if option.kind.is_repeatable else [text]
         if not texts:
             continue
         try:
-            read = [option.kind.read(text) for text in texts]
-        except (ValueError, KeyError, RuntimeError):  # the last: a home that nobody has
+            parsed = [option.kind.parse(text) for text in texts]
+        except ValueError as error:
             raise ConvNeXtPoseCheckError(
-                "bad-option", f"{name} is '{texts[-1]}': expected {option.kind.expected}"
+                "bad-option", f"{source} is '{texts[-1]}': expected {error}"
             ) from None
-        values[option.field] = tuple(read) if option.repeatable else read[-1]
+        values[option.field] = tuple(parsed) if option.kind.is_repeatable else parsed[-1]
         sources[option.field] = source
     settings = Settings(**values, sources=sources)
     folder = environment.get(CALLER_VARIABLE)
     return _absolute(settings, Path(folder)) if folder else settings
 
 
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    known = [option.field.upper() for option in OPTIONS]
+    allowed = {RUN_ID_VARIABLE, CALLER_VARIABLE, *(option.variable for option in OPTIONS)}
+    for variable in sorted(environment):
+        if variable.startswith(PREFIX) and variable not in allowed:
+            near = get_close_matches(variable.removeprefix(PREFIX), known, n=1)
+            question = f" (did you mean {PREFIX}{near[0]}?)" if near else ""
+            raise ConvNeXtPoseCheckError(
+                "bad-option",
+                f"the environment variable {variable} is not a setting{question}",
+                "Correct or unset it",
+            )
+
+
 def _absolute(settings: Settings, caller: Path) -> Settings:
-    """The settings with every path, defaults among them, joined to the caller's folder."""
+    """The settings with every path, also of defaults, joined to the caller's folder."""
     absolute: dict[str, Any] = {}
     for option in OPTIONS:
         value = getattr(settings, option.field)
-        if option.kind.is_path and value is not None:
-            paths = [caller / path for path in (value if option.repeatable else (value,))]
-            absolute[option.field] = tuple(paths) if option.repeatable else paths[0]
+        if isinstance(value, Path):
+            absolute[option.field] = caller / value
+        elif option.field == "checkpoints":
+            absolute[option.field] = tuple(caller / path for path in value)
     if settings.network is not None and is_exported(settings.network):
         absolute["network"] = str(caller / settings.network)
     return replace(settings, caller=caller, **absolute)
 
 
-def refuse_beside_weights_only(settings: Settings) -> None:
-    """Refuse a run that judges weights alone where something of an error was asked for as well.
-
-    Who gives Human3.6M or a gate would take the verdict for more than it is. Raises
-    ``ConvNeXtPoseCheckError`` (``bad-option``).
-    """
-    beside = [o for o in OPTIONS if o.field in ABOUT_AN_ERROR and o.field in settings.sources]
-    if settings.weights_only and beside:
-        raise ConvNeXtPoseCheckError(
-            "bad-option",
-            f"{settings.read_as(beside[0])} is about an error: --weights-only measures none",
-            "Leave out one of the two",
-        )
-
-
-def refuse_identity_of_own_models(settings: Settings) -> None:
-    """Refuse ``--require-identity`` beside a variants file of the user's.
+def refuse_contradictions(settings: Settings) -> None:
+    """Refuse options that together would make the verdict look like more than it is.
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-option``).
     """
+    beside = [settings.sources[name] for name in ABOUT_AN_ERROR if name in settings.sources]
+    if settings.weights_only and beside:
+        raise ConvNeXtPoseCheckError(
+            "bad-option",
+            f"{beside[0]} is about an error: --weights-only measures none",
+            "Leave out one of the two",
+        )
     if settings.require_identity and settings.has_own_models:
         raise ConvNeXtPoseCheckError(
             "bad-option",

@@ -7,6 +7,7 @@ separate copies of the miniature's.
 from __future__ import annotations
 
 import copy
+import os
 import sys
 import tempfile
 from dataclasses import replace
@@ -20,7 +21,6 @@ from convnextpose_check.evaluation.one_pass import Conditions, Entry
 from convnextpose_check.human36m.samples import load_dataset
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import read_record
-from convnextpose_check.settings.options import Settings
 from convnextpose_check.variants import read_catalogue
 from tests.benchmarks.conftest import synchronised_time
 from tests.support.processes import peak_bytes
@@ -43,7 +43,7 @@ def main(samples: int, name: str) -> None:
     own = [copy.deepcopy(dataset.samples[n % len(dataset.samples)]) for n in range(samples)]
     dataset = replace(dataset, samples=tuple(own), limited=True)
     size = 64 if device.type == "cuda" else 4
-    conditions = Conditions(device, True, size, Settings().workers)
+    conditions = Conditions(device, True, size, len(os.sched_getaffinity(0)))
     with tempfile.TemporaryDirectory() as folder:
         entry = Entry(Corner(), "key", Path(folder) / "kept.npz")
         begun = synchronised_time()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -24,7 +24,6 @@ from convnextpose_check.evaluation.one_pass import (
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import MIRRORED
-from convnextpose_check.plugin.session import SESSION
 from tests.benchmarks.conftest import shortest, synchronised_time
 from tests.benchmarks.test_forward_speed import BEST_BATCH
 
@@ -43,11 +42,10 @@ def test_whole_validation(
     read_dataset: Callable[[], Dataset],
     device: torch.device,
     benchmark: BenchmarkFixture,
-    pytestconfig: pytest.Config,
 ) -> None:
     from convnextpose_check.network.fast import FastConvNeXtPose
 
-    workers = pytestconfig.stash[SESSION].settings.workers
+    workers = len(os.sched_getaffinity(0))
     plain = {name: networks(name) for name in VARIANTS}
     cards = working_devices(str(device))
     entries = {

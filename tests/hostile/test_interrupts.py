@@ -155,7 +155,7 @@ sys.exit(pytest.main(sys.argv[3:]))
 def run_with_signals(
     inputs: Path, results: Path, root: Path, signals: str, where: str, *more: str
 ) -> subprocess.CompletedProcess[str]:
-    arguments = command(inputs, results, "--batch-size=4", "-o", "console_output_style=classic")[2:]
+    arguments = command(inputs, results, "-o", "console_output_style=classic")[2:]
     return run(["-c", SCRIPT, signals, where, *arguments, *more], root)
 
 

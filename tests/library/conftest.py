@@ -1,4 +1,4 @@
-"""What several test modules share: a Drive on this machine, the doctor, and small inputs."""
+"""Fixtures of several test modules: a Drive on this machine, and small inputs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ import pytest
 from msgspec.structs import replace
 from pytest_httpserver import HTTPServer
 
-from convnextpose_check.__main__ import main
 from convnextpose_check.drive import download
 from convnextpose_check.drive.download import Downloads, fetch_missing
 from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.settings.options import PREFIX
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.archives import content_of, saved, tiny_catalogue
-from tests.support.asking import Doctor
 from tests.support.datasets import FACTS, Handmade
 from tests.support.drive import Drive, send_google_to, whole
 from tests.support.full_size import write_own_model
@@ -86,6 +84,12 @@ def _not_on_kaggle(
     monkeypatch.setattr("convnextpose_check.settings.options.KAGGLE_INPUT", missing)
 
 
+@pytest.fixture(autouse=True)
+def _no_elapsed_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands on a slow machine print no elapsed times between their lines."""
+    monkeypatch.setattr("convnextpose_check.progress.PHASE_SECONDS", 600.0)
+
+
 @pytest.fixture
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """An environment without a setting of this suite, to set some in."""
@@ -93,33 +97,6 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
     return monkeypatch
-
-
-@pytest.fixture
-def doctor(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], nothing_set: pytest.MonkeyPatch
-) -> Doctor:
-    """Ask the doctor; returns the exit code and each row, beginning with its state, by title."""
-    nothing_set.setenv("COLUMNS", "100")
-
-    def ask(
-        *arguments: object, results_dir: object = tmp_path / "out"
-    ) -> tuple[int, dict[str, str]]:
-        code = main(["doctor", "--results-dir", str(results_dir), *map(str, arguments)])
-        captured = capsys.readouterr()
-        assert captured.err == ""
-        rows: dict[str, str] = {}
-        for line in captured.out.partition("\n\n")[2].partition("\n\n")[0].splitlines():
-            assert len(line) <= 100
-            assert "\033" not in line
-            state, title, text = line[:9].strip(), line[9:24].strip(), line[24:].strip()
-            if state:
-                rows[last := title] = f"{state}: {text}"
-            else:
-                rows[last] += f" {text}"
-        return code, rows
-
-    return ask
 
 
 @pytest.fixture(scope="session")
@@ -138,5 +115,5 @@ def written_inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def inputs(written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data set and the checkpoints, free to be changed."""
-    monkeypatch.setattr("convnextpose_check.run.published.read_facts", lambda: FACTS)
+    monkeypatch.setattr("convnextpose_check.run.target.read_facts", lambda: FACTS)
     return Path(shutil.copytree(written_inputs, tmp_path / "inputs"))

@@ -1,4 +1,4 @@
-"""The table of the options for people, written from their declaration."""
+"""The table of options in the README, written from their declaration."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ END = "<!-- end of options -->"
 
 
 def options_table() -> str:
-    """A Markdown table with a row for each option: how it is written, its default, what it does."""
-    rows = (f"| {_written(o)} | {_marked(o.default)} | {_marked(o.does)} |" for o in OPTIONS)
-    return "\n".join(["| option | default | what it does |", "|---|---|---|", *rows]) + "\n"
+    """A Markdown table with a row for each option."""
+    rows = "".join(f"| {_written(o)} | {_with_code(o.does)} |\n" for o in OPTIONS)
+    return f"| option | what it does |\n|---|---|\n{rows}"
 
 
 def _written(option: Option) -> str:
     return f"`{option.flag} {option.kind.metavar}".strip().replace("|", r"\|") + "`"
 
 
-def _marked(text: str) -> str:
-    """Names of other options, files and functions as code."""
+def _with_code(text: str) -> str:
+    """The text with options, files and functions as code."""
     return re.sub(
         r"(?<![\w/])(--[a-z0-9-]+|[\w{}./]+\.(?:json|onnx)|package\.[\w.:]+)", r"`\1`", text
     )

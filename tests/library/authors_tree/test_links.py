@@ -1,26 +1,26 @@
-"""The authors' tree is made of links to any layout, and told apart from one that is broken."""
+"""``link`` makes the authors' tree from any layout, and changes nothing else."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.human36m.samples import load_dataset
-from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.record import read_record
 from tests.support.datasets import FACTS, ROOTNET, Handmade, listing, rearranged
 
 ROOTNET_FOLDER = "Bounding box-001/Human3.6M/Subject 9,11 (trained on subject 1,5,6,7,8)"
 CAMERA = "annotations/Human36M_subject9_camera.json"
 S9, S11 = "s_09_act_02_subact_01_ca_01", "s_11_act_16_subact_02_ca_01"
+Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
 def _facts_of_the_small_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convnextpose_check.human36m.samples.read_facts", lambda: FACTS)
+    monkeypatch.setattr("convnextpose_check.commands.link.read_facts", lambda: FACTS)
 
 
 @pytest.fixture
@@ -30,24 +30,25 @@ def authors_set(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kaggle(authors_set: Path, tmp_path: Path) -> Path:
-    """The set as Kaggle has it, S9, S11 and the annotations in data sets of their own."""
+    """The set as Kaggle has it: S9, S11 and the annotations in separate data sets."""
     folders = {9: "s9/S9_ACT2_16", 11: "s11/S11_ACT2_16"}
     return rearranged(authors_set, tmp_path / "input", "h36m/annotations (1)/annotations", folders)
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """An empty folder; the tree of links is to be in ``data/Human36M`` below it."""
+def tree(tmp_path: Path) -> Path:
+    """The place of the authors' tree in an empty project folder; it does not exist yet."""
     (tmp_path / "ConvNeXtPose").mkdir()
-    return tmp_path / "ConvNeXtPose"
+    return tmp_path / "ConvNeXtPose" / "data" / "Human36M"
 
 
-def link(source: Path, project: Path, *more: str) -> int:
-    return main(["link", "--kaggle-input", str(source), "--project-root", str(project), *more])
+def link(source: Path, tree: Path, *more: str) -> int:
+    root = str(tree.parents[1])
+    return main(["link", "--kaggle-input", str(source), "--project-root", root, *more])
 
 
-def verify(project: Path) -> int:
-    return main(["link", "--project-root", str(project), "--verify"])
+def verify(tree: Path) -> int:
+    return main(["link", "--project-root", str(tree.parents[1]), "--verify"])
 
 
 def rootnet_of(authors_set: Path, folder: Path) -> None:
@@ -55,22 +56,19 @@ def rootnet_of(authors_set: Path, folder: Path) -> None:
     shutil.copyfile(authors_set / "bbox_root" / ROOTNET, folder / ROOTNET)
 
 
-def test_linked_tree_is_the_authors_and_gives_the_same_samples(
-    kaggle: Path, authors_set: Path, project: Path, capsys: pytest.CaptureFixture[str]
+def test_link_tree_has_the_authors_files_and_the_same_samples(
+    kaggle: Path, authors_set: Path, tree: Path, capsys: Output
 ) -> None:
     rootnet_of(authors_set, kaggle / ROOTNET_FOLDER)
     before = listing(kaggle)
 
-    assert link(kaggle, project, "--verify") == 0
+    assert link(kaggle, tree, "--verify") == 0
 
-    tree = project / "data" / "Human36M"
     for path in authors_set.rglob("*"):
         linked = tree / path.relative_to(authors_set)
         assert linked.is_dir() is path.is_dir()
         assert path.is_dir() or linked.read_bytes() == path.read_bytes()
-    assert sorted(p.name for p in (tree / "images").iterdir()) == sorted(
-        p.name for p in (authors_set / "images").iterdir()
-    )
+    assert {p.name for p in tree.glob("images/*")} == {p.name for p in authors_set.glob("images/*")}
     assert all(p.is_symlink() for p in [*tree.glob("images/*"), *tree.glob("*/*.json")])
     for boxes in ("gt", "rootnet"):
         dataset = load_dataset(tree, FACTS, boxes=boxes)
@@ -80,272 +78,190 @@ def test_linked_tree_is_the_authors_and_gives_the_same_samples(
     out = capsys.readouterr().out
     assert f"annotations: 6 from {kaggle / 'h36m/annotations (1)/annotations'}" in out
     assert f"images: 4 from {kaggle / 's9/S9_ACT2_16'}, {kaggle / 's11/S11_ACT2_16'}" in out
-    assert "11 made" in out
+    assert f"11 links in {tree}: 11 made\n" in out
     assert "subject 9: 3 of 3 annotated test images are there\n" in out
     assert "subject 11: 3 of 3 annotated test images are there\n" in out
     assert "complete: main/test.py finds all that it reads" in out
+    made = listing(tree)
+    assert link(kaggle, tree) == 0
+    assert listing(tree) == made
+    assert f"11 links in {tree}: all existed\n" in capsys.readouterr().out
 
 
-def test_miniature_is_linked_to_the_same_digest(
-    miniature: Miniature, fixtures: Path, project: Path, tmp_path: Path
+def test_link_paths_may_be_relative(
+    kaggle: Path, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folders = {9: "S9_ACT2_16", 11: "S11_ACT2_16"}
-    kaggle = rearranged(miniature.dataset, tmp_path / "input", "annotations (1)", folders)
-    facts = read_record(fixtures).dataset
-
-    assert link(kaggle, project, "--verify") == 0
-
-    dataset = load_dataset(project / "data" / "Human36M", facts)
-    assert dataset.is_complete()
-    assert dataset.digest == load_dataset(miniature.dataset, facts).digest
-
-
-def test_linking_again_does_nothing(
-    kaggle: Path, project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert link(kaggle, project) == 0
-    before = listing(project)
-    capsys.readouterr()
-
-    assert link(kaggle, project) == 0
-
-    assert listing(project) == before
-    assert "10 links in" in (out := capsys.readouterr().out)
-    assert "nothing to do, all were there" in out
-
-
-def test_paths_may_be_relative(
-    kaggle: Path, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(project)
+    monkeypatch.chdir(tree.parents[1])
     assert main(["link", "--kaggle-input", f"../{kaggle.name}"]) == 0
+    assert main(["link", "--verify"]) == 0
     monkeypatch.chdir(tmp_path)
-    assert verify(project) == 0
-    assert (project / "data/Human36M/images" / S9).readlink() == kaggle / "s9/S9_ACT2_16" / S9
-
-
-@pytest.mark.parametrize("what", ["sequence", "annotation", "folder", "all"])
-def test_links_that_lead_nowhere_are_mended(
-    kaggle: Path, project: Path, what: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tree = project / "data" / "Human36M"
-    assert link(kaggle, project) == 0
-    if what == "all":
-        kaggle = kaggle.rename(kaggle.with_name("moved"))
-    elif what == "folder":
-        shutil.rmtree(tree / "images")
-        (tree / "images").symlink_to("gone")
-    else:
-        path = tree / {"sequence": f"images/{S9}", "annotation": CAMERA}[what]
-        path.unlink()
-        path.symlink_to("gone")
-    assert verify(project) == 1
-    capsys.readouterr()
-
-    assert link(kaggle, project, "--verify") == 0
-
-    mended = {"all": "10 mended", "folder": "4 made"}.get(what, "1 mended")
-    assert mended in capsys.readouterr().out
+    assert verify(tree) == 0
+    assert (tree / "images" / S9).readlink() == kaggle / "s9/S9_ACT2_16" / S9
 
 
 @pytest.mark.parametrize(
-    "what", ["file", "folder", "link-elsewhere", "linked-folder", "file-for-folder"]
-)
-def test_anything_else_in_the_way_is_told_and_nothing_changed(
-    kaggle: Path, project: Path, tmp_path: Path, what: str, capsys: pytest.CaptureFixture[str]
+    ("what", "mended"),
+    [
+        (f"images/{S9}", "1 mended"), (CAMERA, "1 mended"), ("images", "4 made"),
+        ("all", "10 mended"),
+    ],
+)  # fmt: skip
+def test_link_broken_links_are_mended(
+    kaggle: Path, tree: Path, what: str, mended: str, capsys: Output
 ) -> None:
-    """A folder that is itself a link, as the guide's script made, would lead into the input."""
-    tree = project / "data" / "Human36M"
-    path = tree / {"linked-folder": "images", "file-for-folder": "annotations"}.get(
-        what, f"images/{S11}"
-    )
-    path.parent.mkdir(parents=True)
-    if what in ("file", "file-for-folder"):
-        path.write_text("mine")
-    elif what == "folder":
-        path.mkdir()
+    assert link(kaggle, tree) == 0
+    if what == "all":
+        kaggle = kaggle.rename(kaggle.with_name("moved"))
     else:
-        target = kaggle / "s9/S9_ACT2_16" if what == "linked-folder" else tmp_path
+        path = tree / what
+        shutil.rmtree(path) if what == "images" else path.unlink()
+        path.symlink_to("gone")
+    before = listing(tree)
+    assert verify(tree) == 1
+    assert listing(tree) == before
+    capsys.readouterr()
+
+    assert link(kaggle, tree, "--verify") == 0
+
+    assert mended in capsys.readouterr().out
+
+
+def put(path: Path, target: Path | None = None) -> None:
+    """Make a file, or a link to the target."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if target is None:
+        path.write_text("mine", encoding="utf-8")
+    else:
         path.symlink_to(target)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda _, tree: put(tree / "images" / S11), "[in-the-way] nothing was linked: {tree}/im"),
+        (
+            lambda _, tree: [(tree / "images" / s).mkdir(parents=True) for s in (S9, S11)],
+            f"{S9} is no link, and 1 more are in the way. Move it away",
+        ),
+        (lambda kaggle, tree: put(tree / "images" / S11, kaggle), "is a link to {kaggle}"),
+        (lambda kaggle, tree: put(tree / "images", kaggle), "{tree}/images is itself a link"),
+        (lambda _, tree: put(tree / "annotations"), "{tree}/annotations is no folder. Move it"),
+        (lambda _, tree: put(tree.parent), "[cannot-write] cannot write {tree}"),
+        (lambda _, tree: tree.parents[1].rmdir(), "[no-project] there is no folder"),
+        (lambda kaggle, _: shutil.rmtree(kaggle), "[no-data] there is no folder {kaggle}"),
+        (
+            lambda kaggle, _: next(kaggle.rglob("*subject11_joint_3d.json")).unlink(),
+            "[no-data] Human3.6M is not complete below {kaggle}",
+        ),
+        (
+            lambda kaggle, _: shutil.rmtree(kaggle / "s11"),
+            "[no-data] there are no images of subject 11 below {kaggle}. Give a folder that holds"
+            " both subjects with --kaggle-input",
+        ),
+    ],
+)
+def test_link_obstacle_or_missing_input_is_named_and_nothing_changed(
+    kaggle: Path, tree: Path, tmp_path: Path, change: Callable[[Path, Path], object], said: str,
+    capsys: Output,
+) -> None:  # fmt: skip
+    """A folder that is itself a link, as the guide's script made, would lead into the input."""
+    change(kaggle, tree)
     before = listing(tmp_path)
 
-    assert link(kaggle, project) == 2
+    assert link(kaggle, tree) == 2
 
     assert listing(tmp_path) == before
     error = capsys.readouterr().err
-    assert error.startswith("[in-the-way] nothing was linked: ")
-    assert str(path) in error
+    assert said.format(tree=tree, kaggle=kaggle) in error
+    assert "--h36m-root" not in error
     assert len(error.splitlines()) == 1
 
 
-def test_every_obstacle_is_counted(
-    kaggle: Path, project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    images = project / "data" / "Human36M" / "images"
-    for name in (S9, S11):
-        (images / name).mkdir(parents=True)
-
-    assert link(kaggle, project) == 2
-
-    assert f"{images / S9} is no link, and 1 more are in the way" in capsys.readouterr().err
-
-
-def test_folder_link_of_the_guides_script_that_leads_there_is_kept(
-    kaggle: Path, project: Path
-) -> None:
-    tree = project / "data" / "Human36M"
-    tree.mkdir(parents=True)
-    (tree / "annotations").symlink_to(kaggle / "h36m/annotations (1)/annotations")
-
-    assert link(kaggle, project, "--verify") == 0
-    assert (tree / "annotations").is_symlink()
-
-
-@pytest.mark.parametrize("folder", [ROOTNET_FOLDER, "any"])
-def test_checkout_of_the_authors_stays_and_lends_rootnets_file(
-    kaggle: Path,
-    authors_set: Path,
-    project: Path,
-    folder: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Also the second time, when the link itself is there to be found."""
-    script = project / "data" / "Human36M" / "Human36M.py"
-    script.parent.mkdir(parents=True)
-    script.write_text("class Human36M: ...")
-    rootnet_of(authors_set, project / "data" / folder)
-    before = script.stat()
-
-    for _ in range(2):
-        assert link(kaggle, project, "--verify") == 0
-        assert "note" not in capsys.readouterr().out
-
-    assert script.stat().st_mtime_ns == before.st_mtime_ns
-    linked = project / "data/Human36M/bbox_root" / ROOTNET
-    assert linked.readlink() == project / "data" / folder / ROOTNET
-
-
-def test_folder_that_is_no_checkout_and_lacks_rootnets_file_is_noted(
-    kaggle: Path, project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert link(kaggle, project) == 0
-
-    out = capsys.readouterr().out
-    assert f"note: {project} does not look like a checkout of the authors' repository" in out
-    assert "note: no bbox_root was linked" in out
-    assert not (project / "data/Human36M/bbox_root").exists()
-
-
-def test_subject_without_images_is_told_and_nothing_changed(
-    kaggle: Path, project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.rmtree(kaggle / "s11")
-
-    assert link(kaggle, project) == 2
-
-    assert "[no-data] there are no images of subject 11 below" in capsys.readouterr().err
-    assert listing(project) == []
-
-
-@pytest.mark.parametrize("missing", ["input", "project", "annotation"])
-def test_what_is_not_there_is_told(
-    kaggle: Path, project: Path, missing: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    if missing == "annotation":
-        next(kaggle.rglob("*subject11_joint_3d.json")).unlink()
-    source = kaggle / "nowhere" if missing == "input" else kaggle
-    root = project / "nowhere" if missing == "project" else project
-
-    assert link(source, root) == 2
-
-    code = "no-project" if missing == "project" else "no-data"
-    error = capsys.readouterr().err
-    assert error.startswith(f"[{code}] ")
-    assert ("--project-root" if missing == "project" else "--kaggle-input") in error
-    assert "--h36m-root" not in error
-    assert listing(project) == []
-
-
-def test_project_inside_the_input_is_refused(
-    kaggle: Path, tmp_path: Path, project: Path, capsys: pytest.CaptureFixture[str]
+def test_link_project_inside_the_input_is_refused(
+    kaggle: Path, tmp_path: Path, tree: Path, capsys: Output
 ) -> None:
     """A second search would find the links of the first."""
     (tmp_path / "other").symlink_to(tmp_path)
-
-    assert link(tmp_path / "other", project) == 2
-    assert capsys.readouterr().err.startswith("[one-inside-the-other] ")
-    tree = project / "data" / "Human36M"
     tree.mkdir(parents=True)
     kaggle.rename(tree / "sets")
-    assert link(tree / "sets", project) == 2
-    assert capsys.readouterr().err.startswith("[one-inside-the-other] ")
+
+    for source in (tmp_path / "other", tree / "sets"):
+        assert link(source, tree) == 2
+        assert capsys.readouterr().err.startswith("[one-inside-the-other] ")
 
 
-def test_place_that_cannot_be_written_is_told(
-    kaggle: Path, project: Path, capsys: pytest.CaptureFixture[str]
+def test_link_folder_link_that_leads_there_is_kept(kaggle: Path, tree: Path) -> None:
+    tree.mkdir(parents=True)
+    (tree / "annotations").symlink_to(kaggle / "h36m/annotations (1)/annotations")
+
+    assert link(kaggle, tree, "--verify") == 0
+    assert (tree / "annotations").is_symlink()
+
+
+def test_link_checkout_of_the_authors_is_kept_and_its_rootnet_file_used(
+    kaggle: Path, authors_set: Path, tree: Path, capsys: Output
 ) -> None:
-    (project / "data").write_text("a file")
+    """Also the second time, when the link itself could be found."""
+    put(tree / "Human36M.py")
+    rootnet_of(authors_set, tree.parent / "any")
 
-    assert link(kaggle, project) == 2
+    for _ in range(2):
+        assert link(kaggle, tree, "--verify") == 0
+        assert "note" not in capsys.readouterr().out
 
-    assert capsys.readouterr().err.startswith("[cannot-write] cannot write ")
-
-
-def test_verifying_changes_nothing(kaggle: Path, project: Path, tmp_path: Path) -> None:
-    link(kaggle, project)
-    (project / "data/Human36M" / CAMERA).unlink()
-    (project / "data/Human36M" / CAMERA).symlink_to("gone")
-    before = listing(tmp_path)
-
-    assert verify(project) == 1
-
-    assert listing(tmp_path) == before
+    assert (tree / "Human36M.py").read_text() == "mine"
+    assert (tree / "bbox_root" / ROOTNET).readlink() == tree.parent / "any" / ROOTNET
 
 
-def test_nothing_to_do_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+def test_link_other_folder_and_missing_rootnet_file_are_noted(
+    kaggle: Path, tree: Path, capsys: Output
+) -> None:
+    assert link(kaggle, tree) == 0
+
+    out = capsys.readouterr().out
+    assert "ConvNeXtPose does not look like a checkout of the authors' repository" in out
+    assert "note: no bbox_root was linked" in out
+    assert not (tree / "bbox_root").exists()
+
+
+def test_link_without_a_task_is_refused(capsys: Output) -> None:
     assert main(["link"]) == 2
-    assert "Give --kaggle-input DIR to link, --verify to look" in capsys.readouterr().err
+    assert "Give --kaggle-input DIR to link, --verify to check" in capsys.readouterr().err
 
 
-def test_sequence_folder_in_litter_is_not_linked(kaggle: Path, project: Path) -> None:
-    for name in ("__MACOSX", "@eaDir"):
-        shutil.copytree(kaggle / "s9/S9_ACT2_16", kaggle / name, symlinks=True)
-
-    assert link(kaggle, project, "--verify") == 0
-
-    assert (project / "data/Human36M/images" / S9).readlink() == kaggle / "s9/S9_ACT2_16" / S9
-
-
-def test_folder_with_all_images_is_linked_before_a_broken_one(kaggle: Path, project: Path) -> None:
-    broken = kaggle / "a broken extraction" / S9
-    shutil.copytree(kaggle / "s9/S9_ACT2_16" / S9, broken)
-    min(broken.iterdir()).unlink()
-    max(broken.iterdir()).write_bytes(b"")
-
-    assert link(kaggle, project, "--verify") == 0
-
-    assert (project / "data/Human36M/images" / S9).readlink() == kaggle / "s9/S9_ACT2_16" / S9
-
-
-def test_images_of_a_sequence_in_two_folders_are_linked_one_by_one(
-    kaggle: Path, project: Path, authors_set: Path, capsys: pytest.CaptureFixture[str]
+def test_link_complete_folder_is_preferred_to_a_broken_one(
+    kaggle: Path, tree: Path, capsys: Output
 ) -> None:
-    whole = kaggle / "s9/S9_ACT2_16" / S9
-    other = kaggle / "a second part" / S9
+    """One lacks an image and has a cut and an empty one."""
+    source = kaggle / "s9/S9_ACT2_16" / S9
+    broken = kaggle / "a broken extraction" / S9
+    shutil.copytree(source, broken)
+    first, second, last = sorted(broken.iterdir())
+    for path, content in ((second, b"cut"), (last, b"")):
+        path.unlink()
+        path.write_bytes(content)
+    first.unlink()
+
+    assert link(kaggle, tree, "--verify") == 0
+
+    assert (tree / "images" / S9).readlink() == source
+    out = capsys.readouterr().out
+    assert f"note: of images of different sizes, {source / second.name} was linked" in out
+
+
+def test_link_images_in_two_folders_are_linked_one_by_one(
+    kaggle: Path, tree: Path, authors_set: Path
+) -> None:
+    whole, other = kaggle / "s9/S9_ACT2_16" / S9, kaggle / "a second part" / S9
     shutil.copytree(whole, other)
     min(whole.iterdir()).unlink()
     max(other.iterdir()).unlink()
-    middle = sorted(other.iterdir())[1]
-    middle.unlink()
-    middle.write_bytes(b"shorter")
 
-    assert link(kaggle, project, "--verify") == 0
-    assert link(kaggle, project, "--verify") == 0
+    assert link(kaggle, tree, "--verify") == 0
+    assert link(kaggle, tree, "--verify") == 0
 
-    linked = project / "data/Human36M/images" / S9
+    linked = tree / "images" / S9
     assert not linked.is_symlink()
-    assert sorted(p.name for p in linked.iterdir()) == sorted(
-        p.name for p in (authors_set / "images" / S9).iterdir()
-    )
-    assert load_dataset(linked.parents[1], FACTS).is_complete()
-    assert "two folders hold images of different sizes" in capsys.readouterr().out
+    names = {path.name for path in (authors_set / "images" / S9).iterdir()}
+    assert {path.name for path in linked.iterdir()} == names
+    assert load_dataset(tree, FACTS).is_complete()

@@ -1,4 +1,4 @@
-"""``extract`` writes what the suite itself writes, and stops for no file that is bad."""
+"""``extract`` writes what a run writes, and a file that cannot be used does not stop the others."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checkpoints.provenance import provenance
 from convnextpose_check.checkpoints.safetensors_file import source_sha256
 from convnextpose_check.checkpoints.snapshot import write_snapshot
-from convnextpose_check.miniature.archives import made_epoch
-from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.keymap import with_prefix
 from convnextpose_check.paths import hold_folder
-from convnextpose_check.variants import Architecture, Catalogue
+from convnextpose_check.variants import Architecture
 from tests.support.archives import members_of, saved, unpacked, zipped
 from tests.support.datasets import listing
 from tests.support.deferred import Deferred
@@ -33,57 +31,55 @@ else:
 
 @pytest.fixture
 def own(tiny: Architecture, tmp_path: Path) -> Path:
-    """A folder with checkpoints of two tiny models T and U, and with their figures."""
+    """A folder with checkpoints of two tiny models T and U, and their variants file."""
     folder = tmp_path / "own"
     folder.mkdir()
     figures = write_own_model(tiny, folder, "T", epoch=3)
-    wider = write_own_model(replace(tiny, head_channels=8), folder, "U", epoch=4)
-    figures["variants"] += wider["variants"]
+    figures["variants"] += write_own_model(replace(tiny, head_channels=8), folder, "U", epoch=4)[
+        "variants"
+    ]
     (folder / "own.json").write_text(json.dumps(figures))
     return folder
 
 
 def extract(own: Path, *files: Path) -> int:
+    results, variants = own.parent / "out", own / "own.json"
     return main(
-        [
-            "extract", *map(str, files), "--results-dir", str(own.parent / "out"),
-            "--variants-file", str(own / "own.json"),
-        ]
-    )  # fmt: skip
+        ["extract", *map(str, files), f"--results-dir={results}", f"--variants-file={variants}"]
+    )
 
 
 def snapshots(own: Path) -> list[str]:
-    """What was written, below ``model_dump``."""
+    """The files that were written below ``model_dump``."""
     dump = own.parent / "out" / "model_dump"
     return sorted(str(path.relative_to(dump)) for path in dump.rglob("*.pth"))
 
 
-def test_archives_become_what_the_suite_itself_writes(
-    miniature: Miniature, catalogue: Catalogue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = listing(miniature.checkpoints)
+def test_extract_writes_what_a_run_writes(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = listing(own)
 
-    code = main(["extract", str(miniature.checkpoints), "--results-dir", str(tmp_path / "out")])
+    assert extract(own, own) == 0
 
-    assert code == 0
     out = capsys.readouterr().out
-    for variant in catalogue.variants:
-        checkpoint = load_checkpoint(miniature.checkpoints / variant.checkpoint.file_name)
-        path = tmp_path / "out" / "model_dump" / f"snapshot_{made_epoch(variant)}.pth"
-        expected = write_snapshot(checkpoint, variant.name, tmp_path / "suite")
+    for name, epoch in (("T", 3), ("U", 4)):
+        checkpoint = load_checkpoint(own / f"own_{name}.pth")
+        path = own.parent / "out" / "model_dump" / f"snapshot_{epoch}.pth"
+        safetensors = path.with_suffix(".safetensors")
+        expected = write_snapshot(checkpoint, name, own.parent / "run")
         assert path.read_bytes() == expected.read_bytes()
         assert path.with_name(f"{path.name}.tar").samefile(path)
-        assert f"holds   {variant.name}, epoch {made_epoch(variant)}" in out
-        assert f"trained {made_epoch(variant) + 1} x 19,512 iterations: five subjects" in out
-        assert f"{len(checkpoint.network)} tensors, {variant.checkpoint.head_keys} head keys" in out
+        assert source_sha256(safetensors) == checkpoint.sha256
+        assert f"holds   {name}, epoch {epoch}, {len(checkpoint.network)} tensors, modern" in out
+        assert f"trained {provenance(checkpoint).story}\n" in out
         assert f"sha256  {checkpoint.sha256}" in out
-        assert f"went to {path}\n  and to  {path.with_suffix('.safetensors')}\n" in out
-        assert source_sha256(path.with_suffix(".safetensors")) == checkpoint.sha256
-    assert f"\n{len(miniature_catalogue().names)} extracted\n" in out
-    assert listing(miniature.checkpoints) == before
+        assert f"went to {path}\n  and to  {safetensors}\n" in out
+    assert out.endswith("\n2 extracted\n")
+    assert listing(own) == before
 
 
-def test_bad_file_does_not_stop_the_others(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_extract_bad_file_does_not_stop_the_others(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     page = own.parent / "own_page.tar"
     page.write_text("<!DOCTYPE html><title>Quota exceeded</title>")
 
@@ -92,22 +88,41 @@ def test_bad_file_does_not_stop_the_others(own: Path, capsys: pytest.CaptureFixt
     assert code == 1
     assert snapshots(own) == ["snapshot_3.pth", "snapshot_4.pth"]
     captured = capsys.readouterr()
-    assert [line.split("]")[0] for line in captured.err.splitlines()] == [
-        "[html-page",
-        "[no-checkpoints",
-    ]
+    codes = {line.split("]")[0] for line in captured.err.splitlines()}
+    assert codes == {"[html-page", "[no-checkpoints"}
     assert captured.out.endswith("\n2 extracted, 2 not\n")
 
 
-def test_swapped_file_is_refused(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (own / "own_T.pth").unlink()
-    (own / "own_U.pth").rename(own / "own_T.pth")
+def test_extract_folder_skips_other_files_and_fails_for_bad_checkpoints(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (own / "own_T.pth").rename(own / "any name.zip")
+    members = members_of((own / "own_U.pth").read_bytes())
+    unpacked(members, own / "deep" / "own_U" / "snapshot_4.pth")
+    content = (own / "own_U.pth").read_bytes()
+    (own / "own_U.pth").unlink()
+    (own / "a.zip").write_bytes(zipped({"readme.txt": b"hello"}))
 
-    assert extract(own, own / "own_T.pth") == 1
+    assert extract(own, own) == 0
 
-    error = capsys.readouterr().err
-    assert error.startswith(f"[wrong-variant] {own / 'own_T.pth'} is used as T but holds U")
-    assert snapshots(own) == []
+    assert snapshots(own) == ["snapshot_3.pth", "snapshot_4.pth"]
+    captured = capsys.readouterr()
+    assert f"skipped {own / 'a.zip'}: " in captured.out
+    assert captured.err == ""
+    (own / "own_U.pth").write_bytes(content[: len(content) // 2])
+    assert extract(own, own) == 1
+    assert str(own / "own_U.pth") in capsys.readouterr().err
+
+
+def test_extract_folder_without_checkpoints_fails(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = own.parent / "other"
+    folder.mkdir()
+    assert extract(own, folder) == 1
+    assert capsys.readouterr().err == f"[no-checkpoints] there is no checkpoint in {folder}\n"
+    (folder / "a.zip").write_bytes(zipped({"readme.txt": b"hello"}))
+    assert extract(own, folder) == 1
 
 
 @pytest.mark.parametrize(
@@ -117,7 +132,7 @@ def test_swapped_file_is_refused(own: Path, capsys: pytest.CaptureFixture[str]) 
         ("module.backbone.norm.running_var", -1.0, "implausible-variance"),
     ],
 )
-def test_weights_that_no_training_leaves_are_refused(
+def test_extract_impossible_weights_are_refused(
     own: Path, key: str, value: float, code: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = torch.load(own / "own_T.pth", weights_only=True)
@@ -130,66 +145,26 @@ def test_weights_that_no_training_leaves_are_refused(
     assert snapshots(own) == []
 
 
-def test_folder_gives_all_checkpoints_and_passes_over_the_rest(
-    own: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (own / "own_T.pth").rename(own / "any name.zip")
-    members = members_of((own / "own_U.pth").read_bytes())
-    unpacked(members, own / "deep" / "own_U" / "snapshot_4.pth")
-    (own / "own_U.pth").unlink()
-    (own / "a.zip").write_bytes(zipped({"readme.txt": b"hello"}))
-
-    assert extract(own, own) == 0
-
-    assert snapshots(own) == ["snapshot_3.pth", "snapshot_4.pth"]
-    captured = capsys.readouterr()
-    assert f"passed over {own / 'a.zip'}: " in captured.out
-    assert captured.err == ""
-
-
-def test_folder_without_any_checkpoint_is_told(
-    own: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Whether it is empty or what lies in it is something else."""
-    (own.parent / "empty").mkdir()
-    (own.parent / "other").mkdir()
-    (own.parent / "other" / "a.zip").write_bytes(zipped({"readme.txt": b"hello"}))
-
-    assert extract(own, own.parent / "empty") == 1
-    assert capsys.readouterr().err.startswith("[no-checkpoints] there is nothing like a checkpoint")
-    assert extract(own, own.parent / "other") == 1
-    assert str(own.parent / "other" / "a.zip") in capsys.readouterr().err
-
-
-def test_bad_file_of_a_variants_name_in_a_folder_is_not_passed_over(
-    own: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    content = (own / "own_U.pth").read_bytes()
-    (own / "own_U.pth").write_bytes(content[: len(content) // 2])
-
-    assert extract(own, own) == 1
-
-    assert snapshots(own) == ["snapshot_3.pth"]
-    assert str(own / "own_U.pth") in capsys.readouterr().err
-
-
-def test_model_that_is_none_of_the_variants_is_refused(
+def test_extract_file_of_another_variant_is_refused(
     own: Path, tiny: Architecture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = with_prefix(seeded_state(replace(tiny, head_channels=9), seed=1))
     (own / "mine.pth").write_bytes(saved({"epoch": 1, "network": state}))
+    (own / "own_U.pth").replace(own / "own_T.pth")
 
-    assert extract(own, own / "mine.pth") == 1
+    assert extract(own, own / "mine.pth", own / "own_T.pth") == 1
 
-    assert "[wrong-layout]" in (error := capsys.readouterr().err)
-    assert "holds none of T, U" in error
-    assert "--variants-file" in error
+    none, swapped = capsys.readouterr().err.splitlines()
+    assert none.startswith(f"[wrong-layout] {own / 'mine.pth'} contains none of T, U. ")
+    assert "--variants-file" in none
+    assert swapped.startswith(f"[wrong-variant] {own / 'own_T.pth'} is used as T but holds U")
+    assert snapshots(own) == []
 
 
-def test_variants_that_weights_do_not_tell_apart_are_told_by_the_name(
+def test_extract_variants_with_equal_tensors_are_told_apart_by_the_name(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The head's upsampling leaves no trace in the weights."""
+    """The head's upsampling is not in the weights."""
     figures = json.loads((own / "own.json").read_text())
     twin = json.loads(json.dumps(figures["variants"][0]))
     twin["name"], twin["checkpoint"]["file_name"] = "V", "own_V.pth"
@@ -201,54 +176,30 @@ def test_variants_that_weights_do_not_tell_apart_are_told_by_the_name(
 
     assert extract(own, own / "any.pth") == 1
     assert "[several-variants]" in (error := capsys.readouterr().err)
-    assert "can be T or V" in error
+    assert "contains T or V" in error
     assert extract(own, own / "own_V.pth") == 0
     assert "holds   V, epoch 3," in capsys.readouterr().out
 
 
-def test_other_epoch_than_the_published_is_told(
-    own: Path, tiny: Architecture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_own_model(tiny, own, "T", epoch=9)
-
-    assert extract(own, own / "own_T.pth") == 0
-
-    assert "holds   T, epoch 9 (expected 3), " in capsys.readouterr().out
-    assert snapshots(own) == ["snapshot_9.pth"]
-
-
-def test_two_files_of_one_epoch_stay_apart(
+def test_extract_other_epoch_is_shown_and_equal_epochs_stay_apart(
     own: Path, tiny: Architecture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_own_model(replace(tiny, head_channels=8), own, "U", epoch=3)
 
     assert extract(own, own) == 0
 
-    written = snapshots(own)
-    assert written[1:] == ["snapshot_3.pth"]
-    assert written[0].startswith("U_")
-    assert written[0] in capsys.readouterr().out
+    assert "holds   U, epoch 3 (expected 4), " in (out := capsys.readouterr().out)
+    first, second = snapshots(own)
+    assert second == "snapshot_3.pth"
+    assert first.startswith("U_")
+    assert first in out
 
 
-def test_folder_of_another_run_is_left_alone(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_extract_results_folder_in_use_is_refused(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with hold_folder(own.parent / "out"):
         assert extract(own, own) == 2
 
     assert capsys.readouterr().err.startswith("[in-use] ")
     assert snapshots(own) == []
-
-
-@pytest.mark.parametrize("command", ["doctor", "link", "extract"])
-def test_help_says_what_the_command_does_and_returns(
-    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-
-    with pytest.raises(SystemExit, match=r"^0$"):
-        main([command, "--help"])
-
-    out = capsys.readouterr().out
-    assert "exit code" in " ".join(out.split())
-    lines = out.partition("options:")[0].splitlines()
-    assert any(line.startswith(f"  python -m convnextpose_check {command} ") for line in lines)
-    assert max(map(len, out.splitlines())) <= 80

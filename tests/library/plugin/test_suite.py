@@ -173,18 +173,16 @@ def test_open_session_progress_is_written_to_stderr(make_config: MakeConfig) -> 
 def test_open_session_reads_the_baseline(make_config: MakeConfig, tmp_path: Path) -> None:
     write_results(earlier := example_results(), tmp_path / "earlier.json")
 
-    session = open_session(
-        make_config(baseline=str(tmp_path / "earlier.json"), baseline_tolerance="0.5")
-    )
+    session = open_session(make_config(baseline=str(tmp_path / "earlier.json")))
 
     assert session.baseline is not None
-    assert (session.baseline.results, session.baseline.tolerance_mm) == (earlier, 0.5)
+    assert (session.baseline.results, session.baseline.tolerance_mm) == (earlier, 0.05)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param({"batch_size": "many"}, "--batch-size is 'many'", id="bad-value"),
+        pytest.param({"limit": "many"}, "--limit is 'many'", id="bad-value"),
         pytest.param({"baseline": "nowhere.json"}, r"nowhere\.json", id="no-baseline"),
         pytest.param({"variants": ["XXL"]}, "XXL", id="unknown-variant"),
         pytest.param(

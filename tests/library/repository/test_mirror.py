@@ -12,7 +12,6 @@ OTHER_ROOMS = {"runs", "repository"}
 
 # What has no test file of its own name, and the file that tries it, seen from `tests`.
 TRIED_IN = {
-    "__main__": "library/repository/test_texts.py",
     "checkpoints/members": "library/checkpoints/test_unpack.py",
     "checkpoints/pickle_check": "hostile/test_hostile.py",
     "checks/archives": "library/checkpoints/test_provenance.py",
@@ -20,15 +19,12 @@ TRIED_IN = {
     "checks/dataset": "library/human36m/test_fits.py",
     "checks/network": "library/network/test_plain.py",
     "commands/diagnose": "library/trial/test_earlier.py",
-    "commands/doctor": "library/doctor/test_examinations.py",
     "commands/download": "library/runs/test_download.py",
-    "commands/export": "library/results/test_export.py",
-    "commands/extraction": "library/commands/test_extract.py",
     "commands/gate": "library/runs/test_action.py",
     "commands/fingerprint": "library/checkpoints/test_fingerprints.py",
     "commands/link": "library/authors_tree/test_links.py",
-    "commands/report": "library/runs/test_run.py",
-    "commands/telling": "library/test_wording.py",
+    "commands/report": "library/results/test_export.py",
+    "commands/terminal": "library/test_wording.py",
     "diagnosis/cause": "library/diagnosis/test_ranking.py",
     "diagnosis/conditions": "library/diagnosis/test_reruns.py",
     "diagnosis/earlier": "library/trial/test_earlier.py",
@@ -36,8 +32,6 @@ TRIED_IN = {
     "diagnosis/means": "library/diagnosis/test_ranking.py",
     "diagnosis/shown_again": "library/diagnosis/test_reruns.py",
     "diagnosis/undone": "library/diagnosis/test_ranking.py",
-    "doctor/finding": "library/doctor/test_examinations.py",
-    "doctor/human36m": "library/doctor/test_look_alikes.py",
     "environment": "library/results/test_schema.py",
     "evaluation/failures": "library/trial/test_networks.py",
     "evaluation/evaluate": "library/evaluation/test_one_pass.py",
@@ -67,15 +61,12 @@ TRIED_IN = {
     "results/results_file": "library/results/test_schema.py",
     "results/per_sample": "library/results/test_examples.py",
     "results/unevaluated": "library/runs/test_run.py",
-    "settings/arguments": "library/settings/test_read.py",
-    "settings/kinds": "library/settings/test_read.py",
     "settings/options": "library/settings/test_read.py",
     "trial/diagnosis": "library/trial/test_earlier.py",
     "trial/files": "library/runs/test_download.py",
     "trial/log": "library/test_wording.py",
     "trial/once": "library/trial/test_networks.py",
     "trial/preflight": "validation/test_preflight.py",
-    "trial/published": "library/doctor/test_examinations.py",
 }
 
 

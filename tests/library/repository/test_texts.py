@@ -47,13 +47,15 @@ ELSEWHERE = {
 """Files that a text names and that are not, or not only, in the repository."""
 
 FLAGS_OF_OTHERS = {
-    "--kaggle-user": "the command export",
     "--max-children": "mutmut",
     "--no-save": "npm",
 }
 """Options that are neither a run's nor those of the command that they stand beside."""
 
-REMOVED_FLAGS = {"--precision", "--stop-early"}
+REMOVED_FLAGS = {
+    "--baseline-tolerance", "--batch-size", "--kaggle-user", "--precision", "--stop-early",
+    "--workers",
+}  # fmt: skip
 """Options of earlier versions, which only CHANGELOG.md names."""
 
 SUFFIXES = {".py", ".md", ".json", ".ipynb", ".toml", ".ini", ".yml", ".txt", ".png", ".csv"}

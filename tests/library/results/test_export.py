@@ -60,8 +60,10 @@ def test_metadata_are_what_kaggle_takes(subject: str, monkeypatch: pytest.Monkey
     assert metadata["licenses"] == [{"name": "other"}]
 
 
-def test_metadata_of_own_models_do_not_call_them_published() -> None:
-    metadata = dataset_metadata(example_results(own_models=True), "me")
+def test_metadata_of_own_models_do_not_call_them_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAGGLE_USERNAME", "Me")
+
+    metadata = dataset_metadata(example_results(own_models=True))
 
     assert metadata["title"] == "ConvNeXtPose benchmark, own models"
     assert metadata["id"] == "me/convnextpose-benchmark-own"
@@ -75,40 +77,33 @@ def test_edited_metadata_stay(run: Path) -> None:
     assert json.loads((run / METADATA_FILE).read_text()) == {"title": "mine"}
 
 
-def test_user_is_named_by_option_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAGGLE_USERNAME", "other")
+def test_metadata_of_an_impossible_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAGGLE_USERNAME", "../x")
 
-    assert str(dataset_metadata(example_results(), "Me")["id"]).startswith("me/")
     with pytest.raises(ConvNeXtPoseCheckError, match="no name of a Kaggle user"):
-        dataset_metadata(example_results(), "../x")
+        dataset_metadata(example_results())
 
 
-@pytest.mark.parametrize("command", ["report", "export"])
-def test_commands_say_what_they_wrote(
-    run: Path, command: str, capsys: pytest.CaptureFixture[str]
+def test_report_names_the_files_that_it_wrote(
+    run: Path, nothing_set: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([command, str(run)]) == 0
+    assert main(["report", str(run)]) == 0
 
-    for line in capsys.readouterr().out.splitlines():
-        assert Path(line).is_file()
-
-
-@pytest.mark.parametrize("command", ["report", "export"])
-def test_commands_find_the_folder_that_the_environment_names(
-    run: Path, command: str, nothing_set: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    written = capsys.readouterr().out.splitlines()
+    outputs = Outputs(run)
+    assert {str(outputs.report), str(outputs.markdown), *map(str, outputs.archives)} < set(written)
+    assert all(Path(line).is_file() for line in written)
+    assert "result/BENCHMARK_REPORT.md" in names(outputs.archives[0])
     nothing_set.setenv("CONVNEXTPOSE_RESULTS_DIR", str(run))
+    assert main(["report"]) == 0
+    again = capsys.readouterr().out.splitlines()
+    assert set(written) - set(again) == {str(run / METADATA_FILE)}  # it may be edited
 
-    assert main([command]) == 0
 
-    assert all(Path(line).is_relative_to(run) for line in capsys.readouterr().out.splitlines())
-
-
-@pytest.mark.parametrize("command", ["report", "export"])
-def test_mistake_is_one_sentence(
-    tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+def test_report_without_results_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([command, str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path)]) == 2
 
     captured = capsys.readouterr()
     assert captured.out == ""

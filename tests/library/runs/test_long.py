@@ -40,7 +40,7 @@ def test_complete_set_passes_the_gate_exactly_when_the_figure_is_met(
     write_full_size(miniature.dataset, read_facts(), tmp_path / "h36m")
     content = write_own_model(tiny, tmp_path)
     arguments = [
-        "-m", "gpu", "--device", "cpu", "--h36m-root", tmp_path / "h36m", "--batch-size", 64,
+        "-m", "gpu", "--device", "cpu", "--h36m-root", tmp_path / "h36m",
         "--checkpoints", tmp_path / "own_T.pth", "--variants-file", tmp_path / "own.json",
     ]  # fmt: skip
 

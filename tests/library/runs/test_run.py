@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.__main__ import main
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.results_file import SCHEMA_FILE, read_results, write_results
@@ -29,7 +28,7 @@ from tests.support.results import example_results
         (["--variants-file", "nowhere.json"], "cannot read the variants file nowhere.json"),
         (["--results-dir", "/dev/null/out"], "cannot write /dev/null/out"),
         (["--baseline", "nowhere.json"], "cannot read the results nowhere.json"),
-        (["--baseline-tolerance", "-1"], "--baseline-tolerance is '-1': expected millimetres"),
+        (["--limit", "-1"], "--limit is '-1': expected a whole number"),
     ],
 )
 def test_mistake_on_the_command_line_is_one_sentence(
@@ -261,24 +260,3 @@ def test_baseline_of_another_subject_fails_a_green_run(run: Run, tmp_path: Path)
     assert "1 check failed or left out" in " ".join(result.stdout.split())
     assert re.search(r"\d+ passed", result.stdout)
     assert not re.search(r"\d+ failed", result.stdout)
-
-
-@pytest.mark.parametrize(
-    ("given", "code", "said"),
-    [
-        ([], 2, "Draw the pages of a finished run again"),
-        (["reprot"], 2, "there is no command 'reprot': did you mean report?"),
-        (["zzz"], 2, "doctor, download"),
-        (["--help"], 0, "Exit codes: 0 all is well"),
-    ],
-)
-def test_commands_are_easily_found(
-    given: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    try:
-        obtained = main(given)
-    except SystemExit as ended:
-        obtained = int(str(ended.code))
-
-    assert code == obtained
-    assert said in "".join(capsys.readouterr())

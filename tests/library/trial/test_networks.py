@@ -349,10 +349,11 @@ def test_trial_on_several_devices_comes_to_the_same_bits(
     inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def trial(results: str, **given: str) -> Trial:
-        settings = {"results_dir": str(inputs / results), "device": "cpu", "batch_size": "2"}
+        settings = {"results_dir": str(inputs / results), "device": "cpu"}
         catalogue = read_catalogue(inputs / "own.json")
         return run_of(settings | given, catalogue, FACTS, inputs / "h36m", inputs / "models")
 
+    monkeypatch.setattr("convnextpose_check.trial.networks.CPU_BATCH_SIZE", 2)
     alone = trial("alone").evaluation("T")
     used = (torch.device("cpu"),) * 3
     monkeypatch.setattr("convnextpose_check.run.networks.working_devices", lambda _: used)

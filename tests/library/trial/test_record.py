@@ -95,12 +95,13 @@ def test_begun_evaluation_counts_what_it_had(inputs: Path, monkeypatch: pytest.M
             raise KeyboardInterrupt
         return measure(*given)
 
+    monkeypatch.setattr("convnextpose_check.trial.networks.CPU_BATCH_SIZE", 2)
     monkeypatch.setattr(metrics, "joint_errors_mm", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        recorded(trial_on(inputs, batch_size="2"))
+        recorded(trial_on(inputs))
     monkeypatch.setattr(metrics, "joint_errors_mm", measure)
 
-    resumed = recorded(trial_on(inputs, batch_size="2", resume="1"))
+    resumed = recorded(trial_on(inputs, resume="1"))
 
     assert (resumed.resumed_samples, resumed.samples) == (4, 6)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -297,7 +298,6 @@ def test_files_are_found_and_read_once(inputs: Path, open_trial: Open) -> None:
     assert len(files.dataset().samples) == 4
     assert files.test_subjects == (9, 11)
     assert open_trial(protocol="1").files.test_subjects == (11,)
-    assert files.data_found().root == inputs / "h36m"
     assert files.snapshot("T").parent.parent == inputs / "out"
     assert files.snapshot("U").name == "snapshot_2.pth"
     assert set(files.state("T")) == set(open_trial().networks.plain("T").state_dict())
@@ -305,10 +305,10 @@ def test_files_are_found_and_read_once(inputs: Path, open_trial: Open) -> None:
 
 def test_conditions_are_those_of_the_settings(open_trial: Open) -> None:
     default = open_trial().networks.conditions()
-    given = open_trial(batch_size="3", workers="2", no_flip="1").networks.conditions()
+    given = open_trial(no_flip="1").networks.conditions()
 
     assert (str(default.device), default.flip, default.batch_size) == ("cpu", True, 4)
-    assert (given.flip, given.batch_size, given.workers) == (False, 3, 2)
+    assert (given.flip, given.workers) == (False, len(os.sched_getaffinity(0)))
     assert default.devices == (default.device,)
 
 
@@ -338,7 +338,7 @@ def test_cache_key_changes_with_all_that_changes_the_answer(open_trial: Open, in
 
     assert None not in keys
     assert len(set(keys)) == len(keys)
-    assert key() == key(batch_size="3", results_dir=str(inputs / "elsewhere"))
+    assert key() == key(results_dir=str(inputs / "elsewhere"))
     entry = open_trial().networks.entry("T", "published")
     assert entry.cache_file == inputs / "out" / "result" / "evaluations" / "published_T.npz"
 

@@ -1,0 +1,24 @@
+"""What commands print."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from typing import TextIO
+
+from convnextpose_check.progress import Screen
+from convnextpose_check.wording import printable
+
+
+def print_lines(*lines: str, file: TextIO | None = None) -> None:
+    """Print each line at once, with escapes for what the terminal cannot show or would obey."""
+    stream = sys.stdout if file is None else file
+    encoding = stream.encoding or "utf-8"
+    for line in lines:
+        text = printable(line).encode(encoding, "backslashreplace").decode(encoding)
+        print(text, file=stream, flush=True)
+
+
+def long_phase(title: str) -> AbstractContextManager[None]:
+    """Print the title and the elapsed time to stderr every few seconds until the block ends."""
+    return Screen(sys.stderr).phase(title)

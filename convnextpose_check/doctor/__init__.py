@@ -1,1 +1,0 @@
-"""What a run needs, and whether it is there."""
