@@ -101,7 +101,7 @@ def test_where_nothing_explains_it_that_is_said(
     _, evaluation = run_of(dataset, answers_to(dataset), tmp_path)
     write_figures(dataset, evaluation, tmp_path, evaluation.error_mm, evaluation.error_mm - 4)
 
-    assert "none of what was tried explains the difference" in diagnosed(capsys, tmp_path)[1]
+    assert "no cause that was tried explains the difference" in diagnosed(capsys, tmp_path)[1]
 
 
 def test_without_positions_the_mean_is_told_from_the_per_sample_file(
