@@ -353,7 +353,7 @@ def test_trial_on_several_devices_comes_to_the_same_bits(
         catalogue = read_catalogue(inputs / "own.json")
         return run_of(settings | given, catalogue, FACTS, inputs / "h36m", inputs / "models")
 
-    monkeypatch.setattr("convnextpose_check.trial.networks.CPU_BATCH_SIZE", 2)
+    monkeypatch.setattr("convnextpose_check.run.run.CPU_BATCH_SIZE", 2)
     alone = trial("alone").evaluation("T")
     used = (torch.device("cpu"),) * 3
     monkeypatch.setattr("convnextpose_check.run.networks.working_devices", lambda _: used)

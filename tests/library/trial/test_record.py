@@ -95,7 +95,7 @@ def test_begun_evaluation_counts_what_it_had(inputs: Path, monkeypatch: pytest.M
             raise KeyboardInterrupt
         return measure(*given)
 
-    monkeypatch.setattr("convnextpose_check.trial.networks.CPU_BATCH_SIZE", 2)
+    monkeypatch.setattr("convnextpose_check.run.run.CPU_BATCH_SIZE", 2)
     monkeypatch.setattr(metrics, "joint_errors_mm", interrupted)
     with pytest.raises(KeyboardInterrupt):
         recorded(trial_on(inputs))
