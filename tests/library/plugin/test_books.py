@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from convnextpose_check.plugin.subjects import open_trials
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.paths import Outputs
@@ -16,6 +15,7 @@ from convnextpose_check.plugin.books import Books
 from convnextpose_check.plugin.configure import VALIDATION
 from convnextpose_check.plugin.required import VALIDATION_TESTS
 from convnextpose_check.plugin.session import Session
+from convnextpose_check.plugin.subjects import open_trials
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.settings.read import read_settings
