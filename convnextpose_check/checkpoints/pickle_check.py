@@ -1,17 +1,17 @@
-"""Reads ``data.pkl`` without running it, and refuses whatever torch.save does not write.
+"""Check ``data.pkl`` without running it, and refuse anything that torch.save does not write.
 
-Every opcode is followed on a stack of place-holders before torch sees the pickle. So each call,
-storage and nesting is known to be harmless, whatever the installed torch would have let through.
+Every opcode is followed on a stack of placeholders before torch loads the pickle. So each call,
+storage and nesting is known to be harmless, independent of what the installed torch allows.
 """
 
 from __future__ import annotations
 
 import pickletools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from convnextpose_check.checkpoints.members import DOWNLOAD_AGAIN, shown
 from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
@@ -21,14 +21,14 @@ REBUILD_TENSOR = "torch._utils _rebuild_tensor_v2"
 ITEM_BYTES = {"torch FloatStorage": 4, "torch LongStorage": 8}
 
 ALLOWED_GLOBALS = frozenset({ORDERED_DICT, REBUILD_TENSOR, *ITEM_BYTES})
-"""All that the authors' checkpoints name; anything else is refused before torch sees it."""
+"""The globals in the authors' checkpoints; any other is refused before torch loads the pickle."""
 
 ALLOWED_OPCODES = frozenset(
     "PROTO STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE"
     " EMPTY_LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT SETITEM SETITEMS"
     " BINPUT LONG_BINPUT BINGET LONG_BINGET GLOBAL REDUCE BUILD BINPERSID".split()
 )
-"""What torch.save emits, and no more."""
+"""The opcodes that torch.save writes."""
 
 MAX_OPCODES = 200_000
 """A published checkpoint has about 40,000."""
@@ -39,13 +39,13 @@ MAX_TUPLE_DEPTH = 8
 """Python hashes a nested tuple by recursion in C: a deep one as a key ends the process."""
 MAX_DIMENSIONS = 8
 MAX_INTEGER = 1 << 63
-"""Longer integers can be chosen to have one hash, which makes a dict of them take minutes."""
+"""Longer integers can be chosen with equal hashes; a dict of them takes minutes to build."""
 
 SAVE_AGAIN = "Do not load this file by other means; save its epoch and network alone again"
 
 
 class _Made(Enum):
-    """What the pickle makes and this module need not look into."""
+    """Objects that the pickle creates and that need no further inspection."""
 
     LIST = auto()
     DICT = auto()
@@ -68,7 +68,7 @@ class _Storage:
 
 
 class _UnusualError(Exception):
-    """The pickle does what no checkpoint does; the code and what it is."""
+    """The pickle does something that no checkpoint does."""
 
     def __init__(self, code: Code, what: str) -> None:
         super().__init__(what)
@@ -78,8 +78,9 @@ class _UnusualError(Exception):
 def check_pickle(pickle: bytes, storages: Mapping[str, int], path: Path) -> None:
     """Refuse a pickle that torch.save cannot have written for these storages.
 
-    ``storages`` gives the bytes of each by its key. Raises ``ConvNeXtPoseCheckError`` with the
-    codes ``bomb``, ``bad-pickle``, ``bad-tensor``, ``forbidden-global`` and ``forbidden-opcode``.
+    ``storages`` maps each storage's key to its size in bytes. Raises ``ConvNeXtPoseCheckError``
+    with the codes ``bomb``, ``bad-pickle``, ``bad-tensor``, ``forbidden-global`` and
+    ``forbidden-opcode``.
     """
     machine = _Machine(storages)
     try:
@@ -93,19 +94,19 @@ def check_pickle(pickle: bytes, storages: Mapping[str, int], path: Path) -> None
             f"{path} has a data.pkl {error}, which torch.save does not write",
             SAVE_AGAIN,
         ) from None
-    except Exception as error:  # noqa: BLE001 - a broken pickle raises whatever it meets
-        problem = f"{path} has a data.pkl that is no pickle ({shown(str(error))})"
+    except Exception as error:  # noqa: BLE001 - a broken pickle raises any exception
+        problem = f"{path} has a data.pkl that is not a pickle ({shown(str(error))})"
         raise ConvNeXtPoseCheckError("bad-pickle", problem, DOWNLOAD_AGAIN) from None
 
 
-@dataclass
 class _Machine:
-    """The stacks and the memo of torch's own unpickler, holding place-holders."""
+    """The stacks and the memo of torch's own unpickler, with placeholders for objects."""
 
-    storages: Mapping[str, int]
-    stack: list[Any] = field(default_factory=list)
-    outer: list[list[Any]] = field(default_factory=list)
-    memo: dict[int, Any] = field(default_factory=dict)
+    def __init__(self, storages: Mapping[str, int]) -> None:
+        self.storages = storages
+        self.stack: list[Any] = []
+        self.outer: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
 
     def step(self, name: str, argument: Any) -> None:
         """Follow one opcode."""
@@ -114,133 +115,116 @@ class _Machine:
         if name == "GLOBAL" and argument not in ALLOWED_GLOBALS:
             named = shown(argument.replace(" ", "."))
             raise _UnusualError("forbidden-global", f"that names {named}")
-        if method := getattr(self, f"_{name.lower()}", None):
-            method()
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            self.memo[argument] = self.stack[-1]
-        elif name in ("BINGET", "LONG_BINGET"):
-            # What is filled or copied later must be new: copies of one large dict take gigabytes.
-            value = self.memo[argument]
-            mutable = value in (_Made.LIST, _Made.DICT, _Made.ORDERED_DICT)
-            self.stack.append(_Made.SHARED if mutable else value)
-        elif name == "GLOBAL":
-            self.stack.append(_Global(argument))
-        elif name != "PROTO":
-            if type(argument) is int and not -MAX_INTEGER <= argument < MAX_INTEGER:
-                raise _UnusualError("bad-pickle", "with an integer of more than 8 bytes")
-            self.stack.append(argument)
+        if type(argument) is int and not -MAX_INTEGER <= argument < MAX_INTEGER:
+            raise _UnusualError("bad-pickle", "with an integer of more than 8 bytes")
+        self._follow(name, argument)
         if len(self.stack) > MAX_STACK or len(self.outer) > MAX_MARKS:
             raise _UnusualError("bomb", f"that goes deeper than {MAX_STACK} or {MAX_MARKS} marks")
 
-    def _mark(self) -> None:
-        self.outer.append(self.stack)
-        self.stack = []
+    def _follow(self, name: str, argument: Any) -> None:
+        stack = self.stack
+        match name:
+            case "PROTO":
+                pass
+            case "STOP":
+                stack.pop()
+            case "MARK":
+                self.outer.append(stack)
+                self.stack = []
+            case "NONE" | "NEWTRUE" | "NEWFALSE":
+                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[name])
+            case "GLOBAL":
+                stack.append(_Global(argument))
+            case "BINPUT" | "LONG_BINPUT":
+                self.memo[argument] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                # Only a new object may be filled or copied: copies of one large dict take gigabytes.
+                value = self.memo[argument]
+                mutable = value in (_Made.LIST, _Made.DICT, _Made.ORDERED_DICT)
+                stack.append(_Made.SHARED if mutable else value)
+            case "EMPTY_LIST":
+                stack.append(_Made.LIST)
+            case "APPEND":
+                stack.pop()
+                self._expect_top(_Made.LIST)
+            case "APPENDS":
+                self._pop_mark()
+                self._expect_top(_Made.LIST)
+            case "EMPTY_DICT":
+                stack.append(_Made.DICT)
+            case "SETITEM":
+                key, _value = stack.pop(-2), stack.pop()
+                self._set_items([key])
+            case "SETITEMS":
+                self._set_items(self._pop_mark()[::2])
+            case "TUPLE":
+                items = self._pop_mark()
+                self.stack.append(_tuple(items))
+            case "EMPTY_TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3":
+                size = ("EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3").index(name)
+                items = [stack.pop() for _ in range(size)][::-1]
+                stack.append(_tuple(items))
+            case "BUILD":
+                if stack.pop() is not _Made.DICT or stack[-1] is not _Made.ORDERED_DICT:
+                    raise _UnusualError("bad-pickle", "that sets the state of a non-dict")
+            case "REDUCE":
+                arguments, function = stack.pop(), stack.pop()
+                stack.append(_call(function, arguments))
+            case "BINPERSID":
+                stack.append(self._storage(stack.pop()))
+            case _:  # a number or a text
+                stack.append(argument)
 
-    def _marked(self) -> list[Any]:
+    def _pop_mark(self) -> list[Any]:
         items, self.stack = self.stack, self.outer.pop()
         return items
 
-    def _stop(self) -> None:
-        self.stack.pop()
-
-    def _none(self) -> None:
-        self.stack.append(None)
-
-    def _newtrue(self) -> None:
-        self.stack.append(True)
-
-    def _newfalse(self) -> None:
-        self.stack.append(False)
-
-    def _empty_list(self) -> None:
-        self.stack.append(_Made.LIST)
-
-    def _empty_dict(self) -> None:
-        self.stack.append(_Made.DICT)
-
-    def _append(self) -> None:
-        self.stack.pop()
-        self._into(_Made.LIST)
-
-    def _appends(self) -> None:
-        self._marked()
-        self._into(_Made.LIST)
-
-    def _setitem(self) -> None:
-        _value, key = self.stack.pop(), self.stack.pop()
-        self._set([key])
-
-    def _setitems(self) -> None:
-        self._set(self._marked()[::2])
-
-    def _set(self, keys: list[Any]) -> None:
-        self._into(_Made.DICT, _Made.ORDERED_DICT)
+    def _set_items(self, keys: list[Any]) -> None:
+        self._expect_top(_Made.DICT, _Made.ORDERED_DICT)
         if not all(type(key) in (str, int) for key in keys):
             raise _UnusualError("bad-tensor", "with a key that is not a string or a whole number")
 
-    def _into(self, *kinds: _Made) -> None:
+    def _expect_top(self, *kinds: _Made) -> None:
         if self.stack[-1] not in kinds:
-            raise _UnusualError("bad-pickle", "that fills something else than a new list or dict")
+            raise _UnusualError("bad-pickle", "that fills something other than a new list or dict")
 
-    def _empty_tuple(self) -> None:
-        self._tuple_of([])
-
-    def _tuple(self) -> None:
-        self._tuple_of(self._marked())
-
-    def _tuple1(self) -> None:
-        self._tuple_of([self.stack.pop()])
-
-    def _tuple2(self) -> None:
-        self._tuple_of([self.stack.pop(), self.stack.pop()][::-1])
-
-    def _tuple3(self) -> None:
-        self._tuple_of([self.stack.pop(), self.stack.pop(), self.stack.pop()][::-1])
-
-    def _tuple_of(self, items: list[Any]) -> None:
-        made = _Tuple(items)
-        made.depth = 1 + max((item.depth for item in items if type(item) is _Tuple), default=0)
-        if made.depth > MAX_TUPLE_DEPTH:
-            raise _UnusualError("bomb", f"with tuples nested deeper than {MAX_TUPLE_DEPTH}")
-        self.stack.append(made)
-
-    def _build(self) -> None:
-        state = self.stack.pop()
-        if state is not _Made.DICT or self.stack[-1] is not _Made.ORDERED_DICT:
-            raise _UnusualError("bad-pickle", "that sets the state of something else than a dict")
-
-    def _reduce(self) -> None:
-        arguments, function = self.stack.pop(), self.stack.pop()
-        if type(function) is not _Global or type(arguments) is not _Tuple:
-            raise _UnusualError("bad-pickle", "that calls something else than a function")
-        if function == ORDERED_DICT and not arguments:
-            self.stack.append(_Made.ORDERED_DICT)
-        elif function == REBUILD_TENSOR and len(arguments) == 6:
-            self.stack.append(_tensor(*arguments))
-        else:
-            named = function.replace(" ", ".")
-            raise _UnusualError("bad-pickle", f"that calls {named} with {len(arguments)} arguments")
-
-    def _binpersid(self) -> None:
-        identity = self.stack.pop()
+    def _storage(self, identity: Any) -> _Storage:
         if type(identity) is not _Tuple or len(identity) != 5:
-            _refuse_storage()
+            raise _UnusualError("bad-pickle", "with a malformed storage")
         tag, kind, key, location, items = identity
-        if tag != "storage" or type(kind) is not _Global or kind not in ITEM_BYTES:
-            _refuse_storage()
-        if type(key) is not str or type(location) is not str or type(items) is not int:
-            _refuse_storage()
+        if (
+            tag != "storage"
+            or type(kind) is not _Global
+            or kind not in ITEM_BYTES
+            or (type(key), type(location), type(items)) != (str, str, int)
+        ):
+            raise _UnusualError("bad-pickle", "with a malformed storage")
         if self.storages.get(key) != items * ITEM_BYTES[kind]:
             raise _UnusualError(
                 "bad-pickle",
                 f"that gives storage {shown(key)} {items} elements of {ITEM_BYTES[kind]} bytes,"
                 f" where the file has {self.storages.get(key, 'no')} bytes",
             )
-        self.stack.append(_Storage(items))
+        return _Storage(items)
 
 
-def _refuse_storage() -> NoReturn:
-    raise _UnusualError("bad-pickle", "that describes a storage by something else than its key")
+def _tuple(items: list[Any]) -> _Tuple:
+    made = _Tuple(items)
+    made.depth = 1 + max((item.depth for item in items if type(item) is _Tuple), default=0)
+    if made.depth > MAX_TUPLE_DEPTH:
+        raise _UnusualError("bomb", f"with tuples nested deeper than {MAX_TUPLE_DEPTH}")
+    return made
+
+
+def _call(function: Any, arguments: Any) -> _Made:
+    if type(function) is not _Global or type(arguments) is not _Tuple:
+        raise _UnusualError("bad-pickle", "that calls something other than a function")
+    if function == ORDERED_DICT and not arguments:
+        return _Made.ORDERED_DICT
+    if function == REBUILD_TENSOR and len(arguments) == 6:
+        return _tensor(*arguments)
+    named = function.replace(" ", ".")
+    raise _UnusualError("bad-pickle", f"that calls {named} with {len(arguments)} arguments")
 
 
 def _tensor(
