@@ -1,7 +1,7 @@
-"""The figures of each variant, read from one data file.
+"""The reported and counted values of each variant, read from one data file.
 
-``variants.json`` beside this module describes the published models. Another file of the same form
-lets a user judge models of their own.
+``variants.json`` beside this module describes the published models. Users describe models of
+their own in another file of the same form.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ PUBLISHED_FILE = Path(__file__).with_name("variants.json")
 Protocol = Literal[1, 2]
 
 REFERENCE = "reference"
-"""The one model of the miniature that was trained; the others have seeded weights."""
+"""The one trained model of the synthetic set; the others have seeded weights."""
 
 INPUT_SIDE_PX = 256
-"""The network reads square crops of this side."""
+"""Side of the square crops that the network reads."""
 
 Size = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 """A number of blocks, channels or bins that a network on one machine can have."""
@@ -33,14 +33,14 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.+-]{0,31}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[^./\\\0][^/\\\0]*\Z")]
-"""The name of a file in a folder, which leads nowhere else."""
+"""A file name without folders."""
 
 DriveId = Annotated[str, msgspec.Meta(pattern=r"^[\w-]+\Z")]
-"""What stands for a file or folder in the links of Google Drive."""
+"""The id of a file or folder in the links of Google Drive."""
 
 
 class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the network is built of; ``head_upsamplings`` of the three head layers upsample."""
+    """The network's layers; ``head_upsamplings`` of the three head layers upsample."""
 
     backbone: str
     blocks: tuple[Size, Size, Size, Size]
@@ -62,10 +62,9 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A published number and where it stands.
+    """A reported value and its source.
 
-    ``information_only`` holds the reason why the number is shown beside what was obtained but
-    never decides a verdict.
+    ``information_only`` is the reason why the value is shown but never decides a verdict.
     """
 
     value: float
@@ -74,7 +73,7 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the paper reports for the variant; a figure that it does not give is null."""
+    """The paper's values for the variant; null where it reports none."""
 
     mpjpe_mm: Figure | None
     pa_mpjpe_mm: Figure | None
@@ -86,10 +85,16 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.mpjpe_mm if protocol == 2 else self.pa_mpjpe_mm
 
 
-class WholeFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole number that is known or claimed, and by whom; claims may contradict each other.
+class Guide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The Kaggle guide's value for the variant: it counts the whole state dict."""
 
-    ``information_only`` holds the reason why it is shown and never decides.
+    parameters_millions: Figure
+
+
+class WholeFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole number on record, or several that sources disagree about.
+
+    ``information_only`` is the reason why it is shown and never decides.
     """
 
     value: Count | Annotated[tuple[Count, ...], msgspec.Meta(min_length=2)]
@@ -98,12 +103,12 @@ class WholeFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def values(self) -> tuple[int, ...]:
-        """All that is claimed."""
+        """All claimed numbers."""
         return self.value if isinstance(self.value, tuple) else (self.value,)
 
     @property
     def decides(self) -> bool:
-        """Whether a file that says otherwise is another file."""
+        """True if a file with another number is another file."""
         return self.information_only is None
 
     def __str__(self) -> str:
@@ -111,19 +116,12 @@ class WholeFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return " or ".join(map(str, self.values)) + ("" if self.decides else ", claimed")
 
 
-class KnownName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A name, and how it is known."""
-
-    value: FileName
-    source: str
-
-
 class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known of the variant's file; whatever nobody knows is None.
+    """The recorded properties of the variant's file; None where nothing is on record.
 
-    ``epoch`` counts from 0; a plain number is the word of a file of one's own, and decides.
-    ``iterations`` are those of one epoch. ``drive_id`` is the file's id on Google Drive, ``folder``
-    the top folder inside the archive, ``bytes`` the size to expect, give or take half a percent.
+    ``epoch`` counts from 0; a plain number comes from a user's own file, and decides.
+    ``iterations`` are those of one epoch, ``folder`` is the top folder inside the archive, and
+    ``bytes`` the expected size, +/- half a percent.
     """
 
     file_name: FileName
@@ -131,7 +129,7 @@ class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epoch: WholeFigure | Count | None = None
     iterations: WholeFigure | None = None
     drive_id: DriveId | None = None
-    folder: KnownName | None = None
+    folder: FileName | None = None
     bytes: int | None = None
 
     @property
@@ -143,10 +141,10 @@ class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One model: architecture, exact counts, the paper's figures and its checkpoint.
+    """One model: architecture, exact counts, reported values and checkpoint.
 
     ``parameters`` counts trainable numbers, ``state_elements`` all of the state dict with the
-    BatchNorm buffers, ``multiply_adds`` the convolutions for one image.
+    BatchNorm buffers, ``multiply_adds`` those of the convolutions for one image.
     """
 
     name: Name
@@ -156,12 +154,13 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     multiply_adds: int
     paper: Paper
     checkpoint: CheckpointFacts
+    guide: Guide | None = None
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All variants of one variants file.
 
-    ``sources`` says where the fields are from that have no source of their own, by name.
+    ``sources`` names, by field, the sources of the fields without a source of their own.
     """
 
     about: str
@@ -182,7 +181,7 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def unknown_variant(name: str, known: Iterable[str]) -> ConvNeXtPoseCheckError:
-    """The error of a name that no variant has."""
+    """The error for a name that no variant has."""
     return ConvNeXtPoseCheckError(
         "unknown-variant", f"no variant is named '{name}'", f"Choose from {', '.join(known)}"
     )
@@ -192,7 +191,7 @@ def read_catalogue(path: Path = PUBLISHED_FILE) -> Catalogue:
     """Read and validate a variants file.
 
     Raises ``ConvNeXtPoseCheckError`` (``variants-file``) for a file that is missing, is not JSON,
-    lacks a field, has one too many, or names a variant twice.
+    lacks a field, has an unknown one, or names a variant twice.
     """
     try:
         catalogue = msgspec.json.decode(path.read_bytes(), type=Catalogue)

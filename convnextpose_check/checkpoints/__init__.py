@@ -1,1 +1,1 @@
-"""Checkpoints: found, opened without trust, read, and told apart."""
+"""Find, open and identify checkpoints, without trusting their content."""

@@ -1,8 +1,8 @@
-"""Which of the user's files is which variant's checkpoint.
+"""Find the checkpoint file of each variant.
 
-A file or folder named as the authors named theirs (``ConvNeXtPose_L.tar``, also with `` (1)``,
-another suffix, or as the folder around an unpacked archive) claims to be that variant; the claim is
-checked later, against the content. Files with other names are opened and told by their shapes.
+A file or folder with the authors' name (``ConvNeXtPose_L.tar``, also with `` (1)``, another
+suffix, or as the folder around an unpacked archive) claims to be that variant; the claim is
+checked later, against the content. Files with other names are identified by their shapes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from convnextpose_check.variants import Catalogue
 
 CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".zip", ".tgz", ".gz")
 MAX_CANDIDATES = 1_000
-"""Each may have to be opened; of the published ones there are four."""
+"""Each may have to be opened; there are four published ones."""
 _DECORATION = re.compile(r"( ?\(\d+\)|\.\w+)+$")
 
 GIVE_CHECKPOINTS = (
@@ -32,41 +32,39 @@ GIVE_CHECKPOINTS = (
 
 
 class Opened:
-    """What was opened in a run: each file once, whoever asks for it."""
+    """Cache of the files opened in a run, so that each is opened once."""
 
     def __init__(self) -> None:
-        """Nothing was opened yet."""
         self._checkpoints: dict[Path, Checkpoint] = {}
-        self._held: dict[Path, tuple[tuple[str, ...], str]] = {}
+        self._contents: dict[Path, tuple[tuple[str, ...], str]] = {}
 
     def load(self, path: Path) -> Checkpoint:
-        """The file's checkpoint; raises whatever ``load_checkpoint`` raises."""
+        """The file's checkpoint; raises as ``load_checkpoint`` does."""
         if path not in self._checkpoints:
             self.put(load_checkpoint(path))
         return self._checkpoints[path]
 
     def put(self, checkpoint: Checkpoint) -> None:
-        """Take one that was opened elsewhere, before it had this path."""
+        """Add a checkpoint that was opened before it had this path."""
         self._checkpoints[checkpoint.path] = checkpoint
 
     def holds(self, path: Path, catalogue: Catalogue) -> tuple[tuple[str, ...], str]:
-        """The variants that the file's content fits, or what is wrong with the file."""
-        if path not in self._held:
+        """The variants that the file's content fits, or the reason why it cannot be used."""
+        if path not in self._contents:
             try:
                 names = identify(modern_state(self.load(path).network), catalogue)
-                self._held[path] = names, ""
+                self._contents[path] = names, ""
             except ConvNeXtPoseCheckError as error:
-                self._held[path] = (), error.problem
-            if not self._held[path][0]:
+                self._contents[path] = (), error.problem
+            if not self._contents[path][0]:
                 self._checkpoints.pop(path, None)  # it may be large
-        return self._held[path]
+        return self._contents[path]
 
 
 class CheckpointFiles:
     """The checkpoints below the given files and folders.
 
-    ``refused`` has what is known to keep a variant from being loaded, such as a download that
-    failed, ``opened`` what has been opened before.
+    ``refused`` maps variants to known errors, such as a failed download.
     """
 
     def __init__(
@@ -79,13 +77,13 @@ class CheckpointFiles:
         self.places = tuple(places)
         self.catalogue = catalogue
         self.refused = refused
-        self.opened = Opened() if opened is None else opened
+        self.opened = opened or Opened()
 
     @cached_property
     def candidates(self) -> tuple[Path, ...]:
         """Every file or unpacked folder that may be a checkpoint.
 
-        Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for a place that is not there,
+        Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for a place that does not exist,
         ``too-many-files``.
         """
         for place in self.places:
@@ -102,7 +100,7 @@ class CheckpointFiles:
         return tuple(found)
 
     def claim(self, path: Path) -> str | None:
-        """The variant that the path's name, or that of a folder around it, says it is."""
+        """The variant in the name of the file or of a folder around it, the innermost first."""
         stems = {Path(v.checkpoint.file_name).stem.lower(): v.name for v in self.catalogue.variants}
         for part in reversed(path.parts):
             if name := stems.get(_DECORATION.sub("", part).lower()):
@@ -110,11 +108,10 @@ class CheckpointFiles:
         return None
 
     def load(self, variant: str) -> Checkpoint:
-        """The one checkpoint of a variant, loaded.
+        """Load a variant's one checkpoint; copies of the same weights count as one.
 
-        The same weights may be there more than once, in whatever container. Raises
-        ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for none, ``several-files`` for files that
-        differ, what ``refused`` has, and whatever ``load_checkpoint`` raises.
+        Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints``, ``several-files`` for files that
+        differ, the variant's error in ``refused``, and the errors of ``load_checkpoint``.
         """
         if variant in self.refused:
             raise self.refused[variant]
@@ -125,18 +122,19 @@ class CheckpointFiles:
                 "several-files",
                 f"several different files are checkpoints of {variant}:"
                 f" {_listed(checkpoint.path for checkpoint in loaded)}",
-                "Name the file that is meant with --checkpoints",
+                "Name the right file with --checkpoints",
             )
         return loaded[0]
 
     def _by_content(self, variant: str) -> list[Checkpoint]:
-        unclaimed = [path for path in self.candidates if self.claim(path) is None]
         found, refused = [], ""
-        for path in unclaimed:
+        for path in self.candidates:
+            if self.claim(path) is not None:
+                continue
             names, problem = self.opened.holds(path, self.catalogue)
             if variant in names:
                 found.append(self.opened.load(path))
-            elif problem and not refused:  # a file that claims nothing may be anything
+            elif problem and not refused:
                 refused = f"; {path.name} was passed over: {problem}"
         if not found:
             raise ConvNeXtPoseCheckError(
@@ -149,7 +147,7 @@ class CheckpointFiles:
 
 
 def _content_digest(checkpoint: Checkpoint) -> str:
-    """The same for the same epoch and numbers, whatever the container and the key style."""
+    """Digest of epoch and tensors, independent of the container and the key style."""
     digest = hashlib.sha256(str(checkpoint.epoch).encode())
     for key, tensor in sorted(modern_state(checkpoint.network).items()):
         digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -165,10 +163,11 @@ def _candidates(place: Path) -> Iterator[Path]:
         if "data.pkl" in files:
             yield folder
             folders.clear()
-        else:
-            # macOS leaves a hidden twin beside each file, named alike: ._ConvNeXtPose_L.tar
-            visible = [name for name in files if not name.startswith(".")]
-            yield from (folder / f for f in visible if f.lower().endswith(CHECKPOINT_SUFFIXES))
+            continue
+        for name in files:
+            # macOS adds a hidden twin to each file, with the same suffix: ._ConvNeXtPose_L.tar
+            if not name.startswith(".") and name.lower().endswith(CHECKPOINT_SUFFIXES):
+                yield folder / name
 
 
 def _listed(paths: Iterable[Path]) -> str:

@@ -1,7 +1,7 @@
-"""The published bits: what is known of the very tensors and files, and whether these are they.
+"""Recorded hashes of the published tensors and files, and the comparison with a checkpoint.
 
-Tensors are compared under the network's own names, so that neither the container nor the style of
-the keys matters. Whole files are named as git names them, for a repository keeps copies of two.
+Tensors are compared under the network's own keys, independent of container and key style. Files
+have the ids that git gives them, since a repository keeps copies of two.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ GitBlob = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{40}\Z")]
 
 
 class KnownTensors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The sha256 of each tensor's numbers as they lie in memory, little-endian, by modern key."""
+    """The sha256 of each tensor's numbers in memory, little-endian, by modern key."""
 
     source: str
     sha256: dict[str, Sha256]
 
 
 class KnownFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The id that git gives the whole file (``git hash-object FILE``)."""
+    """Git's id of the whole file (``git hash-object FILE``)."""
 
     source: str
     git_blob: GitBlob
 
 
 class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known of one variant's bits; what is not known is None."""
+    """The recorded hashes of one variant, None where there are none."""
 
     file: KnownFile | None = None
     tensors: KnownTensors | None = None
@@ -53,21 +53,21 @@ class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_fingerprints(fixtures: Path, catalogue: Catalogue) -> dict[str, Fingerprint]:
-    """What is known of those variants that the catalogue calls the published ones, if anything.
+    """Fingerprints of the catalogue's published variants, empty ones where none are recorded.
 
-    A model of a user's own may have a published name; it is not on the authors' Drive.
+    A user's own model may have a published name, but not the published file's id on Drive.
     """
     known = read_json(fixtures / FINGERPRINTS_FILE, Fingerprints).variants
-    published = {v.name: v.checkpoint.drive_id for v in read_catalogue().variants}
+    published = {(v.name, v.checkpoint.drive_id) for v in read_catalogue().variants}
     return {
         variant.name: known.get(variant.name, Fingerprint())
         for variant in catalogue.variants
-        if variant.name in published and variant.checkpoint.drive_id == published[variant.name]
+        if (variant.name, variant.checkpoint.drive_id) in published
     }
 
 
 def tensor_digests(checkpoint: Checkpoint) -> dict[str, str]:
-    """The sha256 of every tensor, under the network's own names and in the file's order."""
+    """The sha256 of every tensor, under the network's own keys and in the file's order."""
     return {
         key: hashlib.sha256(tensor.numpy().tobytes()).hexdigest()
         for key, tensor in modern_state(checkpoint.network).items()
@@ -75,7 +75,7 @@ def tensor_digests(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def fingerprint(checkpoint: Checkpoint, source: str) -> Fingerprint:
-    """All that can be known of a file, ready to be compared with other files."""
+    """The hashes of a checkpoint, to compare other files with."""
     blob = checkpoint.git_blob
     return Fingerprint(
         KnownFile(source, blob) if blob else None, KnownTensors(source, tensor_digests(checkpoint))
@@ -83,7 +83,7 @@ def fingerprint(checkpoint: Checkpoint, source: str) -> Fingerprint:
 
 
 def file_told(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
-    """Whether the whole file is a copy of the known one, which no verdict rests on."""
+    """Say whether the whole file is a copy of the recorded one; it decides no verdict."""
     if known is None or known.file is None:
         return ""
     if checkpoint.git_blob is None:
@@ -91,12 +91,11 @@ def file_told(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
     if checkpoint.git_blob == known.file.git_blob:
         return f"the very file of {known.file.source}"
     return (
-        f"another file than that of {known.file.source}, which may hold the same: git calls this"
-        f" one {checkpoint.git_blob[:12]}"
+        f"another file than that of {known.file.source}, possibly with the same content: its git id"
+        f" is {checkpoint.git_blob[:12]}"
     )
 
 
 def fingerprints_json(variants: Mapping[str, Fingerprint]) -> str:
-    """The variants as they stand in ``fixtures/published_tensors.json``."""
-    content = msgspec.json.encode(msgspec.to_builtins(variants))
-    return msgspec.json.format(content, indent=2).decode()
+    """The variants in the form of ``fixtures/published_tensors.json``."""
+    return msgspec.json.format(msgspec.json.encode(variants), indent=2).decode()

@@ -1,4 +1,4 @@
-"""Load a checkpoint that nobody vouches for, and tell which variant it really is."""
+"""Load a checkpoint from an untrusted file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ MAX_EPOCH = 1_000_000
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The network of a checkpoint file, as the file names and orders it.
+    """The network of a checkpoint file, with the file's keys in the file's order.
 
-    ``sha256`` is that of the file as the user holds it; ``form`` says what it was found in.
-    ``steps`` has the optimizer's step of each parameter, nothing where there is no optimizer.
-    ``git_blob`` is the id that git gives the file, None for an unpacked folder.
+    ``form`` names the containers, ``sha256`` is the user's file's, ``steps`` are the optimizer's
+    steps of each parameter, if any, and ``git_blob`` is git's id of the file, None for a folder.
     """
 
     path: Path
@@ -57,7 +56,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_content(path: Path) -> tuple[Any, Repacked]:
-    """What ``torch.save`` was given, of whatever form, and the archive that it was loaded from.
+    """The object that ``torch.save`` was given, and the archive that it was loaded from.
 
     Raises ``ConvNeXtPoseCheckError`` with the codes of ``repack`` and of ``check_pickle``.
     """
@@ -85,56 +84,50 @@ def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
             "Name the training snapshot, not a bare state dict or another file",
         )
     epoch, network = content["epoch"], content["network"]
+    problem = None
     if type(epoch) is not int or not 0 <= epoch < MAX_EPOCH:
-        raise ConvNeXtPoseCheckError(
-            "not-a-checkpoint",
-            f"{path} gives an epoch that is not a sensible whole number",
-            DOWNLOAD_AGAIN,
-        )
-    if type(network) not in (dict, OrderedDict) or not dict.__len__(network):
-        raise ConvNeXtPoseCheckError(
-            "not-a-checkpoint", f"{path} holds no state dict under 'network'", DOWNLOAD_AGAIN
-        )
-    if attributes := set(getattr(network, "__dict__", ())) - {"_metadata"}:
-        raise ConvNeXtPoseCheckError(
-            "not-a-checkpoint",
-            f"{path} holds a state dict with attributes of its own ({shown(str(attributes))})",
-            DOWNLOAD_AGAIN,
-        )
+        problem = f"has an epoch that is not a whole number below {MAX_EPOCH:,}"
+    elif type(network) not in (dict, OrderedDict) or not dict.__len__(network):
+        problem = "holds no state dict under 'network'"
+    elif attributes := set(getattr(network, "__dict__", ())) - {"_metadata"}:
+        problem = f"holds a state dict with extra attributes ({shown(str(attributes))})"
+    if problem:
+        raise ConvNeXtPoseCheckError("not-a-checkpoint", f"{path} {problem}", DOWNLOAD_AGAIN)
     state: dict[str, Tensor] = {}
-    claimed: Counter[int] = Counter()
+    claimed_bytes: Counter[int] = Counter()  # of each storage, by its address
     for key, tensor in dict.items(network):
         if type(key) is not str or not (key.isascii() and key.isprintable()):
-            raise ConvNeXtPoseCheckError(
-                "bad-tensor",
-                f"{path} has the key {shown(str(key))}, which is not a printable string",
-                DOWNLOAD_AGAIN,
+            problem = f"{path} has the key {shown(str(key))}, which is not a printable string"
+        elif not _is_plain(tensor) or not _fits_storage(tensor, claimed_bytes):
+            problem = (
+                f"{shown(key)} in {path} is not a plain contiguous tensor of float32 or int64 in a"
+                " storage of its own size"
             )
-        state[key] = _plain(tensor, key, claimed, path)
+        if problem:
+            raise ConvNeXtPoseCheckError("bad-tensor", problem, DOWNLOAD_AGAIN)
+        state[key] = tensor
     return epoch, state
 
 
 def _steps(optimizer: Any) -> tuple[float, ...]:
-    """The numbers under ``state.<parameter>.step``; whatever is none of AdamW's is passed over."""
+    """The numbers under ``state.<parameter>.step`` of an AdamW; everything else is ignored."""
     state = dict.get(optimizer, "state") if type(optimizer) is dict else None
     if type(state) is not dict:
         return ()
-    steps = (dict.get(each, "step") for each in dict.values(state) if type(each) is dict)
-    return tuple(_number(step) for step in steps if _is_number(step))
+    steps = (_number(dict.get(each, "step")) for each in dict.values(state) if type(each) is dict)
+    return tuple(step for step in steps if step is not None)
 
 
-def _is_number(value: Any) -> bool:
-    """Whether it is a step as any version of torch writes it: a number, or a tensor of one."""
-    return type(value) in (int, float) or (_is_plain(value) and value.numel() == 1)
-
-
-def _number(value: Any) -> float:
-    number: float = value if type(value) in (int, float) else value.item()
+def _number(value: Any) -> float | None:
+    """The value of a number or of a tensor with one element: torch before 1.12 wrote numbers."""
+    number: float | None = value if type(value) in (int, float) else None
+    if _is_plain(value) and value.numel() == 1:
+        number = value.item()
     return number
 
 
 def _is_plain(tensor: Any) -> bool:
-    """Whether it is a dense tensor on the CPU, of a dtype that the authors' files have."""
+    """True for a dense tensor on the CPU, of a dtype that the authors' files have."""
     import torch
 
     return (
@@ -149,21 +142,8 @@ def _is_plain(tensor: Any) -> bool:
     )
 
 
-def _plain(tensor: Any, key: str, claimed: Counter[int], path: Path) -> Tensor:
-    """The tensor itself if it is plain, dense, on the CPU and backed by storage of its own.
-
-    ``claimed`` adds up the bytes that tensors claim of each storage.
-    """
-    plain = _is_plain(tensor)
-    if plain:
-        storage = tensor.untyped_storage()
-        claimed[storage.data_ptr()] += tensor.numel() * tensor.element_size()
-        plain = not tensor.numel() or claimed[storage.data_ptr()] <= storage.nbytes()
-    if not plain:
-        raise ConvNeXtPoseCheckError(
-            "bad-tensor",
-            f"{shown(key)} in {path} is not a plain contiguous tensor of float32 or int64 in a"
-            " storage of its own size",
-            DOWNLOAD_AGAIN,
-        )
-    return tensor  # type: ignore[no-any-return]  # its exact type was compared above
+def _fits_storage(tensor: Tensor, claimed_bytes: Counter[int]) -> bool:
+    """True if all tensors of the tensor's storage together are no larger than the storage."""
+    storage = tensor.untyped_storage()
+    claimed_bytes[storage.data_ptr()] += tensor.numel() * tensor.element_size()
+    return not tensor.numel() or claimed_bytes[storage.data_ptr()] <= storage.nbytes()

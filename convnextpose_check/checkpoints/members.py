@@ -1,7 +1,7 @@
 """Read the members of a folder, zip or tar, checked as far as the container allows.
 
-Readers answer with ``Member`` objects whose bytes are read when asked for. A zip has a CRC for each
-member and a compressor one over everything; folders and plain tars have none.
+A zip has a CRC for each member and a compressor one over everything; folders and plain tars have
+none.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ COMPRESSORS: dict[bytes, Callable[..., Any]] = {
 
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY_BYTES = 2 << 20
-"""A zip's table of contents; Python needs up to fifteen times as much for it."""
+"""Of a zip; Python needs up to fifteen times as much memory for its entries."""
 MAX_TAR_HEADER_BYTES = 64 << 10
 MAX_TAR_HEADERS_BYTES = 2 << 20
-"""Of all extended headers of a tar together: Python needs dozens of times as much for them."""
+"""Of all extended headers of a tar together; Python needs dozens of times as much memory."""
 CHUNK_BYTES = 1 << 20
 
 DOWNLOAD_AGAIN = "Download it again and compare its size with the one on Drive"
@@ -48,16 +48,16 @@ class Member:
     name: str
     size: int
     chunks: Callable[[], Iterator[bytes]]
-    """Reads anew each time, and raises at the end if what it read is damaged."""
+    """Reads the bytes; raises at the end if they are damaged."""
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The folders and the file that the name goes through."""
+        """The name split into folders and file."""
         return PurePosixPath(self.name.replace("\\", "/")).parts
 
     @property
     def is_litter(self) -> bool:
-        """Left behind by macOS: resource forks and folder settings."""
+        """True for the resource forks and folder settings of macOS."""
         return "__MACOSX" in self.parts or self.parts[-1].startswith(("._", ".DS_Store"))
 
     def read(self) -> bytes:
@@ -66,21 +66,21 @@ class Member:
 
 
 def shown(text: str) -> str:
-    """A stranger's text as it may appear in a message: quoted, short, without control codes."""
+    """An untrusted text for a message: quoted, shortened, without control codes."""
     return ascii(text if len(text) <= 80 else f"{text[:80]}...")
 
 
 def decompressed(
     stream: IO[bytes], head: bytes, limit: int, path: Path, stack: ExitStack
 ) -> io.BytesIO:
-    """All that is compressed: only a reader that reaches the end sees the compressor's checksum."""
+    """The whole uncompressed stream, since the compressor's checksum is at its end."""
     opener = next(opener for magic, opener in COMPRESSORS.items() if head.startswith(magic))
     plain = stack.enter_context(io.BytesIO())
     try:
         with opener(stream) as source:
             while plain.tell() <= limit and (chunk := source.read(CHUNK_BYTES)):
                 plain.write(chunk)
-    except Exception as error:  # noqa: BLE001 - each compressor has exceptions of its own
+    except Exception as error:  # noqa: BLE001 - each compressor has its own exceptions
         raise ConvNeXtPoseCheckError(
             "truncated", f"{path} cannot be decompressed to its end ({error})", DOWNLOAD_AGAIN
         ) from None
@@ -91,10 +91,7 @@ def decompressed(
 
 
 def folder_members(folder: Path, max_bytes: int) -> Iterator[Member]:
-    """The files below an unpacked folder, read once, in the order of their names.
-
-    Raises ``ConvNeXtPoseCheckError`` (``bomb``) for more of them than a checkpoint has.
-    """
+    """The files below an unpacked folder, read once, in the order of their names."""
     total = 0
     for file in sorted(_files_below(folder)):
         with open_regular(file) as stream:
@@ -103,7 +100,7 @@ def folder_members(folder: Path, max_bytes: int) -> Iterator[Member]:
             if total > max_bytes:
                 raise too_large(folder, total, max_bytes)
             content = read_whole(stream, size, file)
-        yield Member(str(file.relative_to(folder)), size, partial(_at_once, content))
+        yield Member(str(file.relative_to(folder)), size, partial(iter, [content]))
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -117,7 +114,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
                     raise ConvNeXtPoseCheckError(
                         "bomb",
                         f"{folder} holds more than {MAX_MEMBERS} files and folders: a checkpoint"
-                        " has some hundred",
+                        " has less than a thousand",
                         "Name the folder that holds data.pkl, without other files in it",
                     )
                 if entry.is_dir(follow_symlinks=False):
@@ -126,12 +123,8 @@ def _files_below(folder: Path) -> Iterator[Path]:
                     yield Path(entry.path)
 
 
-def _at_once(content: bytes) -> Iterator[bytes]:
-    yield content
-
-
 def too_large(path: Path, size: int, max_bytes: int) -> ConvNeXtPoseCheckError:
-    """The error for what is larger than any checkpoint."""
+    """The error for a file or folder larger than any checkpoint."""
     return ConvNeXtPoseCheckError(
         "bomb",
         f"{path} has {size} bytes or more: a checkpoint has at most {max_bytes}",
@@ -140,12 +133,12 @@ def too_large(path: Path, size: int, max_bytes: int) -> ConvNeXtPoseCheckError:
 
 
 def zip_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Member]:
-    """The files of a zip, which ``stack`` closes; only what a checkpoint needs is accepted."""
+    """The files of a zip, which ``stack`` closes."""
     try:
         end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]
         is_small = end is None or end[zipfile._ECD_SIZE] <= MAX_DIRECTORY_BYTES  # type: ignore[attr-defined]
         archive = stack.enter_context(zipfile.ZipFile(stream)) if is_small else None
-    except Exception as error:  # noqa: BLE001 - zipfile raises whatever it meets
+    except Exception as error:  # noqa: BLE001 - zipfile raises any exception
         raise ConvNeXtPoseCheckError(
             "truncated", f"{path} begins as a zip but does not end as one ({error})", DOWNLOAD_AGAIN
         ) from None
@@ -174,13 +167,13 @@ def zip_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Mem
 
 
 class _OddHeaderError(Exception):
-    """A header that no tar around a checkpoint has."""
+    """A tar header that no tar of a checkpoint has."""
 
 
 class _PlainHeader(tarfile.TarInfo):
-    """Refuses the headers that make tarfile slow or large: long, negative, global or sparse ones.
+    """Refuses headers that make tarfile slow or large: long, negative, global or sparse ones.
 
-    tarfile copies a global header into every member that follows; no checkpoint needs one.
+    tarfile copies a global header into every following member.
     """
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
@@ -208,26 +201,20 @@ class _PlainTar(tarfile.TarFile):
     headers_bytes = 0
 
 
-def _tar_entries(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Each entry, as little of it as is read later; the archive itself remembers none."""
-    while (info := archive.next()) is not None:
-        archive.members.clear()  # type: ignore[attr-defined]
-        info.pax_headers = {}
-        yield info
-
-
 def tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Member]:
     """The regular files of a plain tar, which ``stack`` closes; links and devices are left out."""
     try:
         archive = stack.enter_context(_PlainTar.open(fileobj=stream, mode="r:"))
-        for count, info in enumerate(_tar_entries(archive), start=1):
+        for count, info in enumerate(iter(archive.next, None), start=1):
             if count > MAX_MEMBERS or info.size < 0:
                 raise _OddHeaderError(f"{count} entries, the last of {info.size} bytes")
+            archive.members.clear()  # type: ignore[attr-defined]  # to save memory
+            info.pax_headers = {}
             if info.isfile():
                 opened = partial(archive.extractfile, info)
                 chunks = partial(_whole, opened, info.name, info.size, path)
                 yield Member(info.name, info.size, chunks)
-    except Exception as error:  # noqa: BLE001 - tarfile raises whatever it meets
+    except Exception as error:  # noqa: BLE001 - tarfile raises any exception
         code: Code = "damaged" if isinstance(error, _OddHeaderError) else "truncated"
         raise ConvNeXtPoseCheckError(
             code, f"{path} is a tar that cannot be read to its end ({error})", DOWNLOAD_AGAIN
@@ -237,18 +224,18 @@ def tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Mem
 def _whole(
     opened: Callable[..., IO[bytes] | None], name: str, size: int, path: Path
 ) -> Iterator[bytes]:
-    """The member's bytes in chunks; zipfile checks the CRC, and the length is checked here."""
+    """The member's bytes in chunks, of the declared length; zipfile checks the CRC."""
     length = 0
     try:
         stream = opened()
-        assert stream is not None  # extractfile answers None for what is no regular file
+        assert stream is not None  # extractfile returns None only for irregular files
         with stream:
             while length <= size and (chunk := stream.read(CHUNK_BYTES)):
                 length += len(chunk)
                 yield chunk
     except Exception as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # the disk's fault; a seek to an impossible place is the archive's
+            raise  # by the disk; an archive only causes a seek to an impossible place
         code: Code = "bad-crc" if "CRC" in str(error) else "damaged"
         raise ConvNeXtPoseCheckError(
             code, f"{shown(name)} in {path} is damaged ({error})", DOWNLOAD_AGAIN
@@ -262,7 +249,7 @@ def _whole(
 
 
 def bounded(members: Iterator[Member], limit: int, path: Path) -> Iterator[Member]:
-    """Pass members on until their declared sizes or their number exceed what a checkpoint has."""
+    """The members; raises once their declared sizes or their number exceed a checkpoint's."""
     total = 0
     for count, member in enumerate(members, start=1):
         total += member.size

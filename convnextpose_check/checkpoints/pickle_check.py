@@ -138,7 +138,7 @@ class _Machine:
             case "BINPUT" | "LONG_BINPUT":
                 self.memo[argument] = stack[-1]
             case "BINGET" | "LONG_BINGET":
-                # Only a new object may be filled or copied: copies of one large dict take gigabytes.
+                # Only a new object may be filled or copied: copies of a large dict take gigabytes.
                 value = self.memo[argument]
                 mutable = value in (_Made.LIST, _Made.DICT, _Made.ORDERED_DICT)
                 stack.append(_Made.SHARED if mutable else value)

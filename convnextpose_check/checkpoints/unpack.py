@@ -1,9 +1,9 @@
-"""Every container that users hold a checkpoint in, repacked to the one form that torch reads.
+"""Repack a checkpoint in any container to the one form that torch reads.
 
-A checkpoint is what ``torch.save`` writes: ``data.pkl``, ``version`` and numbered storages below
-one folder of a zip. Downloads, mirrors and unpackers wrap, rename, unpack and zip that again. This
-module finds the one ``data.pkl``, reads its members with CRC checks, and writes them into a fresh
-stored zip in memory. Nothing is ever written to disk under a name that an archive chose.
+``torch.save`` writes ``data.pkl``, ``version`` and numbered storages below one folder of a zip.
+Downloads, mirrors and unpackers wrap, rename, unpack and zip that again. This module finds the one
+``data.pkl``, reads its members with CRC checks, and writes them into a new stored zip in memory.
+Nothing is written to disk under a name from an archive.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ MAX_NESTING = 3
 MAX_FILE_BYTES = 1 << 30
 """Of a file, or of all files of an unpacked folder. The largest published checkpoint has 101 MB."""
 MAX_UNPACKED_RATIO = 1.25
-"""Weights hardly compress: what unpacks to more than this times its size is no checkpoint.
+"""Weights hardly compress: a file that unpacks to more than this times its size is refused.
 
-At most two copies of what is unpacked, or the file and one of them, are held at a time: with the
-slack below, they stay within three times the file's size and 200 MB.
+At most two copies of the unpacked data, or the file and one of them, are in memory at a time. With
+the slack below, they take at most three times the file's size and 200 MB.
 """
 UNPACKED_SLACK_BYTES = 48 << 20
 PAGE_BYTES = 64 << 10
@@ -56,11 +56,11 @@ MAX_PICKLE_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class Repacked:
-    """A checkpoint in the one form that is loaded, what it was found in, and the file's sha256.
+    """A checkpoint in the form that is loaded.
 
-    ``storages`` gives the bytes of each storage by the key that the pickle calls it by.
-    The sha256 of an unpacked folder is taken over the names, sizes and bytes of its files; git
-    has no id for one.
+    ``storages`` maps the pickle's storage keys to sizes in bytes, ``form`` names the containers.
+    The sha256 is the file's; that of an unpacked folder covers the names, sizes and bytes of its
+    files, and git has no id for a folder.
     """
 
     archive: io.BytesIO
@@ -90,14 +90,14 @@ def repack(path: Path) -> Repacked:
                 sha256, git_blob = hashlib.sha256(content).hexdigest(), _git_blob(content)
                 limit = int(MAX_UNPACKED_RATIO * len(content)) + UNPACKED_SLACK_BYTES
                 stream = stack.enter_context(io.BytesIO(content))
-                del content  # held by the stream alone, to be gone when that is closed
+                del content  # so that closing the stream frees it
                 form, members = _open(stream, limit, path, stack)
             found = _find(members, path)
             for _ in range(MAX_NESTING):
                 if isinstance(found, list):
                     break
                 plain = _copy(found)
-                stack.close()  # the outer container and what it was unpacked to are done with
+                stack.close()  # frees the outer container and its unpacked data
                 del members, found
                 form_inside, members = _open(stack.enter_context(plain), limit, path, stack)
                 form, found = f"{form_inside} in {form}", _find(members, path)
@@ -116,9 +116,9 @@ def repack(path: Path) -> Repacked:
 
 
 def _read_checked(path: Path) -> bytes:
-    """The bytes of a file that begins as a container and is not too large to be a checkpoint.
+    """The bytes of a container that is not too large to be a checkpoint.
 
-    It is read once: what is hashed is then what is loaded, though the file be written meanwhile.
+    The file is read once, so that the hashed bytes are the loaded ones.
     """
     with open_regular(path) as stream:
         head = stream.read(PAGE_BYTES)
@@ -130,7 +130,7 @@ def _read_checked(path: Path) -> bytes:
 
 
 def _git_blob(content: bytes) -> str:
-    """The id that git gives a file of these bytes (``git hash-object``)."""
+    """Git's id of a file with these bytes (``git hash-object``)."""
     digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
     digest.update(content)
     return digest.hexdigest()
@@ -146,7 +146,7 @@ def _members_sha256(members: list[Member]) -> str:
 
 
 def _container(head: bytes) -> str | None:
-    """Tell the container by its first bytes, never by its name."""
+    """The kind of container, by its first bytes."""
     if head.startswith(ZIP_MAGIC):
         return "zip"
     if head.startswith(tuple(COMPRESSORS)):
@@ -167,7 +167,7 @@ def _open(stream: io.BytesIO, limit: int, path: Path, stack: ExitStack) -> tuple
         members = zip_members(stream, path, stack)
     else:
         if form == "compressed tar":
-            with stream:  # not to be held beside what it is unpacked to
+            with stream:  # closed, to free memory for the unpacked data
                 stream = decompressed(stream, head, limit, path, stack)
         members = tar_members(stream, path, stack)
     return form, list(bounded(members, limit, path))
@@ -195,7 +195,7 @@ def _no_checkpoint(path: Path) -> ConvNeXtPoseCheckError:
 
 
 def _find(members: list[Member], path: Path) -> list[Member] | Member:
-    """The members below the folder of the one ``data.pkl``, or the one archive it may be in."""
+    """The members below the folder of the one ``data.pkl``, or the one archive around it."""
     members = [member for member in members if member.parts and not member.is_litter]
     names = Counter(member.parts for member in members)
     if repeated := [parts for parts, count in names.items() if count > 1]:
@@ -211,7 +211,7 @@ def _find(members: list[Member], path: Path) -> list[Member] | Member:
         raise ConvNeXtPoseCheckError(
             "several-checkpoints",
             f"{path} holds {len(several)} checkpoints ({', '.join(map(shown, several[:4]))})",
-            "Unpack it and name the one that is meant",
+            "Unpack it and name the right one",
         )
     if pickles:
         folder = pickles[0][:-1]
@@ -233,7 +233,7 @@ def _copy(member: Member) -> io.BytesIO:
 
 
 def _write(members: list[Member], path: Path) -> tuple[io.BytesIO, bytes, dict[str, int]]:
-    """A fresh stored zip of the members that torch reads, its pickle and its storages' sizes."""
+    """A new stored zip of the members that torch reads, its pickle and its storages' sizes."""
     by_name = {member.name: member for member in members}
     storages = [name for name in by_name if re.fullmatch(r"data/[0-9]+", name)]
     if not storages:
@@ -252,7 +252,7 @@ def _write(members: list[Member], path: Path) -> tuple[io.BytesIO, bytes, dict[s
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
 
         def write(name: str, chunks: Iterable[bytes]) -> None:
-            # A ZipInfo of our own: the dates of a stranger's archive may be before 1980.
+            # A new ZipInfo, since the archive's dates may be before 1980.
             info = zipfile.ZipInfo(f"archive/{name}")
             with archive.open(info, "w", force_zip64=True) as copy:
                 for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Drive's pages that come in the place of a file, told apart by their words."""
+"""Recognize Google Drive's web pages that were saved instead of a file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ BY_HAND = "Open the Drive folder in a browser and download the file there"
 
 
 class Page(NamedTuple):
-    """A page of Drive: the words that tell it, a code, what it is, and what helps.
+    """A page of Drive with a text that it contains.
 
-    ``code`` is that of the error where Drive sends nothing else.
+    ``code`` is that of the error if Drive sends only this page.
     """
 
     words: tuple[bytes, ...]
@@ -27,7 +27,7 @@ PAGES = (
         (b"quota exceeded", b"too many users have viewed", b"download quota"),
         "download-refused",
         "Drive's quota page: too many people have downloaded the file",
-        "Try again after 24 hours, or copy the file to a Drive of your own and download the copy",
+        "Try again after 24 hours, or copy the file to your own Drive and download the copy",
     ),
     Page(
         (b"virus scan warning", b"scan this file for viruses"),
@@ -38,7 +38,7 @@ PAGES = (
     Page(
         (b"file you have requested does not exist", b"error 404 (not found)"),
         "missing",
-        "Drive's page for a file that is not there",
+        "Drive's page for a file that does not exist",
         "Check the link",
     ),
     Page(
@@ -54,19 +54,19 @@ PAGES = (
         f"Sign in. {BY_HAND}",
     ),
 )
-"""The first that fits counts: permission pages have a link to sign in, quota pages have both."""
+"""In order: permission pages have a link to sign in, and quota pages have both."""
 
 
 def known_page(content: bytes) -> Page | None:
-    """The page of Drive that has these words, if any."""
+    """The first page of Drive that fits the content."""
     lower = content.lower()
     return next((page for page in PAGES if any(word in lower for word in page.words)), None)
 
 
 def web_page(content: bytes, path: Path) -> ConvNeXtPoseCheckError:
-    """Say which of Drive's pages was saved instead of a checkpoint."""
+    """The error for a web page that was saved instead of a checkpoint."""
     page = known_page(content)
-    what = page.what if page else "none of the pages of Drive that are known"
+    what = page.what if page else "not one of the known pages of Drive"
     return ConvNeXtPoseCheckError(
         "html-page",
         f"{path} is a web page, not a checkpoint: {what}",

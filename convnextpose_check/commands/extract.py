@@ -19,8 +19,7 @@ from pathlib import Path
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.provenance import epoch_told, provenance
-from convnextpose_check.checkpoints.safetensors_file import write_safetensors
-from convnextpose_check.checkpoints.snapshot import write_snapshot
+from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
 from convnextpose_check.checks import archives
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError

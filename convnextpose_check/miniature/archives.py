@@ -37,8 +37,7 @@ def made_epoch(variant: Variant) -> int:
 
 def snapshot_folder(variant: Variant) -> str:
     """The top folder of a generated archive; torch calls it ``archive`` by default."""
-    folder = variant.checkpoint.folder
-    return folder.value if folder else "archive"
+    return variant.checkpoint.folder or "archive"
 
 
 def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:

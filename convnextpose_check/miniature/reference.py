@@ -45,6 +45,7 @@ def reference_variant() -> Variant:
         read_catalogue()["XS"],
         name=REFERENCE,
         paper=Paper(None, None, None, None),
+        guide=None,
         checkpoint=CheckpointFacts(
             REFERENCE_FILE,
             "modern",

@@ -1,4 +1,4 @@
-"""The network: plain, rearranged for speed, or a user's own; its keys, its layout and its cost."""
+"""The network: reference, optimized or the user's own; its keys, layout and cost."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Network(Interface):
-    """Whatever turns crops (B, 3, 256, 256) into joint positions (B, J, 3) in heatmap cells."""
+    """A function from crops (B, 3, 256, 256) to joint positions (B, J, 3) in heatmap cells."""
 
     @property
     def architecture(self) -> Architecture:
-        """What it is built of."""
+        """The architecture that it computes."""
 
     def __call__(self, crops: Tensor, /) -> Any:
         """The positions, order x, y, z."""

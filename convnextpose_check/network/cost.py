@@ -1,4 +1,4 @@
-"""What a network costs and how large it is, counted rather than quoted."""
+"""Count a network's parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ if TYPE_CHECKING:
 
 
 def parameter_count(network: Module) -> int:
-    """Trainable numbers, as the paper counts them."""
+    """Number of trainable parameters, as the paper counts."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def state_element_count(state: Mapping[str, Tensor]) -> int:
-    """All numbers of a state dict, BatchNorm's buffers included, as the Kaggle guide counts."""
+    """Numbers in a state dict with BatchNorm's buffers, as the Kaggle guide counts."""
     return sum(tensor.numel() for tensor in state.values())
 
 
 def multiply_add_count(network: Module) -> int:
-    """Multiply-adds of the convolutions for one image, by torch's own counter.
+    """Multiply-adds of the convolutions for one image, by torch's counter.
 
-    The counter counts a multiply-add as two operations. Nothing is computed on the network's own
-    weights but one forward pass of a blank image, on the device that holds them.
+    Runs one forward pass on the network's device. Torch counts a multiply-add as two operations.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -42,7 +41,7 @@ def multiply_add_count(network: Module) -> int:
 
 
 def skeleton_network(architecture: Architecture) -> ConvNeXtPose:
-    """The network without storage: shapes and costs only, on torch's meta device."""
+    """The network on torch's meta device: shapes and costs, without storage."""
     import torch
 
     from convnextpose_check.network.plain import ConvNeXtPose

@@ -1,14 +1,14 @@
-"""The network rearranged for speed: the same function of the same weights, in fewer operations.
+"""The network optimized for speed: the same function of the same weights in fewer operations.
 
-The plain network of ``network`` stays the reference that tests hold this one against. What differs:
+The network of ``plain`` stays the reference. Differences:
 
 * BatchNorm is folded, in float64, into the convolution beside it wherever no zero padding lies
   between the two: all but the backbone's last one, whose output is padded by the head.
-* Where the last head layer upsamples, the final 1x1 convolution comes before the upsampling, at a
-  quarter of the positions: one mixes channels, the other positions, so their order is free.
-* The volumes are upsampled, exponentiated and summed a few joints at a time, so that they stay in
-  the processor's cache and never exist as a whole; on a GPU one kernel does it, see ``kernel``.
-* Activations and weights lie as the convolutions of the device want them: see ``layout_for``.
+* Where the last head layer upsamples, the final 1x1 convolution comes before the upsampling, on a
+  quarter of the cells. The two commute, since one mixes channels and the other cells.
+* The volumes are upsampled, exponentiated and summed a few joints at a time, so that they fit the
+  processor's cache; on a GPU one kernel does it, see ``kernel``.
+* Activations and weights have the memory format of the device's fastest convolutions.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from convnextpose_check.network.plain import UPSAMPLING, Backbone, Block, ConvNeXtPose, HeadLayer
 
 SoftArgmaxBackend = Literal["triton", "torch"]
 
 VOLUME_NUMBERS = 2**20
-"""Of joints' volumes at once on the CPU: 4 MB of float32, which about fits its second cache."""
+"""Of joints' volumes at once on the CPU: 4 MB of float32, about the size of its second cache."""
 
 VOLUME_NUMBERS_ELSEWHERE = 2**28
-"""On another device, which is quick at large pieces but has no end of memory either."""
+"""The same on another device, limited by its memory."""
 
 MATRICES = 2**16 - 1
-"""Of so many a product may have in one piece: CUDA's grids end there, and go on more slowly."""
+"""Most matrices of a batched product, the limit of CUDA's grids."""
 
 WIDE_NUMBERS = 2**23
-"""Of a block's widest activations: the 32 MB above which the C library asks the system for
-new memory every time."""
+"""Of a block's widest activations: above 32 MB the C library allocates new memory every time."""
 
 ALIKE_CELLS = 1e-3
-"""A kernel that differs by more from the soft-argmax in torch's own operations is not used."""
+"""Largest difference from the soft-argmax in torch's operations of a kernel that is used."""
 
 
 class FastConvNeXtPose(nn.Module):
     """Crops (B, 3, 256, 256) to joint positions (B, J, 3) in heatmap cells, order x, y, z.
 
-    Made from a plain network, which is left as it is, for that network's device or another one.
+    Copies the weights of ``plain`` to its device or to another one.
     """
 
     def __init__(self, plain: ConvNeXtPose, device: torch.device | None = None) -> None:
@@ -66,7 +66,7 @@ class FastConvNeXtPose(nn.Module):
         self.last = FoldedHeadLayer(head.deconv_layers_3)
         self.final = head.final_layer
         self.requires_grad_(False)
-        # In one step: weights that were channels last once may keep such strides for ever.
+        # In one step, since weights that were channels last may keep such strides.
         self.to(device, torch.float32, memory_format=self.layout)  # type: ignore[call-overload]  # stubs
         upsamples, side = self.last.upsamples, self.architecture.heatmap_side
         self.upsampling: Tensor | None = None
@@ -80,7 +80,7 @@ class FastConvNeXtPose(nn.Module):
 
     @property
     def soft_argmax_backend(self) -> SoftArgmaxBackend:
-        """What computes the soft-argmax: the Triton kernel or torch's operations."""
+        """The Triton kernel or torch's operations."""
         return "torch" if self.kernel is None else "triton"
 
     def forward(self, crops: Tensor) -> Tensor:
@@ -89,14 +89,14 @@ class FastConvNeXtPose(nn.Module):
         return torch.cat([self._located(part) for part in torch.split(x, images)])
 
     def _located(self, x: Tensor) -> Tensor:
-        """The joints' positions from what the second head layer puts out."""
+        """The joints' positions from the output of the second head layer."""
         x = self.last(x)
         a = self.architecture
-        # A product whose rows are channels and columns places: a joint's volume is in one piece.
-        places = x.flatten(2)  # a view in either layout
+        # The final 1x1 convolution as a product of channels and cells: it leaves each joint's
+        # volume contiguous, and flattening is a view in either memory format.
         weight = self.final.weight.flatten(1).expand(len(x), -1, -1)
         assert self.final.bias is not None
-        maps = torch.baddbmm(self.final.bias.view(1, -1, 1), weight, places)
+        maps = torch.baddbmm(self.final.bias.view(1, -1, 1), weight, x.flatten(2))
         volumes = maps.view(-1, a.joints, a.depth_bins, *x.shape[2:])
         if self.kernel is not None:
             return self.kernel(volumes, self.upsampling is not None)
@@ -111,20 +111,20 @@ class FastConvNeXtPose(nn.Module):
 
 
 def layout_for(device: torch.device) -> torch.memory_format:
-    """How activations and weights lie for the device's quickest convolutions.
+    """Memory format of the device's fastest convolutions.
 
-    The CPU's depthwise and 1x1 convolutions are made for channels that lie last; the float32 ones
-    of cuDNN are slow on them.
+    The CPU's depthwise and 1x1 convolutions are made for channels last; the float32 ones of cuDNN
+    are slow on it.
     """
     return torch.channels_last if device.type == "cpu" else torch.contiguous_format
 
 
 class FoldedBlock(nn.Module):
-    """A ``Block`` whose BatchNorm is part of its depthwise convolution."""
+    """A ``Block`` with its BatchNorm in the depthwise convolution."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
-        self.depthwise = norm_after(block.dwconv, block.norm)
+        self.depthwise = fuse_conv_bn_eval(block.dwconv, block.norm)
         self.widen, self.narrow = block.pwconv1, block.pwconv2
 
     def forward(self, x: Tensor) -> Tensor:
@@ -141,11 +141,11 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedHeadLayer(nn.Module):
-    """A ``HeadLayer`` whose BatchNorm is part of its depthwise convolution."""
+    """A ``HeadLayer`` with its BatchNorm in the depthwise convolution."""
 
     def __init__(self, layer: HeadLayer) -> None:
         super().__init__()
-        self.depthwise = norm_after(layer.dwconv, layer.norm)
+        self.depthwise = fuse_conv_bn_eval(layer.dwconv, layer.norm)
         self.pointwise = layer.pwconv
         self.upsamples = layer.upsamples
 
@@ -155,73 +155,56 @@ class FoldedHeadLayer(nn.Module):
 
 
 def doubled(x: Tensor) -> Tensor:
-    """Bilinear doubling of (B, C, H, W), corners aligned; the answer lies as ``x`` does.
+    """Bilinear doubling of (B, C, H, W) with aligned corners, in the memory format of ``x``.
 
-    CUDA's function for rows has a thread for each place alone, which goes through all channels of
-    all images: it took half of the time of L. That for channels last has one for each number.
+    Computed in channels last: CUDA's other function has one thread for each cell, which loops over
+    all channels of all images, and took half of the time of L.
     """
-    layout = torch.channels_last
-    lies_so = x.is_contiguous(memory_format=layout)
+    is_channels_last = x.is_contiguous(memory_format=torch.channels_last)
     x = interpolate(
-        x.contiguous(memory_format=layout),
+        x.contiguous(memory_format=torch.channels_last),
         scale_factor=UPSAMPLING,
         mode="bilinear",
         align_corners=True,
     )
-    return x if lies_so else x.contiguous()
+    return x if is_channels_last else x.contiguous()
 
 
 def _folded_backbone(backbone: Backbone) -> list[nn.Module]:
     parts: list[nn.Module] = []
-    for index, (between, stage) in enumerate(
-        zip(backbone.downsample_layers, backbone.stages, strict=True)
-    ):
+    for between, stage in zip(backbone.downsample_layers, backbone.stages, strict=True):
         first, second = between.children()
-        parts.append(norm_after(first, second) if index == 0 else norm_before(first, second))
+        if isinstance(first, nn.Conv2d):  # the stem
+            assert isinstance(second, nn.BatchNorm2d)
+            parts.append(fuse_conv_bn_eval(first, second))
+        else:
+            parts.append(norm_before(first, second))
         parts += [FoldedBlock(block) for block in stage.children() if isinstance(block, Block)]
     return [*parts, backbone.norm]
 
 
-def scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """The factor and the summand, (C,) each, that the BatchNorm comes down to."""
+def norm_before(norm: nn.Module, convolution: nn.Module) -> nn.Conv2d:
+    """One convolution for a BatchNorm and the convolution after it.
+
+    Raises ``ValueError`` for padding, which would be of the values that the BatchNorm maps to 0.
+    """
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert isinstance(convolution, nn.Conv2d)
     assert norm.running_mean is not None
     assert norm.running_var is not None
-    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    return scale, norm.bias - norm.running_mean * scale
-
-
-def norm_after(convolution: nn.Module, norm: nn.Module) -> nn.Conv2d:
-    """One convolution that does what the convolution and the BatchNorm after it do."""
-    folded, scale, shift = _copied(convolution, norm)
-    assert folded.bias is not None
-    folded.weight.data *= scale.view(-1, 1, 1, 1)
-    folded.bias.data = folded.bias.data * scale + shift
-    return folded
-
-
-def norm_before(norm: nn.Module, convolution: nn.Module) -> nn.Conv2d:
-    """One convolution that does what the BatchNorm before it and the convolution do.
-
-    Padding would have to be with what the BatchNorm makes into 0: raises ``ValueError`` if any.
-    """
-    folded, scale, shift = _copied(convolution, norm)
+    folded = copy.deepcopy(convolution)
     assert folded.bias is not None
     if set(folded.padding) != {0} or folded.groups != 1:
         raise ValueError("a convolution with padding or groups cannot take in the norm before it")
+    scale = norm.weight.data / (norm.running_var + norm.eps).sqrt()
+    shift = norm.bias.data - norm.running_mean * scale
     folded.bias.data += (folded.weight.data.sum(dim=(2, 3)) * shift).sum(dim=1)
     folded.weight.data *= scale.view(1, -1, 1, 1)
     return folded
 
 
-def _copied(convolution: nn.Module, norm: nn.Module) -> tuple[nn.Conv2d, Tensor, Tensor]:
-    assert isinstance(convolution, nn.Conv2d)
-    assert isinstance(norm, nn.BatchNorm2d)
-    scale, shift = scale_and_shift(norm)
-    return copy.deepcopy(convolution), scale.detach(), shift.detach()
-
-
 def upsampling_matrix(side: int) -> Tensor:
-    """The (2 side, side) float32 matrix of bilinear doubling along one axis, corners aligned."""
+    """The (2 side, side) float32 matrix of bilinear doubling along one axis, aligned corners."""
     rows = torch.eye(side, dtype=torch.float64)[None]
     doubled = interpolate(rows, scale_factor=UPSAMPLING, mode="linear", align_corners=True)
     return doubled[0].T.float().contiguous()
@@ -231,8 +214,7 @@ def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
     """Expected position under the softmax of each joint's whole volume, order x, y, z.
 
     ``heatmaps`` is (B, J, D, h, w), doubled along both axes by ``upsampling`` if that is given.
-    The maximum is subtracted while the volume is small: what lies between numbers is no larger. The
-    exponentials are summed as they are and divided once at the end.
+    Interpolation exceeds no maximum, so it is subtracted before.
     """
     volume = heatmaps - heatmaps.amax(dim=(2, 3, 4), keepdim=True)
     if upsampling is not None:
@@ -249,19 +231,19 @@ def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
 def working_kernel(
     device: torch.device, bins: int, side: int, upsamples: bool
 ) -> Callable[[Tensor, bool], Tensor] | None:
-    """The soft-argmax as one kernel, if it comes to the same there for volumes of this size.
+    """The soft-argmax as one kernel, if it agrees on the device for volumes of this size.
 
-    None otherwise: Triton may not be installed, not be made for the card, or lack a C compiler.
+    None otherwise: Triton may be missing, not support the card, or lack a C compiler.
     """
-    chance = torch.Generator().manual_seed(0)
-    heatmaps = torch.randn(1, 2, bins, side, side, generator=chance).to(device)
+    rng = torch.Generator().manual_seed(0)
+    heatmaps = torch.randn(1, 2, bins, side, side, generator=rng).to(device)
     upsampling = upsampling_matrix(side).to(device) if upsamples else None
     try:
-        from convnextpose_check.network.kernel import soft_argmax as at_once
+        from convnextpose_check.network.kernel import soft_argmax as kernel
 
-        apart_cells = (at_once(heatmaps, upsamples) - soft_argmax(heatmaps, upsampling)).abs()
-        return at_once if apart_cells.max().item() < ALIKE_CELLS else None
-    except Exception:  # noqa: BLE001 - Triton and what it calls raise types of their own
+        difference_cells = (kernel(heatmaps, upsamples) - soft_argmax(heatmaps, upsampling)).abs()
+        return kernel if difference_cells.max().item() < ALIKE_CELLS else None
+    except Exception:  # noqa: BLE001 - Triton and its compilers have their own exceptions
         return None
 
 

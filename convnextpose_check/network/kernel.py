@@ -1,7 +1,6 @@
-"""The soft-argmax as one kernel of a GPU, which reads the heatmaps and never writes a volume.
+"""The soft-argmax as one GPU kernel, which reads the heatmaps and never writes a volume.
 
-It is written in Triton, which torch brings along for CUDA. Nothing but ``fast`` uses it, which
-goes without it where it cannot be had.
+It is written in Triton, which torch installs for CUDA. ``fast`` uses it where it works.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from torch import Tensor
 from convnextpose_check.network.plain import UPSAMPLING
 
 WARPS = 8
-"""32 threads each: of 4, 8 and 16 the quickest on an H100, or nearly."""
+"""Of 32 threads each. Of 4, 8 and 16 the fastest on an H100, or nearly."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]  # Triton has no types
@@ -23,20 +22,20 @@ def _expected_cells(  # type: ignore[no-untyped-def]  # Triton reads annotations
 ):
     """One joint's volume: its maximum first, then its exponentials' sums, slice by slice.
 
-    A slice of ``coarse`` cells a side is read as one of ``side`` cells: between four numbers, whose
-    weights are quotients of whole numbers, so that no place is rounded.
+    A slice of ``coarse`` cells a side is interpolated to ``side`` cells, with weights that are
+    quotients of whole numbers, so that no position is rounded.
     """
     joint = tl.program_id(0).to(tl.int64)
     first = heatmaps + joint * bins * coarse * coarse
-    own = tl.arange(0, coarse * coarse)
+    cells = tl.arange(0, coarse * coarse)
     highest = tl.full([coarse * coarse], float("-inf"), tl.float32)
     for depth in range(bins):
-        highest = tl.maximum(highest, tl.load(first + depth * coarse * coarse + own))
+        highest = tl.maximum(highest, tl.load(first + depth * coarse * coarse + cells))
     maximum = tl.max(highest, axis=0)
 
     cell = tl.arange(0, side * side)
     row, column = cell // side, cell % side
-    # Of side - 1 steps each, from corner to corner.
+    # side - 1 steps from corner to corner.
     above, left = row * (coarse - 1) // (side - 1), column * (coarse - 1) // (side - 1)
     down = (row * (coarse - 1) % (side - 1)).to(tl.float32) / (side - 1)
     right = (column * (coarse - 1) % (side - 1)).to(tl.float32) / (side - 1)
@@ -68,13 +67,13 @@ def _expected_cells(  # type: ignore[no-untyped-def]  # Triton reads annotations
 def soft_argmax(heatmaps: Tensor, upsamples: bool) -> Tensor:
     """Expected position under the softmax of each joint's whole volume, order x, y, z.
 
-    ``heatmaps`` is (B, J, D, h, h) float32, h a power of 2; with ``upsamples`` it counts as doubled
-    along both axes of a slice, corners aligned.
+    ``heatmaps`` is (B, J, D, h, h) float32, h a power of 2; ``upsamples`` doubles both axes of a
+    slice, with aligned corners.
     """
     images, joints, bins, coarse, _ = heatmaps.shape
     cells_xyz = torch.empty(images, joints, 3, device=heatmaps.device)
     side = coarse * UPSAMPLING if upsamples else coarse
-    # Triton asks the current device.
+    # Triton uses the current device.
     with torch.cuda.device_of(heatmaps):  # type: ignore[no-untyped-call]  # untyped in torch
         _expected_cells[(images * joints,)](
             heatmaps.contiguous(), cells_xyz, bins, coarse, side, num_warps=WARPS

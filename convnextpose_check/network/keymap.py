@@ -1,7 +1,7 @@
-"""Key names of the head: legacy (M, L) to modern (XS, S) and back.
+"""Map the head's keys from legacy (M, L) to modern (XS, S) and back.
 
 Legacy files number the parts of a head layer, modern files name them. Only keys below
-``head.deconv_layers_`` are renamed: ``backbone.downsample_layers.0.0`` has numbers of its own.
+``head.deconv_layers_`` are renamed: ``backbone.downsample_layers.0.0`` has numbers in both.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ LEGACY_TO_MODERN = {"0": "dwconv", "1": "norm", "2": "pwconv"}
 MODERN_TO_LEGACY = {modern: legacy for legacy, modern in LEGACY_TO_MODERN.items()}
 
 DATA_PARALLEL_PREFIX = "module."
-"""Every network key of the published files begins with this, from training in DataParallel."""
+"""Prefix of every network key of the published files, from training in DataParallel."""
 
 _HEAD_LAYER = "head.deconv_layers_"
 _HEAD_KEY = re.compile(r"((?:module\.)?head\.deconv_layers_[123]\.)(\w+)(\.\w+)")
 
 
 def key_style(keys: Iterable[str]) -> KeyStyle:
-    """Tell whether the head keys are numbered or named.
+    """Whether the head keys are numbered or named.
 
     Raises ``ConvNeXtPoseCheckError``: ``unknown-head-key`` for a head key of neither style,
-    ``half-mapped`` for a mixture, ``no-head`` where there is no head key at all.
+    ``half-mapped`` for a mixture, ``no-head`` for no head key.
     """
     styles: dict[KeyStyle, str] = {}
     for key in keys:
@@ -44,7 +44,7 @@ def key_style(keys: Iterable[str]) -> KeyStyle:
         raise ConvNeXtPoseCheckError(
             "half-mapped",
             f"the keys mix styles: '{styles['legacy']}' is legacy, '{styles['modern']}' is modern",
-            "Start again from the file as published",
+            "Use the published file",
         )
     if not styles:
         raise ConvNeXtPoseCheckError("no-head", f"no key begins with '{_HEAD_LAYER}'")
@@ -52,10 +52,10 @@ def key_style(keys: Iterable[str]) -> KeyStyle:
 
 
 def to_modern(state: Mapping[str, T]) -> dict[str, T]:
-    """Name the head's parts; order and values are kept, a modern mapping stays as it is.
+    """Name the head's parts, keeping order and values; modern keys stay.
 
-    Raises ``ConvNeXtPoseCheckError`` as ``key_style`` does, and ``collision`` for two keys that
-    become one.
+    Raises ``ConvNeXtPoseCheckError`` as ``key_style`` does, and ``collision`` for two keys with
+    the same modern name.
     """
     return _renamed(state, LEGACY_TO_MODERN)
 
@@ -66,7 +66,7 @@ def to_legacy(state: Mapping[str, T]) -> dict[str, T]:
 
 
 def without_prefix(state: Mapping[str, T]) -> dict[str, T]:
-    """Drop the prefix that DataParallel put before every key.
+    """Remove the prefix of DataParallel.
 
     Raises ``ConvNeXtPoseCheckError`` (``half-mapped``) if some keys have it and others do not.
     """
@@ -83,19 +83,19 @@ def without_prefix(state: Mapping[str, T]) -> dict[str, T]:
 
 
 def with_prefix(state: Mapping[str, T]) -> dict[str, T]:
-    """Put the prefix of DataParallel before every key, as the authors' own code expects it."""
+    """Add the prefix of DataParallel, which the authors' code expects."""
     return {DATA_PARALLEL_PREFIX + key: value for key, value in without_prefix(state).items()}
 
 
 def _head_part(key: str) -> str | None:
-    """The part of the head layer that ``key`` belongs to, None for a key elsewhere."""
+    """The part of the head layer in ``key``, None for a key outside the head layers."""
     if not key.removeprefix(DATA_PARALLEL_PREFIX).startswith(_HEAD_LAYER):
         return None
     match = _HEAD_KEY.fullmatch(key)
     if match is None or match[2] not in LEGACY_TO_MODERN | MODERN_TO_LEGACY:
         raise ConvNeXtPoseCheckError(
             "unknown-head-key",
-            f"'{key}' is no key of a head layer: expected"
+            f"'{key}' is not a key of a head layer: expected"
             f" {', '.join(MODERN_TO_LEGACY)} or 0, 1, 2 after '{_HEAD_LAYER}1', '2' or '3'",
         )
     return match[2]

@@ -1,4 +1,4 @@
-"""From a checkpoint's state dict to a network: whose it is, and a strict load."""
+"""Identify the variant of a state dict, and load it strictly."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 def modern_state(network: StateDict) -> StateDict:
-    """The state dict under the network's own names: no prefix, modern head keys."""
+    """The state dict under the network's own keys: no prefix, modern head keys."""
     return to_modern(without_prefix(network))
 
 
 @cache
 def expected_layout(architecture: Architecture) -> dict[str, tuple[torch.dtype, torch.Size]]:
-    """Dtype and shape of every key that a state dict of this architecture has, in order."""
+    """Dtype and shape of every key of a state dict of this architecture, in order."""
     state = skeleton_network(architecture).state_dict()
     return {key: (tensor.dtype, tensor.shape) for key, tensor in state.items()}
 
 
 def layout_difference(state: StateDict, architecture: Architecture) -> str | None:
-    """The first difference from the architecture's layout, None where there is none.
+    """The first difference from the architecture's layout, if any.
 
     Compared in this order: missing keys, unexpected keys, dtypes, shapes.
     """
@@ -48,10 +48,9 @@ def layout_difference(state: StateDict, architecture: Architecture) -> str | Non
 
 
 def identify(state: StateDict, catalogue: Catalogue) -> tuple[str, ...]:
-    """Names of the variants whose keys, dtypes and shapes the state dict has.
+    """Names of the variants with the keys, dtypes and shapes of the state dict.
 
-    The head's upsampling leaves no trace in the weights, so two variants that differ in nothing
-    else are both named.
+    Several, if they differ only in the head's upsampling, which has no weights.
     """
     return tuple(
         variant.name
@@ -63,7 +62,7 @@ def identify(state: StateDict, catalogue: Catalogue) -> tuple[str, ...]:
 def build_network(
     architecture: Architecture, state: StateDict, device: torch.device
 ) -> ConvNeXtPose:
-    """The network in evaluation mode with the given weights, loaded strictly."""
+    """The network in evaluation mode, its weights loaded strictly."""
     from convnextpose_check.network.plain import ConvNeXtPose
 
     network = ConvNeXtPose(architecture)

@@ -1,6 +1,6 @@
-"""The ConvNeXtPose network in evaluation form, written from the paper's description.
+"""The reference network, written from the paper's description, for evaluation.
 
-The module names are those of the published state dicts (modern head keys), so a published
+The module names are those of the published state dicts with modern head keys, so a published
 checkpoint loads with ``load_state_dict(..., strict=True)``.
 """
 
@@ -58,7 +58,7 @@ class Backbone(nn.Module):
 
 
 class HeadLayer(nn.Module):
-    """Depthwise 3x3, BatchNorm, 1x1, ReLU, then bilinear doubling where the variant has it."""
+    """Depthwise 3x3, BatchNorm, 1x1, ReLU, then bilinear doubling if ``upsamples``."""
 
     def __init__(self, channels_in: int, channels_out: int, upsamples: bool) -> None:
         super().__init__()

@@ -1,16 +1,14 @@
-"""Networks that are not this suite's: built by a user's code, or exported to a file.
+"""Networks of ``--network``: built by the user's code, or exported to a file.
 
 ``--network package.module:factory`` calls the factory with the variant's name. ``--network
-exports/{variant}.onnx`` reads what was exported, ONNX or TorchScript. Either takes crops
-(B, 3, 256, 256) and returns joint positions (B, 18, 3) in cells or raw heatmaps, told apart by
-their shape.
+exports/{variant}.onnx`` loads an ONNX or TorchScript file. Either maps crops (B, 3, 256, 256) to
+joint positions (B, 18, 3) in cells or to raw heatmaps, distinguished by their shape.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -19,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.network import Network
 from convnextpose_check.network.layout import layout_difference, modern_state
-from convnextpose_check.network.onnx_files import external_files
 from convnextpose_check.variants import INPUT_SIDE_PX, Architecture
 
 if TYPE_CHECKING:
@@ -37,18 +33,16 @@ TORCHSCRIPT_SUFFIXES = {".pt", ".pth", ".ts", ".torchscript"}
 
 
 def is_exported(specification: str) -> bool:
-    """Whether ``--network`` names files and not a factory."""
+    """True if ``--network`` names files, not a factory."""
     return Path(specification).suffix in TORCHSCRIPT_SUFFIXES | {ONNX_SUFFIX}
 
 
 def built_module(specification: str, variant: str, folder: Path | None = None) -> Module:
-    """What the factory ``package.module:factory`` returns for the variant.
+    """The module that the factory ``package.module:factory`` returns for the variant.
 
-    The module may be in ``folder``, which is put at the end of the import path, so that it hides
-    no installed package. It stays there: a factory may import more when it is called.
-
-    Raises ``ConvNeXtPoseCheckError`` (``bad-network``); what the factory itself raises is the
-    user's own bug, and shows its traceback.
+    ``folder`` is appended to the import path, after installed packages, and stays there, since a
+    factory may import more when it is called. Raises ``ConvNeXtPoseCheckError`` (``bad-network``);
+    an exception of the factory itself passes with its traceback.
     """
     import torch
 
@@ -64,109 +58,103 @@ def built_module(specification: str, variant: str, folder: Path | None = None) -
     module = factory(variant)
     if not isinstance(module, torch.nn.Module):
         kind = type(module).__name__
-        raise bad_network(specification, f"it returned a {kind} and no torch.nn.Module")
+        raise bad_network(specification, f"it returned a {kind}: expected a torch.nn.Module")
     return module
 
 
 def takes_weights(module: Module, architecture: Architecture) -> bool:
-    """Whether the module has a place for each tensor of the published state dict."""
+    """True if the module has every tensor of the published state dict."""
     try:
         return layout_difference(modern_state(module.state_dict()), architecture) is None
-    except ConvNeXtPoseCheckError:  # keys of another kind
+    except ConvNeXtPoseCheckError:  # other keys
         return False
 
 
 def load_weights(module: Module, state: StateDict) -> None:
-    """Copy the published tensors, under the network's own names, to the module's places."""
+    """Load the published tensors, given under the network's own names, into the module."""
     own = module.state_dict()
-    places = modern_state(own)
-    names = dict(zip(places, own, strict=True))
+    names = dict(zip(modern_state(own), own, strict=True))
     module.load_state_dict({names[key]: tensor for key, tensor in state.items()}, strict=True)
 
 
 class ForeignNetwork:
-    """A function from crops to cells or heatmaps, as the evaluation takes networks."""
+    """A function from crops to cells or heatmaps as a ``Network``."""
 
     def __init__(
         self,
-        answer: Callable[[Tensor], Any],
+        predict: Callable[[Tensor], Any],
         architecture: Architecture,
         specification: str,
-        images_at_once: int | None = None,
+        batch_size: int | None = None,
     ) -> None:
         self.architecture = architecture
-        self._answer = answer
+        self._predict = predict
         self._specification = specification
-        self._images_at_once = images_at_once
+        self._batch_size = batch_size
 
     def __call__(self, crops: Tensor, /) -> Tensor:
-        """Joint positions (B, 18, 3) in cells; ``bad-network`` if the answer has another shape."""
+        """Joint positions (B, 18, 3) in cells; ``bad-network`` for an output of another shape."""
         import torch
 
-        parts = torch.split(crops, self._images_at_once or len(crops))
-        return torch.cat([self._cells_xyz(self._answer(part), len(part)) for part in parts])
+        parts = torch.split(crops, self._batch_size or len(crops))
+        return torch.cat([self._cells_xyz(self._predict(part), len(part)) for part in parts])
 
-    def _cells_xyz(self, answer: Any, images: int) -> Tensor:
+    def _cells_xyz(self, output: Any, images: int) -> Tensor:
         import torch
 
         from convnextpose_check.network.plain import soft_argmax
 
-        if isinstance(answer, (tuple, list)) and answer:
-            answer = answer[0]
-        a = self.architecture
-        columns, rows, bins = a.grid_whd
-        if isinstance(answer, torch.Tensor):
-            if answer.shape == (images, a.joints, 3):
-                return answer.float()
-            if answer.shape in (
-                (images, a.joints * bins, rows, columns),
-                (images, a.joints, bins, rows, columns),
-            ):
-                return soft_argmax(answer.float().reshape(images, a.joints, bins, rows, columns))
-            found = f"a tensor of shape {tuple(answer.shape)}"
-        else:
-            found = f"a {type(answer).__name__}"
+        if isinstance(output, (tuple, list)) and output:
+            output = output[0]
+        joints = self.architecture.joints
+        columns, rows, bins = self.architecture.grid_whd
+        volumes = (images, joints, bins, rows, columns)
+        flat = (images, joints * bins, rows, columns)
+        found = f"a {type(output).__name__}"
+        if isinstance(output, torch.Tensor):
+            if output.shape == (images, joints, 3):
+                return output.float()
+            if output.shape in (volumes, flat):
+                return soft_argmax(output.float().reshape(volumes))
+            found = f"a tensor of shape {tuple(output.shape)}"
         raise bad_network(
             self._specification,
-            f"it answers {images} crops with {found}: expected ({images}, {a.joints}, 3) cells or"
-            f" ({images}, {a.joints * bins}, {rows}, {columns}) heatmaps",
+            f"it returned {found}: expected ({images}, {joints}, 3) cells or {flat} heatmaps",
         )
 
 
 def exported_network(
     specification: str, variant: str, architecture: Architecture, device: torch.device
-) -> Network:
-    """The exported model of the variant, on the device; ``{variant}`` stands for its name."""
+) -> ForeignNetwork:
+    """The exported network of the variant, on the device.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-network``) for a file that cannot be loaded.
+    """
+    import torch
+
     path = _file_of(specification, variant)
-    load = _onnx if path.suffix == ONNX_SUFFIX else _torchscript
     try:
-        answer, images_at_once = load(path, device)
+        if path.suffix == ONNX_SUFFIX:
+            return _onnx_network(path, architecture, device)
+        module = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]  # untyped in torch
     except ConvNeXtPoseCheckError:
         raise
-    except Exception as error:  # noqa: BLE001 - the runtimes raise types of their own
-        problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise bad_network(specification, f"{path} cannot be loaded: {problem}") from None
-    return ForeignNetwork(answer, architecture, str(path), images_at_once)
+    except Exception as error:  # noqa: BLE001 - the runtimes have their own exceptions
+        raise _not_loadable(specification, path, error) from None
+    return ForeignNetwork(module, architecture, str(path))
 
 
 def exported_digest(specification: str, variant: str) -> str:
-    """A sha256 over every file that the exported model is read from.
-
-    An ONNX model may keep its weights in further files. A TorchScript model is one file.
-    """
+    """A sha256 of the exported model with all its weights."""
     path = _file_of(specification, variant)
-    further = external_files(path) if path.suffix == ".onnx" else {}
-    files = {"": path, **further}
-    contents = {location: _sha256(file) for location, file in files.items()}
-    return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(2**20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    if path.suffix != ONNX_SUFFIX:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        return hashlib.sha256(_onnx_bytes(path)).hexdigest()
+    except ConvNeXtPoseCheckError:
+        raise
+    except Exception as error:  # noqa: BLE001 - onnx and protobuf have their own exceptions
+        raise _not_loadable(specification, path, error) from None
 
 
 def _file_of(specification: str, variant: str) -> Path:
@@ -176,44 +164,51 @@ def _file_of(specification: str, variant: str) -> Path:
     return path
 
 
-def _torchscript(path: Path, device: torch.device) -> tuple[Callable[[Tensor], Any], None]:
+def _onnx_bytes(path: Path) -> bytes:
+    """The model with the weights that exporters write to files beside it.
+
+    onnx refuses weights outside the model's folder.
+    """
+    model = _installed("onnx", path).load(str(path))
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _onnx_network(path: Path, architecture: Architecture, device: torch.device) -> ForeignNetwork:
+    """The model in onnxruntime, in batches of the size in the file if it is fixed."""
     import torch
 
-    module = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]  # untyped in torch
-    return module, None
-
-
-def _onnx(path: Path, device: torch.device) -> tuple[Callable[[Tensor], Any], int | None]:
-    """The model in onnxruntime; a batch of fixed size in the file is what it is asked in."""
-    import torch
-
-    try:
-        runtime = importlib.import_module("onnxruntime")
-    except ImportError:
-        raise ConvNeXtPoseCheckError(
-            "bad-network", f"{path} needs onnxruntime", "Install it: pip install onnxruntime"
-        ) from None
-    external_files(path)  # refuses what onnxruntime might read elsewhere
+    runtime = _installed("onnxruntime", path)
     session = runtime.InferenceSession(
-        str(path), providers=onnx_providers(device, runtime.get_available_providers())
+        _onnx_bytes(path), providers=onnx_providers(device, runtime.get_available_providers())
     )
     (taken,) = session.get_inputs()
     if tuple(taken.shape[1:]) != (3, INPUT_SIDE_PX, INPUT_SIDE_PX):
         raise bad_network(str(path), f"it takes {taken.shape}: expected crops (B, 3, 256, 256)")
 
-    def answer(crops: Tensor) -> Tensor:
-        found = session.run(None, {taken.name: np.ascontiguousarray(crops.cpu().numpy())})
-        return torch.from_numpy(found[0]).to(crops.device)
+    def predict(crops: Tensor) -> Tensor:
+        outputs = session.run(None, {taken.name: np.ascontiguousarray(crops.cpu().numpy())})
+        return torch.from_numpy(outputs[0]).to(crops.device)
 
-    return answer, taken.shape[0] if isinstance(taken.shape[0], int) else None
+    batch_size = taken.shape[0] if isinstance(taken.shape[0], int) else None
+    return ForeignNetwork(predict, architecture, str(path), batch_size)
+
+
+def _installed(package: str, path: Path) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise ConvNeXtPoseCheckError(
+            "bad-network", f"{path} needs {package}", "Run: pip install onnx onnxruntime"
+        ) from None
 
 
 def onnx_providers(
     device: torch.device, offered: Collection[str]
 ) -> list[str | tuple[str, dict[str, object]]]:
-    """What onnxruntime runs a model on: this card in exact float32, else the CPU.
+    """The device in exact float32 if it is a GPU that onnxruntime offers, else the CPU.
 
-    It would try every way of each convolution for each size of batch; its guess is nearly as good.
+    The heuristic choice of convolutions is nearly as fast as trying all for each batch size.
     """
     cpu, cuda = "CPUExecutionProvider", "CUDAExecutionProvider"
     if device.type != "cuda" or cuda not in offered:
@@ -227,9 +222,14 @@ def onnx_providers(
 
 
 def bad_network(specification: str, problem: str) -> ConvNeXtPoseCheckError:
-    """The error for a ``--network`` that cannot be judged."""
+    """The error for a ``--network`` that cannot be evaluated."""
     return ConvNeXtPoseCheckError(
         "bad-network",
         f"--network {specification}: {problem}",
         "Name a function as package.module:factory, or files as exports/{variant}.onnx",
     )
+
+
+def _not_loadable(specification: str, path: Path, error: Exception) -> ConvNeXtPoseCheckError:
+    problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return bad_network(specification, f"{path} cannot be loaded: {problem}")

@@ -25,6 +25,11 @@ def has_paper_parameters(variant: Variant, _known: Fingerprint | None) -> bool:
     return variant.paper.parameters_millions is not None
 
 
+def has_guide_parameters(variant: Variant, _known: Fingerprint | None) -> bool:
+    """True if a size of the state dict is reported."""
+    return variant.guide is not None
+
+
 def has_paper_gmacs(variant: Variant, _known: Fingerprint | None) -> bool:
     """True if a multiply-add count is reported."""
     return variant.paper.gmacs is not None
@@ -83,6 +88,7 @@ VALIDATION_TESTS = (
     ValidationTest(_COUNTS, "test_multiply_adds"),
     ValidationTest(_COUNTS, "test_heatmap_grid"),
     ValidationTest(_COUNTS, "test_reported_parameters", applies=has_paper_parameters),
+    ValidationTest(_COUNTS, "test_reported_state_elements", applies=has_guide_parameters),
     ValidationTest(_COUNTS, "test_reported_gmacs", applies=has_paper_gmacs),
     ValidationTest(_MPJPE, "test_dataset_is_complete", "target", True),
     ValidationTest(_MPJPE, "test_every_sample_is_measured", "variant", True),

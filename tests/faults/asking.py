@@ -39,6 +39,7 @@ TESTS: dict[str, Callable[..., None]] = {
     "check_multiply_adds": test_counts.test_multiply_adds,
     "check_paper_gmacs": test_counts.test_reported_gmacs,
     "check_paper_parameters": test_counts.test_reported_parameters,
+    "check_guide_parameters": test_counts.test_reported_state_elements,
     "check_heatmap_grid": test_counts.test_heatmap_grid,
     "check_agrees": test_networks.test_judged_network_agrees_with_the_plain_one,
     "check_flip_is_symmetric": test_networks.test_flip_test_is_symmetric,

@@ -38,6 +38,7 @@ def thirty_two_bins(scene: Scene) -> None:
     scene.network = f"{FACTORIES}:thirty_two_bins"
 
 
+@fault("BatchNorm without buffers", "network", "check_guide_parameters", variant_name="S")
 @fault("BatchNorm without buffers", "network", "check_state_element_count", variant_name="S")
 def norms_without_buffers(scene: Scene) -> None:
     scene.network = f"{FACTORIES}:norms_without_buffers"

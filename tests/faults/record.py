@@ -41,6 +41,7 @@ UNITS = {
     "check_evaluation_is_complete": "samples",
     "check_images_are_distinct": "copied",
     "check_images_are_undamaged": "damaged",
+    "check_guide_parameters": "M",
     "check_paper_gmacs": "GMACs",
     "check_paper_parameters": "M",
     "check_weights_are_finite": "not finite",

@@ -7,6 +7,7 @@ trainable) and the guide's (3.53, 7.45, 7.60 and 8.39 M, the whole state dict), 
 from __future__ import annotations
 
 from convnextpose_check.checks.network import (
+    check_guide_parameters,
     check_heatmap_grid,
     check_multiply_adds,
     check_paper_gmacs,
@@ -14,7 +15,7 @@ from convnextpose_check.checks.network import (
     check_parameter_count,
     check_state_element_count,
 )
-from convnextpose_check.network.cost import multiply_add_count, parameter_count
+from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.plugin.recording import Recorder
 from convnextpose_check.run.by_variant import ByVariant
 from convnextpose_check.run.models import VariantModels
@@ -45,6 +46,12 @@ def test_reported_parameters(variant: Variant, models: Models, record: Recorder)
     reported = variant.paper.parameters_millions
     count = parameter_count(models[variant.name].counted)
     record(check_paper_parameters(variant, count), reported and reported.value, "M")
+
+
+def test_reported_state_elements(variant: Variant, models: Models, record: Recorder) -> None:
+    reported = variant.guide.parameters_millions if variant.guide else None
+    count = state_element_count(models[variant.name].counted.state_dict())
+    record(check_guide_parameters(variant, count), reported and reported.value, "M")
 
 
 def test_reported_gmacs(variant: Variant, models: Models, record: Recorder) -> None:

@@ -12,8 +12,7 @@ from msgspec.structs import replace
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.provenance import provenance
-from convnextpose_check.checkpoints.safetensors_file import source_sha256
-from convnextpose_check.checkpoints.snapshot import write_snapshot
+from convnextpose_check.checkpoints.snapshot import source_sha256, write_snapshot
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.keymap import with_prefix
 from convnextpose_check.paths import hold_folder

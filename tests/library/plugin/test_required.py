@@ -40,13 +40,13 @@ def test_required_tests_cover_each_variant_and_tolerance(catalogue: Catalogue) -
     assert [test.partition("[")[2] for test in errors] == [
         f"published-{name}-{mm}mm]" for name in ("XS", "S", "M", "L") for mm in (1, 2, 5)
     ]
-    assert len(tests) == len(set(tests)) == 105
+    assert len(tests) == len(set(tests)) == 109
 
 
 def test_required_tests_weights_only_need_no_human36m(catalogue: Catalogue) -> None:
     tests = required(catalogue, weights_only=True)
 
-    assert len(tests) == 73
+    assert len(tests) == 77
     assert not any("test_mpjpe" in test or "throughput" in test for test in tests)
 
 
@@ -66,10 +66,11 @@ def test_tests_of_errors_and_speed_need_human36m() -> None:
 def test_required_tests_unpublished_figures_are_not_compared(catalogue: Catalogue) -> None:
     xs = catalogue["XS"]
     paper, checkpoint = replace(xs.paper, gmacs=None), replace(xs.checkpoint, drive_id=None)
-    own = replace(xs, paper=paper, checkpoint=checkpoint)
+    own = replace(xs, paper=paper, checkpoint=checkpoint, guide=None)
 
     tests = "\n".join(required(Catalogue("own", (own,))))
 
     assert "test_reported_parameters[published-XS]" in tests
     assert "test_reported_gmacs" not in tests
+    assert "test_reported_state_elements" not in tests
     assert "test_tensors_are_the_published_ones" not in tests
