@@ -1,1 +1,1 @@
-"""Everything that is asserted: each check returns what it obtained or raises."""
+"""The checks: each returns the obtained value or raises ``CheckFailedError``."""

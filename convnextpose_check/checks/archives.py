@@ -1,4 +1,4 @@
-"""What is asserted of a checkpoint: whose it is, where it comes from, and that it is whole."""
+"""Check a checkpoint's variant, origin and integrity."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 MAX_BATCHNORM_VARIANCE = 1e12
-"""Far above what 0 to 255 pixels produce; a channel that is always zero has a variance of 0."""
+"""Far above what pixels of 0 to 255 produce; a channel that is always zero has variance 0."""
 
 
 def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Catalogue) -> str:
-    """The file holds the variant it is used as, told from keys, dtypes and shapes alone."""
+    """The file holds the variant that it is used as, by keys, dtypes and shapes."""
     state = modern_state(checkpoint.network)
     found = identify(state, catalogue)
     if variant.name in found:
@@ -38,7 +38,7 @@ def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Cat
         raise CheckFailedError(
             "wrong-variant",
             f"{checkpoint.path} is used as {variant.name} but holds {' or '.join(found)}",
-            f"Give the file of {variant.name}, {variant.checkpoint.file_name}, in its place",
+            f"Replace it by the file of {variant.name}, {variant.checkpoint.file_name}",
             " or ".join(found),
             variant.name,
         )
@@ -53,7 +53,7 @@ def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Cat
 
 
 def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
-    """The epoch in the file's content is the known one; what is merely claimed decides nothing."""
+    """The epoch in the file is the verified one; an unverified one never fails."""
     known = variant.checkpoint.known_epoch
     if known is not None and known.decides and checkpoint.epoch not in known.values:
         raise CheckFailedError(
@@ -66,30 +66,30 @@ def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
 
 
 def check_provenance(variant: Variant, checkpoint: Checkpoint) -> Provenance:
-    """Check the counters against the recorded training; without one, return what they tell.
+    """The counters are those of the recorded training, if there is one; returns their record.
 
-    A contradiction is then the caller's to report. An optimizer that was taken out is no fault:
-    what it counted is then unknown.
+    Without a recorded training the caller reports contradictions. A missing optimizer is no fault.
     """
-    told, known = provenance(checkpoint), variant.checkpoint.iterations
+    record, known = provenance(checkpoint), variant.checkpoint.iterations
     if known is None or not known.decides:
-        return told
-    if told.contradiction or (told.iterations is not None and told.iterations not in known.values):
+        return record
+    is_other = record.iterations is not None and record.iterations not in known.values
+    if record.contradiction or is_other:
         expected = f"{checkpoint.epoch + 1} x " + " or ".join(f"{v:,}" for v in known.values)
         raise CheckFailedError(
             "other-training",
-            f"{checkpoint.path} is not from the recorded training of {variant.name}: {told.story}:"
-            f" expected {expected} iterations ({known.source})",
+            f"{checkpoint.path} is not from the recorded training of {variant.name}:"
+            f" {record.story}: expected {expected} iterations ({known.source})",
             f"Give {variant.checkpoint.file_name} of that training; a model of your own needs a"
             " --variants-file",
-            told.counted,
+            record.counted,
             expected,
         )
-    return told
+    return record
 
 
 def check_published_tensors(known: KnownTensors, checkpoint: Checkpoint) -> str:
-    """Every tensor that is known is the published one, to the bit; returns how many are."""
+    """Every tensor on record is in the file, to the bit; returns how many are."""
     digests = tensor_digests(checkpoint)
     other = [key for key, sha256 in known.sha256.items() if digests.get(key) != sha256]
     count = len(known.sha256)
@@ -98,7 +98,7 @@ def check_published_tensors(known: KnownTensors, checkpoint: Checkpoint) -> str:
             "other-tensors",
             f"{len(other)} of {count} known tensors of {checkpoint.path} are not the published"
             f" ones, the first is '{other[0]}' ({known.source})",
-            "Give the file as published; a model of your own needs a --variants-file",
+            "Give the published file; a model of your own needs a --variants-file",
             f"{count - len(other)} published, first other: {other[0]}",
             f"{count} published",
         )
@@ -106,7 +106,7 @@ def check_published_tensors(known: KnownTensors, checkpoint: Checkpoint) -> str:
 
 
 def tensors_told(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
-    """What the check says, failed or not; nothing where no tensor is known."""
+    """The result of the check as text; empty if no tensor is on record."""
     if known is None or known.tensors is None:
         return ""
     try:
@@ -116,7 +116,7 @@ def tensors_told(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
 
 
 def check_weights_are_finite(state: StateDict, where: str) -> int:
-    """No weight is NaN or infinite; returns how many numbers were looked at."""
+    """No weight is NaN or infinite; returns the number of weights."""
     for key, tensor in state.items():
         wrong = int((~tensor.isfinite()).sum())
         if wrong:
@@ -132,7 +132,7 @@ def check_weights_are_finite(state: StateDict, where: str) -> int:
 
 
 def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, float]:
-    """Every running variance is one that a BatchNorm can have; returns the smallest and largest."""
+    """Every running variance is plausible; returns the smallest and largest."""
     ends: list[float] = []
     for key, tensor in state.items():
         if key.endswith(".running_var"):
@@ -148,12 +148,12 @@ def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, floa
                 )
             ends += [low, high]
     if not ends:
-        raise CheckFailedError("implausible-variance", f"{where} has no BatchNorm at all")
+        raise CheckFailedError("implausible-variance", f"{where} has no BatchNorm")
     return min(ends), max(ends)
 
 
 def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
-    """Renaming there and back gives the same names, order and tensors; returns the file's style."""
+    """Mapping the keys there and back preserves them and the tensors; returns the style."""
     state = checkpoint.network
     style = key_style(state)
     there, back = (to_modern, to_legacy) if style == "legacy" else (to_legacy, to_modern)
@@ -166,7 +166,7 @@ def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
         raise CheckFailedError(
             "round-trip",
             f"mapping the keys of {checkpoint.path} from {style} and back changes them",
-            "This is a defect of the key map",
+            "Report this as a bug of the key map",
             f"{kept} keys as before",
             len(state),
         )
@@ -174,7 +174,7 @@ def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
 
 
 def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
-    """The written ``.pth`` loads safely and holds the checkpoint's numbers; returns its size."""
+    """The written ``.pth`` loads safely and equals the checkpoint; returns its size."""
     import torch
 
     content = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,4 +1,4 @@
-"""What is asserted of Human3.6M: that it is whole, and that its parts belong together."""
+"""Check that Human3.6M is complete and that its parts belong together."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from convnextpose_check.human36m.samples import Dataset
 
 
 def check_dataset_is_complete(dataset: Dataset) -> int:
-    """Every sample of the protocol is there, action by action, and has one image.
-
-    Returns the number of samples.
-    """
+    """Every action has its samples of the protocol, with one image each; returns their number."""
     if dataset.conflicts:
         used, other = dataset.conflicts[0]
         raise CheckFailedError(
@@ -47,9 +44,9 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
 
 
 def check_joints_lie_in_boxes(dataset: Dataset) -> str:
-    """The joints of frames spread over each subject's, projected, lie in the annotated boxes.
+    """Projected joints lie in the annotated boxes, in frames spread over each subject.
 
-    Returns the least share of a camera's joints that do, and how many joints were looked at.
+    Returns the smallest share of a camera's joints inside, and the number of joints.
     """
     for fit in dataset.fits:
         if fit.misfit is not None:
@@ -67,10 +64,10 @@ def check_joints_lie_in_boxes(dataset: Dataset) -> str:
 
 
 def check_rootnet_file(dataset: Dataset) -> str:
-    """Boxes from RootNet come from the file that was made for the protocol; returns which it is.
+    """Boxes from RootNet come from the protocol's file; returns which file it is.
 
-    Each published file is of another RootNet: that for subjects 9 and 11 never saw subject 9, that
-    for subject 11 was trained on it. On subject 11 they differ by 58.6 mm of root depth on average.
+    The file for subjects 9 and 11 is of another RootNet than that for subject 11, which was trained
+    on subject 9. On subject 11 they differ by 58.6 mm of root depth on average.
     """
     file, expected = dataset.rootnet, dataset.facts.rootnet
     if file is None:
@@ -82,7 +79,7 @@ def check_rootnet_file(dataset: Dataset) -> str:
             "rootnet-file",
             f"{file.path} is not RootNet's file for protocol {dataset.protocol}, '{expected}': it"
             f" is {file}",
-            f"Put the file of that folder below {dataset.layout.root} in its place",
+            f"Replace it by the file of that folder below {dataset.layout.root}",
             str(file),
             expected,
         )

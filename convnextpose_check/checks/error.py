@@ -1,4 +1,4 @@
-"""What is asserted of an evaluation: that it is whole, and that its error is the reference."""
+"""Check that an evaluation is complete, and its error against the reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from convnextpose_check.human36m.samples import Dataset
 
 
 def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> int:
-    """Every sample of the protocol was predicted and measured; returns their number."""
+    """Every sample of the protocol was measured; returns their number."""
     if evaluation.complete:
         return len(evaluation.image_ids)
     unreadable = ", ".join(f"{e.file_name}: {e.reason}" for e in evaluation.unreadable[:4])
@@ -24,17 +24,16 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
             if unreadable
             else ""
         ),
-        "Fetch what is missing again; a subset is no reproduction",
+        "Download the missing images again; a subset is not a reproduction",
         len(evaluation.image_ids),
         dataset.facts.samples,
     )
 
 
 def check_images_are_undamaged(evaluation: Evaluation) -> int:
-    """Libjpeg warns of no image that was used; returns the number of images.
+    """Libjpeg warns about no image; returns their number.
 
-    OpenCV decodes a damaged image without a word, as it does in the authors' code, so the error
-    was measured with it.
+    OpenCV decodes damaged images silently, as in the authors' code, so the error includes them.
     """
     if not evaluation.damaged:
         return len(evaluation.image_ids)
@@ -50,10 +49,10 @@ def check_images_are_undamaged(evaluation: Evaluation) -> int:
 
 
 def check_images_are_distinct(evaluation: Evaluation) -> int:
-    """No sample's file is byte for byte that of another sequence; returns their number.
+    """No image is a copy from another sequence; returns the number of images.
 
-    One in the place of another moves the error by less than any tolerance for published models.
-    Within a sequence a camera may have repeated a frame: that is no fault.
+    A misplaced image changes the error by less than any tolerance. Within a sequence, a camera may
+    have repeated a frame.
     """
     if not evaluation.misplaced:
         return len(evaluation.image_ids)
@@ -70,9 +69,9 @@ def check_images_are_distinct(evaluation: Evaluation) -> int:
 def check_error_is_within(
     judgement: Judgement, tolerance_mm: float, where: str, results_dir: Path
 ) -> float:
-    """MPJPE or PA-MPJPE is less than the tolerance from its reference; returns the difference.
+    """MPJPE or PA-MPJPE differs by less than the tolerance; returns the difference.
 
-    A failure names the command that searches for the cause in ``results_dir``.
+    The message ends with the command that searches ``results_dir`` for the cause.
     """
     difference_mm = judgement.difference_mm
     if judgement.not_judged or difference_mm is None or judgement.reference is None:

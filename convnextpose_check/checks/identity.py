@@ -1,7 +1,8 @@
-"""Whether a checkpoint is the published one: what was compared, and what could not be."""
+"""Compare a checkpoint with every recorded property of the published one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, file_told
@@ -26,7 +27,7 @@ NO_TENSORS_OF_OWN = "no tensors on record"
 class IdentityFound:
     """A checkpoint's identity, the reason as part of a sentence, and the properties that match.
 
-    ``verified`` rests on the tensors alone: architecture, counts, epoch and training record are
+    ``verified`` depends on the tensors alone: architecture, counts, epoch and training record are
     easily imitated.
     """
 
@@ -42,60 +43,55 @@ def identity_of(
     *,
     is_own: bool = False,
 ) -> IdentityFound:
-    """Compare the checkpoint with every recorded property of the variant.
-
-    A model of the user's, ``is_own``, is never called published.
-    """
+    """Compare the checkpoint with the variant; ``is_own`` means that nobody published it."""
+    state, facts = modern_state(checkpoint.network), variant.checkpoint
+    record, tensors = provenance(checkpoint), known.tensors if known else None
     matched: list[Matched] = []
     contradictions: list[str] = []
-    state = modern_state(checkpoint.network)
+
+    def compare(name: Matched, is_recorded: bool, check: Callable[[], object]) -> str:
+        try:
+            obtained = str(check())
+        except CheckFailedError as error:
+            contradictions.append(error.problem)
+            return ""
+        if is_recorded:
+            matched.append(name)
+        return obtained
+
     if (difference := layout_difference(state, variant.architecture)) is None:
         matched.append("architecture")
     else:
         contradictions.append(difference)
     if state_element_count(state) == variant.state_elements:
         matched.append("counts")
-    facts = variant.checkpoint
-    try:
-        check_epoch(variant, checkpoint)
-        if facts.known_epoch is not None and facts.known_epoch.decides:
-            matched.append("epoch")
-    except CheckFailedError as error:
-        contradictions.append(error.problem)
-    record = provenance(checkpoint)
-    try:
-        check_provenance(variant, checkpoint)
-        decides = facts.iterations is not None and facts.iterations.decides
-        if record.contradiction:
-            contradictions.append(contradiction_told(variant, record))
-        elif decides and record.iterations is not None:
-            matched.append("training record")
-    except CheckFailedError as error:
-        contradictions.append(error.problem)
-    tensors = known.tensors if known is not None else None
+    epoch, iterations = facts.known_epoch, facts.iterations
+    has_epoch = epoch is not None and epoch.decides
+    has_training = iterations is not None and iterations.decides
+    has_counters = record.iterations is not None
+    compare("epoch", has_epoch, lambda: check_epoch(variant, checkpoint))
+    compare(
+        "training record",
+        has_training and has_counters,
+        lambda: check_provenance(variant, checkpoint),
+    )
+    if record.contradiction and not has_training:
+        contradictions.append(contradiction_told(variant, record))
+    status: Identity = "not verified"
+    reason = NO_TENSORS_OF_OWN if is_own else NO_TENSORS
     if tensors is not None:
-        try:
-            told = check_published_tensors(tensors, checkpoint)
-            matched.append("tensors")
-        except CheckFailedError as error:
-            contradictions.append(error.problem)
+        status = "verified"
+        reason = compare("tensors", True, lambda: check_published_tensors(tensors, checkpoint))
+    elif not is_own and (copy := file_told(known, checkpoint)).startswith("the very file"):
+        reason += f"; {copy}"
     if contradictions:
-        return IdentityFound("contradicted", contradictions[0], tuple(matched))
-    if tensors is not None:
-        return IdentityFound("verified", told, tuple(matched))
-    reason = NO_TENSORS_OF_OWN if is_own else why_not_verified(known, checkpoint)
-    return IdentityFound("not verified", reason, tuple(matched))
+        status, reason = "contradicted", contradictions[0]
+    return IdentityFound(status, reason, tuple(matched))
 
 
 def contradiction_told(variant: Variant, record: Provenance) -> str:
-    """Describe a training record that no single training leaves, for a warning."""
+    """The warning for a training record that no single training leaves."""
     return f"the training record of {variant.name} contradicts a single training: {record.story}"
-
-
-def why_not_verified(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
-    """Why nothing can be said of the tensors; a known copy of the file is no proof of them."""
-    copy = file_told(known, checkpoint)
-    return f"{NO_TENSORS}; {copy}" if copy.startswith("the very file") else NO_TENSORS
 
 
 def check_identity(known: Fingerprint | None, checkpoint: Checkpoint, *, required: bool) -> str:

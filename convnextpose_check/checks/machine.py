@@ -1,27 +1,21 @@
-"""What is asserted of the machine: its OpenCV, memory, room on the disk, folders to write to."""
+"""Check the machine: OpenCV's interpolation, free memory and disk, writable folders."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.human36m.crops import warp_box
-
-if TYPE_CHECKING:
-    pass
-
-import os
-import re
-import shutil
-import tempfile
-from typing import TYPE_CHECKING
-
 from convnextpose_check.files.folders import is_there
 from convnextpose_check.files.whole import cannot_write
+from convnextpose_check.human36m.crops import warp_box
 from convnextpose_check.paths import DUMP_FOLDER, KEPT_FOLDER, LOG_FOLDER, RESULT_FOLDER
 
 if TYPE_CHECKING:
@@ -33,10 +27,10 @@ NEEDED_RAM_GB = 2.0
 """A run takes up to 1.5: torch, the weights, annotations of half a million frames."""
 
 NEEDED_GPU_GB = 1.0
-"""Batches are halved where they do not fit; less than this holds no batch at all."""
+"""Batches are halved where they do not fit; with less than this none does."""
 
 NEEDED_DISK_GB = 1.0
-"""Four snapshots, kept evaluations and the report, with room to spare."""
+"""Four snapshots, cached evaluations and the report, with room to spare."""
 
 _CGROUPS = (
     ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
@@ -47,17 +41,16 @@ _CGROUPS = (
         "total_inactive_file",
     ),
 )
-"""Where versions 2 and 1 say a container's limit, its use, and what of that is only cache."""
-
+"""Of versions 2 and 1: folder, a container's limit, its use, and the part of it that is cache."""
 
 WARP_SHA256 = "915caa2d962e16dcc26eae0b88552939f1de308380a77524b49e5a37377d4a66"
 """Of the pattern in ``check_interpolation``, warped by OpenCV 4 (the same from 4.10 to 4.14)."""
 
 
 def check_interpolation() -> str:
-    """OpenCV warps as it did when the paper's figures were made; returns its version.
+    """OpenCV warps as it did for the paper's values; returns its version.
 
-    OpenCV 5 interpolates differently: a few grey levels in some three percent of the pixels.
+    OpenCV 5 differs by a few gray levels in some three percent of the pixels.
     """
     import cv2
 
@@ -78,7 +71,7 @@ def check_interpolation() -> str:
 
 
 def free_ram_gb(root: Path = Path("/")) -> float | None:
-    """Memory that can still be had, also within a container's limit; None where nothing says it."""
+    """Free memory within the machine and a container's limit; None if neither is known."""
     free = []
     if available := re.search(r"^MemAvailable: +(\d+) kB", _text(root / "proc/meminfo"), re.M):
         free.append(int(available[1]) * 1024)
@@ -91,42 +84,47 @@ def free_ram_gb(root: Path = Path("/")) -> float | None:
     return max(min(free), 0) / GB if free else None
 
 
-def check_memory(device: torch.device | None = None) -> str:
-    """Memory for a run is free, on the device as well where it is a GPU; returns how much.
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
-    Raises ``CheckFailedError`` (``no-memory``).
-    """
+
+def check_memory(device: torch.device | None = None) -> str:
+    """Enough memory for a run is free, also on a GPU; returns how much."""
     ram_gb = free_ram_gb()
     if ram_gb is not None and ram_gb < NEEDED_RAM_GB:
-        raise CheckFailedError(
-            "no-memory",
-            f"{ram_gb:.1f} GB of memory are free: a run takes {NEEDED_RAM_GB:g}",
-            "End other programs; in a notebook, restart the kernel",
-            f"{ram_gb:.1f} GB free",
-            f"{NEEDED_RAM_GB:g} GB",
+        raise _no_memory(
+            f"{ram_gb:.1f} GB of memory are free", "End other programs", ram_gb, NEEDED_RAM_GB
         )
     found = "memory is not known here" if ram_gb is None else f"{ram_gb:.1f} GB free"
     if device is None or device.type != "cuda":
         return found
     import torch
 
-    free_bytes, total_bytes = torch.cuda.mem_get_info(device)
-    on_gpu = f"{free_bytes / GB:.1f} of {total_bytes / GB:.1f} GB free on {device}"
-    if free_bytes / GB < NEEDED_GPU_GB:
-        raise CheckFailedError(
-            "no-memory",
-            f"{on_gpu}: a run takes {NEEDED_GPU_GB:g}",
-            "End what else uses the GPU (nvidia-smi names it); in a notebook, restart the kernel",
-            f"{free_bytes / GB:.1f} GB free",
-            f"{NEEDED_GPU_GB:g} GB",
-        )
+    free_gb, total_gb = (each / GB for each in torch.cuda.mem_get_info(device))
+    on_gpu = f"{free_gb:.1f} of {total_gb:.1f} GB free on {device}"
+    if free_gb < NEEDED_GPU_GB:
+        remedy = "End other programs on the GPU (nvidia-smi lists them)"
+        raise _no_memory(on_gpu, remedy, free_gb, NEEDED_GPU_GB)
     return f"{found}, {on_gpu}"
 
 
-def free_disk_gb(folder: Path) -> float:
-    """Room on the disk that the folder is on, or will be on once it is made.
+def _no_memory(found: str, remedy: str, free_gb: float, needed_gb: float) -> CheckFailedError:
+    return CheckFailedError(
+        "no-memory",
+        f"{found}: a run takes {needed_gb:g}",
+        f"{remedy}; in a notebook, restart the kernel",
+        f"{free_gb:.1f} GB free",
+        f"{needed_gb:g} GB",
+    )
 
-    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``) where nobody can tell.
+
+def free_disk_gb(folder: Path) -> float:
+    """Free space on the folder's disk, whether the folder exists or not.
+
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``) where it cannot be read.
     """
     try:
         return shutil.disk_usage(_existing(folder)).free / GB
@@ -135,17 +133,14 @@ def free_disk_gb(folder: Path) -> float:
 
 
 def check_disk(results_dir: Path) -> float:
-    """There is room for what a run leaves; returns how many GB.
-
-    Raises ``CheckFailedError`` (``no-space``), and ``cannot-write`` where nobody can tell.
-    """
+    """The disk has space for the output files; returns how many GB."""
     free_gb = free_disk_gb(results_dir)
     if free_gb < NEEDED_DISK_GB:
         raise CheckFailedError(
             "no-space",
             f"{free_gb:.1f} GB are free on the disk of {results_dir}: a run takes up to"
             f" {NEEDED_DISK_GB:g}",
-            "Delete what is not needed, or name a folder on another disk with --results-dir",
+            "Delete files, or name a folder on another disk with --results-dir",
             free_gb,
             NEEDED_DISK_GB,
         )
@@ -153,33 +148,29 @@ def check_disk(results_dir: Path) -> float:
 
 
 def check_can_write(results_dir: Path) -> Path:
-    """A file can be made wherever a run makes one; returns the results folder, and leaves nothing.
+    """Files can be created in all output folders; returns the results folder.
 
-    A results folder that is not there yet is not made: the folder that it will be made in is tried
-    instead. Raises ``CheckFailedError`` (``cannot-write``).
+    Tries it in each existing output folder, or in the nearest folder around the results folder, and
+    leaves no file.
     """
     below = (RESULT_FOLDER, KEPT_FOLDER, LOG_FOLDER, DUMP_FOLDER)
-    for folder in (results_dir, *(results_dir / name for name in below)):
-        if folder == results_dir or is_there(folder):
-            try:
-                tempfile.TemporaryFile(dir=_existing(folder)).close()
-            except OSError as error:
-                told = cannot_write(folder, error)
-                reason = error.strerror or str(error)
-                raise CheckFailedError(
-                    "cannot-write", told.problem, told.remedy, reason, "a folder to write to"
-                ) from None
+    present = [folder for name in below if is_there(folder := results_dir / name)]
+    for folder in (results_dir, *present):
+        try:
+            tempfile.TemporaryFile(dir=_existing(folder)).close()
+        except OSError as error:
+            failure = cannot_write(folder, error)
+            raise CheckFailedError(
+                "cannot-write",
+                failure.problem,
+                failure.remedy,
+                error.strerror or str(error),
+                "a folder to write to",
+            ) from None
     return results_dir
 
 
 def _existing(folder: Path) -> Path:
-    """The folder itself, or the nearest one around it that is there."""
+    """The folder itself, or the nearest existing one around it."""
     whole = Path(os.path.abspath(folder))  # noqa: PTH100 - Path.resolve would follow links
     return next(path for path in (whole, *whole.parents) if is_there(path))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""

@@ -1,4 +1,4 @@
-"""What is asserted of a network: what it costs, and that it computes what the plain one does."""
+"""Check a network's size and cost, and that it agrees with the reference network."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from convnextpose_check.network.plain import ConvNeXtPose
 
 GMACS_SLACK = 0.05
-"""Other tools also count BatchNorm or upsampling; a wrong upsampling is off by 0.2 or more."""
+"""Other tools also count BatchNorm or upsampling; a wrong upsampling differs by 0.2 or more."""
+
+MILLIONS_SLACK = 0.005
+"""Parameters are reported to two decimals of a million."""
 
 AGREEMENT_CELLS = 0.01
-
 AGREEMENT_MM = 0.05
 """Rounding moves a joint by up to a thousandth of a cell; another interpolation or a wrong layer
-by tenths of a cell and more."""
+by a tenth of a cell or more."""
 
 T = TypeVar("T")
 
@@ -46,27 +48,32 @@ def check_state_element_count(variant: Variant, network: Module) -> int:
 
 
 def check_multiply_adds(variant: Variant, network: Module) -> int:
-    """Multiply-adds of the convolutions, exactly: this settles how many head layers upsample."""
+    """Multiply-adds of the convolutions, exactly: they depend on the upsampling."""
     obtained = multiply_add_count(network)
     return _equal("multiply-adds", obtained, variant.multiply_adds, variant.name)
 
 
 def check_paper_gmacs(variant: Variant, multiply_adds: int) -> float:
-    """The multiply-adds are those of the paper, to the slack between counting tools."""
-    gmacs = multiply_adds / 1e9
-    return _near("GMACs", gmacs, variant.paper.gmacs, GMACS_SLACK, variant.name)
+    """The multiply-adds are the paper's, up to what counting tools differ by."""
+    reported = variant.paper.gmacs
+    return _near("GMACs", multiply_adds / 1e9, reported, GMACS_SLACK, variant.name)
 
 
 def check_paper_parameters(variant: Variant, parameters: int) -> float:
-    """The parameters round to the millions that the paper gives."""
-    millions = parameters / 1e6
-    return _near(
-        "million parameters", millions, variant.paper.parameters_millions, 0.005, variant.name
-    )
+    """The trainable parameters round to the paper's millions."""
+    reported = variant.paper.parameters_millions
+    return _near("million parameters", parameters / 1e6, reported, MILLIONS_SLACK, variant.name)
+
+
+def check_guide_parameters(variant: Variant, state_elements: int) -> float:
+    """The numbers in the state dict round to the Kaggle guide's millions."""
+    reported = variant.guide.parameters_millions if variant.guide else None
+    what = "million state dict elements"
+    return _near(what, state_elements / 1e6, reported, MILLIONS_SLACK, variant.name)
 
 
 def check_heatmap_grid(variant: Variant, network: ConvNeXtPose) -> tuple[int, ...]:
-    """The heatmaps have the variant's joints and cells: (J, D, H, W)."""
+    """The heatmaps have the variant's shape (J, D, H, W)."""
     import torch
 
     device = next(network.parameters()).device
@@ -82,29 +89,22 @@ def check_heatmap_grid(variant: Variant, network: ConvNeXtPose) -> tuple[int, ..
 def check_agrees(
     network: Network, plain: Network, crops: Tensor, samples: Sequence[Sample], where: str
 ) -> tuple[float, float]:
-    """The network under judgement says what the plain one of the same weights says.
+    """The evaluated network agrees with the reference network of the same weights.
 
-    ``crops`` (B, 3, 256, 256) are those of the samples. Returns the largest difference of a joint
-    in cells and the difference of the mean error in millimetres, under protocol 2.
+    ``crops`` (B, 3, 256, 256) are the samples'. Returns the largest difference of a joint in cells
+    and the difference of the mean error in millimeters, under protocol 2.
     """
     import torch
 
     grid_whd = plain.architecture.grid_whd
     with torch.inference_mode():
-        obtained, expected = (asked(crops).cpu().numpy() for asked in (network, plain))
+        obtained, expected = (each(crops).cpu().numpy() for each in (network, plain))
     cells = float(np.abs(obtained - expected).max())
-    means_mm = [
-        float(
-            np.mean(
-                [
-                    joint_errors_mm(each, sample, grid_whd, 2)
-                    for each, sample in zip(cells_xyz, samples, strict=True)
-                ]
-            )
-        )
+    errors_mm = [
+        [joint_errors_mm(*each, grid_whd, 2) for each in zip(cells_xyz, samples, strict=True)]
         for cells_xyz in (obtained, expected)
     ]
-    moved_mm = means_mm[0] - means_mm[1]
+    moved_mm = float(np.mean(errors_mm[0]) - np.mean(errors_mm[1]))
     apart = not cells <= AGREEMENT_CELLS
     if apart or not abs(moved_mm) <= AGREEMENT_MM:
         raise CheckFailedError(
@@ -112,8 +112,7 @@ def check_agrees(
             f"{where} differs from the plain network by up to {cells:.4f} cells, and its error on"
             f" {len(samples)} samples by {moved_mm:+.4f} mm: expected at most"
             f" {AGREEMENT_CELLS:g} cells and {AGREEMENT_MM:g} mm",
-            "Give it the same weights, the same crops (RGB, mean and std of 0 to 255) and the same"
-            " number of upsamplings",
+            "Check its weights, its input (RGB, mean and std of 0 to 255) and its upsamplings",
             f"{cells:.3f} cells" if apart else f"{moved_mm:+.4f} mm",
             f"{AGREEMENT_CELLS:g} cells" if apart else f"{AGREEMENT_MM:g} mm",
         )
@@ -121,10 +120,10 @@ def check_agrees(
 
 
 def check_flip_is_symmetric(network: Network, crops: Tensor, where: str) -> float:
-    """With the flip test a mirrored crop gets the mirrored answer.
+    """With the flip test, mirrored crops (B, 3, 256, 256) give mirrored positions.
 
-    A column counted from the wrong end moves all joints alike, which hardly shows in millimetres.
-    ``crops`` is (B, 3, 256, 256). Returns the largest difference of a joint in cells.
+    An offset of one column moves all joints alike, which hardly changes the error in millimeters.
+    Returns the largest difference of a joint in cells.
     """
     with_flip = Predictor(network, True, len(crops), lambda _note: None)
     straight, mirrored = (with_flip(each).cpu().numpy() for each in (crops, crops.flip(3)))
@@ -134,8 +133,8 @@ def check_flip_is_symmetric(network: Network, crops: Tensor, where: str) -> floa
     if not cells <= AGREEMENT_CELLS:
         raise CheckFailedError(
             "asymmetric",
-            f"with the flip test, the answers of {where} to a crop and to its mirror image are"
-            f" {cells:.4f} cells apart: expected at most {AGREEMENT_CELLS:g}",
+            f"with the flip test, the positions of {where} for a crop and for its mirror image"
+            f" differ by {cells:.4f} cells: expected at most {AGREEMENT_CELLS:g}",
             "This is a defect of the flip test",
             f"{cells:.3f} cells",
             f"{AGREEMENT_CELLS:g} cells",
@@ -152,7 +151,7 @@ def _equal(what: str, obtained: T, expected: T, where: str) -> T:
 
 def _near(what: str, obtained: float, figure: Figure | None, slack: float, where: str) -> float:
     if figure is None:
-        raise CheckFailedError("no-figure", f"the variants file gives {where} no {what}")
+        raise CheckFailedError("no-figure", f"the variants file has no {what} of {where}")
     if not abs(obtained - figure.value) <= slack:
         raise CheckFailedError(
             "off-paper",

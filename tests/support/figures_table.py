@@ -21,7 +21,7 @@ ROWS: dict[str, Callable[[Variant], str]] = {
     "parameters, says the paper": lambda v: f"{_shown(v.paper.parameters_millions, 2)} M",
     "numbers in the state dict": lambda v: f"{v.state_elements:,}",
     "numbers in the state dict, Kaggle guide": lambda v: (
-        f"{_shown(v.guide and v.guide.parameters_millions, 2)} M"
+        f"{_shown(v.guide.parameters_millions if v.guide else None, 2)} M"
     ),
     "multiply-adds of the convolutions": lambda v: f"{v.multiply_adds:,}",
     "multiply-adds, says the paper": lambda v: f"{_shown(v.paper.gmacs, 2)} G",

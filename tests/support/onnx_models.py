@@ -10,4 +10,5 @@ def onnx_model(producer: str, weights: str) -> bytes:
     tensor = TensorProto(data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value=weights)
     graph = GraphProto(initializer=[tensor])
-    return ModelProto(producer_name=producer, graph=graph).SerializeToString()
+    content: bytes = ModelProto(producer_name=producer, graph=graph).SerializeToString()
+    return content
