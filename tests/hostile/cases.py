@@ -1,59 +1,35 @@
-"""The hostile collection: named cases, each made from a good checkpoint, and what must come out."""
+"""The table of hostile files: name, content made from a good checkpoint, and expected outcome."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 LOADS = "loads"
+CANARY = Path(tempfile.gettempdir()) / f"convnextpose-canary-{os.getpid()}"
+"""The file that hostile code would create."""
 
-
-@dataclass(frozen=True)
-class Good:
-    """A good checkpoint's bytes, and where a case may try to leave its mark."""
-
-    archive: bytes
-    folder: Path
-    port: int
-    variable: str
-
-    @property
-    def canary(self) -> Path:
-        """The file that code would write."""
-        return self.folder / "canary"
-
-
-Builder = Callable[[Good], bytes]
+Builder = Callable[[bytes], bytes]
+"""From the good checkpoint's archive to the bytes of the hostile file."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A file's name and content, and the codes that it may be refused with."""
+    """A file, the codes that it may be refused with, and a part of the message."""
 
-    name: str
     build: Builder
     codes: tuple[str, ...]
-    file_name: str = "ConvNeXtPose_L.tar"
+    fragment: str
 
 
 CASES: dict[str, Case] = {}
 
 
-def case(
-    name: str, *codes: str, file_name: str = "ConvNeXtPose_L.tar"
-) -> Callable[[Builder], Builder]:
-    """Register what a function builds."""
-
-    def register(build: Builder) -> Builder:
-        add(name, build, *codes, file_name=file_name)
-        return build
-
-    return register
-
-
-def add(name: str, build: Builder, *codes: str, file_name: str = "ConvNeXtPose_L.tar") -> None:
-    """Register one case under a name of its own."""
+def add(name: str, build: Builder | bytes, *codes: str, fragment: str = "") -> None:
+    """Add one case; ``LOADS`` among the codes allows the file to load with the good tensors."""
     assert name not in CASES
     assert codes
-    CASES[name] = Case(name, build, codes, file_name)
+    CASES[name] = Case(build if callable(build) else lambda _: build, codes, fragment)

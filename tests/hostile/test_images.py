@@ -1,4 +1,4 @@
-"""A small image file that would decode to gigabytes: refused in bounded memory."""
+"""A small image file that would decode to gigabytes is refused in bounded memory."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ print(peak_bytes() - before)
 """
 
 
-def encoded(*options: int) -> bytes:
-    return cv2.imencode(".jpg", picture(1), options)[1].tobytes()
+def encoded() -> bytes:
+    return cv2.imencode(".jpg", picture(1))[1].tobytes()
 
 
-def promising(side: int, *options: int) -> bytes:
+def promising(side: int) -> bytes:
     """A JPEG whose header promises a square of this side."""
-    content = encoded(*options)
-    place = max(content.find(b"\xff\xc0\x00\x11"), content.find(b"\xff\xc2\x00\x11")) + 5
+    content = encoded()
+    place = content.index(b"\xff\xc0\x00\x11") + 5
     return content[:place] + side.to_bytes(2, "big") * 2 + content[place + 4 :]
 
 
 def largest() -> bytes:
-    """As many pixels, colours and scans as are decoded."""
+    """The most pixels, colors and scans that are decoded."""
     import numpy as np
 
     image = np.random.default_rng(0).integers(0, 256, (2048, 2048, 3)).astype(np.uint8)
@@ -62,10 +62,8 @@ def largest() -> bytes:
     return cv2.imencode(".jpg", image, options)[1].tobytes()
 
 
-OTHER_SIZE = "it is 32000x32000: expected 100x80"
 IMAGES: dict[str, tuple[Callable[[], bytes], int, str]] = {
-    "baseline": (lambda: promising(32_000), 0, OTHER_SIZE),
-    "progressive": (lambda: promising(32_000, cv2.IMWRITE_JPEG_PROGRESSIVE, 1), 0, OTHER_SIZE),
+    "baseline": (lambda: promising(32_000), 0, "it is 32000x32000: expected 100x80"),
     "annotated": (
         lambda: promising(32_000),
         32_000,
@@ -86,8 +84,6 @@ def test_an_image_takes_little_memory(
         [sys.executable, "-c", SCRIPT, str(whole), str(hostile), str(side)],
         capture_output=True, check=True, text=True, timeout=120, env=with_checkout(),
     ).stdout  # fmt: skip
-    said, more_bytes = answer.splitlines()
-    assert said == problem
-    taken, allowed = int(more_bytes), 3 * hostile.stat().st_size + 200 * MEGABYTE
-    print(f"{taken / MEGABYTE:.0f} MB of {allowed / MEGABYTE:.0f}")  # noqa: T201
-    assert taken <= allowed, f"{taken / MEGABYTE:.0f} MB: allowed {allowed / MEGABYTE:.0f}"
+    printed, more_bytes = answer.splitlines()
+    assert printed == problem
+    assert int(more_bytes) <= 3 * hostile.stat().st_size + 200 * MEGABYTE

@@ -1,13 +1,11 @@
-"""What the ordinary picklers write: calls of anything, and values that are no plain tensor."""
+"""What ordinary picklers write: calls of any function, and values that are not plain tensors."""
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
-import socket
 import subprocess
-import sys
-import urllib.request
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tests.hostile import assembler as a
-from tests.hostile.cases import Good, add
+from tests.hostile.cases import CANARY, add
 from tests.support.archives import saved
 from tests.support.deferred import Deferred
 
@@ -35,63 +33,93 @@ class _Call:
         return self.call
 
 
-CALLS: dict[str, Callable[[Good], _Call]] = {
-    "os_system": lambda good: _Call(os.system, f"touch {good.canary}"),
-    "os_mkdir": lambda good: _Call(os.mkdir, str(good.canary)),
-    "eval": lambda good: _Call(eval, f"open({str(good.canary)!r}, 'w')"),
-    "exec": lambda good: _Call(exec, f"open({str(good.canary)!r}, 'w')"),
-    "popen": lambda good: _Call(subprocess.Popen, ["touch", str(good.canary)]),
-    "pip": lambda good: _Call(
-        subprocess.check_call, [sys.executable, "-m", "pip", "download", "-d", str(good.canary)]
-    ),
-    "open_for_writing": lambda good: _Call(open, str(good.canary), "w"),
-    "socket": lambda good: _Call(socket.create_connection, ("127.0.0.1", good.port)),
-    "urlopen": lambda good: _Call(urllib.request.urlopen, f"http://127.0.0.1:{good.port}"),
-    "environment": lambda good: _Call(os.putenv, good.variable, "sung"),
-    "torch_load": lambda good: _Call(torch.load, str(good.canary)),
-    "torch_save": lambda good: _Call(torch.save, 1, str(good.canary)),
-    "torch_hub": lambda _: _Call(torch.hub.load, "a/b", "c"),
-    "getattr": lambda _: _Call(getattr, "os", "system"),
-    "import": lambda _: _Call(__import__, "antigravity"),
-    "numpy_reconstruct": lambda _: _Call(np.empty, 1 << 40),
-    "pickle_loads": lambda _: _Call(pickle.loads, b"."),
-    "bytearray_8_gigabytes": lambda _: _Call(bytearray, 8 << 30),
-    "float_tensor": lambda _: _Call(torch.FloatTensor, 1 << 31),
-    "exit": lambda _: _Call(os._exit, 3),
+CALLS: dict[str, Callable[[], _Call]] = {
+    "posix.system": lambda: _Call(os.system, f"touch {CANARY}"),
+    "posix.mkdir": lambda: _Call(os.mkdir, str(CANARY)),
+    "eval": lambda: _Call(eval, f"open({str(CANARY)!r}, 'w')"),
+    "Popen": lambda: _Call(subprocess.Popen, ["touch", str(CANARY)]),
+    "torch.serialization.load": lambda: _Call(torch.load, str(CANARY)),
+    "getattr": lambda: _Call(getattr, "os", "system"),
+    "bytearray": lambda: _Call(bytearray, 8 << 30),
+    "torch.FloatTensor": lambda: _Call(torch.FloatTensor, 1 << 31),
 }
 
 
-def _calling(call: Callable[[Good], _Call], place: str) -> Callable[[Good], bytes]:
-    def build(good: Good) -> bytes:
-        calling = call(good)
-        content: dict[str, Any] = {"epoch": 1, "network": OrderedDict(w=torch.ones(2))}
+def _calling(call: Callable[[], _Call], place: str) -> Callable[[bytes], bytes]:
+    def build(good: bytes) -> bytes:
         if place == "alone":
-            return a.with_pickle(good.archive, pickle.dumps(calling, protocol=2))
-        return saved(content | {place: calling})
+            return a.with_pickle(good, pickle.dumps(call(), protocol=2))
+        content: dict[str, Any] = {"epoch": 1, "network": OrderedDict(w=torch.ones(2))}
+        return saved(content | {place: call()})
 
     return build
 
 
 for _index, (_name, _call) in enumerate(CALLS.items()):
     _place = ("alone", "epoch", "optimizer")[_index % 3]
-    add(f"calls_{_name}", _calling(_call, _place), "forbidden-global")
+    add(f"calls_{_name}", _calling(_call, _place), "forbidden-global", fragment=_name)
 
 
-def _unusual(name: str, make: Callable[[], Any], code: str = "forbidden-global") -> None:
-    def build(_: Good) -> bytes:
-        network = OrderedDict({"module.w": make()})
-        return saved({"epoch": 1, "network": network, "other": torch.ones(3)})
-
-    add(f"value_{name}", build, code)
+def _plain() -> Any:
+    return torch.arange(6.0).reshape(2, 3)
 
 
-_unusual("sparse", lambda: torch.eye(3).to_sparse())
-_unusual("meta", lambda: torch.empty(3, device="meta"))
-_unusual("parameter", lambda: torch.nn.Parameter(torch.ones(3)))
-_unusual("half", lambda: torch.ones(3).half())
-_unusual("double", lambda: torch.ones(3).double())
-_unusual("bool", lambda: torch.ones(3) > 0)
-_unusual("complex", lambda: torch.ones(3) * 1j)
-_unusual("numpy", lambda: np.ones(3))
-_unusual("set", lambda: {1, 2})
-_unusual("requires_grad", lambda: torch.ones(3, requires_grad=True), "bad-tensor")
+def _subclassed() -> Any:
+    weight = _plain()
+    weight.note = 1
+    return weight
+
+
+VALUES: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "sparse": (lambda: _plain().to_sparse(), "forbidden-global", "_rebuild_sparse_tensor"),
+    "meta": (lambda: _plain().to("meta"), "forbidden-global", "_rebuild_meta_tensor_no_storage"),
+    "parameter": (lambda: torch.nn.Parameter(_plain()), "forbidden-global", "_rebuild_parameter"),
+    "half": (lambda: _plain().half(), "forbidden-global", "torch.HalfStorage"),
+    "double": (lambda: _plain().double(), "forbidden-global", "torch.DoubleStorage"),
+    "attributes": (_subclassed, "forbidden-global", "_rebuild_from_type_v2"),
+    "numpy": (lambda: np.ones(3), "forbidden-global", "numpy"),
+    "set": (lambda: {1, 2}, "forbidden-global", "set"),
+    "requires_grad": (lambda: _plain().requires_grad_(), "bad-tensor", "'module.w'"),
+    "expanded": (lambda: torch.zeros(1).expand(1000), "bad-tensor", "'module.w'"),
+    "transposed": (lambda: _plain().t(), "bad-tensor", "'module.w'"),
+    "list": (lambda: [_plain()], "bad-tensor", "'module.w'"),
+    "number": (lambda: 1.5, "bad-tensor", "'module.w'"),
+}
+for _name, (_make, _code, _fragment) in VALUES.items():
+    add(
+        f"value_{_name}",
+        lambda _, make=_make: saved(  # type: ignore[misc]
+            {"epoch": 1, "network": OrderedDict({"module.w": make()}), "other": torch.ones(3)}
+        ),
+        _code,
+        fragment=_fragment,
+    )
+
+
+def _network_in_itself() -> dict[str, Any]:
+    network: dict[str, Any] = {"w": _plain()}
+    network["itself"] = network
+    return {"epoch": 1, "network": network}
+
+
+SNAPSHOTS: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "list": (lambda: [_plain()], "not-a-checkpoint", "dict"),
+    "tensor": (_plain, "not-a-checkpoint", "dict"),
+    "ordered": (lambda: OrderedDict(epoch=1, network={"w": _plain()}), "not-a-checkpoint", "dict"),
+    "bare": (lambda: {"module.w": _plain()}, "not-a-checkpoint", "dict"),
+    "no_epoch": (lambda: {"network": {"w": _plain()}}, "not-a-checkpoint", "dict"),
+    "no_network": (lambda: {"epoch": 1, "w": _plain()}, "not-a-checkpoint", "dict"),
+    "empty": (lambda: {"epoch": 1, "network": {}, "w": _plain()}, "not-a-checkpoint", "state dict"),
+    "tensor_for_network": (lambda: {"epoch": 1, "network": _plain()}, "not-a-checkpoint", "state"),
+    "in_itself": (_network_in_itself, "bad-tensor", "'itself'"),
+    "number_as_key": (lambda: {"epoch": 1, "network": {1: _plain()}}, "bad-tensor", "key"),
+    "none_as_key": (lambda: {"epoch": 1, "network": {None: _plain()}}, "bad-tensor", "key"),
+}
+for _epoch in (math.nan, 70.0, -1, True, "70", None, 10**6):
+    SNAPSHOTS[f"epoch_{_epoch}"] = (
+        lambda epoch=_epoch: {"epoch": epoch, "network": {"w": _plain()}},  # type: ignore[misc]
+        "not-a-checkpoint",
+        "epoch",
+    )
+for _name, (_make, _code, _fragment) in SNAPSHOTS.items():
+    add(f"snapshot_{_name}", lambda _, make=_make: saved(make()), _code, fragment=_fragment)  # type: ignore[misc]
