@@ -1,35 +1,28 @@
-"""Which of Drive's pages was saved is told in words, with what helps."""
-
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
 
-from convnextpose_check.checkpoints.load import load_checkpoint
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.checkpoints.webpages import web_page
 
 
 @pytest.mark.parametrize(
-    ("words", "told", "remedy"),
+    ("words", "named", "remedy"),
     [
         ("Google Drive - Quota exceeded. Sign in", "quota page", "24 hours"),
         ("Sorry, too many users have viewed or downloaded this file", "quota page", "24 hours"),
-        ("Sorry, the file you have requested does not exist. Sign in", "not there", "link"),
+        ("Sorry, the file you have requested does not exist. Sign in", "not exist", "link"),
         ("You need access. Request access, or sign in", "permission page", "may open it"),
         ("https://accounts.google.com/ServiceLogin", "sign-in page", "Sign in"),
         ("Google Drive - Virus scan warning", "virus scan page", "convnextpose_check download"),
         ("404", "web page", "browser"),
     ],
 )
-def test_page_is_named_with_its_way_out(words: str, told: str, remedy: str, tmp_path: Path) -> None:
-    path = tmp_path / "ConvNeXtPose_L.tar"
-    path.write_text(f"<!DOCTYPE html><html><title>{words}</title></html>")
+def test_web_page_is_named_with_a_remedy(words: str, named: str, remedy: str) -> None:
+    error = web_page(f"<html><title>{words}</title></html>".encode(), Path("/data/L.tar"))
 
-    with pytest.raises(ConvNeXtPoseCheckError) as caught:
-        load_checkpoint(path)
-
-    assert caught.value.code == "html-page"
-    assert told in str(caught.value)
-    assert remedy in caught.value.remedy
-    assert str(path) in str(caught.value)
+    assert error.code == "html-page"
+    assert error.problem.startswith("/data/L.tar is a web page")
+    assert named in error.problem
+    assert remedy in error.remedy

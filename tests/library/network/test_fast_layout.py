@@ -1,8 +1,7 @@
-"""How weights and activations lie on a GPU, seen without one: tensors that hold no data."""
+"""Memory format of the optimized network on a GPU, traced with tensors that hold no data."""
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,98 +18,61 @@ else:
     fast_network = Deferred("convnextpose_check.network.fast")
 
 
-def convolutions(catalogue: Catalogue, name: str) -> list[list[Any]]:
-    """Input, weight and output of each convolution of a fast network on ``cuda:0``.
-
-    What is upsampled lies with channels last: the other way is slow.
-    """
-    from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+def traced(catalogue: Catalogue, name: str, images: int) -> list[tuple[str, Any, Any]]:
+    """Name, inputs and output of each operation of the network on a device like a GPU."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
     from convnextpose_check.network.plain import ConvNeXtPose
 
-    seen: list[list[Any]] = []
+    seen: list[tuple[str, Any, Any]] = []
 
     class Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
         def __torch_dispatch__(
             self, func: Any, _types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
-            answer = func(*args, **(kwargs or {}))
-            if func is torch.ops.aten.conv2d.default:
-                seen.append([args[0], args[1], answer])
-            if func is torch.ops.aten.upsample_bilinear2d.vec:
-                assert args[0].stride() == strides(args[0].shape, channels_last=True)
-            return answer
+            output = func(*args, **(kwargs or {}))
+            seen.append((func._schema.name.removeprefix("aten::"), args, output))
+            return output
 
-    plain = ConvNeXtPose(catalogue[name].architecture).eval()
-    network = fast_network.FastConvNeXtPose(plain, torch.device("meta"))
-    cuda, mode = torch.device("cuda:0"), FakeTensorMode()
-    for module in network.modules():
-        for key, weight in module._parameters.items():
-            if weight is not None:
-                fake = FakeTensor(mode, weight.data, cuda)
-                module._parameters[key] = torch.nn.Parameter(fake, False)
-        for key, buffer in module._buffers.items():
-            module._buffers[key] = buffer if buffer is None else FakeTensor(mode, buffer, cuda)
-    if network.upsampling is not None:
-        network.upsampling = FakeTensor(mode, network.upsampling, cuda)
-    with mode, torch.inference_mode(), Watching():  # type: ignore[no-untyped-call]
-        answer = network(torch.zeros(2, 3, 256, 256, device=cuda))
-    assert (answer.device, answer.dtype) == (cuda, torch.float32)
+    meta = torch.device("meta")
+    network = fast_network.FastConvNeXtPose(ConvNeXtPose(catalogue[name].architecture), meta)
+    with torch.inference_mode(), Watching():  # type: ignore[no-untyped-call]
+        output = network(torch.zeros(images, 3, 256, 256, device=meta))
+    assert output.shape == (images, 18, 3)
     return seen
 
 
-def strides(shape: torch.Size, *, channels_last: bool) -> tuple[int, ...]:
-    """As a tensor made anew in this layout has them, also where 1x1 leaves room for others."""
-    _, c, h, w = shape
-    return (h * w * c, 1, w * c, c) if channels_last else (c * h * w, h * w, w, 1)
-
-
 @pytest.mark.parametrize("name", ["XS", "M"])
-def test_float32_lies_in_rows_through_every_convolution_of_cuda(
+def test_gpu_convolves_in_rows_and_upsamples_in_channels_last(
     catalogue: Catalogue, name: str
 ) -> None:
-    seen = convolutions(catalogue, name)
+    """The other ways are slow there."""
+    seen = traced(catalogue, name, 2)
+    convolutions = [(*args[:2], output) for op, args, output in seen if op == "conv2d"]
 
-    assert len(seen) == 4 + 3 * sum(catalogue[name].architecture.blocks) + 2 * 3
-    for tensor in chain.from_iterable(seen):
-        assert tensor.dtype == torch.float32
-        assert tensor.stride() == strides(tensor.shape, channels_last=False)
+    assert len(convolutions) == 4 + 3 * sum(catalogue[name].architecture.blocks) + 2 * 3
+    for tensors in convolutions:
+        assert {tensor.dtype for tensor in tensors} == {torch.float32}
+        assert all(tensor.is_contiguous() for tensor in tensors)
+    upsampled = [args[0] for op, args, _ in seen if op == "upsample_bilinear2d"]
+    assert len(upsampled) == 2
+    assert all(x.is_contiguous(memory_format=torch.channels_last) for x in upsampled)
 
 
-def test_soft_argmax_of_a_batch_goes_over_its_volume_once_in_pieces_that_a_grid_holds(
-    catalogue: Catalogue,
-) -> None:
-    """It takes a quarter of M's time, all of it for memory: each number is written once."""
-    from torch.utils._python_dispatch import TorchDispatchMode
+def test_gpu_writes_each_volume_once_in_pieces_that_a_grid_holds(catalogue: Catalogue) -> None:
+    """The soft-argmax takes a quarter of M's time, all of it for memory."""
+    volume = torch.Size(reversed(catalogue["M"].architecture.grid_whd))
 
-    from convnextpose_check.network.plain import ConvNeXtPose
+    seen = traced(catalogue, "M", 128)
 
-    products: list[int] = []
-    large: list[str] = []
-    a = catalogue["M"].architecture
-    volume = torch.Size(reversed(a.grid_whd))
-
-    class Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
-        def __torch_dispatch__(
-            self, func: Any, _types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            answer = func(*args, **(kwargs or {}))
-            if func is torch.ops.aten.matmul.default and args[0].dim() == 2:
-                products.append(answer.shape[:-2].numel())
-            if isinstance(answer, torch.Tensor) and answer.shape[2:] == volume:
-                large.append(func._schema.name)
-            return answer
-
-    meta = torch.device("meta")
-    network = fast_network.FastConvNeXtPose(ConvNeXtPose(a), device=meta)
-    features = torch.zeros(2 * 64, a.head_channels, 32, 32, device=meta)
-    with torch.inference_mode(), Watching():  # type: ignore[no-untyped-call]
-        answer = network._located(features)
-
-    assert answer.shape == (128, 18, 3)
+    products = [
+        output.shape[:-2].numel()
+        for op, args, output in seen
+        if op == "matmul" and args[0].dim() == 2
+    ]
+    large = [op for op, _, out in seen if isinstance(out, torch.Tensor) and out.shape[2:] == volume]
     assert 50_000 < max(products) < 65_536
-    assert large == ["aten::matmul", "aten::exp_"] * len(products)
+    assert large == ["matmul", "exp_"] * len(products)
 
 
 def test_cpu_keeps_channels_last(catalogue: Catalogue) -> None:

@@ -15,7 +15,6 @@ TRIED_IN = {
     "checkpoints/members": "library/checkpoints/test_unpack.py",
     "checkpoints/pickle_check": "hostile/test_hostile.py",
     "checks/archives": "library/checkpoints/test_provenance.py",
-    "checks/identity": "library/checkpoints/test_fingerprints.py",
     "checks/dataset": "library/human36m/test_fits.py",
     "checks/network": "library/network/test_plain.py",
     "commands/diagnose": "library/trial/test_earlier.py",

@@ -1,0 +1,98 @@
+"""A checkpoint's identity by what matches, differs or cannot be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from convnextpose_check.checkpoints.fingerprints import Fingerprint, fingerprint
+from convnextpose_check.checkpoints.load import Checkpoint
+from convnextpose_check.checks.identity import check_identity, identity_of
+from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.network.cost import state_element_count
+from convnextpose_check.variants import Architecture, Variant
+from tests.support.archives import checkpoint_of, tiny_variant
+
+EPOCHS = 69
+ALL = ("architecture", "counts", "epoch", "training record", "tensors")
+
+
+@pytest.fixture
+def checkpoint(tiny: Architecture) -> Checkpoint:
+    """An XS with the counters of 69 epochs of five subjects, as a file with a git id."""
+    state = seeded_state(tiny, seed=EPOCHS - 1)
+    made = checkpoint_of(state, epoch=EPOCHS - 1)
+    return Checkpoint(made.path, "zip", made.sha256, made.epoch, state, git_blob="1" * 40)
+
+
+@pytest.fixture
+def variant(tiny: Architecture, checkpoint: Checkpoint) -> Variant:
+    count = state_element_count(checkpoint.network)
+    return replace(tiny_variant(tiny, "XS", tiny.head_channels), state_elements=count)
+
+
+def test_identity_is_verified_by_the_tensors_alone(
+    variant: Variant, checkpoint: Checkpoint
+) -> None:
+    known = fingerprint(checkpoint, "a test")
+    found = identity_of(variant, checkpoint, known)
+    assert (found.status, found.matched) == ("verified", ALL)
+    assert found.reason.endswith("known tensors are the published ones")
+    assert check_identity(known, checkpoint, required=True) == found.reason
+
+    without = identity_of(variant, checkpoint, Fingerprint())
+    assert (without.status, without.matched) == ("not verified", ALL[:-1])
+    assert without.reason == "no published tensors on record"
+    copy = identity_of(variant, checkpoint, Fingerprint(known.file))
+    assert copy.reason == "no published tensors on record; the very file of a test"
+    own = identity_of(variant, checkpoint, None, is_own=True)
+    assert (own.status, own.reason) == ("not verified", "no tensors on record")
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "fragment", "matched"),
+    [
+        ({"epoch": 4}, {"iterations": None}, "has epoch 4", ("architecture", "counts", "tensors")),
+        ({"epoch": 4}, {"iterations": None, "epoch": None}, "contradicts a single training", None),
+        ({"steps": (7.0,)}, {}, "is not from the recorded training", None),
+        ({"tensor": "head.final_layer.bias"}, {}, "1 of 106 known tensors", ALL[:-1]),
+        ({"missing": "head.final_layer.bias"}, {}, "keys are missing", None),
+    ],
+)
+def test_identity_is_contradicted_by_any_difference(
+    changes: dict[str, Any],
+    facts: dict[str, Any],
+    fragment: str,
+    matched: tuple[str, ...] | None,
+    variant: Variant,
+    checkpoint: Checkpoint,
+) -> None:
+    known = fingerprint(checkpoint, "a test")
+    network = dict(checkpoint.network)
+    if "tensor" in changes:
+        network[changes["tensor"]] = network[changes["tensor"]] + 1
+    if "missing" in changes:
+        del network[changes["missing"]]
+    other = Checkpoint(
+        checkpoint.path,
+        "zip",
+        checkpoint.sha256,
+        changes.get("epoch", checkpoint.epoch),
+        network,
+        changes.get("steps", ()),
+    )
+    variant = replace(variant, checkpoint=replace(variant.checkpoint, **facts))
+    found = identity_of(variant, other, known)
+    assert found.status == "contradicted"
+    assert fragment in found.reason
+    assert matched in (None, found.matched)
+
+
+def test_required_identity_without_tensors_on_record_fails(checkpoint: Checkpoint) -> None:
+    assert check_identity(Fingerprint(), checkpoint, required=False) == ""
+    with pytest.raises(CheckFailedError, match=r"^\[not-verified\] ") as caught:
+        check_identity(None, checkpoint, required=True)
+    assert str(checkpoint.path) in caught.value.problem
