@@ -1,10 +1,11 @@
-"""The checks of a network's answers and of what was measured: each fails, and says by how much."""
+"""The checks of a network's output and of an evaluation fail with the difference."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ else:
 
 
 class Pointing:
-    """Answers with the column of the brightest pixel of the middle row, for all joints alike.
+    """Returns the column of the brightest pixel of the middle row, for all joints alike.
 
     ``columns`` are added to x of the second crop's joints, ``bins`` to their depth: of the fourth,
     or from that one on.
@@ -74,52 +75,41 @@ def dataset(tmp_path: Path) -> Dataset:
     return load_dataset(Handmade().write(tmp_path / "set"), FACTS)
 
 
-def test_flip_test_of_a_network_that_sees_columns_is_symmetric(
-    tiny: Architecture, crops: Tensor
+@pytest.mark.parametrize(
+    ("offset", "obtained"),
+    [
+        (0.0, None),
+        (0.98 * AGREEMENT_CELLS / 2, None),
+        (1.02 * AGREEMENT_CELLS / 2, "0.010 cells"),
+        (1.0, "2.000 cells"),
+        (np.nan, "nan cells"),
+    ],
+)
+def test_flip_test_is_symmetric_up_to_the_agreed_cells(
+    offset: float,
+    obtained: str | None,
+    tiny: Architecture,
+    crops: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert check_flip_is_symmetric(Pointing(tiny), crops, "T") == 0.0
+    """An offset as if the mirrored columns were counted from 1."""
 
-
-def test_flip_test_that_is_not_symmetric_is_told_by_how_much(
-    tiny: Architecture, crops: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One column too few, as where the mirrored columns are counted from 1."""
-
-    def one_off(network: Pointing, shown: Tensor, *, flip: bool) -> Tensor:
+    def predict(network: Pointing, shown: Tensor, *, flip: bool) -> Tensor:
         assert flip
-        return network(shown) + 1
+        return network(shown) + offset
 
-    monkeypatch.setattr("convnextpose_check.evaluation.predict.predict", one_off)
-    with pytest.raises(
-        CheckFailedError, match=r"\[asymmetric\].*of T to .* 2\.0000 cells"
-    ) as caught:
+    if offset:
+        monkeypatch.setattr("convnextpose_check.evaluation.predict.predict", predict)
+    if obtained is None:
+        cells = check_flip_is_symmetric(Pointing(tiny), crops, "T")
+        assert cells == pytest.approx(2 * offset, rel=1e-3)
+        return
+    with pytest.raises(CheckFailedError, match=r"\[asymmetric\].* T .* cells") as caught:
         check_flip_is_symmetric(Pointing(tiny), crops, "T")
-    assert (caught.value.obtained, caught.value.expected) == ("2.000 cells", "0.01 cells")
+    assert (caught.value.obtained, caught.value.expected) == (obtained, "0.01 cells")
 
 
-@pytest.mark.parametrize(("share", "passes"), [(0.98, True), (1.02, False)])
-def test_asymmetry_is_let_through_up_to_the_agreed_cells(
-    tiny: Architecture, crops: Tensor, monkeypatch: pytest.MonkeyPatch, share: float, passes: bool
-) -> None:
-    def a_little_off(network: Pointing, shown: Tensor, *, flip: bool) -> Tensor:
-        assert flip
-        return network(shown) + share * AGREEMENT_CELLS / 2
-
-    monkeypatch.setattr("convnextpose_check.evaluation.predict.predict", a_little_off)
-    if passes:
-        obtained = check_flip_is_symmetric(Pointing(tiny), crops, "T")
-        assert obtained == pytest.approx(share * AGREEMENT_CELLS, rel=1e-3)
-    else:
-        with pytest.raises(CheckFailedError):
-            check_flip_is_symmetric(Pointing(tiny), crops, "T")
-
-
-def test_asymmetry_that_is_no_number_does_not_pass(tiny: Architecture, crops: Tensor) -> None:
-    with pytest.raises(CheckFailedError):
-        check_flip_is_symmetric(Pointing(tiny, columns=np.nan), crops, "T")
-
-
-def test_agreement_is_measured_in_cells_and_in_millimetres(
+def test_agreement_is_measured_in_cells_and_in_millimeters(
     tiny: Architecture, crops: Tensor, dataset: Dataset
 ) -> None:
     """A bin of 2000 / 7 mm, times 0.007 of it, in one of 2 x 17 joints: 0.06 mm at most."""
@@ -135,20 +125,20 @@ def test_agreement_is_measured_in_cells_and_in_millimetres(
     assert moved_back_mm == pytest.approx(-moved_mm, rel=0.05)
 
 
-def test_disagreement_in_cells_is_told_in_cells(
-    tiny: Architecture, crops: Tensor, dataset: Dataset
+@pytest.mark.parametrize("columns", [0.5, 1.02 * AGREEMENT_CELLS, np.nan])
+def test_disagreement_in_cells_fails(
+    columns: float, tiny: Architecture, crops: Tensor, dataset: Dataset
 ) -> None:
-    other = Pointing(tiny, columns=0.5)
-    with pytest.raises(
-        CheckFailedError, match=r"T differs .* by up to 0\.5000 cells, .* on 2 samples by [+-]\d"
-    ) as caught:
+    other = Pointing(tiny, columns=columns)
+    problem = rf"^\[disagreement\] T differs .* up to {columns:.4f} cells, .* on 2 samples by "
+    with pytest.raises(CheckFailedError, match=problem) as caught:
         check_agrees(other, Pointing(tiny), crops, dataset.samples[:2], "T")
-    assert caught.value.code == "disagreement"
-    assert (caught.value.obtained, caught.value.expected) == ("0.500 cells", "0.01 cells")
+    obtained = f"{columns:.3f} cells"
+    assert (caught.value.obtained, caught.value.expected) == (obtained, "0.01 cells")
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_disagreement_in_millimetres_alone_is_told_in_them(
+def test_disagreement_in_millimeters_alone_fails(
     tiny: Architecture, crops: Tensor, dataset: Dataset, sign: int
 ) -> None:
     """Fourteen joints that move the same way, by less than the agreed cells."""
@@ -161,10 +151,8 @@ def test_disagreement_in_millimetres_alone_is_told_in_them(
     assert 0.02 < abs(moved_mm) < AGREEMENT_MM
     with pytest.raises(CheckFailedError, match=r"and its error on 2 samples by [+-]0\.") as caught:
         check_agrees(moved(0.0095), plain, crops, samples, "T")
-    assert caught.value.code == "disagreement"
     obtained = str(caught.value.obtained)
     assert obtained[0] in "+-"
-    assert obtained.endswith(" mm")
     assert AGREEMENT_MM < abs(float(obtained.removesuffix(" mm"))) < 10 * AGREEMENT_MM
     assert caught.value.expected == "0.05 mm"
 
@@ -186,15 +174,38 @@ def evaluation(**changes: object) -> Evaluation:
     return replace(whole, **changes)  # type: ignore[arg-type]
 
 
-def test_images_that_are_copies_are_counted_and_the_first_named() -> None:
-    assert check_images_are_distinct(evaluation()) == 2
-    alike = tuple((f"{n}.jpg", "a.jpg") for n in range(5))
-    with pytest.raises(
-        CheckFailedError, match=r"5 of the images .*\(0\.jpg and a\.jpg, "
-    ) as caught:
-        check_images_are_distinct(evaluation(alike=alike))
-    assert (caught.value.code, caught.value.obtained, caught.value.expected) == ("same-image", 5, 0)
-    assert "3.jpg and a.jpg)" in caught.value.problem
+FIVE = tuple(Exclusion(n, f"{n}.jpg", "premature end") for n in range(5))
+COPIES = tuple((f"{n}.jpg", "a.jpg") for n in range(5))
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "code", "fragments"),
+    [
+        (
+            check_images_are_distinct,
+            {"alike": COPIES},
+            "same-image",
+            ("5 of the images", "(0.jpg and a.jpg, ", "3.jpg and a.jpg)"),
+        ),
+        (
+            check_images_are_undamaged,
+            {"damaged": FIVE},
+            "damaged-image",
+            ("5 images are damaged", "(0.jpg: premature end, ", "3.jpg: premature end)"),
+        ),
+    ],
+)
+def test_unfit_images_are_counted_and_the_first_named(
+    check: Callable[[Evaluation], int],
+    changes: dict[str, Any],
+    code: str,
+    fragments: tuple[str, ...],
+) -> None:
+    assert check(evaluation()) == 2
+    with pytest.raises(CheckFailedError) as caught:
+        check(evaluation(**changes))
+    assert (caught.value.code, caught.value.obtained, caught.value.expected) == (code, 5, 0)
+    assert all(fragment in caught.value.problem for fragment in fragments)
 
 
 def test_check_images_are_distinct_repeated_frame_of_one_sequence_passes() -> None:
@@ -210,28 +221,16 @@ def test_check_images_are_distinct_repeated_frame_of_one_sequence_passes() -> No
         check_images_are_distinct(copied)
 
 
-def test_check_images_are_undamaged_counts_and_names_the_first() -> None:
-    assert check_images_are_undamaged(evaluation()) == 2
-    damaged = tuple(Exclusion(n, f"{n}.jpg", "premature end") for n in range(5))
-    with pytest.raises(CheckFailedError) as caught:
-        check_images_are_undamaged(evaluation(damaged=damaged))
-    assert (caught.value.code, caught.value.obtained) == ("damaged-image", 5)
-    assert "5 images are damaged" in caught.value.problem
-    assert "(0.jpg: premature end, 1.jpg" in caught.value.problem
-    assert "4.jpg" not in caught.value.problem
-
-
-def test_unfinished_evaluation_counts_what_cannot_be_used_and_names_the_first(
+def test_incomplete_evaluation_counts_unreadable_images_and_names_the_first(
     dataset: Dataset,
 ) -> None:
-    unreadable = tuple(Exclusion(n, f"{n}.jpg", "it is no image") for n in range(5))
+    assert check_evaluation_is_complete(evaluation(), dataset) == 2
     with pytest.raises(CheckFailedError) as caught:
-        check_evaluation_is_complete(evaluation(complete=False, unreadable=unreadable), dataset)
+        check_evaluation_is_complete(evaluation(complete=False, unreadable=FIVE), dataset)
     error = caught.value
     assert (error.code, error.obtained, error.expected) == ("incomplete-evaluation", 2, 6)
-    assert "5 images cannot be used (0.jpg: it is no image, 1.jpg: " in error.problem
-    assert error.problem.endswith("3.jpg: it is no image)")
-
+    assert "5 images cannot be used (0.jpg: premature end, " in error.problem
+    assert error.problem.endswith("3.jpg: premature end)")
     with pytest.raises(CheckFailedError) as caught:
         check_evaluation_is_complete(evaluation(complete=False), dataset)
     assert caught.value.problem == "2 samples were measured: expected 6"
@@ -255,15 +254,11 @@ def test_incomplete_set_is_told_by_action_and_by_reason(dataset: Dataset) -> Non
     assert caught.value.problem.endswith(": expected 6")
 
 
-def test_only_the_first_four_short_actions_are_named(dataset: Dataset) -> None:
-    wanted = dict.fromkeys(dataset.facts.per_action, 9)
-    facts = type(dataset.facts)(dataset.facts.subjects, 135, wanted)
-    with pytest.raises(CheckFailedError) as caught:
-        check_dataset_is_complete(replace(dataset, facts=facts))
-    assert "Eating 0 of 9, Greeting 0 of 9, ...)" in caught.value.problem
-    few = {a: 9 if i < 4 else n for i, (a, n) in enumerate(dataset.facts.per_action.items())}
-    with pytest.raises(CheckFailedError) as caught:
-        check_dataset_is_complete(
-            replace(dataset, facts=type(dataset.facts)(dataset.facts.subjects, 38, few))
-        )
-    assert "Greeting 0 of 9)" in caught.value.problem
+def test_first_four_incomplete_actions_are_named(dataset: Dataset) -> None:
+    facts = dataset.facts
+    for short, ending in ((4, "Greeting 0 of 9)"), (15, "Greeting 0 of 9, ...)")):
+        wanted = {a: 9 if i < short else n for i, (a, n) in enumerate(facts.per_action.items())}
+        of_protocol = type(facts)(facts.subjects, sum(wanted.values()), wanted)
+        with pytest.raises(CheckFailedError) as caught:
+            check_dataset_is_complete(replace(dataset, facts=of_protocol))
+        assert ending in caught.value.problem

@@ -1,4 +1,4 @@
-"""What the machine has to spare is known before a run depends on it."""
+"""Free memory, disk and writable folders are checked before a run."""
 
 from __future__ import annotations
 
@@ -74,38 +74,30 @@ def test_free_memory_is_the_least_that_anything_grants(
     assert free_ram_gb(written(tmp_path, files)) == expected_gb
 
 
-def test_this_machine_tells_its_memory() -> None:
-    obtained = free_ram_gb()
-
-    assert obtained is not None
-    assert 0 < obtained < 1e5
-
-
-def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "free_ram_gb", lambda: 1.25)
-
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"1\.2 GB of memory are free.* takes 2") as e:
-        check_memory()
-    assert e.value.code == "no-memory"
-    monkeypatch.setattr(machine, "free_ram_gb", lambda: 2.25)
-    assert check_memory() == "2.2 GB free"
-
-
-def test_too_little_memory_on_the_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "free_ram_gb", lambda: 8.0)
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _device: (15_000_000_000, 15_800_000_000))
-    assert check_memory(torch.device("cuda:1")) == "8.0 GB free, 15.0 of 15.8 GB free on cuda:1"
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _device: (400_000_000, 15_800_000_000))
-
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"0\.4 of 15\.8 GB.*nvidia-smi") as caught:
-        check_memory(torch.device("cuda:1"))
-    assert caught.value.code == "no-memory"
-    assert check_memory(torch.device("cpu")) == "8.0 GB free"
-
-
-def test_full_disk_is_told_of_the_disk_that_the_results_go_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("ram_gb", "gpu_gb", "found"),
+    [
+        (1.25, 15.0, r"\[no-memory\] 1\.2 GB of memory are free: a run takes 2\."),
+        (8.0, 0.4, r"\[no-memory\] 0\.4 of 15\.8 GB free on cuda:1: a run takes 1\..*nvidia-smi"),
+        (2.25, 15.0, "2.2 GB free, 15.0 of 15.8 GB free on cuda:1"),
+        (None, 15.0, "memory is not known here, 15.0 of 15.8 GB free on cuda:1"),
+    ],
+)
+def test_memory_is_checked_on_machine_and_gpu(
+    ram_gb: float | None, gpu_gb: float, found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert free_ram_gb() is not None
+    monkeypatch.setattr(machine, "free_ram_gb", lambda: ram_gb)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (gpu_gb * 1e9, 15.8e9))
+    if "no-memory" in found:
+        with pytest.raises(ConvNeXtPoseCheckError, match=found):
+            check_memory(torch.device("cuda:1"))
+    else:
+        assert check_memory(torch.device("cuda:1")) == found
+        assert check_memory(torch.device("cpu")) == check_memory() == found.split(", ")[0]
+
+
+def test_disk_of_the_results_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Path] = []
 
     def usage(path: Path) -> SimpleNamespace:
@@ -135,7 +127,7 @@ def without_privileges() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("forbidden", [".", "result", "log", "model_dump", "result/evaluations"])
-def test_folder_that_cannot_be_written_is_told(forbidden: str) -> None:
+def test_folder_that_cannot_be_written_is_an_error(forbidden: str) -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folders = [Path(name), *(Path(name) / f for f in ("log", "model_dump"))]
         folders += [Path(name) / "result", Path(name) / "result" / "evaluations"]
@@ -155,12 +147,12 @@ def test_folder_that_cannot_be_written_is_told(forbidden: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["/dev/null", "/dev/null/out", "/proc/out/deeper"])
-def test_folder_that_cannot_be_made_is_told(place: str) -> None:
+def test_folder_that_cannot_be_created_is_an_error(place: str) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=f"cannot write {place}: .*--results-dir"):
         check_can_write(Path(place))
 
 
-def test_asking_leaves_nothing(tmp_path: Path) -> None:
+def test_check_can_write_leaves_nothing(tmp_path: Path) -> None:
     before = listing(tmp_path.parent)
 
     check_can_write(tmp_path / "not" / "yet")

@@ -1,13 +1,11 @@
-"""The soft-argmax as one kernel: what it computes, on which cards, and what is done without it.
-
-There is no GPU here. Triton's interpreter runs the kernel, and its compiler translates it.
+"""The soft-argmax as one kernel, without a GPU: Triton's interpreter runs it and its compiler
+translates it.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +25,7 @@ else:
     fast_network = Deferred("convnextpose_check.network.fast")
 
 CELLS = 3e-5
-"""From float64: as near as the same in torch's own operations, or nearly."""
+"""Difference from float64, about that of torch's own operations."""
 
 INTERPRETED = """
 import torch
@@ -56,7 +54,7 @@ print(*kernel.soft_argmax(peaks, True).isnan().tolist()[0])
 """
 
 
-def test_it_computes_the_soft_argmax() -> None:
+def test_kernel_computes_the_soft_argmax() -> None:
     pytest.importorskip("triton")
     answer = subprocess.run(
         [sys.executable, "-c", INTERPRETED], env=with_checkout() | {"TRITON_INTERPRET": "1"},
@@ -71,7 +69,7 @@ def test_it_computes_the_soft_argmax() -> None:
 
 @pytest.mark.parametrize("capability", [75, 80, 90], ids=["T4", "A100", "H100"])
 @pytest.mark.parametrize("side", [32, 64])
-def test_it_is_made_for_the_card_and_writes_nothing_but_positions(
+def test_kernel_compiles_for_the_gpu_and_writes_only_positions(
     capability: int, side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     triton = pytest.importorskip("triton")
@@ -95,41 +93,28 @@ def test_it_is_made_for_the_card_and_writes_nothing_but_positions(
     assert ".local" not in compiled.asm["ptx"]  # memory for what registers cannot hold
 
 
-def found(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Tensor, bool], Tensor]) -> Any:
-    """What is used where the kernel answers so."""
-    pytest.importorskip("triton")
-    monkeypatch.setattr("convnextpose_check.network.kernel.soft_argmax", answer)
-    return fast_network.working_kernel.__wrapped__(torch.device("cpu"), 4, 8, True)
-
-
 def in_torch(heatmaps: Tensor, upsamples: bool) -> Tensor:
     matrix = fast_network.upsampling_matrix(heatmaps.shape[-1]) if upsamples else None
     return fast_network.soft_argmax(heatmaps, matrix)
 
 
-def test_it_is_used_where_it_was_seen_to_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(monkeypatch, in_torch) is in_torch
+def chosen_kernel() -> Any:
+    """The kernel that is used on this machine."""
+    return fast_network.working_kernel.__wrapped__(torch.device("cpu"), 4, 8, True)
 
 
-def test_it_is_left_where_it_computes_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(monkeypatch, lambda h, _upsamples: in_torch(h, False)) is None
-
-
-def test_it_is_left_where_triton_cannot_run_it() -> None:
-    """Here, for there is no card."""
+def test_kernel_is_used_only_if_it_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton")
-
-    assert fast_network.working_kernel.__wrapped__(torch.device("cpu"), 4, 8, True) is None
-
-
-def test_it_is_left_where_there_is_no_triton(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen_kernel() is None, "Triton cannot run it without a GPU"
+    for kernel, is_used in ((in_torch, True), (lambda h, _upsamples: in_torch(h, False), False)):
+        monkeypatch.setattr("convnextpose_check.network.kernel.soft_argmax", kernel)
+        assert (chosen_kernel() is kernel) is is_used
     monkeypatch.setitem(sys.modules, "convnextpose_check.network.kernel", None)
-
-    assert fast_network.working_kernel.__wrapped__(torch.device("cpu"), 4, 8, True) is None
+    assert chosen_kernel() is None
 
 
 @pytest.mark.parametrize("name", ["XS", "M"])
-def test_a_network_asks_it_for_all_volumes_at_once(name: str, catalogue: Catalogue) -> None:
+def test_network_calls_the_kernel_for_all_joints_at_once(name: str, catalogue: Catalogue) -> None:
     from convnextpose_check.network.plain import ConvNeXtPose
 
     torch.manual_seed(0)

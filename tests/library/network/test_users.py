@@ -10,16 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
-from convnextpose_check.checks.network import AGREEMENT_CELLS, check_agrees
-from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.human36m.annotations import spread
-from convnextpose_check.human36m.crops import usable_input
-from convnextpose_check.human36m.samples import Sample, load_dataset
-from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.record import read_record
+from convnextpose_check.checks.network import AGREEMENT_CELLS
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.users import (
@@ -277,34 +271,6 @@ def test_digest_covers_the_weights_beside_the_model(tmp_path: Path) -> None:
     assert exported_digest(str(tmp_path / "X.ts"), "X") == hashlib.sha256(b"1").hexdigest()
 
 
-@pytest.fixture(scope="module")
-def seen(miniature: Miniature, fixtures: Path) -> tuple[Tensor, list[Sample]]:
-    dataset = load_dataset(miniature.dataset, read_record(fixtures).dataset)
-    return usable_input(spread(dataset.samples, 4), torch.device("cpu"))
-
-
-def shifted(plain: ConvNeXtPose, tiny: Architecture, by: float) -> ForeignNetwork:
-    """The network, but for one joint of one sample."""
-
-    def answer(crops: Tensor) -> Tensor:
-        cells_xyz: Tensor = plain(crops)
-        cells_xyz[1, 3, 2] += by
-        return cells_xyz
-
-    return ForeignNetwork(answer, tiny, "own")
-
-
-def test_agreement_of_every_joint_is_checked(
-    plain: ConvNeXtPose, tiny: Architecture, seen: tuple[Tensor, list[Sample]]
-) -> None:
-    assert check_agrees(plain, plain, *seen, "T") == (0.0, 0.0)
-    cells, _ = check_agrees(shifted(plain, tiny, AGREEMENT_CELLS / 2), plain, *seen, "T")
-    assert cells == pytest.approx(AGREEMENT_CELLS / 2, rel=1e-2)
-    for by in (AGREEMENT_CELLS * 2, np.nan):
-        with pytest.raises(CheckFailedError, match=r"T differs from the plain network by up to"):
-            check_agrees(shifted(plain, tiny, by), plain, *seen, "T")
-
-
 STAND_IN_CONFIG = """
 class Config:
     depth_dim = 32
@@ -362,46 +328,24 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def judged(repository: Path, root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The validation tests, run from the repository as its own CI would."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
-    return subprocess.run(
+def test_authors_repository_is_evaluated_with_the_adapter_of_the_readme(
+    repository: Path, pytestconfig: pytest.Config
+) -> None:
+    """XS and M, with two and three layers that upsample, one after the other in one process."""
+    root = pytestconfig.rootpath
+    result = subprocess.run(
         [
             sys.executable, "-m", "pytest", "-c", str(root / "pytest.ini"), "--rootdir", str(root),
             str(root / "tests" / "validation"), "-p", "no:cacheprovider", "-q",
-            "--network=adapter:build", f"--results-dir={repository / 'out'}", *arguments,
+            "--network=adapter:build", f"--results-dir={repository / 'out'}", "--variants=XS,M",
+            "-k", "networks or multiply",
         ],
         cwd=repository,
-        env=environment,
+        env={k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")},
         capture_output=True,
         text=True,
         check=False,
     )  # fmt: skip
 
-
-@pytest.mark.parametrize(
-    ("variants", "tests"), [("XS", 3), pytest.param("XS,M", 6, marks=pytest.mark.slow)]
-)
-def test_authors_repository_is_gated_with_the_adapter_of_the_text(
-    variants: str, tests: int, repository: Path, pytestconfig: pytest.Config
-) -> None:
-    """XS and M: two and three layers that upsample, one after the other in one process."""
-    arguments = (f"--variants={variants}", "-k", "networks or multiply")
-    result = judged(repository, pytestconfig.rootpath, *arguments)
-
     assert result.returncode == pytest.ExitCode.OK, result.stdout
-    assert f"{tests} passed" in result.stdout
-
-
-@pytest.mark.slow
-def test_wrong_layer_in_the_repository_is_noticed(
-    repository: Path, pytestconfig: pytest.Config
-) -> None:
-    """Without the third upsampling M loads without complaint, and says something else."""
-    adapter = repository / "adapter.py"
-    adapter.write_text(adapter.read_text().replace("head_upsamplings == 3", "head_upsamplings > 3"))
-
-    result = judged(repository, pytestconfig.rootpath, "--variants=M", "-k", "networks or multiply")
-
-    assert result.returncode == pytest.ExitCode.TESTS_FAILED
-    assert "3 failed" in result.stdout
+    assert "6 passed" in result.stdout
