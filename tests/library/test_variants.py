@@ -107,7 +107,7 @@ CHANGES: dict[str, Change] = {
     r"checkpoint\.file_name": lambda c: c["variants"][0]["checkpoint"].update(file_name="../a"),
     r"checkpoint\.folder": lambda c: c["variants"][0]["checkpoint"].update(folder="a/b"),
     r"checkpoint\.drive_id": lambda c: c["variants"][0]["checkpoint"].update(drive_id="a&b"),
-    r"variants\[\.\.\.\]\.name": lambda c: c["variants"][0].update(name="../XS"),
+    r"variants\[0\]\.name": lambda c: c["variants"][0].update(name="../XS"),
     r"guide\.parameters_millions": lambda c: c["variants"][0].update(
         guide={"parameters_millions": 3.53}
     ),
