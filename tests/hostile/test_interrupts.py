@@ -33,7 +33,7 @@ else:
     torch = Deferred("torch")
 
 NAMES = ("T1", "T2", "T3")
-MOMENTS = 20
+MOMENTS = 6
 MOMENT_BY_DEFAULT = 1
 
 
@@ -244,38 +244,3 @@ def test_folder_in_use_is_refused(
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
     assert "[in-use] another run is writing" in result.stderr
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / ".lock"]
-
-
-@pytest.mark.slow
-def test_second_run_leaves_the_first_one_alone(
-    inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
-    first = PythonProcess(*command(inputs, tmp_path), folder=pytestconfig.rootpath)
-    while not (tmp_path / ".lock").exists():
-        time.sleep(0.005)
-    second = run(command(inputs, tmp_path), pytestconfig.rootpath)
-    first.wait()
-
-    assert second.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "[in-use] another run is writing" in second.stderr
-    assert assert_all_whole(tmp_path) == set(NAMES)
-
-
-@pytest.mark.slow
-def test_changed_checkpoint_setting_or_image_is_measured_again(
-    inputs: Path, tiny: Architecture, tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
-    results = tmp_path / "out"
-
-    def resumed(*more: str) -> int:
-        output = run(command(inputs, results, "--resume", *more), pytestconfig.rootpath)
-        return output.stderr.count("taken from")
-
-    assert resumed() == 0
-    assert resumed() == 3
-    assert resumed("--no-flip") == 0
-    assert resumed("--no-flip") == 3
-    write_own_model(tiny, inputs, "T1", epoch=1, seed=9)
-    assert resumed("--no-flip") == 2
-    next((inputs / "h36m").rglob("*.jpg")).touch()
-    assert resumed("--no-flip") == 0
