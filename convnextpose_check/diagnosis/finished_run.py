@@ -18,7 +18,6 @@ from convnextpose_check.diagnosis.reruns import Reruns, Way, rerun
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import per_action_mm
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM, verdict_word
-from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.per_sample import read_joint_errors_mm
@@ -68,7 +67,9 @@ def of_earlier(outputs: Outputs, results: Results, run: Run, variant: str) -> To
             obtained = Obtained(record.error_mm, errors_mm, record.reference_mm)
             causes = tuple(causes_of_mean(actions, obtained))
     well = is_well(record.error_mm, record.reference_mm)
-    title = _title(variant, results.protocol, record.error_mm, record.reference_mm, record.verdict)
+    title = _title(
+        variant, results.protocol, record.error_mm, record.reference_mm, record.verdict_text
+    )
     return Told(title, record.per_action_mm, tuple(notes), causes, well, not record.complete)
 
 
@@ -84,18 +85,8 @@ def with_causes(results: Results, told: Mapping[str, Told]) -> Results:
 
 
 def _cause_record(cause: Cause) -> CauseRecord:
-    def rounded(joints_mm: Array | None) -> tuple[float, ...]:
-        return () if joints_mm is None else tuple(round(float(mm), 2) for mm in joints_mm)
-
     return CauseRecord(
-        cause.name,
-        cause.what,
-        cause.evidence,
-        cause.remedy,
-        cause.moved_mm,
-        cause.share,
-        rounded(cause.before_mm),
-        rounded(cause.after_mm),
+        cause.name, cause.what, cause.evidence, cause.remedy, cause.moved_mm, cause.share
     )
 
 

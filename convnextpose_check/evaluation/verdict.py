@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.variants import Figure
 
-TOLERANCES_MM = {1: "excellent", 2: "very good", 5: "acceptable"}
+Verdict = Literal["excellent", "very good", "acceptable", "review"]
+
+TOLERANCES_MM: dict[int, Verdict] = {1: "excellent", 2: "very good", 5: "acceptable"}
 """The word for a difference below each tolerance; from the last one on it is review."""
 
-REVIEW = "review"
+REVIEW: Verdict = "review"
 
 
-def verdict_word(difference_mm: float) -> str:
+def verdict_word(difference_mm: float) -> Verdict:
     """The guide's word for a difference of either sign."""
     words = [word for mm, word in TOLERANCES_MM.items() if abs(difference_mm) < mm]
     return words[0] if words else REVIEW

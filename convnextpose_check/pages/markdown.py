@@ -1,4 +1,4 @@
-"""The report for a pull request, as GitHub shows it: no table is wider than seven columns."""
+"""The report for a pull request, as GitHub shows it; tables have at most seven columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~@!+-])")
 
 
 def markdown(results: Results) -> str:
-    """The report; it names no picture, for a job's summary would show none."""
+    """The report, without a picture, which the summary of a CI job cannot show."""
     environment = templates()
     environment.filters.update(md=plain, code=code)
     actions = dict.fromkeys(a for record in results.variants.values() for a in record.per_action_mm)
@@ -26,11 +26,11 @@ def markdown(results: Results) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that shows as it is: nothing in it is markup, and it stays in its cell."""
+    """Escape a text so that it contains no markup and stays in its table cell."""
     flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     return _SPECIAL.sub(r"\\\1", flat)
 
 
 def code(text: str) -> str:
-    """Text between backticks, which it must not close."""
+    """Escape a text between backticks."""
     return " ".join(text.split()).replace("`", "'")

@@ -103,6 +103,7 @@ def check_record(
         message=message,
         told_by=told_by(report) or "",
         tolerance_mm=_parameters(item).get("tolerance_mm"),
+        variant=cast(Any, properties.get("variant")),
     )
 
 

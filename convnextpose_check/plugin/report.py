@@ -128,12 +128,12 @@ def pytest_html_results_summary(
 ) -> None:
     """Put the verdict and all that belongs to it above pytest-html's own table."""
     from convnextpose_check.pages import summary_of
-    from convnextpose_check.pages.html import SCRIPTS
+    from convnextpose_check.pages.html import SCRIPT
 
     state = session_of(session.config)
     if state.results is not None:
-        prefix.append(summary_of([(state.results, state.outputs)]))
-    postfix += (f"<script>\n{script.read_text(encoding='utf-8')}</script>" for script in SCRIPTS)
+        prefix.append(summary_of(state.results, state.outputs))
+    postfix.append(f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>")
 
 
 def pytest_html_results_table_header(cells: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Hold a run against an earlier one: nothing may worsen, and nothing may vanish."""
+"""Compare a run with an earlier one: nothing may worsen, and nothing may vanish."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from convnextpose_check.results.schema import BaselineRecord, Deviation, Results
 
 OUTCOMES = ("passed", "not verified", "warning", "expected failure", "skipped", "failed")
 VERDICTS = (*TOLERANCES_MM.values(), REVIEW)
-"""Each from good to bad; what is not judged is worse than all."""
+"""Each from good to bad; any other text is worse than all."""
 
 TOLERANCE_MM = 0.05
 """By how much an error may differ from the baseline's, either way."""
@@ -41,17 +41,16 @@ class Baseline:
         return cls(file, read_results(file), tolerance_mm)
 
     def errors_mm(self) -> ErrorsByFile:
-        """The errors of its single samples, none where no per-sample file stands beside it."""
+        """The errors of its single samples, empty without a per-sample file beside it."""
         name = self.file.name.replace("benchmark_results", "per_sample")
         return _errors_mm(self.file.with_name(name).with_suffix(".csv"))
 
 
 def compare(results: Results, baseline: Baseline, per_sample: Path | None = None) -> BaselineRecord:
-    """Every figure beside that of the earlier run, and all that forbids calling the run as good.
+    """Every value beside that of the earlier run, and the reasons why the run is not as good.
 
-    Runs of different subjects, settings or data are not compared: that is a problem of its own.
-    ``per_sample`` is this run's per-sample file: with the earlier one it tells how far each
-    difference could move.
+    Runs of different subjects, settings or data are not compared, which is a problem as well.
+    ``per_sample`` is this run's per-sample file, for the paired intervals of the differences.
     """
     earlier = baseline.results
     problems = list(_incomparable(results, earlier))
@@ -123,8 +122,9 @@ def _deviations(
         name, "error (mm)", before.error_mm, now.error_mm, moved_mm,
         f"within {tolerance_mm:g} mm", not abs(moved_mm) <= tolerance_mm, interval,
     )  # fmt: skip
-    fell = _rank(now.verdict, VERDICTS) > _rank(before.verdict, VERDICTS)
-    yield Deviation(name, "verdict", before.verdict, now.verdict, None, "not worse", fell)
+    verdicts = (before.verdict_text, now.verdict_text)
+    fell = _rank(verdicts[1], VERDICTS) > _rank(verdicts[0], VERDICTS)
+    yield Deviation(name, "verdict", *verdicts, None, "not worse", fell)
     allowed = "same file" if now.sha256 == before.sha256 else "another file, reported only"
     hashes = (before.sha256[:SHOWN_HASH], now.sha256[:SHOWN_HASH])
     yield Deviation(name, "sha256", *hashes, None, allowed, False)

@@ -1,4 +1,4 @@
-"""The samples that a person should look at: the best, the median and the worst of a variant."""
+"""Sample poses for the report: the best, the median and the worst of a variant."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from convnextpose_check.results.schema import Example
 from convnextpose_check.variants import INPUT_SIDE_PX
 
 JPEG_QUALITY = 80
-WORST = 12
-"""So many of the worst samples can be looked at one after the other."""
+WORST = 3
+"""The number of worst samples that are shown."""
 DECIMALS = 2
-"""A drawing needs no more than hundredths of a millimetre and of a pixel."""
+"""Hundredths of a millimetre and of a pixel suffice for a drawing."""
 
 
 def find_examples(
@@ -35,9 +35,9 @@ def find_examples(
     *,
     with_crops: bool,
 ) -> tuple[Example, ...]:
-    """Best, median and worst sample by mean error, and the next worst.
+    """Best, median and the worst samples by mean error.
 
-    ``with_crops`` keeps the pictures of the first three too.
+    ``with_crops`` adds the images of the first three.
     """
     samples = {sample.path.name: sample for sample in dataset.samples}
     order = np.argsort(evaluation.errors_mm.mean(axis=1), kind="stable")
@@ -79,7 +79,7 @@ def _rounded(points: Array) -> Any:
 
 
 def _jpeg(crop: Crop) -> str | None:
-    """The crop as a JPEG in base64, None if its image has gone since it was evaluated."""
+    """The crop as a JPEG in base64, None if its image can no longer be read."""
     import cv2
 
     if crop.pixels_rgb is None:

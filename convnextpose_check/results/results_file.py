@@ -1,6 +1,6 @@
-"""A run's results as a file: ``<results-dir>/result/benchmark_results.json``.
+"""Write and read a run's results: ``<results-dir>/result/benchmark_results.json``.
 
-It is written whole after every variant. Its form is published as a JSON Schema beside this module.
+The form of the file is published as a JSON Schema beside this module.
 """
 
 from __future__ import annotations
@@ -12,21 +12,11 @@ import msgspec
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import written_whole
+from convnextpose_check.results.earlier_files import EARLIER_VERSION, converted
 from convnextpose_check.results.schema import Results
 from convnextpose_check.wording import replace_surrogates
 
 SCHEMA_FILE = Path(__file__).with_name("benchmark_results.schema.json")
-
-
-REMOVED_FIELDS = ("precision",)
-REMOVED_DATASET_FIELDS = ("contradictions",)
-REMOVED_VARIANT_FIELDS = (
-    "at_least_mm",
-    "compared_samples",
-    "moved_mm",
-    "without_contradictions_mm",
-)
-"""Fields that earlier versions wrote, of the run, of the data set and of each variant."""
 
 
 def write_results(results: Results, path: Path) -> None:
@@ -51,38 +41,24 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def read_results(path: Path) -> Results:
-    """Read a results file of this version or an earlier one; fields since removed are ignored.
+    """Read a results file of this version or of 0.1 and 0.2.
 
-    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for one that is missing or of another form.
+    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) if it is missing or of another form.
     """
     try:
         content = msgspec.json.decode(path.read_bytes())
-        return msgspec.convert(_without_removed_fields(content), Results)
+        if isinstance(content, dict) and content.get("schema_version") == EARLIER_VERSION:
+            content = converted(content)
+        return msgspec.convert(content, Results)
     except OSError as error:
         problem = f"cannot read the results {path}: {error.strerror}"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        problem = f"{path} is no results file of this version: {error}"
+        problem = f"{path} is not a results file: {error}"
+    except (AttributeError, KeyError, TypeError) as error:
+        problem = f"{path} is not a results file of version 0.1 or 0.2: {error!r}"
     raise ConvNeXtPoseCheckError(
-        "bad-results", problem, "Name a benchmark_results.json that this version wrote"
+        "bad-results", problem, "Name a benchmark_results.json that a run has written"
     )
-
-
-def _without_removed_fields(content: Any) -> Any:
-    """Drop the fields that only earlier versions wrote, so that their files can be read."""
-    if not isinstance(content, dict):
-        return content
-    _remove(content, REMOVED_FIELDS)
-    _remove(content.get("dataset"), REMOVED_DATASET_FIELDS)
-    variants = content.get("variants")
-    for record in variants.values() if isinstance(variants, dict) else ():
-        _remove(record, REMOVED_VARIANT_FIELDS)
-    return content
-
-
-def _remove(record: Any, names: tuple[str, ...]) -> None:
-    if isinstance(record, dict):
-        for name in names:
-            record.pop(name, None)
 
 
 def json_schema() -> bytes:

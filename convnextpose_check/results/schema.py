@@ -1,15 +1,15 @@
-"""The results of a run: the one form from which every page, comparison and gate is made."""
+"""The results of a run: everything that reports, comparison and gate are made from."""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 import msgspec
 
+from convnextpose_check.evaluation.verdict import Verdict
 from convnextpose_check.variants import Count, Name, Protocol
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 METRIC_TITLES: dict[Protocol, str] = {1: "PA-MPJPE", 2: "MPJPE"}
 
@@ -19,7 +19,6 @@ Number = int | Finite
 
 Pair = tuple[Finite, Finite]
 Triple = tuple[Finite, Finite, Finite]
-
 
 Outcome = Literal["passed", "not verified", "warning", "expected failure", "failed", "skipped"]
 
@@ -31,27 +30,25 @@ Matched = Literal["architecture", "counts", "epoch", "training record", "tensors
 """A property of a checkpoint that was compared with its recorded value, and equals it."""
 
 ReferenceKind = Literal["paper", "recorded", "own file"]
-"""Where a reference value is from: the package's variants file, the record of the miniature, or a
-variants file of the user's."""
+"""Where a reference value is from: the package's variants file, the record of the synthetic data
+set, or a variants file of the user's."""
 
 OWN_MODELS = "user's own models"
 """What titles and messages call models from a variants file of the user's."""
 
-_WITHIN = re.compile(r"-within-(\d+)mm\]$")
-
 
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every field is written, and none that is not known is read."""
+    """Every field is written, and unknown fields are refused."""
 
 
 class CheckRecord(_Record, frozen=True):
-    """What became of one validation test.
+    """The outcome of one validation test.
 
-    ``not verified`` is a check that had no recorded value to compare with, ``warning`` one that
-    found a contradiction that proves nothing: both are no success and fail no run.
-    ``obtained`` and ``expected`` are what the test recorded, ``difference`` is the one minus the
-    other where both are numbers, ``message`` is why it did not pass. ``told_by`` is the test that
-    failed for the same reason and tells it, empty for one that tells its own.
+    ``not verified`` is a check without a recorded value to compare with, ``warning`` one that
+    found a contradiction that proves nothing: neither is a success, neither fails a run.
+    ``difference`` is obtained minus expected where both are numbers. ``told_by`` is the test that
+    failed first for the same reason, empty for the first itself. ``variant`` and ``tolerance_mm``
+    are parameters of the test.
     """
 
     test: str
@@ -63,19 +60,12 @@ class CheckRecord(_Record, frozen=True):
     message: str = ""
     told_by: str = ""
     tolerance_mm: Count | None = None
+    variant: Name | None = None
 
     @property
     def holds(self) -> bool:
-        """Whether nothing stands against the claim; not that it was verified."""
+        """Whether no contradiction was found; the claim may still be unverified."""
         return self.outcome in ("passed", "not verified", "warning")
-
-    @property
-    def within_mm(self) -> int | None:
-        """The tolerance that it asks about; files of earlier versions name it in the test's id."""
-        if self.tolerance_mm is not None:
-            return self.tolerance_mm
-        found = _WITHIN.search(self.test)
-        return int(found[1]) if found else None
 
 
 class Example(_Record, frozen=True):
@@ -83,7 +73,7 @@ class Example(_Record, frozen=True):
 
     ``predicted_mm`` and ``truth_mm`` are as compared, roots at the origin, in the camera's axes;
     ``predicted_px`` and ``truth_px`` are pixels of the 256x256 crop. ``crop_jpeg`` is the crop in
-    base64, None where the licence forbids passing it on.
+    base64, None if it may not be passed on.
     """
 
     rank: Literal["best", "median", "worst"]
@@ -99,11 +89,11 @@ class Example(_Record, frozen=True):
 
 
 class ProvenanceRecord(_Record, frozen=True):
-    """What a checkpoint tells of its origin.
+    """The training record of a checkpoint.
 
-    ``epoch`` and ``story`` are sentences, ``iterations`` those of one epoch, None where the
-    counters contradict each other. ``tensors`` and ``copy`` hold the file against the published
-    bits, empty where none are known.
+    ``epoch`` and ``story`` are sentences, ``iterations`` those of one epoch, None if the counters
+    contradict each other. ``tensors`` and ``copy`` compare the file with the published one, empty
+    if nothing is on record.
     """
 
     epoch: str
@@ -114,15 +104,15 @@ class ProvenanceRecord(_Record, frozen=True):
 
     @property
     def told(self) -> str:
-        """All of it in a line."""
+        """The whole record in one line."""
         return "; ".join(filter(None, (self.epoch, self.story, self.tensors, self.copy)))
 
 
 class FileRecord(_Record, frozen=True, kw_only=True):
-    """A variant's checkpoint, and what its network counts.
+    """A variant's checkpoint, and the counts of its network.
 
-    ``identity`` says whether it is the published one, ``identity_reason`` why, as part of a
-    sentence. ``matched`` are the properties that equal their recorded values.
+    ``identity_reason`` is part of a sentence. ``matched`` are the properties that equal their
+    recorded values.
     """
 
     file: str
@@ -139,11 +129,22 @@ class FileRecord(_Record, frozen=True, kw_only=True):
     matched: tuple[Matched, ...] = ()
 
 
-class CauseRecord(_Record, frozen=True):
-    """What explains ``moved_mm`` of an error's difference from its reference, a ``share`` of it.
+class ReferenceRecord(_Record, frozen=True):
+    """The value that an error is compared with.
 
-    ``what`` and ``evidence`` are parts of a sentence, ``remedy`` is one. The joints' 17 errors are
-    those measured and those with the fault undone, empty where they say nothing of it.
+    A run fails if the difference reaches ``tolerance_mm``, None with ``--gate none``.
+    """
+
+    value_mm: Finite
+    source: str
+    kind: ReferenceKind
+    tolerance_mm: Finite | None
+
+
+class CauseRecord(_Record, frozen=True):
+    """A cause that explains ``moved_mm`` of an error's difference, a ``share`` of it.
+
+    ``what`` and ``evidence`` are parts of a sentence, ``remedy`` is one.
     """
 
     name: str
@@ -152,24 +153,20 @@ class CauseRecord(_Record, frozen=True):
     remedy: str
     moved_mm: Finite
     share: Finite
-    before_mm: tuple[Finite, ...] = ()
-    after_mm: tuple[Finite, ...] = ()
 
 
 class VariantResult(FileRecord, frozen=True, kw_only=True):
     """One variant, judged by its error.
 
-    ``reference_kind`` says whose the reference is, None in files of earlier versions.
-    One of ``mpjpe_mm`` (protocol 2) and ``pa_mpjpe_mm`` (protocol 1) is present. ``interval_mm`` is
-    the 95 % bootstrap interval of that error over ``sequences`` sequences, None for fewer than two.
-    ``unreadable`` counts the images that could not be used, by reason. ``seconds`` the network
-    itself took; ``reading_seconds`` went by waiting for images, for all variants that were shown
-    them together. ``without_displaced_mm`` is the error without the samples that the data set's
-    ``displaced`` counts. ``repeated_images`` are files that equal an earlier one of the same take
-    and camera, each with that one. ``causes`` say why it is off, the likeliest first.
-    ``resumed_samples`` were measured by an earlier run, and their images were not read again.
-    ``soft_argmax`` is what computed it, None for a network of the user and in results written
-    before this field.
+    One of ``mpjpe_mm`` (protocol 2) and ``pa_mpjpe_mm`` (protocol 1) is present, and one of
+    ``verdict`` and ``not_judged``, the reason why there is no verdict. ``interval_mm`` is the 95 %
+    bootstrap interval of the error over ``sequences`` sequences, None for fewer than two.
+    ``unreadable`` counts the images that could not be used, by reason. ``seconds`` is the time of
+    the network alone; ``reading_seconds`` that of waiting for images, shared by all variants.
+    ``without_displaced_mm`` is the error without the samples that the data set's ``displaced``
+    counts. ``repeated_images`` are files that equal an earlier one of the same take and camera,
+    each with that one. ``causes`` are in order of likelihood. ``resumed_samples`` are from an
+    earlier run's cache. ``soft_argmax`` is None for a network of the user's.
     """
 
     paper_parameters_millions: Finite | None
@@ -178,11 +175,10 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     pa_mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
     interval_mm: Pair | None
     sequences: Count
-    reference_mm: Finite | None
-    reference_source: str | None
-    reference_kind: ReferenceKind | None = None
+    reference: ReferenceRecord | None
     difference_mm: Finite | None
-    verdict: str
+    verdict: Verdict | None
+    not_judged: str | None = None
     per_action_mm: dict[str, Finite]
     per_joint_mm: dict[str, Finite]
     samples: Count
@@ -200,48 +196,59 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     soft_argmax: Literal["triton", "torch"] | None = None
     examples: tuple[Example, ...]
 
+    def __post_init__(self) -> None:
+        """Refuse contradictory fields; the decoder reports them as an error of the file."""
+        if (self.mpjpe_mm is msgspec.UNSET) == (self.pa_mpjpe_mm is msgspec.UNSET):
+            raise ValueError("expected one of `mpjpe_mm` and `pa_mpjpe_mm`")
+        if (self.verdict is None) == (self.not_judged is None):
+            raise ValueError("expected one of `verdict` and `not_judged`")
+        if (self.reference is None) != (self.difference_mm is None):
+            raise ValueError("expected both of `reference` and `difference_mm`, or neither")
+        if self.verdict is not None and self.reference is None:
+            raise ValueError("expected a `reference` with the `verdict`")
+
     @property
     def error_mm(self) -> float:
         """MPJPE or PA-MPJPE, whichever was measured."""
         error_mm = self.mpjpe_mm if self.mpjpe_mm is not msgspec.UNSET else self.pa_mpjpe_mm
-        assert not isinstance(error_mm, msgspec.UnsetType)  # __post_init__ saw to it
+        assert not isinstance(error_mm, msgspec.UnsetType)  # see __post_init__
         return error_mm
 
-    def __post_init__(self) -> None:
-        """Hold the form to having one error; the decoder turns the error into one of its own."""
-        if (self.mpjpe_mm is msgspec.UNSET) == (self.pa_mpjpe_mm is msgspec.UNSET):
-            raise ValueError("expected one of `mpjpe_mm` and `pa_mpjpe_mm`")
+    @property
+    def reference_mm(self) -> float | None:
+        """The value of the reference."""
+        return None if self.reference is None else self.reference.value_mm
 
     @property
-    def is_held_to_paper(self) -> bool:
-        """Whether its figure is the paper's; files of earlier versions say so in words alone."""
-        if self.reference_kind is None:
-            return (self.reference_source or "").startswith("paper")
-        return self.reference_kind == "paper"
+    def is_within_tolerance(self) -> bool | None:
+        """Whether the error is within the tolerance of its reference; None if it is not judged."""
+        if self.verdict is None or self.reference is None or self.difference_mm is None:
+            return None
+        tolerance_mm = self.reference.tolerance_mm
+        return tolerance_mm is not None and abs(self.difference_mm) < tolerance_mm
 
     @property
-    def is_judged(self) -> bool:
-        """Whether the verdict rests on the difference."""
-        return not self.verdict.startswith("not judged")
+    def verdict_text(self) -> str:
+        """The verdict, or why there is none."""
+        return self.verdict or f"not judged: {self.not_judged}"
 
 
 class DisplacedRecord(_Record, frozen=True):
-    """Samples known to be annotated beside their pictures, counted by take, and who says so."""
+    """Samples with misaligned ground truth, counted by take, and the source that reports them."""
 
     takes: dict[str, Count]
     source: str
 
     @property
     def samples(self) -> int:
-        """How many there are."""
+        """Their number."""
         return sum(self.takes.values())
 
 
 class DatasetRecord(_Record, frozen=True):
     """The data a run read; ``excluded`` counts the test images it could not use, by reason.
 
-    ``boxes`` says where boxes and root depths are from, file and all. ``displaced`` is None where
-    no sample is known to be.
+    ``boxes`` is the source of boxes and root depths.
     """
 
     root: str
@@ -253,7 +260,7 @@ class DatasetRecord(_Record, frozen=True):
 
 
 class Deviation(_Record, frozen=True):
-    """One figure of a variant beside an earlier run's; ``interval`` is the difference's, paired."""
+    """One value of a variant beside an earlier run's; ``interval`` is the paired one, in mm."""
 
     variant: str
     figure: str
@@ -266,7 +273,7 @@ class Deviation(_Record, frozen=True):
 
 
 class BaselineRecord(_Record, frozen=True):
-    """A run held against an earlier one."""
+    """A run compared with an earlier one."""
 
     file: str
     started: str
@@ -278,16 +285,15 @@ class BaselineRecord(_Record, frozen=True):
 class Results(_Record, frozen=True, kw_only=True):
     """A run's results about one subject.
 
-    ``finished`` is false in what is written while the run goes on; ``left_out`` says why a run in
-    which nothing failed did not pass all the same. ``gate_mm`` is None for ``--gate none``. Where
-    ``weights_only`` is true no error was measured: there are no ``variants``, and ``weights`` are
-    the files that were judged. ``own_models`` is true where these and their figures are from a
-    variants file of the user's: then nothing in the results is about the published models.
-    ``network`` is the value of ``--network``. ``passed`` is the gate's decision; with ``run_id``,
-    which a caller may set, it can be told from that of an earlier run.
+    ``left_out`` are the reasons, besides failed checks, why the run did not pass. ``gate_mm`` is
+    None for ``--gate none``. If ``weights_only`` is true no error was measured: ``variants`` is
+    empty and ``weights`` holds the judged files. If ``own_models`` is true, models and references
+    are from a variants file of the user's, and nothing here is about the published models.
+    ``network`` is the value of ``--network``. ``passed`` is the gate's decision; ``run_id``, which
+    a caller may set, identifies the run.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     subject: Literal["published", "miniature"]
     finished: bool
     verdict: str
@@ -316,7 +322,7 @@ class Results(_Record, frozen=True, kw_only=True):
 
     @property
     def judged(self) -> str:
-        """What was judged, as titles say it."""
+        """The judged models, as titles name them."""
         models = OWN_MODELS if self.own_models else f"{self.subject} models"
         if self.weights_only:
             return f"{models.removesuffix('models')}weights (MPJPE not measured)"
@@ -324,12 +330,12 @@ class Results(_Record, frozen=True, kw_only=True):
 
     @property
     def metric(self) -> str:
-        """What the error is called."""
+        """The name of the error."""
         return METRIC_TITLES[self.protocol]
 
     @property
     def gate(self) -> str:
-        """The tolerance that fails the run, as it is spoken of."""
+        """The tolerance that fails the run, in words."""
         return "none was asked for" if self.gate_mm is None else f"{self.gate_mm} mm"
 
     @property
@@ -339,7 +345,7 @@ class Results(_Record, frozen=True, kw_only=True):
 
 
 def with_variants(results: Results, variants: dict[Name, VariantResult]) -> Results:
-    """The results with these variants, and what they say of the whole."""
+    """The results with these variants, and the totals that follow from them."""
     everything = variants.keys() >= set(results.expected_variants)
     return msgspec.structs.replace(
         results,

@@ -1,15 +1,16 @@
-"""What a person reads first: the verdict in a sentence, and the terminal's table."""
+"""The decision on a run, its verdict in a sentence, and the terminal's table."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
+from typing import Literal
 
 from msgspec.structs import replace
 
 from convnextpose_check.network.users import ONNX_SUFFIX
-from convnextpose_check.results.figures import Chip, chip, difference
+from convnextpose_check.results.figures import ICONS, Badge, badge, difference
 from convnextpose_check.results.schema import (
     CheckRecord,
     FileRecord,
@@ -26,39 +27,30 @@ OUTCOMES: tuple[Outcome, ...] = (
 
 NOTHING_EVALUATED = "Nothing was evaluated, so there is no verdict."
 
+Decision = Literal[
+    "reproduced", "off", "not judged", "no gate", "subset", "missing", "nothing",
+    "weights hold", "weights fail",
+]  # fmt: skip
 
-def verdict_sentence(results: Results) -> str:
-    """The run's verdict. A sentence about the miniature never speaks of the published models."""
+
+def decide(results: Results) -> tuple[Decision, list[str]]:
+    """Return what the values decide, and the variants that it is about."""
     if results.weights_only:
-        return _of_weights(results)
-    sentence = _finding(results) + _resumed(results)
-    if results.variants and (problems := len(results.failed) + len(results.left_out)):
-        checks = "1 check" if problems == 1 else f"{problems} checks"
-        sentence += f" The run did not pass: {checks} failed or left out."
-    return " ".join([sentence, *warnings(results)])
-
-
-def is_reproduced(results: Results) -> bool:
-    """Whether every variant asked for was measured whole and is within the gate."""
-    gate_mm, variants = results.gate_mm, results.variants
-    return (
-        gate_mm is not None
-        and results.complete
-        and len(variants) > 0
-        and set(results.expected_variants) <= variants.keys()
-        and all(
-            record.is_judged
-            and record.difference_mm is not None
-            and abs(record.difference_mm) < gate_mm
-            for record in variants.values()
-        )
-    )
-
-
-def decided(results: Results, problems: Iterable[str], run_id: str) -> Results:
-    """The results of a finished run with its decision and verdict."""
-    results = replace(results, finished=True, left_out=tuple(problems), run_id=run_id)
-    return replace(results, verdict=verdict_sentence(results), passed=is_passed(results))
+        return "weights hold" if _weights_hold(results) else "weights fail", list(results.weights)
+    variants = results.variants
+    if not variants:
+        return "nothing", []
+    if missing := [name for name in results.expected_variants if name not in variants]:
+        return "missing", missing
+    if not results.complete:
+        return "subset", list(variants)
+    if results.gate_mm is None:
+        return "no gate", list(variants)
+    if off := [name for name, record in variants.items() if record.is_within_tolerance is False]:
+        return "off", off
+    if unjudged := [name for name, record in variants.items() if record.verdict is None]:
+        return "not judged", unjudged
+    return "reproduced", list(variants)
 
 
 def is_passed(results: Results) -> bool:
@@ -70,135 +62,112 @@ def is_passed(results: Results) -> bool:
         return False
     if results.subject == "miniature":
         return True
+    return decide(results)[0] in ("reproduced", "no gate", "weights hold")
+
+
+def decided(results: Results, problems: Iterable[str], run_id: str) -> Results:
+    """The results of a finished run with its decision and verdict."""
+    results = replace(results, finished=True, left_out=tuple(problems), run_id=run_id)
+    return replace(results, verdict=verdict_sentence(results), passed=is_passed(results))
+
+
+def verdict_badge(results: Results) -> Badge:
+    """The run's verdict: green only for a reproduction, red for every run that did not pass."""
+    decision = decide(results)[0]
+    if not is_passed(results) or decision == "off":
+        return Badge("bad", ICONS["bad"], results.verdict)
+    if decision == "reproduced":
+        return Badge("good", ICONS["good"], results.verdict)
+    if decision == "weights hold" and warnings(results):
+        return Badge("fair", ICONS["fair"], results.verdict)
+    return Badge("none", ICONS["none"], results.verdict)
+
+
+def verdict_sentence(results: Results) -> str:
+    """The run's verdict; that on synthetic models does not mention a published model."""
+    decision, names = decide(results)
     if results.weights_only:
-        return weights_hold(results)
-    if results.gate_mm is None:
-        return results.complete
-    return is_reproduced(results)
+        parts = ["Weights only:", *_weights_sentences(results, decision), *warnings(results)]
+        return " ".join([*parts, "MPJPE was not measured."])
+    sentence = _sentence(results, decision, names) + _resumed(results)
+    if results.variants and (problems := len(results.failed) + len(results.left_out)):
+        checks = "1 check" if problems == 1 else f"{problems} checks"
+        sentence += f" The run did not pass: {checks} failed or left out."
+    return " ".join([sentence, *warnings(results)])
 
 
-def weights_hold(results: Results) -> bool:
-    """Whether weights alone were judged, of every variant asked for, and all of it passed."""
-    return (
-        results.weights_only
-        and len(results.checks) > 0
-        and all(check.holds for check in results.checks)
-        and not results.left_out
-        and set(results.expected_variants) <= results.weights.keys()
-    )
-
-
-def trust_note(results: Results) -> str:
-    """A warning where the run executed code of the user's: a factory or a TorchScript file."""
-    if results.network is None or results.network.endswith(ONNX_SUFFIX):
-        return ""
-    return (
-        f"The evaluated network is the user's own, {results.network}. Its code ran in the same"
-        " process: the verdict is only as trustworthy as that code."
-    )
-
-
-def to_mend(results: Results) -> list[tuple[CheckRecord, int]]:
-    """The failed checks that tell their own mistake, each with how many more it failed."""
-    more = Counter(check.told_by for check in results.failed)
-    return [(check, more[check.test]) for check in results.failed if not check.told_by]
-
-
-def counts(results: Results) -> dict[Outcome, int]:
-    """How many checks came out how, the good first, none that did not occur."""
-    found = Counter(check.outcome for check in results.checks)
-    return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
-
-
-def warnings(results: Results) -> list[str]:
-    """A sentence for each check that warns."""
-    return [f"Warning: {check.message}." for check in results.checks if check.outcome == "warning"]
-
-
-def verdict_chip(results: Results) -> Chip:
-    """The run's verdict with its colour and sign: none of either where none was asked for."""
-    if results.failed or results.left_out:
-        return Chip("bad", "\N{BALLOT X}", results.verdict)
-    if weights_hold(results) and warnings(results):
-        return Chip("fair", "\N{WARNING SIGN}", results.verdict)
-    if weights_hold(results) or (results.gate_mm is None and results.variants):
-        return Chip("none", "\N{WHITE CIRCLE}", results.verdict)
-    if is_reproduced(results):
-        return Chip("good", "\N{CHECK MARK}", results.verdict)
-    return Chip("bad", "\N{BALLOT X}", results.verdict)
-
-
-def _finding(results: Results) -> str:
-    variants = results.variants
-    alone = len(variants) == 1
-    if not variants:
-        return NOTHING_EVALUATED
-    if missing := [name for name in results.expected_variants if name not in variants]:
-        return f"Not judged: {', '.join(missing)} could not be evaluated."
-    if not results.complete:
+def _sentence(results: Results, decision: Decision, names: Sequence[str]) -> str:
+    listed, alone = ", ".join(names), len(names) == 1
+    match decision:
+        case "nothing":
+            return NOTHING_EVALUATED
+        case "missing":
+            return f"Not judged: {listed} could not be evaluated."
+        case "subset":
+            part = f"{results.samples:,} of {results.expected_samples:,}"
+            return f"Not judged: subset, {part} samples are no reproduction."
+        case "no gate":
+            return f"No verdict on {listed}: none was asked for (--gate none)."
+        case "not judged":
+            return f"No verdict on {listed}: {results.variants[names[0]].not_judged}."
+        case "off":
+            reference = results.variants[names[0]].reference
+            assert reference is not None  # it is judged
+            differ = "differs" if alone else "differ"
+            tolerance_mm = reference.tolerance_mm or results.gate_mm
+            return f"Not reproduced: {listed} {differ} by {tolerance_mm:g} mm or more."
+    if results.subject == "miniature":
+        has = "has its recorded error" if alone else "have their recorded errors"
         return (
-            f"Not judged: subset, {results.samples:,} of {results.expected_samples:,} samples are"
-            " no reproduction."
+            f"The suite works here: {listed} of the miniature {has}. No published model was judged."
         )
-    if results.gate_mm is None:
-        return f"No verdict on {', '.join(variants)}: none was asked for (--gate none)."
-    if is_reproduced(results):
-        if results.subject == "miniature":
-            has = "has its recorded error" if alone else "have their recorded errors"
-            return (
-                f"The suite works here: {', '.join(variants)} of the miniature {has}."
-                " No published model was judged."
-            )
-        figures = "its figure" if alone else "their figures"
-        if are_the_papers(variants.values()):
-            figures = "the paper"
-        are = "is" if alone else "are"
-        return f"Reproduced: {', '.join(variants)} {are} within {results.gate_mm} mm of {figures}."
-    unjudged = [name for name, record in variants.items() if not record.is_judged]
-    beyond = [
-        name
-        for name, record in variants.items()
-        if record.is_judged and not abs(record.difference_mm or 0.0) < results.gate_mm
-    ]
-    if beyond:
-        differ = "differs" if len(beyond) == 1 else "differ"
-        return f"Not reproduced: {', '.join(beyond)} {differ} by {results.gate_mm} mm or more."
-    reason = variants[unjudged[0]].verdict.removeprefix("not judged: ")
-    return f"No verdict on {', '.join(unjudged)}: {reason}."
+    figures = "its figure" if alone else "their figures"
+    if are_the_papers(results.variants.values()):
+        figures = "the paper"
+    are = "is" if alone else "are"
+    return f"Reproduced: {listed} {are} within {results.gate_mm} mm of {figures}."
 
 
 def _resumed(results: Results) -> str:
-    """Which variants were not, or not entirely, measured by this run; empty where all were."""
-    resumed = {n: record for n, record in results.variants.items() if record.resumed_samples}
-    if not resumed:
-        return ""
+    """Which variants were taken from the cache, whole or in part; empty for none."""
     parts = [
         name
         if record.resumed_samples == record.samples
         else f"{record.resumed_samples:,} of {record.samples:,} samples of {name}"
-        for name, record in resumed.items()
+        for name, record in results.variants.items()
+        if record.resumed_samples
     ]
+    if not parts:
+        return ""
     return (
         f" Taken from an earlier run's cache: {', '.join(parts)};"
         " image contents were not read again."
     )
 
 
-def _of_weights(results: Results) -> str:
-    """The verdict where no error was measured; it never has the words of one where it was."""
-    if weights_hold(results):
-        found = _of_files(results)
-    else:
+def are_the_papers(records: Iterable[VariantResult]) -> bool:
+    """Whether every reference is the paper's."""
+    return all(r.reference is not None and r.reference.kind == "paper" for r in records)
+
+
+def _weights_hold(results: Results) -> bool:
+    """Whether the weights of every variant asked for were checked, and all checks hold."""
+    return (
+        len(results.checks) > 0
+        and all(check.holds for check in results.checks)
+        and not results.left_out
+        and set(results.expected_variants) <= results.weights.keys()
+    )
+
+
+def _weights_sentences(results: Results, decision: Decision) -> list[str]:
+    """What was verified of the files and what was not, one sentence for those that are alike."""
+    if decision != "weights hold":
         wrong = len(results.failed) + len(results.left_out)
-        found = [f"not passed, {wrong} check{'s' * (wrong != 1)} failed or left out."]
-    return " ".join(["Weights only:", *found, *warnings(results), "MPJPE was not measured."])
-
-
-def _of_files(results: Results) -> list[str]:
-    """What was verified of the files and what was not, a sentence for all that are alike."""
+        return [f"not passed, {wrong} check{'s' * (wrong != 1)} failed or left out."]
     alike: dict[str, list[str]] = {}
     for name, record in results.weights.items():
-        alike.setdefault(_of_file(results, record), []).append(name)
+        alike.setdefault(_file_finding(results, record), []).append(name)
     sentences = []
     for finding, names in alike.items():
         if finding:
@@ -209,8 +178,8 @@ def _of_files(results: Results) -> list[str]:
     return sentences
 
 
-def _of_file(results: Results, record: FileRecord) -> str:
-    """What was verified of a file and what was not; empty where everything on record was."""
+def _file_finding(results: Results, record: FileRecord) -> str:
+    """What was verified of a file and what was not; empty if everything on record was."""
     if record.identity == "verified":
         return ""
     matched = _listed([part for part in record.matched if part != "tensors"])
@@ -226,36 +195,57 @@ def _listed(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
-def are_the_papers(records: Iterable[VariantResult]) -> bool:
-    """Whether every figure that the variants are held against is the paper's."""
-    return all(record.is_held_to_paper for record in records)
+def trust_note(results: Results) -> str:
+    """A warning if the run executed the user's code: a factory or a TorchScript file."""
+    if results.network is None or results.network.endswith(ONNX_SUFFIX):
+        return ""
+    return (
+        f"The evaluated network is the user's own, {results.network}. Its code ran in the same"
+        " process: the verdict is only as trustworthy as that code."
+    )
+
+
+def first_failures(results: Results) -> list[tuple[CheckRecord, int]]:
+    """The first failed check of each mistake, with the number of others that it failed."""
+    more = Counter(check.told_by for check in results.failed)
+    return [(check, more[check.test]) for check in results.failed if not check.told_by]
+
+
+def counts(results: Results) -> dict[Outcome, int]:
+    """The number of checks by outcome, without those that did not occur."""
+    found = Counter(check.outcome for check in results.checks)
+    return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
+
+
+def warnings(results: Results) -> list[str]:
+    """A sentence for each check that warns."""
+    return [f"Warning: {check.message}." for check in results.checks if check.outcome == "warning"]
 
 
 def uncertain(results: Results) -> list[str]:
     """The judged variants whose bootstrap interval lies on both sides of the gate.
 
-    None of the miniature's: what was recorded of it holds for these very samples.
+    None of the synthetic ones: their recorded values hold for these very samples.
     """
     names: list[str] = []
     if results.subject == "miniature" or results.gate_mm is None:
         return names
     for name, record in results.variants.items():
-        if record.is_judged and record.interval_mm and record.reference_mm is not None:
+        if record.verdict and record.interval_mm and record.reference_mm is not None:
             ends = [end - record.reference_mm for end in record.interval_mm]
             inside = [abs(end) < results.gate_mm for end in ends]
-            crosses = not all(inside) and (any(inside) or ends[0] * ends[1] < 0)
-            if crosses:
+            if not all(inside) and (any(inside) or ends[0] * ends[1] < 0):
                 names.append(name)
     return names
 
 
 def terminal_lines(results: Results) -> list[str]:
-    """The table of the variants, at most 80 columns wide; none where nothing was evaluated."""
+    """The table of the variants, at most 80 columns wide; empty if nothing was evaluated."""
     if results.weights:
         return _weights_lines(results.weights)
     if not results.variants:
         return []
-    width = max((len(name) for name in results.variants), default=0)
+    width = max(map(len, results.variants))
     lines = [
         f"{'':{width}} {'params':>9} {'GMACs':>5} {results.metric:>8} {'expected':>8}"
         f" {'diff.':>8} {'95 % interval':>14}  verdict"
@@ -264,7 +254,7 @@ def terminal_lines(results: Results) -> list[str]:
         lines.append(
             f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f} {record.error_mm:>8.3f}"
             f" {number(record.reference_mm, '8.3f')} {difference(record.difference_mm):>8}"
-            f" {interval(record):>14}  {_brief(chip(results, record))}"
+            f" {interval(record):>14}  {badge(record).text}"
         )
     speeds = (f"{name} {r.images_per_second:.1f}" for name, r in results.variants.items())
     return [*lines, *wrap(f"images/s: {', '.join(speeds)}", TERMINAL_COLUMNS)]
@@ -280,13 +270,8 @@ def _weights_lines(weights: Mapping[str, FileRecord]) -> list[str]:
     ]
 
 
-def _brief(verdict: Chip) -> str:
-    """The verdict without what it is held to, for 80 columns."""
-    return verdict.text.partition(" (")[0]
-
-
 def interval(record: VariantResult, decimals: int = 1) -> str:
-    """The bootstrap interval as it is shown beside the difference: relative to the reference."""
+    """The bootstrap interval relative to the reference, absolute without one."""
     if record.interval_mm is None:
         return "-"
     shift_mm = record.reference_mm or 0.0
@@ -303,7 +288,7 @@ def number(value: float | None, form: str) -> str:
 
 
 def shown(value: str | float | None) -> str:
-    """A recorded value as a person reads it."""
+    """Format a recorded value: thousands separated, three decimals."""
     if value is None:
         return ""
     if isinstance(value, int):

@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 
 from convnextpose_check.checks.identity import identity_of
+from convnextpose_check.environment import environment
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.verdict import Judgement, judge
+from convnextpose_check.evaluation.verdict import Judgement, judge, verdict_word
 from convnextpose_check.human36m.displaced import Displaced
 from convnextpose_check.human36m.samples import Dataset, Exclusion
 from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
@@ -22,17 +23,19 @@ from convnextpose_check.network.keymap import key_style
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
 from convnextpose_check.results.examples import find_examples
+from convnextpose_check.results.figures import RECORDED_WITHIN_MM
 from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.schema import (
     DatasetRecord,
     DisplacedRecord,
     FileRecord,
     ProvenanceRecord,
+    ReferenceRecord,
     Results,
     VariantResult,
     with_variants,
 )
-from convnextpose_check.results.unevaluated import unevaluated
+from convnextpose_check.results.words import NOTHING_EVALUATED
 from convnextpose_check.run.log import provenance_record, tell_evaluation, tell_files, variant_log
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Figure
@@ -92,9 +95,32 @@ def _results_of_weights(run: Run) -> Results:
 
 
 def nothing_evaluated(run: Run) -> Results:
-    """The results of a run before anything was evaluated."""
-    samples = run.facts.protocols[run.settings.protocol].samples
-    return unevaluated(run.name, run.settings, samples, run.variants)
+    """The results of a run before anything was evaluated and any check has run."""
+    settings = run.settings
+    return Results(
+        subject=run.name,
+        finished=True,
+        verdict=NOTHING_EVALUATED,
+        protocol=settings.protocol,
+        bbox=settings.bbox,
+        flip=settings.flip,
+        device=settings.device or "",
+        samples=0,
+        expected_samples=run.facts.protocols[settings.protocol].samples,
+        expected_variants=run.variants,
+        complete=False,
+        gate_mm=None if run.is_weights_only else settings.gate,
+        environment=environment(),
+        settings=tuple(settings.lines()),
+        dataset=DatasetRecord("", "", {}, limited=settings.limit is not None),
+        variants={},
+        checks=(),
+        left_out=(),
+        baseline=None,
+        weights_only=run.is_weights_only,
+        own_models=settings.has_own_models and run.name == "published",
+        network=settings.network,
+    )
 
 
 def _empty(run: Run) -> Results:
@@ -148,7 +174,7 @@ def variant_result(
     """All that is known of a variant, as the results have it."""
     facts = run.catalogue[variant]
     dataset, paper = run.dataset, facts.paper
-    reference, displaced = judgement.reference, run.facts.displaced
+    displaced, difference_mm = run.facts.displaced, judgement.difference_mm
     sequences = [performance(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
     interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
@@ -161,11 +187,14 @@ def variant_result(
         paper_gmacs=_value(paper.gmacs),
         interval_mm=interval_mm,
         sequences=sequence_count,
-        reference_mm=_value(reference),
-        reference_source=reference.source if reference else None,
-        reference_kind=run.reference_kind if reference else None,
-        difference_mm=judgement.difference_mm,
-        verdict=judgement.verdict,
+        reference=_reference(run, judgement.reference),
+        difference_mm=difference_mm,
+        verdict=(
+            verdict_word(difference_mm)
+            if judgement.not_judged is None and difference_mm is not None
+            else None
+        ),
+        not_judged=judgement.not_judged,
         per_action_mm=evaluation.per_action_mm(),
         per_joint_mm=evaluation.per_joint_mm(),
         samples=len(evaluation.image_ids),
@@ -192,6 +221,14 @@ def variant_result(
         ),
         **error,
     )
+
+
+def _reference(run: Run, figure: Figure | None) -> ReferenceRecord | None:
+    if figure is None:
+        return None
+    is_synthetic = run.name == "miniature"
+    tolerance_mm = RECORDED_WITHIN_MM if is_synthetic else run.settings.gate
+    return ReferenceRecord(figure.value, figure.source, run.reference_kind, tolerance_mm)
 
 
 def _value(figure: Figure | None) -> float | None:

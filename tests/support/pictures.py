@@ -64,11 +64,12 @@ def draw_head(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
 
 
 def draw_causes(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
-    """What the report says of the causes, from their heading to the last piece of evidence."""
+    """What the report says of the causes, with their heading."""
     show(chrome, report, CAUSE_WIDTH_PX, scheme)
     top_px, bottom_px = chrome.execute_script(
-        "return ['[id$=-causes]', '.causes'].map((found, end) =>"
-        " document.querySelector(found).getBoundingClientRect()[end ? 'bottom' : 'top'] + scrollY)"
+        "const causes = document.querySelector('.causes');"
+        "return [causes.previousElementSibling, causes].map((part, end) =>"
+        " part.getBoundingClientRect()[end ? 'bottom' : 'top'] + scrollY)"
     )
     top_px -= MARGIN_PX
     return draw(chrome, top_px, CAUSE_WIDTH_PX, bottom_px + MARGIN_PX - top_px)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from convnextpose_check.evaluation.verdict import verdict_word
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
 from convnextpose_check.results.schema import (
     CauseRecord,
@@ -13,6 +14,8 @@ from convnextpose_check.results.schema import (
     DatasetRecord,
     Example,
     FileRecord,
+    ReferenceKind,
+    ReferenceRecord,
     Results,
     VariantResult,
 )
@@ -74,17 +77,25 @@ def example_cause(**changes: Any) -> CauseRecord:
         "remedy": "Give them red first",
         "moved_mm": 9.5,
         "share": 0.7,
-        "before_mm": tuple(float(mm) for mm in range(17)),
-        "after_mm": (1.0,) * 17,
     }
     return CauseRecord(**{**fields, **changes})
 
 
 def example_variant(
-    obtained_mm: float, reference_mm: float | None, **changes: Any
+    obtained_mm: float,
+    reference_mm: float | None,
+    kind: ReferenceKind = "paper",
+    tolerance_mm: float | None = 5,
+    **changes: Any,
 ) -> VariantResult:
-    """A variant's record with this error and reference."""
-    difference_mm = None if reference_mm is None else obtained_mm - reference_mm
+    """A variant's record with this error, and the verdict that follows from this reference."""
+    reference, verdict, difference_mm = None, None, None
+    if reference_mm is not None:
+        reference = ReferenceRecord(reference_mm, "paper, table 5", kind, tolerance_mm)
+        difference_mm = obtained_mm - reference_mm
+        verdict = verdict_word(difference_mm)
+    if changes.get("not_judged"):
+        verdict = None
     fields: dict[str, Any] = {
         "file": "ConvNeXtPose_XS.tar",
         "form": "zip archive",
@@ -99,10 +110,10 @@ def example_variant(
         "mpjpe_mm": obtained_mm,
         "interval_mm": (obtained_mm - 2, obtained_mm + 2),
         "sequences": 60,
-        "reference_mm": reference_mm,
-        "reference_source": "paper, table 5",
+        "reference": reference,
         "difference_mm": difference_mm,
-        "verdict": "excellent",
+        "verdict": verdict,
+        "not_judged": "no figure to compare with" if reference is None else None,
         "per_action_mm": {action: obtained_mm + i for i, action in enumerate(ACTIONS.values())},
         "per_joint_mm": {joint: obtained_mm - i for i, joint in enumerate(JOINTS[:17])},
         "samples": 8695,

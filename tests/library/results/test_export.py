@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 from pathlib import Path
 
@@ -49,24 +48,25 @@ def test_archives_hold_results_and_logs_but_no_weights(run: Path) -> None:
     assert metadata == run / METADATA_FILE
 
 
-@pytest.mark.parametrize("subject", ["published", "miniature"])
-def test_metadata_are_what_kaggle_takes(subject: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("subject", "own_models", "models"),
+    [
+        ("published", False, "published"),
+        ("miniature", False, "miniature"),
+        ("published", True, "own"),
+    ],
+)
+def test_metadata_are_what_kaggle_takes(
+    subject: str, models: str, monkeypatch: pytest.MonkeyPatch, *, own_models: bool
+) -> None:
     monkeypatch.setenv("KAGGLE_USERNAME", "somebody")
 
-    metadata = dataset_metadata(example_results(subject))
+    metadata = dataset_metadata(example_results(subject, own_models=own_models))
 
-    assert 6 <= len(str(metadata["title"])) <= 50
-    assert re.fullmatch(r"somebody/[a-z0-9-]{3,50}", str(metadata["id"]))
+    assert metadata["title"] == f"ConvNeXtPose benchmark, {models} models"
+    assert len(str(metadata["title"])) <= 50
+    assert metadata["id"] == f"somebody/convnextpose-benchmark-{models}"
     assert metadata["licenses"] == [{"name": "other"}]
-
-
-def test_metadata_of_own_models_do_not_call_them_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAGGLE_USERNAME", "Me")
-
-    metadata = dataset_metadata(example_results(own_models=True))
-
-    assert metadata["title"] == "ConvNeXtPose benchmark, own models"
-    assert metadata["id"] == "me/convnextpose-benchmark-own"
 
 
 def test_edited_metadata_stay(run: Path) -> None:

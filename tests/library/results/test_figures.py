@@ -1,4 +1,4 @@
-"""How figures are written and judged, in one way everywhere."""
+"""How differences and verdicts are shown, and that verdicts follow from the numbers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from msgspec.structs import replace
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.results.figures import (
     RECORDED_WITHIN_MM,
-    asked_mm,
-    chip,
+    badge,
     derived,
     difference,
+    identity_badge,
 )
-from convnextpose_check.results.schema import CheckRecord
-from convnextpose_check.variants import REFERENCE
-from tests.support.results import example_results, example_variant
+from tests.support.results import example_results, example_variant, example_weights
 
 
 @pytest.mark.parametrize(
@@ -35,80 +33,77 @@ def test_difference_is_rounded_to_nothing_and_over_no_tolerance(
     assert difference(value) == text
 
 
-def test_tolerance_of_the_miniature_is_the_recorded_one(fixtures: Path) -> None:
-    record = read_record(fixtures)
-
-    assert record.tolerance_mm == RECORDED_WITHIN_MM
-    assert REFERENCE in (fixtures / "miniature.json").read_text()
+def test_tolerance_of_recorded_errors_is_that_of_the_record(fixtures: Path) -> None:
+    assert read_record(fixtures).tolerance_mm == RECORDED_WITHIN_MM
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
-    [([1, 2, 5], (1, 2, 5)), ([2], (2,)), ([5, 1], (1, 5)), ([], (1, 2, 5))],
-)
-def test_bands_are_the_tolerances_that_were_asked(
-    asked: list[int], expected: tuple[int, ...]
-) -> None:
-    checks = tuple(CheckRecord(f"a.py::test_b[published-XS-within-{x}mm]", "passed") for x in asked)
-
-    typed = tuple(CheckRecord(f"a.py::test_b[{x}]", "passed", tolerance_mm=x) for x in asked)
-
-    assert asked_mm(example_results(checks=checks)) == expected  # as earlier versions wrote it
-    assert asked_mm(example_results(checks=typed)) == expected
-    assert asked_mm(example_results("miniature", checks=checks)) == (RECORDED_WITHIN_MM,)
-
-
-@pytest.mark.parametrize(
-    ("changes", "record", "expected"),
+    ("changes", "not_judged", "verdict"),
     [
-        ({}, {"verdict": "excellent"}, "review"),
-        ({}, {"verdict": "not judged: as it was"}, "not judged: as it was"),
-        ({}, {"complete": False, "samples": 100}, "not judged: subset of 100 samples"),
-        ({}, {"samples": 100}, "not judged: subset of 100 samples"),
-        ({}, {"reference_mm": None}, "not judged: no figure to compare with"),
+        ({}, None, "review"),
+        ({"verdict": None, "not_judged": "as it was"}, "as it was", None),
+        ({"complete": False, "samples": 100}, "subset of 100 samples", None),
+        ({"samples": 100}, "subset of 100 samples", None),
     ],
 )
-def test_verdict_follows_from_the_figures(
-    changes: dict[str, Any], record: dict[str, Any], expected: str
+def test_verdict_follows_from_the_numbers(
+    changes: dict[str, Any], not_judged: str | None, verdict: str | None
 ) -> None:
-    stored = replace(example_variant(66.61, 56.61, difference_mm=0.0), **record)
-    found = derived(example_results(variants={"XS": stored}, **changes))
+    stored = replace(example_variant(57.0, 56.61), mpjpe_mm=66.61, **changes)
 
-    assert found.variants["XS"].verdict == expected
-    assert found.complete == (stored.complete and stored.samples == 8695)
+    found = derived(example_results(variants={"XS": stored}))
+
+    record = found.variants["XS"]
+    assert (record.not_judged, record.verdict) == (not_judged, verdict)
+    assert record.difference_mm == 66.61 - 56.61
+    assert found.complete == record.complete == (stored.complete and stored.samples == 8695)
 
 
-def test_what_was_written_by_a_run_is_derived_as_it_was() -> None:
-    results = example_results()
+def test_written_results_are_derived_unchanged() -> None:
+    results = example_results(variants={"XS": example_variant(57.0, 56.61)})
 
     assert derived(results) == results
 
 
+OK, NEAR, BAD = "\N{CHECK MARK}", "\N{ALMOST EQUAL TO}", "\N{BALLOT X}"
+NONE, WARNING = "\N{WHITE CIRCLE}", "\N{WARNING SIGN}"
+
+
 @pytest.mark.parametrize(
-    ("difference_mm", "look", "sign"),
+    ("difference_mm", "kind", "expected"),
     [
-        (0.019, "good", "\N{CHECK MARK}"),
-        (-0.019, "good", "\N{CHECK MARK}"),
-        (RECORDED_WITHIN_MM, "bad", "\N{BALLOT X}"),
-        (-0.021, "bad", "\N{BALLOT X}"),
+        (0.5, "paper", ("good", OK, "excellent")),
+        (-1.5, "paper", ("good", OK, "very good")),
+        (4.5, "own file", ("fair", NEAR, "acceptable")),
+        (-5.0, "paper", ("bad", BAD, "review")),
+        (0.015625, "recorded", ("good", OK, "as recorded")),
+        (-0.015625, "recorded", ("good", OK, "as recorded")),
+        (0.03125, "recorded", ("bad", BAD, "not as recorded")),
+        (-0.03125, "recorded", ("bad", BAD, "not as recorded")),
     ],
 )
-def test_chip_of_the_miniature_is_green_only_below_the_recorded_tolerance(
-    difference_mm: float, look: str, sign: str
-) -> None:
-    record = example_variant(50.0, 50.0, difference_mm=difference_mm)
+def test_badge_of_a_verdict(difference_mm: float, kind: Any, expected: tuple[str, ...]) -> None:
+    tolerance_mm = RECORDED_WITHIN_MM if kind == "recorded" else 5
 
-    assert chip(example_results("miniature"), record)[:2] == (look, sign)
+    assert badge(example_variant(50 + difference_mm, 50.0, kind, tolerance_mm)) == expected
 
 
-@pytest.mark.parametrize("subject", ["published", "miniature"])
-def test_chip_of_what_was_not_judged_is_gray(subject: str) -> None:
-    record = example_variant(50.0, 50.0, verdict="not judged: subset of 5 samples")
+@pytest.mark.parametrize("kind", ["paper", "recorded"])
+def test_badge_of_what_was_not_judged_is_gray(kind: Any) -> None:
+    record = example_variant(50.0, 50.0, kind, not_judged="subset of 5 samples")
 
-    assert chip(example_results(subject), record) == ("none", "\N{WHITE CIRCLE}", record.verdict)
+    assert badge(record) == ("none", NONE, "not judged: subset of 5 samples")
 
 
-def test_chip_of_an_unknown_verdict_is_gray() -> None:
-    record = example_variant(50.0, 50.0, verdict="splendid")
+@pytest.mark.parametrize(
+    ("identity", "expected"),
+    [
+        ("verified", ("good", OK)),
+        ("not verified", ("none", NONE)),
+        ("contradicted", ("fair", WARNING)),
+    ],
+)
+def test_badge_of_an_identity(identity: Any, expected: tuple[str, str]) -> None:
+    record = replace(example_weights().weights["XS"], identity=identity)
 
-    assert chip(example_results(), record) == ("none", "\N{WHITE CIRCLE}", "splendid")
+    assert identity_badge(record) == (*expected, identity)

@@ -23,7 +23,7 @@ from convnextpose_check.human36m.samples import Exclusion
 from convnextpose_check.paths import Outputs
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.per_sample import read_errors_by_file_mm
-from convnextpose_check.results.schema import DisplacedRecord
+from convnextpose_check.results.schema import DisplacedRecord, ReferenceRecord
 from convnextpose_check.run.record import results_of, variant_result
 from convnextpose_check.settings.read import read_settings
 from convnextpose_check.variants import Catalogue, Figure, read_catalogue
@@ -77,10 +77,9 @@ def test_results_hold_each_value_under_its_name(inputs: Path, open_trial: Open) 
     assert record.provenance.epoch == "epoch 1"
     assert (record.paper_parameters_millions, record.paper_gmacs) == (None, None)
     assert record.mpjpe_mm == record.error_mm == evaluation.error_mm
-    assert (record.reference_mm, record.reference_source) == (701.0, "a first run")
-    assert record.reference_kind == "own file"
+    assert record.reference == ReferenceRecord(701.0, "a first run", "own file", 2)
     assert record.difference_mm == evaluation.error_mm - 701.0
-    assert record.verdict == trial.judgement("T").verdict
+    assert record.verdict_text == trial.judgement("T").verdict
     assert (record.per_action_mm, record.per_joint_mm) == (
         evaluation.per_action_mm(), evaluation.per_joint_mm(),
     )  # fmt: skip
@@ -103,7 +102,7 @@ def test_results_of_synthetic_target_are_recorded_values_with_pictures(open_tria
 
     record = results_of(trial).variants["T"]
 
-    assert (record.reference_kind, record.pa_mpjpe_mm) == ("recorded", record.error_mm)
+    assert record.pa_mpjpe_mm == record.error_mm
     assert [bool(each.crop_jpeg) for each in record.examples[:4]] == [True] * 3 + [False]
     assert not results_of(trial).own_models
 
@@ -131,7 +130,8 @@ def test_results_count_what_was_left_out_and_displaced(open_trial: Open) -> None
     assert record.unreadable == {"torn": 2, "empty": 1}
     assert record.repeated_images == changed.repeated
     assert not record.complete
-    assert (record.reference_mm, record.reference_source, record.reference_kind) == (None,) * 3
+    assert (record.reference, record.difference_mm, record.verdict) == (None,) * 3
+    assert record.not_judged == "subset of 6 samples"
     assert record.provenance is None
 
 

@@ -9,21 +9,34 @@ from typing import Any
 import msgspec
 import pytest
 
-from convnextpose_check.environment import (
-    environment,
-    opencv_version,
-    package_version,
-    suite_commit,
-)
+from convnextpose_check.environment import environment, package_version, suite_commit
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.paths import Outputs, set_aside_earlier
+from convnextpose_check.results.figures import derived
 from convnextpose_check.results.results_file import (
     SCHEMA_FILE,
     json_schema,
     read_results,
     write_results,
 )
+from convnextpose_check.results.schema import ReferenceRecord
+from convnextpose_check.results.words import is_passed
 from tests.support.results import example_results, example_variant, example_weights
+
+EARLIER = Path(__file__).with_name("earlier")
+"""Results files that the versions in their names have written."""
+
+
+MISSING = object()
+
+
+def with_value(content: dict[str, Any], place: tuple[str, ...], value: object) -> dict[str, Any]:
+    """The content with another value at this place."""
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    return content
 
 
 @pytest.fixture
@@ -33,7 +46,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def written(path: Path) -> dict[str, Any]:
-    """Results as JSON, fit to be damaged."""
+    """Written results as JSON."""
     write_results(example_results(), path)
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
@@ -62,7 +75,7 @@ def test_nan_never_reaches_the_file(path: Path) -> None:
 
 def test_published_schema_is_that_of_the_code() -> None:
     assert SCHEMA_FILE.read_bytes() == json_schema(), (
-        "write it again: python -m convnextpose_check.results.schema"
+        "write it again: python -m convnextpose_check.results.results_file"
     )
 
 
@@ -85,6 +98,8 @@ def test_written_results_have_the_published_form(written: dict[str, Any]) -> Non
         (("variants", "XS", "mpjpe_mm"), "57"),
         (("variants", "XS", "interval_mm"), [1.0]),
         (("variants", "XS", "more"), 1),
+        (("variants", "XS", "verdict"), "splendid"),
+        (("variants", "XS", "reference", "kind"), "hearsay"),
         (("checks",), [{"test": "a", "outcome": "green"}]),
     ],
 )
@@ -93,57 +108,91 @@ def test_another_form_is_refused_by_schema_and_reader(
 ) -> None:
     import jsonschema
 
-    inner = written
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = value
-    path.write_text(json.dumps(written), encoding="utf-8")
+    path.write_text(json.dumps(with_value(written, place, value)), encoding="utf-8")
 
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(written, json.loads(SCHEMA_FILE.read_text()))
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"\[bad-results\] .* no results file"):
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"\[bad-results\] .* not a results file"):
         read_results(path)
 
 
-REMOVED: dict[tuple[str, ...], object] = {
-    ("precision",): "fp32",
-    ("variants", "XS", "at_least_mm"): 80.0,
-    ("variants", "XS", "moved_mm"): 0.01,
-    ("variants", "XS", "compared_samples"): 512,
-    ("variants", "XS", "without_contradictions_mm"): {"jumps": 56.5, "bones": None},
-    ("dataset", "contradictions"): [
-        {"kind": "jumps", "told": "joints leap", "takes": {"S9 Directions 1": 1}}
+@pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
+def test_read_results_of_earlier_version_has_typed_fields(version: str) -> None:
+    results = read_results(EARLIER / f"benchmark_results_{version}.json")
+
+    judged = {n: (r.reference, r.verdict, r.not_judged) for n, r in results.variants.items()}
+    assert judged == {
+        "XS": (ReferenceRecord(56.61, "paper, table 5", "paper", 5), "excellent", None),
+        "S": (ReferenceRecord(51.8, "our last run", "own file", 5), "review", None),
+        "M": (None, None, "no figure to compare with"),
+    }
+    assert [(c.variant, c.tolerance_mm) for c in results.checks] == [
+        ("XS", None),
+        ("XS", 1),
+        ("S", 5),
+    ]
+    assert [cause.name for cause in results.variants["XS"].causes] == (
+        ["blue-first"] if version == "0.2.0" else []
+    )
+    assert derived(results) == results
+    assert not is_passed(results)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "kind", "tolerance_mm"),
+    [
+        (("subject",), "miniature", "recorded", 0.02),
+        (("gate_mm",), None, "paper", None),
+        (("variants", "XS", "reference_kind"), "own file", "own file", 5),
     ],
-}
-"""Fields that earlier versions wrote, with a value each."""
-
-
-def test_read_results_of_earlier_version_ignores_removed_fields(
-    written: dict[str, Any], path: Path
+)
+def test_reference_of_an_earlier_version_has_its_kind_and_tolerance(
+    path: Path, place: tuple[str, ...], value: object, kind: str, tolerance_mm: float | None
 ) -> None:
-    for (*outer, field), value in REMOVED.items():
-        inner = written
-        for key in outer:
-            inner = inner[key]
-        inner[field] = value
-    path.write_text(json.dumps(written), encoding="utf-8")
+    content = json.loads((EARLIER / "benchmark_results_0.2.0.json").read_text(encoding="utf-8"))
+    path.parent.mkdir()
+    path.write_text(json.dumps(with_value(content, place, value)), encoding="utf-8")
 
-    assert read_results(path) == example_results()
+    reference = read_results(path).variants["XS"].reference
+
+    assert reference is not None
+    assert (reference.kind, reference.tolerance_mm) == (kind, tolerance_mm)
 
 
-@pytest.mark.parametrize("both", [True, False])
-def test_a_variant_has_one_error(written: dict[str, Any], path: Path, both: bool) -> None:
-    record = written["variants"]["XS"]
-    record["pa_mpjpe_mm"] = 40.0
-    if not both:
-        del record["pa_mpjpe_mm"], record["mpjpe_mm"]
-    path.write_text(json.dumps(written), encoding="utf-8")
+@pytest.mark.parametrize("place", [("variants",), ("checks",), ("dataset",)])
+def test_damaged_file_of_an_earlier_version_is_refused(path: Path, place: tuple[str, ...]) -> None:
+    content = json.loads((EARLIER / "benchmark_results_0.2.0.json").read_text(encoding="utf-8"))
+    path.parent.mkdir()
+    path.write_text(json.dumps(with_value(content, place, [None])), encoding="utf-8")
 
-    with pytest.raises(ConvNeXtPoseCheckError, match="expected one of"):
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"\[bad-results\] .* not a results file"):
         read_results(path)
 
 
-def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"pa_mpjpe_mm": 40.0}, "expected one of `mpjpe_mm`"),
+        ({"mpjpe_mm": MISSING}, "expected one of `mpjpe_mm`"),
+        ({"verdict": None}, "expected one of `verdict`"),
+        ({"not_judged": "because"}, "expected one of `verdict`"),
+        ({"reference": None}, "expected both of `reference`"),
+        ({"difference_mm": None}, "expected both of `reference`"),
+        ({"reference": None, "difference_mm": None}, "expected a `reference`"),
+    ],
+)
+def test_contradictory_fields_are_refused(
+    written: dict[str, Any], path: Path, changes: dict[str, Any], problem: str
+) -> None:
+    record = written["variants"]["XS"] | changes
+    written["variants"]["XS"] = {k: value for k, value in record.items() if value is not MISSING}
+    path.write_text(json.dumps(written), encoding="utf-8")
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=problem):
+        read_results(path)
+
+
+def test_read_results_missing_file_raises_bad_results(tmp_path: Path) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match="cannot read the results"):
         read_results(tmp_path / "none.json")
 
@@ -183,7 +232,7 @@ def test_nothing_earlier_is_nothing_to_set_aside(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
+def test_write_results_unwritable_folder_raises_cannot_write(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
 
@@ -198,6 +247,6 @@ def test_environment_names_the_versions_that_matter() -> None:
     found = environment()
 
     assert torch.__version__.startswith(found["torch"].split("+")[0])
-    assert opencv_version().startswith(cv2.__version__)
+    assert found["opencv"].startswith(cv2.__version__)
     assert package_version("no-such-package") == "not installed"
     assert found["commit"] == suite_commit()

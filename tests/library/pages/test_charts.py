@@ -1,0 +1,178 @@
+"""The charts show every variant and its numbers, whole and legible."""
+
+from __future__ import annotations
+
+import base64
+import re
+import struct
+from html import unescape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from convnextpose_check.human36m.skeleton import ACTIONS
+from convnextpose_check.pages.charts import comparison_png, distribution_image
+from convnextpose_check.results.schema import Results
+from tests.support.results import example_results, example_variant
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LONG_NAMES = ("convnextpose-extra-small-v2.1+em", "my.very_own.model_of_last_summer", "M")
+IMAGE = re.compile(r'<img alt="([^"]+)" src="data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)">')
+ONE = example_results(variants={"S": example_variant(52.2, 51.8)})
+
+
+def description_and_texts(image: str) -> tuple[str, list[str]]:
+    """The alternative text and all texts inside the SVG."""
+    match = IMAGE.fullmatch(image)
+    assert match
+    svg = ElementTree.fromstring(base64.b64decode(match[2]))
+    texts = svg.iter("{http://www.w3.org/2000/svg}text")
+    return unescape(match[1]), ["".join(text.itertext()) for text in texts]
+
+
+def test_distribution_has_its_numbers_in_chart_and_description() -> None:
+    values = np.r_[np.linspace(20, 100, 997), [5000.0, 6000.0, 7000.0]]
+    numbers = "5 to 95 %: 24.0 to 96.2, median 60.1, mean 77.8"
+    beyond = "5 beyond the axis, up to 7000"
+
+    description, texts = description_and_texts(distribution_image(ONE, {"S": values}))
+
+    assert f"MPJPE. S: {numbers}\n{beyond}." in description
+    assert {"S", numbers, beyond} <= set(texts)
+    assert max(float(text) for text in texts if re.fullmatch(r"\d+", text)) <= 100
+
+
+def test_distribution_escapes_names_and_ignores_the_users_style() -> None:
+    import matplotlib
+
+    name = '<script>"&\x00$x_1$</script>'
+    run = example_results(variants={name: example_variant(52.2, 51.8)})
+    values = {name: np.linspace(20, 90, 50)}
+    image = distribution_image(run, values)
+
+    description, texts = description_and_texts(image)
+
+    assert "<script" not in image
+    assert '<script>"& $x_1$</script>: 5 to 95 %' in description
+    assert '<script>"& $x_1$</script>' in texts
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path"}):
+        assert distribution_image(run, values) == image
+        assert matplotlib.rcParams["font.size"] == 30
+
+
+@pytest.mark.parametrize("errors_mm", [{}, {"S": np.array([np.nan])}, {"other": np.ones(3)}])
+def test_distribution_of_nothing_is_no_image(errors_mm: dict[str, Any]) -> None:
+    assert distribution_image(ONE, errors_mm) == ""
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that were written."""
+    from matplotlib.figure import Figure
+
+    written: list[Figure] = []
+    save = Figure.savefig
+
+    def keep(figure: Figure, *given: Any, **named: Any) -> None:
+        save(figure, *given, **named)
+        written.append(figure)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return written
+
+
+def texts_of(figure: Figure) -> dict[str, Any]:
+    """All texts in the picture."""
+    from matplotlib.text import Text
+
+    found: list[Any] = figure.findobj(Text)
+    return {text.get_text(): text for text in found if text.get_text() and text.get_visible()}
+
+
+PUBLISHED = example_results(
+    verdict="Not reproduced: L.",
+    variants={
+        "XS": example_variant(55.81, 56.61),
+        "S": example_variant(52.2, 51.8, "own file", interval_mm=None),
+        "M": example_variant(55.95, None),
+        "L": example_variant(70.0, 49.75),
+    },
+)
+RECORDED = {name: example_variant(782.568438, 782.568428, "recorded", 0.02) for name in "ABCD"}
+PICTURES = {
+    "published": PUBLISHED,
+    "synthetic": example_results("miniature", variants=RECORDED),
+    "one": ONE,
+    "long names": example_results(variants=dict.fromkeys(LONG_NAMES, example_variant(50.0, 50.0))),
+    "long verdict": replace(PUBLISHED, verdict="Not judged: " + "no reproduction, " * 40),
+}
+
+
+@pytest.mark.parametrize("run", PICTURES.values(), ids=PICTURES)
+def test_picture_is_1600_wide_and_crops_no_text(
+    run: Results, tmp_path: Path, figures: list[Figure]
+) -> None:
+    comparison_png(run, tmp_path / "new" / "picture.png")
+    content = (tmp_path / "new" / "picture.png").read_bytes()
+    width, height = struct.unpack(">II", content[16:24])
+
+    assert width == 1600
+    (figure,) = figures
+    texts = texts_of(figure)
+    assert set(run.variants) <= {text.replace("\n", "") for text in texts}
+    for text in texts.values():
+        box = text.get_window_extent()
+        assert 0 <= box.x0 <= box.x1 <= width, text
+        assert 0 <= box.y0 <= box.y1 <= height, text
+        assert text.get_fontsize() >= 11  # CSS pixels where the picture is 800 wide
+    assert figure.axes[0].get_window_extent().width > 1600 / 3
+
+
+def test_picture_has_each_number(tmp_path: Path, figures: list[Figure]) -> None:
+    comparison_png(PUBLISHED, tmp_path / "picture.png")
+    shown = texts_of(figures[0])
+
+    assert {
+        "The published ConvNeXtPose models: MPJPE, protocol 2\nNot reproduced: L.",
+        "-0.800 mm, excellent\n55.81, paper 56.61; 95 %: -2.80 to +1.20",
+        "+0.400 mm, excellent\n52.20, expected 51.80; 95 %: -",
+        "not judged, no reference\n55.95; 95 %: 53.95 to 57.95",
+        "+20.250 mm, review\n70.00, paper 49.75; 95 %: +18.25 to +22.25",
+        "below 1 mm: excellent", "below 2 mm: very good", "below 5 mm: acceptable",
+        "from 5 mm: review", "obtained minus expected, mm", *ACTIONS.values(),
+    } <= shown.keys()  # fmt: skip
+
+
+def test_picture_draws_each_value_at_its_place(tmp_path: Path, figures: list[Figure]) -> None:
+    comparison_png(PUBLISHED, tmp_path / "picture.png")
+    differences, actions = figures[0].axes
+
+    drawn = {
+        (round(float(x), 2), float(y), line.get_marker())
+        for line in differences.lines
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)  # type: ignore[arg-type]
+    }
+    names = [label.get_text() for label in differences.get_yticklabels()]
+    assert names == ["XS", "S", "M", "L"]
+    assert differences.get_ylim() == (3.5, -0.5)
+    assert {(-0.8, 0.0, "o"), (0.4, 1.0, "s"), (6.5, 3.0, ">")} <= drawn
+    assert {(-2.8, 0.0, "|"), (1.2, 0.0, "|")} <= drawn
+    bands = [(patch.get_x(), patch.get_width()) for patch in differences.patches]  # type: ignore[attr-defined]
+    assert bands == [(-5, 10), (-2, 4), (-1, 2)]
+    first = actions.lines[0]
+    assert first.get_xdata()[0] == PUBLISHED.variants["XS"].per_action_mm["Directions"]  # type: ignore[index]
+    assert [label.get_text() for label in actions.get_yticklabels()] == list(ACTIONS.values())
+
+
+def test_same_results_give_the_same_picture(tmp_path: Path) -> None:
+    for name in ("one.png", "two.png"):
+        comparison_png(ONE, tmp_path / name)
+
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.png", "two.png"]

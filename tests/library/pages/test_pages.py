@@ -1,0 +1,416 @@
+"""The reports show what the results hold, and no text from outside becomes markup.
+
+The golden pages are in ``__snapshots__``; after a change of the templates, look at the difference
+and record them again: ``python -m pytest tests/library/pages --snapshot-update``.
+"""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.pages import redraw, summary_of, update_report
+from convnextpose_check.pages.html import (
+    judged_subject,
+    page_html,
+    set_aside_report,
+    summary_html,
+    with_summary,
+)
+from convnextpose_check.pages.markdown import markdown
+from convnextpose_check.paths import Outputs
+from convnextpose_check.results.results_file import write_results
+from convnextpose_check.results.schema import (
+    BaselineRecord,
+    CheckRecord,
+    DatasetRecord,
+    Deviation,
+    DisplacedRecord,
+    FileRecord,
+    ProvenanceRecord,
+    Results,
+    VariantResult,
+)
+from convnextpose_check.results.words import OUTCOMES, decided
+from tests.support.results import (
+    example_cause,
+    example_examples,
+    example_results,
+    example_variant,
+    example_weights,
+)
+
+pytest.importorskip("syrupy")
+
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import (
+    SingleFileSnapshotExtension,
+    WriteMode,
+)
+
+HOSTILE = '"><script>alert(1)</script>|`*_\n# [x](javascript:y)'
+
+
+class HtmlFile(SingleFileSnapshotExtension):
+    """A golden page that a browser opens."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "html"
+
+
+class MarkdownFile(HtmlFile):
+    """A golden page that GitHub shows."""
+
+    file_extension = "md"
+
+
+def distinct(index: int, **changes: Any) -> VariantResult:
+    """A variant's record without two equal values, nor one of another index."""
+    error_mm = (56.123, 52.456, 49.789)[index]
+    fields: dict[str, Any] = {
+        "interval_mm": (error_mm - 1.5 - index, error_mm + 2.25 + index),
+        "parameters": 3_000_001 + 1_000_010 * index,
+        "state_elements": 3_200_002 + 1_000_010 * index,
+        "gmacs": 0.811 + 1.1 * index,
+        "images_per_second": 601.5 + 100.3 * index,
+        "seconds": 11.5 + 20.2 * index,
+        "reading_seconds": 311.5 + 20.2 * index,
+        "file": f"file_{index}.tar",
+        "sha256": f"{index + 1:x}" * 64,
+        "images_sha256": f"{index + 10:x}" * 64,
+        "epoch": 71 + index,
+        "batch_size": 16 + index,
+        "without_displaced_mm": 46.111 + index,
+        "per_action_mm": {"Directions": 100.1 + 20.3 * index, "Eating": 90.2 + index},
+        "per_joint_mm": {"Pelvis": 0.0, "R_Hip": 80.3 + 7 * index, "Nose": 30.4 + index},
+        "identity": ("verified", "not verified", "contradicted")[index],
+        "identity_reason": f"reason {index}",
+        "provenance": ProvenanceRecord(f"epoch {index}", f"story {index}", None, "bits", ""),
+        "soft_argmax": "triton",
+        "examples": (),
+    }
+    reference_mm = (55.012, 54.345, 45.678)[index]
+    return example_variant(error_mm, reference_mm, **{**fields, **changes})
+
+
+def failing() -> Results:
+    """Results with everything that a report can show."""
+    one_check_of_each = tuple(
+        CheckRecord(
+            f"test_counts.py::test_claim_{number}[published-XS]", outcome, 1000.5 + number,
+            2000.25 + number, -999.75 - number, f"unit{number}", f"message {number}",
+            tolerance_mm=number or None, variant="XS",
+        )
+        for number, outcome in enumerate(OUTCOMES)
+    )  # fmt: skip
+    others = (
+        CheckRecord("test_preflight.py::test_memory_is_free[published]", "passed", "9 GB"),
+        CheckRecord("test_counts.py::test_claim_0[published-S]", "passed", 7, variant="S"),
+        CheckRecord("test_a.py::test_b[S]", "failed", told_by=one_check_of_each[4].test),
+    )
+    deviations = (
+        Deviation("XS", "GMACs", 1.125, 2.25, 1.5, "not more", True),
+        Deviation("S", "error (mm)", 50.5, 51.75, -4.125, "within 3 mm", False, (-6.5, 7.25)),
+        Deviation("M", "verdict", "excellent", "review", None, "not worse", True),
+    )
+    repeated = tuple((f"copy_{number}.jpg", f"first_{number}.jpg") for number in range(5))
+    results = example_results(
+        variants={
+            "XS": distinct(
+                0,
+                unreadable={"it is cut off": 2},
+                causes=(example_cause(),),
+                repeated_images=repeated,
+                examples=example_examples()[:1],
+            ),
+            "S": distinct(1, per_joint_mm={"Head": 40.6}),
+            "M": distinct(2, reference=None, difference_mm=None, verdict=None, not_judged="no cup"),
+        },
+        checks=(*one_check_of_each, *others),
+        expected_variants=("XS", "S", "M", "L"),
+        samples=8001,
+        dataset=DatasetRecord(
+            "/data", "0" * 64, {"there is no such image": 12}, True, "RootNet's file",
+            DisplacedRecord({"take 1": 7}, "a paper"),
+        ),
+        baseline=BaselineRecord("old.json", "yesterday", 3.0, deviations, ()),
+        network="factory:build",
+    )  # fmt: skip
+    return decided(results, ["test_c[XS] was not run"], "an-id")
+
+
+def weights() -> Results:
+    """Three files with the three identities."""
+    names = FileRecord.__struct_fields__
+    records = {
+        name: FileRecord(**{field: getattr(distinct(index), field) for field in names})
+        for index, name in enumerate(("XS", "S", "M"))
+    }
+    return decided(example_weights(weights=records, expected_variants=tuple(records)), (), "")
+
+
+GOLDEN = {
+    "passing": decided(example_results(variants={"XS": distinct(0)}, protocol=2), (), ""),
+    "failing": failing(),
+    "weights": weights(),
+    "nothing": decided(example_results(variants={}, expected_variants=("XS",)), (), ""),
+}
+
+
+@pytest.mark.parametrize("results", GOLDEN.values(), ids=GOLDEN)
+def test_html_summary_is_the_golden_one(results: Results, snapshot: SnapshotAssertion) -> None:
+    assert summary_html(results) == snapshot(extension_class=HtmlFile)
+
+
+@pytest.mark.parametrize("results", GOLDEN.values(), ids=GOLDEN)
+def test_markdown_is_the_golden_one(results: Results, snapshot: SnapshotAssertion) -> None:
+    assert markdown(results) == snapshot(extension_class=MarkdownFile)
+
+
+class Outline(HTMLParser):
+    """The tags, attributes and texts of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def rendered(text: str) -> str:
+    """Markdown as GitHub shows it, except that HTML in it is not made harmless."""
+    import markdown_it
+
+    parser = markdown_it.MarkdownIt("gfm-like", {"linkify": False, "html": True})
+    return str(parser.render(text))
+
+
+def hostile() -> Results:
+    """Results in which every text from outside tries to be markup."""
+    variant = example_variant(
+        57.0, 56.61,
+        file=HOSTILE, sha256=HOSTILE, form=HOSTILE, unreadable={HOSTILE: 1},
+        per_action_mm={HOSTILE: 1.0, "b": 2.0}, per_joint_mm={HOSTILE: 1.0, "b": 2.0},
+        causes=(example_cause(what=HOSTILE, evidence=HOSTILE, remedy=HOSTILE),),
+        examples=tuple(
+            replace(e, file_name=HOSTILE, action=HOSTILE, crop_jpeg=HOSTILE)
+            for e in example_examples()
+        ),
+    )  # fmt: skip
+    reference = replace(variant.reference, source=HOSTILE)  # type: ignore[type-var]
+    return example_results(
+        verdict=HOSTILE,
+        device=HOSTILE,
+        environment={"command": HOSTILE},
+        settings=(HOSTILE,),
+        dataset=DatasetRecord(HOSTILE, HOSTILE, {HOSTILE: 1}, False),
+        checks=(CheckRecord(test=HOSTILE, outcome="failed", obtained=HOSTILE, message=HOSTILE),),
+        left_out=(HOSTILE,),
+        variants={
+            "XS": replace(variant, reference=reference),
+            "S": example_variant(57.0, None, not_judged=HOSTILE),
+        },
+    )
+
+
+def test_html_shows_hostile_texts_as_text() -> None:
+    outline = Outline(summary_html(hostile()))
+
+    assert not [tag for tag, _ in outline.tags if tag == "script"]
+    assert " ".join(outline.texts).count("<script>alert(1)</script>") >= 20
+
+
+def test_markdown_shows_hostile_texts_as_text() -> None:
+    outline = Outline(rendered(markdown(hostile())))
+
+    assert not {tag for tag, _ in outline.tags} & {"script", "a", "em", "img"}
+    headings = [tag for tag, _ in outline.tags if tag in ("h1", "h2")]
+    assert headings == ["h1", "h2", "h2"]
+    assert "".join(outline.texts).count("<script>alert(1)</script>") >= 12
+
+
+def test_markdown_of_many_variants_stays_narrow() -> None:
+    variants = {f"V{i}": example_variant(50.0 + i, 50.0) for i in range(9)}
+    html = rendered(markdown(example_results(variants=variants)))
+
+    widths = [len(re.findall("<t[hd][ >]", row)) for row in html.split("<tr>")[1:]]
+    assert max(widths) == 7
+    assert html.count("<th>action</th>") == 2
+
+
+@pytest.mark.parametrize(
+    ("per_joint_mm", "heats"),
+    [
+        ({"Pelvis": 0.0, "Head": 30.0, "Nose": 40.0, "Neck": 50.0}, [0.0, 0.0, 0.275, 0.55]),
+        ({"Head": 30.0, "Neck": 30.0}, [0.0, 0.0]),
+        ({"Head": 0.5, "Neck": 0.9}, [0.0, 0.55]),
+    ],
+)
+def test_heat_grows_from_the_least_error_to_the_largest(
+    per_joint_mm: dict[str, float], heats: list[float]
+) -> None:
+    record = example_variant(57.0, 56.61, per_joint_mm=per_joint_mm, per_action_mm={})
+
+    page = summary_html(example_results(variants={"XS": record}))
+
+    assert [float(heat) for heat in re.findall(r'style="--heat:([\d.]+)"', page)] == heats
+
+
+def test_page_asks_for_nothing_from_elsewhere_and_describes_its_pictures() -> None:
+    outline = Outline(page_html(summary_html(GOLDEN["failing"], {"XS": np.linspace(20, 90, 200)})))
+
+    for tag, attributes in outline.tags:
+        for name in ("src", "href", "xlink:href", "action"):
+            value = attributes.get(name) or ""
+            assert value.startswith("data:") or not value, (tag, name, value)
+    pictures = [attributes for tag, attributes in outline.tags if tag in ("svg", "img")]
+    assert len(pictures) == 3
+    assert all(p.get("aria-label") or p.get("alt") for p in pictures)
+
+
+@pytest.mark.parametrize("crop_jpeg", [None, "/9j/4AAQ"])
+def test_frames_are_shown_only_where_the_results_hold_them(crop_jpeg: str | None) -> None:
+    examples = tuple(replace(e, crop_jpeg=crop_jpeg) for e in example_examples())
+    record = example_variant(57.0, 56.61, examples=examples)
+
+    page = summary_html(example_results(variants={"XS": record}))
+
+    assert page.count("data:image/jpeg;base64,/9j/4AAQ") == (3 if crop_jpeg else 0)
+    assert ("license forbids passing them on" in page) == (crop_jpeg is None)
+
+
+def test_only_the_trained_synthetic_model_is_shown_in_detail() -> None:
+    seeded = example_variant(700.0, 700.0, "recorded", 0.02)
+    trained = example_variant(29.96, 29.96, "recorded", 0.02)
+    results = example_results("miniature", variants={"reference": trained, "XS": seeded})
+
+    for page in (summary_html(results), markdown(results)):
+        assert "XS have random weights" in page
+        assert page.count("as recorded") == 2
+        assert "excellent" not in page
+    assert '<th scope="col">XS</th>' not in summary_html(results).partition("Where the")[2]
+
+
+def test_own_models_are_called_published_nowhere() -> None:
+    own = example_variant(57.0, 56.61, "own file")
+    results = decided(example_results(variants={"T": own}, own_models=True), (), "")
+
+    for page in (summary_html(results), markdown(results)):
+        assert "user's own models" in page.replace("&#39;", "'")
+        assert "published model" not in page.lower()
+
+
+def write_run(folder: Path, results: Results) -> Outputs:
+    outputs = Outputs(folder)
+    write_results(results, outputs.results)
+    rows = [f"XS,s_09_act_02_subact_{i:02}_ca_01_000001.jpg,{50 + i * i}" for i in range(20)]
+    outputs.per_sample.write_text("\n".join(["variant,file_name,mean_mm", *rows]) + "\n")
+    return outputs
+
+
+def test_redraw_makes_all_pages_from_the_files_alone(tmp_path: Path) -> None:
+    results = decided(example_results(variants={"XS": example_variant(57.0, 56.61)}), (), "")
+    outputs = write_run(tmp_path, results)
+
+    written = redraw(tmp_path)
+
+    report = (tmp_path / "report.html").read_text()
+    assert written == [tmp_path / "report.html", outputs.markdown, outputs.picture]
+    assert report == page_html(summary_of(results, outputs))
+    assert "Errors of single samples" in report
+    assert outputs.markdown.read_text() == markdown(results)
+    assert outputs.picture.stat().st_size > 10_000
+
+
+def test_redraw_derives_the_verdict_from_the_numbers(tmp_path: Path) -> None:
+    record = replace(example_variant(57.0, 56.61), mpjpe_mm=99.0)
+    outputs = write_run(tmp_path, example_results(variants={"XS": record}))
+
+    redraw(tmp_path)
+
+    for page in ((tmp_path / "report.html").read_text(), outputs.markdown.read_text()):
+        assert "Not reproduced: XS differs by 5 mm or more." in page
+        assert "+42.390" in page
+        assert "excellent" not in page
+
+
+def test_redraw_keeps_the_table_of_tests_and_needs_no_per_sample_file(tmp_path: Path) -> None:
+    outputs = write_run(tmp_path, example_results())
+    outputs.per_sample.unlink()
+    report = tmp_path / "report.html"
+    report.write_text(page_html(summary_html(GOLDEN["nothing"])).replace("</main>", "tests</main>"))
+
+    redraw(tmp_path)
+
+    after = report.read_text()
+    assert "tests</main>" in after
+    assert "57.000" in after
+    assert "Nothing was evaluated" not in after
+    assert "Errors of single samples" not in after
+
+
+def test_redraw_without_results_raises_bad_results(tmp_path: Path) -> None:
+    with pytest.raises(ConvNeXtPoseCheckError, match="cannot read the results"):
+        redraw(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_update_report_replaces_the_summary_alone(tmp_path: Path) -> None:
+    results = example_results()
+    outputs, report = write_run(tmp_path, results), tmp_path / "report.html"
+    earlier = page_html(summary_html(GOLDEN["nothing"]))
+    report.write_text(earlier)
+
+    update_report(report, results, outputs)
+
+    assert report.read_text() == with_summary(earlier, summary_of(results, outputs))
+    assert "57.000" in report.read_text()
+    report.write_text("<html></html>")
+    update_report(report, results, outputs)
+    assert report.read_text() == "<html></html>"
+
+
+@pytest.mark.parametrize(
+    ("results", "subject"),
+    [
+        (example_results("miniature"), "miniature"),
+        (example_results(own_models=True), "own"),
+        (example_weights(), "weights"),
+        (None, None),
+    ],
+)
+def test_report_is_set_aside_under_its_subject(
+    results: Results | None, subject: str | None, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.html"
+    report.write_text("<html></html>" if results is None else page_html(summary_html(results)))
+
+    assert judged_subject(report.read_text()) == subject
+    set_aside_report(report)
+
+    kept = "report.html" if subject is None else f"report.{subject}.html"
+    assert [path.name for path in tmp_path.iterdir()] == [kept]
+
+
+def test_page_with_four_variants_stays_small() -> None:
+    examples = tuple(replace(e, crop_jpeg="A" * 20_000) for e in example_examples(worst=3))
+    variants = {name: example_variant(50.0, 50.0, examples=examples) for name in "ABCD"}
+    errors_mm = dict.fromkeys(variants, np.random.default_rng(0).lognormal(4, 0.4, 8695))
+
+    page = page_html(summary_html(example_results(variants=variants), errors_mm))
+
+    assert len(page) < 1_000_000
