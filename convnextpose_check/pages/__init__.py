@@ -9,7 +9,7 @@ import msgspec
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.pages.charts import comparison_png
-from convnextpose_check.pages.html import NO_ERRORS, page_html, summary_html, with_summary
+from convnextpose_check.pages.html import page_html, summary_html, with_summary
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.figures import derived
@@ -31,10 +31,9 @@ def write_pages(results: Results, outputs: Outputs) -> list[Path]:
 def summary_of(results: Results, outputs: Outputs) -> str:
     """The HTML summary of a run; without a per-sample file it shows no distribution."""
     try:
-        errors_mm = read_errors_mm(outputs.per_sample)
+        return summary_html(results, read_errors_mm(outputs.per_sample))
     except ConvNeXtPoseCheckError:
-        errors_mm = NO_ERRORS
-    return summary_html(results, errors_mm)
+        return summary_html(results)
 
 
 def update_report(report: Path, results: Results, outputs: Outputs) -> None:

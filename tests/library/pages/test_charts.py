@@ -154,9 +154,9 @@ def test_picture_draws_each_value_at_its_place(tmp_path: Path, figures: list[Fig
     differences, actions = figures[0].axes
 
     drawn = {
-        (round(float(x), 2), float(y), line.get_marker())
+        (round(x, 2), y, line.get_marker())
         for line in differences.lines
-        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)  # type: ignore[arg-type]
+        for x, y in np.asarray(line.get_xydata()).tolist()
     }
     names = [label.get_text() for label in differences.get_yticklabels()]
     assert names == ["XS", "S", "M", "L"]
