@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS
 from convnextpose_check.results.bootstrap import performance
 
 ABOUT = ("variant", "image_id", "file_name", "subject", "action", "take", "camera")
-"""``take`` is the performance that up to four cameras film."""
+"""``take`` is one performance, filmed by up to four cameras."""
 
 MEAN = "mean_mm"
 JOINT_COLUMNS = tuple(f"{joint}_mm" for joint in JOINTS[:ANNOTATED_JOINTS])
@@ -49,51 +50,41 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
 def read_errors_mm(path: Path) -> dict[str, Array]:
     """The mean error (N,) of each sample in millimetres, by variant.
 
-    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for a file of another form.
+    Raises ``ConvNeXtPoseCheckError`` (``bad-results``), as the other readers do.
     """
     by_file = read_errors_by_file_mm(path)
     return {variant: np.array(list(errors_mm.values())) for variant, errors_mm in by_file.items()}
 
 
 def read_errors_by_file_mm(path: Path) -> dict[str, dict[str, float]]:
-    """The mean error of each sample in millimetres, by variant and file name.
-
-    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for a file of another form.
-    """
+    """The mean error of each sample in millimetres, by variant and file name."""
     errors_mm: dict[str, dict[str, float]] = {}
-
-    def keep(row: dict[str, str]) -> None:
-        errors_mm.setdefault(row["variant"], {})[row["file_name"]] = float(row[MEAN])
-
-    _each_row(path, keep)
+    with _rows(path) as rows:
+        for row in rows:
+            errors_mm.setdefault(row["variant"], {})[row["file_name"]] = float(row[MEAN])
     return errors_mm
 
 
 def read_joint_errors_mm(path: Path) -> dict[str, tuple[tuple[str, ...], Array]]:
-    """The actions of the samples and their errors (N, 17) in millimetres, by variant.
-
-    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for a file of another form.
-    """
+    """The actions of the samples and their errors (N, 17) in millimetres, by variant."""
     found: dict[str, tuple[list[str], list[list[float]]]] = {}
-
-    def keep(row: dict[str, str]) -> None:
-        actions, errors_mm = found.setdefault(row["variant"], ([], []))
-        actions.append(row["action"])
-        errors_mm.append([float(row[column]) for column in JOINT_COLUMNS])
-
-    _each_row(path, keep)
+    with _rows(path) as rows:
+        for row in rows:
+            actions, errors_mm = found.setdefault(row["variant"], ([], []))
+            actions.append(row["action"])
+            errors_mm.append([float(row[column]) for column in JOINT_COLUMNS])
     return {name: (tuple(actions), np.array(e)) for name, (actions, e) in found.items()}
 
 
-def _each_row(path: Path, take: Callable[[dict[str, str]], None]) -> None:
+@contextmanager
+def _rows(path: Path) -> Iterator[csv.DictReader[str]]:
+    """The rows of the file; what cannot be read or used becomes ``bad-results``."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file, strict=True):
-                take(row)
+            yield csv.DictReader(file, strict=True)
+            return
     except OSError as error:
         problem = f"cannot read {path}: {error.strerror}"
     except (ValueError, KeyError, TypeError, csv.Error) as error:
-        problem = f"{path} is no per-sample file: {error}"
-    else:
-        return
+        problem = f"{path} is not a per-sample file: {error}"
     raise ConvNeXtPoseCheckError("bad-results", problem, "Name a folder that a run has written")

@@ -13,7 +13,7 @@ import pytest
 from convnextpose_check.pages.html import page_html, summary_html
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.results_file import read_results
-from tests.library.pages.test_pages import GOLDEN
+from tests.library.pages.test_html import GOLDEN
 from tests.support.browser import (
     chromium,
     complaints,
