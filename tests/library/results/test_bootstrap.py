@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from convnextpose_check.results.bootstrap import (
-    _tail,
     bootstrap_interval_mm,
     paired_interval_mm,
     performance,
@@ -99,23 +98,14 @@ def simulated(
     return one, other
 
 
-def covered(runs: int) -> float:
-    """In what part of the runs the paired interval holds the difference there is."""
+def test_paired_interval_holds_the_difference_about_as_often_as_it_says() -> None:
     random, held = np.random.default_rng(0), 0
-    for _ in range(runs):
+    for _ in range(60):
         interval = paired_interval_mm(*simulated(random, 0.3))
         assert interval is not None
         held += interval[0] <= 0.3 <= interval[1]
-    return held / runs
 
-
-def test_paired_interval_holds_the_difference_about_as_often_as_it_says() -> None:
-    assert 0.88 <= covered(60) <= 1
-
-
-@pytest.mark.slow
-def test_paired_interval_holds_the_difference_in_95_of_100_runs() -> None:
-    assert 0.94 <= covered(2000) <= 0.96
+    assert 0.88 <= held / 60 <= 1
 
 
 def test_only_images_of_both_are_compared() -> None:
@@ -127,10 +117,3 @@ def test_only_images_of_both_are_compared() -> None:
         == interval
     )
     assert paired_interval_mm(one, {}) is None
-
-
-@pytest.mark.parametrize(("groups", "student"), [(10, 2.262), (20, 2.093), (60, 2.001)])
-def test_tail_is_that_of_students_law(groups: int, student: float) -> None:
-    quantile = -NormalDist().inv_cdf(_tail(groups)) / np.sqrt(groups / (groups - 1))
-
-    assert quantile == pytest.approx(student, rel=0.02)
