@@ -122,7 +122,7 @@ def _sentence(results: Results, decision: Decision, names: Sequence[str]) -> str
             f"The suite works here: {listed} of the miniature {has}. No published model was judged."
         )
     figures = "its figure" if alone else "their figures"
-    if are_the_papers(results.variants.values()):
+    if _are_the_papers(results.variants.values()):
         figures = "the paper"
     are = "is" if alone else "are"
     return f"Reproduced: {listed} {are} within {results.gate_mm} mm of {figures}."
@@ -145,7 +145,7 @@ def _resumed(results: Results) -> str:
     )
 
 
-def are_the_papers(records: Iterable[VariantResult]) -> bool:
+def _are_the_papers(records: Iterable[VariantResult]) -> bool:
     """Whether every reference is the paper's."""
     return all(r.reference is not None and r.reference.kind == "paper" for r in records)
 
