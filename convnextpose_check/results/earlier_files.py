@@ -22,7 +22,7 @@ REMOVED: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Fields that this version does not have."""
 
-_TOLERANCE = re.compile(r"-(?:within-)?(\d+)mm\]$")
+_TOLERANCE = re.compile(r"-(?:within-)?(\d{1,3})mm\]$")
 _PAPER = re.compile(r"paper\b")
 
 
