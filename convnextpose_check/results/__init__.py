@@ -1,1 +1,1 @@
-"""What a run found, in one form, and what is derived from it."""
+"""The results of a run, their file, and what is derived from them."""

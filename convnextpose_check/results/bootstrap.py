@@ -1,4 +1,4 @@
-"""How far an error, or a difference of errors, could move with other sequences: the bootstrap."""
+"""Bootstrap intervals of mean errors and of their differences, over whole performances."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SEED = 0
 
 
 def performance(sequence: str) -> str:
-    """The performance that a sequence shows, such as ``s_09_act_02_subact_01``.
+    """The performance of a sequence, such as ``s_09_act_02_subact_01``.
 
-    Up to four cameras film one performance: their frames rise and fall together.
+    Up to four cameras film one performance, so the errors of their frames are correlated.
     """
     return sequence.rsplit("_ca_", 1)[0]
 
@@ -25,10 +25,10 @@ def performance(sequence: str) -> str:
 def bootstrap_interval_mm(
     errors_mm: Array, groups: Sequence[str]
 ) -> tuple[tuple[float, float] | None, int]:
-    """The 95 % interval of the mean of (N,) errors over resampled groups, and their number.
+    """The 95 % interval of the mean of (N,) errors, and the number of groups.
 
-    Whole groups are drawn with replacement, because neighbouring frames hardly differ: drawn one
-    by one they would promise a precision that is not there. None for fewer than two groups.
+    Whole groups are drawn with replacement: neighboring frames hardly differ, so drawing single
+    frames would overstate the precision. None for fewer than two groups.
     """
     names, index = np.unique(np.array(groups), return_inverse=True)
     if len(names) < 2:
@@ -47,10 +47,10 @@ def bootstrap_interval_mm(
 def paired_interval_mm(
     errors_mm: Mapping[str, float], others_mm: Mapping[str, float]
 ) -> tuple[float, float] | None:
-    """The 95 % interval of one mean error minus another, over the images that both measured.
+    """The 95 % interval of one mean error minus another, over the images in both.
 
-    Errors are given by file name. What both find hard cancels image by image, so that the interval
-    is far narrower than those of the two errors. None for fewer than two performances in common.
+    Errors are given by file name. Differences are taken image by image, so that the interval is
+    far narrower than those of the two errors. None for fewer than two common performances.
     """
     names = [name for name in errors_mm if name in others_mm]
     differences_mm = np.array([errors_mm[name] - others_mm[name] for name in names])
@@ -58,7 +58,7 @@ def paired_interval_mm(
 
 
 def _tail(groups: int) -> float:
-    """The part of the resampled means to leave out on either side.
+    """The fraction of the resampled means to leave out on either side.
 
     The plain percentiles are too narrow for few groups: their spread lacks the factor
     sqrt(n / (n - 1)), and the normal law stands for Student's. Both are given back (T. Hesterberg,

@@ -1,4 +1,4 @@
-"""Pack a run's results for others: two archives, and what Kaggle wants to know of a data set."""
+"""Pack a run's results and logs into two archives, with the metadata of a Kaggle data set."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _USER = re.compile(r"[\w-]+")
 
 
 def export(results_dir: Path) -> list[Path]:
-    """Write the archives and ``dataset-metadata.json``; returns what was written.
+    """Write the archives and ``dataset-metadata.json``; returns the written files.
 
-    Metadata that is there already is left as it is, for it is meant to be edited. Raises
-    ``ConvNeXtPoseCheckError`` (``bad-results``) where no results are.
+    An existing metadata file is kept, since users edit it. Raises ``ConvNeXtPoseCheckError``
+    (``bad-results``) without results.
     """
     outputs = Outputs(results_dir)
     results = read_results(outputs.results)
     of_results, of_logs = outputs.archives
-    # By name: an earlier run's files may stand beside them.
+    # By name, because the folder may hold files of an earlier run.
     _pack(of_results, outputs.shared)
     _pack(of_logs, [outputs.log(variant) for variant in results.variants])
     written = [of_results, of_logs]
@@ -41,10 +41,12 @@ def export(results_dir: Path) -> list[Path]:
 
 
 def dataset_metadata(results: Results) -> dict[str, object]:
-    """What ``kaggle datasets create`` wants: title, id and licence."""
+    """The metadata that ``kaggle datasets create`` reads: title, id and license."""
     user = os.environ.get("KAGGLE_USERNAME") or "INSERT-YOUR-USERNAME"
     if not _USER.fullmatch(user):
-        raise ConvNeXtPoseCheckError("bad-option", f"'{user}' is no name of a Kaggle user")
+        raise ConvNeXtPoseCheckError(
+            "bad-option", f"'{user}' is not the name of a Kaggle user: expected letters and digits"
+        )
     models = "own" if results.own_models else results.subject
     return {
         "title": f"ConvNeXtPose benchmark, {models} models",
@@ -55,7 +57,7 @@ def dataset_metadata(results: Results) -> dict[str, object]:
 
 
 def _pack(archive: Path, files: Iterable[Path]) -> None:
-    """A zip of the files that exist, under their names below the archive's folder."""
+    """Zip the files that exist, under their paths relative to the archive's folder."""
     with (
         written_whole(archive) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packing,

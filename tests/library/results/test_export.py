@@ -80,7 +80,7 @@ def test_edited_metadata_stay(run: Path) -> None:
 def test_metadata_of_an_impossible_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAGGLE_USERNAME", "../x")
 
-    with pytest.raises(ConvNeXtPoseCheckError, match="no name of a Kaggle user"):
+    with pytest.raises(ConvNeXtPoseCheckError, match="not the name of a Kaggle user"):
         dataset_metadata(example_results())
 
 
