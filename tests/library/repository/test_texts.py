@@ -1,13 +1,13 @@
-"""What the texts name is there: links, files, commands, options."""
+"""Links, files, commands and options that the README pages name exist."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import shlex
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from fnmatch import fnmatch
 from functools import cache
 from itertools import pairwise
@@ -18,14 +18,14 @@ import pytest
 
 from convnextpose_check.__main__ import COMMANDS
 from convnextpose_check.settings.options import OPTIONS, PREFIX
-from tests.support.pictures import KINDS, MAX_BYTES, SCHEMES, picture_file
-from tests.support.texts import ROOT, repository_files, texts
+from convnextpose_check.variants import Catalogue
+from tests.support.figures_table import answers_table, figures_table
+from tests.support.texts import ROOT, marked, repository_files, texts
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
 README = ROOT / "README.md"
-ROOMS = ROOT / "convnextpose_check" / "README.md"
 
 LEFT_BY_A_RUN = ("output", "result", "log", "model_dump", "checkpoints")
 """Folders below --results-dir: what is named in them is no file of the repository."""
@@ -115,10 +115,11 @@ def commands(text: Path) -> Iterator[list[str]]:
 
 @cache
 def flags_of_a_run() -> frozenset[str]:
-    """All that pytest takes here."""
-    asked = [sys.executable, "-m", "pytest", "--help", "-p", "no:cacheprovider"]
-    said = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return frozenset(re.findall(r"(?<![\w-])--[a-z][\w-]*", said))
+    """All options of pytest in this suite."""
+    shown = io.StringIO()
+    with redirect_stdout(shown):
+        pytest.main(["--help", "--capture=no", "-p", "no:cacheprovider"])
+    return frozenset(re.findall(r"(?<![\w-])--[a-z][\w-]*", shown.getvalue()))
 
 
 @each_text()
@@ -190,30 +191,6 @@ def known_to_commands() -> frozenset[str]:
     return frozenset(re.findall(r"--[a-z][\w-]*", parser.format_help()))
 
 
-def test_what_is_elsewhere_is_named_somewhere() -> None:
-    """A line of the lists above that matches nothing any more is taken out."""
-    content = "".join(text.read_text(encoding="utf-8") for text in texts())
-
-    assert [name for name in (*ELSEWHERE, *FLAGS_OF_OTHERS) if name not in content] == []
-
-
-def test_every_text_is_reached_from_the_readme() -> None:
-    reached, ahead = set(), [README]
-    while ahead:
-        text = ahead.pop()
-        if text in reached:
-            continue
-        reached.add(text)
-        paths = [(text.parent / link.partition("#")[0]).resolve() for link in links(text)]
-        ahead += [path for path in paths if path.suffix == ".md"]
-
-    assert reached == set(texts())
-
-
-def test_readme_is_read_in_minutes() -> None:
-    assert len(README.read_text(encoding="utf-8").splitlines()) <= 180
-
-
 def test_readme_installs_as_ci_does() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     asked = [words for words in commands(README) if words[0] in ("pip", "pytest")]
@@ -236,33 +213,22 @@ def test_readmes_wheels_are_what_the_suite_needs() -> None:
     assert set(asked[4:]) <= needed
 
 
-def test_readmes_workflow_is_the_one_that_gate_yml_shows() -> None:
-    shown = re.findall(r"^#   (.*)$", read(".github/workflows/gate.yml"), re.M)
+@pytest.mark.parametrize("file", ["workflows/gate.yml", "actions/weights/action.yml"])
+def test_readme_shows_the_usage_of_the_file(file: str) -> None:
+    usage = re.findall(r"^#   (.*)$", read(f".github/{file}"), re.M)
 
-    assert "\n".join(shown) in README.read_text(encoding="utf-8")
-
-
-def test_rooms_are_those_of_the_import_rule() -> None:
-    """The table of rooms, floor by floor, and the layers of import-linter are one."""
-    declared = re.search(r"^layers = \[(.*?)^\]", read("pyproject.toml"), re.M | re.S)
-    assert declared is not None
-    layers = [set(floor.split(" | ")) for floor in re.findall(r'"([^"]+)"', declared[1])]
-    floors: dict[int, set[str]] = {}
-    for floor, room in re.findall(r"^\| (\d+) \| \[?`(\w+)/?`", ROOMS.read_text(), re.M):
-        floors.setdefault(int(floor), set()).add(room)
-
-    assert [floors[number] for number in sorted(floors, reverse=True)] == layers
+    assert usage
+    assert "\n".join(usage) in README.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_readme_has_small_pictures_of_reports(kind: str, scheme: str) -> None:
-    picture = picture_file(kind, scheme)
-    content = picture.read_bytes()
-
-    assert content[:4] + content[8:12] == b"RIFFWEBP"
-    assert len(content) < MAX_BYTES
-    assert str(picture.relative_to(ROOT)) in set(links(README))
+@pytest.mark.parametrize(
+    ("marks", "table"), [("figures", figures_table), ("answers", answers_table)]
+)
+def test_tables_show_the_values_of_the_variants_file(
+    marks: str, table: Callable[[Catalogue], str], catalogue: Catalogue
+) -> None:
+    """When the values change, put the expected table between the marks."""
+    assert marked(marks) == table(catalogue)
 
 
 def read(name: str) -> str:

@@ -1,27 +1,31 @@
-"""The action and the gate's workflow in a caller's repository that is not to be trusted."""
+"""The action and the gate's workflow in a repository whose files must not be executed."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
+from argparse import Namespace
+from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from convnextpose_check.__main__ import main
+from convnextpose_check.commands import gate
 from convnextpose_check.commands.gate import gate_environment, gate_problem
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.results_file import read_results, write_results
-from convnextpose_check.results.schema import Results
+from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.words import trust_note
+from convnextpose_check.settings.options import OPTIONS
 from convnextpose_check.variants import Architecture
 from tests.support.full_size import write_own_model
 from tests.support.hostile_caller import marking, write_hostile_files
 from tests.support.results import example_results
 from tests.support.steps import action_steps, gate_steps, run_steps
 from tests.support.texts import ROOT
+from tests.support.whole_runs import Ended
 
 INPUTS = {"checkpoints": "weights", "variants-file": "own.json"}
 ADAPTER = """
@@ -38,102 +42,108 @@ def build(variant):
 """
 
 
-@pytest.fixture
-def repository(tiny: Architecture, tmp_path: Path) -> Path:
-    """A caller's repository with a model of one's own that has one multiply-add less than said."""
-    folder = tmp_path / "workspace" / "models"
+def write_repository(tiny: Architecture, folder: Path, *, multiply_adds_off: int) -> Path:
+    """Write a repository with a model and its variants file."""
     (folder / "weights").mkdir(parents=True)
     own = write_own_model(tiny, folder / "weights")
-    own["variants"][0]["multiply_adds"] += 1
+    own["variants"][0]["multiply_adds"] += multiply_adds_off
     (folder / "own.json").write_text(json.dumps(own))
     return folder
 
 
-def failed_tests(results: Results) -> list[str]:
-    return [check.test.partition("[")[0] for check in results.failed]
+@pytest.fixture(scope="module")
+def judged(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """The action on sound weights, among hostile files."""
+    folder = tmp_path_factory.mktemp("runner")
+    repository = write_repository(tiny, folder / "models", multiply_adds_off=0)
+    environment = write_hostile_files(repository, folder / "marks")
+    ended = run_steps(*action_steps(INPUTS), repository, folder / "temporary", environment)
+    _, judge = ended.values()
+    return Ended(judge.returncode, judge.stdout + judge.stderr, repository / "output")
 
 
-def test_action_runs_nothing_of_the_repository_and_finds_the_wrong_count(
-    repository: Path, tmp_path: Path
-) -> None:
-    environment = write_hostile_files(repository, tmp_path / "marks")
+def test_action_judges_weights_and_executes_nothing_of_the_repository(judged: Ended) -> None:
+    results, folder = judged.results, judged.folder.parents[1]
+    per_file = {
+        file: sum(check.test.startswith(f"test_{file}.py") for check in results.checks)
+        for file in ("preflight", "checkpoints", "counts", "networks")
+    }
 
-    ended = run_steps(*action_steps(INPUTS), repository, tmp_path / "temporary", environment)
-
-    assert [each.returncode for each in ended.values()] == [0, pytest.ExitCode.TESTS_FAILED], ended
-    assert list((tmp_path / "marks").iterdir()) == []
-    results = read_results(Outputs(repository / "output").results)
-    assert failed_tests(results) == ["test_counts.py::test_multiply_adds"]
+    assert judged.code == 0, judged.output
+    assert list((folder / "marks").iterdir()) == []
+    assert per_file == {"preflight": 6, "checkpoints": 7, "counts": 4, "networks": 2}
     assert len(results.checks) == 19
-    assert (results.network, results.passed) == (None, False)
+    assert {check.outcome for check in results.checks} == {"passed"}
+    assert results.passed
+    assert (results.weights["T"].epoch, len(results.weights["T"].sha256)) == (1, 64)
+    assert (results.weights_only, results.variants, results.complete) == (True, {}, False)
 
 
-def test_action_with_a_network_runs_its_module_alone_and_says_so(
-    repository: Path, tmp_path: Path
+def test_verdict_on_weights_is_never_reproduced(judged: Ended) -> None:
+    results, files = judged.results, judged.files
+    verdict = (
+        "Weights only: T: architecture, counts and epoch match the variants file; training record"
+        " and identity not verified (no tensors on record)."
+    )
+    page = files.report.read_text(encoding="utf-8").partition('id="results-table"')[0]
+    markdown = files.markdown.read_text(encoding="utf-8")
+
+    assert results.verdict == f"{verdict} MPJPE was not measured."
+    for text in (judged.output, page, markdown):
+        assert verdict.removesuffix(".") in " ".join(text.replace("\\", "").split())
+        assert "user's own weights (MPJPE not measured)" in unescape(text)
+        assert "eproduced" not in text
+    assert "weights only, no Human3.6M is read and no error measured" in judged.text
+    summary = judged.folder.parents[1] / "temporary" / "summary.md"
+    assert summary.read_text(encoding="utf-8") == markdown
+    assert not files.picture.exists()
+    assert not files.per_sample.exists()
+
+
+def test_report_command_draws_the_same_pages(judged: Ended) -> None:
+    before = judged.files.markdown.read_text(encoding="utf-8")
+
+    assert main(["report", str(judged.folder)]) == 0
+
+    assert judged.files.markdown.read_text(encoding="utf-8") == before
+    assert judged.results.verdict in judged.files.report.read_text(encoding="utf-8")
+
+
+def test_workflow_executes_the_named_network_alone_and_finds_the_wrong_count(
+    tiny: Architecture, tmp_path: Path
 ) -> None:
-    environment = write_hostile_files(repository, tmp_path / "marks")
-    (repository / "adapter.py").write_text(marking(tmp_path / "marks", "adapter") + ADAPTER)
-    inputs = INPUTS | {"network": "adapter:build"}
-
-    ended = run_steps(*action_steps(inputs), repository, tmp_path / "temporary", environment)
-
-    assert [each.returncode for each in ended.values()] == [0, pytest.ExitCode.TESTS_FAILED], ended
-    assert [path.name for path in (tmp_path / "marks").iterdir()] == ["adapter"]
-    results = read_results(Outputs(repository / "output").results)
-    assert failed_tests(results) == ["test_counts.py::test_multiply_adds"]
-    assert results.network == "adapter:build"
-    note = "the verdict is only as trustworthy as that code."
-    assert note in (repository / "output" / "report.html").read_text(encoding="utf-8")
-    assert note in (tmp_path / "temporary" / "summary.md").read_text(encoding="utf-8")
-
-
-def test_gates_workflow_runs_nothing_of_the_repository(repository: Path, tmp_path: Path) -> None:
-    """There is no Human3.6M: the run is red, and its summary is not what an earlier one left."""
-    suite = tmp_path / "workspace" / "suite"
-    suite.mkdir()
+    """Human3.6M is missing. Reports of an earlier run are not taken for this one's."""
+    workspace, temporary = tmp_path / "workspace", tmp_path / "temporary"
+    repository = write_repository(tiny, workspace / "models", multiply_adds_off=1)
+    (workspace / "suite").mkdir()
     for entry in ROOT.iterdir():
         if entry.name != ".venv":
-            (suite / entry.name).symlink_to(entry)
+            (workspace / "suite" / entry.name).symlink_to(entry)
     environment = write_hostile_files(repository, tmp_path / "marks")
-    for folder in (repository, repository.parent):
+    (repository / "adapter.py").write_text(marking(tmp_path / "marks", "adapter") + ADAPTER)
+    for folder in (repository, workspace):
         report = Outputs(folder / "output").markdown
         report.parent.mkdir(parents=True)
         report.write_text("Reproduced")
-    inputs = INPUTS | {"h36m-root": str(tmp_path / "none"), "network": ""}
+    inputs = INPUTS | {"h36m-root": str(tmp_path / "none"), "network": "adapter:build"}
 
-    ended = run_steps(*gate_steps(inputs), repository.parent, tmp_path / "temporary", environment)
+    ended = run_steps(*gate_steps(inputs), workspace, temporary, environment)
 
     assert ended["Install"].returncode == 0, ended
     assert ended["Judge"].returncode == pytest.ExitCode.TESTS_FAILED, ended
-    assert list((tmp_path / "marks").iterdir()) == []
-    results_dir = tmp_path / "temporary" / "convnextpose"
-    results = read_results(Outputs(results_dir).results)
-    assert "test_preflight.py::test_human36m_is_found" in failed_tests(results)
-    assert (results_dir / "junit.xml").is_file()
-    summary = (tmp_path / "temporary" / "summary.md").read_text(encoding="utf-8")
-    assert summary == Outputs(results_dir).markdown.read_text(encoding="utf-8")
+    assert [path.name for path in (tmp_path / "marks").iterdir()] == ["adapter"]
+    run = Ended(1, ended["Judge"].stdout, temporary / "convnextpose")
+    failed = {check.test.partition("[")[0] for check in run.results.failed}
+    assert {
+        "test_preflight.py::test_human36m_is_found", "test_counts.py::test_multiply_adds",
+    } <= failed  # fmt: skip
+    assert (run.results.network, run.results.passed) == ("adapter:build", False)
+    assert (run.folder / "junit.xml").is_file()
+    summary = (temporary / "summary.md").read_text(encoding="utf-8")
+    assert summary == run.files.markdown.read_text(encoding="utf-8")
     assert "Reproduced" not in summary
-
-
-def test_gate_with_another_pytest_is_not_passed_by_an_earlier_runs_results(
-    repository: Path, tmp_path: Path
-) -> None:
-    """A pytest that does nothing and ends well leaves no results with this run's id."""
-    (install, judge), expressions = action_steps(INPUTS)
-    run_steps([install], expressions, repository, tmp_path / "temporary")
-    (packages,) = (tmp_path / "temporary" / "convnextpose").glob("lib/python*/site-packages")
-    (packages / "pytest.py").write_text("raise SystemExit(0)\n")
-    earlier = example_results(passed=True, run_id="of an earlier run")
-    outputs = Outputs(repository / "output")
-    write_results(earlier, outputs.results)
-    outputs.markdown.write_text("Reproduced")
-
-    (ended,) = run_steps([judge], expressions, repository, tmp_path / "temporary").values()
-
-    assert ended.returncode == 1
-    assert ended.stderr == f"not passed: this run left no results in {outputs.results}\n"
-    summary = (tmp_path / "temporary" / "summary.md").read_text(encoding="utf-8")
-    assert summary.startswith("**Not passed: this run left no results in ")
+    for text in (summary, run.files.report.read_text(encoding="utf-8")):
+        assert "the verdict is only as trustworthy as that code." in text
 
 
 @pytest.mark.parametrize(
@@ -169,6 +179,29 @@ def test_gate_problem_without_readable_results_is_one(tmp_path: Path, content: s
     assert gate_problem(0, tmp_path, "this") == f"this run left no results in {path}"
 
 
+def test_gate_is_not_passed_by_results_of_an_earlier_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another program in the place of pytest ends well and writes nothing."""
+    isolated = SimpleNamespace(
+        flags=SimpleNamespace(isolated=1), executable=sys.executable, stderr=sys.stderr
+    )
+    monkeypatch.setattr(gate, "sys", isolated)
+    monkeypatch.setattr(gate, "_run_pytest", lambda *_: 0)
+    monkeypatch.chdir(tmp_path)
+    outputs = Outputs(tmp_path / "output")
+    write_results(example_results(passed=True, run_id="of an earlier run"), outputs.results)
+    outputs.markdown.write_text("Reproduced")
+    given = dict.fromkeys(option.field for option in OPTIONS)
+
+    code = gate.run(Namespace(**given, junitxml=None, summary="summary.md"))
+
+    assert code == 1
+    problem = f"ot passed: this run left no results in {outputs.results}"
+    assert f"n{problem}" in capsys.readouterr().err
+    assert (tmp_path / "summary.md").read_text().startswith("**Not passed: this run left no res")
+
+
 def test_gate_environment_has_no_variable_that_imports_code() -> None:
     inherited = {
         "PATH": "/bin", "CUDA_VISIBLE_DEVICES": "1", "CONVNEXTPOSE_GATE": "2mm",
@@ -188,19 +221,9 @@ def test_gate_environment_has_no_variable_that_imports_code() -> None:
     }
 
 
-def test_gate_that_is_not_isolated_is_refused(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "convnextpose_check", "gate", "--weights-only"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert ended.returncode == 2
-    assert "Run: python -I -m convnextpose_check gate" in ended.stderr
-    assert not (tmp_path / "output").exists()
+def test_gate_that_is_not_isolated_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gate", "--weights-only"]) == 2
+    assert "RunTests: python -I -m convnextpose_check gate" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -217,28 +240,3 @@ def test_trust_note_is_on_code_alone(network: str | None, is_noted: bool) -> Non
 
     assert ("only as trustworthy as that code" in note) == is_noted
     assert (str(network) in note) == is_noted
-
-
-def test_validation_is_collected_beside_another_package_named_tests(tmp_path: Path) -> None:
-    """Such as a wheel leaves that packs its tests."""
-    other = tmp_path / "packages" / "tests" / "__init__.py"
-    other.parent.mkdir(parents=True)
-    other.write_text("")
-
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/validation", "--collect-only", "-q", "-m", "gpu",
-         "-p", "no:cacheprovider", f"--results-dir={tmp_path / 'out'}"],
-        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(other.parents[1])},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-    collected = [line for line in ended.stdout.splitlines() if line.startswith("tests/validation/")]
-    assert any("test_mpjpe.py::" in line for line in collected), ended.stdout + ended.stderr
-    assert ended.stderr == ""
-
-
-def test_validation_imports_nothing_of_the_tests() -> None:
-    for path in (ROOT / "tests" / "validation").glob("*.py"):
-        source = path.read_text(encoding="utf-8")
-        assert "from tests" not in source, path
-        assert "import tests" not in source, path

@@ -122,17 +122,20 @@ def outputs_of(cell: Any) -> str:
 def test_failing_gate_fails_the_notebook_after_its_report_is_shown(
     kernel: Path,
     miniature: Miniature,
+    tiny: Architecture,
     tmp_path: Path,
     pytestconfig: pytest.Config,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The miniature as the real set: everything works, and it is not the whole set."""
+    """The synthetic data set is attached, which is not the whole of Human3.6M."""
     kaggle = tmp_path / "kaggle"
     attach_suite(pytestconfig.rootpath, kaggle / "input" / "suite" / "convnextpose-check")
     (kaggle / "input" / "human36m").symlink_to(miniature.dataset)
-    (kaggle / "input" / "weights").symlink_to(miniature.checkpoints)
+    (kaggle / "input" / "weights").mkdir()
+    figures = tmp_path / "own.json"
+    figures.write_text(json.dumps(write_own_model(tiny, kaggle / "input" / "weights")))
 
-    content, error = execute(kernel, kaggle, monkeypatch, VARIANTS="XS", LIMIT="8")
+    content, error = execute(kernel, kaggle, monkeypatch, VARIANTS_FILE=str(figures), LIMIT="8")
 
     install, run, show = content["cells"]
     assert error is not None
@@ -143,23 +146,8 @@ def test_failing_gate_fails_the_notebook_after_its_report_is_shown(
     assert "image/png" in outputs_of(show)
     assert "<iframe srcdoc=" in outputs_of(show)
     results = read_results(Outputs(kaggle / "working" / "output").results)
-    assert results.variants["XS"].samples == 8
+    assert results.variants["T"].samples == 8
     assert results.dataset.root.startswith(str(kaggle / "input"))
-
-
-def test_run_without_data_says_what_to_attach(
-    kernel: Path, tmp_path: Path, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kaggle = tmp_path / "kaggle"
-    attach_suite(pytestconfig.rootpath, kaggle / "input" / "convnextpose-check")
-
-    content, error = execute(kernel, kaggle, monkeypatch, VARIANTS="XS")
-
-    _, run, show = content["cells"]
-    assert error is not None
-    assert "[no-data]" in outputs_of(run)
-    assert "What to mend" in outputs_of(show)
-    assert "Nothing was evaluated" in outputs_of(show)
 
 
 @pytest.mark.parametrize("stale", [False, True], ids=["no-report", "earlier-report"])
@@ -188,44 +176,44 @@ def test_run_without_a_report_shows_its_last_lines(
 
 @pytest.fixture
 def install(tmp_path: Path) -> Install:
-    """Run the first cell where ``there`` is installed, with wheels; returns its end and site."""
-    python = tmp_path / "environment" / "bin" / "python"
+    """Run the first cell where ``there`` is installed; returns its end and all packages."""
 
     def run_cell(
-        needs: list[str], there: list[str], wheels: dict[str, str], *, attached: bool = True
+        needs: list[str], there: list[str], wheels: dict[str, str]
     ) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
-        subprocess.run(
-            [sys.executable, "-m", "venv", "--without-pip", tmp_path / "environment"], check=True
-        )
-        (site,) = (tmp_path / "environment").glob("lib/python*/site-packages")
+        environment, kaggle = tmp_path / "environment", tmp_path / "kaggle"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+        (site,) = environment.glob("lib/python*/site-packages")
         for tool in ("pip", "packaging", "tomllib"):  # of this environment, nothing else of it
             if (spec := find_spec(tool)) and spec.origin and "site-packages" in spec.origin:
                 (site / tool).symlink_to(Path(spec.origin).parent)
         for name, version in (each.split("==") for each in there):
             write_distribution(site, name, version)
-        kaggle = tmp_path / "kaggle"
         (kaggle / "working").mkdir(parents=True)
         for wheel, requires in wheels.items():
             name, version = wheel.split("==")
             write_wheel(kaggle / "input" / "wheels", name, version, requires)
-        if attached:
-            suite = kaggle / "input" / "copy" / "convnextpose-check"
-            (suite / "convnextpose_check").mkdir(parents=True)
-            (suite / "convnextpose_check" / "variants.json").touch()
-            (suite / "pyproject.toml").write_text(f"[project]\ndependencies = {needs}\n")
-        cell = INSTALL.replace("/kaggle/", f"{kaggle}/")
-        environment = {
-            "PATH": str(tmp_path),
-            "PIP_CONFIG_FILE": os.devnull,
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        }
-        result = subprocess.run(
-            [python, "-c", cell], capture_output=True, text=True, check=False, env=environment
-        )
+        suite = kaggle / "input" / "copy" / "convnextpose-check"
+        (suite / "convnextpose_check").mkdir(parents=True)
+        (suite / "convnextpose_check" / "variants.json").touch()
+        (suite / "pyproject.toml").write_text(f"[project]\ndependencies = {needs}\n")
+        result = run_install(environment / "bin" / "python", INSTALL, kaggle)
         folders = site.glob("*.dist-info")
         return result, dict(folder.name.removesuffix(".dist-info").split("-") for folder in folders)
 
     return run_cell
+
+
+def run_install(python: str | Path, cell: str, kaggle: Path) -> subprocess.CompletedProcess[str]:
+    """Run the first cell with ``kaggle`` as Kaggle's folder, and programs of its parent alone."""
+    settings = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    return subprocess.run(
+        [python, "-c", cell.replace("/kaggle/", f"{kaggle}/")],
+        env=settings | {"PATH": str(kaggle.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def write_distribution(site: Path, name: str, version: str, requires: str = "") -> None:
@@ -252,64 +240,65 @@ def write_wheel(folder: Path, name: str, version: str, requires: str) -> None:
                     wheel.write(file, file.relative_to(made))
 
 
-def test_only_what_is_missing_or_too_old_is_installed(install: Install) -> None:
-    """Newer wheels of what is there stay where they are."""
-    result, there = install(
-        ["torch>=2.10", "msgspec>=0.19", "tqdm>=4", "opencv-python-headless>=4,<5", "jinja2>=3"],
-        ["torch==2.10.0+cu128", "tqdm==3.0", "opencv_contrib_python==4.12", "jinja2==3.0"],
-        {"msgspec==0.20": "jinja2", "tqdm==4.1": "", "torch==3.0": "", "jinja2==3.1": "",
-         "opencv_python_headless==4.13": ""},
-    )  # fmt: skip
-
-    assert result.returncode == 0, result.stderr
-    assert there == {
-        "torch": "2.10.0+cu128", "opencv_contrib_python": "4.12", "jinja2": "3.0",
-        "msgspec": "0.20", "tqdm": "4.1",
-    }  # fmt: skip
-
-
-def test_torch_is_not_replaced_for_what_is_installed(install: Install) -> None:
-    result, there = install(
-        ["msgspec"], ["torch==2.10.0"], {"msgspec==0.20": "torch>=3", "torch==3.0": ""}
-    )
-
-    assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith("Not installed: msgspec. Kaggle lacks them:")
-    assert there == {"torch": "2.10.0"}
-
-
-def test_torch_that_is_too_old_is_said_and_stays(install: Install) -> None:
-    result, there = install(["torch>=2.10"], ["torch==2.6.0"], {"torch==3.0": ""})
-
-    assert result.stderr == (
-        "Kaggle has torch 2.6.0 here: torch>=2.10 is in its newest environment.\n"
-    )
-    assert there == {"torch": "2.6.0"}
-
-
-def test_forgotten_fork_is_said_in_a_sentence(install: Install) -> None:
-    result, _ = install([], [], {}, attached=False)
-
-    assert result.stderr == (
-        "Write the owner of your fork into the line of this cell that sets FORK.\n"
-    )
-    assert INSTALL.count("YOUR-FORK") == 1
-
-
-def test_fork_that_cannot_be_cloned_is_said_in_a_sentence(
-    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("needs", "there", "wheels", "message", "installed"),
+    [
+        pytest.param(
+            ["torch>=2.10", "msgspec>=0.19", "tqdm>=4", "opencv-python-headless>=4,<5", "jinja2"],
+            ["torch==2.10.0+cu128", "tqdm==3.0", "opencv_contrib_python==4.12", "jinja2==3.0"],
+            {"msgspec==0.20": "jinja2", "tqdm==4.1": "", "torch==3.0": "", "jinja2==3.1": "",
+             "opencv_python_headless==4.13": ""},
+            None,
+            {"torch": "2.10.0+cu128", "opencv_contrib_python": "4.12", "jinja2": "3.0",
+             "msgspec": "0.20", "tqdm": "4.1"},
+            id="only-missing-and-old",
+        ),
+        pytest.param(
+            ["msgspec"], ["torch==2.10.0"], {"msgspec==0.20": "torch>=3", "torch==3.0": ""},
+            "Not installed: msgspec. Kaggle lacks them:", {"torch": "2.10.0"}, id="torch-stays",
+        ),
+        pytest.param(
+            ["torch>=2.10"], ["torch==2.6.0"], {"torch==3.0": ""},
+            "Kaggle has torch 2.6.0 here: torch>=2.10 is in its newest environment.",
+            {"torch": "2.6.0"}, id="old-torch",
+        ),
+    ],
+)  # fmt: skip
+def test_install_cell_replaces_nothing_that_is_new_enough(
+    install: Install,
+    needs: list[str],
+    there: list[str],
+    wheels: dict[str, str],
+    message: str | None,
+    installed: dict[str, str],
 ) -> None:
-    (tmp_path / "git").write_text("#!/bin/sh\necho $3 >&2; exit 128\n")
+    result, packages = install(needs, there, wheels)
+
+    assert result.returncode == int(message is not None), result.stderr
+    assert (result.stderr.splitlines() or [""])[-1].startswith(message or "")
+    assert packages == installed
+
+
+@pytest.mark.parametrize(
+    ("fork", "message"),
+    [
+        ("YOUR-FORK", "Write the owner of your fork into the line of this cell that sets FORK."),
+        (
+            "somebody",
+            "Cannot clone https://github.com/somebody/convnextpose-check: is FORK its owner, and"
+            " Settings, Internet on?",
+        ),
+    ],
+)
+def test_install_cell_without_suite_ends_with_a_sentence(
+    tmp_path: Path, fork: str, message: str
+) -> None:
+    (tmp_path / "git").write_text("#!/bin/sh\nexit 128\n")
     (tmp_path / "git").chmod(0o755)
-    monkeypatch.setitem(globals(), "INSTALL", INSTALL.replace("YOUR-FORK", "somebody"))
 
-    result, _ = install([], [], {}, attached=False)
+    result = run_install(sys.executable, INSTALL.replace("YOUR-FORK", fork), tmp_path / "kaggle")
 
-    source = "https://github.com/somebody/convnextpose-check"
-    assert result.stderr.splitlines() == [
-        source,
-        f"Cannot clone {source}: is FORK its owner, and Settings, Internet on?",
-    ]
+    assert result.stderr.splitlines() == [message]
 
 
 @pytest.mark.slow

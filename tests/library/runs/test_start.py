@@ -1,96 +1,61 @@
-"""Asking for help, or for a list of the tests, waits for nothing large."""
+"""Collecting the tests imports nothing large, and needs no package for developers."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.support.texts import ROOT
+
 LARGE = ("torch", "cv2", "matplotlib")
-FOR_DEVELOPERS = ("selenium", "markdown_it", "jsonschema", "nbclient", "yaml")
-"""Not there where a user judges models: with them missing everything is collected all the same."""
-COLLECT = ["--collect-only", "-q", "-p", "no:cacheprovider"]
+FOR_DEVELOPERS = ("selenium", "markdown_it", "jsonschema", "nbclient", "yaml", "hypothesis")
 
-SHOW_LOADED = f"""
-import sys
-import pytest
-code = pytest.main(sys.argv[1:])
-print("loaded:", *(name for name in {(*LARGE, *FOR_DEVELOPERS)!r} if name in sys.modules))
-sys.exit(code)
-"""
-
-HIDE_PACKAGES = f"""
+COLLECT = f"""
 import sys
 import pytest
 from importlib.abc import MetaPathFinder
 
 class Missing(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {(*FOR_DEVELOPERS, "hypothesis")!r}:
+        if name.partition(".")[0] in {FOR_DEVELOPERS!r}:
             raise ModuleNotFoundError(name, name=name)
 
 sys.meta_path.insert(0, Missing())
-sys.exit(pytest.main(sys.argv[1:]))
+code = pytest.main(sys.argv[1:])
+print("loaded:", *(name for name in {LARGE!r} if name in sys.modules))
+sys.exit(code)
 """
 
 
-def started(
-    arguments: list[str], root: Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def test_collection_imports_little_beside_another_package_named_tests(tmp_path: Path) -> None:
+    """A package ``tests`` is in every environment into which some wheel has packed its own."""
+    other = tmp_path / "packages" / "tests" / "__init__.py"
+    other.parent.mkdir(parents=True)
+    other.write_text("")
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=root,
-        env=kept | environment,
+    arguments = ["--collect-only", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+
+    result = subprocess.run(
+        [sys.executable, "-c", COLLECT, *arguments, f"--results-dir={tmp_path}"],
+        cwd=ROOT,
+        env=kept | {"PYTHONPATH": str(other.parents[1])},
         capture_output=True,
         text=True,
         check=False,
     )
 
-
-@pytest.mark.parametrize("arguments", [["--help"], COLLECT], ids=["help", "collect-only"])
-def test_nothing_large_and_nothing_of_developers_is_imported(
-    arguments: list[str], pytestconfig: pytest.Config, tmp_path: Path
-) -> None:
-    own_folder = [f"--results-dir={tmp_path}"]  # this very run holds the default one
-    command = ["-c", SHOW_LOADED, *own_folder, *arguments]
-    result = started(command, pytestconfig.rootpath)
-
-    assert result.returncode == pytest.ExitCode.OK, result.stdout
+    assert result.returncode == pytest.ExitCode.OK, result.stdout + result.stderr
     assert result.stdout.splitlines()[-1].split() == ["loaded:"]
-    if "--help" not in arguments:
-        for module in ("library/network/test_plain.py", "hostile/test_hostile.py"):
-            assert f"tests/{module}::" in result.stdout
+    for module in ("library/network/test_plain.py", "validation/test_counts.py"):
+        assert f"tests/{module}::" in result.stdout
 
 
-def test_collection_without_packages_for_developers_skips_what_needs_them(
-    pytestconfig: pytest.Config, tmp_path: Path
-) -> None:
-    arguments = ["-p", "no:hypothesispytest", f"--results-dir={tmp_path}"]
-    result = started(["-c", HIDE_PACKAGES, *arguments, *COLLECT], pytestconfig.rootpath)
-
-    assert result.returncode == pytest.ExitCode.OK, result.stdout
-    assert "tests/validation/test_counts.py::" in result.stdout
-
-
-@pytest.mark.slow
-def test_collecting_everything_takes_less_time_than_importing_torch(
-    pytestconfig: pytest.Config, tmp_path: Path
-) -> None:
-    """Best of three each, in turns, after a first time that compiles."""
-
-    def seconds(arguments: list[str]) -> float:
-        begun = time.perf_counter()
-        result = started(arguments, pytestconfig.rootpath, PYTHONPYCACHEPREFIX=str(tmp_path))
-        assert result.returncode == 0, result.stdout
-        return time.perf_counter() - begun
-
-    collecting, importing = ["-m", "pytest", *COLLECT], ["-c", "import torch"]
-    rounds = [(seconds(collecting), seconds(importing)) for _ in range(4)][1:]
-
-    assert min(collected for collected, _ in rounds) < min(imported for _, imported in rounds)
+def test_validation_imports_nothing_of_the_tests() -> None:
+    for path in (ROOT / "tests" / "validation").glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert "from tests" not in source, path
+        assert "import tests" not in source, path

@@ -1,0 +1,102 @@
+"""Whole runs of the validation tests, in this process or in another one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.paths import Outputs
+from convnextpose_check.results.results_file import read_results
+from convnextpose_check.results.schema import Results
+from convnextpose_check.settings.options import PREFIX
+from tests.support.datasets import FACTS
+from tests.support.texts import ROOT
+
+VALIDATION = ("tests/validation",)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: its exit code, all that it printed, and its results folder."""
+
+    code: int
+    output: str
+    folder: Path
+
+    @property
+    def text(self) -> str:
+        """What it printed, whatever the line breaks."""
+        return " ".join(self.output.split())
+
+    @property
+    def files(self) -> Outputs:
+        """The files that it wrote."""
+        return Outputs(self.folder)
+
+    @property
+    def has_results(self) -> bool:
+        """True if there is a readable results file."""
+        try:
+            return bool(self.results)
+        except ConvNeXtPoseCheckError:
+            return False
+
+    @property
+    def results(self) -> Results:
+        """The results file."""
+        return read_results(self.files.results)
+
+
+RunTests = Callable[..., Ended]
+
+
+def run_arguments(
+    folder: Path, arguments: Iterable[object], targets: Iterable[str] = VALIDATION
+) -> list[str]:
+    """Arguments of pytest for a run with this results folder."""
+    quick = ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
+    return [*targets, *quick, f"--results-dir={folder}", *map(str, arguments)]
+
+
+def run_here(
+    folder: Path,
+    *arguments: object,
+    targets: Iterable[str] = VALIDATION,
+    plugin: object | None = None,
+) -> int:
+    """RunTests the tests in this process; returns the exit code."""
+    plugins = [] if plugin is None else [plugin]
+    return int(pytest.main(run_arguments(folder, arguments, targets), plugins=plugins))
+
+
+def isolate(patch: pytest.MonkeyPatch) -> None:
+    """Undo settings of the environment, make six samples a whole data set, and draw no charts."""
+    for name in list(os.environ):
+        if name.startswith(PREFIX) or name == "PYTEST_ADDOPTS":
+            patch.delenv(name)
+    patch.setattr("convnextpose_check.trial.published.read_facts", lambda: FACTS)
+    patch.setattr("matplotlib.figure.Figure.draw", lambda *_: None)
+    patch.chdir(ROOT)
+
+
+def own_model(inputs: Path, variants_file: Path | None = None) -> list[str]:
+    """Arguments to judge model T on the hand-made samples."""
+    return [
+        "-m", "gpu", "--device=cpu", "--variants=T", f"--h36m-root={inputs / 'h36m'}",
+        f"--checkpoints={inputs / 'models'}",
+        f"--variants-file={variants_file or inputs / 'own.json'}",
+    ]  # fmt: skip
+
+
+def write_reference(inputs: Path, path: Path, figure: dict[str, object] | None) -> Path:
+    """Write the variants file of ``inputs`` with this reference for model T."""
+    own = json.loads((inputs / "own.json").read_text())
+    own["variants"][0]["paper"] |= {"mpjpe_mm": figure, "pa_mpjpe_mm": figure}
+    path.write_text(json.dumps(own), encoding="utf-8")
+    return path
