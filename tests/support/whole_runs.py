@@ -70,7 +70,7 @@ def run_here(
     targets: Iterable[str] = VALIDATION,
     plugin: object | None = None,
 ) -> int:
-    """RunTests the tests in this process; returns the exit code."""
+    """Run the tests in this process; returns the exit code."""
     plugins = [] if plugin is None else [plugin]
     return int(pytest.main(run_arguments(folder, arguments, targets), plugins=plugins))
 
@@ -80,7 +80,7 @@ def isolate(patch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(PREFIX) or name == "PYTEST_ADDOPTS":
             patch.delenv(name)
-    patch.setattr("convnextpose_check.trial.published.read_facts", lambda: FACTS)
+    patch.setattr("convnextpose_check.run.target.read_facts", lambda: FACTS)
     patch.setattr("matplotlib.figure.Figure.draw", lambda *_: None)
     patch.chdir(ROOT)
 

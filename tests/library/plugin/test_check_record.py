@@ -133,10 +133,15 @@ def test_raw_outcome_forgives_missed_tighter_tolerance_alone(
     tolerance_mm: int | None,
     outcome: tuple[str, str],
 ) -> None:
-    item.funcargs["judgement"] = Judgement(50.0, Figure(48.5, "a test"), None, False)
+    judgement = Judgement(50.0, Figure(48.5, "a test"), None, is_information=False)
+    run: Any = SimpleNamespace(
+        finished_evaluations=["XS"],
+        judgement=lambda _variant: judgement,
+        settings=SimpleNamespace(gate=5),
+    )
     item.callspec.params["tolerance_mm"] = tolerance_mm
 
-    assert raw_outcome(item, call_of(error, when), gate_mm=5) == outcome
+    assert raw_outcome(item, call_of(error, when), run) == outcome
 
 
 @pytest.mark.parametrize(

@@ -20,24 +20,24 @@ PARTS = ("books", "report", "configure", "interrupts")
 @pytest.mark.parametrize(
     ("arguments", "targets", "message"),
     [
-        (["--variants=XS,Q"], [VALIDATION], "no variant is named 'Q'. Choose from XS, S, M, L"),
+        (["--variants=XS,Q"], [VALIDATION], "no variant is named 'Q'. Choose from"),
         (["--gate=3mm"], [VALIDATION], "--gate is '3mm': expected one of 1mm, 2mm, 5mm, none"),
         (["--batch-size=many"], [VALIDATION], "--batch-size is 'many'"),
         (["--variants-file=none.json"], [VALIDATION], "cannot read the variants file none.json"),
         (["--results-dir=/dev/null/out"], [VALIDATION], "cannot write /dev/null/out"),
         (["--baseline=none.json"], [VALIDATION], "cannot read the results none.json"),
         (["--baseline-tolerance=-1"], [VALIDATION], "--baseline-tolerance is '-1': expected mill"),
-        (["-n", "2"], [VALIDATION], "run them without -n and --dist"),
-        (["-n", "2"], ["."], "run them without -n and --dist"),
+        (["-n", "2", "-m", "gpu"], [VALIDATION], "are judged by one process: leave out -n"),
+        (["-n", "2", "-m", "gpu"], ["."], "are judged by one process: leave out -n"),
         (
-            ["--dist", "load", "--tx", "popen"],
+            ["--dist=load", "--tx=popen", "--weights-only"],
             ["tests/library", f"{VALIDATION}/test_counts.py"],
-            "run them without -n and --dist",
+            "are judged by one process: leave out -n and --dist",
         ),
         (["-m", "", "-k", "parameter_count"], [VALIDATION], "a run judges one of them"),
         (
             ["-m", "gpu", "--variants=reference"], [VALIDATION],
-            "names no published model, only the miniature's",
+            "no variant is named 'reference'. Choose from XS, S, M, L",
         ),
         (
             ["--weights-only"], [f"{VALIDATION}/test_mpjpe.py"],
@@ -58,9 +58,9 @@ PARTS = ("books", "report", "configure", "interrupts")
     ],
 )  # fmt: skip
 def test_run_that_cannot_judge_is_refused_in_a_sentence(
-    run: RunTests, arguments: list[str], targets: list[str], message: str
+    run_tests: RunTests, arguments: list[str], targets: list[str], message: str
 ) -> None:
-    ended = run(*arguments, targets=targets)
+    ended = run_tests(*arguments, targets=targets)
 
     assert ended.code == USAGE_ERROR, ended.output
     assert message in ended.text
@@ -68,10 +68,12 @@ def test_run_that_cannot_judge_is_refused_in_a_sentence(
     assert not ended.folder.exists() or list(ended.folder.rglob("*.*")) == []
 
 
-def test_identity_of_own_models_cannot_be_required(run: RunTests, written_inputs: Path) -> None:
+def test_identity_of_own_models_cannot_be_required(
+    run_tests: RunTests, written_inputs: Path
+) -> None:
     own = f"--variants-file={written_inputs / 'own.json'}"
 
-    ended = run("--weights-only", "--require-identity", own)
+    ended = run_tests("--weights-only", "--require-identity", own)
 
     assert ended.code == USAGE_ERROR
     assert "--require-identity cannot be met" in ended.text
@@ -86,14 +88,14 @@ def test_folder_of_another_run_is_refused(judge: RunTests, tmp_path: Path) -> No
     assert [path.name for path in run.folder.rglob("*") if path.is_file()] == [".lock"]
 
 
-def test_other_tests_leave_the_files_of_a_run_alone(run: RunTests, tmp_path: Path) -> None:
+def test_other_tests_leave_the_files_of_a_run_alone(run_tests: RunTests, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     (folder / "result").mkdir(parents=True)
     for name in ("report.html", "result/benchmark_results.json", "benchmark_results.zip"):
         (folder / name).write_text('<section data-judged="published">', encoding="utf-8")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    ended = run("-m", "", targets=["tests/library/test_progress.py"])
+    ended = run_tests("-m", "", targets=["tests/library/test_progress.py"])
 
     assert ended.code == pytest.ExitCode.OK, ended.output
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -11,6 +11,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.plugin import report as hooks
 from convnextpose_check.plugin.mistakes import Mistakes
 from convnextpose_check.plugin.session import SESSION, Session
+from convnextpose_check.run.target import published_target
 from convnextpose_check.settings.read import read_settings
 
 NO_DATA = ConvNeXtPoseCheckError("no-data", "no folder was given", "Give one")
@@ -39,7 +40,8 @@ class Terminal:
 
 def summary_of(terminal: Terminal, *problems: str) -> list[str]:
     """All lines of the summary of a session with these problems."""
-    session = Session(read_settings({}, {}), {}, problems=list(problems))
+    settings = read_settings({}, {})
+    session = Session(settings, published_target(settings), problems=list(problems))
     config: Any = SimpleNamespace(stash=pytest.Stash())
     config.stash[SESSION] = session
     hook = hooks.pytest_terminal_summary(terminal, config)  # type: ignore[arg-type]

@@ -7,7 +7,10 @@ import ast
 from msgspec.structs import replace
 
 from convnextpose_check.checkpoints.fingerprints import read_fingerprints
+from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
+from convnextpose_check.run.target import Target
+from convnextpose_check.settings.read import read_settings
 from convnextpose_check.variants import Catalogue
 from tests.support.texts import ROOT
 
@@ -17,7 +20,9 @@ VALIDATION = ROOT / "tests" / "validation"
 def required(catalogue: Catalogue, *, weights_only: bool = False) -> tuple[str, ...]:
     """All tests that a run of these published variants must finish."""
     known = read_fingerprints(ROOT / "fixtures", catalogue)
-    return required_tests("published", catalogue.variants, known, weights_only=weights_only)
+    given = {"weights_only": ["1"]} if weights_only else {}
+    target = Target("published", catalogue, read_facts(), known)
+    return required_tests(target, read_settings(given, {}))
 
 
 def test_list_names_every_test_of_the_sources_once() -> None:

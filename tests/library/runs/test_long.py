@@ -28,14 +28,14 @@ def test_every_recorded_setting_is_met(fixtures: Path) -> None:
 
 
 def test_complete_set_passes_the_gate_exactly_when_the_reference_is_met(
-    run: RunTests,
+    run_tests: RunTests,
     miniature: Miniature,
     tiny: Architecture,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Through the same tests as the published models: 8,695 samples."""
-    monkeypatch.setattr("convnextpose_check.trial.published.read_facts", read_facts)
+    monkeypatch.setattr("convnextpose_check.run.target.read_facts", read_facts)
     write_full_size(miniature.dataset, read_facts(), tmp_path / "h36m")
     content = write_own_model(tiny, tmp_path)
 
@@ -43,7 +43,7 @@ def test_complete_set_passes_the_gate_exactly_when_the_reference_is_met(
         figure = None if mpjpe_mm is None else {"value": mpjpe_mm, "source": "a first run"}
         content["variants"][0]["paper"]["mpjpe_mm"] = figure
         (tmp_path / "own.json").write_text(json.dumps(content))
-        return run(
+        return run_tests(
             "-m", "gpu", "--device=cpu", f"--h36m-root={tmp_path / 'h36m'}", "--batch-size=64",
             f"--checkpoints={tmp_path / 'own_T.pth'}", f"--variants-file={tmp_path / 'own.json'}",
         )  # fmt: skip

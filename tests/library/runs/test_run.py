@@ -99,8 +99,8 @@ def test_passed_run_writes_whole_files_of_its_own(passed: Ended) -> None:
     ]  # fmt: skip
 
 
-def test_run_without_inputs_fails_and_describes_each_reason_once(run: RunTests) -> None:
-    ended = run("-m", "gpu", "--device", "cuda:99")
+def test_run_without_inputs_fails_and_describes_each_reason_once(run_tests: RunTests) -> None:
+    ended = run_tests("-m", "gpu", "--device", "cuda:99")
 
     assert ended.code == pytest.ExitCode.TESTS_FAILED
     assert "102 failed, 3 passed" in ended.text

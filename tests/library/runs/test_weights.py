@@ -34,9 +34,9 @@ class ExpectsFailures:
     ],
 )
 def test_changed_run_of_weights_is_red(
-    run: RunTests, written_inputs: Path, arguments: list[str], plugin: object, problem: str
+    run_tests: RunTests, written_inputs: Path, arguments: list[str], plugin: object, problem: str
 ) -> None:
-    ended = run(
+    ended = run_tests(
         "--weights-only", f"--checkpoints={written_inputs / 'models'}",
         f"--variants-file={written_inputs / 'own.json'}", "--variants=T", *arguments,
         plugin=plugin,
@@ -81,7 +81,7 @@ def write_random_archive(folder: Path, name: str, *, is_contradicted: bool) -> N
     ],
 )  # fmt: skip
 def test_random_weights_under_a_published_name_are_never_verified(
-    run: RunTests,
+    run_tests: RunTests,
     tmp_path: Path,
     name: str,
     is_contradicted: bool,
@@ -92,7 +92,7 @@ def test_random_weights_under_a_published_name_are_never_verified(
 ) -> None:
     write_random_archive(tmp_path / "archives", name, is_contradicted=is_contradicted)
 
-    ended = run(
+    ended = run_tests(
         "--weights-only", "-v", f"--variants={name}", f"--checkpoints={tmp_path / 'archives'}"
     )
 
@@ -107,10 +107,10 @@ def test_random_weights_under_a_published_name_are_never_verified(
         assert outcome.upper() in line  # the word PASSED only for what was verified
 
 
-def test_required_identity_that_is_not_verified_fails(run: RunTests, tmp_path: Path) -> None:
+def test_required_identity_that_is_not_verified_fails(run_tests: RunTests, tmp_path: Path) -> None:
     write_random_archive(tmp_path / "archives", "S", is_contradicted=False)
 
-    ended = run(
+    ended = run_tests(
         "--weights-only", "--require-identity", "-k", "tensors_are_the_published_ones",
         "--variants=S", f"--checkpoints={tmp_path / 'archives'}",
     )  # fmt: skip

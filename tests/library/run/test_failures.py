@@ -1,9 +1,8 @@
-"""What a network raises is its own failure: remembered once, and none of the others' business."""
+"""An error of one network is described in a sentence, and leaves the other networks alone."""
 
 from __future__ import annotations
 
 import gc
-import json
 import shutil
 import weakref
 from collections import Counter
@@ -13,9 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from convnextpose_check.run.networks import Networks
-from convnextpose_check.run.once import once
-from convnextpose_check.run.trial import Trial
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.failures import (
@@ -27,12 +23,12 @@ from convnextpose_check.evaluation.one_pass import shuffled
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.paths import Outputs
-from convnextpose_check.variants import Architecture, read_catalogue
-from tests.support.datasets import FACTS, Handmade
+from convnextpose_check.run.models import VariantModels
+from convnextpose_check.run.run import Run
+from convnextpose_check.variants import Architecture
 from tests.support.deferred import Deferred
-from tests.support.full_size import write_own_model
 from tests.support.passes import Failing, answers, evaluated
-from tests.support.runs import run_of, written_results
+from tests.support.runs import written_results
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +58,7 @@ class RuntimeOfOthers(Exception):  # noqa: N818 - onnxruntime's names end so
 
 
 class Short:
-    """A network that has room for so many crops, and says so in words of its own."""
+    """A network that raises this error for more than ``room`` crops."""
 
     def __init__(self, architecture: Architecture, room: int, error: Exception) -> None:
         self.architecture = architecture
@@ -77,10 +73,11 @@ class Short:
         return torch.zeros(len(crops), 18, 3)
 
 
-@pytest.mark.parametrize("text", MEMORY)
-@pytest.mark.parametrize("kind", [RuntimeError, RuntimeOfOthers])
-def test_lack_of_memory_halves_the_batch_in_whosever_words(
-    tiny: Architecture, text: str, kind: type[Exception]
+@pytest.mark.parametrize(
+    ("kind", "text"), [*((RuntimeError, text) for text in MEMORY), (RuntimeOfOthers, MEMORY[0])]
+)
+def test_lack_of_memory_halves_the_batch_(
+    tiny: Architecture, kind: type[Exception], text: str
 ) -> None:
     network = Short(tiny, 4, kind(text))
     notes: list[str] = []
@@ -92,10 +89,11 @@ def test_lack_of_memory_halves_the_batch_in_whosever_words(
     assert notes == ["out of memory on cpu: going on with 4 images"]
 
 
-@pytest.mark.parametrize("text", OTHER)
-@pytest.mark.parametrize("kind", [RuntimeError, RuntimeOfOthers])
-def test_anything_else_is_one_sentence_and_not_tried_again(
-    tiny: Architecture, text: str, kind: type[Exception]
+@pytest.mark.parametrize(
+    ("kind", "text"), [*((RuntimeError, text) for text in OTHER), (RuntimeOfOthers, OTHER[0])]
+)
+def test_anything_else_is_one_sentence_and_not_retried(
+    tiny: Architecture, kind: type[Exception], text: str
 ) -> None:
     network = Short(tiny, 4, kind(f"{text}\nCompile with TORCH_USE_CUDA_DSA"))
     predictor = Predictor(network, flip=False, batch_size=8, on_note=lambda _: None)
@@ -195,106 +193,72 @@ def test_device_that_fails_outside_of_the_networks_ends_the_pass_and_nothing_is_
         assert np.load(tmp_path / f"{name}.npz")["done"].sum() == 4
 
 
-@pytest.fixture
-def trial(tiny: Architecture, tmp_path: Path) -> Trial:
-    """Two tiny models and a handful of images."""
-    Handmade().write(tmp_path / "h36m")
-    own = write_own_model(tiny, tmp_path, "T")
-    own["variants"] += write_own_model(tiny, tmp_path, "U", epoch=2)["variants"]
-    (tmp_path / "own.json").write_text(json.dumps(own))
-    given = {"results_dir": str(tmp_path / "out"), "device": "cpu"}
-    catalogue = read_catalogue(tmp_path / "own.json")
-    return run_of(
-        given, catalogue, FACTS, tmp_path / "h36m", tmp_path,
-        name="published",
-    )  # fmt: skip
+OpenRun = Callable[..., Run]
 
 
-def test_pass_is_not_begun_again_for_each_test(
-    trial: Trial,
-    reads: Counter[str],
-    monkeypatch: pytest.MonkeyPatch,
+def test_evaluation_is_not_repeated_for_each_test_after_a_network_failed(
+    open_run: OpenRun, reads: Counter[str]
 ) -> None:
-    judged = trial.networks.judged
-    failing = Failing(judged("T"), 1, RuntimeError("cuDNN error: EXECUTION"))
-    networks = {"T": failing, "U": judged("U")}
-    monkeypatch.setattr(Networks, "judged", lambda _self, variant: networks[variant])
+    run = open_run()
+    models = vars(run.models["T"])
+    models["evaluated"] = Failing(
+        run.models["T"].evaluated, 1, RuntimeError("cuDNN error: EXECUTION")
+    )
 
     for _ in range(3):
         with pytest.raises(NetworkFailedError, match="raises RuntimeError: cuDNN error"):
-            trial.evaluation("T", ("T", "U"))
+            run.evaluations["T"]
 
-    assert trial.judgement("U").obtained_mm > 0
+    assert run.judgement("U").obtained_mm > 0
     assert set(reads.values()) == {1}
-    written_results(trial)
-    log = Outputs(trial.settings.results_dir).log("T").read_text()
+    results = written_results(run)
+    assert (list(results.variants), results.complete) == (["U"], False)
+    log = Outputs(run.settings.results_dir).log("T").read_text()
     assert "[network-failed]" in log
     assert "raise self.error" in log
+    assert "MPJPE" not in log
 
 
-def test_bug_in_the_pass_is_met_once_and_shows_its_traceback_each_time(
-    trial: Trial,
-    reads: Counter[str],
-    monkeypatch: pytest.MonkeyPatch,
+def test_bug_is_met_once_and_shows_its_traceback_each_time(
+    open_run: OpenRun, reads: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def bug(*_arguments: object) -> None:
         raise ZeroDivisionError("a bug")
 
+    run = open_run()
     monkeypatch.setattr("convnextpose_check.evaluation.metrics.joint_errors_mm", bug)
-    for _ in range(3):
+    for variant in ("T", "U", "T"):
         with pytest.raises(ZeroDivisionError) as caught:
-            trial.evaluation("T", ("T", "U"))
+            run.evaluations[variant]
         assert caught.traceback[-1].name == "bug"
 
     assert set(reads.values()) == {1}
 
 
 def test_network_that_cannot_be_built_fails_alone(
-    trial: Trial, monkeypatch: pytest.MonkeyPatch
+    open_run: OpenRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = trial.networks.judged
+    build = VariantModels._on_device
 
-    def broken(_networks: Networks, variant: str) -> Any:
-        if variant == "T":
+    def broken(models: VariantModels, device: torch.device) -> Any:
+        if models.variant.name == "T":
             raise RuntimeError("CUDA error: invalid device function")
-        return build(variant)
+        return build(models, device)
 
-    monkeypatch.setattr(Networks, "judged", broken)
+    monkeypatch.setattr(VariantModels, "_on_device", broken)
+    run = open_run()
 
     with pytest.raises(NetworkFailedError, match="building the network raises RuntimeError: CUDA"):
-        trial.evaluation("T", ("T", "U"))
-    assert len(trial.evaluation("U").image_ids) == 6
+        run.evaluations["T"]
+    assert len(run.evaluations["U"].image_ids) == 6
 
 
-def test_any_failure_is_remembered_with_the_traceback_that_it_had() -> None:
-    class Fails:
-        def __init__(self) -> None:
-            self.outcomes: dict[tuple[str, ...], Any] = {}
-            self.calls = 0
-
-        @once
-        def work(self) -> None:
-            self.calls += 1
-            raise ValueError("a bug")
-
-    fails = Fails()
-    depths = []
-    for _ in range(3):
-        with pytest.raises(ValueError, match="a bug") as caught:
-            fails.work()
-        assert caught.traceback[-1].name == "work"
-        depths.append(len(caught.traceback))
-
-    assert fails.calls == 1
-    assert depths[1] == depths[2]
-
-
-def holding_another_variant(models: Path) -> None:
+def hold_another_variant(models: Path) -> None:
     shutil.copyfile(models / "own_U.pth", models / "own_T.pth")
 
 
-def holding_other_numbers(models: Path) -> None:
-    """Counters that are no whole numbers, which torch would convert without a word."""
+def hold_other_numbers(models: Path) -> None:
+    """Make counters floating-point, which torch would convert without a word."""
     path = models / "own_T.pth"
     content = torch.load(path, weights_only=True)
     content["network"] = {
@@ -316,53 +280,44 @@ own_architecture: Any = None
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [(holding_another_variant, "wrong-variant"), (holding_other_numbers, "wrong-layout")],
+    [(hold_another_variant, "wrong-variant"), (hold_other_numbers, "wrong-layout")],
 )
-@pytest.mark.parametrize("network", [None, f"{__name__}:build_own"])
-def test_networks_take_weights_of_their_variant_alone(
+@pytest.mark.parametrize("network", [{}, {"network": f"{__name__}:build_own"}])
+def test_models_take_weights_of_their_variant_alone(
+    open_run: OpenRun,
     inputs: Path,
     tiny: Architecture,
-    network: str | None,
+    network: dict[str, str],
     change: Callable[[Path], None],
     code: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(f"{__name__}.own_architecture", tiny)
-    given = {"results_dir": str(inputs / "out"), "device": "cpu"}
-    if network is not None:
-        given["network"] = network
-
-    def networks() -> Networks:
-        catalogue = read_catalogue(inputs / "own.json")
-        return run_of(given, catalogue, FACTS, None, inputs / "models" / "own_T.pth").networks
-
-    for build in (Networks.plain, Networks.counted, Networks.judged):
-        assert build(networks(), "T") is not None
+    (inputs / "models" / "own_U.pth").rename(inputs / "own_U.pth")
+    sound = open_run(variants="T", **network).models["T"]
+    assert sound.reference is not None
+    assert sound.counted is not None
+    assert sound.evaluated is not None
+    (inputs / "own_U.pth").rename(inputs / "models" / "own_U.pth")
     change(inputs / "models")
-    for build in (Networks.plain, Networks.counted, Networks.judged):
+    (inputs / "models" / "own_U.pth").unlink()
+
+    for model in ("reference", "counted", "evaluated"):
         with pytest.raises(ConvNeXtPoseCheckError) as caught:
-            build(networks(), "T")
+            getattr(open_run(variants="T", **network).models["T"], model)
         assert caught.value.code == code
 
 
-def test_trial_on_several_devices_comes_to_the_same_bits(
-    inputs: Path, monkeypatch: pytest.MonkeyPatch
+def test_run_on_several_devices_predicts_the_same_bits(
+    open_run: OpenRun, inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def trial(results: str, **given: str) -> Trial:
-        settings = {"results_dir": str(inputs / results), "device": "cpu"}
-        catalogue = read_catalogue(inputs / "own.json")
-        return run_of(settings | given, catalogue, FACTS, inputs / "h36m", inputs / "models")
-
-    monkeypatch.setattr("convnextpose_check.run.run.CPU_BATCH_SIZE", 2)
-    alone = trial("alone").evaluation("T")
+    alone = open_run(batch_size="2").evaluations["T"]
     used = (torch.device("cpu"),) * 3
-    monkeypatch.setattr("convnextpose_check.run.networks.working_devices", lambda _: used)
+    monkeypatch.setattr("convnextpose_check.run.run.working_devices", lambda _: used)
 
-    several = trial("several")
+    several = open_run(batch_size="2", results_dir=str(inputs / "several"))
 
-    assert several.networks.conditions().devices == used
-    replicas = several.networks.entry("T", "several").on_each_device
-    assert len({id(replica) for replica in replicas}) == 3
-    assert several.evaluation("T").cells_xyz.tobytes() == alone.cells_xyz.tobytes()
-    code = trial("code", network="somewhere:build").networks
-    assert code.conditions().devices == used[:1]
+    assert len({id(replica) for replica in several.models["T"].replicas}) == 2
+    assert several.evaluations["T"].cells_xyz.tobytes() == alone.cells_xyz.tobytes()
+    code = open_run(network="somewhere:build").models["T"]
+    assert code.other_devices == ()

@@ -1,0 +1,321 @@
+"""The values of a run are in its results and log under their names, each computed once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.verdict import judge
+from convnextpose_check.human36m.displaced import Displaced, Take
+from convnextpose_check.human36m.samples import Exclusion
+from convnextpose_check.paths import Outputs, kept_file
+from convnextpose_check.results.bootstrap import bootstrap_interval_mm
+from convnextpose_check.results.per_sample import read_errors_by_file_mm
+from convnextpose_check.results.schema import DisplacedRecord, VariantResult
+from convnextpose_check.results.words import verdict_sentence
+from convnextpose_check.run.record import results_of, variant_result
+from convnextpose_check.run.run import Run
+from convnextpose_check.run.target import published_target
+from convnextpose_check.settings.read import read_settings
+from tests.library.run.conftest import REFERENCE_MM
+from tests.support.deferred import Deferred
+from tests.support.runs import written_results
+from tests.support.texts import ROOT
+
+if TYPE_CHECKING:
+    from convnextpose_check.network import fast as fast_network
+else:
+    fast_network = Deferred("convnextpose_check.network.fast")
+
+OpenRun = Callable[..., Run]
+
+
+def recorded(run: Run) -> VariantResult:
+    """The written record of T."""
+    assert run.evaluations["T"]
+    return written_results(run).variants["T"]
+
+
+def test_results_have_each_value_under_its_name(inputs: Path, open_run: OpenRun) -> None:
+    run = open_run(variants="T", gate="2mm")
+    evaluation = run.evaluations["T"]
+
+    results = written_results(run)
+
+    record, checkpoint, own = results.variants["T"], run.checkpoints["T"], run.catalogue["T"]
+    assert (results.subject, results.own_models, results.gate_mm) == ("published", True, 2)
+    assert (results.device, results.complete, results.samples) == ("cpu", True, 6)
+    assert results.dataset.root == str(inputs / "h36m")
+    assert results.dataset.digest == run.dataset.digest
+    assert results.dataset.boxes == "the ground truth's boxes"
+    assert not results.dataset.limited
+    assert (record.file, record.epoch, record.head_keys) == ("own_T.pth", 1, "modern")
+    assert (record.form, record.sha256) == (checkpoint.form, checkpoint.sha256)
+    assert (record.parameters, record.state_elements) == (own.parameters, own.state_elements)
+    assert record.gmacs == own.multiply_adds / 1e9
+    assert record.identity == "not verified"
+    assert record.matched == ("architecture", "counts", "epoch")
+    assert record.provenance is not None
+    assert record.provenance.epoch == "epoch 1"
+    assert (record.paper_parameters_millions, record.paper_gmacs) == (None, None)
+    assert record.mpjpe_mm == record.error_mm == evaluation.error_mm
+    assert (record.reference_mm, record.reference_source) == (REFERENCE_MM, "a first run")
+    assert record.reference_kind == "own file"
+    assert record.difference_mm == evaluation.error_mm - REFERENCE_MM
+    assert record.verdict == run.judgement("T").verdict
+    assert record.per_action_mm == evaluation.per_action_mm()
+    assert record.per_joint_mm == evaluation.per_joint_mm()
+    assert (record.samples, record.complete, record.resumed_samples) == (6, True, 0)
+    assert record.images_sha256 == evaluation.images_sha256
+    assert record.seconds == evaluation.seconds
+    assert record.reading_seconds == evaluation.reading_seconds
+    assert record.images_per_second == evaluation.images_per_second
+    assert (record.batch_size, record.soft_argmax) == (4, "torch")
+    assert {example.crop_jpeg for example in record.examples} == {None}
+    by_file = read_errors_by_file_mm(Outputs(inputs / "out").per_sample)["T"]
+    assert np.mean(list(by_file.values())) == pytest.approx(evaluation.error_mm)
+
+
+def test_results_embed_pictures_on_request(open_run: OpenRun) -> None:
+    run = open_run(variants="T", embed_images="1")
+
+    assert recorded(run).examples[0].crop_jpeg
+
+
+def test_results_count_what_was_left_out(open_run: OpenRun) -> None:
+    run = open_run(variants="T")
+    evaluation = run.evaluations["T"]
+    left_out = tuple(
+        Exclusion(number, f"{number}.jpg", reason)
+        for number, reason in enumerate(("torn", "empty", "torn"))
+    )
+    changed = replace(evaluation, unreadable=left_out, complete=False)
+
+    record = variant_result(run, "T", changed, judge(changed, None), None)
+
+    assert record.unreadable == {"torn": 2, "empty": 1}
+    assert not record.complete
+    assert (record.reference_mm, record.reference_source, record.reference_kind) == (None,) * 3
+
+
+def test_results_count_samples_with_misaligned_ground_truth(
+    open_run: OpenRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Displaced("a paper", (Take(11, "WalkTogether", 2, 2),))
+    run = open_run(variants="T")
+    facts = msgspec.structs.replace(run.facts, displaced=known)
+    monkeypatch.setitem(vars(run), "target", replace(run.target, facts=facts))
+    evaluation = run.evaluations["T"]
+
+    results = results_of(run)
+
+    found = known.found(evaluation.file_names)
+    assert found
+    assert results.dataset.displaced == DisplacedRecord(found, "a paper")
+    without = known.error_without_mm(evaluation.errors_mm, evaluation.file_names)
+    assert results.variants["T"].without_displaced_mm == without is not None
+
+
+def test_interval_is_of_takes_and_not_of_frames_or_cameras(open_run: OpenRun) -> None:
+    run = open_run(variants="T")
+    takes = ["1"] * 3 + ["2"] * 3
+    frames = ((1, 1), (1, 65), (2, 1), (1, 1), (3, 1), (3, 65))
+    names = tuple(
+        f"s_11_act_02_subact_0{take}_ca_0{camera}_{frame:06}.jpg"
+        for take, (camera, frame) in zip(takes, frames, strict=True)
+    )
+    evaluation = run.evaluations["T"]
+    expected = bootstrap_interval_mm(evaluation.errors_mm.mean(axis=1), takes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("convnextpose_check.run.record.find_examples", lambda *_, **_more: ())
+        changed = replace(evaluation, file_names=names)
+        result = variant_result(run, "T", changed, run.judgement("T"), None)
+
+    assert (result.interval_mm, result.sequences) == expected
+    assert result.sequences == 2
+
+
+def test_results_before_any_evaluation_have_no_variants(inputs: Path, open_run: OpenRun) -> None:
+    results = results_of(open_run(gate="none", limit="4", variants="U"))
+
+    assert (results.variants, results.expected_variants) == ({}, ("U",))
+    assert (results.samples, results.expected_samples, results.complete) == (0, 6, False)
+    assert results.gate_mm is None
+    assert results.dataset.limited
+    assert not (inputs / "out").exists()
+
+
+@pytest.mark.parametrize("given", [{}, {"weights_only": "1"}])
+def test_results_without_a_torn_checkpoint_are_incomplete(
+    open_run: OpenRun, inputs: Path, given: dict[str, str]
+) -> None:
+    (inputs / "models" / "own_U.pth").write_bytes(b"torn")
+    run = open_run(**given)
+    if not given:
+        assert run.evaluations["T"]
+        with pytest.raises(ConvNeXtPoseCheckError):
+            run.evaluations["U"]
+
+    results = written_results(run)
+
+    assert list(results.weights if given else results.variants) == ["T"]
+    assert results.weights_only is bool(given)
+    assert results.expected_variants == ("T", "U")
+    assert not results.complete
+    assert results.device == "cpu"
+    if not given:
+        assert " ERROR [" in Outputs(inputs / "out").log("U").read_text()
+
+
+def test_log_has_the_evaluation_and_its_values(inputs: Path, open_run: OpenRun) -> None:
+    run = open_run(variants="T")
+    evaluation = run.evaluations["T"]
+    torn = replace(evaluation, unreadable=(Exclusion(1, "a.jpg", "torn"),))
+    run.evaluations.outcomes["T"] = torn
+
+    written_results(run)
+
+    text = Outputs(inputs / "out").log("T").read_text()
+    checkpoint = run.checkpoints["T"]
+    for line in (
+        f"INFO checkpoint {inputs / 'models' / 'own_T.pth'} ({checkpoint.form})",
+        f"INFO sha256 {checkpoint.sha256}, epoch 1",
+        f"INFO 6 samples below {inputs / 'h36m'}",
+        "WARNING left out a.jpg: torn",
+        f"INFO protocol 2, MPJPE {evaluation.error_mm:.4f} mm over 6 samples in ",
+        *(f"INFO {action:13} {mm:8.2f} mm" for action, mm in evaluation.per_action_mm().items()),
+    ):
+        assert line in text
+
+
+def test_models_are_evaluated_in_one_pass_and_built_once(
+    open_run: OpenRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from convnextpose_check.evaluation.evaluate import evaluate
+
+    passes: list[list[str]] = []
+
+    def counted(entries: dict[str, Any], *given: Any, **more: Any) -> Any:
+        passes.append(list(entries))
+        return evaluate(entries, *given, **more)
+
+    monkeypatch.setattr("convnextpose_check.run.run.evaluate", counted)
+    run = open_run()
+
+    assert run.evaluations["U"] is run.evaluations["U"] is not run.evaluations["T"]
+    assert passes == [["T", "U"]]
+    model = run.models["T"]
+    assert model.reference is model.counted is run.models["T"].reference
+    assert model.evaluated is run.models["T"].evaluated is not run.models["U"].evaluated
+    assert run.dataset is run.dataset
+    assert open_run(variants="U,T").variants == ("U", "T")
+    assert len(open_run(limit="4").dataset.samples) == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "code"), [({}, "no-checkpoints"), ({"weights_only": "1"}, "no-checkpoints")]
+)
+def test_run_without_folders_names_the_option(
+    open_run: OpenRun, given: dict[str, str], code: str
+) -> None:
+    run = open_run(**given)
+    empty = replace(run, sources=replace(run.sources, dataset_root=None, checkpoint_places=()))
+
+    for read, expected in (
+        (lambda: empty.checkpoints["T"], code),
+        (lambda: empty.dataset, "no-data"),
+    ):
+        with pytest.raises(ConvNeXtPoseCheckError) as caught:
+            read()
+        assert caught.value.code == expected
+
+
+def test_cache_key_changes_with_all_that_changes_the_answer(
+    open_run: OpenRun, inputs: Path
+) -> None:
+    def key(variant: str = "T", **given: str) -> str | None:
+        return open_run(**given).cache_key(variant)
+
+    keys = [key(), key("U"), key(no_flip="1"), key(protocol="1"), key(limit="4")]
+
+    assert None not in keys
+    assert len(set(keys)) == len(keys)
+    assert key() == key(batch_size="3", results_dir=str(inputs / "elsewhere"))
+
+
+def test_resumed_samples_are_counted(open_run: OpenRun) -> None:
+    first = recorded(open_run(variants="T"))
+
+    run = open_run(variants="T", resume="1")
+    resumed = recorded(run)
+
+    assert (first.resumed_samples, resumed.resumed_samples, resumed.samples) == (0, 6, 6)
+    assert resumed.mpjpe_mm == first.mpjpe_mm
+    assert "earlier run's cache: T" in verdict_sentence(results_of(run))
+
+
+def test_partial_evaluation_is_resumed(open_run: OpenRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    from convnextpose_check.evaluation import metrics
+
+    calls, measure = 0, metrics.joint_errors_mm
+
+    def interrupted(*given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > 4:
+            raise KeyboardInterrupt
+        return measure(*given)
+
+    monkeypatch.setattr(metrics, "joint_errors_mm", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        recorded(open_run(variants="T", batch_size="2"))
+    monkeypatch.setattr(metrics, "joint_errors_mm", measure)
+
+    resumed = recorded(open_run(variants="T", batch_size="2", resume="1"))
+
+    assert (resumed.resumed_samples, resumed.samples) == (4, 6)
+
+
+def test_cache_of_another_soft_argmax_is_not_used(open_run: OpenRun) -> None:
+    """A function replaces the Triton kernel, which only a GPU can run."""
+    first = recorded(open_run(variants="T"))
+    run = open_run(variants="T", resume="1")
+    network: Any = run.models["T"].evaluated
+    network.kernel = lambda heatmaps, _: fast_network.soft_argmax(heatmaps, network.upsampling)
+
+    with_kernel = recorded(run)
+
+    assert (first.soft_argmax, with_kernel.soft_argmax) == ("torch", "triton")
+    assert with_kernel.resumed_samples == 0
+    assert with_kernel.mpjpe_mm == pytest.approx(first.mpjpe_mm, abs=1e-3)
+
+
+def test_cache_without_time_is_not_used(open_run: OpenRun, inputs: Path) -> None:
+    recorded(open_run(variants="T"))
+    path = inputs / "out" / kept_file("published", "T")
+    with np.load(path) as arrays:
+        content: dict[str, Any] = dict(arrays)
+    about = json.loads(str(content["about"])) | {"seconds": 0.0}
+    np.savez(path, **(content | {"about": np.array(json.dumps(about))}))
+
+    again = recorded(open_run(variants="T", resume="1"))
+
+    assert again.resumed_samples == 0
+    assert again.seconds > 0
+
+
+def test_published_target_has_fingerprints_that_own_models_lack(inputs: Path) -> None:
+    published = published_target(read_settings({}, {}), ROOT / "fixtures")
+    own_settings = read_settings({"variants_file": [str(inputs / "own.json")]}, {})
+    own = published_target(own_settings, ROOT / "fixtures")
+
+    assert set(published.fingerprints) == {"XS", "S", "M", "L"}
+    assert (own.catalogue.names, own.fingerprints) == (("T", "U"), {})
