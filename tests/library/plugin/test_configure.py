@@ -147,7 +147,7 @@ def test_interrupted_run_is_resumed_by_the_command_that_it_prints(
 ) -> None:
     class Interrupts:
         def pytest_runtest_call(self, item: pytest.Item) -> None:
-            if item.name.startswith("test_throughput"):
+            if item.name.startswith("test_flip_test"):
                 raise KeyboardInterrupt
 
     stopped = judge(plugin=Interrupts())

@@ -76,7 +76,7 @@ class Short:
 @pytest.mark.parametrize(
     ("kind", "text"), [*((RuntimeError, text) for text in MEMORY), (RuntimeOfOthers, MEMORY[0])]
 )
-def test_lack_of_memory_halves_the_batch_(
+def test_lack_of_memory_halves_the_batch(
     tiny: Architecture, kind: type[Exception], text: str
 ) -> None:
     network = Short(tiny, 4, kind(text))

@@ -120,6 +120,7 @@ def test_workflow_executes_the_named_network_alone_and_finds_the_wrong_count(
         if entry.name != ".venv":
             (workspace / "suite" / entry.name).symlink_to(entry)
     environment = write_hostile_files(repository, tmp_path / "marks")
+    environment |= {"CONVNEXTPOSE_DEVICE": "cpu"}
     (repository / "adapter.py").write_text(marking(tmp_path / "marks", "adapter") + ADAPTER)
     for folder in (repository, workspace):
         report = Outputs(folder / "output").markdown
@@ -223,7 +224,7 @@ def test_gate_environment_has_no_variable_that_imports_code() -> None:
 
 def test_gate_that_is_not_isolated_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gate", "--weights-only"]) == 2
-    assert "RunTests: python -I -m convnextpose_check gate" in capsys.readouterr().err
+    assert "Run: python -I -m convnextpose_check gate" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
