@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from convnextpose_check.evaluation.predict import predict
@@ -29,6 +28,8 @@ def test_throughput(
     benchmark: BenchmarkFixture,
     record: Recorder,
 ) -> None:
+    import torch  # here, so that collecting tests does not wait for it
+
     device, model = run.devices[0], models[variant.name].evaluated
     samples = human36m.samples[: run.batch_size]
     crops, _ = usable_input(samples, device)
