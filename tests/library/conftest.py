@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -21,6 +22,14 @@ from tests.support.archives import content_of, saved, tiny_catalogue
 from tests.support.datasets import FACTS, Handmade
 from tests.support.drive import Drive, send_google_to, whole
 from tests.support.full_size import write_own_model
+from tests.support.whole_runs import (
+    Ended,
+    RunTests,
+    isolate,
+    own_model,
+    run_here,
+    write_reference,
+)
 
 Fetch = Callable[..., Downloads]
 
@@ -117,3 +126,46 @@ def inputs(written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """The data set and the checkpoints, free to be changed."""
     monkeypatch.setattr("convnextpose_check.run.target.read_facts", lambda: FACTS)
     return Path(shutil.copytree(written_inputs, tmp_path / "inputs"))
+
+
+@pytest.fixture
+def run_tests(
+    tmp_path: Path, nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> RunTests:
+    """Run tests/validation in this process; results go to ``tmp_path / "out"``."""
+    isolate(nothing_set)
+
+    def run_suite(*arguments: object, **given: Any) -> Ended:
+        code = run_here(tmp_path / "out", *arguments, **given)
+        return Ended(code, "".join(capfd.readouterr()), tmp_path / "out")
+
+    return run_suite
+
+
+@pytest.fixture(scope="session")
+def own_error_mm(written_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """MPJPE of model T, from a run without a gate."""
+    folder = tmp_path_factory.mktemp("measured")
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch)
+        code = run_here(folder, *own_model(written_inputs), "--gate=none")
+    results = Ended(code, "", folder).results
+    assert code == 0
+    assert results.passed
+    assert results.verdict == "No verdict on T: none was asked for (--gate none)."
+    return results.variants["T"].error_mm
+
+
+@pytest.fixture
+def judge(
+    run_tests: RunTests, written_inputs: Path, own_error_mm: float, tmp_path: Path
+) -> RunTests:
+    """Judge model T by a reference that its error misses by ``off_mm``."""
+
+    def judge_here(*arguments: object, off_mm: float = 0.0, info: str = "", **given: Any) -> Ended:
+        figure = {"value": own_error_mm + off_mm, "source": "a first run"}
+        figure |= {"information_only": info} if info else {}
+        variants_file = write_reference(written_inputs, tmp_path / "own.json", figure)
+        return run_tests(*own_model(written_inputs, variants_file), *arguments, **given)
+
+    return judge_here

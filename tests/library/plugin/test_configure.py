@@ -22,11 +22,10 @@ PARTS = ("books", "report", "configure", "interrupts")
     [
         (["--variants=XS,Q"], [VALIDATION], "no variant is named 'Q'. Choose from"),
         (["--gate=3mm"], [VALIDATION], "--gate is '3mm': expected one of 1mm, 2mm, 5mm, none"),
-        (["--batch-size=many"], [VALIDATION], "--batch-size is 'many'"),
         (["--variants-file=none.json"], [VALIDATION], "cannot read the variants file none.json"),
         (["--results-dir=/dev/null/out"], [VALIDATION], "cannot write /dev/null/out"),
         (["--baseline=none.json"], [VALIDATION], "cannot read the results none.json"),
-        (["--baseline-tolerance=-1"], [VALIDATION], "--baseline-tolerance is '-1': expected mill"),
+        (["--limit=-1"], [VALIDATION], "--limit is '-1': expected a whole number"),
         (["-n", "2", "-m", "gpu"], [VALIDATION], "are judged by one process: leave out -n"),
         (["-n", "2", "-m", "gpu"], ["."], "are judged by one process: leave out -n"),
         (
@@ -109,14 +108,14 @@ def test_sound_run_shows_its_settings_and_each_value_under_its_name(
     monkeypatch.setenv("CONVNEXTPOSE_RUN_ID", "of-the-caller")
     report, junit = tmp_path / "mine.html", tmp_path / "junit.xml"
 
-    run = judge(f"--html={report}", f"--junitxml={junit}", "--batch-size=3")
+    run = judge(f"--html={report}", f"--junitxml={junit}", "--bbox=gt")
 
     assert run.code == pytest.ExitCode.OK, run.output
     for line in (
         f"user's own models: data {written_inputs / 'h36m'}, checkpoints",
         f"torch {version('torch')}, numpy {version('numpy')}, OpenCV ",
         f"flip test on, gate 5 mm; results in {run.folder}",
-        "read: --batch-size 3",
+        "read: --bbox gt",
         "ConvNeXtPose: user's own models",
     ):
         assert line in run.text

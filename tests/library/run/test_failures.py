@@ -311,11 +311,12 @@ def test_models_take_weights_of_their_variant_alone(
 def test_run_on_several_devices_predicts_the_same_bits(
     open_run: OpenRun, inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = open_run(batch_size="2").evaluations["T"]
+    monkeypatch.setattr("convnextpose_check.run.run.CPU_BATCH_SIZE", 2)
+    alone = open_run().evaluations["T"]
     used = (torch.device("cpu"),) * 3
     monkeypatch.setattr("convnextpose_check.run.run.working_devices", lambda _: used)
 
-    several = open_run(batch_size="2", results_dir=str(inputs / "several"))
+    several = open_run(results_dir=str(inputs / "several"))
 
     assert len({id(replica) for replica in several.models["T"].replicas}) == 2
     assert several.evaluations["T"].cells_xyz.tobytes() == alone.cells_xyz.tobytes()

@@ -248,7 +248,7 @@ def test_cache_key_changes_with_all_that_changes_the_answer(
 
     assert None not in keys
     assert len(set(keys)) == len(keys)
-    assert key() == key(batch_size="3", results_dir=str(inputs / "elsewhere"))
+    assert key() == key(results_dir=str(inputs / "elsewhere"))
 
 
 def test_resumed_samples_are_counted(open_run: OpenRun) -> None:
@@ -274,12 +274,13 @@ def test_partial_evaluation_is_resumed(open_run: OpenRun, monkeypatch: pytest.Mo
             raise KeyboardInterrupt
         return measure(*given)
 
+    monkeypatch.setattr("convnextpose_check.run.run.CPU_BATCH_SIZE", 2)
     monkeypatch.setattr(metrics, "joint_errors_mm", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        recorded(open_run(variants="T", batch_size="2"))
+        recorded(open_run(variants="T"))
     monkeypatch.setattr(metrics, "joint_errors_mm", measure)
 
-    resumed = recorded(open_run(variants="T", batch_size="2", resume="1"))
+    resumed = recorded(open_run(variants="T", resume="1"))
 
     assert (resumed.resumed_samples, resumed.samples) == (4, 6)
 

@@ -44,7 +44,7 @@ def test_complete_set_passes_the_gate_exactly_when_the_reference_is_met(
         content["variants"][0]["paper"]["mpjpe_mm"] = figure
         (tmp_path / "own.json").write_text(json.dumps(content))
         return run_tests(
-            "-m", "gpu", "--device=cpu", f"--h36m-root={tmp_path / 'h36m'}", "--batch-size=64",
+            "-m", "gpu", "--device=cpu", f"--h36m-root={tmp_path / 'h36m'}",
             f"--checkpoints={tmp_path / 'own_T.pth'}", f"--variants-file={tmp_path / 'own.json'}",
         )  # fmt: skip
 
