@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.texts import ROOT
 
-LARGE = ("torch", "cv2", "matplotlib")
+LARGE = ("cv2", "matplotlib")
 FOR_DEVELOPERS = ("selenium", "markdown_it", "jsonschema", "nbclient", "yaml", "hypothesis")
 
 COLLECT = f"""
