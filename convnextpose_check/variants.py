@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
 PUBLISHED_FILE = Path(__file__).with_name("variants.json")
 
@@ -183,15 +183,15 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def unknown_variant(name: str, known: Iterable[str]) -> ConvNeXtPoseCheckError:
     """The error for a name that no variant has."""
     return ConvNeXtPoseCheckError(
-        "unknown-variant", f"no variant is named '{name}'", f"Choose from {', '.join(known)}"
+        ErrorCode.BAD_OPTION, f"no variant is named '{name}'", f"Choose from {', '.join(known)}"
     )
 
 
 def read_catalogue(path: Path = PUBLISHED_FILE) -> Catalogue:
     """Read and validate a variants file.
 
-    Raises ``ConvNeXtPoseCheckError`` (``variants-file``) for a file that is missing, is not JSON,
-    lacks a field, has an unknown one, or names a variant twice.
+    Raises ``ConvNeXtPoseCheckError`` (``bad-variants-file``) for a file that is missing, is not
+    JSON, lacks a field, has an unknown one, or names a variant twice.
     """
     try:
         catalogue = msgspec.json.decode(path.read_bytes(), type=Catalogue)
@@ -204,5 +204,7 @@ def read_catalogue(path: Path = PUBLISHED_FILE) -> Catalogue:
             return catalogue
         problem = f"the variants file {path} must name at least one variant, each once"
     raise ConvNeXtPoseCheckError(
-        "variants-file", problem, f"Compare it with {PUBLISHED_FILE}, whose form it must have"
+        ErrorCode.BAD_VARIANTS_FILE,
+        problem,
+        f"Compare it with {PUBLISHED_FILE}, whose form it must have",
     )

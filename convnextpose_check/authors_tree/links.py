@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import file_state, is_there, walk
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.human36m.layout import ROOTNET_FILE, Layout, annotation_names, find_layout
@@ -39,12 +39,12 @@ def planned_links(
     """The links of the authors' tree below ``project_root``, and notes for the user.
 
     RootNet's file is searched below ``source``, then in the authors' repository; without it, its
-    link is left out. Raises ``ConvNeXtPoseCheckError``: ``no-project``, ``one-inside-the-other``,
-    what ``find_layout`` raises, and ``no-data`` for a subject without images.
+    link is left out. Raises ``ConvNeXtPoseCheckError``: ``file-not-found``, ``bad-option``,
+    what ``find_layout`` raises, and ``data-not-found`` for a subject without images.
     """
     if not project_root.is_dir():
         raise ConvNeXtPoseCheckError(
-            "no-project",
+            ErrorCode.FILE_NOT_FOUND,
             f"there is no folder {project_root}",
             "Give the folder of the authors' repository with --project-root",
         )
@@ -58,7 +58,7 @@ def planned_links(
     for subject in subjects:
         if not (sequences := layout.sequences_of(subject)):
             raise ConvNeXtPoseCheckError(
-                "no-data",
+                ErrorCode.DATA_NOT_FOUND,
                 f"there are no images of subject {subject} below {source}",
                 "Give a folder that holds both subjects with --kaggle-input, such as /kaggle/input",
             )
@@ -82,7 +82,7 @@ def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
     real_source, real_tree = Path(os.path.realpath(source)), Path(os.path.realpath(tree))
     if real_tree.is_relative_to(real_source) or real_source.is_relative_to(real_tree):
         raise ConvNeXtPoseCheckError(
-            "one-inside-the-other",
+            ErrorCode.BAD_OPTION,
             f"of {source} and {tree} one lies inside the other",
             "Give the folder of the data set alone with --kaggle-input",
         )
@@ -139,14 +139,14 @@ def make_links(links: Iterable[Link]) -> Counter[str]:
     """Make every link that is missing or leads nowhere; returns how many were made and mended.
 
     If anything else is at the place of a link, nothing is changed. Raises
-    ``ConvNeXtPoseCheckError``: ``in-the-way``, ``cannot-write``.
+    ``ConvNeXtPoseCheckError``: ``cannot-write``, ``cannot-write``.
     """
     links = [link for link in links if not _is_same(link.path, link.target)]
     obstacles = list(dict.fromkeys(text for link in links if (text := _obstacle(link.path))))
     if obstacles:
         rest = f", and {len(obstacles) - 1} more are in the way" if len(obstacles) > 1 else ""
         raise ConvNeXtPoseCheckError(
-            "in-the-way",
+            ErrorCode.CANNOT_WRITE,
             f"nothing was linked: {obstacles[0]}{rest}",
             "Move it away, or name another folder with --project-root",
         )

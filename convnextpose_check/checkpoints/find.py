@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import is_file, is_there, too_many_files, walk
 from convnextpose_check.network.layout import identify, modern_state
 from convnextpose_check.variants import Catalogue
@@ -83,13 +83,13 @@ class CheckpointFiles:
     def candidates(self) -> tuple[Path, ...]:
         """Every file or unpacked folder that may be a checkpoint.
 
-        Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for a place that does not exist,
+        Raises ``ConvNeXtPoseCheckError``: ``checkpoint-not-found`` for a place that does not exist,
         ``too-many-files``.
         """
         for place in self.places:
             if not is_there(place):
                 raise ConvNeXtPoseCheckError(
-                    "no-checkpoints", f"there is nothing at {place}", GIVE_CHECKPOINTS
+                    ErrorCode.CHECKPOINT_NOT_FOUND, f"there is nothing at {place}", GIVE_CHECKPOINTS
                 )
         found: dict[Path, None] = {}
         for place in self.places:
@@ -110,7 +110,7 @@ class CheckpointFiles:
     def load(self, variant: str) -> Checkpoint:
         """Load a variant's one checkpoint; copies of the same weights count as one.
 
-        Raises ``ConvNeXtPoseCheckError``: ``no-checkpoints``, ``several-files`` for files that
+        Raises ``ConvNeXtPoseCheckError``: ``checkpoint-not-found``, ``ambiguous`` for files that
         differ, the variant's error in ``refused``, and the errors of ``load_checkpoint``.
         """
         if variant in self.refused:
@@ -119,7 +119,7 @@ class CheckpointFiles:
         loaded = [self.opened.load(path) for path in claimed] or self._by_content(variant)
         if len(loaded) > 1 and len({_content_digest(checkpoint) for checkpoint in loaded}) > 1:
             raise ConvNeXtPoseCheckError(
-                "several-files",
+                ErrorCode.AMBIGUOUS,
                 f"several different files are checkpoints of {variant}:"
                 f" {_listed(checkpoint.path for checkpoint in loaded)}",
                 "Name the right file with --checkpoints",
@@ -138,7 +138,7 @@ class CheckpointFiles:
                 refused = f"; {path.name} was passed over: {problem}"
         if not found:
             raise ConvNeXtPoseCheckError(
-                "no-checkpoints",
+                ErrorCode.CHECKPOINT_NOT_FOUND,
                 f"there is no checkpoint of {variant} in {_listed(self.places) or 'any place'}:"
                 f" found {_listed(self.candidates) or 'nothing like a checkpoint'}{refused}",
                 GIVE_CHECKPOINTS,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from convnextpose_check.checkpoints.members import DOWNLOAD_AGAIN, shown
 from convnextpose_check.checkpoints.pickle_check import check_pickle
 from convnextpose_check.checkpoints.unpack import Repacked, repack
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.keymap import StateDict
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Open a checkpoint in any container, with ``weights_only`` and checked content.
 
     Raises ``ConvNeXtPoseCheckError`` with the codes of ``load_content``, ``not-a-checkpoint`` and
-    ``bad-tensor``.
+    ``unsafe-archive``.
     """
     content, repacked = load_content(path)
     epoch, network = _checked_content(content, path)
@@ -68,7 +68,7 @@ def load_content(path: Path) -> tuple[Any, Repacked]:
         content = torch.load(repacked.archive, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - torch raises a dozen types, with unsafe advice
         raise ConvNeXtPoseCheckError(
-            "bad-pickle",
+            ErrorCode.UNSAFE_ARCHIVE,
             f"{path} has a data.pkl that torch cannot load ({type(error).__name__})",
             DOWNLOAD_AGAIN,
         ) from None
@@ -79,7 +79,7 @@ def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
     """Epoch and network of the loaded object, using no method that the file could replace."""
     if type(content) is not dict or "network" not in content or "epoch" not in content:
         raise ConvNeXtPoseCheckError(
-            "not-a-checkpoint",
+            ErrorCode.NOT_A_CHECKPOINT,
             f"{path} does not hold a dict with 'epoch' and 'network'",
             "Name the training snapshot, not a bare state dict or another file",
         )
@@ -92,7 +92,9 @@ def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
     elif attributes := set(getattr(network, "__dict__", ())) - {"_metadata"}:
         problem = f"holds a state dict with extra attributes ({shown(str(attributes))})"
     if problem:
-        raise ConvNeXtPoseCheckError("not-a-checkpoint", f"{path} {problem}", DOWNLOAD_AGAIN)
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.NOT_A_CHECKPOINT, f"{path} {problem}", DOWNLOAD_AGAIN
+        )
     state: dict[str, Tensor] = {}
     claimed_bytes: Counter[int] = Counter()  # of each storage, by its address
     for key, tensor in dict.items(network):
@@ -104,7 +106,7 @@ def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
                 " storage of its own size"
             )
         if problem:
-            raise ConvNeXtPoseCheckError("bad-tensor", problem, DOWNLOAD_AGAIN)
+            raise ConvNeXtPoseCheckError(ErrorCode.UNSAFE_ARCHIVE, problem, DOWNLOAD_AGAIN)
         state[key] = tensor
     return epoch, state
 

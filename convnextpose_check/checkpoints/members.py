@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.opening import open_regular, read_whole, size_of
 
 COMPRESSORS: dict[bytes, Callable[..., Any]] = {
@@ -82,7 +82,7 @@ def decompressed(
                 plain.write(chunk)
     except Exception as error:  # noqa: BLE001 - each compressor has its own exceptions
         raise ConvNeXtPoseCheckError(
-            "truncated", f"{path} cannot be decompressed to its end ({error})", DOWNLOAD_AGAIN
+            ErrorCode.DAMAGED, f"{path} cannot be decompressed to its end ({error})", DOWNLOAD_AGAIN
         ) from None
     if plain.tell() > limit:
         raise _bomb(path, plain.tell(), 1, limit)
@@ -112,7 +112,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
                 count += 1
                 if count > MAX_MEMBERS:
                     raise ConvNeXtPoseCheckError(
-                        "bomb",
+                        ErrorCode.UNSAFE_ARCHIVE,
                         f"{folder} holds more than {MAX_MEMBERS} files and folders: a checkpoint"
                         " has less than a thousand",
                         "Name the folder that holds data.pkl, without other files in it",
@@ -126,7 +126,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 def too_large(path: Path, size: int, max_bytes: int) -> ConvNeXtPoseCheckError:
     """The error for a file or folder larger than any checkpoint."""
     return ConvNeXtPoseCheckError(
-        "bomb",
+        ErrorCode.UNSAFE_ARCHIVE,
         f"{path} has {size} bytes or more: a checkpoint has at most {max_bytes}",
         "Name the checkpoint alone",
     )
@@ -140,22 +140,24 @@ def zip_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Mem
         archive = stack.enter_context(zipfile.ZipFile(stream)) if is_small else None
     except Exception as error:  # noqa: BLE001 - zipfile raises any exception
         raise ConvNeXtPoseCheckError(
-            "truncated", f"{path} begins as a zip but does not end as one ({error})", DOWNLOAD_AGAIN
+            ErrorCode.DAMAGED,
+            f"{path} begins as a zip but does not end as one ({error})",
+            DOWNLOAD_AGAIN,
         ) from None
     if archive is None:
         raise ConvNeXtPoseCheckError(
-            "bomb",
+            ErrorCode.UNSAFE_ARCHIVE,
             f"{path} has a directory of more than {MAX_DIRECTORY_BYTES} bytes",
             "Download the file from the authors' Drive folder",
         )
     for info in archive.infolist():
         if info.flag_bits & 0x1:
             raise ConvNeXtPoseCheckError(
-                "password", f"{path} is a zip with a password", "Unpack it first"
+                ErrorCode.UNSUPPORTED_ARCHIVE, f"{path} is a zip with a password", "Unpack it first"
             )
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ConvNeXtPoseCheckError(
-                "unsupported-compression",
+                ErrorCode.UNSUPPORTED_ARCHIVE,
                 f"{path} compresses {shown(info.filename)} by method {info.compress_type}:"
                 " expected stored or deflated",
                 "Unpack it and name the unpacked folder",
@@ -215,9 +217,10 @@ def tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Mem
                 chunks = partial(_whole, opened, info.name, info.size, path)
                 yield Member(info.name, info.size, chunks)
     except Exception as error:  # noqa: BLE001 - tarfile raises any exception
-        code: Code = "damaged" if isinstance(error, _OddHeaderError) else "truncated"
         raise ConvNeXtPoseCheckError(
-            code, f"{path} is a tar that cannot be read to its end ({error})", DOWNLOAD_AGAIN
+            ErrorCode.DAMAGED,
+            f"{path} is a tar that cannot be read to its end ({error})",
+            DOWNLOAD_AGAIN,
         ) from None
 
 
@@ -236,13 +239,12 @@ def _whole(
     except Exception as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # by the disk; an archive only causes a seek to an impossible place
-        code: Code = "bad-crc" if "CRC" in str(error) else "damaged"
         raise ConvNeXtPoseCheckError(
-            code, f"{shown(name)} in {path} is damaged ({error})", DOWNLOAD_AGAIN
+            ErrorCode.DAMAGED, f"{shown(name)} in {path} is damaged ({error})", DOWNLOAD_AGAIN
         ) from None
     if length != size:
         raise ConvNeXtPoseCheckError(
-            "damaged",
+            ErrorCode.DAMAGED,
             f"{shown(name)} in {path} holds {length} bytes or more: expected {size}",
             DOWNLOAD_AGAIN,
         )
@@ -260,7 +262,7 @@ def bounded(members: Iterator[Member], limit: int, path: Path) -> Iterator[Membe
 
 def _bomb(path: Path, total: int, count: int, limit: int) -> ConvNeXtPoseCheckError:
     return ConvNeXtPoseCheckError(
-        "bomb",
+        ErrorCode.UNSAFE_ARCHIVE,
         f"{path} would unpack to {total} bytes or more in {count} files or more:"
         f" expected at most {limit} bytes in {MAX_MEMBERS} files",
         "Download the file from the authors' Drive folder",

@@ -31,7 +31,7 @@ from convnextpose_check.checkpoints.members import (
     zip_members,
 )
 from convnextpose_check.checkpoints.webpages import web_page
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.opening import open_regular, read_whole, size_of
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -75,9 +75,9 @@ def repack(path: Path) -> Repacked:
     """Open ``path``, a file or an unpacked folder, and repack the one checkpoint in it.
 
     Raises ``ConvNeXtPoseCheckError`` with one of the codes ``missing``, ``unreadable``, ``empty``,
-    ``html-page``, ``not-an-archive``, ``truncated``, ``bad-crc``, ``damaged``, ``password``,
-    ``unsupported-compression``, ``bomb``, ``no-checkpoint``, ``several-checkpoints`` and
-    ``duplicate-member``.
+    ``html-page``, ``not-a-checkpoint``, ``damaged``, ``damaged``, ``damaged``, ``password``,
+    ``unsupported-archive``, ``unsafe-archive``, ``not-a-checkpoint``, ``ambiguous`` and
+    ``unsafe-archive``.
     """
     try:
         with ExitStack() as stack:
@@ -106,11 +106,13 @@ def repack(path: Path) -> Repacked:
             archive, pickle, storages = _write(found, path)
     except FileNotFoundError:
         raise ConvNeXtPoseCheckError(
-            "missing", f"there is no file {path}", "Check its name"
+            ErrorCode.FILE_NOT_FOUND, f"there is no file {path}", "Check its name"
         ) from None
     except OSError as error:
         raise ConvNeXtPoseCheckError(
-            "unreadable", f"cannot read {path}: {error.strerror or error}", "Check its permissions"
+            ErrorCode.UNREADABLE,
+            f"cannot read {path}: {error.strerror or error}",
+            "Check its permissions",
         ) from None
     return Repacked(archive, pickle, storages, form, sha256, git_blob)
 
@@ -175,11 +177,11 @@ def _open(stream: io.BytesIO, limit: int, path: Path, stack: ExitStack) -> tuple
 
 def _unrecognised(head: bytes, path: Path) -> ConvNeXtPoseCheckError:
     if not head:
-        return ConvNeXtPoseCheckError("empty", f"{path} is empty", DOWNLOAD_AGAIN)
+        return ConvNeXtPoseCheckError(ErrorCode.DAMAGED, f"{path} is empty", DOWNLOAD_AGAIN)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         return web_page(head, path)
     return ConvNeXtPoseCheckError(
-        "not-an-archive",
+        ErrorCode.NOT_A_CHECKPOINT,
         f"{path} begins with {head[:4]!r}: expected a zip, as torch.save writes it, or a tar"
         " around one",
         DOWNLOAD_AGAIN,
@@ -188,7 +190,7 @@ def _unrecognised(head: bytes, path: Path) -> ConvNeXtPoseCheckError:
 
 def _no_checkpoint(path: Path) -> ConvNeXtPoseCheckError:
     return ConvNeXtPoseCheckError(
-        "no-checkpoint",
+        ErrorCode.NOT_A_CHECKPOINT,
         f"{path} holds no data.pkl, which every checkpoint written by torch.save has",
         "Name the checkpoint file itself",
     )
@@ -200,7 +202,7 @@ def _find(members: list[Member], path: Path) -> list[Member] | Member:
     names = Counter(member.parts for member in members)
     if repeated := [parts for parts, count in names.items() if count > 1]:
         raise ConvNeXtPoseCheckError(
-            "duplicate-member",
+            ErrorCode.UNSAFE_ARCHIVE,
             f"{path} holds {shown('/'.join(repeated[0]))} more than once",
             DOWNLOAD_AGAIN,
         )
@@ -209,7 +211,7 @@ def _find(members: list[Member], path: Path) -> list[Member] | Member:
     several = ["/".join(parts) for parts in pickles] + [member.name for member in inner]
     if len(several) > 1:
         raise ConvNeXtPoseCheckError(
-            "several-checkpoints",
+            ErrorCode.AMBIGUOUS,
             f"{path} holds {len(several)} checkpoints ({', '.join(map(shown, several[:4]))})",
             "Unpack it and name the right one",
         )
@@ -238,11 +240,13 @@ def _write(members: list[Member], path: Path) -> tuple[io.BytesIO, bytes, dict[s
     storages = [name for name in by_name if re.fullmatch(r"data/[0-9]+", name)]
     if not storages:
         raise ConvNeXtPoseCheckError(
-            "no-checkpoint", f"{path} holds a data.pkl without storages beside it", DOWNLOAD_AGAIN
+            ErrorCode.NOT_A_CHECKPOINT,
+            f"{path} holds a data.pkl without storages beside it",
+            DOWNLOAD_AGAIN,
         )
     if by_name["data.pkl"].size > MAX_PICKLE_BYTES:
         raise ConvNeXtPoseCheckError(
-            "bomb",
+            ErrorCode.UNSAFE_ARCHIVE,
             f"{path} has a data.pkl of {by_name['data.pkl'].size} bytes:"
             f" expected at most {MAX_PICKLE_BYTES}",
             DOWNLOAD_AGAIN,

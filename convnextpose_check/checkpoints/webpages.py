@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
 BY_HAND = "Open the Drive folder in a browser and download the file there"
 
@@ -17,7 +17,7 @@ class Page(NamedTuple):
     """
 
     words: tuple[bytes, ...]
-    code: Code
+    code: ErrorCode
     what: str
     remedy: str
 
@@ -25,31 +25,31 @@ class Page(NamedTuple):
 PAGES = (
     Page(
         (b"quota exceeded", b"too many users have viewed", b"download quota"),
-        "download-refused",
+        ErrorCode.DOWNLOAD_REFUSED,
         "Drive's quota page: too many people have downloaded the file",
         "Try again after 24 hours, or copy the file to your own Drive and download the copy",
     ),
     Page(
         (b"virus scan warning", b"scan this file for viruses"),
-        "download-failed",
+        ErrorCode.DOWNLOAD_FAILED,
         "Drive's virus scan page: the file is too large for Drive to scan",
         f"{BY_HAND}, confirming the warning, or run: python -m convnextpose_check download",
     ),
     Page(
         (b"file you have requested does not exist", b"error 404 (not found)"),
-        "missing",
+        ErrorCode.DOWNLOAD_REFUSED,
         "Drive's page for a file that does not exist",
         "Check the link",
     ),
     Page(
         (b"need access", b"request access", b"access denied", b"need permission"),
-        "download-refused",
+        ErrorCode.DOWNLOAD_REFUSED,
         "Drive's permission page: the file is not shared with you",
         "Check the link, and download while signed in to an account that may open it",
     ),
     Page(
         (b"accounts.google.com", b"servicelogin", b"sign in", b"sign-in"),
-        "download-refused",
+        ErrorCode.DOWNLOAD_REFUSED,
         "Google's sign-in page: the download was made without an account",
         f"Sign in. {BY_HAND}",
     ),
@@ -68,7 +68,7 @@ def web_page(content: bytes, path: Path) -> ConvNeXtPoseCheckError:
     page = known_page(content)
     what = page.what if page else "not one of the known pages of Drive"
     return ConvNeXtPoseCheckError(
-        "html-page",
+        ErrorCode.HTML_PAGE,
         f"{path} is a web page, not a checkpoint: {what}",
         page.remedy if page else BY_HAND,
     )

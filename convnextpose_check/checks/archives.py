@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, KnownTensors, tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checkpoints.provenance import Provenance, provenance
-from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.network.cost import state_element_count
 from convnextpose_check.network.keymap import (
     StateDict,
@@ -36,7 +36,7 @@ def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Cat
         return variant.name
     if found:
         raise CheckFailedError(
-            "wrong-variant",
+            ErrorCode.WRONG_VARIANT,
             f"{checkpoint.path} is used as {variant.name} but holds {' or '.join(found)}",
             f"Replace it by the file of {variant.name}, {variant.checkpoint.file_name}",
             " or ".join(found),
@@ -44,7 +44,7 @@ def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Cat
         )
     difference = layout_difference(state, variant.architecture)
     raise CheckFailedError(
-        "wrong-layout",
+        ErrorCode.WRONG_LAYOUT,
         f"{checkpoint.path} is not a {variant.name}: {difference}",
         "Compare the file with the one on Drive; a model of your own needs a --variants-file",
         difference,
@@ -57,7 +57,7 @@ def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
     known = variant.checkpoint.known_epoch
     if known is not None and known.decides and checkpoint.epoch not in known.values:
         raise CheckFailedError(
-            "count",
+            ErrorCode.WRONG_EPOCH,
             f"{checkpoint.path} has epoch {checkpoint.epoch}: expected {known} ({known.source})",
             obtained=checkpoint.epoch,
             expected=known.value if isinstance(known.value, int) else str(known),
@@ -77,7 +77,7 @@ def check_provenance(variant: Variant, checkpoint: Checkpoint) -> Provenance:
     if record.contradiction or is_other:
         expected = f"{checkpoint.epoch + 1} x " + " or ".join(f"{v:,}" for v in known.values)
         raise CheckFailedError(
-            "other-training",
+            ErrorCode.WRONG_TRAINING,
             f"{checkpoint.path} is not from the recorded training of {variant.name}:"
             f" {record.story}: expected {expected} iterations ({known.source})",
             f"Give {variant.checkpoint.file_name} of that training; a model of your own needs a"
@@ -95,7 +95,7 @@ def check_published_tensors(known: KnownTensors, checkpoint: Checkpoint) -> str:
     count = len(known.sha256)
     if other:
         raise CheckFailedError(
-            "other-tensors",
+            ErrorCode.WRONG_TENSORS,
             f"{len(other)} of {count} known tensors of {checkpoint.path} are not the published"
             f" ones, the first is '{other[0]}' ({known.source})",
             "Give the published file; a model of your own needs a --variants-file",
@@ -121,7 +121,7 @@ def check_weights_are_finite(state: StateDict, where: str) -> int:
         wrong = int((~tensor.isfinite()).sum())
         if wrong:
             raise CheckFailedError(
-                "not-finite",
+                ErrorCode.BAD_WEIGHTS,
                 f"{wrong} of {tensor.numel()} numbers in '{key}' of {where} are NaN or infinite:"
                 " expected none",
                 "Download the file again",
@@ -139,7 +139,7 @@ def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, floa
             low, high = float(tensor.min()), float(tensor.max())
             if not 0 <= low <= high < MAX_BATCHNORM_VARIANCE:
                 raise CheckFailedError(
-                    "implausible-variance",
+                    ErrorCode.BAD_WEIGHTS,
                     f"'{key}' of {where} goes from {low:g} to {high:g}: expected variances from 0"
                     f" to {MAX_BATCHNORM_VARIANCE:g}",
                     "Download the file again",
@@ -148,7 +148,7 @@ def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, floa
                 )
             ends += [low, high]
     if not ends:
-        raise CheckFailedError("implausible-variance", f"{where} has no BatchNorm")
+        raise CheckFailedError(ErrorCode.BAD_WEIGHTS, f"{where} has no BatchNorm")
     return min(ends), max(ends)
 
 
@@ -164,7 +164,7 @@ def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
     )
     if not kept == len(state) == len(there(state)) or key_style(there(state)) == style:
         raise CheckFailedError(
-            "round-trip",
+            ErrorCode.ROUND_TRIP,
             f"mapping the keys of {checkpoint.path} from {style} and back changes them",
             "Report this as a bug of the key map",
             f"{kept} keys as before",
@@ -182,7 +182,7 @@ def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
     obtained = content["network"]
     if content["epoch"] != checkpoint.epoch or list(obtained) != list(expected):
         raise CheckFailedError(
-            "snapshot",
+            ErrorCode.ROUND_TRIP,
             f"{path} does not have the epoch and keys of {checkpoint.path}",
             obtained=f"epoch {content['epoch']}, {len(obtained)} keys",
             expected=f"epoch {checkpoint.epoch}, {len(expected)} keys",
@@ -190,7 +190,7 @@ def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
     for key, tensor in expected.items():
         if not _same_bits(obtained[key], tensor):
             raise CheckFailedError(
-                "snapshot",
+                ErrorCode.ROUND_TRIP,
                 f"'{key}' in {path} differs from the one in {checkpoint.path}",
                 obtained=f"{key}: {obtained[key].dtype}",
                 expected=f"the archive's bits, {tensor.dtype}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.human36m.samples import Dataset
 
 
@@ -13,7 +13,7 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
     if dataset.conflicts:
         used, other = dataset.conflicts[0]
         raise CheckFailedError(
-            "several-images",
+            ErrorCode.AMBIGUOUS,
             f"{len(dataset.conflicts):,} images differ between folders of one sequence: {used} was"
             f" used, {other} has other content",
             "Keep the folder with the original images, or name it with --h36m-root",
@@ -32,7 +32,7 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
     first = {e.reason: e.file_name for e in reversed(dataset.excluded)}
     reasons = [f"{reason} ({count:,}, the first {first[reason]})" for reason, count in counted]
     raise CheckFailedError(
-        "incomplete-data",
+        ErrorCode.INCOMPLETE,
         f"{len(dataset.samples)} samples of protocol {dataset.protocol} below"
         f" {dataset.layout.root}: expected {dataset.facts.samples}"
         + (f" ({', '.join(short[:4])}{', ...' if len(short) > 4 else ''})" if short else "")
@@ -50,12 +50,11 @@ def check_joints_lie_in_boxes(dataset: Dataset) -> str:
     """
     for fit in dataset.fits:
         if fit.misfit is not None:
-            outside = fit.misfit.code == "joints-outside-boxes"
             raise CheckFailedError(
                 fit.misfit.code,
                 fit.misfit.problem,
                 fit.misfit.remedy,
-                "joints outside their boxes" if outside else fit.misfit.code.replace("-", " "),
+                "joints outside their boxes",
                 "joints in their boxes",
             )
     share = min((min(fit.inside.values()) for fit in dataset.fits), default=None)
@@ -76,7 +75,7 @@ def check_rootnet_file(dataset: Dataset) -> str:
         return str(file)
     if file.others or not all(file.covers.values()):
         raise CheckFailedError(
-            "rootnet-file",
+            ErrorCode.WRONG_ROOTNET,
             f"{file.path} is not RootNet's file for protocol {dataset.protocol}, '{expected}': it"
             f" is {file}",
             f"Replace it by the file of that folder below {dataset.layout.root}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement
 from convnextpose_check.human36m.samples import Dataset
@@ -17,7 +17,7 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
         return len(evaluation.image_ids)
     unreadable = ", ".join(f"{e.file_name}: {e.reason}" for e in evaluation.unreadable[:4])
     raise CheckFailedError(
-        "incomplete-evaluation",
+        ErrorCode.INCOMPLETE,
         f"{len(evaluation.image_ids)} samples were measured: expected {dataset.facts.samples}"
         + (
             f"; {len(evaluation.unreadable)} images cannot be used ({unreadable})"
@@ -39,7 +39,7 @@ def check_images_are_undamaged(evaluation: Evaluation) -> int:
         return len(evaluation.image_ids)
     first = ", ".join(f"{each.file_name}: {each.reason}" for each in evaluation.damaged[:4])
     raise CheckFailedError(
-        "damaged-image",
+        ErrorCode.DAMAGED_IMAGE,
         f"{len(evaluation.damaged)} images are damaged and were used as OpenCV decodes them"
         f" ({first})",
         "Fetch these images again",
@@ -58,7 +58,7 @@ def check_images_are_distinct(evaluation: Evaluation) -> int:
         return len(evaluation.image_ids)
     first = ", ".join(" and ".join(pair) for pair in evaluation.misplaced[:4])
     raise CheckFailedError(
-        "same-image",
+        ErrorCode.SAME_IMAGE,
         f"{len(evaluation.misplaced)} of the images are copies of others ({first})",
         "Fetch these images again",
         len(evaluation.misplaced),
@@ -76,7 +76,7 @@ def check_error_is_within(
     difference_mm = judgement.difference_mm
     if judgement.not_judged or difference_mm is None or judgement.reference is None:
         raise CheckFailedError(
-            "not-judged",
+            ErrorCode.NOT_JUDGED,
             f"{where} has {judgement.obtained_mm:.2f} mm, {judgement.verdict}",
             "" if judgement.is_subset else "To see it without a verdict, add --gate none",
             obtained=judgement.verdict,
@@ -84,7 +84,7 @@ def check_error_is_within(
         )
     if not abs(difference_mm) < tolerance_mm:
         raise CheckFailedError(
-            "off-reference",
+            ErrorCode.OUTSIDE_TOLERANCE,
             f"{where} has {judgement.obtained_mm:.4f} mm: expected"
             f" {judgement.reference.value:.4f} +/- {tolerance_mm:g} mm"
             f" ({judgement.reference.source}), the difference is {difference_mm:+.4f} mm",

@@ -13,7 +13,7 @@ from convnextpose_check.checks.archives import (
     check_provenance,
     check_published_tensors,
 )
-from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.network.cost import state_element_count
 from convnextpose_check.network.layout import layout_difference, modern_state
 from convnextpose_check.results.schema import Identity, Matched
@@ -103,7 +103,7 @@ def check_identity(known: Fingerprint | None, checkpoint: Checkpoint, *, require
         return check_published_tensors(known.tensors, checkpoint)
     if required:
         raise CheckFailedError(
-            "not-verified",
+            ErrorCode.NOT_VERIFIED,
             f"the identity of {checkpoint.path} is not verified ({NO_TENSORS}), and"
             " --require-identity was given",
             "Choose variants whose tensors are on record with --variants, or leave out"

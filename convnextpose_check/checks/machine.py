@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.files.folders import is_there
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.human36m.crops import warp_box
@@ -60,7 +60,7 @@ def check_interpolation() -> str:
     obtained = hashlib.sha256(warped.tobytes()).hexdigest()
     if obtained != WARP_SHA256:
         raise CheckFailedError(
-            "interpolation",
+            ErrorCode.WRONG_OPENCV,
             f"OpenCV {cv2.__version__} interpolates unlike OpenCV 4, with which the paper's figures"
             " were made",
             "Install it with: pip install 'opencv-python-headless>=4.10.0.84,<5'",
@@ -113,7 +113,7 @@ def check_memory(device: torch.device | None = None) -> str:
 
 def _no_memory(found: str, remedy: str, free_gb: float, needed_gb: float) -> CheckFailedError:
     return CheckFailedError(
-        "no-memory",
+        ErrorCode.OUT_OF_MEMORY,
         f"{found}: a run takes {needed_gb:g}",
         f"{remedy}; in a notebook, restart the kernel",
         f"{free_gb:.1f} GB free",
@@ -137,7 +137,7 @@ def check_disk(results_dir: Path) -> float:
     free_gb = free_disk_gb(results_dir)
     if free_gb < NEEDED_DISK_GB:
         raise CheckFailedError(
-            "no-space",
+            ErrorCode.DISK_FULL,
             f"{free_gb:.1f} GB are free on the disk of {results_dir}: a run takes up to"
             f" {NEEDED_DISK_GB:g}",
             "Delete files, or name a folder on another disk with --results-dir",
@@ -161,7 +161,7 @@ def check_can_write(results_dir: Path) -> Path:
         except OSError as error:
             failure = cannot_write(folder, error)
             raise CheckFailedError(
-                "cannot-write",
+                ErrorCode.CANNOT_WRITE,
                 failure.problem,
                 failure.remedy,
                 error.strerror or str(error),

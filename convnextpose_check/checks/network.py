@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.human36m.samples import Sample
@@ -108,7 +108,7 @@ def check_agrees(
     apart = not cells <= AGREEMENT_CELLS
     if apart or not abs(moved_mm) <= AGREEMENT_MM:
         raise CheckFailedError(
-            "disagreement",
+            ErrorCode.DISAGREEMENT,
             f"{where} differs from the plain network by up to {cells:.4f} cells, and its error on"
             f" {len(samples)} samples by {moved_mm:+.4f} mm: expected at most"
             f" {AGREEMENT_CELLS:g} cells and {AGREEMENT_MM:g} mm",
@@ -132,7 +132,7 @@ def check_flip_is_symmetric(network: Network, crops: Tensor, where: str) -> floa
     cells = float(np.abs(straight - expected).max())
     if not cells <= AGREEMENT_CELLS:
         raise CheckFailedError(
-            "asymmetric",
+            ErrorCode.DISAGREEMENT,
             f"with the flip test, the positions of {where} for a crop and for its mirror image"
             f" differ by {cells:.4f} cells: expected at most {AGREEMENT_CELLS:g}",
             "This is a defect of the flip test",
@@ -145,16 +145,18 @@ def check_flip_is_symmetric(network: Network, crops: Tensor, where: str) -> floa
 def _equal(what: str, obtained: T, expected: T, where: str) -> T:
     if obtained != expected:
         problem = f"{where} has {what} {obtained}: expected {expected}"
-        raise CheckFailedError("count", problem, obtained=obtained, expected=expected)
+        raise CheckFailedError(ErrorCode.WRONG_COUNT, problem, obtained=obtained, expected=expected)
     return obtained
 
 
 def _near(what: str, obtained: float, figure: Figure | None, slack: float, where: str) -> float:
     if figure is None:
-        raise CheckFailedError("no-figure", f"the variants file has no {what} of {where}")
+        raise CheckFailedError(
+            ErrorCode.BAD_VARIANTS_FILE, f"the variants file has no {what} of {where}"
+        )
     if not abs(obtained - figure.value) <= slack:
         raise CheckFailedError(
-            "off-paper",
+            ErrorCode.WRONG_COUNT,
             f"{where} has {obtained:.3f} {what}: expected {figure.value} +/- {slack}"
             f" ({figure.source})",
             "Check the number of head layers that upsample" if what == "GMACs" else "",

@@ -29,7 +29,7 @@ from convnextpose_check.diagnosis.finished_run import (
     of_earlier,
     with_causes,
 )
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.pages import redraw
 from convnextpose_check.paths import Outputs
@@ -65,7 +65,9 @@ def _diagnose_file(path: Path, settings: Settings) -> Iterator[Told]:
     run = published_run(settings, published_target(settings))
     if len(settings.variants or ()) != 1:
         raise ConvNeXtPoseCheckError(
-            "bad-option", f"{path} does not contain the variant's name", "Name it with --variants"
+            ErrorCode.BAD_OPTION,
+            f"{path} does not contain the variant's name",
+            "Name it with --variants",
         )
     with long_phase(f"searching for causes in {path}"):
         told = of_authors_output(path, run, run.variants[0])

@@ -22,7 +22,7 @@ from convnextpose_check.checkpoints.provenance import epoch_told, provenance
 from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
 from convnextpose_check.checks import archives
 from convnextpose_check.commands.terminal import long_phase, print_lines
-from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import is_there
 from convnextpose_check.network.keymap import key_style
 from convnextpose_check.network.layout import identify, modern_state
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     files = CheckpointFiles([p for p in options.files if p not in missing], catalogue)
     extracted, failed = 0, len(missing)
     for place in missing:
-        print_lines(f"[no-checkpoints] there is nothing at {place}", file=sys.stderr)
+        print_lines(f"[checkpoint-not-found] there is nothing at {place}", file=sys.stderr)
     with hold_folder(settings.results_dir), long_phase("extracting"):
         for path in files.candidates:
             claimed = files.claim(path)
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
                 print_lines(*_extract(path, claimed, catalogue, settings.results_dir))
                 extracted += 1
             except ConvNeXtPoseCheckError as error:
-                if path in options.files or claimed or error.code == "cannot-write":
+                if path in options.files or claimed or error.code == ErrorCode.CANNOT_WRITE:
                     failed += 1
                     print_lines(str(error), file=sys.stderr)
                 else:  # a folder contains other files as well
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     print_lines("", f"{extracted} extracted" + (f", {failed} not" if failed else ""))
     if not extracted and not failed:
         places = ", ".join(map(str, options.files))
-        print_lines(f"[no-checkpoints] there is no checkpoint in {places}", file=sys.stderr)
+        print_lines(f"[checkpoint-not-found] there is no checkpoint in {places}", file=sys.stderr)
     return 0 if extracted and not failed else 1
 
 
@@ -77,7 +77,7 @@ def _extract(path: Path, claimed: str | None, catalogue: Catalogue, folder: Path
     names = (claimed,) if claimed else identify(state, catalogue)
     if len(names) != 1:
         raise CheckFailedError(
-            "several-variants" if names else "wrong-layout",
+            ErrorCode.WRONG_VARIANT if names else ErrorCode.WRONG_LAYOUT,
             f"{path} contains {' or '.join(names) or 'none of ' + ', '.join(catalogue.names)}",
             "Name the file as its variant; a model of your own needs a --variants-file",
         )

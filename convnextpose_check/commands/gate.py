@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from convnextpose_check.commands.terminal import print_lines
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
@@ -49,13 +49,13 @@ def run(options: argparse.Namespace) -> int:
     """Return 0 only if this run's results file says that the published models passed."""
     if not sys.flags.isolated:
         raise ConvNeXtPoseCheckError(
-            "bad-option",
+            ErrorCode.BAD_OPTION,
             "gate was started without -I, so that Python may import files of the current folder",
             "Run: python -I -m convnextpose_check gate",
         )
     if not VALIDATION.is_dir():
         raise ConvNeXtPoseCheckError(
-            "bad-option",
+            ErrorCode.BAD_OPTION,
             f"there is no folder {VALIDATION}: this package was installed without its tests",
             "Install it from a checkout: pip install --editable CHECKOUT",
         )

@@ -21,7 +21,7 @@ from pathlib import Path
 from convnextpose_check.authors_tree.links import TREE, make_links, planned_links
 from convnextpose_check.authors_tree.verify import verify_rootnet, verify_subject
 from convnextpose_check.commands.terminal import long_phase, print_lines
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.layout import ROOTNET_FILE
 from convnextpose_check.human36m.samples import read_facts
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     """Link, verify, or both."""
     if options.kaggle_input is None and not options.verify:
         raise ConvNeXtPoseCheckError(
-            "bad-option",
+            ErrorCode.BAD_OPTION,
             "link needs --kaggle-input or --verify",
             "Give --kaggle-input DIR to link, --verify to check existing links",
         )

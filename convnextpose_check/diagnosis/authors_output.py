@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from convnextpose_check.diagnosis.case import Case
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.json_files import UNDECODABLE
 from convnextpose_check.files.opening import open_regular
 from convnextpose_check.human36m.geometry import Array, with_thorax
@@ -126,5 +126,5 @@ def _content(path: Path) -> bytes:
 
 def _bad(problem: str) -> ConvNeXtPoseCheckError:
     return ConvNeXtPoseCheckError(
-        "bad-results", problem, "Name the bbox_root_pose_human36m_output.json of one run"
+        ErrorCode.BAD_RESULTS, problem, "Name the bbox_root_pose_human36m_output.json of one run"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from convnextpose_check.diagnosis.case import Case
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.opening import open_regular
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Sample
@@ -39,5 +39,5 @@ def read_earlier(
     except Exception as error:  # noqa: BLE001 - NumPy raises types of its own, not one family
         problem = f"{path} holds no evaluation: {error}"
     raise ConvNeXtPoseCheckError(
-        "bad-results", problem, "Name the results folder of a run on this data set"
+        ErrorCode.BAD_RESULTS, problem, "Name the results folder of a run on this data set"
     )

@@ -15,7 +15,7 @@ from convnextpose_check.checkpoints.find import CHECKPOINT_SUFFIXES, CheckpointF
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.webpages import known_page
 from convnextpose_check.checks.archives import check_holds_variant
-from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import is_file, is_there
 from convnextpose_check.files.whole import is_writable, lock_file, remove_left_over, written_whole
 from convnextpose_check.progress import Screen, progress_bar
@@ -30,7 +30,10 @@ BACK_OFF_SECONDS = 2.0
 """Wait before the second attempt; doubled after each, plus up to as much at random."""
 MAX_BYTES = 1 << 30
 """Limit for a file of unknown size; otherwise the limit is twice the expected size."""
-DAMAGED: tuple[Code, ...] = ("empty", "truncated", "bad-crc", "damaged", "not-an-archive")
+DAMAGED: tuple[ErrorCode, ...] = (
+    ErrorCode.DAMAGED,
+    ErrorCode.NOT_A_CHECKPOINT,
+)
 """Errors of ``load_checkpoint`` that another download may fix."""
 NOT_UNDERSTOOD = (LookupError, ValueError, TypeError, AttributeError, AssertionError)
 """Raised by gdown for an answer that it does not expect."""
@@ -40,7 +43,7 @@ class TransientError(ConvNeXtPoseCheckError):
     """A failure that the next attempt may not have."""
 
     def __init__(self, problem: str, remedy: str = "Try again later") -> None:
-        super().__init__("download-failed", problem, remedy)
+        super().__init__(ErrorCode.DOWNLOAD_FAILED, problem, remedy)
 
 
 class UnreachableError(TransientError):
@@ -68,9 +71,9 @@ def fetch_missing(
     """Look for the variants in ``places`` and ``folder``, and download the missing into ``folder``.
 
     Progress goes to ``stream``. ``failed`` has ``download-failed``, ``download-refused``,
-    ``missing``, ``cannot-write`` and the errors of a checkpoint that cannot be used. Raises
-    ``ConvNeXtPoseCheckError``: ``no-checkpoints`` for a place that does not exist,
-    ``unknown-variant``, ``cannot-write``, ``in-use``.
+    ``cannot-write`` and the errors of a checkpoint that cannot be used. Raises
+    ``ConvNeXtPoseCheckError``: ``checkpoint-not-found`` for a place that does not exist,
+    ``bad-option``, ``cannot-write``, ``in-use``.
     """
     variants = [catalogue[name] for name in names]
     existing = [*places, folder] if is_there(folder) else [*places]
@@ -122,8 +125,8 @@ def _find_missing(
         except ConvNeXtPoseCheckError as error:
             claimed = [path for path in candidates if files.claim(path) == variant.name]
             is_ours = claimed == [folder / variant.checkpoint.file_name]
-            is_damaged = error.code in (*DAMAGED, "html-page")
-            if error.code == "no-checkpoints" or (is_ours and is_damaged):
+            is_damaged = error.code in (*DAMAGED, ErrorCode.HTML_PAGE)
+            if error.code == ErrorCode.CHECKPOINT_NOT_FOUND or (is_ours and is_damaged):
                 missing.append(variant)
             else:
                 downloads.failed[variant.name] = error
@@ -186,14 +189,14 @@ def _transfer(variant: Variant, path: Path, screen: Screen) -> None:
     facts, shown = variant.checkpoint, 0
     if facts.drive_id is None:
         problem = "the variants file has no drive_id for it"
-        raise ConvNeXtPoseCheckError("download-failed", problem, "Add its drive_id")
+        raise ConvNeXtPoseCheckError(ErrorCode.DOWNLOAD_FAILED, problem, "Add its drive_id")
     limit = 2 * facts.bytes if facts.bytes else MAX_BYTES
 
     def progress(so_far: int, _total: int | None) -> None:
         nonlocal shown
         if so_far > limit:
             problem = f"Google Drive sends more than {limit:,} bytes, twice the expected size"
-            raise ConvNeXtPoseCheckError("download-failed", problem, "Check the drive_id")
+            raise ConvNeXtPoseCheckError(ErrorCode.DOWNLOAD_FAILED, problem, "Check the drive_id")
         advance(so_far - shown)
         shown = so_far
 
@@ -233,7 +236,7 @@ def _refusal(file_id: str, gdown_message: str) -> ConvNeXtPoseCheckError:
         text = " ".join(f"{gdown_message} {response.text} {response.url}".split())
     page = known_page(text.encode())
     if page is None:
-        code: Code = "missing" if status == 404 else "download-failed"
+        code: ErrorCode = ErrorCode.FILE_NOT_FOUND if status == 404 else ErrorCode.DOWNLOAD_FAILED
         problem = f"Google sent an unknown page (HTTP {status})"
         return ConvNeXtPoseCheckError(code, problem, "Check the link")
     return ConvNeXtPoseCheckError(page.code, f"Google sent {page.what}", page.remedy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ def working_device(name: str) -> torch.device:
     """The device of that name, after a convolution has run on it.
 
     torch reports a card as available even if this build has no kernels for it. Raises
-    ``ConvNeXtPoseCheckError`` (``no-device``).
+    ``ConvNeXtPoseCheckError`` (``device-not-found``).
     """
     import torch
 
@@ -35,7 +35,7 @@ def working_device(name: str) -> torch.device:
     except Exception as error:  # noqa: BLE001 - torch raises types of its own, not one family
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         problem = f"the device '{name}' cannot run a kernel: {first_line}"
-        raise ConvNeXtPoseCheckError("no-device", problem, SWITCH_ON_GPU) from None
+        raise ConvNeXtPoseCheckError(ErrorCode.DEVICE_NOT_FOUND, problem, SWITCH_ON_GPU) from None
     return device
 
 
@@ -43,7 +43,8 @@ def working_devices(name: str) -> tuple[torch.device, ...]:
     """The device of that name; for ``cuda`` the first card and every free card of the same model.
 
     The same model, so that results are identical on each; a card is free if at most half of its
-    memory is in use. Raises ``ConvNeXtPoseCheckError`` (``no-device``) if the first one fails.
+    memory is in use. Raises ``ConvNeXtPoseCheckError`` (``device-not-found``) if the first one
+    fails.
     """
     import torch
 

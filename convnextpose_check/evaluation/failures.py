@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
 LACK_OF_MEMORY = (
     "out of memory",
@@ -31,7 +31,7 @@ class NetworkFailedError(ConvNeXtPoseCheckError):
     The error itself is not stored: its frames would hold the batch on the device.
     """
 
-    def __init__(self, code: Code, problem: str, remedy: str = "", trace: str = "") -> None:
+    def __init__(self, code: ErrorCode, problem: str, remedy: str = "", trace: str = "") -> None:
         super().__init__(code, problem, remedy)
         self.trace = trace
 
@@ -46,7 +46,9 @@ def is_lack_of_memory(error: BaseException) -> bool:
     return any(words in text for words in LACK_OF_MEMORY)
 
 
-def failure(error: BaseException, what: str, code: Code = "network-failed") -> NetworkFailedError:
+def failure(
+    error: BaseException, what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED
+) -> NetworkFailedError:
     """The error to report in place of one that ``what`` has raised, with its last own line."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
@@ -67,7 +69,7 @@ def failure(error: BaseException, what: str, code: Code = "network-failed") -> N
 
 
 @contextmanager
-def told_as_failure(what: str, code: Code = "network-failed") -> Iterator[None]:
+def told_as_failure(what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -> Iterator[None]:
     """Raise ``NetworkFailedError`` for any error inside that has no code of its own."""
     try:
         yield

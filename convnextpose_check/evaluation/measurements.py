@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.crops import Crop
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Exclusion
@@ -149,14 +149,14 @@ class Measurements:
     def evaluation(self, dataset: Dataset) -> Evaluation:
         """The finished evaluation; every sample must be done.
 
-        Raises ``ConvNeXtPoseCheckError`` (``no-data``) if none of the images can be used.
+        Raises ``ConvNeXtPoseCheckError`` (``data-not-found``) if none of the images can be used.
         """
         assert self.done.all()
         unreadable = _listed(dataset, self.problems)
         used = np.flatnonzero(self.used).tolist()
         if not used:
             raise ConvNeXtPoseCheckError(
-                "no-data",
+                ErrorCode.DATA_NOT_FOUND,
                 f"none of the {len(dataset.samples)} images below {dataset.layout.root} can be"
                 f" used, the first because {unreadable[0].reason}",
                 "Fetch the images again",

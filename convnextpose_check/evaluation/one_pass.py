@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import sample_errors_mm
@@ -173,7 +173,7 @@ def _read_batch(
     pixels_rgb = [crop.pixels_rgb for crop in taken if crop.pixels_rgb is not None]
     batch_input = None
     if pixels_rgb:
-        with told_as_failure(f"the device {device}", "device-failed"):
+        with told_as_failure(f"the device {device}", ErrorCode.DEVICE_FAILED):
             batch_input = to_input(to_device(pixels_rgb, device))
     return _Batch(indices, taken, batch_input, device_index, time.perf_counter() - start)
 
@@ -234,7 +234,7 @@ def _check_finite(cells_xyz: Array, samples: Sequence[Sample]) -> None:
     if is_wrong.any():
         name = samples[int(is_wrong.argmax())].path.name
         raise ConvNeXtPoseCheckError(
-            "not-finite",
+            ErrorCode.BAD_WEIGHTS,
             f"the network predicts NaN or infinity for {name}",
             "Check the weights",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
 EXACT = "ieee"
 OF_CUDA = ("backends.cuda.matmul", "backends.cudnn", "backends.cudnn.conv", "backends.cudnn.rnn")
@@ -18,7 +18,7 @@ def use_exact_float32() -> None:
     """Switch off TF32 and other rounding of float32 products.
 
     Sets torch's older switches and the newer ones, which override the older. Raises
-    ``ConvNeXtPoseCheckError`` (``no-precision``) if torch ignores one.
+    ``ConvNeXtPoseCheckError`` (``wrong-environment``) if torch ignores one.
     """
     import torch
 
@@ -29,7 +29,7 @@ def use_exact_float32() -> None:
         switch.fp32_precision = EXACT
         if (found := switch.fp32_precision) != EXACT:
             raise ConvNeXtPoseCheckError(
-                "no-precision",
+                ErrorCode.WRONG_ENVIRONMENT,
                 f"torch.{name}.fp32_precision stays {found} when it is set to {EXACT}",
                 "Install another version of torch",
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.failures import failure, is_lack_of_memory
 from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.human36m.crops import constant_on
@@ -70,7 +70,7 @@ class Predictor:
                     raise failure(error, "the network") from None
             if self.batch_size == 1:
                 raise ConvNeXtPoseCheckError(
-                    "out-of-memory",
+                    ErrorCode.OUT_OF_MEMORY,
                     f"the memory of {crops.device} is too small for a single image",
                     "End other programs on this device, or use --device cpu",
                 )

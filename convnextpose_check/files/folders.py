@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
 SEQUENCE_FOLDER = re.compile(r"s_\d\d_act_\d\d_subact_\d\d_ca_\d\d")
 """Name of the folder that holds the images of one Human3.6M sequence."""
@@ -68,7 +68,7 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 def too_many_files(count: int, what: str, root: Path) -> ConvNeXtPoseCheckError:
     """The error for a folder that holds more than is searched."""
     return ConvNeXtPoseCheckError(
-        "too-many-files",
+        ErrorCode.TOO_MANY_FILES,
         f"there are more than {count:,} {what} below {root}",
         "Name the folder inside it that is meant, or the files",
     )

@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.opening import open_regular
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 def bad_annotations(path: Path, problem: str) -> ConvNeXtPoseCheckError:
     """The error for an annotation file that differs from those of Human3.6M."""
     return ConvNeXtPoseCheckError(
-        "bad-annotations",
+        ErrorCode.BAD_ANNOTATIONS,
         f"the annotation file {path} cannot be used: {problem}",
         "Fetch the file again and compare its size with the source",
     )

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
@@ -40,7 +40,7 @@ def read_whole(stream: BinaryIO, size: int, path: Path) -> bytes:
     content = stream.read(size + 1)
     if len(content) != size:
         raise ConvNeXtPoseCheckError(
-            "unreadable",
+            ErrorCode.UNREADABLE,
             f"{path} changed its size while it was read",
             "Wait until it is written, and run again",
         )

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.opening import open_regular
 from convnextpose_check.wording import replace_surrogates
 
@@ -82,7 +82,7 @@ def lock_file(path: Path) -> BinaryIO:
     except BlockingIOError:
         lock.close()
         raise ConvNeXtPoseCheckError(
-            "in-use",
+            ErrorCode.IN_USE,
             f"another run is writing to {path.parent}",
             "Wait until it has ended, or name another folder",
         ) from None
@@ -107,5 +107,5 @@ def cannot_write(path: Path, error: OSError) -> ConvNeXtPoseCheckError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         remedy = "Free disk space, or name a folder on another disk, such as with --results-dir"
     return ConvNeXtPoseCheckError(
-        "cannot-write", f"cannot write {path}: {error.strerror or error}", remedy
+        ErrorCode.CANNOT_WRITE, f"cannot write {path}: {error.strerror or error}", remedy
     )

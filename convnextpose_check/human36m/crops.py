@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.opening import size_of
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.jpegs import (
@@ -184,7 +184,7 @@ def constant_on(device: torch.device, values: tuple[float, ...]) -> Tensor:
 def usable_input(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, list[Sample]]:
     """The network's input (B, 3, 256, 256) and its samples, without those with unusable images.
 
-    Raises ``ConvNeXtPoseCheckError`` (``no-data``) if none is usable.
+    Raises ``ConvNeXtPoseCheckError`` (``data-not-found``) if none is usable.
     """
     import torch
 
@@ -192,6 +192,6 @@ def usable_input(samples: Sequence[Sample], device: torch.device) -> tuple[Tenso
     usable = [(crop.pixels_rgb, crop.sample) for crop in crops if crop.pixels_rgb is not None]
     if not usable:
         names = ", ".join(crop.sample.path.name for crop in crops)
-        raise ConvNeXtPoseCheckError("no-data", f"none of {names} can be decoded")
+        raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, f"none of {names} can be decoded")
     pixels_rgb = np.stack([pixels for pixels, _ in usable])
     return to_input(torch.from_numpy(pixels_rgb).to(device)), [sample for _, sample in usable]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convnextpose_check.errors import Code, ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.annotations import (
     SubjectFiles,
     named_sequence,
@@ -108,7 +108,7 @@ class Fit:
 class Correction(NamedTuple):
     """A known error in annotation files, and the views and cameras with this error undone."""
 
-    code: Code
+    code: ErrorCode
     cause: str
     views: Views
     cameras: Cameras
@@ -124,7 +124,7 @@ def fit_of(layout: Layout, files: SubjectFiles) -> Fit | None:
     fit = _measure(views, files.cameras)
     if fit is None or fit.is_good(LEAST_INSIDE):
         return fit
-    code: Code = "joints-outside-boxes"
+    code: ErrorCode = ErrorCode.WRONG_BOXES
     cause = "no known error in annotation files explains it"
     for known in _corrections(layout, files, views):
         corrected = _measure(known.views, known.cameras)
@@ -188,13 +188,13 @@ def _corrections(layout: Layout, files: SubjectFiles, views: Views) -> Iterator[
     camera_file = annotation_name(files.subject, "camera")
     new = {k: replace(c, translation_mm=-c.rotation @ c.translation_mm) for k, c in cameras.items()}
     cause = f"{camera_file} is of before June 2020, when cameras meant R(X - t) and not RX + t"
-    yield Correction("old-cameras", cause, views, new)
+    yield Correction(ErrorCode.WRONG_CAMERAS, cause, views, new)
 
     fitting = {camera: _best_fitting(views, camera, cameras) for camera in cameras}
     renamed = [f"{one} under {other}" for one, other in fitting.items() if one != other]
     cause = f"the cameras in {camera_file} are swapped: {', '.join(renamed)}"
     swapped = {camera: cameras[other] for camera, other in fitting.items()}
-    yield Correction("swapped-cameras", cause, views, swapped)
+    yield Correction(ErrorCode.WRONG_CAMERAS, cause, views, swapped)
 
     names = [annotation_name(subject, "camera") for subject in _HUMAN36M_SUBJECTS]
     with suppress(ConvNeXtPoseCheckError):
@@ -202,7 +202,7 @@ def _corrections(layout: Layout, files: SubjectFiles, views: Views) -> Iterator[
             others = read_cameras(path)
             if others.keys() >= cameras.keys():
                 cause = f"{camera_file} holds the cameras of another subject: its own are in {name}"
-                yield Correction("cameras-of-another-subject", cause, views, others)
+                yield Correction(ErrorCode.WRONG_CAMERAS, cause, views, others)
 
     joints_in_mm = views._replace(joints_world_mm=views.joints_world_mm * _MM_PER_M)
     in_mm = {k: replace(c, translation_mm=c.translation_mm * _MM_PER_M) for k, c in cameras.items()}
@@ -214,7 +214,7 @@ def _corrections(layout: Layout, files: SubjectFiles, views: Views) -> Iterator[
         (f"{joints_are} and {cameras_are}", joints_in_mm, in_mm),
     ):
         cause = f"{what} are in metres: expected millimetres"
-        yield Correction("metres", cause, corrected_views, corrected_cameras)
+        yield Correction(ErrorCode.WRONG_UNITS, cause, corrected_views, corrected_cameras)
 
     boxes_xywh_px = views.boxes_xywh_px.copy()
     boxes_xywh_px[:, 2:] -= boxes_xywh_px[:, :2]
@@ -223,11 +223,11 @@ def _corrections(layout: Layout, files: SubjectFiles, views: Views) -> Iterator[
         " expected (x, y, width, height)"
     )
     corrected = views._replace(boxes_xywh_px=boxes_xywh_px)
-    yield Correction("corners-for-sizes", cause, corrected, cameras)
+    yield Correction(ErrorCode.WRONG_BOXES, cause, corrected, cameras)
 
     cause = f"the rotations R in {camera_file} are transposed"
     transposed = {k: replace(c, rotation=c.rotation.T) for k, c in cameras.items()}
-    yield Correction("transposed-rotations", cause, views, transposed)
+    yield Correction(ErrorCode.WRONG_CAMERAS, cause, views, transposed)
 
 
 def _best_fitting(views: Views, camera: int, cameras: Cameras) -> int:

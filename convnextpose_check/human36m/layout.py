@@ -15,7 +15,7 @@ from filecmp import cmp
 from pathlib import Path
 from typing import Literal
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import SEQUENCE_FOLDER, FileState, file_state, walk
 
 Part = Literal["data", "camera", "joint_3d"]
@@ -54,7 +54,7 @@ class Layout:
     def rootnet_for(self, subjects: tuple[int, ...]) -> Path:
         """RootNet's file for these subjects: by its folder's name if there are several.
 
-        Raises ``ConvNeXtPoseCheckError``: ``no-rootnet``, ``several-rootnet``.
+        Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``.
         """
         wanted = ",".join(map(str, subjects))
         matches = [(_SUBJECTS_OF_ROOTNET_FOLDER.search(str(path)), path) for path in self.rootnet]
@@ -63,12 +63,12 @@ class Layout:
             return found[0]
         if not found:
             raise ConvNeXtPoseCheckError(
-                "no-rootnet",
+                ErrorCode.DATA_NOT_FOUND,
                 f"there is no {ROOTNET_FILE} below {self.root}",
                 "Add the file from the authors' repository, or use --bbox gt",
             )
         raise ConvNeXtPoseCheckError(
-            "several-rootnet",
+            ErrorCode.AMBIGUOUS,
             f"{len(found)} files below {self.root} are named {ROOTNET_FILE}, and no folder's name"
             f" says which is for subjects {wanted}: {', '.join(map(str, found))}",
             "Leave one of them",
@@ -88,8 +88,8 @@ def annotation_names(subjects: Iterable[int]) -> list[str]:
 def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     """Look for annotations and images of the subjects below ``root``.
 
-    Raises ``ConvNeXtPoseCheckError``: ``no-data`` if the folder, an annotation file or all images
-    are missing; ``several-annotations`` if two files of one name differ.
+    Raises ``ConvNeXtPoseCheckError``: ``data-not-found`` if the folder, an annotation file or all
+    images are missing; ``ambiguous`` if two files of one name differ.
     """
     wanted = annotation_names(subjects)
     layout = survey(root, wanted)
@@ -102,7 +102,7 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
         there = f"what cannot be listed ({error.strerror})"
     missing = missing or ["image folders such as s_09_act_02_subact_01_ca_01"]
     raise ConvNeXtPoseCheckError(
-        "no-data",
+        ErrorCode.DATA_NOT_FOUND,
         f"Human3.6M is not complete below {root}: missing {', '.join(missing)};"
         f" the folder holds {there}",
         GIVE_ROOT,
@@ -119,9 +119,11 @@ def survey(root: Path, wanted: Iterable[str]) -> Layout:
         is_folder = root.is_dir()
     except OSError as error:
         problem = f"{root} cannot be looked into ({error.strerror})"
-        raise ConvNeXtPoseCheckError("no-data", problem, GIVE_ROOT) from None
+        raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, problem, GIVE_ROOT) from None
     if not is_folder:
-        raise ConvNeXtPoseCheckError("no-data", f"there is no folder {root}", GIVE_ROOT)
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.DATA_NOT_FOUND, f"there is no folder {root}", GIVE_ROOT
+        )
     annotations: dict[str, Path] = {}
     sequences: dict[str, dict[str, Path]] = defaultdict(dict)  # by real path
     rootnet: list[Path] = []
@@ -136,7 +138,7 @@ def survey(root: Path, wanted: Iterable[str]) -> Layout:
                 known = annotations.setdefault(name, folder / name)
                 if known != folder / name and not is_same_content(known, folder / name):
                     raise ConvNeXtPoseCheckError(
-                        "several-annotations",
+                        ErrorCode.AMBIGUOUS,
                         f"{known} and {folder / name} have one name and different contents",
                         "Name the data set that is meant with --h36m-root",
                     )

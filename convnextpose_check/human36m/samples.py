@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import FileState
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.human36m.annotations import (
@@ -160,7 +160,7 @@ def load_dataset(
     No name in an annotation file leads outside ``root``; links that the user has put there do.
     ``limit`` keeps that many samples, spread evenly. A test image that cannot be evaluated is
     excluded with its reason; if ``fits`` has a misfit, that may be all of them. Raises
-    ``ConvNeXtPoseCheckError``: ``no-data``, ``no-rootnet``, ``several-rootnet``,
+    ``ConvNeXtPoseCheckError``: ``data-not-found``, ``data-not-found``, ``ambiguous``,
     ``bad-annotations``.
     """
     of_protocol = facts.protocols[protocol]
@@ -185,7 +185,7 @@ def load_dataset(
         first = f", the first because {excluded[0].reason}" if excluded else ""
         first += f": {excluded[0].file_name}" if excluded else ""
         raise ConvNeXtPoseCheckError(
-            "no-data",
+            ErrorCode.DATA_NOT_FOUND,
             f"no test image below {root} can be evaluated: {len(excluded)} were excluded{first}",
             "Check that images and annotations belong together",
         )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,8 +33,8 @@ _HEAD_KEY = re.compile(r"((?:module\.)?head\.deconv_layers_[123]\.)(\w+)(\.\w+)"
 def key_style(keys: Iterable[str]) -> KeyStyle:
     """Whether the head keys are numbered or named.
 
-    Raises ``ConvNeXtPoseCheckError``: ``unknown-head-key`` for a head key of neither style,
-    ``half-mapped`` for a mixture, ``no-head`` for no head key.
+    Raises ``ConvNeXtPoseCheckError``: ``wrong-keys`` for a head key of neither style,
+    ``wrong-keys`` for a mixture, ``wrong-keys`` for no head key.
     """
     styles: dict[KeyStyle, str] = {}
     for key in keys:
@@ -42,19 +42,19 @@ def key_style(keys: Iterable[str]) -> KeyStyle:
             styles.setdefault("legacy" if part in LEGACY_TO_MODERN else "modern", key)
     if len(styles) == 2:
         raise ConvNeXtPoseCheckError(
-            "half-mapped",
+            ErrorCode.WRONG_KEYS,
             f"the keys mix styles: '{styles['legacy']}' is legacy, '{styles['modern']}' is modern",
             "Use the published file",
         )
     if not styles:
-        raise ConvNeXtPoseCheckError("no-head", f"no key begins with '{_HEAD_LAYER}'")
+        raise ConvNeXtPoseCheckError(ErrorCode.WRONG_KEYS, f"no key begins with '{_HEAD_LAYER}'")
     return next(iter(styles))
 
 
 def to_modern(state: Mapping[str, T]) -> dict[str, T]:
     """Name the head's parts, keeping order and values; modern keys stay.
 
-    Raises ``ConvNeXtPoseCheckError`` as ``key_style`` does, and ``collision`` for two keys with
+    Raises ``ConvNeXtPoseCheckError`` as ``key_style`` does, and ``wrong-keys`` for two keys with
     the same modern name.
     """
     return _renamed(state, LEGACY_TO_MODERN)
@@ -68,12 +68,13 @@ def to_legacy(state: Mapping[str, T]) -> dict[str, T]:
 def without_prefix(state: Mapping[str, T]) -> dict[str, T]:
     """Remove the prefix of DataParallel.
 
-    Raises ``ConvNeXtPoseCheckError`` (``half-mapped``) if some keys have it and others do not.
+    Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) if some keys have it and others do not.
     """
     bare = [key for key in state if not key.startswith(DATA_PARALLEL_PREFIX)]
     if bare and len(bare) < len(state):
         raise ConvNeXtPoseCheckError(
-            "half-mapped", f"'{bare[0]}' lacks the prefix '{DATA_PARALLEL_PREFIX}' that others have"
+            ErrorCode.WRONG_KEYS,
+            f"'{bare[0]}' lacks the prefix '{DATA_PARALLEL_PREFIX}' that others have",
         )
     return (
         dict(state)
@@ -94,7 +95,7 @@ def _head_part(key: str) -> str | None:
     match = _HEAD_KEY.fullmatch(key)
     if match is None or match[2] not in LEGACY_TO_MODERN | MODERN_TO_LEGACY:
         raise ConvNeXtPoseCheckError(
-            "unknown-head-key",
+            ErrorCode.WRONG_KEYS,
             f"'{key}' is not a key of a head layer: expected"
             f" {', '.join(MODERN_TO_LEGACY)} or 0, 1, 2 after '{_HEAD_LAYER}1', '2' or '3'",
         )
@@ -107,7 +108,9 @@ def _renamed(state: Mapping[str, T], parts: Mapping[str, str]) -> dict[str, T]:
         part = _head_part(key)
         new = key if part is None else _HEAD_KEY.sub(rf"\g<1>{parts.get(part, part)}\g<3>", key)
         if new in renamed:
-            raise ConvNeXtPoseCheckError("collision", f"'{key}' and another key become '{new}'")
+            raise ConvNeXtPoseCheckError(
+                ErrorCode.WRONG_KEYS, f"'{key}' and another key become '{new}'"
+            )
         renamed[new] = value
     key_style(state)
     return renamed

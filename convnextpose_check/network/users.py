@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.layout import layout_difference, modern_state
 from convnextpose_check.variants import INPUT_SIDE_PX, Architecture
 
@@ -199,7 +199,7 @@ def _installed(package: str, path: Path) -> Any:
         return importlib.import_module(package)
     except ImportError:
         raise ConvNeXtPoseCheckError(
-            "bad-network", f"{path} needs {package}", "Run: pip install onnx onnxruntime"
+            ErrorCode.BAD_NETWORK, f"{path} needs {package}", "Run: pip install onnx onnxruntime"
         ) from None
 
 
@@ -224,7 +224,7 @@ def onnx_providers(
 def bad_network(specification: str, problem: str) -> ConvNeXtPoseCheckError:
     """The error for a ``--network`` that cannot be evaluated."""
     return ConvNeXtPoseCheckError(
-        "bad-network",
+        ErrorCode.BAD_NETWORK,
         f"--network {specification}: {problem}",
         "Name a function as package.module:factory, or files as exports/{variant}.onnx",
     )

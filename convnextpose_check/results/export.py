@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.whole import write_text, written_whole
 from convnextpose_check.paths import RESULT_FOLDER, Outputs
 from convnextpose_check.results.results_file import read_results
@@ -45,7 +45,8 @@ def dataset_metadata(results: Results) -> dict[str, object]:
     user = os.environ.get("KAGGLE_USERNAME") or "INSERT-YOUR-USERNAME"
     if not _USER.fullmatch(user):
         raise ConvNeXtPoseCheckError(
-            "bad-option", f"'{user}' is not the name of a Kaggle user: expected letters and digits"
+            ErrorCode.BAD_OPTION,
+            f"'{user}' is not the name of a Kaggle user: expected letters and digits",
         )
     models = "own" if results.own_models else results.subject
     return {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.human36m.geometry import Array
@@ -87,4 +87,6 @@ def _rows(path: Path) -> Iterator[csv.DictReader[str]]:
         problem = f"cannot read {path}: {error.strerror}"
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         problem = f"{path} is not a per-sample file: {error}"
-    raise ConvNeXtPoseCheckError("bad-results", problem, "Name a folder that a run has written")
+    raise ConvNeXtPoseCheckError(
+        ErrorCode.BAD_RESULTS, problem, "Name a folder that a run has written"
+    )

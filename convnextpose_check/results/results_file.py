@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.results.earlier_files import EARLIER_VERSION, converted
 from convnextpose_check.results.schema import Results
@@ -57,7 +57,7 @@ def read_results(path: Path) -> Results:
     except (AttributeError, KeyError, TypeError) as error:
         problem = f"{path} is not a results file of version 0.1 or 0.2: {error!r}"
     raise ConvNeXtPoseCheckError(
-        "bad-results", problem, "Name a benchmark_results.json that a run has written"
+        ErrorCode.BAD_RESULTS, problem, "Name a benchmark_results.json that a run has written"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.layout import identify, modern_state
 from convnextpose_check.run.run import Run
 
@@ -17,7 +17,7 @@ def find_checkpoint(run: Run, variant: str) -> Checkpoint:
     try:
         return run.checkpoints[variant]
     except ConvNeXtPoseCheckError as error:
-        if error.code != "no-checkpoints" or not (found := _misnamed(run, variant)):
+        if error.code != ErrorCode.CHECKPOINT_NOT_FOUND or not (found := _misnamed(run, variant)):
             raise
         raise ConvNeXtPoseCheckError(
             error.code,

@@ -14,7 +14,7 @@ from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.drive.download import fetch_missing, folder_for
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.cache import evaluation_key
 from convnextpose_check.evaluation.devices import working_devices
 from convnextpose_check.evaluation.evaluate import evaluate
@@ -109,7 +109,7 @@ class Run:
     def checkpoint_files(self) -> CheckpointFiles:
         """The files that may be checkpoints, including downloaded ones.
 
-        Raises ``ConvNeXtPoseCheckError`` (``no-checkpoints``, and those of a download).
+        Raises ``ConvNeXtPoseCheckError`` (``checkpoint-not-found``, and those of a download).
         """
         settings, places = self.settings, self.sources.checkpoint_places
         if settings.download and self.name == "published":
@@ -121,7 +121,9 @@ class Run:
             )
         if not places:
             raise ConvNeXtPoseCheckError(
-                "no-checkpoints", "no folder or file with checkpoints was given", GIVE_CHECKPOINTS
+                ErrorCode.CHECKPOINT_NOT_FOUND,
+                "no folder or file with checkpoints was given",
+                GIVE_CHECKPOINTS,
             )
         return CheckpointFiles(places, self.catalogue)
 
@@ -139,7 +141,7 @@ class Run:
     def devices(self) -> tuple[torch.device, ...]:
         """The devices of the run, each proved to run a kernel.
 
-        Raises ``ConvNeXtPoseCheckError`` (``no-device``).
+        Raises ``ConvNeXtPoseCheckError`` (``device-not-found``).
         """
         use_exact_float32()
         return working_devices(self.settings.device or self.default_device)
@@ -159,11 +161,13 @@ class Run:
     def dataset_root(self) -> Path:
         """The folder that contains Human3.6M, at any depth.
 
-        Raises ``ConvNeXtPoseCheckError`` (``no-data``).
+        Raises ``ConvNeXtPoseCheckError`` (``data-not-found``).
         """
         root = self.sources.dataset_root
         if root is None:
-            raise ConvNeXtPoseCheckError("no-data", "no folder with Human3.6M was given", GIVE_ROOT)
+            raise ConvNeXtPoseCheckError(
+                ErrorCode.DATA_NOT_FOUND, "no folder with Human3.6M was given", GIVE_ROOT
+            )
         return root
 
     @property

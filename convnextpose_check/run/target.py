@@ -30,7 +30,7 @@ class Target:
     def variants(self, settings: Settings) -> tuple[Variant, ...]:
         """The variants that the settings choose.
 
-        Raises ``ConvNeXtPoseCheckError`` (``unknown-variant``) for a name that this target lacks.
+        Raises ``ConvNeXtPoseCheckError`` (``bad-option``) for a name that this target lacks.
         """
         names = settings.variants or self.catalogue.names
         return tuple(self.catalogue[name] for name in names)

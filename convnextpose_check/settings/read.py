@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.users import is_exported
 from convnextpose_check.settings.options import (
     CALLER_VARIABLE,
@@ -66,7 +66,7 @@ def read_settings(
             parsed = [option.kind.parse(text) for text in texts]
         except ValueError as error:
             raise ConvNeXtPoseCheckError(
-                "bad-option", f"{source} is '{texts[-1]}': expected {error}"
+                ErrorCode.BAD_OPTION, f"{source} is '{texts[-1]}': expected {error}"
             ) from None
         values[option.field] = tuple(parsed) if option.kind.is_repeatable else parsed[-1]
         sources[option.field] = source
@@ -83,7 +83,7 @@ def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
             near = get_close_matches(variable.removeprefix(PREFIX), known, n=1)
             question = f" (did you mean {PREFIX}{near[0]}?)" if near else ""
             raise ConvNeXtPoseCheckError(
-                "bad-option",
+                ErrorCode.BAD_OPTION,
                 f"the environment variable {variable} is not a setting{question}",
                 "Correct or unset it",
             )
@@ -111,13 +111,13 @@ def refuse_contradictions(settings: Settings) -> None:
     beside = [settings.sources[name] for name in ABOUT_AN_ERROR if name in settings.sources]
     if settings.weights_only and beside:
         raise ConvNeXtPoseCheckError(
-            "bad-option",
+            ErrorCode.BAD_OPTION,
             f"{beside[0]} is about an error: --weights-only measures none",
             "Leave out one of the two",
         )
     if settings.require_identity and settings.has_own_models:
         raise ConvNeXtPoseCheckError(
-            "bad-option",
+            ErrorCode.BAD_OPTION,
             f"--require-identity cannot be met by the models of {settings.variants_file}: tensors"
             " are on record for published models only",
             "Leave out --require-identity or --variants-file",

@@ -41,25 +41,25 @@ def patched(archive: bytes, member: str, offset: int, value: bytes | int) -> byt
 
 add("is_empty", b"", "empty")
 add("is_page", b"\xef\xbb\xbf\r\n <!DOCTYPE html><title>Quota exceeded</title>", "html-page")
-add("is_png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not-an-archive", fragment="PNG")
-add("is_two_bytes", b"PK", "not-an-archive")
-add("is_text", b"Too many users have viewed this file recently\n", "not-an-archive")
-add("is_zeros", bytes(10_000), "not-an-archive")
-add("is_empty_zip", END + bytes(18), "not-an-archive")
-add("is_zip_of_text", zipped({"readme.txt": b"hello"}), "no-checkpoint")
-add("is_tar_of_text", tarred({"readme.txt": b"hello"}), "no-checkpoint")
+add("is_png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not-a-checkpoint", fragment="PNG")
+add("is_two_bytes", b"PK", "not-a-checkpoint")
+add("is_text", b"Too many users have viewed this file recently\n", "not-a-checkpoint")
+add("is_zeros", bytes(10_000), "not-a-checkpoint")
+add("is_empty_zip", END + bytes(18), "not-a-checkpoint")
+add("is_zip_of_text", zipped({"readme.txt": b"hello"}), "not-a-checkpoint")
+add("is_tar_of_text", tarred({"readme.txt": b"hello"}), "not-a-checkpoint")
 add("is_zip_of_page", zipped({"a.pth": b"<html>"}), "html-page")
-add("is_pickle", lambda good: members_of(good)["data.pkl"], "not-an-archive")
-add("zip_after_7z", lambda good: SEVEN_ZIP + good, "not-an-archive")
+add("is_pickle", lambda good: members_of(good)["data.pkl"], "not-a-checkpoint")
+add("zip_after_7z", lambda good: SEVEN_ZIP + good, "not-a-checkpoint")
 add("zip_before_7z", lambda good: good + SEVEN_ZIP, LOADS, "truncated")
 add("zip_twice", lambda good: good * 2, LOADS)
 add("zip_before_text", lambda good: good + b"x" * 70_000, "truncated")
-add("tar_around_zip_tail", lambda good: tarred({"readme": b"x"}) + good, "no-checkpoint")
+add("tar_around_zip_tail", lambda good: tarred({"readme": b"x"}) + good, "not-a-checkpoint")
 add("zip_with_tar_magic", lambda good: zipped({"pad": b"ustar" * 100} | members_of(good)), LOADS)
 add(
     "torch_before_1_6",
     lambda _: saved({"epoch": 1, "network": {}}, _use_new_zipfile_serialization=False),
-    "not-an-archive",
+    "not-a-checkpoint",
 )
 
 
@@ -69,18 +69,18 @@ def _zip(name: str, change: Callable[[bytes], bytes], *codes: str) -> None:
 
 _zip("password", lambda z: patched(z, "data.pkl", FLAGS, b"\1"), "password")
 _zip("patched_data", lambda z: patched(z, "data.pkl", FLAGS, b"\x20"), "damaged", LOADS)
-_zip("crc", lambda z: patched(z, "data/0", CRC, 1), "bad-crc")
-_zip("crc_of_the_pickle", lambda z: patched(z, "data.pkl", CRC, 1), "bad-crc")
-_zip("size_0", lambda z: patched(z, "data/0", SIZE, 0), "bad-crc", "bad-pickle", "damaged")
-_zip("size_1", lambda z: patched(z, "data/0", SIZE, 1), "bad-crc", "damaged")
-_zip("size_too_large", lambda z: patched(z, "data/0", SIZE, 4000), "damaged", "bad-crc")
+_zip("crc", lambda z: patched(z, "data/0", CRC, 1), "damaged")
+_zip("crc_of_the_pickle", lambda z: patched(z, "data.pkl", CRC, 1), "damaged")
+_zip("size_0", lambda z: patched(z, "data/0", SIZE, 0), "damaged", "unsafe-archive", "damaged")
+_zip("size_1", lambda z: patched(z, "data/0", SIZE, 1), "damaged", "damaged")
+_zip("size_too_large", lambda z: patched(z, "data/0", SIZE, 4000), "damaged", "damaged")
 _zip("size_4_gigabytes", lambda z: patched(z, "data/0", SIZE, 0xFFFFFFFE), "bomb")
 _zip("size_of_zip64", lambda z: patched(z, "data/0", SIZE, 0xFFFFFFFF), "bomb", "truncated")
 _zip("offset_of_another", lambda z: patched(z, "data/0", OFFSET, 0), "damaged")
 _zip("offset_beyond", lambda z: patched(z, "data/0", OFFSET, 1 << 31), "damaged")
 _zip("deflated_unsaid", lambda z: patched(z, "data/0", METHOD, b"\x08"), "damaged")
-_zip("bzip2_unsaid", lambda z: patched(z, "data/0", METHOD, b"\x0c"), "unsupported-compression")
-_zip("lzma", lambda z: zipped(members_of(z), compression=14), "unsupported-compression")
+_zip("bzip2_unsaid", lambda z: patched(z, "data/0", METHOD, b"\x0c"), "unsupported-archive")
+_zip("lzma", lambda z: zipped(members_of(z), compression=14), "unsupported-archive")
 _zip(
     "no_local_header",
     lambda z: z.replace(LOCAL, b"PK\x03\x05").replace(b"PK\x03\x05", LOCAL, 1),
@@ -89,7 +89,7 @@ _zip(
 _zip("no_directory", lambda z: z[: z.index(CENTRAL)], "truncated")
 _zip("no_end", lambda z: z[: z.rindex(END)], "truncated")
 _zip("last_byte_missing", lambda z: z[:-1], "truncated")
-_zip("directory_size_0", lambda z: z[:-10] + bytes(4) + z[-6:], "no-checkpoint", "truncated")
+_zip("directory_size_0", lambda z: z[:-10] + bytes(4) + z[-6:], "not-a-checkpoint", "truncated")
 _zip("directory_size_huge", lambda z: z[:-10] + b"\0\0\0\x80" + z[-6:], "bomb")
 _zip("directory_offset", lambda z: z[:-6] + b"\0\0\0\x80" + z[-2:], "truncated", "damaged")
 _zip(
@@ -103,33 +103,35 @@ def _members(name: str, change: Callable[[dict[str, bytes]], Any], *codes: str) 
     add(f"members_{name}", lambda good: zipped(change(members_of(good)), ""), *codes)
 
 
-_members("name_twice", lambda m: m | {"./data.pkl": b"."}, "duplicate-member")
-_members("backslash_twin", lambda m: m | {"data\\0": b"."}, "duplicate-member")
+_members("name_twice", lambda m: m | {"./data.pkl": b"."}, "unsafe-archive")
+_members("backslash_twin", lambda m: m | {"data\\0": b"."}, "unsafe-archive")
 add(
     "members_nul_in_a_name",
     lambda good: zipped(members_of(good) | {"data.pkl_.txt": b"."}).replace(
         b"data.pkl_.txt", b"data.pkl\0.txt"
     ),
-    "duplicate-member",
+    "unsafe-archive",
     "damaged",
 )
 _members("root", lambda m: m | {"/": b"", ".": b"1"}, LOADS)
 _members("other_case", lambda m: m | {"DATA.PKL": b"."}, LOADS)
-_members("two_pickles", lambda m: m | {"b/data.pkl": b"."}, "several-checkpoints")
-_members("pickle_and_archive", lambda m: m | {"b.tar": b"."}, "several-checkpoints")
-_members("two_archives", lambda _: {"a.pth": b"", "b.tar": b""}, "several-checkpoints")
-_members("pickle_only_for_macs", lambda m: {"__MACOSX/data.pkl": m["data.pkl"]}, "no-checkpoint")
+_members("two_pickles", lambda m: m | {"b/data.pkl": b"."}, "ambiguous")
+_members("pickle_and_archive", lambda m: m | {"b.tar": b"."}, "ambiguous")
+_members("two_archives", lambda _: {"a.pth": b"", "b.tar": b""}, "ambiguous")
+_members("pickle_only_for_macs", lambda m: {"__MACOSX/data.pkl": m["data.pkl"]}, "not-a-checkpoint")
 _members("litter", lambda m: {f"archive/{n}": d for n, d in m.items()} | LITTER, LOADS)
 _members("absolute", lambda m: {f"/etc/{n}": d for n, d in m.items()}, LOADS)
 _members("parents", lambda m: {f"../../../../tmp/evil/{n}": d for n, d in m.items()}, LOADS)
 _members("arabic_digits", lambda m: m | {"data/٣": b"."}, LOADS)
-_members("terminal_codes", lambda m: m | {"\x1b[2J/data.pkl": b"."}, "several-checkpoints")
-_members("version_99", lambda m: m | {"version": b"99\n"}, "bad-pickle")
-_members("byteorder_middle", lambda m: m | {"byteorder": b"middle"}, "bad-pickle")
-_members("storage_short", lambda m: m | {"data/0": m["data/0"][:-1]}, "bad-pickle")
-_members("storage_long", lambda m: m | {"data/0": m["data/0"] + b"\0"}, "bad-pickle")
-_members("storage_missing", lambda m: {n: d for n, d in m.items() if n != "data/0"}, "bad-pickle")
-_members("storages_missing", lambda m: {"data.pkl": m["data.pkl"]}, "no-checkpoint")
+_members("terminal_codes", lambda m: m | {"\x1b[2J/data.pkl": b"."}, "ambiguous")
+_members("version_99", lambda m: m | {"version": b"99\n"}, "unsafe-archive")
+_members("byteorder_middle", lambda m: m | {"byteorder": b"middle"}, "unsafe-archive")
+_members("storage_short", lambda m: m | {"data/0": m["data/0"][:-1]}, "unsafe-archive")
+_members("storage_long", lambda m: m | {"data/0": m["data/0"] + b"\0"}, "unsafe-archive")
+_members(
+    "storage_missing", lambda m: {n: d for n, d in m.items() if n != "data/0"}, "unsafe-archive"
+)
+_members("storages_missing", lambda m: {"data.pkl": m["data.pkl"]}, "not-a-checkpoint")
 _members("ten_thousand", lambda m: m | {f"x/{n}": b"" for n in range(10_001)}, "bomb")
 
 
@@ -140,7 +142,7 @@ def _nested(archive: bytes, levels: int) -> bytes:
 
 
 add("nested_3", lambda good: _nested(good, 3), LOADS)
-add("nested_4", lambda good: _nested(good, 4), "no-checkpoint")
+add("nested_4", lambda good: _nested(good, 4), "not-a-checkpoint")
 
 
 def _zeros() -> bytes:
@@ -169,7 +171,7 @@ add(
     lambda good: patched(
         _deflated(members_of(good) | {"data/0": bytes(20 << 20)}), "data/0", SIZE, 99
     ),
-    "bad-crc",
+    "damaged",
     "damaged",
 )
 add(

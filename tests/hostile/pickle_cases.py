@@ -35,7 +35,7 @@ OPCODES: dict[str, tuple[bytes, str]] = {
     "pop_mark": (b"\x80\x02(1}.", "POP_MARK"),
 }
 for _name, (_data, _opcode) in OPCODES.items():
-    _pickle(_name, _data, "forbidden-opcode", fragment=f"opcode {_opcode},")
+    _pickle(_name, _data, "unsafe-archive", fragment=f"opcode {_opcode},")
 
 GLOBALS: dict[str, tuple[Data, str]] = {
     "obj": (b"\x80\x02(cos\nsystem\no.", "'os.system'"),
@@ -47,7 +47,7 @@ GLOBALS: dict[str, tuple[Data, str]] = {
     "storage_untyped": (a.content(a.tensor(a.storage(kind="UntypedStorage"))), "UntypedStorage"),
 }
 for _name, (_global, _named) in GLOBALS.items():
-    _pickle(_name, _global, "forbidden-global", fragment=_named)
+    _pickle(_name, _global, "unsafe-archive", fragment=_named)
 
 BROKEN: dict[str, bytes] = {
     "empty": b"",
@@ -79,7 +79,7 @@ BROKEN: dict[str, bytes] = {
     ),
 }
 for _name, _data in BROKEN.items():
-    _pickle(_name, _data, "bad-pickle")
+    _pickle(_name, _data, "unsafe-archive")
 
 
 def _in_parts(values: list[bytes], start: bytes, end: bytes) -> bytes:
@@ -111,11 +111,14 @@ EXHAUSTING: dict[str, tuple[Callable[[], bytes], str]] = {
     "deep_lists": (lambda: b"\x80\x02" + b"]" * 90_000 + b"a" * 89_999 + b".", "bomb"),
     "deep_tuple_as_a_key": (lambda: a.content(extra=b"N" + b"\x85" * 190_000 + b"N"), "bomb"),
     "colliding_hashes": (
-        lambda: a.content(extra=a.text("n") + _in_parts(_COLLIDING, b"}", b"u")), "bad-pickle",
+        lambda: a.content(extra=a.text("n") + _in_parts(_COLLIDING, b"}", b"u")), "unsafe-archive",
     ),
-    "copies_of_a_dict_by_call": (lambda: _dict_copies(_ORDERED_DICT_OF_MEMO), "bad-pickle"),
-    "copies_of_a_dict_by_build": (lambda: _dict_copies(a.ORDERED_DICT + b"h\x01b"), "bad-pickle"),
-    "tensors_of_4000_dimensions": (_long_shape, "bad-tensor"),
+    "copies_of_a_dict_by_call": (lambda: _dict_copies(_ORDERED_DICT_OF_MEMO), "unsafe-archive"),
+    "copies_of_a_dict_by_build": (
+        lambda: _dict_copies(a.ORDERED_DICT + b"h\x01b"),
+        "unsafe-archive",
+    ),
+    "tensors_of_4000_dimensions": (_long_shape, "unsafe-archive"),
 }  # fmt: skip
 for _name, (_make, _code) in EXHAUSTING.items():
     _pickle(_name, _make, _code)
@@ -129,7 +132,7 @@ KEYS: dict[str, bytes] = {
 }
 for _name, _key in KEYS.items():
     _network = a.ORDERED_DICT + a.MARK + _key + a.tensor() + b"u"
-    _pickle(f"key_{_name}", a.content(network=_network), "bad-tensor", fragment="key")
+    _pickle(f"key_{_name}", a.content(network=_network), "unsafe-archive", fragment="key")
 
 
 def _with_state(name: str, value: bytes) -> bytes:
@@ -162,9 +165,9 @@ TENSORS: dict[str, bytes] = {
     "hooks_that_are_none": a.tensor(hooks=b"N"),
 }
 for _name, _written in TENSORS.items():
-    _pickle(f"tensor_{_name}", a.content(_written), "bad-tensor")
+    _pickle(f"tensor_{_name}", a.content(_written), "unsafe-archive")
 _TWICE = a.ORDERED_DICT + b"(" + a.text("a") + a.tensor() + a.text("b") + a.tensor() + b"u"
-_pickle("tensors_sharing_a_storage", a.content(network=_TWICE), "bad-tensor")
+_pickle("tensors_sharing_a_storage", a.content(network=_TWICE), "unsafe-archive")
 
 STORAGES: dict[str, bytes] = {
     "larger_than_the_file": a.storage(items=1 << 30),
@@ -178,4 +181,4 @@ STORAGES: dict[str, bytes] = {
     "id_is_empty": b")Q",
 }
 for _name, _written in STORAGES.items():
-    _pickle(f"storage_{_name}", a.content(a.tensor(source=_written)), "bad-pickle")
+    _pickle(f"storage_{_name}", a.content(a.tensor(source=_written)), "unsafe-archive")

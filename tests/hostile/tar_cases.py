@@ -57,7 +57,7 @@ PAX_HEADERS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
         {"GNU.sparse.size": "1", "GNU.sparse.numblocks": "0", "GNU.sparse.offset": "9"},
         ("damaged",),
     ),
-    "renamed": ({"path": "s/data.pkl"}, ("duplicate-member",)),
+    "renamed": ({"path": "s/data.pkl"}, ("unsafe-archive",)),
     "charset": ({"hdrcharset": "BINARY", "path": "\udcff"}, (LOADS,)),
 }
 for _name, (_headers, _codes) in PAX_HEADERS.items():

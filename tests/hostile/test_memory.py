@@ -89,7 +89,7 @@ LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     ),
     "zip_that_lies": (
         lambda: patched(_one_storage(100 * MEGABYTE), "data/0", SIZE, 150 << 20),
-        ("damaged", "bad-crc", "bomb"),
+        ("damaged", "damaged", "bomb"),
     ),
     "page_of_100_megabytes": (lambda: b"<html>" + b"a" * (100 * MEGABYTE), ("html-page",)),
     "pickle_of_100_megabytes": (

@@ -57,7 +57,7 @@ def _calling(call: Callable[[], _Call], place: str) -> Callable[[bytes], bytes]:
 
 for _index, (_name, _call) in enumerate(CALLS.items()):
     _place = ("alone", "epoch", "optimizer")[_index % 3]
-    add(f"calls_{_name}", _calling(_call, _place), "forbidden-global", fragment=_name)
+    add(f"calls_{_name}", _calling(_call, _place), "unsafe-archive", fragment=_name)
 
 
 def _plain() -> Any:
@@ -71,19 +71,19 @@ def _subclassed() -> Any:
 
 
 VALUES: dict[str, tuple[Callable[[], Any], str, str]] = {
-    "sparse": (lambda: _plain().to_sparse(), "forbidden-global", "_rebuild_sparse_tensor"),
-    "meta": (lambda: _plain().to("meta"), "forbidden-global", "_rebuild_meta_tensor_no_storage"),
-    "parameter": (lambda: torch.nn.Parameter(_plain()), "forbidden-global", "_rebuild_parameter"),
-    "half": (lambda: _plain().half(), "forbidden-global", "torch.HalfStorage"),
-    "double": (lambda: _plain().double(), "forbidden-global", "torch.DoubleStorage"),
-    "attributes": (_subclassed, "forbidden-global", "_rebuild_from_type_v2"),
-    "numpy": (lambda: np.ones(3), "forbidden-global", "numpy"),
-    "set": (lambda: {1, 2}, "forbidden-global", "set"),
-    "requires_grad": (lambda: _plain().requires_grad_(), "bad-tensor", "'module.w'"),
-    "expanded": (lambda: torch.zeros(1).expand(1000), "bad-tensor", "'module.w'"),
-    "transposed": (lambda: _plain().t(), "bad-tensor", "'module.w'"),
-    "list": (lambda: [_plain()], "bad-tensor", "'module.w'"),
-    "number": (lambda: 1.5, "bad-tensor", "'module.w'"),
+    "sparse": (lambda: _plain().to_sparse(), "unsafe-archive", "_rebuild_sparse_tensor"),
+    "meta": (lambda: _plain().to("meta"), "unsafe-archive", "_rebuild_meta_tensor_no_storage"),
+    "parameter": (lambda: torch.nn.Parameter(_plain()), "unsafe-archive", "_rebuild_parameter"),
+    "half": (lambda: _plain().half(), "unsafe-archive", "torch.HalfStorage"),
+    "double": (lambda: _plain().double(), "unsafe-archive", "torch.DoubleStorage"),
+    "attributes": (_subclassed, "unsafe-archive", "_rebuild_from_type_v2"),
+    "numpy": (lambda: np.ones(3), "unsafe-archive", "numpy"),
+    "set": (lambda: {1, 2}, "unsafe-archive", "set"),
+    "requires_grad": (lambda: _plain().requires_grad_(), "unsafe-archive", "'module.w'"),
+    "expanded": (lambda: torch.zeros(1).expand(1000), "unsafe-archive", "'module.w'"),
+    "transposed": (lambda: _plain().t(), "unsafe-archive", "'module.w'"),
+    "list": (lambda: [_plain()], "unsafe-archive", "'module.w'"),
+    "number": (lambda: 1.5, "unsafe-archive", "'module.w'"),
 }
 for _name, (_make, _code, _fragment) in VALUES.items():
     add(
@@ -111,9 +111,9 @@ SNAPSHOTS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "no_network": (lambda: {"epoch": 1, "w": _plain()}, "not-a-checkpoint", "dict"),
     "empty": (lambda: {"epoch": 1, "network": {}, "w": _plain()}, "not-a-checkpoint", "state dict"),
     "tensor_for_network": (lambda: {"epoch": 1, "network": _plain()}, "not-a-checkpoint", "state"),
-    "in_itself": (_network_in_itself, "bad-tensor", "'itself'"),
-    "number_as_key": (lambda: {"epoch": 1, "network": {1: _plain()}}, "bad-tensor", "key"),
-    "none_as_key": (lambda: {"epoch": 1, "network": {None: _plain()}}, "bad-tensor", "key"),
+    "in_itself": (_network_in_itself, "unsafe-archive", "'itself'"),
+    "number_as_key": (lambda: {"epoch": 1, "network": {1: _plain()}}, "unsafe-archive", "key"),
+    "none_as_key": (lambda: {"epoch": 1, "network": {None: _plain()}}, "unsafe-archive", "key"),
 }
 for _epoch in (math.nan, 70.0, -1, True, "70", None, 10**6):
     SNAPSHOTS[f"epoch_{_epoch}"] = (

@@ -125,7 +125,9 @@ def test_variants_file_of_another_form_is_refused(
     path = tmp_path / "own.json"
     path.write_text(json.dumps(content))
 
-    with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[variants-file\] .*{named}") as caught:
+    with pytest.raises(
+        ConvNeXtPoseCheckError, match=rf"^\[bad-variants-file\] .*{named}"
+    ) as caught:
         read_catalogue(path)
     assert str(path) in str(caught.value)
 
@@ -138,5 +140,5 @@ def test_variants_file_that_is_missing_or_not_a_json_object_is_refused(
     if content is not None:
         path.write_bytes(content)
 
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[variants-file\] .*own\.json"):
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[bad-variants-file\] .*own\.json"):
         read_catalogue(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.paths import Outputs
 from convnextpose_check.run.log import variant_log
 from convnextpose_check.variants import Architecture
@@ -37,15 +37,17 @@ def test_printable_escapes_once(text: str, expected: str) -> None:
 
 
 def test_error_escapes_its_texts_and_keeps_numbers() -> None:
-    error = CheckFailedError("count", "in \x1b[2J\n::error::", "Mend \u202e", "a\nb", "c\td")
+    error = CheckFailedError(
+        ErrorCode.WRONG_COUNT, "in \x1b[2J\n::error::", "Mend \u202e", "a\nb", "c\td"
+    )
 
     for text in (str(error), error.problem, error.remedy, error.obtained, error.expected):
         assert isinstance(text, str)
         assert text.isprintable()
         assert "::" not in text
-    numbers = CheckFailedError("count", "problem", "remedy", 1.5, (1, 2))
+    numbers = CheckFailedError(ErrorCode.WRONG_COUNT, "problem", "remedy", 1.5, (1, 2))
     assert (numbers.obtained, numbers.expected) == (1.5, (1, 2))
-    assert str(error) == "[count] in \\x1b[2J\\n\\x3a:error\\x3a:. Mend \\u202e."
+    assert str(error) == "[wrong-count] in \\x1b[2J\\n\\x3a:error\\x3a:. Mend \\u202e."
 
 
 def test_log_has_one_line_for_each_record(tmp_path: Path) -> None:

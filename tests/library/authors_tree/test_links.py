@@ -138,7 +138,10 @@ def put(path: Path, target: Path | None = None) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda _, tree: put(tree / "images" / S11), "[in-the-way] nothing was linked: {tree}/im"),
+        (
+            lambda _, tree: put(tree / "images" / S11),
+            "[cannot-write] nothing was linked: {tree}/im",
+        ),
         (
             lambda _, tree: [(tree / "images" / s).mkdir(parents=True) for s in (S9, S11)],
             f"{S9} is no link, and 1 more are in the way. Move it away",
@@ -147,16 +150,16 @@ def put(path: Path, target: Path | None = None) -> None:
         (lambda kaggle, tree: put(tree / "images", kaggle), "{tree}/images is itself a link"),
         (lambda _, tree: put(tree / "annotations"), "{tree}/annotations is no folder. Move it"),
         (lambda _, tree: put(tree.parent), "[cannot-write] cannot write {tree}"),
-        (lambda _, tree: tree.parents[1].rmdir(), "[no-project] there is no folder"),
-        (lambda kaggle, _: shutil.rmtree(kaggle), "[no-data] there is no folder {kaggle}"),
+        (lambda _, tree: tree.parents[1].rmdir(), "[file-not-found] there is no folder"),
+        (lambda kaggle, _: shutil.rmtree(kaggle), "[data-not-found] there is no folder {kaggle}"),
         (
             lambda kaggle, _: next(kaggle.rglob("*subject11_joint_3d.json")).unlink(),
-            "[no-data] Human3.6M is not complete below {kaggle}",
+            "[data-not-found] Human3.6M is not complete below {kaggle}",
         ),
         (
             lambda kaggle, _: shutil.rmtree(kaggle / "s11"),
-            "[no-data] there are no images of subject 11 below {kaggle}. Give a folder that holds"
-            " both subjects with --kaggle-input",
+            "[data-not-found] there are no images of subject 11 below {kaggle}. Give a folder that"
+            " holds both subjects with --kaggle-input",
         ),
     ],
 )
@@ -187,7 +190,7 @@ def test_link_project_inside_the_input_is_refused(
 
     for source in (tmp_path / "other", tree / "sets"):
         assert link(source, tree) == 2
-        assert capsys.readouterr().err.startswith("[one-inside-the-other] ")
+        assert capsys.readouterr().err.startswith("[bad-option] ")
 
 
 def test_link_folder_link_that_leads_there_is_kept(kaggle: Path, tree: Path) -> None:

@@ -139,14 +139,14 @@ def test_missing_checkpoint_error_lists_what_was_found(
     _put(tmp_path / "aaa.pth", saved({"epoch": 1, "network": {"w": torch.zeros(1)}}))
     path = _put(tmp_path / "zzz_ConvNeXtPose_M.tar", archives["M"])
     error = _refusal(catalogue, "L", tmp_path)
-    assert error.code == "no-checkpoints"
+    assert error.code == "checkpoint-not-found"
     assert (
         f"no checkpoint of L in {tmp_path}: found {tmp_path / 'aaa.pth'}, {path}" in error.problem
     )
     assert "aaa.pth was passed over: no key begins with" in error.problem
     assert "--checkpoints" in error.remedy
     missing = _refusal(catalogue, "L", tmp_path, tmp_path / "missing")
-    assert missing.code == "no-checkpoints"
+    assert missing.code == "checkpoint-not-found"
     assert missing.problem == f"there is nothing at {tmp_path / 'missing'}"
 
 
@@ -173,7 +173,7 @@ def test_several_different_files_are_refused(
     one = _put(tmp_path / first, archives["L"])
     other = _put(tmp_path / second, saved(content_of(catalogue["L"].architecture, epoch=1)))
     error = _refusal(catalogue, "L", tmp_path)
-    assert error.code == "several-files"
+    assert error.code == "ambiguous"
     assert str(one) in error.problem
     assert str(other) in error.problem
     assert _load(catalogue, "L", one).path == one

@@ -80,7 +80,7 @@ def test_published_tensors_are_compared_to_the_bit(
     spoil(content["network"])
     path.write_bytes(saved(content))
 
-    with pytest.raises(CheckFailedError, match=r"^\[other-tensors\] ") as caught:
+    with pytest.raises(CheckFailedError, match=r"^\[wrong-tensors\] ") as caught:
         check_published_tensors(known.tensors, load_checkpoint(path))
 
     assert f"the first is '{KEY}' (a test)" in caught.value.problem

@@ -135,7 +135,7 @@ def test_other_training_is_described_and_fails_if_one_is_recorded(
     checkpoint = loaded(xs, tmp_path, change)
     with pytest.raises(CheckFailedError) as caught:
         check_provenance(xs, checkpoint)
-    assert caught.value.code == "other-training"
+    assert caught.value.code == "wrong-training"
     assert caught.value.obtained == counted
     assert caught.value.expected == f"{checkpoint.epoch + 1} x 19,512"
     assert fragment in caught.value.problem
@@ -194,7 +194,7 @@ def test_verified_epoch_decides(xs: Variant, epoch: Any, expected: Any) -> None:
     assert epoch_told(variant.checkpoint.known_epoch, 83) == "epoch 83"
     with pytest.raises(CheckFailedError, match=f"has epoch 5: expected {expected} ") as caught:
         check_epoch(variant, checkpoint_of({}, epoch=5))
-    assert caught.value.code == "count"
+    assert caught.value.code == "wrong-count"
     assert (caught.value.obtained, caught.value.expected) == (5, expected)
     assert epoch_told(variant.checkpoint.known_epoch, 5) == f"epoch 5 (expected {expected})"
 

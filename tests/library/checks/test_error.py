@@ -228,7 +228,7 @@ def test_incomplete_evaluation_counts_unreadable_images_and_names_the_first(
     with pytest.raises(CheckFailedError) as caught:
         check_evaluation_is_complete(evaluation(complete=False, unreadable=FIVE), dataset)
     error = caught.value
-    assert (error.code, error.obtained, error.expected) == ("incomplete-evaluation", 2, 6)
+    assert (error.code, error.obtained, error.expected) == ("incomplete", 2, 6)
     assert "5 images cannot be used (0.jpg: premature end, " in error.problem
     assert error.problem.endswith("3.jpg: premature end)")
     with pytest.raises(CheckFailedError) as caught:
@@ -243,7 +243,7 @@ def test_incomplete_set_is_told_by_action_and_by_reason(dataset: Dataset) -> Non
     with pytest.raises(CheckFailedError) as caught:
         check_dataset_is_complete(short)
     error = caught.value
-    assert (error.code, error.obtained, error.expected) == ("incomplete-data", 4, 6)
+    assert (error.code, error.obtained, error.expected) == ("incomplete", 4, 6)
     assert error.problem == (
         f"4 samples of protocol 2 below {dataset.layout.root}: expected 6 (Directions 1 of 3);"
         " 1 excluded because it has no annotation (1, the first c.jpg)"

@@ -77,8 +77,12 @@ def test_free_memory_is_the_least_that_anything_grants(
 @pytest.mark.parametrize(
     ("ram_gb", "gpu_gb", "found"),
     [
-        (1.25, 15.0, r"\[no-memory\] 1\.2 GB of memory are free: a run takes 2\."),
-        (8.0, 0.4, r"\[no-memory\] 0\.4 of 15\.8 GB free on cuda:1: a run takes 1\..*nvidia-smi"),
+        (1.25, 15.0, r"\[out-of-memory\] 1\.2 GB of memory are free: a run takes 2\."),
+        (
+            8.0,
+            0.4,
+            r"\[out-of-memory\] 0\.4 of 15\.8 GB free on cuda:1: a run takes 1\..*nvidia-smi",
+        ),
         (2.25, 15.0, "2.2 GB free, 15.0 of 15.8 GB free on cuda:1"),
         (None, 15.0, "memory is not known here, 15.0 of 15.8 GB free on cuda:1"),
     ],
@@ -89,7 +93,7 @@ def test_memory_is_checked_on_machine_and_gpu(
     assert free_ram_gb() is not None
     monkeypatch.setattr(machine, "free_ram_gb", lambda: ram_gb)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (gpu_gb * 1e9, 15.8e9))
-    if "no-memory" in found:
+    if "out-of-memory" in found:
         with pytest.raises(ConvNeXtPoseCheckError, match=found):
             check_memory(torch.device("cuda:1"))
     else:
@@ -110,7 +114,7 @@ def test_disk_of_the_results_is_checked(tmp_path: Path, monkeypatch: pytest.Monk
     free_bytes = 900_000_000
     with pytest.raises(ConvNeXtPoseCheckError, match=r"0\.9 GB are free.*--results-dir") as caught:
         check_disk(tmp_path / "not" / "yet")
-    assert caught.value.code == "no-space"
+    assert caught.value.code == "disk-full"
     assert asked == [tmp_path, tmp_path]
 
 

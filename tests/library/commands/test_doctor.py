@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.variants import Architecture
@@ -68,7 +68,7 @@ def test_doctor_empty_machine_names_what_is_missing_with_its_option(doctor: Doct
     assert failed(rows) == {
         "device", "Human3.6M", "XS file", "S file", "M file", "L file",
     }  # fmt: skip
-    assert "[no-device]" in rows["device"]
+    assert "[device-not-found]" in rows["device"]
     assert "Give the folder that holds Human3.6M with --h36m-root" in rows["Human3.6M"]
     assert "with --checkpoints" in rows["XS file"]
     assert not {"memory", "joints in boxes", "XS epoch"} & rows.keys()
@@ -151,14 +151,14 @@ def test_doctor_failed_check_fails_and_does_not_stop_the_others(
     doctor: Doctor, inputs: Path, check: str, title: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise CheckFailedError("count", "broken", "Fix it")
+        raise CheckFailedError(ErrorCode.WRONG_COUNT, "broken", "Fix it")
 
     monkeypatch.setattr(f"convnextpose_check.checks.{check}", fail)
 
     code, rows = doctor(*given(inputs), "--variants=T")
 
     assert code == 1
-    assert rows[title] == "failed: [count] broken. Fix it."
+    assert rows[title] == "failed: [wrong-count] broken. Fix it."
     assert failed(rows) == {title}
     assert rows.keys() == {*MACHINE, *DATA, *(f"T{check}" for check in CHECKS)}
 
@@ -246,7 +246,7 @@ def test_doctor_missing_images_of_a_subject_are_suggested(doctor: Doctor, inputs
     code, rows = doctor(*given(inputs))
 
     assert code == 1
-    assert "[incomplete-data]" in rows["all samples"]
+    assert "[incomplete]" in rows["all samples"]
     assert "S9_ACT2_16.tar is still packed" in rows["all samples"]
     assert doctor(*given(inputs), "--protocol=1")[0] == 0
 

@@ -122,7 +122,7 @@ FAILURES = {
     "endless": (endless, "download-failed", r"sends more than [\d,]+ bytes", 1),
     "server-error": (page(SERVER_ERROR, 500), "download-failed", "HTTP 500", 4),
     "cut-off": (whole(b"half", 1000), "download-failed", "Download is incomplete", 4),
-    "junk": (whole(b"junk"), "download-failed", r"damaged \(not-an-archive\)", 4),
+    "junk": (whole(b"junk"), "download-failed", r"damaged \(not-a-checkpoint\)", 4),
     "bare": (bare, "download-failed", "KeyError", 4),
 }
 
@@ -302,10 +302,10 @@ def test_damaged_file_is_set_aside_once_there_is_another(
     ("name", "content", "code"),
     [
         ("ConvNeXtPose_XS (1).tar", b"<html>quota exceeded", "html-page"),
-        (FILE, zipped({"holiday.jpg": b"..."}), "no-checkpoint"),
+        (FILE, zipped({"holiday.jpg": b"..."}), "not-a-checkpoint"),
         (FILE, None, "wrong-variant"),
     ],
-    ids=["other-name", "no-checkpoint", "other-variant"],
+    ids=["other-name", "not-a-checkpoint", "other-variant"],
 )
 def test_other_file_of_the_user_is_named_and_not_replaced(
     name: str, content: bytes | None, code: str,

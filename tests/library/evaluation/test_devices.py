@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation import devices
 from convnextpose_check.evaluation.devices import (
     card_name,
@@ -55,7 +55,7 @@ def test_working_device_that_fails_is_reported_in_one_line(
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
         working_device("cpu")
 
-    assert caught.value.code == "no-device"
+    assert caught.value.code == "device-not-found"
     fault = "wrong sum 1.0, expected 36" if is_wrong else "CUDA error: no kernel image is available"
     assert caught.value.problem == f"the device 'cpu' cannot run a kernel: {fault}"
     assert "GPU T4 x2" in caught.value.remedy
@@ -83,7 +83,7 @@ def test_working_devices_are_the_free_cards_of_one_model(
 
     def working(name: str) -> torch.device:
         if cards[torch.device(name).index or 0][1] is None:
-            raise ConvNeXtPoseCheckError("no-device", "it cannot run a kernel")
+            raise ConvNeXtPoseCheckError(ErrorCode.DEVICE_NOT_FOUND, "it cannot run a kernel")
         return torch.device(name)
 
     monkeypatch.setattr("torch.cuda.device_count", lambda: len(cards))

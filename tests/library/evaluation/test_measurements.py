@@ -113,5 +113,5 @@ def test_evaluation_without_a_usable_image_is_refused(dataset: Dataset) -> None:
     ) as caught:
         results.evaluation(dataset)
 
-    assert caught.value.code == "no-data"
+    assert caught.value.code == "data-not-found"
     assert str(dataset.layout.root) in caught.value.problem

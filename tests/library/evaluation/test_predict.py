@@ -165,7 +165,7 @@ def test_data_set_without_usable_image_is_refused(network: Network, dataset: Dat
 
     with pytest.raises(ConvNeXtPoseCheckError, match=r"none of the 6 images.*is no JPEG") as caught:
         run(network, dataset)
-    assert caught.value.code == "no-data"
+    assert caught.value.code == "data-not-found"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -177,7 +177,7 @@ def test_prediction_that_is_not_finite_is_refused(
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
         run(answering(tiny, cells_xyz), dataset)
 
-    assert caught.value.code == "not-finite"
+    assert caught.value.code == "bad-weights"
     assert dataset.samples[4].path.name in str(caught.value)
 
 

@@ -161,7 +161,7 @@ def test_failed_check_reports_obtained_expected_and_difference(
     with pytest.raises(CheckFailedError) as caught:
         check_error_is_within(judge(evaluation(obtained_mm), PAPER), 2, "XS", OUTPUT)
 
-    assert caught.value.code == "off-reference"
+    assert caught.value.code == "outside-tolerance"
     assert caught.value.remedy.endswith("python -m convnextpose_check diagnose 'an output'")
     assert f"XS has {obtained_mm:.4f} mm: expected 50.0000 +/- 2 mm" in caught.value.problem
     assert "(paper, table 5)" in caught.value.problem

@@ -170,4 +170,4 @@ def test_usable_input_unusable_images_are_left_out(
         assert torch.equal(obtained, to_input(torch.from_numpy(read_crop(sample).pixels_rgb)))
     with pytest.raises(ConvNeXtPoseCheckError, match=r"none of empty\.jpg, empty\.jpg") as caught:
         usable_input([empty, empty], torch.device("cpu"))
-    assert caught.value.code == "no-data"
+    assert caught.value.code == "data-not-found"

@@ -92,16 +92,16 @@ METERS = for_each_camera(lambda camera: {"t": [t / 1000 for t in camera["t"]]})
 JOINTS = ("joint_3d", joints_in_meters)
 
 KNOWN_ERRORS: list[tuple[BoxSource, str, list[tuple[str, Change]], str]] = [
-    ("gt", "old-cameras", [("camera", OLD)], "before June 2020"),
-    ("rootnet", "old-cameras", [("camera", OLD)], "before June 2020"),
+    ("gt", "wrong-cameras", [("camera", OLD)], "before June 2020"),
+    ("rootnet", "wrong-cameras", [("camera", OLD)], "before June 2020"),
     ("gt", "metres", [JOINTS, ("camera", METERS)], "subject11_joint_3d.json and the translations"),
     ("gt", "metres", [JOINTS], "joints in .* are in metres"),
     ("gt", "metres", [("camera", METERS)], "boxes .*: the translations t in"),
-    ("gt", "corners-for-sizes", [("data", corners)], "their corners"),
-    ("gt", "transposed-rotations", [("camera", TRANSPOSED)], "are transposed"),
-    ("gt", "swapped-cameras", [("camera", swap("1", "3"))], "1 under 3, 3 under 1"),
-    ("gt", "swapped-cameras", [("camera", swap("2", "4"))], "2 under 4, 4 under 2"),
-    ("gt", "joints-outside-boxes", [("camera", unknown_error)], "no known error"),
+    ("gt", "wrong-boxes", [("data", corners)], "their corners"),
+    ("gt", "wrong-cameras", [("camera", TRANSPOSED)], "are transposed"),
+    ("gt", "wrong-cameras", [("camera", swap("1", "3"))], "1 under 3, 3 under 1"),
+    ("gt", "wrong-cameras", [("camera", swap("2", "4"))], "2 under 4, 4 under 2"),
+    ("gt", "wrong-boxes", [("camera", unknown_error)], "no known error"),
 ]
 
 
@@ -133,7 +133,7 @@ def test_check_joints_lie_in_boxes_cameras_of_other_subject_names_their_file(
         CheckFailedError, match=f"own are in Human36M_subject{own}_camera"
     ) as caught:
         check_joints_lie_in_boxes(files.load(protocol))
-    assert caught.value.code == "cameras-of-another-subject"
+    assert caught.value.code == "wrong-cameras"
 
 
 def test_check_joints_lie_in_boxes_other_subject_with_fewer_cameras_is_ignored(

@@ -193,19 +193,19 @@ def two_rootnet_files(tree: Path) -> None:
 ADVICE = " Give the folder that holds Human3.6M with --h36m-root"
 OLDER = f"{{}}/older/{Path(DATA_FILE).name} have one name and different contents"
 REFUSED: list[tuple[str, str, Change]] = [
-    ("no-data", "there is no folder {}." + ADVICE, shutil.rmtree),
-    ("no-data", "there is no folder {}." + ADVICE, replace_by_loop),
-    ("no-data", "the folder holds nothing." + ADVICE, empty),
-    ("no-data", "{}: missing image folders such as s_09_act_02_subact_01_ca_01;",
+    ("data-not-found", "there is no folder {}." + ADVICE, shutil.rmtree),
+    ("data-not-found", "there is no folder {}." + ADVICE, replace_by_loop),
+    ("data-not-found", "the folder holds nothing." + ADVICE, empty),
+    ("data-not-found", "{}: missing image folders such as s_09_act_02_subact_01_ca_01;",
      lambda tree: shutil.rmtree(tree / "images")),
-    ("no-data", "{}: missing Human36M_subject9_data.json; the folder holds annotations, bbox_root,",
+    ("data-not-found", "{}: missing Human36M_subject9_data.json; the folder holds annotations,",
      lambda tree: (tree / DATA_FILE).unlink()),
-    ("several-annotations", OLDER, other_annotations),
-    ("several-annotations", OLDER, link_annotations("gone")),
-    ("several-annotations", OLDER, link_annotations(Path(DATA_FILE).name)),
-    ("several-rootnet", "2 files below {} are named", lambda tree: add_rootnet(tree, "elsewhere")),
-    ("several-rootnet", "2 files below {} are named", two_rootnet_files),
-    ("no-rootnet", "use --bbox gt", lambda tree: shutil.rmtree(tree / "bbox_root")),
+    ("ambiguous", OLDER, other_annotations),
+    ("ambiguous", OLDER, link_annotations("gone")),
+    ("ambiguous", OLDER, link_annotations(Path(DATA_FILE).name)),
+    ("ambiguous", "2 files below {} are named", lambda tree: add_rootnet(tree, "elsewhere")),
+    ("ambiguous", "2 files below {} are named", two_rootnet_files),
+    ("data-not-found", "use --bbox gt", lambda tree: shutil.rmtree(tree / "bbox_root")),
 ]  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def test_find_layout_unreadable_folder_is_named(
 
     with pytest.raises(ConvNeXtPoseCheckError, match="Permission denied") as caught:
         find_layout(tmp_path, (11,))
-    assert caught.value.code == "no-data"
+    assert caught.value.code == "data-not-found"
 
 
 @pytest.mark.parametrize("change", [lambda c: c[:-1] + bytes([c[-1] ^ 1]), lambda c: c + b"\0"])
@@ -250,7 +250,7 @@ def test_check_dataset_is_complete_conflicting_images_fail_check_only(
     assert dataset.is_complete()
     with pytest.raises(CheckFailedError, match=f"{used} was used, {image} has other") as caught:
         check_dataset_is_complete(dataset)
-    assert caught.value.code == "several-images"
+    assert caught.value.code == "ambiguous"
 
 
 def test_load_dataset_conflicts_are_among_samples_only(tree: Path) -> None:

@@ -188,7 +188,7 @@ def test_load_dataset_without_usable_image_is_refused(made: Handmade, tmp_path: 
         ConvNeXtPoseCheckError, match=r"3 were excluded.*camera 1 is missing: s_11_act_02"
     ) as caught:
         load_dataset(made.write(tmp_path / "set"), FACTS, protocol=1)
-    assert caught.value.code == "no-data"
+    assert caught.value.code == "data-not-found"
 
 
 def add_sample(made: Handmade, frame: int) -> None:
@@ -295,5 +295,5 @@ def test_check_rootnet_file_is_identified_by_its_images(
         return
     with pytest.raises(CheckFailedError, match=expected) as caught:
         check_rootnet_file(dataset)
-    assert caught.value.code == "rootnet-file"
+    assert caught.value.code == "wrong-rootnet"
     assert caught.value.remedy

@@ -141,7 +141,7 @@ def test_reported_values_are_met_within_their_slack(
     assert check(catalogue[name], near) == near / unit
     with pytest.raises(CheckFailedError, match=rf"{name} has \d\.\d\d\d {what}") as caught:
         check(catalogue[name], far)
-    assert (caught.value.code, caught.value.expected) == ("off-paper", reported)
+    assert (caught.value.code, caught.value.expected) == ("wrong-count", reported)
     assert caught.value.obtained == far / unit
     assert ("upsample" in caught.value.remedy) is (what == "GMACs")
 
@@ -152,7 +152,7 @@ def test_value_that_is_not_reported_is_an_error(catalogue: Catalogue) -> None:
         xs, guide=None, paper=msgspec.structs.replace(xs.paper, gmacs=None)
     )
     for check in (check_paper_gmacs, check_guide_parameters):
-        with pytest.raises(CheckFailedError, match=r"\[no-figure\] .* of XS"):
+        with pytest.raises(CheckFailedError, match=r"\[bad-variants-file\] .* of XS"):
             check(without, xs.multiply_adds)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.verdict import Judgement
 from convnextpose_check.plugin.check_record import (
     check_record,
@@ -42,8 +42,8 @@ def call_of(error: BaseException | None = None, when: str = "call") -> Any:
     return SimpleNamespace(when=when, excinfo=raised)
 
 
-NO_DATA = ConvNeXtPoseCheckError("no-data", "none")
-WITHOUT_VALUES = CheckFailedError("count", "wrong")
+NO_DATA = ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, "none")
+WITHOUT_VALUES = CheckFailedError(ErrorCode.WRONG_COUNT, "wrong")
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ WITHOUT_VALUES = CheckFailedError("count", "wrong")
         ({"obtained": 3.0}, None, {"obtained": 3.0}),
         ({"obtained": "a", "expected": "b"}, None, {"obtained": "a", "expected": "b"}),
         (
-            {}, CheckFailedError("count", "wrong", "", 3, 5),
+            {}, CheckFailedError(ErrorCode.WRONG_COUNT, "wrong", "", 3, 5),
             {"obtained": 3, "expected": 5, "difference": -2},
         ),
         (
-            {"obtained": 7}, CheckFailedError("count", "wrong", "", (1, 2), None),
+            {"obtained": 7}, CheckFailedError(ErrorCode.WRONG_COUNT, "wrong", "", (1, 2), None),
             {"obtained": "(1, 2)", "expected": "None"},
         ),
         ({"obtained": 7}, NO_DATA, {"obtained": 7}),
@@ -94,7 +94,7 @@ def test_check_record_has_each_property_in_its_field(item: Any) -> None:
         ("passed", None, {"warning": "a reason"}, "warning", "a reason"),
         ("passed", None, {"not verified": "a reason"}, "not verified", "a reason"),
         ("failed", None, {"not verified": "a reason"}, "failed", "ValueError: no"),
-        ("failed", "[count] wrong", {}, "failed", "[count] wrong"),
+        ("failed", "[wrong-count] wrong", {}, "failed", "[wrong-count] wrong"),
         ("expected failure", "a traceback", {}, "expected failure", "no"),
     ],
 )

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.plugin.mistakes import Mistakes, told_by, what_to_mend
 
-NO_DATA = ConvNeXtPoseCheckError("no-data", "no folder was given", "Give one")
-OTHER = ConvNeXtPoseCheckError("count", "it has 4: expected 3")
+NO_DATA = ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, "no folder was given", "Give one")
+OTHER = ConvNeXtPoseCheckError(ErrorCode.WRONG_COUNT, "it has 4: expected 3")
 
 
 def failed(*errors: ConvNeXtPoseCheckError | None) -> list[Any]:
@@ -31,9 +31,9 @@ def test_first_test_describes_the_mistake_and_the_others_name_it() -> None:
     reports = failed(NO_DATA, OTHER, NO_DATA, None)
 
     assert [str(report.longrepr) for report in reports] == [
-        "[no-data] no folder was given. Give one.",
-        "[count] it has 4: expected 3",
-        "[no-data] as x.py::test_a[XS] says",
+        "[data-not-found] no folder was given. Give one.",
+        "[wrong-count] it has 4: expected 3",
+        "[data-not-found] as x.py::test_a[XS] says",
         "a traceback",
     ]
     assert [told_by(report) for report in reports] == ["", "", "x.py::test_a[XS]", None]
@@ -50,5 +50,5 @@ def test_first_test_describes_the_mistake_and_the_others_name_it() -> None:
 )
 def test_what_to_mend_counts_the_tests(count: int, tests: str) -> None:
     assert what_to_mend([*failed(*[NO_DATA] * count), *failed(None)]) == [
-        f"[no-data] no folder was given. Give one. It fails {tests}."
+        f"[data-not-found] no folder was given. Give one. It fails {tests}."
     ]

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.plugin import report as hooks
 from convnextpose_check.plugin.mistakes import Mistakes
 from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.run.target import published_target
 from convnextpose_check.settings.read import read_settings
 
-NO_DATA = ConvNeXtPoseCheckError("no-data", "no folder was given", "Give one")
+NO_DATA = ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, "no folder was given", "Give one")
 
 
 def report_of(outcome: Any = "passed", when: Any = "call", **recorded: object) -> Any:
@@ -61,7 +61,7 @@ def test_summary_shows_a_mistake_once_and_other_failures_by_pytest() -> None:
     assert summary_of(terminal) == [
         "pytest shows tests/x.py::test_bug",
         "== what to mend",
-        "[no-data] no folder was given. Give one. It fails x.py::test_<a>[XS].",
+        "[data-not-found] no folder was given. Give one. It fails x.py::test_<a>[XS].",
     ]
     assert terminal.stats == {"failed": [described, other]}
 

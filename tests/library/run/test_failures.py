@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.failures import (
     NetworkFailedError,
     is_lack_of_memory,
@@ -140,7 +140,7 @@ def test_remembered_failure_holds_nothing_of_the_batch() -> None:
 
 def test_told_errors_pass() -> None:
     with pytest.raises(ConvNeXtPoseCheckError) as caught, told_as_failure("the network"):
-        raise ConvNeXtPoseCheckError("bad-network", "it answers with a dict")
+        raise ConvNeXtPoseCheckError(ErrorCode.BAD_NETWORK, "it answers with a dict")
 
     assert caught.value.code == "bad-network"
 

@@ -19,7 +19,7 @@ from convnextpose_check.human36m.samples import Exclusion
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm
 from convnextpose_check.results.per_sample import read_errors_by_file_mm
-from convnextpose_check.results.schema import DisplacedRecord, VariantResult
+from convnextpose_check.results.schema import DisplacedRecord, ReferenceRecord, VariantResult
 from convnextpose_check.results.words import verdict_sentence
 from convnextpose_check.run.record import results_of, variant_result
 from convnextpose_check.run.run import Run
@@ -67,8 +67,7 @@ def test_results_have_each_value_under_its_name(inputs: Path, open_run: OpenRun)
     assert record.provenance.epoch == "epoch 1"
     assert (record.paper_parameters_millions, record.paper_gmacs) == (None, None)
     assert record.mpjpe_mm == record.error_mm == evaluation.error_mm
-    assert (record.reference_mm, record.reference_source) == (REFERENCE_MM, "a first run")
-    assert record.reference_kind == "own file"
+    assert record.reference == ReferenceRecord(REFERENCE_MM, "a first run", "own file", 5)
     assert record.difference_mm == evaluation.error_mm - REFERENCE_MM
     assert record.verdict == run.judgement("T").verdict
     assert record.per_action_mm == evaluation.per_action_mm()
@@ -103,7 +102,7 @@ def test_results_count_what_was_left_out(open_run: OpenRun) -> None:
 
     assert record.unreadable == {"torn": 2, "empty": 1}
     assert not record.complete
-    assert (record.reference_mm, record.reference_source, record.reference_kind) == (None,) * 3
+    assert record.reference is None
 
 
 def test_results_count_samples_with_misaligned_ground_truth(
@@ -221,7 +220,8 @@ def test_models_are_evaluated_in_one_pass_and_built_once(
 
 
 @pytest.mark.parametrize(
-    ("given", "code"), [({}, "no-checkpoints"), ({"weights_only": "1"}, "no-checkpoints")]
+    ("given", "code"),
+    [({}, "checkpoint-not-found"), ({"weights_only": "1"}, "checkpoint-not-found")],
 )
 def test_run_without_folders_names_the_option(
     open_run: OpenRun, given: dict[str, str], code: str
@@ -231,7 +231,7 @@ def test_run_without_folders_names_the_option(
 
     for read, expected in (
         (lambda: empty.checkpoints["T"], code),
-        (lambda: empty.dataset, "no-data"),
+        (lambda: empty.dataset, "data-not-found"),
     ):
         with pytest.raises(ConvNeXtPoseCheckError) as caught:
             read()

@@ -90,7 +90,7 @@ def test_command_refuses_an_unknown_variant(
     command: list[str], drive: Drive, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*command, "--variants", "XS,Q"]) == 2
-    assert "[unknown-variant]" in capsys.readouterr().err
+    assert "[bad-option]" in capsys.readouterr().err
     assert drive.requests == []
 
 
@@ -173,7 +173,7 @@ def test_without_the_option_or_on_synthetic_data_nothing_is_downloaded(
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
         run(shared, tmp_path, *options, name=name).checkpoints["XS"]
 
-    assert caught.value.code == "no-checkpoints"
+    assert caught.value.code == "checkpoint-not-found"
     assert "--download" in caught.value.remedy
     assert drive.requests == []
 

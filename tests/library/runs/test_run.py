@@ -111,7 +111,9 @@ def test_run_without_inputs_fails_and_describes_each_reason_once(run_tests: RunT
     markdown = ended.files.markdown.read_text(encoding="utf-8")
     page = ended.files.report.read_text(encoding="utf-8")
     remedies = {
-        "no-device": "--device cpu", "no-data": "--h36m-root", "no-checkpoints": "--checkpoints",
+        "device-not-found": "--device cpu",
+        "data-not-found": "--h36m-root",
+        "checkpoint-not-found": "--checkpoints",
     }  # fmt: skip
     for code, remedy in remedies.items():
         assert end.count(f"[{code}]") == 1
