@@ -37,7 +37,7 @@ PAGES = (
     ),
     Page(
         (b"file you have requested does not exist", b"error 404 (not found)"),
-        ErrorCode.DOWNLOAD_REFUSED,
+        ErrorCode.FILE_NOT_FOUND,
         "Drive's page for a file that does not exist",
         "Check the link",
     ),

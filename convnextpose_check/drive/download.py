@@ -30,11 +30,6 @@ BACK_OFF_SECONDS = 2.0
 """Wait before the second attempt; doubled after each, plus up to as much at random."""
 MAX_BYTES = 1 << 30
 """Limit for a file of unknown size; otherwise the limit is twice the expected size."""
-DAMAGED: tuple[ErrorCode, ...] = (
-    ErrorCode.DAMAGED,
-    ErrorCode.NOT_A_CHECKPOINT,
-)
-"""Errors of ``load_checkpoint`` that another download may fix."""
 NOT_UNDERSTOOD = (LookupError, ValueError, TypeError, AttributeError, AssertionError)
 """Raised by gdown for an answer that it does not expect."""
 
@@ -125,7 +120,7 @@ def _find_missing(
         except ConvNeXtPoseCheckError as error:
             claimed = [path for path in candidates if files.claim(path) == variant.name]
             is_ours = claimed == [folder / variant.checkpoint.file_name]
-            is_damaged = error.code in (*DAMAGED, ErrorCode.HTML_PAGE)
+            is_damaged = error.code in (ErrorCode.DAMAGED, ErrorCode.HTML_PAGE)
             if error.code == ErrorCode.CHECKPOINT_NOT_FOUND or (is_ours and is_damaged):
                 missing.append(variant)
             else:
@@ -175,8 +170,8 @@ def _attempt(variant: Variant, path: Path, catalogue: Catalogue, screen: Screen)
     try:
         checkpoint = load_checkpoint(path)
     except ConvNeXtPoseCheckError as error:
-        if error.code in DAMAGED:
-            raise TransientError(f"the received file is damaged ({error.code})") from None
+        if error.code == ErrorCode.DAMAGED:
+            raise TransientError("the received file is damaged") from None
         raise
     check_holds_variant(variant, checkpoint, catalogue)
     return checkpoint

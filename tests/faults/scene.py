@@ -85,6 +85,7 @@ class Scene:
             self.record.dataset,
             self.dataset_root,
             self.checkpoints,
+            evaluated=(self.variant_name,),
             fingerprints={self.variant_name: self.fingerprint},
         )
 

@@ -39,7 +39,7 @@ def patched(archive: bytes, member: str, offset: int, value: bytes | int) -> byt
     raise KeyError(member)
 
 
-add("is_empty", b"", "empty")
+add("is_empty", b"", "damaged")
 add("is_page", b"\xef\xbb\xbf\r\n <!DOCTYPE html><title>Quota exceeded</title>", "html-page")
 add("is_png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not-a-checkpoint", fragment="PNG")
 add("is_two_bytes", b"PK", "not-a-checkpoint")
@@ -51,9 +51,9 @@ add("is_tar_of_text", tarred({"readme.txt": b"hello"}), "not-a-checkpoint")
 add("is_zip_of_page", zipped({"a.pth": b"<html>"}), "html-page")
 add("is_pickle", lambda good: members_of(good)["data.pkl"], "not-a-checkpoint")
 add("zip_after_7z", lambda good: SEVEN_ZIP + good, "not-a-checkpoint")
-add("zip_before_7z", lambda good: good + SEVEN_ZIP, LOADS, "truncated")
+add("zip_before_7z", lambda good: good + SEVEN_ZIP, LOADS, "damaged")
 add("zip_twice", lambda good: good * 2, LOADS)
-add("zip_before_text", lambda good: good + b"x" * 70_000, "truncated")
+add("zip_before_text", lambda good: good + b"x" * 70_000, "damaged")
 add("tar_around_zip_tail", lambda good: tarred({"readme": b"x"}) + good, "not-a-checkpoint")
 add("zip_with_tar_magic", lambda good: zipped({"pad": b"ustar" * 100} | members_of(good)), LOADS)
 add(
@@ -67,15 +67,15 @@ def _zip(name: str, change: Callable[[bytes], bytes], *codes: str) -> None:
     add(f"zip_{name}", lambda good: change(zipped(members_of(good))), *codes)
 
 
-_zip("password", lambda z: patched(z, "data.pkl", FLAGS, b"\1"), "password")
+_zip("password", lambda z: patched(z, "data.pkl", FLAGS, b"\1"), "unsupported-archive")
 _zip("patched_data", lambda z: patched(z, "data.pkl", FLAGS, b"\x20"), "damaged", LOADS)
 _zip("crc", lambda z: patched(z, "data/0", CRC, 1), "damaged")
 _zip("crc_of_the_pickle", lambda z: patched(z, "data.pkl", CRC, 1), "damaged")
 _zip("size_0", lambda z: patched(z, "data/0", SIZE, 0), "damaged", "unsafe-archive", "damaged")
-_zip("size_1", lambda z: patched(z, "data/0", SIZE, 1), "damaged", "damaged")
-_zip("size_too_large", lambda z: patched(z, "data/0", SIZE, 4000), "damaged", "damaged")
-_zip("size_4_gigabytes", lambda z: patched(z, "data/0", SIZE, 0xFFFFFFFE), "bomb")
-_zip("size_of_zip64", lambda z: patched(z, "data/0", SIZE, 0xFFFFFFFF), "bomb", "truncated")
+_zip("size_1", lambda z: patched(z, "data/0", SIZE, 1), "damaged")
+_zip("size_too_large", lambda z: patched(z, "data/0", SIZE, 4000), "damaged")
+_zip("size_4_gigabytes", lambda z: patched(z, "data/0", SIZE, 0xFFFFFFFE), "unsafe-archive")
+_zip("size_of_zip64", lambda z: patched(z, "data/0", SIZE, 0xFFFFFFFF), "unsafe-archive", "damaged")
 _zip("offset_of_another", lambda z: patched(z, "data/0", OFFSET, 0), "damaged")
 _zip("offset_beyond", lambda z: patched(z, "data/0", OFFSET, 1 << 31), "damaged")
 _zip("deflated_unsaid", lambda z: patched(z, "data/0", METHOD, b"\x08"), "damaged")
@@ -86,16 +86,16 @@ _zip(
     lambda z: z.replace(LOCAL, b"PK\x03\x05").replace(b"PK\x03\x05", LOCAL, 1),
     "damaged",
 )
-_zip("no_directory", lambda z: z[: z.index(CENTRAL)], "truncated")
-_zip("no_end", lambda z: z[: z.rindex(END)], "truncated")
-_zip("last_byte_missing", lambda z: z[:-1], "truncated")
-_zip("directory_size_0", lambda z: z[:-10] + bytes(4) + z[-6:], "not-a-checkpoint", "truncated")
-_zip("directory_size_huge", lambda z: z[:-10] + b"\0\0\0\x80" + z[-6:], "bomb")
-_zip("directory_offset", lambda z: z[:-6] + b"\0\0\0\x80" + z[-2:], "truncated", "damaged")
+_zip("no_directory", lambda z: z[: z.index(CENTRAL)], "damaged")
+_zip("no_end", lambda z: z[: z.rindex(END)], "damaged")
+_zip("last_byte_missing", lambda z: z[:-1], "damaged")
+_zip("directory_size_0", lambda z: z[:-10] + bytes(4) + z[-6:], "not-a-checkpoint", "damaged")
+_zip("directory_size_huge", lambda z: z[:-10] + b"\0\0\0\x80" + z[-6:], "unsafe-archive")
+_zip("directory_offset", lambda z: z[:-6] + b"\0\0\0\x80" + z[-2:], "damaged")
 _zip(
     "directory_3_megabytes",
     lambda z: z + zipped({"a" * 60_000 + str(n): b"" for n in range(50)}),
-    "bomb",
+    "unsafe-archive",
 )
 
 
@@ -132,7 +132,7 @@ _members(
     "storage_missing", lambda m: {n: d for n, d in m.items() if n != "data/0"}, "unsafe-archive"
 )
 _members("storages_missing", lambda m: {"data.pkl": m["data.pkl"]}, "not-a-checkpoint")
-_members("ten_thousand", lambda m: m | {f"x/{n}": b"" for n in range(10_001)}, "bomb")
+_members("ten_thousand", lambda m: m | {f"x/{n}": b"" for n in range(10_001)}, "unsafe-archive")
 
 
 def _nested(archive: bytes, levels: int) -> bytes:
@@ -161,11 +161,11 @@ def _overlapping(_: bytes) -> bytes:
     return whole
 
 
-add("bomb_in_zip", lambda _: _deflated({"data.pkl": b".", "data/0": _zeros()}), "bomb")
-add("bomb_in_gzip", lambda _: gzip.compress(_zeros(), 1), "bomb")
-add("bomb_in_bzip2", lambda _: bz2.compress(_zeros()), "bomb")
-add("bomb_in_xz", lambda _: lzma.compress(_zeros(), preset=0), "bomb")
-add("bomb_of_overlapping_members", _overlapping, "bomb", "damaged")
+add("bomb_in_zip", lambda _: _deflated({"data.pkl": b".", "data/0": _zeros()}), "unsafe-archive")
+add("bomb_in_gzip", lambda _: gzip.compress(_zeros(), 1), "unsafe-archive")
+add("bomb_in_bzip2", lambda _: bz2.compress(_zeros()), "unsafe-archive")
+add("bomb_in_xz", lambda _: lzma.compress(_zeros(), preset=0), "unsafe-archive")
+add("bomb_of_overlapping_members", _overlapping, "unsafe-archive", "damaged")
 add(
     "bomb_that_lies_small",
     lambda good: patched(
@@ -179,5 +179,5 @@ add(
     lambda _: _deflated(
         {"a.tgz": tarred({"a.pth": _deflated({"data.pkl": _zeros()})}, mode="w:gz")}
     ),
-    "bomb",
+    "unsafe-archive",
 )

@@ -104,12 +104,18 @@ def _long_shape() -> bytes:
 _ORDERED_DICT_OF_MEMO = b"ccollections\nOrderedDict\nh\x01\x85R"
 _COLLIDING = [a.integer(n * ((1 << 61) - 1)) + b"N" for n in range(1, 60_000)]
 EXHAUSTING: dict[str, tuple[Callable[[], bytes], str]] = {
-    "data_of_5_megabytes": (lambda: a.content(extra=a.text("n") + a.text("a" * (5 << 20))), "bomb"),
-    "two_million_nones": (lambda: b"\x80\x02" + b"N" * 2_000_000 + b".", "bomb"),
-    "many_opcodes": (lambda: a.content(extra=a.text("n") + b"]" + b"Na" * 110_000), "bomb"),
-    "deep_marks": (lambda: b"\x80\x02" + b"(" * 40 + b"t" * 40 + b".", "bomb"),
-    "deep_lists": (lambda: b"\x80\x02" + b"]" * 90_000 + b"a" * 89_999 + b".", "bomb"),
-    "deep_tuple_as_a_key": (lambda: a.content(extra=b"N" + b"\x85" * 190_000 + b"N"), "bomb"),
+    "data_of_5_megabytes": (
+        lambda: a.content(extra=a.text("n") + a.text("a" * (5 << 20))), "unsafe-archive",
+    ),
+    "two_million_nones": (lambda: b"\x80\x02" + b"N" * 2_000_000 + b".", "unsafe-archive"),
+    "many_opcodes": (
+        lambda: a.content(extra=a.text("n") + b"]" + b"Na" * 110_000), "unsafe-archive",
+    ),
+    "deep_marks": (lambda: b"\x80\x02" + b"(" * 40 + b"t" * 40 + b".", "unsafe-archive"),
+    "deep_lists": (lambda: b"\x80\x02" + b"]" * 90_000 + b"a" * 89_999 + b".", "unsafe-archive"),
+    "deep_tuple_as_a_key": (
+        lambda: a.content(extra=b"N" + b"\x85" * 190_000 + b"N"), "unsafe-archive",
+    ),
     "colliding_hashes": (
         lambda: a.content(extra=a.text("n") + _in_parts(_COLLIDING, b"}", b"u")), "unsafe-archive",
     ),

@@ -190,7 +190,11 @@ def read(root):
 
 read(sys.argv[1])  # imports what is imported late
 opened = []
-sys.addaudithook(lambda event, values: opened.append(values[0]) if event == "open" else None)
+sys.addaudithook(
+    lambda event, values: opened.append(values[0])
+    if event == "open" and not isinstance(values[0], int)  # a descriptor, whose path was seen
+    else None
+)
 counts = read(sys.argv[2])
 opened = [path for path in opened if not str(path).endswith((".py", ".pyc"))]  # even later
 print(*counts)

@@ -75,7 +75,7 @@ def _sparse_tar() -> bytes:
 
 LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "global_pax_headers": (_global_pax, ("damaged",)),
-    "directory_of_a_million": (_directory, ("bomb",)),
+    "directory_of_a_million": (_directory, ("unsafe-archive",)),
     "tar_of_100000_folders": (lambda: entry(type=tarfile.DIRTYPE) * 100_000, ("damaged",)),
     "pax_header_of_50_megabytes": (
         lambda: entry(bytes(50 * MEGABYTE), type=tarfile.XHDTYPE), ("damaged",),
@@ -89,13 +89,15 @@ LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     ),
     "zip_that_lies": (
         lambda: patched(_one_storage(100 * MEGABYTE), "data/0", SIZE, 150 << 20),
-        ("damaged", "damaged", "bomb"),
+        ("damaged", "damaged", "unsafe-archive"),
     ),
     "page_of_100_megabytes": (lambda: b"<html>" + b"a" * (100 * MEGABYTE), ("html-page",)),
     "pickle_of_100_megabytes": (
-        lambda: zipped({"data.pkl": bytes(100 * MEGABYTE), "data/0": b""}), ("bomb",),
+        lambda: zipped({"data.pkl": bytes(100 * MEGABYTE), "data/0": b""}), ("unsafe-archive",),
     ),
-    "xz_of_60_megabytes_of_zeros": (lambda: lzma.compress(bytes(60 << 20), preset=9), ("bomb",)),
+    "xz_of_60_megabytes_of_zeros": (
+        lambda: lzma.compress(bytes(60 << 20), preset=9), ("unsafe-archive",),
+    ),
 }  # fmt: skip
 SMALL = (
     "pickle_copies_of_a_dict_by_call",

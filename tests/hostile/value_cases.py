@@ -109,7 +109,11 @@ SNAPSHOTS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "bare": (lambda: {"module.w": _plain()}, "not-a-checkpoint", "dict"),
     "no_epoch": (lambda: {"network": {"w": _plain()}}, "not-a-checkpoint", "dict"),
     "no_network": (lambda: {"epoch": 1, "w": _plain()}, "not-a-checkpoint", "dict"),
-    "empty": (lambda: {"epoch": 1, "network": {}, "w": _plain()}, "not-a-checkpoint", "state dict"),
+    "damaged": (
+        lambda: {"epoch": 1, "network": {}, "w": _plain()},
+        "not-a-checkpoint",
+        "state dict",
+    ),
     "tensor_for_network": (lambda: {"epoch": 1, "network": _plain()}, "not-a-checkpoint", "state"),
     "in_itself": (_network_in_itself, "unsafe-archive", "'itself'"),
     "number_as_key": (lambda: {"epoch": 1, "network": {1: _plain()}}, "unsafe-archive", "key"),

@@ -34,12 +34,17 @@ def run_of(
     *checkpoint_places: Path,
     name: TargetName = "miniature",
     fingerprints: Mapping[str, Fingerprint] | None = None,
+    evaluated: tuple[str, ...] | None = None,
 ) -> Run:
-    """A run under these settings and the defaults of all others, on the CPU."""
+    """A run under these settings and the defaults of all others, on the CPU.
+
+    ``evaluated`` names the variants to evaluate, all chosen ones by default.
+    """
     settings = read_settings({field: [text] for field, text in given.items()}, {})
     target = Target(name, catalogue, facts, {} if fingerprints is None else fingerprints)
     names = tuple(variant.name for variant in target.variants(settings))
-    return Run(target, settings, Sources(dataset_root, checkpoint_places), names)
+    sources = Sources(dataset_root, checkpoint_places)
+    return Run(target, settings, sources, names if evaluated is None else evaluated)
 
 
 def written_results(run: Run) -> Results:

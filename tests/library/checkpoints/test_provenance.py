@@ -194,7 +194,7 @@ def test_verified_epoch_decides(xs: Variant, epoch: Any, expected: Any) -> None:
     assert epoch_told(variant.checkpoint.known_epoch, 83) == "epoch 83"
     with pytest.raises(CheckFailedError, match=f"has epoch 5: expected {expected} ") as caught:
         check_epoch(variant, checkpoint_of({}, epoch=5))
-    assert caught.value.code == "wrong-count"
+    assert caught.value.code == "wrong-epoch"
     assert (caught.value.obtained, caught.value.expected) == (5, expected)
     assert epoch_told(variant.checkpoint.known_epoch, 5) == f"epoch 5 (expected {expected})"
 

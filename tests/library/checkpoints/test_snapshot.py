@@ -152,7 +152,7 @@ def test_check_snapshot_finds_any_difference(
     content = _content(path)
     spoil(content)
     torch.save(content, path)
-    with pytest.raises(CheckFailedError, match=r"^\[snapshot\] ") as caught:
+    with pytest.raises(CheckFailedError, match=r"^\[round-trip\] ") as caught:
         check_snapshot(path, checkpoint)
     assert str(path) in caught.value.problem
     assert str(caught.value.obtained).startswith((f"{KEY}: torch.", "epoch "))

@@ -86,7 +86,11 @@ def test_sha256_of_a_folder_covers_its_bytes(archive: bytes, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("place", "code"),
-    [("missing.tar", "missing"), (".", "not-a-checkpoint"), ("file/below.tar", "unreadable")],
+    [
+        ("missing.tar", "file-not-found"),
+        (".", "not-a-checkpoint"),
+        ("file/below.tar", "unreadable"),
+    ],
 )
 def test_path_without_a_checkpoint_is_refused(place: str, code: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()

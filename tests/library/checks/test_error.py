@@ -104,7 +104,7 @@ def test_flip_test_is_symmetric_up_to_the_agreed_cells(
         cells = check_flip_is_symmetric(Pointing(tiny), crops, "T")
         assert cells == pytest.approx(2 * offset, rel=1e-3)
         return
-    with pytest.raises(CheckFailedError, match=r"\[asymmetric\].* T .* cells") as caught:
+    with pytest.raises(CheckFailedError, match=r"\[disagreement\].* T .* cells") as caught:
         check_flip_is_symmetric(Pointing(tiny), crops, "T")
     assert (caught.value.obtained, caught.value.expected) == (obtained, "0.01 cells")
 

@@ -114,8 +114,8 @@ FAILURES = {
     "permission": (page(PERMISSION), "download-refused", "not shared with you.*signed in", 2),
     "forbidden": (page(PERMISSION, 403), "download-refused", "not shared with you", 2),
     "sign-in": (sent_to_sign_in, "download-refused", "without an account.*Sign in", 2),
-    "missing": (page(MISSING, 404), "missing", "a file that is not there", 2),
-    "gone": (page("<html>?", 404), "missing", "HTTP 404", 2),
+    "missing": (page(MISSING, 404), "file-not-found", "a file that does not exist", 2),
+    "gone": (page("<html>?", 404), "file-not-found", "HTTP 404", 2),
     "unknown": (page("<html>?"), "download-failed", r"an unknown page \(HTTP 200\)", 2),
     "page-as-file": (whole(QUOTA.encode()), "html-page", "received file is a web page.*quota", 1),
     "other-variant": (None, "wrong-variant", "the received file is used as XS but holds L", 1),
@@ -189,7 +189,7 @@ def test_waits_between_attempts_grow_and_are_announced(
 
     for base, wait in zip((1, 2, 4), waits, strict=True):
         assert base < wait < base + 1
-        assert f"{FILE}: the received file is damaged (empty); trying again in {wait:.0f} s" in (
+        assert f"{FILE}: the received file is damaged; trying again in {wait:.0f} s" in (
             log.getvalue()
         )
 

@@ -94,9 +94,14 @@ JOINTS = ("joint_3d", joints_in_meters)
 KNOWN_ERRORS: list[tuple[BoxSource, str, list[tuple[str, Change]], str]] = [
     ("gt", "wrong-cameras", [("camera", OLD)], "before June 2020"),
     ("rootnet", "wrong-cameras", [("camera", OLD)], "before June 2020"),
-    ("gt", "metres", [JOINTS, ("camera", METERS)], "subject11_joint_3d.json and the translations"),
-    ("gt", "metres", [JOINTS], "joints in .* are in metres"),
-    ("gt", "metres", [("camera", METERS)], "boxes .*: the translations t in"),
+    (
+        "gt",
+        "wrong-units",
+        [JOINTS, ("camera", METERS)],
+        "subject11_joint_3d.json and the translations",
+    ),
+    ("gt", "wrong-units", [JOINTS], "joints in .* are in metres"),
+    ("gt", "wrong-units", [("camera", METERS)], "boxes .*: the translations t in"),
     ("gt", "wrong-boxes", [("data", corners)], "their corners"),
     ("gt", "wrong-cameras", [("camera", TRANSPOSED)], "are transposed"),
     ("gt", "wrong-cameras", [("camera", swap("1", "3"))], "1 under 3, 3 under 1"),

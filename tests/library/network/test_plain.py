@@ -166,7 +166,7 @@ def test_the_guides_depth_of_64_gives_neither_table(
     assert parameter_count(network) == parameters
     with pytest.raises(CheckFailedError, match=rf"{name} has parameters ") as caught:
         check_parameter_count(variant, network)
-    assert (caught.value.code, caught.value.obtained) == ("count", parameters)
+    assert (caught.value.code, caught.value.obtained) == ("wrong-count", parameters)
     assert caught.value.expected == variant.parameters
     with pytest.raises(CheckFailedError, match=rf"{name} has state dict elements "):
         check_state_element_count(variant, network)

@@ -67,7 +67,7 @@ def test_results_have_each_value_under_its_name(inputs: Path, open_run: OpenRun)
     assert record.provenance.epoch == "epoch 1"
     assert (record.paper_parameters_millions, record.paper_gmacs) == (None, None)
     assert record.mpjpe_mm == record.error_mm == evaluation.error_mm
-    assert record.reference == ReferenceRecord(REFERENCE_MM, "a first run", "own file", 5)
+    assert record.reference == ReferenceRecord(REFERENCE_MM, "a first run", "own file", 2)
     assert record.difference_mm == evaluation.error_mm - REFERENCE_MM
     assert record.verdict == run.judgement("T").verdict
     assert record.per_action_mm == evaluation.per_action_mm()

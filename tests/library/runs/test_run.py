@@ -103,7 +103,7 @@ def test_run_without_inputs_fails_and_describes_each_reason_once(run_tests: RunT
     ended = run_tests("-m", "gpu", "--device", "cuda:99")
 
     assert ended.code == pytest.ExitCode.TESTS_FAILED
-    assert "102 failed, 3 passed" in ended.text
+    assert "106 failed, 3 passed" in ended.text
     assert len(ended.output.splitlines()) <= 45
     for word in ("skipped", "Traceback", "test_throughput["):
         assert word not in ended.output
@@ -122,7 +122,7 @@ def test_run_without_inputs_fails_and_describes_each_reason_once(run_tests: RunT
         assert remedy.replace("-", r"\-") in markdown
         assert remedy in page
     assert "Nothing was evaluated" in before
-    assert markdown.index("What to mend") < markdown.index("no\\-checkpoints")
+    assert markdown.index("What to mend") < markdown.index("checkpoint\\-not\\-found")
     assert page.index("What to mend") < page.index('id="results-table"')
 
 
@@ -142,10 +142,10 @@ def test_running_what_failed_before_is_not_the_gate(judge: RunTests, tmp_path: P
 @pytest.mark.parametrize(
     ("given", "code", "message"),
     [
-        ([], 2, "Draw the pages of a finished run again"),
+        ([], 2, "Draw and pack the pages of a finished run"),
         (["reprot"], 2, "there is no command 'reprot': did you mean report?"),
         (["zzz"], 2, "doctor, download"),
-        (["--help"], 0, "Exit codes: 0 all is well"),
+        (["--help"], 0, "Exit codes: 0 success"),
     ],
 )
 def test_commands_are_listed(
