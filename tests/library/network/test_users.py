@@ -328,6 +328,7 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_authors_repository_is_evaluated_with_the_adapter_of_the_readme(
     repository: Path, pytestconfig: pytest.Config
 ) -> None:

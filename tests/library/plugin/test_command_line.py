@@ -94,7 +94,9 @@ def test_existing_path_after_a_space_is_answered_with_the_corrected_command_line
             id="space-beside-a-path-of-tests",
         ),
         pytest.param(
-            ["--h36m-root", "{data}/missing", "--results-dir={out}"], id="space-and-missing-path"
+            ["--h36m-root", "{data}/missing", "--results-dir={out}"],
+            id="space-and-missing-path",
+            marks=pytest.mark.slow,  # collects every test
         ),
     ],
 )
