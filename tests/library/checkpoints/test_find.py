@@ -80,9 +80,9 @@ def test_folder_that_kaggle_unpacked_is_found(
     around: str, catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
 ) -> None:
     folder = unpacked(members_of(archives["L"]), tmp_path / around)
-    _put(folder / "more" / "ConvNeXtPose_L.tar", archives["L"])
     _put(tmp_path / "ConvNeXtPose_M.tar", archives["M"])
     assert _load(catalogue, "L", tmp_path).path == folder
+    _put(folder / "more" / "ConvNeXtPose_L.tar", archives["L"])
     assert CheckpointFiles([folder], catalogue).candidates == (folder,)
 
 
