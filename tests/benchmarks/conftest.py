@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.evaluation.devices import card_name, device_title
@@ -21,14 +22,10 @@ from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.network.layout import build_network, modern_state
+from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.plugin.session import SESSION
 from convnextpose_check.variants import Catalogue
 from tests.support.processes import with_checkout
-
-if TYPE_CHECKING:
-    import torch
-
-    from convnextpose_check.network.plain import ConvNeXtPose
 
 HERE = Path(__file__).parent
 SAMPLES = 40

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.network.plain import ConvNeXtPose
 from tests.benchmarks.conftest import synchronised_time
-
-if TYPE_CHECKING:
-    import torch
-
-    from convnextpose_check.network.plain import ConvNeXtPose
 
 ROUNDS = 9
 BEST_BATCH = {"cpu": 4, "cuda": 64}

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
-
-if TYPE_CHECKING:
-    import torch
 
 SIZES = (60, 600, 6000)
 

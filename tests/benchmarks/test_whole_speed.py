@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -24,13 +24,9 @@ from convnextpose_check.evaluation.one_pass import (
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import MIRRORED
+from convnextpose_check.network.plain import ConvNeXtPose
 from tests.benchmarks.conftest import shortest, synchronised_time
 from tests.benchmarks.test_forward_speed import BEST_BATCH
-
-if TYPE_CHECKING:
-    import torch
-
-    from convnextpose_check.network.plain import ConvNeXtPose
 
 VARIANTS = ("XS", "S", "M", "L")
 GUIDES_BATCH = 16

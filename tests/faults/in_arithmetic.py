@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from convnextpose_check.evaluation import measurements as tally
 from convnextpose_check.evaluation import metrics
@@ -16,9 +17,6 @@ from convnextpose_check.human36m.skeleton import JOINTS, MIRRORED
 from convnextpose_check.network import Network
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @fault("left and right not swapped", "flip test", "check_error_is_within")

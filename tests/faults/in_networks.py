@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import Tensor
 
 from convnextpose_check.network import layout
+from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.run import models as models_of_run
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from convnextpose_check.network.plain import ConvNeXtPose
 
 FACTORIES = "tests.faults.networks"
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec.structs import replace
 
 from convnextpose_check.miniature.reference import miniature_catalogue
-
-if TYPE_CHECKING:
-    from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network.plain import ConvNeXtPose
 
 
 def seventeen_joints(variant: str) -> ConvNeXtPose:

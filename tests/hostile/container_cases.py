@@ -8,16 +8,10 @@ import lzma
 import struct
 import zipfile
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.hostile.cases import LOADS, add
 from tests.support.archives import LITTER, members_of, saved, tarred, zipped
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 CENTRAL, LOCAL, END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
 SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c\0\4" + bytes(100)

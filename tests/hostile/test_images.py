@@ -6,18 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import cv2
 import pytest
 
 from tests.support.datasets import picture
-from tests.support.deferred import Deferred
 from tests.support.processes import with_checkout
-
-if TYPE_CHECKING:
-    import cv2
-else:
-    cv2 = Deferred("cv2")
 
 MEGABYTE = 1 << 20
 SCRIPT = """

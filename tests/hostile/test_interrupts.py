@@ -12,10 +12,11 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from convnextpose_check.files.whole import PARTIAL
 from convnextpose_check.paths import Outputs, hold_folder
@@ -23,14 +24,8 @@ from convnextpose_check.results.per_sample import read_errors_mm
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import Handmade
-from tests.support.deferred import Deferred
 from tests.support.full_size import write_own_model
 from tests.support.processes import PythonProcess, run_python
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 NAMES = ("T1", "T2", "T3")
 MOMENTS = 6

@@ -8,19 +8,14 @@ import pickle
 import subprocess
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
 from tests.hostile import assembler as a
 from tests.hostile.cases import CANARY, add
 from tests.support.archives import saved
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 
 class _Call:

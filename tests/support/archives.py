@@ -8,21 +8,16 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
+import torch
 
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.miniature.archives import made_epoch, write_archive
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.keymap import StateDict, to_legacy, with_prefix
 from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 EPOCH = 70
 LITTER = {

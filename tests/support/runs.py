@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.evaluation.evaluate import evaluate
@@ -21,9 +22,6 @@ from convnextpose_check.run.run import Run, Sources
 from convnextpose_check.run.target import Target, TargetName
 from convnextpose_check.settings.read import read_settings
 from convnextpose_check.variants import Catalogue
-
-if TYPE_CHECKING:
-    import torch
 
 
 def run_of(

@@ -8,15 +8,11 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tests.support.deferred import Deferred
+import yaml
+
 from tests.support.texts import ROOT
-
-if TYPE_CHECKING:
-    import yaml
-else:
-    yaml = Deferred("yaml")
 
 ACTION = ROOT / ".github" / "actions" / "weights" / "action.yml"
 GATE = ROOT / ".github" / "workflows" / "gate.yml"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
+import torch
+from torch import Tensor
 
 from convnextpose_check.checks.network import check_agrees, check_flip_is_symmetric
 from convnextpose_check.human36m.annotations import spread
@@ -15,10 +15,6 @@ from convnextpose_check.run.by_variant import ByVariant
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Variant
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
 SAMPLES = 4
 

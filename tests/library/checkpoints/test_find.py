@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from convnextpose_check.checkpoints import find
 from convnextpose_check.checkpoints.find import MAX_CANDIDATES, CheckpointFiles
@@ -13,12 +13,6 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.archives import content_of, members_of, saved, tiny_catalogue, unpacked, zipped
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 NAMES = ("XS", "S", "M", "L")
 

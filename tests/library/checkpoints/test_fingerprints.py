@@ -6,10 +6,11 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
+import torch
 from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
@@ -27,13 +28,7 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.archives import FORMS, authors_archive, content_of, saved, tiny_variant
-from tests.support.deferred import Deferred
 from tests.support.full_size import write_own_model
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 KEY = "backbone.stages.1.0.pwconv1.weight"
 

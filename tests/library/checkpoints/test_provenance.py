@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
 from msgspec.structs import replace
 
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
@@ -17,12 +18,6 @@ from convnextpose_check.miniature.archives import snapshot_content, write_contai
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.variants import Architecture, Variant, WholeFigure
 from tests.support.archives import checkpoint_of, tiny_variant
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 Content = dict[str, Any]
 Change = Callable[[Content], Any]

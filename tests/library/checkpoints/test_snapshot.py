@@ -7,9 +7,10 @@ import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
 
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
@@ -20,12 +21,6 @@ from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.variants import Architecture
 from tests.hostile.judge import at_most
 from tests.support.archives import EPOCH, checkpoint_of, content_of, differing_keys, saved
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 NAME = f"snapshot_{EPOCH}.pth"
 KEY = "module.head.final_layer.bias"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from convnextpose_check.checks.dataset import check_dataset_is_complete
 from convnextpose_check.checks.error import (
@@ -27,13 +29,6 @@ from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.human36m.samples import Dataset, Exclusion, load_dataset
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import FACTS, Handmade
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = Deferred("torch")
 
 
 class Pointing:

@@ -8,20 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from convnextpose_check.checks import machine
 from convnextpose_check.checks.machine import check_can_write, check_disk, check_memory, free_ram_gb
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from tests.support.datasets import listing
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 NOBODY = 65534
 MEMORY = "proc/meminfo"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
@@ -19,13 +19,7 @@ from convnextpose_check.paths import hold_folder
 from convnextpose_check.variants import Architecture
 from tests.support.archives import members_of, saved, unpacked, zipped
 from tests.support.datasets import listing
-from tests.support.deferred import Deferred
 from tests.support.full_size import write_own_model
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from convnextpose_check.diagnosis import reruns
 from convnextpose_check.diagnosis.case import Case
@@ -18,12 +18,6 @@ from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 OTHERS = [c for c in CONDITIONS if c.name not in ("own-network", "half-precision")]
 """Of a network as it should be, which computes alike either way."""

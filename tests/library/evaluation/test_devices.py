@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation import devices
@@ -15,12 +16,6 @@ from convnextpose_check.evaluation.devices import (
     working_device,
     working_devices,
 )
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 
 def test_working_device_with_a_warning_passes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import one_pass
@@ -24,13 +25,7 @@ from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.interrupts import Interrupted
 from convnextpose_check.progress import Advance, Screen
-from tests.support.deferred import Deferred
 from tests.support.passes import Failing, answers, conditions, evaluated
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 Networks = dict[str, Any]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from convnextpose_check.checks.error import check_evaluation_is_complete
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
@@ -22,14 +24,7 @@ from convnextpose_check.network import Network
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture, Protocol
 from tests.support.datasets import FACTS, Handmade
-from tests.support.deferred import Deferred
 from tests.support.runs import evaluation_of
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-else:
-    torch = Deferred("torch")
 
 
 class Answering:

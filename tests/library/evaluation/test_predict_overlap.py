@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import metrics
@@ -15,20 +16,11 @@ from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.evaluation.one_pass import Conditions, Entry, remaining_batches, run_pass
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.network import fast as fast_network
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture
+from tests.support import stand_in
 from tests.support.datasets import FACTS, Handmade
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-
-    from convnextpose_check.network import fast as fast_network
-    from tests.support import stand_in
-else:
-    torch = Deferred("torch")
-    fast_network = Deferred("convnextpose_check.network.fast")
-    stand_in = Deferred("tests.support.stand_in")
 
 NAMES = ("A", "B")
 BATCH = 2

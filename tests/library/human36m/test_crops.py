@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m import crops
@@ -25,14 +26,6 @@ from convnextpose_check.human36m.crops import (
 from convnextpose_check.human36m.samples import Sample, load_dataset
 from convnextpose_check.miniature.dataset import EXIF_QUARTER_TURN
 from tests.support.datasets import FACTS, Handmade
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import cv2
-    import torch
-else:
-    cv2 = Deferred("cv2")
-    torch = Deferred("torch")
 
 
 @pytest.fixture(scope="module")

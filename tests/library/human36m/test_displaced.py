@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from torch.nn import Module
 
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.human36m.displaced import Displaced, Take
@@ -18,9 +18,6 @@ from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.datasets import FACTS, ROOTNET, Handmade
 from tests.support.full_size import write_own_model
 from tests.support.runs import run_of, written_results
-
-if TYPE_CHECKING:
-    from torch.nn import Module
 
 DISPLACED = Displaced("a paper", (Take(9, "Directions", 1, 2), Take(9, "Greeting", 2, 92)))
 

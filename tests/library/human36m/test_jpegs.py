@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,12 +19,6 @@ from convnextpose_check.human36m.crops import Crop, read_crop, warp_box
 from convnextpose_check.human36m.jpegs import MAX_FILE_BYTES
 from convnextpose_check.human36m.samples import Sample, load_dataset
 from tests.support.datasets import FACTS, Handmade, picture
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import cv2
-else:
-    cv2 = Deferred("cv2")
 
 END = b"\xff\xd9"
 SCAN = b"\xff\xda\x00\x08\x01\x01\x00\x01\x01\x00"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.evaluation.predict import predict
@@ -15,22 +18,11 @@ from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
+from convnextpose_check.network import fast as fast_network
 from convnextpose_check.network.layout import build_network, modern_state
+from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.variants import Architecture, Catalogue
-from tests.support.deferred import Deferred
 from tests.support.runs import evaluation_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import torch
-    from torch import Tensor
-
-    from convnextpose_check.network import fast as fast_network
-    from convnextpose_check.network.plain import ConvNeXtPose
-else:
-    torch = Deferred("torch")
-    fast_network = Deferred("convnextpose_check.network.fast")
 
 CELLS = 3e-3
 """The reference network in float32 differs from float64 by up to 1e-3, the fast one by less."""

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
 
+from convnextpose_check.network import fast as fast_network
 from convnextpose_check.variants import Catalogue
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-
-    from convnextpose_check.network import fast as fast_network
-else:
-    torch = Deferred("torch")
-    fast_network = Deferred("convnextpose_check.network.fast")
 
 
 def traced(catalogue: Catalogue, name: str, images: int) -> list[tuple[str, Any, Any]]:

@@ -7,22 +7,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
+from convnextpose_check.network import fast as fast_network
 from convnextpose_check.variants import Catalogue
-from tests.support.deferred import Deferred
 from tests.support.processes import with_checkout
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    from convnextpose_check.network import fast as fast_network
-else:
-    torch = Deferred("torch")
-    fast_network = Deferred("convnextpose_check.network.fast")
 
 CELLS = 3e-5
 """Difference from float64, about that of torch's own operations."""

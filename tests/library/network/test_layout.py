@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
+import torch
 
 from convnextpose_check.checks import archives
 from convnextpose_check.checks.archives import (
@@ -29,14 +30,8 @@ from convnextpose_check.network.layout import (
 )
 from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
 from tests.support.archives import checkpoint_of, tiny_variant
-from tests.support.deferred import Deferred
 
-if TYPE_CHECKING:
-    import torch
-
-    State = dict[str, torch.Tensor]
-else:
-    torch = Deferred("torch")
+State = dict[str, torch.Tensor]
 
 PUBLISHED = read_catalogue()
 LAST = "head.final_layer.bias"

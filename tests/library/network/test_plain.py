@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+import torch
+from torch import nn
 
 from convnextpose_check.checks.network import (
     check_guide_parameters,
@@ -18,18 +19,9 @@ from convnextpose_check.checks.network import (
     check_state_element_count,
 )
 from convnextpose_check.errors import CheckFailedError
+from convnextpose_check.network import plain as parts
 from convnextpose_check.network.cost import multiply_add_count, parameter_count, skeleton_network
 from convnextpose_check.variants import Architecture, Catalogue, Variant
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
-    from convnextpose_check.network import plain as parts
-else:
-    torch, nn = Deferred("torch"), Deferred("torch.nn")
-    parts = Deferred("convnextpose_check.network.plain")
 
 
 def altered(variant: Variant, **changes: object) -> Variant:

@@ -8,14 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
+from torch.nn import Module
 
 from convnextpose_check.checks.network import AGREEMENT_CELLS
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import build_network
+from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.network.users import (
     ForeignNetwork,
     built_module,
@@ -26,18 +30,8 @@ from convnextpose_check.network.users import (
     takes_weights,
 )
 from convnextpose_check.variants import Architecture
-from tests.support.deferred import Deferred
 from tests.support.onnx_models import onnx_model
 from tests.support.texts import marked
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-    from torch.nn import Module
-
-    from convnextpose_check.network.plain import ConvNeXtPose
-else:
-    torch = Deferred("torch")
 
 FACTORIES = '''
 import torch

@@ -15,21 +15,15 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import pytest_html
+import torch
 from pytest_html.basereport import BaseReport
 
 from convnextpose_check.checkpoints.pickle_check import REBUILD_TENSOR
 from convnextpose_check.environment import package_version
 from convnextpose_check.evaluation.precision import EXACT, OF_CPU, OF_CUDA
-from tests.support.deferred import Deferred
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 
 @contextmanager

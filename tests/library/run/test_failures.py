@@ -8,10 +8,11 @@ import weakref
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.failures import (
@@ -26,14 +27,8 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Architecture
-from tests.support.deferred import Deferred
 from tests.support.passes import Failing, answers, evaluated
 from tests.support.runs import written_results
-
-if TYPE_CHECKING:
-    import torch
-else:
-    torch = Deferred("torch")
 
 MEMORY = [
     "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",

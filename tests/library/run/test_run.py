@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.verdict import judge
 from convnextpose_check.human36m.displaced import Displaced, Take
 from convnextpose_check.human36m.samples import Exclusion
+from convnextpose_check.network import fast as fast_network
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm
 from convnextpose_check.results.per_sample import read_errors_by_file_mm
@@ -26,14 +27,8 @@ from convnextpose_check.run.run import Run
 from convnextpose_check.run.target import published_target
 from convnextpose_check.settings.read import read_settings
 from tests.library.run.conftest import REFERENCE_MM
-from tests.support.deferred import Deferred
 from tests.support.runs import written_results
 from tests.support.texts import ROOT
-
-if TYPE_CHECKING:
-    from convnextpose_check.network import fast as fast_network
-else:
-    fast_network = Deferred("convnextpose_check.network.fast")
 
 OpenRun = Callable[..., Run]
 
