@@ -36,7 +36,7 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results, write_results
 from convnextpose_check.run.run import published_run
 from convnextpose_check.run.target import published_target
-from convnextpose_check.settings.read import Settings, add_settings, settings_of
+from convnextpose_check.settings.options import Settings, add_settings, settings_of
 
 TAKEN = (
     "h36m_root", "checkpoints", "variants", "variants_file", "protocol", "bbox", "no_flip",

@@ -1,7 +1,7 @@
 """Download missing checkpoints from the authors' Google Drive folder.
 
-Sound files that exist are kept. Each downloaded file is opened and checked before it takes its
-name. The exit code is 1 if a checkpoint is missing in the end.
+Sound files that exist are kept. Each downloaded file is opened and checked before it
+takes its name. The exit code is 1 if a checkpoint is missing in the end.
 """
 
 from __future__ import annotations
@@ -11,23 +11,19 @@ import sys
 from pathlib import Path
 
 from convnextpose_check.commands.terminal import print_lines
-from convnextpose_check.drive.download import fetch_missing, folder_for
-from convnextpose_check.settings.read import add_settings, settings_of
+from convnextpose_check.drive.download import fetch_missing
+from convnextpose_check.settings.options import add_settings, settings_of
 from convnextpose_check.variants import read_catalogue
-
-FOLDER = Path("checkpoints")
-"""The default folder."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder and the variants."""
+    about = "folder of the checkpoints, new and existing [default: checkpoints]"
+    default = Path("checkpoints")
     parser.add_argument(
-        "checkpoints",
-        metavar="FOLDER",
-        nargs="?",
-        help=f"folder of the checkpoints, new and existing [default: {FOLDER}]",
+        "folder", metavar="FOLDER", nargs="?", type=Path, default=default, help=about
     )
-    add_settings(parser, "variants", "variants_file", "results_dir")
+    add_settings(parser, "variants", "variants_file")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,16 +31,8 @@ def run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     catalogue = read_catalogue(settings.variants_file)
     names = settings.variants or catalogue.names
-    places: tuple[Path, ...] = ()
-    if options.checkpoints:
-        folder = settings.checkpoints[0]
-    elif "checkpoints" in settings.sources:  # the variable names the places of a run
-        places = settings.checkpoints
-        folder = folder_for(places, settings.results_dir)
-    else:
-        folder = FOLDER
-    print_lines(f"looking for {', '.join(names)} in {folder}", file=sys.stderr)
-    downloads = fetch_missing(places, folder, catalogue, names, sys.stderr)
+    print_lines(f"looking for {', '.join(names)} in {options.folder}", file=sys.stderr)
+    downloads = fetch_missing((), options.folder, catalogue, names, sys.stderr)
     for name in names:
         if (checkpoint := downloads.obtained.get(name)) is not None:
             how = "downloaded" if name in downloads.fetched else "was there"

@@ -1,11 +1,12 @@
 """Convert the authors' archives to .pth files and safetensors.
 
-Reads archives in any form (.tar as downloaded, renamed, unpacked, zipped again) or folders of them,
-checks them as a run does, and writes model_dump/snapshot_<epoch>.pth below the results folder, also
-named .pth.tar, and snapshot_<epoch>.safetensors. All keys are modern. No code in them is executed.
+Reads archives in any form (.tar as downloaded, renamed, unpacked, zipped again) or
+folders of them, checks them as a run does, and writes model_dump/snapshot_<epoch>.pth
+below the results folder, also named .pth.tar, and snapshot_<epoch>.safetensors. All
+keys are modern. No code in the archives is executed.
 
-A file that cannot be used does not stop the others. The exit code is 0 if every file was extracted,
-1 otherwise.
+A file that cannot be used does not stop the others. The exit code is 0 if every file
+was extracted, 1 otherwise.
 
   python -m convnextpose_check extract checkpoints/ --results-dir output
 """
@@ -23,11 +24,10 @@ from convnextpose_check.checkpoints.snapshot import write_safetensors, write_sna
 from convnextpose_check.checks import archives
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.folders import is_there
 from convnextpose_check.network.keymap import key_style
 from convnextpose_check.network.layout import identify, modern_state
 from convnextpose_check.paths import hold_folder
-from convnextpose_check.settings.read import add_settings, settings_of
+from convnextpose_check.settings.options import add_settings, settings_of
 from convnextpose_check.variants import Catalogue, read_catalogue
 
 
@@ -42,11 +42,8 @@ def run(options: argparse.Namespace) -> int:
     """Print what each file contains and which files were written."""
     settings = settings_of(options)
     catalogue = read_catalogue(settings.variants_file)
-    missing = [place for place in options.files if not is_there(place)]
-    files = CheckpointFiles([p for p in options.files if p not in missing], catalogue)
-    extracted, failed = 0, len(missing)
-    for place in missing:
-        print_lines(f"[checkpoint-not-found] there is nothing at {place}", file=sys.stderr)
+    files = CheckpointFiles(options.files, catalogue)
+    extracted = failed = 0
     with hold_folder(settings.results_dir), long_phase("extracting"):
         for path in files.candidates:
             claimed = files.claim(path)
@@ -60,9 +57,6 @@ def run(options: argparse.Namespace) -> int:
                 else:  # a folder contains other files as well
                     print_lines(f"skipped {path}: {error.problem}")
     print_lines("", f"{extracted} extracted" + (f", {failed} not" if failed else ""))
-    if not extracted and not failed:
-        places = ", ".join(map(str, options.files))
-        print_lines(f"[checkpoint-not-found] there is no checkpoint in {places}", file=sys.stderr)
     return 0 if extracted and not failed else 1
 
 

@@ -1,7 +1,8 @@
 """Print the sha256 of every tensor of a checkpoint.
 
-Prints JSON in the form of fixtures/published_tensors.json, with git's id of the file. Added there,
-it identifies the published file, whatever container holds it. The training record goes to stderr.
+Prints JSON in the form of fixtures/published_tensors.json, with git's id of the file.
+Added there, it identifies the published file, whatever container holds it. The
+training record goes to stderr.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from convnextpose_check.checkpoints.provenance import provenance
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.network.layout import identify, modern_state
-from convnextpose_check.settings.read import add_settings, settings_of
+from convnextpose_check.settings.options import add_settings, settings_of
 from convnextpose_check.variants import read_catalogue
 
 

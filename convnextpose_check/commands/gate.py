@@ -29,8 +29,10 @@ from convnextpose_check.settings.options import (
     PREFIX,
     RUN_ID_VARIABLE,
     Settings,
+    add_settings,
+    given_texts,
+    read_settings,
 )
-from convnextpose_check.settings.read import add_settings, given_texts, read_settings
 
 SUITE = Path(__file__).parents[2]
 VALIDATION = SUITE / "tests" / "validation"

@@ -1,7 +1,8 @@
 """Draw and pack the pages of a finished run again.
 
-Writes report.html, BENCHMARK_REPORT.md and benchmark_comparison.png from benchmark_results.json and
-per_sample.csv, and packs them into benchmark_results.zip and benchmark_logs.zip. No model is run.
+Writes report.html, BENCHMARK_REPORT.md and benchmark_comparison.png from
+benchmark_results.json and per_sample.csv, and packs them into benchmark_results.zip
+and benchmark_logs.zip. No model is run.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.pages import redraw
 from convnextpose_check.results.export import export
-from convnextpose_check.settings.read import settings_of
+from convnextpose_check.settings.options import settings_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from convnextpose_check.plugin.targets import open_target, selected_targets
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.baseline import Baseline
 from convnextpose_check.results.schema import OWN_MODELS
-from convnextpose_check.settings.read import refuse_contradictions, settings_of
+from convnextpose_check.settings.options import refuse_contradictions, settings_of
 
 ROOT = Path(convnextpose_check.__file__).parents[1]
 FIXTURES = ROOT / "fixtures"

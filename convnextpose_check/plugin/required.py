@@ -14,7 +14,7 @@ from typing import Literal
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.run.target import Target, TargetName
-from convnextpose_check.settings.read import Settings
+from convnextpose_check.settings.options import Settings
 from convnextpose_check.variants import Variant
 
 Applies = Callable[[Variant, Fingerprint | None], bool]

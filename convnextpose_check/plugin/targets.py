@@ -11,9 +11,9 @@ from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.progress import Screen
-from convnextpose_check.run.run import Run, Sources, published_run
+from convnextpose_check.run.run import Run, published_run
 from convnextpose_check.run.target import Target, TargetName, published_target
-from convnextpose_check.settings.read import Settings
+from convnextpose_check.settings.options import Settings
 from convnextpose_check.variants import read_catalogue
 
 
@@ -57,8 +57,7 @@ def open_run(
     if target.name == "published":
         return published_run(settings, target, screen, evaluated)
     files = cached_miniature(fixtures, screen.stream)
-    sources = Sources(files.dataset, (files.checkpoints,))
-    return Run(target, settings, sources, evaluated, screen)
+    return Run(target, settings, files.dataset, (files.checkpoints,), evaluated, screen)
 
 
 def synthetic_dataset(fixtures: Path, screen: Screen) -> Dataset:

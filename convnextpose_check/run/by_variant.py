@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeVar
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 
 T = TypeVar("T")
 
 
-class ByVariant(Mapping[str, T]):
+class ByVariant(Generic[T]):
     """Values by variant; reading one that could not be made raises its error.
 
     The error of one variant does not affect the others, and many tests can read a value that took
@@ -39,17 +39,12 @@ class ByVariant(Mapping[str, T]):
             raise outcome
         return outcome
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.outcomes)
-
-    def __len__(self) -> int:
-        return len(self.outcomes)
-
     @property
     def available(self) -> dict[str, T]:
         """The values that could be made."""
-        return {
-            variant: outcome
-            for variant, outcome in self.outcomes.items()
-            if not isinstance(outcome, Exception)
-        }
+        return {v: value for v, value in self.outcomes.items() if not isinstance(value, Exception)}
+
+    @property
+    def errors(self) -> dict[str, Exception]:
+        """The errors of the others."""
+        return {v: error for v, error in self.outcomes.items() if isinstance(error, Exception)}

@@ -21,7 +21,7 @@ from convnextpose_check.network.users import (
     load_weights,
     takes_weights,
 )
-from convnextpose_check.variants import Architecture, Variant
+from convnextpose_check.variants import Variant
 
 if TYPE_CHECKING:
     import torch
@@ -45,11 +45,6 @@ class VariantModels:
     specification: str | None = None
     caller: Path | None = None
 
-    @property
-    def architecture(self) -> Architecture:
-        """The variant's architecture."""
-        return self.variant.architecture
-
     @cached_property
     def state(self) -> StateDict:
         """The checkpoint's state dict under the network's own names."""
@@ -58,7 +53,7 @@ class VariantModels:
     @cached_property
     def reference(self) -> ConvNeXtPose:
         """The network as in the paper, with the checkpoint's weights, loaded strictly."""
-        return build_network(self.architecture, self.state, self.devices[0])
+        return build_network(self.variant.architecture, self.state, self.devices[0])
 
     @cached_property
     def counted(self) -> Module:
@@ -67,7 +62,7 @@ class VariantModels:
             return self.reference
         module = built_module(self.specification, self.variant.name, self.caller)
         module = module.to(self.devices[0]).eval()
-        if takes_weights(module, self.architecture):
+        if takes_weights(module, self.variant.architecture):
             load_weights(module, self.state)
         return module
 
@@ -75,7 +70,7 @@ class VariantModels:
     def evaluated(self) -> Network:
         """The model whose error is measured: the optimized one, or the one of ``--network``."""
         if self.specification is not None and not is_exported(self.specification):
-            return ForeignNetwork(self.counted, self.architecture, self.specification)
+            return ForeignNetwork(self.counted, self.variant.architecture, self.specification)
         return self._on_device(self.devices[0])
 
     @property
@@ -107,7 +102,7 @@ class VariantModels:
         return {
             "flip": flip,
             "device": card_name(self.devices[0]),
-            "network": msgspec.to_builtins(self.architecture),
+            "network": msgspec.to_builtins(self.variant.architecture),
             "exported": specification and exported_digest(specification, self.variant.name),
             "soft_argmax": None if specification else self.soft_argmax,
         }
@@ -117,5 +112,5 @@ class VariantModels:
 
         if self.specification is not None:
             name = self.variant.name
-            return exported_network(self.specification, name, self.architecture, device)
+            return exported_network(self.specification, name, self.variant.architecture, device)
         return FastConvNeXtPose(self.reference, device)

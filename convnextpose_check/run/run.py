@@ -31,7 +31,7 @@ from convnextpose_check.results.schema import ReferenceKind
 from convnextpose_check.run.by_variant import ByVariant
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.target import Target, TargetName
-from convnextpose_check.settings.read import Settings
+from convnextpose_check.settings.options import Settings
 from convnextpose_check.variants import Catalogue, Figure
 
 if TYPE_CHECKING:
@@ -41,25 +41,18 @@ CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
 """Images in a batch; halved where the device's memory is too small."""
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Where the files of a run are; a folder that was not given is None."""
-
-    dataset_root: Path | None
-    checkpoint_places: tuple[Path, ...]
-
-
 @dataclass(frozen=True, eq=False)
 class Run:
     """One run of one target under the given settings.
 
-    ``evaluated`` names the variants that are evaluated together, so that every image is read once
-    for all of them.
+    ``human36m`` is the folder with Human3.6M, None if it was not given. ``evaluated`` names the
+    variants that are evaluated together, so that every image is read once for all of them.
     """
 
     target: Target
     settings: Settings
-    sources: Sources
+    human36m: Path | None
+    checkpoint_paths: tuple[Path, ...]
     evaluated: tuple[str, ...] = ()
     screen: Screen = field(default_factory=Screen)
     default_device: str = "cpu"
@@ -106,36 +99,28 @@ class Run:
         return self.catalogue[variant].paper.error_mm(self.settings.protocol)
 
     @cached_property
-    def checkpoint_files(self) -> CheckpointFiles:
-        """The files that may be checkpoints, including downloaded ones.
+    def checkpoints(self) -> ByVariant[Checkpoint]:
+        """The checkpoint of each chosen variant, opened once."""
+        try:
+            files = self._checkpoint_files()
+        except ConvNeXtPoseCheckError as error:
+            return ByVariant(dict.fromkeys(self.variants, error))
+        with self.screen.phase("opening checkpoints"):
+            return ByVariant.collect(self.variants, files.load)
 
-        Raises ``ConvNeXtPoseCheckError`` (``checkpoint-not-found``, and those of a download).
-        """
-        settings, places = self.settings, self.sources.checkpoint_places
+    def _checkpoint_files(self) -> CheckpointFiles:
+        settings, paths = self.settings, self.checkpoint_paths
         if settings.download and self.name == "published":
-            folder = folder_for(places, settings.results_dir)
-            stream = self.screen.stream
-            downloads = fetch_missing(places, folder, self.catalogue, self.variants, stream)
-            return CheckpointFiles(
-                downloads.places, self.catalogue, downloads.failed, downloads.opened
-            )
-        if not places:
+            folder = folder_for(paths, settings.results_dir)
+            done = fetch_missing(paths, folder, self.catalogue, self.variants, self.screen.stream)
+            return CheckpointFiles(done.places, self.catalogue, done.failed, done.opened)
+        if not paths:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND,
                 "no folder or file with checkpoints was given",
                 GIVE_CHECKPOINTS,
             )
-        return CheckpointFiles(places, self.catalogue)
-
-    @cached_property
-    def checkpoints(self) -> ByVariant[Checkpoint]:
-        """The checkpoint of each chosen variant, opened once."""
-        try:
-            files = self.checkpoint_files
-        except ConvNeXtPoseCheckError as error:
-            return ByVariant(dict.fromkeys(self.variants, error))
-        with self.screen.phase("opening checkpoints"):
-            return ByVariant.collect(self.variants, files.load)
+        return CheckpointFiles(paths, self.catalogue)
 
     @cached_property
     def devices(self) -> tuple[torch.device, ...]:
@@ -157,24 +142,6 @@ class Run:
         settings = self.settings
         return VariantModels(variant, checkpoint, self.devices, settings.network, settings.caller)
 
-    @property
-    def dataset_root(self) -> Path:
-        """The folder that contains Human3.6M, at any depth.
-
-        Raises ``ConvNeXtPoseCheckError`` (``data-not-found``).
-        """
-        root = self.sources.dataset_root
-        if root is None:
-            raise ConvNeXtPoseCheckError(
-                ErrorCode.DATA_NOT_FOUND, "no folder with Human3.6M was given", GIVE_ROOT
-            )
-        return root
-
-    @property
-    def test_subjects(self) -> tuple[int, ...]:
-        """The subjects of Human3.6M that the protocol tests."""
-        return self.facts.protocols[self.settings.protocol].subjects
-
     @cached_property
     def dataset(self) -> Dataset:
         """The test samples of Human3.6M.
@@ -182,9 +149,13 @@ class Run:
         Raises ``ConvNeXtPoseCheckError`` if they cannot be read; wrong values are left to the
         checks.
         """
+        if self.human36m is None:
+            raise ConvNeXtPoseCheckError(
+                ErrorCode.DATA_NOT_FOUND, "no folder with Human3.6M was given", GIVE_ROOT
+            )
         s = self.settings
-        with self.screen.phase(f"reading Human3.6M below {self.dataset_root}"):
-            return load_dataset(self.dataset_root, self.facts, s.protocol, s.bbox, s.limit)
+        with self.screen.phase(f"reading Human3.6M below {self.human36m}"):
+            return load_dataset(self.human36m, self.facts, s.protocol, s.bbox, s.limit)
 
     @cached_property
     def evaluations(self) -> ByVariant[Evaluation]:
@@ -193,16 +164,18 @@ class Run:
             dataset = self.dataset  # first, so that data that cannot be read are read only once
             with self.screen.phase("building the models"):
                 entries = ByVariant.collect(self.evaluated, self._entry)
-            outcomes: dict[str, Evaluation | Exception] = {
-                name: entry
-                for name, entry in entries.outcomes.items()
-                if isinstance(entry, Exception)
-            }
-            if entries.available:
+            outcomes: dict[str, Evaluation | Exception] = dict(entries.errors)
+            if available := entries.available:
                 outcomes |= evaluate(
-                    entries.available,
+                    available,
                     dataset,
-                    self._conditions(),
+                    Conditions(
+                        self.devices[0],
+                        self.settings.flip,
+                        self.batch_size,
+                        workers=len(os.sched_getaffinity(0)),
+                        others=self.models[next(iter(available))].other_devices,
+                    ),
                     resume=self.settings.resume,
                     subject=self.name,
                     screen=self.screen,
@@ -229,11 +202,6 @@ class Run:
     def batch_size(self) -> int:
         """Images in a batch."""
         return CUDA_BATCH_SIZE if self.devices[0].type == "cuda" else CPU_BATCH_SIZE
-
-    def _conditions(self) -> Conditions:
-        others = next(iter(self.models.available.values())).other_devices
-        workers = len(os.sched_getaffinity(0))
-        return Conditions(self.devices[0], self.settings.flip, self.batch_size, workers, others)
 
     def _entry(self, variant: str) -> Entry:
         models, s = self.models[variant], self.settings
@@ -263,7 +231,8 @@ def published_run(
     return Run(
         target,
         settings,
-        Sources(settings.h36m_root, settings.checkpoints),
+        settings.h36m_root,
+        settings.checkpoints,
         evaluated,
         screen or Screen(),
         "cpu" if settings.weights_only else "cuda",

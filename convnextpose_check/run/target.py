@@ -9,7 +9,7 @@ from typing import Literal
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, read_fingerprints
 from convnextpose_check.human36m.samples import DatasetFacts, read_facts
-from convnextpose_check.settings.read import Settings
+from convnextpose_check.settings.options import Settings
 from convnextpose_check.variants import Catalogue, Variant, read_catalogue
 
 TargetName = Literal["published", "miniature"]

@@ -1,20 +1,23 @@
 """Every option, declared once as a field of ``Settings``.
 
 pytest's options, the commands' arguments, the environment variables and the table in ``README.md``
-are made from these fields.
+are made from these fields. The command line wins over the environment.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.samples import BoxSource
+from convnextpose_check.network.users import is_exported
 from convnextpose_check.variants import PUBLISHED_FILE, Protocol
 
 PREFIX = "CONVNEXTPOSE_"
@@ -31,12 +34,6 @@ class Kind(NamedTuple):
     metavar: str
     parse: Callable[[str], Any]
     is_repeatable: bool = False
-
-
-def _parse_text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("a name")
-    return text
 
 
 def _parse_path(text: str) -> Path:
@@ -180,7 +177,7 @@ class Settings:
     )
     no_flip: bool = _switch("do not average with the mirrored image")
     device: str | None = _option(
-        Kind("NAME", _parse_text),
+        Kind("NAME", str),
         "cuda: every GPU of the first one's kind; cuda:1: that GPU alone; cpu [default: cuda for"
         " the published models, cpu for the miniature and with --weights-only]",
     )
@@ -201,7 +198,7 @@ class Settings:
         "reuse and continue the evaluations of an earlier run on exactly the same inputs"
     )
     network: str | None = _option(
-        Kind("WHICH", _parse_text),
+        Kind("WHICH", str),
         "evaluate this network: a function package.module:factory that takes a variant's name, or"
         " exported files such as exports/{variant}.onnx [default: the suite's own]",
     )
@@ -237,6 +234,99 @@ class Settings:
 
 
 OPTIONS: tuple[Option, ...] = tuple(
-    Option(part.name, **part.metadata) for part in dataclasses.fields(Settings) if part.metadata
+    Option(part.name, **part.metadata) for part in fields(Settings) if part.metadata
 )
 """Every option, in the order of the fields."""
+
+ABOUT_AN_ERROR = ("h36m_root", "gate", "limit", "resume", "baseline")
+"""Options that have no effect if no error is measured."""
+
+
+def add_settings(parser: argparse.ArgumentParser, *fields: str) -> None:
+    """Add the options of these fields; a repeatable one also takes several values in a row."""
+    for option in OPTIONS:
+        if option.field in fields:
+            several = {"action": "extend", "nargs": "+"} if option.kind.is_repeatable else {}
+            parser.add_argument(option.flag, **option.argument | several)
+
+
+def given_texts(options: argparse.Namespace) -> dict[str, Sequence[str]]:
+    """The texts that argparse or pytest has read for each option, by field."""
+    given = {option.field: getattr(options, option.field, None) for option in OPTIONS}
+    return {name: [v] if isinstance(v, str) else v or () for name, v in given.items()}
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings from the options that argparse or pytest has read, and the environment."""
+    return read_settings(given_texts(options))
+
+
+def read_settings(
+    given: Mapping[str, Sequence[str]], environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """Read the settings from the given texts by field, the environment and the defaults.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-option``) that names the option or variable.
+    """
+    known = {RUN_ID_VARIABLE, CALLER_VARIABLE, *(option.variable for option in OPTIONS)}
+    if unknown := sorted(v for v in environment if v.startswith(PREFIX) and v not in known):
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.BAD_OPTION,
+            f"the environment variable {unknown[0]} is not a setting",
+            "Correct or unset it",
+        )
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for option in OPTIONS:
+        source, texts = option.flag, given.get(option.field)
+        if not texts and (text := environment.get(option.variable)) is not None:
+            source = option.variable
+            texts = text.split(os.pathsep) if option.kind.is_repeatable else [text]
+        if not texts:
+            continue
+        try:
+            parsed = [option.kind.parse(text) for text in texts]
+        except ValueError as error:
+            raise ConvNeXtPoseCheckError(
+                ErrorCode.BAD_OPTION, f"{source} is '{texts[-1]}': expected {error}"
+            ) from None
+        values[option.field] = tuple(parsed) if option.kind.is_repeatable else parsed[-1]
+        sources[option.field] = source
+    settings = Settings(**values, sources=sources)
+    folder = environment.get(CALLER_VARIABLE)
+    return _absolute(settings, Path(folder)) if folder else settings
+
+
+def _absolute(settings: Settings, caller: Path) -> Settings:
+    """The settings with every path, also of defaults, joined to the caller's folder."""
+    absolute: dict[str, Any] = {}
+    for option in OPTIONS:
+        value = getattr(settings, option.field)
+        if isinstance(value, Path):
+            absolute[option.field] = caller / value
+        elif option.field == "checkpoints":
+            absolute[option.field] = tuple(caller / path for path in value)
+    if settings.network is not None and is_exported(settings.network):
+        absolute["network"] = str(caller / settings.network)
+    return replace(settings, caller=caller, **absolute)
+
+
+def refuse_contradictions(settings: Settings) -> None:
+    """Refuse options that together would make the verdict look like more than it is.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-option``).
+    """
+    beside = [settings.sources[name] for name in ABOUT_AN_ERROR if name in settings.sources]
+    if settings.weights_only and beside:
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.BAD_OPTION,
+            f"{beside[0]} is about an error: --weights-only measures none",
+            "Leave out one of the two",
+        )
+    if settings.require_identity and settings.has_own_models:
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.BAD_OPTION,
+            f"--require-identity cannot be met by the models of {settings.variants_file}: tensors"
+            " are on record for published models only",
+            "Leave out --require-identity or --variants-file",
+        )

@@ -18,9 +18,9 @@ from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import Results
 from convnextpose_check.results.words import decided
 from convnextpose_check.run.record import results_of, write_evaluations
-from convnextpose_check.run.run import Run, Sources
+from convnextpose_check.run.run import Run
 from convnextpose_check.run.target import Target, TargetName
-from convnextpose_check.settings.read import read_settings
+from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Catalogue
 
 
@@ -41,8 +41,8 @@ def run_of(
     settings = read_settings({field: [text] for field, text in given.items()}, {})
     target = Target(name, catalogue, facts, {} if fingerprints is None else fingerprints)
     names = tuple(variant.name for variant in target.variants(settings))
-    sources = Sources(dataset_root, checkpoint_places)
-    return Run(target, settings, sources, names if evaluated is None else evaluated)
+    evaluated = names if evaluated is None else evaluated
+    return Run(target, settings, dataset_root, checkpoint_places, evaluated)
 
 
 def written_results(run: Run) -> Results:

@@ -12,7 +12,6 @@ from convnextpose_check.checks.machine import (
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.plugin.recording import Recorder
-from convnextpose_check.run.preflight import find_checkpoint
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Variant
 
@@ -51,4 +50,4 @@ def test_rootnet_file_is_the_one_for_the_protocol(human36m: Dataset, record: Rec
 
 
 def test_checkpoint_is_found(run: Run, variant: Variant, record: Recorder) -> None:
-    record(find_checkpoint(run, variant.name).path.name, variant.checkpoint.file_name)
+    record(run.checkpoints[variant.name].path.name, variant.checkpoint.file_name)

@@ -12,7 +12,7 @@ from convnextpose_check.plugin import report as hooks
 from convnextpose_check.plugin.mistakes import Mistakes
 from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.run.target import published_target
-from convnextpose_check.settings.read import read_settings
+from convnextpose_check.settings.options import read_settings
 
 NO_DATA = ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, "no folder was given", "Give one")
 

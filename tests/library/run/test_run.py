@@ -25,7 +25,7 @@ from convnextpose_check.results.words import verdict_sentence
 from convnextpose_check.run.record import results_of, variant_result
 from convnextpose_check.run.run import Run
 from convnextpose_check.run.target import published_target
-from convnextpose_check.settings.read import read_settings
+from convnextpose_check.settings.options import read_settings
 from tests.library.run.conftest import REFERENCE_MM
 from tests.support.runs import written_results
 from tests.support.texts import ROOT
@@ -222,7 +222,7 @@ def test_run_without_folders_names_the_option(
     open_run: OpenRun, given: dict[str, str], code: str
 ) -> None:
     run = open_run(**given)
-    empty = replace(run, sources=replace(run.sources, dataset_root=None, checkpoint_places=()))
+    empty = replace(run, human36m=None, checkpoint_paths=())
 
     for read, expected in (
         (lambda: empty.checkpoints["T"], code),

