@@ -111,6 +111,8 @@ def commands(text: Path) -> Iterator[list[str]]:
             if re.match(r"\s*(?:\w+=\S+ )*python (?:-I )?-m ", command):
                 words = shlex.split(command, comments=True)
                 yield words[words.index("-m") + 1 :]
+            elif command.startswith("convnextpose-check "):
+                yield ["convnextpose_check", *shlex.split(command)[1:]]
 
 
 @cache
