@@ -77,9 +77,9 @@ def check_error_is_within(
     if judgement.not_judged or difference_mm is None or judgement.reference is None:
         raise CheckFailedError(
             ErrorCode.NOT_JUDGED,
-            f"{where} has {judgement.obtained_mm:.2f} mm, {judgement.verdict}",
+            f"{where} has {judgement.obtained_mm:.2f} mm, {judgement}",
             "" if judgement.is_subset else "To see it without a verdict, add --gate none",
-            obtained=judgement.verdict,
+            obtained=str(judgement),
             expected="a verdict",
         )
     if not abs(difference_mm) < tolerance_mm:

@@ -12,15 +12,23 @@ from convnextpose_check.variants import Figure
 Verdict = Literal["excellent", "very good", "acceptable", "review"]
 
 TOLERANCES_MM: dict[int, Verdict] = {1: "excellent", 2: "very good", 5: "acceptable"}
-"""The word for a difference below each tolerance; from the last one on it is review."""
+"""The verdict on a difference below each tolerance; from the last one on it is review."""
 
 REVIEW: Verdict = "review"
+
+RECORDED_TOLERANCE_MM = 0.02
+"""Tolerance of the recorded errors of the synthetic data set."""
 
 
 def verdict_word(difference_mm: float) -> Verdict:
     """The guide's word for a difference of either sign."""
     words = [word for mm, word in TOLERANCES_MM.items() if abs(difference_mm) < mm]
     return words[0] if words else REVIEW
+
+
+def format_verdict(verdict: Verdict | None, not_judged: str | None) -> str:
+    """The verdict, or the reason why there is none."""
+    return verdict or f"not judged: {not_judged}"
 
 
 @dataclass(frozen=True)
@@ -44,11 +52,14 @@ class Judgement:
         return None if self.reference is None else self.obtained_mm - self.reference.value
 
     @property
-    def verdict(self) -> str:
-        """The guide's word for the difference, or the reason why there is none."""
+    def verdict(self) -> Verdict | None:
+        """The guide's word for the difference."""
         if self.not_judged or self.difference_mm is None:
-            return f"not judged: {self.not_judged}"
+            return None
         return verdict_word(self.difference_mm)
+
+    def __str__(self) -> str:
+        return format_verdict(self.verdict, self.not_judged)
 
 
 def may_be_missed(judgement: Judgement, tolerance_mm: float, gate_mm: float | None) -> bool:
@@ -64,21 +75,15 @@ def may_be_missed(judgement: Judgement, tolerance_mm: float, gate_mm: float | No
     return tolerance_mm < gate_mm and (judgement.not_judged is None or judgement.is_information)
 
 
-def why_not_judged(subset_of: int | None, has_reference: bool) -> str | None:
-    """The reason why there is no verdict, or None; ``subset_of`` is the size of a subset."""
-    if subset_of is not None:
-        return f"subset of {subset_of} samples"
-    return None if has_reference else "no figure to compare with"
-
-
 def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
     """Compare an evaluation with its reference; a subset has no verdict."""
-    subset_of = None if evaluation.complete else len(evaluation.image_ids)
-    not_judged = why_not_judged(subset_of, reference is not None)
-    if not_judged is None and reference is not None and reference.information_only is not None:
-        not_judged = f"information only, {reference.information_only}"
-    is_information = (
-        evaluation.protocol == 1 if reference is None else reference.information_only is not None
-    )
-    is_subset = not evaluation.complete
+    not_judged, is_information = None, evaluation.protocol == 1
+    if reference is None:
+        not_judged = "no figure to compare with"
+    else:
+        is_information = reference.information_only is not None
+        if is_information:
+            not_judged = f"information only, {reference.information_only}"
+    if is_subset := not evaluation.complete:
+        not_judged = f"subset of {len(evaluation.image_ids)} samples"
     return Judgement(evaluation.error_mm, reference, not_judged, is_information, is_subset)

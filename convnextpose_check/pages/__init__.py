@@ -12,11 +12,10 @@ from convnextpose_check.pages.charts import comparison_png
 from convnextpose_check.pages.html import page_html, summary_html, with_summary
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.paths import REPORT_FILE, Outputs
-from convnextpose_check.results.figures import derived
-from convnextpose_check.results.per_sample import read_errors_mm
+from convnextpose_check.results.decision import verdict_sentence
+from convnextpose_check.results.per_sample import read_joint_errors_mm
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import Results
-from convnextpose_check.results.words import verdict_sentence
 
 
 def write_pages(results: Results, outputs: Outputs) -> list[Path]:
@@ -31,9 +30,10 @@ def write_pages(results: Results, outputs: Outputs) -> list[Path]:
 def summary_of(results: Results, outputs: Outputs) -> str:
     """The HTML summary of a run; without a per-sample file it shows no distribution."""
     try:
-        return summary_html(results, read_errors_mm(outputs.per_sample))
+        errors_mm = read_joint_errors_mm(outputs.per_sample)
     except ConvNeXtPoseCheckError:
         return summary_html(results)
+    return summary_html(results, {name: each.mean(axis=1) for name, (_, each) in errors_mm.items()})
 
 
 def update_report(report: Path, results: Results, outputs: Outputs) -> None:
@@ -46,12 +46,11 @@ def update_report(report: Path, results: Results, outputs: Outputs) -> None:
 def redraw(results_dir: Path) -> list[Path]:
     """Make the pages of a finished run again, without running a model; returns their paths.
 
-    A report of pytest-html keeps its table of tests; only its summary is replaced. Verdicts follow
-    from the numbers, whatever the file states. Raises ``ConvNeXtPoseCheckError``
-    (``bad-results``).
+    A report of pytest-html keeps its table of tests; only its summary is replaced. The verdict is
+    computed again from the numbers. Raises ``ConvNeXtPoseCheckError`` (``bad-results``).
     """
     outputs, report = Outputs(results_dir), results_dir / REPORT_FILE
-    results = derived(read_results(outputs.results))
+    results = read_results(outputs.results)
     if results.finished:
         results = msgspec.structs.replace(results, verdict=verdict_sentence(results))
     summary = summary_of(results, outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -12,36 +13,30 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.network.users import ONNX_SUFFIX
 from convnextpose_check.pages.charts import distribution_image
 from convnextpose_check.pages.palette import css_variables
-from convnextpose_check.pages.skeletons import crop_svg, side_svg
-from convnextpose_check.results.figures import (
+from convnextpose_check.pages.skeletons import crop_svg, space_svg
+from convnextpose_check.results.schema import CheckRecord, Outcome, Results, VariantResult
+from convnextpose_check.results.text import (
     ICONS,
-    RECORDED_WITHIN_MM,
     Severity,
     badge,
-    difference,
-    featured,
+    format_difference,
+    format_interval,
+    format_number,
+    format_value,
     identity_badge,
-)
-from convnextpose_check.results.schema import CheckRecord, Outcome, Results, VariantResult
-from convnextpose_check.results.words import (
-    counts,
-    first_failures,
-    interval,
-    number,
-    shown,
-    trust_note,
-    uncertain,
     verdict_badge,
 )
 
 FOLDER = Path(__file__).parent
 STYLE_SHEET = FOLDER / "report.css"
 SCRIPT = FOLDER / "report.js"
-"""For pytest-html's table; the summary needs no script."""
+"""Turns the skeletons and folds pytest-html's table; the summary needs no script."""
 TITLE = "ConvNeXtPose checkpoint report"
 
 BEGIN, END = "<!-- ConvNeXtPose: begin -->", "<!-- ConvNeXtPose: end -->"
@@ -49,12 +44,13 @@ _SUBJECT_MARK = re.compile(r'data-judged="(\w+)"')
 
 SEVERITIES: dict[Outcome, Severity] = {
     "passed": "good",
-    "failed": "bad",
     "not verified": "none",
     "warning": "fair",
     "expected failure": "none",
+    "failed": "bad",
     "skipped": "none",
 }
+"""In the order in which their counts are shown."""
 
 _STRONGEST_HEAT = 0.55
 """Above that the numbers on the color would be hard to read."""
@@ -73,16 +69,18 @@ def templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(number=number, shown=shown, difference=difference)
+    environment.filters.update(
+        number=format_number, value=format_value, difference=format_difference
+    )
     environment.globals.update(
         badge=badge,
         crop_svg=lambda *of: Markup(crop_svg(*of)),
         icons=ICONS,
         identity_badge=identity_badge,
-        interval=interval,
-        recorded_within_mm=RECORDED_WITHIN_MM,
+        interval=format_interval,
+        recorded_tolerance_mm=RECORDED_TOLERANCE_MM,
         severities=SEVERITIES,
-        side_svg=lambda *of: Markup(side_svg(*of)),
+        space_svg=lambda *of: Markup(space_svg(*of)),
     )
     return environment
 
@@ -92,17 +90,17 @@ def summary_html(results: Results, errors_mm: Mapping[str, Array] = NO_ERRORS) -
 
     ``errors_mm`` holds the mean errors (N,) of the samples, by variant.
     """
-    stars = featured(results)
+    featured = results.featured
     section = (
         templates()
         .get_template("summary.html.j2")
         .render(
             check_rows=check_rows(results),
-            has_images=any(e.crop_jpeg for record in stars.values() for e in record.examples),
+            has_images=any(e.crop_jpeg for record in featured.values() for e in record.examples),
             distribution=Markup(distribution_image(results, errors_mm)),
             heat_tables=[
-                _heat_table(stars, "Error by action (mm)", "per_action_mm"),
-                _heat_table(stars, "Error by joint (mm)", "per_joint_mm"),
+                _heat_table(featured, "Error by action (mm)", "per_action_mm"),
+                _heat_table(featured, "Error by joint (mm)", "per_joint_mm"),
             ],
             **shared_context(results),
         )
@@ -112,9 +110,9 @@ def summary_html(results: Results, errors_mm: Mapping[str, Array] = NO_ERRORS) -
 
 def page_html(summary: str) -> str:
     """A page around a summary, for a run without a report of pytest-html."""
-    style = Markup(STYLE_SHEET.read_text(encoding="utf-8"))
+    style, script = (Markup(path.read_text(encoding="utf-8")) for path in (STYLE_SHEET, SCRIPT))
     template = templates().get_template("page.html.j2")
-    return template.render(title=TITLE, style=style, summary=Markup(summary))
+    return template.render(title=TITLE, style=style, script=script, summary=Markup(summary))
 
 
 def with_summary(page: str, summary: str) -> str | None:
@@ -146,18 +144,28 @@ def set_aside_report(report: Path) -> None:
 
 def shared_context(results: Results) -> dict[str, Any]:
     """The values that both the page and the Markdown report show."""
-    stars = featured(results)
+    outcomes = Counter(check.outcome for check in results.checks)
+    repeated = Counter(check.told_by for check in results.failed)
     return {
         "results": results,
         "variants": results.variants,
-        "stars": stars,
-        "seeded": [name for name in results.variants if name not in stars],
+        "featured": results.featured,
+        "seeded": [name for name in results.variants if name not in results.featured],
         "verdict": verdict_badge(results),
         "trust_note": trust_note(results),
-        "failures": first_failures(results),
-        "counts": counts(results),
-        "uncertain": uncertain(results),
+        "failures": [(c, repeated[c.test]) for c in results.failed if not c.told_by],
+        "counts": {each: outcomes[each] for each in SEVERITIES if outcomes[each]},
     }
+
+
+def trust_note(results: Results) -> str:
+    """A warning if the run executed the user's code: a factory or a TorchScript file."""
+    if results.network is None or results.network.endswith(ONNX_SUFFIX):
+        return ""
+    return (
+        f"The evaluated network is the user's own, {results.network}. Its code ran in the same"
+        " process: the verdict is only as trustworthy as that code."
+    )
 
 
 def _claim(check: CheckRecord) -> str:

@@ -1,6 +1,72 @@
-// Folds pytest-html's table and makes it usable with a keyboard.
+// Turns the skeletons, steps through the worst samples, and folds pytest-html's table.
+// Without scripts the skeletons are still pictures, all of them shown.
 document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll(".in-space").forEach(makeTurnable);
+  document.querySelectorAll(".worst").forEach(makeSteps);
   const table = document.getElementById("results-table");
+  if (table) foldTable(table);
+});
+
+function makeTurnable(svg) {
+  const paths = [...svg.querySelectorAll("path")].map((path) => [path, JSON.parse(path.dataset.ends)]);
+  let [turn, tilt] = [90, 0]; // degrees; as the still picture is drawn
+  const move = (right, up) => {
+    turn += right;
+    tilt = Math.max(-90, Math.min(90, tilt + up));
+    const [a, b] = [(turn * Math.PI) / 180, (tilt * Math.PI) / 180];
+    const place = ([x, y, z]) => {
+      const away = z * Math.cos(a) - x * Math.sin(a);
+      return [x * Math.cos(a) + z * Math.sin(a), y * Math.cos(b) - away * Math.sin(b)];
+    };
+    paths.forEach(([path, ends]) => {
+      path.setAttribute("d", ends.map((end, i) => "ML"[i % 2] + place(end).map((n) => n.toFixed(1))).join(""));
+    });
+  };
+
+  svg.tabIndex = 0;
+  svg.ariaLabel += ": turn it with the arrow keys";
+  const steps = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, 10], ArrowDown: [0, -10] };
+  svg.addEventListener("keydown", (event) => {
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    move(...steps[event.key]);
+  });
+
+  let last = null; // movementX is in other units on some systems
+  svg.addEventListener("pointerdown", (event) => {
+    last = event;
+    svg.setPointerCapture(event.pointerId);
+  });
+  svg.addEventListener("pointermove", (event) => {
+    if (!svg.hasPointerCapture(event.pointerId)) return;
+    move(event.clientX - last.clientX, event.clientY - last.clientY);
+    last = event;
+  });
+}
+
+function makeSteps(worst) {
+  const figures = [...worst.querySelectorAll("figure")];
+  const bar = document.createElement("div");
+  bar.className = "steps";
+  bar.innerHTML = '<button type="button">Worse</button> <output></output> <button type="button">Less bad</button>';
+  const [worse, , better] = bar.children;
+  let shown = 0;
+  const show = (by) => {
+    shown = Math.max(0, Math.min(figures.length - 1, shown + by));
+    figures.forEach((figure, index) => (figure.hidden = index !== shown));
+    bar.querySelector("output").textContent = `${shown + 1} of the ${figures.length} worst`;
+    // Not disabled: the focus stays.
+    worse.ariaDisabled = shown === 0;
+    better.ariaDisabled = shown === figures.length - 1;
+  };
+  worse.addEventListener("click", () => show(-1));
+  better.addEventListener("click", () => show(1));
+  worst.classList.add("stepped");
+  worst.append(bar);
+  show(0);
+}
+
+function foldTable(table) {
   const tests = document.createElement("details");
   tests.id = "all-tests";
   tests.innerHTML = '<summary>All tests with their logs</summary><div class="scroll" role="region" aria-label="All tests" tabindex="0"></div>';
@@ -22,4 +88,4 @@ document.addEventListener("DOMContentLoaded", () => {
   makeButtons();
   // Each click makes the table anew.
   new MutationObserver(makeButtons).observe(tests, { childList: true, subtree: true });
-});
+}

@@ -16,8 +16,12 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.plugin.mistakes import told_by, what_to_mend
 from convnextpose_check.plugin.session import session_of
-from convnextpose_check.results.figures import difference
-from convnextpose_check.results.words import TERMINAL_COLUMNS, shown, terminal_lines
+from convnextpose_check.results.text import (
+    TERMINAL_COLUMNS,
+    format_difference,
+    format_value,
+    terminal_lines,
+)
 
 SHOWN_TEXTS = 10
 COLUMNS = ("variant", "obtained", "expected", "difference")
@@ -159,10 +163,12 @@ def _cell(name: str, value: str | float | None, unit: str) -> str:
     pytest-html sorts by the text of a cell: a comment of fixed width in front of a number makes
     that the order of the numbers.
     """
-    key, text = "", shown(value)
+    key, text = "", format_value(value)
     if isinstance(value, (int, float)):
         # In decimals: beside so large an offset a float would lose what is behind the point.
         key = f"<!--{Decimal(value) + _SORT_OFFSET:030.9f}-->"
-        text = difference(value) if name == "difference" and isinstance(value, float) else text
+        text = (
+            format_difference(value) if name == "difference" and isinstance(value, float) else text
+        )
         text = f"{text} {unit}".strip()
     return f'<td class="col-{name}">{key}{escape(text)}</td>'

@@ -18,9 +18,9 @@ from convnextpose_check.plugin.mistakes import Mistakes
 from convnextpose_check.plugin.required import Case, ValidationTest, cases_of, required_tests
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.baseline import Baseline, compare
+from convnextpose_check.results.decision import decided, is_passed, verdict_sentence
 from convnextpose_check.results.results_file import read_results, write_results
 from convnextpose_check.results.schema import OWN_MODELS, Results
-from convnextpose_check.results.words import decided, is_passed, verdict_sentence
 from convnextpose_check.run.record import results_of, write_evaluations
 from convnextpose_check.run.run import Run
 from convnextpose_check.run.target import Target
@@ -115,7 +115,7 @@ class Session:
             return results
         if not results.variants:
             return results
-        record = compare(results, baseline, self.outputs.per_sample)
+        record = compare(results, baseline)
         for problem in record.problems:
             self.object(problem)
         return replace(results, baseline=record)

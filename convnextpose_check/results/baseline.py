@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.verdict import REVIEW, TOLERANCES_MM
-from convnextpose_check.results.bootstrap import paired_interval_mm
-from convnextpose_check.results.per_sample import read_errors_by_file_mm
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import BaselineRecord, Deviation, Results, VariantResult
 
@@ -23,47 +20,34 @@ TOLERANCE_MM = 0.05
 SHOWN_HASH = 12
 """Characters of a sha256 that are shown in a table."""
 
-ErrorsByFile = Mapping[str, Mapping[str, float]]
-"""Mean errors in mm by variant and file name."""
-
 
 @dataclass(frozen=True)
 class Baseline:
-    """An earlier run, and by how much an error may move from it."""
+    """An earlier run and its file."""
 
     file: Path
     results: Results
-    tolerance_mm: float
 
     @classmethod
-    def read(cls, file: Path, tolerance_mm: float = TOLERANCE_MM) -> Baseline:
+    def read(cls, file: Path) -> Baseline:
         """Read the earlier results; raises ``ConvNeXtPoseCheckError`` (``bad-results``)."""
-        return cls(file, read_results(file), tolerance_mm)
-
-    def errors_mm(self) -> ErrorsByFile:
-        """The errors of its single samples, empty without a per-sample file beside it."""
-        name = self.file.name.replace("benchmark_results", "per_sample")
-        return _errors_mm(self.file.with_name(name).with_suffix(".csv"))
+        return cls(file, read_results(file))
 
 
-def compare(results: Results, baseline: Baseline, per_sample: Path | None = None) -> BaselineRecord:
+def compare(results: Results, baseline: Baseline) -> BaselineRecord:
     """Every value beside that of the earlier run, and the reasons why the run is not as good.
 
     Runs of different subjects, settings or data are not compared, which is a problem as well.
-    ``per_sample`` is this run's per-sample file, for the paired intervals of the differences.
     """
     earlier = baseline.results
     problems = list(_incomparable(results, earlier))
     deviations: list[Deviation] = []
     if not problems:
-        errors_mm = {} if per_sample is None else _errors_mm(per_sample)
-        earlier_mm = baseline.errors_mm()
         for name, before in earlier.variants.items():
             if (now := results.variants.get(name)) is None:
                 problems.append(f"{name} was evaluated for the baseline and not now")
             else:
-                interval = paired_interval_mm(errors_mm.get(name, {}), earlier_mm.get(name, {}))
-                deviations += _deviations(name, before, now, baseline.tolerance_mm, interval)
+                deviations += _deviations(name, before, now)
                 if before.images_sha256 != now.images_sha256:
                     problems.append(f"{name} was evaluated on other images than the baseline's")
         outcomes = {check.test: check.outcome for check in results.checks}
@@ -80,7 +64,7 @@ def compare(results: Results, baseline: Baseline, per_sample: Path | None = None
     return BaselineRecord(
         str(baseline.file),
         earlier.environment.get("started", "unknown"),
-        baseline.tolerance_mm,
+        TOLERANCE_MM,
         tuple(deviations),
         tuple(f"baseline: {problem}" for problem in problems),
     )
@@ -103,13 +87,7 @@ def _incomparable(results: Results, earlier: Results) -> Iterator[str]:
             yield f"{what} is {now}, in the baseline {before}: the two cannot be compared"
 
 
-def _deviations(
-    name: str,
-    before: VariantResult,
-    now: VariantResult,
-    tolerance_mm: float,
-    interval: tuple[float, float] | None,
-) -> Iterator[Deviation]:
+def _deviations(name: str, before: VariantResult, now: VariantResult) -> Iterator[Deviation]:
     counts = {
         "parameters": (before.parameters, now.parameters),
         "state dict": (before.state_elements, now.state_elements),
@@ -117,24 +95,15 @@ def _deviations(
     }
     for figure, (old, new) in counts.items():
         yield Deviation(name, figure, old, new, new - old, "not more", new > old)
-    moved_mm = now.error_mm - before.error_mm
-    yield Deviation(
-        name, "error (mm)", before.error_mm, now.error_mm, moved_mm,
-        f"within {tolerance_mm:g} mm", not abs(moved_mm) <= tolerance_mm, interval,
-    )  # fmt: skip
+    delta_mm = now.error_mm - before.error_mm
+    is_worse, allowed = not abs(delta_mm) <= TOLERANCE_MM, f"within {TOLERANCE_MM:g} mm"
+    yield Deviation(name, "error (mm)", before.error_mm, now.error_mm, delta_mm, allowed, is_worse)
     verdicts = (before.verdict_text, now.verdict_text)
-    fell = _rank(verdicts[1], VERDICTS) > _rank(verdicts[0], VERDICTS)
-    yield Deviation(name, "verdict", *verdicts, None, "not worse", fell)
+    is_worse = _rank(verdicts[1], VERDICTS) > _rank(verdicts[0], VERDICTS)
+    yield Deviation(name, "verdict", *verdicts, None, "not worse", is_worse)
     allowed = "same file" if now.sha256 == before.sha256 else "another file, reported only"
     hashes = (before.sha256[:SHOWN_HASH], now.sha256[:SHOWN_HASH])
     yield Deviation(name, "sha256", *hashes, None, allowed, False)
-
-
-def _errors_mm(per_sample: Path) -> ErrorsByFile:
-    try:
-        return read_errors_by_file_mm(per_sample)
-    except ConvNeXtPoseCheckError:
-        return {}
 
 
 def _rank(word: str, order: tuple[str, ...]) -> int:

@@ -5,46 +5,37 @@ from __future__ import annotations
 import re
 from typing import Any, get_args
 
-from convnextpose_check.evaluation.verdict import Verdict
-from convnextpose_check.results.figures import RECORDED_WITHIN_MM
+from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, Verdict
 from convnextpose_check.results.schema import SCHEMA_VERSION
 
 EARLIER_VERSION = 2
 
-REMOVED: dict[str, tuple[str, ...]] = {
-    "results": ("precision",),
-    "dataset": ("contradictions",),
-    "variant": (
-        "at_least_mm", "compared_samples", "moved_mm", "without_contradictions_mm",
-        "reference_mm", "reference_source", "reference_kind",
-    ),
-    "cause": ("before_mm", "after_mm"),
-}  # fmt: skip
-"""Fields that this version does not have."""
-
 _TOLERANCE = re.compile(r"-(?:within-)?(\d{1,3})mm\]$")
-_PAPER = re.compile(r"paper\b")
 
 
 def converted(content: dict[str, Any]) -> dict[str, Any]:
     """The decoded content of an earlier file in today's form."""
-    results = _without("results", content) | {"schema_version": SCHEMA_VERSION}
-    results["dataset"] = _without("dataset", content["dataset"])
-    results["variants"] = {
-        name: _variant(record, content) for name, record in content["variants"].items()
+    return content | {
+        "schema_version": SCHEMA_VERSION,
+        "variants": {n: _variant(record, content) for n, record in content["variants"].items()},
+        "weights": {n: _file(record) for n, record in content.get("weights", {}).items()},
+        "checks": [_check(check, content) for check in content["checks"]],
     }
-    results["checks"] = [_check(check, content) for check in content["checks"]]
-    return results
+
+
+def _file(record: dict[str, Any]) -> dict[str, Any]:
+    origin = record.get("provenance") or {}
+    texts = (origin.get(part) for part in ("epoch", "story", "tensors", "copy"))
+    return record | {"provenance": "; ".join(filter(None, texts))}
 
 
 def _variant(record: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     text = record["verdict"]
     is_judged = text in get_args(Verdict)
-    return _without("variant", record) | {
+    return _file(record) | {
         "reference": _reference(record, content),
         "verdict": text if is_judged else None,
         "not_judged": None if is_judged else text.removeprefix("not judged: "),
-        "causes": [_without("cause", cause) for cause in record.get("causes", ())],
     }
 
 
@@ -53,12 +44,12 @@ def _reference(record: dict[str, Any], content: dict[str, Any]) -> dict[str, Any
         return None
     source = record["reference_source"] or ""
     is_synthetic = content["subject"] == "miniature"
-    kind = "recorded" if is_synthetic else "paper" if _PAPER.match(source) else "own file"
+    kind = "recorded" if is_synthetic else "paper" if source.startswith("paper") else "own file"
     return {
         "value_mm": record["reference_mm"],
         "source": source,
         "kind": record.get("reference_kind") or kind,
-        "tolerance_mm": RECORDED_WITHIN_MM if is_synthetic else content["gate_mm"],
+        "tolerance_mm": RECORDED_TOLERANCE_MM if is_synthetic else content["gate_mm"],
     }
 
 
@@ -71,7 +62,3 @@ def _check(check: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
         "tolerance_mm": int(tolerance[1]) if tolerance else None,
         "variant": max(names, key=len, default=None),
     }
-
-
-def _without(kind: str, record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in REMOVED[kind]}

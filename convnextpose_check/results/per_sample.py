@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -47,46 +46,24 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
                 )  # fmt: skip
 
 
-def read_errors_mm(path: Path) -> dict[str, Array]:
-    """The mean error (N,) of each sample in millimetres, by variant.
-
-    Raises ``ConvNeXtPoseCheckError`` (``bad-results``), as the other readers do.
-    """
-    by_file = read_errors_by_file_mm(path)
-    return {variant: np.array(list(errors_mm.values())) for variant, errors_mm in by_file.items()}
-
-
-def read_errors_by_file_mm(path: Path) -> dict[str, dict[str, float]]:
-    """The mean error of each sample in millimetres, by variant and file name."""
-    errors_mm: dict[str, dict[str, float]] = {}
-    with _rows(path) as rows:
-        for row in rows:
-            errors_mm.setdefault(row["variant"], {})[row["file_name"]] = float(row[MEAN])
-    return errors_mm
-
-
 def read_joint_errors_mm(path: Path) -> dict[str, tuple[tuple[str, ...], Array]]:
-    """The actions of the samples and their errors (N, 17) in millimetres, by variant."""
+    """The actions of the samples and their errors (N, 17) in millimetres, by variant.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-results``).
+    """
     found: dict[str, tuple[list[str], list[list[float]]]] = {}
-    with _rows(path) as rows:
-        for row in rows:
-            actions, errors_mm = found.setdefault(row["variant"], ([], []))
-            actions.append(row["action"])
-            errors_mm.append([float(row[column]) for column in JOINT_COLUMNS])
-    return {name: (tuple(actions), np.array(e)) for name, (actions, e) in found.items()}
-
-
-@contextmanager
-def _rows(path: Path) -> Iterator[csv.DictReader[str]]:
-    """The rows of the file; what cannot be read or used becomes ``bad-results``."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            yield csv.DictReader(file, strict=True)
-            return
-    except OSError as error:
-        problem = f"cannot read {path}: {error.strerror}"
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
-        problem = f"{path} is not a per-sample file: {error}"
-    raise ConvNeXtPoseCheckError(
-        ErrorCode.BAD_RESULTS, problem, "Name a folder that a run has written"
-    )
+            for row in csv.DictReader(file, strict=True):
+                actions, errors_mm = found.setdefault(row["variant"], ([], []))
+                actions.append(row["action"])
+                errors_mm.append([float(row[column]) for column in JOINT_COLUMNS])
+        if not all(np.isfinite(errors_mm).all() for _, errors_mm in found.values()):
+            raise ValueError("an error is not finite")
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.BAD_RESULTS,
+            f"{path} is not a readable per-sample file: {error!r}",
+            "Name a folder that a run has written",
+        ) from None
+    return {name: (tuple(actions), np.array(e)) for name, (actions, e) in found.items()}

@@ -5,39 +5,28 @@ The form of the file is published as a JSON Schema beside this module.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.whole import written_whole
+from convnextpose_check.files.whole import write_text
 from convnextpose_check.results.earlier_files import EARLIER_VERSION, converted
 from convnextpose_check.results.schema import Results
-from convnextpose_check.wording import replace_surrogates
 
 SCHEMA_FILE = Path(__file__).with_name("benchmark_results.schema.json")
 
 
 def write_results(results: Results, path: Path) -> None:
-    """Write the results as JSON, whole or not at all; a NaN is refused."""
-    try:
-        content = msgspec.json.encode(results)
-    except UnicodeEncodeError:  # a path that is not in the encoding of the locale
-        content = msgspec.json.encode(_without_surrogates(msgspec.to_builtins(results)))
-    read_back = msgspec.json.decode(content, type=Results)  # encode() writes NaN as null
-    with written_whole(path) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(read_back), indent=2) + b"\n")
+    """Write the results as JSON, whole or not at all; a NaN is refused.
 
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return replace_surrogates(value)
-    if isinstance(value, dict):
-        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_surrogates(each) for each in value]
-    return value
+    Bytes of file names that are not in the locale's encoding are decoded as UTF-8.
+    """
+    content = msgspec.to_builtins(results)
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, text.encode(errors="surrogateescape").decode(errors="replace"))
 
 
 def read_results(path: Path) -> Results:

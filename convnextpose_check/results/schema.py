@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from convnextpose_check.evaluation.verdict import Verdict
-from convnextpose_check.variants import Count, Name, Protocol
+from convnextpose_check.evaluation.verdict import Verdict, format_verdict, verdict_word
+from convnextpose_check.variants import REFERENCE, Count, Name, Protocol
 
 SCHEMA_VERSION = 3
 
@@ -37,8 +37,8 @@ OWN_MODELS = "user's own models"
 """What titles and messages call models from a variants file of the user's."""
 
 
-class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every field is written, and unknown fields are refused."""
+class _Record(msgspec.Struct, frozen=True):
+    """A part of the results file. Unknown fields, such as those of another version, are ignored."""
 
 
 class CheckRecord(_Record, frozen=True):
@@ -88,31 +88,11 @@ class Example(_Record, frozen=True):
     crop_jpeg: str | None
 
 
-class ProvenanceRecord(_Record, frozen=True):
-    """The training record of a checkpoint.
-
-    ``epoch`` and ``story`` are sentences, ``iterations`` those of one epoch, None if the counters
-    contradict each other. ``tensors`` and ``copy`` compare the file with the published one, empty
-    if nothing is on record.
-    """
-
-    epoch: str
-    story: str
-    iterations: Count | None
-    tensors: str
-    copy: str
-
-    @property
-    def told(self) -> str:
-        """The whole record in one line."""
-        return "; ".join(filter(None, (self.epoch, self.story, self.tensors, self.copy)))
-
-
 class FileRecord(_Record, frozen=True, kw_only=True):
     """A variant's checkpoint, and the counts of its network.
 
     ``identity_reason`` is part of a sentence. ``matched`` are the properties that equal their
-    recorded values.
+    recorded values. ``provenance`` describes the training record, empty if it could not be read.
     """
 
     file: str
@@ -123,7 +103,7 @@ class FileRecord(_Record, frozen=True, kw_only=True):
     parameters: Count
     state_elements: Count
     gmacs: Finite
-    provenance: ProvenanceRecord | None = None
+    provenance: str = ""
     identity: Identity = "not verified"
     identity_reason: str = "not recorded"
     matched: tuple[Matched, ...] = ()
@@ -169,8 +149,6 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     earlier run's cache. ``soft_argmax`` is None for a network of the user's.
     """
 
-    paper_parameters_millions: Finite | None
-    paper_gmacs: Finite | None
     mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
     pa_mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
     interval_mm: Pair | None
@@ -197,15 +175,16 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     examples: tuple[Example, ...]
 
     def __post_init__(self) -> None:
-        """Refuse contradictory fields; the decoder reports them as an error of the file."""
+        """Refuse contradictory fields, so that no edited verdict is reported."""
         if (self.mpjpe_mm is msgspec.UNSET) == (self.pa_mpjpe_mm is msgspec.UNSET):
             raise ValueError("expected one of `mpjpe_mm` and `pa_mpjpe_mm`")
+        difference_mm = None if self.reference is None else self.error_mm - self.reference.value_mm
+        if self.difference_mm != difference_mm:
+            raise ValueError("expected `difference_mm` to be the error minus the `reference`")
         if (self.verdict is None) == (self.not_judged is None):
             raise ValueError("expected one of `verdict` and `not_judged`")
-        if (self.reference is None) != (self.difference_mm is None):
-            raise ValueError("expected both of `reference` and `difference_mm`, or neither")
-        if self.verdict is not None and self.reference is None:
-            raise ValueError("expected a `reference` with the `verdict`")
+        if self.verdict and (difference_mm is None or self.verdict != verdict_word(difference_mm)):
+            raise ValueError("expected the `verdict` that follows from `difference_mm`")
 
     @property
     def error_mm(self) -> float:
@@ -224,13 +203,12 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
         """Whether the error is within the tolerance of its reference; None if it is not judged."""
         if self.verdict is None or self.reference is None or self.difference_mm is None:
             return None
-        tolerance_mm = self.reference.tolerance_mm
-        return tolerance_mm is not None and abs(self.difference_mm) < tolerance_mm
+        return abs(self.difference_mm) < (self.reference.tolerance_mm or 0)
 
     @property
     def verdict_text(self) -> str:
         """The verdict, or why there is none."""
-        return self.verdict or f"not judged: {self.not_judged}"
+        return format_verdict(self.verdict, self.not_judged)
 
 
 class DisplacedRecord(_Record, frozen=True):
@@ -260,7 +238,7 @@ class DatasetRecord(_Record, frozen=True):
 
 
 class Deviation(_Record, frozen=True):
-    """One value of a variant beside an earlier run's; ``interval`` is the paired one, in mm."""
+    """One value of a variant beside an earlier run's."""
 
     variant: str
     figure: str
@@ -269,7 +247,6 @@ class Deviation(_Record, frozen=True):
     difference: Number | None
     allowed: str
     is_worse: bool
-    interval: Pair | None = None
 
 
 class BaselineRecord(_Record, frozen=True):
@@ -320,6 +297,11 @@ class Results(_Record, frozen=True, kw_only=True):
     passed: bool = False
     own_models: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse a subset that is stored as complete."""
+        if any(v.complete and v.samples != self.expected_samples for v in self.variants.values()):
+            raise ValueError("expected a `complete` variant to have `expected_samples`")
+
     @property
     def judged(self) -> str:
         """The judged models, as titles name them."""
@@ -334,6 +316,13 @@ class Results(_Record, frozen=True, kw_only=True):
         return METRIC_TITLES[self.protocol]
 
     @property
+    def featured(self) -> dict[Name, VariantResult]:
+        """The variants that are shown in detail: of the synthetic ones the trained one."""
+        if self.subject == "miniature" and REFERENCE in self.variants:
+            return {REFERENCE: self.variants[REFERENCE]}
+        return self.variants
+
+    @property
     def gate(self) -> str:
         """The tolerance that fails the run, in words."""
         return "none was asked for" if self.gate_mm is None else f"{self.gate_mm} mm"
@@ -342,6 +331,11 @@ class Results(_Record, frozen=True, kw_only=True):
     def failed(self) -> tuple[CheckRecord, ...]:
         """The checks that did not pass."""
         return tuple(check for check in self.checks if check.outcome in ("failed", "skipped"))
+
+    @property
+    def warnings(self) -> tuple[CheckRecord, ...]:
+        """The checks that warn."""
+        return tuple(check for check in self.checks if check.outcome == "warning")
 
 
 def with_variants(results: Results, variants: dict[Name, VariantResult]) -> Results:

@@ -13,7 +13,7 @@ from convnextpose_check.checks.archives import tensors_told
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement
 from convnextpose_check.files.whole import cannot_write
-from convnextpose_check.results.schema import METRIC_TITLES, ProvenanceRecord
+from convnextpose_check.results.schema import METRIC_TITLES
 from convnextpose_check.run.run import Run
 from convnextpose_check.wording import printable
 
@@ -39,11 +39,11 @@ def variant_log(path: Path, variant: str) -> Iterator[logging.Logger]:
         raise cannot_write(path, error) from None
 
 
-def tell_files(run: Run, variant: str, origin: ProvenanceRecord, log: logging.Logger) -> None:
+def tell_files(run: Run, variant: str, log: logging.Logger) -> None:
     """What was evaluated."""
     checkpoint = run.checkpoints[variant]
     log.info("checkpoint %s (%s)", checkpoint.path, checkpoint.form)
-    log.info("sha256 %s, %s", checkpoint.sha256, origin.told)
+    log.info("sha256 %s, %s", checkpoint.sha256, provenance_text(run, variant))
     dataset = run.dataset
     log.info("%d samples below %s", len(dataset.samples), dataset.layout.root)
     for exclusion in dataset.excluded:
@@ -58,24 +58,23 @@ def tell_evaluation(evaluation: Evaluation, judgement: Judgement, log: logging.L
     log.info(
         "protocol %d, %s %.4f mm over %d samples in %.1f s: %s",
         evaluation.protocol, title, evaluation.error_mm, len(evaluation.image_ids),
-        evaluation.seconds, judgement.verdict,
+        evaluation.seconds, judgement,
     )  # fmt: skip
     log.info("reading images took %.1f s more, once for all", evaluation.reading_seconds)
     for action, error_mm in evaluation.per_action_mm().items():
         log.info("%-13s %8.2f mm", action, error_mm)
 
 
-def provenance_record(run: Run, variant: str) -> ProvenanceRecord:
-    """What the variant's checkpoint tells of its origin."""
+def provenance_text(run: Run, variant: str) -> str:
+    """The training record of the variant's checkpoint in one line."""
     checkpoint, known = run.checkpoints[variant], run.fingerprints.get(variant)
-    told = provenance(checkpoint)
-    return ProvenanceRecord(
-        epoch=epoch_told(run.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
-        story=told.story,
-        iterations=told.iterations,
-        tensors=tensors_told(known, checkpoint),
-        copy=file_told(known, checkpoint),
+    parts = (
+        epoch_told(run.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
+        provenance(checkpoint).story,
+        tensors_told(known, checkpoint),
+        file_told(known, checkpoint),
     )
+    return "; ".join(filter(None, parts))
 
 
 class _LogLine(logging.Formatter):

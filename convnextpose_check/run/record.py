@@ -15,28 +15,26 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.verdict import Judgement, judge, verdict_word
+from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, Judgement, judge
 from convnextpose_check.human36m.displaced import Displaced
 from convnextpose_check.human36m.samples import Dataset, Exclusion
 from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.network.keymap import key_style
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
+from convnextpose_check.results.decision import NOTHING_EVALUATED
 from convnextpose_check.results.examples import find_examples
-from convnextpose_check.results.figures import RECORDED_WITHIN_MM
 from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.schema import (
     DatasetRecord,
     DisplacedRecord,
     FileRecord,
-    ProvenanceRecord,
     ReferenceRecord,
     Results,
     VariantResult,
     with_variants,
 )
-from convnextpose_check.results.words import NOTHING_EVALUATED
-from convnextpose_check.run.log import provenance_record, tell_evaluation, tell_files, variant_log
+from convnextpose_check.run.log import provenance_text, tell_evaluation, tell_files, variant_log
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Figure
 from convnextpose_check.wording import printable
@@ -50,7 +48,7 @@ def write_evaluations(run: Run, outputs: Outputs) -> None:
     for variant, outcome in run.outcomes.items():
         with variant_log(outputs.log(variant), variant) as log:
             with suppress(ConvNeXtPoseCheckError):  # then the outcome says why
-                tell_files(run, variant, provenance_record(run, variant), log)
+                tell_files(run, variant, log)
             if isinstance(outcome, Exception):
                 for line in (str(outcome), *getattr(outcome, "trace", "").splitlines()):
                     log.error("%s", line)
@@ -67,13 +65,7 @@ def results_of(run: Run) -> Results:
     if not run.finished_evaluations:
         return nothing_evaluated(run)
     variants = {
-        variant: variant_result(
-            run,
-            variant,
-            evaluation,
-            judge(evaluation, run.reference(variant)),
-            provenance_record(run, variant),
-        )
+        variant: variant_result(run, variant, evaluation, judge(evaluation, run.reference(variant)))
         for variant, evaluation in run.finished_evaluations.items()
     }
     return with_variants(_empty(run), variants)
@@ -83,10 +75,9 @@ def _results_of_weights(run: Run) -> Results:
     """What each file is, of a run that judges weights alone, and no error."""
     weights = {}
     for variant in run.variants:
-        with suppress(ConvNeXtPoseCheckError):  # then its checks say why
-            origin = provenance_record(run, variant)
-            with told_as_failure("building the network"):
-                weights[variant] = FileRecord(**_of_the_file(run, variant, origin))
+        # A failure is reported by the checks of the file.
+        with suppress(ConvNeXtPoseCheckError), told_as_failure("building the network"):
+            weights[variant] = FileRecord(**_of_the_file(run, variant))
     results = msgspec.structs.replace(nothing_evaluated(run), weights=weights)
     with suppress(ConvNeXtPoseCheckError):
         device = device_title(*run.devices)
@@ -139,7 +130,7 @@ def _empty(run: Run) -> Results:
     )
 
 
-def _of_the_file(run: Run, variant: str, origin: ProvenanceRecord | None) -> dict[str, Any]:
+def _of_the_file(run: Run, variant: str) -> dict[str, Any]:
     """What a record says of a variant's checkpoint and of its network."""
     checkpoint, module = run.checkpoints[variant], run.models[variant].counted
     identity = identity_of(
@@ -160,7 +151,7 @@ def _of_the_file(run: Run, variant: str, origin: ProvenanceRecord | None) -> dic
         "parameters": parameter_count(module),
         "state_elements": state_element_count(module.state_dict()),
         "gmacs": multiply_add_count(module) / 1e9,
-        "provenance": origin,
+        "provenance": provenance_text(run, variant),
     }
 
 
@@ -169,12 +160,10 @@ def variant_result(
     variant: str,
     evaluation: Evaluation,
     judgement: Judgement,
-    origin: ProvenanceRecord | None,
 ) -> VariantResult:
     """All that is known of a variant, as the results have it."""
     facts = run.catalogue[variant]
-    dataset, paper = run.dataset, facts.paper
-    displaced, difference_mm = run.facts.displaced, judgement.difference_mm
+    dataset, displaced = run.dataset, run.facts.displaced
     sequences = [performance(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
     interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
@@ -182,18 +171,12 @@ def variant_result(
         "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
     }
     return VariantResult(
-        **_of_the_file(run, variant, origin),
-        paper_parameters_millions=_value(paper.parameters_millions),
-        paper_gmacs=_value(paper.gmacs),
+        **_of_the_file(run, variant),
         interval_mm=interval_mm,
         sequences=sequence_count,
         reference=_reference(run, judgement.reference),
-        difference_mm=difference_mm,
-        verdict=(
-            verdict_word(difference_mm)
-            if judgement.not_judged is None and difference_mm is not None
-            else None
-        ),
+        difference_mm=judgement.difference_mm,
+        verdict=judgement.verdict,
         not_judged=judgement.not_judged,
         per_action_mm=evaluation.per_action_mm(),
         per_joint_mm=evaluation.per_joint_mm(),
@@ -227,12 +210,8 @@ def _reference(run: Run, figure: Figure | None) -> ReferenceRecord | None:
     if figure is None:
         return None
     is_synthetic = run.name == "miniature"
-    tolerance_mm = RECORDED_WITHIN_MM if is_synthetic else run.settings.gate
+    tolerance_mm = RECORDED_TOLERANCE_MM if is_synthetic else run.settings.gate
     return ReferenceRecord(figure.value, figure.source, run.reference_kind, tolerance_mm)
-
-
-def _value(figure: Figure | None) -> float | None:
-    return figure.value if figure else None
 
 
 def _displaced(known: Displaced | None, dataset: Dataset) -> DisplacedRecord | None:

@@ -21,7 +21,7 @@ from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.miniature.build import Miniature, cached_miniature
 from convnextpose_check.progress import progress_bar
-from convnextpose_check.results.words import number, shown
+from convnextpose_check.results.text import format_value
 from tests.faults.asking import ask, failed_check
 from tests.faults.fault import Fault, every_fault
 from tests.faults.scene import Scene
@@ -147,8 +147,8 @@ def with_table(readme: str, table: FaultTable) -> str:
         "|---|---|---|---|--:|--:|--:|---|",
     ]
     for r in table.faults:
-        values = (f"{shown(value)} {r.unit}".strip() for value in (r.obtained, r.expected))
-        moved = f"{number(r.moved_mm, '+.3f')} mm" if r.moved_mm is not None else ""
+        values = (f"{format_value(value)} {r.unit}".strip() for value in (r.obtained, r.expected))
+        moved = f"{round(r.moved_mm, 3) + 0.0:+.3f} mm" if r.moved_mm is not None else ""
         cells = (r.fault, r.link, r.subject, f"`{r.check}`", *values)
         lines.append(f"| {' | '.join((*cells, moved or 'nothing to measure', r.seen_at))} |")
     before, begin, rest = readme.partition(BEGIN)

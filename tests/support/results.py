@@ -105,8 +105,6 @@ def example_variant(
         "parameters": 3_528_008,
         "state_elements": 3_534_140,
         "gmacs": 0.815214592,
-        "paper_parameters_millions": 3.53,
-        "paper_gmacs": 0.82,
         "mpjpe_mm": obtained_mm,
         "interval_mm": (obtained_mm - 2, obtained_mm + 2),
         "sequences": 60,

@@ -14,9 +14,9 @@ from convnextpose_check.evaluation.one_pass import Conditions, Entry
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts
 from convnextpose_check.network import Network
 from convnextpose_check.paths import Outputs
+from convnextpose_check.results.decision import decided
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import Results
-from convnextpose_check.results.words import decided
 from convnextpose_check.run.record import results_of, write_evaluations
 from convnextpose_check.run.run import Run
 from convnextpose_check.run.target import Target, TargetName

@@ -18,10 +18,9 @@ from convnextpose_check.checks.error import (
 )
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.verdict import may_be_missed
+from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, may_be_missed
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.plugin.recording import Recorder
-from convnextpose_check.results.figures import RECORDED_WITHIN_MM
 from convnextpose_check.run.by_variant import ByVariant
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Variant
@@ -75,4 +74,4 @@ def test_mpjpe_is_the_recorded_value(
     recorded = run.reference(variant.name)
     record(evaluations[variant.name].error_mm, recorded and recorded.value, "mm")
     judgement, where = run.judgement(variant.name), f"{run.name} {variant.name}"
-    check_error_is_within(judgement, RECORDED_WITHIN_MM, where, run.settings.results_dir)
+    check_error_is_within(judgement, RECORDED_TOLERANCE_MM, where, run.settings.results_dir)

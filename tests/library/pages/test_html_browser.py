@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from convnextpose_check.pages.html import page_html, summary_html
+pytest.importorskip("selenium")
+
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
+from selenium.webdriver.common.actions.pointer_input import PointerInput
+from selenium.webdriver.common.keys import Keys
+
+from convnextpose_check.pages.html import summary_html, with_summary
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.results_file import read_results
 from tests.library.pages.test_html import GOLDEN
@@ -22,14 +29,10 @@ from tests.support.browser import (
     show,
     violations,
 )
-from tests.support.datasets import Handmade
-from tests.support.full_size import write_own_model
-from tests.support.processes import run_python
+from tests.support.whole_runs import isolate, own_model, run_here
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
-
-    from convnextpose_check.variants import Architecture
 
 HOSTILE_FOLDER = "a<img src=x onerror=alert(1)>&amp;b"
 
@@ -41,53 +44,44 @@ def chrome() -> Iterator[Chrome]:
 
 
 @pytest.fixture(scope="module")
-def report(
-    tiny: Architecture, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
-) -> Path:
+def report(written_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a run that fails: two tiny models, a handful of images, a hostile name."""
     results = tmp_path_factory.mktemp("results")
-    folder = tmp_path_factory.mktemp("inputs") / HOSTILE_FOLDER
-    folder.mkdir()
-    Handmade().write(folder / "h36m")
-    variants: list[dict[str, Any]] = []
-    for epoch, name in enumerate(("T1", "T2"), start=1):
-        variants += write_own_model(tiny, folder, name, epoch)["variants"]
-    variants[0]["parameters"] += 1500  # differences to sort by
-    variants[1]["multiply_adds"] -= 20
-    (folder / "own.json").write_text(json.dumps({"about": "two", "variants": variants}))
-    run_python(
-        "-m", "pytest", "tests/validation", "-m", "gpu", "-q", "--device=cpu",
-        "-p", "no:cacheprovider", f"--h36m-root={folder / 'h36m'}", f"--checkpoints={folder}",
-        f"--variants-file={folder / 'own.json'}", f"--results-dir={results}",
-        folder=pytestconfig.rootpath,
-    )  # fmt: skip
+    inputs = tmp_path_factory.mktemp("inputs") / HOSTILE_FOLDER
+    shutil.copytree(written_inputs, inputs)
+    own = json.loads((inputs / "own.json").read_text())
+    own["variants"][0]["parameters"] += 1500  # differences to sort by
+    own["variants"][1]["multiply_adds"] -= 20
+    (inputs / "own.json").write_text(json.dumps(own))
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch)
+        assert run_here(results, *own_model(inputs), "--variants=U") == 1
     return results / REPORT_FILE
 
 
 @pytest.fixture(scope="module")
-def pages(report: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The report of a real run, and pages of results with everything and of weights alone."""
-    folder = tmp_path_factory.mktemp("pages")
+def everything(report: Path) -> Path:
+    """The report with pytest-html's table, and with all that a summary can show."""
     errors_mm = {"XS": np.linspace(20, 90, 200)}
-    found = {"report": report}
-    for name in ("failing", "weights"):
-        found[name] = folder / f"{name}.html"
-        found[name].write_text(page_html(summary_html(GOLDEN[name], errors_mm)))
-    return found
+    summaries = summary_html(GOLDEN["failing"], errors_mm) + summary_html(GOLDEN["weights"])
+    page = with_summary(report.read_text(encoding="utf-8"), summaries)
+    assert page
+    path = report.with_name("everything.html")
+    path.write_text(page, encoding="utf-8")
+    return path
 
 
 @pytest.mark.parametrize(("width_px", "scheme"), [(1440, "light"), (380, "dark")])
-def test_pages_are_quiet_whole_and_accessible(
-    chrome: Chrome, pages: dict[str, Path], width_px: int, scheme: str
+def test_page_is_quiet_whole_and_accessible(
+    chrome: Chrome, everything: Path, width_px: int, scheme: str
 ) -> None:
-    for page in pages.values():
-        show(chrome, page, width_px, scheme)
-        chrome.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    show(chrome, everything, width_px, scheme)
+    chrome.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
 
-        assert complaints(chrome) == []
-        assert requests(chrome) <= {page.as_uri()}
-        assert overflowing(chrome) == []
-        assert violations(chrome) == []
+    assert complaints(chrome) == []
+    assert requests(chrome) <= {everything.as_uri()}
+    assert overflowing(chrome) == []
+    assert violations(chrome) == []
 
 
 def test_each_fault_of_a_page_is_noticed(chrome: Chrome, tmp_path: Path) -> None:
@@ -153,3 +147,44 @@ def test_frame_without_scripts_shows_all_that_matters(chrome: Chrome, report: Pa
         assert record.sha256[:12] in body
     for check in results.failed:
         assert (check.told_by or check.test) in body
+
+
+def test_skeleton_turns_by_keyboard_mouse_and_touch(chrome: Chrome, everything: Path) -> None:
+    show(chrome, everything, 380)
+    svg = chrome.find_element("css selector", ".worst figure:not([hidden]) .in-space")
+    path = svg.find_element("css selector", ".predicted .right")
+    drawn = [path.get_attribute("d")]
+
+    svg.send_keys(Keys.ARROW_RIGHT)
+    drawn.append(path.get_attribute("d"))
+    svg.send_keys(Keys.ARROW_UP)
+    drawn.append(path.get_attribute("d"))
+    for kind in ("mouse", "touch"):
+        actions = ActionBuilder(chrome, mouse=PointerInput(kind, kind))
+        actions.pointer_action.move_to(svg).pointer_down().move_by(25, 0).pointer_up()
+        actions.perform()
+        drawn.append(path.get_attribute("d"))
+
+    assert len(set(drawn)) == 5
+    svg.send_keys(Keys.ARROW_DOWN, *[Keys.ARROW_LEFT] * 6)  # 60 degrees; two drags of 25 pixels
+    assert path.get_attribute("d") == drawn[0]
+
+
+def test_worst_samples_are_stepped_through(chrome: Chrome, everything: Path) -> None:
+    show(chrome, everything)
+    worst = chrome.find_element("css selector", ".worst")
+    worse, better = worst.find_elements("css selector", ".steps button")
+
+    def shown() -> tuple[list[bool], str, list[str | None]]:
+        figures = worst.find_elements("css selector", "figure")
+        text = worst.find_element("css selector", "output").text
+        ends = [button.get_attribute("aria-disabled") for button in (worse, better)]
+        return [figure.is_displayed() for figure in figures], text, ends
+
+    first = ([True, False], "1 of the 2 worst", ["true", "false"])
+    assert shown() == first
+    better.click()
+    assert shown() == ([False, True], "2 of the 2 worst", ["false", "true"])
+    better.click()
+    worse.send_keys(Keys.ENTER)
+    assert shown() == first

@@ -18,7 +18,11 @@ from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.results.examples import find_examples
-from convnextpose_check.results.per_sample import read_errors_mm, write_per_sample
+from convnextpose_check.results.per_sample import (
+    JOINT_COLUMNS,
+    read_joint_errors_mm,
+    write_per_sample,
+)
 from convnextpose_check.variants import INPUT_SIDE_PX
 
 GRID_WHD = (32, 32, 32)
@@ -126,27 +130,42 @@ def test_per_sample_file_has_every_joint_of_every_sample(
     assert f"_ca_{row['camera']}_" in row["file_name"]
     assert row["file_name"].startswith(f"{row['take']}_ca_")
     assert float(row["R_Wrist_mm"]) == pytest.approx(evaluation.errors_mm[1, 16], abs=1e-4)
-    means_mm = evaluation.errors_mm.mean(axis=1)
-    assert read_errors_mm(path)["S"] == pytest.approx(means_mm, abs=1e-4)
+    actions, errors_mm = read_joint_errors_mm(path)["S"]
+    assert actions == evaluation.actions
+    assert errors_mm == pytest.approx(evaluation.errors_mm, abs=1e-4)
+
+
+ROW = {"variant": "XS", "action": "Posing", **dict.fromkeys(JOINT_COLUMNS, "1.0")}
+
+
+def written(**changes: str) -> str:
+    """A per-sample file of one row with these changes."""
+    row = ROW | changes
+    return f"{','.join(row)}\n{','.join(row.values())}\n"
 
 
 @pytest.mark.parametrize(
     "content",
     [
         None,
-        "variant\nXS\n",
-        "variant,file_name,mean_mm\nXS,a.jpg,far\n",
-        "variant,mean_mm\nXS,1\n",
-        "\x00",
+        "variant,action\nXS,Posing\n",
+        written(Nose_mm="far"),
+        written(Nose_mm="nan"),
+        "a\n\x00",
     ],
 )
-def test_file_of_another_form_is_one_sentence(content: str | None, tmp_path: Path) -> None:
+def test_per_sample_file_of_another_form_raises_bad_results(
+    content: str | None, tmp_path: Path
+) -> None:
     path = tmp_path / "per_sample.csv"
     if content is not None:
         path.write_text(content)
 
-    if content == "\x00":  # no line at all is no sample
-        assert read_errors_mm(path) == {}
-    else:
-        with pytest.raises(ConvNeXtPoseCheckError, match="bad-results"):
-            read_errors_mm(path)
+    with pytest.raises(ConvNeXtPoseCheckError, match="bad-results"):
+        read_joint_errors_mm(path)
+
+
+def test_per_sample_file_without_a_row_has_no_sample(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("")
+
+    assert read_joint_errors_mm(tmp_path / "empty.csv") == {}

@@ -98,14 +98,3 @@ def test_report_names_the_files_that_it_wrote(
     assert main(["report"]) == 0
     again = capsys.readouterr().out.splitlines()
     assert set(written) - set(again) == {str(run / METADATA_FILE)}  # it may be edited
-
-
-def test_report_without_results_is_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["report", str(tmp_path)]) == 2
-
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("[bad-results] cannot read the results")
-    assert len(captured.err.splitlines()) == 1

@@ -15,9 +15,9 @@ import pytest
 from convnextpose_check.__main__ import main
 from convnextpose_check.commands import gate
 from convnextpose_check.commands.gate import gate_environment, gate_problem
+from convnextpose_check.pages.html import trust_note
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import write_results
-from convnextpose_check.results.words import trust_note
 from convnextpose_check.settings.options import OPTIONS
 from convnextpose_check.variants import Architecture
 from tests.support.full_size import write_own_model
@@ -82,8 +82,8 @@ def test_action_judges_weights_and_executes_nothing_of_the_repository(judged: En
 def test_verdict_on_weights_is_never_reproduced(judged: Ended) -> None:
     results, files = judged.results, judged.files
     verdict = (
-        "Weights only: T: architecture, counts and epoch match the variants file; training record"
-        " and identity not verified (no tensors on record)."
+        "Weights only: T: matching architecture, counts, epoch; identity not verified (no tensors"
+        " on record)."
     )
     page = files.report.read_text(encoding="utf-8").partition('id="results-table"')[0]
     markdown = files.markdown.read_text(encoding="utf-8")

@@ -63,14 +63,14 @@ def write_random_archive(folder: Path, name: str, *, is_contradicted: bool) -> N
     [
         pytest.param(
             "S", True, OK, "contradicted",
-            "Weights only: S: architecture and counts match; identity contradicted. Warning: the"
+            "Weights only: S: matching architecture, counts; identity contradicted. Warning: the"
             " training record of S contradicts a single training: ",
             ("not verified", "warning", "not verified"), id="contradicted",
         ),
         pytest.param(
             "S", False, OK, "not verified",
-            "Weights only: S: architecture and counts match; epoch, training record and identity"
-            " not verified (no published tensors on record). MPJPE was not measured.",
+            "Weights only: S: matching architecture, counts; identity not verified (no published"
+            " tensors on record). MPJPE was not measured.",
             ("not verified", "passed", "not verified"), id="random", marks=pytest.mark.slow,
         ),
         pytest.param(

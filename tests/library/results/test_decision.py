@@ -7,18 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from convnextpose_check.results.decision import decide, decided, is_passed, verdict_sentence
 from convnextpose_check.results.schema import CheckRecord, Results
-from convnextpose_check.results.words import (
-    decide,
-    decided,
-    interval,
-    is_passed,
-    number,
-    terminal_lines,
-    uncertain,
-    verdict_badge,
-    verdict_sentence,
-)
+from convnextpose_check.results.text import verdict_badge
 from tests.support.results import example_results, example_variant, example_weights
 
 NEAR, FAR = example_variant(57.0, 56.61), example_variant(67.0, 56.61)
@@ -179,91 +170,22 @@ EVERY: Any = ("architecture", "counts", "epoch", "training record", "tensors")
 
 
 @pytest.mark.parametrize(
-    ("changes", "own_models", "finding"),
+    ("changes", "finding"),
     [
-        ({"identity": "verified"}, False, "XS, S match every published property on record."),
+        ({"identity": "verified"}, "every published property on record matches"),
+        ({}, "identity not verified (not recorded)"),
         (
-            {"identity_reason": "no tensors on record", "matched": EVERY[:3]}, False,
-            "XS, S: architecture, counts and epoch match; training record and identity not"
-            " verified (no tensors on record).",
+            {"identity_reason": "no tensors on record", "matched": EVERY[:3]},
+            "matching architecture, counts, epoch; identity not verified (no tensors on record)",
         ),
         (
-            {"identity": "contradicted", "matched": EVERY[:1]}, True,
-            "XS, S: architecture match the variants file; identity contradicted.",
+            {"identity": "contradicted", "identity_reason": "why", "matched": EVERY},
+            "matching architecture, counts, epoch, training record; identity contradicted",
         ),
     ],
-)  # fmt: skip
-def test_weights_verdict_names_what_was_verified(
-    changes: dict[str, Any], finding: str, *, own_models: bool
-) -> None:
+)
+def test_weights_verdict_names_what_was_verified(changes: dict[str, Any], finding: str) -> None:
     record = replace(example_weights().weights["XS"], **changes)
-    results = example_weights(weights={"XS": record, "S": record}, own_models=own_models)
+    results = example_weights(weights={"XS": record, "S": record})
 
-    assert verdict_sentence(results) == f"Weights only: {finding} MPJPE was not measured."
-
-
-@pytest.mark.parametrize(
-    ("difference_mm", "half_width_mm", "crosses"),
-    [(0.3, 2.0, False), (4.9, 2.0, True), (5.1, 2.0, True), (9.0, 2.0, False), (0.0, 9.0, True)],
-)
-def test_interval_on_both_sides_of_the_gate_is_uncertain(
-    difference_mm: float, half_width_mm: float, crosses: bool
-) -> None:
-    obtained_mm = 50 + difference_mm
-    ends = (obtained_mm - half_width_mm, obtained_mm + half_width_mm)
-    variants = {"XS": example_variant(obtained_mm, 50.0, interval_mm=ends)}
-
-    assert uncertain(example_results(variants=variants)) == (["XS"] if crosses else [])
-    assert uncertain(example_results(variants=variants, gate_mm=None)) == []
-    assert uncertain(example_results("miniature", variants=variants)) == []
-
-
-def test_terminal_table_fits_80_columns_and_shows_every_value() -> None:
-    variants = {"XS": example_variant(57.0, 56.61), "S": example_variant(57.0, None)}
-    variants["S"] = replace(variants["S"], interval_mm=None)
-    header, first, second, speeds = terminal_lines(example_results(variants=variants))
-
-    assert max(map(len, (header, first, speeds))) <= 80
-    assert speeds == "images/s: XS 695.6, S 695.6"
-    assert first.split() == [
-        "XS", "3,528,008", "0.82", "57.000", "56.610", "+0.390", "-1.6", "to", "+2.4", "excellent",
-    ]  # fmt: skip
-    assert second.split()[4:7] == ["-", "-", "-"]
-
-
-def test_terminal_table_of_weights_has_no_error() -> None:
-    (_, row) = terminal_lines(example_weights())
-
-    assert row.split() == [
-        "XS", "3,528,008", "0.82", "68", "not", "verified", "a" * 12, "ConvNeXtPose_XS.tar",
-    ]  # fmt: skip
-
-
-def test_terminal_table_wraps_speeds_and_is_empty_without_variants() -> None:
-    names = [f"V{i:02}" for i in range(6)] + ["V0600"]  # which would end in column 81
-    variants = {name: example_variant(50.0, 50.0) for name in names}
-
-    lines = terminal_lines(example_results(variants=variants))[1 + len(names) :]
-
-    assert [len(line) for line in lines] == [75, 11]
-    assert terminal_lines(example_results(variants={})) == []
-
-
-def test_interval_without_a_reference_is_absolute() -> None:
-    assert interval(example_variant(57.0, None)) == "55.0 to 59.0"
-
-
-@pytest.mark.parametrize(
-    ("value", "form", "text"),
-    [
-        (-0.0001, "+.3f", "+0.000"),
-        (-0.0001, "+.4f", "-0.0001"),
-        (1.25, "8.3f", "   1.250"),
-        (None, "8.3f", "       -"),
-        (None, ".3f", "-"),
-    ],
-)
-def test_numbers_keep_their_width_and_have_no_negative_zero(
-    value: float | None, form: str, text: str
-) -> None:
-    assert number(value, form) == text
+    assert verdict_sentence(results) == f"Weights only: XS, S: {finding}. MPJPE was not measured."

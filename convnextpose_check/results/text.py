@@ -1,0 +1,142 @@
+"""Values and verdicts as text, for terminal, report, Markdown and picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from textwrap import wrap
+from typing import Literal, NamedTuple
+
+from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, TOLERANCES_MM
+from convnextpose_check.results.decision import decide, is_passed
+from convnextpose_check.results.schema import FileRecord, Results, VariantResult
+
+TERMINAL_COLUMNS = 80
+
+Severity = Literal["good", "fair", "bad", "none"]
+
+ICONS: dict[Severity, str] = {
+    "good": "\N{CHECK MARK}",
+    "fair": "\N{WARNING SIGN}",
+    "bad": "\N{BALLOT X}",
+    "none": "\N{WHITE CIRCLE}",
+}
+
+_VERDICTS: dict[str, Severity] = {
+    "excellent": "good",
+    "very good": "good",
+    "acceptable": "fair",
+    "review": "bad",
+}
+
+_IDENTITIES: dict[str, Severity] = {
+    "verified": "good",
+    "not verified": "none",
+    "contradicted": "fair",
+}
+
+
+class Badge(NamedTuple):
+    """A verdict with its color."""
+
+    severity: Severity
+    text: str
+
+    @property
+    def icon(self) -> str:
+        """A sign with the same meaning as the color."""
+        return ICONS[self.severity]
+
+
+def badge(record: VariantResult) -> Badge:
+    """The verdict on a variant; a recorded value is met or not, and earns no word."""
+    if record.verdict is None or record.reference is None:
+        return Badge("none", record.verdict_text)
+    if record.reference.kind == "recorded":
+        is_met = record.is_within_tolerance
+        return Badge("good", "as recorded") if is_met else Badge("bad", "not as recorded")
+    return Badge(_VERDICTS[record.verdict], record.verdict)
+
+
+def identity_badge(record: FileRecord) -> Badge:
+    """The identity of a file: green only where every tensor on record matches."""
+    return Badge(_IDENTITIES[record.identity], record.identity)
+
+
+def verdict_badge(results: Results) -> Badge:
+    """The run's verdict: green only for a reproduction, red for every run that did not pass."""
+    decision = decide(results)[0]
+    severity: Severity = "none"
+    if not is_passed(results) or decision == "off":
+        severity = "bad"
+    elif decision == "reproduced":
+        severity = "good"
+    elif decision == "weights hold" and results.warnings:
+        severity = "fair"
+    return Badge(severity, results.verdict)
+
+
+def format_number(value: float | None, decimals: int = 3) -> str:
+    """A number without a negative zero, a dash for None."""
+    return "-" if value is None else f"{round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def format_difference(value: float | None) -> str:
+    """A difference with its sign and three decimals, more where three would mislead.
+
+    That is where three would show zero, or put the difference on the other side of a tolerance.
+    """
+    if value is None:
+        return "-"
+    for decimals in range(3, 10):
+        rounded = round(value, decimals) + 0.0  # no negative zero
+        bounds = (1e-6, RECORDED_TOLERANCE_MM, *TOLERANCES_MM)
+        if all((abs(rounded) < bound) == (abs(value) < bound) for bound in bounds):
+            break
+    return f"{rounded:+.{decimals}f}"
+
+
+def format_value(value: str | float | None) -> str:
+    """A recorded value: thousands separated, three decimals."""
+    if isinstance(value, float):
+        return format_number(value)
+    return f"{value:,}" if isinstance(value, int) else value or ""
+
+
+def format_interval(record: VariantResult, decimals: int = 1) -> str:
+    """The bootstrap interval relative to the reference, absolute without one."""
+    if record.interval_mm is None:
+        return "-"
+    shift_mm = record.reference_mm or 0.0
+    sign = "+" if record.reference_mm is not None else ""
+    return " to ".join(f"{end - shift_mm:{sign}.{decimals}f}" for end in record.interval_mm)
+
+
+def terminal_lines(results: Results) -> list[str]:
+    """The table of the variants, at most 80 columns wide; empty if nothing was evaluated."""
+    if results.weights:
+        return _weights_lines(results.weights)
+    if not results.variants:
+        return []
+    width = max(map(len, results.variants))
+    lines = [
+        f"{'':{width}} {'params':>9} {'GMACs':>5} {results.metric:>8} {'expected':>8}"
+        f" {'diff.':>8} {'95 % interval':>14}  verdict"
+    ]
+    for name, record in results.variants.items():
+        lines.append(
+            f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f} {record.error_mm:>8.3f}"
+            f" {format_number(record.reference_mm):>8} {format_difference(record.difference_mm):>8}"
+            f" {format_interval(record):>14}  {badge(record).text}"
+        )
+    speeds = (f"{name} {r.images_per_second:.1f}" for name, r in results.variants.items())
+    return [*lines, *wrap(f"images/s: {', '.join(speeds)}", TERMINAL_COLUMNS)]
+
+
+def _weights_lines(weights: Mapping[str, FileRecord]) -> list[str]:
+    width = max(map(len, weights))
+    heading = f"{'':{width}} {'params':>9} {'GMACs':>5} {'epoch':>5}  {'identity':12}"
+    return [f"{heading}  {'sha256':12}  file"] + [
+        f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f} {record.epoch:>5} "
+        f" {record.identity:12}  {record.sha256[:12]}  {record.file}"
+        for name, record in weights.items()
+    ]
