@@ -160,8 +160,10 @@ def test_skeleton_turns_by_keyboard_mouse_and_touch(chrome: Chrome, everything: 
     svg.send_keys(Keys.ARROW_UP)
     drawn.append(path.get_attribute("d"))
     for kind in ("mouse", "touch"):
-        actions = ActionBuilder(chrome, mouse=PointerInput(kind, kind))
-        actions.pointer_action.move_to(svg).pointer_down().move_by(25, 0).pointer_up()
+        pointer = PointerInput(kind, kind)  # type: ignore[no-untyped-call]  # untyped in selenium
+        actions = ActionBuilder(chrome, mouse=pointer)
+        at_center = actions.pointer_action.move_to(svg)  # type: ignore[no-untyped-call]
+        at_center.pointer_down().move_by(25, 0).pointer_up()
         actions.perform()
         drawn.append(path.get_attribute("d"))
 
