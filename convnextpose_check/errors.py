@@ -100,8 +100,6 @@ class ErrorCode(str, Enum):
     """Tensors differ from the published ones."""
     WRONG_TRAINING = "wrong-training"
     """The training record contradicts that of the published checkpoint."""
-    WRONG_UNITS = "wrong-units"
-    """Joints or cameras are in meters, not in millimeters."""
     WRONG_VARIANT = "wrong-variant"
     """A checkpoint contains another variant, or fits several."""
 

@@ -46,7 +46,7 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
 def check_joints_lie_in_boxes(dataset: Dataset) -> str:
     """Projected joints lie in the annotated boxes, in frames spread over each subject.
 
-    Returns the smallest share of a camera's joints inside, and the number of joints.
+    Returns the smallest share of a camera's joints inside.
     """
     for fit in dataset.fits:
         if fit.misfit is not None:
@@ -57,9 +57,8 @@ def check_joints_lie_in_boxes(dataset: Dataset) -> str:
                 "joints outside their boxes",
                 "joints in their boxes",
             )
-    share = min((min(fit.inside.values()) for fit in dataset.fits), default=None)
-    least = "too few to tell" if share is None else f"{share:.0%} of a camera's joints"
-    return f"{least}, {sum(fit.joints for fit in dataset.fits):,} looked at"
+    shares = [min(fit.inside.values()) for fit in dataset.fits]
+    return f"{min(shares):.0%} of a camera's joints" if shares else "too few frames to compare"
 
 
 def check_rootnet_file(dataset: Dataset) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 import numpy as np
 
 from convnextpose_check.files.json_files import bad_annotations, decode, read_json
-from convnextpose_check.human36m.data_file import Annotation, Box, Image, Integer, read_listing
-from convnextpose_check.human36m.geometry import Array, Camera, is_rotation
+from convnextpose_check.human36m.data_file import Annotation, Image, Integer, Number, read_listing
+from convnextpose_check.human36m.geometry import Array, Camera
 from convnextpose_check.human36m.layout import Layout
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
 
@@ -32,14 +32,15 @@ class SubjectFiles:
     """The three annotation files of one subject, restricted to every ``stride``-th frame.
 
     The files list all frames and have hundreds of megabytes; all entries are checked, few are kept.
+    ``test_frames`` has each image of such a frame with its annotation, in the annotations' order;
+    images without one follow, with None.
     """
 
     def __init__(self, layout: Layout, subject: int, stride: int) -> None:
         self.subject = subject
         self.stride = stride
-        self.data_file = layout.annotation(subject, "data")
         self.joints_file = layout.annotation(subject, "joint_3d")
-        self._listed = read_listing(self.data_file, self._is_tested)
+        self.test_frames = self._read_test_frames(layout.annotation(subject, "data"))
         self._joints = {
             (action, subaction, frame): joints.copy()
             for action, of_action in read_json(self.joints_file, _Joints).items()
@@ -49,45 +50,27 @@ class SubjectFiles:
         }
         self.cameras = read_cameras(layout.annotation(subject, "camera"))
 
-    @property
-    def image_ids(self) -> Array:
-        """The ids of all images that are listed, tested or not, int64."""
-        return np.array(self._listed.image_ids)
-
     def _is_skipped(self, frame: str) -> bool:
         return len(frame) < 10 and frame.isdecimal() and int(frame) % self.stride != 0
 
     def _is_tested(self, image: Image) -> bool:
         return image.subject == self.subject and image.frame_idx % self.stride == 0
 
-    def test_frames(self) -> Iterator[tuple[Image, Annotation | None]]:
-        """Each annotation of every ``stride``-th frame with its image, in the file's order.
-
-        Images of such frames without an annotation follow, with None. Repeated images and
-        annotations are refused: they could hide that another one is missing.
-        """
-        listed = self._listed
-        tested = {image.id: image for image in listed.images}
-        unique: dict[str, Sequence[int] | list[str]] = {
-            "image id": listed.image_ids,
-            "image file": [image.file_name for image in listed.images],
-            "image of": [_describe_frame(image) for image in listed.images],
-            "annotation id": listed.annotation_ids,
-            "annotation of image": [entry.image_id for entry in listed.annotations],
+    def _read_test_frames(self, path: Path) -> list[tuple[Image, Annotation | None]]:
+        """Refuse repeated entries, which could hide that another one is missing."""
+        listed = read_listing(path, self._is_tested)
+        unique: dict[str, Iterable[object]] = {
+            "image id": (image.id for image in listed.images),
+            "image file": (image.file_name for image in listed.images),
+            "annotation of image": (entry.image_id for entry in listed.annotations),
         }
         for what, values in unique.items():
-            ordered = np.sort(values)
-            if (ordered[1:] == ordered[:-1]).any():
-                repeated = Counter(values).most_common(1)[0][0]
-                raise bad_annotations(self.data_file, f"the {what} {repeated} occurs twice")
-        dangling = ~np.isin(listed.annotated_ids, listed.image_ids)
-        if dangling.any():
-            first = listed.annotation_ids[int(dangling.argmax())]
-            raise bad_annotations(self.data_file, f"annotation {first} has no image")
-        for annotation in listed.annotations:
-            yield tested.pop(annotation.image_id), annotation
-        for image in tested.values():
-            yield image, None
+            for value, count in Counter(values).most_common(1):
+                if count > 1:
+                    raise bad_annotations(path, f"the {what} {value} occurs twice")
+        images = {image.id: image for image in listed.images}
+        annotated = [(images.pop(entry.image_id), entry) for entry in listed.annotations]
+        return [*annotated, *((image, None) for image in images.values())]
 
     def joints_world_mm(self, image: Image) -> Array | None:
         """The (17, 3) float32 joints of the image's frame, None if the file has none.
@@ -114,38 +97,33 @@ def named_sequence(image: Image) -> str | None:
     return name["sequence"]
 
 
-def _describe_frame(image: Image) -> str:
-    return (
-        f"action {image.action_idx}, {image.subaction_idx}, camera {image.cam_idx},"
-        f" frame {image.frame_idx}"
-    )
+_Row = tuple[Number, Number, Number]
+_Positive = Annotated[float, msgspec.Meta(ge=1, le=1e9)]
+
+
+class _CameraEntry(msgspec.Struct):
+    """A camera of the camera file, whose fields keep their names."""
+
+    R: tuple[_Row, _Row, _Row]
+    t: _Row
+    f: tuple[_Positive, _Positive]
+    c: tuple[Number, Number]
 
 
 def read_cameras(camera_file: Path) -> dict[int, Camera]:
     """The cameras of a subject by their index; raises ``ConvNeXtPoseCheckError``."""
-    cameras: dict[int, Camera] = {}
-    for index, entry in read_json(camera_file, dict[str, dict[str, Any]]).items():
-        try:
-            if str(int(index)) != index:  # "01" would replace "1"
-                raise ValueError("its own name")
-            with np.errstate(over="ignore"):  # infinite if too large for float32, and refused
-                camera = Camera.from_annotation(entry)
-            if not (camera.focal_px > 0).all():
-                raise ValueError("f, which is not positive")
-            if not is_rotation(camera.rotation):
-                raise ValueError("R, which is no rotation")
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            problem = f"camera '{index}' lacks or garbles {error}"
-            raise bad_annotations(camera_file, problem) from None
-        cameras[int(index)] = camera
-    return cameras
+    entries = read_json(camera_file, dict[int, _CameraEntry])
+    return {
+        index: Camera.from_annotation(msgspec.structs.asdict(entry))
+        for index, entry in entries.items()
+    }
 
 
 class RootNetEntry(msgspec.Struct, gc=False):
     """RootNet's estimate for an image: a square box in pixels, the pelvis in camera mm."""
 
     image_id: Integer
-    bbox: Box
+    bbox: tuple[Number, Number, Number, Number]
     root_cam: tuple[float, float, float]
 
 
@@ -153,8 +131,8 @@ class RootNetEntry(msgspec.Struct, gc=False):
 class RootNetFile:
     """RootNet's output file, which provides boxes and root depths.
 
-    ``covers`` counts its images of each tested subject, ``others`` its other images. They tell the
-    published files apart.
+    ``covers`` counts the test images of each subject that it has, ``others`` its other images. They
+    tell the published files apart.
     """
 
     path: Path
@@ -163,7 +141,7 @@ class RootNetFile:
 
     def __str__(self) -> str:
         parts = [f"{count:,} images of subject {number}" for number, count in self.covers.items()]
-        parts += [f"{self.others:,} images of other subjects"] if self.others else []
+        parts += [f"{self.others:,} other images"] if self.others else []
         return f"RootNet's {self.path.name} for {' and '.join(parts)}"
 
 

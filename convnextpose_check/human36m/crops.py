@@ -16,12 +16,7 @@ import numpy as np
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.opening import size_of
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.human36m.jpegs import (
-    MAX_FILE_BYTES,
-    UnusableImageError,
-    check_jpeg,
-    check_size,
-)
+from convnextpose_check.human36m.jpegs import MAX_FILE_BYTES, UnusableImageError, decode_jpeg
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.variants import INPUT_SIDE_PX
 
@@ -56,11 +51,11 @@ class Crop:
 
 
 def read_crop(sample: Sample) -> Crop:
-    """Read the sample's image and crop its box. EXIF orientation is ignored."""
+    """Read the sample's image and crop its box."""
     content, pixels_rgb, problem, warning = b"", None, None, None
     try:
-        content = _content(sample.path)
-        image_bgr, warning = _decoded(content, sample.size_px)
+        content = _read(sample.path)
+        image_bgr, warning = decode_jpeg(content, sample.size_px)
         pixels_rgb = planes_rgb(warp_box(image_bgr, sample.box_xywh_px))
     except OSError as error:
         problem = f"it cannot be read ({error.strerror})"
@@ -72,34 +67,17 @@ def read_crop(sample: Sample) -> Crop:
 def read_image(sample: Sample) -> Array | None:
     """The sample's whole image, (H, W, 3) uint8 and blue first; None if it cannot be used."""
     try:
-        return _decoded(_content(sample.path), sample.size_px)[0]
+        return decode_jpeg(_read(sample.path), sample.size_px)[0]
     except (OSError, UnusableImageError):
         return None
 
 
-def _content(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         size = size_of(file)
         if size > MAX_FILE_BYTES:
             raise UnusableImageError(f"it has more than {MAX_FILE_BYTES >> 20} MB")
         return file.read(size)
-
-
-def _decoded(content: bytes, size_px: tuple[int, int]) -> tuple[Array, str | None]:
-    """The (H, W, 3) uint8 image of a whole JPEG of this size, and libjpeg's warning about it."""
-    import cv2
-
-    warning = check_jpeg(content, size_px)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:  # OPENCV_IO_MAX_IMAGE_PIXELS may be set to less
-        image_bgr = None
-    if image_bgr is None:
-        raise UnusableImageError("OpenCV cannot decode it")
-    height, width = image_bgr.shape[:2]
-    check_size((width, height), size_px)
-    return image_bgr, warning
 
 
 def warp_box(

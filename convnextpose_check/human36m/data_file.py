@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -16,11 +15,11 @@ PIECE_BYTES = 2**18
 """Entries are decoded in pieces of this size; their objects then stay in the processor's cache."""
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_Pixels = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
-_WholePixels = Annotated[int, msgspec.Meta(ge=-(10**9), le=10**9)]
-Box = tuple[_Pixels, _Pixels, _Pixels, _Pixels]
-_Length = _WholePixels | _Pixels
+Number = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 """JSON's numbers have no bounds; within these nothing overflows later."""
+
+_WholeNumber = Annotated[int, msgspec.Meta(ge=-(10**9), le=10**9)]
+_Length = _WholeNumber | Number
 
 
 class Image(msgspec.Struct, gc=False):
@@ -40,47 +39,19 @@ class Image(msgspec.Struct, gc=False):
 class Annotation(msgspec.Struct, gc=False):
     """An entry of ``annotations``; ``bbox`` is (x, y, w, h) in pixels, as the file writes it."""
 
-    id: Integer
     image_id: Integer
     bbox: tuple[_Length, _Length, _Length, _Length]
 
 
-class _DataFile(msgspec.Struct):
+class Listing(msgspec.Struct):
+    """Images and their annotations, in the file's order."""
+
     images: list[Image]
     annotations: list[Annotation]
 
 
-class Listing:
-    """The selected images with their annotations, and the ids of all images and annotations.
-
-    ``image_ids``, ``annotation_ids`` and ``annotated_ids``, the annotations' image ids, are in the
-    file's order.
-    """
-
-    def __init__(self, is_selected: Callable[[Image], bool]) -> None:
-        self.images: list[Image] = []
-        self.annotations: list[Annotation] = []
-        self.image_ids, self.annotation_ids, self.annotated_ids = array("q"), array("q"), array("q")
-        self._is_selected = is_selected
-        self._selected_ids: set[int] = set()
-
-    def add_images(self, entries: list[Image]) -> None:
-        """Add images of the file; all of them come before the first annotation."""
-        selected = list(filter(self._is_selected, entries))
-        self.images += selected
-        self._selected_ids.update(entry.id for entry in selected)
-        self.image_ids.fromlist([entry.id for entry in entries])
-
-    def add_annotations(self, entries: list[Annotation]) -> None:
-        """Add annotations of the file."""
-        ids = self._selected_ids
-        self.annotations += [entry for entry in entries if entry.image_id in ids]
-        self.annotation_ids.fromlist([entry.id for entry in entries])
-        self.annotated_ids.fromlist([entry.image_id for entry in entries])
-
-
 def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
-    """Read the file, every entry of which must have the right form.
+    """Read the selected images and their annotations; every entry must have the right form.
 
     A file laid out like the published ones, one list after the other, is decoded in pieces. Any
     other is decoded as a whole, which takes more memory and has the same result; so is one with
@@ -88,14 +59,24 @@ def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
     """
     with opened(path) as stream:
         try:
-            return _read_pieces(stream, Listing(is_selected))
+            return _select(_read_pieces(stream), is_selected)
         except (*UNDECODABLE, _OtherLayoutError):
             stream.seek(0)
-            data = decode(without_nan(stream.read()), _DataFile, path)
-    listing = Listing(is_selected)
-    listing.add_images(data.images)
-    listing.add_annotations(data.annotations)
-    return listing
+            whole = decode(without_nan(stream.read()), Listing, path)
+    return _select([whole], is_selected)
+
+
+def _select(pieces: Iterable[Listing], is_selected: Callable[[Image], bool]) -> Listing:
+    """The selected images and their annotations; all images come before the first annotation."""
+    images: list[Image] = []
+    annotations: list[Annotation] = []
+    ids: set[int] = set()
+    for piece in pieces:
+        selected = list(filter(is_selected, piece.images))
+        images += selected
+        ids.update(image.id for image in selected)
+        annotations += [entry for entry in piece.annotations if entry.image_id in ids]
+    return Listing(images, annotations)
 
 
 class _OtherLayoutError(Exception):
@@ -106,11 +87,9 @@ _START = re.compile(rb'\s*\{\s*"images"\s*:\s*\[')
 _MIDDLE = re.compile(rb'\]\s*,\s*"annotations"\s*:\s*\[')
 _END = re.compile(rb"\]\s*\}\s*\Z")
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
-_SPACE = 256
-"""Bytes of white space to expect between two entries at most."""
 
 
-def _read_pieces(stream: BinaryIO, listing: Listing) -> Listing:
+def _read_pieces(stream: BinaryIO) -> Iterator[Listing]:
     """Decode the lists in pieces, cut between two entries.
 
     A cut that only looks as if it lay between two entries, within a text or a deeper list, leaves a
@@ -122,34 +101,30 @@ def _read_pieces(stream: BinaryIO, listing: Listing) -> Listing:
     if not (start := _START.match(rest)):
         raise _OtherLayoutError
     rest = rest[start.end() :]
-    while (marked := rest.find(b'"annotations"')) < 0:
+    while not (middle := _MIDDLE.search(rest)):
         piece, rest = _cut(rest)
-        listing.add_images(images.decode(_as_list(piece)))
+        yield Listing(images.decode(_as_list(piece)), [])
         if not (more := stream.read(PIECE_BYTES)):
             raise _OtherLayoutError
         rest += more
-    middle = _MIDDLE.search(rest, max(0, marked - _SPACE))
-    if not middle or middle.start() > marked:
-        raise _OtherLayoutError
-    listing.add_images(images.decode(_as_list(rest[: middle.start()])))
+    yield Listing(images.decode(_as_list(rest[: middle.start()])), [])
     rest = rest[middle.end() :]
     while more := stream.read(PIECE_BYTES):
         piece, rest = _cut(rest + more)
-        listing.add_annotations(annotations.decode(_as_list(piece)))
-    if not (end := _END.search(rest, max(0, len(rest) - _SPACE))):
+        yield Listing([], annotations.decode(_as_list(piece)))
+    if not (end := _END.search(rest)):
         raise _OtherLayoutError
-    listing.add_annotations(annotations.decode(_as_list(rest[: end.start()])))
-    return listing
+    yield Listing([], annotations.decode(_as_list(rest[: end.start()])))
 
 
 def _cut(content: bytes) -> tuple[bytes, bytes]:
     """The content up to the last position between two entries, and after it."""
-    last = content.rfind(b"{")
-    while last > 0:
-        if found := _BETWEEN.search(content, max(0, last - _SPACE), last + 1):
-            return content[: found.start() + 1], content[found.end() - 1 :]
-        last = content.rfind(b"{", 0, last)
-    raise _OtherLayoutError
+    found = None
+    for found in _BETWEEN.finditer(content):  # noqa: B007 - the last one
+        pass
+    if found is None:
+        raise _OtherLayoutError
+    return content[: found.start() + 1], content[found.end() - 1 :]
 
 
 def _as_list(entries: bytes) -> bytes:

@@ -9,6 +9,7 @@ depth and the camera's focal length and centre, then has (N, 1, ...).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +29,6 @@ HALF_DEPTH_MM = 1000.0
 
 PROJECTION_EPSILON_MM = 1e-8
 
-ROTATION_TOLERANCE = 2e-4
-"""What rounding to four decimals can make of R times its transpose; Human3.6M's are off by 1e-7."""
-
 
 @dataclass(frozen=True)
 class Camera:
@@ -45,25 +43,9 @@ class Camera:
     centre_px: Array
 
     @classmethod
-    def from_annotation(cls, entry: dict[str, Any]) -> Camera:
-        """Build the camera from the file's ``R`` (3, 3), ``t`` (3), ``f`` (2) and ``c`` (2).
-
-        A column vector serves as well as a plain list. Raises ``ValueError`` for another form.
-        """
-        shapes = {"R": (3, 3), "t": (3,), "f": (2,), "c": (2,)}
-        parts = {name: np.array(entry[name], dtype=np.float32) for name in shapes}
-        for name, shape in shapes.items():
-            if parts[name].size != np.prod(shape) or not np.isfinite(parts[name]).all():
-                raise ValueError(f"{name}, which is not a finite array of shape {shape}")
-            parts[name] = parts[name].reshape(shape)
-        return cls(parts["R"], parts["t"], parts["f"], parts["c"])
-
-
-def is_rotation(matrix: Array) -> bool:
-    """Whether a (3, 3) matrix neither scales, shears nor mirrors, but for rounding."""
-    exact = matrix.astype(np.float64)
-    departure = np.abs(exact @ exact.T - np.eye(3)).max()
-    return bool(departure <= ROTATION_TOLERANCE and np.linalg.det(exact) > 0)
+    def from_annotation(cls, entry: Mapping[str, Any]) -> Camera:
+        """Build the camera from the file's ``R`` (3, 3), ``t`` (3), ``f`` (2) and ``c`` (2)."""
+        return cls(*(np.array(entry[name], dtype=np.float32) for name in ("R", "t", "f", "c")))
 
 
 def with_thorax(joints_mm: Array) -> Array:

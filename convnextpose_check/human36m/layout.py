@@ -86,44 +86,17 @@ def annotation_names(subjects: Iterable[int]) -> list[str]:
 
 
 def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
-    """Look for annotations and images of the subjects below ``root``.
+    """Look for annotations of the subjects and for all images below ``root``.
 
     Raises ``ConvNeXtPoseCheckError``: ``data-not-found`` if the folder, an annotation file or all
     images are missing; ``ambiguous`` if two files of one name differ.
     """
-    wanted = annotation_names(subjects)
-    layout = survey(root, wanted)
-    missing = [name for name in wanted if name not in layout.annotations]
-    if not missing and layout.sequences:
-        return layout
     try:
         there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
     except OSError as error:
-        there = f"what cannot be listed ({error.strerror})"
-    missing = missing or ["image folders such as s_09_act_02_subact_01_ca_01"]
-    raise ConvNeXtPoseCheckError(
-        ErrorCode.DATA_NOT_FOUND,
-        f"Human3.6M is not complete below {root}: missing {', '.join(missing)};"
-        f" the folder holds {there}",
-        GIVE_ROOT,
-    )
-
-
-def survey(root: Path, wanted: Iterable[str]) -> Layout:
-    """The wanted annotation files and all images that exist below ``root``.
-
-    Raises like ``find_layout``, except for missing parts.
-    """
-    names = set(wanted)
-    try:
-        is_folder = root.is_dir()
-    except OSError as error:
-        problem = f"{root} cannot be looked into ({error.strerror})"
+        problem = f"the folder {root} cannot be listed ({error.strerror})"
         raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, problem, GIVE_ROOT) from None
-    if not is_folder:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.DATA_NOT_FOUND, f"there is no folder {root}", GIVE_ROOT
-        )
+    wanted = annotation_names(subjects)
     annotations: dict[str, Path] = {}
     sequences: dict[str, dict[str, Path]] = defaultdict(dict)  # by real path
     rootnet: list[Path] = []
@@ -132,23 +105,32 @@ def survey(root: Path, wanted: Iterable[str]) -> Layout:
             if SEQUENCE_FOLDER.fullmatch(name):
                 sequences[name].setdefault(os.path.realpath(folder / name), folder / name)
         for name in files:
+            path = folder / name
             if name == ROOTNET_FILE:
-                rootnet.append(folder / name)
-            elif name in names:
-                known = annotations.setdefault(name, folder / name)
-                if known != folder / name and not is_same_content(known, folder / name):
-                    raise ConvNeXtPoseCheckError(
-                        ErrorCode.AMBIGUOUS,
-                        f"{known} and {folder / name} have one name and different contents",
-                        "Name the data set that is meant with --h36m-root",
-                    )
+                rootnet.append(path)
+            elif name in wanted and not is_same_content(annotations.setdefault(name, path), path):
+                raise ConvNeXtPoseCheckError(
+                    ErrorCode.AMBIGUOUS,
+                    f"{annotations[name]} and {path} have one name and different contents",
+                    "Name the data set that is meant with --h36m-root",
+                )
+    missing = [name for name in wanted if name not in annotations]
+    if not sequences:
+        missing.append("image folders such as s_09_act_02_subact_01_ca_01")
+    if missing:
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.DATA_NOT_FOUND,
+            f"Human3.6M is not complete below {root}: missing {', '.join(missing)};"
+            f" the folder holds {there}",
+            GIVE_ROOT,
+        )
     folders_of = {name: tuple(found.values()) for name, found in sequences.items()}
     return Layout(root, annotations, folders_of, tuple(rootnet))
 
 
 def is_same_content(one: Path, other: Path) -> bool:
-    """Whether two files hold the same bytes; False if one cannot be read."""
+    """Whether two paths lead to the same bytes; False if one of two files cannot be read."""
     try:
-        return one.samefile(other) or cmp(one, other, shallow=False)
+        return one == other or one.samefile(other) or cmp(one, other, shallow=False)
     except OSError:
         return False

@@ -159,9 +159,8 @@ def load_dataset(
 
     No name in an annotation file leads outside ``root``; links that the user has put there do.
     ``limit`` keeps that many samples, spread evenly. A test image that cannot be evaluated is
-    excluded with its reason; if ``fits`` has a misfit, that may be all of them. Raises
-    ``ConvNeXtPoseCheckError``: ``data-not-found``, ``data-not-found``, ``ambiguous``,
-    ``bad-annotations``.
+    excluded with its reason. Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``,
+    ``bad-annotations``, and the misfit of annotations of which no image can be evaluated.
     """
     of_protocol = facts.protocols[protocol]
     layout = find_layout(root, of_protocol.subjects)
@@ -173,15 +172,18 @@ def load_dataset(
     covers: dict[int, int] = {}
     for subject in of_protocol.subjects:
         files = SubjectFiles(layout, subject, facts.frame_stride)
-        covers[subject] = int(np.isin(files.image_ids, list(rootnet or ())).sum())
-        if (fit := fit_of(layout, files)) is not None:
+        covers[subject] = sum(image.id in (rootnet or ()) for image, _ in files.test_frames)
+        if (fit := fit_of(files)) is not None:
             fits.append(fit)
-        for image, annotation in files.test_frames():
+        for image, annotation in files.test_frames:
             try:
                 samples.append(_sample(layout, files, image, annotation, rootnet))
             except _UnusableError as reason:
                 excluded.append(Exclusion(image.id, image.file_name, str(reason)))
-    if not samples and not any(fit.misfit for fit in fits):
+    if not samples:
+        for fit in fits:
+            if fit.misfit:
+                raise fit.misfit
         first = f", the first because {excluded[0].reason}" if excluded else ""
         first += f": {excluded[0].file_name}" if excluded else ""
         raise ConvNeXtPoseCheckError(

@@ -12,7 +12,7 @@ from convnextpose_check.human36m import crops, geometry
 from convnextpose_check.human36m import samples as human36m
 from convnextpose_check.human36m.annotations import SubjectFiles
 from convnextpose_check.human36m.data_file import Image
-from convnextpose_check.human36m.geometry import Array, Camera
+from convnextpose_check.human36m.geometry import Array
 from tests.faults.fault import fault
 from tests.faults.scene import Scene, replace_file
 
@@ -43,46 +43,6 @@ def old_cameras(scene: Scene) -> None:
 def cameras_swapped(scene: Scene) -> None:
     # These two look the same way, and are the hardest to tell apart.
     scene.set_json(CAMERAS, lambda cameras: cameras | {"2": cameras["4"], "4": cameras["2"]})
-
-
-@fault("metres for millimetres", "annotations", "check_joints_lie_in_boxes")
-def metres(scene: Scene) -> None:
-    """Joints and cameras alike: they project to the same pixels."""
-
-    def in_metres(cameras: dict[str, Any]) -> dict[str, Any]:
-        for camera in cameras.values():
-            camera["t"] = (np.array(camera["t"]) / 1000).tolist()
-        return cameras
-
-    scene.set_json(CAMERAS, in_metres)
-    joints_world_mm = SubjectFiles.joints_world_mm
-
-    def joints_world_m(self: SubjectFiles, image: Image) -> Array | None:
-        found = joints_world_mm(self, image)
-        return None if found is None else found / 1000
-
-    scene.patch.setattr(SubjectFiles, "joints_world_mm", joints_world_m)
-
-
-@fault("corners of boxes for their sizes", "annotations", "check_joints_lie_in_boxes")
-def corners_for_sizes(scene: Scene) -> None:
-    def with_corners(data: dict[str, Any]) -> dict[str, Any]:
-        for annotation in data["annotations"]:
-            x, y, width, height = annotation["bbox"]
-            annotation["bbox"] = [x, y, x + width, y + height]
-        return data
-
-    scene.set_json("annotations/Human36M_subject9_data.json", with_corners)
-
-
-@fault("R transposed", "annotations", "check_joints_lie_in_boxes")
-def rotation_transposed(scene: Scene) -> None:
-    from_annotation = Camera.from_annotation
-
-    def transposed(entry: dict[str, Any]) -> Camera:
-        return from_annotation(entry | {"R": np.transpose(entry["R"])})
-
-    scene.patch.setattr(Camera, "from_annotation", transposed)
 
 
 @fault("every 63rd frame", "annotations", "check_dataset_is_complete")

@@ -115,6 +115,6 @@ def test_failed_data_check_does_not_withhold_the_error(
         scene.limit = 4
         fault.put_in(scene)
 
-        with pytest.raises(CheckFailedError, match="wrong-cameras"):
+        with pytest.raises(CheckFailedError, match="wrong-boxes"):
             ask("check_joints_lie_in_boxes", scene)
         assert scene.run().evaluations[scene.variant.name].error_mm > 100

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,28 +16,17 @@ from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from tests.support.datasets import FACTS, FRAMES, ROOTNET, Handmade, image_entry, picture
-from tests.support.processes import with_checkout
+from tests.support.processes import run_python
+from tests.support.texts import ROOT
 
-SHORT, LONG = 15, 300
-"""Mutations of each kind, by default and in the slow test."""
 SLOWEST_S = 2.0
 GRID = (32, 32, 64)
 
 NASTY: tuple[Any, ...] = (
-    None, True, "", "x", "NaN", "-1", "../../etc/passwd", "/etc/passwd", "\x00", "\ud800", "٣",
-    [], {}, [[]], {"1": {}}, 0, -1, 1, 63, 64, -64, 2**31, 2**63 - 1, -(2**63), 2**63, 2**64,
-    10**30, 10**400, 0.5, -0.0, 1e-300, 1e30, 1e38, 1e39, 1e300, -1e300, float("nan"),
-    float("inf"), float("-inf"), [0] * 17, [[0, 0, 0]] * 17, [1e38] * 4, [-1, -1, -1, -1],
+    None, True, "", "x", "NaN", "../../etc/passwd", "\x00", "\ud800", "٣", [], {}, [[]], {"1": {}},
+    0, -1, 1, 63, 64, -64, 2**31, 2**63 - 1, -(2**63), 2**63, 10**400, 0.5, -0.0, 1e-300, 1e38,
+    1e39, -1e300, float("nan"), float("inf"), [0] * 17, [[0, 0, 0]] * 17, [1e38] * 4, [-1] * 4,
 )  # fmt: skip
-
-
-def places(content: Any) -> list[tuple[Any, Any]]:
-    """Every container in the file with one of its keys or indices."""
-    if not isinstance(content, dict | list):
-        return []
-    keys = list(content) if isinstance(content, dict) else range(len(content))
-    here = [(content, key) for key in keys]
-    return here + [place for container, key in here for place in places(container[key])]
 
 
 def somewhere(content: Any, rng: Random) -> tuple[Any, Any]:
@@ -53,15 +39,6 @@ def somewhere(content: Any, rng: Random) -> tuple[Any, Any]:
         if not depth or not isinstance(container[key], dict | list) or not container[key]:
             return container, key
         container = container[key]
-
-
-def cut_off(content: bytes, rng: Random) -> bytes:
-    return content[: rng.randrange(len(content))]
-
-
-def flip_byte(content: bytes, rng: Random) -> bytes:
-    index = rng.randrange(len(content))
-    return content[:index] + bytes([content[index] ^ rng.randrange(1, 256)]) + content[index + 1 :]
 
 
 def change_digit(content: bytes, rng: Random) -> bytes:
@@ -88,26 +65,14 @@ def duplicate(decoded: Any, rng: Random) -> None:
         container[rng.choice(["1", "2", "01", " 1", "0", *container])] = container[key]
 
 
-def swap(decoded: Any, rng: Random) -> None:
-    """Most often two values of one name, such as two boxes or two frame indices."""
-    one, key = somewhere(decoded, rng)
-    candidates = places(decoded)
-    if rng.random() < 0.7:
-        candidates = [place for place in candidates if place[1] == key]
-    other, other_key = rng.choice(candidates)
-    first, second = json.dumps(one[key]), json.dumps(other[other_key])
-    one[key], other[other_key] = json.loads(second), json.loads(first)
-
-
-OF_BYTES = {function.__name__: function for function in (cut_off, flip_byte, change_digit)}
-OF_VALUES = {
-    function.__name__: function for function in (replace_value, delete_key, duplicate, swap)
-}
+OF_VALUES = {function.__name__: function for function in (replace_value, delete_key, duplicate)}
 
 
 def mutated(content: bytes, mutation: str, rng: Random) -> bytes:
-    if mutation in OF_BYTES:
-        return OF_BYTES[mutation](content, rng)
+    if mutation == "cut_off":
+        return content[: rng.randrange(len(content))]
+    if mutation == "change_digit":
+        return change_digit(content, rng)
     decoded = json.loads(content)
     OF_VALUES[mutation](decoded, rng)
     return json.dumps(decoded).encode()
@@ -159,21 +124,17 @@ def listed_ids(root: Path, subject: int) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("mutation", [*OF_BYTES, *OF_VALUES])
-def test_load_dataset_damaged_file_is_error_or_accounted_for(tmp_path: Path, mutation: str) -> None:
+@pytest.mark.parametrize("count", [10, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mutation", ["cut_off", "change_digit", *OF_VALUES])
+def test_load_dataset_damaged_file_is_error_or_accounted_for(
+    tmp_path: Path, mutation: str, count: int
+) -> None:
     root = Handmade().write(tmp_path / "set")
-    for seed in range(SHORT):
-        load_mutated(root, mutation, Random(f"{mutation} {seed}"))
 
+    outcomes = {load_mutated(root, mutation, Random(f"{mutation} {n}")) for n in range(count)}
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mutation", [*OF_BYTES, *OF_VALUES])
-def test_load_dataset_much_damage_is_error_or_accounted_for(tmp_path: Path, mutation: str) -> None:
-    root = Handmade().write(tmp_path / "set")
-    rngs = (Random(f"{mutation} {seed}") for seed in range(SHORT, SHORT + LONG))
-    outcomes = Counter(load_mutated(root, mutation, rng) for rng in rngs)
-    expected = {"bad-annotations"} if mutation == "cut_off" else {"bad-annotations", "complete"}
-    assert expected <= outcomes.keys(), outcomes
+    assert "bad-annotations" in outcomes
+    assert count == 10 or ("complete" in outcomes) == (mutation != "cut_off")
 
 
 WATCHED = """
@@ -207,18 +168,13 @@ OUTSIDE_NAMES = [
     "../images/../../outside/{}/{}_000129.jpg",
     "{}/../../../outside/{}/{}_000129.jpg",
     "{}/../{}/{}_000129.jpg",
-    "./{}/{}_000129.jpg",
     "//{}/{}_000129.jpg",
-    "{}//{}_000129.jpg",
     "{}\\{}_000129.jpg",
     "{}/{}_000129.jpg\x00.jpg",
     "{}/{}_000129.jpg\n",
-    "{}/s_09_act_02_subact_01_ca_02_000129.jpg",
     "{}/../../annotations/Human36M_subject9_data.json",
     "file:///etc/passwd",
     "/etc/passwd",
-    "/dev/zero",
-    "~/{}_000129.jpg",
     "",
 ]
 
@@ -244,15 +200,9 @@ def test_load_dataset_opens_nothing_outside_root(tmp_path: Path) -> None:
         file = root / "annotations" / f"Human36M_subject9_{part}.json"
         file.write_text(json.dumps(content))
 
-    run = subprocess.run(
-        [sys.executable, "-c", WATCHED, str(harmless), str(root)],
-        env=with_checkout(),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    run = run_python("-c", WATCHED, harmless, root, folder=ROOT)
 
+    assert run.returncode == 0, run.stderr
     counts, *opened = run.stdout.splitlines()
     assert counts == f"6 {len(names)}"
     assert len(opened) == 6 + 6, "six annotation files and six images"

@@ -6,8 +6,6 @@ import gzip
 import lzma
 import os
 import struct
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,21 +16,20 @@ from convnextpose_check.variants import Architecture
 from tests.hostile import assembler as a
 from tests.hostile import pickle_cases, value_cases
 from tests.hostile.cases import CASES
-from tests.hostile.container_cases import SIZE, patched
 from tests.hostile.tar_cases import SPARSE, empty_files, entry, records
 from tests.support.archives import content_of, saved, tarred, zipped
-from tests.support.processes import with_checkout
+from tests.support.processes import run_python
+from tests.support.texts import ROOT
 
 assert all((pickle_cases, value_cases))  # imported for their cases
 
 MEGABYTE = 1 << 20
 SCRIPT = """
-import sys, torch
+import sys
 from pathlib import Path
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from tests.support.processes import peak_bytes
-torch.ones(1).clone()
 before = peak_bytes()
 try:
     load_checkpoint(Path(sys.argv[1]))
@@ -76,7 +73,6 @@ def _sparse_tar() -> bytes:
 LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "global_pax_headers": (_global_pax, ("damaged",)),
     "directory_of_a_million": (_directory, ("unsafe-archive",)),
-    "tar_of_100000_folders": (lambda: entry(type=tarfile.DIRTYPE) * 100_000, ("damaged",)),
     "pax_header_of_50_megabytes": (
         lambda: entry(bytes(50 * MEGABYTE), type=tarfile.XHDTYPE), ("damaged",),
     ),
@@ -86,10 +82,6 @@ LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "four_levels": (
         lambda: zipped({"a.zip": zipped({"b.tar": tarred({"c.pth": _one_storage(120 << 20)})})}),
         ("loads",),
-    ),
-    "zip_that_lies": (
-        lambda: patched(_one_storage(100 * MEGABYTE), "data/0", SIZE, 150 << 20),
-        ("damaged", "damaged", "unsafe-archive"),
     ),
     "page_of_100_megabytes": (lambda: b"<html>" + b"a" * (100 * MEGABYTE), ("html-page",)),
     "pickle_of_100_megabytes": (
@@ -112,12 +104,11 @@ BY_DEFAULT = ("global_pax_headers", "pickle_copies_of_a_dict_by_call")
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
+    "name", [
         pytest.param(name, marks=[] if name in BY_DEFAULT else pytest.mark.slow)
         for name in (*LARGE, *SMALL)
     ],
-)
+)  # fmt: skip
 def test_opening_takes_bounded_memory(name: str, tiny: Architecture, tmp_path: Path) -> None:
     path = tmp_path / "ConvNeXtPose_L.tar"
     if name in LARGE:
@@ -127,11 +118,9 @@ def test_opening_takes_bounded_memory(name: str, tiny: Architecture, tmp_path: P
         codes = CASES[name].codes
         path.write_bytes(CASES[name].build(saved(content_of(tiny))))
 
-    answer = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(path)],
-        capture_output=True, check=True, text=True, timeout=120, env=with_checkout(),
-    ).stdout  # fmt: skip
+    run = run_python("-c", SCRIPT, path, folder=ROOT)
 
-    code, more_bytes = answer.split()
+    assert run.returncode == 0, run.stderr
+    code, more_bytes = run.stdout.split()
     assert code in codes
     assert int(more_bytes) <= 3 * path.stat().st_size + 200 * MEGABYTE

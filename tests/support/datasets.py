@@ -38,7 +38,6 @@ class Handmade:
         chance = np.random.default_rng(5)
         self.data: dict[int, Any] = {}
         self.joints: dict[int, Any] = {}
-        self.rootnet: list[dict[str, Any]] = []
         self.cameras: dict[int, dict[str, Any]] = {
             subject: {"1": camera_entry()} for subject in FRAMES
         }
@@ -56,13 +55,12 @@ class Handmade:
                     annotation = {"id": image_id + 1000, "image_id": image_id, "bbox": box}
                     self.data[subject]["annotations"].append(annotation)
                     poses[str(frame)] = np.round(chance.uniform(-400, 400, (17, 3)), 3).tolist()
-                    self.rootnet.append(
-                        {
-                            "image_id": image_id,
-                            "bbox": [25.25, 15.5, 50.5, 50.5],
-                            "root_cam": [1.5, 2.5, 4010.5],
-                        }
-                    )
+
+        self.rootnet: list[dict[str, Any]] = [
+            {"image_id": i, "bbox": [25.25, 15.5, 50.5, 50.5], "root_cam": [1.5, 2.5, 4010.5]}
+            for subject in TEST_IDS
+            for i in TEST_IDS[subject]
+        ]
 
     def image(self, image_id: int) -> dict[str, Any]:
         """The entry of an image."""
@@ -115,10 +113,10 @@ def camera_entry() -> dict[str, Any]:
 
 
 def image_entry(
-    image_id: int, subject: int, action: int, subaction: int, frame: int
+    image_id: int, subject: int, action: int, subaction: int, frame: int, camera: int = 1
 ) -> dict[str, Any]:
     """An entry of ``images`` as Human3.6M's files write it."""
-    sequence = f"s_{subject:02d}_act_{action:02d}_subact_{subaction:02d}_ca_01"
+    sequence = f"s_{subject:02d}_act_{action:02d}_subact_{subaction:02d}_ca_{camera:02d}"
     return {
         "id": image_id,
         "file_name": f"{sequence}/{sequence}_{frame + 1:06d}.jpg",
@@ -128,7 +126,7 @@ def image_entry(
         "action_name": "any",
         "action_idx": action,
         "subaction_idx": subaction,
-        "cam_idx": 1,
+        "cam_idx": camera,
         "frame_idx": frame,
     }
 

@@ -36,7 +36,7 @@ def write_full_size(miniature: Path, facts: DatasetFacts, root: Path) -> None:
         files = SubjectFiles(layout, subject, facts.frame_stride)
         templates = {
             image.action_idx: (image, annotation)
-            for image, annotation in files.test_frames()
+            for image, annotation in files.test_frames
             if annotation is not None
         }
         images: list[dict[str, Any]] = []

@@ -158,7 +158,9 @@ def test_data_set_without_usable_image_is_refused(network: Network, dataset: Dat
     for sample in dataset.samples:
         sample.path.write_bytes(b"")
 
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"none of the 6 images.*is no JPEG") as caught:
+    with pytest.raises(
+        ConvNeXtPoseCheckError, match=r"none of the 6 images.*is not a JPEG"
+    ) as caught:
         run(network, dataset)
     assert caught.value.code == "data-not-found"
 

@@ -7,16 +7,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.human36m.geometry import is_rotation
 from convnextpose_check.human36m.samples import BoxSource, load_dataset
-from tests.support.datasets import FACTS, ROOTNET, Handmade
+from tests.support.datasets import FACTS, ROOTNET, Handmade, camera_entry
 
 NAN = float("nan")
-NO_ROTATION = "camera '1' lacks or garbles R, which is no rotation"
+CAMERA, ROTATION = json.dumps(camera_entry()), json.dumps(camera_entry()["R"])
 
 
 def refused(root: Path, file: str, boxes: BoxSource = "gt") -> str:
@@ -44,43 +42,32 @@ WRONG_CONTENT: list[tuple[str, str, Callable[[Handmade], object]]] = [
     ("data", "$.images[0].id", image(id="7")),
     ("data", "images[0].id", image(id=2**63)),
     ("data", "width", lambda m: m.image(100).pop("width")),
-    ("data", "frame_idx", image(frame_idx=10**600)),
     ("data", "frame_idx", image(frame_idx=0.5)),
     ("data", "annotations[0].bbox", box(1, 1, 1)),
     ("data", "bbox[1]", box(1, None, 1, 1)),
     ("data", "bbox[0]", box(NAN, NAN, NAN, NAN)),
     ("data", "bbox[2]", box(1, 1, 10**10, 1)),
-    ("data", "bbox[0]", box(-1e300, 1, 1, 1)),
     ("data", "invalid", box(1, 1, float("inf"), 1)),
     ("data", "images", lambda m: m.data[9].pop("images")),
     ("data", "image id 100 occurs twice", lambda m: m.data[9]["images"].append(m.image(100))),
-    ("data", "ca_01/s_09_act_02_subact_01_ca_01_000065.jpg occurs twice",
+    ("data", "image file s_09_act_02_subact_01_ca_01/s_09_act_02_subact_01_ca_01_000065.jpg occurs",
      lambda m: m.image(100).update(file_name=m.image(102)["file_name"])),
-    ("data", "the image of action 2, 1, camera 1, frame 64 occurs twice", image(frame_idx=64)),
-    ("data", "annotation id 1100 occurs twice", lambda m: m.annotation(102).update(id=1100)),
     ("data", "annotation of image 100 occurs twice",
      lambda m: m.annotation(102).update(image_id=100)),
-    ("data", "annotation 7 has no image",
-     lambda m: m.data[9]["annotations"].append({"id": 7, "image_id": 5, "bbox": [1, 1, 2, 2]})),
     ("joint_3d", "`$[4]` of action 2, 1, frame 64", lambda m: m.frame(102)[4].pop()),
     ("joint_3d", "`$[4][0]` of action 2, 1, frame 64",
      lambda m: m.frame(102)[4].__setitem__(0, "x")),
     ("joint_3d", "16 joints of action 2, 1, frame 64: expected 17", lambda m: m.frame(102).pop()),
-    ("camera", "$[...]", lambda m: m.cameras[9].update({"1": 5})),
-    ("camera", "camera '1' lacks or garbles 'R'", lambda m: m.cameras[9]["1"].pop("R")),
-    ("camera", "R, which is not a finite array", camera(R=[[1, 0], [0, 1]])),
-    ("camera", "t, which is not a finite array", camera(t=[1, 2])),
-    ("camera", "f, which is not a finite array", camera(f=[NAN, 1])),
-    ("camera", "camera '1'", camera(f=[10**400, 1])),
-    ("camera", "c, which is not a finite array", camera(c=[1e39, 1])),
-    ("camera", "f, which is not positive", camera(f=[200, 0])),
-    ("camera", "f, which is not positive", camera(f=[-200, 200])),
-    ("camera", NO_ROTATION, camera(R=[[1, 0, 0], [0, 0, -1], [0, -1, 0]])),
-    ("camera", NO_ROTATION, camera(R=[[1.001, 0, 0], [0, 0, -1.001], [0, 1.001, 0]])),
-    ("camera", NO_ROTATION, camera(R=[[1, 0.01, 0], [0, 0, -1], [0, 1, 0]])),
-    ("camera", NO_ROTATION, camera(R=[[1e38] * 3] * 3)),
-    ("camera", "camera 'front'", lambda m: m.cameras[9].update(front={})),
-    ("camera", "camera '01'", lambda m: m.cameras[9].update({"01": m.cameras[9]["1"]})),
+    ("camera", "Expected `object`, got `int` - at `$[...]`",
+     lambda m: m.cameras[9].update({"1": 5})),
+    ("camera", "missing required field `R`", lambda m: m.cameras[9]["1"].pop("R")),
+    ("camera", "Expected `array` of length 3 - at `$[...].R", camera(R=[[1, 0], [0, 1]])),
+    ("camera", "$[...].f[0]", camera(f=[NAN, 1])),
+    ("camera", "$[...].f[0]", camera(f=[10**400, 1])),
+    ("camera", "$[...].c[0]", camera(c=[1e39, 1])),
+    ("camera", "$[...].f[1]", camera(f=[200, 0])),
+    ("camera", "`key` in `$`", lambda m: m.cameras[9].update(front=m.cameras[9]["1"])),
+    ("camera", "`key` in `$`", lambda m: m.cameras[9].update({"01": m.cameras[9]["1"]})),
 ]  # fmt: skip
 
 
@@ -119,22 +106,19 @@ def nest(path: Path) -> None:
 
 
 WRONG_FILES: list[tuple[str, str, Callable[[Path], object]]] = [
-    *((part, "truncated", cut_off(end))
-      for part in ("data", "camera", "joint_3d") for end in (0, -1)),
+    *((part, "truncated", cut_off(-1)) for part in ("data", "camera", "joint_3d")),
     *((part, "cannot be used", nest) for part in ("data", "camera", "joint_3d")),
+    ("data", "truncated", cut_off(0)),
     ("data", "cannot be used", lambda path: path.write_bytes(b"\x1f\x8b\x08\xff" * 9)),
     ("data", "cannot be read (No such file", replace_file(lambda p: p.symlink_to(p.parent / "x"))),
-    ("joint_3d", "Too many levels", replace_file(lambda path: path.symlink_to(path))),
     ("data", "no regular file", replace_file(os.mkfifo)),
-    ("camera", "key '1' stands twice", replace_text('{"1":', '{"1": {}, "1":')),
-    ("camera", "key '1' stands twice", replace_text('{"1":', '{"\\u0031": {}, "1":')),
-    ("camera", "key 'R' stands twice in '1'", replace_text('"R":', '"R": 5, "R":')),
+    ("camera", "key '1' stands twice", replace_text("{", f'{{"1": {CAMERA}, ')),
+    ("camera", "key '1' stands twice", replace_text("{", f'{{"\\u0031": {CAMERA}, ')),
+    ("camera", "key 'R' stands twice in '1'", replace_text('"R":', f'"R": {ROTATION}, "R":')),
     ("camera", "key 'b' stands twice in '1' 'a'",
      replace_text('"R":', '"a": [{"b": 1, "c": 2, "b": "\\""}], "R":')),
     ("joint_3d", "key '2' stands twice", replace_text('"3": {', '"2": {}, "3": {')),
-    ("joint_3d", "key '1' stands twice in '2'", replace_text('{"1":', '{"1": {}, "1":')),
     ("joint_3d", "key '0' stands twice in '2' '1'", replace_text('"64":', '"0": [], "64":')),
-    ("joint_3d", "key '1' stands twice in '2' '1'", replace_text('"64":', '"1": [], "64":')),
 ]  # fmt: skip
 
 
@@ -161,15 +145,3 @@ def test_load_dataset_equal_keys_of_different_objects_are_accepted(tmp_path: Pat
     made.cameras[9]["1"].update(name='"1" and "1"', sizes=[{"a": 1}, {"a": 1}])
 
     assert len(load_dataset(made.write(tmp_path / "set"), FACTS).samples) == 6
-
-
-@pytest.mark.parametrize("decimals", [17, 6, 4])
-def test_is_rotation_rounded_human36m_cameras_are_rotations(fixtures: Path, decimals: int) -> None:
-    by_subject = json.loads((fixtures / "h36m_cameras.json").read_text())
-    cameras = [camera for name in ("S9", "S11") for camera in by_subject[name].values()]
-    rotations = [np.round(np.array(camera["R"]), decimals) for camera in cameras]
-
-    assert len(rotations) == 8
-    assert all(map(is_rotation, rotations))
-    assert not any(is_rotation(1.001 * rotation) for rotation in rotations)
-    assert not any(is_rotation(-rotation) for rotation in rotations)

@@ -96,12 +96,11 @@ def test_to_input_normalizes_values_of_0_to_255() -> None:
     assert prepared[0, :, 9, 9].tolist() == pytest.approx(black, rel=1e-6)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_read_crops_keep_order_of_samples(samples: tuple[Sample, ...], workers: int) -> None:
-    many = [samples[index % 6] for index in (*range(50), 3, 3, 1)]
+def test_read_crops_keep_order_of_samples(samples: tuple[Sample, ...]) -> None:
+    many = [samples[index % 6] for index in (*range(20), 3, 3, 1)]
     expected = {sample.image_id: read_crop(sample) for sample in samples}
 
-    obtained = list(read_crops(many, workers))
+    obtained = list(read_crops(many, workers=3))
 
     assert [crop.sample.image_id for crop in obtained] == [sample.image_id for sample in many]
     for crop in obtained:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -79,12 +80,10 @@ def test_read_listing_any_layout_has_same_result(
 
     found = read(file)
 
-    selected, all_ids = list(range(0, COUNT, 8)), list(range(100, 100 + COUNT))
+    selected = range(0, COUNT, 8)
     assert [image.id for image in found.images] == [100 + n for n in selected]
-    assert [entry.id for entry in found.annotations] == selected
+    assert [entry.image_id for entry in found.annotations] == [100 + n for n in selected]
     assert [list(entry.bbox) for entry in found.annotations] == [[n, 1.5, 2, 3] for n in selected]
-    assert found.image_ids.tolist() == found.annotated_ids.tolist() == all_ids
-    assert found.annotation_ids.tolist() == list(range(COUNT))
 
 
 def test_read_listing_random_damage_has_same_outcome_in_pieces_and_whole(
@@ -93,16 +92,14 @@ def test_read_listing_random_damage_has_same_outcome_in_pieces_and_whole(
     def outcome(start: re.Pattern[bytes]) -> str:
         monkeypatch.setattr(data_file, "_START", start)
         try:
-            found = read(file)
+            return str(read(file))
         except ConvNeXtPoseCheckError as error:
             return str(error)
-        ids = found.image_ids, found.annotation_ids, found.annotated_ids
-        return str((found.images, found.annotations, ids))
 
     monkeypatch.setattr(data_file, "PIECE_BYTES", 500)
     whole, rng, refused = json.dumps(content()).encode(), Random(1), 0
     in_pieces, never = data_file._START, re.compile(rb"(?!)")
-    for _ in range(400):
+    for _ in range(100):
         start = rng.randrange(len(whole))
         end = start + rng.choice((0, 1, 2, 40, 4000))
         noise = bytes(rng.choices(b'{}[],:" 0a', k=rng.randrange(4)))
@@ -112,7 +109,7 @@ def test_read_listing_random_damage_has_same_outcome_in_pieces_and_whole(
 
         assert obtained == outcome(never)
         refused += obtained.startswith("[bad-annotations]")
-    assert 100 < refused < 400
+    assert 25 < refused < 100
 
 
 MEASURE = """
@@ -133,7 +130,7 @@ else:
     layout = find_layout(root, (9, 11))
     for subject in (9, 11):
         files = SubjectFiles(layout, subject, 64)
-        frames = [files.joints_world_mm(image) for image, _ in files.test_frames()]
+        frames = [files.joints_world_mm(image) for image, _ in files.test_frames]
         assert len(frames) == 4320, len(frames)
 seconds = time.perf_counter() - begun
 print(peak_bytes(), seconds)
@@ -149,8 +146,7 @@ def test_subject_files_real_size_take_a_fifth_of_the_memory_of_json_load(tmp_pat
         )
         return int(result.stdout.split()[0])
 
-    files = write_listed_annotations(tmp_path / "set")
+    write_listed_annotations(tmp_path / "set")
 
     assert peak("ours") < peak("json") / 5
-    for file in files:
-        file.unlink()
+    shutil.rmtree(tmp_path / "set")

@@ -162,10 +162,3 @@ def test_mirrored_swaps_right_and_left() -> None:
     other = {"R_": "L_", "L_": "R_"}
     for name, partner in zip(JOINTS, MIRRORED, strict=True):
         assert JOINTS[partner] == other.get(name[:2], name[:2]) + name[2:]
-
-
-def test_camera_from_annotation_accepts_column_vectors(camera: Camera) -> None:
-    columns = Camera.from_annotation(camera_entry() | {"t": [[100.0], [-50.0], [4000.0]]})
-
-    np.testing.assert_array_equal(columns.translation_mm, camera.translation_mm)
-    assert columns.translation_mm.shape == (3,)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +14,14 @@ import cv2
 import numpy as np
 import pytest
 
+from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop, warp_box
-from convnextpose_check.human36m.jpegs import MAX_FILE_BYTES
 from convnextpose_check.human36m.samples import Sample, load_dataset
 from tests.support.datasets import FACTS, Handmade, picture
 
 END = b"\xff\xd9"
 SCAN = b"\xff\xda\x00\x08\x01\x01\x00\x01\x01\x00"
 """A scan of one coefficient of no block."""
-COMMENT = b"\xff\xfe\x00\x02"
 
 
 @pytest.fixture(scope="module")
@@ -48,43 +46,22 @@ def jpeg(*options: int, image: Any = None) -> bytes:
     return cv2.imencode(".jpg", image, options)[1].tobytes()
 
 
-def progressive() -> bytes:
-    return jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
-
-
 def restarting() -> bytes:
     return jpeg(cv2.IMWRITE_JPEG_RST_INTERVAL, 3)
 
 
-def with_scans(count: int) -> bytes:
-    """A progressive JPEG with an end but only the first of its scans."""
-    content = progressive()
-    ends = [found.start() for found in re.finditer(rb"\xff[\xc4\xda\xd9]", content)]
-    starts = [found.start() for found in re.finditer(rb"\xff\xda", content)]
-    assert count < len(starts)
-    return content[: min(end for end in ends if end > starts[count - 1])] + END
-
-
-GARBLED = "it is damaged (a header is garbled)"
+CUT_OFF = "it is damaged (Premature end of JPEG file)"
 UNUSABLE: list[tuple[Callable[[], bytes], str]] = [
-    (lambda: b"", "it is no JPEG"),
-    (lambda: b"<!DOCTYPE html>", "it is no JPEG"),
-    (lambda: cv2.imencode(".png", picture(1))[1].tobytes(), "it is no JPEG"),
-    (lambda: b"\xff\xd8\xff\xe0", "it is cut off"),
-    (lambda: jpeg()[: len(jpeg()) // 2], "it is cut off"),
-    (lambda: jpeg()[:-2], "it is cut off"),
-    (lambda: jpeg()[:-900] + bytes(900), "it is cut off"),
+    (lambda: b"", "it is not a JPEG"),
+    (lambda: b"<!DOCTYPE html>", "it is not a JPEG"),
+    (lambda: cv2.imencode(".png", picture(1))[1].tobytes(), "it is not a JPEG"),
+    (lambda: b"\xff\xd8\xff\xe0", "it is damaged (tjDecompressHeader"),
+    (lambda: jpeg()[: len(jpeg()) // 2], CUT_OFF),
+    (lambda: jpeg()[:-2], CUT_OFF),
+    (lambda: jpeg()[:-900] + bytes(900), CUT_OFF),
     # a whole thumbnail in front
-    (lambda: jpeg()[:2] + b"\xff\xe1\x00\x06" + END * 2 + jpeg()[2:-900], "it is cut off"),
-    (lambda: with_scans(1), "it lacks scans"),
-    (lambda: with_scans(9), "it lacks scans"),
-    (lambda: b"\xff\xd8\xff\xe0\x00\x02" + END, "it lacks scans"),
-    (lambda: jpeg()[: jpeg().index(b"\xff\xda")] + END, "it lacks scans"),
-    (lambda: b"\xff\xd8\xff\xc0\x00\x03\x08" + END, GARBLED),
-    # a scan of an unknown component
-    (lambda: jpeg().replace(b"\xff\xda\x00\x0c\x03\x01", b"\xff\xda\x00\x0c\x03\x09"), GARBLED),
-    (lambda: with_scans(1)[:-2] + SCAN * 64 + END, "it has more than 64 scans"),
-    (lambda: jpeg()[:2] + COMMENT * 1000 + jpeg()[2:], "it has more than 1000 markers"),
+    (lambda: jpeg()[:2] + b"\xff\xe1\x00\x06" + END * 2 + jpeg()[2:-900], CUT_OFF),
+    (lambda: jpeg()[:-2] + SCAN * 64 + END, "it has more than 64 scans"),
     (lambda: jpeg(image=picture(1)[:70, :90]), "it is 90x70: expected 100x80"),
     (lambda: jpeg(image=picture(1).transpose(1, 0, 2)), "it is 80x100: expected 100x80"),
 ]
@@ -98,7 +75,8 @@ def test_read_crop_unusable_file_has_problem(
 
     crop = read(content)
 
-    assert (crop.pixels_rgb, crop.problem) == (None, problem)
+    assert crop.pixels_rgb is None
+    assert str(crop.problem).startswith(problem)
     assert crop.sha256 == hashlib.sha256(content).hexdigest()
 
 
@@ -114,25 +92,6 @@ def zeros_in_scan() -> bytes:
     return jpeg()[:middle] + bytes(500) + jpeg()[middle + 500 :]
 
 
-BEFORE = "extraneous bytes before marker"
-DAMAGED: list[tuple[Callable[[], bytes], str]] = [
-    (lambda: jpeg()[: len(jpeg()) // 2] + END, "premature end of data segment"),
-    (zeros_in_scan, f"43 {BEFORE} 0xd9"),
-    (lambda: jpeg()[:-2] + b"\x55" * 99 + END, f"96 {BEFORE} 0xd9"),
-    (lambda: restarting().replace(b"\xff\xd2", b"", 1), f"589 {BEFORE} 0xd3"),
-]
-
-
-@pytest.mark.parametrize(("make", "warning"), DAMAGED)
-def test_read_crop_damaged_image_is_used_with_warning(
-    sample: Sample, read: Callable[[bytes], Crop], make: Callable[[], bytes], warning: str
-) -> None:
-    crop = read(make())
-
-    assert (crop.problem, crop.warning) == (None, warning)
-    np.testing.assert_array_equal(crop.pixels_rgb, expected_rgb(sample, make()))
-
-
 def by_pillow(mode: str = "RGB", kind: str = "JPEG", **options: object) -> bytes:
     from PIL import Image
 
@@ -141,57 +100,41 @@ def by_pillow(mode: str = "RGB", kind: str = "JPEG", **options: object) -> bytes
     return stream.getvalue()
 
 
-def by_simplejpeg(subsampling: str) -> bytes:
-    import simplejpeg
-
-    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(picture(1)), 90, "RGB", subsampling))
-
-
-WHOLE: dict[str, Callable[[], bytes]] = {
-    "quality 1": lambda: jpeg(cv2.IMWRITE_JPEG_QUALITY, 1),
-    "quality 100": lambda: jpeg(cv2.IMWRITE_JPEG_QUALITY, 100),
-    "restarting": restarting,
-    "progressive": progressive,
-    "progressive and restarting": lambda: jpeg(
-        cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 3
-    ),
-    "optimized": lambda: jpeg(cv2.IMWRITE_JPEG_OPTIMIZE, 1),
-    "gray": lambda: by_pillow("L"),
-    "gray progressive": lambda: by_pillow("L", progressive=True),
-    "gray in blocks of four": lambda: by_pillow("L").replace(
-        b"\x01\x01\x11\x00", b"\x01\x01\x22\x00"
-    ),
-    "CMYK": lambda: by_pillow("CMYK"),
-    "RGB": lambda: by_pillow(keep_rgb=True),
-    "4:4:4": lambda: by_pillow(subsampling=0),
-    "4:2:2": lambda: by_simplejpeg("422"),
-    "4:4:0": lambda: by_simplejpeg("440"),
-    "4:1:1": lambda: by_simplejpeg("411"),
-    "profile and comment": lambda: by_pillow(icc_profile=bytes(200_000), comment=END * 99),
-    "two pictures": lambda: by_pillow(kind="MPO"),
-    "fill bytes": lambda: jpeg()[:-2] + b"\xff\xff" + jpeg()[-2:],
-    "newline behind": lambda: jpeg() + b"\n",
-    "zeros behind": lambda: jpeg() + bytes(70_000),
-    "cut-off image behind": lambda: jpeg() + jpeg()[:-900],
-    "markers behind": lambda: jpeg() + b"\xff\xda\xff\xd8",
+BEFORE = "extraneous bytes before marker"
+USED: dict[str, tuple[Callable[[], bytes], str | None]] = {
+    "half": (lambda: jpeg()[: len(jpeg()) // 2] + END, "premature end of data segment"),
+    "zeros in it": (zeros_in_scan, f"43 {BEFORE} 0xd9"),
+    "a part lost": (lambda: restarting().replace(b"\xff\xd2", b"", 1), f"589 {BEFORE} 0xd3"),
+    "quality 1": (lambda: jpeg(cv2.IMWRITE_JPEG_QUALITY, 1), None),
+    "restarting": (restarting, None),
+    "progressive": (lambda: jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1), None),
+    "gray": (lambda: by_pillow("L"), None),
+    "CMYK": (lambda: by_pillow("CMYK"), None),
+    "4:4:4": (lambda: by_pillow(subsampling=0), None),
+    "profile and comment": (lambda: by_pillow(icc_profile=bytes(99_999), comment=END * 99), None),
+    "two pictures": (lambda: by_pillow(kind="MPO"), None),
+    "zeros behind": (lambda: jpeg() + bytes(70_000), None),
+    "cut-off image behind": (lambda: jpeg() + jpeg()[:-900], None),
 }
 
 
-@pytest.mark.parametrize("make", WHOLE.values(), ids=WHOLE)
-def test_read_crop_whole_jpeg_is_decoded_like_opencv(
-    sample: Sample, read: Callable[[bytes], Crop], make: Callable[[], bytes]
+@pytest.mark.parametrize(("make", "warning"), USED.values(), ids=USED)
+def test_read_crop_jpeg_is_decoded_like_opencv(
+    sample: Sample,
+    read: Callable[[bytes], Crop],
+    make: Callable[[], bytes],
+    warning: str | None,
 ) -> None:
     crop = read(make())
 
-    assert (crop.problem, crop.warning) == (None, None)
+    assert (crop.problem, crop.warning) == (None, warning)
     np.testing.assert_array_equal(crop.pixels_rgb, expected_rgb(sample, make()))
 
 
 def test_read_crop_too_many_pixels_are_not_decoded(
     sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image = np.zeros((2049, 2048, 3), dtype=np.uint8)
-    (tmp_path / "large.jpg").write_bytes(jpeg(image=image))
+    (tmp_path / "large.jpg").write_bytes(jpeg(image=np.zeros((2049, 2048, 3), dtype=np.uint8)))
     monkeypatch.setattr("cv2.imdecode", lambda *_: pytest.fail("the image was decoded"))
 
     crop = read_crop(replace(sample, path=tmp_path / "large.jpg", size_px=(2048, 2049)))
@@ -201,27 +144,20 @@ def test_read_crop_too_many_pixels_are_not_decoded(
 
 @pytest.mark.parametrize("beyond", [0, 1])
 def test_read_crop_file_beyond_limit_is_not_read(
-    read: Callable[[bytes], Crop], beyond: int
+    read: Callable[[bytes], Crop], monkeypatch: pytest.MonkeyPatch, beyond: int
 ) -> None:
-    crop = read(jpeg().ljust(MAX_FILE_BYTES + beyond, b"\0"))
+    monkeypatch.setattr(crops, "MAX_FILE_BYTES", 1 << 20)
 
-    assert crop.problem == (f"it has more than {MAX_FILE_BYTES >> 20} MB" if beyond else None)
+    crop = read(jpeg().ljust((1 << 20) + beyond, b"\0"))
 
-
-def make_folder(path: Path) -> None:
-    path.mkdir()
-
-
-def make_loop(path: Path) -> None:
-    path.symlink_to(path)
+    assert crop.problem == ("it has more than 1 MB" if beyond else None)
 
 
 @pytest.mark.parametrize(
     ("create", "problem"),
     [
         (lambda _path: None, "No such file or directory"),
-        (make_folder, "Is a directory"),
-        (make_loop, "Too many levels of symbolic links"),
+        (Path.mkdir, "Is a directory"),
         (os.mkfifo, None),  # read_crop would wait
     ],
 )

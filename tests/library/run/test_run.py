@@ -14,7 +14,7 @@ import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.verdict import judge
-from convnextpose_check.human36m.displaced import Displaced, Take
+from convnextpose_check.human36m.displaced import Displaced
 from convnextpose_check.human36m.samples import Exclusion
 from convnextpose_check.network import fast as fast_network
 from convnextpose_check.paths import Outputs, kept_file
@@ -101,7 +101,7 @@ def test_results_count_what_was_left_out(open_run: OpenRun) -> None:
 def test_results_count_samples_with_misaligned_ground_truth(
     open_run: OpenRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = Displaced("a paper", (Take(11, "WalkTogether", 2, 2),))
+    known = Displaced("a paper", {"S11 WalkTogether 2": "s_11_act_16_subact_02_"})
     run = open_run(variants="T")
     facts = msgspec.structs.replace(run.facts, displaced=known)
     monkeypatch.setitem(vars(run), "target", replace(run.target, facts=facts))
