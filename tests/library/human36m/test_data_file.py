@@ -56,7 +56,6 @@ EVERY = slice(None)
 DEEP = [{"a": 1}, {"b": [{"c": 2}, {"d": "]"}]}]
 LAYOUTS: dict[str, Callable[[Content], str]] = {
     "published": json.dumps,
-    "dense": lambda content: json.dumps(content, separators=(",", ":")),
     "indented": lambda content: json.dumps(content, indent=4),
     "far apart": lambda content: json.dumps(content, separators=("," + " " * 500, ":")),
     "other order": lambda content: json.dumps(dict(reversed(content.items()))),
@@ -67,7 +66,6 @@ LAYOUTS: dict[str, Callable[[Content], str]] = {
         content, EVERY, note='}, {"id": 5}], "annotations": [{', more="}]}"
     ),
     "repeated key": lambda content: with_fields(content, slice(0, None, 7), annotations=[1]),
-    "line at the end": lambda content: json.dumps(content) + "\n",
 }
 
 
