@@ -7,13 +7,13 @@ checked later, against the content. Files with other names are identified by the
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
+from convnextpose_check.checkpoints.fingerprints import tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import is_file, is_there, too_many_files, walk
@@ -30,35 +30,8 @@ GIVE_CHECKPOINTS = (
     " fetch them with --download"
 )
 
-
-class Opened:
-    """Cache of the files opened in a run, so that each is opened once."""
-
-    def __init__(self) -> None:
-        self._checkpoints: dict[Path, Checkpoint] = {}
-        self._contents: dict[Path, tuple[tuple[str, ...], str]] = {}
-
-    def load(self, path: Path) -> Checkpoint:
-        """The file's checkpoint; raises as ``load_checkpoint`` does."""
-        if path not in self._checkpoints:
-            self.put(load_checkpoint(path))
-        return self._checkpoints[path]
-
-    def put(self, checkpoint: Checkpoint) -> None:
-        """Add a checkpoint that was opened before it had this path."""
-        self._checkpoints[checkpoint.path] = checkpoint
-
-    def holds(self, path: Path, catalogue: Catalogue) -> tuple[tuple[str, ...], str]:
-        """The variants that the file's content fits, or the reason why it cannot be used."""
-        if path not in self._contents:
-            try:
-                names = identify(modern_state(self.load(path).network), catalogue)
-                self._contents[path] = names, ""
-            except ConvNeXtPoseCheckError as error:
-                self._contents[path] = (), error.problem
-            if not self._contents[path][0]:
-                self._checkpoints.pop(path, None)  # it may be large
-        return self._contents[path]
+Opened = dict[Path, Checkpoint | ConvNeXtPoseCheckError]
+"""The files opened in a run with their checkpoints or errors, so that each is opened once."""
 
 
 class CheckpointFiles:
@@ -77,7 +50,7 @@ class CheckpointFiles:
         self.places = tuple(places)
         self.catalogue = catalogue
         self.refused = refused
-        self.opened = opened or Opened()
+        self.opened: Opened = {} if opened is None else opened
 
     @cached_property
     def candidates(self) -> tuple[Path, ...]:
@@ -116,8 +89,9 @@ class CheckpointFiles:
         if variant in self.refused:
             raise self.refused[variant]
         claimed = [path for path in self.candidates if self.claim(path) == variant]
-        loaded = [self.opened.load(path) for path in claimed] or self._by_content(variant)
-        if len(loaded) > 1 and len({_content_digest(checkpoint) for checkpoint in loaded}) > 1:
+        loaded = [self._open(path) for path in claimed] or self._by_content(variant)
+        contents = [(each.epoch, tensor_digests(each)) for each in loaded] if loaded[1:] else []
+        if any(content != contents[0] for content in contents):
             raise ConvNeXtPoseCheckError(
                 ErrorCode.AMBIGUOUS,
                 f"several different files are checkpoints of {variant}:"
@@ -126,16 +100,24 @@ class CheckpointFiles:
             )
         return loaded[0]
 
+    def _open(self, path: Path) -> Checkpoint:
+        if path not in self.opened:
+            self.opened[path] = load_checkpoint(path)
+        outcome = self.opened[path]
+        if isinstance(outcome, ConvNeXtPoseCheckError):
+            raise outcome
+        return outcome
+
     def _by_content(self, variant: str) -> list[Checkpoint]:
         found, refused = [], ""
         for path in self.candidates:
             if self.claim(path) is not None:
                 continue
-            names, problem = self.opened.holds(path, self.catalogue)
-            if variant in names:
-                found.append(self.opened.load(path))
-            elif problem and not refused:
-                refused = f"; {path.name} was passed over: {problem}"
+            try:
+                if variant in self._identify(path):
+                    found.append(self._open(path))
+            except ConvNeXtPoseCheckError as error:
+                refused = refused or f"; {path.name} was passed over: {error.problem}"
         if not found:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND,
@@ -145,14 +127,17 @@ class CheckpointFiles:
             )
         return found
 
-
-def _content_digest(checkpoint: Checkpoint) -> str:
-    """Digest of epoch and tensors, independent of the container and the key style."""
-    digest = hashlib.sha256(str(checkpoint.epoch).encode())
-    for key, tensor in sorted(modern_state(checkpoint.network).items()):
-        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
+    def _identify(self, path: Path) -> tuple[str, ...]:
+        """The variants that the file's content fits; raises if there is none."""
+        try:
+            names = identify(modern_state(self._open(path).network), self.catalogue)
+            if not names:
+                problem = f"{path} holds none of the variants"
+                raise ConvNeXtPoseCheckError(ErrorCode.WRONG_LAYOUT, problem)
+        except ConvNeXtPoseCheckError as error:
+            self.opened[path] = error  # frees the checkpoint, which may be large
+            raise
+        return names
 
 
 def _candidates(place: Path) -> Iterator[Path]:

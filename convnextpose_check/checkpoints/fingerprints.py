@@ -7,7 +7,6 @@ have the ids that git gives them, since a repository keeps copies of two.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,7 @@ import msgspec
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.network.layout import modern_state
-from convnextpose_check.variants import Catalogue, Name, read_catalogue
+from convnextpose_check.variants import Name
 
 FINGERPRINTS_FILE = "published_tensors.json"
 
@@ -52,18 +51,9 @@ class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variants: dict[Name, Fingerprint]
 
 
-def read_fingerprints(fixtures: Path, catalogue: Catalogue) -> dict[str, Fingerprint]:
-    """Fingerprints of the catalogue's published variants, empty ones where none are recorded.
-
-    A user's own model may have a published name, but not the published file's id on Drive.
-    """
-    known = read_json(fixtures / FINGERPRINTS_FILE, Fingerprints).variants
-    published = {(v.name, v.checkpoint.drive_id) for v in read_catalogue().variants}
-    return {
-        variant.name: known.get(variant.name, Fingerprint())
-        for variant in catalogue.variants
-        if (variant.name, variant.checkpoint.drive_id) in published
-    }
+def read_fingerprints(fixtures: Path) -> dict[str, Fingerprint]:
+    """The recorded hashes of the published variants, by name."""
+    return read_json(fixtures / FINGERPRINTS_FILE, Fingerprints).variants
 
 
 def tensor_digests(checkpoint: Checkpoint) -> dict[str, str]:
@@ -94,8 +84,3 @@ def file_told(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
         f"another file than that of {known.file.source}, possibly with the same content: its git id"
         f" is {checkpoint.git_blob[:12]}"
     )
-
-
-def fingerprints_json(variants: Mapping[str, Fingerprint]) -> str:
-    """The variants in the form of ``fixtures/published_tensors.json``."""
-    return msgspec.json.format(msgspec.json.encode(variants), indent=2).decode()

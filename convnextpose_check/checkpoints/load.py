@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check.checkpoints.members import DOWNLOAD_AGAIN, shown
+from convnextpose_check.checkpoints.members import RefusedError, quote
 from convnextpose_check.checkpoints.pickle_check import check_pickle
 from convnextpose_check.checkpoints.unpack import Repacked, repack
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
@@ -39,48 +41,60 @@ class Checkpoint:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Open a checkpoint in any container, with ``weights_only`` and checked content.
 
-    Raises ``ConvNeXtPoseCheckError`` with the codes of ``load_content``, ``not-a-checkpoint`` and
-    ``unsafe-archive``.
+    Raises ``ConvNeXtPoseCheckError``: ``file-not-found``, ``unreadable``, ``html-page``,
+    ``damaged``, ``not-a-checkpoint``, ``ambiguous``, ``unsupported-archive``, ``unsafe-archive``.
     """
     content, repacked = load_content(path)
-    epoch, network = _checked_content(content, path)
+    with _name_file(path):
+        epoch, network = _checked_content(content)
+    steps = _steps(dict.get(content, "optimizer"))
     return Checkpoint(
-        path,
-        repacked.form,
-        repacked.sha256,
-        epoch,
-        network,
-        _steps(dict.get(content, "optimizer")),
-        repacked.git_blob,
+        path, repacked.form, repacked.sha256, epoch, network, steps, repacked.git_blob
     )
 
 
 def load_content(path: Path) -> tuple[Any, Repacked]:
     """The object that ``torch.save`` was given, and the archive that it was loaded from.
 
-    Raises ``ConvNeXtPoseCheckError`` with the codes of ``repack`` and of ``check_pickle``.
+    Raises ``ConvNeXtPoseCheckError`` with the codes of ``load_checkpoint``.
     """
     import torch
 
-    repacked = repack(path)
-    check_pickle(repacked.pickle, repacked.storages, path)
-    try:
-        content = torch.load(repacked.archive, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch raises a dozen types, with unsafe advice
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.UNSAFE_ARCHIVE,
-            f"{path} has a data.pkl that torch cannot load ({type(error).__name__})",
-            DOWNLOAD_AGAIN,
-        ) from None
+    with _name_file(path):
+        repacked = repack(path)
+        check_pickle(repacked.pickle, repacked.storages)
+        try:
+            content = torch.load(repacked.archive, map_location="cpu", weights_only=True)
+        except Exception as error:  # noqa: BLE001 - torch raises a dozen types, with unsafe advice
+            problem = f"has a data.pkl that torch cannot load ({type(error).__name__})"
+            raise RefusedError(problem) from None
     return content, repacked
 
 
-def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
+@contextmanager
+def _name_file(path: Path) -> Iterator[None]:
+    """Add the path to the block's errors."""
+    try:
+        yield
+    except RefusedError as error:
+        problem, code, remedy = f"{path} {error.problem}", error.code, error.remedy
+    except FileNotFoundError:
+        problem, code = f"there is no file {path}", ErrorCode.FILE_NOT_FOUND
+        remedy = "Check its name"
+    except OSError as error:
+        problem, code = f"cannot read {path}: {error.strerror or error}", ErrorCode.UNREADABLE
+        remedy = "Check its permissions"
+    else:
+        return
+    raise ConvNeXtPoseCheckError(code, problem, remedy) from None
+
+
+def _checked_content(content: Any) -> tuple[int, StateDict]:
     """Epoch and network of the loaded object, using no method that the file could replace."""
     if type(content) is not dict or "network" not in content or "epoch" not in content:
-        raise ConvNeXtPoseCheckError(
+        raise RefusedError(
+            "does not hold a dict with 'epoch' and 'network'",
             ErrorCode.NOT_A_CHECKPOINT,
-            f"{path} does not hold a dict with 'epoch' and 'network'",
             "Name the training snapshot, not a bare state dict or another file",
         )
     epoch, network = content["epoch"], content["network"]
@@ -90,23 +104,19 @@ def _checked_content(content: Any, path: Path) -> tuple[int, StateDict]:
     elif type(network) not in (dict, OrderedDict) or not dict.__len__(network):
         problem = "holds no state dict under 'network'"
     elif attributes := set(getattr(network, "__dict__", ())) - {"_metadata"}:
-        problem = f"holds a state dict with extra attributes ({shown(str(attributes))})"
+        problem = f"holds a state dict with extra attributes ({quote(str(attributes))})"
     if problem:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.NOT_A_CHECKPOINT, f"{path} {problem}", DOWNLOAD_AGAIN
-        )
+        raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT)
     state: dict[str, Tensor] = {}
     claimed_bytes: Counter[int] = Counter()  # of each storage, by its address
     for key, tensor in dict.items(network):
         if type(key) is not str or not (key.isascii() and key.isprintable()):
-            problem = f"{path} has the key {shown(str(key))}, which is not a printable string"
-        elif not _is_plain(tensor) or not _fits_storage(tensor, claimed_bytes):
-            problem = (
-                f"{shown(key)} in {path} is not a plain contiguous tensor of float32 or int64 in a"
-                " storage of its own size"
+            raise RefusedError(f"has the key {quote(str(key))}, which is not a printable string")
+        if not _is_plain(tensor) or not _fits_storage(tensor, claimed_bytes):
+            raise RefusedError(
+                f"holds under {quote(key)} something other than a contiguous tensor of float32 or"
+                " int64 in a storage of its own size"
             )
-        if problem:
-            raise ConvNeXtPoseCheckError(ErrorCode.UNSAFE_ARCHIVE, problem, DOWNLOAD_AGAIN)
         state[key] = tensor
     return epoch, state
 
@@ -122,10 +132,9 @@ def _steps(optimizer: Any) -> tuple[float, ...]:
 
 def _number(value: Any) -> float | None:
     """The value of a number or of a tensor with one element: torch before 1.12 wrote numbers."""
-    number: float | None = value if type(value) in (int, float) else None
     if _is_plain(value) and value.numel() == 1:
-        number = value.item()
-    return number
+        value = value.item()
+    return value if type(value) in (int, float) else None
 
 
 def _is_plain(tensor: Any) -> bool:

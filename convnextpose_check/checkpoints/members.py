@@ -21,8 +21,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.opening import open_regular, read_whole, size_of
+from convnextpose_check.errors import ErrorCode
+from convnextpose_check.files.whole import open_regular, read_whole, size_of
 
 COMPRESSORS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -39,6 +39,19 @@ MAX_TAR_HEADERS_BYTES = 2 << 20
 CHUNK_BYTES = 1 << 20
 
 DOWNLOAD_AGAIN = "Download it again and compare its size with the one on Drive"
+
+
+class RefusedError(Exception):
+    """The reason why a file is refused, without its path: ``is a zip with a password``."""
+
+    def __init__(
+        self,
+        problem: str,
+        code: ErrorCode = ErrorCode.UNSAFE_ARCHIVE,
+        remedy: str = DOWNLOAD_AGAIN,
+    ) -> None:
+        super().__init__(problem)
+        self.problem, self.code, self.remedy = problem, code, remedy
 
 
 @dataclass(frozen=True)
@@ -60,19 +73,13 @@ class Member:
         """True for the resource forks and folder settings of macOS."""
         return "__MACOSX" in self.parts or self.parts[-1].startswith(("._", ".DS_Store"))
 
-    def read(self) -> bytes:
-        """All bytes at once."""
-        return b"".join(self.chunks())
 
-
-def shown(text: str) -> str:
+def quote(text: str) -> str:
     """An untrusted text for a message: quoted, shortened, without control codes."""
     return ascii(text if len(text) <= 80 else f"{text[:80]}...")
 
 
-def decompressed(
-    stream: IO[bytes], head: bytes, limit: int, path: Path, stack: ExitStack
-) -> io.BytesIO:
+def decompress(stream: IO[bytes], head: bytes, limit: int, stack: ExitStack) -> io.BytesIO:
     """The whole uncompressed stream, since the compressor's checksum is at its end."""
     opener = next(opener for magic, opener in COMPRESSORS.items() if head.startswith(magic))
     plain = stack.enter_context(io.BytesIO())
@@ -81,11 +88,9 @@ def decompressed(
             while plain.tell() <= limit and (chunk := source.read(CHUNK_BYTES)):
                 plain.write(chunk)
     except Exception as error:  # noqa: BLE001 - each compressor has its own exceptions
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.DAMAGED, f"{path} cannot be decompressed to its end ({error})", DOWNLOAD_AGAIN
-        ) from None
-    if plain.tell() > limit:
-        raise _bomb(path, plain.tell(), 1, limit)
+        problem = f"cannot be decompressed to its end ({error})"
+        raise RefusedError(problem, ErrorCode.DAMAGED) from None
+    _check_unpacked_size(plain.tell(), 1, limit)
     plain.seek(0)
     return plain
 
@@ -97,8 +102,7 @@ def folder_members(folder: Path, max_bytes: int) -> Iterator[Member]:
         with open_regular(file) as stream:
             size = size_of(stream)
             total += size
-            if total > max_bytes:
-                raise too_large(folder, total, max_bytes)
+            check_size(total, max_bytes)
             content = read_whole(stream, size, file)
         yield Member(str(file.relative_to(folder)), size, partial(iter, [content]))
 
@@ -111,11 +115,10 @@ def _files_below(folder: Path) -> Iterator[Path]:
             for entry in entries:
                 count += 1
                 if count > MAX_MEMBERS:
-                    raise ConvNeXtPoseCheckError(
-                        ErrorCode.UNSAFE_ARCHIVE,
-                        f"{folder} holds more than {MAX_MEMBERS} files and folders: a checkpoint"
-                        " has less than a thousand",
-                        "Name the folder that holds data.pkl, without other files in it",
+                    raise RefusedError(
+                        f"holds more than {MAX_MEMBERS} files and folders: a checkpoint has less"
+                        " than a thousand",
+                        remedy="Name the folder that holds data.pkl, without other files in it",
                     )
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(Path(entry.path))
@@ -123,48 +126,38 @@ def _files_below(folder: Path) -> Iterator[Path]:
                     yield Path(entry.path)
 
 
-def too_large(path: Path, size: int, max_bytes: int) -> ConvNeXtPoseCheckError:
-    """The error for a file or folder larger than any checkpoint."""
-    return ConvNeXtPoseCheckError(
-        ErrorCode.UNSAFE_ARCHIVE,
-        f"{path} has {size} bytes or more: a checkpoint has at most {max_bytes}",
-        "Name the checkpoint alone",
-    )
+def check_size(size: int, max_bytes: int) -> None:
+    """Refuse a file or folder that is larger than any checkpoint."""
+    if size > max_bytes:
+        problem = f"has {size} bytes or more: a checkpoint has at most {max_bytes}"
+        raise RefusedError(problem, remedy="Name the checkpoint alone")
 
 
-def zip_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Member]:
+def zip_members(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
     """The files of a zip, which ``stack`` closes."""
     try:
         end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]
         is_small = end is None or end[zipfile._ECD_SIZE] <= MAX_DIRECTORY_BYTES  # type: ignore[attr-defined]
         archive = stack.enter_context(zipfile.ZipFile(stream)) if is_small else None
     except Exception as error:  # noqa: BLE001 - zipfile raises any exception
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.DAMAGED,
-            f"{path} begins as a zip but does not end as one ({error})",
-            DOWNLOAD_AGAIN,
-        ) from None
+        problem = f"begins as a zip but does not end as one ({error})"
+        raise RefusedError(problem, ErrorCode.DAMAGED) from None
     if archive is None:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.UNSAFE_ARCHIVE,
-            f"{path} has a directory of more than {MAX_DIRECTORY_BYTES} bytes",
-            "Download the file from the authors' Drive folder",
-        )
+        raise RefusedError(f"has a directory of more than {MAX_DIRECTORY_BYTES} bytes")
     for info in archive.infolist():
         if info.flag_bits & 0x1:
-            raise ConvNeXtPoseCheckError(
-                ErrorCode.UNSUPPORTED_ARCHIVE, f"{path} is a zip with a password", "Unpack it first"
-            )
+            problem = "is a zip with a password"
+            raise RefusedError(problem, ErrorCode.UNSUPPORTED_ARCHIVE, "Unpack it first")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ConvNeXtPoseCheckError(
+            raise RefusedError(
+                f"compresses {quote(info.filename)} by method {info.compress_type}: expected"
+                " stored or deflated",
                 ErrorCode.UNSUPPORTED_ARCHIVE,
-                f"{path} compresses {shown(info.filename)} by method {info.compress_type}:"
-                " expected stored or deflated",
                 "Unpack it and name the unpacked folder",
             )
         if not info.filename.endswith("/"):
             opened = partial(archive.open, info)
-            chunks = partial(_whole, opened, info.filename, info.file_size, path)
+            chunks = partial(_read_chunks, opened, info.filename, info.file_size)
             yield Member(info.filename, info.file_size, chunks)
 
 
@@ -203,7 +196,7 @@ class _PlainTar(tarfile.TarFile):
     headers_bytes = 0
 
 
-def tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Member]:
+def tar_members(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
     """The regular files of a plain tar, which ``stack`` closes; links and devices are left out."""
     try:
         archive = stack.enter_context(_PlainTar.open(fileobj=stream, mode="r:"))
@@ -214,19 +207,14 @@ def tar_members(stream: IO[bytes], path: Path, stack: ExitStack) -> Iterator[Mem
             info.pax_headers = {}
             if info.isfile():
                 opened = partial(archive.extractfile, info)
-                chunks = partial(_whole, opened, info.name, info.size, path)
+                chunks = partial(_read_chunks, opened, info.name, info.size)
                 yield Member(info.name, info.size, chunks)
     except Exception as error:  # noqa: BLE001 - tarfile raises any exception
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.DAMAGED,
-            f"{path} is a tar that cannot be read to its end ({error})",
-            DOWNLOAD_AGAIN,
-        ) from None
+        problem = f"is a tar that cannot be read to its end ({error})"
+        raise RefusedError(problem, ErrorCode.DAMAGED) from None
 
 
-def _whole(
-    opened: Callable[..., IO[bytes] | None], name: str, size: int, path: Path
-) -> Iterator[bytes]:
+def _read_chunks(opened: Callable[..., IO[bytes] | None], name: str, size: int) -> Iterator[bytes]:
     """The member's bytes in chunks, of the declared length; zipfile checks the CRC."""
     length = 0
     try:
@@ -239,31 +227,25 @@ def _whole(
     except Exception as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # by the disk; an archive only causes a seek to an impossible place
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.DAMAGED, f"{shown(name)} in {path} is damaged ({error})", DOWNLOAD_AGAIN
-        ) from None
+        problem = f"holds a damaged {quote(name)} ({error})"
+        raise RefusedError(problem, ErrorCode.DAMAGED) from None
     if length != size:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.DAMAGED,
-            f"{shown(name)} in {path} holds {length} bytes or more: expected {size}",
-            DOWNLOAD_AGAIN,
-        )
+        problem = f"holds {length} bytes or more of {quote(name)}: expected {size}"
+        raise RefusedError(problem, ErrorCode.DAMAGED)
 
 
-def bounded(members: Iterator[Member], limit: int, path: Path) -> Iterator[Member]:
+def limit_unpacked(members: Iterator[Member], limit: int) -> Iterator[Member]:
     """The members; raises once their declared sizes or their number exceed a checkpoint's."""
     total = 0
     for count, member in enumerate(members, start=1):
         total += member.size
-        if total > limit or count > MAX_MEMBERS:
-            raise _bomb(path, total, count, limit)
+        _check_unpacked_size(total, count, limit)
         yield member
 
 
-def _bomb(path: Path, total: int, count: int, limit: int) -> ConvNeXtPoseCheckError:
-    return ConvNeXtPoseCheckError(
-        ErrorCode.UNSAFE_ARCHIVE,
-        f"{path} would unpack to {total} bytes or more in {count} files or more:"
-        f" expected at most {limit} bytes in {MAX_MEMBERS} files",
-        "Download the file from the authors' Drive folder",
-    )
+def _check_unpacked_size(total: int, count: int, limit: int) -> None:
+    if total > limit or count > MAX_MEMBERS:
+        raise RefusedError(
+            f"would unpack to {total} bytes or more in {count} files or more: expected at most"
+            f" {limit} bytes in {MAX_MEMBERS} files"
+        )

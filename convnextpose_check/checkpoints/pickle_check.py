@@ -10,11 +10,9 @@ import pickletools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from pathlib import Path
 from typing import Any
 
-from convnextpose_check.checkpoints.members import DOWNLOAD_AGAIN, shown
-from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.checkpoints.members import RefusedError, quote
 
 ORDERED_DICT = "collections OrderedDict"
 REBUILD_TENSOR = "torch._utils _rebuild_tensor_v2"
@@ -67,35 +65,28 @@ class _Storage:
     items: int
 
 
-class _UnusualError(Exception):
-    """The pickle does something that no checkpoint does."""
-
-    def __init__(self, code: ErrorCode, what: str) -> None:
-        super().__init__(what)
-        self.code = code
+def _unusual(what: str) -> RefusedError:
+    """The error for a pickle that does what no checkpoint does."""
+    problem = f"has a data.pkl {what}, which torch.save does not write"
+    return RefusedError(problem, remedy=SAVE_AGAIN)
 
 
-def check_pickle(pickle: bytes, storages: Mapping[str, int], path: Path) -> None:
+def check_pickle(pickle: bytes, storages: Mapping[str, int]) -> None:
     """Refuse a pickle that torch.save cannot have written for these storages.
 
-    ``storages`` maps each storage's key to its size in bytes. Raises ``ConvNeXtPoseCheckError``
-    (``unsafe-archive``).
+    ``storages`` maps each storage's key to its size in bytes. Raises ``RefusedError``.
     """
     machine = _Machine(storages)
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(pickle)):
             if count == MAX_OPCODES:
-                raise _UnusualError(ErrorCode.UNSAFE_ARCHIVE, f"of more than {MAX_OPCODES} opcodes")
+                raise _unusual(f"of more than {MAX_OPCODES} opcodes")
             machine.step(opcode.name, argument)
-    except _UnusualError as error:
-        raise ConvNeXtPoseCheckError(
-            error.code,
-            f"{path} has a data.pkl {error}, which torch.save does not write",
-            SAVE_AGAIN,
-        ) from None
+    except RefusedError:
+        raise
     except Exception as error:  # noqa: BLE001 - a broken pickle raises any exception
-        problem = f"{path} has a data.pkl that is not a pickle ({shown(str(error))})"
-        raise ConvNeXtPoseCheckError(ErrorCode.UNSAFE_ARCHIVE, problem, DOWNLOAD_AGAIN) from None
+        problem = f"has a data.pkl that is not a pickle ({quote(str(error))})"
+        raise RefusedError(problem) from None
 
 
 class _Machine:
@@ -110,17 +101,15 @@ class _Machine:
     def step(self, name: str, argument: Any) -> None:
         """Follow one opcode."""
         if name not in ALLOWED_OPCODES or (name == "PROTO" and argument != 2):
-            raise _UnusualError(ErrorCode.UNSAFE_ARCHIVE, f"with the opcode {name}")
+            raise _unusual(f"with the opcode {name}")
         if name == "GLOBAL" and argument not in ALLOWED_GLOBALS:
-            named = shown(argument.replace(" ", "."))
-            raise _UnusualError(ErrorCode.UNSAFE_ARCHIVE, f"that names {named}")
+            named = quote(argument.replace(" ", "."))
+            raise _unusual(f"that names {named}")
         if type(argument) is int and not -MAX_INTEGER <= argument < MAX_INTEGER:
-            raise _UnusualError(ErrorCode.UNSAFE_ARCHIVE, "with an integer of more than 8 bytes")
+            raise _unusual("with an integer of more than 8 bytes")
         self._follow(name, argument)
         if len(self.stack) > MAX_STACK or len(self.outer) > MAX_MARKS:
-            raise _UnusualError(
-                ErrorCode.UNSAFE_ARCHIVE, f"that goes deeper than {MAX_STACK} or {MAX_MARKS} marks"
-            )
+            raise _unusual(f"that goes deeper than {MAX_STACK} or {MAX_MARKS} marks")
 
     def _follow(self, name: str, argument: Any) -> None:
         stack = self.stack
@@ -167,9 +156,7 @@ class _Machine:
                 stack.append(_tuple(items))
             case "BUILD":
                 if stack.pop() is not _Made.DICT or stack[-1] is not _Made.ORDERED_DICT:
-                    raise _UnusualError(
-                        ErrorCode.UNSAFE_ARCHIVE, "that sets the state of a non-dict"
-                    )
+                    raise _unusual("that sets the state of a non-dict")
             case "REDUCE":
                 arguments, function = stack.pop(), stack.pop()
                 stack.append(_call(function, arguments))
@@ -185,19 +172,15 @@ class _Machine:
     def _set_items(self, keys: list[Any]) -> None:
         self._expect_top(_Made.DICT, _Made.ORDERED_DICT)
         if not all(type(key) in (str, int) for key in keys):
-            raise _UnusualError(
-                ErrorCode.UNSAFE_ARCHIVE, "with a key that is not a string or a whole number"
-            )
+            raise _unusual("with a key that is not a string or a whole number")
 
     def _expect_top(self, *kinds: _Made) -> None:
         if self.stack[-1] not in kinds:
-            raise _UnusualError(
-                ErrorCode.UNSAFE_ARCHIVE, "that fills something other than a new list or dict"
-            )
+            raise _unusual("that fills something other than a new list or dict")
 
     def _storage(self, identity: Any) -> _Storage:
         if type(identity) is not _Tuple or len(identity) != 5:
-            raise _UnusualError(ErrorCode.UNSAFE_ARCHIVE, "with a malformed storage")
+            raise _unusual("with a malformed storage")
         tag, kind, key, location, items = identity
         if (
             tag != "storage"
@@ -205,11 +188,10 @@ class _Machine:
             or kind not in ITEM_BYTES
             or (type(key), type(location), type(items)) != (str, str, int)
         ):
-            raise _UnusualError(ErrorCode.UNSAFE_ARCHIVE, "with a malformed storage")
+            raise _unusual("with a malformed storage")
         if self.storages.get(key) != items * ITEM_BYTES[kind]:
-            raise _UnusualError(
-                ErrorCode.UNSAFE_ARCHIVE,
-                f"that gives storage {shown(key)} {items} elements of {ITEM_BYTES[kind]} bytes,"
+            raise _unusual(
+                f"that gives storage {quote(key)} {items} elements of {ITEM_BYTES[kind]} bytes,"
                 f" where the file has {self.storages.get(key, 'no')} bytes",
             )
         return _Storage(items)
@@ -219,23 +201,19 @@ def _tuple(items: list[Any]) -> _Tuple:
     made = _Tuple(items)
     made.depth = 1 + max((item.depth for item in items if type(item) is _Tuple), default=0)
     if made.depth > MAX_TUPLE_DEPTH:
-        raise _UnusualError(
-            ErrorCode.UNSAFE_ARCHIVE, f"with tuples nested deeper than {MAX_TUPLE_DEPTH}"
-        )
+        raise _unusual(f"with tuples nested deeper than {MAX_TUPLE_DEPTH}")
     return made
 
 
 def _call(function: Any, arguments: Any) -> _Made:
     if type(function) is not _Global or type(arguments) is not _Tuple:
-        raise _UnusualError(ErrorCode.UNSAFE_ARCHIVE, "that calls something other than a function")
+        raise _unusual("that calls something other than a function")
     if function == ORDERED_DICT and not arguments:
         return _Made.ORDERED_DICT
     if function == REBUILD_TENSOR and len(arguments) == 6:
         return _tensor(*arguments)
     named = function.replace(" ", ".")
-    raise _UnusualError(
-        ErrorCode.UNSAFE_ARCHIVE, f"that calls {named} with {len(arguments)} arguments"
-    )
+    raise _unusual(f"that calls {named} with {len(arguments)} arguments")
 
 
 def _tensor(
@@ -251,11 +229,10 @@ def _tensor(
         or not len(size) == len(stride) <= MAX_DIMENSIONS
         or not all(type(number) is int and number >= 0 for number in (offset, *size, *stride))
     ):
-        raise _UnusualError(ErrorCode.UNSAFE_ARCHIVE, "with a tensor that is not plain")
+        raise _unusual("with a tensor that is not plain")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if 0 not in size and last >= storage.items:
-        raise _UnusualError(
-            ErrorCode.UNSAFE_ARCHIVE,
+        raise _unusual(
             f"with a tensor that reaches element {last} of a storage of {storage.items}",
         )
     return _Made.TENSOR

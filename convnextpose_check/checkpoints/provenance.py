@@ -50,7 +50,7 @@ class Provenance:
     contradiction: bool = False
 
     @property
-    def counted_anything(self) -> bool:
+    def has_counters(self) -> bool:
         """True if the file has a counter at all."""
         return self.contradiction or self.iterations is not None
 
@@ -72,7 +72,7 @@ def provenance(checkpoint: Checkpoint) -> Provenance:
     if not counts:
         return Provenance("unknown: the file has no counters", "no counters")
     if len(set(counts)) > 1:
-        counted = f"{_shown(counts[1])} steps, {_shown(counts[0])} batches"
+        counted = f"{_format(counts[1])} steps, {_format(counts[0])} batches"
         reason = "trained further with a new optimizer" if counts[1] < counts[0] else "mixed"
         return _contradiction(f"{reason}: {counted} of BatchNorm", counted)
     without = "" if steps else "; the optimizer is not in the file, so its steps are unknown"
@@ -85,12 +85,10 @@ def _from_count(count: float, epochs: int, without: str) -> Provenance:
         story = f"not trained: all counters are 0 after {epochs} epochs{without}"
         return _contradiction(story, "0")
     if count < 0 or count % epochs:
-        counted, hint = f"{epochs} x {count / epochs:,.1f}", ""
-        if not count % FIVE_SUBJECTS.iterations:
-            hint = f" ({count / FIVE_SUBJECTS.iterations:.0f} epochs of {FIVE_SUBJECTS.title})"
+        counted = f"{epochs} x {count / epochs:,.1f}"
         return _contradiction(
-            f"trained further, or by epochs of several lengths: {_shown(count)} iterations are"
-            f" {counted}{hint}{without}",
+            f"trained further, or by epochs of several lengths: {_format(count)} iterations are"
+            f" {counted}{without}",
             counted,
         )
     iterations = int(count // epochs)
@@ -108,12 +106,12 @@ def _contradiction(story: str, counted: str) -> Provenance:
 
 def _listed(counters: Counter[float]) -> str:
     """Such as ``18 of 1,346,328 and 1 of 5``, the most frequent first."""
-    listed = [f"{times} of {_shown(count)}" for count, times in counters.most_common(3)]
+    listed = [f"{times} of {_format(count)}" for count, times in counters.most_common(3)]
     rest = len(counters) - len(listed)
     return " and ".join(listed) + (f" and {rest} more" if rest else "")
 
 
-def _shown(count: float) -> str:
+def _format(count: float) -> str:
     return f"{int(count):,}" if count == count // 1 else str(count)
 
 

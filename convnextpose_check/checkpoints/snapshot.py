@@ -2,7 +2,8 @@
 
 ``model_dump/snapshot_<epoch>.pth`` holds ``epoch`` and ``network`` with the prefix and the modern
 head keys that the authors' ``main/test.py`` loads. That script looks for ``.pth.tar``, so the same
-file also has that name.
+file also has that name. A file of that name from another checkpoint, such as one that the user
+trained, is kept: the new one then goes to ``model_dump/<variant>_<sha256>/``.
 """
 
 from __future__ import annotations
@@ -22,15 +23,12 @@ from convnextpose_check.paths import DUMP_FOLDER
 def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> Path:
     """Write the checkpoint under ``results_dir/model_dump`` and return the path of the ``.pth``.
 
-    A file of that name from another checkpoint is kept: the new one then goes to
-    ``model_dump/<variant>_<sha256>/``. Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     import torch
 
     path = results_dir / DUMP_FOLDER / f"snapshot_{checkpoint.epoch}.pth"
-    present = [file for file in (path, _twin_of(path)) if file.exists()]
-    if any(_source_of(file) != checkpoint.sha256 for file in present):
-        path = _separate_path(path, variant, checkpoint)
+    path = _free_path(path, variant, checkpoint)
     content = {
         "epoch": checkpoint.epoch,
         "network": with_prefix(to_modern(checkpoint.network)),
@@ -47,36 +45,16 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     return path
 
 
-def _twin_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.tar")
-
-
-def _separate_path(path: Path, variant: str, checkpoint: Checkpoint) -> Path:
-    return path.parent / f"{variant}_{checkpoint.sha256[:8]}" / path.name
-
-
-def _source_of(path: Path) -> Any:
-    """The sha256 of the file that a snapshot was made from, None if it does not name one."""
-    try:
-        content, _ = load_content(path)
-    except ConvNeXtPoseCheckError:  # not written by this module
-        return None
-    return content.get("source_sha256") if type(content) is dict else None
-
-
 def write_safetensors(checkpoint: Checkpoint, variant: str, snapshot: Path) -> Path:
     """Write the tensors, under the network's own keys, beside the ``.pth``; returns the path.
 
-    The metadata name variant, epoch and the source file's sha256. A file of that name from another
-    checkpoint is kept, as by ``write_snapshot``. Raises ``ConvNeXtPoseCheckError``
-    (``cannot-write``).
+    The metadata name variant, epoch and the source file's sha256. Raises
+    ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     import torch
     from safetensors.torch import save
 
-    path = snapshot.with_suffix(".safetensors")
-    if path.exists() and source_sha256(path) != checkpoint.sha256:
-        path = _separate_path(path, variant, checkpoint)
+    path = _free_path(snapshot.with_suffix(".safetensors"), variant, checkpoint)
     # Cloned, since safetensors refuses views that share a storage.
     tensors = {
         key: tensor.detach().clone(memory_format=torch.contiguous_format)
@@ -93,13 +71,29 @@ def write_safetensors(checkpoint: Checkpoint, variant: str, snapshot: Path) -> P
     return path
 
 
-def source_sha256(path: Path) -> str | None:
-    """The sha256 of the file that a safetensors file was made from, None if it names none."""
+def _twin_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.tar")
+
+
+def _free_path(path: Path, variant: str, checkpoint: Checkpoint) -> Path:
+    """The path, or one in a separate folder if another checkpoint's file has it."""
+    present = [file for file in (path, _twin_of(path)) if file.exists()]
+    if all(source_sha256(file) == checkpoint.sha256 for file in present):
+        return path
+    return path.parent / f"{variant}_{checkpoint.sha256[:8]}" / path.name
+
+
+def source_sha256(path: Path) -> Any:
+    """The sha256 of the checkpoint that a written file was made from, None for other files."""
     from safetensors import SafetensorError, safe_open
 
+    content: Any
     try:
-        with safe_open(path, framework="numpy") as opened:
-            metadata: dict[str, str] = opened.metadata() or {}
-    except (SafetensorError, OSError):
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="numpy") as opened:
+                content = opened.metadata()
+        else:
+            content, _ = load_content(path)
+    except (ConvNeXtPoseCheckError, SafetensorError, OSError):  # not written by this module
         return None
-    return metadata.get("source_sha256")
+    return content.get("source_sha256") if type(content) is dict else None

@@ -13,30 +13,25 @@ import io
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from convnextpose_check.checkpoints.members import (
     COMPRESSORS,
-    DOWNLOAD_AGAIN,
     Member,
-    bounded,
-    decompressed,
+    RefusedError,
+    check_size,
+    decompress,
     folder_members,
-    shown,
+    limit_unpacked,
+    quote,
     tar_members,
-    too_large,
     zip_members,
 )
-from convnextpose_check.checkpoints.webpages import web_page
-from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.opening import open_regular, read_whole, size_of
-
-ZIP_MAGIC = b"PK\x03\x04"
-TAR_MAGIC = b"ustar"
-TAR_MAGIC_OFFSET = 257
+from convnextpose_check.checkpoints.webpages import BY_HAND, known_page
+from convnextpose_check.errors import ErrorCode
+from convnextpose_check.files.whole import open_regular, read_whole, size_of
 
 INNER_ARCHIVE_SUFFIXES = (".pth", ".pt", ".tar", ".zip", ".tgz", ".gz")
 MAX_NESTING = 3
@@ -49,7 +44,7 @@ At most two copies of the unpacked data, or the file and one of them, are in mem
 the slack below, they take at most three times the file's size and 200 MB.
 """
 UNPACKED_SLACK_BYTES = 48 << 20
-PAGE_BYTES = 64 << 10
+HEAD_BYTES = 64 << 10
 MAX_PICKLE_BYTES = 4 << 20
 """A published checkpoint has a data.pkl of 130 kB."""
 
@@ -74,60 +69,49 @@ class Repacked:
 def repack(path: Path) -> Repacked:
     """Open ``path``, a file or an unpacked folder, and repack the one checkpoint in it.
 
-    Raises ``ConvNeXtPoseCheckError`` with one of the codes ``missing``, ``unreadable``, ``empty``,
-    ``html-page``, ``not-a-checkpoint``, ``damaged``, ``damaged``, ``damaged``, ``password``,
-    ``unsupported-archive``, ``unsafe-archive``, ``not-a-checkpoint``, ``ambiguous`` and
-    ``unsafe-archive``.
+    Raises ``RefusedError`` and ``OSError``.
     """
-    try:
-        with ExitStack() as stack:
-            if path.is_dir():
-                members = list(folder_members(path, MAX_FILE_BYTES))
-                sha256, git_blob, form = _members_sha256(members), None, "folder"
-                limit = sum(member.size for member in members)
-            else:
-                content = _read_checked(path)
-                sha256, git_blob = hashlib.sha256(content).hexdigest(), _git_blob(content)
-                limit = int(MAX_UNPACKED_RATIO * len(content)) + UNPACKED_SLACK_BYTES
-                stream = stack.enter_context(io.BytesIO(content))
-                del content  # so that closing the stream frees it
-                form, members = _open(stream, limit, path, stack)
-            found = _find(members, path)
-            for _ in range(MAX_NESTING):
-                if isinstance(found, list):
-                    break
-                plain = _copy(found)
-                stack.close()  # frees the outer container and its unpacked data
-                del members, found
-                form_inside, members = _open(stack.enter_context(plain), limit, path, stack)
-                form, found = f"{form_inside} in {form}", _find(members, path)
-            if not isinstance(found, list):
-                raise _no_checkpoint(path)
-            archive, pickle, storages = _write(found, path)
-    except FileNotFoundError:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.FILE_NOT_FOUND, f"there is no file {path}", "Check its name"
-        ) from None
-    except OSError as error:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.UNREADABLE,
-            f"cannot read {path}: {error.strerror or error}",
-            "Check its permissions",
-        ) from None
+    with ExitStack() as stack:
+        if path.is_dir():
+            members = list(folder_members(path, MAX_FILE_BYTES))
+            sha256, git_blob, form = _members_sha256(members), None, "folder"
+            limit = _unpacked_limit(sum(member.size for member in members))
+        else:
+            content = _read_container(path)
+            sha256, git_blob = hashlib.sha256(content).hexdigest(), _git_blob(content)
+            limit = _unpacked_limit(len(content))
+            stream = stack.enter_context(io.BytesIO(content))
+            del content  # so that closing the stream frees it
+            form, members = _open(stream, limit, stack)
+        found = _find(members)
+        for _ in range(MAX_NESTING):
+            if isinstance(found, list):
+                break
+            plain = io.BytesIO()
+            plain.writelines(found.chunks())
+            stack.close()  # frees the outer container and its unpacked data
+            del members, found
+            form_inside, members = _open(stack.enter_context(plain), limit, stack)
+            form, found = f"{form_inside} in {form}", _find(members)
+        if not isinstance(found, list):
+            raise _no_checkpoint()
+        archive, pickle, storages = _write(found)
     return Repacked(archive, pickle, storages, form, sha256, git_blob)
 
 
-def _read_checked(path: Path) -> bytes:
+def _unpacked_limit(size: int) -> int:
+    return int(MAX_UNPACKED_RATIO * size) + UNPACKED_SLACK_BYTES
+
+
+def _read_container(path: Path) -> bytes:
     """The bytes of a container that is not too large to be a checkpoint.
 
     The file is read once, so that the hashed bytes are the loaded ones.
     """
     with open_regular(path) as stream:
-        head = stream.read(PAGE_BYTES)
-        if _container(head) is None:
-            raise _unrecognised(head, path)
-        if (size := size_of(stream)) > MAX_FILE_BYTES:
-            raise too_large(path, size, MAX_FILE_BYTES)
+        recognize(stream.read(HEAD_BYTES))
+        size = size_of(stream)
+        check_size(size, MAX_FILE_BYTES)
         return read_whole(stream, size, path)
 
 
@@ -147,127 +131,93 @@ def _members_sha256(members: list[Member]) -> str:
     return digest.hexdigest()
 
 
-def _container(head: bytes) -> str | None:
-    """The kind of container, by its first bytes."""
-    if head.startswith(ZIP_MAGIC):
+def recognize(head: bytes) -> str:
+    """The kind of container by its first bytes; raises ``RefusedError`` for any other file."""
+    if head.startswith(b"PK\x03\x04"):
         return "zip"
     if head.startswith(tuple(COMPRESSORS)):
         return "compressed tar"
-    if head[TAR_MAGIC_OFFSET:].startswith(TAR_MAGIC):
+    if head[257:].startswith(b"ustar"):
         return "tar"
-    return None
-
-
-def _open(stream: io.BytesIO, limit: int, path: Path, stack: ExitStack) -> tuple[str, list[Member]]:
-    """The container's form and its members."""
-    head = stream.read(PAGE_BYTES)
-    stream.seek(0)
-    form = _container(head)
-    if form is None:
-        raise _unrecognised(head, path)
-    if form == "zip":
-        members = zip_members(stream, path, stack)
-    else:
-        if form == "compressed tar":
-            with stream:  # closed, to free memory for the unpacked data
-                stream = decompressed(stream, head, limit, path, stack)
-        members = tar_members(stream, path, stack)
-    return form, list(bounded(members, limit, path))
-
-
-def _unrecognised(head: bytes, path: Path) -> ConvNeXtPoseCheckError:
     if not head:
-        return ConvNeXtPoseCheckError(ErrorCode.DAMAGED, f"{path} is empty", DOWNLOAD_AGAIN)
+        raise RefusedError("is empty", ErrorCode.DAMAGED)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
-        return web_page(head, path)
-    return ConvNeXtPoseCheckError(
+        page = known_page(head)
+        what, remedy = (page.what, page.remedy) if page else ("not a known page of Drive", BY_HAND)
+        raise RefusedError(f"is a web page, not a checkpoint: {what}", ErrorCode.HTML_PAGE, remedy)
+    raise RefusedError(
+        f"begins with {head[:4]!r}: expected a zip, as torch.save writes it, or a tar around one",
         ErrorCode.NOT_A_CHECKPOINT,
-        f"{path} begins with {head[:4]!r}: expected a zip, as torch.save writes it, or a tar"
-        " around one",
-        DOWNLOAD_AGAIN,
     )
 
 
-def _no_checkpoint(path: Path) -> ConvNeXtPoseCheckError:
-    return ConvNeXtPoseCheckError(
+def _open(stream: io.BytesIO, limit: int, stack: ExitStack) -> tuple[str, list[Member]]:
+    """The container's form and its members."""
+    stream.seek(0)
+    head = stream.read(HEAD_BYTES)
+    stream.seek(0)
+    form = recognize(head)
+    if form == "compressed tar":
+        with stream:  # closed, to free memory for the unpacked data
+            stream = decompress(stream, head, limit, stack)
+    members = zip_members(stream, stack) if form == "zip" else tar_members(stream, stack)
+    return form, list(limit_unpacked(members, limit))
+
+
+def _no_checkpoint() -> RefusedError:
+    return RefusedError(
+        "holds no data.pkl, which every checkpoint written by torch.save has",
         ErrorCode.NOT_A_CHECKPOINT,
-        f"{path} holds no data.pkl, which every checkpoint written by torch.save has",
         "Name the checkpoint file itself",
     )
 
 
-def _find(members: list[Member], path: Path) -> list[Member] | Member:
+def _find(members: list[Member]) -> list[Member] | Member:
     """The members below the folder of the one ``data.pkl``, or the one archive around it."""
     members = [member for member in members if member.parts and not member.is_litter]
     names = Counter(member.parts for member in members)
     if repeated := [parts for parts, count in names.items() if count > 1]:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.UNSAFE_ARCHIVE,
-            f"{path} holds {shown('/'.join(repeated[0]))} more than once",
-            DOWNLOAD_AGAIN,
-        )
-    pickles = [member.parts for member in members if member.parts[-1] == "data.pkl"]
+        raise RefusedError(f"holds {quote('/'.join(repeated[0]))} more than once")
+    pickles = [member for member in members if member.parts[-1] == "data.pkl"]
     inner = [m for m in members if m.name.lower().endswith(INNER_ARCHIVE_SUFFIXES)]
-    several = ["/".join(parts) for parts in pickles] + [member.name for member in inner]
-    if len(several) > 1:
-        raise ConvNeXtPoseCheckError(
+    if not pickles + inner:
+        raise _no_checkpoint()
+    if len(several := pickles + inner) > 1:
+        listed = ", ".join(quote(member.name) for member in several[:4])
+        raise RefusedError(
+            f"holds {len(several)} checkpoints ({listed})",
             ErrorCode.AMBIGUOUS,
-            f"{path} holds {len(several)} checkpoints ({', '.join(map(shown, several[:4]))})",
             "Unpack it and name the right one",
         )
-    if pickles:
-        folder = pickles[0][:-1]
-        inside = [member for member in members if member.parts[: len(folder)] == folder]
-        return [
-            Member("/".join(member.parts[len(folder) :]), member.size, member.chunks)
-            for member in inside
-        ]
-    if not inner:
-        raise _no_checkpoint(path)
-    return inner[0]
+    if inner:
+        return inner[0]
+    folder = pickles[0].parts[:-1]
+    return [
+        Member("/".join(member.parts[len(folder) :]), member.size, member.chunks)
+        for member in members
+        if member.parts[: len(folder)] == folder
+    ]
 
 
-def _copy(member: Member) -> io.BytesIO:
-    plain = io.BytesIO()
-    plain.writelines(member.chunks())
-    plain.seek(0)
-    return plain
-
-
-def _write(members: list[Member], path: Path) -> tuple[io.BytesIO, bytes, dict[str, int]]:
+def _write(members: list[Member]) -> tuple[io.BytesIO, bytes, dict[str, int]]:
     """A new stored zip of the members that torch reads, its pickle and its storages' sizes."""
     by_name = {member.name: member for member in members}
     storages = [name for name in by_name if re.fullmatch(r"data/[0-9]+", name)]
     if not storages:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.NOT_A_CHECKPOINT,
-            f"{path} holds a data.pkl without storages beside it",
-            DOWNLOAD_AGAIN,
-        )
-    if by_name["data.pkl"].size > MAX_PICKLE_BYTES:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.UNSAFE_ARCHIVE,
-            f"{path} has a data.pkl of {by_name['data.pkl'].size} bytes:"
-            f" expected at most {MAX_PICKLE_BYTES}",
-            DOWNLOAD_AGAIN,
-        )
-    pickle = by_name["data.pkl"].read()
+        problem = "holds a data.pkl without storages beside it"
+        raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT)
+    if (size := by_name["data.pkl"].size) > MAX_PICKLE_BYTES:
+        problem = f"has a data.pkl of {size} bytes: expected at most {MAX_PICKLE_BYTES}"
+        raise RefusedError(problem)
+    pickle = b"".join(by_name["data.pkl"].chunks())
+    copied = [name for name in ("version", "byteorder", *storages) if name in by_name]
+    contents = {"data.pkl": [pickle], "version": [b"3\n"]}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-
-        def write(name: str, chunks: Iterable[bytes]) -> None:
+        for name, chunks in (contents | {name: by_name[name].chunks() for name in copied}).items():
             # A new ZipInfo, since the archive's dates may be before 1980.
             info = zipfile.ZipInfo(f"archive/{name}")
             with archive.open(info, "w", force_zip64=True) as copy:
-                for chunk in chunks:
-                    copy.write(chunk)
-
-        write("data.pkl", [pickle])
-        write("version", by_name["version"].chunks() if "version" in by_name else [b"3\n"])
-        if "byteorder" in by_name:
-            write("byteorder", by_name["byteorder"].chunks())
-        for name in storages:
-            write(name, by_name[name].chunks())
+                copy.writelines(chunks)
     buffer.seek(0)
-    sizes = {name.partition("/")[2]: by_name[name].size for name in storages}
-    return buffer, pickle, sizes
+    return buffer, pickle, {name.partition("/")[2]: by_name[name].size for name in storages}

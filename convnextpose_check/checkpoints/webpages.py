@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.errors import ErrorCode
 
 BY_HAND = "Open the Drive folder in a browser and download the file there"
 
@@ -61,14 +60,3 @@ def known_page(content: bytes) -> Page | None:
     """The first page of Drive that fits the content."""
     lower = content.lower()
     return next((page for page in PAGES if any(word in lower for word in page.words)), None)
-
-
-def web_page(content: bytes, path: Path) -> ConvNeXtPoseCheckError:
-    """The error for a web page that was saved instead of a checkpoint."""
-    page = known_page(content)
-    what = page.what if page else "not one of the known pages of Drive"
-    return ConvNeXtPoseCheckError(
-        ErrorCode.HTML_PAGE,
-        f"{path} is a web page, not a checkpoint: {what}",
-        page.remedy if page else BY_HAND,
-    )

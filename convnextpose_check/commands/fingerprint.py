@@ -11,8 +11,10 @@ import argparse
 import sys
 from pathlib import Path
 
+import msgspec
+
 from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.checkpoints.fingerprints import fingerprint, fingerprints_json
+from convnextpose_check.checkpoints.fingerprints import fingerprint
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.provenance import provenance
 from convnextpose_check.checks.archives import check_holds_variant
@@ -41,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
             check_holds_variant(catalogue[claimed], checkpoint, catalogue)
         variant = claimed or (found[0] if len(found) == 1 else file.stem)
         source = f"{file.name}, epoch {checkpoint.epoch}, sha256 {checkpoint.sha256}"
-        text = fingerprints_json({variant: fingerprint(checkpoint, source)})
-    print(text)  # JSON has its own escapes
+        content = msgspec.json.encode({variant: fingerprint(checkpoint, source)})
+    print(msgspec.json.format(content, indent=2).decode())  # JSON has its own escapes
     print_lines(
         f"{file} holds {' or '.join(found) or 'none of the variants'}, epoch"
         f" {checkpoint.epoch}: {provenance(checkpoint).story}",

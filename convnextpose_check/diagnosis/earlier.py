@@ -8,7 +8,7 @@ import numpy as np
 
 from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.opening import open_regular
+from convnextpose_check.files.whole import open_regular
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Sample
 

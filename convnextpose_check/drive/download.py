@@ -50,7 +50,7 @@ class Downloads:
     """Checkpoints or errors by variant, where to look for them, and the files opened so far."""
 
     places: tuple[Path, ...]
-    opened: Opened = field(default_factory=Opened)
+    opened: Opened = field(default_factory=dict)
     obtained: dict[str, Checkpoint] = field(default_factory=dict)
     fetched: set[str] = field(default_factory=set)
     failed: dict[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
@@ -90,7 +90,7 @@ def fetch_missing(
                     downloads.failed |= {other.name: error for other in missing[number:]}
                     break
             else:
-                downloads.opened.put(checkpoint)
+                downloads.opened[checkpoint.path] = checkpoint
                 downloads.obtained[variant.name] = checkpoint
                 downloads.fetched.add(variant.name)
     return downloads

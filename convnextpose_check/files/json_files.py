@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.opening import open_regular
+from convnextpose_check.files.whole import open_regular
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all, and locks."""
+"""Read regular files without blocking; write files completely or not at all; lock folders."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,11 +14,46 @@ from pathlib import Path
 from typing import BinaryIO
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.opening import open_regular
 from convnextpose_check.wording import replace_surrogates
 
 PARTIAL = ".convnextpose-check.partial"
 """Suffix of files that are being written, which nothing else uses."""
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
+    """Open a regular file with flags of ``os.open``, without waiting for the writer of a pipe.
+
+    Raises ``OSError``.
+    """
+    handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return os.fdopen(handle, "r+b" if flags & os.O_RDWR else "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def size_of(stream: BinaryIO) -> int:
+    """Size in bytes of the open file, even if its path has been replaced."""
+    return os.fstat(stream.fileno()).st_size
+
+
+def read_whole(stream: BinaryIO, size: int, path: Path) -> bytes:
+    """Read the open file, which must still have the size that was checked.
+
+    Raises ``ConvNeXtPoseCheckError`` (``unreadable``).
+    """
+    stream.seek(0)
+    content = stream.read(size + 1)
+    if len(content) != size:
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.UNREADABLE,
+            f"{path} changed its size while it was read",
+            "Wait until it is written, and run again",
+        )
+    return content
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.opening import size_of
+from convnextpose_check.files.whole import size_of
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.jpegs import MAX_FILE_BYTES, UnusableImageError, decode_jpeg
 from convnextpose_check.human36m.samples import Sample

@@ -52,7 +52,7 @@ def test_counters_tell_one_training(
         training.story,
         known and f"{known} iterations of an epoch",
         warning=contradiction_told(variant, training) if training.contradiction else "",
-        unverified="" if training.counted_anything else "the file has no counters",
+        unverified="" if training.has_counters else "the file has no counters",
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from convnextpose_check.checkpoints import unpack as containers
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.opening import open_regular
+from convnextpose_check.files.whole import open_regular
 from convnextpose_check.variants import Architecture
 from tests.support.archives import (
     FORMS,

@@ -19,7 +19,7 @@ VALIDATION = ROOT / "tests" / "validation"
 
 def required(catalogue: Catalogue, *, weights_only: bool = False) -> tuple[str, ...]:
     """All tests that a run of these published variants must finish."""
-    known = read_fingerprints(ROOT / "fixtures", catalogue)
+    known = read_fingerprints(ROOT / "fixtures")
     given = {"weights_only": ["1"]} if weights_only else {}
     target = Target("published", catalogue, read_facts(), known)
     return required_tests(target, read_settings(given, {}))
