@@ -6,7 +6,6 @@ their own in another file of the same form.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -119,25 +118,17 @@ class WholeFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The recorded properties of the variant's file; None where nothing is on record.
 
-    ``epoch`` counts from 0; a plain number comes from a user's own file, and decides.
-    ``iterations`` are those of one epoch, ``folder`` is the top folder inside the archive, and
-    ``bytes`` the expected size, +/- half a percent.
+    ``epoch`` counts from 0, ``iterations`` are those of one epoch, ``folder`` is the top folder
+    inside the archive, and ``bytes`` the expected size, +/- half a percent.
     """
 
     file_name: FileName
     head_keys: Literal["modern", "legacy"]
-    epoch: WholeFigure | Count | None = None
+    epoch: WholeFigure | None = None
     iterations: WholeFigure | None = None
     drive_id: DriveId | None = None
     folder: FileName | None = None
     bytes: int | None = None
-
-    @property
-    def known_epoch(self) -> WholeFigure | None:
-        """The epoch with its source."""
-        if isinstance(self.epoch, int):
-            return WholeFigure(self.epoch, "the variants file")
-        return self.epoch
 
 
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,14 +168,11 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for variant in self.variants:
             if variant.name == name:
                 return variant
-        raise unknown_variant(name, self.names)
-
-
-def unknown_variant(name: str, known: Iterable[str]) -> ConvNeXtPoseCheckError:
-    """The error for a name that no variant has."""
-    return ConvNeXtPoseCheckError(
-        ErrorCode.BAD_OPTION, f"no variant is named '{name}'", f"Choose from {', '.join(known)}"
-    )
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.BAD_OPTION,
+            f"no variant is named '{name}'",
+            f"Choose from {', '.join(self.names)}",
+        )
 
 
 def read_catalogue(path: Path = PUBLISHED_FILE) -> Catalogue:

@@ -30,8 +30,8 @@ GIVE_CHECKPOINTS = (
     " fetch them with --download"
 )
 
-Opened = dict[Path, Checkpoint | ConvNeXtPoseCheckError]
-"""The files opened in a run with their checkpoints or errors, so that each is opened once."""
+Opened = dict[Path, Checkpoint | str]
+"""The files opened in a run: the checkpoint, or the reason why a file was passed over."""
 
 
 class CheckpointFiles:
@@ -101,43 +101,40 @@ class CheckpointFiles:
         return loaded[0]
 
     def _open(self, path: Path) -> Checkpoint:
-        if path not in self.opened:
-            self.opened[path] = load_checkpoint(path)
-        outcome = self.opened[path]
-        if isinstance(outcome, ConvNeXtPoseCheckError):
-            raise outcome
-        return outcome
+        opened = self.opened.get(path)
+        if not isinstance(opened, Checkpoint):
+            opened = self.opened[path] = load_checkpoint(path)
+        return opened
 
     def _by_content(self, variant: str) -> list[Checkpoint]:
-        found, refused = [], ""
+        found, passed_over = [], ""
         for path in self.candidates:
             if self.claim(path) is not None:
                 continue
-            try:
-                if variant in self._identify(path):
-                    found.append(self._open(path))
-            except ConvNeXtPoseCheckError as error:
-                refused = refused or f"; {path.name} was passed over: {error.problem}"
+            outcome = self._identified(path)
+            if isinstance(outcome, str):
+                passed_over = passed_over or f"; {path.name} was passed over: {outcome}"
+            elif variant in identify(modern_state(outcome.network), self.catalogue):
+                found.append(outcome)
         if not found:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND,
                 f"there is no checkpoint of {variant} in {_listed(self.places) or 'any place'}:"
-                f" found {_listed(self.candidates) or 'nothing like a checkpoint'}{refused}",
+                f" found {_listed(self.candidates) or 'nothing like a checkpoint'}{passed_over}",
                 GIVE_CHECKPOINTS,
             )
         return found
 
-    def _identify(self, path: Path) -> tuple[str, ...]:
-        """The variants that the file's content fits; raises if there is none."""
-        try:
-            names = identify(modern_state(self._open(path).network), self.catalogue)
-            if not names:
-                problem = f"{path} holds none of the variants"
-                raise ConvNeXtPoseCheckError(ErrorCode.WRONG_LAYOUT, problem)
-        except ConvNeXtPoseCheckError as error:
-            self.opened[path] = error  # frees the checkpoint, which may be large
-            raise
-        return names
+    def _identified(self, path: Path) -> Checkpoint | str:
+        """The checkpoint of any variant in the file, or the reason why there is none."""
+        if path not in self.opened:
+            try:
+                state = modern_state(self._open(path).network)
+                if not identify(state, self.catalogue):
+                    self.opened[path] = f"{path} holds none of the variants"
+            except ConvNeXtPoseCheckError as error:
+                self.opened[path] = error.problem  # the checkpoint itself may be large
+        return self.opened[path]
 
 
 def _candidates(place: Path) -> Iterator[Path]:

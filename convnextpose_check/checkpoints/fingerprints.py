@@ -72,15 +72,8 @@ def fingerprint(checkpoint: Checkpoint, source: str) -> Fingerprint:
     )
 
 
-def file_told(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
-    """Say whether the whole file is a copy of the recorded one; it decides no verdict."""
-    if known is None or known.file is None:
+def describe_copy(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
+    """The source of the recorded file if this is a copy of it; it decides no verdict."""
+    if known is None or known.file is None or known.file.git_blob != checkpoint.git_blob:
         return ""
-    if checkpoint.git_blob is None:
-        return f"an unpacked folder, so not compared with the file of {known.file.source}"
-    if checkpoint.git_blob == known.file.git_blob:
-        return f"the very file of {known.file.source}"
-    return (
-        f"another file than that of {known.file.source}, possibly with the same content: its git id"
-        f" is {checkpoint.git_blob[:12]}"
-    )
+    return f"the very file of {known.file.source}"

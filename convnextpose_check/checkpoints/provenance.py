@@ -115,7 +115,7 @@ def _format(count: float) -> str:
     return f"{int(count):,}" if count == count // 1 else str(count)
 
 
-def epoch_told(known: WholeFigure | None, epoch: int) -> str:
+def format_epoch(known: WholeFigure | None, epoch: int) -> str:
     """The file's epoch beside the recorded or claimed one."""
     if known is None or (known.decides and epoch in known.values):
         return f"epoch {epoch}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convnextpose_check.checkpoints.fingerprints import Fingerprint, KnownTensors, tensor_digests
+from convnextpose_check.checkpoints.fingerprints import Fingerprint, tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checkpoints.provenance import Provenance, provenance
 from convnextpose_check.errors import CheckFailedError, ErrorCode
@@ -23,6 +23,7 @@ from convnextpose_check.variants import Catalogue, Variant
 if TYPE_CHECKING:
     from torch import Tensor
 
+NO_TENSORS = "no published tensors on record"
 
 MAX_BATCHNORM_VARIANCE = 1e12
 """Far above what pixels of 0 to 255 produce; a channel that is always zero has variance 0."""
@@ -54,13 +55,13 @@ def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Cat
 
 def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
     """The epoch in the file is the verified one; an unverified one never fails."""
-    known = variant.checkpoint.known_epoch
+    known = variant.checkpoint.epoch
     if known is not None and known.decides and checkpoint.epoch not in known.values:
         raise CheckFailedError(
             ErrorCode.WRONG_EPOCH,
             f"{checkpoint.path} has epoch {checkpoint.epoch}: expected {known} ({known.source})",
             obtained=checkpoint.epoch,
-            expected=known.value if isinstance(known.value, int) else str(known),
+            expected=str(known),
         )
     return checkpoint.epoch
 
@@ -88,31 +89,38 @@ def check_provenance(variant: Variant, checkpoint: Checkpoint) -> Provenance:
     return record
 
 
-def check_published_tensors(known: KnownTensors, checkpoint: Checkpoint) -> str:
-    """Every tensor on record is in the file, to the bit; returns how many are."""
-    digests = tensor_digests(checkpoint)
-    other = [key for key, sha256 in known.sha256.items() if digests.get(key) != sha256]
-    count = len(known.sha256)
+def check_published_tensors(
+    known: Fingerprint | None, checkpoint: Checkpoint, *, is_required: bool = False
+) -> str:
+    """Every tensor on record is in the file, to the bit; returns how many are.
+
+    Without tensors on record, returns an empty text, or raises where identity is required.
+    """
+    if known is None or known.tensors is None:
+        if is_required:
+            raise CheckFailedError(
+                ErrorCode.NOT_VERIFIED,
+                f"the identity of {checkpoint.path} is not verified ({NO_TENSORS}), and"
+                " --require-identity was given",
+                "Choose variants whose tensors are on record with --variants, or leave out"
+                " --require-identity",
+                "not verified",
+                "verified",
+            )
+        return ""
+    digests, recorded = tensor_digests(checkpoint), known.tensors.sha256
+    other = [key for key, sha256 in recorded.items() if digests.get(key) != sha256]
+    count = len(recorded)
     if other:
         raise CheckFailedError(
             ErrorCode.WRONG_TENSORS,
             f"{len(other)} of {count} known tensors of {checkpoint.path} are not the published"
-            f" ones, the first is '{other[0]}' ({known.source})",
+            f" ones, the first is '{other[0]}' ({known.tensors.source})",
             "Give the published file; a model of your own needs a --variants-file",
             f"{count - len(other)} published, first other: {other[0]}",
             f"{count} published",
         )
     return f"{count} of {count} known tensors are the published ones"
-
-
-def tensors_told(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
-    """The result of the check as text; empty if no tensor is on record."""
-    if known is None or known.tensors is None:
-        return ""
-    try:
-        return check_published_tensors(known.tensors, checkpoint)
-    except CheckFailedError as error:
-        return error.problem
 
 
 def check_weights_are_finite(state: StateDict, where: str) -> int:
@@ -157,12 +165,12 @@ def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
     state = checkpoint.network
     style = key_style(state)
     there, back = (to_modern, to_legacy) if style == "legacy" else (to_legacy, to_modern)
-    returned = back(there(state))
+    mapped = there(state)
     kept = sum(
-        key == after and state[key] is returned[after]
-        for key, after in zip(state, returned, strict=False)
+        key == after and state[key] is tensor
+        for key, (after, tensor) in zip(state, back(mapped).items(), strict=False)
     )
-    if not kept == len(state) == len(there(state)) or key_style(there(state)) == style:
+    if not kept == len(state) == len(mapped) or key_style(mapped) == style:
         raise CheckFailedError(
             ErrorCode.ROUND_TRIP,
             f"mapping the keys of {checkpoint.path} from {style} and back changes them",

@@ -32,17 +32,6 @@ NEEDED_GPU_GB = 1.0
 NEEDED_DISK_GB = 1.0
 """Four snapshots, cached evaluations and the report, with room to spare."""
 
-_CGROUPS = (
-    ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
-    (
-        "sys/fs/cgroup/memory",
-        "memory.limit_in_bytes",
-        "memory.usage_in_bytes",
-        "total_inactive_file",
-    ),
-)
-"""Of versions 2 and 1: folder, a container's limit, its use, and the part of it that is cache."""
-
 WARP_SHA256 = "915caa2d962e16dcc26eae0b88552939f1de308380a77524b49e5a37377d4a66"
 """Of the pattern in ``check_interpolation``, warped by OpenCV 4 (the same from 4.10 to 4.14)."""
 
@@ -72,15 +61,13 @@ def check_interpolation() -> str:
 
 def free_ram_gb(root: Path = Path("/")) -> float | None:
     """Free memory within the machine and a container's limit; None if neither is known."""
-    free = []
+    free, cgroup = [], root / "sys/fs/cgroup"
     if available := re.search(r"^MemAvailable: +(\d+) kB", _text(root / "proc/meminfo"), re.M):
         free.append(int(available[1]) * 1024)
-    for folder, limit_file, used_file, cache_name in _CGROUPS:
-        limit, used = (_text(root / folder / name).strip() for name in (limit_file, used_file))
-        if limit.isdigit() and used.isdigit():
-            statistics = _text(root / folder / "memory.stat")
-            cache = re.search(rf"^{cache_name} (\d+)", statistics, re.M)
-            free.append(int(limit) - int(used) + (int(cache[1]) if cache else 0))
+    limit, used = (_text(cgroup / f"memory.{name}").strip() for name in ("max", "current"))
+    if limit.isdigit() and used.isdigit():
+        cache = re.search(r"^inactive_file (\d+)", _text(cgroup / "memory.stat"), re.M)
+        free.append(int(limit) - int(used) + (int(cache[1]) if cache else 0))
     return max(min(free), 0) / GB if free else None
 
 
@@ -91,7 +78,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-def check_memory(device: torch.device | None = None) -> str:
+def check_memory(device: torch.device) -> str:
     """Enough memory for a run is free, also on a GPU; returns how much."""
     ram_gb = free_ram_gb()
     if ram_gb is not None and ram_gb < NEEDED_RAM_GB:
@@ -99,7 +86,7 @@ def check_memory(device: torch.device | None = None) -> str:
             f"{ram_gb:.1f} GB of memory are free", "End other programs", ram_gb, NEEDED_RAM_GB
         )
     found = "memory is not known here" if ram_gb is None else f"{ram_gb:.1f} GB free"
-    if device is None or device.type != "cuda":
+    if device.type != "cuda":
         return found
     import torch
 
@@ -122,14 +109,8 @@ def _no_memory(found: str, remedy: str, free_gb: float, needed_gb: float) -> Che
 
 
 def free_disk_gb(folder: Path) -> float:
-    """Free space on the folder's disk, whether the folder exists or not.
-
-    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``) where it cannot be read.
-    """
-    try:
-        return shutil.disk_usage(_existing(folder)).free / GB
-    except OSError as error:
-        raise cannot_write(folder, error) from None
+    """Free space on the folder's disk, whether the folder exists or not."""
+    return shutil.disk_usage(_existing(folder)).free / GB
 
 
 def check_disk(results_dir: Path) -> float:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import load_checkpoint
-from convnextpose_check.checkpoints.provenance import epoch_told, provenance
+from convnextpose_check.checkpoints.provenance import format_epoch, provenance
 from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
 from convnextpose_check.checks import archives
 from convnextpose_check.commands.terminal import long_phase, print_lines
@@ -83,7 +83,7 @@ def _extract(path: Path, claimed: str | None, catalogue: Catalogue, folder: Path
     archives.check_snapshot(snapshot, checkpoint)
     return [
         str(path),
-        f"  holds   {variant.name}, {epoch_told(variant.checkpoint.known_epoch, checkpoint.epoch)},"
+        f"  holds   {variant.name}, {format_epoch(variant.checkpoint.epoch, checkpoint.epoch)},"
         f" {len(checkpoint.network)} tensors, {key_style(checkpoint.network)} head keys,"
         f" {checkpoint.form}",
         f"  trained {provenance(checkpoint).story}",

@@ -31,7 +31,7 @@ def write_archive(variant: Variant, weights: StateDict, path: Path) -> None:
 
 def made_epoch(variant: Variant) -> int:
     """The epoch of a generated archive: the known one, or the first that is claimed."""
-    known = variant.checkpoint.known_epoch
+    known = variant.checkpoint.epoch
     return known.values[0] if known else 0
 
 

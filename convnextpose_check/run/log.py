@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from convnextpose_check.checkpoints.fingerprints import file_told
-from convnextpose_check.checkpoints.provenance import epoch_told, provenance
-from convnextpose_check.checks.archives import tensors_told
+from convnextpose_check.checkpoints.fingerprints import describe_copy
+from convnextpose_check.checkpoints.provenance import format_epoch, provenance
+from convnextpose_check.checks.archives import check_published_tensors
+from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgement
 from convnextpose_check.files.whole import cannot_write
@@ -68,11 +69,15 @@ def tell_evaluation(evaluation: Evaluation, judgement: Judgement, log: logging.L
 def provenance_text(run: Run, variant: str) -> str:
     """The training record of the variant's checkpoint in one line."""
     checkpoint, known = run.checkpoints[variant], run.fingerprints.get(variant)
+    try:
+        tensors = check_published_tensors(known, checkpoint)
+    except CheckFailedError as error:
+        tensors = error.problem
     parts = (
-        epoch_told(run.catalogue[variant].checkpoint.known_epoch, checkpoint.epoch),
+        format_epoch(run.catalogue[variant].checkpoint.epoch, checkpoint.epoch),
         provenance(checkpoint).story,
-        tensors_told(known, checkpoint),
-        file_told(known, checkpoint),
+        tensors,
+        describe_copy(known, checkpoint),
     )
     return "; ".join(filter(None, parts))
 

@@ -46,9 +46,11 @@ def tiny_catalogue(tiny: Architecture) -> Catalogue:
     return Catalogue("tiny", variants)
 
 
-def content_of(architecture: Architecture, epoch: Any = EPOCH, legacy: bool = False) -> Any:
-    """What a training snapshot holds, as the authors' script puts it together."""
-    state = with_prefix(seeded_state(architecture, seed=7))
+def content_of(
+    architecture: Architecture, epoch: Any = EPOCH, legacy: bool = False, seed: int = 7
+) -> Any:
+    """The content of a training snapshot, as the authors' script puts it together."""
+    state = with_prefix(seeded_state(architecture, seed))
     network = OrderedDict(to_legacy(state) if legacy else state)
     return {"epoch": epoch, "network": network, "optimizer": {"state": {}, "param_groups": []}}
 
@@ -116,7 +118,7 @@ def unpacked(members: Mapping[str, bytes], folder: Path) -> Path:
     return folder
 
 
-def file_of(name: str, wrap: Callable[[bytes], bytes] = bytes) -> FormWriter:
+def _file(name: str, wrap: Callable[[bytes], bytes] = bytes) -> FormWriter:
     """The form that is one file of this name around the checkpoint's bytes."""
 
     def write(archive: bytes, folder: Path) -> Path:
@@ -127,60 +129,51 @@ def file_of(name: str, wrap: Callable[[bytes], bytes] = bytes) -> FormWriter:
     return write
 
 
+def _folder(name: str, members: Callable[[bytes], Mapping[str, bytes]]) -> FormWriter:
+    """The form that is an unpacked folder."""
+    return lambda archive, folder: unpacked(members(archive), folder / name)
+
+
 def _rezipped(**options: Any) -> FormWriter:
-    return file_of("again.zip", lambda archive: zipped(members_of(archive), **options))
-
-
-def _littered(archive: bytes) -> bytes:
-    members = {f"archive/{name}": data for name, data in members_of(archive).items()}
-    return zipped(LITTER | members, "", zipfile.ZIP_DEFLATED)
+    return _file("again.zip", lambda archive: zipped(members_of(archive), **options))
 
 
 def _without(name: str) -> FormWriter:
-    def wrap(archive: bytes) -> bytes:
-        members = members_of(archive)
-        members.pop(name, None)
-        return zipped(members)
-
-    return file_of(f"without_{name}.pth", wrap)
+    return _file("a.pth", lambda a: zipped({n: d for n, d in members_of(a).items() if n != name}))
 
 
-def _littered_folder(archive: bytes, folder: Path) -> Path:
-    members = {f"archive/{name}": data for name, data in members_of(archive).items()}
-    return unpacked(LITTER | members, folder / "mac")
+def _with_litter(archive: bytes) -> dict[str, bytes]:
+    return LITTER | {f"archive/{name}": data for name, data in members_of(archive).items()}
 
 
 FORMS: dict[str, FormWriter] = {
-    "as_saved": file_of("ConvNeXtPose_XS.tar"),
-    "pth": file_of("snapshot_70.pth"),
-    "pth_tar": file_of("snapshot_70.pth.tar"),
-    "zip_name": file_of("ConvNeXtPose_XS.zip"),
-    "second_download": file_of("ConvNeXtPose_XS (1).tar"),
-    "no_suffix": file_of("ConvNeXtPose_XS"),
-    "folder": lambda archive, folder: unpacked(members_of(archive), folder / "snapshot_70.pth"),
-    "folder_around_folder": lambda archive, folder: (
-        unpacked(members_of(archive), folder / "ConvNeXtPose_XS" / "snapshot_70.pth").parent
+    "as_saved": _file("ConvNeXtPose_XS.tar"),
+    "folder": _folder("snapshot_70.pth", members_of),
+    "folder_around_folder": _folder(
+        "XS", lambda a: {f"s/{name}": data for name, data in members_of(a).items()}
     ),
-    "folder_with_litter": _littered_folder,
+    "folder_with_litter": _folder("mac", _with_litter),
     "zipped_again_stored": _rezipped(),
     "zipped_again_deflated": _rezipped(compression=zipfile.ZIP_DEFLATED),
-    "zip_with_litter": file_of("mac.zip", _littered),
+    "zip_with_litter": _file(
+        "mac.zip", lambda a: zipped(_with_litter(a), "", zipfile.ZIP_DEFLATED)
+    ),
     "no_top_folder": _rezipped(folder=""),
     "one_folder_deeper": _rezipped(folder="ConvNeXtPose_XS/snapshot_70.pth/"),
     "dot_slash": _rezipped(folder="./snapshot_70/"),
     "backslashes": _rezipped(folder="snapshot_70\\"),
-    "shuffled": file_of("a.pth", lambda a: zipped(dict(reversed(members_of(a).items())))),
+    "shuffled": _file("a.pth", lambda a: zipped(dict(reversed(members_of(a).items())))),
     "without_version": _without("version"),
     "without_byteorder": _without("byteorder"),
     "before_1980": _rezipped(year=1970),
-    "tar_around_pth": file_of("a.tar", lambda a: tarred({"snapshot_70.pth": a})),
-    "tar_gz_around_pth": file_of("a.tar.gz", lambda a: tarred({"a/s.pth": a}, mode="w:gz")),
-    "tar_bz2_around_pth": file_of("a.tar.bz2", lambda a: tarred({"s.pth": a}, mode="w:bz2")),
-    "tar_xz_around_pth": file_of("a.tar.xz", lambda a: tarred({"s.pth": a}, mode="w:xz")),
-    "tar_of_folder": file_of("a.tar", lambda a: tarred(members_of(a), "./snapshot_70.pth/")),
-    "tar_gz_of_folder": file_of("a.tgz", lambda a: tarred(members_of(a), "s/", mode="w:gz")),
-    "zip_around_pth": file_of("a.zip", lambda a: zipped({"ConvNeXtPose_XS.tar": a}, "Drive/")),
-    "zip_around_tar_gz": file_of(
+    "tar_around_pth": _file("a.tar", lambda a: tarred({"snapshot_70.pth": a})),
+    "tar_gz_around_pth": _file("a.tar.gz", lambda a: tarred({"a/s.pth": a}, mode="w:gz")),
+    "tar_bz2_around_pth": _file("a.tar.bz2", lambda a: tarred({"s.pth": a}, mode="w:bz2")),
+    "tar_xz_around_pth": _file("a.tar.xz", lambda a: tarred({"s.pth": a}, mode="w:xz")),
+    "tar_of_folder": _file("a.tar", lambda a: tarred(members_of(a), "./snapshot_70.pth/")),
+    "tar_gz_of_folder": _file("a.tgz", lambda a: tarred(members_of(a), "s/", mode="w:gz")),
+    "zip_around_pth": _file("a.zip", lambda a: zipped({"ConvNeXtPose_XS.tar": a}, "Drive/")),
+    "zip_around_tar_gz": _file(
         "a.zip", lambda a: zipped({"a.tar.gz": tarred({"a.pth": a}, mode="w:gz")}, "")
     ),
 }
@@ -200,6 +193,8 @@ def _bits(tensor: torch.Tensor) -> tuple[torch.dtype, torch.Size, bytes]:
     return tensor.dtype, tensor.shape, tensor.numpy().tobytes()
 
 
-def checkpoint_of(network: StateDict, epoch: int = EPOCH, path: Path = Path("L.tar")) -> Checkpoint:
-    """A loaded checkpoint, made up."""
-    return Checkpoint(path, "zip", "0" * 64, epoch, network)
+def checkpoint_of(
+    network: StateDict, epoch: int = EPOCH, path: Path = Path("L.tar"), **fields: Any
+) -> Checkpoint:
+    """A checkpoint as if loaded from a file."""
+    return Checkpoint(path, "zip", "0" * 64, epoch, network, **fields)

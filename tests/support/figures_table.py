@@ -27,7 +27,7 @@ ROWS: dict[str, Callable[[Variant], str]] = {
     "multiply-adds, says the paper": lambda v: f"{_shown(v.paper.gmacs, 2)} G",
     "MPJPE, protocol 2 (mm)": lambda v: _shown(v.paper.mpjpe_mm, 2),
     "PA-MPJPE, protocol 1 (mm)": lambda v: _shown(v.paper.pa_mpjpe_mm, 1),
-    "epoch": lambda v: str(v.checkpoint.known_epoch or "-"),
+    "epoch": lambda v: str(v.checkpoint.epoch or "-"),
     "head keys": lambda v: v.checkpoint.head_keys,
 }
 """Title and content of each row."""

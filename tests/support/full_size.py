@@ -92,6 +92,10 @@ def write_own_model(
         "state_elements": state_element_count(state),
         "multiply_adds": multiply_add_count(network),
         "paper": dict.fromkeys(("parameters_millions", "gmacs", "mpjpe_mm", "pa_mpjpe_mm")),
-        "checkpoint": {"file_name": f"own_{name}.pth", "epoch": epoch, "head_keys": "modern"},
+        "checkpoint": {
+            "file_name": f"own_{name}.pth",
+            "epoch": {"value": epoch, "source": "a test"},
+            "head_keys": "modern",
+        },
     }
     return {"about": "The user's own model.", "variants": [variant]}

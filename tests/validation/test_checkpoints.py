@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from convnextpose_check.checkpoints.fingerprints import file_told
+from convnextpose_check.checkpoints.fingerprints import describe_copy
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.checks.archives import (
+    NO_TENSORS,
     check_batchnorm_variances,
     check_epoch,
     check_holds_variant,
     check_key_map_round_trip,
     check_provenance,
+    check_published_tensors,
     check_snapshot,
     check_weights_are_finite,
 )
-from convnextpose_check.checks.identity import NO_TENSORS, check_identity, contradiction_told
+from convnextpose_check.checks.identity import contradiction_warning
 from convnextpose_check.plugin.recording import Recorder
 from convnextpose_check.run.by_variant import ByVariant
 from convnextpose_check.run.run import Run
@@ -33,7 +35,7 @@ def test_epoch_is_the_expected_one(
     variant: Variant, checkpoints: Checkpoints, record: Recorder
 ) -> None:
     """An epoch that was never read from the published file is shown, and verifies nothing."""
-    known = variant.checkpoint.known_epoch
+    known = variant.checkpoint.epoch
     decides = known is not None and known.decides
     record(
         check_epoch(variant, checkpoints[variant.name]),
@@ -51,7 +53,7 @@ def test_counters_tell_one_training(
     record(
         training.story,
         known and f"{known} iterations of an epoch",
-        warning=contradiction_told(variant, training) if training.contradiction else "",
+        warning=contradiction_warning(variant, training) if training.contradiction else "",
         unverified="" if training.has_counters else "the file has no counters",
     )
 
@@ -61,12 +63,13 @@ def test_tensors_are_the_published_ones(
 ) -> None:
     """Verifies the identity; whether the whole file is a known copy is shown and proves nothing."""
     known, checkpoint = run.fingerprints.get(variant.name), checkpoints[variant.name]
-    told = check_identity(known, checkpoint, required=run.settings.require_identity)
+    is_required = run.settings.require_identity
+    matched = check_published_tensors(known, checkpoint, is_required=is_required)
     tensors = known.tensors if known is not None else None
     record(
-        "; ".join(filter(None, [told or "not verified", file_told(known, checkpoint)])),
+        "; ".join(filter(None, [matched or "not verified", describe_copy(known, checkpoint)])),
         tensors and f"{len(tensors.sha256)} published",
-        unverified="" if told else NO_TENSORS,
+        unverified="" if matched else NO_TENSORS,
     )
 
 

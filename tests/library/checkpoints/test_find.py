@@ -6,15 +6,13 @@ import pytest
 import torch
 
 from convnextpose_check.checkpoints import find
-from convnextpose_check.checkpoints.find import MAX_CANDIDATES, CheckpointFiles
+from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.archives import content_of, members_of, saved, tiny_catalogue, unpacked, zipped
-
-NAMES = ("XS", "S", "M", "L")
 
 
 @pytest.fixture(scope="module")
@@ -47,61 +45,55 @@ def _refusal(catalogue: Catalogue, variant: str, *places: Path) -> ConvNeXtPoseC
 
 
 @pytest.mark.parametrize(
-    "pattern",
+    ("path", "variant"),
     [
-        "ConvNeXtPose_{}.tar",
-        "ConvNeXtPose_{} (1).tar",
-        "ConvNeXtPose_{}.pth.tar",
-        "convnextpose_{}.ZIP",
-        "deep/er/ConvNeXtPose_{}.tar",
-        "ConvNeXtPose_{}/snapshot_1.pth",
-        "{}_without_its_name.pth",
+        ("ConvNeXtPose_S (1).tar", "S"),
+        ("ConvNeXtPose_S.pth.tar", "S"),
+        ("convnextpose_s.ZIP", "S"),
+        ("ConvNeXtPose_S/snapshot_1.pth", "S"),
+        ("ConvNeXtPose_L/ConvNeXtPose_M.tar/archive", "M"),
+        ("ConvNeXtPose_XL.tar", None),
+        ("MyConvNeXtPose_L.tar", None),
+        ("ConvNeXtPose_.tar", None),
     ],
 )
-def test_each_checkpoint_is_found_by_its_name_or_content(
-    pattern: str, catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
+def test_claim_is_the_innermost_whole_name(
+    path: str, variant: str | None, catalogue: Catalogue
 ) -> None:
-    paths = {n: _put(tmp_path / pattern.format(n), archives[n]) for n in NAMES}
-    for name, path in paths.items():
-        checkpoint = _load(catalogue, name, tmp_path)
-        assert checkpoint.path == path
-        assert checkpoint.epoch == made_epoch(catalogue[name])
-        assert _load(catalogue, name, *(each.parent for each in paths.values())).path == path
+    assert CheckpointFiles([], catalogue).claim(Path("/data") / path) == variant
 
 
-@pytest.mark.parametrize("around", ["ConvNeXtPose_L/snapshot_83.pth", "a/ConvNeXtPose_L.tar", "b"])
-def test_folder_that_kaggle_unpacked_is_found(
-    around: str, catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
-) -> None:
-    folder = unpacked(members_of(archives["L"]), tmp_path / around)
-    _put(tmp_path / "ConvNeXtPose_M.tar", archives["M"])
-    assert _load(catalogue, "L", tmp_path).path == folder
-    _put(folder / "more" / "ConvNeXtPose_L.tar", archives["L"])
-    assert CheckpointFiles([folder], catalogue).candidates == (folder,)
-
-
-def test_each_file_is_opened_once(
+def test_load_finds_checkpoints_by_name_or_content_and_opens_each_file_once(
     catalogue: Catalogue,
     archives: dict[str, bytes],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for number, name in enumerate(NAMES):
-        _put(tmp_path / f"snapshot_{number}.pth", archives[name])
+    paths = {
+        "XS": _put(tmp_path / "deep" / "er" / "ConvNeXtPose_XS.tar", archives["XS"]),
+        "S": _put(tmp_path / "renamed.pth", archives["S"]),
+        "M": unpacked(members_of(archives["M"]), tmp_path / "ConvNeXtPose_M" / "snapshot.pth"),
+        "L": unpacked(members_of(archives["L"]), tmp_path / "unpacked"),
+    }
     _put(tmp_path / "notes.pth", b"not a checkpoint")
-    opened: list[str] = []
+    opened: list[Path] = []
 
     def load(path: Path) -> Checkpoint:
-        opened.append(path.name)
+        opened.append(path)
         return load_checkpoint(path)
 
     monkeypatch.setattr(find, "load_checkpoint", load)
     files = CheckpointFiles([tmp_path], catalogue)
-    again = CheckpointFiles([tmp_path], catalogue, opened=files.opened)
-    for name in NAMES:
-        assert again.load(name) is files.load(name)
+    again = CheckpointFiles(list(paths.values()), catalogue, opened=files.opened)
+    for name, path in paths.items():
+        checkpoint = files.load(name)
+        assert checkpoint.path == path
+        assert checkpoint.epoch == made_epoch(catalogue[name])
+        assert again.load(name) is checkpoint
 
-    assert sorted(opened) == sorted(path.name for path in tmp_path.iterdir())
+    assert sorted(opened) == sorted([*paths.values(), tmp_path / "notes.pth"])
+    _put(paths["L"] / "inside" / "ConvNeXtPose_L.tar", archives["L"])
+    assert CheckpointFiles([paths["L"]], catalogue).candidates == (paths["L"],)
 
 
 def test_name_decides_before_the_content(
@@ -130,13 +122,11 @@ def test_missing_checkpoint_error_lists_what_was_found(
 ) -> None:
     assert f"in {tmp_path}: found nothing" in _refusal(catalogue, "L", tmp_path).problem
     assert "in any place: found nothing" in _refusal(catalogue, "L").problem
-    _put(tmp_path / "aaa.pth", saved({"epoch": 1, "network": {"w": torch.zeros(1)}}))
+    other = _put(tmp_path / "aaa.pth", saved({"epoch": 1, "network": {"w": torch.zeros(1)}}))
     path = _put(tmp_path / "zzz_ConvNeXtPose_M.tar", archives["M"])
     error = _refusal(catalogue, "L", tmp_path)
     assert error.code == "checkpoint-not-found"
-    assert (
-        f"no checkpoint of L in {tmp_path}: found {tmp_path / 'aaa.pth'}, {path}" in error.problem
-    )
+    assert f"no checkpoint of L in {tmp_path}: found {other}, {path}" in error.problem
     assert "aaa.pth was passed over: no key begins with" in error.problem
     assert "--checkpoints" in error.remedy
     missing = _refusal(catalogue, "L", tmp_path, tmp_path / "missing")
@@ -147,25 +137,34 @@ def test_missing_checkpoint_error_lists_what_was_found(
 def test_same_weights_in_other_containers_are_one(
     catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """The archive, a copy, its unpacked folder, and a snapshot with modern keys."""
+    """The archive, its unpacked folder, and a snapshot with modern keys."""
     archive = _put(tmp_path / "ConvNeXtPose_L.tar", archives["L"])
-    _put(tmp_path / "ConvNeXtPose_L (1).tar", archives["L"])
     unpacked(members_of(archives["L"]), tmp_path / "ConvNeXtPose_L")
     snapshot = write_snapshot(load_checkpoint(archive), "L", tmp_path)
     snapshot.rename(tmp_path / "ConvNeXtPose_L.pth")
 
-    assert _load(catalogue, "L", tmp_path).epoch == load_checkpoint(archive).epoch
+    assert _load(catalogue, "L", tmp_path).epoch == made_epoch(catalogue["L"])
 
 
 @pytest.mark.parametrize(
-    ("first", "second"),
-    [("ConvNeXtPose_L.tar", "old/ConvNeXtPose_L.tar"), ("a.pth", "b.pth")],
+    ("first", "second", "changed"),
+    [
+        ("ConvNeXtPose_L.tar", "old/ConvNeXtPose_L.tar", {"epoch": 1}),
+        ("a.pth", "b.pth", {"seed": 8}),
+    ],
 )
 def test_several_different_files_are_refused(
-    first: str, second: str, catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
+    first: str,
+    second: str,
+    changed: dict[str, int],
+    catalogue: Catalogue,
+    archives: dict[str, bytes],
+    tmp_path: Path,
 ) -> None:
+    variant = catalogue["L"]
+    content = content_of(variant.architecture, **{"epoch": made_epoch(variant)} | changed)
     one = _put(tmp_path / first, archives["L"])
-    other = _put(tmp_path / second, saved(content_of(catalogue["L"].architecture, epoch=1)))
+    other = _put(tmp_path / second, saved(content))
     error = _refusal(catalogue, "L", tmp_path)
     assert error.code == "ambiguous"
     assert str(one) in error.problem
@@ -173,21 +172,18 @@ def test_several_different_files_are_refused(
     assert _load(catalogue, "L", one).path == one
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+def test_litter_and_other_files_are_not_candidates(
+    catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
+) -> None:
+    path = _put(tmp_path / "b.tar", archives["L"])
+    for name in (
         "._ConvNeXtPose_L.tar",
         "__MACOSX/ConvNeXtPose_L.tar",
         ".hidden/a.tar",
         "s_09_act_02_subact_01_ca_01/a.tar",
         "notes.txt",
-    ],
-)
-def test_other_files_are_not_candidates(
-    name: str, catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
-) -> None:
-    path = _put(tmp_path / "b.tar", archives["L"])
-    _put(tmp_path / name, archives["M"])
+    ):
+        _put(tmp_path / name, archives["M"])
     _put(tmp_path / "annotations.zip", zipped({"a.json": b"{}"}))
     files = CheckpointFiles([tmp_path], catalogue)
     assert files.candidates == (tmp_path / "annotations.zip", path)
@@ -196,30 +192,14 @@ def test_other_files_are_not_candidates(
 
 @pytest.mark.parametrize("name", ["{}.pth", "{}/data.pkl"])
 def test_too_many_candidates_are_refused(
-    name: str, catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
+    name: str, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(MAX_CANDIDATES):
-        _put(tmp_path / "all" / name.format(number), b"")
-    assert len(CheckpointFiles([tmp_path], catalogue).candidates) == MAX_CANDIDATES
-    own = _put(tmp_path / "all" / "mine" / "ConvNeXtPose_L.tar", archives["L"])
-
-    error = _refusal(catalogue, "L", tmp_path / "all")
-
+    assert find.MAX_CANDIDATES == 1_000
+    monkeypatch.setattr(find, "MAX_CANDIDATES", 3)
+    for number in range(3):
+        _put(tmp_path / name.format(number), b"")
+    assert len(CheckpointFiles([tmp_path], catalogue).candidates) == 3
+    _put(tmp_path / "ConvNeXtPose_L.tar", b"")
+    error = _refusal(catalogue, "L", tmp_path)
     assert error.code == "too-many-files"
-    assert f"more than 1,000 files that may be checkpoints below {tmp_path / 'all'}" in str(error)
-    assert _load(catalogue, "L", own.parent).path == own
-
-
-@pytest.mark.parametrize(
-    ("path", "variant"),
-    [
-        ("ConvNeXtPose_L/ConvNeXtPose_M.tar/archive", "M"),
-        ("ConvNeXtPose_XL.tar", None),
-        ("MyConvNeXtPose_L.tar", None),
-        ("ConvNeXtPose_.tar", None),
-    ],
-)
-def test_claim_is_the_innermost_whole_name(
-    path: str, variant: str | None, catalogue: Catalogue
-) -> None:
-    assert CheckpointFiles([], catalogue).claim(Path("/data") / path) == variant
+    assert f"more than 3 files that may be checkpoints below {tmp_path}" in str(error)

@@ -1,7 +1,9 @@
-"""What sound files load to; ``tests/hostile`` has the files that are refused."""
+"""Sound files load to their bits; ``tests/hostile`` has the files that are refused."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,24 +13,79 @@ from typing import Any
 import pytest
 import torch
 
+from convnextpose_check.checkpoints import unpack
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.whole import open_regular
+from convnextpose_check.miniature.archives import made_epoch
+from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.variants import Architecture
-from tests.support.archives import content_of, saved
+from tests.support.archives import (
+    EPOCH,
+    FORMS,
+    FormWriter,
+    authors_archive,
+    content_of,
+    differing_keys,
+    members_of,
+    saved,
+    tiny_variant,
+    zipped,
+)
 
 
-def _file(folder: Path, content: Any) -> Path:
-    path = folder / "ConvNeXtPose_L.tar"
-    path.write_bytes(saved(content))
-    return path
+@pytest.fixture(scope="module")
+def archive(tiny: Architecture) -> bytes:
+    return zipped(members_of(saved(content_of(tiny))))
 
 
-def test_load_checkpoint_returns_epoch_and_network(tiny: Architecture, tmp_path: Path) -> None:
-    content = content_of(tiny, epoch=0)
-    checkpoint = load_checkpoint(_file(tmp_path, content))
-    assert checkpoint.epoch == 0
-    assert list(checkpoint.network) == list(content["network"])
+@pytest.mark.parametrize("write", FORMS.values(), ids=FORMS)
+def test_every_form_opens_to_the_same_bits(
+    write: FormWriter, tiny: Architecture, tmp_path: Path
+) -> None:
+    content = content_of(tiny)
+    checkpoint = load_checkpoint(write(saved(content), tmp_path))
     assert type(checkpoint.network) is dict
+    assert list(checkpoint.network) == list(content["network"])
+    assert differing_keys(checkpoint.network, content["network"]) == []
+    assert checkpoint.epoch == EPOCH
+
+
+@pytest.mark.parametrize("form", ["as_saved", "folder"])
+def test_authors_container_opens_to_the_same_bits(
+    form: str, tiny: Architecture, tmp_path: Path
+) -> None:
+    """It has the layout of older versions of torch."""
+    variant = tiny_variant(tiny, "L")
+    checkpoint = load_checkpoint(FORMS[form](authors_archive(variant, tmp_path), tmp_path))
+    values = seeded_state(tiny, made_epoch(variant)).values()
+    expected = dict(zip(checkpoint.network, values, strict=True))
+    assert differing_keys(checkpoint.network, expected) == []
+    assert checkpoint.epoch == made_epoch(variant)
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("as_saved", "zip"),
+        ("folder", "folder"),
+        ("tar_of_folder", "tar"),
+        ("tar_gz_of_folder", "compressed tar"),
+        ("zip_around_tar_gz", "zip in compressed tar in zip"),
+    ],
+)
+def test_form_and_sha256_describe_the_file(
+    form: str, expected: str, archive: bytes, tmp_path: Path
+) -> None:
+    path = FORMS[form](archive, tmp_path)
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.form == expected
+    if form == "folder":
+        data = path / "data" / "0"
+        data.write_bytes(bytes(data.stat().st_size))
+        assert load_checkpoint(path).sha256 != checkpoint.sha256
+    else:
+        assert checkpoint.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -37,12 +94,14 @@ def test_load_checkpoint_returns_epoch_and_network(tiny: Architecture, tmp_path:
     ids=["scalar", "no_element", "slice"],
 )
 def test_plain_tensors_load(make: Callable[[], torch.Tensor], tmp_path: Path) -> None:
-    content = {"epoch": 1, "network": OrderedDict({"module.w": make()})}
-    assert load_checkpoint(_file(tmp_path, content)).network["module.w"].equal(make())
+    path = tmp_path / "a.pth"
+    path.write_bytes(saved({"epoch": 0, "network": OrderedDict({"module.w": make()})}))
+    assert load_checkpoint(path).network["module.w"].equal(make())
+    assert load_checkpoint(path).epoch == 0
 
 
 def test_torch_load_is_called_with_weights_only_and_its_advice_is_hidden(
-    tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: dict[str, Any] = {}
 
@@ -50,12 +109,103 @@ def test_torch_load_is_called_with_weights_only_and_its_advice_is_hidden(
         options.update(given)
         raise pickle.UnpicklingError("re-running with weights_only=False will likely succeed")
 
-    path = _file(tmp_path, content_of(tiny))
+    path = FORMS["as_saved"](archive, tmp_path)
     monkeypatch.setattr("torch.load", load)
-    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[unsafe-archive\] ") as caught:
         load_checkpoint(path)
     assert options["weights_only"] is True
-    assert caught.value.code == "unsafe-archive"
     assert "UnpicklingError" in caught.value.problem
     assert "weights_only" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ("missing.tar", "file-not-found"),
+        (".", "not-a-checkpoint"),
+        ("file/below.tar", "unreadable"),
+    ],
+)
+def test_path_without_a_checkpoint_is_refused(place: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[{code}\] ") as caught:
+        load_checkpoint(tmp_path / place)
+    assert str(tmp_path / place) in caught.value.problem
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("words", "named", "remedy"),
+    [
+        ("Google Drive - Quota exceeded. Sign in", "quota page", "24 hours"),
+        ("Sorry, too many users have viewed or downloaded this file", "quota page", "24 hours"),
+        ("Sorry, the file you have requested does not exist. Sign in", "not exist", "link"),
+        ("You need access. Request access, or sign in", "permission page", "may open it"),
+        ("https://accounts.google.com/ServiceLogin", "sign-in page", "Sign in"),
+        ("Google Drive - Virus scan warning", "virus scan page", "convnextpose_check download"),
+        ("404", "web page", "browser"),
+    ],
+)
+def test_web_page_is_named_with_a_remedy(
+    words: str, named: str, remedy: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "L.tar"
+    path.write_text(f"<html><title>{words}</title></html>")
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[html-page\] ") as caught:
+        load_checkpoint(path)
+    assert caught.value.problem.startswith(f"{path} is a web page")
+    assert named in caught.value.problem
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("form", "moment"),
+    [("as_saved", "_open"), ("tar_around_pth", "_open"), ("folder", "_members_sha256")],
+)
+def test_file_written_after_it_was_read_loads_as_it_was_hashed(
+    form: str, moment: str, archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeros = bytes(len(members_of(archive)["data/0"]))
+    other = zipped(members_of(archive) | {"data/0": zeros})
+    path = FORMS[form](archive, tmp_path)
+    before = load_checkpoint(path)
+    _call_first(moment, lambda: FORMS[form](other, tmp_path), monkeypatch)
+
+    found = load_checkpoint(path)
+
+    assert found.sha256 == before.sha256
+    assert differing_keys(found.network, before.network) == []
+
+
+@pytest.mark.parametrize("change", [lambda whole: whole + b"more", lambda whole: whole[:-1]])
+def test_file_that_changes_its_size_while_it_is_read_is_refused(
+    change: Callable[[bytes], bytes],
+    archive: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = FORMS["as_saved"](archive, tmp_path)
+    _call_first("read_whole", lambda: path.write_bytes(change(archive)), monkeypatch)
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[unreadable\] ") as caught:
+        load_checkpoint(path)
+
+    assert caught.value.problem == f"{path} changed its size while it was read"
+
+
+def _call_first(function: str, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call ``act`` before each call of a function of ``unpack``."""
+    original: Callable[..., Any] = getattr(unpack, function)
+
+    def acting(*arguments: Any) -> Any:
+        act()
+        return original(*arguments)
+
+    monkeypatch.setattr(unpack, function, acting)
+
+
+def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no regular file"):
+        open_regular(tmp_path / "pipe")

@@ -69,7 +69,7 @@ def test_catalogue_is_the_published_one_and_the_reference(catalogue: Catalogue) 
 
     assert made.names == (REFERENCE, *catalogue.names)
     for variant, published in zip(made.variants[1:], catalogue.variants, strict=True):
-        known = variant.checkpoint.known_epoch
+        known = variant.checkpoint.epoch
         assert known is not None
         assert known.decides
         assert replace(variant, checkpoint=published.checkpoint) == published
