@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -63,7 +63,7 @@ class Member:
     chunks: Callable[[], Iterator[bytes]]
     """Reads the bytes; raises at the end if they are damaged."""
 
-    @property
+    @cached_property
     def parts(self) -> tuple[str, ...]:
         """The name split into folders and file."""
         return PurePosixPath(self.name.replace("\\", "/")).parts

@@ -23,7 +23,7 @@ _pickle("trailing_second_pickle", a.content() + b"cos\nsystem\n(X\x04\0\0\0truet
 _pickle("list_in_itself", a.content(extra=a.text("n") + b"]q\x01h\x01a"), LOADS)
 _pickle("surrogate_key", a.content(extra=a.text(b"\xed\xa0\x80") + b"N"), LOADS)
 
-OPCODES: dict[str, tuple[bytes, str]] = {
+OPCODES: dict[str, tuple[Data, str]] = {
     "protocol_3": (b"\x80\x03" + a.content()[2:], "PROTO"),
     "protocol_5": (pickle.dumps({"epoch": 1}, protocol=5), "PROTO"),
     "stack_global": (b"\x80\x02X\2\0\0\0osX\6\0\0\0system\x93(t R.", "STACK_GLOBAL"),
@@ -34,9 +34,6 @@ OPCODES: dict[str, tuple[bytes, str]] = {
     "dup": (b"\x80\x02}2.", "DUP"),
     "pop_mark": (b"\x80\x02(1}.", "POP_MARK"),
 }
-for _name, (_data, _opcode) in OPCODES.items():
-    _pickle(_name, _data, "unsafe-archive", fragment=f"opcode {_opcode},")
-
 GLOBALS: dict[str, tuple[Data, str]] = {
     "obj": (b"\x80\x02(cos\nsystem\no.", "'os.system'"),
     "memo_overwritten": (b"\x80\x02cos\nsystem\nq\x010}q\x01h\x01.", "'os.system'"),
@@ -46,9 +43,6 @@ GLOBALS: dict[str, tuple[Data, str]] = {
     "storage_half": (a.content(a.tensor(a.storage(kind="HalfStorage"))), "HalfStorage"),
     "storage_untyped": (a.content(a.tensor(a.storage(kind="UntypedStorage"))), "UntypedStorage"),
 }
-for _name, (_global, _named) in GLOBALS.items():
-    _pickle(_name, _global, "unsafe-archive", fragment=_named)
-
 BROKEN: dict[str, bytes] = {
     "empty": b"",
     "only_zeros": bytes(100),
@@ -78,8 +72,12 @@ BROKEN: dict[str, bytes] = {
         + b"b"
     ),
 }
+for _name, (_data, _fragment) in OPCODES.items():
+    _pickle(_name, _data, fragment=f"opcode {_fragment},")
+for _name, (_data, _fragment) in GLOBALS.items():
+    _pickle(_name, _data, fragment=_fragment)
 for _name, _data in BROKEN.items():
-    _pickle(_name, _data, "unsafe-archive")
+    _pickle(_name, _data)
 
 
 def _in_parts(values: list[bytes], start: bytes, end: bytes) -> bytes:
@@ -103,31 +101,20 @@ def _long_shape() -> bytes:
 
 _ORDERED_DICT_OF_MEMO = b"ccollections\nOrderedDict\nh\x01\x85R"
 _COLLIDING = [a.integer(n * ((1 << 61) - 1)) + b"N" for n in range(1, 60_000)]
-EXHAUSTING: dict[str, tuple[Callable[[], bytes], str]] = {
-    "data_of_5_megabytes": (
-        lambda: a.content(extra=a.text("n") + a.text("a" * (5 << 20))), "unsafe-archive",
-    ),
-    "two_million_nones": (lambda: b"\x80\x02" + b"N" * 2_000_000 + b".", "unsafe-archive"),
-    "many_opcodes": (
-        lambda: a.content(extra=a.text("n") + b"]" + b"Na" * 110_000), "unsafe-archive",
-    ),
-    "deep_marks": (lambda: b"\x80\x02" + b"(" * 40 + b"t" * 40 + b".", "unsafe-archive"),
-    "deep_lists": (lambda: b"\x80\x02" + b"]" * 90_000 + b"a" * 89_999 + b".", "unsafe-archive"),
-    "deep_tuple_as_a_key": (
-        lambda: a.content(extra=b"N" + b"\x85" * 190_000 + b"N"), "unsafe-archive",
-    ),
-    "colliding_hashes": (
-        lambda: a.content(extra=a.text("n") + _in_parts(_COLLIDING, b"}", b"u")), "unsafe-archive",
-    ),
-    "copies_of_a_dict_by_call": (lambda: _dict_copies(_ORDERED_DICT_OF_MEMO), "unsafe-archive"),
-    "copies_of_a_dict_by_build": (
-        lambda: _dict_copies(a.ORDERED_DICT + b"h\x01b"),
-        "unsafe-archive",
-    ),
-    "tensors_of_4000_dimensions": (_long_shape, "unsafe-archive"),
-}  # fmt: skip
-for _name, (_make, _code) in EXHAUSTING.items():
-    _pickle(_name, _make, _code)
+EXHAUSTING: dict[str, Callable[[], bytes]] = {
+    "data_of_5_megabytes": lambda: a.content(extra=a.text("n") + a.text("a" * (5 << 20))),
+    "two_million_nones": lambda: b"\x80\x02" + b"N" * 2_000_000 + b".",
+    "many_opcodes": lambda: a.content(extra=a.text("n") + b"]" + b"Na" * 110_000),
+    "deep_marks": lambda: b"\x80\x02" + b"(" * 40 + b"t" * 40 + b".",
+    "deep_lists": lambda: b"\x80\x02" + b"]" * 90_000 + b"a" * 89_999 + b".",
+    "deep_tuple_as_a_key": lambda: a.content(extra=b"N" + b"\x85" * 190_000 + b"N"),
+    "colliding_hashes": lambda: a.content(extra=a.text("n") + _in_parts(_COLLIDING, b"}", b"u")),
+    "copies_of_a_dict_by_call": lambda: _dict_copies(_ORDERED_DICT_OF_MEMO),
+    "copies_of_a_dict_by_build": lambda: _dict_copies(a.ORDERED_DICT + b"h\x01b"),
+    "tensors_of_4000_dimensions": _long_shape,
+}
+for _name, _make in EXHAUSTING.items():
+    _pickle(_name, _make)
 
 KEYS: dict[str, bytes] = {
     "terminal_codes": a.text("module.\x1b[2J"),
@@ -138,7 +125,7 @@ KEYS: dict[str, bytes] = {
 }
 for _name, _key in KEYS.items():
     _network = a.ORDERED_DICT + a.MARK + _key + a.tensor() + b"u"
-    _pickle(f"key_{_name}", a.content(network=_network), "unsafe-archive", fragment="key")
+    _pickle(f"key_{_name}", a.content(network=_network), fragment="key")
 
 
 def _with_state(name: str, value: bytes) -> bytes:
@@ -171,9 +158,9 @@ TENSORS: dict[str, bytes] = {
     "hooks_that_are_none": a.tensor(hooks=b"N"),
 }
 for _name, _written in TENSORS.items():
-    _pickle(f"tensor_{_name}", a.content(_written), "unsafe-archive")
+    _pickle(f"tensor_{_name}", a.content(_written))
 _TWICE = a.ORDERED_DICT + b"(" + a.text("a") + a.tensor() + a.text("b") + a.tensor() + b"u"
-_pickle("tensors_sharing_a_storage", a.content(network=_TWICE), "unsafe-archive")
+_pickle("tensors_sharing_a_storage", a.content(network=_TWICE))
 
 STORAGES: dict[str, bytes] = {
     "larger_than_the_file": a.storage(items=1 << 30),
@@ -187,4 +174,4 @@ STORAGES: dict[str, bytes] = {
     "id_is_empty": b")Q",
 }
 for _name, _written in STORAGES.items():
-    _pickle(f"storage_{_name}", a.content(a.tensor(source=_written)), "unsafe-archive")
+    _pickle(f"storage_{_name}", a.content(a.tensor(source=_written)))

@@ -26,8 +26,7 @@ from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.variants import Architecture, Catalogue
-from tests.support.archives import FORMS, checkpoint_of, content_of, saved
-from tests.support.full_size import write_own_model
+from tests.support.archives import FORMS, checkpoint_of, content_of, saved, tiny_variant
 
 KEY = "backbone.stages.1.0.pwconv1.weight"
 
@@ -100,9 +99,10 @@ def test_whole_file_is_named_as_git_names_it(tiny: Architecture, tmp_path: Path)
 def test_command_prints_a_fingerprint_for_the_file_and_refuses_a_swapped_one(
     tiny: Architecture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own = write_own_model(tiny, tmp_path, "T", epoch=3)
-    (tmp_path / "own.json").write_text(json.dumps(own))
+    own = Catalogue("The user's own model.", (replace(tiny_variant(tiny, "XS"), name="T"),))
+    (tmp_path / "own.json").write_bytes(msgspec.json.encode(own))
     path = tmp_path / "own_T.pth"
+    path.write_bytes(saved(content_of(tiny, epoch=3)))
 
     assert main(["fingerprint", str(path), "--variants-file", str(tmp_path / "own.json")]) == 0
 
@@ -113,8 +113,8 @@ def test_command_prints_a_fingerprint_for_the_file_and_refuses_a_swapped_one(
     assert added.tensors.sha256 == tensor_digests(checkpoint)
     assert describe_copy(added, checkpoint).startswith("the very file of own_T.pth, epoch 3, sha")
     assert captured.err == (
-        f"{path} holds T, epoch 3: 4 x 9,756 iterations: trained otherwise, 9,756 iterations of an"
-        " epoch; the optimizer is not in the file, so its steps are unknown\n"
+        f"{path} holds T, epoch 3: 4 x 39,024 iterations: trained otherwise, 39,024 iterations of"
+        " an epoch; the optimizer is not in the file, so its steps are unknown\n"
     )
 
     assert main(["fingerprint", str(path)]) == 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
-from msgspec.structs import replace
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, fingerprint
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.checks.identity import check_identity, identity_of
+from convnextpose_check.checks.archives import check_published_tensors
+from convnextpose_check.checks.identity import identity_of
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.cost import state_element_count
@@ -24,14 +26,15 @@ ALL = ("architecture", "counts", "epoch", "training record", "tensors")
 def checkpoint(tiny: Architecture) -> Checkpoint:
     """An XS with the counters of 69 epochs of five subjects, as a file with a git id."""
     state = seeded_state(tiny, seed=EPOCHS - 1)
-    made = checkpoint_of(state, epoch=EPOCHS - 1)
-    return Checkpoint(made.path, "zip", made.sha256, made.epoch, state, git_blob="1" * 40)
+    return checkpoint_of(state, epoch=EPOCHS - 1, git_blob="1" * 40)
 
 
 @pytest.fixture
 def variant(tiny: Architecture, checkpoint: Checkpoint) -> Variant:
     count = state_element_count(checkpoint.network)
-    return replace(tiny_variant(tiny, "XS", tiny.head_channels), state_elements=count)
+    return msgspec.structs.replace(
+        tiny_variant(tiny, "XS", tiny.head_channels), state_elements=count
+    )
 
 
 def test_identity_is_verified_by_the_tensors_alone(
@@ -41,7 +44,7 @@ def test_identity_is_verified_by_the_tensors_alone(
     found = identity_of(variant, checkpoint, known)
     assert (found.status, found.matched) == ("verified", ALL)
     assert found.reason.endswith("known tensors are the published ones")
-    assert check_identity(known, checkpoint, required=True) == found.reason
+    assert check_published_tensors(known, checkpoint, is_required=True) == found.reason
 
     without = identity_of(variant, checkpoint, Fingerprint())
     assert (without.status, without.matched) == ("not verified", ALL[:-1])
@@ -76,15 +79,11 @@ def test_identity_is_contradicted_by_any_difference(
         network[changes["tensor"]] = network[changes["tensor"]] + 1
     if "missing" in changes:
         del network[changes["missing"]]
-    other = Checkpoint(
-        checkpoint.path,
-        "zip",
-        checkpoint.sha256,
-        changes.get("epoch", checkpoint.epoch),
-        network,
-        changes.get("steps", ()),
+    fields = {name: value for name, value in changes.items() if name in ("epoch", "steps")}
+    other = replace(checkpoint, network=network, **fields)
+    variant = msgspec.structs.replace(
+        variant, checkpoint=msgspec.structs.replace(variant.checkpoint, **facts)
     )
-    variant = replace(variant, checkpoint=replace(variant.checkpoint, **facts))
     found = identity_of(variant, other, known)
     assert found.status == "contradicted"
     assert fragment in found.reason
@@ -92,7 +91,7 @@ def test_identity_is_contradicted_by_any_difference(
 
 
 def test_required_identity_without_tensors_on_record_fails(checkpoint: Checkpoint) -> None:
-    assert check_identity(Fingerprint(), checkpoint, required=False) == ""
+    assert check_published_tensors(Fingerprint(), checkpoint) == ""
     with pytest.raises(CheckFailedError, match=r"^\[not-verified\] ") as caught:
-        check_identity(None, checkpoint, required=True)
+        check_published_tensors(None, checkpoint, is_required=True)
     assert str(checkpoint.path) in caught.value.problem

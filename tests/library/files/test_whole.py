@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import PARTIAL, lock_file, write_text, written_whole
+from convnextpose_check.files.whole import (
+    PARTIAL,
+    lock_file,
+    remove_left_over,
+    write_text,
+    written_whole,
+)
 from convnextpose_check.paths import hold_folder
 from tests.hostile.judge import at_most
 
@@ -94,40 +100,35 @@ def test_lock_excludes_others_until_closed_and_keeps_the_content_of_its_file(
     lock_file(path).close()
 
 
-STRANGERS = (
-    ".movie.mp4.partial", "result/.movie.mp4.partial", "photos/.album.abcdefgh.partial",
-    f"photos/.album.abcdefgh{PARTIAL}", f"result/deep/.a.abcdefgh{PARTIAL}",
-    f"photos/model_dump/.a.abcdefgh{PARTIAL}", f"result/album{PARTIAL}",
-    "model_dump/L_0a1b2c3d/.a.abcdefgh.partial",
-)  # fmt: skip
-LEFT_OVER = (
-    "", "result/", "result/evaluations/", "log/", "model_dump/", "model_dump/L_0a1b2c3d/",
-)  # fmt: skip
-
-
 def test_only_partial_files_of_the_suite_are_removed_and_only_where_it_writes(
     tmp_path: Path,
 ) -> None:
-    for name in STRANGERS:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+    name = f".run.json.abcdefgh{PARTIAL}"
+    written = ("", "result", "result/evaluations", "log", "model_dump", "model_dump/L_0a1b2c3d")
+    others = (
+        "result/.movie.mp4.partial", "photos/.album.abcdefgh.partial", f"result/album{PARTIAL}",
+        f"photos/{name}", f"result/deep/{name}", f"photos/model_dump/{name}",
+    )  # fmt: skip
+    for path in (
+        *(tmp_path / folder / name for folder in written),
+        *map(tmp_path.joinpath, others),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     (tmp_path / f".folder.abcdefgh{PARTIAL}").mkdir()
-    for folder in LEFT_OVER:
-        (tmp_path / folder).mkdir(exist_ok=True, parents=True)
-        _leave_partial_file(tmp_path / folder / "run.json")
-    left_over = list(tmp_path.rglob(f".run.json.*{PARTIAL}"))
 
     hold_folder(tmp_path).close()
 
-    assert len(left_over) == len(LEFT_OVER)
-    assert [path for path in left_over if path.exists()] == []
-    assert [name for name in STRANGERS if not (tmp_path / name).exists()] == []
+    assert [folder for folder in written if (tmp_path / folder / name).exists()] == []
+    assert [path for path in others if not (tmp_path / path).exists()] == []
 
 
-def _leave_partial_file(path: Path) -> None:
-    """Leave what a killed run leaves."""
-    with written_whole(path) as temporary:
-        os.link(temporary, temporary.with_name("kept"))
+def test_killed_write_leaves_a_partial_file_that_is_recognized(tmp_path: Path) -> None:
+    with written_whole(tmp_path / "run.json") as temporary:
+        os.link(temporary, tmp_path / "kept")
         name = temporary.name
-    path.unlink()
-    (path.parent / "kept").rename(path.parent / name)
+    (tmp_path / "kept").rename(tmp_path / name)
+
+    remove_left_over(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
