@@ -7,6 +7,7 @@ have the ids that git gives them, since a repository keeps copies of two.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -51,9 +52,10 @@ class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     variants: dict[Name, Fingerprint]
 
 
-def read_fingerprints(fixtures: Path) -> dict[str, Fingerprint]:
-    """The recorded hashes of the published variants, by name."""
-    return read_json(fixtures / FINGERPRINTS_FILE, Fingerprints).variants
+def read_fingerprints(fixtures: Path, names: Iterable[str]) -> dict[str, Fingerprint]:
+    """The recorded hashes of the published variants, empty ones where none are recorded."""
+    known = read_json(fixtures / FINGERPRINTS_FILE, Fingerprints).variants
+    return {name: known.get(name, Fingerprint()) for name in names}
 
 
 def tensor_digests(checkpoint: Checkpoint) -> dict[str, str]:

@@ -45,5 +45,5 @@ def published_target(settings: Settings, fixtures: Path | None = None) -> Target
     catalogue = read_catalogue(settings.variants_file)
     known: Mapping[str, Fingerprint] = {}
     if fixtures is not None and not settings.has_own_models:
-        known = read_fingerprints(fixtures)
+        known = read_fingerprints(fixtures, catalogue.names)
     return Target("published", catalogue, read_facts(), known)

@@ -26,7 +26,7 @@ CHECK_FUNCTIONS = (
     "machine.check_memory", "machine.check_disk", "machine.check_can_write",
     "dataset.check_joints_lie_in_boxes", "dataset.check_dataset_is_complete",
     "dataset.check_rootnet_file", "archives.check_holds_variant", "archives.check_epoch",
-    "archives.check_provenance", "identity.check_identity", "archives.check_batchnorm_variances",
+    "archives.check_provenance", "archives.check_published_tensors", "archives.check_batchnorm_variances",
     "archives.check_key_map_round_trip",
 )  # fmt: skip
 SETS = {9: "S9_ACT2_16", 11: "S11_ACT2_16"}
@@ -154,7 +154,7 @@ def test_doctor_swapped_checkpoints_are_named(
     assert f"{models / 'own_T.pth'} is used as T but holds U" in rows["T variant"]
     assert "there is no checkpoint of U" in rows["U file"]
     write_own_model(tiny, models, "T", epoch=5)
-    assert "expected 1 (the variants file)" in doctor(*given(inputs))[1]["T epoch"]
+    assert "expected 1 (a test)" in doctor(*given(inputs))[1]["T epoch"]
 
 
 @pytest.mark.parametrize(
