@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.checks import archives, dataset, identity, machine
+from convnextpose_check.checks import archives, dataset, machine
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -156,7 +157,7 @@ def test_same_weights_in_other_containers_are_one(
 def test_several_different_files_are_refused(
     first: str,
     second: str,
-    changed: dict[str, int],
+    changed: dict[str, Any],
     catalogue: Catalogue,
     archives: dict[str, bytes],
     tmp_path: Path,
