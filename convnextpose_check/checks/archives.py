@@ -61,7 +61,7 @@ def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
             ErrorCode.WRONG_EPOCH,
             f"{checkpoint.path} has epoch {checkpoint.epoch}: expected {known} ({known.source})",
             obtained=checkpoint.epoch,
-            expected=str(known),
+            expected=known.value if isinstance(known.value, int) else str(known),
         )
     return checkpoint.epoch
 
