@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from convnextpose_check.errors import CheckFailedError, ErrorCode
-from convnextpose_check.evaluation.metrics import joint_errors_mm
+from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import MIRRORED
@@ -100,11 +100,11 @@ def check_agrees(
     with torch.inference_mode():
         obtained, expected = (each(crops).cpu().numpy() for each in (network, plain))
     cells = float(np.abs(obtained - expected).max())
-    errors_mm = [
-        [joint_errors_mm(*each, grid_whd, 2) for each in zip(cells_xyz, samples, strict=True)]
+    mpjpe_mm, expected_mpjpe_mm = (
+        float(np.mean(sample_errors_mm(cells_xyz, samples, grid_whd, 2)))
         for cells_xyz in (obtained, expected)
-    ]
-    moved_mm = float(np.mean(errors_mm[0]) - np.mean(errors_mm[1]))
+    )
+    moved_mm = mpjpe_mm - expected_mpjpe_mm
     apart = not cells <= AGREEMENT_CELLS
     if apart or not abs(moved_mm) <= AGREEMENT_MM:
         raise CheckFailedError(

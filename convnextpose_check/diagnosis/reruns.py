@@ -20,7 +20,7 @@ from convnextpose_check.diagnosis.case import Case
 from convnextpose_check.diagnosis.cause import ALIKE
 from convnextpose_check.diagnosis.conditions import CONDITIONS, OWN_NETWORK, PAPERS_WAY, Condition
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.precision import use_exact_float32
+from convnextpose_check.evaluation.devices import use_exact_float32
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.annotations import spread

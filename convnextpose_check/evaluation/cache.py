@@ -37,29 +37,19 @@ def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str,
 
     Image files count by path, size and time of change: reading them again is what resuming saves.
     """
-    digest = hashlib.sha256()
+    sources = sorted(path for path in PACKAGE.rglob("*") if path.suffix in SOURCE_SUFFIXES)
     parts = {
         "checkpoint": checkpoint_sha256,
         "dataset": [dataset.digest, dataset.protocol, dataset.boxes],
+        "images": [f"{sample.path} {sample.state}" for sample in dataset.samples],
         "settings": settings,
         "versions": [*map(package_version, PACKAGES), opencv_version()],
-        "sources": sources_digest(PACKAGE),
+        "sources": [
+            (str(path.relative_to(PACKAGE)), hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in sources
+        ],
     }
-    digest.update(json.dumps(parts, sort_keys=True).encode())
-    for sample in dataset.samples:
-        digest.update(f"{sample.path} {sample.state}\n".encode())
-    return digest.hexdigest()
-
-
-def sources_digest(package: Path) -> str:
-    """A sha256 over the names and contents of all code and JSON files of a package."""
-    digest = hashlib.sha256()
-    files = (path for path in package.rglob("*") if path.suffix in SOURCE_SUFFIXES)
-    for path in sorted(files):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(package).as_posix()} {len(content)}\n".encode())
-        digest.update(content)
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def save_cached(entry: Entry, measured: Measurements, dataset: Dataset, batch_size: int) -> int:
@@ -105,8 +95,8 @@ def load_cached(entry: Entry, dataset: Dataset, batch_size: int) -> Measurements
         return None
     for name in ("problems", "warnings"):  # JSON has no integer keys
         about[name] = {int(index): reason for index, reason in about[name].items()}
-    parts: dict[str, Any] = {name: arrays[name] for name in ARRAYS}
-    measured = Measurements(**parts, **{name: about[name] for name in NUMBERS})
+    fields = [(name, arrays[name]) for name in ARRAYS] + [(name, about[name]) for name in NUMBERS]
+    measured = Measurements(**dict(fields))
     used = np.flatnonzero(measured.used)
     samples = [dataset.samples[index] for index in used]
     measured.errors_mm[used] = sample_errors_mm(

@@ -1,9 +1,10 @@
-"""The devices that run the models, each tested with a convolution first."""
+"""The devices that run the models, each tested with a convolution, and exact float32 on them."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
@@ -14,6 +15,33 @@ SWITCH_ON_GPU = (
     "On Kaggle choose Settings, Accelerator, GPU T4 x2; elsewhere name a device that works, such as"
     " --device cpu"
 )
+
+EXACT = "ieee"
+OF_CPU = ("backends.mkldnn", "backends.mkldnn.conv", "backends.mkldnn.matmul")
+OF_CUDA = ("backends.cuda.matmul", "backends.cudnn", "backends.cudnn.conv", "backends.cudnn.rnn")
+SWITCHES = ("backends", *OF_CPU, *OF_CUDA)
+"""Where torch stores the precision of float32 products, the general switch first."""
+
+
+def use_exact_float32() -> None:
+    """Switch off TF32 and other rounding of float32 products.
+
+    Sets torch's older switches and the newer ones, which override the older. Raises
+    ``ConvNeXtPoseCheckError`` (``wrong-environment``) if torch ignores one.
+    """
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    for name in SWITCHES:
+        switch: Any = attrgetter(name)(torch)
+        switch.fp32_precision = EXACT
+        if (found := switch.fp32_precision) != EXACT:
+            raise ConvNeXtPoseCheckError(
+                ErrorCode.WRONG_ENVIRONMENT,
+                f"torch.{name}.fp32_precision stays {found} when it is set to {EXACT}",
+                "Install another version of torch",
+            )
 
 
 def working_device(name: str) -> torch.device:

@@ -43,53 +43,37 @@ def evaluate(
         elif cached is not None:
             screen.say(f"{name}: going on after {int(cached.done.sum())} of {total} images")
         measured[name] = cached or Measurements.empty(total, conditions.batch_size)
-    batches = remaining_batches(measured.values(), conditions.batch_size)
-    failures: dict[str, ConvNeXtPoseCheckError] = {}
-    if not batches:
-        return _outcomes(measured, failures, dataset)
-    title, remaining = f"{subject} {' '.join(entries)}", sum(map(len, batches))
+    if batches := remaining_batches(measured.values(), conditions.batch_size):
 
-    def save_all() -> dict[str, int]:
-        with held():
-            return {
-                name: save_cached(entry, measured[name], dataset, conditions.batch_size)
-                for name, entry in entries.items()
-            }
+        def save_all() -> dict[str, int]:
+            with held():
+                return {
+                    name: save_cached(entry, measured[name], dataset, conditions.batch_size)
+                    for name, entry in entries.items()
+                }
 
-    steps = run_pass(entries, measured, dataset, conditions, batches, failures, screen.say)
-    try:
-        with closing(steps), screen.bar(title, remaining) as advance:
-            saved_at = time.monotonic()
-            for count in steps:
-                advance(count, _running_errors(measured))
-                if time.monotonic() - saved_at > SAVE_SECONDS:
-                    save_all()
-                    saved_at = time.monotonic()
-        save_all()
-    except ConvNeXtPoseCheckError as error:  # the device failed; measured samples remain valid
-        save_all()
-        for name, each in measured.items():
-            if not each.done.all():
-                failures.setdefault(name, error.with_traceback(None))
-    except KeyboardInterrupt:
-        raise _interrupted(save_all(), total) from None
-    except BaseException:
-        save_all()
-        raise
-    return _outcomes(measured, failures, dataset)
-
-
-def _outcomes(
-    measured: Mapping[str, Measurements],
-    failures: Mapping[str, ConvNeXtPoseCheckError],
-    dataset: Dataset,
-) -> dict[str, Outcome]:
+        title, remaining = f"{subject} {' '.join(entries)}", sum(map(len, batches))
+        steps = run_pass(entries, measured, dataset, conditions, batches, screen.say)
+        try:
+            with closing(steps), screen.bar(title, remaining) as advance:
+                saved_at = time.monotonic()
+                for count in steps:
+                    advance(count, _running_errors(measured))
+                    if time.monotonic() - saved_at > SAVE_SECONDS:
+                        save_all()
+                        saved_at = time.monotonic()
+            save_all()
+        except KeyboardInterrupt:
+            raise _interrupted(save_all(), total) from None
+        except BaseException:
+            save_all()
+            raise
     outcomes: dict[str, Outcome] = {}
     for name, each in measured.items():
         try:
-            outcomes[name] = failures.get(name) or each.evaluation(dataset)
+            outcomes[name] = each.evaluation(dataset)
         except ConvNeXtPoseCheckError as error:
-            outcomes[name] = error
+            outcomes[name] = error.with_traceback(None)
     return outcomes
 
 

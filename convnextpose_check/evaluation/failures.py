@@ -31,9 +31,7 @@ class NetworkFailedError(ConvNeXtPoseCheckError):
     The error itself is not stored: its frames would hold the batch on the device.
     """
 
-    def __init__(self, code: ErrorCode, problem: str, remedy: str = "", trace: str = "") -> None:
-        super().__init__(code, problem, remedy)
-        self.trace = trace
+    trace = ""
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
@@ -46,34 +44,31 @@ def is_lack_of_memory(error: BaseException) -> bool:
     return any(words in text for words in LACK_OF_MEMORY)
 
 
-def failure(
-    error: BaseException, what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED
-) -> NetworkFailedError:
-    """The error to report in place of one that ``what`` has raised, with its last own line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
-    place = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in own[-1:])
-    text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    chained: BaseException | None = error
-    while chained is not None and chained.__traceback__ is not None:  # frames hold the batch
-        chained.__traceback__ = None
-        chained = chained.__cause__ or chained.__context__
-    return NetworkFailedError(
-        code,
-        f"{what} raises {message}{place}",
-        "The variant's log has the traceback; if the device failed, run again with --resume",
-        trace,
-    )
-
-
 @contextmanager
 def told_as_failure(what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -> Iterator[None]:
-    """Raise ``NetworkFailedError`` for any error inside that has no code of its own."""
+    """Raise ``NetworkFailedError``, with the last own line, for an error without a code."""
     try:
         yield
     except ConvNeXtPoseCheckError:
         raise
     except Exception as error:  # noqa: BLE001 - torch, onnxruntime and users' code raise anything
-        raise failure(error, what, code) from None
+        raise _failure(error, what, code) from None
+
+
+def _failure(error: BaseException, what: str, code: ErrorCode) -> NetworkFailedError:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    line = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in own[-1:])
+    text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    failure = NetworkFailedError(
+        code,
+        f"{what} raises {message}{line}",
+        "The variant's log has the traceback; if the device failed, run again with --resume",
+    )
+    failure.trace = "".join(traceback.format_exception(error))
+    chained: BaseException | None = error
+    while chained is not None and chained.__traceback__ is not None:  # frames hold the batch
+        chained.__traceback__ = None
+        chained = chained.__cause__ or chained.__context__
+    return failure

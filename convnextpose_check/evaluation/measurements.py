@@ -95,8 +95,8 @@ class Measurements:
 
     ``done`` (N,) marks evaluated samples, ``sha256`` (N, 32) uint8 is that of their files,
     ``cells_xyz`` is (N, 18, 3) float32, ``errors_mm`` (N, 17) float64. ``problems`` maps an
-    unusable image to the reason, ``warnings`` a used one to libjpeg's warning. The other fields
-    are those of ``Evaluation``.
+    unusable image to the reason, ``warnings`` a used one to libjpeg's warning. ``failure`` ended
+    the evaluation early. The other fields are those of ``Evaluation``.
     """
 
     done: Array
@@ -109,6 +109,7 @@ class Measurements:
     seconds: float = 0.0
     reading_seconds: float = 0.0
     resumed: int = 0
+    failure: ConvNeXtPoseCheckError | None = None
 
     @classmethod
     def empty(cls, samples: int, batch_size: int) -> Measurements:
@@ -147,10 +148,12 @@ class Measurements:
         return float(self.errors_mm[used].mean()) if used.any() else None
 
     def evaluation(self, dataset: Dataset) -> Evaluation:
-        """The finished evaluation; every sample must be done.
+        """The finished evaluation; raises ``failure``, if any.
 
         Raises ``ConvNeXtPoseCheckError`` (``data-not-found``) if none of the images can be used.
         """
+        if self.failure is not None:
+            raise self.failure
         assert self.done.all()
         unreadable = _listed(dataset, self.problems)
         used = np.flatnonzero(self.used).tolist()
@@ -162,12 +165,13 @@ class Measurements:
                 "Fetch the images again",
             )
         samples = [dataset.samples[n] for n in used]
+        names = tuple(sample.path.name for sample in samples)
         return Evaluation(
             protocol=dataset.protocol,
             errors_mm=self.errors_mm[used],
             cells_xyz=self.cells_xyz[used],
             image_ids=tuple(sample.image_id for sample in samples),
-            file_names=tuple(sample.path.name for sample in samples),
+            file_names=names,
             actions=tuple(sample.action for sample in samples),
             unreadable=unreadable,
             complete=dataset.is_complete() and len(used) == len(dataset.samples),
@@ -175,22 +179,18 @@ class Measurements:
             seconds=self.seconds,
             batch_size=self.batch_size,
             reading_seconds=self.reading_seconds,
-            alike=self._alike(dataset, used),
+            alike=_copies(names, self.sha256[used]),
             damaged=_listed(dataset, self.warnings),
             resumed=self.resumed,
         )
 
-    def _alike(self, dataset: Dataset, used: Sequence[int]) -> tuple[tuple[str, str], ...]:
-        """The files that are copies of an earlier one, each paired with that one."""
-        earlier: dict[bytes, str] = {}
-        copies = []
-        for index in used:
-            name, sha256 = dataset.samples[index].path.name, self.sha256[index].tobytes()
-            if sha256 in earlier:
-                copies.append((name, earlier[sha256]))
-            else:
-                earlier[sha256] = name
-        return tuple(copies)
+
+def _copies(names: Sequence[str], sha256: Array) -> tuple[tuple[str, str], ...]:
+    """The files that are copies of an earlier one, each paired with that one."""
+    first: dict[bytes, str] = {}
+    rows = zip(names, sha256, strict=True)
+    pairs = ((name, first.setdefault(row.tobytes(), name)) for name, row in rows)
+    return tuple(pair for pair in pairs if pair[0] != pair[1])
 
 
 def _listed(dataset: Dataset, reasons: Mapping[int, str]) -> tuple[Exclusion, ...]:

@@ -19,8 +19,7 @@ from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.evaluation.predict import PendingPrediction, Predictor, to_device
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
-from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.human36m.samples import Dataset, Sample
+from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.network import Network
 from convnextpose_check.variants import Protocol
 
@@ -35,24 +34,18 @@ SEED = 0
 class Conditions:
     """Everything beside model and image that predictions depend on.
 
-    Batches go in turns to the device and to the ``others``, which are of the same model.
+    Batches go in turns to the devices, which are of the same model.
     """
 
-    device: torch.device
+    devices: tuple[torch.device, ...]
     flip: bool
     batch_size: int
     workers: int
-    others: tuple[torch.device, ...] = ()
-
-    @property
-    def devices(self) -> tuple[torch.device, ...]:
-        """All devices."""
-        return (self.device, *self.others)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model to evaluate, with a replica for each of the other devices.
+    """A model to evaluate, with a replica for each further device.
 
     ``key`` identifies its evaluation in ``cache_file``; without a key nothing is saved.
     """
@@ -91,64 +84,47 @@ def run_pass(
     dataset: Dataset,
     conditions: Conditions,
     batches: Sequence[list[int]],
-    failures: dict[str, ConvNeXtPoseCheckError],
     say: Callable[[str], None],
 ) -> Generator[int, None, None]:
     """Evaluate all models on the batches; yields the number of samples of each batch.
 
-    ``batches`` holds sample indices. Fills ``measured``, and ``failures`` with the error of each
-    model that fails; the others go on. Threads read images ahead. A GPU gets its next batch before
-    the host computes the errors of the last one, so that it is never idle. Raises
-    ``ConvNeXtPoseCheckError`` (``device-failed``) if the device fails outside of a model.
+    ``batches`` holds sample indices. Fills ``measured``, with the error of each model that fails;
+    the others go on, unless the device fails outside of a model. Threads read images ahead. A GPU
+    gets its next batch before the host computes the errors of the last one, so that it is never
+    idle.
     """
     import torch
 
     if torch.get_num_threads() < 2:  # a single thread uses other kernels, which round differently
         torch.set_num_threads(2)
-    runners = {
-        name: _ModelRunner(entry, measured[name], conditions, dataset.protocol, say)
+    runners = [
+        _ModelRunner(entry, measured[name], conditions, dataset.protocol, say)
         for name, entry in entries.items()
         if not measured[name].done.all()
-    }
-    pending: deque[tuple[_Batch, dict[str, PendingPrediction | None]]] = deque()
+    ]
     devices = conditions.devices
-    lag = 0 if conditions.device.type == "cpu" else len(devices)
-
-    def finish_oldest() -> None:
-        batch, predictions = pending.popleft()
-        for name, prediction in predictions.items():
-            if name not in failures:
-                with _recorded_failure(name, failures):
-                    runners[name].finish(batch, prediction)
-
+    lag = 0 if devices[0].type == "cpu" else len(devices)
     samples = [dataset.samples[index] for batch in batches for index in batch]
     reader = read_crops(samples, conditions.workers, conditions.batch_size * len(devices))
     with closing(reader) as crops:
         for number, indices in enumerate(batches):
-            if failures.keys() == runners.keys():
+            runners = [runner for runner in runners if runner.measured.failure is None]
+            if not runners:
                 return
             device_index = number % len(devices)
-            batch = _read_batch(indices, crops, device_index, devices[device_index])
-            predictions: dict[str, PendingPrediction | None] = {}
-            for name, runner in runners.items():
-                if name not in failures and measured[name].lacks(indices):
-                    with _recorded_failure(name, failures):
-                        predictions[name] = runner.start(batch)
-            pending.append((batch, predictions))
-            if len(pending) > lag:
-                finish_oldest()
+            try:
+                batch = _read_batch(indices, crops, device_index, devices[device_index])
+            except ConvNeXtPoseCheckError as error:
+                for runner in runners:
+                    runner.fail(error)
+                return
+            for runner in runners:
+                runner.start(batch)
+            for runner in runners:
+                runner.finish(lag)
             yield len(indices)
-        while pending:
-            finish_oldest()
-
-
-@contextmanager
-def _recorded_failure(name: str, failures: dict[str, ConvNeXtPoseCheckError]) -> Iterator[None]:
-    """Record an error of this model, so that the other models go on."""
-    try:
-        yield
-    except ConvNeXtPoseCheckError as error:
-        failures[name] = error.with_traceback(None)  # its frames would hold the batch
+        for runner in runners:
+            runner.finish(0)
 
 
 @dataclass(frozen=True)
@@ -189,7 +165,7 @@ class _ModelRunner:
         protocol: Protocol,
         say: Callable[[str], None],
     ) -> None:
-        self._measured = measured
+        self.measured = measured
         self._protocol = protocol
         self._grid_whd = entry.network.architecture.grid_whd
         self._predictors = [
@@ -198,43 +174,63 @@ class _ModelRunner:
         ]
         self._earlier_seconds = measured.seconds
         self._seconds = [0.0] * len(self._predictors)
+        self._pending: deque[tuple[_Batch, PendingPrediction | None]] = deque()
 
-    def start(self, batch: _Batch) -> PendingPrediction | None:
-        """Have the device predict the batch; None without a usable image."""
-        if batch.input is None:
-            return None
-        with told_as_failure("the network"):
-            return PendingPrediction(self._predictors[batch.device_index], batch.input)
+    def fail(self, error: ConvNeXtPoseCheckError) -> None:
+        """Record why this model is not evaluated any further."""
+        self.measured.failure = error.with_traceback(None)  # its frames would hold the batch
+        self._pending.clear()
 
-    def finish(self, batch: _Batch, prediction: PendingPrediction | None) -> None:
+    @contextmanager
+    def _failing_alone(self) -> Iterator[None]:
+        try:
+            yield
+        except ConvNeXtPoseCheckError as error:
+            self.fail(error)
+
+    def start(self, batch: _Batch) -> None:
+        """Have the device predict the batch, if the model lacks a sample of it."""
+        if not self.measured.lacks(batch.indices):
+            return
+        prediction = None
+        with self._failing_alone():
+            if batch.input is not None:
+                with told_as_failure("the network"):
+                    predictor = self._predictors[batch.device_index]
+                    prediction = PendingPrediction(predictor, batch.input)
+            self._pending.append((batch, prediction))
+
+    def finish(self, lag: int) -> None:
+        """Record the results of all but the last ``lag`` batches."""
+        with self._failing_alone():
+            while len(self._pending) > lag:
+                batch, prediction = self._pending.popleft()
+                if prediction is not None:
+                    self._record(batch, prediction)
+                for index, crop in zip(batch.indices, batch.crops, strict=True):
+                    self.measured.read(index, crop)
+                self.measured.reading_seconds += batch.seconds
+
+    def _record(self, batch: _Batch, prediction: PendingPrediction) -> None:
         """Wait for the predictions, and record them with their errors."""
-        measured = self._measured
-        if prediction is not None:
-            used = [index for index, crop in enumerate(batch.crops) if crop.pixels_rgb is not None]
-            indices = [batch.indices[index] for index in used]
-            samples = [batch.crops[index].sample for index in used]
-            with told_as_failure("the network"):  # a GPU reports its errors here
-                cells_xyz, seconds = prediction.wait()
-            _check_finite(cells_xyz, samples)
-            measured.cells_xyz[indices] = cells_xyz
-            measured.errors_mm[indices] = sample_errors_mm(
-                cells_xyz, samples, self._grid_whd, self._protocol
+        measured = self.measured
+        used = [n for n, crop in enumerate(batch.crops) if crop.pixels_rgb is not None]
+        indices = [batch.indices[n] for n in used]
+        samples = [batch.crops[n].sample for n in used]
+        with told_as_failure("the network"):  # a GPU reports its errors here
+            cells_xyz, seconds = prediction.wait()
+        is_finite = np.isfinite(cells_xyz).reshape(len(samples), -1).all(axis=1)
+        if not is_finite.all():
+            name = samples[int(is_finite.argmin())].path.name
+            raise ConvNeXtPoseCheckError(
+                ErrorCode.BAD_WEIGHTS,
+                f"the network predicts NaN or infinity for {name}",
+                "Check the weights",
             )
-            self._seconds[batch.device_index] += seconds
-            # Devices work in parallel.
-            measured.seconds = self._earlier_seconds + max(self._seconds)
-        for index, crop in zip(batch.indices, batch.crops, strict=True):
-            measured.read(index, crop)
-        measured.reading_seconds += batch.seconds
-        measured.batch_size = min(predictor.batch_size for predictor in self._predictors)
-
-
-def _check_finite(cells_xyz: Array, samples: Sequence[Sample]) -> None:
-    is_wrong = ~np.isfinite(cells_xyz).reshape(len(samples), -1).all(axis=1)
-    if is_wrong.any():
-        name = samples[int(is_wrong.argmax())].path.name
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.BAD_WEIGHTS,
-            f"the network predicts NaN or infinity for {name}",
-            "Check the weights",
+        measured.cells_xyz[indices] = cells_xyz
+        measured.errors_mm[indices] = sample_errors_mm(
+            cells_xyz, samples, self._grid_whd, self._protocol
         )
+        self._seconds[batch.device_index] += seconds
+        measured.seconds = self._earlier_seconds + max(self._seconds)  # devices work in parallel
+        measured.batch_size = min(predictor.batch_size for predictor in self._predictors)

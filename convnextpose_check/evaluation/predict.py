@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.evaluation.failures import failure, is_lack_of_memory
-from convnextpose_check.evaluation.precision import use_exact_float32
+from convnextpose_check.evaluation.devices import use_exact_float32
+from convnextpose_check.evaluation.failures import is_lack_of_memory, told_as_failure
 from convnextpose_check.human36m.crops import constant_on
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import MIRRORED
@@ -59,15 +59,16 @@ class Predictor:
         import torch
 
         while True:
-            try:
-                use_exact_float32()  # a network may have switched TF32 on
-                parts = torch.split(crops, self.batch_size)
-                return torch.cat([predict(self.network, part, flip=self.flip) for part in parts])
-            except ConvNeXtPoseCheckError:
-                raise
-            except Exception as error:  # noqa: BLE001 - a network may raise anything
-                if not is_lack_of_memory(error):
-                    raise failure(error, "the network") from None
+            with told_as_failure("the network"):
+                try:
+                    use_exact_float32()  # a network may have switched TF32 on
+                    parts = torch.split(crops, self.batch_size)
+                    return torch.cat(
+                        [predict(self.network, part, flip=self.flip) for part in parts]
+                    )
+                except Exception as error:
+                    if not is_lack_of_memory(error):
+                        raise
             if self.batch_size == 1:
                 raise ConvNeXtPoseCheckError(
                     ErrorCode.OUT_OF_MEMORY,

@@ -84,7 +84,7 @@ def measure(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
     for protocol, boxes, flip in product(PROTOCOLS, BOXES, (True, False)):
         dataset = load_dataset(miniature.dataset, facts, protocol, boxes)
         setting = setting_name(protocol, boxes, flip)
-        conditions = Conditions(cpu, flip, batch_size=4, workers=2)
+        conditions = Conditions((cpu,), flip, batch_size=4, workers=2)
         screen = Screen(sys.stderr)
         outcomes = evaluate(entries, dataset, conditions, subject=setting, screen=screen)
         errors_mm[setting] = {}

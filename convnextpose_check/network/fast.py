@@ -55,7 +55,9 @@ class FastConvNeXtPose(nn.Module):
         self.architecture = plain.architecture
         device = device or next(plain.parameters()).device
         self.on_cpu = device.type == "cpu"
-        self.layout = layout_for(device)
+        # The CPU's depthwise and 1x1 convolutions are made for channels last; the float32 ones of
+        # cuDNN are slow on it.
+        self.layout = torch.channels_last if self.on_cpu else torch.contiguous_format
         network = copy.deepcopy(plain).cpu().double().eval()
         head = network.head
         self.body = nn.Sequential(
@@ -108,15 +110,6 @@ class FastConvNeXtPose(nn.Module):
             soft_argmax(part, self.upsampling) for part in torch.split(volumes, max(1, joints), 1)
         ]
         return torch.cat(parts, dim=1)
-
-
-def layout_for(device: torch.device) -> torch.memory_format:
-    """Memory format of the device's fastest convolutions.
-
-    The CPU's depthwise and 1x1 convolutions are made for channels last; the float32 ones of cuDNN
-    are slow on it.
-    """
-    return torch.channels_last if device.type == "cpu" else torch.contiguous_format
 
 
 class FoldedBlock(nn.Module):

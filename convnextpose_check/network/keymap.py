@@ -33,8 +33,8 @@ _HEAD_KEY = re.compile(r"((?:module\.)?head\.deconv_layers_[123]\.)(\w+)(\.\w+)"
 def key_style(keys: Iterable[str]) -> KeyStyle:
     """Whether the head keys are numbered or named.
 
-    Raises ``ConvNeXtPoseCheckError``: ``wrong-keys`` for a head key of neither style,
-    ``wrong-keys`` for a mixture, ``wrong-keys`` for no head key.
+    Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) for a head key of neither style, for a
+    mixture of styles, and without a head key.
     """
     styles: dict[KeyStyle, str] = {}
     for key in keys:
@@ -54,7 +54,7 @@ def key_style(keys: Iterable[str]) -> KeyStyle:
 def to_modern(state: Mapping[str, T]) -> dict[str, T]:
     """Name the head's parts, keeping order and values; modern keys stay.
 
-    Raises ``ConvNeXtPoseCheckError`` as ``key_style`` does, and ``wrong-keys`` for two keys with
+    Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) as ``key_style`` does, and for two keys with
     the same modern name.
     """
     return _renamed(state, LEGACY_TO_MODERN)
@@ -76,11 +76,7 @@ def without_prefix(state: Mapping[str, T]) -> dict[str, T]:
             ErrorCode.WRONG_KEYS,
             f"'{bare[0]}' lacks the prefix '{DATA_PARALLEL_PREFIX}' that others have",
         )
-    return (
-        dict(state)
-        if bare
-        else {key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()}
-    )
+    return {key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()}
 
 
 def with_prefix(state: Mapping[str, T]) -> dict[str, T]:

@@ -1,8 +1,8 @@
-"""Networks of ``--network``: built by the user's code, or exported to a file.
+"""Networks of ``--network``: built by the user's code, or exported to ONNX files.
 
-``--network package.module:factory`` calls the factory with the variant's name. ``--network
-exports/{variant}.onnx`` loads an ONNX or TorchScript file. Either maps crops (B, 3, 256, 256) to
-joint positions (B, 18, 3) in cells or to raw heatmaps, distinguished by their shape.
+``--network package.module:factory`` calls the factory with the variant's name, ``--network
+exports/{variant}.onnx`` loads a file. Either maps crops (B, 3, 256, 256) to joint positions
+(B, 18, 3) in cells or to raw heatmaps, distinguished by their shape.
 """
 
 from __future__ import annotations
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
 
 VARIANT_MARK = "{variant}"
 ONNX_SUFFIX = ".onnx"
-TORCHSCRIPT_SUFFIXES = {".pt", ".pth", ".ts", ".torchscript"}
 
 
 def is_exported(specification: str) -> bool:
     """True if ``--network`` names files, not a factory."""
-    return Path(specification).suffix in TORCHSCRIPT_SUFFIXES | {ONNX_SUFFIX}
+    return specification.endswith(ONNX_SUFFIX)
 
 
 def built_module(specification: str, variant: str, folder: Path | None = None) -> Module:
@@ -126,81 +125,52 @@ class ForeignNetwork:
 def exported_network(
     specification: str, variant: str, architecture: Architecture, device: torch.device
 ) -> ForeignNetwork:
-    """The exported network of the variant, on the device.
+    """The variant's ONNX model in onnxruntime, in batches of the size in the file if it is fixed.
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-network``) for a file that cannot be loaded.
     """
     import torch
 
-    path = _file_of(specification, variant)
+    content = _onnx_bytes(specification, variant)
     try:
-        if path.suffix == ONNX_SUFFIX:
-            return _onnx_network(path, architecture, device)
-        module = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]  # untyped in torch
-    except ConvNeXtPoseCheckError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the runtimes have their own exceptions
-        raise _not_loadable(specification, path, error) from None
-    return ForeignNetwork(module, architecture, str(path))
+        runtime = importlib.import_module("onnxruntime")
+        providers = onnx_providers(device, runtime.get_available_providers())
+        session = runtime.InferenceSession(content, providers=providers)
+    except Exception as error:  # noqa: BLE001 - onnxruntime has its own exceptions
+        raise _not_loadable(specification, error) from None
+    shapes = {each.name: each.shape for each in session.get_inputs()}
+    if [shape[1:] for shape in shapes.values()] != [[3, INPUT_SIDE_PX, INPUT_SIDE_PX]]:
+        problem = f"it takes {shapes}: expected crops (B, 3, 256, 256)"
+        raise bad_network(specification, problem)
+    ((name, (batch_size, *_)),) = shapes.items()
+
+    def predict(crops: Tensor) -> Tensor:
+        outputs = session.run(None, {name: np.ascontiguousarray(crops.cpu().numpy())})
+        return torch.from_numpy(outputs[0]).to(crops.device)
+
+    fixed_size = batch_size if isinstance(batch_size, int) else None
+    return ForeignNetwork(predict, architecture, specification, fixed_size)
 
 
 def exported_digest(specification: str, variant: str) -> str:
-    """A sha256 of the exported model with all its weights."""
-    path = _file_of(specification, variant)
-    if path.suffix != ONNX_SUFFIX:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    try:
-        return hashlib.sha256(_onnx_bytes(path)).hexdigest()
-    except ConvNeXtPoseCheckError:
-        raise
-    except Exception as error:  # noqa: BLE001 - onnx and protobuf have their own exceptions
-        raise _not_loadable(specification, path, error) from None
+    """A sha256 of the exported model with all its weights; raises as ``exported_network``."""
+    return hashlib.sha256(_onnx_bytes(specification, variant)).hexdigest()
 
 
-def _file_of(specification: str, variant: str) -> Path:
-    path = Path(specification.replace(VARIANT_MARK, variant))
-    if not path.is_file():
-        raise bad_network(specification, f"there is no file {path}")
-    return path
-
-
-def _onnx_bytes(path: Path) -> bytes:
+def _onnx_bytes(specification: str, variant: str) -> bytes:
     """The model with the weights that exporters write to files beside it.
 
     onnx refuses weights outside the model's folder.
     """
-    model = _installed("onnx", path).load(str(path))
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
-
-
-def _onnx_network(path: Path, architecture: Architecture, device: torch.device) -> ForeignNetwork:
-    """The model in onnxruntime, in batches of the size in the file if it is fixed."""
-    import torch
-
-    runtime = _installed("onnxruntime", path)
-    session = runtime.InferenceSession(
-        _onnx_bytes(path), providers=onnx_providers(device, runtime.get_available_providers())
-    )
-    (taken,) = session.get_inputs()
-    if tuple(taken.shape[1:]) != (3, INPUT_SIDE_PX, INPUT_SIDE_PX):
-        raise bad_network(str(path), f"it takes {taken.shape}: expected crops (B, 3, 256, 256)")
-
-    def predict(crops: Tensor) -> Tensor:
-        outputs = session.run(None, {taken.name: np.ascontiguousarray(crops.cpu().numpy())})
-        return torch.from_numpy(outputs[0]).to(crops.device)
-
-    batch_size = taken.shape[0] if isinstance(taken.shape[0], int) else None
-    return ForeignNetwork(predict, architecture, str(path), batch_size)
-
-
-def _installed(package: str, path: Path) -> Any:
+    path = Path(specification.replace(VARIANT_MARK, variant))
+    if not path.is_file():
+        raise bad_network(specification, f"there is no file {path}")
     try:
-        return importlib.import_module(package)
-    except ImportError:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.BAD_NETWORK, f"{path} needs {package}", "Run: pip install onnx onnxruntime"
-        ) from None
+        model = importlib.import_module("onnx").load(str(path))
+        content: bytes = model.SerializeToString(deterministic=True)
+    except Exception as error:  # noqa: BLE001 - onnx and protobuf have their own exceptions
+        raise _not_loadable(specification, error) from None
+    return content
 
 
 def onnx_providers(
@@ -221,15 +191,19 @@ def onnx_providers(
     return [(cuda, options), cpu]
 
 
-def bad_network(specification: str, problem: str) -> ConvNeXtPoseCheckError:
+def bad_network(
+    specification: str,
+    problem: str,
+    remedy: str = "Name a function as package.module:factory, or files as exports/{variant}.onnx",
+) -> ConvNeXtPoseCheckError:
     """The error for a ``--network`` that cannot be evaluated."""
     return ConvNeXtPoseCheckError(
-        ErrorCode.BAD_NETWORK,
-        f"--network {specification}: {problem}",
-        "Name a function as package.module:factory, or files as exports/{variant}.onnx",
+        ErrorCode.BAD_NETWORK, f"--network {specification}: {problem}", remedy
     )
 
 
-def _not_loadable(specification: str, path: Path, error: Exception) -> ConvNeXtPoseCheckError:
+def _not_loadable(specification: str, error: Exception) -> ConvNeXtPoseCheckError:
+    if isinstance(error, ImportError):
+        return bad_network(specification, str(error), "Run: pip install onnx onnxruntime")
     problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return bad_network(specification, f"{path} cannot be loaded: {problem}")
+    return bad_network(specification, f"it cannot be loaded: {problem}")

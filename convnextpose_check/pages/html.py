@@ -16,7 +16,7 @@ from markupsafe import Markup
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.network.users import ONNX_SUFFIX
+from convnextpose_check.network.users import is_exported
 from convnextpose_check.pages.charts import distribution_image
 from convnextpose_check.pages.palette import css_variables
 from convnextpose_check.pages.skeletons import crop_svg, space_svg
@@ -159,8 +159,8 @@ def shared_context(results: Results) -> dict[str, Any]:
 
 
 def trust_note(results: Results) -> str:
-    """A warning if the run executed the user's code: a factory or a TorchScript file."""
-    if results.network is None or results.network.endswith(ONNX_SUFFIX):
+    """A warning if the run executed the user's code."""
+    if results.network is None or is_exported(results.network):
         return ""
     return (
         f"The evaluated network is the user's own, {results.network}. Its code ran in the same"

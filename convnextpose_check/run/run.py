@@ -16,12 +16,11 @@ from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.drive.download import fetch_missing, folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.cache import evaluation_key
-from convnextpose_check.evaluation.devices import working_devices
+from convnextpose_check.evaluation.devices import use_exact_float32, working_devices
 from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.one_pass import Conditions, Entry
-from convnextpose_check.evaluation.precision import use_exact_float32
 from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.human36m.layout import GIVE_ROOT
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset
@@ -170,11 +169,10 @@ class Run:
                     available,
                     dataset,
                     Conditions(
-                        self.devices[0],
+                        (self.devices[0], *self.models[next(iter(available))].other_devices),
                         self.settings.flip,
                         self.batch_size,
                         workers=len(os.sched_getaffinity(0)),
-                        others=self.models[next(iter(available))].other_devices,
                     ),
                     resume=self.settings.resume,
                     subject=self.name,

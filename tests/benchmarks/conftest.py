@@ -16,8 +16,7 @@ import pytest
 import torch
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.evaluation.devices import card_name, device_title
-from convnextpose_check.evaluation.precision import use_exact_float32
+from convnextpose_check.evaluation.devices import card_name, device_title, use_exact_float32
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record

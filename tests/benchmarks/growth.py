@@ -43,7 +43,7 @@ def main(samples: int, name: str) -> None:
     own = [copy.deepcopy(dataset.samples[n % len(dataset.samples)]) for n in range(samples)]
     dataset = replace(dataset, samples=tuple(own), limited=True)
     size = 64 if device.type == "cuda" else 4
-    conditions = Conditions(device, True, size, len(os.sched_getaffinity(0)))
+    conditions = Conditions((device,), True, size, len(os.sched_getaffinity(0)))
     with tempfile.TemporaryDirectory() as folder:
         entry = Entry(Corner(), "key", Path(folder) / "kept.npz")
         begun = synchronised_time()

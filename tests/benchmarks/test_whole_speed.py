@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import working_devices
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
@@ -68,13 +67,12 @@ def test_whole_validation(
         size = BEST_BATCH.get(device.type, 4)
         measured = {name: Measurements.empty(len(dataset.samples), size) for name in entries}
         batches = remaining_batches(measured.values(), size)
-        conditions = Conditions(cards[0], True, size, workers, others=cards[1:])
+        conditions = Conditions(cards, True, size, workers)
         begun = synchronised_time()
         with waiting_is_an_error(device, besides_the_first=bool(idle)):
-            failures: dict[str, ConvNeXtPoseCheckError] = {}
-            for _ in run_pass(entries, measured, dataset, conditions, batches, failures, print):
+            for _ in run_pass(entries, measured, dataset, conditions, batches, print):
                 pass
-        assert not failures
+        assert not any(each.failure for each in measured.values())
         seconds = synchronised_time() - begun
         idle.append(1 - sum(each.seconds for each in measured.values()) / seconds)
         means_mm["ours"] = [float(each.errors_mm.mean()) for each in measured.values()]

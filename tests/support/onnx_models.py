@@ -12,3 +12,25 @@ def onnx_model(producer: str, weights: str) -> bytes:
     graph = GraphProto(initializer=[tensor])
     content: bytes = ModelProto(producer_name=producer, graph=graph).SerializeToString()
     return content
+
+
+def corner_model(batch_size: int | str, side: int = 256) -> bytes:
+    """A model that takes ``batch_size`` crops and returns ``crops[:, 0, :18, :3]``."""
+    from numpy import array
+    from onnx import TensorProto, helper, numpy_helper
+
+    shapes = {"crops": [batch_size, 3, side, side], "cells_xyz": [batch_size, 18, 3]}
+    crops, cells_xyz = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in shapes.items()
+    )
+    numbers = {"starts": [0, 0, 0], "ends": [1, 18, 3], "axes": [1, 2, 3], "channel": [1]}
+    constants = [numpy_helper.from_array(array(values), name) for name, values in numbers.items()]
+    nodes = [
+        helper.make_node("Slice", ["crops", "starts", "ends", "axes"], ["corner"]),
+        helper.make_node("Squeeze", ["corner", "channel"], ["cells_xyz"]),
+    ]
+    graph = helper.make_graph(nodes, "corner", [crops], [cells_xyz], constants)
+    opset = [helper.make_opsetid("", 17)]
+    content: bytes = helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    return content

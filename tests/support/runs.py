@@ -64,7 +64,7 @@ def evaluation_of(
     workers: int,
 ) -> Evaluation:
     """One network over the whole data set in float32; raises what makes it fail."""
-    conditions = Conditions(device, flip, batch_size, workers)
+    conditions = Conditions((device,), flip, batch_size, workers)
     outcome = evaluate({"": Entry(network)}, dataset, conditions)[""]
     if isinstance(outcome, Exception):
         raise outcome

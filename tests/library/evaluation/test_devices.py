@@ -1,8 +1,10 @@
-"""A device that cannot compute is reported before a run depends on it."""
+"""A device that cannot compute is reported before a run depends on it; float32 stays exact."""
 
 from __future__ import annotations
 
 import warnings
+from operator import attrgetter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ import torch
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation import devices
 from convnextpose_check.evaluation.devices import (
+    SWITCHES,
     card_name,
     device_title,
+    use_exact_float32,
     working_device,
     working_devices,
 )
@@ -25,7 +29,7 @@ def test_working_device_with_a_warning_passes(monkeypatch: pytest.MonkeyPatch) -
         warnings.warn("this card will not be supported much longer", stacklevel=1)
         return conv2d(*given)
 
-    monkeypatch.setattr("torch.nn.functional.conv2d", warning)
+    monkeypatch.setattr(torch.nn.functional, "conv2d", warning)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("error")
 
@@ -45,7 +49,7 @@ def test_working_device_that_fails_is_reported_in_one_line(
             return torch.ones(1)
         raise RuntimeError("CUDA error: no kernel image is available\nlong advice")
 
-    monkeypatch.setattr("torch.nn.functional.conv2d", fail)
+    monkeypatch.setattr(torch.nn.functional, "conv2d", fail)
 
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
         working_device("cpu")
@@ -72,21 +76,44 @@ T4, OTHER = "Tesla T4", "Quadro K620"
 def test_working_devices_are_the_free_cards_of_one_model(
     monkeypatch: pytest.MonkeyPatch, cards: list[tuple[str, int | None]], used: str
 ) -> None:
-    def free(card: torch.device) -> tuple[int, int]:
-        gigabytes = cards[card.index][1]
-        return 15 if gigabytes is None else gigabytes, 16
-
     def working(name: str) -> torch.device:
         if cards[torch.device(name).index or 0][1] is None:
             raise ConvNeXtPoseCheckError(ErrorCode.DEVICE_NOT_FOUND, "it cannot run a kernel")
         return torch.device(name)
 
-    monkeypatch.setattr("torch.cuda.device_count", lambda: len(cards))
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda card: cards[card.index][0])
-    monkeypatch.setattr("torch.cuda.mem_get_info", free)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda card: cards[card.index][0])
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda card: (cards[card.index][1] or 15, 16))
     monkeypatch.setattr(devices, "working_device", working)
 
     assert device_title(*working_devices("cuda")) == used
     assert working_devices("cuda:0") == (torch.device("cuda:0"),)
     assert working_devices("cpu") == (torch.device("cpu"),)
     assert card_name(torch.device("cpu")).startswith("cpu ")
+
+
+def test_use_exact_float32_switches_everything_off() -> None:
+    """Since torch 2.9 the older switches do not override the newer ones."""
+    switches = [attrgetter(name)(torch) for name in SWITCHES]
+    before = [switch.fp32_precision for switch in switches]
+    for switch in switches:
+        switch.fp32_precision = "tf32"
+
+    use_exact_float32()
+
+    assert {switch.fp32_precision for switch in switches} == {"ieee"}
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+    for switch, precision in zip(switches, before, strict=True):
+        switch.fp32_precision = precision
+
+
+def test_use_exact_float32_ignored_switch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stuck(SimpleNamespace):
+        def __setattr__(self, name: str, value: object) -> None:
+            """Ignore the setting."""
+
+    monkeypatch.setattr(torch.backends.cudnn, "conv", Stuck(fp32_precision="tf32"))
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"cudnn\.conv\.fp32_precision stays tf32"):
+        use_exact_float32()

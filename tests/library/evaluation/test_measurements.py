@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,11 +16,6 @@ from convnextpose_check.human36m.crops import Crop
 from convnextpose_check.human36m.samples import Dataset, Exclusion, load_dataset
 from convnextpose_check.human36m.skeleton import JOINTS
 from tests.support.datasets import FACTS, Handmade
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Dataset:
-    return load_dataset(Handmade().write(tmp_path / "set"), FACTS)
 
 
 def sha256_of(text: str) -> str:
@@ -44,6 +40,16 @@ def test_read_records_hash_problem_and_warning(dataset: Dataset) -> None:
     assert results.done.tolist() == [False, False, True, True, False, False]
     assert [results.sha256[n].tobytes().hex() for n in (2, 3)] == [sha256_of("a"), sha256_of("b")]
     assert (results.problems, results.warnings) == ({2: "it is cut off"}, {3: "a warning"})
+
+
+def test_sample_is_done_only_when_all_of_it_is_recorded() -> None:
+    """An interrupt may come between any two lines."""
+    results = Measurements.empty(1, 1)
+
+    with pytest.raises(AttributeError):  # there is no problem yet
+        results.read(0, SimpleNamespace(sha256=sha256_of("a")))  # type: ignore[arg-type]
+
+    assert not results.done.any()
 
 
 def test_evaluation_covers_the_usable_samples(dataset: Dataset) -> None:

@@ -16,15 +16,22 @@ import pytest
 import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation import one_pass
+from convnextpose_check.evaluation import metrics, one_pass
+from convnextpose_check.evaluation import predict as predictions
 from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements
+from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.evaluation.one_pass import Entry, remaining_batches, run_pass, shuffled
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.interrupts import Interrupted
+from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.network.fast import FastConvNeXtPose
+from convnextpose_check.network.layout import build_network
 from convnextpose_check.progress import Advance, Screen
+from convnextpose_check.variants import Architecture
+from tests.support import stand_in
 from tests.support.passes import Failing, answers, conditions, evaluated
 
 Networks = dict[str, Any]
@@ -32,6 +39,10 @@ Networks = dict[str, Any]
 
 class Cut(BaseException):
     """Ends a run at once."""
+
+
+def repeated(dataset: Dataset, times: int) -> Dataset:
+    return Dataset(**{**vars(dataset), "samples": dataset.samples * times})
 
 
 def test_batches_hold_every_sample_once_in_a_shuffled_order() -> None:
@@ -42,15 +53,10 @@ def test_batches_hold_every_sample_once_in_a_shuffled_order() -> None:
     assert sorted(index for batch in batches for index in batch) == list(range(99))
     assert np.ptp(shuffled(8695)[:64]) > 8000
     assert abs(np.corrcoef(range(8695), shuffled(8695))[0, 1]) < 0.05
-
-
-def test_batches_do_not_depend_on_partial_results() -> None:
-    whole = remaining_batches([Measurements.empty(99, 4)], 4)
     partial = Measurements.empty(99, 4)
-    partial.done[whole[0]] = True
-    partial.done[whole[5][:3]] = True
-
-    assert remaining_batches([partial], 4) == whole[1:]
+    partial.done[batches[0]] = True
+    partial.done[batches[5][:3]] = True
+    assert remaining_batches([partial], 4) == batches[1:]
 
 
 def test_images_are_read_once_and_models_do_not_affect_each_other(
@@ -86,6 +92,8 @@ def test_model_that_fails_fails_alone_and_is_resumed(
     assert isinstance(failed, ConvNeXtPoseCheckError)
     assert failed.code == code
     assert failed.__traceback__ is None
+    names = {dataset.samples[index].path.name for index in shuffled(6)[4:]}
+    assert any(name in str(failed) for name in names) is (code == "bad-weights")
     assert answers(outcomes) == {name: good[name] for name in ("A", "C")}
     assert answers(evaluated(networks, dataset, tmp_path, resume=True)) == good
     assert sum(reads.values()) == 6 + 2
@@ -94,11 +102,9 @@ def test_model_that_fails_fails_alone_and_is_resumed(
 def test_pass_ends_when_every_model_has_failed(
     networks: Networks, dataset: Dataset, tmp_path: Path, reads: Counter[str]
 ) -> None:
-    many = Dataset(**{**vars(dataset), "samples": dataset.samples * 100})
+    evaluated({"A": Failing(networks["A"], 1)}, repeated(dataset, 20), tmp_path)
 
-    evaluated({"A": Failing(networks["A"], 1)}, many, tmp_path)
-
-    assert sum(reads.values()) < 100
+    assert sum(reads.values()) < 40
 
 
 def test_device_that_fails_outside_of_models_ends_the_pass(
@@ -160,13 +166,13 @@ def test_resumed_run_measures_the_rest_to_the_same_bits(
         done = np.load(tmp_path / f"{name}.npz")["done"]
         assert np.flatnonzero(~done).tolist() == sorted(missing)
     reads.clear()
-    said: list[str] = []
+    lines: list[str] = []
 
-    outcomes = evaluated({**networks, "A": never}, dataset, tmp_path, resume=True, said=said)
+    outcomes = evaluated({**networks, "A": never}, dataset, tmp_path, resume=True, said=lines)
 
     assert answers(outcomes) == whole
     assert reads == {dataset.samples[index].path.name: 1 for index in missing}
-    assert said == [
+    assert lines == [
         f"A: taken from {tmp_path / 'A.npz'}",
         *(f"{name}: going on after 4 of 6 images" for name in ("B", "C")),
     ]
@@ -228,27 +234,10 @@ def test_interrupted_run_saves_partial_results_and_counts_them(
     assert interrupted("AB", 1) == "partial results are saved (of 6 images: A 4, B 2)"
 
 
-def test_sample_is_done_only_when_all_of_it_is_recorded() -> None:
-    """An interrupt may come between any two lines."""
-
-    class Interrupting:
-        sha256 = "ab" * 32
-
-        @property
-        def problem(self) -> str:
-            raise Cut
-
-    measured = Measurements.empty(1, 1)
-    with pytest.raises(Cut):
-        measured.read(0, Interrupting())  # type: ignore[arg-type]  # stands for a crop
-
-    assert not measured.done.any()
-
-
 class Counting:
     """Records the sizes of its batches; out of memory above ``room`` images."""
 
-    def __init__(self, network: Any, room: int = 100) -> None:
+    def __init__(self, network: Any, room: int) -> None:
         self.network = network
         self.architecture = network.architecture
         self.room = room
@@ -264,9 +253,7 @@ class Counting:
 @pytest.mark.parametrize(
     ("rooms", "sizes", "batch_size"),
     [
-        ([9], [[2, 2, 2]], 2),
         ([9, 9], [[2, 2], [2]], 2),
-        ([9, 9, 9], [[2], [2], [2]], 2),
         ([9, 9, 9, 9], [[2], [2], [2], []], 2),
         ([9, 1], [[2, 2], [1, 1]], 1),
     ],
@@ -281,16 +268,13 @@ def test_several_devices_share_the_batches_and_predict_the_same(
     whole = evaluate({"A": Entry(networks["A"])}, dataset, conditions(flip=False))
     replicas = [Counting(copy.deepcopy(networks["A"]), room) for room in rooms]
     entry = Entry(replicas[0], replicas=tuple(replicas[1:]))
-    others = (torch.device("cpu"),) * (len(rooms) - 1)
+    devices = (torch.device("cpu"),) * len(rooms)
 
-    outcomes = evaluate({"A": entry}, dataset, conditions(flip=False, others=others))
+    outcomes = evaluate({"A": entry}, dataset, conditions(flip=False, devices=devices))
 
     assert [replica.sizes for replica in replicas] == sizes
-    outcome = outcomes["A"]
-    assert isinstance(outcome, Evaluation)
-    assert outcome.batch_size == batch_size
-    if batch_size == 2:
-        assert answers(outcomes) == answers(whole)
+    assert answers(outcomes) == answers(whole)
+    assert outcomes["A"].batch_size == batch_size  # type: ignore[union-attr]  # an evaluation
 
 
 def test_pass_uses_two_threads_and_forgets_crops(
@@ -308,15 +292,14 @@ def test_pass_uses_two_threads_and_forgets_crops(
     monkeypatch.setattr(crops, "read_crop", watched)
     monkeypatch.setattr(crops, "BATCHES_AHEAD", 1)
     monkeypatch.setattr(crops, "READ_AHEAD", 2)
-    many = Dataset(**{**vars(dataset), "samples": dataset.samples * 10})
-    measured = {"A": Measurements.empty(60, 2)}
+    measured = {"A": Measurements.empty(24, 2)}
     batches = remaining_batches(measured.values(), 2)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     gc.freeze()  # speeds up each collection
     for _ in run_pass(
-        {"A": Entry(networks["A"])}, measured, many, conditions(flip=False, workers=1),
-        batches, {}, lambda _: None,
+        {"A": Entry(networks["A"])}, measured, repeated(dataset, 4),
+        conditions(flip=False, workers=1), batches, lambda _: None,
     ):  # fmt: skip
         gc.collect()
         most = max(most, sum(each() is not None for each in pixels))
@@ -326,3 +309,75 @@ def test_pass_uses_two_threads_and_forgets_crops(
     torch.set_num_threads(threads)
     assert measured["A"].done.all()
     assert most <= 2 + 2 + 1
+
+
+HOST_SECONDS = 30.0
+"""For the errors of a sample: the host is slow, but not slower than the device."""
+
+
+@pytest.fixture
+def on_stand_in(tiny: Architecture, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run a pass of models A and B on devices without data, whose clock the test reads."""
+    device = stand_in.StandIn()
+    network = build_network(tiny, seeded_state(tiny, 1), torch.device("cpu"))
+    fast = FastConvNeXtPose(network, device=torch.device("meta"))
+
+    def measuring(*given: Any) -> Any:
+        device.host += HOST_SECONDS
+        return joint_errors_mm(*given)
+
+    monkeypatch.setattr(predictions, "record_event", lambda _: stand_in.Event(device))
+    monkeypatch.setattr(metrics, "joint_errors_mm", measuring)
+
+    def run(entries: dict[str, Entry], devices: int = 1) -> Iterator[stand_in.StandIn]:
+        many = repeated(dataset, 3)
+        measured = {name: Measurements.empty(len(many.samples), 2) for name in entries}
+        batches = remaining_batches(measured.values(), 2)
+        meta = conditions(workers=1, devices=(torch.device("meta"),) * devices)
+        with device:
+            for _ in run_pass(entries, measured, many, meta, batches, lambda _: None):
+                yield device
+        assert all(each.done.all() and each.seconds > 0 for each in measured.values())
+        assert all(each.failure is None for each in measured.values())
+
+    return fast, run
+
+
+def test_device_is_never_idle_and_the_host_waits_only_for_predictions(on_stand_in: Any) -> None:
+    """A batch keeps the device busy for longer than the host needs for its errors and crops."""
+    fast, run = on_stand_in
+    idle, waits = [], []
+    for device in run({"A": Entry(fast), "B": Entry(fast)}):
+        idle.append(device.idle)
+        waits.append(device.waits.copy())
+        device.waits.clear()
+
+    kernels = device.done / len(idle) / stand_in.KERNEL_SECONDS
+    assert kernels / 2 < HOST_SECONDS * 2 * 2 < kernels
+    assert waits[3:-2] == [["event"] * 2] * 4
+    assert idle[-3] == idle[3]
+
+
+def test_each_device_has_its_next_batch_before_its_last_one_is_waited_for(
+    on_stand_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast, run = on_stand_in
+    calls: list[str] = []
+
+    class Recording:
+        architecture = fast.architecture
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __call__(self, crops: Any) -> Any:
+            calls.append(self.name)
+            return fast(crops)
+
+    monkeypatch.setattr(stand_in.StandIn, "wait", lambda *_: calls.append("wait"))
+
+    list(run({"A": Entry(Recording("first"), replicas=(Recording("second"),))}, devices=2))
+
+    started = ["first", "second"] * 5
+    then = [call for name in started[2:9] for call in (name, "wait")]
+    assert calls == [*started[:2], *then, "wait", "wait"]

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
 from convnextpose_check.network import fast as fast_network
-from convnextpose_check.variants import Catalogue
+from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.variants import Architecture
 from tests.support.processes import with_checkout
 
 CELLS = 3e-5
@@ -24,9 +26,9 @@ INTERPRETED = """
 import torch
 from convnextpose_check.network import kernel, plain
 
-chance = torch.Generator().manual_seed(0)
+rng = torch.Generator().manual_seed(0)
 
-def apart_cells(heatmaps, upsamples):
+def difference_cells(heatmaps, upsamples):
     exact = heatmaps.double()
     if upsamples:
         exact = torch.nn.functional.interpolate(
@@ -35,13 +37,13 @@ def apart_cells(heatmaps, upsamples):
     return float((kernel.soft_argmax(heatmaps, upsamples) - plain.soft_argmax(exact)).abs().max())
 
 for bins, side, upsamples in [(5, 8, False), (16, 32, False), (5, 8, True), (16, 32, True)]:
-    print(apart_cells(4 * torch.randn(2, 3, bins, side, side, generator=chance), upsamples))
-laid_otherwise = torch.randn(2, 8, 8, 4, 3, generator=chance).permute(0, 4, 3, 1, 2)
-print(apart_cells(laid_otherwise, True))
+    print(difference_cells(4 * torch.randn(2, 3, bins, side, side, generator=rng), upsamples))
+permuted = torch.randn(2, 8, 8, 4, 3, generator=rng).permute(0, 4, 3, 1, 2)
+print(difference_cells(permuted, True))
 peaks = torch.full((1, 2, 4, 8, 8), -1e4)
 peaks[0, 0, 3, 7, 0] = 1e4
-print(apart_cells(peaks, False))
-print(apart_cells(peaks, True))
+print(difference_cells(peaks, False))
+print(difference_cells(peaks, True))
 peaks[0, 1, 2, 2, 2] = float("nan")
 print(*kernel.soft_argmax(peaks, True).isnan().tolist()[0])
 """
@@ -49,15 +51,15 @@ print(*kernel.soft_argmax(peaks, True).isnan().tolist()[0])
 
 def test_kernel_computes_the_soft_argmax() -> None:
     pytest.importorskip("triton")
-    answer = subprocess.run(
+    lines = subprocess.run(
         [sys.executable, "-c", INTERPRETED], env=with_checkout() | {"TRITON_INTERPRET": "1"},
         capture_output=True, check=True, text=True,
     ).stdout.splitlines()  # fmt: skip
 
-    *apart_cells, of_nan = answer
-    assert len(apart_cells) == 7
-    assert max(map(float, apart_cells)) < CELLS
-    assert of_nan == "[False, False, False] [True, True, True]"
+    *differences, nan_line = lines
+    assert len(differences) == 7
+    assert max(map(float, differences)) < CELLS
+    assert nan_line == "[False, False, False] [True, True, True]"
 
 
 @pytest.mark.parametrize("capability", [75, 80, 90], ids=["T4", "A100", "H100"])
@@ -106,20 +108,21 @@ def test_kernel_is_used_only_if_it_agrees(monkeypatch: pytest.MonkeyPatch) -> No
     assert chosen_kernel() is None
 
 
-@pytest.mark.parametrize("name", ["XS", "M"])
-def test_network_calls_the_kernel_for_all_joints_at_once(name: str, catalogue: Catalogue) -> None:
-    from convnextpose_check.network.plain import ConvNeXtPose
-
+@pytest.mark.parametrize("upsamplings", [2, 3])
+def test_network_calls_the_kernel_for_all_joints_at_once(
+    upsamplings: int, tiny: Architecture
+) -> None:
     torch.manual_seed(0)
-    network = fast_network.FastConvNeXtPose(ConvNeXtPose(catalogue[name].architecture).eval())
-    crops, asked = torch.randn(2, 3, 256, 256), []
+    plain = ConvNeXtPose(replace(tiny, head_upsamplings=upsamplings)).eval()
+    network = fast_network.FastConvNeXtPose(plain)
+    crops, shapes = torch.randn(2, 3, 256, 256), []
 
     def kernel(heatmaps: Tensor, upsamples: bool) -> Tensor:
-        asked.append(heatmaps.shape)
+        shapes.append(heatmaps.shape)
         return in_torch(heatmaps, upsamples)
 
     expected = network(crops)
     network.kernel = kernel
 
     torch.testing.assert_close(network(crops), expected, atol=1e-4, rtol=0)
-    assert {shape[1] for shape in asked} == {18}
+    assert {shape[1] for shape in shapes} == {18}

@@ -1,3 +1,5 @@
+"""Legacy and modern keys, with and without the prefix of DataParallel."""
+
 from __future__ import annotations
 
 import operator
@@ -9,7 +11,6 @@ from typing import Any
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.network.cost import skeleton_network
 from convnextpose_check.network.keymap import (
     key_style,
     to_legacy,
@@ -17,9 +18,9 @@ from convnextpose_check.network.keymap import (
     with_prefix,
     without_prefix,
 )
-from convnextpose_check.variants import Architecture, read_catalogue
+from convnextpose_check.network.layout import expected_layout
+from convnextpose_check.variants import Architecture
 
-CATALOGUE = read_catalogue()
 PARTS = {"dwconv": "0", "norm": "1", "pwconv": "2"}
 Mapper = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -35,21 +36,22 @@ def _legacy(key: str) -> str:
 
 @pytest.fixture(scope="module")
 def keys(tiny: Architecture) -> list[str]:
-    return list(skeleton_network(tiny).state_dict())
+    return list(expected_layout(tiny))
 
 
-@pytest.mark.parametrize("variant", CATALOGUE.variants, ids=lambda variant: variant.name)
 @pytest.mark.parametrize("prefixed", [False, True], ids=["bare", "module"])
-def test_mapping_there_and_back_keeps_names_order_and_tensors(variant: Any, prefixed: bool) -> None:
-    state: Mapping[str, Any] = skeleton_network(variant.architecture).state_dict()
+def test_mapping_there_and_back_keeps_names_order_and_tensors(
+    keys: list[str], prefixed: bool
+) -> None:
+    state: Mapping[str, Any] = {key: object() for key in keys}
     state = with_prefix(state) if prefixed else state
     legacy = to_legacy(state)
     returned = to_modern(legacy)
     assert list(legacy) == [_legacy(key) for key in state]
     assert sum(map(operator.ne, legacy, state)) == 3 * 9
     assert list(returned) == list(state)
-    assert all(returned[key] is state[key] for key in state)
     assert all(map(operator.is_, legacy.values(), state.values()))
+    assert all(map(operator.is_, returned.values(), state.values()))
     assert (key_style(legacy), key_style(returned)) == ("legacy", "modern")
     assert list(to_legacy(legacy)) == list(legacy)
     assert list(to_modern(state)) == list(state)
@@ -70,27 +72,25 @@ def test_keys_outside_the_head_layers_stay(key: str, keys: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("added", "code"),
+    "added",
     [
-        ("head.deconv_layers_4.0.weight", "wrong-keys"),
-        ("head.deconv_layers_0.dwconv.weight", "wrong-keys"),
-        ("head.deconv_layers_1.3.weight", "wrong-keys"),
-        ("head.deconv_layers_1.00.weight", "wrong-keys"),
-        ("head.deconv_layers_1.act.weight", "wrong-keys"),
-        ("head.deconv_layers_1.0", "wrong-keys"),
-        ("head.deconv_layers_1.0.weight.extra", "wrong-keys"),
-        ("module.head.deconv_layers_12.0.weight", "wrong-keys"),
-        ("head.deconv_layers_", "wrong-keys"),
-        ("head.deconv_layers_1.0.weight", "wrong-keys"),
+        "head.deconv_layers_4.0.weight",
+        "head.deconv_layers_0.dwconv.weight",
+        "head.deconv_layers_1.3.weight",
+        "head.deconv_layers_1.00.weight",
+        "head.deconv_layers_1.act.weight",
+        "head.deconv_layers_1.0",
+        "head.deconv_layers_1.0.weight.extra",
+        "module.head.deconv_layers_12.0.weight",
+        "head.deconv_layers_",
+        "head.deconv_layers_1.0.weight",
     ],
 )
-def test_head_key_that_cannot_be_mapped_is_refused_by_name(
-    added: str, code: str, keys: list[str]
-) -> None:
+def test_head_key_that_cannot_be_mapped_is_refused_by_name(added: str, keys: list[str]) -> None:
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
         to_modern(dict.fromkeys([*keys, added], 0))
-    assert caught.value.code == code
-    assert f"'{added}'" in caught.value.problem or code == "wrong-keys"
+    assert caught.value.code == "wrong-keys"
+    assert f"'{added}'" in caught.value.problem
 
 
 @pytest.mark.parametrize("mapper", [to_modern, to_legacy])

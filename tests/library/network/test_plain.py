@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import nn
 
 from convnextpose_check.checks.network import (
@@ -20,14 +20,11 @@ from convnextpose_check.checks.network import (
 )
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network import plain as parts
-from convnextpose_check.network.cost import multiply_add_count, parameter_count, skeleton_network
+from convnextpose_check.network.cost import skeleton_network
 from convnextpose_check.variants import Architecture, Catalogue, Variant
+from tests.support.archives import tiny_variant
 
-
-def altered(variant: Variant, **changes: object) -> Variant:
-    """The variant with another architecture and its figures kept."""
-    architecture = msgspec.structs.replace(variant.architecture, **changes)
-    return msgspec.structs.replace(variant, architecture=architecture)
+NAMES = ("XS", "S", "M", "L")
 
 
 def counted_by_hand(a: Architecture) -> tuple[int, int]:
@@ -70,44 +67,63 @@ def counted_by_hand(a: Architecture) -> tuple[int, int]:
     return parameters, multiply_adds
 
 
-@pytest.mark.parametrize("name", ["XS", "S", "M", "L"])
-def test_counts_of_each_variant_are_those_by_hand_and_pass_every_check(
-    catalogue: Catalogue, name: str
-) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_counts_of_each_variant_are_those_by_hand(catalogue: Catalogue, name: str) -> None:
+    """``tests/validation`` counts those of the networks themselves."""
     variant = catalogue[name]
-    network = skeleton_network(variant.architecture)
 
     parameters, multiply_adds = counted_by_hand(variant.architecture)
 
-    assert check_parameter_count(variant, network) == variant.parameters == parameters
-    assert check_multiply_adds(variant, network) == variant.multiply_adds == multiply_adds
-    assert check_state_element_count(variant, network) == variant.state_elements
+    assert (parameters, multiply_adds) == (variant.parameters, variant.multiply_adds)
     assert check_paper_parameters(variant, parameters) == parameters / 1e6
     assert check_guide_parameters(variant, variant.state_elements) == variant.state_elements / 1e6
     assert check_paper_gmacs(variant, multiply_adds) == multiply_adds / 1e9
-    assert check_heatmap_grid(variant, network)[0] == 18
 
 
-@pytest.mark.parametrize(
-    ("name", "upsamplings"), [("XS", 3), ("S", 3), ("M", 2), ("L", 2), ("XS", 1), ("L", 1)]
-)
-def test_wrong_upsampling_is_seen_in_the_multiply_adds_alone(
-    catalogue: Catalogue, name: str, upsamplings: int
-) -> None:
-    """Upsampling has no weights: the parameters agree, the multiply-adds tell."""
+def test_wrong_architecture_is_seen_in_parameters_multiply_adds_or_grid(tiny: Architecture) -> None:
+    """Upsampling has no weights: with another number of them the parameters agree."""
+    network = skeleton_network(tiny)
+    parameters, multiply_adds = counted_by_hand(tiny)
+    elements = sum(tensor.numel() for tensor in network.state_dict().values())
+    variant = replace(
+        tiny_variant(tiny, "XS"), parameters=parameters, multiply_adds=multiply_adds,
+        state_elements=elements,
+    )  # fmt: skip
+
+    assert check_parameter_count(variant, network) == parameters
+    assert check_multiply_adds(variant, network) == multiply_adds
+    assert check_state_element_count(variant, network) == elements
+    assert check_heatmap_grid(variant, network) == (18, 7, 32, 32)
+    upsampled = skeleton_network(replace(tiny, head_upsamplings=3))
+    check_parameter_count(variant, upsampled)
+    with pytest.raises(CheckFailedError, match=r" has multiply-adds .* expected"):
+        check_multiply_adds(variant, upsampled)
+    with pytest.raises(CheckFailedError, match=r"heatmap .joints, depth, height, width. "):
+        check_heatmap_grid(variant, upsampled)
+    deeper = skeleton_network(replace(tiny, depth_bins=8))
+    with pytest.raises(CheckFailedError, match=" has parameters ") as caught:
+        check_parameter_count(variant, deeper)
+    assert (caught.value.code, caught.value.expected) == ("wrong-count", parameters)
+    assert caught.value.obtained == counted_by_hand(replace(tiny, depth_bins=8))[0]
+    with pytest.raises(CheckFailedError, match=" has state dict elements "):
+        check_state_element_count(variant, deeper)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_settings_give_neither_table(catalogue: Catalogue, name: str) -> None:
+    """The guide's 17 joints and depth of 64, and any other number of upsamplings."""
     variant = catalogue[name]
-    wrong = altered(variant, head_upsamplings=upsamplings)
-    network = skeleton_network(wrong.architecture)
+    architecture = variant.architecture
 
-    check_parameter_count(variant, network)
-    with pytest.raises(CheckFailedError, match=rf"{name} has multiply-adds .* expected"):
-        check_multiply_adds(variant, network)
-    with pytest.raises(CheckFailedError, match=r"GMACs.*upsample"):
-        check_paper_gmacs(variant, multiply_add_count(network))
-    with pytest.raises(
-        CheckFailedError, match=rf"{name} has heatmap .joints, depth, height, width. "
-    ):
-        check_heatmap_grid(variant, network)
+    for upsamplings in {1, 2, 3} - {architecture.head_upsamplings}:
+        _, multiply_adds = counted_by_hand(replace(architecture, head_upsamplings=upsamplings))
+        with pytest.raises(CheckFailedError, match=r"GMACs.*upsample"):
+            check_paper_gmacs(variant, multiply_adds)
+    for changes in ({"joints": 17}, {"depth_bins": 64}):
+        parameters, _ = counted_by_hand(replace(architecture, **changes))
+        if parameters != variant.parameters:  # M and L have a depth of 64
+            with pytest.raises(CheckFailedError, match="million parameters"):
+                check_paper_parameters(variant, parameters)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -140,41 +156,10 @@ def test_reported_values_are_met_within_their_slack(
 
 def test_value_that_is_not_reported_is_an_error(catalogue: Catalogue) -> None:
     xs = catalogue["XS"]
-    without = msgspec.structs.replace(
-        xs, guide=None, paper=msgspec.structs.replace(xs.paper, gmacs=None)
-    )
+    without = replace(xs, guide=None, paper=replace(xs.paper, gmacs=None))
     for check in (check_paper_gmacs, check_guide_parameters):
         with pytest.raises(CheckFailedError, match=r"\[bad-variants-file\] .* of XS"):
             check(without, xs.multiply_adds)
-
-
-@pytest.mark.parametrize(("name", "parameters"), [("XS", 3_602_312), ("S", 7_587_008)])
-def test_the_guides_depth_of_64_gives_neither_table(
-    catalogue: Catalogue, name: str, parameters: int
-) -> None:
-    variant = catalogue[name]
-    network = skeleton_network(altered(variant, depth_bins=64).architecture)
-
-    assert parameter_count(network) == parameters
-    with pytest.raises(CheckFailedError, match=rf"{name} has parameters ") as caught:
-        check_parameter_count(variant, network)
-    assert (caught.value.code, caught.value.obtained) == ("wrong-count", parameters)
-    assert caught.value.expected == variant.parameters
-    with pytest.raises(CheckFailedError, match=rf"{name} has state dict elements "):
-        check_state_element_count(variant, network)
-
-
-@pytest.mark.parametrize(
-    ("name", "millions"), [("XS", 3.52), ("S", 7.43), ("M", 7.57), ("L", 8.35)]
-)
-def test_the_guides_17_joints_give_neither_table(
-    catalogue: Catalogue, name: str, millions: float
-) -> None:
-    network = skeleton_network(altered(catalogue[name], joints=17).architecture)
-
-    assert round(parameter_count(network) / 1e6, 2) == millions
-    with pytest.raises(CheckFailedError, match="million parameters"):
-        check_paper_parameters(catalogue[name], parameter_count(network))
 
 
 def test_peak_of_a_heatmap_is_found_in_the_order_x_y_z() -> None:
@@ -198,24 +183,6 @@ def test_softmax_is_taken_over_the_whole_volume_of_a_joint() -> None:
 
     assert x == pytest.approx(0.75 * 3)
     assert z == pytest.approx(0.75)
-
-
-def test_upsampling_keeps_the_corners() -> None:
-    """Bilinear with align_corners: corner cells keep their values, which the other kind blends."""
-    layer = parts.HeadLayer(1, 1, upsamples=True).eval()
-    nn.init.dirac_(layer.dwconv.weight)
-    nn.init.ones_(layer.pwconv.weight)
-    for convolution in (layer.dwconv, layer.pwconv):
-        assert convolution.bias is not None
-        nn.init.zeros_(convolution.bias)
-    image = torch.tensor([[[[0.0, 3.0], [6.0, 9.0]]]])
-
-    doubled = layer(image)[0, 0] * (1 + layer.norm.eps) ** 0.5
-
-    torch.testing.assert_close(
-        doubled,
-        torch.tensor([[0.0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7], [6, 7, 8, 9]]),
-    )
 
 
 def test_network_has_the_parts_that_the_description_names(tiny: Architecture) -> None:

@@ -23,7 +23,7 @@ from pytest_html.basereport import BaseReport
 
 from convnextpose_check.checkpoints.pickle_check import REBUILD_TENSOR
 from convnextpose_check.environment import package_version
-from convnextpose_check.evaluation.precision import EXACT, OF_CPU, OF_CUDA
+from convnextpose_check.evaluation.devices import EXACT, OF_CPU, OF_CUDA
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def test_torch_state_dicts_carry_versions_in__metadata() -> None:
 
 @pytest.mark.parametrize("name", [*OF_CPU, *OF_CUDA])
 def test_torch_backends_have_fp32_precision(name: str) -> None:
-    with canary("torch", f"{name}.fp32_precision", "evaluation/precision.py"):
+    with canary("torch", f"{name}.fp32_precision", "evaluation/devices.py"):
         switch = operator.attrgetter(name)(torch)
         found = switch.fp32_precision
         try:
