@@ -57,7 +57,7 @@ class Said(Screen):
 def conditions(**changes: Any) -> Conditions:
     """The CPU, two images at a time, with the flip test, unless changed."""
     cpu = (torch.device("cpu"),)
-    usual = {"devices": cpu, "flip": True, "batch_size": 2, "workers": 2}
+    usual: dict[str, Any] = {"devices": cpu, "flip": True, "batch_size": 2, "workers": 2}
     return Conditions(**(usual | changes))
 
 
