@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from convnextpose_check import __version__
 from convnextpose_check.__main__ import COMMANDS
 from convnextpose_check.settings.options import OPTIONS, PREFIX
 from convnextpose_check.variants import Catalogue
@@ -31,44 +32,30 @@ LEFT_BY_A_RUN = ("output", "result", "log", "model_dump", "checkpoints")
 """Folders below --results-dir: what is named in them is no file of the repository."""
 
 ELSEWHERE = {
-    "output/tests": "left by a run",
-    "main/test.py": "the authors' test script",
-    "adapter.py": "the user's, made from the text",
-    "setup_kaggle_dataset.py": "the Kaggle guide's script",
-    "benchmark_results.json": "left by a run",
-    "benchmark_results.published.json": "left by a run",
-    "benchmark_comparison.png": "left by a run",
-    "BENCHMARK_REPORT.md": "left by a run",
-    "per_sample.csv": "left by a run",
-    "bbox_root_pose_human36m_output.json": "left by the authors' test script",
-    "exports/{variant}.onnx": "the user's",
-    ".github/workflows/gate.yml": "in the user's repository as well",
-}
-"""Files that a text names and that are not, or not only, in the repository."""
-
-FLAGS_OF_OTHERS = {
-    "--max-children": "mutmut",
-    "--no-save": "npm",
-}
-"""Options that are neither a run's nor those of the command that they stand beside."""
-
-REMOVED_FLAGS = {
-    "--baseline-tolerance", "--batch-size", "--kaggle-user", "--precision", "--stop-early",
-    "--workers",
+    "output/tests", "main/test.py", "adapter.py", "setup_kaggle_dataset.py",
+    "benchmark_results.json", "benchmark_results.published.json", "benchmark_comparison.png",
+    "BENCHMARK_REPORT.md", "per_sample.csv", "bbox_root_pose_human36m_output.json",
+    "exports/{variant}.onnx",
 }  # fmt: skip
-"""Options of earlier versions, which only CHANGELOG.md names."""
+"""Files of a run, of users and of other repositories."""
+
+FLAGS_OF_OTHERS = {"--max-children", "--no-save"}
+"""Options of mutmut and npm."""
+
+PAGES = [path for path in texts() if path.name != "CHANGELOG.md"]
+"""The changelog also names what was removed."""
 
 SUFFIXES = {".py", ".md", ".json", ".ipynb", ".toml", ".ini", ".yml", ".txt", ".png", ".csv"}
 
 
-def each_text() -> pytest.MarkDecorator:
-    ids = [str(path.relative_to(ROOT)) for path in texts()]
-    return pytest.mark.parametrize("text", texts(), ids=ids)
+each_page = pytest.mark.parametrize(
+    "text", PAGES, ids=[str(path.relative_to(ROOT)) for path in PAGES]
+)
 
 
 @cache
 def tokens(text: Path) -> tuple[Token, ...]:
-    """What the text is made of, inline parts included."""
+    """The Markdown tokens of the text, including inline ones."""
     from markdown_it import MarkdownIt
 
     parsed = MarkdownIt("commonmark").enable("table").parse(text.read_text(encoding="utf-8"))
@@ -76,7 +63,7 @@ def tokens(text: Path) -> tuple[Token, ...]:
 
 
 def links(text: Path) -> Iterator[str]:
-    """Where links, pictures and their HTML lead, within the repository."""
+    """Targets of links and pictures within the repository."""
     for token in tokens(text):
         targets = [str(token.attrs.get(name)) for name in ("href", "src") if token.attrs.get(name)]
         if token.type in ("html_block", "html_inline"):
@@ -96,12 +83,12 @@ def anchors(text: Path) -> set[str]:
 
 
 def code(text: Path) -> list[str]:
-    """What stands in backticks within sentences."""
+    """Inline code."""
     return [token.content for token in tokens(text) if token.type == "code_inline"]
 
 
 def commands(text: Path) -> Iterator[list[str]]:
-    """The words of every command of Python that the text gives."""
+    """The words of every Python command in the text."""
     lines = [*code(text)]
     for token in tokens(text):
         if token.type == "fence" and token.info == "bash":
@@ -124,18 +111,17 @@ def flags_of_a_run() -> frozenset[str]:
     return frozenset(re.findall(r"(?<![\w-])--[a-z][\w-]*", shown.getvalue()))
 
 
-@each_text()
+@each_page
 def test_links_lead_somewhere(text: Path) -> None:
     for target in links(text):
         name, _, anchor = target.partition("#")
         path = (text.parent / name).resolve() if name else text
 
-        assert path.exists(), f"{target} is not there"
-        if anchor:
-            assert anchor in anchors(path), f"{target} is no heading there"
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
 
 
-@each_text()
+@each_page
 def test_named_files_are_there(text: Path) -> None:
     files = [f"/{path.relative_to(ROOT).as_posix()}" for path in repository_files()]
     folders = {f"/{parent}" for name in files for parent in PurePosixPath(name[1:]).parents}
@@ -147,11 +133,11 @@ def test_named_files_are_there(text: Path) -> None:
         names_a_file = suffix in SUFFIXES or (slash and first in beside)
         left_by_a_run = first in LEFT_BY_A_RUN and suffix != ".py"
         if names_a_file and not left_by_a_run and " " not in name and name not in ELSEWHERE:
-            wanted = f"*/{name.strip('/')}"
-            assert any(fnmatch(each, wanted) for each in there), f"{name} is not there"
+            pattern = f"*/{name.strip('/')}"
+            assert any(fnmatch(each, pattern) for each in there), name
 
 
-@each_text()
+@each_page
 def test_named_commands_are_there(text: Path) -> None:
     for program, *arguments in commands(text):
         package, _, module = program.partition(".")
@@ -168,24 +154,23 @@ def test_named_commands_are_there(text: Path) -> None:
                 if word.startswith("--"):
                     assert word.partition("=")[0] in flags_of_a_run()
                 elif "/" in word and word not in ELSEWHERE:
-                    assert (ROOT / word).exists(), f"{word} is not there"
+                    assert (ROOT / word).exists(), word
 
 
-@each_text()
+@each_page
 def test_named_options_and_variables_are_there(text: Path) -> None:
     content = text.read_text(encoding="utf-8")
     known = {flag for option in OPTIONS for flag in (option.flag, option.variable)}
-    ignored = FLAGS_OF_OTHERS.keys() | (REMOVED_FLAGS if text.name == "CHANGELOG.md" else set())
     for variable in re.findall(rf"{PREFIX}[A-Z0-9_]+", content):
         assert variable in known
     for span in code(text):
         for flag in re.findall(r"(?<![\w-])--[a-z][\w-]*", span):
-            if "convnextpose_check" not in span and flag not in ignored:
-                assert flag in flags_of_a_run() | known_to_commands(), f"{flag} is no option"
+            if "convnextpose_check" not in span and flag not in FLAGS_OF_OTHERS:
+                assert flag in flags_of_a_run() | flags_of_commands()
 
 
 @cache
-def known_to_commands() -> frozenset[str]:
+def flags_of_commands() -> frozenset[str]:
     """The options of all commands."""
     parser = argparse.ArgumentParser(conflict_handler="resolve")
     for command in COMMANDS.values():
@@ -193,31 +178,19 @@ def known_to_commands() -> frozenset[str]:
     return frozenset(re.findall(r"--[a-z][\w-]*", parser.format_help()))
 
 
-def test_readme_installs_as_ci_does() -> None:
+def test_ci_runs_the_tests_as_the_readme_does() -> None:
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    asked = [words for words in commands(README) if words[0] in ("pip", "pytest")]
 
-    assert ["pip", "install", "-e", ".[dev]"] in asked
-    assert 'python -m pip install --quiet --editable ".[dev]"' in ci
-    of_ci = [shlex.split(line)[2:] for line in ci.splitlines() if "-m pytest" in line]
+    of_readme = [words for words in commands(README) if words[0] == "pytest"]
+    of_ci = [shlex.split(line)[2:] for line in ci.splitlines() if line.startswith("python -m pyt")]
     assert len(of_ci) == 2
-    for words in of_ci:
-        assert words in asked, "the README and .ci/run call pytest in two ways"
-
-
-def test_readmes_wheels_are_what_the_suite_needs() -> None:
-    """Kaggle has the rest."""
-    listed = re.search(r"^dependencies = \[(.*?)^\]", read("pyproject.toml"), re.M | re.S)
-    assert listed is not None
-    needed = set(re.findall(r'^\s*"([\w-]+)', listed[1], re.M))
-    (asked,) = (words for words in commands(README) if words[:2] == ["pip", "download"])
-
-    assert set(asked[4:]) <= needed
+    assert all(words in of_readme for words in of_ci)
 
 
 @pytest.mark.parametrize("file", ["workflows/gate.yml", "actions/weights/action.yml"])
 def test_readme_shows_the_usage_of_the_file(file: str) -> None:
-    usage = re.findall(r"^#   (.*)$", read(f".github/{file}"), re.M)
+    content = (ROOT / ".github" / file).read_text(encoding="utf-8")
+    usage = re.findall(r"^#   (.*)$", content, re.M)
 
     assert usage
     assert "\n".join(usage) in README.read_text(encoding="utf-8")
@@ -233,16 +206,24 @@ def test_tables_show_the_values_of_the_variants_file(
     assert marked(marks) == table(catalogue)
 
 
-def read(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
 def test_no_workflow_resumes() -> None:
-    """A result of CI rests on what its own run has measured."""
-    folder = ROOT / ".github"
-    files = [path for path in folder.rglob("*") if path.suffix in {".yml", ".yaml"}]
+    """A result of CI is measured in the same run."""
+    files = list((ROOT / ".github").rglob("*.yml"))
     assert {path.name for path in files} >= {"ci.yml", "gate.yml", "action.yml"}
-    for path in [*files, *(ROOT / ".ci").iterdir()]:
-        text = path.read_text(encoding="utf-8")
-        assert "--resume" not in text, path
-        assert f"{PREFIX}RESUME" not in text, path
+    for path in [*files, ROOT / ".ci" / "run"]:
+        assert not re.search(rf"--resume|{PREFIX}RESUME", path.read_text(encoding="utf-8")), path
+
+
+def test_version_is_the_tag_that_pages_name_and_the_changelog_has() -> None:
+    """Tags of other repositories' actions are in comments."""
+    tags = {
+        path.name: set(re.findall(r"(?<!# )\bv(\d+\.\d+\.\d+)\b", path.read_text("utf-8")))
+        for path in (README, *(ROOT / ".github").rglob("*.*"))
+        if path.suffix in (".md", ".yml")
+    }
+    versions = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+
+    assert tags.pop("ci.yml") == set()
+    assert set(map(tuple, tags.values())) == {(__version__,)}
+    assert __version__ in versions[:2]
+    assert versions == sorted(versions, key=lambda v: [int(n) for n in v.split(".")], reverse=True)
