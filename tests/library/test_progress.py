@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import time
-from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -71,7 +69,9 @@ def test_phase_is_shown_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert log.getvalue() == shown
 
 
-def test_log_is_not_flooded() -> None:
+def test_log_has_few_lines_and_no_stream_none() -> None:
+    with progress_bar(None, "reading", 1) as advance:
+        advance(1)
     log = io.StringIO()
 
     with progress_bar(log, "reading", 1000) as advance:
@@ -79,11 +79,6 @@ def test_log_is_not_flooded() -> None:
             advance(1)
 
     assert len(log.getvalue().splitlines()) < 6
-
-
-def test_without_a_stream_nothing_is_shown() -> None:
-    with progress_bar(None, "reading", 1) as advance:
-        advance(1)
 
 
 class Broken(io.StringIO):
@@ -105,34 +100,8 @@ class Broken(io.StringIO):
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("on_terminal", [True, False])
 @pytest.mark.parametrize("method", ["write", "flush", "isatty"])
-@pytest.mark.parametrize("error", [BrokenPipeError(), ValueError("closed file")])
+@pytest.mark.parametrize("error", [OSError("disk full"), ValueError("closed file")])
 def test_progress_that_cannot_be_written_is_dropped(
     error: Exception, method: str, on_terminal: bool
 ) -> None:
     assert show_everything(Broken(error, method, on_terminal=on_terminal)) == 4
-
-
-@pytest.mark.usefixtures("often")
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
-def test_progress_on_a_full_disk_is_dropped() -> None:
-    done = 0
-
-    with (
-        pytest.raises(OSError, match="No space"),  # by closing it, with text in its buffer
-        Path("/dev/full").open("w", buffering=1, encoding="utf-8") as stream,
-    ):
-        done = show_everything(stream)
-
-    assert done == 4
-
-
-@pytest.mark.usefixtures("often")
-def test_progress_to_a_pipe_without_a_reader_is_dropped() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    stream = os.fdopen(writing, "w", buffering=1, encoding="utf-8")
-
-    assert show_everything(stream) == 4
-
-    with pytest.raises(BrokenPipeError):
-        stream.close()
