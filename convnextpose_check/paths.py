@@ -83,10 +83,11 @@ def _subject_of(results: Path) -> str | None:
         content = json.loads(results.read_text(encoding="utf-8"))
         if not content.get("variants", True) and not content.get("weights"):
             return None
+        if content.get("weights_only"):
+            return "weights"
         subject = "own" if content.get("own_models") else content["subject"]
-        subject = "weights" if content.get("weights_only") else subject
+        return subject if subject in ("published", "own", "miniature") else "earlier"
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "earlier"
-    return subject if subject in ("published", "own", "miniature", "weights") else "earlier"

@@ -1,9 +1,11 @@
 """Judge models beside files that are not trusted: the gate of a repository's CI.
 
-Runs pytest on tests/validation so that nothing in the current folder is executed, and takes the
-verdict from the results file of this very run. Only --network module:factory runs code from the
-current folder; its verdict is only as trustworthy as that code. Start it as
-"python -I -m convnextpose_check gate": without -I Python itself imports from the current folder.
+Runs pytest on tests/validation so that nothing in the current folder is executed,
+and takes the verdict from the results file of this very run. Only --network
+module:factory runs code from the current folder; its verdict is only as trustworthy
+as that code. Without -I, Python itself would import from the current folder:
+
+  python -I -m convnextpose_check gate --h36m-root DIR --checkpoints DIR
 """
 
 from __future__ import annotations

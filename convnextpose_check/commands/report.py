@@ -8,6 +8,7 @@ and benchmark_logs.zip. No model is run.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.pages import redraw
@@ -17,14 +18,13 @@ from convnextpose_check.settings.options import settings_of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder of the run."""
-    parser.add_argument(
-        "results_dir", metavar="RESULTS_DIR", nargs="?", help="folder of the run [default: output]"
-    )
+    about = "folder of the run [default: output]"
+    parser.add_argument("folder", metavar="RESULTS_DIR", nargs="?", type=Path, help=about)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the path of each file that was written."""
-    results_dir = settings_of(options).results_dir
+    results_dir = options.folder or settings_of(options).results_dir
     with long_phase(f"drawing the pages of {results_dir}"):
         written = [*redraw(results_dir), *export(results_dir)]
     print_lines(*map(str, written))

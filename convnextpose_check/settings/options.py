@@ -37,10 +37,9 @@ class Kind(NamedTuple):
 
 
 def _parse_path(text: str) -> Path:
-    with suppress(RuntimeError):  # the home of an unknown user
-        if text.strip():
-            return Path(text).expanduser()
-    raise ValueError("a path")
+    if not text.strip():
+        raise ValueError("a path")
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - unknown users are no error
 
 
 def _parse_names(text: str) -> tuple[str, ...]:
@@ -252,8 +251,7 @@ def add_settings(parser: argparse.ArgumentParser, *fields: str) -> None:
 
 def given_texts(options: argparse.Namespace) -> dict[str, Sequence[str]]:
     """The texts that argparse or pytest has read for each option, by field."""
-    given = {option.field: getattr(options, option.field, None) for option in OPTIONS}
-    return {name: [v] if isinstance(v, str) else v or () for name, v in given.items()}
+    return {option.field: getattr(options, option.field, None) or () for option in OPTIONS}
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

@@ -74,12 +74,11 @@ def test_read_settings_several_checkpoints_stay_in_order() -> None:
     assert settings.lines() == ["CONVNEXTPOSE_CHECKPOINTS /a,/b"]
 
 
-def test_read_settings_gate_none_gives_no_verdict() -> None:
-    assert read_settings({"gate": ["none"]}, {}).gate is None
+def test_read_settings_gate_and_switch_can_be_off() -> None:
+    settings = read_settings({"gate": ["none"]}, {variable("resume"): "0"})
 
-
-def test_read_settings_switch_can_be_off_in_the_environment() -> None:
-    assert not read_settings({}, {variable("resume"): "0"}).resume
+    assert settings.gate is None
+    assert not settings.resume
 
 
 def test_read_settings_relative_paths_refer_to_the_callers_folder() -> None:
@@ -110,12 +109,10 @@ def test_read_settings_relative_paths_refer_to_the_callers_folder() -> None:
         ("bbox", "mine", "one of gt, rootnet"),
         ("gate", "5", "one of 1mm, 2mm, 5mm, none"),
         ("limit", "0", "a whole number from 1"),
-        ("limit", "many", "a whole number from 1"),
         ("limit", "1.5", "a whole number from 1"),
         ("variants", ",", "names of variants"),
         ("no_flip", "perhaps", "1 or 0"),
         ("h36m_root", "", "a path"),
-        ("h36m_root", "~nobody-here/data", "a path"),
     ],
 )
 def test_read_settings_wrong_value_is_named(field: str, text: str, expected: str) -> None:
@@ -132,17 +129,15 @@ def test_read_settings_unknown_variable_is_refused() -> None:
         read_settings({}, {"CONVNEXTPOSE_GATES": "1mm"})
 
 
-@pytest.mark.parametrize("field", ["h36m_root", "gate", "limit", "resume", "baseline"])
-def test_refuse_contradictions_weights_only_with_an_option_about_an_error(field: str) -> None:
-    text = VALUES[field][0]
+def test_refuse_contradictions_weights_only_with_an_option_about_an_error() -> None:
     alone = {"weights_only": ["1"], "checkpoints": ["/a"], "device": ["cpu"]}
     refuse_contradictions(read_settings(alone, {}))
-    refuse_contradictions(read_settings({field: [text]}, {}))
 
-    with pytest.raises(ConvNeXtPoseCheckError, match=f"{flag(field)} is about an error"):
-        refuse_contradictions(read_settings(alone | {field: [text]}, {}))
-    with pytest.raises(ConvNeXtPoseCheckError, match=f"{variable(field)} is about an error"):
-        refuse_contradictions(read_settings(alone, {variable(field): text}))
+    for field in ("h36m_root", "gate", "limit", "resume", "baseline"):
+        given = {field: [VALUES[field][0]]}
+        refuse_contradictions(read_settings(given, {}))
+        with pytest.raises(ConvNeXtPoseCheckError, match=f"{flag(field)} is about an error"):
+            refuse_contradictions(read_settings(alone | given, {}))
 
 
 def test_refuse_contradictions_identity_of_own_models() -> None:
@@ -153,18 +148,17 @@ def test_refuse_contradictions_identity_of_own_models() -> None:
         refuse_contradictions(read_settings(given, {}))
 
 
-@pytest.mark.parametrize("exists", [True, False])
 def test_kaggle_folder_is_the_default_if_it_exists(
-    exists: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path if exists else tmp_path / "missing"
-    monkeypatch.setattr("convnextpose_check.settings.options.KAGGLE_INPUT", folder)
+    for folder in (tmp_path, tmp_path / "missing"):
+        monkeypatch.setattr("convnextpose_check.settings.options.KAGGLE_INPUT", folder)
 
-    settings = read_settings({}, {})
+        settings = read_settings({}, {})
 
-    assert settings.h36m_root == (folder if exists else None)
-    assert settings.checkpoints == ((folder,) if exists else ())
-    assert not settings.sources
+        assert settings.h36m_root == (folder if folder.exists() else None)
+        assert settings.checkpoints == ((folder,) if folder.exists() else ())
+        assert not settings.sources
 
 
 def test_options_are_few_and_in_the_readme(pytestconfig: pytest.Config) -> None:
