@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ class Sequence:
 
     @property
     def test_frames(self) -> range:
-        """The frames that the evaluation takes."""
-        count = 1 + (self.action + self.subaction + self.subject) % 3
+        """The frames that are evaluated: none, one or two."""
+        count = (self.action + self.subaction + self.subject + 1) % 3
         return range(0, TEST_FRAME_STEP * count, TEST_FRAME_STEP)
 
     @property
@@ -88,10 +89,15 @@ class Sequence:
 
 
 def sequences(subject: int) -> Iterator[Sequence]:
-    """The subject's sequences in the order of the annotation files."""
-    for action in ACTIONS:
-        for subaction in SUBACTIONS:
-            yield Sequence(subject, action, subaction, 1 + (action + 2 * subaction + subject) % 4)
+    """The subject's sequences with test frames in the order of the annotation files.
+
+    Every action has one or two subactions and up to three test frames.
+    """
+    for action, subaction in product(ACTIONS, SUBACTIONS):
+        camera_index = 1 + (action + 2 * subaction + subject) % 4
+        sequence = Sequence(subject, action, subaction, camera_index)
+        if sequence.test_frames:
+            yield sequence
 
 
 def test_image_count() -> int:

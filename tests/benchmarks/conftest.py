@@ -28,7 +28,7 @@ from tests.support.processes import with_checkout
 
 HERE = Path(__file__).parent
 SAMPLES = 40
-"""Of the miniature's 120, evenly spread, unless --limit is given."""
+"""Of the miniature's 60, evenly spread, unless --limit is given."""
 
 TIMES_ON_GPU = 48
 """A GPU evaluates them this many times; fewer images do not keep it busy."""

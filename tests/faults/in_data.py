@@ -66,7 +66,7 @@ def joints_of_the_next_frame(scene: Scene) -> None:
 
 @fault("half of the samples", "annotations", "check_dataset_is_complete")
 def half_of_the_samples(scene: Scene) -> None:
-    scene.limit = 60
+    scene.limit = 30
 
 
 @fault("one image replaced by another", "images", "check_images_are_distinct")

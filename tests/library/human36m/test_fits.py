@@ -74,7 +74,7 @@ def drawn_by_hand(data: Content) -> Content:
 
 def displaced(joints: Content) -> Content:
     """Farther than in the published annotations of subject 9."""
-    for action, subaction in (("5", "2"), ("10", "2"), ("13", "1")):
+    for action, subaction in (("5", "2"), ("10", "1"), ("13", "1")):
         for frame, pose in joints[action][subaction].items():
             joints[action][subaction][frame] = np.add(pose, (200, 150, 0)).tolist()
     return joints

@@ -33,7 +33,7 @@ from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture, Catalogue
 
-REDRAWN = ((9, 9, 1), (9, 13, 2), (11, 4, 2), (11, 14, 1))
+REDRAWN = ((9, 9, 1), (9, 13, 2), (11, 6, 2), (11, 14, 2))
 """Subject, action and subaction: with an EXIF orientation, at the border, seated, walking."""
 
 
@@ -92,7 +92,7 @@ def test_samples_fit_the_record_and_have_the_hard_cases(dataset: Dataset) -> Non
         assert ((pixels >= (x, y)) & (pixels <= (x + w, y + h))).mean() > 0.9
 
     assert dataset.is_complete()
-    assert 3 <= sum(sample.box_xywh_px[:2].min() < 0 for sample in dataset.samples) < 60
+    assert 3 <= sum(sample.box_xywh_px[:2].min() < 0 for sample in dataset.samples) < 30
     assert sum(b"Exif" in sample.path.read_bytes()[:20] for sample in dataset.samples) == 1
 
 
@@ -133,7 +133,7 @@ def test_seeded_network_has_sharp_heatmaps_that_depend_on_the_image(
     variant = catalogue["XS"]
     state = seeded_state(variant.architecture, made_epoch(variant))
     network = build_network(variant.architecture, state, torch.device("cpu"))
-    pixels = [read_crop(sample).pixels_rgb for sample in dataset.samples[::20]]
+    pixels = [read_crop(sample).pixels_rgb for sample in dataset.samples[::10]]
     crops = to_input(torch.from_numpy(np.stack([p for p in pixels if p is not None])))
 
     with torch.inference_mode():
