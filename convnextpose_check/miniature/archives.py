@@ -1,13 +1,12 @@
 """Writes checkpoints in the authors' container, as torch 1.12 to 2.0 wrote them.
 
 A stored zip with the suffix ``.tar``: one top folder with ``data.pkl``, the storages in the order
-of their names and ``version``, each beginning at a multiple of 64 bytes, and no ``byteorder``.
+of their names and ``version``, and no ``byteorder``.
 """
 
 from __future__ import annotations
 
 import io
-import struct
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -19,9 +18,6 @@ from convnextpose_check.variants import Variant
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-ALIGNMENT_BYTES = 64
-LOCAL_HEADER_BYTES = 30
 
 
 def write_archive(variant: Variant, weights: StateDict, path: Path) -> None:
@@ -93,14 +89,4 @@ def write_container(content: dict[str, Any], folder: str, path: Path) -> None:
         members = {name.partition("/")[2]: name for name in saved.namelist()}
         storages = sorted(name for name in members if name.startswith("data/"))
         for name in ["data.pkl", *storages, "version"]:
-            info = zipfile.ZipInfo(f"{folder}/{name}")
-            info.extra = _padding(archive, info)
-            archive.writestr(info, saved.read(members[name]))
-            info.extra = b""  # torch pads the local header only, not the directory
-
-
-def _padding(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """An extra field that aligns the member's data."""
-    start = archive.start_dir + LOCAL_HEADER_BYTES + len(info.filename) + 4
-    length = -start % ALIGNMENT_BYTES
-    return b"FB" + struct.pack("<H", length) + b"Z" * length
+            archive.writestr(zipfile.ZipInfo(f"{folder}/{name}"), saved.read(members[name]))

@@ -76,18 +76,11 @@ class Axes:
         return stretched
 
 
-def cross(a: Array, b: Array) -> Array:
-    """Vector product of two (3,) vectors, in elementary operations."""
-    return np.array(
-        (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
-    )
-
-
 def _axes(to_left: Array, to_up: Array) -> Axes:
     """Axes that keep the up direction exactly and the left direction as far as possible."""
     up = unit(to_up)
-    ahead = unit(cross(unit(to_left), up))
-    return Axes(cross(up, ahead), up, ahead)
+    ahead = unit(np.cross(unit(to_left), up))
+    return Axes(np.cross(up, ahead), up, ahead)
 
 
 def _shade(color: Color, factor: float) -> Color:
@@ -128,7 +121,7 @@ def _head(joints: Array, chest: Axes, look: Look) -> list[Solid]:
     forward = (nose - neck) - ((nose - neck) * up).sum() * up
     # With the nose in line with neck and head, the face takes the chest's direction.
     ahead = unit(forward) if (forward * forward).sum() > 25.0 else chest.ahead
-    head = _axes(cross(up, ahead), up)
+    head = _axes(np.cross(up, ahead), up)
     middle = head.at(nose, 0, 10, -60)
     crown = head.at(middle, 0, 19, -22)
     skull = head.stretch(0.80, 1.12, 1.0)
@@ -171,7 +164,7 @@ def _leg(joints: Array, side: int, pelvis: Axes, look: Look) -> list[Solid]:
     leg = _shade(look.trousers, SIDE_TONE[side])
     shoe = _shade(look.shoes, SIDE_TONE[side])
     # The sole is square to the shin, and the toes point where the knee does.
-    to_left = cross(ankle - knee, hip - knee)
+    to_left = np.cross(ankle - knee, hip - knee)
     bend = np.sqrt((to_left * to_left).sum()) / (443.0 * 454.0)
     blended = unit(to_left) * min(1.0, 2.0 * bend) + pelvis.left * max(0.0, 1.0 - 2.0 * bend)
     foot = _axes(blended, knee - ankle)
@@ -191,7 +184,7 @@ def stool_solids(pelvis_cam_mm: Array, camera: Camera, seat_height_mm: float) ->
     rotation = camera.rotation.astype(float)
     # A rotation's columns are the world's axes as the camera sees them.
     left, up = rotation[:, 0], rotation[:, 2]
-    axes = Axes(unit(left), unit(up), unit(cross(left, up)))
+    axes = Axes(unit(left), unit(up), unit(np.cross(left, up)))
     pelvis_height_mm = ((pelvis_cam_mm - camera.translation_mm.astype(float)) * up).sum()
     foot_mm = axes.at(pelvis_cam_mm, 0, -float(pelvis_height_mm), 0)
     seat_mm, base_mm = axes.at(foot_mm, 0, seat_height_mm - 36, 0), axes.at(foot_mm, 0, 22, 0)

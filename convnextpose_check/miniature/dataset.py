@@ -30,7 +30,6 @@ from convnextpose_check.miniature.poses import pose_world_mm, seat_height_mm
 from convnextpose_check.miniature.room import room_image
 
 SUBJECTS = (9, 11)
-SUBACTIONS = (1, 2)
 TEST_FRAME_STEP = 64
 """The evaluation takes the frames whose index is a multiple of this."""
 FIRST_IMAGE_ID = 1_559_752
@@ -42,12 +41,9 @@ JPEG_QUALITY = 92
 TURNED_IMAGE = (9, 9, 1, 0)
 """Subject, action, subaction and frame of the only image with an EXIF orientation."""
 EXIF_QUARTER_TURN = bytes.fromhex(
-    "ffe1 0022"  # APP1, 34 bytes
-    "4578 6966 0000"  # "Exif"
-    "4d4d 002a 0000 0008"  # TIFF, big-endian, directory at byte 8
-    "0001 0112 0003 0000 0001 0006 0000"  # one entry: orientation, short, 1 value, 6
-    "0000 0000"  # no further directory
+    "ffe1 0022 4578 6966 0000 4d4d 002a 0000 0008 0001 0112 0003 0000 0001 0006 0000 0000 0000"
 )
+"""An APP1 segment with a big-endian TIFF directory of one entry: orientation 6."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def sequences(subject: int) -> Iterator[Sequence]:
 
     Every action has one or two subactions and up to three test frames.
     """
-    for action, subaction in product(ACTIONS, SUBACTIONS):
+    for action, subaction in product(ACTIONS, (1, 2)):
         camera_index = 1 + (action + 2 * subaction + subject) % 4
         sequence = Sequence(subject, action, subaction, camera_index)
         if sequence.test_frames:

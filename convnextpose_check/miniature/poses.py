@@ -1,8 +1,8 @@
 """The person's joints in world coordinates, for every frame of every sequence.
 
-The body has a person's bone lengths and takes the postures of :mod:`postures`. Hands and feet are
-placed, and elbows and knees follow, so that feet stay on the floor and a hand reaches the mouth.
-The body's axes are x forward, y left, z up, with the origin on the floor below the pelvis.
+The body has a person's bone lengths. Its postures, in ``postures.json``, place hands and feet, and
+elbows and knees follow, so that feet stay on the floor and a hand reaches the mouth. The body's
+axes are x forward, y left, z up, with the origin on the floor below the pelvis.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import cos, pi, radians, sin, sqrt
+from pathlib import Path
 
 import numpy as np
 
+from convnextpose_check.files.json_files import read_json
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, MIRRORED
-from convnextpose_check.miniature.postures import BOTH_SUBACTIONS, Offset, Posture
 
 FRAMES_PER_SECOND = 50
 SUBJECT_SCALE = {9: 1.02, 11: 0.97}
@@ -38,6 +39,56 @@ reach over it."""
 WALK_SPEED_MM_S = 950.0
 STEPS_PER_SECOND = 0.85
 """Double steps: how often per second the same foot is in front."""
+
+
+Number = int | float
+"""The hands' sway is rounded to whole millimeters where a hand's position is whole."""
+Offset = tuple[Number, Number, Number]
+"""Position (forward, outward, up) in mm; outward is to the right for the right side and to the left
+for the left side."""
+
+HANGING: Offset = (40, 215, -490)
+ELBOW_DOWN: Offset = (-0.4, 0.5, -1.0)
+KNEE_AHEAD: Offset = (1.0, 0.12, 0.0)
+
+
+@dataclass(frozen=True)
+class Posture:
+    """One action's key pose for a body of scale 1; angles in degrees.
+
+    Hand positions are relative to the neck in the chest's axes, foot positions to the floor point
+    below the pelvis. Elbows and knees have directions.
+    The right hand moves to ``right_hand_to`` and back once every ``cycle_s`` seconds. An ankle
+    swings ``stride`` to the front and to the back, 0 for an action on the spot. ``seat_height`` is
+    that of the stool below the person, 0 for none.
+    """
+
+    pelvis_height: float = 966
+    pelvis_pitch: float = 0
+    trunk_pitch: float = 4
+    trunk_yaw: float = 0
+    head_pitch: float = 8
+    head_yaw: float = 0
+    right_hand: Offset = HANGING
+    left_hand: Offset = HANGING
+    right_elbow: Offset = ELBOW_DOWN
+    left_elbow: Offset = ELBOW_DOWN
+    right_foot: Offset = (15, 135, 80)
+    left_foot: Offset = (-15, 135, 80)
+    right_knee: Offset = KNEE_AHEAD
+    left_knee: Offset = KNEE_AHEAD
+    right_hand_to: Offset | None = None
+    cycle_s: float = 2.9
+    hand_sway: float = 25
+    head_sway: float = 14
+    stride: float = 0
+    seat_height: float = 0
+
+
+BOTH_SUBACTIONS = read_json(
+    Path(__file__).with_name("postures.json"), dict[int, tuple[Posture, Posture]]
+)
+"""For each action index, the postures of its subactions 1 and 2."""
 
 
 @dataclass(frozen=True)

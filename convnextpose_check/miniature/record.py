@@ -1,7 +1,7 @@
 """The recorded errors of the miniature, and the command that records them again.
 
 ``python -m convnextpose_check.miniature.record fixtures`` evaluates the models under every
-setting, prints what changed and rewrites ``fixtures/miniature.json`` for a person to review.
+setting and rewrites ``fixtures/miniature.json``.
 """
 
 from __future__ import annotations
@@ -96,15 +96,10 @@ def measure(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
 
 
 def main(fixtures: Path) -> None:
-    """Measure, print old and new side by side, and rewrite the record."""
+    """Rewrite the errors in the record."""
     path = fixtures / RECORD_FILE
-    record = read_record(fixtures)
-    measured = measure(fixtures, record.dataset)
-    for setting, errors_mm in measured.items():
-        for name, error_mm in errors_mm.items():
-            old = record.errors_mm.get(setting, {}).get(name, float("nan"))
-            print(f"{setting:28} {name:9} {old:12.6f} -> {error_mm:12.6f}")  # noqa: T201 - a command
-    content = json.loads(path.read_text(encoding="utf-8")) | {"errors_mm": measured}
+    measured = {"errors_mm": measure(fixtures, read_record(fixtures).dataset)}
+    content = json.loads(path.read_text(encoding="utf-8")) | measured
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 

@@ -28,8 +28,6 @@ from convnextpose_check.variants import Architecture, read_catalogue
 if TYPE_CHECKING:
     from torch import Tensor
 
-FIGURES_FILE = Path(__file__).with_name("xs_figures.json")
-
 EPS = 1e-5
 """Of every BatchNorm; most of the published variances lie below it."""
 
@@ -37,20 +35,15 @@ MAX_READER_GAIN = 6.0
 """The largest gain by which a channel of a BatchNorm is read, relative to the median channel."""
 
 
-class NormFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Quantiles over a BatchNorm's channels, at the levels of ``PublishedFigures``."""
-
-    gamma: tuple[float, ...]
-    mean: tuple[float, ...]
-    variance: tuple[float, ...]
-
-
 class PublishedFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Value ranges of the published XS by layer, under modern keys."""
+    """Value ranges of the published XS by layer, under modern keys.
+
+    ``batch_norms`` has the quantiles of gamma, mean and variance at these ``levels``.
+    """
 
     about: str
     levels: tuple[float, ...]
-    batch_norms: dict[str, NormFigures]
+    batch_norms: dict[str, dict[str, tuple[float, ...]]]
     convolution_rms: dict[str, float]
 
     def spread(self, quantiles: tuple[float, ...], channels: int) -> Array:
@@ -66,7 +59,7 @@ class PublishedFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def published_figures() -> PublishedFigures:
     """Read ``xs_figures.json``."""
-    return read_json(FIGURES_FILE, PublishedFigures)
+    return read_json(Path(__file__).with_name("xs_figures.json"), PublishedFigures)
 
 
 def rescaled(state: StateDict, architecture: Architecture) -> dict[str, Tensor]:
@@ -131,7 +124,7 @@ class _Rescaling:
         self._write(convolution, self._renorm(norm, reader, f"{published}.norm"))
         # The convolution's bias is free as well: the mean absorbs it.
         mean = self.arrays[f"{norm}.running_mean"]
-        means = self.figures.batch_norms[f"{published}.norm"].mean
+        means = self.figures.batch_norms[f"{published}.norm"]["mean"]
         wanted = _by_rank(mean, self.figures.spread(means, len(mean)))
         self.arrays[f"{convolution}.bias"] += wanted - mean
         self.arrays[f"{norm}.running_mean"] = wanted
@@ -156,8 +149,8 @@ class _Rescaling:
             for part in ("weight", "bias", "running_mean", "running_var")
         )
         channels = len(gamma)
-        wanted_variance = _by_rank(variance, self.figures.spread(figures.variance, channels))
-        signed = self.figures.spread(figures.gamma, channels)
+        wanted_variance = _by_rank(variance, self.figures.spread(figures["variance"], channels))
+        signed = self.figures.spread(figures["gamma"], channels)
         signed = signed[np.argsort(np.abs(signed), kind="stable")]
         # How strongly a channel is read, for an output of the BatchNorm as large as its input.
         read = np.abs(gamma) / np.sqrt(variance + EPS) * np.sqrt(variance) * self._read_rms(reader)

@@ -25,13 +25,13 @@ def test_rescaled_has_the_published_ranges_and_computes_the_same(fixtures: Path)
     norms = figures.batch_norms
     for norm, published in norms.items():
         found = np.quantile(changed[f"{norm}.running_var"].numpy(), (0.75, 0.9))
-        wanted = np.interp((0.75, 0.9), figures.levels, published.variance)
+        wanted = np.interp((0.75, 0.9), figures.levels, published["variance"])
         np.testing.assert_allclose(found, wanted, rtol=0.1, err_msg=norm)
     variances = np.concatenate([changed[f"{norm}.running_var"].numpy() for norm in norms])
     assert 0.68 < (variances < EPS).mean() < 0.72
     gammas = np.concatenate([changed[f"{norm}.weight"].numpy() for norm in norms])
     wanted = np.concatenate(
-        [figures.spread(f.gamma, len(changed[f"{norm}.weight"])) for norm, f in norms.items()]
+        [figures.spread(f["gamma"], len(changed[f"{norm}.weight"])) for norm, f in norms.items()]
     )
     # Quantiles above the dead channels that only the published network has.
     above = (0.25, 0.5, 0.75, 0.9)
