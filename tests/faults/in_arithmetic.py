@@ -81,7 +81,7 @@ def thorax_not_dropped(scene: Scene) -> None:
         scene.patch.setattr(module, "ANNOTATED_JOINTS", len(JOINTS))
 
 
-@fault("aligned with scale", "metrics", "check_error_is_within", protocol=1)
+@fault("aligned with scale", "metrics", "check_error_is_within", variant_name="XS", protocol=1)
 def aligned_with_scale(scene: Scene) -> None:
     rigidly_aligned = metrics.rigidly_aligned
 

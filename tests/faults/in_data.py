@@ -70,14 +70,10 @@ def half_of_the_samples(scene: Scene) -> None:
 
 
 @fault("one image replaced by another", "images", "check_images_are_distinct")
+@fault("one image replaced by another", "images", "check_error_is_within")
 def one_image_replaced(scene: Scene) -> None:
     first, other = _images(scene)
     replace_file(first, other.read_bytes())
-
-
-@fault("one image replaced by another", "images", "check_error_is_within")
-def one_image_replaced_in_the_mean(scene: Scene) -> None:
-    one_image_replaced(scene)
 
 
 @fault("one image cut off", "images", "check_evaluation_is_complete")

@@ -1,11 +1,14 @@
-"""Faults of checkpoints: in the archive, its weights and keys, and in what is written from it."""
+"""Faults of the machine, of checkpoints and of the files written from them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from convnextpose_check.checkpoints import snapshot as snapshots
-from convnextpose_check.checks import archives
+from convnextpose_check.checkpoints.provenance import FIVE_SUBJECTS, SIX_SUBJECTS
+from convnextpose_check.checks import archives, machine
 from convnextpose_check.miniature.weights import initial_state
 from convnextpose_check.network import keymap
 from tests.faults.fault import fault
@@ -13,6 +16,21 @@ from tests.faults.scene import Scene
 
 SQUARE = "head.deconv_layers_2.pwconv.weight"
 """A tensor that has the same shape when it is transposed."""
+
+
+@fault("half a gigabyte of memory free", "machine", "check_memory")
+def no_memory(scene: Scene) -> None:
+    scene.patch.setattr(machine, "free_ram_gb", lambda: 0.5)
+
+
+@fault("half a gigabyte of the disk free", "machine", "check_disk")
+def no_space(scene: Scene) -> None:
+    scene.patch.setattr(machine, "free_disk_gb", lambda _folder: 0.5)
+
+
+@fault("a file where the results folder should be", "machine", "check_can_write")
+def file_for_a_folder(scene: Scene) -> None:
+    (scene.folder / "out").write_bytes(b"")
 
 
 @fault("weights of another variant, S for M", "archive", "check_holds_variant", variant_name="M")
@@ -64,6 +82,39 @@ def one_head_layer_initial(scene: Scene) -> None:
 def weights_in_half(scene: Scene) -> None:
     def change(state: dict[str, Any]) -> None:
         state |= {key: t.half().float() for key, t in state.items() if t.ndim == 4}
+
+    scene.set_weights(change)
+
+
+@fault("trained on six subjects", "archive", "check_provenance", variant_name="XS")
+def six_subjects(scene: Scene) -> None:
+    scene.set_content(lambda content: _set_counters(content, 69 * SIX_SUBJECTS.iterations))
+
+
+@fault("trained further on other data", "archive", "check_provenance", variant_name="XS")
+def fine_tuned(scene: Scene) -> None:
+    def change(content: dict[str, Any]) -> None:
+        _set_counters(content, 69 * FIVE_SUBJECTS.iterations + 3 * 5_000)
+        content["epoch"] += 3
+
+    scene.set_content(change)
+
+
+def _set_counters(content: dict[str, Any], count: int) -> None:
+    """Set the counters of all BatchNorms and of the optimizer."""
+    for key in content["network"]:
+        if key.endswith("num_batches_tracked"):
+            content["network"][key] = torch.tensor(count)
+    for each in content["optimizer"]["state"].values():
+        each["step"] = torch.tensor(float(count))
+
+
+@fault("one weight another in its last bit", "archive", "check_published_tensors")
+def last_bit(scene: Scene) -> None:
+    def change(state: dict[str, Any]) -> None:
+        weight = state["backbone.stages.2.3.pwconv1.weight"].clone()
+        weight[7, 5] = torch.nextafter(weight[7, 5], torch.tensor(torch.inf))
+        state["backbone.stages.2.3.pwconv1.weight"] = weight
 
     scene.set_weights(change)
 

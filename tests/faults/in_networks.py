@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from msgspec.structs import replace
 from torch import Tensor
+from torch.nn import BatchNorm2d
+from torch.nn.functional import interpolate
 
+from convnextpose_check.miniature.reference import miniature_catalogue
+from convnextpose_check.network import fast as fast_network
 from convnextpose_check.network import layout
 from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.run import models as models_of_run
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
-
-FACTORIES = "tests.faults.networks"
 
 
 @fault("two upsamplings", "network", "check_multiply_adds", variant_name="M")
@@ -28,24 +32,48 @@ def three_upsamplings(scene: Scene) -> None:
 
 @fault("17 joints", "network", "check_parameter_count", variant_name="XS")
 def seventeen_joints(scene: Scene) -> None:
-    scene.network = f"{FACTORIES}:seventeen_joints"
+    scene.network = f"{__name__}:build_seventeen_joints"
 
 
 @fault("32 depth bins", "network", "check_paper_parameters", variant_name="L")
 def thirty_two_bins(scene: Scene) -> None:
-    scene.network = f"{FACTORIES}:thirty_two_bins"
+    scene.network = f"{__name__}:build_thirty_two_bins"
 
 
 @fault("BatchNorm without buffers", "network", "check_guide_parameters", variant_name="S")
 @fault("BatchNorm without buffers", "network", "check_state_element_count", variant_name="S")
 def norms_without_buffers(scene: Scene) -> None:
-    scene.network = f"{FACTORIES}:norms_without_buffers"
+    scene.network = f"{__name__}:build_norms_without_buffers"
+
+
+def build_seventeen_joints(variant: str) -> ConvNeXtPose:
+    """Factory for ``--network``: without the thorax, as in the Kaggle guide."""
+    return _build(variant, joints=17)
+
+
+def build_thirty_two_bins(variant: str) -> ConvNeXtPose:
+    """Factory for ``--network``: with the depth of XS and S."""
+    return _build(variant, depth_bins=32)
+
+
+def build_norms_without_buffers(variant: str) -> ConvNeXtPose:
+    """Factory for ``--network``: BatchNorm always uses the statistics of the batch."""
+    network = _build(variant)
+    for module in network.modules():
+        if isinstance(module, BatchNorm2d):
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+    return network
+
+
+def _build(variant: str, **changes: int) -> ConvNeXtPose:
+    """Build a changed network; weights that are missing in the file are always the same."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return ConvNeXtPose(replace(miniature_catalogue()[variant].architecture, **changes))
 
 
 @fault("heatmaps read as (depth, joint)", "network", "check_heatmap_grid")
 def joint_and_depth_swapped(scene: Scene) -> None:
-    from convnextpose_check.network.plain import ConvNeXtPose
-
     heatmaps = ConvNeXtPose.heatmaps
 
     def swapped(self: ConvNeXtPose, crops: Tensor) -> Tensor:
@@ -63,8 +91,6 @@ def left_in_training_mode(scene: Scene) -> None:
 
 @fault("BatchNorm's eps is 1e-3", "network", "check_error_is_within")
 def another_eps(scene: Scene) -> None:
-    from torch.nn import BatchNorm2d
-
     def change(network: ConvNeXtPose) -> None:
         for module in network.modules():
             if isinstance(module, BatchNorm2d):
@@ -85,8 +111,6 @@ def corners_not_aligned(scene: Scene) -> None:
 
 @fault("soft-argmax of the fast network counts from 1", "network", "check_agrees")
 def cells_from_one(scene: Scene) -> None:
-    from convnextpose_check.network import fast as fast_network
-
     cells = fast_network._cells
     scene.patch.setattr(fast_network, "_cells", lambda volume, dim: cells(volume, dim) + 1)
 
@@ -101,8 +125,6 @@ def _after_building(scene: Scene, change: Callable[[ConvNeXtPose], object]) -> N
 
 
 def _leave_corners(scene: Scene, *modules: str) -> None:
-    from torch.nn.functional import interpolate
-
     def unaligned(x: Tensor, **options: Any) -> Tensor:
         return interpolate(x, **(options | {"align_corners": False}))
 

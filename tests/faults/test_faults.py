@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.miniature.build import Miniature
+from convnextpose_check.network.fast import FastConvNeXtPose
 from tests.faults.asking import CHECK_MODULES, TESTS, ask
 from tests.faults.fault import CHAIN, Fault, every_fault
-from tests.faults.record import README, measured, moved_mm, read_faults, scene_of, with_table
+from tests.faults.record import README, measured, read_faults, scene_of, with_table
 from tests.support.remembered import remembered
 
 FAULTS = every_fault()
@@ -24,39 +24,31 @@ VARYING = {"check_interpolation", "check_agrees", "check_flip_is_symmetric"}
 """The values that these obtain depend on the versions of OpenCV and torch."""
 
 RECORDED = {(r.link, r.fault, r.check): r for r in read_faults().faults}
-OF_EACH_LINK = list({(fault.link, fault.check): fault for fault in reversed(FAULTS)}.values())
-"""The first fault of each link and check; the others are slow tests."""
+RUN_THE_NETWORK_AGAIN = {"archive", "network", "boxes", "crops"}
+"""Links before or in the network: a fault there changes its predictions for all crops."""
 
-OF_EACH_SUBJECT = {(fault.check, fault.subject): fault for fault in FAULTS}
+FIRST = {(f.check, f.link if f.check == "check_error_is_within" else ""): f for f in FAULTS[::-1]}
+QUICK = [f for (_, link), f in FIRST.items() if link not in RUN_THE_NETWORK_AGAIN]
+"""The first fault of each check, and of each link behind the network; the others are slow tests."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _remembered() -> Iterator[None]:
     """Most faults leave the network and its crops unchanged."""
-    from convnextpose_check.network.fast import FastConvNeXtPose
-
     with remembered(FastConvNeXtPose):
         yield
 
 
-def _param(value: Fault, name: str, *, is_slow: bool) -> Any:
-    marks = [pytest.mark.slow] if is_slow else []
-    return pytest.param(value, id=f"{value.check}-{name}", marks=marks)
-
-
-@pytest.mark.slow  # tests/validation makes the same checks of the same models
 @pytest.mark.parametrize(
     "fault",
-    [_param(fault, fault.subject, is_slow=True) for fault in OF_EACH_SUBJECT.values()],
-)
-def test_check_passes_without_the_fault(fixtures: Path, miniature: Miniature, fault: Fault) -> None:
-    with scene_of(fault, fixtures, miniature) as scene:
-        ask(fault.check, scene)
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [_param(fault, fault.put_in.__name__, is_slow=fault not in OF_EACH_LINK) for fault in FAULTS],
+    [
+        pytest.param(
+            fault,
+            id=f"{fault.check}-{fault.put_in.__name__}",
+            marks=[] if fault in QUICK else [pytest.mark.slow],
+        )
+        for fault in FAULTS
+    ],
 )
 def test_check_fails_at_the_fault(fixtures: Path, miniature: Miniature, fault: Fault) -> None:
     record = measured(fault, fixtures, miniature)
@@ -70,21 +62,6 @@ def test_check_fails_at_the_fault(fixtures: Path, miniature: Miniature, fault: F
             assert value == pytest.approx(before, abs=TOLERANCES[known.unit])
         elif name == "expected" or fault.check not in VARYING:
             assert value == before
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "fault",
-    [f for f in FAULTS if f.check != "check_error_is_within"],
-    ids=lambda f: f"{f.check}-{f.put_in.__name__}",
-)
-def test_fault_moves_the_error_as_recorded(
-    fixtures: Path, miniature: Miniature, fault: Fault
-) -> None:
-    obtained = moved_mm(fault, fixtures, miniature)
-
-    expected = RECORDED[fault.link, fault.title, fault.check].moved_mm
-    assert obtained == (expected if expected is None else pytest.approx(expected, abs=0.05))
 
 
 def test_every_check_and_every_link_has_a_recorded_fault() -> None:
@@ -117,4 +94,4 @@ def test_failed_data_check_does_not_withhold_the_error(
 
         with pytest.raises(CheckFailedError, match="wrong-boxes"):
             ask("check_joints_lie_in_boxes", scene)
-        assert scene.run().evaluations[scene.variant.name].error_mm > 100
+        assert scene.run().evaluations[scene.variant.name].error_mm > 50
