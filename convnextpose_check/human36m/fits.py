@@ -19,7 +19,7 @@ from convnextpose_check.human36m.layout import annotation_name
 FRAMES = 300
 """Frames of a subject to compare, spread evenly."""
 
-FEWEST_FRAMES = 8
+FEWEST_FRAMES = 6
 """A camera with fewer frames is left out."""
 
 GROWTH = 0.1
