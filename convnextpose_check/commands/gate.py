@@ -30,7 +30,6 @@ from convnextpose_check.settings.options import (
     OPTIONS,
     PREFIX,
     RUN_ID_VARIABLE,
-    Settings,
     add_settings,
     given_texts,
     read_settings,
@@ -64,11 +63,22 @@ def run(options: argparse.Namespace) -> int:
             "Install it from a checkout: pip install --editable CHECKOUT",
         )
     caller, run_id = Path.cwd(), secrets.token_hex(16)
-    environment = gate_environment(os.environ, caller, run_id)
-    settings = read_settings(given_texts(options), environment)
+    environment, given = gate_environment(os.environ, caller, run_id), given_texts(options)
+    settings = read_settings(given, environment)
     os.chdir(SUITE)  # libraries read settings from the current folder, such as matplotlibrc
-    junit = caller / options.junitxml if options.junitxml else None
-    exit_code = _run_pytest(pytest_command(options, settings, junit), environment)
+    command = [
+        *(sys.executable, "-I", "-m", "pytest", "-c", str(SUITE / "pytest.ini")),
+        *(f"--rootdir={SUITE}", f"--confcutdir={SUITE}", "-p", "no:cacheprovider"),
+        *(() if settings.weights_only else ("-m", "gpu")),
+        *([f"--junitxml={caller / options.junitxml}"] if options.junitxml else ()),
+        *(
+            option.flag if option.is_flag else f"{option.flag}={text}"
+            for option in OPTIONS
+            for text in given[option.field]
+        ),
+        str(VALIDATION),
+    ]
+    exit_code = _run_pytest(command, environment)
     problem = gate_problem(exit_code, settings.results_dir, run_id)
     if options.summary:
         _append_summary(caller / options.summary, settings.results_dir, run_id, problem)
@@ -85,22 +95,6 @@ def gate_environment(inherited: Mapping[str, str], caller: Path, run_id: str) ->
         if not name.startswith(CODE_VARIABLES) and not (name.startswith(PREFIX) and not value)
     }
     return kept | {CALLER_VARIABLE: str(caller), RUN_ID_VARIABLE: run_id}
-
-
-def pytest_command(
-    options: argparse.Namespace, settings: Settings, junit: Path | None
-) -> list[str]:
-    """The command line that judges the published models by the suite's own configuration."""
-    command = [sys.executable, "-I", "-m", "pytest", "-c", f"{SUITE / 'pytest.ini'}"]
-    command += [f"--rootdir={SUITE}", f"--confcutdir={SUITE}", "-p", "no:cacheprovider"]
-    if not settings.weights_only:
-        command += ["-m", "gpu"]
-    if junit is not None:
-        command.append(f"--junitxml={junit}")
-    for option in OPTIONS:
-        for text in given_texts(options)[option.field]:
-            command.append(option.flag if option.is_flag else f"{option.flag}={text}")
-    return [*command, str(VALIDATION)]
 
 
 def gate_problem(exit_code: int, results_dir: Path, run_id: str) -> str:

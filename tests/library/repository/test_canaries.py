@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import io
-import operator
 import pickletools
 import platform
 import tarfile
@@ -23,7 +22,6 @@ from pytest_html.basereport import BaseReport
 
 from convnextpose_check.checkpoints.pickle_check import REBUILD_TENSOR
 from convnextpose_check.environment import package_version
-from convnextpose_check.evaluation.devices import EXACT, OF_CPU, OF_CUDA
 
 
 @contextmanager
@@ -144,15 +142,3 @@ def test_torch_state_dicts_carry_versions_in__metadata() -> None:
         metadata = state._metadata  # type: ignore[attr-defined]
         assert metadata["0"] == {"version": 2}
         assert metadata["1"] == {"version": 1}
-
-
-@pytest.mark.parametrize("name", [*OF_CPU, *OF_CUDA])
-def test_torch_backends_have_fp32_precision(name: str) -> None:
-    with canary("torch", f"{name}.fp32_precision", "evaluation/devices.py"):
-        switch = operator.attrgetter(name)(torch)
-        found = switch.fp32_precision
-        try:
-            switch.fp32_precision = EXACT
-            assert switch.fp32_precision == EXACT
-        finally:
-            switch.fp32_precision = found

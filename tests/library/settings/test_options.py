@@ -116,12 +116,8 @@ def test_read_settings_relative_paths_refer_to_the_callers_folder() -> None:
     ],
 )
 def test_read_settings_wrong_value_is_named(field: str, text: str, expected: str) -> None:
-    for name, given, environment in (
-        (flag(field), {field: [text]}, {}),
-        (variable(field), {}, {variable(field): text}),
-    ):
-        with pytest.raises(ConvNeXtPoseCheckError, match=f"{name} is .*: expected {expected}"):
-            read_settings(given, environment)
+    with pytest.raises(ConvNeXtPoseCheckError, match=f"{flag(field)} is .*: expected {expected}"):
+        read_settings({field: [text]}, {})
 
 
 def test_read_settings_unknown_variable_is_refused() -> None:
