@@ -11,14 +11,13 @@ import pytest
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.plugin.configure import FIXTURES
-from convnextpose_check.plugin.session import session_of
+from convnextpose_check.plugin.session import FIXTURES, session_of
 from convnextpose_check.plugin.targets import synthetic_dataset
 from convnextpose_check.run.by_variant import ByVariant
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import Run
 
-pytest_plugins = ["convnextpose_check.plugin.suite"]
+pytest_plugins = ["convnextpose_check.plugin.suite", "convnextpose_check.plugin.report"]
 
 
 @pytest.fixture(scope="session")

@@ -18,13 +18,22 @@ from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import Results
 
 
-def write_pages(results: Results, outputs: Outputs) -> list[Path]:
-    """Write the Markdown report and, if errors were measured, the picture."""
+def write_pages(
+    results: Results, outputs: Outputs, report: Path, page: str | None = None
+) -> list[Path]:
+    """Write the HTML report, the Markdown report and, if errors were measured, the picture.
+
+    ``page`` is an HTML report of pytest-html: its table of tests is kept, its summary replaced.
+    Returns the paths.
+    """
+    summary = summary_of(results, outputs)
+    with_table = with_summary(page, summary) if page is not None else None
     write_text(outputs.markdown, markdown(results))
+    write_text(report, with_table or page_html(summary))
     if not results.variants:
-        return [outputs.markdown]
+        return [report, outputs.markdown]
     comparison_png(results, outputs.picture)
-    return [outputs.markdown, outputs.picture]
+    return [report, outputs.markdown, outputs.picture]
 
 
 def summary_of(results: Results, outputs: Outputs) -> str:
@@ -34,13 +43,6 @@ def summary_of(results: Results, outputs: Outputs) -> str:
     except ConvNeXtPoseCheckError:
         return summary_html(results)
     return summary_html(results, {name: each.mean(axis=1) for name, (_, each) in errors_mm.items()})
-
-
-def update_report(report: Path, results: Results, outputs: Outputs) -> None:
-    """Replace the summary in a report of pytest-html by that of these results."""
-    page = report.read_text(encoding="utf-8", errors="replace")
-    if (updated := with_summary(page, summary_of(results, outputs))) is not None:
-        write_text(report, updated)
 
 
 def redraw(results_dir: Path) -> list[Path]:
@@ -53,9 +55,6 @@ def redraw(results_dir: Path) -> list[Path]:
     results = read_results(outputs.results)
     if results.finished:
         results = msgspec.structs.replace(results, verdict=verdict_sentence(results))
-    summary = summary_of(results, outputs)
-    page = None
-    if report.is_file():
-        page = with_summary(report.read_text(encoding="utf-8", errors="replace"), summary)
-    write_text(report, page or page_html(summary))
-    return [report, *write_pages(results, outputs)]
+    is_drawn = report.is_file()
+    page = report.read_text(encoding="utf-8", errors="replace") if is_drawn else None
+    return write_pages(results, outputs, report, page)

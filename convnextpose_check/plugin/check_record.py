@@ -1,23 +1,67 @@
-"""From pytest's report of a validation test to the record of a check."""
+"""The values that a validation test records, and its record in the results."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import pytest
+from _pytest.outcomes import XFailed
 
-from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation.verdict import may_be_missed
-from convnextpose_check.plugin.mistakes import told_by
 from convnextpose_check.results.schema import CheckRecord
 from convnextpose_check.results.schema import Outcome as CheckOutcome
-from convnextpose_check.run.run import Run
 
 Outcome = Literal["passed", "failed", "expected failure", "skipped"]
-"""What pytest knows of a test."""
+"""The outcomes that pytest knows."""
 
-_UNVERIFIED: tuple[CheckOutcome, ...] = ("warning", "not verified")
+UNVERIFIED: tuple[CheckOutcome, ...] = ("warning", "not verified")
 """Recorded by a test that passed: then it is not shown as passed."""
+
+
+class MissedTolerance(XFailed):
+    """Raised by the suite itself if an error misses a tolerance tighter than the gate."""
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Adds the value that a check obtained to a test's ``user_properties``.
+
+    pytest writes these into JUnit's file as well.
+    """
+
+    properties: list[tuple[str, object]]
+
+    def __call__(
+        self,
+        obtained: object,
+        expected: object = None,
+        unit: str = "",
+        *,
+        warning: str = "",
+        unverified: str = "",
+    ) -> None:
+        """Record the values, their difference if both are numbers, and the unit.
+
+        Replaces values recorded earlier. With a ``warning``, or the reason why the claim is
+        ``unverified``, a test that passes is not shown as passed.
+        """
+        values = {"obtained": obtained, "expected": expected, "difference": None}
+        if isinstance(obtained, (int, float)) and isinstance(expected, (int, float)):
+            values["difference"] = obtained - expected
+        marks = {"unit": unit, "warning": warning, "not verified": unverified}
+        values |= {name: text for name, text in marks.items() if text}
+        self.properties[:] = [each for each in self.properties if each[0] not in values] + [
+            (name, value if isinstance(value, (int, float)) else str(value))
+            for name, value in values.items()
+            if value is not None
+        ]
+
+
+def parameters_of(item: pytest.Item) -> Mapping[str, Any]:
+    """The parameters of a validation test."""
+    assert isinstance(item, pytest.Function)
+    return item.callspec.params
 
 
 def name_of(item: pytest.Item) -> str:
@@ -25,33 +69,22 @@ def name_of(item: pytest.Item) -> str:
     return f"{item.path.name}::{item.name}"
 
 
-def raw_outcome(item: pytest.Item, call: pytest.CallInfo[None], run: Run) -> tuple[Outcome, str]:
+def raw_outcome(call: pytest.CallInfo[None]) -> tuple[Outcome, str]:
     """The outcome of a phase by what was raised, before any plugin changed it, and a remark.
 
-    Only a missed tighter tolerance may be an expected failure. Everything else that asks pytest
-    to expect a failure counts as skipped, with the remark that says so.
+    Only a missed tighter tolerance is an expected failure; any other is skipped, with a remark.
     """
     error = call.excinfo.value if call.excinfo is not None else None
-    if error is None:
-        return "passed", ""
-    if isinstance(error, pytest.xfail.Exception):
-        if call.when == "call" and _is_missed_tolerance(item, run):
+    match error:
+        case None:
+            return "passed", ""
+        case MissedTolerance() if call.when == "call":
             return "expected failure", ""
-        return "skipped", "was made an expected failure"
-    if isinstance(error, pytest.skip.Exception):
-        return "skipped", ""
+        case XFailed():
+            return "skipped", "was made an expected failure"
+        case pytest.skip.Exception():
+            return "skipped", ""
     return "failed", ""
-
-
-def _is_missed_tolerance(item: pytest.Item, run: Run) -> bool:
-    """True if the test is about a tolerance that the run may miss."""
-    parameters = _parameters(item)
-    if (tolerance_mm := parameters.get("tolerance_mm")) is None:
-        return False
-    variant = parameters["variant"].name
-    if variant not in run.finished_evaluations:
-        return False
-    return may_be_missed(run.judgement(variant), tolerance_mm, run.settings.gate)
 
 
 def reported_outcome(report: pytest.TestReport) -> str:
@@ -61,52 +94,26 @@ def reported_outcome(report: pytest.TestReport) -> str:
     return report.outcome
 
 
-def complete_properties(
-    item: pytest.Item, report: pytest.TestReport, error: BaseException | None
-) -> None:
-    """Add to what the test recorded its variant, what a failed check obtained, the difference."""
-    recorded = dict(report.user_properties)
-    if isinstance(error, CheckFailedError) and error.obtained is not None:
-        for name, value in (("obtained", error.obtained), ("expected", error.expected)):
-            recorded[name] = value if isinstance(value, (int, float)) else str(value)
-    if (variant := _parameters(item).get("variant")) is not None:
-        recorded["variant"] = variant.name
-    obtained, expected = recorded.get("obtained"), recorded.get("expected")
-    if isinstance(obtained, (int, float)) and isinstance(expected, (int, float)):
-        recorded["difference"] = obtained - expected
-    report.user_properties = list(recorded.items())
-
-
 def check_record(
     item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None], outcome: Outcome
 ) -> CheckRecord:
-    """What became of the test, with its completed properties."""
-    properties = dict(report.user_properties)
+    """The record of a test with what it recorded."""
+    recorded: dict[str, Any] = dict(report.user_properties)
+    shown: CheckOutcome = outcome
     message = "" if call.excinfo is None else call.excinfo.exconly()
     if outcome == "expected failure" and call.excinfo is not None:
         message = str(call.excinfo.value)
     elif outcome != "passed" and isinstance(report.longrepr, str):
         message = report.longrepr
-    shown: CheckOutcome = outcome
-    if outcome == "passed":
-        for each in _UNVERIFIED:
-            if each in properties:
-                shown, message = each, str(properties[each])
-                break
+    elif outcome == "passed" and (marks := [mark for mark in UNVERIFIED if mark in recorded]):
+        shown, message = marks[0], recorded[marks[0]]
+    fields = ("obtained", "expected", "difference", "variant")
     return CheckRecord(
         test=name_of(item),
         outcome=shown,
-        obtained=cast(Any, properties.get("obtained")),
-        expected=cast(Any, properties.get("expected")),
-        difference=cast(Any, properties.get("difference")),
-        unit=str(properties.get("unit", "")),
+        unit=recorded.get("unit", ""),
         message=message,
-        told_by=told_by(report) or "",
-        tolerance_mm=_parameters(item).get("tolerance_mm"),
-        variant=cast(Any, properties.get("variant")),
+        told_by=getattr(report, "told_by", ""),
+        tolerance_mm=parameters_of(item).get("tolerance_mm"),
+        **{field: recorded.get(field) for field in fields},
     )
-
-
-def _parameters(item: pytest.Item) -> dict[str, Any]:
-    assert isinstance(item, pytest.Function)
-    return dict(item.callspec.params)

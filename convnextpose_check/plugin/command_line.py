@@ -3,8 +3,7 @@
 pytest looks for its configuration file before it loads any plugin. At that moment it does not know
 the suite's options, so in ``pytest --h36m-root /data`` it takes ``/data`` for a path of tests, and
 looks for ``pytest.ini`` there instead of in the suite. No plugin is loaded early enough to change
-that, so the entry point of this module answers such a command line with the corrected one. It also
-suggests an option for a misspelled one.
+that, so the entry point of this module answers such a command line with the corrected one.
 
 Every pytest run in the environment loads the entry point. Outside a checkout of this suite it
 declares nothing and does nothing.
@@ -14,8 +13,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Generator, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -48,24 +46,15 @@ def join_options(arguments: Sequence[str]) -> list[str]:
     return result
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_load_initial_conftests(
-    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
-) -> Generator[None, None, None]:
-    """Refuse what pytest misreads: a path after a space, and a misspelled option of this suite.
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Refuse a command line in which pytest took the value of an option for a path of tests.
 
     Raises ``pytest.UsageError``, in a checkout of this suite only.
     """
     checkout = _find_checkout(early_config.invocation_params.dir)
-    if checkout is not None:
-        _refuse_misread_paths(early_config, checkout)
-    yield
-    if checkout is not None:
-        _refuse_misspelled_options(parser, args)
-
-
-def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
-    """Refuse a command line in which pytest took the value of an option for a path of tests."""
+    if checkout is None:
+        return
     invocation = early_config.invocation_params
     given = list(map(str, invocation.args))
     joined = join_options(given)
@@ -83,16 +72,6 @@ def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
             f"pytest takes {', '.join(misread)} for a path of tests, because a space separates it"
             f" from its option: run {shlex.join(['python', '-m', 'pytest', *joined])}"
         )
-
-
-def _refuse_misspelled_options(parser: pytest.Parser, arguments: list[str]) -> None:
-    """Refuse an unknown option that resembles one of this suite, once all options are declared."""
-    from convnextpose_check.settings.options import OPTIONS
-
-    for argument in parser.parse_known_and_unknown_args(arguments)[1]:
-        option = argument.partition("=")[0]
-        if near := get_close_matches(option, [known.flag for known in OPTIONS], n=1):
-            raise pytest.UsageError(f"there is no option {option}: did you mean {near[0]}?")
 
 
 def _find_checkout(folder: Path) -> Path | None:

@@ -1,63 +1,114 @@
-"""The part of the plugin that shows the verdict: in the terminal and in pytest-html's report."""
+"""The hooks that show a run: in the terminal and in pytest-html's report."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Generator
+import shlex
+import sys
+from collections.abc import Generator, Mapping, Sequence
 from decimal import Decimal
 from html import escape
+from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 import pytest
 from pytest_html.basereport import BaseReport
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.files.whole import write_text
-from convnextpose_check.plugin.mistakes import told_by, what_to_mend
-from convnextpose_check.plugin.session import session_of
+from convnextpose_check.plugin.check_record import UNVERIFIED
+from convnextpose_check.plugin.session import Session, session_of
+from convnextpose_check.results.schema import OWN_MODELS, Results
 from convnextpose_check.results.text import (
     TERMINAL_COLUMNS,
     format_difference,
     format_value,
     terminal_lines,
 )
+from convnextpose_check.settings.options import PREFIX
 
 SHOWN_TEXTS = 10
 COLUMNS = ("variant", "obtained", "expected", "difference")
 """Added to pytest-html's table, between the test and its duration."""
 
-_SORT_OFFSET = 10**15
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Print what is judged, with what, and the source of each setting."""
+    settings = session_of(config).settings
+    checkpoints = ", ".join(map(str, settings.checkpoints))
+    gate = "no gate" if settings.gate is None else f"gate {settings.gate} mm"
+    models = OWN_MODELS if settings.has_own_models else "published models"
+    data = f"data {settings.h36m_root or 'not given'}"
+    if settings.weights_only:
+        data = "weights only, no Human3.6M is read and no error measured"
+    return [
+        f"{models}: {data}, checkpoints {checkpoints or 'not given'}",
+        f"torch {package_version('torch')}, numpy {package_version('numpy')},"
+        f" OpenCV {opencv_version()}",
+        f"protocol {settings.protocol}, boxes {settings.bbox}, flip test"
+        f" {'on' if settings.flip else 'off'}, {gate};"
+        f" results in {settings.results_dir}",
+        *(f"read: {line}" for line in settings.lines()),
+    ]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> Generator[None, None, None]:
-    """Print the table and the verdict, then what to mend, after all that others have to say.
-
-    What is told there pytest does not show again: each thing is said once.
-    """
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """Keep pytest from printing failures that ``print_report`` describes."""
     failed = terminalreporter.stats.pop("failed", [])
-    if others := [report for report in failed if told_by(report) is None]:
+    if others := [report for report in failed if not hasattr(report, "told_by")]:
         terminalreporter.stats["failed"] = others
     yield
     if failed:
         terminalreporter.stats["failed"] = failed
-    session = session_of(config)
-    if (results := session.results) is not None:
-        terminalreporter.section(f"ConvNeXtPose: {results.judged}")
-        for line in [*terminal_lines(results), _wrap(results.verdict)]:
-            terminalreporter.write_line(line)
-    left_out, more = session.problems[:SHOWN_TEXTS], len(session.problems) - SHOWN_TEXTS
+
+
+def print_report(config: pytest.Config, session: Session, results: Results) -> None:
+    """Print the table and the verdict, what to fix, and how to resume an interrupted run."""
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    if terminal is None:
+        return
+    terminal.section(f"ConvNeXtPose: {results.judged}")
+    for line in [*terminal_lines(results), _wrap(results.verdict)]:
+        terminal.write_line(line)
+    more = len(results.left_out) - SHOWN_TEXTS
     for title, texts in (
-        ("what to mend", what_to_mend(failed)),
-        ("not passed: something was left out", left_out + [f"and {more} more"] * (more > 0)),
+        ("what to mend", session.gate.how_to_fix()),
+        (
+            "not passed: something was left out",
+            [*results.left_out[:SHOWN_TEXTS], *[f"and {more} more"] * (more > 0)],
+        ),
     ):
         if texts:
-            terminalreporter.section(title, red=True)
+            terminal.section(title, red=True)
             for text in texts:
-                terminalreporter.write_line(_wrap(text, indent="  "))
+                terminal.write_line(_wrap(text, indent="  "))
+    if (saved := session.gate.interruption) is not None:
+        terminal.section("interrupted", red=True)
+        terminal.write_line(f"{saved}; go on with:" if saved else "Go on with:")
+        arguments = config.invocation_params.args
+        terminal.write_line(resuming_command(sys.argv[0], arguments, os.environ))
+
+
+def resuming_command(
+    program: str, arguments: Sequence[object], environment: Mapping[str, str]
+) -> str:
+    """The command of this run with ``--resume``, as a shell takes it.
+
+    Settings from the environment stand in front, for they may have been given to this run alone.
+    """
+    given = [
+        f"{name}={shlex.quote(value)}"
+        for name, value in sorted(environment.items())
+        if name.startswith(PREFIX) or name == "PYTEST_ADDOPTS"
+    ]
+    start = ["python", "-m", "pytest"] if Path(program).name == "__main__.py" else ["pytest"]
+    rest = [str(argument) for argument in arguments]
+    if "--resume" not in rest:
+        rest.insert(rest.index("--") if "--" in rest else len(rest), "--resume")
+    return " ".join([*given, shlex.join([*start, *rest])])
 
 
 def _wrap(text: str, indent: str = "") -> str:
@@ -85,28 +136,30 @@ def pytest_report_teststatus(
 def _unverified_status(report: Any) -> str | None:
     """``warning`` or ``not verified`` for a passed check that recorded one, else None."""
     recorded = dict(getattr(report, "user_properties", ()))
-    words = (word for word in ("warning", "not verified") if word in recorded)
+    words = (word for word in UNVERIFIED if word in recorded)
     return next(words, None) if report.passed else None
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
-    """Let pytest-html's report appear whole: it would write in place, a piece at a time."""
-    if isinstance(plugin, BaseReport):
-        config = manager.getplugin("pytestconfig")
-        if session_of(config).makes_default_report:
-            session_of(config).default_report = plugin
+    """Take the page from pytest-html, which would write it before there is a verdict."""
+    if not isinstance(plugin, BaseReport):
+        return
+    session = session_of(manager.getplugin("pytestconfig"))
 
-        def write_whole(page: str) -> None:
-            session = session_of(config)
-            if session.makes_default_report and session.lock is None:
-                return  # refused: the folder may be another run's
-            try:
-                write_text(plugin._report_path, _readable_by_all(page))
-                session.has_written_report = True
-            except ConvNeXtPoseCheckError as error:
-                session.object(str(error))
+    def take_page(page: str) -> None:
+        if session.run is not None:
+            session.page = _readable_by_all(page)
+        elif not session.has_default_report:
+            write_text(plugin._report_path, page)
 
-        plugin._write_report = write_whole
+    plugin._write_report = take_page
+
+
+def remove_html_plugin(config: pytest.Config) -> None:
+    """Make no report in a session that judges nothing."""
+    for plugin in config.pluginmanager.get_plugins():
+        if isinstance(plugin, BaseReport):
+            config.pluginmanager.unregister(plugin)
 
 
 def _readable_by_all(page: str) -> str:
@@ -127,16 +180,11 @@ def pytest_html_report_title(report: Any) -> None:
     report.title = TITLE
 
 
-def pytest_html_results_summary(
-    prefix: list[str], postfix: list[str], session: pytest.Session
-) -> None:
-    """Put the verdict and all that belongs to it above pytest-html's own table."""
-    from convnextpose_check.pages import summary_of
-    from convnextpose_check.pages.html import SCRIPT
+def pytest_html_results_summary(prefix: list[str], postfix: list[str]) -> None:
+    """Mark the place of the summary, above pytest-html's own table."""
+    from convnextpose_check.pages.html import BEGIN, END, SCRIPT
 
-    state = session_of(session.config)
-    if state.results is not None:
-        prefix.append(summary_of(state.results, state.outputs))
+    prefix.append(f"{BEGIN}{END}")
     postfix.append(f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>")
 
 
@@ -166,9 +214,8 @@ def _cell(name: str, value: str | float | None, unit: str) -> str:
     key, text = "", format_value(value)
     if isinstance(value, (int, float)):
         # In decimals: beside so large an offset a float would lose what is behind the point.
-        key = f"<!--{Decimal(value) + _SORT_OFFSET:030.9f}-->"
-        text = (
-            format_difference(value) if name == "difference" and isinstance(value, float) else text
-        )
+        key = f"<!--{Decimal(value) + 10**15:030.9f}-->"
+        if name == "difference" and isinstance(value, float):
+            text = format_difference(value)
         text = f"{text} {unit}".strip()
     return f'<td class="col-{name}">{key}{escape(text)}</td>'

@@ -1,4 +1,4 @@
-"""From a run to its results, and to the logs and per-sample errors beside them."""
+"""From a run to its results."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-import msgspec
-
+from convnextpose_check.checkpoints.fingerprints import describe_copy
+from convnextpose_check.checkpoints.provenance import format_epoch, provenance
+from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.checks.identity import identity_of
 from convnextpose_check.environment import environment
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, Judgement, judge
-from convnextpose_check.human36m.displaced import Displaced
-from convnextpose_check.human36m.samples import Dataset, Exclusion
+from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, judge
+from convnextpose_check.human36m.samples import Exclusion
 from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.network.keymap import key_style
-from convnextpose_check.paths import Outputs
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
 from convnextpose_check.results.decision import NOTHING_EVALUATED
 from convnextpose_check.results.examples import find_examples
-from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.schema import (
     DatasetRecord,
     DisplacedRecord,
@@ -34,68 +32,29 @@ from convnextpose_check.results.schema import (
     VariantResult,
     with_variants,
 )
-from convnextpose_check.run.log import provenance_text, tell_evaluation, tell_files, variant_log
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Figure
 from convnextpose_check.wording import printable
 
 
-def write_evaluations(run: Run, outputs: Outputs) -> None:
-    """Write the log of each variant that was to be evaluated, and the errors of all samples.
-
-    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
-    """
-    for variant, outcome in run.outcomes.items():
-        with variant_log(outputs.log(variant), variant) as log:
-            with suppress(ConvNeXtPoseCheckError):  # then the outcome says why
-                tell_files(run, variant, log)
-            if isinstance(outcome, Exception):
-                for line in (str(outcome), *getattr(outcome, "trace", "").splitlines()):
-                    log.error("%s", line)
-            else:
-                tell_evaluation(outcome, judge(outcome, run.reference(variant)), log)
-    if evaluations := run.finished_evaluations:
-        write_per_sample(evaluations, run.dataset, outputs.per_sample)
-
-
 def results_of(run: Run) -> Results:
     """Everything that is known of the run, before the gate decides."""
-    if run.is_weights_only:
-        return _results_of_weights(run)
-    if not run.finished_evaluations:
-        return nothing_evaluated(run)
+    settings, device = run.settings, run.settings.device or ""
     variants = {
-        variant: variant_result(run, variant, evaluation, judge(evaluation, run.reference(variant)))
+        variant: variant_result(run, variant, evaluation)
         for variant, evaluation in run.finished_evaluations.items()
     }
-    return with_variants(_empty(run), variants)
-
-
-def _results_of_weights(run: Run) -> Results:
-    """What each file is, of a run that judges weights alone, and no error."""
-    weights = {}
-    for variant in run.variants:
-        # A failure is reported by the checks of the file.
-        with suppress(ConvNeXtPoseCheckError), told_as_failure("building the network"):
-            weights[variant] = FileRecord(**_of_the_file(run, variant))
-    results = msgspec.structs.replace(nothing_evaluated(run), weights=weights)
-    with suppress(ConvNeXtPoseCheckError):
-        device = device_title(*run.devices)
-        return msgspec.structs.replace(results, device=device)
-    return results
-
-
-def nothing_evaluated(run: Run) -> Results:
-    """The results of a run before anything was evaluated and any check has run."""
-    settings = run.settings
-    return Results(
+    if variants or run.is_weights_only:
+        with suppress(ConvNeXtPoseCheckError):  # then the tests have the reason
+            device = device_title(*run.devices)
+    results = Results(
         subject=run.name,
         finished=True,
         verdict=NOTHING_EVALUATED,
         protocol=settings.protocol,
         bbox=settings.bbox,
         flip=settings.flip,
-        device=settings.device or "",
+        device=device,
         samples=0,
         expected_samples=run.facts.protocols[settings.protocol].samples,
         expected_variants=run.variants,
@@ -103,35 +62,62 @@ def nothing_evaluated(run: Run) -> Results:
         gate_mm=None if run.is_weights_only else settings.gate,
         environment=environment(),
         settings=tuple(settings.lines()),
-        dataset=DatasetRecord("", "", {}, limited=settings.limit is not None),
+        dataset=_dataset_record(run, is_read=bool(variants)),
         variants={},
         checks=(),
         left_out=(),
         baseline=None,
         weights_only=run.is_weights_only,
+        weights=_weights(run) if run.is_weights_only else {},
         own_models=settings.has_own_models and run.name == "published",
         network=settings.network,
     )
+    return with_variants(results, variants)
 
 
-def _empty(run: Run) -> Results:
-    dataset = run.dataset
-    return msgspec.structs.replace(
-        nothing_evaluated(run),
-        device=device_title(*run.devices),
-        dataset=DatasetRecord(
-            root=str(dataset.layout.root),
-            digest=dataset.digest,
-            excluded=_by_reason(dataset.excluded),
-            limited=dataset.limited,
-            boxes=str(dataset.rootnet or "the ground truth's boxes"),
-            displaced=_displaced(run.facts.displaced, dataset),
-        ),
+def _weights(run: Run) -> dict[str, FileRecord]:
+    """Each file that could be loaded, of a run that measures no error."""
+    weights = {}
+    for variant in run.variants:
+        # Without a record, the variant's checks have the reason.
+        with suppress(ConvNeXtPoseCheckError), told_as_failure("building the network"):
+            weights[variant] = FileRecord(**_file_values(run, variant))
+    return weights
+
+
+def _dataset_record(run: Run, *, is_read: bool) -> DatasetRecord:
+    if not is_read:
+        return DatasetRecord("", "", {}, limited=run.settings.limit is not None)
+    dataset, known = run.dataset, run.facts.displaced
+    takes = known.found([sample.path.name for sample in dataset.samples]) if known else None
+    return DatasetRecord(
+        root=str(dataset.layout.root),
+        digest=dataset.digest,
+        excluded=_by_reason(dataset.excluded),
+        limited=dataset.limited,
+        boxes=str(dataset.rootnet or "the ground truth's boxes"),
+        displaced=DisplacedRecord(takes, known.source) if known and takes else None,
     )
 
 
-def _of_the_file(run: Run, variant: str) -> dict[str, Any]:
-    """What a record says of a variant's checkpoint and of its network."""
+def provenance_text(run: Run, variant: str) -> str:
+    """The training record of the variant's checkpoint in one line."""
+    checkpoint, known = run.checkpoints[variant], run.fingerprints.get(variant)
+    try:
+        tensors = check_published_tensors(known, checkpoint)
+    except CheckFailedError as error:
+        tensors = error.problem
+    parts = (
+        format_epoch(run.catalogue[variant].checkpoint.epoch, checkpoint.epoch),
+        provenance(checkpoint).story,
+        tensors,
+        describe_copy(known, checkpoint),
+    )
+    return "; ".join(filter(None, parts))
+
+
+def _file_values(run: Run, variant: str) -> dict[str, Any]:
+    """The fields of ``FileRecord``."""
     checkpoint, module = run.checkpoints[variant], run.models[variant].counted
     identity = identity_of(
         run.catalogue[variant],
@@ -155,15 +141,9 @@ def _of_the_file(run: Run, variant: str) -> dict[str, Any]:
     }
 
 
-def variant_result(
-    run: Run,
-    variant: str,
-    evaluation: Evaluation,
-    judgement: Judgement,
-) -> VariantResult:
-    """All that is known of a variant, as the results have it."""
-    facts = run.catalogue[variant]
-    dataset, displaced = run.dataset, run.facts.displaced
+def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantResult:
+    """Checkpoint, errors and verdict of an evaluated variant."""
+    displaced, judgement = run.facts.displaced, judge(evaluation, run.reference(variant))
     sequences = [performance(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
     interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
@@ -171,7 +151,7 @@ def variant_result(
         "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
     }
     return VariantResult(
-        **_of_the_file(run, variant),
+        **_file_values(run, variant),
         interval_mm=interval_mm,
         sequences=sequence_count,
         reference=_reference(run, judgement.reference),
@@ -198,8 +178,8 @@ def variant_result(
         repeated_images=evaluation.repeated,
         examples=find_examples(
             evaluation,
-            dataset,
-            facts.architecture.grid_whd,
+            run.dataset,
+            run.catalogue[variant].architecture.grid_whd,
             with_crops=run.name == "miniature" or run.settings.embed_images,
         ),
         **error,
@@ -212,13 +192,6 @@ def _reference(run: Run, figure: Figure | None) -> ReferenceRecord | None:
     is_synthetic = run.name == "miniature"
     tolerance_mm = RECORDED_TOLERANCE_MM if is_synthetic else run.settings.gate
     return ReferenceRecord(figure.value, figure.source, run.reference_kind, tolerance_mm)
-
-
-def _displaced(known: Displaced | None, dataset: Dataset) -> DisplacedRecord | None:
-    if known is None:
-        return None
-    takes = known.found([sample.path.name for sample in dataset.samples])
-    return DisplacedRecord(takes, known.source) if takes else None
 
 
 def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from convnextpose_check.files.whole import PARTIAL
-from convnextpose_check.paths import Outputs, hold_folder
+from convnextpose_check.paths import Outputs
 from convnextpose_check.results.per_sample import read_joint_errors_mm
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.variants import Architecture
@@ -139,9 +139,6 @@ elif where == "saving":
     send_signals_in(evaluate, "save_cached", 1)
 elif where == "reading":
     send_signals_in(one_pass, "to_input", 2)
-elif where == "finishing":
-    from convnextpose_check.plugin import session
-    send_signals_in(session.Session, "finish", 1)
 sys.exit(pytest.main(sys.argv[3:]))
 """
 """A run that receives signals inside a certain function."""
@@ -183,19 +180,6 @@ def test_interrupted_run_saves_results_and_prints_the_command_to_resume(
     assert assert_all_whole(tmp_path) == set(NAMES)
 
 
-def test_run_interrupted_while_it_finishes_leaves_whole_files_and_fails(
-    inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
-    result = run_with_signals(
-        inputs, tmp_path, pytestconfig.rootpath, "15", "finishing", "-k", "parameter_count"
-    )  # fmt: skip
-
-    assert result.returncode == pytest.ExitCode.INTERRUPTED, result.stdout + result.stderr
-    assert "Traceback" not in result.stdout + result.stderr
-    assert (tmp_path / "report.html").exists()
-    assert_all_whole(tmp_path)
-
-
 @contextmanager
 def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
     """A file system of this size, if the machine allows to mount one."""
@@ -226,16 +210,3 @@ def test_full_disk_is_one_sentence_and_leaves_only_whole_files(
     assert "No space left on device" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
     assert "INTERNALERROR" not in result.stdout + result.stderr
-
-
-def test_folder_in_use_is_refused(
-    inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
-    with hold_folder(tmp_path):
-        result = run(command(inputs, tmp_path), pytestconfig.rootpath)
-        helped = run(command(inputs, tmp_path, "--help"), pytestconfig.rootpath)
-
-    assert helped.returncode == pytest.ExitCode.OK
-    assert result.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "[in-use] another run is writing" in result.stderr
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / ".lock"]

@@ -16,20 +16,15 @@ from pytest_httpserver import HTTPServer
 from convnextpose_check.drive import download
 from convnextpose_check.drive.download import Downloads, fetch_missing
 from convnextpose_check.miniature.archives import made_epoch
+from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import PREFIX
-from convnextpose_check.variants import Architecture, Catalogue
+from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
 from tests.support.archives import content_of, saved, tiny_catalogue
 from tests.support.datasets import FACTS, Handmade
 from tests.support.drive import Drive, send_google_to, whole
 from tests.support.full_size import write_own_model
-from tests.support.whole_runs import (
-    Ended,
-    RunTests,
-    isolate,
-    own_model,
-    run_here,
-    write_reference,
-)
+from tests.support.runs import run_of
+from tests.support.whole_runs import Ended, RunTests, isolate, run_here
 
 Fetch = Callable[..., Downloads]
 
@@ -128,6 +123,21 @@ def inputs(written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return Path(shutil.copytree(written_inputs, tmp_path / "inputs"))
 
 
+@pytest.fixture(scope="session")
+def measured(written_inputs: Path) -> Run:
+    """A run of model T with its models and evaluation."""
+    run = run_of(
+        {"device": "cpu", "variants": "T"},
+        read_catalogue(written_inputs / "own.json"),
+        FACTS,
+        written_inputs / "h36m",
+        written_inputs / "models",
+        name="published",
+    )
+    assert run.evaluations["T"]
+    return run
+
+
 @pytest.fixture
 def run_tests(
     tmp_path: Path, nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -140,32 +150,3 @@ def run_tests(
         return Ended(code, "".join(capfd.readouterr()), tmp_path / "out")
 
     return run_suite
-
-
-@pytest.fixture(scope="session")
-def own_error_mm(written_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
-    """MPJPE of model T, from a run without a gate."""
-    folder = tmp_path_factory.mktemp("measured")
-    with pytest.MonkeyPatch.context() as patch:
-        isolate(patch)
-        code = run_here(folder, *own_model(written_inputs), "--gate=none")
-    results = Ended(code, "", folder).results
-    assert code == 0
-    assert results.passed
-    assert results.verdict == "No verdict on T: none was asked for (--gate none)."
-    return results.variants["T"].error_mm
-
-
-@pytest.fixture
-def judge(
-    run_tests: RunTests, written_inputs: Path, own_error_mm: float, tmp_path: Path
-) -> RunTests:
-    """Judge model T by a reference that its error misses by ``off_mm``."""
-
-    def judge_here(*arguments: object, off_mm: float = 0.0, info: str = "", **given: Any) -> Ended:
-        figure = {"value": own_error_mm + off_mm, "source": "a first run"}
-        figure |= {"information_only": info} if info else {}
-        variants_file = write_reference(written_inputs, tmp_path / "own.json", figure)
-        return run_tests(*own_model(written_inputs, variants_file), *arguments, **given)
-
-    return judge_here

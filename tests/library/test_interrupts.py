@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from convnextpose_check.interrupts import ENOUGH, held, obey_signals
-from convnextpose_check.plugin.interrupts import resuming_command
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 
@@ -104,24 +103,3 @@ def test_ignored_signal_is_left_alone() -> None:
 def test_thread_sets_no_handlers() -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(lambda: obey_signals()()).result()  # signal.signal would raise ValueError
-
-
-@pytest.mark.parametrize(
-    ("program", "arguments", "environment", "command"),
-    [
-        ("/bin/pytest", ["-m", "gpu"], {}, "pytest -m gpu --resume"),
-        ("/x/pytest/__main__.py", ["-q"], {"HOME": "/"}, "python -m pytest -q --resume"),
-        ("-c", ["--resume", "-q"], {}, "pytest --resume -q"),
-        ("pytest", ["-m", "not gpu", "--", "a b"], {}, "pytest -m 'not gpu' --resume -- 'a b'"),
-        (
-            "pytest",
-            [],
-            {"CONVNEXTPOSE_CHECKPOINTS": "my files", "CONVNEXTPOSE_BBOX": "gt"},
-            "CONVNEXTPOSE_BBOX=gt CONVNEXTPOSE_CHECKPOINTS='my files' pytest --resume",
-        ),
-    ],
-)
-def test_resuming_command_can_be_pasted(
-    program: str, arguments: list[str], environment: dict[str, str], command: str
-) -> None:
-    assert resuming_command(program, arguments, environment) == command

@@ -1,17 +1,14 @@
-"""Names of files and keys are escaped in messages, logs and the output of commands."""
+"""Names of files and keys are escaped in messages and the output of commands."""
 
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 
 import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.errors import CheckFailedError, ErrorCode
-from convnextpose_check.paths import Outputs
-from convnextpose_check.run.log import variant_log
 from convnextpose_check.variants import Architecture
 from convnextpose_check.wording import printable
 from tests.support.full_size import write_own_model
@@ -48,15 +45,6 @@ def test_error_escapes_its_texts_and_keeps_numbers() -> None:
     numbers = CheckFailedError(ErrorCode.WRONG_COUNT, "problem", "remedy", 1.5, (1, 2))
     assert (numbers.obtained, numbers.expected) == (1.5, (1, 2))
     assert str(error) == "[wrong-count] in \\x1b[2J\\n\\x3a:error\\x3a:. Mend \\u202e."
-
-
-def test_log_has_one_line_for_each_record(tmp_path: Path) -> None:
-    path = Outputs(tmp_path).log("XS")
-    with variant_log(path, "XS") as log:
-        log.log(logging.WARNING, "excluded %s: %s", "a\n::error::b\x1b[2J", "it is missing")
-
-    [line] = path.read_text().splitlines()
-    assert line.endswith("WARNING excluded a\\n\\x3a:error\\x3a:b\\x1b[2J: it is missing")
 
 
 NAMES = ("\udcff", "::error::T", "a\n::error::T", "\x1b[2J", "\u202eT", "##[error]T")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
 import torch
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
@@ -15,9 +16,9 @@ from convnextpose_check.human36m.samples import Dataset, DatasetFacts
 from convnextpose_check.network import Network
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import decided
-from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import Results
-from convnextpose_check.run.record import results_of, write_evaluations
+from convnextpose_check.run.record import results_of
+from convnextpose_check.run.report import write_report
 from convnextpose_check.run.run import Run
 from convnextpose_check.run.target import Target, TargetName
 from convnextpose_check.settings.options import read_settings
@@ -46,12 +47,14 @@ def run_of(
 
 
 def written_results(run: Run) -> Results:
-    """The run's results, written below its results folder as a session writes them."""
-    outputs = Outputs(run.settings.results_dir)
-    write_evaluations(run, outputs)
-    results = decided(results_of(run), (), "")
-    write_results(results, outputs.results)
-    return results
+    """The run's results, written below its results folder as a session writes them.
+
+    Charts are left blank, which saves most of the time.
+    """
+    report = Outputs(run.settings.results_dir).report
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.draw", lambda *_: None)
+        return write_report(run, decided(results_of(run), (), ""), report)
 
 
 def evaluation_of(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from convnextpose_check.plugin.recording import Recorder
-from convnextpose_check.plugin.required import VALIDATION_TESTS, Case
+from convnextpose_check.plugin.check_record import Recorder
+from convnextpose_check.plugin.required import VALIDATION_TESTS, cases_of
 from convnextpose_check.plugin.session import session_of
+from convnextpose_check.variants import Variant
 
 BY_FUNCTION = {test.function: test for test in VALIDATION_TESTS}
 
 
-def cases(config: pytest.Config, function: str) -> list[Case]:
+def cases(config: pytest.Config, function: str) -> dict[str, Variant | None]:
     """The cases of a validation test in this run; none if it does not apply to the target."""
-    return session_of(config).cases_of(BY_FUNCTION[function])
+    session = session_of(config)
+    return cases_of(BY_FUNCTION[function], session.target, session.settings)
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
@@ -30,8 +32,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marks = [pytest.mark.gpu] if is_on_gpu else []
     names = ["variant"] if "variant" in metafunc.fixturenames else []
     parameters = [
-        pytest.param(*[case.variant] * len(names), id=case.case_id, marks=marks)
-        for case in cases(metafunc.config, function)
+        pytest.param(*[variant] * len(names), id=case_id, marks=marks)
+        for case_id, variant in cases(metafunc.config, function).items()
     ]
     metafunc.parametrize(names, parameters)
 

@@ -16,14 +16,13 @@ import pytest
 from msgspec.structs import replace
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.pages import redraw, summary_of, update_report
+from convnextpose_check.pages import redraw, summary_of
 from convnextpose_check.pages.html import (
     SEVERITIES,
     judged_subject,
     page_html,
     set_aside_report,
     summary_html,
-    with_summary,
 )
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.paths import Outputs
@@ -358,21 +357,6 @@ def test_redraw_without_results_raises_bad_results(tmp_path: Path) -> None:
         redraw(tmp_path)
 
     assert list(tmp_path.iterdir()) == []
-
-
-def test_update_report_replaces_the_summary_alone(tmp_path: Path) -> None:
-    results = example_results()
-    outputs, report = write_run(tmp_path, results), tmp_path / "report.html"
-    earlier = page_html(summary_html(GOLDEN["nothing"]))
-    report.write_text(earlier)
-
-    update_report(report, results, outputs)
-
-    assert report.read_text() == with_summary(earlier, summary_of(results, outputs))
-    assert "57.000" in report.read_text()
-    report.write_text("<html></html>")
-    update_report(report, results, outputs)
-    assert report.read_text() == "<html></html>"
 
 
 @pytest.mark.parametrize(

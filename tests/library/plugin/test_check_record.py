@@ -1,4 +1,4 @@
-"""The gate's record of a check has its values, and forgives a missed tighter tolerance alone."""
+"""The record of a check has its values, and forgives a missed tighter tolerance alone."""
 
 from __future__ import annotations
 
@@ -7,24 +7,22 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.evaluation.verdict import Judgement
 from convnextpose_check.plugin.check_record import (
+    MissedTolerance,
+    Recorder,
     check_record,
-    complete_properties,
     raw_outcome,
     reported_outcome,
 )
-from convnextpose_check.variants import Catalogue, Figure
 
 
 @pytest.fixture
-def item(request: pytest.FixtureRequest, catalogue: Catalogue) -> Any:
-    """This test itself, with a variant among its parameters as a validation test has."""
+def item(request: pytest.FixtureRequest) -> Any:
+    """This test itself, with parameters as a validation test has."""
     node = request.node
     if not hasattr(node, "callspec"):
         node.callspec = SimpleNamespace(params={})
-    node.callspec.params["variant"] = catalogue["XS"]
+    node.callspec.params["tolerance_mm"] = 1
     return node
 
 
@@ -42,50 +40,48 @@ def call_of(error: BaseException | None = None, when: str = "call") -> Any:
     return SimpleNamespace(when=when, excinfo=raised)
 
 
-NO_DATA = ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, "none")
-WITHOUT_VALUES = CheckFailedError(ErrorCode.WRONG_COUNT, "wrong")
-
-
 @pytest.mark.parametrize(
-    ("recorded", "error", "completed"),
+    ("values", "marks", "recorded"),
     [
         (
-            {"obtained": 57.0, "expected": 56.5, "unit": "mm"}, None,
+            (57.0, 56.5, "mm"), {},
             {"obtained": 57.0, "expected": 56.5, "unit": "mm", "difference": 0.5},
         ),
-        ({"obtained": 3.0}, None, {"obtained": 3.0}),
-        ({"obtained": "a", "expected": "b"}, None, {"obtained": "a", "expected": "b"}),
-        (
-            {}, CheckFailedError(ErrorCode.WRONG_COUNT, "wrong", "", 3, 5),
-            {"obtained": 3, "expected": 5, "difference": -2},
-        ),
-        (
-            {"obtained": 7}, CheckFailedError(ErrorCode.WRONG_COUNT, "wrong", "", (1, 2), None),
-            {"obtained": "(1, 2)", "expected": "None"},
-        ),
-        ({"obtained": 7}, NO_DATA, {"obtained": 7}),
-        ({"obtained": 7}, WITHOUT_VALUES, {"obtained": 7}),
+        ((3.0,), {}, {"obtained": 3.0}),
+        (("a", (1, 2)), {}, {"obtained": "a", "expected": "(1, 2)"}),
+        (("a",), {"warning": "w"}, {"obtained": "a", "warning": "w"}),
+        (("a",), {"unverified": "u"}, {"obtained": "a", "not verified": "u"}),
     ],
 )  # fmt: skip
-def test_complete_properties_adds_variant_and_difference(
-    item: Any, recorded: dict[str, Any], error: BaseException | None, completed: dict[str, Any]
+def test_recorder_adds_the_difference_of_numbers(
+    values: Any, marks: dict[str, str], recorded: dict[str, object]
 ) -> None:
-    report = report_of(item, **recorded)
+    properties: list[tuple[str, object]] = [("variant", "XS")]
 
-    complete_properties(item, report, error)
+    Recorder(properties)(*values, **marks)
 
-    assert dict(report.user_properties) == {**completed, "variant": "XS"}
+    assert dict(properties) == {"variant": "XS", **recorded}
+
+
+def test_recorder_of_a_failed_check_replaces_values_and_keeps_the_unit() -> None:
+    properties: list[tuple[str, object]] = []
+    record = Recorder(properties)
+    record(57.0, 56.5, "mm")
+
+    record(58.0)
+
+    assert properties == [("unit", "mm"), ("obtained", 58.0)]
 
 
 def test_check_record_has_each_property_in_its_field(item: Any) -> None:
-    report = report_of(item, obtained=57.0, expected=56.5, difference=0.5, unit="mm")
+    report = report_of(item, obtained=57.0, expected=56.5, difference=0.5, unit="mm", variant="XS")
 
     record = check_record(item, report, call_of(), "passed")
 
     assert record.test == f"test_check_record.py::{item.name}"
     assert (record.obtained, record.expected, record.difference) == (57.0, 56.5, 0.5)
     assert (record.unit, record.outcome, record.message) == ("mm", "passed", "")
-    assert (record.told_by, record.tolerance_mm) == ("", None)
+    assert (record.told_by, record.tolerance_mm, record.variant) == ("", 1, "XS")
 
 
 @pytest.mark.parametrize(
@@ -103,45 +99,30 @@ def test_check_record_has_the_message_of_its_outcome(
 ) -> None:
     report = report_of(item, "passed" if outcome == "passed" else "failed", **recorded)
     report.longrepr = longrepr
-    item.callspec.params["tolerance_mm"] = 1
 
     record = check_record(item, report, call_of(ValueError("no")), outcome)
 
-    assert (record.outcome, record.message, record.tolerance_mm) == (shown, message, 1)
+    assert (record.outcome, record.message) == (shown, message)
 
 
-MISSED = pytest.xfail.Exception("missed")
-MADE = "was made an expected failure"
+MADE = ("skipped", "was made an expected failure")
 
 
 @pytest.mark.parametrize(
-    ("error", "when", "tolerance_mm", "outcome"),
+    ("error", "when", "outcome"),
     [
-        pytest.param(None, "call", 1, ("passed", ""), id="passed"),
-        pytest.param(ValueError(), "call", 1, ("failed", ""), id="failed"),
-        pytest.param(pytest.skip.Exception("no"), "call", 1, ("skipped", ""), id="skipped"),
-        pytest.param(MISSED, "call", 1, ("expected failure", ""), id="tighter-tolerance"),
-        pytest.param(MISSED, "call", 5, ("skipped", MADE), id="the-gate-itself"),
-        pytest.param(MISSED, "call", None, ("skipped", MADE), id="another-test"),
-        pytest.param(MISSED, "setup", 1, ("skipped", MADE), id="a-fixture"),
+        (None, "call", ("passed", "")),
+        (ValueError(), "call", ("failed", "")),
+        (pytest.skip.Exception("no"), "call", ("skipped", "")),
+        (MissedTolerance("missed"), "call", ("expected failure", "")),
+        (MissedTolerance("missed"), "setup", MADE),
+        (pytest.xfail.Exception("never mind"), "call", MADE),
     ],
 )
-def test_raw_outcome_forgives_missed_tighter_tolerance_alone(
-    item: Any,
-    error: BaseException | None,
-    when: str,
-    tolerance_mm: int | None,
-    outcome: tuple[str, str],
+def test_raw_outcome_forgives_a_missed_tolerance_alone(
+    error: BaseException | None, when: str, outcome: tuple[str, str]
 ) -> None:
-    judgement = Judgement(50.0, Figure(48.5, "a test"), None, is_information=False)
-    run: Any = SimpleNamespace(
-        finished_evaluations=["XS"],
-        judgement=lambda _variant: judgement,
-        settings=SimpleNamespace(gate=5),
-    )
-    item.callspec.params["tolerance_mm"] = tolerance_mm
-
-    assert raw_outcome(item, call_of(error, when), run) == outcome
+    assert raw_outcome(call_of(error, when)) == outcome
 
 
 @pytest.mark.parametrize(

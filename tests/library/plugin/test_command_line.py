@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from convnextpose_check.plugin.command_line import join_options
-from convnextpose_check.settings.options import OPTIONS
+from tests.support.texts import ROOT
 
 
 @pytest.mark.parametrize(
@@ -38,16 +38,31 @@ def test_join_options_joins_own_options_to_their_values(
     assert join_options(given) == expected
 
 
-def run_pytest(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run pytest in the folder with the plugins that are installed in this environment."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *map(str, arguments)],
-        cwd=folder,
-        env={name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+@dataclass(frozen=True)
+class Ended:
+    """Exit code and output of a pytest run."""
+
+    code: int
+    out: str
+    err: str
+
+
+RunPytest = Callable[..., Ended]
+
+
+@pytest.fixture
+def run_pytest(nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> RunPytest:
+    """Run pytest in a folder with the plugins that are installed in this environment."""
+    nothing_set.delenv("PYTEST_ADDOPTS", raising=False)
+    nothing_set.setattr(sys, "path", sys.path[:])
+
+    def run_in(folder: Path, *arguments: object) -> Ended:
+        nothing_set.chdir(folder)
+        quick = ["-p", "no:cacheprovider", "--import-mode=importlib"]
+        code = pytest.main([*quick, *map(str, arguments)])
+        return Ended(int(code), *capfd.readouterr())
+
+    return run_in
 
 
 @pytest.fixture
@@ -58,7 +73,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "data", tmp_path / "out"
 
 
-LISTED = ("-m", "gpu", "--collect-only", "-q", "--ignore=tests/library", "--ignore=tests/hostile")
+LISTED = ("-m", "gpu", "--collect-only", "-q")
 
 
 @pytest.mark.parametrize(
@@ -69,58 +84,33 @@ LISTED = ("-m", "gpu", "--collect-only", "-q", "--ignore=tests/library", "--igno
     ],
 )
 def test_existing_path_after_a_space_is_answered_with_the_corrected_command_line(
-    pytestconfig: pytest.Config, folders: tuple[Path, Path], folder: str, more: tuple[str, ...]
+    run_pytest: RunPytest, folders: tuple[Path, Path], folder: str, more: tuple[str, ...]
 ) -> None:
     """pytest alone would know none of the options, and call them unrecognized."""
     data, out = folders
 
-    result = run_pytest(
-        pytestconfig.rootpath / folder, *LISTED, *more, "--h36m-root", data, f"--results-dir={out}"
-    )
+    ended = run_pytest(ROOT / folder, *LISTED, *more, "--h36m-root", data, f"--results-dir={out}")
 
-    assert result.returncode == pytest.ExitCode.USAGE_ERROR
-    assert result.stdout == ""
-    errors = re.findall(r"^ERROR: (.*)$", result.stderr, re.MULTILINE)
+    assert ended.code == pytest.ExitCode.USAGE_ERROR
+    assert ended.out == ""
+    errors = re.findall(r"^ERROR: (.*)$", ended.err, re.MULTILINE)
     assert len(errors) == 1
     assert errors[0].startswith(f"pytest takes {data} for a path of tests")
     assert errors[0].endswith(" ".join([*more, f"--h36m-root={data}", f"--results-dir={out}"]))
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param(
-            ["tests/validation", "--h36m-root", "{data}", "--results-dir", "{out}"],
-            id="space-beside-a-path-of-tests",
-        ),
-        pytest.param(
-            ["--h36m-root", "{data}/missing", "--results-dir={out}"],
-            id="space-and-missing-path",
-            marks=pytest.mark.slow,  # collects every test
-        ),
-    ],
-)
+@pytest.mark.parametrize("data", ["data", "data/missing"])
 def test_other_command_lines_reach_the_suite(
-    pytestconfig: pytest.Config, folders: tuple[Path, Path], arguments: list[str]
+    run_pytest: RunPytest, folders: tuple[Path, Path], data: str
 ) -> None:
-    data, out = folders
+    given = ["--h36m-root", folders[0].parent / data, "--results-dir", folders[1]]
 
-    result = run_pytest(
-        pytestconfig.rootpath, *LISTED, *(text.format(data=data, out=out) for text in arguments)
-    )
+    ended = run_pytest(ROOT, *LISTED, "tests/validation/test_mpjpe.py", *given)
 
     # Tests of published models that are only listed are not passed.
-    assert result.returncode == pytest.ExitCode.TESTS_FAILED, result.stderr
-    assert "test_mpjpe.py::test_dataset_is_complete[published]" in result.stdout
-    assert "[miniature]" not in result.stdout
-
-
-def test_misspelled_option_is_answered_with_a_suggestion(pytestconfig: pytest.Config) -> None:
-    result = run_pytest(pytestconfig.rootpath, *LISTED, "--h36m-rot=/data")
-
-    assert result.returncode == pytest.ExitCode.USAGE_ERROR
-    said = "ERROR: there is no option --h36m-rot: did you mean --h36m-root?"
-    assert result.stderr.strip() == said
+    assert ended.code == pytest.ExitCode.TESTS_FAILED, ended
+    assert "test_mpjpe.py::test_dataset_is_complete[published]" in ended.out
+    assert "[miniature]" not in ended.out
 
 
 @pytest.fixture
@@ -149,7 +139,7 @@ def test_plugin_is_installed_in_this_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["--device=tests", "--limit", "test_x.py"], pytest.ExitCode.OK, "1 passed"),
         (["test_x.py", "--device", "tests", "--limit"], pytest.ExitCode.OK, "1 passed"),
@@ -158,18 +148,9 @@ def test_plugin_is_installed_in_this_environment() -> None:
     ids=["flag-before-a-path", "value-is-a-path", "misspelled"],
 )
 def test_foreign_project_keeps_its_own_options(
-    foreign_project: Path, arguments: list[str], code: int, said: str
+    run_pytest: RunPytest, foreign_project: Path, arguments: list[str], code: int, message: str
 ) -> None:
-    result = run_pytest(foreign_project, *arguments)
+    ended = run_pytest(foreign_project, *arguments)
 
-    assert result.returncode == code, result.stdout + result.stderr
-    assert said in result.stdout + result.stderr
-
-
-def test_foreign_project_sees_no_option_of_the_suite(foreign_project: Path) -> None:
-    result = run_pytest(foreign_project, "--help")
-
-    assert result.returncode == pytest.ExitCode.OK, result.stderr
-    shown = set(re.findall(r"--[a-z][a-z0-9-]*", result.stdout))
-    assert {o.flag for o in OPTIONS} & shown == {"--limit", "--device"}
-    assert "ConvNeXtPose" not in result.stdout
+    assert ended.code == code, ended
+    assert message in ended.out + ended.err

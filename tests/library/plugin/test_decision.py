@@ -1,6 +1,7 @@
 """A run passes only if every required test ran once, passed, and nothing changed its outcome.
 
-Each case is a whole run of a model that meets its reference, and that only the case turns red.
+Each case is a pytest session in this process on an evaluation that was measured once. The model
+meets its reference, and only the case turns the run red.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import zipfile
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,53 @@ import pytest
 from _pytest.runner import runtestprotocol
 from msgspec.structs import replace
 
-from convnextpose_check.results.results_file import read_results, write_results
-from convnextpose_check.results.schema import CheckRecord
+from convnextpose_check.plugin import required
+from convnextpose_check.results.results_file import write_results
+from convnextpose_check.results.schema import CheckRecord, Results
+from convnextpose_check.run.run import Run
+from convnextpose_check.run.target import Target
+from convnextpose_check.settings.options import Settings
 from tests.support.results import example_results
-from tests.support.whole_runs import Ended, RunTests
+from tests.support.whole_runs import Ended, RunTests, own_model, write_reference
 
 OK, FAILED, INTERRUPTED = 0, 1, 2
 COUNT = "test_parameter_count[published-T]"
 GATE = "test_mpjpe_is_within_tolerance_of_reported_value[published-T-5mm]"
 FAR_MM = 600.0
+FILES = (required.COUNTS, required.MPJPE)
+"""The only test files of these sessions; their tests alone are required."""
+
+
+@pytest.fixture
+def judge(
+    run_tests: RunTests,
+    written_inputs: Path,
+    measured: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> RunTests:
+    """Judge the measured error by a reference that it misses by ``off_mm``."""
+
+    def open_run(target: Target, settings: Settings, *_: object) -> Run:
+        run = Run(target, settings, measured.human36m, measured.checkpoint_paths, ("T",))
+        made = ("checkpoints", "devices", "models", "dataset", "evaluations")
+        vars(run).update({name: vars(measured)[name] for name in made})
+        return run
+
+    def required_tests(*of: Any) -> tuple[str, ...]:
+        return tuple(test for test in required.required_tests(*of) if test.startswith(FILES))
+
+    monkeypatch.setattr("convnextpose_check.plugin.session.open_run", open_run)
+    monkeypatch.setattr("convnextpose_check.plugin.suite.required_tests", required_tests)
+
+    def judge_here(*arguments: object, off_mm: float = 0.0, info: str = "", **given: Any) -> Ended:
+        figure = {"value": measured.evaluations["T"].error_mm + off_mm, "source": "a first run"}
+        figure |= {"information_only": info} if info else {}
+        variants_file = write_reference(written_inputs, tmp_path / "own.json", figure)
+        given.setdefault("targets", [f"tests/validation/{name}" for name in FILES])
+        return run_tests(*own_model(written_inputs, variants_file), *arguments, **given)
+
+    return judge_here
 
 
 def assert_red(run: Ended, problem: str, code: int = FAILED) -> None:
@@ -124,7 +163,7 @@ class ChangesExitCode:
 
 class InterruptsOne:
     def pytest_runtest_call(self, item: pytest.Item) -> None:
-        if "flip_test" in item.name:
+        if "is_damaged" in item.name:
             raise KeyboardInterrupt
 
 
@@ -148,7 +187,7 @@ class SignalsAfterTheEnd:
         ),
         pytest.param(
             None, ["-o", "python_functions=test_mpjpe* test_ev* test_mul*"], 0,
-            "test_device_runs_a_kernel[published] was not run", FAILED, id="overlooked",
+            f"{COUNT} was not run", FAILED, id="overlooked",
         ),
         pytest.param(
             ExpectsFailures(), [], FAR_MM, f"{GATE} failed and was reported as expected failure",
@@ -156,7 +195,7 @@ class SignalsAfterTheEnd:
         ),
         pytest.param(
             ExpectsFailures(), [], 0,
-            "test_device_runs_a_kernel[published] passed and was reported as unexpected pass",
+            f"{COUNT} passed and was reported as unexpected pass",
             FAILED, id="unexpected-pass",
         ),
         pytest.param(
@@ -197,33 +236,45 @@ def test_changed_run_is_red_everywhere(
     assert_red(judge(*arguments, off_mm=off_mm, plugin=plugin), problem, code)
 
 
-OF_ANOTHER = "No verdict on T: information only, of another model."
-
-
 @pytest.mark.parametrize(
-    ("arguments", "info", "verdict"),
+    ("arguments", "code", "verdict"),
     [
-        pytest.param(["--limit=4"], "", "Not judged: subset, 4 of 6 samples", id="subset"),
-        pytest.param(["--limit=4", "--gate=none"], "", "Not judged: subset", id="no-gate"),
-        pytest.param([], "of another model", OF_ANOTHER, id="information"),
+        ([], FAILED, "No verdict on T: information only, of another model."),
+        (["--gate=none"], OK, "No verdict on T: none was asked for (--gate none)."),
     ],
 )
-def test_run_without_verdict_is_red(
-    judge: RunTests, arguments: list[str], info: str, verdict: str
+def test_run_without_verdict_passes_only_without_gate(
+    judge: RunTests, arguments: list[str], code: int, verdict: str
 ) -> None:
-    run = judge(*arguments, info=info)
+    run = judge(*arguments, info="of another model")
 
-    assert run.code == FAILED, run.output
-    assert not run.results.passed
+    assert run.code == code, run.output
+    assert run.results.passed is (code == OK)
     assert run.results.verdict.startswith(verdict)
-    assert run.results.variants["T"].mpjpe_mm
 
 
-def test_information_passes_without_gate(judge: RunTests) -> None:
-    run = judge("--gate=none", "--protocol=1", info="of another model")
+def test_signal_while_files_are_written_does_not_change_the_verdict(
+    judge: RunTests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(results: Results, path: Path) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        write_results(results, path)
+
+    monkeypatch.setattr("convnextpose_check.run.report.write_results", write)
+
+    run = judge()
 
     assert run.code == OK, run.output
-    assert "3 xfailed" in run.text
+    assert run.results.passed
+    assert run.files.archives[1].is_file()
+
+
+def test_running_only_what_failed_before_is_red(judge: RunTests, tmp_path: Path) -> None:
+    """``--lf`` leaves out tests that passed."""
+    cache = ["-p", "cacheprovider", "-o", f"cache_dir={tmp_path / 'cache'}"]
+    assert judge(*cache, off_mm=FAR_MM).code == FAILED
+
+    assert_red(judge(*cache, "--lf"), f"{COUNT} was not run")
 
 
 def test_failing_test_elsewhere_is_red(judge: RunTests, tmp_path: Path) -> None:
@@ -258,32 +309,24 @@ def test_exit_code_of_failure_is_not_forgiven(judge: RunTests) -> None:
     assert not run.results.passed
 
 
-class Changes:
-    """Changes the results file after pytest has written it."""
-
-    def __init__(self, change: Callable[[Path], object]) -> None:
-        self.change = change
-
-    def pytest_unconfigure(self, config: pytest.Config) -> None:
-        self.change(Path(config.option.results_dir[0]) / "result" / "benchmark_results.json")
-
-
-def write_as_of_another_run(path: Path) -> None:
-    write_results(replace(read_results(path), run_id="of another run"), path)
-
-
-@pytest.mark.parametrize("change", [Path.unlink, write_as_of_another_run])
+@pytest.mark.parametrize("run_id", [None, "of another run"])
 def test_exit_code_needs_the_results_of_this_run(
-    judge: RunTests, change: Callable[[Path], object]
+    judge: RunTests, run_id: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert judge(plugin=Changes(change)).code == FAILED
+    def write(results: Results, path: Path) -> None:
+        if run_id is not None:
+            write_results(replace(results, run_id=run_id), path)
+
+    monkeypatch.setattr("convnextpose_check.run.report.write_results", write)
+
+    assert judge().code == FAILED
 
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
         (["--collect-only"], FAILED),
-        pytest.param(["--setup-plan"], FAILED, marks=pytest.mark.slow),
+        (["--setup-plan"], FAILED),
         (["-k", "no_such_test"], pytest.ExitCode.NO_TESTS_COLLECTED),
     ],
 )
@@ -314,10 +357,11 @@ def test_file_that_cannot_be_written_is_red(judge: RunTests, tmp_path: Path, obs
 
 def test_results_that_cannot_be_written_are_red(judge: RunTests, tmp_path: Path) -> None:
     class Blocks:
-        def pytest_runtest_call(self, item: pytest.Item) -> None:
-            if item.name.startswith("test_throughput"):
-                (tmp_path / "out" / "result").rename(tmp_path / "elsewhere")
-                (tmp_path / "out" / "result").write_text("a file")
+        def pytest_unconfigure(self) -> None:
+            (tmp_path / "out" / "result").rmdir()
+            (tmp_path / "out" / "result").write_text("a file")
+
+    (tmp_path / "out" / "result").mkdir(parents=True)
 
     run = judge(plugin=Blocks())
 

@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.plugin.gate import SHOWN_TESTS, Gate
 from convnextpose_check.results.schema import CheckRecord
 
 A, B = "test_a.py::test_a[published]", "test_b.py::test_b[published]"
 MORE = tuple(f"test_c.py::test_c[{number}]" for number in range(SHOWN_TESTS + 3))
+
+
+NO_DATA = ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, "no folder was given", "Give one")
+OTHER = ConvNeXtPoseCheckError(ErrorCode.WRONG_COUNT, "it has 4: expected 3")
 
 
 def gate_of(required: tuple[str, ...] = (A, B), **outcomes: Any) -> Gate:
@@ -36,28 +41,21 @@ def gate_of(required: tuple[str, ...] = (A, B), **outcomes: Any) -> Gate:
     ],
 )
 def test_problems_of_outcomes(gate: Gate, problems: list[str]) -> None:
-    assert gate.problems() == problems
+    assert list(gate.problems()) == problems
 
 
 def test_problems_many_missing_tests_are_counted() -> None:
-    problems = gate_of(required=(A, B, *MORE)).problems()
+    problems = list(gate_of(required=(A, B, *MORE)).problems())
 
     assert len(problems) == SHOWN_TESTS + 1
     assert problems[-1] == "3 more required tests were not run"
-
-
-def test_problems_repeated_test_is_named() -> None:
-    gate = gate_of()
-    gate.runs[A] += 1
-
-    assert gate.problems() == [f"{A} was run 2 times: each test of the gate runs once"]
 
 
 def test_problems_changed_outcomes_are_named_once_hidden_failures_first() -> None:
     gate = gate_of(a="skipped", b="failed")
     gate.changed = {A: "was made an expected failure", B: "failed and was reported as passed"}
 
-    assert gate.problems() == [
+    assert list(gate.problems()) == [
         f"{B} failed and was reported as passed, by a plugin or conftest.py outside this suite",
         f"{A} was made an expected failure, by a plugin or conftest.py outside this suite",
     ]
@@ -80,3 +78,44 @@ def test_record_keeps_the_failure(first: Any, second: Any) -> None:
     assert gate.records[A].outcome == "failed"
     assert gate.has_failed
     assert not gate_of(a="expected failure", b="skipped").has_failed
+
+
+def describe(gate: Gate, *errors: ConvNeXtPoseCheckError) -> list[Any]:
+    """A report of a failed test for each mistake."""
+    reports = []
+    for letter, error in zip("abcdef", errors, strict=False):
+        report = pytest.TestReport(
+            "", ("", 0, ""), {}, "failed", "a traceback", "call", sections=[("log", "no folder")]
+        )
+        gate.describe(f"x.py::test_{letter}[XS]", report, error)
+        reports.append(report)
+    return reports
+
+
+def test_first_test_describes_the_mistake_and_the_others_name_it() -> None:
+    reports = describe(Gate(), NO_DATA, OTHER, NO_DATA)
+
+    assert [str(report.longrepr) for report in reports] == [
+        "[data-not-found] no folder was given. Give one.",
+        "[wrong-count] it has 4: expected 3",
+        "[data-not-found] as x.py::test_a[XS] says",
+    ]
+    assert [report.told_by for report in reports] == ["", "", "x.py::test_a[XS]"]
+    assert [len(report.sections) for report in reports] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("count", "tests"),
+    [
+        (1, "x.py::test_a[XS]"),
+        (2, "x.py::test_a[XS] and 1 test that needs the same"),
+        (4, "x.py::test_a[XS] and 3 tests that need the same"),
+    ],
+)
+def test_how_to_fix_counts_the_tests(count: int, tests: str) -> None:
+    gate = Gate()
+    describe(gate, *[NO_DATA] * count)
+
+    assert gate.how_to_fix() == [
+        f"[data-not-found] no folder was given. Give one. It fails {tests}."
+    ]

@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.plugin import report as hooks
-from convnextpose_check.plugin.mistakes import Mistakes
-from convnextpose_check.plugin.session import SESSION, Session
+from convnextpose_check.plugin.session import Session
+from convnextpose_check.results.decision import decided
 from convnextpose_check.run.target import published_target
 from convnextpose_check.settings.options import read_settings
-
-NO_DATA = ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, "no folder was given", "Give one")
+from tests.support.results import example_results
 
 
 def report_of(outcome: Any = "passed", when: Any = "call", **recorded: object) -> Any:
@@ -25,7 +23,7 @@ def report_of(outcome: Any = "passed", when: Any = "call", **recorded: object) -
 
 
 class Terminal:
-    """Replaces pytest's reporter: keeps its lines, and shows failures in between."""
+    """Replaces pytest's reporter: keeps its lines."""
 
     def __init__(self, *failed: Any) -> None:
         self.stats = {"failed": list(failed)} if failed else {}
@@ -38,43 +36,31 @@ class Terminal:
         self.lines.append(line)
 
 
-def summary_of(terminal: Terminal, *problems: str) -> list[str]:
-    """All lines of the summary of a session with these problems."""
+def printed(*problems: str, mistakes: dict[str, list[str]] | None = None) -> list[str]:
+    """All lines about a run with these problems and mistakes, after its verdict."""
     settings = read_settings({}, {})
-    session = Session(settings, published_target(settings), problems=list(problems))
-    config: Any = SimpleNamespace(stash=pytest.Stash())
-    config.stash[SESSION] = session
-    hook = hooks.pytest_terminal_summary(terminal, config)  # type: ignore[arg-type]
-    next(hook)
-    terminal.lines += (f"pytest shows {each.nodeid}" for each in terminal.stats.get("failed", ()))
-    with pytest.raises(StopIteration):
-        hook.send(None)
-    return terminal.lines
+    session = Session(settings, published_target(settings))
+    session.gate.mistakes = mistakes or {}
+    terminal: Any = Terminal()
+    config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=lambda _: terminal))
+    results = decided(example_results(variants={}), problems, "")
+    hooks.print_report(config, session, results)
+    title, verdict, *lines = terminal.lines
+    assert (title, verdict) == (f"== ConvNeXtPose: {results.judged}", results.verdict)
+    return list(lines)
 
 
-def test_summary_shows_a_mistake_once_and_other_failures_by_pytest() -> None:
-    described, other = report_of("failed"), report_of("failed")
-    Mistakes().tell(described, NO_DATA)
-    other.nodeid = "tests/x.py::test_bug"
-    terminal = Terminal(described, other)
+def test_print_report_shows_each_mistake_once() -> None:
+    text = "[data-not-found] no folder was given. Give one."
 
-    assert summary_of(terminal) == [
-        "pytest shows tests/x.py::test_bug",
+    assert printed(mistakes={text: ["x.py::test_a[XS]"]}) == [
         "== what to mend",
-        "[data-not-found] no folder was given. Give one. It fails x.py::test_<a>[XS].",
+        f"{text} It fails x.py::test_a[XS].",
     ]
-    assert terminal.stats == {"failed": [described, other]}
 
 
-def test_summary_of_nothing_is_empty() -> None:
-    terminal = Terminal()
-
-    assert summary_of(terminal) == []
-    assert terminal.stats == {}  # pytest's last line is red where this has "failed"
-
-
-def test_summary_counts_the_problems_after_the_tenth() -> None:
-    lines = summary_of(Terminal(), "word " * 30, *(f"problem {n}" for n in range(1, 11)))
+def test_print_report_counts_the_problems_after_the_tenth() -> None:
+    lines = printed("word " * 30, *(f"problem {n}" for n in range(1, 11)))
 
     assert lines[0] == "== not passed: something was left out"
     assert lines[1].splitlines()[1].startswith("  word")
@@ -82,44 +68,45 @@ def test_summary_counts_the_problems_after_the_tenth() -> None:
     assert lines[2:] == [*(f"problem {n}" for n in range(1, 10)), "and 1 more"]
 
 
+def test_terminal_summary_hides_described_failures_from_pytest() -> None:
+    described, other = report_of("failed"), report_of("failed")
+    described.told_by = ""
+    terminal: Any = Terminal(described, other)
+
+    hook = hooks.pytest_terminal_summary(terminal)
+    next(hook)
+
+    assert terminal.stats == {"failed": [other]}
+    with pytest.raises(StopIteration):
+        hook.send(None)
+    assert terminal.stats == {"failed": [described, other]}
+
+
 @pytest.mark.parametrize(
-    ("report", "status"),
+    ("program", "arguments", "environment", "command"),
     [
-        (report_of(), None),
-        (report_of(warning="w"), ("with a warning", "W", ("WARNING", {"yellow": True}))),
+        ("/bin/pytest", ["-m", "gpu"], {}, "pytest -m gpu --resume"),
+        ("/x/pytest/__main__.py", ["-q"], {"HOME": "/"}, "python -m pytest -q --resume"),
+        ("-c", ["--resume", "-q"], {}, "pytest --resume -q"),
+        ("pytest", ["-m", "not gpu", "--", "a b"], {}, "pytest -m 'not gpu' --resume -- 'a b'"),
         (
-            report_of(**{"not verified": "n"}),
-            ("not verified", "N", ("NOT VERIFIED", {"light": True})),
+            "pytest",
+            [],
+            {"CONVNEXTPOSE_CHECKPOINTS": "my files", "CONVNEXTPOSE_BBOX": "gt"},
+            "CONVNEXTPOSE_BBOX=gt CONVNEXTPOSE_CHECKPOINTS='my files' pytest --resume",
         ),
-        (report_of(when="setup", warning="w"), None),
-        (report_of("failed", warning="w"), None),
     ],
 )
-def test_status_of_an_unverified_check_is_not_passed(report: Any, status: Any) -> None:
-    assert hooks.pytest_report_teststatus(report) == status
-
-
-@pytest.mark.parametrize(
-    ("recorded", "result"),
-    [
-        ({"not verified": "n"}, '<td class="col-result not">Not verified</td>'),
-        ({}, "<td>Passed</td>"),
-    ],
-)
-def test_table_row_has_the_result_and_the_escaped_test(
-    recorded: dict[str, object], result: str
+def test_resuming_command_can_be_pasted(
+    program: str, arguments: list[str], environment: dict[str, str], command: str
 ) -> None:
-    cells = ["<td>Passed</td>", "", "<td>0 ms</td>"]
-
-    hooks.pytest_html_results_table_row(report_of(**recorded), cells)
-
-    assert cells[:2] == [result, '<td class="col-testId">tests/x.py::test_&lt;a&gt;[XS]</td>']
-    assert cells[-1] == "<td>0 ms</td>"
+    assert hooks.resuming_command(program, arguments, environment) == command
 
 
 def test_table_shows_each_value_under_its_title() -> None:
     header, row = ["Result", "Test", "Duration"], ["Passed", "", "0 ms"]
-    report = report_of(variant="XS", obtained=57.25, expected=56.5, difference=-0.75, unit="mm")
+    values = {"variant": "XS", "obtained": 57.25, "expected": 56.5, "difference": -0.75}
+    report = report_of(**values, **{"unit": "mm", "not verified": "n"})
 
     hooks.pytest_html_results_table_header(header)
     hooks.pytest_html_results_table_row(report, row)
@@ -131,19 +118,7 @@ def test_table_shows_each_value_under_its_title() -> None:
         assert row[column].startswith(f'<td class="col-{title}">')
         assert row[column].endswith(f"{text}</td>")
     assert len(header) == len(row) == 7
-
-
-def test_table_sorts_numbers_by_their_size() -> None:
-    rows = []
-    for value in [-2.5, -1.0, 0.0, 0.25, 3, 10, 1e6]:
-        cells = ["", "", ""]
-        hooks.pytest_html_results_table_row(report_of(obtained=value, difference=value), cells)
-        rows.append(cells)
-
-    for column in (3, 5):
-        keys = [row[column].partition("-->")[0] for row in rows]
-        assert keys == sorted(keys)
-        assert len(set(map(len, keys))) == 1
-    assert [rows[0][3].partition("-->")[2], rows[3][5].partition("-->")[2]] == [
-        "-2.500</td>", "+0.250</td>",
-    ]  # fmt: skip
+    assert row[0] == '<td class="col-result not">Not verified</td>'
+    assert row[1] == '<td class="col-testId">tests/x.py::test_&lt;a&gt;[XS]</td>'
+    status = ("not verified", "N", ("NOT VERIFIED", {"light": True}))
+    assert hooks.pytest_report_teststatus(report) == status

@@ -35,7 +35,7 @@ def test_list_names_every_test_of_the_sources_once() -> None:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     )
 
-    assert sorted(test.name for test in VALIDATION_TESTS) == defined
+    assert sorted(f"{test.file}::{test.function}" for test in VALIDATION_TESTS) == defined
 
 
 def test_required_tests_cover_each_variant_and_tolerance(catalogue: Catalogue) -> None:

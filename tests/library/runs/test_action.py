@@ -109,6 +109,7 @@ def test_report_command_draws_the_same_pages(judged: Ended) -> None:
     assert judged.results.verdict in judged.files.report.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_workflow_executes_the_named_network_alone_and_finds_the_wrong_count(
     tiny: Architecture, tmp_path: Path
 ) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -23,6 +20,7 @@ from convnextpose_check.variants import Catalogue
 from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, page, send_google_to
 from tests.support.read_only import read_only
 from tests.support.runs import run_of
+from tests.support.whole_runs import RunTests
 
 CLOSED_PORT = 1
 
@@ -84,14 +82,6 @@ def test_command_prints_an_error_of_several_variants_once(
 
     errors = [line for line in capsys.readouterr().err.splitlines() if "[download-failed]" in line]
     assert [line.partition(" [")[0] for line in errors] == ["XS, S, M, L:"]
-
-
-def test_command_refuses_an_unknown_variant(
-    command: list[str], drive: Drive, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([*command, "--variants", "XS,Q"]) == 2
-    assert "[bad-option]" in capsys.readouterr().err
-    assert drive.requests == []
 
 
 @pytest.fixture
@@ -189,28 +179,17 @@ def test_failed_download_fails_its_variant_alone(
     assert published.checkpoints["XS"].epoch == made_epoch(shared["XS"])
 
 
+@pytest.mark.usefixtures("drive")
 def test_run_of_the_tests_downloads(
-    drive: Drive, variants_file: Path, tmp_path: Path, pytestconfig: pytest.Config
+    run_tests: RunTests, variants_file: Path, tmp_path: Path
 ) -> None:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
-    environment["DRIVE_PORT"] = str(drive.port)
-
-    result = subprocess.run(
-        [
-            sys.executable, "-m", "pytest", "-p", "tests.support.drive_plugin",
-            "-p", "no:cacheprovider", "-m", "gpu", "-k", "holds_the_variant",
-            "--download", "--device=cpu", f"--variants-file={variants_file}", "--variants=XS,M",
-            f"--results-dir={tmp_path / 'out'}", "tests/validation/test_checkpoints.py",
-        ],
-        cwd=pytestconfig.rootpath,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+    ended = run_tests(
+        "-m", "gpu", "-k", "holds_the_variant", "--download", "--device=cpu",
+        f"--variants-file={variants_file}", "--variants=XS,M",
     )  # fmt: skip
 
-    assert "2 passed" in result.stdout, result.stdout + result.stderr
-    assert "read: --download True" in result.stdout
-    assert "ConvNeXtPose_M.tar: 100%" in result.stderr
+    assert "2 passed" in ended.text, ended.output
+    assert "read: --download True" in ended.text
+    assert "ConvNeXtPose_M.tar: 100%" in ended.output
     found = {path.name for path in (tmp_path / "out" / "checkpoints").glob("[!.]*")}
     assert found == {"ConvNeXtPose_XS.tar", "ConvNeXtPose_M.tar"}

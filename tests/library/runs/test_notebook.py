@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.variants import Architecture
 from fixtures.notebook import INSTALL, NOTEBOOK_FILE, SHOW, notebook
-from tests.support.full_size import write_full_size, write_own_model
+from tests.support.full_size import write_own_model
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -40,7 +39,7 @@ def test_notebook_is_the_one_that_the_module_writes() -> None:
     assert NOTEBOOK_FILE.read_text() == notebook(), "write it again: python -m fixtures.notebook"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a kernel of its own environment, which sees the packages of this one."""
     folder = tmp_path_factory.mktemp("kernel")
@@ -150,6 +149,18 @@ def test_failing_gate_fails_the_notebook_after_its_report_is_shown(
     assert results.dataset.root.startswith(str(kaggle / "input"))
 
 
+def test_passing_gate_passes_the_notebook(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("IPython", reason="comes with ipykernel")
+    (tmp_path / "report.html").write_text("this run")
+    names = {"output": tmp_path, "started": 0, "gate": SimpleNamespace(returncode=0)}
+
+    exec(SHOW, names)
+
+    assert "IPython.core.display.HTML object" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("stale", [False, True], ids=["no-report", "earlier-report"])
 def test_run_without_a_report_shows_its_last_lines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], stale: bool
@@ -256,6 +267,7 @@ def write_wheel(folder: Path, name: str, version: str, requires: str) -> None:
         pytest.param(
             ["msgspec"], ["torch==2.10.0"], {"msgspec==0.20": "torch>=3", "torch==3.0": ""},
             "Not installed: msgspec. Kaggle lacks them:", {"torch": "2.10.0"}, id="torch-stays",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             ["torch>=2.10"], ["torch==2.6.0"], {"torch==3.0": ""},
@@ -299,34 +311,3 @@ def test_install_cell_without_suite_ends_with_a_sentence(
     result = run_install(sys.executable, INSTALL.replace("YOUR-FORK", fork), tmp_path / "kaggle")
 
     assert result.stderr.splitlines() == [message]
-
-
-@pytest.mark.slow
-def test_passing_gate_passes_the_notebook(
-    kernel: Path,
-    miniature: Miniature,
-    tiny: Architecture,
-    tmp_path: Path,
-    pytestconfig: pytest.Config,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """All 8,695 samples, and a model of one's own by the figure that it has."""
-    kaggle = tmp_path / "kaggle"
-    attach_suite(pytestconfig.rootpath, kaggle / "input" / "convnextpose-check")
-    write_full_size(miniature.dataset, read_facts(), kaggle / "input" / "h36m")
-    own = write_own_model(tiny, kaggle / "input")
-    figures = tmp_path / "own.json"
-    figures.write_text(json.dumps(own))
-    execute(kernel, kaggle, monkeypatch, VARIANTS_FILE=str(figures))
-    results = read_results(Outputs(kaggle / "working" / "output").results)
-    own["variants"][0]["paper"]["mpjpe_mm"] = {
-        "value": results.variants["T"].error_mm,
-        "source": "a first run",
-    }
-    figures.write_text(json.dumps(own))
-    shutil.rmtree(kaggle / "working")
-
-    content, error = execute(kernel, kaggle, monkeypatch, VARIANTS_FILE=str(figures))
-
-    assert error is None
-    assert "Reproduced: T is within 5 mm" in outputs_of(content["cells"][1])

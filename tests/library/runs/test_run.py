@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from convnextpose_check.__main__ import main
+from convnextpose_check.plugin.required import VALIDATION_TESTS
 from convnextpose_check.results.results_file import SCHEMA_FILE, write_results
+from convnextpose_check.run.run import Run
 from tests.support.results import example_results
 from tests.support.texts import ROOT
 from tests.support.whole_runs import Ended, RunTests, own_model, run_arguments, write_reference
@@ -21,12 +24,10 @@ ASCII_ONLY = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 @pytest.fixture(scope="module")
-def passed(
-    written_inputs: Path, own_error_mm: float, tmp_path_factory: pytest.TempPathFactory
-) -> Ended:
+def passed(written_inputs: Path, measured: Run, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """A run that passes in a locale whose encoding lacks most characters, also its folder's."""
-    folder = tmp_path_factory.mktemp("run")
-    figure: dict[str, object] = {"value": own_error_mm + 1.5, "source": "a first run"}
+    folder, error_mm = tmp_path_factory.mktemp("run"), measured.evaluations["T"].error_mm
+    figure: dict[str, object] = {"value": error_mm + 1.5, "source": "a first run"}
     variants_file = write_reference(written_inputs, folder / "own.json", figure)
     ended = Ended(0, "", folder / "résultats")
     write_results(example_results(), ended.files.results)  # of an earlier run
@@ -36,8 +37,11 @@ def passed(
         "-p",
         "tests.support.small_facts_plugin",
         *own_model(written_inputs, variants_file),
+        f"--junitxml={folder / 'junit.xml'}",
+        "--bbox=gt",
     ]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
+    environment["CONVNEXTPOSE_RUN_ID"] = "of-the-caller"
     result = subprocess.run(
         [sys.executable, "-m", "pytest", *run_arguments(ended.folder, arguments)],
         cwd=ROOT,
@@ -72,6 +76,37 @@ def test_passed_run_shows_its_verdict_and_values(passed: Ended) -> None:
     assert len(lines) - collected < 25
     assert "UnicodeEncodeError" not in passed.output
     assert "Traceback" not in passed.output
+
+
+def test_passed_run_shows_its_settings_and_each_value_under_its_name(
+    passed: Ended, written_inputs: Path
+) -> None:
+    """The file of JUnit and the table of pytest-html have what the checks obtained."""
+    for line in (
+        f"user's own models: data {written_inputs / 'h36m'}, checkpoints",
+        f"torch {version('torch')}, numpy {version('numpy')}, OpenCV ",
+        "flip test on, gate 5 mm; results in ",
+        "read: --bbox gt",
+        "ConvNeXtPose: user's own models",
+    ):
+        assert line in passed.text
+    results = passed.results
+    assert results.run_id == "of-the-caller"
+    files = dict.fromkeys(check.test.partition("::")[0] for check in results.checks)
+    assert list(files) == list(dict.fromkeys(test.file for test in VALIDATION_TESTS))
+    checks = {check.test.partition("[")[0]: check for check in results.checks}
+    count = checks["test_counts.py::test_parameter_count"]
+    assert (count.obtained, count.expected, count.difference) == (2730, 2730, 0)
+    cases = ET.parse(passed.folder.parent / "junit.xml").iter("testcase")
+    (case,) = [case for case in cases if case.get("name") == "test_parameter_count[published-T]"]
+    properties = {each.get("name"): each.get("value") for each in case.iter("property")}
+    assert properties == {
+        "obtained": "2730", "expected": "2730", "variant": "T", "difference": "0",
+    }  # fmt: skip
+    page = passed.files.report.read_text(encoding="utf-8")
+    assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert page.count("data-judged=") == 1
+    assert "2,730" in page.partition('id="results-table"')[2]
 
 
 def test_passed_run_writes_whole_files_of_its_own(passed: Ended) -> None:
@@ -124,37 +159,3 @@ def test_run_without_inputs_fails_and_describes_each_reason_once(run_tests: RunT
     assert "Nothing was evaluated" in before
     assert markdown.index("What to mend") < markdown.index("checkpoint\\-not\\-found")
     assert page.index("What to mend") < page.index('id="results-table"')
-
-
-@pytest.mark.slow
-def test_running_what_failed_before_is_not_the_gate(judge: RunTests, tmp_path: Path) -> None:
-    """``--lf`` leaves out tests that passed, without a word."""
-    cache = ["-p", "cacheprovider", "-o", f"cache_dir={tmp_path / 'cache'}"]
-    assert judge(*cache, off_mm=600).code == pytest.ExitCode.TESTS_FAILED
-
-    again = judge(*cache, "--lf")
-
-    assert "3 passed" in again.text
-    assert again.code == pytest.ExitCode.TESTS_FAILED
-    assert "something was left out" in again.text
-
-
-@pytest.mark.parametrize(
-    ("given", "code", "message"),
-    [
-        ([], 2, "Draw and pack the pages of a finished run"),
-        (["reprot"], 2, "there is no command 'reprot': did you mean report?"),
-        (["zzz"], 2, "doctor, download"),
-        (["--help"], 0, "Exit codes: 0 success"),
-    ],
-)
-def test_commands_are_listed(
-    given: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    try:
-        obtained = main(given)
-    except SystemExit as ended:
-        obtained = int(str(ended.code))
-
-    assert code == obtained
-    assert message in "".join(capsys.readouterr())

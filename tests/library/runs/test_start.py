@@ -37,7 +37,7 @@ def test_collection_imports_little_beside_another_package_named_tests(tmp_path: 
     other.parent.mkdir(parents=True)
     other.write_text("")
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
-    arguments = ["--collect-only", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+    arguments = ["tests/validation", "--collect-only", "-q", "-p", "no:hypothesispytest"]
 
     result = subprocess.run(
         [sys.executable, "-c", COLLECT, *arguments, f"--results-dir={tmp_path}"],
@@ -50,8 +50,7 @@ def test_collection_imports_little_beside_another_package_named_tests(tmp_path: 
 
     assert result.returncode == pytest.ExitCode.OK, result.stdout + result.stderr
     assert result.stdout.splitlines()[-1].split() == ["loaded:"]
-    for module in ("library/network/test_plain.py", "validation/test_counts.py"):
-        assert f"tests/{module}::" in result.stdout
+    assert "tests/validation/test_counts.py::" in result.stdout
 
 
 def test_validation_imports_nothing_of_the_tests() -> None:

@@ -20,33 +20,6 @@ ASKED = (
 )
 
 
-class ExpectsFailures:
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            item.add_marker(pytest.mark.xfail(strict=False))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "plugin", "problem"),
-    [
-        (["-k", "not finite"], None, "test_weights_are_finite[published-T] was not run"),
-        ([], ExpectsFailures(), "reported as unexpected pass"),
-    ],
-)
-def test_changed_run_of_weights_is_red(
-    run_tests: RunTests, written_inputs: Path, arguments: list[str], plugin: object, problem: str
-) -> None:
-    ended = run_tests(
-        "--weights-only", f"--checkpoints={written_inputs / 'models'}",
-        f"--variants-file={written_inputs / 'own.json'}", "--variants=T", *arguments,
-        plugin=plugin,
-    )  # fmt: skip
-
-    assert ended.code == FAILED, ended.output
-    assert ended.results.verdict.startswith("Weights only: not passed, ")
-    assert problem in ended.results.left_out[0]
-
-
 def write_random_archive(folder: Path, name: str, *, is_contradicted: bool) -> None:
     """Write seeded weights of a published variant in the authors' container."""
     variant = read_catalogue()[name]
