@@ -55,14 +55,16 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None]:
     """Keep pytest from printing failures that ``print_report`` describes."""
-    failed = terminalreporter.stats.pop("failed", [])
-    if others := [report for report in failed if not hasattr(report, "told_by")]:
-        terminalreporter.stats["failed"] = others
+    stats, failed = terminalreporter.stats, terminalreporter.stats.get("failed", [])
+    if failed and session_of(config).lock is not None:
+        stats["failed"] = [report for report in failed if not hasattr(report, "told_by")]
     yield
     if failed:
-        terminalreporter.stats["failed"] = failed
+        stats["failed"] = failed
 
 
 def print_report(config: pytest.Config, session: Session, results: Results) -> None:

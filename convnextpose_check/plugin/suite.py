@@ -97,7 +97,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
             return code
         if is_interrupted and session.gate.interruption is None:
             session.gate.interruption = ""
-        final = pytest.ExitCode.INTERRUPTED
+        final = int(pytest.ExitCode.INTERRUPTED)
         with suppress(KeyboardInterrupt), held():
             results = session.finish(code)
             final = session.exit_code(code)

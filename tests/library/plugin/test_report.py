@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from convnextpose_check.plugin import report as hooks
-from convnextpose_check.plugin.session import Session
+from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.results.decision import decided
 from convnextpose_check.run.target import published_target
 from convnextpose_check.settings.options import read_settings
@@ -36,13 +37,21 @@ class Terminal:
         self.lines.append(line)
 
 
+def session_in(terminal: Terminal) -> tuple[Any, Session]:
+    """A session that writes a report, and pytest's configuration."""
+    settings = read_settings({}, {})
+    session = Session(settings, published_target(settings), lock=BytesIO())
+    config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=lambda _: terminal))
+    config.stash = pytest.Stash()
+    config.stash[SESSION] = session
+    return config, session
+
+
 def printed(*problems: str, mistakes: dict[str, list[str]] | None = None) -> list[str]:
     """All lines about a run with these problems and mistakes, after its verdict."""
-    settings = read_settings({}, {})
-    session = Session(settings, published_target(settings))
+    terminal = Terminal()
+    config, session = session_in(terminal)
     session.gate.mistakes = mistakes or {}
-    terminal: Any = Terminal()
-    config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=lambda _: terminal))
     results = decided(example_results(variants={}), problems, "")
     hooks.print_report(config, session, results)
     title, verdict, *lines = terminal.lines
@@ -72,8 +81,9 @@ def test_terminal_summary_hides_described_failures_from_pytest() -> None:
     described, other = report_of("failed"), report_of("failed")
     described.told_by = ""
     terminal: Any = Terminal(described, other)
+    config, _ = session_in(terminal)
 
-    hook = hooks.pytest_terminal_summary(terminal)
+    hook = hooks.pytest_terminal_summary(terminal, config)
     next(hook)
 
     assert terminal.stats == {"failed": [other]}

@@ -80,6 +80,7 @@ def test_random_weights_under_a_published_name_are_never_verified(
         assert outcome.upper() in line  # the word PASSED only for what was verified
 
 
+@pytest.mark.slow
 def test_required_identity_that_is_not_verified_fails(run_tests: RunTests, tmp_path: Path) -> None:
     write_random_archive(tmp_path / "archives", "S", is_contradicted=False)
 
