@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,11 +16,9 @@ import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.human36m.crops import read_crop
+from convnextpose_check.human36m.crops import read_crop, read_crops
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from tests.support.datasets import FACTS, FRAMES, ROOTNET, Handmade, image_entry, picture
-from tests.support.processes import run_python
-from tests.support.texts import ROOT
 
 SLOWEST_S = 2.0
 GRID = (32, 32, 64)
@@ -137,30 +138,24 @@ def test_load_dataset_damaged_file_is_error_or_accounted_for(
     assert count == 10 or ("complete" in outcomes) == (mutation != "cut_off")
 
 
-WATCHED = """
-import sys
-from pathlib import Path
-from convnextpose_check.human36m.crops import read_crops
-from convnextpose_check.human36m.samples import load_dataset
-from tests.support.datasets import FACTS
+@contextmanager
+def opened_paths() -> Iterator[list[str]]:
+    """The paths of all files that are opened, but those of modules that are imported."""
+    opened: list[str] = []
+    is_watching = True
 
-def read(root):
-    dataset = load_dataset(Path(root), FACTS)
-    crops = list(read_crops(dataset.samples, 2))
-    return len([crop for crop in crops if crop.problem is None]), len(dataset.excluded)
+    def watch(event: str, values: tuple[Any, ...]) -> None:
+        path = str(values[0]) if is_watching and event == "open" else ""
+        # A number is a descriptor, whose path was seen.
+        if path and not path.isdecimal() and not path.endswith((".py", ".pyc")):
+            opened.append(path)
 
-read(sys.argv[1])  # imports what is imported late
-opened = []
-sys.addaudithook(
-    lambda event, values: opened.append(values[0])
-    if event == "open" and not isinstance(values[0], int)  # a descriptor, whose path was seen
-    else None
-)
-counts = read(sys.argv[2])
-opened = [path for path in opened if not str(path).endswith((".py", ".pyc"))]  # even later
-print(*counts)
-print(*opened, sep="\\n")
-"""
+    sys.addaudithook(watch)  # until the process ends
+    try:
+        yield opened
+    finally:
+        is_watching = False
+
 
 SEQUENCE = "s_09_act_02_subact_01_ca_01"
 OUTSIDE_NAMES = [
@@ -200,11 +195,14 @@ def test_load_dataset_opens_nothing_outside_root(tmp_path: Path) -> None:
         file = root / "annotations" / f"Human36M_subject9_{part}.json"
         file.write_text(json.dumps(content))
 
-    run = run_python("-c", WATCHED, harmless, root, folder=ROOT)
+    list(read_crops(load_dataset(harmless, FACTS).samples, 2))  # imports what is imported late
 
-    assert run.returncode == 0, run.stderr
-    counts, *opened = run.stdout.splitlines()
-    assert counts == f"6 {len(names)}"
+    with opened_paths() as opened:
+        dataset = load_dataset(root, FACTS)
+        crops = list(read_crops(dataset.samples, 2))
+
+    assert [crop.problem for crop in crops] == [None] * 6
+    assert len(dataset.excluded) == len(names)
     assert len(opened) == 6 + 6, "six annotation files and six images"
     assert all(Path(path).is_relative_to(root) for path in opened)
     assert str(root / "images" / made.image(100)["file_name"]) in opened

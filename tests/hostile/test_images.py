@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -9,8 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.datasets import picture
-from tests.support.processes import run_python
-from tests.support.texts import ROOT
+from tests.support.processes import with_checkout
 
 MEGABYTE = 1 << 20
 SCRIPT = """
@@ -48,19 +49,20 @@ def largest() -> bytes:
     return cv2.imencode(".jpg", image, options)[1].tobytes()
 
 
+@pytest.mark.slow  # tests/library/human36m/test_jpegs.py has the quick tests
 @pytest.mark.parametrize(
     ("side", "outcome"),
-    [
-        (32_000, "it is 32000x32000, which is more than is decoded"),
-        pytest.param(2048, "decoded", marks=pytest.mark.slow),
-    ],
+    [(32_000, "it is 32000x32000, which is more than is decoded"), (2048, "decoded")],
 )
 def test_decode_jpeg_takes_little_memory(tmp_path: Path, side: int, outcome: str) -> None:
     whole, hostile = tmp_path / "whole.jpg", tmp_path / "hostile.jpg"
     cv2.imwrite(str(whole), picture(1))
     hostile.write_bytes(largest() if outcome == "decoded" else promising(side))
 
-    run = run_python("-c", SCRIPT, whole, hostile, side, folder=ROOT)
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(whole), str(hostile), str(side)],
+        env=with_checkout(), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
 
     assert run.returncode == 0, run.stderr
     printed, more_bytes = run.stdout.splitlines()
