@@ -43,16 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def chosen_device(config: pytest.Config) -> torch.device:
     """The device of --device, else a GPU if there is one."""
-    import torch
-
     default = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(config.stash[SESSION].settings.device or default)
 
 
 def synchronised_time() -> float:
     """The time in seconds, once all GPU work is done."""
-    import torch
-
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -126,16 +122,12 @@ def pytest_benchmark_update_machine_info(
     config: pytest.Config, machine_info: dict[str, Any]
 ) -> None:
     """Save the names of card and processor with the results."""
-    import torch
-
     device = device_title(chosen_device(config))
     machine_info.update(device=device, processor=processor(), torch=torch.__version__)
 
 
 def processor() -> str:
     """The processor, the instruction set that torch uses, and the number of threads."""
-    import torch
-
     about = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     named = (line.partition(": ")[2] for line in about if line.startswith("model name"))
     name = next(named, platform.machine())

@@ -22,9 +22,8 @@ from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.run.run import Run
-from convnextpose_check.variants import Architecture, read_catalogue
+from convnextpose_check.variants import read_catalogue
 from tests.support.datasets import FACTS
-from tests.support.full_size import write_own_model
 from tests.support.onnx_models import onnx_model
 from tests.support.runs import run_of
 
@@ -108,39 +107,36 @@ def test_key_depends_on_sources_of_this_package(dataset: Dataset, package: Path)
     assert len(set(keys)) == 5
 
 
-def run_in(folder: Path, **given: str) -> Run:
-    settings = {"results_dir": str(folder / "out"), "device": "cpu"} | given
-    return run_of(settings, read_catalogue(folder / "own.json"), FACTS, folder / "set", folder)
-
-
-@pytest.mark.usefixtures("dataset")
 def test_key_depends_on_every_setting_that_affects_results(
-    tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = write_own_model(tiny, tmp_path)
-    (tmp_path / "own.json").write_text(json.dumps(own))
-    for name in ("one", "two", "three"):
-        (tmp_path / f"{name}.onnx").write_bytes(onnx_model(producer=name, weights="weights.data"))
-    (tmp_path / "weights.data").write_bytes(b"weights")
+    own = json.loads((written_inputs / "own.json").read_text())
+    places = (written_inputs / "h36m", written_inputs / "models")
+
+    def run(**given: str) -> Run:
+        settings = {"results_dir": str(tmp_path / "out"), "device": "cpu"} | given
+        (tmp_path / "own.json").write_text(json.dumps(own))
+        return run_of(settings, read_catalogue(tmp_path / "own.json"), FACTS, *places)
 
     def key(**given: str) -> str | None:
-        return run_in(tmp_path, **given).cache_key("T")
+        return run(**given).cache_key("T")
 
     settings: list[dict[str, str]] = [
-        {}, {"no_flip": "1"}, {"protocol": "1"}, {"bbox": "rootnet"},
-        {"limit": "2"}, {"network": str(tmp_path / "one.onnx")},
-        {"network": str(tmp_path / "two.onnx")}, {"network": str(tmp_path / "three.onnx")},
+        {}, {"no_flip": "1"}, {"protocol": "1"}, {"bbox": "rootnet"}, {"limit": "2"},
+        {"network": str(tmp_path / "one.onnx")}, {"network": str(tmp_path / "two.onnx")},
     ]  # fmt: skip
+    (tmp_path / "weights.data").write_bytes(b"weights")
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.onnx").write_bytes(onnx_model(producer=name, weights="weights.data"))
     keys = [key(**each) for each in settings]
     (tmp_path / "weights.data").write_bytes(b"WEIGHTS")
-    keys.append(key(network=str(tmp_path / "three.onnx")))
-    other = run_in(tmp_path)
+    keys.append(key(network=str(tmp_path / "two.onnx")))
+    other = run()
     other.models["T"].evaluated.kernel = lambda volumes, _: volumes  # type: ignore[attr-defined]
     keys.append(other.cache_key("T"))
     monkeypatch.setattr("convnextpose_check.run.models.card_name", lambda _: "Another")
     keys.append(key())
     own["variants"][0]["architecture"]["backbone"] = "another"
-    (tmp_path / "own.json").write_text(json.dumps(own))
     keys.append(key())
 
     assert None not in keys
