@@ -68,11 +68,6 @@ class Member:
         """The name split into folders and file."""
         return PurePosixPath(self.name.replace("\\", "/")).parts
 
-    @property
-    def is_litter(self) -> bool:
-        """True for the resource forks and folder settings of macOS."""
-        return "__MACOSX" in self.parts or self.parts[-1].startswith(("._", ".DS_Store"))
-
 
 def quote(text: str) -> str:
     """An untrusted text for a message: quoted, shortened, without control codes."""

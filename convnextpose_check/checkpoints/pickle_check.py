@@ -179,15 +179,11 @@ class _Machine:
             raise _unusual("that fills something other than a new list or dict")
 
     def _storage(self, identity: Any) -> _Storage:
-        if type(identity) is not _Tuple or len(identity) != 5:
+        types = (str, _Global, str, str, int)
+        if type(identity) is not _Tuple or tuple(map(type, identity)) != types:
             raise _unusual("with a malformed storage")
-        tag, kind, key, location, items = identity
-        if (
-            tag != "storage"
-            or type(kind) is not _Global
-            or kind not in ITEM_BYTES
-            or (type(key), type(location), type(items)) != (str, str, int)
-        ):
+        tag, kind, key, _location, items = identity
+        if tag != "storage" or kind not in ITEM_BYTES:
             raise _unusual("with a malformed storage")
         if self.storages.get(key) != items * ITEM_BYTES[kind]:
             raise _unusual(

@@ -1,9 +1,9 @@
 """Write checkpoints as ``.pth`` files for the authors' tools, and as safetensors.
 
 ``model_dump/snapshot_<epoch>.pth`` holds ``epoch`` and ``network`` with the prefix and the modern
-head keys that the authors' ``main/test.py`` loads. That script looks for ``.pth.tar``, so the same
-file also has that name. A file of that name from another checkpoint, such as one that the user
-trained, is kept: the new one then goes to ``model_dump/<variant>_<sha256>/``.
+head keys that the authors' ``main/test.py`` loads. That script looks for ``.pth.tar``, so a copy
+has that name. A file of either name from another checkpoint, such as one that the user trained, is
+kept: the new one then goes to ``model_dump/<variant>_<sha256>/``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from convnextpose_check.checkpoints.load import Checkpoint, load_content
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import link_or_copy, written_whole
+from convnextpose_check.files.whole import written_whole
 from convnextpose_check.network.keymap import to_modern, with_prefix
 from convnextpose_check.network.layout import modern_state
 from convnextpose_check.paths import DUMP_FOLDER
@@ -37,11 +37,9 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)  # to a file, it would raise a RuntimeError on a full disk
-    with written_whole(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
-    with written_whole(_twin_of(path)) as temporary:
-        temporary.unlink()
-        link_or_copy(path, temporary)
+    for written in (path, _twin_of(path)):
+        with written_whole(written) as temporary:
+            temporary.write_bytes(buffer.getbuffer())
     return path
 
 

@@ -174,7 +174,7 @@ def _no_checkpoint() -> RefusedError:
 
 def _find(members: list[Member]) -> list[Member] | Member:
     """The members below the folder of the one ``data.pkl``, or the one archive around it."""
-    members = [member for member in members if member.parts and not member.is_litter]
+    members = [member for member in members if member.parts and not _is_litter(member.parts)]
     names = Counter(member.parts for member in members)
     if repeated := [parts for parts, count in names.items() if count > 1]:
         raise RefusedError(f"holds {quote('/'.join(repeated[0]))} more than once")
@@ -197,6 +197,11 @@ def _find(members: list[Member]) -> list[Member] | Member:
         for member in members
         if member.parts[: len(folder)] == folder
     ]
+
+
+def _is_litter(parts: tuple[str, ...]) -> bool:
+    """True for the resource forks and folder settings of macOS."""
+    return "__MACOSX" in parts or parts[-1].startswith(("._", ".DS_Store"))
 
 
 def _write(members: list[Member]) -> tuple[io.BytesIO, bytes, dict[str, int]]:

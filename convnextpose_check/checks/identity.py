@@ -42,11 +42,8 @@ def identity_of(
     is_own: bool = False,
 ) -> IdentityFound:
     """Compare the checkpoint with the variant; ``is_own`` marks a model of the user."""
-    state, facts, record = (
-        modern_state(checkpoint.network),
-        variant.checkpoint,
-        provenance(checkpoint),
-    )
+    facts, record = variant.checkpoint, provenance(checkpoint)
+    state = modern_state(checkpoint.network)
     has_training = facts.iterations is not None and facts.iterations.decides
     difference = layout_difference(state, variant.architecture)
     comparable: dict[Matched, bool] = {
@@ -64,21 +61,19 @@ def identity_of(
         "training record": lambda: check_provenance(variant, checkpoint),
         "tensors": lambda: check_published_tensors(known, checkpoint),
     }
-    obtained: dict[Matched, str] = {}
+    obtained: dict[Matched, object] = {}
     for name, check in checks.items():
         try:
-            obtained[name] = str(check())
+            obtained[name] = check()
         except CheckFailedError as error:
             contradictions[name] = error.problem
     if record.contradiction and not has_training:
         contradictions["training record"] = contradiction_warning(variant, record)
-    matched = tuple(
-        n for n, is_comparable in comparable.items() if is_comparable and n not in contradictions
-    )
+    matched = tuple(name for name in comparable if comparable[name] and name not in contradictions)
     if contradictions:
         return IdentityFound("contradicted", next(iter(contradictions.values())), matched)
     if comparable["tensors"]:
-        return IdentityFound("verified", obtained["tensors"], matched)
+        return IdentityFound("verified", str(obtained["tensors"]), matched)
     reason = "no tensors on record" if is_own else NO_TENSORS
     reason = "; ".join(filter(None, (reason, describe_copy(known, checkpoint))))
     return IdentityFound("not verified", reason, matched)

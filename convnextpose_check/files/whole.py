@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -84,14 +83,6 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, in which bytes of file names are escaped."""
     with written_whole(path) as temporary:
         temporary.write_text(replace_surrogates(text), encoding="utf-8")
-
-
-def link_or_copy(source: str | Path, target: str | Path) -> None:
-    """Make a hard link, or a copy where the file system has no links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def remove_left_over(folder: Path) -> None:

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, fingerprint
 from convnextpose_check.checkpoints.load import load_checkpoint
-from convnextpose_check.files.whole import link_or_copy
 from convnextpose_check.human36m.samples import BoxSource
 from convnextpose_check.miniature.archives import (
     snapshot_content,
@@ -125,7 +124,7 @@ class Scene:
     def own_dataset(self) -> Path:
         """Copy the data set, so that its files can be replaced."""
         copy = self.folder / "Human36M"
-        shutil.copytree(self.miniature.dataset, copy, copy_function=link_or_copy)
+        shutil.copytree(self.miniature.dataset, copy)
         self.dataset_root = copy
         return copy
 

@@ -66,11 +66,16 @@ def test_own_snapshot_is_replaced(checkpoint: Checkpoint, tmp_path: Path) -> Non
     assert len(list(path.parent.iterdir())) == 2
 
 
-@pytest.mark.parametrize("name", [NAME, f"{NAME}.tar"])
 @pytest.mark.parametrize(
-    "foreign",
-    [b"not a checkpoint", {"epoch": EPOCH, "network": {}, "source_sha256": "1" * 64}, [1], None],
-    ids=["text", "another_checkpoint", "list", "pipe"],
+    ("name", "foreign"),
+    [
+        (NAME, b"not a checkpoint"),
+        (f"{NAME}.tar", b"not a checkpoint"),
+        (NAME, {"epoch": EPOCH, "network": {}, "source_sha256": "1" * 64}),
+        (NAME, [1]),
+        (NAME, None),
+    ],
+    ids=["text", "twin", "another_checkpoint", "list", "pipe"],
 )
 def test_snapshot_of_another_origin_is_kept(
     foreign: Any, name: str, checkpoint: Checkpoint, tmp_path: Path
