@@ -14,7 +14,7 @@ from convnextpose_check.human36m.annotations import SubjectFiles
 from convnextpose_check.human36m.data_file import Image
 from convnextpose_check.human36m.geometry import Array
 from tests.faults.fault import fault
-from tests.faults.scene import Scene, replace_file
+from tests.faults.scene import Scene
 
 CAMERAS = "annotations/Human36M_subject9_camera.json"
 ROOTNET = "bbox_root/bbox_root_human36m_output.json"
@@ -25,8 +25,8 @@ def cameras_of_the_other_subject(scene: Scene) -> None:
     folder = scene.own_dataset() / "annotations"
     files = [folder / f"Human36M_subject{subject}_camera.json" for subject in (9, 11)]
     first, second = (file.read_bytes() for file in files)
-    replace_file(files[0], second)
-    replace_file(files[1], first)
+    files[0].write_bytes(second)
+    files[1].write_bytes(first)
 
 
 @fault("cameras as of before June 2020", "annotations", "check_joints_lie_in_boxes")
@@ -73,13 +73,13 @@ def half_of_the_samples(scene: Scene) -> None:
 @fault("one image replaced by another", "images", "check_error_is_within")
 def one_image_replaced(scene: Scene) -> None:
     first, other = _images(scene)
-    replace_file(first, other.read_bytes())
+    first.write_bytes(other.read_bytes())
 
 
 @fault("one image cut off", "images", "check_evaluation_is_complete")
 def one_image_cut_off(scene: Scene) -> None:
     first, _ = _images(scene)
-    replace_file(first, first.read_bytes()[:-1000])
+    first.write_bytes(first.read_bytes()[:-1000])
 
 
 @fault("a tenth of one image's data lost", "images", "check_images_are_undamaged")
@@ -87,7 +87,7 @@ def a_tenth_lost(scene: Scene) -> None:
     """The end marker is there, so that OpenCV decodes the file without a word."""
     first, _ = _images(scene)
     content = first.read_bytes()
-    replace_file(first, content[: len(content) * 9 // 10] + b"\xff\xd9")
+    first.write_bytes(content[: len(content) * 9 // 10] + b"\xff\xd9")
 
 
 @fault("EXIF orientation applied", "images", "check_evaluation_is_complete")

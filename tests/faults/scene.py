@@ -132,7 +132,7 @@ class Scene:
         """Change the content of a JSON file of the data set; ``name`` is its path there."""
         path = self.own_dataset() / name
         content = json.loads(path.read_text())
-        replace_file(path, json.dumps(change(content)).encode())
+        path.write_text(json.dumps(change(content)))
 
     @property
     def _file_name(self) -> str:
@@ -142,9 +142,3 @@ class Scene:
         self.checkpoints = self.folder / "checkpoints"
         self.checkpoints.mkdir()
         return self.checkpoints
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Give the path new content without changing the file that it was linked to."""
-    path.unlink()
-    path.write_bytes(content)
