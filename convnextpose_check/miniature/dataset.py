@@ -37,7 +37,6 @@ FIRST_IMAGE_ID = 1_559_752
 BOX_GROWTH = 0.07
 """Each side of a box lies outside the silhouette by at most this share of the box's size."""
 
-JPEG_QUALITY = 92
 TURNED_IMAGE = (9, 9, 1, 0)
 """Subject, action, subaction and frame of the only image with an EXIF orientation."""
 EXIF_QUARTER_TURN = bytes.fromhex(
@@ -249,5 +248,5 @@ def jpeg(image_bgr: Array) -> bytes:
     """The image (H, W, 3) uint8 as the content of a JPEG file."""
     import cv2
 
-    _, buffer = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    _, buffer = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])
     return bytes(buffer.tobytes())

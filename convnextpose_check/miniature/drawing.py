@@ -45,8 +45,6 @@ def draw_person(
     bounds = [_bounds_px(solid, camera, image) for solid in solids]
     left, top = min(b[0] for b in bounds), min(b[1] for b in bounds)
     right, bottom = max(b[2] for b in bounds), max(b[3] for b in bounds)
-    if left >= right or top >= bottom:
-        return image
     rays = Rays(camera, np.arange(left, right, dtype=float), np.arange(top, bottom, dtype=float))
     light = rays.to_camera(LIGHT_WORLD)
     colors = image[top:bottom, left:right].astype(float)
@@ -177,8 +175,6 @@ def _cast_shadow(image: Array, joints_cam_mm: Array, camera: Camera) -> None:
     )
     corners_px = camera_to_image(corners_cam, camera)
     left, top, right, bottom = _clipped_px(corners_px, corners_px, image)
-    if left >= right or top >= bottom:
-        return
     rays = Rays(camera, np.arange(left, right, dtype=float), np.arange(top, bottom, dtype=float))
     depth, x_mm, y_mm = rays.floor_mm()
     light = np.ones(depth.shape)
