@@ -22,7 +22,7 @@ The four series differ for every kind of color vision and stand out from ``paper
 
 SERIES = tuple(color for name, color in PALETTE.items() if name.startswith("series-"))
 
-_PAGE = {
+PAGE = {
     "ink": (PALETTE["ink"], "#ececec"),
     "quiet": (PALETTE["quiet"], "#b9b9b9"),
     "line": (PALETTE["line"], "#43474f"),
@@ -41,8 +41,7 @@ _PAGE = {
 def css_variables() -> str:
     """The colors of pages as CSS variables, dark where the reader prefers that."""
     light, dark = (
-        "".join(f"--{name}:{colors[scheme]};" for name, colors in _PAGE.items())
-        for scheme in (0, 1)
+        "".join(f"--{name}:{colors[scheme]};" for name, colors in PAGE.items()) for scheme in (0, 1)
     )
     return (
         f":root{{color-scheme:light dark;{light}}}"

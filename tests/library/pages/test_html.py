@@ -7,11 +7,9 @@ and record them again: ``python -m pytest tests/library/pages --snapshot-update`
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -175,22 +173,6 @@ def test_markdown_is_the_golden_one(results: Results, snapshot: SnapshotAssertio
     assert markdown(results) == snapshot(extension_class=MarkdownFile)
 
 
-class Outline(HTMLParser):
-    """The tags, attributes and texts of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-
 def rendered(text: str) -> str:
     """Markdown as GitHub shows it, except that HTML in it is not made harmless."""
     import markdown_it
@@ -227,20 +209,15 @@ def hostile() -> Results:
     )
 
 
-def test_html_shows_hostile_texts_as_text() -> None:
-    outline = Outline(summary_html(hostile()))
+def test_pages_show_hostile_texts_as_text() -> None:
+    html, from_markdown = summary_html(hostile()), rendered(markdown(hostile()))
 
-    assert not [tag for tag, _ in outline.tags if tag == "script"]
-    assert " ".join(outline.texts).count("<script>alert(1)</script>") >= 20
-
-
-def test_markdown_shows_hostile_texts_as_text() -> None:
-    outline = Outline(rendered(markdown(hostile())))
-
-    assert not {tag for tag, _ in outline.tags} & {"script", "a", "em", "img"}
-    headings = [tag for tag, _ in outline.tags if tag in ("h1", "h2")]
-    assert headings == ["h1", "h2", "h2"]
-    assert "".join(outline.texts).count("<script>alert(1)</script>") >= 12
+    tags = re.findall(r"<(\w+)", from_markdown)
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 20
+    assert not set(tags) & {"script", "a", "em", "img"}
+    assert [tag for tag in tags if tag in ("h1", "h2")] == ["h1", "h2", "h2"]
+    assert from_markdown.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 12
 
 
 def test_markdown_of_many_variants_stays_narrow() -> None:
@@ -268,18 +245,6 @@ def test_heat_grows_from_the_least_error_to_the_largest(
     page = summary_html(example_results(variants={"XS": record}))
 
     assert [float(heat) for heat in re.findall(r'style="--heat:([\d.]+)"', page)] == heats
-
-
-def test_page_asks_for_nothing_from_elsewhere_and_describes_its_pictures() -> None:
-    outline = Outline(page_html(summary_html(GOLDEN["failing"], {"XS": np.linspace(20, 90, 200)})))
-
-    for tag, attributes in outline.tags:
-        for name in ("src", "href", "xlink:href", "action"):
-            value = attributes.get(name) or ""
-            assert value.startswith("data:") or not value, (tag, name, value)
-    pictures = [attributes for tag, attributes in outline.tags if tag in ("svg", "img")]
-    assert len(pictures) == 9
-    assert all(p.get("aria-label") or p.get("alt") for p in pictures)
 
 
 @pytest.mark.parametrize("crop_jpeg", [None, "/9j/4AAQ"])
@@ -325,31 +290,28 @@ def write_run(folder: Path, results: Results) -> Outputs:
 
 def test_redraw_makes_all_pages_from_the_files_alone(tmp_path: Path) -> None:
     results = decided(example_results(variants={"XS": example_variant(57.0, 56.61)}), (), "")
-    outputs = write_run(tmp_path, results)
+    outputs = write_run(tmp_path, replace(results, verdict="Reproduced: everything."))
+    earlier = page_html(summary_html(GOLDEN["nothing"])).replace("</main>", "tests</main>")
+    outputs.report.write_text(earlier)
 
     written = redraw(tmp_path)
 
-    report = (tmp_path / "report.html").read_text()
-    assert written == [tmp_path / "report.html", outputs.markdown, outputs.picture]
-    assert report == page_html(summary_of(results, outputs))
+    report = outputs.report.read_text()
+    assert written == [outputs.report, outputs.markdown, outputs.picture]
+    assert report == with_summary(earlier, summary_of(results, outputs))
+    assert "tests</main>" in report
     assert "Errors of single samples" in report
     assert outputs.markdown.read_text() == markdown(results)
     assert outputs.picture.stat().st_size > 10_000
 
 
-def test_redraw_keeps_the_table_of_tests_and_needs_no_per_sample_file(tmp_path: Path) -> None:
-    outputs = write_run(tmp_path, example_results())
+def test_redraw_without_report_and_samples_makes_a_page(tmp_path: Path) -> None:
+    results = GOLDEN["weights"]
+    outputs = write_run(tmp_path, results)
     outputs.per_sample.unlink()
-    report = tmp_path / "report.html"
-    report.write_text(page_html(summary_html(GOLDEN["nothing"])).replace("</main>", "tests</main>"))
 
-    redraw(tmp_path)
-
-    after = report.read_text()
-    assert "tests</main>" in after
-    assert "57.000" in after
-    assert "Nothing was evaluated" not in after
-    assert "Errors of single samples" not in after
+    assert redraw(tmp_path) == [outputs.report, outputs.markdown]
+    assert outputs.report.read_text() == page_html(summary_html(results))
 
 
 def test_redraw_without_results_raises_bad_results(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The colors of charts are legible and distinct, also with a color vision deficiency."""
+"""Colors are legible and distinct, also with a color vision deficiency."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.pages.palette import PALETTE, SERIES
+from convnextpose_check.pages.palette import PAGE, PALETTE, SERIES
 
 # Machado, Oliveira and Fernandes (2009), complete deficiencies, for linear RGB.
 VISIONS = {
@@ -52,6 +52,13 @@ def lab(rgb: Array) -> Array:
 def test_text_and_series_stand_out(ground: str) -> None:
     assert all(contrast(PALETTE[name], PALETTE[ground]) >= 4.5 for name in ("ink", "quiet"))
     assert all(contrast(color, PALETTE[ground]) >= 3 for color in SERIES)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_lines_of_skeletons_stand_out_from_their_ground(scheme: int) -> None:
+    ground = PAGE["shade"][scheme]
+
+    assert all(contrast(PAGE[n][scheme], ground) >= 3 for n in ("left", "right", "ink", "quiet"))
 
 
 @pytest.mark.parametrize("vision", VISIONS)

@@ -13,7 +13,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.export import METADATA_FILE, dataset_metadata, export
 from convnextpose_check.results.results_file import write_results
-from tests.support.results import example_results
+from tests.support.results import example_results, example_weights
 
 
 @pytest.fixture
@@ -87,6 +87,7 @@ def test_metadata_of_an_impossible_user_is_refused(monkeypatch: pytest.MonkeyPat
 def test_report_names_the_files_that_it_wrote(
     run: Path, nothing_set: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    write_results(example_weights(), Outputs(run).results)  # without a picture to draw
     assert main(["report", str(run)]) == 0
 
     written = capsys.readouterr().out.splitlines()
