@@ -13,7 +13,6 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.human36m.crops import read_crop
-from convnextpose_check.human36m.geometry import cells_to_camera, cells_to_crop, image_to_crop
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.miniature.record import read_record
@@ -23,7 +22,6 @@ from convnextpose_check.results.per_sample import (
     read_joint_errors_mm,
     write_per_sample,
 )
-from convnextpose_check.variants import INPUT_SIDE_PX
 
 GRID_WHD = (32, 32, 32)
 
@@ -95,23 +93,6 @@ def test_crop_is_the_one_that_the_network_saw(evaluation: Evaluation, dataset: D
     assert shown_bgr is not None
     difference = shown_bgr[:, :, ::-1].astype(int) - seen_rgb.transpose(1, 2, 0)
     assert np.abs(difference).mean() < 4
-
-
-def test_ground_truth_and_prediction_are_drawn_in_one_frame(dataset: Dataset) -> None:
-    """What the cells mean on the crop is what they mean in the image."""
-    sample = dataset.samples[0]
-    cells_xyz = np.random.default_rng(1).random((18, 3)) * 32
-    camera_mm = cells_to_camera(
-        cells_xyz, GRID_WHD, sample.box_xywh_px, sample.root_depth_mm, sample.camera
-    )
-    image_px = (
-        camera_mm[:, :2] / camera_mm[:, 2:] * sample.camera.focal_px + sample.camera.centre_px
-    )
-
-    crop_px = image_to_crop(image_px, sample.box_xywh_px)
-
-    assert crop_px == pytest.approx(cells_to_crop(cells_xyz, GRID_WHD), abs=1e-3)
-    assert crop_px.max() <= INPUT_SIDE_PX
 
 
 def test_per_sample_file_has_every_joint_of_every_sample(
