@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 PICTURES = ROOT / "fixtures" / "pictures"
 SCHEMES = ("light", "dark")
 KINDS = ("report", "cause")
-WIDTH_PX, HEIGHT_PX, SCALE = 1440, 890, 1.25
+WIDTH_PX, HEIGHT_PX, SCALE = 1440, 720, 1.25
 CAUSE_WIDTH_PX, MARGIN_PX = 960, 16
-MAX_BYTES = 150_000
+MAX_BYTES = 100_000
 QUALITIES = (90, 80, 70, 60, 50, 40)
 FAULT = "left and right not swapped"
 
