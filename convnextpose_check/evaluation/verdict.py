@@ -27,7 +27,7 @@ def verdict_word(difference_mm: float) -> Verdict:
 
 
 def format_verdict(verdict: Verdict | None, not_judged: str | None) -> str:
-    """The verdict, or the reason why there is none."""
+    """The verdict, or the reason for no verdict."""
     return verdict or f"not judged: {not_judged}"
 
 

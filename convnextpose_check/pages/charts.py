@@ -74,7 +74,7 @@ _STYLE: dict[Any, object] = {
 
 @contextmanager
 def _canvas(width_px: float, height_px: float, scale: int = 1) -> Iterator[Figure]:
-    """A figure in this project's style, whatever the user's is; one point is one CSS pixel."""
+    """A figure in this project's style, not the user's; one point is one CSS pixel."""
     import matplotlib
     from matplotlib.figure import Figure
 

@@ -97,7 +97,7 @@ def _sentence(results: Results, decision: Decision, names: Sequence[str]) -> str
             part = f"{results.samples:,} of {results.expected_samples:,}"
             return f"Not judged: subset, {part} samples are no reproduction."
         case "no gate":
-            return f"No verdict on {listed}: none was asked for (--gate none)."
+            return f"No verdict on {listed}: --gate none was given."
         case "not judged":
             return f"No verdict on {listed}: {results.variants[names[0]].not_judged}."
         case "off":
@@ -129,7 +129,7 @@ def _resumed(results: Results) -> list[str]:
 
 
 def _weights_findings(weights: dict[str, FileRecord]) -> list[str]:
-    """What was verified of the files and what was not, one sentence for those that are alike."""
+    """The properties that were verified, one sentence for files with the same finding."""
     alike: dict[str, list[str]] = {}
     for name, record in weights.items():
         finding = "every published property on record matches"

@@ -34,7 +34,7 @@ ReferenceKind = Literal["paper", "recorded", "own file"]
 set, or a variants file of the user's."""
 
 OWN_MODELS = "user's own models"
-"""What titles and messages call models from a variants file of the user's."""
+"""Name of models from a variants file of the user's, in titles and messages."""
 
 
 class _Record(msgspec.Struct, frozen=True):
@@ -207,7 +207,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
 
     @property
     def verdict_text(self) -> str:
-        """The verdict, or why there is none."""
+        """The verdict, or the reason for no verdict."""
         return format_verdict(self.verdict, self.not_judged)
 
 
@@ -325,7 +325,7 @@ class Results(_Record, frozen=True, kw_only=True):
     @property
     def gate(self) -> str:
         """The tolerance that fails the run, in words."""
-        return "none was asked for" if self.gate_mm is None else f"{self.gate_mm} mm"
+        return "none (--gate none)" if self.gate_mm is None else f"{self.gate_mm} mm"
 
     @property
     def failed(self) -> tuple[CheckRecord, ...]:

@@ -1,4 +1,4 @@
-"""A headless Chromium, where the machine has one, and what it says of a page."""
+"""A headless Chromium, and checks of the page that it shows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SWITCHES = (
 
 @contextmanager
 def chromium() -> Iterator[webdriver.Chrome]:
-    """A browser that keeps its console and its requests; skips where there is none."""
+    """A browser that records console and requests; skips where no browser is installed."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -56,22 +56,22 @@ def show(chrome: webdriver.Chrome, page: Path, width_px: int = 1440, scheme: str
 
 
 def complaints(chrome: webdriver.Chrome) -> list[str]:
-    """What the page has written to the console."""
+    """Messages of the page in the console."""
     return [entry["message"] for entry in chrome.get_log("browser")]  # type: ignore[no-untyped-call]
 
 
 def requests(chrome: webdriver.Chrome) -> set[str]:
-    """The addresses that the page has asked for, data in the page itself aside."""
-    asked = set()
+    """The addresses that the page requested, without those of embedded data."""
+    requested = set()
     for entry in chrome.get_log("performance"):  # type: ignore[no-untyped-call]
         message = json.loads(entry["message"])["message"]
         if message["method"] == "Network.requestWillBeSent":
-            asked.add(message["params"]["request"]["url"])
-    return {address for address in asked if not address.startswith("data:")}
+            requested.add(message["params"]["request"]["url"])
+    return {address for address in requested if not address.startswith("data:")}
 
 
 def overflowing(chrome: webdriver.Chrome) -> list[str]:
-    """The elements that stick out of the window, but for what lies in a region that scrolls."""
+    """The elements that exceed the window, except inside regions that scroll."""
     found: list[str] = chrome.execute_script(
         """
         const width = document.documentElement.clientWidth;
@@ -90,14 +90,14 @@ def overflowing(chrome: webdriver.Chrome) -> list[str]:
 
 
 def violations(chrome: webdriver.Chrome) -> list[str]:
-    """What axe-core finds serious or critical on the page; skips where there is no axe-core."""
+    """Serious and critical findings of axe-core; skips where it is not installed."""
     if not AXE.is_file():
         pytest.skip("no axe-core: npm install --no-save axe-core")
     chrome.execute_script(AXE.read_text(encoding="utf-8"))
     result: dict[str, Any] = chrome.execute_async_script(
         "const done = arguments[arguments.length - 1]; axe.run().then(done);"
     )
-    assert result["passes"], "axe-core has looked at nothing"
+    assert result["passes"], "axe-core checked nothing"
     return [
         f"{found['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
         for found in result["violations"]

@@ -1,4 +1,4 @@
-"""The tables of figures for people, written from the variants file."""
+"""Markdown tables of reported values, written from the variants file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NOT_MEASURED = "not measured here: the data are licensed; [run it in three cells
 
 
 def answers_table(catalogue: Catalogue) -> str:
-    """What is asked of each variant, and what is known of the answer: a row for each."""
+    """A row for each variant: its reported error, and whether it was reproduced."""
     lines = ["| published variant | MPJPE by the paper | reproduced? |", "|---|--:|---|"]
     for variant in catalogue.variants:
         error = _shown(variant.paper.mpjpe_mm, 2)

@@ -1,7 +1,7 @@
 """The README's pictures of reports, in the light and in the dark scheme.
 
-``python -m tests.support.pictures`` judges the miniature and draws its report's head into
-``fixtures/pictures``, and with a fault in it what is said of the cause.
+``python -m tests.support.pictures`` evaluates the synthetic models and writes the head of the
+report, and the causes of a run with a fault, to ``fixtures/pictures``.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ FAULT = "left and right not swapped"
 
 
 def picture_file(kind: str, scheme: str) -> Path:
-    """Where the picture of a scheme stands."""
+    """Path of the picture of a scheme."""
     return PICTURES / f"{kind}-{scheme}.webp"
 
 
 def draw(chrome: webdriver.Chrome, top_px: float, width_px: float, height_px: float) -> bytes:
-    """This part of the page that is shown as WebP, as good as fits into ``MAX_BYTES``."""
+    """This part of the page as WebP, in the best quality that fits into ``MAX_BYTES``."""
     clip = {"x": 0, "y": top_px, "width": width_px, "height": height_px, "scale": SCALE}
     for quality in QUALITIES:
         wanted = {"format": "webp", "quality": quality, "clip": clip, "captureBeyondViewport": True}
@@ -64,7 +64,7 @@ def draw_head(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
 
 
 def draw_causes(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
-    """What the report says of the causes, with their heading."""
+    """The causes with their heading."""
     show(chrome, report, CAUSE_WIDTH_PX, scheme)
     top_px, bottom_px = chrome.execute_script(
         "const causes = document.querySelector('.causes');"

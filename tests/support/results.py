@@ -69,7 +69,7 @@ def example_weights(**changes: Any) -> Results:
 
 
 def example_cause(**changes: Any) -> CauseRecord:
-    """What may explain a difference, with a name that HTML would read otherwise."""
+    """A cause whose text HTML would read as a tag."""
     fields: dict[str, Any] = {
         "name": "blue-first",
         "what": "pixels are blue <first>",

@@ -1,4 +1,4 @@
-"""The repository's texts, and what stands in them between marks."""
+"""The repository's Markdown files, and their parts between marks."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def texts() -> list[Path]:
 
 
 def marked(name: str) -> str:
-    """What stands between ``<!-- name: ... -->`` and ``<!-- end of name -->``, in whichever text.
+    """The text between ``<!-- name: ... -->`` and ``<!-- end of name -->``.
 
-    Raises AssertionError unless it stands in one text, once.
+    Raises AssertionError unless exactly one file contains it, once.
     """
     between = re.compile(rf"(?ms)^<!-- {name}(?::[^>]*)? -->\n(.*?)^<!-- end of {name} -->")
     found: list[str] = [
         each for path in texts() for each in between.findall(path.read_text(encoding="utf-8"))
     ]
-    assert len(found) == 1, f"the marks of {name} stand in {len(found)} places"
+    assert len(found) == 1, f"the marks of {name} are in {len(found)} places"
     return found[0]

@@ -21,6 +21,7 @@ from convnextpose_check.pages.html import (
     page_html,
     set_aside_report,
     summary_html,
+    with_summary,
 )
 from convnextpose_check.pages.markdown import markdown
 from convnextpose_check.paths import Outputs

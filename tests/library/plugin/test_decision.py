@@ -240,7 +240,7 @@ def test_changed_run_is_red_everywhere(
     ("arguments", "code", "verdict"),
     [
         ([], FAILED, "No verdict on T: information only, of another model."),
-        (["--gate=none"], OK, "No verdict on T: none was asked for (--gate none)."),
+        (["--gate=none"], OK, "No verdict on T: --gate none was given."),
     ],
 )
 def test_run_without_verdict_passes_only_without_gate(

@@ -72,7 +72,7 @@ DECISIONS = {
          "Nothing was evaluated, so there is no verdict."),
     "no gate":
         (example_results(variants={"XS": FAR}, gate_mm=None), "no gate", True, "none",
-         "No verdict on XS: none was asked for (--gate none)."),
+         "No verdict on XS: --gate none was given."),
     "no gate, subset":
         (example_results(gate_mm=None, complete=False), "subset", False, "bad", "Not judged"),
     "no gate, failed":

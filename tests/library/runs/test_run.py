@@ -159,5 +159,5 @@ def test_run_without_inputs_fails_and_describes_each_reason_once(run_tests: RunT
         assert remedy.replace("-", r"\-") in markdown
         assert remedy in page
     assert "Nothing was evaluated" in before
-    assert markdown.index("What to mend") < markdown.index("checkpoint\\-not\\-found")
-    assert page.index("What to mend") < page.index('id="results-table"')
+    assert markdown.index("How to fix it") < markdown.index("checkpoint\\-not\\-found")
+    assert page.index("How to fix it") < page.index('id="results-table"')
