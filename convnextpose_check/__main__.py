@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import re
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ from convnextpose_check.commands import (
 from convnextpose_check.commands.terminal import print_lines
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.wording import printable, suggestion
 
 COMMANDS = {
     "doctor": doctor,
@@ -36,7 +38,18 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; a user's mistake is one sentence and code 2."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given:
+        parser.print_help()
+        return 2
+    if not given[0].startswith("-") and given[0] not in COMMANDS:
+        parser.error(f"there is no command '{printable(given[0])}'{suggestion(given[0], COMMANDS)}")
+    options, unknown = parser.parse_known_args(given)
+    if unknown:
+        usage: str = options.parser.format_usage()
+        hint = suggestion(unknown[0].partition("=")[0], re.findall(r"--[\w-]+", usage))
+        options.parser.error(f"there is no option '{printable(unknown[0])}'{hint}")
     try:
         code: int = options.run(options)
     except ConvNeXtPoseCheckError as error:
@@ -70,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, parser=command)
     return parser
 
 

@@ -1,8 +1,10 @@
-"""Escape text from files and names before it reaches a terminal, a log or a pipeline."""
+"""Escape text from files and names for terminals, logs and pipelines; suggest known names."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 _COMMAND_MARK = re.compile(r":(?=:)|#(?=#)")
 """Pipelines obey lines with ``::error::`` or ``##[error]``, wherever in a line they stand."""
@@ -24,3 +26,9 @@ def replace_surrogates(text: str) -> str:
     Python decodes bytes of file names as surrogates if they are not in the locale's encoding.
     """
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean X?)`` for the known name that resembles ``name`` most, else ''."""
+    near = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -1,8 +1,8 @@
 """Check whether a run has everything it needs.
 
 Makes the checks that a run makes first, without pytest: of the device, OpenCV,
-memory and disk, Human3.6M, and each checkpoint. Prints a line for each: ok, or
-failed with the way to fix it. The options, their defaults and variables are those
+memory and disk, Human3.6M, and each checkpoint. Prints a line for each: ok,
+warning, or failed with the way to fix it. The options, their defaults and variables are those
 of a run. No file is written.
 
   python -m convnextpose_check doctor --h36m-root DIR --checkpoints DIR
@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from convnextpose_check.checkpoints.load import Checkpoint
+from convnextpose_check.checkpoints.provenance import Provenance
 from convnextpose_check.checks import archives, dataset, machine
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -69,7 +70,8 @@ def _passes(group: Group) -> bool:
         try:
             with long_phase(title):
                 found = check()
-            print_lines(f"ok      {title:<24}{found}")
+            is_doubtful = isinstance(found, Provenance) and found.contradiction
+            print_lines(f"{'warning' if is_doubtful else 'ok':<8}{title:<24}{found}")
         except (ConvNeXtPoseCheckError, ImportError) as error:
             print_lines(f"failed  {title:<24}{error}")
             failed += 1
@@ -155,7 +157,7 @@ def _checkpoint_checks(run: Run, variant: Variant) -> Group:
         f"{name} file": lambda: load().path,
         f"{name} variant": lambda: archives.check_holds_variant(variant, load(), run.catalogue),
         f"{name} epoch": lambda: archives.check_epoch(variant, load()),
-        f"{name} training record": lambda: archives.check_provenance(variant, load()).story,
+        f"{name} training record": lambda: archives.check_provenance(variant, load()),
         f"{name} tensors": tensors,
         f"{name} weights": weights,
         f"{name} key map": lambda: archives.check_key_map_round_trip(load()),

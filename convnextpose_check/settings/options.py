@@ -19,6 +19,7 @@ from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.samples import BoxSource
 from convnextpose_check.network.users import is_exported
 from convnextpose_check.variants import PUBLISHED_FILE, Protocol
+from convnextpose_check.wording import suggestion
 
 PREFIX = "CONVNEXTPOSE_"
 RUN_ID_VARIABLE = f"{PREFIX}RUN_ID"
@@ -270,7 +271,8 @@ def read_settings(
     if unknown := sorted(v for v in environment if v.startswith(PREFIX) and v not in known):
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
-            f"the environment variable {unknown[0]} is not a setting",
+            f"the environment variable {unknown[0]} is not a setting"
+            f"{suggestion(unknown[0], known)}",
             "Correct or unset it",
         )
     values: dict[str, Any] = {}

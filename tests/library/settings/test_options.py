@@ -121,7 +121,10 @@ def test_read_settings_wrong_value_is_named(field: str, text: str, expected: str
 
 
 def test_read_settings_unknown_variable_is_refused() -> None:
-    with pytest.raises(ConvNeXtPoseCheckError, match="CONVNEXTPOSE_GATES is not a setting"):
+    with pytest.raises(
+        ConvNeXtPoseCheckError,
+        match=r"CONVNEXTPOSE_GATES is not a setting \(did you mean CONVNEXTPOSE_GATE\?\)",
+    ):
         read_settings({}, {"CONVNEXTPOSE_GATES": "1mm"})
 
 
