@@ -2,8 +2,8 @@
 
 Makes the checks that a run makes first, without pytest: of the device, OpenCV,
 memory and disk, Human3.6M, and each checkpoint. Prints a line for each: ok,
-warning, or failed with the way to fix it. The options, their defaults and variables are those
-of a run. No file is written.
+warning, or failed with the way to fix it. The options, their defaults and
+variables are those of a run. No file is written.
 
   python -m convnextpose_check doctor --h36m-root DIR --checkpoints DIR
 """

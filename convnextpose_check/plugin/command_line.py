@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from convnextpose_check.wording import suggestion
 
 _CHECKOUT_FILES = ("pytest.ini", "conftest.py", "convnextpose_check/plugin/command_line.py")
 """Files by which a checkout of this suite is recognized."""
@@ -46,15 +48,24 @@ def join_options(arguments: Sequence[str]) -> list[str]:
     return result
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Refuse a command line in which pytest took the value of an option for a path of tests.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, None, None]:
+    """Refuse what pytest misreads: a path after a space, and a misspelled option of this suite.
 
     Raises ``pytest.UsageError``, in a checkout of this suite only.
     """
     checkout = _find_checkout(early_config.invocation_params.dir)
-    if checkout is None:
-        return
+    if checkout is not None:
+        _refuse_misread_paths(early_config, checkout)
+    yield
+    if checkout is not None:  # every option is declared now
+        _refuse_misspelled_options(parser, args)
+
+
+def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
+    """Refuse a command line in which pytest took the value of an option for a path of tests."""
     invocation = early_config.invocation_params
     given = list(map(str, invocation.args))
     joined = join_options(given)
@@ -72,6 +83,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
             f"pytest takes {', '.join(misread)} for a path of tests, because a space separates it"
             f" from its option: run {shlex.join(['python', '-m', 'pytest', *joined])}"
         )
+
+
+def _refuse_misspelled_options(parser: pytest.Parser, arguments: list[str]) -> None:
+    from convnextpose_check.settings.options import OPTIONS
+
+    for argument in parser.parse_known_and_unknown_args(arguments)[1]:
+        option = argument.partition("=")[0]
+        if hint := suggestion(option, [known.flag for known in OPTIONS]):
+            raise pytest.UsageError(f"there is no option {option}{hint}")
 
 
 def _find_checkout(folder: Path) -> Path | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.__main__ import main
+from convnextpose_check.checkpoints.provenance import Provenance
 from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import listing, rearranged
@@ -46,7 +47,7 @@ def doctor(
         rows = [
             (line[:8].strip(), line[8:32].strip(), line[32:])
             for line in captured.out.splitlines()
-            if line.startswith(("ok ", "failed "))
+            if line.startswith(("ok ", "warning ", "failed "))
         ]
         return code, {title: f"{state}: {text}" for state, title, text in rows}
 
@@ -112,6 +113,17 @@ def test_doctor_weights_only_does_not_read_human36m(doctor: Doctor, inputs: Path
 
     assert code == 0
     assert not DATA & rows.keys()
+
+
+def test_doctor_contradicting_training_record_is_a_warning(
+    doctor: Doctor, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Provenance("counters differ", "2", contradiction=True)
+    monkeypatch.setattr("convnextpose_check.checks.archives.check_provenance", lambda *_: record)
+
+    code, rows = doctor(*given(inputs), "--variants=T")
+
+    assert (code, rows["T training record"]) == (0, "warning: counters differ")
 
 
 def test_doctor_failed_check_fails_and_does_not_stop_the_others(

@@ -113,6 +113,13 @@ def test_other_command_lines_reach_the_suite(
     assert "[miniature]" not in ended.out
 
 
+def test_misspelled_option_is_refused_with_the_one_that_was_meant(run_pytest: RunPytest) -> None:
+    ended = run_pytest(ROOT, *LISTED, "--h36m-rot=/x")
+
+    assert ended.code == pytest.ExitCode.USAGE_ERROR
+    assert "there is no option --h36m-rot (did you mean --h36m-root?)" in ended.err
+
+
 @pytest.fixture
 def foreign_project(tmp_path: Path) -> Path:
     """A project that declares --limit and --device itself and has nothing to do with this suite."""
