@@ -15,10 +15,8 @@ from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.run.run import Run
 from convnextpose_check.run.target import TargetName
-from convnextpose_check.settings.options import PREFIX
 from convnextpose_check.variants import Catalogue
 from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, page, send_google_to
-from tests.support.read_only import read_only
 from tests.support.runs import run_of
 from tests.support.whole_runs import RunTests
 
@@ -35,8 +33,7 @@ def variants_file(shared: Catalogue, tmp_path: Path) -> Path:
 @pytest.fixture
 def command(variants_file: Path, tmp_path: Path, nothing_set: pytest.MonkeyPatch) -> list[str]:
     nothing_set.chdir(tmp_path)
-    own = ["--variants-file", str(variants_file), "--results-dir", str(tmp_path / "output")]
-    return ["download", str(tmp_path / "weights"), *own]
+    return ["download", str(tmp_path / "weights"), "--variants-file", str(variants_file)]
 
 
 def test_command_prints_existing_and_downloaded_checkpoints(
@@ -84,53 +81,13 @@ def test_command_prints_an_error_of_several_variants_once(
     assert [line.partition(" [")[0] for line in errors] == ["XS, S, M, L:"]
 
 
-@pytest.fixture
-def set_up(
-    variants_file: Path, tmp_path: Path, nothing_set: pytest.MonkeyPatch
-) -> pytest.MonkeyPatch:
-    """The settings in the environment, as a notebook makes them once for every command."""
-    for name, value in {
-        "CHECKPOINTS": tmp_path / "weights",
-        "RESULTS_DIR": tmp_path / "output",
-        "VARIANTS": "XS",
-        "VARIANTS_FILE": variants_file,
-    }.items():
-        nothing_set.setenv(PREFIX + name, str(value))
-    nothing_set.chdir(tmp_path)
-    return nothing_set
-
-
-@pytest.mark.usefixtures("drive")
-@pytest.mark.parametrize("writable", [True, False])
-def test_command_searches_and_downloads_where_a_run_does(
-    writable: bool, set_up: pytest.MonkeyPatch, tmp_path: Path,
-    archives: dict[str, bytes], capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    held, other = tmp_path / "held", tmp_path / "weights"
-    held.mkdir()
-    (held / "ConvNeXtPose_XS.tar").write_bytes(archives["XS"])
-    other.mkdir()
-    set_up.setenv(f"{PREFIX}CHECKPOINTS", f"{held}:{other}" if writable else str(held))
-    set_up.setenv(f"{PREFIX}VARIANTS", "XS,S")
-
-    with read_only(held):
-        assert main(["download"]) == 0
-
-    rows = capsys.readouterr().out.splitlines()[::2]
-    folder = other if writable else tmp_path / "output" / "checkpoints"
-    assert rows == [
-        f"XS: was there, {held / 'ConvNeXtPose_XS.tar'}",
-        f"S: downloaded, {folder / 'ConvNeXtPose_S.tar'}",
-    ]
-
-
 @pytest.mark.usefixtures("drive")
 def test_command_without_folder_downloads_into_checkpoints(
-    set_up: pytest.MonkeyPatch, tmp_path: Path
+    variants_file: Path, tmp_path: Path, nothing_set: pytest.MonkeyPatch
 ) -> None:
-    set_up.delenv(f"{PREFIX}CHECKPOINTS")
+    nothing_set.chdir(tmp_path)
 
-    assert main(["download"]) == 0
+    assert main(["download", "--variants-file", str(variants_file), "--variants", "XS"]) == 0
 
     assert (tmp_path / "checkpoints" / "ConvNeXtPose_XS.tar").is_file()
 
