@@ -18,10 +18,6 @@ ENOUGH = 3
 class Interrupted(KeyboardInterrupt):
     """A run was interrupted; the message says what is saved, which --resume may continue."""
 
-    def __init__(self, message: str, is_resumable: bool) -> None:
-        super().__init__(message)
-        self.is_resumable = is_resumable
-
 
 class _State:
     """Signals received by this process, and nested blocks of ``held``."""

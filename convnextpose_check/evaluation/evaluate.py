@@ -80,9 +80,9 @@ def evaluate(
 def _interrupted(saved: Mapping[str, int], total: int) -> Interrupted:
     """The interruption, with the number of samples of each model that are saved."""
     if not any(saved.values()):
-        return Interrupted("no results are saved", is_resumable=False)
+        return Interrupted("no results are saved")
     counts = ", ".join(f"{name} {count}" for name, count in saved.items())
-    return Interrupted(f"partial results are saved (of {total} images: {counts})", True)
+    return Interrupted(f"partial results are saved (of {total} images: {counts})")
 
 
 def _running_errors(measured: Mapping[str, Measurements]) -> str:
