@@ -77,7 +77,7 @@ def print_report(config: pytest.Config, session: Session, results: Results) -> N
         terminal.write_line(line)
     more = len(results.left_out) - SHOWN_TEXTS
     for title, texts in (
-        ("what to mend", session.gate.how_to_fix()),
+        ("how to fix it", session.gate.how_to_fix()),
         (
             "not passed: something was left out",
             [*results.left_out[:SHOWN_TEXTS], *[f"and {more} more"] * (more > 0)],

@@ -63,7 +63,7 @@ def test_print_report_shows_each_mistake_once() -> None:
     text = "[data-not-found] no folder was given. Give one."
 
     assert printed(mistakes={text: ["x.py::test_a[XS]"]}) == [
-        "== what to mend",
+        "== how to fix it",
         f"{text} It fails x.py::test_a[XS].",
     ]
 

@@ -144,7 +144,7 @@ def test_run_without_inputs_fails_and_describes_each_reason_once(run_tests: RunT
     assert len(ended.output.splitlines()) <= 45
     for word in ("skipped", "Traceback", "test_throughput["):
         assert word not in ended.output
-    before, _, end = ended.output.partition("what to mend")
+    before, _, end = ended.output.partition("how to fix it")
     markdown = ended.files.markdown.read_text(encoding="utf-8")
     page = ended.files.report.read_text(encoding="utf-8")
     remedies = {
