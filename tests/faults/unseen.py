@@ -1,0 +1,374 @@
+"""Faults for the diagnosis that its rules were not built for, written before the rules.
+
+They were drawn from the README and from how people use the suite: a notebook, a fork, another data
+set, another export, another evaluation script. They are scored once and never fitted one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from convnextpose_check.evaluation import metrics, one_pass, predict
+from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.human36m import crops, geometry
+from convnextpose_check.human36m.geometry import Array
+from tests.faults.scene import Scene, replace_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Link = Literal["images", "annotations", "boxes", "depths", "weights", "prediction", "metric"]
+"""Where the fault is. ``prediction`` is between image and position, ``metric`` behind it."""
+
+
+@dataclass(frozen=True)
+class UnseenFault:
+    """A fault and the answers that are accepted.
+
+    ``place`` maps an axis (subject, action, camera, take, joint) to its value; empty if the fault
+    is everywhere. ``words`` is a pattern that only a sentence with the right mechanism contains.
+    """
+
+    title: str
+    link: Link
+    words: str
+    place: dict[str, str]
+    put_in: Callable[[Scene], None] = field(repr=False)
+
+
+UNSEEN: list[UnseenFault] = []
+
+
+def unseen(title: str, link: Link, words: str, **place: str) -> Callable[..., Any]:
+    """Decorator that registers a function as an unseen fault."""
+
+    def register(put_in: Callable[[Scene], None]) -> Callable[[Scene], None]:
+        UNSEEN.append(UnseenFault(title, link, words, place, put_in))
+        return put_in
+
+    return register
+
+
+# A notebook: images as they were extracted, copied and uploaded.
+
+
+@unseen(
+    "S11's images of camera 3 enlarged from an eighth of the size",
+    "images",
+    "sharp|blur|resolution",
+    subject="11",
+    camera="3",
+)
+def images_enlarged(scene: Scene) -> None:
+    _change_images(scene, "s_11_*_ca_03", _enlarged)
+
+
+@unseen(
+    "images of an action moved on by a test frame",
+    "images",
+    "other frame|another frame|next frame|order of (the )?images",
+    action="Sitting",
+)
+def images_of_another_frame(scene: Scene) -> None:
+    for folder in sorted((scene.own_dataset() / "images").glob("s_*_act_09_*")):
+        files = sorted(folder.glob("*.jpg"))
+        contents = [file.read_bytes() for file in files]
+        for file, content in zip(files, contents[1:] + contents[:1], strict=True):
+            replace_file(file, content)
+
+
+@unseen(
+    "two folders of images exchanged",
+    "images",
+    "exchanged|swapped|other (image|sequence|take)",
+    action="Walking",
+)
+def folders_exchanged(scene: Scene) -> None:
+    """S9's Walking 1 and S11's Walking 2, both of camera 2, if they have as many images."""
+    images = scene.own_dataset() / "images"
+    one, other = (sorted(images.glob(f"s_{s}_act_14_*_ca_02/*.jpg")) for s in ("09", "11"))
+    for first, second in zip(one, other, strict=False):
+        content = first.read_bytes()
+        replace_file(first, second.read_bytes())
+        replace_file(second, content)
+
+
+@unseen("images brightened with a gamma of 2.2", "images", "bright|gamma|satur|contrast")
+def images_brightened(scene: Scene) -> None:
+    _change_images(scene, "*", lambda image: (255 * (image / 255.0) ** (1 / 2.2)).astype(np.uint8))
+
+
+@unseen(
+    "S9's images shifted down by 48 pixels",
+    "images",
+    "shift|moved|offset|pixel",
+    subject="9",
+)
+def images_shifted(scene: Scene) -> None:
+    _change_images(scene, "s_09_*", lambda image: np.roll(image, 48, axis=0))
+
+
+# A fork: its own code between image and error.
+
+
+@unseen("only the mirrored pass counts", "prediction", "mirrored (pass|crop)|plain pass|flip")
+def only_the_mirrored_pass(scene: Scene) -> None:
+    both, original = predict.predict, predict.predict
+
+    def mirrored(network: Any, batch: Tensor, *, flip: bool) -> Tensor:
+        del flip
+        return 2 * both(network, batch, flip=True) - original(network, batch, flip=False)
+
+    scene.patch.setattr(predict, "predict", mirrored)
+
+
+@unseen("color augmentation left on", "prediction", "color|colour|channel|pixel|bright")
+def color_augmentation(scene: Scene) -> None:
+    def augmented(pixels_rgb: Tensor) -> Tensor:
+        import torch
+
+        rng = torch.Generator().manual_seed(int(pixels_rgb[0].sum()))
+        factors = 0.6 + 0.8 * torch.rand(len(pixels_rgb), 3, 1, 1, generator=rng)
+        return crops.to_input((pixels_rgb * factors).clamp(0, 255))
+
+    scene.patch.setattr(one_pass, "to_input", augmented)
+
+
+@unseen("rotation augmentation left on", "prediction", "rotat|turned")
+def rotation_augmentation(scene: Scene) -> None:
+    warp_box = crops.warp_box
+
+    def turned(image_bgr: Array, box_xywh_px: Array, *options: Any) -> Array:
+        import cv2
+
+        crop = warp_box(image_bgr, box_xywh_px, *options)
+        angle = np.random.default_rng(int(crop.sum())).uniform(-30, 30)
+        matrix = cv2.getRotationMatrix2D((128, 128), angle, 1.0)
+        return np.asarray(cv2.warpAffine(crop, matrix, (256, 256)))
+
+    scene.patch.setattr(crops, "warp_box", turned)
+
+
+@unseen(
+    "positions of each batch in reverse order",
+    "prediction",
+    "other sample|another sample|order of (the )?samples|reverse",
+)
+def batches_reversed(scene: Scene) -> None:
+    original = predict.predict
+
+    def reverse(network: Any, batch: Tensor, *, flip: bool) -> Tensor:
+        return original(network, batch, flip=flip).flip(0)
+
+    scene.patch.setattr(predict, "predict", reverse)
+
+
+@unseen("the last samples left at zero", "prediction", "zero|constant|same position")
+def last_samples_at_zero(scene: Scene) -> None:
+    sample_errors_mm = one_pass.sample_errors_mm
+
+    def dropped(cells_xyz: Array, samples: Any, *options: Any) -> Array:
+        for number, sample in enumerate(samples):
+            if sample.subject == 11 and sample.action == "WalkTogether":
+                cells_xyz[number] = 0
+        return sample_errors_mm(cells_xyz, samples, *options)
+
+    scene.patch.setattr(one_pass, "sample_errors_mm", dropped)
+
+
+@unseen("positions scaled by the box without its margin", "metric", "box|scale|size|margin")
+def box_without_margin(scene: Scene) -> None:
+    cells_to_camera = geometry.cells_to_camera
+
+    def ungrown(cells_xyz: Array, grid_whd: Any, box_xywh_px: Array, *options: Any) -> Array:
+        x, y, w, h = box_xywh_px
+        box = np.array([x + w / 10, y + h / 10, w / 1.25, h / 1.25])
+        return cells_to_camera(cells_xyz, grid_whd, box, *options)
+
+    scene.patch.setattr(metrics, "cells_to_camera", ungrown)
+
+
+# Another data set: its annotations.
+
+
+@unseen("S11's neck and head exchanged", "annotations", "Neck.*Head|Head.*Neck", subject="11")
+def neck_and_head_exchanged(scene: Scene) -> None:
+    def exchange(joints: Array) -> Array:
+        order = np.arange(17)
+        order[[8, 10]] = order[[10, 8]]
+        return joints[:, order]
+
+    _change_joints(scene, 11, exchange)
+
+
+@unseen("principal point of an image of half the size", "annotations", "principal|camera|center")
+def principal_point_halved(scene: Scene) -> None:
+    root = scene.own_dataset() / "annotations"
+    for subject in (9, 11):
+        path = root / f"Human36M_subject{subject}_camera.json"
+        cameras = json.loads(path.read_text())
+        for camera in cameras.values():
+            camera["c"] = [value / 2 for value in camera["c"]]
+        replace_file(path, json.dumps(cameras).encode())
+
+
+@unseen("boxes of camera 4 moved by a fifth of their width", "boxes", "box|moved|shift", camera="4")
+def boxes_moved(scene: Scene) -> None:
+    root = scene.own_dataset() / "annotations"
+    for subject in (9, 11):
+        path = root / f"Human36M_subject{subject}_data.json"
+        data = json.loads(path.read_text())
+        camera_4 = {image["id"] for image in data["images"] if image["cam_idx"] == 4}
+        for annotation in data["annotations"]:
+            if annotation["image_id"] in camera_4:
+                annotation["bbox"][0] += annotation["bbox"][2] / 5
+        replace_file(path, json.dumps(data).encode())
+
+
+@unseen(
+    "a wrist's marker lost in one subject",
+    "annotations",
+    "L_Wrist|left wrist",
+    subject="11",
+    joint="L_Wrist",
+)
+def wrist_lost(scene: Scene) -> None:
+    def at_elbow(joints: Array) -> Array:
+        joints[:, 13] = joints[:, 12]
+        return joints
+
+    _change_joints(scene, 11, at_elbow)
+
+
+@unseen("joints smoothed over neighboring frames", "annotations", "smooth|other frame|frame")
+def joints_smoothed(scene: Scene) -> None:
+    def smooth(joints: Array) -> Array:
+        padded = np.concatenate([joints[:1], joints, joints[-1:]])
+        return (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+
+    dataset = scene.own_dataset()
+    for subject in (9, 11):
+        _change_joints(scene, subject, smooth, dataset=dataset)
+
+
+@unseen(
+    "S9's world turned by three degrees against its cameras",
+    "annotations",
+    "turned|rotat|angle",
+    subject="9",
+)
+def world_turned(scene: Scene) -> None:
+    angle = np.radians(3)
+    turn = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    )
+
+    def turned(joints: Array) -> Array:
+        root = joints[:, :1]
+        return (joints - root) @ turn.T + root
+
+    _change_joints(scene, 9, turned)
+
+
+# Another export: the same file with other arithmetic.
+
+
+@unseen("exported with nearest upsampling", "prediction", "upsampl|nearest|interpol")
+def nearest_upsampling(scene: Scene) -> None:
+    from torch.nn.functional import interpolate
+
+    def nearest(x: Tensor, **options: Any) -> Tensor:
+        del options
+        return interpolate(x, scale_factor=2, mode="nearest")
+
+    scene.patch.setattr("convnextpose_check.network.plain.interpolate", nearest)
+    scene.patch.setattr("convnextpose_check.network.fast.interpolate", nearest)
+
+
+@unseen("weights quantized to 6 bits", "weights", "weights|tensors")
+def weights_quantized(scene: Scene) -> None:
+    def quantize(state: dict[str, Any]) -> None:
+        for name, tensor in state.items():
+            if tensor.is_floating_point() and tensor.dim() == 4:
+                step = tensor.abs().max() / 31
+                state[name] = (tensor / step).round() * step
+
+    scene.set_weights(quantize)
+
+
+# Another evaluation script.
+
+
+@unseen("errors of 14 joints", "metric", "joint")
+def fourteen_joints(scene: Scene) -> None:
+    counted = [joint for joint in range(17) if joint not in (0, 7, 9)]
+    mean = property(lambda e: float(np.mean(e.errors_mm[:, counted])))
+    scene.patch.setattr(Evaluation, "error_mm", mean)
+
+
+@unseen("poses scaled to the ground truth", "metric", "scal")
+def scaled_to_truth(scene: Scene) -> None:
+    original = metrics.compared_poses_mm
+
+    def scaled(*given: Any) -> tuple[Array, Array]:
+        predicted, truth = original(*given)
+        return predicted * (predicted * truth).sum() / (predicted * predicted).sum(), truth
+
+    scene.patch.setattr(metrics, "compared_poses_mm", scaled)
+
+
+@unseen("roots in the middle of the hips", "metric", "root|pelvis|hip")
+def roots_between_hips(scene: Scene) -> None:
+    original = metrics.compared_poses_mm
+
+    def between(*given: Any) -> tuple[Array, Array]:
+        predicted, truth = original(*given)
+        return predicted - (predicted[1] + predicted[4]) / 2, truth - (truth[1] + truth[4]) / 2
+
+    scene.patch.setattr(metrics, "compared_poses_mm", between)
+
+
+def _enlarged(image: Array) -> Array:
+    import cv2
+
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height)))
+
+
+def _change_images(scene: Scene, folders: str, change: Callable[[Array], Array]) -> None:
+    import cv2
+
+    for path in sorted((scene.own_dataset() / "images").glob(f"{folders}/*.jpg")):
+        image = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
+        _, encoded = cv2.imencode(".jpg", change(image), [cv2.IMWRITE_JPEG_QUALITY, 95])
+        replace_file(path, encoded.tobytes())
+
+
+def _change_joints(
+    scene: Scene,
+    subject: int,
+    change: Callable[[Array], Array],
+    dataset: Path | None = None,
+) -> None:
+    """Change each take's (frames, 17, 3) world joints in the subject's file."""
+    root = dataset or scene.own_dataset()
+    path = root / f"annotations/Human36M_subject{subject}_joint_3d.json"
+    content = json.loads(path.read_text())
+    for take in _takes(content):
+        tested = {frame: joints for frame, joints in take.items() if int(frame) % 64 == 0}
+        frames = tested or take
+        changed = change(np.array(list(frames.values()), dtype=float))
+        take.update({k: v.tolist() for k, v in zip(frames, changed, strict=True)})
+    replace_file(path, json.dumps(content).encode())
+
+
+def _takes(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for subactions in content.values():
+        yield from subactions.values()
