@@ -1,46 +1,56 @@
-"""Search for the cause of an error that differs from its reference.
+"""Search a finished run for the cause of an error that differs from its reference.
 
-RESULTS is the results folder of a run of this suite, or the file of the authors' own main/test.py,
+RESULTS is the results folder of a run of this suite, or the output of the authors' main/test.py,
 bbox_root_pose_human36m_output.json, with its variant as --variants. Prints for each variant:
 
-  error    the error and its verdict, and the error of each action
-  cause n  a possible cause, the likeliest first, with evidence and remedy
+  link        where the fault is: settings, mean, comparison, prediction or inputs
+  +0.00 mm    the parts of the difference, which add up to it
+  fact, reproduces, explains, holds, possible
+              findings by what they leave of the difference, with evidence and remedy
+  ruled out   what agrees
+  largest     where the error is largest
 
-For a results folder, the causes are also added to its results and pages.
+For a results folder it writes result/diagnosis.json and diagnosis.html there.
 
-The ground truth is read from --h36m-root, or from the run's data set. With --checkpoints, the
-network is run again on a few images, which finds causes that positions do not show. The exit code
-is 0 if every error is within 1 mm of its reference, else 1.
+The ground truth is read from --h36m-root, or from the run's data set. With --checkpoints, a few
+dozen samples are predicted again; the checkpoint must be the run's. With --baseline, the results
+file in the folder of an earlier run, errors are compared sample by sample. The exit code is 0 if
+every error is within 1 mm of its reference, else 1.
 
-  python -m convnextpose_check diagnose output --h36m-root DIR
+  python -m convnextpose_check diagnose output --h36m-root DIR --checkpoints DIR
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
+
 from convnextpose_check.commands.terminal import long_phase, print_lines
-from convnextpose_check.diagnosis.finished_run import (
-    Told,
-    of_authors_output,
-    of_earlier,
-    with_causes,
-)
+from convnextpose_check.diagnosis.diagnosing import LEAST_MM, Search, Shown
+from convnextpose_check.diagnosis.page import text_lines, write_diagnoses
+from convnextpose_check.diagnosis.reading import FinishedRun, read_authors_output, read_evaluation
+from convnextpose_check.diagnosis.replay import CONDITIONS, SAMPLES, Replay
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.human36m.annotations import spread
+from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.miniature.reference import miniature_catalogue
-from convnextpose_check.pages import redraw
-from convnextpose_check.paths import Outputs
-from convnextpose_check.results.results_file import read_results, write_results
-from convnextpose_check.run.run import published_run
+from convnextpose_check.paths import Outputs, kept_file
+from convnextpose_check.progress import Advance, progress_bar
+from convnextpose_check.results.results_file import read_results
+from convnextpose_check.run.run import Run, published_run
 from convnextpose_check.run.target import published_target
 from convnextpose_check.settings.options import Settings, add_settings, settings_of
 
 TAKEN = (
     "h36m_root", "checkpoints", "variants", "variants_file", "protocol", "bbox", "no_flip",
-    "device",
+    "device", "baseline",
 )  # fmt: skip
 
 
@@ -51,32 +61,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the error of each variant and its causes."""
-    settings = settings_of(options)
-    diagnose = _diagnose_file if options.results.is_file() else _diagnose_folder
-    all_is_well = True
-    for told in diagnose(options.results, settings):
-        print_lines(*_lines(told))
-        all_is_well &= told.is_well
-    return 0 if all_is_well else 1
+    """Print the diagnosis of each variant."""
+    settings, path = settings_of(options), options.results
+    diagnoses = []
+    for finished, run in finished_runs(path, settings):
+
+        def say(text: str, variant: str = finished.variant) -> None:
+            print_lines(f"{variant}: {text}", file=sys.stderr)
+
+        with lazy_bar("conditions", len(CONDITIONS)) as advance:
+            show = partial(shown_samples, finished, run)
+            deltas_mm = _differences(settings, finished, run)
+            search = Search(finished, run.dataset, show, deltas_mm, say, advance)
+            diagnoses.append(search.diagnose())
+        print_lines(*text_lines(diagnoses[-1]))
+    if path.is_dir():
+        print_lines(*(f"wrote {written}" for written in write_diagnoses(diagnoses, path)))
+    is_well = all(d.reference_mm is not None and abs(d.excess_mm) < LEAST_MM for d in diagnoses)
+    return 0 if is_well else 1
 
 
-def _diagnose_file(path: Path, settings: Settings) -> Iterator[Told]:
-    run = published_run(settings, published_target(settings))
-    if len(settings.variants or ()) != 1:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.BAD_OPTION,
-            f"{path} does not contain the variant's name",
-            "Name it with --variants",
-        )
-    with long_phase(f"searching for causes in {path}"):
-        told = of_authors_output(path, run, run.variants[0])
-    yield told
-
-
-def _diagnose_folder(folder: Path, settings: Settings) -> Iterator[Told]:
-    outputs = Outputs(folder)
-    results = read_results(outputs.results)
+def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun, Run]]:
+    """Each chosen variant of a results folder, or the variant of an authors' output."""
+    if path.is_file():
+        yield _authors_run(path, settings)
+        return
+    results = read_results(Outputs(path).results)
     settings = replace(
         settings,
         h36m_root=settings.h36m_root or Path(results.dataset.root),
@@ -88,22 +98,77 @@ def _diagnose_folder(folder: Path, settings: Settings) -> Iterator[Told]:
     if results.subject == "miniature":
         target = replace(target, catalogue=miniature_catalogue())
     run = published_run(settings, target)
-    told: dict[str, Told] = {}
-    for variant in results.variants:
+    for variant, record in results.variants.items():
         if settings.variants is None or variant in settings.variants:
-            with long_phase(f"searching for causes of the error of {variant}"):
-                told[variant] = of_earlier(outputs, results, run, variant)
-            yield told[variant]
-    write_results(with_causes(results, told), outputs.results)
-    with long_phase("drawing the pages"):
-        redraw(folder)
+            grid_whd = run.catalogue[variant].architecture.grid_whd
+            with long_phase(f"reading {path}"):
+                saved = read_evaluation(
+                    path / kept_file(results.subject, variant), run.dataset, grid_whd
+                )
+            missing = results.expected_samples - len(saved.samples)
+            mm = record.error_mm, record.reference_mm
+            yield FinishedRun(variant, *mm, saved, missing, results, record), run
 
 
-def _lines(told: Told) -> Iterator[str]:
-    yield told.title
-    actions = ", ".join(f"{action} {mm:.2f}" for action, mm in told.per_action_mm.items())
-    yield f"  error    {actions}"
-    yield from (f"  note     {note}" for note in told.notes)
-    yield from (f"  cause {number}  {cause}" for number, cause in enumerate(told.causes, start=1))
-    if not (told.causes or told.is_well or told.is_subset):
-        yield "  cause    no cause that was tried explains the difference"
+def _authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]:
+    run = published_run(settings, published_target(settings))
+    if len(settings.variants or ()) != 1:
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.BAD_OPTION,
+            f"{path} does not contain the variant's name",
+            "Name it with --variants",
+        )
+    with long_phase(f"reading {path}"):
+        saved = read_authors_output(path, run.dataset)
+    variant, reference = run.variants[0], run.reference(run.variants[0])
+    reference_mm = None if reference is None else reference.value
+    missing = run.dataset.facts.samples - len(saved.samples)
+    return FinishedRun(variant, float(saved.errors_mm.mean()), reference_mm, saved, missing), run
+
+
+def _differences(settings: Settings, finished: FinishedRun, run: Run) -> Array | None:
+    """The run's errors (N,) minus those of the baseline, 0 where it has none."""
+    if settings.baseline is None or finished.results is None:
+        return None
+    folder = settings.baseline.parent.parent  # of result/benchmark_results.json
+    path = folder / kept_file(finished.results.subject, finished.variant)
+    earlier = read_evaluation(path, run.dataset, finished.table.grid_whd)
+    means_mm = earlier.errors_mm.mean(axis=1)
+    earlier_mm = {s.image_id: mm for s, mm in zip(earlier.samples, means_mm, strict=True)}
+    errors_mm = finished.errors_mm.mean(axis=1)
+    pairs = zip(finished.samples, errors_mm, strict=True)
+    return np.array([mm - earlier_mm.get(sample.image_id, mm) for sample, mm in pairs])
+
+
+@contextmanager
+def lazy_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr that appears when it is first moved."""
+    with ExitStack() as stack:
+
+        @cache
+        def bar() -> Advance:
+            return stack.enter_context(progress_bar(sys.stderr, title, total))
+
+        yield lambda count: bar()(count)
+
+
+def shown_samples(finished: FinishedRun, run: Run) -> Shown | None:
+    """Some samples to predict again with the run's checkpoint; None without --checkpoints.
+
+    Raises ``ConvNeXtPoseCheckError`` if the checkpoint is not the run's.
+    """
+    if not run.settings.checkpoints:
+        return None
+    models, record = run.models[finished.variant], finished.record
+    name, sha256 = models.checkpoint.path.name, models.checkpoint.sha256
+    if record is not None and record.sha256 != sha256:
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.BAD_OPTION,
+            f"{name} has sha256 {sha256[:12]}, the run's {record.file} {record.sha256[:12]}",
+            "Pass the run's checkpoint, or leave out --checkpoints",
+        )
+    indices = np.array(spread(list(range(len(finished.samples))), SAMPLES))
+    samples = [finished.samples[index] for index in indices]
+    replay = Replay(samples, models.variant.architecture, models.state, run.devices[0])
+    has_own_network = finished.results is not None and finished.results.network is not None
+    return Shown(replay, indices[replay.used], name, has_own_network)

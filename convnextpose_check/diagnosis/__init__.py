@@ -1,1 +1,1 @@
-"""What is wrong when the millimetres are off: ranked causes, each with evidence and remedy."""
+"""Search for the cause of an error that differs from its reference, in a finished run."""

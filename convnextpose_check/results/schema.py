@@ -121,20 +121,6 @@ class ReferenceRecord(_Record, frozen=True):
     tolerance_mm: Finite | None
 
 
-class CauseRecord(_Record, frozen=True):
-    """A cause that explains ``moved_mm`` of an error's difference, a ``share`` of it.
-
-    ``what`` and ``evidence`` are parts of a sentence, ``remedy`` is one.
-    """
-
-    name: str
-    what: str
-    evidence: str
-    remedy: str
-    moved_mm: Finite
-    share: Finite
-
-
 class VariantResult(FileRecord, frozen=True, kw_only=True):
     """One variant, judged by its error.
 
@@ -145,8 +131,8 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     the network alone; ``reading_seconds`` that of waiting for images, shared by all variants.
     ``without_displaced_mm`` is the error without the samples that the data set's ``displaced``
     counts. ``repeated_images`` are files that equal an earlier one of the same take and camera,
-    each with that one. ``causes`` are in order of likelihood. ``resumed_samples`` are from an
-    earlier run's cache. ``soft_argmax`` is None for a network of the user's.
+    each with that one. ``resumed_samples`` are from an earlier run's cache. ``soft_argmax`` is None
+    for a network of the user's.
     """
 
     mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
@@ -168,7 +154,6 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     images_per_second: Finite
     without_displaced_mm: Finite | None = None
     repeated_images: tuple[tuple[str, str], ...] = ()
-    causes: tuple[CauseRecord, ...] = ()
     batch_size: Count
     resumed_samples: Count = 0
     soft_argmax: Literal["triton", "torch"] | None = None

@@ -9,7 +9,6 @@ import numpy as np
 from convnextpose_check.evaluation.verdict import verdict_word
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
 from convnextpose_check.results.schema import (
-    CauseRecord,
     CheckRecord,
     DatasetRecord,
     Example,
@@ -66,19 +65,6 @@ def example_weights(**changes: Any) -> Results:
         "checks": (CheckRecord(test="counts[published-XS]", outcome="passed"),),
     }
     return example_results(**{**unmeasured, **changes})
-
-
-def example_cause(**changes: Any) -> CauseRecord:
-    """A cause whose text HTML would read as a tag."""
-    fields: dict[str, Any] = {
-        "name": "blue-first",
-        "what": "pixels are blue <first>",
-        "evidence": "24 samples say so",
-        "remedy": "Give them red first",
-        "moved_mm": 9.5,
-        "share": 0.7,
-    }
-    return CauseRecord(**{**fields, **changes})
 
 
 def example_variant(

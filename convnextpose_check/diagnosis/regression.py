@@ -1,0 +1,163 @@
+"""Fit the positions of a run on those that the verified pipeline predicts for the same images.
+
+One line per axis, for any slope and offset, about the middle of the heatmap; the source joint of
+each joint; rounding to whole cells; and the samples that follow this fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, MIRRORED
+
+SAME_CELLS = 0.02
+"""Positions that differ by less agree; float32 on other devices differs by 0.001 cells."""
+
+ROUNDS = 8
+TINY = 1e-9
+AXES = ("x", "y", "depth")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The run's positions as a function of verified ones.
+
+    ``slopes`` and ``offsets`` (3,) are about the middle of the heatmap, ``sources`` (18,) the
+    source joint of each joint. ``follows`` (N,) marks the samples that the fit reproduces,
+    ``left_cells`` is the mean distance that is left of ``apart_cells``, both over all samples.
+    """
+
+    base: str
+    slopes: Array
+    offsets: Array
+    sources: Array
+    is_rounded: bool
+    follows: Array
+    left_cells: float
+    apart_cells: float
+
+    @property
+    def left_share(self) -> float:
+        """What is left of the difference, as a share."""
+        return self.left_cells / max(self.apart_cells, TINY)
+
+    @property
+    def complexity(self) -> int:
+        """The number of departures from the verified positions."""
+        lines = (np.abs(self.slopes - 1) > 0.002).sum() + (np.abs(self.offsets) > 0.01).sum()
+        others = (self.sources != np.arange(len(self.sources))).any()
+        return int(lines) + int(others) + self.is_rounded + (self.base != "")
+
+    def describe(self) -> str:
+        """The departures in words."""
+        parts = [self.base] if self.base else []
+        parts += [_line(*line) for line in zip(AXES, self.slopes, self.offsets, strict=True)]
+        parts += [_sources(self.sources)] if self.sources[:ANNOTATED_JOINTS].any() else []
+        parts += ["positions are rounded to whole cells"] if self.is_rounded else []
+        return ", ".join(filter(None, parts)) or "nothing differs"
+
+
+def distance_cells(run_xyz: Array, other_xyz: Array) -> Array:
+    """The mean distance (N,) of the annotated joints of (N, 18, 3) positions."""
+    distances = np.linalg.norm(run_xyz - other_xyz, axis=2)[:, :ANNOTATED_JOINTS]
+    means: Array = distances.mean(axis=1)
+    return means
+
+
+def fit_positions(run_xyz: Array, bases: dict[str, Array], grid_whd: tuple[int, int, int]) -> Fit:
+    """The simplest fit among those that leave least; ``bases`` has the verified one first."""
+    middle = (np.array(grid_whd) - (1, 1, 0)) / 2
+    run = run_xyz - middle
+    verified = next(iter(bases.values())) - middle
+    apart = float(distance_cells(run, verified).mean())
+    fits = [
+        _fit(base, run, cells - middle, middle, start, apart)
+        for base, cells in bases.items()
+        for start in (np.arange(len(JOINTS)), np.array(MIRRORED), None)
+    ]
+    least = min(fit.left_cells for fit in fits)
+    enough = max(1.2 * least, SAME_CELLS, 0.02 * apart)
+    return min(
+        (fit for fit in fits if fit.left_cells <= enough),
+        key=lambda fit: (fit.complexity, fit.left_cells),
+    )
+
+
+def _fit(
+    base: str, run: Array, verified: Array, middle: Array, start: Array | None, apart: float
+) -> Fit:
+    """Alternate between lines, fitted on the half of samples that they fit best, and sources."""
+    sources = _nearest(run, verified) if start is None else start
+    slopes, offsets = np.ones(3), np.zeros(3)
+    kept = np.arange(len(run))
+    for _ in range(ROUNDS):
+        slopes, offsets = _lines(run[kept], verified[kept][:, sources])
+        left = distance_cells(run, verified[:, sources] * slopes + offsets)
+        kept = np.argsort(left)[: max(3, (len(run) + 1) // 2)]
+    slopes, offsets = _simplified(slopes, offsets, run[kept], verified[kept][:, sources])
+    fitted = verified[:, sources] * slopes + offsets
+    rounded = np.round(fitted + middle) - middle
+    left, left_rounded = distance_cells(run, fitted), distance_cells(run, rounded)
+    is_rounded = bool(np.median(left_rounded) < 0.25 * np.median(left))
+    left = left_rounded if is_rounded else left
+    follows = left < max(SAME_CELLS, 0.05 * apart)
+    return Fit(base, slopes, offsets, sources, is_rounded, follows, float(left.mean()), apart)
+
+
+def _lines(run: Array, verified: Array) -> tuple[Array, Array]:
+    """Slopes and offsets (3,) by least squares over samples and joints."""
+    x, y = verified.reshape(-1, 3), run.reshape(-1, 3)
+    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
+    slopes = ((x - x_mean) * (y - y_mean)).sum(0) / np.maximum(((x - x_mean) ** 2).sum(0), TINY)
+    return slopes, y_mean - slopes * x_mean
+
+
+def _simplified(slopes: Array, offsets: Array, run: Array, verified: Array) -> tuple[Array, Array]:
+    """Slopes of 1 and offsets of 0 where they leave as little."""
+    slopes, offsets = slopes.copy(), offsets.copy()
+    for axis in range(3):
+        x, y = verified[..., axis], run[..., axis]
+        left = np.abs(y - slopes[axis] * x - offsets[axis]).mean()
+        for slope in (1.0, -1.0, slopes[axis]):
+            for offset in (0.0, float(np.median(y - slope * x))):
+                if np.abs(y - slope * x - offset).mean() <= 1.1 * left + SAME_CELLS / 4:
+                    slopes[axis], offsets[axis] = slope, offset
+                    break
+            else:
+                continue
+            break
+    return slopes, offsets
+
+
+def _nearest(run: Array, verified: Array) -> Array:
+    """The source (18,) of each joint: the one whose line leaves least, in the median."""
+    sources = np.arange(run.shape[1])
+    centered_run = run - np.median(run, axis=1, keepdims=True)
+    centered = verified - np.median(verified, axis=1, keepdims=True)
+    apart = np.median(np.linalg.norm(centered_run[:, :, None] - centered[:, None], axis=3), axis=0)
+    is_other = apart.min(axis=1) < 0.5 * np.diag(apart)
+    sources[is_other] = apart.argmin(axis=1)[is_other]
+    return sources
+
+
+def _line(axis: str, slope: float, offset: float) -> str:
+    parts = []
+    if abs(slope - 1) > 0.002:
+        parts.append("mirrored" if abs(slope + 1) < 0.002 else f"multiplied by {slope:.3f}")
+    if abs(offset) > 0.01:
+        parts.append(f"shifted by {offset:+.2f} cells")
+    return f"{axis} is {' and '.join(parts)}" if parts else ""
+
+
+def _sources(sources: Array) -> str:
+    if (sources == np.array(MIRRORED)).all():
+        return "left and right joints are exchanged"
+    others = [
+        f"{JOINTS[joint]} is at {JOINTS[source]}"
+        for joint, source in enumerate(sources.tolist())
+        if joint != source and joint < ANNOTATED_JOINTS
+    ]
+    return ", ".join(others)

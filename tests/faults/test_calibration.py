@@ -1,0 +1,50 @@
+"""The recorded answers of the diagnosis are in the README, and no more of them mislead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from convnextpose_check.diagnosis.finding import Diagnosis, Finding, Grade
+from tests.faults.calibrate import RIGHT, answer_of, read_calibration, with_tables
+from tests.faults.fault import every_fault
+from tests.faults.unseen import UNSEEN
+
+
+def finding(grade: Grade, what: str, place: str) -> Finding:
+    return Finding(grade, "inputs", "name", what, "evidence", "Remedy", 2.0, place)
+
+
+def diagnosis_of(*findings: Finding) -> Diagnosis:
+    return Diagnosis("reference", 32.0, 30.0, "inputs", (), findings, (), ())
+
+
+def test_readme_has_the_tables() -> None:
+    """When they change, run: python -m tests.faults.calibrate."""
+    readme = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    assert readme == with_tables(readme, read_calibration())
+
+
+def test_rows_are_of_known_faults() -> None:
+    unseen = {each.title for each in UNSEEN}
+    built_for = {fault.title for fault in every_fault()} & set(RIGHT)
+
+    for row in read_calibration().rows:
+        assert row.fault in (unseen if row.kind == "unseen" else built_for)
+
+
+def test_no_sound_run_has_a_cause() -> None:
+    assert all(causes == 0 for _, causes, _ in read_calibration().sound.values())
+
+
+def test_answer_is_graded_by_the_first_finding() -> None:
+    inputs, place = {"inputs"}, {"subject": "9"}
+
+    right = diagnosis_of(finding("explains", "turned", "S9, 60 of 120 samples"))
+    assert answer_of(right, "turned", inputs, place) == "right"
+    assert answer_of(right, "mirrored", inputs, {}) == "misleading"
+    located = diagnosis_of(finding("holds", "the excess is in S9", "S9, 60 of 120 samples"))
+    assert answer_of(located, "turned", inputs, place) == "located"
+    assert answer_of(located, "turned", inputs, {"subject": "11"}) == "misleading"
+    assert answer_of(diagnosis_of(), "turned", inputs, place) == "not explained"
+    possible = diagnosis_of(finding("possible", "the images are others", ""))
+    assert answer_of(possible, "turned", inputs, place) == "not explained"

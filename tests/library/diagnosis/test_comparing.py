@@ -1,0 +1,59 @@
+"""Other means and other comparisons are recognized from the run's own numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from convnextpose_check.diagnosis.alternatives import COMPARISONS, CONVERSIONS, Alternative
+from convnextpose_check.diagnosis.comparing import explain_errors, explain_figure, other_means
+from tests.support.cases import made_table
+
+TABLE = made_table().select(np.arange(0, 720, 30))
+MEANS = other_means(TABLE.errors_mm, TABLE)
+USED = [each for each in (*COMPARISONS, *CONVERSIONS) if each.used]
+SAME = {"poses are not aligned", "other frame"}
+"""What leaves these samples as they are."""
+
+
+@pytest.mark.parametrize("text", [t for t, mm in MEANS.items() if abs(mm - TABLE.error_mm) > 0.1])
+def test_other_mean_is_named(text: str) -> None:
+    (finding,) = explain_figure(MEANS[text], TABLE.errors_mm, TABLE)
+
+    assert finding.what == f"the figure is {text}"
+    assert finding.grade == "reproduces"
+
+
+def test_unknown_figure_is_behind_the_errors() -> None:
+    (finding,) = explain_figure(TABLE.error_mm + 7.77, TABLE.errors_mm, TABLE)
+
+    assert finding.grade == "holds"
+    assert finding.explained_mm == pytest.approx(7.77)
+
+
+def test_agreeing_figure_and_errors_have_no_finding() -> None:
+    assert not explain_figure(TABLE.error_mm, TABLE.errors_mm, TABLE)
+    assert not explain_errors(TABLE, TABLE.errors_mm)
+
+
+@pytest.mark.parametrize(
+    "used",
+    [e for e in USED if e.name not in SAME and not ("origin" in e.name and "Hip" not in e.name)],
+    ids=lambda e: e.name,
+)
+def test_other_comparison_is_named(used: Alternative) -> None:
+    value = used.values[-3] if used.values[1:] else 0.0
+    errors_mm = used.errors_mm(TABLE, value)
+
+    (finding,) = explain_errors(TABLE, errors_mm)
+
+    assert finding.grade == "reproduces"
+    assert finding.what == used.used.format(f"{value:.3g}")
+
+
+def test_unknown_comparison_is_behind_the_positions() -> None:
+    errors_mm = np.random.default_rng(0).uniform(0, 200, TABLE.errors_mm.shape)
+
+    (finding,) = explain_errors(TABLE, errors_mm)
+
+    assert (finding.grade, finding.link) == ("holds", "comparison")

@@ -1,0 +1,115 @@
+"""Faults of the data are located and described; sound tables have no place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from convnextpose_check.diagnosis.alternatives import CONVERSIONS
+from convnextpose_check.diagnosis.finding import Finding
+from convnextpose_check.diagnosis.locating import (
+    locate_alternative,
+    locate_difference,
+    locate_excess,
+    locate_joint,
+    minimize,
+)
+from convnextpose_check.diagnosis.table import SampleTable
+from tests.support.cases import made_table, mixed
+
+RNG = np.random.default_rng
+
+
+def changed(name: str, value: float = 0.0) -> SampleTable:
+    """The sound table under an alternative."""
+    alternative = next(each for each in CONVERSIONS if each.name == name)
+    return alternative.change(made_table(), value)
+
+
+def noisy(joint: int | None = None) -> SampleTable:
+    table = made_table()
+    noise = RNG(0).normal(0, 2, table.cells_xyz.shape)
+    if joint is not None:
+        noise[:, np.arange(18) != joint] = 0
+    return replace(table, cells_xyz=table.cells_xyz + noise)
+
+
+def first_alternative(table: SampleTable) -> Finding:
+    return locate_alternative(table, table.error_mm - made_table().error_mm, RNG(0))[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "group", "what", "place"),
+    [
+        ("mirrored joints", 0, "Smoking", "left and right joints are exchanged", "Smoking"),
+        ("mirrored images", 0, "S9", "images are mirrored left to right", "S9"),
+        ("size of the truth", 1.1, "S11", "multiplied by 0.9", "S11"),
+        (
+            "turned in the image",
+            8,
+            "camera 2",
+            "turned by -[78].* degrees in the image",
+            "camera 2",
+        ),
+        ("depth range", 1.5, "", "depths would fit if they were multiplied by 0.6", ""),
+    ],
+)
+def test_alternative_is_located_and_fitted(
+    name: str, value: float, group: str, what: str, place: str
+) -> None:
+    sound = made_table()
+    (mask,) = (each.mask for each in sound.groups if each.label == group)
+    table = mixed(sound, mask, changed(name, value))
+
+    finding = first_alternative(table)
+
+    assert re.search(what, finding.what)
+    assert finding.place.startswith(place)
+    assert finding.grade == "explains"
+
+
+@pytest.mark.parametrize(("seed", "shift_mm"), [(1, 2.0), (2, 5.0)])
+def test_sound_table_has_no_place(seed: int, shift_mm: float) -> None:
+    table = made_table(seed)
+
+    found = [*locate_alternative(table, shift_mm, RNG(0)), *locate_joint(table, shift_mm)]
+    assert not [*found, *locate_excess(table, shift_mm, RNG(0))]
+
+
+@pytest.mark.parametrize("label", ["camera 3", "Walking", "S11 Photo 2"])
+def test_unknown_fault_is_located(label: str) -> None:
+    sound = made_table()
+    (mask,) = (group.mask for group in sound.groups if group.label == label)
+    table = mixed(sound, mask, noisy())
+
+    (finding,) = locate_excess(table, table.error_mm - sound.error_mm, RNG(0))
+
+    assert finding.place.startswith(label)
+    assert finding.grade == "holds"
+
+
+def test_fault_of_a_joint_is_located() -> None:
+    table = noisy(joint=6)
+
+    (finding,) = locate_joint(table, table.error_mm - made_table().error_mm)
+
+    assert finding.place == "L_Ankle"
+
+
+def test_difference_from_baseline_is_in_the_smallest_group() -> None:
+    table = made_table()
+    (mask,) = (group.mask for group in table.groups if group.label == "S9 Eating")
+
+    (finding,) = locate_difference(table, np.where(mask, 30.0, 0.0))
+
+    assert finding.place == "S9 Eating, 24 of 720 samples"
+    assert finding.explained_mm == pytest.approx(1.0)
+
+
+def test_minimize_finds_the_least_loss() -> None:
+    found = minimize(lambda value: abs(value - 0.37), 0.25, (0.0, 0.25, 0.5, 1.0))
+
+    assert found == pytest.approx(0.37, abs=1e-3)

@@ -1,0 +1,104 @@
+"""Runs are read as they were written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convnextpose_check.diagnosis.reading import read_authors_output
+from convnextpose_check.diagnosis.table import SampleTable
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.metrics import compared_poses_mm, sample_errors_mm
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.samples import Dataset, load_dataset, read_facts
+from convnextpose_check.miniature.build import Miniature
+from convnextpose_check.variants import Protocol
+from tests.support.cases import GRID_WHD, answers_to, authors_entries
+from tests.support.datasets import FACTS, Handmade
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return load_dataset(Handmade().write(tmp_path / "h36m"), FACTS)
+
+
+@pytest.fixture
+def cells_xyz(dataset: Dataset) -> Array:
+    return answers_to(dataset)
+
+
+def written(entries: Any, folder: Path) -> Path:
+    path = folder / "bbox_root_pose_human36m_output.json"
+    path.write_text(json.dumps(entries))
+    return path
+
+
+@pytest.mark.parametrize("protocol", [1, 2])
+def test_table_errors_are_those_of_the_evaluation(miniature: Miniature, protocol: Protocol) -> None:
+    """Under protocol 1 the two align in different ways, also positions that mirror the truth."""
+    samples = load_dataset(miniature.dataset, read_facts(), limit=40).samples
+    cells_xyz = np.random.default_rng(0).uniform(0, 64, (len(samples), 18, 3)).astype(np.float32)
+
+    table = SampleTable.of_samples(samples, cells_xyz, (64, 64, 64), protocol)
+
+    expected_mm = sample_errors_mm(cells_xyz, samples, (64, 64, 64), protocol)
+    np.testing.assert_allclose(table.errors_mm, expected_mm, atol=0.01)
+
+
+def test_authors_errors_are_exact_and_the_table_has_them(
+    dataset: Dataset, cells_xyz: Array, tmp_path: Path
+) -> None:
+    path = written(authors_entries(dataset, cells_xyz), tmp_path)
+
+    saved = read_authors_output(path, dataset)
+
+    for errors_mm, cells, sample in zip(saved.errors_mm, cells_xyz, dataset.samples, strict=True):
+        predicted_mm, truth_mm = compared_poses_mm(cells, sample, GRID_WHD, 2)
+        expected_mm = np.sqrt(((predicted_mm - truth_mm) ** 2).sum(axis=1))
+        assert np.abs(errors_mm - expected_mm).max() < 1e-6
+    assert saved.table.errors_mm == pytest.approx(saved.errors_mm, abs=0.005)
+
+
+def test_other_images_in_authors_output_are_left_out(
+    dataset: Dataset, cells_xyz: Array, tmp_path: Path
+) -> None:
+    entries = authors_entries(dataset, cells_xyz)
+    entries[0]["image_id"] = 1
+
+    saved = read_authors_output(written(entries, tmp_path), dataset)
+
+    assert saved.samples == list(dataset.samples[1:])
+
+
+def spoilt(key: str, value: object) -> dict[str, object]:
+    entry = {"image_id": 100, "joint_cam": [[0.0] * 3] * 17, "bbox": [1, 1, 2, 2]}
+    return {**entry, "root_cam": [0, 0, 4000], key: value}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ({"image_id": 1}, "is not the output of the authors' test script"),
+        ([spoilt("joint_cam", [[0.0] * 3] * 18)], "has 18 joints for image 100: expected 17"),
+        ([spoilt("bbox", [1, 1, 0, 2])], "the box or depth of image 100 in .* is not positive"),
+        ([spoilt("image_id", 1)], "is a test sample of this data set"),
+        ([spoilt("root_cam", [0, 0, float("nan")])], "is not the output"),
+        ([spoilt("bbox", [1, 1, 1e308, 10**400])], "is not the output"),
+    ],
+)
+def test_read_authors_output_of_another_form_raises_bad_results(
+    dataset: Dataset, tmp_path: Path, content: object, problem: str
+) -> None:
+    with pytest.raises(ConvNeXtPoseCheckError, match=problem) as raised:
+        read_authors_output(written(content, tmp_path), dataset)
+
+    assert raised.value.code == "bad-results"
+
+
+def test_read_authors_output_missing_file_raises(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ConvNeXtPoseCheckError, match="cannot read"):
+        read_authors_output(tmp_path / "nowhere.json", dataset)
