@@ -51,6 +51,9 @@ def test_identity_is_verified_by_the_tensors_alone(
     assert without.reason == "no published tensors on record"
     copy = identity_of(variant, checkpoint, Fingerprint(known.file))
     assert copy.reason == "no published tensors on record; the very file of a test"
+    facts = msgspec.structs.replace(variant.checkpoint, iterations=None)
+    unrecorded = msgspec.structs.replace(variant, checkpoint=facts)
+    assert "training record" not in identity_of(unrecorded, checkpoint, known).matched
     own = identity_of(variant, checkpoint, None, is_own=True)
     assert (own.status, own.reason) == ("not verified", "no tensors on record")
 
@@ -62,7 +65,7 @@ def test_identity_is_verified_by_the_tensors_alone(
         ({"epoch": 4}, {"iterations": None, "epoch": None}, "contradicts a single training", None),
         ({"steps": (7.0,)}, {}, "is not from the recorded training", None),
         ({"tensor": "head.final_layer.bias"}, {}, "1 of 106 known tensors", ALL[:-1]),
-        ({"missing": "head.final_layer.bias"}, {}, "keys are missing", None),
+        ({"missing": "head.final_layer.bias"}, {}, "keys are missing", ALL[2:4]),
     ],
 )
 def test_identity_is_contradicted_by_any_difference(
