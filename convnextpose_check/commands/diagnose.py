@@ -3,8 +3,8 @@
 RESULTS is the results folder of a run of this suite, or the output of the authors' main/test.py,
 bbox_root_pose_human36m_output.json, with its variant as --variants. Prints for each variant:
 
-  link        where the fault is: settings, mean, comparison, prediction or inputs
   +0.00 mm    the parts of the difference, which add up to it
+  link        where the fault is: settings, mean, comparison, prediction or inputs
   fact, reproduces, explains, holds, possible
               findings by what they leave of the difference, with evidence and remedy
   ruled out   what agrees
@@ -24,25 +24,27 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from convnextpose_check.commands.terminal import long_phase, print_lines
-from convnextpose_check.diagnosis.diagnosing import LEAST_MM, Search, Shown
+from convnextpose_check.diagnosis.diagnosing import LEAST_MM, Search
 from convnextpose_check.diagnosis.page import text_lines, write_diagnoses
-from convnextpose_check.diagnosis.reading import FinishedRun, read_authors_output, read_evaluation
-from convnextpose_check.diagnosis.replay import CONDITIONS, SAMPLES, Replay
+from convnextpose_check.diagnosis.reading import (
+    FinishedRun,
+    SavedSamples,
+    read_authors_output,
+    read_evaluation,
+)
+from convnextpose_check.diagnosis.replay import Replay
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.human36m.annotations import spread
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.paths import Outputs, kept_file
-from convnextpose_check.progress import Advance, progress_bar
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.run.run import Run, published_run
 from convnextpose_check.run.target import published_target
@@ -69,11 +71,9 @@ def run(options: argparse.Namespace) -> int:
         def say(text: str, variant: str = finished.variant) -> None:
             print_lines(f"{variant}: {text}", file=sys.stderr)
 
-        with lazy_bar("conditions", len(CONDITIONS)) as advance:
-            show = partial(shown_samples, finished, run)
-            deltas_mm = _differences(settings, finished, run)
-            search = Search(finished, run.dataset, show, deltas_mm, say, advance)
-            diagnoses.append(search.diagnose())
+        show = partial(shown_samples, finished, run)
+        deltas_mm = _differences(settings, finished, run)
+        diagnoses.append(Search(finished, run.dataset, show, deltas_mm, say).diagnose())
         print_lines(*text_lines(diagnoses[-1]))
     if path.is_dir():
         print_lines(*(f"wrote {written}" for written in write_diagnoses(diagnoses, path)))
@@ -132,27 +132,17 @@ def _differences(settings: Settings, finished: FinishedRun, run: Run) -> Array |
         return None
     folder = settings.baseline.parent.parent  # of result/benchmark_results.json
     path = folder / kept_file(finished.results.subject, finished.variant)
-    earlier = read_evaluation(path, run.dataset, finished.table.grid_whd)
-    means_mm = earlier.errors_mm.mean(axis=1)
-    earlier_mm = {s.image_id: mm for s, mm in zip(earlier.samples, means_mm, strict=True)}
-    errors_mm = finished.errors_mm.mean(axis=1)
-    pairs = zip(finished.samples, errors_mm, strict=True)
-    return np.array([mm - earlier_mm.get(sample.image_id, mm) for sample, mm in pairs])
+    earlier = _means_mm(read_evaluation(path, run.dataset, finished.saved.table.grid_whd))
+    means_mm = _means_mm(finished.saved).items()
+    return np.array([mm - earlier.get(image_id, mm) for image_id, mm in means_mm])
 
 
-@contextmanager
-def lazy_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr that appears when it is first moved."""
-    with ExitStack() as stack:
-
-        @cache
-        def bar() -> Advance:
-            return stack.enter_context(progress_bar(sys.stderr, title, total))
-
-        yield lambda count: bar()(count)
+def _means_mm(saved: SavedSamples) -> dict[int, float]:
+    means_mm = saved.errors_mm.mean(axis=1).tolist()
+    return {sample.image_id: mm for sample, mm in zip(saved.samples, means_mm, strict=True)}
 
 
-def shown_samples(finished: FinishedRun, run: Run) -> Shown | None:
+def shown_samples(finished: FinishedRun, run: Run) -> Replay | None:
     """Some samples to predict again with the run's checkpoint; None without --checkpoints.
 
     Raises ``ConvNeXtPoseCheckError`` if the checkpoint is not the run's.
@@ -167,8 +157,5 @@ def shown_samples(finished: FinishedRun, run: Run) -> Shown | None:
             f"{name} has sha256 {sha256[:12]}, the run's {record.file} {record.sha256[:12]}",
             "Pass the run's checkpoint, or leave out --checkpoints",
         )
-    indices = np.array(spread(list(range(len(finished.samples))), SAMPLES))
-    samples = [finished.samples[index] for index in indices]
-    replay = Replay(samples, models.variant.architecture, models.state, run.devices[0])
     has_own_network = finished.results is not None and finished.results.network is not None
-    return Shown(replay, indices[replay.used], name, has_own_network)
+    return Replay(finished.saved.samples, models, has_own_network=has_own_network)

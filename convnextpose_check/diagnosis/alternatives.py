@@ -45,8 +45,8 @@ def _permute(order: tuple[int, ...], table: SampleTable, _: float) -> SampleTabl
     return replace(table, cells_xyz=table.cells_xyz[:, list(order)])
 
 
-def _shift(direction: tuple[int, int, int], table: SampleTable, cells: float) -> SampleTable:
-    return replace(table, cells_xyz=table.cells_xyz + np.array(direction) * cells)
+def _shift(table: SampleTable, cells: float) -> SampleTable:
+    return replace(table, cells_xyz=table.cells_xyz + cells)
 
 
 def _scale(name: str, table: SampleTable, factor: float) -> SampleTable:
@@ -59,26 +59,17 @@ def _scale_box(table: SampleTable, factor: float) -> SampleTable:
     return replace(table, boxes_px=np.hstack([corners_px, sides_px * factor]))
 
 
-def _move_box(axis: int, table: SampleTable, share: float) -> SampleTable:
-    boxes_px = table.boxes_px.copy()
-    boxes_px[:, axis] += share * boxes_px[:, 2 + axis]
-    return replace(table, boxes_px=boxes_px)
-
-
 def _scale_depth(table: SampleTable, factor: float) -> SampleTable:
     middle = table.grid_whd[2] / 2
     factors, offsets = np.array([1, 1, factor]), np.array([0, 0, middle * (1 - factor)])
     return replace(table, cells_xyz=table.cells_xyz * factors + offsets)
 
 
-def _turn_truth(axis: int, table: SampleTable, degrees: float) -> SampleTable:
-    """Turn the truth about the camera's x, y or z axis through the pelvis."""
+def _turn_truth(table: SampleTable, degrees: float) -> SampleTable:
+    """Turn the truth in the image about the pelvis."""
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    one, other = (k for k in range(3) if k != axis)
-    turned = table.truth_mm.copy()
-    turned[..., one] = cosine * table.truth_mm[..., one] - sine * table.truth_mm[..., other]
-    turned[..., other] = sine * table.truth_mm[..., one] + cosine * table.truth_mm[..., other]
-    return replace(table, truth_mm=turned)
+    turn = np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
+    return replace(table, truth_mm=table.truth_mm @ turn)
 
 
 def _flip_truth(table: SampleTable, _: float) -> SampleTable:
@@ -103,7 +94,6 @@ def _align(
 
 _FACTORS = (1e-3, 0.5, 0.67, 0.83, 0.9, 0.95, 0.98, 1.0, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 1e3)
 _OFFSETS = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)
-_SHARES = (-0.3, -0.2, -0.1, -0.05, -0.02, 0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
 _DEGREES = (-90.0, -30.0, -15.0, -6.0, -3.0, 0.0, 3.0, 6.0, 15.0, 30.0, 90.0, 180.0)
 
 _BOX = "Use the annotated box, squared and grown by 1.25 once, for crop and conversion alike"
@@ -114,28 +104,19 @@ _ORDER = "Use Human3.6M's order of joints in model, annotations and evaluation"
 _PROTOCOL = "Subtract each pose's own pelvis, and align only under protocol 1, without scale"
 _CELLS = "Count cells from 0, without a shift"
 
-_TURNED = "the ground truth is turned by {} degrees "
-_TURNS = ("about the camera's x axis", "about the camera's y axis", "in the image")
+_TURNED = "the ground truth is turned by {} degrees in the image"
 
 CONVERSIONS: tuple[Alternative, ...] = (
     Alternative("mirrored joints", "left and right joints are exchanged",
                 "left and right joints are exchanged", _ORDER, partial(_permute, MIRRORED)),
     Alternative("mirrored images", "poses are mirrored left to right",
                 "images are mirrored left to right", _DATA, _flip_truth),
-    Alternative("x", "x is shifted by {} cells", "", _CELLS, partial(_shift, (1, 0, 0)), _OFFSETS),
-    Alternative("y", "y is shifted by {} cells", "", _CELLS, partial(_shift, (0, 1, 0)), _OFFSETS),
-    Alternative("cells", "positions are shifted by {} cells along each axis", "", _CELLS,
-                partial(_shift, (1, 1, 1)), _OFFSETS),
+    Alternative("cells", "positions are shifted by {} cells along each axis", "", _CELLS, _shift,
+                _OFFSETS),
     Alternative("depth range", "depths are multiplied by {}",
                 "depths would fit if they were multiplied by {}", _DEPTH, _scale_depth, _FACTORS),
     Alternative("box size", "box sides are multiplied by {} for the conversion",
                 "boxes would fit if their sides were multiplied by {}", _BOX, _scale_box, _FACTORS),
-    Alternative("box x", "boxes are moved to the right by {} of their side",
-                "boxes would fit if they were moved to the right by {} of their side", _BOX,
-                partial(_move_box, 0), _SHARES),
-    Alternative("box y", "boxes are moved down by {} of their side",
-                "boxes would fit if they were moved down by {} of their side", _BOX,
-                partial(_move_box, 1), _SHARES),
     Alternative("root depth", "root depths are multiplied by {}",
                 "root depths would fit if they were multiplied by {}", _ROOT_DEPTH,
                 partial(_scale, "root_depths_mm"), _FACTORS),
@@ -149,8 +130,7 @@ CONVERSIONS: tuple[Alternative, ...] = (
                 "the poses in the images are those {} test frames on in the annotations",
                 "Match images and joints by frame number: file 000001 is frame 0",
                 _other_frame, (-2.0, -1.0, 1.0, 2.0), is_continuous=False),
-    *(Alternative(f"turned {how}", _TURNED + how, _TURNED + how, _DATA,
-                  partial(_turn_truth, axis), _DEGREES) for axis, how in enumerate(_TURNS)),
+    Alternative("turned", _TURNED, _TURNED, _DATA, _turn_truth, _DEGREES),
 )  # fmt: skip
 """Changes of conversion and ground truth: a run may have used them, or data may need them."""
 
@@ -163,7 +143,6 @@ _COMPARED: list[tuple[str, Alignment, tuple[int, ...]]] = [
     ("the origin is the mean of the joints", "root", tuple(range(ANNOTATED_JOINTS))),
     ("poses are aligned rigidly", "rigid", (ROOT,)),
     ("poses are aligned with scale", "rigid and scale", (ROOT,)),
-    ("poses are scaled to the ground truth", "scale", (ROOT,)),
     ("poses are not aligned", "root", (ROOT,)),
 ]  # fmt: skip
 

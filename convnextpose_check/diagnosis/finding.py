@@ -8,7 +8,7 @@ import msgspec
 
 Grade = Literal["fact", "reproduces", "explains", "holds", "possible"]
 """A fact of the run; a change that reproduces the run, or lowers the error to the reference; a
-place that holds the excess; a cause that could not be ruled out."""
+place that holds the excess; a cause that could not be ruled out. In order of their rank."""
 
 Link = Literal["settings", "mean", "comparison", "prediction", "inputs", "weights", ""]
 """Settings of the run; the mean over errors; the errors of positions; positions of images; images,
@@ -31,7 +31,6 @@ class Finding(msgspec.Struct, frozen=True):
 
     grade: Grade
     link: Link
-    name: str
     what: str
     evidence: str
     remedy: str
@@ -48,25 +47,24 @@ class Finding(msgspec.Struct, frozen=True):
         return f"{self.what}{place}: {self.evidence}{effect}. {self.remedy}."
 
 
-class Part(msgspec.Struct, frozen=True):
-    """One part of the difference; the parts add up to it."""
-
-    what: str
-    value_mm: float
+def graded(left: float, effect_mm: float) -> tuple[Grade, float]:
+    """The grade of a change that leaves this share of an effect, and what it explains."""
+    return ("reproduces", effect_mm) if left <= REPRODUCES else ("explains", effect_mm * (1 - left))
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
     """The answer for one variant.
 
-    ``link`` names the broken link, ``ruled_out`` what agrees, ``hot_spots`` where the error is
-    largest. ``findings`` are in order of what they leave of the difference.
+    ``link`` names the broken link, ``parts`` are millimeters that add up to the difference,
+    ``ruled_out`` names what agrees, ``hot_spots`` where the error is largest. ``findings`` are in
+    order of what they leave of the difference.
     """
 
     variant: str
     figure_mm: float
     reference_mm: float | None
     link: str
-    parts: tuple[Part, ...]
+    parts: dict[str, float]
     findings: tuple[Finding, ...]
     ruled_out: tuple[str, ...]
     hot_spots: tuple[str, ...]

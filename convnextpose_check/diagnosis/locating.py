@@ -10,16 +10,13 @@ from convnextpose_check.diagnosis.alternatives import CONVERSIONS, Alternative, 
 from convnextpose_check.diagnosis.finding import EXPLAINS, Finding
 from convnextpose_check.diagnosis.table import Group, SampleTable
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, FLIP_PAIRS, JOINTS
+from convnextpose_check.human36m.skeleton import JOINTS
 
 PERMUTATIONS, LEVEL = 200, 0.01
 """Sequences are dealt to the groups at random; a place is named below this level."""
 
 LEAST_Z = 4.0
 """Distance of a group from its siblings, and of a gain from 0, in standard errors."""
-
-JOINT_Z = 8.0
-"""The same for a joint, whose siblings differ more."""
 
 TAKE_SHARE = 0.7
 """Least share of the excess that takes must hold; coarser groups must hold half."""
@@ -119,14 +116,10 @@ def _is_beyond_chance(
 def _fit_value(table: SampleTable, alternative: Alternative, value: float, group: Group) -> Finding:
     """The finding with its free number fitted in the group."""
     part = table.select(group.mask)
-    if alternative.is_continuous and len(alternative.values) > 1:
-        value = minimize(
-            lambda v: float(alternative.errors_mm(part, v).mean()), value, alternative.values
-        )
+    value = minimize(lambda v: float(alternative.errors_mm(part, v).mean()), value, alternative)
     after = alternative.errors_mm(part, value)
     return Finding(
-        "explains", "inputs", alternative.name,
-        alternative.needed.format(f"{value:.3g}"),
+        "explains", "inputs", alternative.needed.format(f"{value:.3g}"),
         f"so corrected, {len(part):,} samples have an error of {after.mean():.2f} mm instead of"
         f" {part.error_mm:.2f} mm",
         alternative.remedy,
@@ -135,10 +128,12 @@ def _fit_value(table: SampleTable, alternative: Alternative, value: float, group
 
 
 def minimize(
-    loss: Callable[[float], float], start: float, grid: Sequence[float], rounds: int = 16
+    loss: Callable[[float], float], start: float, alternative: Alternative, rounds: int = 16
 ) -> float:
-    """The value with the least loss between the neighbors of ``start`` in the grid."""
-    ordered = sorted(grid)
+    """The value with the least loss between the neighbors of ``start`` among the given values."""
+    if not alternative.is_continuous or len(alternative.values) == 1:
+        return start
+    ordered = sorted(alternative.values)
     at = ordered.index(start)
     low, high = ordered[max(0, at - 1)], ordered[min(len(ordered) - 1, at + 1)]
     for _ in range(rounds):
@@ -195,61 +190,30 @@ def _holding(
     held_mm = float((own_mm - rest_mm) * group.mask.mean())
     if least * excess_mm <= held_mm <= MOST * excess_mm:
         yield int(group.mask.sum()), Finding(
-            "holds", "inputs", "place", f"the excess is in {group.label}",
+            "holds", "inputs", f"the excess is in {group.label}",
             f"its samples have {own_mm:.1f} mm, the others {rest_mm:.1f} mm",
             "Compare images, joints, boxes and cameras of these samples with those of the others",
             held_mm, group.place,
         )  # fmt: skip
 
 
-def locate_joint(table: SampleTable, excess_mm: float) -> list[Finding]:
-    """A joint whose error is far from that of its mirror joint, or from that in other groups."""
-    mirror = np.arange(ANNOTATED_JOINTS)
-    for right, left in FLIP_PAIRS:
-        mirror[right], mirror[left] = left, right
-    found = []
-    for group in table.groups:
-        if group.axis not in ("all", "subject", "camera", "action"):
-            continue
-        own_mm = table.errors_mm[group.mask].mean(axis=0)
-        other_mm = table.errors_mm[~group.mask].mean(axis=0) if group.label else own_mm[mirror]
-        ratios = np.log(np.maximum(own_mm, 1e-6) / np.maximum(other_mm, 1e-6))
-        ratios[0] = middle = np.median(ratios[1:])  # the root's error is 0
-        spread = max(1.4826 * float(np.median(np.abs(ratios - middle))), SPREAD)
-        expected_mm = other_mm * np.exp(middle)
-        held_mm = (own_mm - expected_mm) * group.mask.mean() / ANNOTATED_JOINTS
-        for joint in np.flatnonzero((ratios - middle) / spread > JOINT_Z):
-            evidence = (
-                f"its error is {own_mm[joint]:.1f} mm, {expected_mm[joint]:.1f} mm would fit the"
-                " other joints"
-            )
-            place = ", ".join(filter(None, (JOINTS[joint], group.place)))
-            found.append((float(held_mm[joint]), JOINTS[joint], evidence, place))
-    for held, name, evidence, place in sorted(found, reverse=True):
-        if EXPLAINS * excess_mm <= held <= MOST * excess_mm:
-            remedy = "Compare the annotations of this joint with those of the others"
-            what = f"the excess is in {name}"
-            return [Finding("holds", "inputs", "joint", what, evidence, remedy, held, place)]
-    return []
+def smallest_group(table: SampleTable, values: Array) -> Group:
+    """The smallest group with nine tenths of the sum of (N,) values, which may be negative."""
+    values = values * np.sign(values.sum())
+    holding = [each for each in table.groups if values[each.mask].sum() >= 0.9 * values.sum()]
+    return min(holding, key=lambda each: int(each.mask.sum()))
 
 
-def locate_difference(table: SampleTable, deltas_mm: Array) -> list[Finding]:
+def locate_difference(table: SampleTable, deltas_mm: Array) -> Finding:
     """The smallest group that holds nine tenths of paired differences (N,) from a baseline."""
-    total_mm = float(deltas_mm.mean())
-    enough = [
-        (int(group.mask.sum()), group) for group in table.groups
-        if (deltas_mm[group.mask].sum() / len(table) - 0.9 * total_mm) * np.sign(total_mm) >= 0
-    ]  # fmt: skip
-    count, group = min(enough, key=lambda each: each[0])
+    group = smallest_group(table, deltas_mm)
     changed = int((np.abs(deltas_mm[group.mask]) > 0.01).sum())
-    return [Finding(
-        "holds", "", "baseline",
-        f"the difference from the baseline is in {group.label or 'all groups'}",
-        f"{changed:,} of its {count:,} samples changed, on average by"
-        f" {deltas_mm[group.mask].mean():+.2f} mm",
+    return Finding(
+        "holds", "", f"the difference from the baseline is in {group.label or 'all groups'}",
+        f"{changed:,} of its samples have another error",
         "Compare what both runs read for these samples",
         float(deltas_mm[group.mask].sum() / len(table)), group.place,
-    )]  # fmt: skip
+    )  # fmt: skip
 
 
 def hot_spots(table: SampleTable) -> tuple[str, ...]:

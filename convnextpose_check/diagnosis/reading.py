@@ -52,21 +52,6 @@ class FinishedRun:
     record: VariantResult | None = None
 
     @property
-    def table(self) -> SampleTable:
-        """The samples."""
-        return self.saved.table
-
-    @property
-    def errors_mm(self) -> Array:
-        """The run's errors (N, 17)."""
-        return self.saved.errors_mm
-
-    @property
-    def samples(self) -> list[Sample]:
-        """The samples with their files."""
-        return self.saved.samples
-
-    @property
     def excess_mm(self) -> float:
         """The figure minus the reference; 0 without one."""
         return 0.0 if self.reference_mm is None else self.figure_mm - self.reference_mm

@@ -117,18 +117,16 @@ def _lines(run: Array, verified: Array) -> tuple[Array, Array]:
 
 def _simplified(slopes: Array, offsets: Array, run: Array, verified: Array) -> tuple[Array, Array]:
     """Slopes of 1 and offsets of 0 where they leave as little."""
-    slopes, offsets = slopes.copy(), offsets.copy()
-    for axis in range(3):
-        x, y = verified[..., axis], run[..., axis]
-        left = np.abs(y - slopes[axis] * x - offsets[axis]).mean()
-        for slope in (1.0, -1.0, slopes[axis]):
-            for offset in (0.0, float(np.median(y - slope * x))):
-                if np.abs(y - slope * x - offset).mean() <= 1.1 * left + SAME_CELLS / 4:
-                    slopes[axis], offsets[axis] = slope, offset
-                    break
-            else:
-                continue
-            break
+    lines = []
+    for x, y, slope, offset in zip(
+        np.moveaxis(verified, 2, 0), np.moveaxis(run, 2, 0), slopes, offsets, strict=True
+    ):
+        enough = 1.1 * np.abs(y - slope * x - offset).mean() + SAME_CELLS / 4
+        simpler = [(s, o) for s in (1, -1, slope) for o in (0, np.median(y - s * x))]
+        lines.append(next(
+            ((s, o) for s, o in simpler if np.abs(y - s * x - o).mean() <= enough), (slope, offset)
+        ))  # fmt: skip
+    slopes, offsets = np.array(lines, dtype=float).T
     return slopes, offsets
 
 

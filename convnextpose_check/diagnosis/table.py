@@ -13,7 +13,7 @@ from convnextpose_check.human36m.geometry import Array, Camera, camera_to_cells,
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, ROOT
 
-Alignment = Literal["root", "none", "rigid", "scale", "rigid and scale"]
+Alignment = Literal["root", "none", "rigid", "rigid and scale"]
 """How a pose is compared: with its root at the origin, as it is, or aligned with the truth."""
 
 TINY = 1e-9
@@ -127,11 +127,7 @@ class SampleTable:
             roots = list(self.roots)
             predicted_mm = predicted_mm - predicted_mm[:, roots].mean(axis=1, keepdims=True)
             truth_mm = truth_mm - truth_mm[:, roots].mean(axis=1, keepdims=True)
-        if self.alignment == "scale":
-            products, squares = predicted_mm * truth_mm, predicted_mm**2
-            factors = products.sum((1, 2)) / np.maximum(squares.sum((1, 2)), TINY)
-            predicted_mm = predicted_mm * factors[:, None, None]
-        elif self.alignment in ("rigid", "rigid and scale"):
+        if self.alignment in ("rigid", "rigid and scale"):
             scales = self.alignment == "rigid and scale"
             predicted_mm = align(predicted_mm, truth_mm, scales=scales)
         errors_mm: Array = np.linalg.norm(predicted_mm - truth_mm, axis=2)[:, :ANNOTATED_JOINTS]

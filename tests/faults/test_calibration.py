@@ -11,11 +11,11 @@ from tests.faults.unseen import UNSEEN
 
 
 def finding(grade: Grade, what: str, place: str) -> Finding:
-    return Finding(grade, "inputs", "name", what, "evidence", "Remedy", 2.0, place)
+    return Finding(grade, "inputs", what, "evidence", "Remedy", 2.0, place)
 
 
 def diagnosis_of(*findings: Finding) -> Diagnosis:
-    return Diagnosis("reference", 32.0, 30.0, "inputs", (), findings, (), ())
+    return Diagnosis("reference", 32.0, 30.0, "inputs", {}, findings, (), ())
 
 
 def test_readme_has_the_tables() -> None:
