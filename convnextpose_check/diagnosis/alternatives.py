@@ -23,17 +23,16 @@ Change = Callable[[SampleTable, float], SampleTable]
 class Alternative:
     """A change of a table.
 
-    ``used`` is a sentence about a run that used it, ``needed`` one about data that need it, with
-    the value as ``{}``; either is empty if the alternative cannot be that. ``values`` are values of
-    its free number to start from.
+    ``what`` describes it, with the value of its free number as ``{}``; ``values`` are values to
+    start from. A run may have ``used`` it, data may have ``needed`` it.
     """
 
-    name: str
-    used: str
-    needed: str
+    what: str
     remedy: str
     change: Change
     values: tuple[float, ...] = (0.0,)
+    used: bool = True
+    needed: bool = True
     is_continuous: bool = True
 
     def errors_mm(self, table: SampleTable, value: float) -> Array:
@@ -79,7 +78,7 @@ def _flip_truth(table: SampleTable, _: float) -> SampleTable:
 
 def _other_frame(table: SampleTable, step: float) -> SampleTable:
     """Take the truth ``step`` test frames on in the sequence; the last ones keep theirs."""
-    order = np.lexsort((table.frames, table.sequences))
+    order = np.argsort(table.sequences, kind="stable")
     moved = order[np.clip(np.arange(len(table)) + int(step), 0, len(table) - 1)]
     chosen = np.empty(len(table), dtype=int)
     chosen[order] = np.where(table.sequences[moved] == table.sequences[order], moved, order)
@@ -93,8 +92,6 @@ def _align(
 
 
 _FACTORS = (1e-3, 0.5, 0.67, 0.83, 0.9, 0.95, 0.98, 1.0, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 1e3)
-_OFFSETS = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)
-_DEGREES = (-90.0, -30.0, -15.0, -6.0, -3.0, 0.0, 3.0, 6.0, 15.0, 30.0, 90.0, 180.0)
 
 _BOX = "Use the annotated box, squared and grown by 1.25 once, for crop and conversion alike"
 _DEPTH = "Let the depth bins span 1000 mm before and behind the root"
@@ -102,53 +99,46 @@ _ROOT_DEPTH = "Take the pelvis's depth in this image, in millimeters"
 _DATA = "Take cameras, joints, boxes and images from one release of the data set"
 _ORDER = "Use Human3.6M's order of joints in model, annotations and evaluation"
 _PROTOCOL = "Subtract each pose's own pelvis, and align only under protocol 1, without scale"
-_CELLS = "Count cells from 0, without a shift"
-
-_TURNED = "the ground truth is turned by {} degrees in the image"
 
 CONVERSIONS: tuple[Alternative, ...] = (
-    Alternative("mirrored joints", "left and right joints are exchanged",
-                "left and right joints are exchanged", _ORDER, partial(_permute, MIRRORED)),
-    Alternative("mirrored images", "poses are mirrored left to right",
-                "images are mirrored left to right", _DATA, _flip_truth),
-    Alternative("cells", "positions are shifted by {} cells along each axis", "", _CELLS, _shift,
-                _OFFSETS),
-    Alternative("depth range", "depths are multiplied by {}",
-                "depths would fit if they were multiplied by {}", _DEPTH, _scale_depth, _FACTORS),
-    Alternative("box size", "box sides are multiplied by {} for the conversion",
-                "boxes would fit if their sides were multiplied by {}", _BOX, _scale_box, _FACTORS),
-    Alternative("root depth", "root depths are multiplied by {}",
-                "root depths would fit if they were multiplied by {}", _ROOT_DEPTH,
+    Alternative("left and right joints are exchanged", _ORDER, partial(_permute, MIRRORED)),
+    Alternative("poses are mirrored left to right", _DATA, _flip_truth),
+    Alternative("positions are shifted by {} cells along each axis", "Count cells from 0", _shift,
+                (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0), needed=False),
+    Alternative("depths are multiplied by {}", _DEPTH, _scale_depth, _FACTORS),
+    Alternative("box sides are multiplied by {}", _BOX, _scale_box, _FACTORS),
+    Alternative("root depths are multiplied by {}", _ROOT_DEPTH,
                 partial(_scale, "root_depths_mm"), _FACTORS),
-    Alternative("focal length", "focal lengths are multiplied by {}",
-                "focal lengths would fit if they were multiplied by {}", _DATA,
-                partial(_scale, "focal_px"), _FACTORS),
-    Alternative("size of the truth", "the ground truth is multiplied by {}",
-                "the ground truth would fit if it were multiplied by {}", _DATA,
-                partial(_scale, "truth_mm"), _FACTORS),
-    Alternative("other frame", "poses are compared with those {} test frames on",
-                "the poses in the images are those {} test frames on in the annotations",
+    Alternative("focal lengths are multiplied by {}", _DATA, partial(_scale, "focal_px"), _FACTORS),
+    Alternative("the ground truth is multiplied by {}", _DATA, partial(_scale, "truth_mm"),
+                _FACTORS),
+    Alternative("poses are compared with those {} test frames on",
                 "Match images and joints by frame number: file 000001 is frame 0",
                 _other_frame, (-2.0, -1.0, 1.0, 2.0), is_continuous=False),
-    Alternative("turned", _TURNED, _TURNED, _DATA, _turn_truth, _DEGREES),
+    Alternative("the ground truth is turned by {} degrees in the image", _DATA, _turn_truth,
+                (-90.0, -30.0, -15.0, -6.0, -3.0, 0.0, 3.0, 6.0, 15.0, 30.0, 90.0, 180.0)),
 )  # fmt: skip
 """Changes of conversion and ground truth: a run may have used them, or data may need them."""
 
-_COMPARED: list[tuple[str, Alignment, tuple[int, ...]]] = [
-    ("roots are not subtracted", "none", (ROOT,)),
-    *((f"the origin is {JOINTS[joint]}, not the pelvis", "root", (joint,))
-      for joint in range(len(JOINTS)) if joint != ROOT),
-    *((f"the origin is the middle of {JOINTS[one]} and {JOINTS[other]}", "root", (one, other))
-      for one, other in enumerate(MIRRORED) if one < other),
-    ("the origin is the mean of the joints", "root", tuple(range(ANNOTATED_JOINTS))),
-    ("poses are aligned rigidly", "rigid", (ROOT,)),
-    ("poses are aligned with scale", "rigid and scale", (ROOT,)),
-    ("poses are not aligned", "root", (ROOT,)),
-]  # fmt: skip
+_ROOTS = {
+    f"the origin is {name}, not the pelvis": (joint,)
+    for joint, name in enumerate(JOINTS) if joint != ROOT
+} | {
+    f"the origin is the middle of {JOINTS[one]} and {JOINTS[other]}": (one, other)
+    for one, other in enumerate(MIRRORED) if one < other
+} | {"the origin is the mean of the joints": tuple(range(ANNOTATED_JOINTS))}  # fmt: skip
+
+_ALIGNMENTS: dict[str, Alignment] = {
+    "roots are not subtracted": "none", "poses are aligned rigidly": "rigid",
+    "poses are aligned with scale": "rigid and scale", "poses are not aligned": "root",
+}  # fmt: skip
 
 COMPARISONS: tuple[Alternative, ...] = tuple(
-    Alternative(used, used, "", _PROTOCOL, partial(_align, alignment, roots))
-    for used, alignment, roots in _COMPARED
+    Alternative(what, _PROTOCOL, partial(_align, alignment, roots), needed=False)
+    for what, alignment, roots in (
+        *((what, alignment, (ROOT,)) for what, alignment in _ALIGNMENTS.items()),
+        *((what, "root", roots) for what, roots in _ROOTS.items()),
+    )
 )
 """Other comparisons of a pose with its ground truth."""
 
@@ -171,8 +161,9 @@ def joint_sources(table: SampleTable) -> Iterator[Alternative]:
             is_other = median_mm.min(axis=1) < 0.5 * median_mm[joints, joints]
             found.add(tuple(np.where(is_other, median_mm.argmin(axis=1), joints).tolist()))
     for sources in sorted(found - {tuple(joints.tolist()), MIRRORED[:ANNOTATED_JOINTS]}):
-        others = [(JOINTS[j], JOINTS[s]) for j, s in enumerate(sources) if j != s]
-        named = ", ".join(f"{joint} where the network sees {source}" for joint, source in others)
+        named = ", ".join(
+            f"the network's {JOINTS[source]} is compared with the truth's {JOINTS[joint]}"
+            for joint, source in enumerate(sources) if joint != source
+        )  # fmt: skip
         order = (*sources, ANNOTATED_JOINTS)
-        needed = f"the ground truth has {named}"
-        yield Alternative("joint order", "", needed, _ORDER, partial(_permute, order))
+        yield Alternative(named, _ORDER, partial(_permute, order), used=False)

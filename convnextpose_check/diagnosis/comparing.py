@@ -82,7 +82,7 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> list[Finding]:
     if left <= 1 - EXPLAINS:
         grade, explained_mm = graded(left, effect_mm)
         return [Finding(
-            grade, "comparison", alternative.used.format(f"{value:.3g}"),
+            grade, "comparison", alternative.what.format(f"{value:.3g}"),
             f"so the positions give the run's errors to {left_mm:.3f} mm, otherwise to"
             f" {differences_mm.mean():.2f} mm", alternative.remedy, explained_mm,
         )]  # fmt: skip

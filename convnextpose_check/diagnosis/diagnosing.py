@@ -120,8 +120,8 @@ class Search:
 
     def _compare_positions(self, replay: Replay, excess_mm: float) -> None:
         """Compare the run's positions with the verified ones of the same images."""
-        few, passes = self.run.saved.table.select(replay.indices), replay.predict()
-        flip = self.run.results is None or self.run.results.flip
+        run, passes = self.run, replay.predict()
+        few, flip = run.saved.table.select(replay.indices), run.results is None or run.results.flip
         middle = (np.array(few.grid_whd) - (1, 1, 0)) / 2
         scale = np.array(few.grid_whd) / replay.architecture.grid_whd
 
@@ -134,7 +134,13 @@ class Search:
         run_xyz = comparable(few.cells_xyz)
         if not flip:
             plain, both = (replace(few, cells_xyz=each) for each in cells.values())
-            self._add_effect_of_flip((plain.errors_mm - both.errors_mm).mean(axis=1))
+            added_mm = _estimate((plain.errors_mm - both.errors_mm).mean(axis=1), run.excess_mm)
+            self.findings = [
+                msgspec.structs.replace(each, explained_mm=added_mm)
+                if each.what == NO_FLIP
+                else each
+                for each in self.findings
+            ]
         distances = distance_cells(run_xyz, bases[""])
         if distances.max() <= SAME_CELLS:
             self.link = (
@@ -161,12 +167,6 @@ class Search:
             ))  # fmt: skip
         self.findings.append(self._explain_positions(replay, run_xyz, bases, few, effect_mm))
 
-    def _add_effect_of_flip(self, added_mm: Array) -> None:
-        for index, finding in enumerate(self.findings):
-            if finding.what == NO_FLIP:
-                effect_mm = _estimate(added_mm, self.run.excess_mm)
-                self.findings[index] = msgspec.structs.replace(finding, explained_mm=effect_mm)
-
     def _explain_positions(
         self,
         replay: Replay,
@@ -185,16 +185,16 @@ class Search:
         if replay.has_own_network:
             return changed("the model of --network predicts other positions", 0.0, COMPARE)
         fit = fit_positions(run_xyz, bases, few.grid_whd)
-        departure = f"compared with verified positions, {fit.describe()}"
+        departure = f"compared with verified positions, {', '.join(fit.departures)}"
         fitted = changed(departure, fit.left_share, COMPARE)
-        if fit.complexity and fit.left_share <= REPRODUCES:
+        if fit.departures and fit.left_share <= REPRODUCES:
             return fitted
         if fit.follows.mean() >= EXPLAINS:
             return _partial(fit, run_xyz, bases, few, effect_mm)
         left, condition = replay.try_conditions(run_xyz, bases[""], self.say)
         if left <= min(MOSTLY, fit.left_share):
             return changed(condition.what, left, condition.remedy)
-        if fit.complexity and fit.left_share <= MOSTLY:
+        if fit.departures and fit.left_share <= MOSTLY:
             return fitted
         self.ruled_out.append("a linear change of positions, and conditions of the prediction")
         return Finding(
@@ -254,11 +254,11 @@ def _partial(
     if others.sum() >= 3:
         rest = {text: cells[others] for text, cells in bases.items()}
         own = fit_positions(run_xyz[others], rest, few.grid_whd)
-        if own.complexity and own.left_share <= REPRODUCES:
-            grade, does = "reproduces", own.describe()
+        if own.departures and own.left_share <= REPRODUCES:
+            grade, does = "reproduces", ", ".join(own.departures)
     return Finding(
         grade, "prediction",
         f"compared with verified positions, in {others.sum()} of {len(few)} samples {does}",
-        f"of the others, {fit.describe()}" if fit.complexity else "the others agree",
+        f"of the others, {', '.join(fit.departures) or 'nothing differs'}",
         COMPARE, effect_mm, smallest_group(few, 1.0 * others).place,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Find the samples and joints that hold an excess, and what is different about them."""
+"""Find the samples that hold an excess, and what is different about them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ MOST = 1.3
 TWO_GROUPS = 1.5
 """Least ratio of the errors of two groups, which have no siblings to compare with."""
 
-REFINED, NEAR = 4, 0.1
-"""Alternatives whose number is fitted; the second best is shown if it explains nearly as much."""
+REFINED = 4
+"""Alternatives whose number is fitted."""
 
 SPREAD = 0.1
 """Least spread between the logarithms of siblings' errors."""
@@ -37,49 +37,36 @@ SPREAD = 0.1
 def locate_alternative(
     table: SampleTable, excess_mm: float, rng: np.random.Generator
 ) -> list[Finding]:
-    """Alternatives that the data need, in all samples or in one group, the best first.
+    """The alternative that the data need most, in all samples or in one group.
 
     The positions are the verified ones, so only the data can be wrong. A correction must leave
     less than the error of a guess: much lowers a larger error and explains nothing.
     """
-    scanned = list(_scan(table))
+    before, groups = table.errors_mm.mean(axis=1), table.groups
+    scanned = [
+        (each, value, before - each.errors_mm(table, value).mean(axis=1))
+        for each in (*CONVERSIONS, *joint_sources(table)) if each.needed
+        for value in each.values
+    ]  # fmt: skip
     gains = np.array([gain for _, _, gain in scanned])
-    groups = table.groups
     held_mm = gains @ np.array([group.mask for group in groups]).T / len(table)
-    limits: dict[int, Array] = {}
     best: dict[str, Finding] = {}
     for place in np.argsort(-held_mm, axis=None).tolist():
         row, column = divmod(place, len(groups))
         group, held = groups[column], float(held_mm[row, column])
+        alternative, value, gain = scanned[row]
+        least = TAKE_SHARE if group.axis == "take" else EXPLAINS
         if not 0 < held >= EXPLAINS * excess_mm or len(best) == REFINED:
             break
-        alternative, value, gain = scanned[row]
-        is_clear = (
-            (TAKE_SHARE if group.axis == "take" else EXPLAINS) * excess_mm <= held
-            and held <= MOST * excess_mm
+        if (
+            least * excess_mm <= held <= MOST * excess_mm
             and table.error_mm - held < table.guess_mm
-            and alternative.name not in best
+            and alternative.what not in best
             and _is_clear(table, gain, group)
-        )
-        if is_clear and group.label:
-            if row not in limits:
-                limits[row] = _is_beyond_chance(table, gain, groups, rng)
-            is_clear = bool(limits[row][column])
-        if is_clear:
-            best[alternative.name] = _fit_value(table, alternative, value, group)
-    found = sorted(best.values(), key=lambda each: abs(excess_mm - (each.explained_mm or 0)))
-    return [
-        each for each in found[:2]
-        if (each.explained_mm or 0) >= (found[0].explained_mm or 0) - NEAR * excess_mm
-    ]  # fmt: skip
-
-
-def _scan(table: SampleTable) -> Iterator[tuple[Alternative, float, Array]]:
-    """Each alternative and value, with what it takes from each sample's error (N,)."""
-    before = table.errors_mm.mean(axis=1)
-    for alternative in (*CONVERSIONS, *joint_sources(table)):
-        for value in alternative.values if alternative.needed else ():
-            yield alternative, value, before - alternative.errors_mm(table, value).mean(axis=1)
+            and (not group.label or _is_beyond_chance(table, gain, groups, rng)[column])
+        ):
+            best[alternative.what] = _fit_value(table, alternative, value, group)
+    return sorted(best.values(), key=lambda each: abs(excess_mm - (each.explained_mm or 0)))[:1]
 
 
 def _is_clear(table: SampleTable, gain: Array, group: Group) -> bool:
@@ -119,7 +106,7 @@ def _fit_value(table: SampleTable, alternative: Alternative, value: float, group
     value = minimize(lambda v: float(alternative.errors_mm(part, v).mean()), value, alternative)
     after = alternative.errors_mm(part, value)
     return Finding(
-        "explains", "inputs", alternative.needed.format(f"{value:.3g}"),
+        "explains", "inputs", f"the data fit if {alternative.what.format(f'{value:.3g}')}",
         f"so corrected, {len(part):,} samples have an error of {after.mean():.2f} mm instead of"
         f" {part.error_mm:.2f} mm",
         alternative.remedy,

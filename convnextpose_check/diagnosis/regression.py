@@ -45,19 +45,26 @@ class Fit:
         return self.left_cells / max(self.apart_cells, TINY)
 
     @property
-    def complexity(self) -> int:
-        """The number of departures from the verified positions."""
-        lines = (np.abs(self.slopes - 1) > 0.002).sum() + (np.abs(self.offsets) > 0.01).sum()
-        others = (self.sources != np.arange(len(self.sources))).any()
-        return int(lines) + int(others) + self.is_rounded + (self.base != "")
-
-    def describe(self) -> str:
-        """The departures in words."""
+    def departures(self) -> list[str]:
+        """The departures from the verified positions in words."""
         parts = [self.base] if self.base else []
-        parts += [_line(*line) for line in zip(AXES, self.slopes, self.offsets, strict=True)]
-        parts += [_sources(self.sources)] if self.sources[:ANNOTATED_JOINTS].any() else []
-        parts += ["positions are rounded to whole cells"] if self.is_rounded else []
-        return ", ".join(filter(None, parts)) or "nothing differs"
+        for axis, slope, offset in zip(AXES, self.slopes, self.offsets, strict=True):
+            if abs(slope - 1) > 0.002:
+                is_mirrored = abs(slope + 1) < 0.002
+                parts.append(
+                    f"{axis} is {'mirrored' if is_mirrored else f'multiplied by {slope:.3f}'}"
+                )
+            if abs(offset) > 0.01:
+                parts.append(f"{axis} is shifted by {offset:+.2f} cells")
+        if (self.sources == np.array(MIRRORED)).all():
+            parts.append("left and right joints are exchanged")
+        else:
+            parts += [
+                f"{JOINTS[joint]} is at {JOINTS[source]}"
+                for joint, source in enumerate(self.sources[:ANNOTATED_JOINTS].tolist())
+                if joint != source
+            ]
+        return [*parts, "positions are rounded to whole cells"] if self.is_rounded else parts
 
 
 def distance_cells(run_xyz: Array, other_xyz: Array) -> Array:
@@ -82,7 +89,7 @@ def fit_positions(run_xyz: Array, bases: dict[str, Array], grid_whd: tuple[int, 
     enough = max(1.2 * least, SAME_CELLS, 0.02 * apart)
     return min(
         (fit for fit in fits if fit.left_cells <= enough),
-        key=lambda fit: (fit.complexity, fit.left_cells),
+        key=lambda fit: (len(fit.departures), fit.left_cells),
     )
 
 
@@ -139,23 +146,3 @@ def _nearest(run: Array, verified: Array) -> Array:
     is_other = apart.min(axis=1) < 0.5 * np.diag(apart)
     sources[is_other] = apart.argmin(axis=1)[is_other]
     return sources
-
-
-def _line(axis: str, slope: float, offset: float) -> str:
-    parts = []
-    if abs(slope - 1) > 0.002:
-        parts.append("mirrored" if abs(slope + 1) < 0.002 else f"multiplied by {slope:.3f}")
-    if abs(offset) > 0.01:
-        parts.append(f"shifted by {offset:+.2f} cells")
-    return f"{axis} is {' and '.join(parts)}" if parts else ""
-
-
-def _sources(sources: Array) -> str:
-    if (sources == np.array(MIRRORED)).all():
-        return "left and right joints are exchanged"
-    others = [
-        f"{JOINTS[joint]} is at {JOINTS[source]}"
-        for joint, source in enumerate(sources.tolist())
-        if joint != source and joint < ANNOTATED_JOINTS
-    ]
-    return ", ".join(others)

@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from convnextpose_check.diagnosis.regression import distance_cells
-from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.annotations import spread
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
-from convnextpose_check.network.layout import build_network
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from convnextpose_check.network.plain import ConvNeXtPose, HeadLayer
     from convnextpose_check.run.models import VariantModels
 
 SAMPLES, TRIED, AT_A_TIME = 24, 6, 8
 """Samples to predict again, the first of them for each condition, and samples in a batch."""
-
-MOST_UPSAMPLINGS = 3
 
 
 @dataclass(frozen=True)
 class Condition:
     """One departure from the verified pipeline between image and position.
 
-    ``box`` changes a sample's crop, ``to_input`` the normalization of uint8 pixels, ``change`` the
-    reference model; ``upsamplings`` is added to those of its head.
+    ``box`` changes a sample's crop, ``to_input`` the normalization of uint8 pixels.
     """
 
     what: str
@@ -46,8 +38,6 @@ class Condition:
     box: Callable[[Sample], Array] = lambda sample: sample.box_xywh_px
     border: str = "BORDER_CONSTANT"
     to_input: Callable[[Tensor], Tensor] = crops.to_input
-    change: Callable[[ConvNeXtPose], object] | None = None
-    upsamplings: int = 0
 
 
 VERIFIED = Condition("", "")
@@ -92,21 +82,11 @@ class Replay:
 
         return FastConvNeXtPose(self._models.reference)
 
-    def _network(self, condition: Condition) -> Network:
-        if condition.change is None and condition.upsamplings == 0:
-            return self._verified
-        upsamplings = self.architecture.head_upsamplings + condition.upsamplings
-        changed = msgspec.structs.replace(self.architecture, head_upsamplings=upsamplings)
-        network = build_network(changed, self._models.state, self._models.devices[0])
-        if condition.change is not None:
-            condition.change(network)
-        return network
-
     def predict(self, condition: Condition = VERIFIED, count: int = SAMPLES) -> Passes:
         """Both passes over the first ``count`` samples."""
         import torch
 
-        network = self._network(condition)
+        network = self._verified
         warped = [
             crops.warp_box(image, condition.box(sample), border=condition.border)
             for sample, image in self._pairs[:count]
@@ -127,44 +107,16 @@ class Replay:
     ) -> tuple[float, Condition]:
         """The condition nearest to the run's positions (N, 18, 3), and the share that it leaves.
 
-        This is the least over the ways to combine the passes. Positions on a heatmap of another
-        size count as they are, and scaled.
+        This is the least over the ways to combine the passes.
         """
         few, found = run_xyz[:TRIED], []
-        most = MOST_UPSAMPLINGS - self.architecture.head_upsamplings
         apart = float(distance_cells(few, verified_xyz[:TRIED]).mean())
-        for condition in (each for each in CONDITIONS if each.upsamplings <= most):
+        for condition in CONDITIONS:
             say(f"predicted again: {condition.what}")
-            with suppress(ConvNeXtPoseCheckError, RuntimeError):
-                bases = combine(self.predict(condition, TRIED), flip=True).values()
-                scale = np.array([0.5**condition.upsamplings] * 2 + [1.0])
-                left = min(
-                    float(distance_cells(few, base * factor).mean())
-                    for base in bases
-                    for factor in (scale, np.ones(3))
-                )
-                found.append((left / max(apart, 1e-9), condition))
+            bases = combine(self.predict(condition, TRIED), flip=True).values()
+            left = min(float(distance_cells(few, base).mean()) for base in bases)
+            found.append((left / max(apart, 1e-9), condition))
         return min(found, key=lambda each: each[0])
-
-
-def _set_eps(network: ConvNeXtPose) -> None:
-    from torch.nn import BatchNorm2d
-
-    for module in network.modules():
-        if isinstance(module, BatchNorm2d):
-            module.eps = 1e-3
-
-
-def _ignore_corners(network: ConvNeXtPose) -> None:
-    from torch.nn.functional import interpolate, relu
-
-    def forward(layer: HeadLayer, x: Tensor) -> Tensor:
-        x = relu(layer.pwconv(layer.norm(layer.dwconv(x))))
-        return interpolate(x, scale_factor=2, mode="bilinear") if layer.upsamples else x
-
-    for layer in network.head.children():
-        if hasattr(layer, "upsamples"):
-            layer.forward = partial(forward, cast("HeadLayer", layer))
 
 
 def _exchange_statistics(pixels: Tensor) -> Tensor:
@@ -191,17 +143,12 @@ def _annotated_sides(sample: Sample) -> Array:
 
 _INPUT = "Use pixels of 0 to 255, red first, minus mean, divided by std"
 _BOX = "Square the annotated box and grow it by 1.25, once"
-_HEAD = "Upsample bilinearly by 2 with align_corners=True, as often as the variant does"
 
 CONDITIONS: tuple[Condition, ...] = (
     Condition("pixels are divided by 255", _INPUT, to_input=lambda p: crops.to_input(p / 255)),
     Condition("pixels are blue first", _INPUT, to_input=lambda p: crops.to_input(p.flip(1))),
     Condition("mean and std of the pixels are exchanged", _INPUT, to_input=_exchange_statistics),
     Condition("pixels are not normalized", _INPUT, to_input=lambda p: p.float()),
-    Condition("BatchNorm's eps is 1e-3", "Keep BatchNorm's eps at 1e-5", change=_set_eps),
-    Condition("the head upsamples without align_corners", _HEAD, change=_ignore_corners),
-    Condition("the head upsamples once less", _HEAD, upsamplings=-1),
-    Condition("the head upsamples once more", _HEAD, upsamplings=1),
     Condition("boxes grow by 1.2", _BOX, box=partial(_scale_box, 1.2 / 1.25)),
     Condition("boxes do not grow", _BOX, box=partial(_scale_box, 1 / 1.25)),
     Condition("boxes grow twice", _BOX, box=partial(_scale_box, 1.25)),

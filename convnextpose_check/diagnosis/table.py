@@ -11,7 +11,7 @@ import numpy as np
 
 from convnextpose_check.human36m.geometry import Array, Camera, camera_to_cells, cells_to_camera
 from convnextpose_check.human36m.samples import Sample
-from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, ROOT
+from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, ROOT
 
 Alignment = Literal["root", "none", "rigid", "rigid and scale"]
 """How a pose is compared: with its root at the origin, as it is, or aligned with the truth."""
@@ -42,7 +42,7 @@ class SampleTable:
     ``cells_xyz`` (N, 18, 3) are the run's positions, which ``boxes_px`` (N, 4), ``root_depths_mm``
     (N,), ``focal_px`` (N, 2) and ``center_px`` (N, 2) convert to millimeters. ``truth_mm``
     (N, 18, 3) has the pelvis at the origin, ``pelvis_mm`` (N, 3) is its place before the camera.
-    ``sequences``, ``actions``, ``subjects`` and ``frames`` are (N,). Poses are compared with the
+    ``sequences`` are (N,). Poses are compared with the
     mean of the joints ``roots`` at the origin. Unless ``has_pelvis``, the position of the predicted
     pelvis is unknown, as in the authors' output.
     """
@@ -55,9 +55,6 @@ class SampleTable:
     truth_mm: Array
     pelvis_mm: Array
     sequences: Array
-    actions: Array
-    subjects: Array
-    frames: Array
     grid_whd: tuple[int, int, int]
     alignment: Alignment = "root"
     roots: tuple[int, ...] = (ROOT,)
@@ -86,9 +83,6 @@ class SampleTable:
             joints_mm - joints_mm[:, ROOT, None],
             joints_mm[:, ROOT],
             np.array([s.sequence for s in samples]),
-            np.array([s.action for s in samples]),
-            np.array([f"S{s.subject}" for s in samples]),
-            np.array([s.path.stem for s in samples]),
             grid_whd,
             "rigid" if protocol == 1 else "root",
         )
@@ -158,20 +152,21 @@ class SampleTable:
     def groups(self) -> list[Group]:
         """Every group of samples that a fault may be limited to: all, then from coarse to fine."""
         parts = [name.split("_") for name in self.sequences.tolist()]  # s_09_act_02_subact_01_ca_01
-        cameras = np.array([f"camera {int(part[7])}" for part in parts])
-        subactions = np.array([str(int(part[5])) for part in parts])
-        of_subject = np.char.add(self.subjects, " ")
-        subject_action = np.char.add(of_subject, self.actions)
-        axes = {
-            "subject": self.subjects,
-            "camera": cameras,
-            "action": self.actions,
-            "subject and camera": np.char.add(of_subject, cameras),
-            "subject and action": subject_action,
-            "take": np.char.add(np.char.add(subject_action, " "), subactions),
-        }
+        labels_of: list[dict[str, str]] = []
+        for part in parts:
+            subject, action, take, camera = (int(number) for number in part[1::2])
+            name = f"S{subject} {ACTIONS[action]}"
+            labels_of.append({
+                "subject": f"S{subject}",
+                "camera": f"camera {camera}",
+                "action": ACTIONS[action],
+                "subject and camera": f"S{subject} camera {camera}",
+                "subject and action": name,
+                "take": f"{name} {take}",
+            })  # fmt: skip
         found = [Group("all", "", np.ones(len(self), dtype=bool))]
-        for axis, labels in axes.items():
+        for axis in labels_of[0]:
+            labels = np.array([each[axis] for each in labels_of])
             values = np.unique(labels).tolist() if len(np.unique(labels)) > 1 else []
             found += [Group(axis, value, labels == value) for value in values]
         return found

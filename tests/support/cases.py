@@ -28,20 +28,20 @@ def made_table(seed: int = 0) -> SampleTable:
     """
     rng = np.random.default_rng(seed)
     cameras = json.loads((ROOT / "fixtures" / "h36m_cameras.json").read_text())
-    rows: list[tuple[str, int, str, Camera, int, Array]] = []
+    rows: list[tuple[str, Camera, Array]] = []
     for subject in (9, 11):
-        for index, action in ACTIONS.items():
+        for index in ACTIONS:
             for take in (1, 2):
                 poses = _moving(rng)
                 for number, entry in cameras[f"S{subject}"].items():
                     name = f"s_{subject:02d}_act_{index:02d}_subact_{take:02d}_ca_{int(number):02d}"
                     camera = Camera.from_annotation(entry)
-                    rows += [(name, subject, action, camera, *p) for p in enumerate(poses)]
+                    rows += [(name, camera, pose) for pose in poses]
     focal, center, rotation, translation = (
-        np.array([getattr(row[3], part) for row in rows], dtype=np.float64)
+        np.array([getattr(row[1], part) for row in rows], dtype=np.float64)
         for part in ("focal_px", "centre_px", "rotation", "translation_mm")
     )
-    world_mm = np.array([row[5] for row in rows])
+    world_mm = np.array([row[2] for row in rows])
     joints_mm = world_mm @ rotation.transpose(0, 2, 1) + translation[:, None]
     pixels = joints_mm[..., :2] / joints_mm[..., 2:] * focal[:, None] + center[:, None]
     middle, side = pixels.mean(axis=1), 1.3 * np.ptp(pixels, axis=1).max(axis=1)[:, None]
@@ -54,9 +54,6 @@ def made_table(seed: int = 0) -> SampleTable:
         joints_mm - joints_mm[:, :1],
         joints_mm[:, 0].copy(),
         np.array([row[0] for row in rows]),
-        np.array([row[2] for row in rows]),
-        np.array([f"S{row[1]}" for row in rows]),
-        np.array([f"{row[0]}_{row[4]:06d}" for row in rows]),
         GRID_WHD,
     )
     off_mm = rng.normal(0, 20, joints_mm.shape)

@@ -12,7 +12,7 @@ from tests.support.cases import made_table
 TABLE = made_table().select(np.arange(0, 720, 30))
 MEANS = other_means(TABLE.errors_mm, TABLE)
 USED = [each for each in (*COMPARISONS, *CONVERSIONS) if each.used]
-SAME = {"poses are not aligned", "other frame"}
+SAME = {"poses are not aligned", "poses are compared with those {} test frames on"}
 """What leaves these samples as they are."""
 
 
@@ -38,8 +38,8 @@ def test_agreeing_figure_and_errors_have_no_finding() -> None:
 
 @pytest.mark.parametrize(
     "used",
-    [e for e in USED if e.name not in SAME and not ("origin" in e.name and "Hip" not in e.name)],
-    ids=lambda e: e.name,
+    [e for e in USED if e.what not in SAME and not ("origin" in e.what and "Hip" not in e.what)],
+    ids=lambda e: e.what,
 )
 def test_other_comparison_is_named(used: Alternative) -> None:
     value = used.values[-3] if used.values[1:] else 0.0
@@ -48,7 +48,7 @@ def test_other_comparison_is_named(used: Alternative) -> None:
     (finding,) = explain_errors(TABLE, errors_mm)
 
     assert finding.grade == "reproduces"
-    assert finding.what == used.used.format(f"{value:.3g}")
+    assert finding.what == used.what.format(f"{value:.3g}")
 
 
 def test_unknown_comparison_is_behind_the_positions() -> None:
