@@ -14,7 +14,6 @@ from convnextpose_check.diagnosis.locating import (
     locate_alternative,
     locate_difference,
     locate_excess,
-    minimize,
 )
 from convnextpose_check.diagnosis.table import SampleTable
 from tests.support.cases import made_table, mixed
@@ -90,11 +89,3 @@ def test_difference_from_baseline_is_in_the_smallest_group() -> None:
 
     assert finding.place == "S9 Eating, 24 of 720 samples"
     assert finding.explained_mm == pytest.approx(1.0)
-
-
-def test_minimize_finds_the_least_loss() -> None:
-    cells = next(each for each in CONVERSIONS if "cells" in each.what)
-
-    found = minimize(lambda value: abs(value - 0.37), 0.25, cells)
-
-    assert found == pytest.approx(0.37, abs=1e-3)
