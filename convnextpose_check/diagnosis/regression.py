@@ -50,20 +50,16 @@ class Fit:
         parts = [self.base] if self.base else []
         for axis, slope, offset in zip(AXES, self.slopes, self.offsets, strict=True):
             if abs(slope - 1) > 0.002:
-                is_mirrored = abs(slope + 1) < 0.002
-                parts.append(
-                    f"{axis} is {'mirrored' if is_mirrored else f'multiplied by {slope:.3f}'}"
-                )
+                how = "mirrored" if abs(slope + 1) < 0.002 else f"multiplied by {slope:.3f}"
+                parts.append(f"{axis} is {how}")
             if abs(offset) > 0.01:
                 parts.append(f"{axis} is shifted by {offset:+.2f} cells")
         if (self.sources == np.array(MIRRORED)).all():
             parts.append("left and right joints are exchanged")
         else:
-            parts += [
-                f"{JOINTS[joint]} is at {JOINTS[source]}"
-                for joint, source in enumerate(self.sources[:ANNOTATED_JOINTS].tolist())
-                if joint != source
-            ]
+            sources = enumerate(self.sources[:ANNOTATED_JOINTS].tolist())
+            others = [f"{JOINTS[joint]} is at {JOINTS[s]}" for joint, s in sources if joint != s]
+            parts += [", ".join(others)] if others else []
         return [*parts, "positions are rounded to whole cells"] if self.is_rounded else parts
 
 
