@@ -31,7 +31,6 @@ Fetch = Callable[..., Downloads]
 
 @pytest.fixture(scope="session")
 def archives(tiny: Architecture) -> dict[str, bytes]:
-    """Each variant's archive."""
     return {
         v.name: saved(content_of(v.architecture, made_epoch(v)))
         for v in tiny_catalogue(tiny).variants

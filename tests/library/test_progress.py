@@ -82,8 +82,6 @@ def test_log_has_few_lines_and_no_stream_none() -> None:
 
 
 class Broken(io.StringIO):
-    """A terminal or log whose writes or flushes raise an error."""
-
     def __init__(self, error: Exception, method: str, *, on_terminal: bool) -> None:
         super().__init__()
         self.on_terminal = on_terminal

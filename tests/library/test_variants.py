@@ -59,12 +59,8 @@ def test_what_is_proven_decides_and_what_is_claimed_does_not(catalogue: Catalogu
         "M": ((70,), False),
         "L": ((83,), True),
     }
-
-
-def test_protocol_1_figures_never_decide(catalogue: Catalogue) -> None:
-    figures = [catalogue[name].paper.error_mm(1) for name in ("M", "L")]
-
-    assert all(figure and figure.information_only for figure in figures)
+    of_protocol_1 = [catalogue[name].paper.error_mm(1) for name in ("M", "L")]
+    assert all(figure and figure.information_only for figure in of_protocol_1)
 
 
 def test_unknown_name_lists_the_known_ones(catalogue: Catalogue) -> None:

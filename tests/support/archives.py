@@ -56,7 +56,6 @@ def content_of(
 
 
 def saved(content: Any, **options: Any) -> bytes:
-    """The bytes that ``torch.save`` writes."""
     buffer = io.BytesIO()
     torch.save(content, buffer, **options)
     return buffer.getvalue()
@@ -82,7 +81,6 @@ def zipped(
     compression: int = zipfile.ZIP_STORED,
     year: int = 2020,
 ) -> bytes:
-    """A zip of the members below a folder."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in members.items():
@@ -99,7 +97,6 @@ def tarred(
     folder: str = "",
     mode: Literal["w", "w:gz", "w:bz2", "w:xz"] = "w",
 ) -> bytes:
-    """A real tar of the members below a folder."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode) as archive:
         for name, data in members.items():
@@ -110,7 +107,6 @@ def tarred(
 
 
 def unpacked(members: Mapping[str, bytes], folder: Path) -> Path:
-    """The members as files below ``folder``."""
     for name, data in members.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -196,5 +192,4 @@ def _bits(tensor: torch.Tensor) -> tuple[torch.dtype, torch.Size, bytes]:
 def checkpoint_of(
     network: StateDict, epoch: int = EPOCH, path: Path = Path("L.tar"), **fields: Any
 ) -> Checkpoint:
-    """A checkpoint as if loaded from a file."""
     return Checkpoint(path, "zip", "0" * 64, epoch, network, **fields)

@@ -56,7 +56,6 @@ def show(chrome: webdriver.Chrome, page: Path, width_px: int = 1440, scheme: str
 
 
 def complaints(chrome: webdriver.Chrome) -> list[str]:
-    """Messages of the page in the console."""
     return [entry["message"] for entry in chrome.get_log("browser")]  # type: ignore[no-untyped-call]
 
 

@@ -63,12 +63,10 @@ class Handmade:
         ]
 
     def image(self, image_id: int) -> dict[str, Any]:
-        """The entry of an image."""
         images = [image for data in self.data.values() for image in data["images"]]
         return next(image for image in images if image["id"] == image_id)
 
     def annotation(self, image_id: int) -> dict[str, Any]:
-        """The annotation of an image."""
         entries = [entry for data in self.data.values() for entry in data["annotations"]]
         return next(entry for entry in entries if entry["image_id"] == image_id)
 

@@ -54,13 +54,11 @@ class Drive:
         server.expect_request(re.compile("/.*")).respond_with_handler(self._respond)
 
     def answer(self, file_id: str, *answers: Answer, unscanned: bool = False) -> None:
-        """Set the answers for a file."""
         self.answers[file_id] = list(answers)
         if unscanned:
             self.unscanned.add(file_id)
 
     def asked(self, where: str = GIVEN) -> int:
-        """The number of requests to this place."""
         return sum(asked == where for asked, _ in self.requests)
 
     def _respond(self, request: Request) -> Response:
@@ -96,12 +94,10 @@ def _redirect(url: str) -> Response:
 
 
 def sent_to_sign_in() -> Response:
-    """The answer for a file that is not public."""
     return _redirect(f"https://{SIGN_IN}?service=wise")
 
 
 def page(content: str, status: int = 200) -> Answer:
-    """A web page."""
     return lambda: Response(content, status, mimetype="text/html")
 
 
@@ -118,7 +114,6 @@ def whole(data: bytes, length: int | None = None) -> Answer:
 
 
 def bare() -> Response:
-    """An answer without a content type."""
     response = Response()
     del response.headers["Content-Type"]
     return response

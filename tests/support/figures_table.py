@@ -34,7 +34,6 @@ ROWS: dict[str, Callable[[Variant], str]] = {
 
 
 def figures_table(catalogue: Catalogue) -> str:
-    """A Markdown table with a column for each variant."""
     lines = [
         f"| {' | '.join([title, *map(cell, catalogue.variants)])} |" for title, cell in ROWS.items()
     ]

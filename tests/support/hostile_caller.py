@@ -51,5 +51,4 @@ def write_hostile_files(
 
 
 def marking(marks: Path, name: str) -> str:
-    """A statement that leaves the mark."""
     return f"open({str(marks / name.replace('/', '.'))!r}, 'w').close()\n"

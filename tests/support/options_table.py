@@ -11,7 +11,6 @@ END = "<!-- end of options -->"
 
 
 def options_table() -> str:
-    """A Markdown table with a row for each option."""
     rows = "".join(f"| {_written(o)} | {_with_code(o.does)} |\n" for o in OPTIONS)
     return f"| option | what it does |\n|---|---|\n{rows}"
 

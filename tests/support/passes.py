@@ -46,8 +46,6 @@ def networks(tiny: Architecture) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Said(Screen):
-    """A screen that records its lines."""
-
     texts: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
@@ -89,7 +87,6 @@ def answers(outcomes: dict[str, Outcome]) -> dict[str, bytes]:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each image was read."""
     counts: Counter[str] = Counter()
     lock = threading.Lock()
 

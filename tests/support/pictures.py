@@ -21,20 +21,15 @@ if TYPE_CHECKING:
     from selenium import webdriver
 
 PICTURES = ROOT / "fixtures" / "pictures"
-SCHEMES = ("light", "dark")
 WIDTH_PX, HEIGHT_PX, SCALE = 1440, 720, 1.25
 MAX_BYTES = 100_000
 QUALITIES = (90, 80, 70, 60, 50, 40)
 
 
-def picture_file(scheme: str) -> Path:
-    """The picture of a scheme."""
-    return PICTURES / f"report-{scheme}.webp"
-
-
-def draw(chrome: webdriver.Chrome, top_px: float, width_px: float, height_px: float) -> bytes:
-    """This part of the page as WebP, in the best quality that fits into ``MAX_BYTES``."""
-    clip = {"x": 0, "y": top_px, "width": width_px, "height": height_px, "scale": SCALE}
+def draw_head(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
+    """The head of the report as WebP, in the best quality that fits into ``MAX_BYTES``."""
+    show(chrome, report, WIDTH_PX, scheme)
+    clip = {"x": 0, "y": 0, "width": WIDTH_PX, "height": HEIGHT_PX, "scale": SCALE}
     for quality in QUALITIES:
         wanted = {"format": "webp", "quality": quality, "clip": clip, "captureBeyondViewport": True}
         answer = chrome.execute_cdp_cmd("Page.captureScreenshot", wanted)
@@ -44,21 +39,14 @@ def draw(chrome: webdriver.Chrome, top_px: float, width_px: float, height_px: fl
     raise SystemExit(f"a picture has {len(picture):,} bytes: draw a smaller one")
 
 
-def draw_head(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
-    """The head of the report."""
-    show(chrome, report, WIDTH_PX, scheme)
-    return draw(chrome, 0, WIDTH_PX, HEIGHT_PX)
-
-
 def main() -> None:
-    """Draw the picture in both schemes."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium() as chrome:
         run = [sys.executable, "-m", "pytest", "tests/validation", f"--results-dir={folder}"]
         subprocess.run(run, cwd=ROOT, check=True)
-        report = Path(folder, REPORT_FILE)
-        for scheme in SCHEMES:
-            picture_file(scheme).write_bytes(draw_head(chrome, report, scheme))
+        for scheme in ("light", "dark"):
+            picture = draw_head(chrome, Path(folder, REPORT_FILE), scheme)
+            (PICTURES / f"report-{scheme}.webp").write_bytes(picture)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,6 @@ class PythonProcess:
         self._process.start()
 
     def said(self, name: str = "out") -> str:
-        """What it wrote to this stream until now."""
         file = Path(self._output.name, name)
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
@@ -89,7 +88,6 @@ class PythonProcess:
         self._process.kill()
 
     def wait(self, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-        """Its exit status and all that it wrote, once it has ended."""
         self._process.join(timeout)
         code = self._process.exitcode
         if code is None:
@@ -102,5 +100,4 @@ class PythonProcess:
 def run_python(
     *arguments: object, folder: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m ...`` or ``python -c ...`` to its end."""
     return PythonProcess(*arguments, folder=folder, environment=environment).wait()

@@ -50,7 +50,6 @@ def example_results(subject: str = "published", **changes: Any) -> Results:
 
 
 def example_weights(**changes: Any) -> Results:
-    """A run that judged the weights of XS alone."""
     record = example_variant(57.0, 56.61)
     fields = {f: getattr(record, f) for f in FileRecord.__struct_fields__}
     unmeasured: dict[str, Any] = {

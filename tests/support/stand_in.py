@@ -60,14 +60,12 @@ class StandIn(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in
         self._lists.__exit__(*error)  # type: ignore[no-untyped-call]
 
     def work(self) -> None:
-        """The device is given one more kernel."""
         begins = max(self.host, self.done)
         if self.done:
             self.idle += begins - self.done
         self.done = begins + KERNEL_SECONDS
 
     def wait(self, until: float, why: str) -> None:
-        """The host waits until the device has come so far."""
         self.waits.append(why)
         self.host = max(self.host, until)
 
@@ -94,18 +92,14 @@ class StandIn(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in
 
 
 class Event:
-    """Stands for a CUDA event on this device."""
-
     def __init__(self, device: StandIn) -> None:
         self._device = device
         self._reached = device.done
 
     def synchronize(self) -> None:
-        """Wait for the work in front of the event."""
         self._device.wait(self._reached, "event")
 
     def elapsed_time(self, later: Event) -> float:
-        """Milliseconds between two events."""
         return 1000 * (later._reached - self._reached)
 
 
@@ -117,7 +111,6 @@ def _target(func: Any, args: Any, kwargs: Any) -> str:
 
 
 def _given(func: Any, args: Any, kwargs: Any, name: str) -> Any:
-    """An argument of an operator, wherever it stands."""
     for place, argument in enumerate(func._schema.arguments):
         if argument.name == name:
             return args[place] if place < len(args) else kwargs.get(name)

@@ -28,14 +28,12 @@ mkdir "$packages/pip" && touch "$packages/pip/__init__.py" "$packages/pip/__main
 
 
 def action_steps(inputs: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """The steps of the weights action, and the values of their expressions."""
     content: dict[str, Any] = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
     values = _expressions(content["inputs"], inputs)
     return content["runs"]["steps"], values | {"github.action_path": str(ACTION.parent)}
 
 
 def gate_steps(inputs: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """The shell steps of the gate's workflow, and the values of their expressions."""
     content: dict[str, Any] = yaml.safe_load(GATE.read_text(encoding="utf-8"))
     triggers = content[True]  # type: ignore[index]  # YAML 1.1 reads the key "on" as true
     values = _expressions(triggers["workflow_call"]["inputs"], inputs)

@@ -21,7 +21,6 @@ def repository_files() -> Iterator[Path]:
 
 
 def texts() -> list[Path]:
-    """Every Markdown file of the repository."""
     return [path for path in repository_files() if path.suffix == ".md"]
 
 

@@ -36,12 +36,10 @@ class Ended:
 
     @property
     def files(self) -> Outputs:
-        """The files that it wrote."""
         return Outputs(self.folder)
 
     @property
     def has_results(self) -> bool:
-        """True if there is a readable results file."""
         try:
             return bool(self.results)
         except ConvNeXtPoseCheckError:
@@ -49,7 +47,6 @@ class Ended:
 
     @property
     def results(self) -> Results:
-        """The results file."""
         return read_results(self.files.results)
 
 
@@ -59,7 +56,6 @@ RunTests = Callable[..., Ended]
 def run_arguments(
     folder: Path, arguments: Iterable[object], targets: Iterable[str] = VALIDATION
 ) -> list[str]:
-    """Arguments of pytest for a run with this results folder."""
     quick = ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
     return [*targets, *quick, f"--results-dir={folder}", *map(str, arguments)]
 
@@ -70,7 +66,6 @@ def run_here(
     targets: Iterable[str] = VALIDATION,
     plugin: object | None = None,
 ) -> int:
-    """Run the tests in this process; returns the exit code."""
     plugins = [] if plugin is None else [plugin]
     return int(pytest.main(run_arguments(folder, arguments, targets), plugins=plugins))
 

@@ -55,7 +55,6 @@ def doctor(
 
 
 def given(inputs: Path) -> list[object]:
-    """The arguments that name all of the ``inputs``."""
     return [
         "--device=cpu", f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs / 'models'}",
         f"--variants-file={inputs / 'own.json'}",
@@ -106,13 +105,17 @@ def test_doctor_kaggle_layout_passes_and_changes_nothing(
     assert doctor(*given(inputs), "--variants=U")[1].keys().isdisjoint({"T file", "T variant"})
 
 
-def test_doctor_weights_only_does_not_read_human36m(doctor: Doctor, inputs: Path) -> None:
+def test_doctor_weights_only_reads_no_human36m_and_required_identity_is_refused(
+    doctor: Doctor, inputs: Path
+) -> None:
     arguments = [argument for argument in given(inputs) if "h36m" not in str(argument)]
 
     code, rows = doctor(*arguments, "--weights-only")
+    refused, tensors = doctor(*arguments, "--weights-only", "--require-identity")
 
-    assert code == 0
+    assert (code, refused) == (0, 1)
     assert not DATA & rows.keys()
+    assert "[not-verified]" in tensors["T tensors"]
 
 
 def test_doctor_contradicting_training_record_is_a_warning(
@@ -143,15 +146,6 @@ def test_doctor_failed_check_fails_and_does_not_stop_the_others(
     assert rows.keys() - failed(rows) == {"device", "Human3.6M", "T file"}
     assert "cv2" in rows.pop("OpenCV")
     assert {rows[title] for title in failed(rows)} == {"failed: [wrong-count] broken. Fix it."}
-
-
-def test_doctor_require_identity_fails_models_without_tensors_on_record(
-    doctor: Doctor, inputs: Path
-) -> None:
-    code, rows = doctor(*given(inputs), "--require-identity")
-
-    assert code == 1
-    assert "[not-verified]" in rows["T tensors"]
 
 
 def test_doctor_swapped_checkpoints_are_named(

@@ -84,23 +84,6 @@ def test_page_is_quiet_whole_and_accessible(
     assert violations(chrome) == []
 
 
-def test_each_fault_of_a_page_is_noticed(chrome: Chrome, tmp_path: Path) -> None:
-    page = tmp_path / "broken.html"
-    page.write_text(
-        "<html><body><p style='width: 3000px; color: #bbb; background: #fff'>pale and wide</p>"
-        "<img src='picture.png'><script>console.error('loud')</script></body></html>"
-    )
-
-    show(chrome, page)
-
-    assert any("loud" in message for message in complaints(chrome))
-    assert (tmp_path / "picture.png").as_uri() in requests(chrome)
-    assert any("pale and wide" in element for element in overflowing(chrome))
-    found = " ".join(violations(chrome))
-    assert "color-contrast" in found
-    assert "image-alt" in found
-
-
 def test_table_of_tests_sorts_numbers_and_opens_logs_by_keyboard(
     chrome: Chrome, report: Path
 ) -> None:

@@ -48,17 +48,13 @@ def lab(rgb: Array) -> Array:
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
-@pytest.mark.parametrize("ground", ["paper", "band-1", "band-2", "band-5"])
-def test_text_and_series_stand_out(ground: str) -> None:
-    assert all(contrast(PALETTE[name], PALETTE[ground]) >= 4.5 for name in ("ink", "quiet"))
-    assert all(contrast(color, PALETTE[ground]) >= 3 for color in SERIES)
-
-
-@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_lines_of_skeletons_stand_out_from_their_ground(scheme: int) -> None:
-    ground = PAGE["shade"][scheme]
-
-    assert all(contrast(PAGE[n][scheme], ground) >= 3 for n in ("left", "right", "ink", "quiet"))
+def test_texts_series_and_skeletons_stand_out_from_their_ground() -> None:
+    for ground in map(PALETTE.__getitem__, ("paper", "band-1", "band-2", "band-5")):
+        assert all(contrast(PALETTE[name], ground) >= 4.5 for name in ("ink", "quiet"))
+        assert all(contrast(color, ground) >= 3 for color in SERIES)
+    for scheme in (0, 1):  # light, dark
+        lines = [PAGE[name][scheme] for name in ("left", "right", "ink", "quiet")]
+        assert all(contrast(color, PAGE["shade"][scheme]) >= 3 for color in lines)
 
 
 @pytest.mark.parametrize("vision", VISIONS)

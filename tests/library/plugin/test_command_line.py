@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -18,18 +17,12 @@ from tests.support.texts import ROOT
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        pytest.param(["-m", "gpu"], ["-m", "gpu"], id="others-stay"),
-        pytest.param(["--h36m-root", "/data", "-q"], ["--h36m-root=/data", "-q"], id="joined"),
-        pytest.param(
-            ["--h36m-root=/data", "tests"], ["--h36m-root=/data", "tests"], id="was-joined"
-        ),
-        pytest.param(["--no-flip", "tests"], ["--no-flip", "tests"], id="flag-takes-no-value"),
-        pytest.param(["--gate", "--no-flip"], ["--gate", "--no-flip"], id="value-missing"),
-        pytest.param(
-            ["--checkpoints", "a", "--checkpoints", "b"],
-            ["--checkpoints=a", "--checkpoints=b"],
-            id="twice",
-        ),
+        (["-m", "gpu"], ["-m", "gpu"]),
+        (["--h36m-root", "/data", "-q"], ["--h36m-root=/data", "-q"]),
+        (["--h36m-root=/data", "tests"], ["--h36m-root=/data", "tests"]),
+        (["--no-flip", "tests"], ["--no-flip", "tests"]),
+        (["--gate", "--no-flip"], ["--gate", "--no-flip"]),
+        (["--checkpoints", "a", "--checkpoints", "b"], ["--checkpoints=a", "--checkpoints=b"]),
     ],
 )
 def test_join_options_joins_own_options_to_their_values(
@@ -38,86 +31,62 @@ def test_join_options_joins_own_options_to_their_values(
     assert join_options(given) == expected
 
 
-@dataclass(frozen=True)
-class Ended:
-    """Exit code and output of a pytest run."""
-
-    code: int
-    out: str
-    err: str
-
-
-RunPytest = Callable[..., Ended]
+RunPytest = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def run_pytest(nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> RunPytest:
-    """Run pytest in a folder with the plugins that are installed in this environment."""
+    """Run pytest in a folder with the installed plugins; returns exit code, output and errors."""
     nothing_set.delenv("PYTEST_ADDOPTS", raising=False)
     nothing_set.setattr(sys, "path", sys.path[:])
 
-    def run_in(folder: Path, *arguments: object) -> Ended:
+    def run_in(folder: Path, *arguments: object) -> tuple[int, str, str]:
         nothing_set.chdir(folder)
         quick = ["-p", "no:cacheprovider", "--import-mode=importlib"]
         code = pytest.main([*quick, *map(str, arguments)])
-        return Ended(int(code), *capfd.readouterr())
+        return int(code), *capfd.readouterr()
 
     return run_in
-
-
-@pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Two existing folders outside the suite: data and results."""
-    (tmp_path / "data").mkdir()
-    (tmp_path / "out").mkdir()
-    return tmp_path / "data", tmp_path / "out"
 
 
 LISTED = ("-m", "gpu", "--collect-only", "-q")
 
 
 @pytest.mark.parametrize(
-    ("folder", "more"),
-    [
-        pytest.param(".", (), id="ini-found"),
-        pytest.param("tests/validation", ("-c", "../../pytest.ini"), id="ini-given-from-below"),
-    ],
+    ("folder", "more"), [(".", ()), ("tests/validation", ("-c", "../../pytest.ini"))]
 )
 def test_existing_path_after_a_space_is_answered_with_the_corrected_command_line(
-    run_pytest: RunPytest, folders: tuple[Path, Path], folder: str, more: tuple[str, ...]
+    run_pytest: RunPytest, tmp_path: Path, folder: str, more: tuple[str, ...]
 ) -> None:
     """pytest alone would know none of the options, and call them unrecognized."""
-    data, out = folders
+    given = ("--h36m-root", tmp_path, f"--results-dir={tmp_path}")
 
-    ended = run_pytest(ROOT / folder, *LISTED, *more, "--h36m-root", data, f"--results-dir={out}")
+    code, out, err = run_pytest(ROOT / folder, *LISTED, *more, *given)
 
-    assert ended.code == pytest.ExitCode.USAGE_ERROR
-    assert ended.out == ""
-    errors = re.findall(r"^ERROR: (.*)$", ended.err, re.MULTILINE)
-    assert len(errors) == 1
-    assert errors[0].startswith(f"pytest takes {data} for a path of tests")
-    assert errors[0].endswith(" ".join([*more, f"--h36m-root={data}", f"--results-dir={out}"]))
+    assert (code, out) == (pytest.ExitCode.USAGE_ERROR, "")
+    (error,) = re.findall(r"^ERROR: (.*)$", err, re.MULTILINE)
+    assert error.startswith(f"pytest takes {tmp_path} for a path of tests")
+    assert error.endswith(" ".join([*more, f"--h36m-root={tmp_path}", f"--results-dir={tmp_path}"]))
 
 
-@pytest.mark.parametrize("data", ["data", "data/missing"])
-def test_other_command_lines_reach_the_suite(
-    run_pytest: RunPytest, folders: tuple[Path, Path], data: str
+def test_paths_of_tests_and_paths_that_do_not_exist_reach_the_suite(
+    run_pytest: RunPytest, tmp_path: Path
 ) -> None:
-    given = ["--h36m-root", folders[0].parent / data, "--results-dir", folders[1]]
+    given = ["--h36m-root", tmp_path / "missing", "--results-dir", tmp_path]
 
-    ended = run_pytest(ROOT, *LISTED, "tests/validation/test_mpjpe.py", *given)
+    code, out, _ = run_pytest(ROOT, *LISTED, "tests/validation/test_mpjpe.py", *given)
 
     # Tests of published models that are only listed are not passed.
-    assert ended.code == pytest.ExitCode.TESTS_FAILED, ended
-    assert "test_mpjpe.py::test_dataset_is_complete[published]" in ended.out
-    assert "[miniature]" not in ended.out
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert "test_mpjpe.py::test_dataset_is_complete[published]" in out
+    assert "[miniature]" not in out
 
 
 def test_misspelled_option_is_refused_with_the_one_that_was_meant(run_pytest: RunPytest) -> None:
-    ended = run_pytest(ROOT, *LISTED, "--h36m-rot=/x")
+    code, _, err = run_pytest(ROOT, *LISTED, "--h36m-rot=/x")
 
-    assert ended.code == pytest.ExitCode.USAGE_ERROR
-    assert "there is no option --h36m-rot (did you mean --h36m-root?)" in ended.err
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert "there is no option --h36m-rot (did you mean --h36m-root?)" in err
 
 
 @pytest.fixture
@@ -152,12 +121,11 @@ def test_plugin_is_installed_in_this_environment() -> None:
         (["test_x.py", "--device", "tests", "--limit"], pytest.ExitCode.OK, "1 passed"),
         (["--h36m-rot=x"], pytest.ExitCode.USAGE_ERROR, "unrecognized arguments: --h36m-rot=x"),
     ],
-    ids=["flag-before-a-path", "value-is-a-path", "misspelled"],
 )
 def test_foreign_project_keeps_its_own_options(
     run_pytest: RunPytest, foreign_project: Path, arguments: list[str], code: int, message: str
 ) -> None:
-    ended = run_pytest(foreign_project, *arguments)
+    obtained, *printed = run_pytest(foreign_project, *arguments)
 
-    assert ended.code == code, ended
-    assert message in ended.out + ended.err
+    assert obtained == code, printed
+    assert message in "".join(printed)

@@ -52,17 +52,6 @@ def test_run_that_cannot_judge_is_refused_in_a_sentence(
     assert not ended.folder.exists() or list(ended.folder.rglob("*.*")) == []
 
 
-def test_identity_of_own_models_cannot_be_required(
-    run_tests: RunTests, written_inputs: Path
-) -> None:
-    own = f"--variants-file={written_inputs / 'own.json'}"
-
-    ended = run_tests("--weights-only", "--require-identity", own)
-
-    assert ended.code == USAGE_ERROR
-    assert "--require-identity cannot be met" in ended.text
-
-
 def test_folder_of_another_run_is_refused(run_tests: RunTests, tmp_path: Path) -> None:
     with hold_folder(tmp_path / "out"):
         run = run_tests(targets=[f"{VALIDATION}/test_counts.py"])

@@ -26,7 +26,7 @@ from convnextpose_check.settings.options import Settings
 from tests.support.results import example_results
 from tests.support.whole_runs import Ended, RunTests, own_model, write_reference
 
-OK, FAILED, INTERRUPTED = 0, 1, 2
+OK, FAILED = 0, 1
 COUNT = "test_parameter_count[published-T]"
 GATE = "test_mpjpe_is_within_tolerance_of_reported_value[published-T-5mm]"
 FAR_MM = 600.0
@@ -56,9 +56,8 @@ def judge(
     monkeypatch.setattr("convnextpose_check.plugin.session.open_run", open_run)
     monkeypatch.setattr("convnextpose_check.plugin.suite.required_tests", required_tests)
 
-    def judge_here(*arguments: object, off_mm: float = 0.0, info: str = "", **given: Any) -> Ended:
+    def judge_here(*arguments: object, off_mm: float = 0.0, **given: Any) -> Ended:
         figure = {"value": measured.evaluations["T"].error_mm + off_mm, "source": "a first run"}
-        figure |= {"information_only": info} if info else {}
         variants_file = write_reference(written_inputs, tmp_path / "own.json", figure)
         given.setdefault("targets", [f"tests/validation/{name}" for name in FILES])
         return run_tests(*own_model(written_inputs, variants_file), *arguments, **given)
@@ -83,174 +82,124 @@ def assert_red(run: Ended, problem: str, code: int = FAILED) -> None:
         assert packed.read("report.html") == run.files.report.read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("off_mm", "code", "verdict"),
-    [
-        (4.99, OK, "Reproduced: T is within 5 mm of its figure."),
-        (-5.01, FAILED, "Not reproduced: T differs by 5 mm or more."),
-    ],
-)
-def test_five_millimeters_decide(judge: RunTests, off_mm: float, code: int, verdict: str) -> None:
-    run = judge(off_mm=off_mm)
+def test_error_below_five_millimeters_passes(judge: RunTests) -> None:
+    verdict = "Reproduced: T is within 5 mm of its figure."
 
-    assert run.code == code, run.output
+    run = judge(off_mm=4.99)
+
+    assert run.code == OK, run.output
     assert run.results.verdict.startswith(verdict)
-    assert run.results.passed is (code == OK)
+    assert run.results.passed
     assert run.results.left_out == ()
     assert verdict in run.text
 
 
-class SkipsOne:
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        if item.name == COUNT:
-            pytest.skip("not today")
+def plugin(**hooks: Any) -> object:
+    return type("Plugin", (), {name: staticmethod(hook) for name, hook in hooks.items()})()
 
 
-class DeselectsOne:
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if item.name != COUNT]
+def skip_one(item: pytest.Item) -> None:
+    if item.name == COUNT:
+        pytest.skip("not today")
 
 
-class ExpectsFailures:
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            item.add_marker(pytest.mark.xfail(strict=False))
+def expect_failures(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xfail(strict=False))
 
 
-class ForgivesTheGate:
-    def pytest_runtest_call(self, item: pytest.Item) -> None:
-        if item.name == GATE:
-            pytest.xfail("never mind")
+def forgive_the_gate(item: pytest.Item) -> None:
+    if item.name == GATE:
+        pytest.xfail("never mind")
 
 
-class ReportsPasses:
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        report = yield
-        if report.failed:
-            report.outcome, report.longrepr = "passed", None
-        return report
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def report_passes() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        report.outcome, report.longrepr = "passed", None
+    return report
 
 
-class ReportsWithoutRunning:
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        if item.name != COUNT:
-            return None
-        report = pytest.TestReport(item.nodeid, item.location, {}, "passed", None, "call")
+def report_without_running(item: pytest.Item) -> bool | None:
+    if item.name != COUNT:
+        return None
+    report = pytest.TestReport(item.nodeid, item.location, {}, "passed", None, "call")
+    item.ihook.pytest_runtest_logreport(report=report)
+    return True
+
+
+def run_twice(item: Any, nextitem: pytest.Item | None) -> bool | None:
+    if item.name != COUNT:
+        return None
+    runtestprotocol(item, nextitem=nextitem, log=False)
+    item._initrequest()
+    for report in runtestprotocol(item, nextitem=nextitem, log=False):
         item.ihook.pytest_runtest_logreport(report=report)
-        return True
+    return True
 
 
-class RunsTwice:
-    def pytest_runtest_protocol(self, item: Any, nextitem: pytest.Item | None) -> bool | None:
-        if item.name != COUNT:
-            return None
-        runtestprotocol(item, nextitem=nextitem, log=False)
-        item._initrequest()
-        for report in runtestprotocol(item, nextitem=nextitem, log=False):
-            item.ihook.pytest_runtest_logreport(report=report)
-        return True
+@pytest.hookimpl(trylast=True)
+def change_exit_code(session: pytest.Session) -> None:
+    session.exitstatus = 0 if session.exitstatus else 7
 
 
-class ChangesExitCode:
-    def __init__(self, code: int) -> None:
-        self.code = code
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        session.exitstatus = self.code
+def interrupt_one(item: pytest.Item) -> None:
+    if "is_damaged" in item.name:
+        raise KeyboardInterrupt
 
 
-class InterruptsOne:
-    def pytest_runtest_call(self, item: pytest.Item) -> None:
-        if "is_damaged" in item.name:
-            raise KeyboardInterrupt
+def signal_this_process() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
-class SignalsAtTheEnd:
-    def pytest_sessionfinish(self) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+CHANGES: dict[str, tuple[dict[str, Any], list[str], float, str]] = {
+    "skipped": ({"pytest_runtest_setup": skip_one}, [], 0, f"{COUNT} was skipped"),
+    "deselected": ({}, ["-k", "not parameter_count"], 0, f"{COUNT} was not run"),
+    "overlooked": (
+        {}, ["-o", "python_functions=test_mpjpe* test_ev* test_mul*"], 0, f"{COUNT} was not run"
+    ),
+    "expected failure": (
+        {"pytest_collection_modifyitems": expect_failures}, [], FAR_MM,
+        f"{GATE} failed and was reported as expected failure",
+    ),
+    "unexpected pass": (
+        {"pytest_collection_modifyitems": expect_failures}, [], 0,
+        f"{COUNT} passed and was reported as unexpected pass",
+    ),
+    "forgiven": (
+        {"pytest_runtest_call": forgive_the_gate}, [], 0, f"{GATE} was made an expected failure"
+    ),
+    "reported as passed": (
+        {"pytest_runtest_makereport": report_passes}, [], FAR_MM,
+        f"{GATE} failed and was reported as passed",
+    ),
+    "forged": (
+        {"pytest_runtest_protocol": report_without_running}, [], 0,
+        f"{COUNT} not run and was reported as passed",
+    ),
+    "repeated": ({"pytest_runtest_protocol": run_twice}, [], 0, f"{COUNT} was run 2 times"),
+    "exit code": (
+        {"pytest_sessionfinish": change_exit_code}, [], 0, "pytest ended with exit code 7"
+    ),
+    "interrupted": ({"pytest_runtest_call": interrupt_one}, [], 0, "the run was interrupted"),
+    "signal at the end": (
+        {"pytest_sessionfinish": signal_this_process}, [], 0, "the run was interrupted"
+    ),
+    "late signal": (
+        {"pytest_unconfigure": signal_this_process}, [], 0, "the run was interrupted"
+    ),
+}  # fmt: skip
+CODES = {"exit code": 7, "interrupted": 2, "signal at the end": 2, "late signal": 2}
 
 
-class SignalsAfterTheEnd:
-    def pytest_unconfigure(self) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_run_is_red_everywhere(judge: RunTests, change: str) -> None:
+    hooks, arguments, off_mm, problem = CHANGES[change]
 
+    run = judge(*arguments, off_mm=off_mm, plugin=plugin(**hooks))
 
-@pytest.mark.parametrize(
-    ("plugin", "arguments", "off_mm", "problem", "code"),
-    [
-        pytest.param(SkipsOne(), [], 0, f"{COUNT} was skipped", FAILED, id="skipped"),
-        pytest.param(DeselectsOne(), [], 0, f"{COUNT} was not run", FAILED, id="removed"),
-        pytest.param(
-            None, ["-k", "not parameter_count"], 0, f"{COUNT} was not run", FAILED, id="deselected"
-        ),
-        pytest.param(
-            None, ["-o", "python_functions=test_mpjpe* test_ev* test_mul*"], 0,
-            f"{COUNT} was not run", FAILED, id="overlooked",
-        ),
-        pytest.param(
-            ExpectsFailures(), [], FAR_MM, f"{GATE} failed and was reported as expected failure",
-            FAILED, id="expected-failure",
-        ),
-        pytest.param(
-            ExpectsFailures(), [], 0,
-            f"{COUNT} passed and was reported as unexpected pass",
-            FAILED, id="unexpected-pass",
-        ),
-        pytest.param(
-            ForgivesTheGate(), [], 0, f"{GATE} was made an expected failure", FAILED,
-            id="forgiven",
-        ),
-        pytest.param(
-            ReportsPasses(), [], FAR_MM, f"{GATE} failed and was reported as passed", FAILED,
-            id="reported-as-passed",
-        ),
-        pytest.param(
-            ReportsWithoutRunning(), [], 0, f"{COUNT} not run and was reported as passed", FAILED,
-            id="forged",
-        ),
-        pytest.param(RunsTwice(), [], 0, f"{COUNT} was run 2 times", FAILED, id="repeated"),
-        pytest.param(
-            ChangesExitCode(7), [], 0, "pytest ended with exit code 7", 7, id="exit-code"
-        ),
-        pytest.param(
-            InterruptsOne(), [], 0, "the run was interrupted", INTERRUPTED, id="interrupted"
-        ),
-        pytest.param(
-            SignalsAtTheEnd(), [], 0, "the run was interrupted", INTERRUPTED, id="at-the-end"
-        ),
-        pytest.param(
-            SignalsAfterTheEnd(), [], 0, "the run was interrupted", INTERRUPTED, id="late-signal"
-        ),
-    ],
-)  # fmt: skip
-def test_changed_run_is_red_everywhere(
-    judge: RunTests,
-    plugin: object,
-    arguments: list[str],
-    off_mm: float,
-    problem: str,
-    code: int,
-) -> None:
-    assert_red(judge(*arguments, off_mm=off_mm, plugin=plugin), problem, code)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "verdict"),
-    [
-        ([], FAILED, "No verdict on T: information only, of another model."),
-        (["--gate=none"], OK, "No verdict on T: --gate none was given."),
-    ],
-)
-def test_run_without_verdict_passes_only_without_gate(
-    judge: RunTests, arguments: list[str], code: int, verdict: str
-) -> None:
-    run = judge(*arguments, info="of another model")
-
-    assert run.code == code, run.output
-    assert run.results.passed is (code == OK)
-    assert run.results.verdict.startswith(verdict)
+    assert_red(run, problem, CODES.get(change, FAILED))
 
 
 def test_signal_while_files_are_written_does_not_change_the_verdict(
@@ -269,14 +218,6 @@ def test_signal_while_files_are_written_does_not_change_the_verdict(
     assert run.files.archives[1].is_file()
 
 
-def test_running_only_what_failed_before_is_red(judge: RunTests, tmp_path: Path) -> None:
-    """``--lf`` leaves out tests that passed."""
-    cache = ["-p", "cacheprovider", "-o", f"cache_dir={tmp_path / 'cache'}"]
-    assert judge(*cache, off_mm=FAR_MM).code == FAILED
-
-    assert_red(judge(*cache, "--lf"), f"{COUNT} was not run")
-
-
 def test_failing_test_elsewhere_is_red(judge: RunTests, tmp_path: Path) -> None:
     (tmp_path / "test_elsewhere.py").write_text("def test_bug():\n    assert False\n")
     targets = ("tests/validation", str(tmp_path / "test_elsewhere.py"))
@@ -286,26 +227,24 @@ def test_failing_test_elsewhere_is_red(judge: RunTests, tmp_path: Path) -> None:
     assert_red(run, "1 tests outside tests/validation failed")
 
 
-class FailsAfterwards:
+def test_error_after_a_test_fails_it(judge: RunTests) -> None:
     @pytest.hookimpl(trylast=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+    def fail_afterwards(item: pytest.Item) -> None:
         if item.name == COUNT:
             raise ValueError("a bug")
 
-
-def test_error_after_a_test_fails_it(judge: RunTests) -> None:
-    run = judge(plugin=FailsAfterwards())
+    run = judge(plugin=plugin(pytest_runtest_teardown=fail_afterwards))
 
     assert run.code == FAILED
     assert [check.test for check in run.results.failed] == [f"test_counts.py::{COUNT}"]
     assert not run.results.passed
 
 
-def test_exit_code_of_failure_is_not_forgiven(judge: RunTests) -> None:
-    run = judge(off_mm=FAR_MM, plugin=ChangesExitCode(0))
+def test_error_from_five_millimeters_fails_whatever_the_exit_code(judge: RunTests) -> None:
+    run = judge(off_mm=-5.01, plugin=plugin(pytest_sessionfinish=change_exit_code))
 
     assert run.code == FAILED
-    assert "Not reproduced: T" in run.results.verdict
+    assert run.results.verdict.startswith("Not reproduced: T differs by 5 mm or more.")
     assert not run.results.passed
 
 
@@ -338,53 +277,51 @@ def test_run_without_a_test_is_not_passed(judge: RunTests, arguments: list[str],
 
 
 @pytest.mark.parametrize(
-    "obstacle",
-    ["result/per_sample.csv", "result/BENCHMARK_REPORT.md", "benchmark_results.zip", "log"],
+    "obstacles",
+    [("result/per_sample.csv", "result/BENCHMARK_REPORT.md", "log"), ("benchmark_results.zip",)],
 )
-def test_file_that_cannot_be_written_is_red(judge: RunTests, tmp_path: Path, obstacle: str) -> None:
-    path = tmp_path / "out" / obstacle
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("a file") if obstacle == "log" else path.mkdir()
+def test_files_that_cannot_be_written_are_red(
+    judge: RunTests, tmp_path: Path, obstacles: tuple[str, ...]
+) -> None:
+    for name in obstacles:
+        path = tmp_path / "out" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a file") if name == "log" else path.mkdir()
 
     run = judge()
 
     assert run.code == FAILED, run.output
     assert not run.results.passed
     assert run.results.variants["T"].mpjpe_mm
-    assert [text.partition("]")[0] for text in run.results.left_out] == ["[cannot-write"]
+    problems = run.results.left_out
+    assert all(text.startswith("[cannot-write]") for text in problems)
+    assert all(any(name in text for text in problems) for name in obstacles), problems
     assert "[cannot-write]" in run.text
 
 
 def test_results_that_cannot_be_written_are_red(judge: RunTests, tmp_path: Path) -> None:
-    class Blocks:
-        def pytest_unconfigure(self) -> None:
-            (tmp_path / "out" / "result").rmdir()
-            (tmp_path / "out" / "result").write_text("a file")
+    def block() -> None:
+        (tmp_path / "out" / "result").rmdir()
+        (tmp_path / "out" / "result").write_text("a file")
 
     (tmp_path / "out" / "result").mkdir(parents=True)
 
-    run = judge(plugin=Blocks())
+    run = judge(plugin=plugin(pytest_unconfigure=block))
 
     assert run.code == FAILED, run.output
     assert "[cannot-write]" in run.text
     assert "The run did not pass" in run.text
 
 
-def test_baseline_is_met_by_the_same_run_and_missed_by_a_worse_one(
-    judge: RunTests, tmp_path: Path
-) -> None:
+def test_run_that_is_worse_than_its_baseline_is_red(judge: RunTests, tmp_path: Path) -> None:
     baseline = tmp_path / "baseline.json"
     first = judge().results
-    write_results(first, baseline)
-    same = judge(f"--baseline={baseline}")
     model = replace(first.variants["T"], parameters=1)
     checks = (*first.checks, CheckRecord("test_x.py::test_x[a]", "passed"))
     write_results(replace(first, variants={"T": model}, checks=checks), baseline)
 
     worse = judge(f"--baseline={baseline}")
 
-    assert same.code == OK, same.output
-    assert same.results.baseline is not None
     assert_red(worse, "baseline: T has worse parameters than the baseline")
     assert_red(worse, "baseline: test_x.py::test_x[a] was run for the baseline and not now")
     assert "Against the baseline" in worse.files.report.read_text(encoding="utf-8")

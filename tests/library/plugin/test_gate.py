@@ -81,7 +81,6 @@ def test_record_keeps_the_failure(first: Any, second: Any) -> None:
 
 
 def describe(gate: Gate, *errors: ConvNeXtPoseCheckError) -> list[Any]:
-    """A report of a failed test for each mistake."""
     reports = []
     for letter, error in zip("abcdef", errors, strict=False):
         report = pytest.TestReport(

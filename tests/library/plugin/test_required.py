@@ -20,7 +20,6 @@ VALIDATION = ROOT / "tests" / "validation"
 def required(
     catalogue: Catalogue, *, weights_only: bool = False, is_own: bool = False
 ) -> tuple[str, ...]:
-    """All tests that a run of these variants must finish."""
     known = {} if is_own else read_fingerprints(ROOT / "fixtures", catalogue.names)
     given = {"weights_only": ["1"]} if weights_only else {}
     target = Target("published", catalogue, read_facts(), known)

@@ -28,26 +28,22 @@ def problems(now: Results, earlier: Results = EARLIER) -> list[str]:
 
 
 def changed(error_mm: float = 57.0, reference_mm: float | None = 56.61, **changes: Any) -> Results:
-    """The earlier run with another XS."""
     xs = example_variant(error_mm, reference_mm, **changes)
     return replace(EARLIER, variants={**EARLIER.variants, "XS": xs})
 
 
 def test_the_same_run_again_has_no_problem() -> None:
     record = compare(EARLIER, OLD)
-    undated = compare(EARLIER, Baseline(OLD.file, replace(EARLIER, environment={})))
 
-    assert undated.started == "unknown"
     assert (record.file, record.started, record.tolerance_mm) == ("old.json", "1.0", 0.05)
     assert record.problems == ()
-    assert [d.figure for d in record.deviations if d.variant == "XS"] == [
-        "parameters", "state dict", "GMACs", "error (mm)", "verdict", "sha256",
-    ]  # fmt: skip
     assert not any(d.is_worse for d in record.deviations)
+    undated = Baseline(OLD.file, replace(EARLIER, environment={}))
+    assert compare(EARLIER, undated).started == "unknown"
 
 
 def test_each_figure_is_recorded_beside_the_earlier_one() -> None:
-    now = changed(67.0, parameters=3_528_000, gmacs=0.9)
+    now = changed(67.0, parameters=3_528_000, gmacs=0.9, sha256="b" * 64)
     record = compare(now, OLD)
     before_gmacs = EARLIER.variants["XS"].gmacs
 
@@ -57,21 +53,12 @@ def test_each_figure_is_recorded_beside_the_earlier_one() -> None:
         Deviation("XS", "GMACs", before_gmacs, 0.9, 0.9 - before_gmacs, "not more", True),
         Deviation("XS", "error (mm)", 57.0, 67.0, 10.0, "within 0.05 mm", True),
         Deviation("XS", "verdict", "excellent", "review", None, "not worse", True),
-        Deviation("XS", "sha256", "a" * 12, "a" * 12, None, "same file", False),
+        Deviation("XS", "sha256", "a" * 12, "b" * 12, None, "another file, reported only", False),
     ]
 
 
-def test_compare_reports_another_checkpoint_without_failing() -> None:
-    another = "a" * 63 + "b"
-    record = compare(changed(sha256=another), OLD)
-
-    reported = {d.variant: d.allowed for d in record.deviations if d.figure == "sha256"}
-    assert reported == {"XS": "another file, reported only", "S": "same file"}
-    assert record.problems == ()
-
-
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "fragment"),
     [
         ({"parameters": 3_528_009}, "XS has worse parameters than the baseline: 3528009, before"),
         ({"state_elements": 3_534_141}, "worse state dict"),
@@ -81,21 +68,21 @@ def test_compare_reports_another_checkpoint_without_failing() -> None:
         ({"reference_mm": 55.9}, "worse verdict than the baseline: very good, before excellent"),
         ({"reference_mm": None}, "worse verdict than the baseline: not judged"),
         ({"images_sha256": "c" * 64}, "XS was evaluated on other images"),
+        ({"parameters": 1}, None),
+        ({"gmacs": 0.1}, None),
+        ({"error_mm": 57.04}, None),
+        ({"error_mm": 56.96}, None),
+        ({"seconds": 99}, None),
+        ({"sha256": "b" * 64}, None),
     ],
 )
-def test_what_worsened_is_named(changes: dict[str, Any], said: str) -> None:
+def test_only_values_that_are_worse_by_more_than_the_tolerance_are_problems(
+    changes: dict[str, Any], fragment: str | None
+) -> None:
     found = problems(changed(**changes))
 
-    assert len(found) == 1
-    assert said in found[0]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"parameters": 1}, {"gmacs": 0.1}, {"error_mm": 57.04}, {"error_mm": 56.96}, {"seconds": 99}],
-)
-def test_what_is_better_or_within_the_tolerance_is_no_problem(changes: dict[str, Any]) -> None:
-    assert problems(changed(**changes)) == []
+    assert len(found) == (fragment is not None)
+    assert (fragment or "") in "".join(found)
 
 
 @pytest.mark.parametrize(

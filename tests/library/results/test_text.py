@@ -106,9 +106,6 @@ def test_terminal_table_wraps_speeds_and_is_empty_without_variants() -> None:
 
     assert [len(line) for line in lines] == [75, 11]
     assert terminal_lines(example_results(variants={})) == []
-
-
-def test_interval_without_a_reference_is_absolute() -> None:
     assert format_interval(example_variant(57.0, None)) == "55.0 to 59.0"
 
 

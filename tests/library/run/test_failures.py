@@ -10,24 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.failures import (
     NetworkFailedError,
-    is_lack_of_memory,
     told_as_failure,
 )
-from convnextpose_check.evaluation.one_pass import shuffled
 from convnextpose_check.evaluation.predict import Predictor
-from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.paths import Outputs
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Architecture
-from tests.support.passes import Failing, answers, evaluated
+from tests.support.passes import Failing
 from tests.support.runs import written_results
 
 MEMORY = [
@@ -85,7 +81,12 @@ def test_lack_of_memory_halves_the_batch(
 
 
 @pytest.mark.parametrize(
-    ("kind", "text"), [*((RuntimeError, text) for text in OTHER), (RuntimeOfOthers, OTHER[0])]
+    ("kind", "text"),
+    [
+        *((RuntimeError, text) for text in OTHER),
+        (RuntimeOfOthers, OTHER[0]),
+        (torch.AcceleratorError, OTHER[0]),
+    ],
 )
 def test_anything_else_is_one_sentence_and_not_retried(
     tiny: Architecture, kind: type[Exception], text: str
@@ -102,15 +103,6 @@ def test_anything_else_is_one_sentence_and_not_retried(
     assert f"{Path(__file__).name}, line " in caught.value.problem
     assert "Compile" not in str(caught.value)
     assert "raise self.error" in caught.value.trace
-
-
-def test_accelerator_error_is_one_of_them(tiny: Architecture) -> None:
-    error = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
-    assert not is_lack_of_memory(error)
-    predictor = Predictor(Short(tiny, 0, error), True, 2, lambda _: None)
-
-    with pytest.raises(NetworkFailedError, match="AcceleratorError: CUDA error: an illegal"):
-        predictor(torch.zeros(2, 3, 4, 4))
 
 
 def test_remembered_failure_holds_nothing_of_the_batch() -> None:
@@ -138,54 +130,6 @@ def test_told_errors_pass() -> None:
         raise ConvNeXtPoseCheckError(ErrorCode.BAD_NETWORK, "it answers with a dict")
 
     assert caught.value.code == "bad-network"
-
-
-def test_network_that_raises_fails_alone_and_what_it_measured_is_kept(
-    networks: dict[str, Any],
-    dataset: Dataset,
-    tmp_path: Path,
-    reads: Counter[str],
-) -> None:
-    good = answers(evaluated(networks, dataset, tmp_path / "good"))
-    failing = Failing(networks["B"], 2, RuntimeError("CUDA error: device-side assert triggered"))
-
-    outcomes = evaluated({**networks, "B": failing}, dataset, tmp_path / "bad")
-
-    failed = outcomes.pop("B")
-    assert isinstance(failed, NetworkFailedError)
-    assert answers(outcomes) == {name: good[name] for name in ("A", "C")}
-    assert set(reads.values()) == {2}
-    with np.load(tmp_path / "bad" / "B.npz") as begun:
-        assert np.flatnonzero(begun["done"]).tolist() == sorted(shuffled(6)[:4])
-    again = evaluated(networks, dataset, tmp_path / "bad", resume=True)
-    assert answers(again) == good
-    assert sum(reads.values()) == 2 * 6 + 2
-
-
-def test_device_that_fails_outside_of_the_networks_ends_the_pass_and_nothing_is_lost(
-    networks: dict[str, Any],
-    dataset: Dataset,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from convnextpose_check.evaluation import one_pass
-
-    calls = 0
-
-    def to_input(pixels: torch.Tensor) -> torch.Tensor:
-        nonlocal calls
-        calls += 1
-        if calls > 2:
-            raise torch.AcceleratorError("CUDA error: unspecified launch failure")
-        return pixels.float()
-
-    monkeypatch.setattr(one_pass, "to_input", to_input)
-    outcomes = evaluated(networks, dataset, tmp_path)
-
-    for name, outcome in outcomes.items():
-        assert isinstance(outcome, NetworkFailedError)
-        assert outcome.code == "device-failed"
-        assert np.load(tmp_path / f"{name}.npz")["done"].sum() == 4
 
 
 OpenRun = Callable[..., Run]
@@ -288,12 +232,6 @@ def test_models_take_weights_of_their_variant_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(f"{__name__}.own_architecture", tiny)
-    (inputs / "models" / "own_U.pth").rename(inputs / "own_U.pth")
-    sound = open_run(variants="T", **network).models["T"]
-    assert sound.reference is not None
-    assert sound.counted is not None
-    assert sound.evaluated is not None
-    (inputs / "own_U.pth").rename(inputs / "models" / "own_U.pth")
     change(inputs / "models")
     (inputs / "models" / "own_U.pth").unlink()
 

@@ -29,21 +29,16 @@ from tests.support.whole_runs import Ended
 
 INPUTS = {"checkpoints": "weights", "variants-file": "own.json"}
 ADAPTER = """
-import sys
-import msgspec, torch
+from pathlib import Path
 from convnextpose_check.network.plain import ConvNeXtPose
-from convnextpose_check.variants import Architecture, read_catalogue
+from convnextpose_check.variants import read_catalogue
 
 def build(variant):
-    from pathlib import Path
-    own = Path(__file__).with_name("own.json").read_bytes()
-    architecture = msgspec.json.decode(own)["variants"][0]["architecture"]
-    return ConvNeXtPose(msgspec.convert(architecture, Architecture))
+    return ConvNeXtPose(read_catalogue(Path(__file__).with_name("own.json"))[variant].architecture)
 """
 
 
 def write_repository(tiny: Architecture, folder: Path, *, multiply_adds_off: int) -> Path:
-    """Write a repository with a model and its variants file."""
     (folder / "weights").mkdir(parents=True)
     own = write_own_model(tiny, folder / "weights")
     own["variants"][0]["multiply_adds"] += multiply_adds_off
@@ -98,15 +93,6 @@ def test_verdict_on_weights_is_never_reproduced(judged: Ended) -> None:
     assert summary.read_text(encoding="utf-8") == markdown
     assert not files.picture.exists()
     assert not files.per_sample.exists()
-
-
-def test_report_command_draws_the_same_pages(judged: Ended) -> None:
-    before = judged.files.markdown.read_text(encoding="utf-8")
-
-    assert main(["report", str(judged.folder)]) == 0
-
-    assert judged.files.markdown.read_text(encoding="utf-8") == before
-    assert judged.results.verdict in judged.files.report.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -199,8 +185,7 @@ def test_gate_is_not_passed_by_results_of_an_earlier_run(
     code = gate.run(Namespace(**given, junitxml=None, summary="summary.md"))
 
     assert code == 1
-    problem = f"ot passed: this run left no results in {outputs.results}"
-    assert f"n{problem}" in capsys.readouterr().err
+    assert f"not passed: this run left no results in {outputs.results}" in capsys.readouterr().err
     assert (tmp_path / "summary.md").read_text().startswith("**Not passed: this run left no res")
 
 

@@ -12,13 +12,11 @@ from convnextpose_check.__main__ import main
 from convnextpose_check.drive import download
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import read_facts
-from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.run.run import Run
 from convnextpose_check.run.target import TargetName
 from convnextpose_check.variants import Catalogue
 from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, page, send_google_to
 from tests.support.runs import run_of
-from tests.support.whole_runs import RunTests
 
 CLOSED_PORT = 1
 
@@ -123,30 +121,3 @@ def test_without_the_option_or_on_synthetic_data_nothing_is_downloaded(
     assert caught.value.code == "checkpoint-not-found"
     assert "--download" in caught.value.remedy
     assert drive.requests == []
-
-
-def test_failed_download_fails_its_variant_alone(
-    drive: Drive, shared: Catalogue, tmp_path: Path
-) -> None:
-    drive.answer(str(shared["S"].checkpoint.drive_id), page(QUOTA_IN_ONE_LINE))
-    published = run(shared, tmp_path, "download")
-
-    with pytest.raises(ConvNeXtPoseCheckError, match="ConvNeXtPose_S"):
-        published.checkpoints["S"]
-    assert published.checkpoints["XS"].epoch == made_epoch(shared["XS"])
-
-
-@pytest.mark.usefixtures("drive")
-def test_run_of_the_tests_downloads(
-    run_tests: RunTests, variants_file: Path, tmp_path: Path
-) -> None:
-    ended = run_tests(
-        "-m", "gpu", "-k", "holds_the_variant", "--download", "--device=cpu",
-        f"--variants-file={variants_file}", "--variants=XS,M",
-    )  # fmt: skip
-
-    assert "2 passed" in ended.text, ended.output
-    assert "read: --download True" in ended.text
-    assert "ConvNeXtPose_M.tar: 100%" in ended.output
-    found = {path.name for path in (tmp_path / "out" / "checkpoints").glob("[!.]*")}
-    assert found == {"ConvNeXtPose_XS.tar", "ConvNeXtPose_M.tar"}

@@ -1,22 +1,19 @@
-"""The Kaggle notebook, executed cell by cell in an environment like Kaggle's, without a network."""
+"""The Kaggle notebook, executed without a network."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-import sysconfig
-import time
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,11 +21,10 @@ from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.variants import Architecture
-from fixtures.notebook import INSTALL, NOTEBOOK_FILE, SHOW, notebook
+from fixtures.notebook import INSTALL, NOTEBOOK_FILE, RUN, SHOW, notebook
+from tests.support.datasets import listing
 from tests.support.full_size import write_own_model
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
+from tests.support.texts import ROOT
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="Kaggle has a newer Python")
 
@@ -39,120 +35,42 @@ def test_notebook_is_the_one_that_the_module_writes() -> None:
     assert NOTEBOOK_FILE.read_text() == notebook(), "write it again: python -m fixtures.notebook"
 
 
-@pytest.fixture
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a kernel of its own environment, which sees the packages of this one."""
-    folder = tmp_path_factory.mktemp("kernel")
-    environment = folder / "environment"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
-    python = environment / "bin" / "python"
-    site = subprocess.run(
-        [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
-    # A path file, as Debian's own for its packages: what is there counts as installed.
-    (Path(site) / "packages.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    kernels = folder / "kernels" / "python3"
-    kernels.mkdir(parents=True)
-    arguments = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    specification = {"argv": arguments, "display_name": "Kaggle", "language": "python"}
-    (kernels / "kernel.json").write_text(json.dumps(specification))
-    return folder
-
-
-@contextmanager
-def read_only(folder: Path) -> Iterator[None]:
-    """The folder mounted read-only, as Kaggle's input is, where the machine allows it."""
-    mounted = [
-        subprocess.run(["mount", *arguments], capture_output=True, check=False).returncode == 0
-        for arguments in (
-            ["--bind", str(folder), str(folder)],
-            ["-o", "remount,bind,ro", str(folder)],
-        )
-    ]
-    try:
-        yield
-    finally:
-        if mounted[0]:
-            subprocess.run(["umount", str(folder)], check=True)
-
-
-def attach_suite(root: Path, target: Path) -> None:
-    """The repository as a data set: what git tracks."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (root / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, target / name)
-
-
-def execute(
-    kernel: Path, kaggle: Path, monkeypatch: pytest.MonkeyPatch, **settings: str
-) -> tuple[NotebookNode, Exception | None]:
-    """Run all cells with this machine's folders in the place of Kaggle's."""
-    import nbclient
-    import nbformat
-
-    for name in [name for name in os.environ if name.startswith(("CONVNEXTPOSE_", "PIP_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)  # no wheels but those that are attached
-    monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
-    monkeypatch.setenv("JUPYTER_PATH", str(kernel))
-    for name, value in {"DEVICE": "cpu", **settings}.items():
-        monkeypatch.setenv(f"CONVNEXTPOSE_{name}", value)
-    (kaggle / "working").mkdir()
-    text = NOTEBOOK_FILE.read_text().replace("/kaggle/", f"{kaggle}/")
-    content = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]  # untyped
-    client = nbclient.NotebookClient(content, timeout=600, kernel_name="python3")
-    try:
-        with read_only(kaggle / "input"):
-            client.execute()
-    except nbclient.exceptions.CellExecutionError as error:
-        return content, error
-    return content, None
-
-
-def outputs_of(cell: Any) -> str:
-    return json.dumps(cell["outputs"])
-
-
+@pytest.mark.slow
 def test_failing_gate_fails_the_notebook_after_its_report_is_shown(
-    kernel: Path,
-    miniature: Miniature,
-    tiny: Architecture,
-    tmp_path: Path,
-    pytestconfig: pytest.Config,
-    monkeypatch: pytest.MonkeyPatch,
+    miniature: Miniature, tiny: Architecture, tmp_path: Path
 ) -> None:
     """The synthetic data set is attached, which is not the whole of Human3.6M."""
-    kaggle = tmp_path / "kaggle"
-    attach_suite(pytestconfig.rootpath, kaggle / "input" / "suite" / "convnextpose-check")
-    (kaggle / "input" / "human36m").symlink_to(miniature.dataset)
-    (kaggle / "input" / "weights").mkdir()
+    pytest.importorskip("IPython")
+    attached, large = tmp_path / "kaggle" / "input", (".git", "node_modules", "output", ".venv")
+    ignored = shutil.ignore_patterns(*large)
+    shutil.copytree(ROOT, attached / "suite" / "convnextpose-check", ignore=ignored)
+    (attached / "human36m").symlink_to(miniature.dataset)
+    (attached / "weights").mkdir()
     figures = tmp_path / "own.json"
-    figures.write_text(json.dumps(write_own_model(tiny, kaggle / "input" / "weights")))
+    figures.write_text(json.dumps(write_own_model(tiny, attached / "weights")))
+    (tmp_path / "kaggle" / "working").mkdir()
+    settings = {"DEVICE": "cpu", "VARIANTS_FILE": str(figures), "LIMIT": "8"}
+    before = listing(attached)
 
-    content, error = execute(kernel, kaggle, monkeypatch, VARIANTS_FILE=str(figures), LIMIT="8")
+    result = run_cell(
+        sys.executable, INSTALL + RUN + SHOW, tmp_path / "kaggle",
+        **{f"CONVNEXTPOSE_{name}": value for name, value in settings.items()},
+    )  # fmt: skip
 
-    install, run, show = content["cells"]
-    assert error is not None
-    assert "The gate failed with exit code 1" in str(error)
-    assert install["outputs"] == []  # nothing was missing, so that nothing was installed
-    assert "Not judged: subset, 8 of 8,695 samples" in outputs_of(run)
-    assert "text/markdown" in outputs_of(show)
-    assert "image/png" in outputs_of(show)
-    assert "<iframe srcdoc=" in outputs_of(show)
-    results = read_results(Outputs(kaggle / "working" / "output").results)
+    assert "The gate failed with exit code 1" in result.stderr
+    assert "Not judged: subset, 8 of 8,695 samples" in result.stdout
+    shown = re.findall(r"<IPython\.core\.display\.(\w+) object>", result.stdout)
+    assert shown == ["Markdown", "Image", "HTML"]
+    results = read_results(Outputs(tmp_path / "kaggle" / "working" / "output").results)
     assert results.variants["T"].samples == 8
-    assert results.dataset.root.startswith(str(kaggle / "input"))
+    assert results.dataset.root.startswith(str(attached))
+    assert listing(attached) == before
 
 
 def test_passing_gate_passes_the_notebook(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("IPython", reason="comes with ipykernel")
+    pytest.importorskip("IPython")
     (tmp_path / "report.html").write_text("this run")
     names = {"output": tmp_path, "started": 0, "gate": SimpleNamespace(returncode=0)}
 
@@ -161,43 +79,43 @@ def test_passing_gate_passes_the_notebook(
     assert "IPython.core.display.HTML object" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("stale", [False, True], ids=["no-report", "earlier-report"])
+@pytest.mark.parametrize("has_stale_pages", [False, True])
 def test_run_without_a_report_shows_its_last_lines(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], stale: bool
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, has_stale_pages: bool
 ) -> None:
-    pytest.importorskip("IPython", reason="comes with ipykernel")
-    if stale:
-        (tmp_path / "result").mkdir()
-        for name in ("report.html", "result/BENCHMARK_REPORT.md"):
-            (tmp_path / name).write_text("another run")
-    names = {
-        "output": tmp_path,
-        "started": time.time() + 60,
-        "last": ["ERROR: [bad-option] CONVNEXTPOSE_GATE is '3mm'"],
-        "gate": SimpleNamespace(returncode=4),
-    }
+    """Outside the suite, pytest refuses its options."""
+    pytest.importorskip("IPython")
+    if has_stale_pages:
+        for page in (tmp_path / "output/report.html", Outputs(tmp_path / "output").markdown):
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text("another run")
+            os.utime(page, (0, 0))
+    names = {"subprocess": subprocess, "sys": sys}
+    names |= {"suite": tmp_path, "INPUT": tmp_path, "WORKING": tmp_path}
 
     with pytest.raises(SystemExit, match="exit code 4"):
-        exec(SHOW, names)
+        exec(RUN + SHOW, names)
 
-    assert "[bad-option] CONVNEXTPOSE_GATE is '3mm'" in (told := capsys.readouterr().out)
-    assert "another run" not in told
-    assert "iframe" not in told
+    printed = capsys.readouterr().out
+    assert printed.count("unrecognized arguments: --h36m-root=") == 2
+    assert "another run" not in printed
+    assert "iframe" not in printed
 
 
 @pytest.fixture
 def install(tmp_path: Path) -> Install:
     """Run the first cell where ``there`` is installed; returns its end and all packages."""
 
-    def run_cell(
+    def install_here(
         needs: list[str], there: list[str], wheels: dict[str, str]
     ) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
         environment, kaggle = tmp_path / "environment", tmp_path / "kaggle"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
         (site,) = environment.glob("lib/python*/site-packages")
-        for tool in ("pip", "packaging", "tomllib"):  # of this environment, nothing else of it
-            if (spec := find_spec(tool)) and spec.origin and "site-packages" in spec.origin:
-                (site / tool).symlink_to(Path(spec.origin).parent)
+        for tool in map(find_spec, ("pip", "packaging")):  # of this environment's packages
+            assert tool is not None
+            folder = Path(str(tool.origin)).parent
+            (site / folder.name).symlink_to(folder)
         for name, version in (each.split("==") for each in there):
             write_distribution(site, name, version)
         (kaggle / "working").mkdir(parents=True)
@@ -208,16 +126,18 @@ def install(tmp_path: Path) -> Install:
         (suite / "convnextpose_check").mkdir(parents=True)
         (suite / "convnextpose_check" / "variants.json").touch()
         (suite / "pyproject.toml").write_text(f"[project]\ndependencies = {needs}\n")
-        result = run_install(environment / "bin" / "python", INSTALL, kaggle)
+        result = run_cell(environment / "bin" / "python", INSTALL, kaggle)
         folders = site.glob("*.dist-info")
         return result, dict(folder.name.removesuffix(".dist-info").split("-") for folder in folders)
 
-    return run_cell
+    return install_here
 
 
-def run_install(python: str | Path, cell: str, kaggle: Path) -> subprocess.CompletedProcess[str]:
-    """Run the first cell with ``kaggle`` as Kaggle's folder, and programs of its parent alone."""
-    settings = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+def run_cell(
+    python: str | Path, cell: str, kaggle: Path, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a cell with ``kaggle`` as Kaggle's folder, and programs of its parent alone."""
+    settings |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     return subprocess.run(
         [python, "-c", cell.replace("/kaggle/", f"{kaggle}/")],
         env=settings | {"PATH": str(kaggle.parent)},
@@ -308,6 +228,6 @@ def test_install_cell_without_suite_ends_with_a_sentence(
     (tmp_path / "git").write_text("#!/bin/sh\nexit 128\n")
     (tmp_path / "git").chmod(0o755)
 
-    result = run_install(sys.executable, INSTALL.replace("YOUR-FORK", fork), tmp_path / "kaggle")
+    result = run_cell(sys.executable, INSTALL.replace("YOUR-FORK", fork), tmp_path / "kaggle")
 
     assert result.stderr.splitlines() == [message]

@@ -52,6 +52,8 @@ def test_read_settings_defaults_are_those_of_the_authors_evaluation() -> None:
     assert len(switches) == 6
     assert not any(getattr(settings, field) for field in switches)
     assert settings.lines() == []
+    off = read_settings({"gate": ["none"]}, {variable("resume"): "0"})
+    assert (off.gate, off.resume) == (None, False)
 
 
 @pytest.mark.parametrize("field", [option.field for option in OPTIONS])
@@ -72,13 +74,6 @@ def test_read_settings_several_checkpoints_stay_in_order() -> None:
     settings = read_settings({}, {variable("checkpoints"): "/a:/b"})
     assert settings.checkpoints == expected
     assert settings.lines() == ["CONVNEXTPOSE_CHECKPOINTS /a,/b"]
-
-
-def test_read_settings_gate_and_switch_can_be_off() -> None:
-    settings = read_settings({"gate": ["none"]}, {variable("resume"): "0"})
-
-    assert settings.gate is None
-    assert not settings.resume
 
 
 def test_read_settings_relative_paths_refer_to_the_callers_folder() -> None:
@@ -121,30 +116,27 @@ def test_read_settings_wrong_value_is_named(field: str, text: str, expected: str
 
 
 def test_read_settings_unknown_variable_is_refused() -> None:
-    with pytest.raises(
-        ConvNeXtPoseCheckError,
-        match=r"CONVNEXTPOSE_GATES is not a setting \(did you mean CONVNEXTPOSE_GATE\?\)",
-    ):
+    hint = r"CONVNEXTPOSE_GATES is not a setting \(did you mean CONVNEXTPOSE_GATE\?\)"
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=hint):
         read_settings({}, {"CONVNEXTPOSE_GATES": "1mm"})
 
 
-def test_refuse_contradictions_weights_only_with_an_option_about_an_error() -> None:
+def test_refuse_contradictions_names_the_option_that_has_no_meaning() -> None:
     alone = {"weights_only": ["1"], "checkpoints": ["/a"], "device": ["cpu"]}
-    refuse_contradictions(read_settings(alone, {}))
+    identity, own = {"require_identity": ["1"]}, {"variants_file": ["own.json"]}
+    about_errors = [
+        {field: [VALUES[field][0]]}
+        for field in ("h36m_root", "gate", "limit", "resume", "baseline")
+    ]
+    for sound in (alone, identity, own, *about_errors):
+        refuse_contradictions(read_settings(sound, {}))
 
-    for field in ("h36m_root", "gate", "limit", "resume", "baseline"):
-        given = {field: [VALUES[field][0]]}
-        refuse_contradictions(read_settings(given, {}))
-        with pytest.raises(ConvNeXtPoseCheckError, match=f"{flag(field)} is about an error"):
+    for given in about_errors:
+        with pytest.raises(ConvNeXtPoseCheckError, match=f"{flag(*given)} is about an error"):
             refuse_contradictions(read_settings(alone | given, {}))
-
-
-def test_refuse_contradictions_identity_of_own_models() -> None:
-    given = {"require_identity": ["1"], "variants_file": ["own.json"]}
-    refuse_contradictions(read_settings({"require_identity": ["1"]}, {}))
-
     with pytest.raises(ConvNeXtPoseCheckError, match="--require-identity cannot be met"):
-        refuse_contradictions(read_settings(given, {}))
+        refuse_contradictions(read_settings(identity | own, {}))
 
 
 def test_kaggle_folder_is_the_default_if_it_exists(
