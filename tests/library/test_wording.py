@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
-from convnextpose_check.__main__ import main
 from convnextpose_check.errors import CheckFailedError, ErrorCode
-from convnextpose_check.variants import Architecture
 from convnextpose_check.wording import printable
-from tests.support.full_size import write_own_model
 
 ESCAPED = {
     "plain": ("Señor's ConvNeXtPose_L (1).tar: 5 µm", "Señor's ConvNeXtPose_L (1).tar: 5 µm"),
@@ -45,32 +39,3 @@ def test_error_escapes_its_texts_and_keeps_numbers() -> None:
     numbers = CheckFailedError(ErrorCode.WRONG_COUNT, "problem", "remedy", 1.5, (1, 2))
     assert (numbers.obtained, numbers.expected) == (1.5, (1, 2))
     assert str(error) == "[wrong-count] in \\x1b[2J\\n\\x3a:error\\x3a:. Mend \\u202e."
-
-
-NAMES = ("\udcff", "::error::T", "a\n::error::T", "\x1b[2J", "\u202eT", "##[error]T")
-
-
-def test_extract_reads_files_of_any_name_and_escapes_it(
-    tiny: Architecture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "own"
-    folder.mkdir()
-    variants = folder / "own.json"
-    variants.write_text(json.dumps(write_own_model(tiny, folder, "T", epoch=3)))
-    content = (folder / "own_T.pth").read_bytes()
-    for name in NAMES:
-        (folder / f"{name}.pth").write_bytes(content)
-    page = tmp_path / "\udcfe\n::error::page.tar"
-    page.write_text("<html>")
-
-    code = main(["extract", str(folder), str(page), "--results-dir", str(tmp_path / "out"),
-                 "--variants-file", str(variants)])  # fmt: skip
-
-    captured = capsys.readouterr()
-    assert code == 1
-    assert "\n7 extracted, 1 not\n" in captured.out
-    assert captured.err.startswith(f"[html-page] {tmp_path}/\\udcfe\\n\\x3a:error\\x3a:page.tar")
-    for line in (captured.out + captured.err).split("\n"):
-        assert line.isprintable()
-        assert "::" not in line
-        assert "##" not in line

@@ -18,14 +18,9 @@ SETTINGS = {
     "setup.cfg": "[tool:pytest]\naddopts = -p of_setup_cfg\n",
     "tox.ini": "[pytest]\naddopts = -p of_tox_ini\n",
 }
-PLUGINS = (
-    "of_pytest_ini",
-    "of_pyproject",
-    "of_setup_cfg",
-    "of_tox_ini",
-    "of_addopts",
-    "of_plugins",
-)
+PLUGINS = [
+    f"of_{source}" for source in "pytest_ini pyproject setup_cfg tox_ini addopts plugins".split()
+]
 ENVIRONMENT = {"PYTEST_ADDOPTS": "-p of_addopts", "PYTEST_PLUGINS": "of_plugins"}
 """What the caller's workflow may have set, beside ``PYTHONPATH``."""
 

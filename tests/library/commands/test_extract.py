@@ -22,6 +22,8 @@ from tests.support.archives import members_of, saved, unpacked, zipped
 from tests.support.datasets import listing
 from tests.support.full_size import write_own_model
 
+HOSTILE_NAMES = ("\udcff", "::error::T", "a\n::error::T", "\x1b[2J", "\u202eT", "##[error]T")
+
 
 @pytest.fixture
 def own(written_inputs: Path, tmp_path: Path) -> Path:
@@ -66,19 +68,25 @@ def test_extract_writes_what_a_run_writes(own: Path, capsys: pytest.CaptureFixtu
     assert listing(own) == before
 
 
-def test_extract_bad_file_does_not_stop_the_others(
+def test_extract_bad_file_does_not_stop_the_others_and_names_are_escaped(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = own.parent / "own_page.tar"
+    for name in HOSTILE_NAMES:
+        (own / f"{name}.pth").write_bytes((own / "own_T.pth").read_bytes())
+    page = own.parent / "\udcfe\n::error::page.tar"
     page.write_text("<!DOCTYPE html><title>Quota exceeded</title>")
 
-    code = extract(own, page, own / "own_T.pth", own / "own_U.pth")
+    code = extract(own, page, own)
 
     assert code == 1
     assert snapshots(own) == ["snapshot_1.pth", "snapshot_2.pth"]
     captured = capsys.readouterr()
-    assert captured.err.startswith("[html-page] ")
-    assert captured.out.endswith("\n2 extracted, 1 not\n")
+    assert captured.err.startswith(f"[html-page] {own.parent}/\\udcfe\\n\\x3a:error\\x3a:page.tar")
+    assert captured.out.endswith(f"\n{2 + len(HOSTILE_NAMES)} extracted, 1 not\n")
+    for line in (captured.out + captured.err).split("\n"):
+        assert line.isprintable()
+        assert "::" not in line
+        assert "##" not in line
     assert extract(own, own / "nowhere.tar") == 2
 
 

@@ -47,25 +47,15 @@ def session_in(terminal: Terminal) -> tuple[Any, Session]:
     return config, session
 
 
-def printed(*problems: str, mistakes: dict[str, list[str]] | None = None) -> list[str]:
-    """All lines about a run with these problems and mistakes, after its verdict."""
+def printed(*problems: str) -> list[str]:
+    """All lines about a run with these problems, after its verdict."""
     terminal = Terminal()
     config, session = session_in(terminal)
-    session.gate.mistakes = mistakes or {}
     results = decided(example_results(variants={}), problems, "")
     hooks.print_report(config, session, results)
     title, verdict, *lines = terminal.lines
     assert (title, verdict) == (f"== ConvNeXtPose: {results.judged}", results.verdict)
     return list(lines)
-
-
-def test_print_report_shows_each_mistake_once() -> None:
-    text = "[data-not-found] no folder was given. Give one."
-
-    assert printed(mistakes={text: ["x.py::test_a[XS]"]}) == [
-        "== how to fix it",
-        f"{text} It fails x.py::test_a[XS].",
-    ]
 
 
 def test_print_report_counts_the_problems_after_the_tenth() -> None:

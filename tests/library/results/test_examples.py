@@ -111,6 +111,8 @@ def test_per_sample_file_has_every_joint_of_every_sample(
     actions, errors_mm = read_joint_errors_mm(path)["S"]
     assert actions == evaluation.actions
     assert errors_mm == pytest.approx(evaluation.errors_mm, abs=1e-4)
+    path.write_text("")
+    assert read_joint_errors_mm(path) == {}
 
 
 COLUMNS = ",".join(("variant", "action", *JOINT_COLUMNS))
@@ -136,9 +138,3 @@ def test_per_sample_file_of_another_form_raises_bad_results(
 
     with pytest.raises(ConvNeXtPoseCheckError, match="bad-results"):
         read_joint_errors_mm(path)
-
-
-def test_per_sample_file_without_a_row_has_no_sample(tmp_path: Path) -> None:
-    (tmp_path / "empty.csv").write_text("")
-
-    assert read_joint_errors_mm(tmp_path / "empty.csv") == {}

@@ -90,8 +90,8 @@ def test_run_without_a_report_shows_its_last_lines(
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text("another run")
             os.utime(page, (0, 0))
-    names = {"subprocess": subprocess, "sys": sys}
-    names |= {"suite": tmp_path, "INPUT": tmp_path, "WORKING": tmp_path}
+    names: dict[str, object] = {"subprocess": subprocess, "sys": sys}
+    names |= dict.fromkeys(("suite", "INPUT", "WORKING"), tmp_path)
 
     with pytest.raises(SystemExit, match="exit code 4"):
         exec(RUN + SHOW, names)
