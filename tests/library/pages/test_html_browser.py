@@ -21,14 +21,7 @@ from convnextpose_check.pages.html import summary_html, with_summary
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.results_file import read_results
 from tests.library.pages.test_html import GOLDEN
-from tests.support.browser import (
-    chromium,
-    complaints,
-    overflowing,
-    requests,
-    show,
-    violations,
-)
+from tests.support.browser import chromium, complaints, overflowing, requests, show, violations
 from tests.support.whole_runs import isolate, own_model, run_here
 
 if TYPE_CHECKING:

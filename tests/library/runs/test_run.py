@@ -35,12 +35,9 @@ def passed(written_inputs: Path, measured: Run, tmp_path_factory: pytest.TempPat
     ended.files.log("S").parent.mkdir()
     ended.files.log("S").write_text("of an earlier run")
     arguments = [
-        "-p",
-        "tests.support.small_facts_plugin",
-        *own_model(written_inputs, variants_file),
-        f"--junitxml={folder / 'junit.xml'}",
-        "--bbox=gt",
-    ]
+        "-p", "tests.support.small_facts_plugin", *own_model(written_inputs, variants_file),
+        f"--junitxml={folder / 'junit.xml'}", "--bbox=gt",
+    ]  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
     environment["CONVNEXTPOSE_RUN_ID"] = "of-the-caller"
     result = subprocess.run(
