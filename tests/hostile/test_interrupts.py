@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import pkgutil
 import random
 import shlex
+import signal
 import subprocess
 import time
 import zipfile
@@ -26,26 +28,37 @@ from convnextpose_check.variants import Architecture
 from tests.support.datasets import Handmade
 from tests.support.full_size import write_own_model
 from tests.support.processes import PythonProcess, run_python
+from tests.support.whole_runs import isolate
 
-NAMES = ("T1", "T2", "T3")
+NAMES = ("T1", "T2")
 MOMENTS = 6
-MOMENT_BY_DEFAULT = 1
+ENDINGS = {".png": b"IEND\xaeB`\x82", ".html": b"</html>"}
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def root(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The checkout, as the working folder and without settings of the environment."""
+    isolate(monkeypatch)
+    return pytestconfig.rootpath
 
 
 @pytest.fixture(scope="module")
 def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three tiny models of the user and a few images."""
+    """Two tiny models of the user and a few images."""
     folder = tmp_path_factory.mktemp("inputs")
     Handmade().write(folder / "h36m")
     variants: list[dict[str, Any]] = []
     for epoch, name in enumerate(NAMES, start=1):
         variants += write_own_model(tiny, folder, name, epoch)["variants"]
-    (folder / "own.json").write_text(json.dumps({"about": "three", "variants": variants}))
+    (folder / "own.json").write_text(json.dumps({"about": "two", "variants": variants}))
     return folder
 
 
 def command(inputs: Path, results: Path, *more: str) -> list[str]:
-    """Evaluate the three models; the set is too small to pass."""
+    """Evaluate the models; the set is too small to pass."""
     return [
         "-m", "pytest", "tests/validation", "-m", "gpu", "-q", "--device=cpu",
         "-p", "no:cacheprovider", f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
@@ -77,28 +90,17 @@ def assert_all_whole(results: Path) -> set[str]:
         elif path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
                 assert archive.testzip() is None
-        elif path.suffix == ".png":
-            assert path.read_bytes().endswith(b"IEND\xaeB`\x82")
-        elif path.suffix == ".md":
-            assert path.read_text().endswith("\n")
-        elif path.suffix == ".html":
-            assert path.read_text().rstrip().endswith("</html>")
-        else:
-            assert path.suffix == ".log"
+        elif path.suffix in ENDINGS:
+            assert path.read_bytes().rstrip().endswith(ENDINGS[path.suffix])
     return finished
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        pytest.param(m, marks=[] if m == MOMENT_BY_DEFAULT else pytest.mark.slow)
-        for m in range(MOMENTS)
-    ],
-)
+@pytest.mark.slow  # the next test ends a run by signals, and resumes it
+@pytest.mark.parametrize("moment", range(MOMENTS))
 def test_killed_run_leaves_only_whole_files_and_is_resumed(
-    moment: int, inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
+    moment: int, inputs: Path, tmp_path: Path, root: Path
 ) -> None:
-    process = PythonProcess(*command(inputs, tmp_path), folder=pytestconfig.rootpath)
+    process = PythonProcess(*command(inputs, tmp_path), folder=root)
     results = Outputs(tmp_path).results
     deadline = time.monotonic() + 60
     # Half of the moments are anywhere, half just after the first results, the busiest time.
@@ -109,74 +111,57 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
     process.wait()
 
     finished = assert_all_whole(tmp_path)
-    again = run(command(inputs, tmp_path, "--resume"), pytestconfig.rootpath)
+    again = run(command(inputs, tmp_path, "--resume"), root)
 
     assert assert_all_whole(tmp_path) == set(NAMES)
     assert again.stderr.count("taken from") >= len(finished)
     assert list(tmp_path.rglob(f".*{PARTIAL}")) == []
 
 
-SCRIPT = """
-import os, signal, sys
-import pytest
-from convnextpose_check.evaluation import evaluate, metrics, one_pass
-
-signals, where = [int(number) for number in sys.argv[1].split()], sys.argv[2]
-
-def send_signals_in(module, name, call):
-    original, left = getattr(module, name), [call]
-    def sending(*arguments, **more):
-        left[0] -= 1
-        while left[0] == 0 and signals:
-            os.kill(os.getpid(), signals.pop(0))
-        return original(*arguments, **more)
-    setattr(module, name, sending)
-
-if where == "measuring":
-    send_signals_in(metrics, "joint_errors_mm", 3 * 4 + 1)  # three models, batches of four
-elif where == "saving":
-    evaluate.SAVE_SECONDS = 0
-    send_signals_in(evaluate, "save_cached", 1)
-elif where == "reading":
-    send_signals_in(one_pass, "to_input", 2)
-sys.exit(pytest.main(sys.argv[3:]))
-"""
-"""A run that receives signals inside a certain function."""
-
-
-def run_with_signals(
-    inputs: Path, results: Path, root: Path, signals: str, where: str, *more: str
-) -> subprocess.CompletedProcess[str]:
-    arguments = command(inputs, results, "-o", "console_output_style=classic")[2:]
-    return run(["-c", SCRIPT, signals, where, *arguments, *more], root)
+PLACES = {"saving": ("evaluate.save_cached", 1), "reading": ("one_pass.to_input", 2)}
 
 
 @pytest.mark.parametrize(
-    ("signals", "where"),
+    ("numbers", "place"),
     [
-        ("2 15", "saving"),
-        pytest.param("15", "saving", marks=pytest.mark.slow),
-        pytest.param("15", "measuring", marks=pytest.mark.slow),
-        pytest.param("2", "measuring", marks=pytest.mark.slow),
-        pytest.param("2", "reading", marks=pytest.mark.slow),
+        ([signal.SIGINT, signal.SIGTERM], "saving"),
+        pytest.param([signal.SIGTERM], "reading", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.usefixtures("root")
 def test_interrupted_run_saves_results_and_prints_the_command_to_resume(
-    signals: str, where: str, inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
-    result = run_with_signals(inputs, tmp_path, pytestconfig.rootpath, signals, where)
+    numbers: list[signal.Signals], place: str, inputs: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capfd: Capture,
+) -> None:  # fmt: skip
+    name, left = PLACES[place]
+    name = f"convnextpose_check.evaluation.{name}"
+    original = pkgutil.resolve_name(name)
 
-    output = result.stdout + result.stderr
-    assert result.returncode == pytest.ExitCode.INTERRUPTED, output
-    assert "(of 6 images: T1 4, T2 4, T3 4); go on with:\n" in result.stdout
-    assert "Traceback" not in output
-    assert "KeyboardInterrupt" not in output
+    def send_signals(*arguments: Any, **more: Any) -> Any:
+        nonlocal left
+        left -= 1
+        for number in numbers if left == 0 else ():
+            signal.raise_signal(number)
+        return original(*arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(name, send_signals)
+        patch.setattr("sys.argv", ["pytest"])
+        patch.setattr("convnextpose_check.evaluation.evaluate.SAVE_SECONDS", 0)
+        code = pytest.main(command(inputs, tmp_path, "-o", "console_output_style=classic")[2:])
+
+    stdout, stderr = capfd.readouterr()
+    assert code == pytest.ExitCode.INTERRUPTED, stdout + stderr
+    assert "(of 6 images: T1 4, T2 4); go on with:\n" in stdout
+    assert "Traceback" not in stdout + stderr
+    assert "KeyboardInterrupt" not in stdout + stderr
     assert_all_whole(tmp_path)
-    (printed,) = [line for line in result.stdout.splitlines() if line.endswith("--resume")]
+    (printed,) = [line for line in stdout.splitlines() if line.endswith("--resume")]
     words = shlex.split(printed)
     assert words[0] == "pytest"
-    again = run(["-m", *words], pytestconfig.rootpath)
-    assert [f"{name}: going on after 4 of 6 images" in again.stderr for name in NAMES] == [True] * 3
+    pytest.main(words[1:])
+    again = capfd.readouterr().err
+    assert [f"{name}: going on after 4 of 6 images" in again for name in NAMES] == [True] * 2
     assert assert_all_whole(tmp_path) == set(NAMES)
 
 
@@ -196,17 +181,19 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
 
 @pytest.mark.parametrize(
     "kilobytes",
-    [64, *(pytest.param(size, marks=pytest.mark.slow) for size in (4, 24, 40, 100, 160))],
+    [64, *(pytest.param(size, marks=pytest.mark.slow) for size in (4, 24, 100))],
 )
+@pytest.mark.usefixtures("root")
 def test_full_disk_is_one_sentence_and_leaves_only_whole_files(
-    kilobytes: int, inputs: Path, tmp_path: Path, pytestconfig: pytest.Config
+    kilobytes: int, inputs: Path, tmp_path: Path, capfd: Capture
 ) -> None:
     with small_disk(tmp_path / "disk", kilobytes) as disk:
-        result = run(command(inputs, disk), pytestconfig.rootpath)
+        code = pytest.main(command(inputs, disk)[2:])
 
         assert_all_whole(disk)
-    assert result.returncode == pytest.ExitCode.TESTS_FAILED
-    assert "[cannot-write]" in result.stdout
-    assert "No space left on device" in result.stdout
-    assert "Traceback" not in result.stdout + result.stderr
-    assert "INTERNALERROR" not in result.stdout + result.stderr
+    output = "".join(capfd.readouterr())
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert "[cannot-write]" in output
+    assert "No space left on device" in output
+    assert "Traceback" not in output
+    assert "INTERNALERROR" not in output

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -72,3 +74,21 @@ def evaluation_of(
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
+
+
+def made_evaluation(error_mm: float = 0.0, count: int = 4, **changes: Any) -> Evaluation:
+    """A complete evaluation in which every joint of all samples has this error."""
+    fields: dict[str, Any] = {
+        "protocol": 2,
+        "errors_mm": np.full((count, 17), error_mm),
+        "cells_xyz": np.zeros((count, 18, 3), np.float32),
+        "image_ids": tuple(range(1, count + 1)),
+        "file_names": tuple(f"{letter}.jpg" for letter in "abcd"[:count]),
+        "actions": ("Posing",) * count,
+        "unreadable": (),
+        "complete": True,
+        "images_sha256": "",
+        "seconds": 1.0,
+        "batch_size": 4,
+    }
+    return Evaluation(**(fields | changes))

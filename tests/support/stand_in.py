@@ -1,11 +1,8 @@
-"""A device that is not there: operators on ``meta`` take time on a clock that nobody waits for.
-
-It has one queue, as a GPU has. What is given to it begins when all before it is done; the host
-goes on meanwhile, unless it asks for something that only then is known.
-"""
+"""A GPU that is not there: tensors on ``meta``, and what would make the host wait for it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,41 +10,33 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-KERNEL_SECONDS = 1.0
 CROSSING = {"aten::_to_copy", "aten::to", "aten::copy_"}
 ASKING = {"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero"}
 
 
 class _Lists(TorchFunctionMode):
-    """Notices what operators do not show: lists of numbers that go from Python to the device."""
+    """Records lists of numbers that go from Python to the device, which operators do not show."""
 
     def __init__(self, device: StandIn) -> None:
         super().__init__()
         self.device = device
 
     def __torch_function__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        answer = func(*args, **kwargs)
+        answer = func(*args, **(kwargs or {}))
         if func in (torch.tensor, torch.as_tensor) and answer.is_meta:
-            self.device.wait(self.device.done, "a tensor from Python's numbers")
+            self.device.wait("a tensor from Python's numbers")
         elif func in (torch.Tensor.__getitem__, torch.Tensor.__setitem__) and args[0].is_meta:
-            places = args[1] if isinstance(args[1], tuple) else (args[1],)
-            if any(isinstance(place, (list, tuple)) for place in places):
-                self.device.wait(self.device.done, "an index from Python's numbers")
+            indices = args[1] if isinstance(args[1], tuple) else (args[1],)
+            if any(isinstance(index, (list, tuple)) for index in indices):
+                self.device.wait("an index from Python's numbers")
         return answer
 
 
 class StandIn(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
-    """Watches all operators: ``waits`` names what kept the host, ``idle`` counts what it cost.
-
-    ``idle`` are the device's seconds without work between its first and its last.
-    """
+    """Records in ``waits`` each operator for which the host would wait."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.host = 0.0
-        self.done = 0.0
-        self.idle = 0.0
         self.waits: list[str] = []
         self._lists = _Lists(self)
 
@@ -59,15 +48,8 @@ class StandIn(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in
         super().__exit__(*error)  # type: ignore[no-untyped-call]
         self._lists.__exit__(*error)  # type: ignore[no-untyped-call]
 
-    def work(self) -> None:
-        begins = max(self.host, self.done)
-        if self.done:
-            self.idle += begins - self.done
-        self.done = begins + KERNEL_SECONDS
-
-    def wait(self, until: float, why: str) -> None:
+    def wait(self, why: str) -> None:
         self.waits.append(why)
-        self.host = max(self.host, until)
 
     def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -81,26 +63,25 @@ class StandIn(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in
             answer = func(*args, **kwargs)
         after = [leaf for leaf in tree_leaves(answer) if isinstance(leaf, torch.Tensor)]
         devices = {tensor.is_meta for tensor in [*tensors, *after]}
-        if True not in devices:
-            return answer
-        self.work()
         from_host = any(not tensor.is_meta and tensor.dim() for tensor in tensors)
         crosses = devices == {True, False} and (from_host or name in CROSSING)
-        if name in ASKING or (crosses and not _given(func, args, kwargs, "non_blocking")):
-            self.wait(self.done, name)
+        is_asking = True in devices and name in ASKING
+        if is_asking or (crosses and not _given(func, args, kwargs, "non_blocking")):
+            self.wait(name)
         return answer
 
 
+@dataclass(frozen=True)
 class Event:
-    def __init__(self, device: StandIn) -> None:
-        self._device = device
-        self._reached = device.done
+    """Stands for a CUDA event on this device."""
+
+    device: StandIn
 
     def synchronize(self) -> None:
-        self._device.wait(self._reached, "event")
+        self.device.wait("event")
 
-    def elapsed_time(self, later: Event) -> float:
-        return 1000 * (later._reached - self._reached)
+    def elapsed_time(self, _later: Event) -> float:
+        return 1.0
 
 
 def _target(func: Any, args: Any, kwargs: Any) -> str:
@@ -111,6 +92,7 @@ def _target(func: Any, args: Any, kwargs: Any) -> str:
 
 
 def _given(func: Any, args: Any, kwargs: Any, name: str) -> Any:
+    """An argument of an operator, wherever it stands."""
     for place, argument in enumerate(func._schema.arguments):
         if argument.name == name:
             return args[place] if place < len(args) else kwargs.get(name)

@@ -93,6 +93,8 @@ def test_load_finds_checkpoints_by_name_or_content_and_opens_each_file_once(
         assert again.load(name) is checkpoint
 
     assert sorted(opened) == sorted([*paths.values(), tmp_path / "notes.pth"])
+    anything = _put(tmp_path / "weights", archives["S"])
+    assert _load(catalogue, "S", anything, anything).path == anything
     _put(paths["L"] / "inside" / "ConvNeXtPose_L.tar", archives["L"])
     assert CheckpointFiles([paths["L"]], catalogue).candidates == (paths["L"],)
 
@@ -108,14 +110,6 @@ def test_name_decides_before_the_content(
     error = _refusal(catalogue, "L", tmp_path)
     assert error.code == "html-page"
     assert str(path) in error.problem
-
-
-def test_single_file_of_any_name_may_be_given(
-    catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
-) -> None:
-    path = _put(tmp_path / "weights", archives["S"])
-    assert _load(catalogue, "S", path).path == path
-    assert CheckpointFiles([path, path], catalogue).candidates == (path,)
 
 
 def test_missing_checkpoint_error_lists_what_was_found(

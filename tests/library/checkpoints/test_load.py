@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,7 +15,6 @@ import torch
 from convnextpose_check.checkpoints import unpack
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import open_regular
 from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.variants import Architecture
@@ -203,9 +201,3 @@ def _call_first(function: str, act: Callable[[], object], monkeypatch: pytest.Mo
         return original(*arguments)
 
     monkeypatch.setattr(unpack, function, acting)
-
-
-def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="no regular file"):
-        open_regular(tmp_path / "pipe")

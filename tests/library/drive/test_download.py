@@ -222,23 +222,6 @@ def test_disk_error_is_named(fetch: Fetch, folder: Path, monkeypatch: pytest.Mon
     assert files_in(folder) == set()
 
 
-def test_progress_shows_bytes_and_the_time_left(
-    fetch: Fetch, drive: Drive, shared: Catalogue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("convnextpose_check.progress.LOG_SECONDS", 0.0)
-    facts = replace(shared["XS"].checkpoint, bytes=1_500_000)
-    catalogue = replace(shared, variants=(replace(shared["XS"], checkpoint=facts),))
-    drive.answer(XS_ID, whole(bytes(1_500_000)))
-    monkeypatch.setattr(download, "ATTEMPTS", 1)
-    log = io.StringIO()
-
-    fetch("XS", catalogue=catalogue, stream=log)
-
-    lines = [line for line in log.getvalue().splitlines() if f"{FILE}:" in line]
-    assert len(lines) > 2
-    assert re.search(r" 100%.*1\.50M/1\.50M .*<.*B/s", lines[-1])
-
-
 def test_damaged_file_is_set_aside_once_there_is_another(
     fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes]
 ) -> None:

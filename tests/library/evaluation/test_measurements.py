@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,9 +12,8 @@ import pytest
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.human36m.crops import Crop
-from convnextpose_check.human36m.samples import Dataset, Exclusion, load_dataset
+from convnextpose_check.human36m.samples import Dataset, Exclusion
 from convnextpose_check.human36m.skeleton import JOINTS
-from tests.support.datasets import FACTS, Handmade
 
 
 def sha256_of(text: str) -> str:
@@ -86,6 +84,8 @@ def test_evaluation_covers_the_usable_samples(dataset: Dataset) -> None:
 
 def test_means_are_over_samples_and_keep_every_digit(dataset: Dataset) -> None:
     evaluation = measured(dataset, range(6)).evaluation(dataset)
+    assert evaluation.complete
+    assert not measured(dataset, range(6)).evaluation(replace(dataset, limited=True)).complete
     assert evaluation.error_mm == 3.5
     assert evaluation.per_action_mm() == {
         "Directions": (1 + 2 + 4) / 3, "Discussion": 3, "WalkTogether": 5.5,
@@ -99,15 +99,6 @@ def test_means_are_over_samples_and_keep_every_digit(dataset: Dataset) -> None:
     assert list(exact.per_joint_mm()) == list(JOINTS[:17])
     assert list(exact.per_joint_mm().values()) == [50 + (42.5 + n) / 1024 for n in range(17)]
     assert exact.per_action_mm()["Discussion"] == 50 + 42 / 1024
-
-
-@pytest.mark.parametrize("limit", [None, 5])
-def test_evaluation_is_complete_if_the_data_set_is(tmp_path: Path, limit: int | None) -> None:
-    dataset = load_dataset(Handmade().write(tmp_path / "set"), FACTS, limit=limit)
-
-    evaluation = measured(dataset, range(len(dataset.samples))).evaluation(dataset)
-
-    assert evaluation.complete is (limit is None)
 
 
 def test_evaluation_without_a_usable_image_is_refused(dataset: Dataset) -> None:

@@ -19,9 +19,9 @@ BOX = np.array([10.0, 5.0, 80.0, 80.0])
 CAMERA = Camera.from_annotation(camera_entry())
 
 
-def body(seed: int = 3) -> Array:
+def body() -> Array:
     """Eighteen joints in camera coordinates, no closer than 3 m."""
-    around = np.random.default_rng(seed).uniform(-450, 450, (18, 3))
+    around = np.random.default_rng(3).uniform(-450, 450, (18, 3))
     return np.asarray(around + np.array([60, -40, 4000]), dtype=np.float32)
 
 
@@ -124,17 +124,6 @@ def test_joint_errors_of_known_predictions(
 
     assert errors_mm.dtype == np.float32
     np.testing.assert_allclose(errors_mm, expected(predicted, truth), atol=0.02)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_alignment_equals_that_of_another_method(seed: int) -> None:
-    target = body(seed).astype(np.float64)
-    noise = np.random.default_rng(seed + 50).normal(0, 60, (18, 3))
-    points = turned(target, 35.0 * seed) + noise
-
-    aligned = rigidly_aligned(points, target)
-
-    np.testing.assert_allclose(aligned, quaternion_aligned(points, target), atol=1e-6)
 
 
 def test_alignment_of_a_flat_body_does_not_mirror_it() -> None:

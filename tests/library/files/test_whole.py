@@ -23,8 +23,11 @@ def test_file_takes_its_name_only_when_complete(tmp_path: Path) -> None:
         temporary.write_text("whole")
         assert not path.exists()
         assert temporary.parent == path.parent
+        os.link(temporary, tmp_path / temporary.name)  # left by a process that is killed
     assert path.read_text() == "whole"
     assert list(path.parent.iterdir()) == [path]
+    remove_left_over(tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["new"]
 
 
 def test_text_is_utf_8_replaces_the_old_and_can_be_read_by_others(tmp_path: Path) -> None:
@@ -121,14 +124,3 @@ def test_only_partial_files_of_the_suite_are_removed_and_only_where_it_writes(
 
     assert [folder for folder in written if (tmp_path / folder / name).exists()] == []
     assert [path for path in others if not (tmp_path / path).exists()] == []
-
-
-def test_killed_write_leaves_a_partial_file_that_is_recognized(tmp_path: Path) -> None:
-    with written_whole(tmp_path / "run.json") as temporary:
-        os.link(temporary, tmp_path / "kept")
-        name = temporary.name
-    (tmp_path / "kept").rename(tmp_path / name)
-
-    remove_left_over(tmp_path)
-
-    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]

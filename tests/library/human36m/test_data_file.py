@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -18,8 +15,6 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m import data_file
 from convnextpose_check.human36m.data_file import Listing, read_listing
 from tests.support.datasets import image_entry
-from tests.support.listed_annotations import write_listed_annotations
-from tests.support.processes import with_checkout
 
 COUNT = 60
 Content = dict[str, list[dict[str, Any]]]
@@ -108,43 +103,3 @@ def test_read_listing_random_damage_has_same_outcome_in_pieces_and_whole(
         assert obtained == outcome(never)
         refused += obtained.startswith("[bad-annotations]")
     assert 25 < refused < 100
-
-
-MEASURE = """
-import json, sys, time
-from pathlib import Path
-from convnextpose_check.human36m.annotations import SubjectFiles
-from convnextpose_check.human36m.layout import find_layout
-from tests.support.processes import peak_bytes
-root = Path(sys.argv[2])
-begun = time.perf_counter()
-if sys.argv[1] == "json":
-    for subject in (9, 11):
-        loaded = [
-            json.load((root / f"annotations/Human36M_subject{subject}_{part}.json").open())
-            for part in ("data", "camera", "joint_3d")
-        ]
-else:
-    layout = find_layout(root, (9, 11))
-    for subject in (9, 11):
-        files = SubjectFiles(layout, subject, 64)
-        frames = [files.joints_world_mm(image) for image, _ in files.test_frames]
-        assert len(frames) == 4320, len(frames)
-seconds = time.perf_counter() - begun
-print(peak_bytes(), seconds)
-"""
-
-
-@pytest.mark.slow
-def test_subject_files_real_size_take_a_fifth_of_the_memory_of_json_load(tmp_path: Path) -> None:
-    def peak(reader: str) -> int:
-        command = [sys.executable, "-c", MEASURE, reader, str(tmp_path / "set")]
-        result = subprocess.run(
-            command, env=with_checkout(), capture_output=True, text=True, check=True
-        )
-        return int(result.stdout.split()[0])
-
-    write_listed_annotations(tmp_path / "set")
-
-    assert peak("ours") < peak("json") / 5
-    shutil.rmtree(tmp_path / "set")

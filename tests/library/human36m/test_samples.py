@@ -253,44 +253,29 @@ def test_digest_changes_with_every_number(
 
 
 @pytest.mark.parametrize(
-    ("protocol", "first_id", "own", "expected"),
+    ("protocol", "first_id", "own", "expected", "is_right"),
     [
-        (2, 100, "X", "3 images of subject 9 and 3 images of subject 11: X"),
-        (1, 200, "X", "3 images of subject 11: X"),
-        (1, 100, None, "3 images of subject 11 and 3 other images"),
+        (2, 100, "X", "3 images of subject 9 and 3 images of subject 11: X", True),
+        (1, 200, "X", "3 images of subject 11: X", True),
+        (1, 100, None, "3 images of subject 11 and 3 other images", True),
+        (1, 100, "X", "3 images of subject 11 and 3 other images", False),
+        (2, 200, "X", "0 images of subject 9 and 3 images of subject 11", False),
     ],
 )
-def test_check_rootnet_file_of_the_protocol_is_described(
+def test_check_rootnet_file_is_the_one_for_the_protocol(
     made: Handmade, tmp_path: Path, protocol: Protocol, first_id: int, own: str | None,
-    expected: str,
+    expected: str, is_right: bool,
 ) -> None:  # fmt: skip
-    dataset = load_with_rootnet(made, tmp_path, protocol, first_id, own)
-
-    assert check_rootnet_file(dataset) == f"RootNet's {ROOTNET} for {expected}"
-
-
-@pytest.mark.parametrize(
-    ("protocol", "first_id", "found"),
-    [
-        (1, 100, "3 images of subject 11 and 3 other images"),
-        (2, 200, "0 images of subject 9 and 3 images of subject 11"),
-    ],
-)
-def test_check_rootnet_file_of_another_protocol_fails(
-    made: Handmade, tmp_path: Path, protocol: Protocol, first_id: int, found: str
-) -> None:
-    dataset = load_with_rootnet(made, tmp_path, protocol, first_id, "X")
-
-    with pytest.raises(CheckFailedError, match=f"for protocol {protocol}, 'X': .* {found}") as err:
-        check_rootnet_file(dataset)
-    assert err.value.code == "wrong-rootnet"
-    assert err.value.remedy
-
-
-def load_with_rootnet(
-    made: Handmade, tmp_path: Path, protocol: Protocol, first_id: int, own: str | None
-) -> Dataset:
-    """Load with the RootNet entries from an id on; ``own`` is the protocol's file."""
+    """The file has the entries from an id on; ``own`` is the protocol's file."""
     made.rootnet = [entry for entry in made.rootnet if entry["image_id"] >= first_id]
     facts = replace(FACTS, protocols={protocol: replace(FACTS.protocols[protocol], rootnet=own)})
-    return load_dataset(made.write(tmp_path / "set"), facts, protocol, "rootnet")
+    dataset = load_dataset(made.write(tmp_path / "set"), facts, protocol, "rootnet")
+
+    if is_right:
+        assert check_rootnet_file(dataset) == f"RootNet's {ROOTNET} for {expected}"
+        return
+    problem = f"for protocol {protocol}, 'X': .* {expected}"
+    with pytest.raises(CheckFailedError, match=problem) as caught:
+        check_rootnet_file(dataset)
+    assert caught.value.code == "wrong-rootnet"
+    assert caught.value.remedy

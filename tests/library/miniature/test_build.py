@@ -16,13 +16,7 @@ from convnextpose_check.human36m.skeleton import BONES
 from convnextpose_check.miniature import build
 from convnextpose_check.miniature.archives import snapshot_folder
 from convnextpose_check.miniature.build import CAMERAS_FILE, Miniature, cached_miniature
-from convnextpose_check.miniature.dataset import (
-    SUBJECTS,
-    Sequence,
-    draw_images,
-    sequences,
-    write_dataset,
-)
+from convnextpose_check.miniature.dataset import SUBJECTS, Sequence, draw_images, sequences
 from convnextpose_check.miniature.poses import pose_world_mm
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.miniature.reference import REFERENCE_FILE
@@ -55,20 +49,6 @@ def test_draw_images_again_gives_the_same_bytes(
     assert len(images) == len(sequence.test_frames)
     for name, content in images.items():
         assert content == (miniature.dataset / "images" / name).read_bytes()
-
-
-@pytest.mark.slow
-def test_write_dataset_again_gives_the_same_bytes(
-    miniature: Miniature, cameras: dict[str, Any], tmp_path: Path
-) -> None:
-    write_dataset(tmp_path / "again", cameras)
-
-    cached, again = (
-        {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-        for root in (miniature.dataset, tmp_path / "again")
-    )
-    assert sorted(cached) == sorted(again)
-    assert [name for name in cached if cached[name] != again[name]] == []
 
 
 def test_bones_keep_their_length_in_every_pose() -> None:

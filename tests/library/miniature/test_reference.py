@@ -26,7 +26,7 @@ from convnextpose_check.miniature.reference import (
     trained_state,
 )
 from convnextpose_check.network.layout import modern_state
-from convnextpose_check.variants import INPUT_SIDE_PX, REFERENCE, Catalogue
+from convnextpose_check.variants import REFERENCE, Catalogue
 from fixtures.reference import drawn, train
 from fixtures.reference.split import FIRST_ROOM, WIDE, training_sample, training_view
 
@@ -74,18 +74,6 @@ def test_catalogue_is_the_published_one_and_the_reference(catalogue: Catalogue) 
         assert known.decides
         assert replace(variant, checkpoint=published.checkpoint) == published
     assert reference_variant().architecture == catalogue["XS"].architecture
-
-
-def test_training_sample_follows_from_its_number(cameras: dict[str, Any]) -> None:
-    grid_whd = reference_variant().architecture.grid_whd
-    (pixels_rgb, cells_xyz), again = (training_sample(3, cameras, grid_whd) for _ in range(2))
-
-    assert np.array_equal(pixels_rgb, again[0])
-    assert np.array_equal(cells_xyz, again[1])
-    assert pixels_rgb.shape == (3, INPUT_SIDE_PX, INPUT_SIDE_PX)
-    assert cells_xyz.shape == (18, 3)
-    assert ((cells_xyz > -2) & (cells_xyz < 34)).all()
-    assert cells_xyz[0, 2] == pytest.approx(16), "the root is in the middle of the depth"
 
 
 def test_training_split_has_no_room_and_no_pose_of_the_test_split(

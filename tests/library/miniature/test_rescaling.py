@@ -14,7 +14,7 @@ def test_rescaled_has_the_published_ranges_and_computes_the_same(fixtures: Path)
     architecture, cpu = reference_variant().architecture, torch.device("cpu")
     trained, figures = trained_state(fixtures), published_figures()
     changed = rescaled(trained, architecture)
-    crop = torch.from_numpy(np.random.default_rng(1).uniform(0, 1000, (1, 3, 256, 256)))
+    crop = torch.from_numpy(np.random.default_rng(1).uniform(0, 1000, (1, 3, 64, 64)))
 
     with torch.inference_mode():
         expected, obtained = (

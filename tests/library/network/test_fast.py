@@ -113,42 +113,23 @@ def with_numbers_of_the_published(tiny: Architecture) -> ConvNeXtPose:
 
 
 def test_folding_is_exact_to_the_last_bit_of_float32(tiny: Architecture) -> None:
+    """Of the convolution with the BatchNorm behind it, and of those with one before them."""
     plain = with_numbers_of_the_published(tiny)
-    backbone, head = plain.backbone, plain.head
-    expected: list[tuple[Tensor, Tensor]] = []
-    for index, (between, stage) in enumerate(
-        zip(backbone.downsample_layers, backbone.stages, strict=True)
-    ):
-        first, second = between.children()
-        is_before = index > 0
-        convolution, norm = (second, first) if is_before else (first, second)
-        expected.append(folded_in_float64(convolution, norm, is_before))
-        for block in stage.children():
-            expected.append(folded_in_float64(block.dwconv, block.norm, is_before=False))
-            expected += [in_float64(block.pwconv1), in_float64(block.pwconv2)]
-    for layer in (head.deconv_layers_1, head.deconv_layers_2, head.deconv_layers_3):
-        expected.append(folded_in_float64(layer.dwconv, layer.norm, is_before=False))
-        expected.append(in_float64(layer.pwconv))
-    expected.append(in_float64(head.final_layer))
+    folded = [part for part in FastConvNeXtPose(plain).body if isinstance(part, nn.Conv2d)]
 
-    fast = FastConvNeXtPose(plain)
-
-    convolutions = [part for part in fast.modules() if isinstance(part, nn.Conv2d)]
-    for convolution, exact in zip(convolutions, expected, strict=True):
-        assert convolution.weight.dtype == torch.float32
-        for obtained, numbers in zip(in_float64(convolution), exact, strict=True):
-            difference = (obtained - numbers).abs()
+    for between, obtained in zip(plain.backbone.downsample_layers, folded, strict=True):
+        assert obtained.bias is not None
+        norm, convolution = sorted(between.children(), key=lambda part: isinstance(part, nn.Conv2d))
+        exact = folded_in_float64(convolution, norm, is_before=obtained is not folded[0])
+        for rounded, numbers in zip((obtained.weight, obtained.bias), exact, strict=True):
+            assert rounded.dtype == torch.float32
+            difference = (rounded.double() - numbers).abs()
             assert (difference <= numbers.abs() * HALF_UNIT * (1 + 1e-6)).all()
-
-
-def in_float64(convolution: Any) -> tuple[Tensor, Tensor]:
-    """Weight and bias."""
-    return convolution.weight.double(), convolution.bias.double()
 
 
 def folded_in_float64(convolution: Any, norm: Any, is_before: bool) -> tuple[Tensor, Tensor]:
     """Weight and bias of the convolution with the BatchNorm after or before it."""
-    weight, bias = in_float64(convolution)
+    weight, bias = convolution.weight.double(), convolution.bias.double()
     scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
     shift = norm.bias.double() - norm.running_mean.double() * scale
     if is_before:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import random
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -93,28 +92,6 @@ def test_head_key_that_cannot_be_mapped_is_refused_by_name(added: str, keys: lis
     assert f"'{added}'" in caught.value.problem
 
 
-@pytest.mark.parametrize("mapper", [to_modern, to_legacy])
-def test_state_in_two_styles_is_refused_with_both_keys(mapper: Mapper, keys: list[str]) -> None:
-    rng = random.Random(0)
-    head_keys = [key for key in keys if key != _legacy(key)]
-    for _ in range(30):
-        chosen = rng.sample(head_keys, rng.randrange(1, len(head_keys)))
-        mixed = [_legacy(key) if key in chosen else key for key in keys]
-        with pytest.raises(ConvNeXtPoseCheckError) as caught:
-            mapper(dict.fromkeys(mixed, 0))
-        assert caught.value.code == "wrong-keys"
-        named = set(re.findall(r"'([^']+)'", caught.value.problem))
-        assert len(named) == 2
-        assert named <= set(mixed)
-
-
-@pytest.mark.parametrize("function", [to_modern, to_legacy, key_style])
-@pytest.mark.parametrize("keys", [(), ("backbone.norm.weight", "head.final_layer.bias")])
-def test_state_without_a_head_is_refused(function: Any, keys: Any) -> None:
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[wrong-keys\] .*head\.deconv_layers_"):
-        function(dict.fromkeys(keys, 0))
-
-
 def test_prefix_is_added_once_and_removed(keys: list[str]) -> None:
     state = {key: object() for key in keys}
     prefixed = with_prefix(state)
@@ -124,11 +101,25 @@ def test_prefix_is_added_once_and_removed(keys: list[str]) -> None:
     assert without_prefix(state) == state
 
 
-@pytest.mark.parametrize("bare", [[0], [-1], [3, 7]])
-def test_prefix_of_some_keys_is_refused_by_name(bare: list[int], keys: list[str]) -> None:
-    mixed = {f"module.{key}" for key in keys}
-    for index in bare:
-        mixed = (mixed - {f"module.{keys[index]}"}) | {keys[index]}
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[wrong-keys\] ") as caught:
+@pytest.mark.parametrize("mapper", [to_modern, to_legacy])
+def test_state_in_two_styles_is_refused_with_both_keys(mapper: Mapper, keys: list[str]) -> None:
+    head_keys = [key for key in keys if key != _legacy(key)]
+    for changed in (head_keys[:1], head_keys[-1:], head_keys[:-1]):
+        mixed = [_legacy(key) if key in changed else key for key in keys]
+        with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[wrong-keys\] ") as caught:
+            mapper(dict.fromkeys(mixed, 0))
+        named = set(re.findall(r"'([^']+)'", caught.value.problem))
+        assert len(named) == 2
+        assert named <= set(mixed)
+
+
+@pytest.mark.parametrize("keys", [(), ("backbone.norm.weight", "head.final_layer.bias")])
+def test_state_without_a_head_is_refused(keys: tuple[str, ...]) -> None:
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[wrong-keys\] .*head\.deconv_layers_"):
+        key_style(keys)
+
+
+def test_prefix_of_some_keys_is_refused_by_name(keys: list[str]) -> None:
+    mixed = [keys[0], *(f"module.{key}" for key in keys[1:])]
+    with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[wrong-keys\] .*'{keys[0]}'"):
         without_prefix(dict.fromkeys(mixed, 0))
-    assert any(f"'{keys[index]}'" in caught.value.problem for index in bare)

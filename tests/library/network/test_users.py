@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +26,7 @@ from convnextpose_check.network.users import (
     onnx_providers,
     takes_weights,
 )
-from convnextpose_check.variants import Architecture
+from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.onnx_models import corner_model, onnx_model
 from tests.support.texts import marked
 
@@ -263,82 +261,41 @@ def test_digest_covers_the_weights_beside_the_model(tmp_path: Path) -> None:
     assert digest(b"1234") == first
 
 
-STAND_IN_CONFIG = """
-class Config:
-    depth_dim = 32
-    depth = 128
-    backbone_cfg = ([2, 2, 6, 2], [40, 80, 160, 320])
-
-cfg = Config()
-"""
-STAND_IN_MODEL = '''
-"""The interface of the authors' main/model.py around another network."""
+AUTHORS_MODEL = """
 import torch
 from config import cfg
-from convnextpose_check.network.plain import Backbone, HeadLayer
-
-class Layer(HeadLayer):
-    def __init__(self, channels_in, channels_out, up=True):
-        super().__init__(channels_in, channels_out, False)
-        double = torch.nn.UpsamplingBilinear2d(scale_factor=2)
-        self.upsample1 = double if up else torch.nn.Identity()
-
-    def forward(self, x):
-        return self.upsample1(super().forward(x))
-
-class Head(torch.nn.Module):
-    def __init__(self, joints, channels):
-        super().__init__()
-        self.deconv_layers_1 = Layer(channels, cfg.depth)
-        self.deconv_layers_2 = Layer(cfg.depth, cfg.depth)
-        self.deconv_layers_3 = Layer(cfg.depth, cfg.depth, up=False)
-        self.final_layer = torch.nn.Conv2d(cfg.depth, joints * cfg.depth_dim, 1)
-
-    def forward(self, x):
-        x = self.deconv_layers_3(self.deconv_layers_2(self.deconv_layers_1(x)))
-        return self.final_layer(x)
-
-class Pose(torch.nn.Module):
-    def __init__(self, backbone, head):
-        super().__init__()
-        self.backbone, self.head = backbone, head
+from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.variants import Architecture, Catalogue
 
 def get_pose_net(cfg, is_train, joint_num):
-    blocks, channels = cfg.backbone_cfg
-    return Pose(Backbone(tuple(blocks), tuple(channels)), Head(joint_num, channels[-1]))
-'''
+    blocks, channels = map(tuple, cfg.backbone_cfg)
+    network = ConvNeXtPose(
+        Architecture("", blocks, channels, cfg.depth, 2, cfg.depth_dim, joint_num)
+    )
+    last = network.head.deconv_layers_3
+    last.upsample1 = torch.nn.Identity()
+    last.register_forward_hook(lambda layer, _, x: layer.upsample1(x))
+    return network.eval()
+"""
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """A stand-in of the authors' repository with the adapter of the text in its root."""
+def test_authors_repository_is_built_with_the_adapter_of_the_readme(
+    tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XS and M, with two and three layers that upsample, one after the other in one process."""
     _, adapter, _ = marked("adapter").split("```")
     (tmp_path / "adapter.py").write_text(adapter.removeprefix("python\n"))
     (tmp_path / "main").mkdir()
-    (tmp_path / "main" / "config.py").write_text(STAND_IN_CONFIG)
-    (tmp_path / "main" / "model.py").write_text(STAND_IN_MODEL)
-    return tmp_path
+    (tmp_path / "main" / "config.py").write_text("class cfg:\n    pass\n")
+    (tmp_path / "main" / "model.py").write_text(AUTHORS_MODEL)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    crop = torch.zeros(1, 3, 64, 64)
+    for name in ("XS", "M"):
+        architecture = catalogue[name].architecture
+        module = built_module("adapter:build", name, tmp_path)
+        expected = ConvNeXtPose(architecture).eval()
+        load_weights(module, expected.state_dict())
 
-
-@pytest.mark.slow
-def test_authors_repository_is_evaluated_with_the_adapter_of_the_readme(
-    repository: Path, pytestconfig: pytest.Config
-) -> None:
-    """XS and M, with two and three layers that upsample, one after the other in one process."""
-    root = pytestconfig.rootpath
-    result = subprocess.run(
-        [
-            sys.executable, "-m", "pytest", "-c", str(root / "pytest.ini"), "--rootdir", str(root),
-            str(root / "tests" / "validation"), "-p", "no:cacheprovider", "-q",
-            "--network=adapter:build", f"--results-dir={repository / 'out'}", "--variants=XS,M",
-            "-k", "networks or multiply",
-        ],
-        cwd=repository,
-        env={k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-
-    assert result.returncode == pytest.ExitCode.OK, result.stdout
-    assert "6 passed" in result.stdout
+        assert torch.equal(module(crop).flatten(), expected.heatmaps(crop).flatten())
+    for module_name in ("adapter", "config", "model"):
+        del sys.modules[module_name]
