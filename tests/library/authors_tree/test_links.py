@@ -216,28 +216,6 @@ def test_link_project_inside_the_input_is_refused(
         assert capsys.readouterr().err.startswith("[bad-option] ")
 
 
-def test_link_folder_link_that_leads_there_is_kept(kaggle: Path, tree: Path) -> None:
-    tree.mkdir(parents=True)
-    (tree / "annotations").symlink_to(kaggle / "h36m/annotations (1)/annotations")
-
-    assert link(kaggle, tree, "--verify") == 0
-    assert (tree / "annotations").is_symlink()
-
-
-def test_link_missing_rootnet_file_is_noted(kaggle: Path, tree: Path, capsys: Output) -> None:
-    assert link(kaggle, tree) == 0
-    assert "note: no bbox_root was linked" in capsys.readouterr().out
-    put(tree / "bbox_root" / ROOTNET)
-
-    assert link(kaggle, tree) == 0
-    assert "note: " not in capsys.readouterr().out
-
-
-def test_link_without_a_task_is_refused(capsys: Output) -> None:
-    assert main(["link"]) == 2
-    assert "Give --kaggle-input DIR to link, --verify to check" in capsys.readouterr().err
-
-
 def test_link_images_in_two_folders_are_linked_one_by_one(kaggle: Path, tree: Path) -> None:
     """One folder lacks an image, the other is cut off and has an empty one."""
     whole, other = kaggle / "s9/S9_ACT2_16" / S9, kaggle / "a second part" / S9
@@ -257,3 +235,19 @@ def test_link_images_in_two_folders_are_linked_one_by_one(kaggle: Path, tree: Pa
     assert (linked / second).readlink() == whole / second
     assert (linked / last).readlink() == whole / last
     assert load_dataset(tree, FACTS).is_complete()
+
+
+def test_link_of_a_folder_is_kept_and_missing_rootnet_file_is_noted(
+    kaggle: Path, tree: Path, capsys: Output
+) -> None:
+    put(tree / "annotations", kaggle / "h36m/annotations (1)/annotations")
+
+    assert link(kaggle, tree, "--verify") == 0
+    assert (tree / "annotations").is_symlink()
+    assert "note: no bbox_root was linked" in capsys.readouterr().out
+    put(tree / "bbox_root" / ROOTNET)
+    assert link(kaggle, tree) == 0
+    assert "note: " not in capsys.readouterr().out
+
+    assert main(["link"]) == 2
+    assert "Give --kaggle-input DIR to link, --verify to check" in capsys.readouterr().err

