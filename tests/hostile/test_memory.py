@@ -45,7 +45,6 @@ def _nearly_a_bomb() -> bytes:
 
 LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "global_pax_headers": (_global_pax, ("damaged",)),
-    "one_storage_of_200_megabytes": (lambda: _one_storage(200 * MEGABYTE), (LOADS,)),
     "nearly_a_bomb": (_nearly_a_bomb, (LOADS,)),
     "four_levels": (
         lambda: zipped({"a.zip": zipped({"b.tar": tarred({"c.pth": _one_storage(120 << 20)})})}),

@@ -109,7 +109,7 @@ def test_folder_that_cannot_be_written_is_an_error(forbidden: str, tmp_path: Pat
     check_can_write(tmp_path / "not" / "yet")
     assert [each[0] for each in listing(tmp_path)] == [each[0] for each in before]
 
-    for folder, problem in (
+    for place, problem in (
         (tmp_path, f"{tmp_path / forbidden}: Permission denied"),
         (Path("/dev/null/out"), "/dev/null/out: "),
     ):
@@ -117,6 +117,6 @@ def test_folder_that_cannot_be_written_is_an_error(forbidden: str, tmp_path: Pat
             read_only(tmp_path / forbidden),
             pytest.raises(ConvNeXtPoseCheckError, match=r"^\[cannot-write\] ") as caught,
         ):
-            check_can_write(folder)
+            check_can_write(place)
         assert f"cannot write {problem}" in caught.value.problem
         assert "--results-dir" in caught.value.remedy

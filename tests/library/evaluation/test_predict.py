@@ -17,8 +17,6 @@ from convnextpose_check.evaluation.one_pass import shuffled
 from convnextpose_check.evaluation.predict import Predictor, predict
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.network.layout import build_network
 from convnextpose_check.variants import Architecture, Protocol
 from tests.support.datasets import FACTS
 from tests.support.runs import evaluation_of
@@ -91,17 +89,6 @@ def test_flip_test_by_hand(tiny: Architecture) -> None:
     assert torch.equal(both[:1], crops)
     assert both[1, 1, 7, 3] == crops[0, 1, 7, 252]
     assert torch.equal(both[1:].flip(3), crops)
-
-
-def test_batch_size_and_workers_do_not_change_results(tiny: Architecture, dataset: Dataset) -> None:
-    network = build_network(tiny, seeded_state(tiny, 1), CPU)
-    one_by_one = run(network, dataset, flip=True, batch_size=1, workers=1)
-
-    for batch_size, workers in ((4, 1), (64, 3)):
-        evaluation = run(network, dataset, flip=True, batch_size=batch_size, workers=workers)
-        np.testing.assert_allclose(evaluation.errors_mm, one_by_one.errors_mm, atol=1e-3)
-        assert evaluation.images_sha256 == one_by_one.images_sha256
-        assert evaluation.image_ids == one_by_one.image_ids
 
 
 class SmallMemory:

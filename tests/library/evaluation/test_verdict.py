@@ -86,7 +86,8 @@ def test_verdict_and_outcome_change_at_each_tolerance(
 ALWAYS_FAILS = "FFF FFF FFF FFF"
 LIKE_A_MISS = "FFF XFF XXF XXX"
 NO_FIGURE = "no figure to compare with"
-SUBSET = made_evaluation(50.0, complete=False)
+SIX_SUBJECTS = "information only, trained on six subjects"
+MADE, SUBSET = made_evaluation(50.0), made_evaluation(50.0, complete=False)
 
 
 @pytest.mark.parametrize(
@@ -95,23 +96,11 @@ SUBSET = made_evaluation(50.0, complete=False)
         (SUBSET, PAPER, "subset of 4 samples", False, ALWAYS_FAILS),
         (SUBSET, INFORMATION, "subset of 4 samples", True, ALWAYS_FAILS),
         (SUBSET, None, "subset of 4 samples", False, ALWAYS_FAILS),
-        (made_evaluation(50.0), None, NO_FIGURE, False, "FFF FFF FFF XXX"),
+        (MADE, None, NO_FIGURE, False, "FFF FFF FFF XXX"),
         (made_evaluation(50.0, protocol=1), None, NO_FIGURE, True, LIKE_A_MISS),
-        (
-            made_evaluation(34.5),
-            INFORMATION,
-            "information only, trained on six subjects",
-            True,
-            LIKE_A_MISS,
-        ),
-        (made_evaluation(50.0), Figure(50.0, "paper", ""), "information only, ", True, LIKE_A_MISS),
-        (
-            made_evaluation(NAN),
-            INFORMATION,
-            "information only, trained on six subjects",
-            True,
-            ALWAYS_FAILS,
-        ),
+        (made_evaluation(34.5), INFORMATION, SIX_SUBJECTS, True, LIKE_A_MISS),
+        (MADE, Figure(50.0, "paper", ""), "information only, ", True, LIKE_A_MISS),
+        (made_evaluation(NAN), INFORMATION, SIX_SUBJECTS, True, ALWAYS_FAILS),
     ],
 )
 def test_error_without_verdict_never_passes(

@@ -87,33 +87,23 @@ def test_joint_is_moved_from_world_to_camera_to_image_and_back(camera: Camera) -
 
 
 def test_cells_to_camera_is_not_shifted_by_half_a_cell(camera: Camera) -> None:
-    """Columns of 40 px / 32, bins of 2000 mm / 64; cell 0 is the box's corner and -1000 mm."""
+    """40 px in 32 columns, 88 in 16 rows, 2000 mm in 64 bins; cell 0 is a corner and -1000 mm."""
     cells = np.array([[0, 0, 0], [16, 8, 32], [31, 31, 48]], dtype=np.float32)
-    box = np.array([30.5, 20.25, 40.0, 40.0])
+    box = np.array([30.5, 20.25, 40.0, 88.0])
 
-    obtained = cells_to_camera(cells, (32, 32, 64), box, np.float32(4000), camera)
+    obtained = cells_to_camera(cells, (32, 16, 64), box, np.float32(4000), camera)
 
     expected = [
         ((30.5 - 50.5) / 200 * 3000, (20.25 - 40.25) / 220 * 3000, 3000),
-        ((50.5 - 50.5) / 200 * 4000, (30.25 - 40.25) / 220 * 4000, 4000),
-        ((69.25 - 50.5) / 200 * 4500, (59.0 - 40.25) / 220 * 4500, 4500),
+        ((50.5 - 50.5) / 200 * 4000, (64.25 - 40.25) / 220 * 4000, 4000),
+        ((69.25 - 50.5) / 200 * 4500, (190.75 - 40.25) / 220 * 4500, 4500),
     ]
     np.testing.assert_allclose(obtained, expected, atol=1e-2)
     assert cells[0, 2] == 0, "the argument must not change"
     # RootNet's depth is float64
     depth_mm = np.float64(4000.3)
     assert obtained.dtype == np.float32
-    assert cells_to_camera(cells, (32, 32, 64), box, depth_mm, camera).dtype == np.float32
-
-
-def test_cells_to_camera_uses_own_count_for_each_axis(camera: Camera) -> None:
-    cells = np.array([[10.0, 10.0, 10.0]], dtype=np.float32)
-    box = np.array([50.5, 40.25, 40.0, 88.0])
-
-    obtained = cells_to_camera(cells, (10, 20, 40), box, np.float32(4500), camera)
-
-    # the right edge, half the height, a quarter of the depth
-    np.testing.assert_allclose(obtained, [[40 / 200 * 4000, 44 / 220 * 4000, 4000]], atol=1e-2)
+    assert cells_to_camera(cells, (32, 16, 64), box, depth_mm, camera).dtype == np.float32
 
 
 def test_camera_to_cells_inverts_cells_to_camera(camera: Camera) -> None:

@@ -123,13 +123,6 @@ def test_load_dataset_sound_arrangement_has_same_samples(tree: Path, change: Cha
     assert all(sample.path.stat().st_size for sample in dataset.samples)
 
 
-def test_load_dataset_untested_subject_may_be_missing(tree: Path) -> None:
-    for file in (tree / "annotations").glob("Human36M_subject9_*"):
-        file.unlink()
-
-    assert load_dataset(tree, FACTS, protocol=1).is_complete()
-
-
 @pytest.mark.parametrize(("subjects", "folder"), [((9, 11), BOTH), ((11,), ONLY_11)])
 def test_rootnet_for_protocol_chooses_file_by_folder(
     tree: Path, subjects: tuple[int, ...], folder: str
@@ -140,6 +133,9 @@ def test_rootnet_for_protocol_chooses_file_by_folder(
 
     assert len(layout.rootnet) == 3
     assert layout.rootnet_for(subjects) == files[folder]
+    for file in (tree / "annotations").glob("Human36M_subject9_*"):
+        file.unlink()
+    assert load_dataset(tree, FACTS, protocol=1).is_complete()  # without the other subject
 
 
 def empty(tree: Path) -> None:
@@ -224,25 +220,17 @@ def test_find_layout_system_folders_are_left_out(tree: Path, folder: str) -> Non
     assert not [name for _, _, files in walk(tree) for name in files if name.startswith("._")]
 
 
-def test_walk_sequence_and_deep_folders_are_not_entered(tree: Path) -> None:
+def test_walk_enters_no_sequences_and_no_deep_or_too_many_folders(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tree / "/".join("abcdefghijkl")).mkdir(parents=True)
+    found = [(len(f.relative_to(tree).parts), files) for f, _, files in walk(tree)]
+    assert max(depth for depth, _ in found) == MAX_DEPTH
+    assert not any(name.endswith(".jpg") for _, files in found for name in files)
 
-    depths, files = zip(
-        *((len(f.relative_to(tree).parts), n) for f, _, n in walk(tree)), strict=True
-    )
-
-    assert max(depths) == MAX_DEPTH
-    assert not any(name.endswith(".jpg") for names in files for name in names)
-
-
-def test_walk_too_many_folders_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folders, "MAX_FOLDERS", 9)
-    for number in range(9):
-        (tmp_path / str(number)).mkdir()
-
-    with pytest.raises(
-        ConvNeXtPoseCheckError, match=f"more than 9 folders below {tmp_path}"
-    ) as err:
-        list(walk(tmp_path))
-    assert err.value.code == "too-many-files"
-    assert "Name the folder inside it" in err.value.remedy
+    problem = f"more than 9 folders below {tree}"
+    with pytest.raises(ConvNeXtPoseCheckError, match=problem) as caught:
+        list(walk(tree))
+    assert caught.value.code == "too-many-files"
+    assert "Name the folder inside it" in caught.value.remedy

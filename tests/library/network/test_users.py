@@ -101,7 +101,10 @@ def test_factory_that_cannot_be_used_is_refused(
         built_module(factories + attribute, "XS")
 
 
-def test_exception_of_the_factory_passes(factories: str) -> None:
+def test_module_with_other_keys_keeps_its_weights_and_exceptions_pass(
+    factories: str, tiny: Architecture
+) -> None:
+    assert not takes_weights(built_module(f"{factories}:build", "XS"), tiny)
     with pytest.raises(RuntimeError, match="the user's own"):
         built_module(f"{factories}:broken", "XS")
 
@@ -144,10 +147,6 @@ def test_module_with_the_published_keys_gets_the_published_weights(
     load_weights(module, seeded_state(tiny, seed=1))
 
     assert torch.equal(own(crops), plain(crops))
-
-
-def test_module_with_other_keys_keeps_its_weights(factories: str, tiny: Architecture) -> None:
-    assert not takes_weights(built_module(f"{factories}:build", "XS"), tiny)
 
 
 @pytest.mark.parametrize("batch_size", ["batch", 1, 2])
