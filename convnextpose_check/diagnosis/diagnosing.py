@@ -12,7 +12,6 @@ import numpy as np
 from convnextpose_check.diagnosis.comparing import explain_errors, explain_figure
 from convnextpose_check.diagnosis.facts import NO_FLIP, facts_of, subset_of
 from convnextpose_check.diagnosis.finding import (
-    EXPLAINS,
     REPRODUCES,
     Diagnosis,
     Finding,
@@ -27,7 +26,7 @@ from convnextpose_check.diagnosis.locating import (
     smallest_group,
 )
 from convnextpose_check.diagnosis.reading import FinishedRun
-from convnextpose_check.diagnosis.regression import SAME_CELLS, Fit, distance_cells, fit_positions
+from convnextpose_check.diagnosis.regression import SAME_CELLS, distance_cells, fit_positions
 from convnextpose_check.diagnosis.replay import Replay, combine
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
@@ -189,18 +188,17 @@ class Search:
         fitted = changed(departure, fit.left_share, COMPARE)
         if fit.departures and fit.left_share <= REPRODUCES:
             return fitted
-        if fit.follows.mean() >= EXPLAINS:
-            return _partial(fit, run_xyz, bases, few, effect_mm)
         left, condition = replay.try_conditions(run_xyz, bases[""], self.say)
         if left <= min(MOSTLY, fit.left_share):
             return changed(condition.what, left, condition.remedy)
         if fit.departures and fit.left_share <= MOSTLY:
             return fitted
         self.ruled_out.append("a linear change of positions, and conditions of the prediction")
+        others = ~fit.follows
         return Finding(
             "holds", "prediction", "the fault lies between image and position",
-            f"nothing that was tried gives the run's positions, {fit.apart_cells:.2f} cells from"
-            " the verified ones", COMPARE, effect_mm,
+            f"nothing that was tried gives the run's positions for {others.sum()} of {len(few)}"
+            " samples", COMPARE, effect_mm, smallest_group(few, 1.0 * others).place,
         )  # fmt: skip
 
     def _locate(self, excess_mm: float, *, agrees: bool) -> None:
@@ -242,23 +240,3 @@ def _estimate(values_mm: Array, expected_mm: float) -> float:
     error_mm = float(values_mm.std()) / max(len(values_mm) - 1, 1) ** 0.5
     mean_mm = float(values_mm.mean())
     return expected_mm if abs(mean_mm - expected_mm) <= CERTAIN * error_mm else mean_mm
-
-
-def _partial(
-    fit: Fit, run_xyz: Array, bases: dict[str, Array], few: SampleTable, effect_mm: float
-) -> Finding:
-    """Some samples follow a fit and others do not: the place of these, and their own fit."""
-    others = ~fit.follows
-    grade: Grade = "holds"
-    does = "positions are not the verified ones"
-    if others.sum() >= 3:
-        rest = {text: cells[others] for text, cells in bases.items()}
-        own = fit_positions(run_xyz[others], rest, few.grid_whd)
-        if own.departures and own.left_share <= REPRODUCES:
-            grade, does = "reproduces", ", ".join(own.departures)
-    return Finding(
-        grade, "prediction",
-        f"compared with verified positions, in {others.sum()} of {len(few)} samples {does}",
-        f"of the others, {', '.join(fit.departures) or 'nothing differs'}",
-        COMPARE, effect_mm, smallest_group(few, 1.0 * others).place,
-    )  # fmt: skip
