@@ -34,12 +34,7 @@ import numpy as np
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.diagnosis.diagnosing import LEAST_MM, Search
 from convnextpose_check.diagnosis.page import text_lines, write_diagnoses
-from convnextpose_check.diagnosis.reading import (
-    FinishedRun,
-    SavedSamples,
-    read_authors_output,
-    read_evaluation,
-)
+from convnextpose_check.diagnosis.reading import FinishedRun, read_authors_output, read_evaluation
 from convnextpose_check.diagnosis.replay import Replay
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.geometry import Array
@@ -132,14 +127,14 @@ def _differences(settings: Settings, finished: FinishedRun, run: Run) -> Array |
         return None
     folder = settings.baseline.parent.parent  # of result/benchmark_results.json
     path = folder / kept_file(finished.results.subject, finished.variant)
-    earlier = _means_mm(read_evaluation(path, run.dataset, finished.saved.table.grid_whd))
-    means_mm = _means_mm(finished.saved).items()
-    return np.array([mm - earlier.get(image_id, mm) for image_id, mm in means_mm])
-
-
-def _means_mm(saved: SavedSamples) -> dict[int, float]:
-    means_mm = saved.errors_mm.mean(axis=1).tolist()
-    return {sample.image_id: mm for sample, mm in zip(saved.samples, means_mm, strict=True)}
+    now, earlier = (
+        dict(zip((s.image_id for s in saved.samples), saved.errors_mm.mean(axis=1), strict=True))
+        for saved in (
+            finished.saved,
+            read_evaluation(path, run.dataset, finished.saved.table.grid_whd),
+        )
+    )
+    return np.array([mm - earlier.get(image_id, mm) for image_id, mm in now.items()])
 
 
 def shown_samples(finished: FinishedRun, run: Run) -> Replay | None:

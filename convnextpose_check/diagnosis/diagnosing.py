@@ -11,13 +11,7 @@ import numpy as np
 
 from convnextpose_check.diagnosis.comparing import explain_errors, explain_figure
 from convnextpose_check.diagnosis.facts import NO_FLIP, facts_of, subset_of
-from convnextpose_check.diagnosis.finding import (
-    REPRODUCES,
-    Diagnosis,
-    Finding,
-    Grade,
-    graded,
-)
+from convnextpose_check.diagnosis.finding import REPRODUCES, Diagnosis, Finding, Grade, graded
 from convnextpose_check.diagnosis.locating import (
     hot_spots,
     locate_alternative,

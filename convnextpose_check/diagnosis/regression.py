@@ -27,7 +27,7 @@ class Fit:
 
     ``slopes`` and ``offsets`` (3,) are about the middle of the heatmap, ``sources`` (18,) the
     source joint of each joint. ``follows`` (N,) marks the samples that the fit reproduces,
-    ``left_cells`` is the mean distance that is left of ``apart_cells``, both over all samples.
+    ``left_share`` is what is left of the mean distance over all samples.
     """
 
     base: str
@@ -36,13 +36,7 @@ class Fit:
     sources: Array
     is_rounded: bool
     follows: Array
-    left_cells: float
-    apart_cells: float
-
-    @property
-    def left_share(self) -> float:
-        """What is left of the difference, as a share."""
-        return self.left_cells / max(self.apart_cells, TINY)
+    left_share: float
 
     @property
     def departures(self) -> list[str]:
@@ -75,17 +69,16 @@ def fit_positions(run_xyz: Array, bases: dict[str, Array], grid_whd: tuple[int, 
     middle = (np.array(grid_whd) - (1, 1, 0)) / 2
     run = run_xyz - middle
     verified = next(iter(bases.values())) - middle
-    apart = float(distance_cells(run, verified).mean())
+    apart = max(float(distance_cells(run, verified).mean()), TINY)
     fits = [
         _fit(base, run, cells - middle, middle, start, apart)
         for base, cells in bases.items()
         for start in (np.arange(len(JOINTS)), np.array(MIRRORED), None)
     ]
-    least = min(fit.left_cells for fit in fits)
-    enough = max(1.2 * least, SAME_CELLS, 0.02 * apart)
+    enough = max(1.2 * min(fit.left_share for fit in fits), SAME_CELLS / apart, 0.02)
     return min(
-        (fit for fit in fits if fit.left_cells <= enough),
-        key=lambda fit: (len(fit.departures), fit.left_cells),
+        (fit for fit in fits if fit.left_share <= enough),
+        key=lambda fit: (len(fit.departures), fit.left_share),
     )
 
 
@@ -107,7 +100,7 @@ def _fit(
     is_rounded = bool(np.median(left_rounded) < 0.25 * np.median(left))
     left = left_rounded if is_rounded else left
     follows = left < max(SAME_CELLS, 0.05 * apart)
-    return Fit(base, slopes, offsets, sources, is_rounded, follows, float(left.mean()), apart)
+    return Fit(base, slopes, offsets, sources, is_rounded, follows, float(left.mean()) / apart)
 
 
 def _lines(run: Array, verified: Array) -> tuple[Array, Array]:
