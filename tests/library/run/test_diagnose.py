@@ -169,3 +169,18 @@ def test_diagnose_authors_output_needs_its_variant(
     assert main(["diagnose", str(path)]) == 2
 
     assert "Name it with --variants" in capsys.readouterr().err
+
+
+def test_diagnose_needs_the_saved_evaluation_and_the_runs_checkpoint(
+    dataset: Dataset, miniature: Miniature, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(dataset, answers_to(dataset), tmp_path, 20.0)
+
+    given = ["--checkpoints", str(miniature.checkpoints), "--device", "cpu"]
+
+    assert main(["diagnose", str(tmp_path), *given]) == 2
+    assert "Pass the run's checkpoint" in capsys.readouterr().err
+
+    (tmp_path / kept_file("published", "XS")).unlink()
+    assert main(["diagnose", str(tmp_path)]) == 2
+    assert "cannot read" in capsys.readouterr().err
