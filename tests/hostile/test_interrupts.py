@@ -66,10 +66,6 @@ def command(inputs: Path, results: Path, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def run(arguments: list[str], root: Path) -> subprocess.CompletedProcess[str]:
-    return run_python(*arguments, folder=root)
-
-
 def assert_all_whole(results: Path) -> set[str]:
     """Open every file with its final name; returns the variants that have results."""
     finished: set[str] = set()
@@ -111,7 +107,7 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
     process.wait()
 
     finished = assert_all_whole(tmp_path)
-    again = run(command(inputs, tmp_path, "--resume"), root)
+    again = run_python(*command(inputs, tmp_path, "--resume"), folder=root)
 
     assert assert_all_whole(tmp_path) == set(NAMES)
     assert again.stderr.count("taken from") >= len(finished)

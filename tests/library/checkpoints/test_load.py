@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from convnextpose_check.checkpoints import unpack
 from convnextpose_check.checkpoints.load import load_checkpoint
@@ -84,18 +82,6 @@ def test_form_and_sha256_describe_the_file(
         assert load_checkpoint(path).sha256 != checkpoint.sha256
     else:
         assert checkpoint.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize(
-    "make",
-    [lambda: torch.tensor(3), lambda: torch.empty(0), lambda: torch.arange(100.0)[10:20]],
-    ids=["scalar", "no_element", "slice"],
-)
-def test_plain_tensors_load(make: Callable[[], torch.Tensor], tmp_path: Path) -> None:
-    path = tmp_path / "a.pth"
-    path.write_bytes(saved({"epoch": 0, "network": OrderedDict({"module.w": make()})}))
-    assert load_checkpoint(path).network["module.w"].equal(make())
-    assert load_checkpoint(path).epoch == 0
 
 
 def test_torch_load_is_called_with_weights_only_and_its_advice_is_hidden(

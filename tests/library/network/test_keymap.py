@@ -92,13 +92,16 @@ def test_head_key_that_cannot_be_mapped_is_refused_by_name(added: str, keys: lis
     assert f"'{added}'" in caught.value.problem
 
 
-def test_prefix_is_added_once_and_removed(keys: list[str]) -> None:
+def test_prefix_is_added_once_and_removed_from_all_or_no_keys(keys: list[str]) -> None:
     state = {key: object() for key in keys}
     prefixed = with_prefix(state)
     assert list(prefixed) == [f"module.{key}" for key in keys]
     assert list(without_prefix(prefixed).items()) == list(state.items())
     assert with_prefix(prefixed) == prefixed
     assert without_prefix(state) == state
+    mixed = [keys[0], *(f"module.{key}" for key in keys[1:])]
+    with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[wrong-keys\] .*'{keys[0]}'"):
+        without_prefix(dict.fromkeys(mixed, 0))
 
 
 @pytest.mark.parametrize("mapper", [to_modern, to_legacy])
@@ -117,9 +120,3 @@ def test_state_in_two_styles_is_refused_with_both_keys(mapper: Mapper, keys: lis
 def test_state_without_a_head_is_refused(keys: tuple[str, ...]) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[wrong-keys\] .*head\.deconv_layers_"):
         key_style(keys)
-
-
-def test_prefix_of_some_keys_is_refused_by_name(keys: list[str]) -> None:
-    mixed = [keys[0], *(f"module.{key}" for key in keys[1:])]
-    with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[wrong-keys\] .*'{keys[0]}'"):
-        without_prefix(dict.fromkeys(mixed, 0))
