@@ -11,13 +11,11 @@ import pytest
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.plugin.session import FIXTURES, session_of
-from convnextpose_check.plugin.targets import synthetic_dataset
-from convnextpose_check.run.by_variant import ByVariant
+from convnextpose_check.plugin.session import session_of, synthetic_dataset
 from convnextpose_check.run.models import VariantModels
-from convnextpose_check.run.run import Run
+from convnextpose_check.run.run import ByVariant, Run
 
-pytest_plugins = ["convnextpose_check.plugin.suite", "convnextpose_check.plugin.report"]
+pytest_plugins = ["convnextpose_check.plugin.suite"]
 
 
 @pytest.fixture(scope="session")
@@ -55,4 +53,4 @@ def evaluations(run: Run) -> ByVariant[Evaluation]:
 @pytest.fixture(scope="session")
 def comparison_samples(run: Run) -> Dataset:
     """Samples to compare models on: Human3.6M, or synthetic ones with ``--weights-only``."""
-    return synthetic_dataset(FIXTURES, run.screen) if run.settings.weights_only else run.dataset
+    return synthetic_dataset(run.screen) if run.settings.weights_only else run.dataset

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -19,16 +20,13 @@ class Interrupted(KeyboardInterrupt):
     """A run was interrupted; the message says what is saved, which --resume may continue."""
 
 
-class _State:
-    """Signals received by this process, and nested blocks of ``held``."""
-
-    received = 0
-    holds = 0
+_counts: Counter[str] = Counter()
+"""Signals received by this process, and nested blocks of ``held``."""
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    _State.received += 1
-    if not _State.holds or _State.received >= ENOUGH:
+    _counts["received"] += 1
+    if not _counts["holds"] or _counts["received"] >= ENOUGH:
         raise KeyboardInterrupt(signal.Signals(number).name)
 
 
@@ -39,7 +37,7 @@ def obey_signals() -> Callable[[], None]:
     """
     if threading.current_thread() is not threading.main_thread():  # only it may set handlers
         return lambda: None
-    _State.received = 0
+    _counts["received"] = 0
     defaults = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
     replaced = {n: default for n, default in defaults.items() if signal.getsignal(n) == default}
     for number in replaced:
@@ -58,11 +56,11 @@ def held() -> Iterator[None]:
 
     In a run that is already ending because of an earlier signal, a further one has no effect.
     """
-    before = _State.received
-    _State.holds += 1
+    before = _counts["received"]
+    _counts["holds"] += 1
     try:
         yield
     finally:
-        _State.holds -= 1
-    if _State.received > before == 0 and not _State.holds:
+        _counts["holds"] -= 1
+    if _counts["received"] > before == 0 and not _counts["holds"]:
         raise KeyboardInterrupt

@@ -68,7 +68,7 @@ def set_aside_earlier(results_dir: Path) -> None:
     if (subject := _subject_of(earlier.results)) is None:
         return
     logs = [path for path in (results_dir / LOG_FOLDER).glob("test_*.log") if not path.suffixes[1:]]
-    for path in (*earlier.shared[1:], *earlier.archives, *logs):  # the report renames itself
+    for path in (*earlier.shared, *earlier.archives, *logs):
         try:
             path.replace(path.with_suffix(f".{subject}{path.suffix}"))
         except FileNotFoundError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
-from typing import Literal, Protocol, TextIO
+from typing import Literal, TextIO
 
 from convnextpose_check.wording import printable
 
@@ -17,11 +17,8 @@ PHASE_SECONDS = 8.0
 """Time between two lines about work of unknown length."""
 
 
-class Advance(Protocol):
-    """The function that moves a bar."""
-
-    def __call__(self, count: int, note: str = "", /) -> None:
-        """Add to the number of finished items, and set the note beside the bar."""
+Advance = Callable[..., None]
+"""Adds to the number of finished items, and sets the note beside the bar: ``(count, note="")``."""
 
 
 @contextmanager

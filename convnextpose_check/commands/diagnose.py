@@ -41,8 +41,7 @@ from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.results_file import read_results
-from convnextpose_check.run.run import Run, published_run
-from convnextpose_check.run.target import published_target
+from convnextpose_check.run.run import Run, published_run, published_target
 from convnextpose_check.settings.options import Settings, add_settings, settings_of
 
 TAKEN = (

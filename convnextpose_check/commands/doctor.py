@@ -24,8 +24,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.files.folders import SEQUENCE_FOLDER, walk
 from convnextpose_check.human36m.layout import annotation_names
-from convnextpose_check.run.run import Run, published_run
-from convnextpose_check.run.target import published_target
+from convnextpose_check.run.run import Run, published_run, published_target
 from convnextpose_check.settings.options import add_settings, settings_of
 from convnextpose_check.variants import Variant
 

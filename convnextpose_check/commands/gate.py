@@ -139,7 +139,7 @@ def _run_pytest(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 def _append_summary(summary: Path, results_dir: Path, run_id: str, problem: str) -> None:
     """Append this run's report, drawn from its results: a report file may be of an earlier run."""
-    from convnextpose_check.pages.markdown import markdown, plain
+    from convnextpose_check.pages.html import markdown, plain
 
     results = _results_of(results_dir, run_id)
     text = markdown(results) if results else f"**Not passed: {plain(problem)}**\n"

@@ -1,4 +1,4 @@
-"""The two charts: the distribution of single errors in the report, and the picture of a run."""
+"""The charts of a run, their colors, and those of the pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, REVIEW,
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ACTIONS
-from convnextpose_check.pages.palette import PALETTE, SERIES
 from convnextpose_check.results.schema import Results, VariantResult
 from convnextpose_check.results.text import badge, format_difference, format_interval
 from convnextpose_check.wording import printable
@@ -26,6 +25,41 @@ from convnextpose_check.wording import printable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+PALETTE = {
+    "ink": "#1b1b1b",
+    "quiet": "#4a4a4a",
+    "line": "#c9c9c9",
+    "paper": "#ffffff",
+    "series-1": "#1f3fc4",
+    "series-2": "#cb5600",
+    "series-3": "#008f70",
+    "series-4": "#9450a6",
+    "band-1": "#cfe8dc",
+    "band-2": "#e9ecc4",
+    "band-5": "#f8dfbf",
+}
+"""The colors of charts by CSS name. Text is ``ink`` or ``quiet``.
+
+The four series differ for every kind of color vision and stand out from ``paper`` and the bands.
+"""
+
+SERIES = tuple(color for name, color in PALETTE.items() if name.startswith("series-"))
+
+PAGE = {
+    "ink": (PALETTE["ink"], "#ececec"),
+    "quiet": (PALETTE["quiet"], "#b9b9b9"),
+    "line": (PALETTE["line"], "#43474f"),
+    "paper": (PALETTE["paper"], "#16181c"),
+    "shade": ("#f3f4f6", "#23262d"),
+    "left": (PALETTE["series-1"], "#45c8ff"),
+    "right": (PALETTE["series-2"], "#ffbe3c"),
+    "good-ink": ("#17692b", "#7fd495"),
+    "bad-ink": ("#a3141c", "#ff9a9a"),
+    "fair-ink": ("#7a4b00", "#f1c27b"),
+    "heat-rgb": ("224, 110, 20", "214, 110, 30"),
+}
+"""The colors of pages by CSS name, light and dark."""
 
 DISTRIBUTION_WIDTH_PX = 400
 PICTURE_WIDTH_PX = 800
@@ -202,4 +236,15 @@ def _row_numbers(record: VariantResult) -> str:
     return (
         f"{format_difference(record.difference_mm)} mm, {word}\n{record.error_mm:.2f},"
         f" {source} {record.reference_mm:.2f}; 95 %: {format_interval(record, 2)}"
+    )
+
+
+def css_variables() -> str:
+    """The colors of pages as CSS variables, dark where the reader prefers that."""
+    light, dark = (
+        "".join(f"--{name}:{colors[scheme]};" for name, colors in PAGE.items()) for scheme in (0, 1)
+    )
+    return (
+        f":root{{color-scheme:light dark;{light}}}"
+        f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
     )

@@ -1,4 +1,4 @@
-"""The HTML of a run: the section above pytest-html's table, or a whole page."""
+"""The reports of a run: one page of HTML, and Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
+from html import escape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM
-from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.skeleton import BONES, FLIP_PAIRS
 from convnextpose_check.network.users import is_exported
-from convnextpose_check.pages.charts import distribution_image
-from convnextpose_check.pages.palette import css_variables
-from convnextpose_check.pages.skeletons import crop_svg, space_svg
-from convnextpose_check.results.schema import CheckRecord, Outcome, Results, VariantResult
+from convnextpose_check.pages.charts import css_variables, distribution_image
+from convnextpose_check.results.schema import CheckRecord, Example, Outcome, Results, VariantResult
 from convnextpose_check.results.text import (
     ICONS,
     Severity,
@@ -32,15 +32,9 @@ from convnextpose_check.results.text import (
     identity_badge,
     verdict_badge,
 )
+from convnextpose_check.variants import INPUT_SIDE_PX
 
 FOLDER = Path(__file__).parent
-STYLE_SHEET = FOLDER / "report.css"
-SCRIPT = FOLDER / "report.js"
-"""Turns the skeletons and folds pytest-html's table; the summary needs no script."""
-TITLE = "ConvNeXtPose checkpoint report"
-
-BEGIN, END = "<!-- ConvNeXtPose: begin -->", "<!-- ConvNeXtPose: end -->"
-_SUBJECT_MARK = re.compile(r'data-judged="(\w+)"')
 
 SEVERITIES: dict[Outcome, Severity] = {
     "passed": "good",
@@ -54,6 +48,12 @@ SEVERITIES: dict[Outcome, Severity] = {
 
 _STRONGEST_HEAT = 0.55
 """Above that the numbers on the color would be hard to read."""
+
+_RIGHT = {right for right, _ in FLIP_PAIRS}
+_LEFT = {left for _, left in FLIP_PAIRS}
+
+COLUMNS = 7
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~@!+-])")
 
 NO_ERRORS: Mapping[str, Array] = MappingProxyType({})
 
@@ -105,41 +105,17 @@ def summary_html(results: Results, errors_mm: Mapping[str, Array] = NO_ERRORS) -
             **shared_context(results),
         )
     )
-    return "\n".join([BEGIN, f"<style>{css_variables()}</style>", section, END])
+    return f"<style>{css_variables()}</style>\n{section}"
 
 
-def page_html(summary: str) -> str:
-    """A page around a summary, for a run without a report of pytest-html."""
-    style, script = (Markup(path.read_text(encoding="utf-8")) for path in (STYLE_SHEET, SCRIPT))
-    template = templates().get_template("page.html.j2")
-    return template.render(title=TITLE, style=style, script=script, summary=Markup(summary))
-
-
-def with_summary(page: str, summary: str) -> str | None:
-    """The page with another summary, None for a page that has none."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    return f"{before}{summary}{after}" if begin and end else None
-
-
-def judged_subject(page: str) -> str | None:
-    """The subject that a report judged, None if it judged nothing or is not a report."""
-    match = _SUBJECT_MARK.search(page)
-    return match[1] if match else None
-
-
-def set_aside_report(report: Path) -> None:
-    """Rename an earlier run's report after its subject, such as ``report.published.html``.
-
-    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
-    """
-    try:
-        if report.exists():
-            page = report.read_text(encoding="utf-8", errors="replace")
-            if (subject := judged_subject(page)) is not None:
-                report.replace(report.with_suffix(f".{subject}.html"))
-    except OSError as error:
-        raise cannot_write(report, error) from None
+def page_html(results: Results, errors_mm: Mapping[str, Array] = NO_ERRORS) -> str:
+    """The report as one page that needs no other file."""
+    style, script = (
+        Markup((FOLDER / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js")
+    )
+    summary = Markup(summary_html(results, errors_mm))
+    page = templates().get_template("page.html.j2")
+    return page.render(style=style, script=script, summary=summary)
 
 
 def shared_context(results: Results) -> dict[str, Any]:
@@ -208,3 +184,83 @@ def _heat_table(variants: Mapping[str, VariantResult], title: str, field: str) -
         for name in dict.fromkeys(name for column in columns.values() for name in column)
     ]
     return {"title": title, "columns": list(columns), "rows": rows}
+
+
+def markdown(results: Results) -> str:
+    """The report, without a picture, which the summary of a CI job cannot show."""
+    environment = templates()
+    environment.filters.update(md=plain, code=code)
+    actions = dict.fromkeys(a for record in results.variants.values() for a in record.per_action_mm)
+    names, share = list(results.variants), COLUMNS - 1
+    template = environment.get_template("BENCHMARK_REPORT.md.j2")
+    return template.render(
+        actions=list(actions),
+        shares=[names[start : start + share] for start in range(0, len(names), share)],
+        **shared_context(results),
+    )
+
+
+def plain(text: str) -> str:
+    """Escape a text so that it contains no markup and stays in its table cell."""
+    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return _SPECIAL.sub(r"\\\1", flat)
+
+
+def code(text: str) -> str:
+    """Escape a text between backticks."""
+    return " ".join(text.split()).replace("`", "'")
+
+
+def crop_svg(variant: str, example: Example) -> str:
+    """The poses on the 256x256 crop, with its image where the results hold it."""
+    side, image = INPUT_SIDE_PX, ""
+    if example.crop_jpeg is not None:
+        source = f"data:image/jpeg;base64,{escape(example.crop_jpeg)}"
+        image = f'<image href="{source}" width="{side}" height="{side}"/>'
+    kind = "on-image" if image else "on-crop"
+    label = f"{variant}, {example.rank} sample on the crop"
+    poses = (np.array(example.truth_px), np.array(example.predicted_px))
+    return _svg(kind, f"0 0 {side} {side}", label, image, *poses)
+
+
+def space_svg(variant: str, example: Example) -> str:
+    """The poses in space, seen from the right of the camera, which is on the left of the picture.
+
+    The center of both is the origin, so that they stay in the picture however they are turned.
+    """
+    truth, predicted = np.array(example.truth_mm), np.array(example.predicted_mm)
+    both = np.concatenate([truth, predicted])
+    center = (both.min(axis=0) + both.max(axis=0)) / 2
+    radius_mm = max(float(np.linalg.norm(both - center, axis=1).max()), 1.0)
+    poses = ((pose - center) / radius_mm * 95 for pose in (truth, predicted))
+    label = f"{variant}, {example.rank} sample in space"
+    return _svg("in-space", "-100 -100 200 200", label, "", *poses)
+
+
+def _svg(kind: str, view_box: str, label: str, image: str, truth: Array, predicted: Array) -> str:
+    return (
+        f'<svg class="{kind}" viewBox="{view_box}" role="img" aria-label="{escape(label)}">'
+        f'{image}<g class="truth">{_bones(truth)}</g><g class="predicted">{_bones(predicted)}</g>'
+        "</svg>"
+    )
+
+
+def _bones(points: Array) -> str:
+    """The bones of points (17, 2) or (17, 3) as three paths: right, left, middle of the body.
+
+    Of points in space (x right, y down, z away from the camera) ``data-ends`` holds the ends.
+    """
+    ends: dict[str, list[Array]] = {"right": [], "left": [], "middle": []}
+    for a, b in BONES:
+        part = "right" if b in _RIGHT else "left" if b in _LEFT else "middle"
+        ends[part] += [points[a], points[b]]
+    paths = []
+    for part, each in ends.items():
+        in_space = np.stack(each)
+        drawn = in_space if points.shape[1] == 2 else in_space[:, [2, 1]]
+        line = "".join(f"{'ML'[i % 2]}{x:.1f},{y:.1f}" for i, (x, y) in enumerate(drawn))
+        data = ""
+        if points.shape[1] == 3:
+            data = f' data-ends="{np.round(in_space, 1).tolist()}"'
+        paths.append(f'<path class="{part}"{data} d="{line}"/>')
+    return "".join(paths)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
-from convnextpose_check.run.target import Target, TargetName
+from convnextpose_check.run.run import Target, TargetName
 from convnextpose_check.settings.options import Settings
 from convnextpose_check.variants import Variant
 

@@ -9,30 +9,31 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from _pytest.mark.expression import Expression
 from msgspec.structs import replace
 
 import convnextpose_check
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import cannot_write
-from convnextpose_check.pages.html import STYLE_SHEET, set_aside_report
+from convnextpose_check.human36m.samples import Dataset, load_dataset
+from convnextpose_check.miniature.build import cached_miniature
+from convnextpose_check.miniature.record import read_record
+from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.paths import Outputs, hold_folder, set_aside_earlier
 from convnextpose_check.plugin.gate import Gate
-from convnextpose_check.plugin.targets import open_run, open_target, selected_targets
 from convnextpose_check.progress import Screen
-from convnextpose_check.results.baseline import Baseline, compare
+from convnextpose_check.results.baseline import compare
 from convnextpose_check.results.decision import decided, is_passed, verdict_sentence
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import Results
-from convnextpose_check.run.record import results_of
-from convnextpose_check.run.report import write_report
-from convnextpose_check.run.run import Run
-from convnextpose_check.run.target import Target
+from convnextpose_check.run.report import results_of, write_report
+from convnextpose_check.run.run import Run, Target, TargetName, published_run, published_target
 from convnextpose_check.settings.options import (
     RUN_ID_VARIABLE,
     Settings,
     refuse_contradictions,
     settings_of,
 )
+from convnextpose_check.variants import read_catalogue
 
 ROOT = Path(convnextpose_check.__file__).parents[1]
 FIXTURES = ROOT / "fixtures"
@@ -44,21 +45,16 @@ class Session:
     """The state that hooks and fixtures work on.
 
     ``run`` is the run of ``target`` once validation tests were selected, not merely listed.
-    ``report`` is where pytest-html writes, ``page`` what it would have written;
-    ``has_default_report`` is true if no option asked for a report. ``can_judge`` is true if the
-    arguments may lead to validation tests.
+    ``can_judge`` is true if the arguments may lead to validation tests.
     """
 
     settings: Settings
     target: Target
-    baseline: Baseline | None = None
+    baseline: Results | None = None
     screen: Screen = field(default_factory=Screen)
     gate: Gate = field(default_factory=Gate)
     run: Run | None = None
     lock: BinaryIO | None = None
-    report: Path | None = None
-    page: str | None = None
-    has_default_report: bool = False
     can_judge: bool = False
     run_id: str = field(
         default_factory=lambda: os.environ.get(RUN_ID_VARIABLE) or secrets.token_hex(16)
@@ -78,8 +74,7 @@ class Session:
             if writes:
                 self.lock = hold_folder(self.settings.results_dir)
                 set_aside_earlier(self.settings.results_dir)
-                set_aside_report(self.report or self.outputs.report)
-            self.run = open_run(self.target, self.settings, FIXTURES, self.screen, evaluated)
+            self.run = open_run(self.target, self.settings, self.screen, evaluated)
         except ConvNeXtPoseCheckError as error:
             raise pytest.UsageError(str(error)) from None
 
@@ -102,15 +97,15 @@ class Session:
                 elif exit_code:
                     problems.append(f"pytest ended with exit code {exit_code}")
             results = decided(results, problems, self.run_id)
-            return write_report(self.run, results, self.report or self.outputs.report, self.page)
+            return write_report(self.run, results)
 
-    def _compare(self, results: Results, baseline: Baseline) -> tuple[Results, list[str]]:
+    def _compare(self, results: Results, baseline: Results) -> tuple[Results, list[str]]:
         """The results with the comparison with an earlier run, and what is worse than there."""
-        if baseline.results.subject != self.target.name:
-            return results, [f"baseline: it judged the {baseline.results.judged}, this run did not"]
+        if baseline.subject != self.target.name:
+            return results, [f"baseline: it judged the {baseline.judged}, this run did not"]
         if not results.variants:
             return results, []
-        record = compare(results, baseline)
+        record = compare(results, baseline, self.settings.baseline or Path())
         return replace(results, baseline=record), list(record.problems)
 
     def exit_code(self, of_pytest: int) -> int:
@@ -154,9 +149,9 @@ def open_session(config: pytest.Config) -> Session:
     try:
         settings = settings_of(config.option)
         refuse_contradictions(settings)
-        baseline = None if settings.baseline is None else Baseline.read(settings.baseline)
+        baseline = None if settings.baseline is None else read_results(settings.baseline)
         targets = selected_targets(settings, config.option.markexpr)
-        target = open_target(targets[0], settings, FIXTURES)
+        target = open_target(targets[0], settings)
     except ConvNeXtPoseCheckError as error:
         raise pytest.UsageError(str(error)) from None
     session = Session(settings, target, baseline, _screen(config), can_judge=_can_judge(config))
@@ -170,24 +165,7 @@ def open_session(config: pytest.Config) -> Session:
             "both the published models and the miniature are selected, but a run judges one"
             " of them. Select the published models with -m gpu, or leave out -m."
         )
-    is_alone = not is_distributed and not hasattr(config, "workerinput")
-    if session.can_judge and is_alone and not (config.option.collectonly or config.option.help):
-        _prepare_report(config, session)
     return session
-
-
-def _prepare_report(config: pytest.Config, session: Session) -> None:
-    """Have pytest-html make a report, and refuse one that it could not write."""
-    if config.option.htmlpath is None:
-        config.option.htmlpath = str(session.outputs.report)
-        config.option.self_contained_html = True
-        session.has_default_report = True
-    config.option.css.append(str(STYLE_SHEET))
-    session.report = Path(config.option.htmlpath)
-    try:
-        session.report.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise pytest.UsageError(str(cannot_write(session.report, error))) from None
 
 
 def _can_judge(config: pytest.Config) -> bool:
@@ -208,3 +186,49 @@ def _screen(config: pytest.Config) -> Screen:
     if hasattr(config, "workerinput"):
         return Screen()
     return Screen(os.fdopen(os.dup(2), "w", 1, encoding="locale", errors="backslashreplace"))
+
+
+def selected_targets(settings: Settings, marker_expression: str) -> list[TargetName]:
+    """The targets whose tests ``-m`` selects: one, unless it selects with and without ``gpu``."""
+    if settings.weights_only or settings.has_own_models:
+        return ["published"]
+    try:
+        expression = Expression.compile(marker_expression or "gpu or not gpu")
+        selects_gpu = expression.evaluate(lambda name, /, **_arguments: name == "gpu")
+        selects_others = expression.evaluate(lambda _name, /, **_arguments: False)
+    except Exception:  # noqa: BLE001 - differs between versions of pytest, which reports it itself
+        return ["miniature"]
+    if selects_gpu:
+        return ["published", "miniature"] if selects_others else ["published"]
+    return ["miniature"]
+
+
+def open_target(name: TargetName, settings: Settings) -> Target:
+    """Read the reported values of a target; its data and checkpoints are not read yet.
+
+    Raises ``ConvNeXtPoseCheckError`` if they cannot be read or lack a chosen variant.
+    """
+    if name == "published":
+        target = published_target(settings, FIXTURES)
+    else:
+        record = read_record(FIXTURES)
+        # A model of --network is built for the published variants and cannot be the trained one.
+        catalogue = read_catalogue() if settings.network else miniature_catalogue()
+        catalogue = record.add_to(catalogue, settings.protocol, settings.bbox, flip=settings.flip)
+        target = Target("miniature", catalogue, record.dataset)
+    target.variants(settings)
+    return target
+
+
+def open_run(target: Target, settings: Settings, screen: Screen, evaluated: tuple[str, ...]) -> Run:
+    """The run of a target, in which these variants are evaluated."""
+    if target.name == "published":
+        return published_run(settings, target, screen, evaluated)
+    files = cached_miniature(FIXTURES, screen.stream)
+    return Run(target, settings, files.dataset, (files.checkpoints,), evaluated, screen)
+
+
+def synthetic_dataset(screen: Screen) -> Dataset:
+    """The synthetic data set, on which models are compared if Human3.6M is not needed."""
+    root = cached_miniature(FIXTURES, screen.stream).dataset
+    return load_dataset(root, read_record(FIXTURES).dataset)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import os
+import shlex
+import sys
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
+from textwrap import fill
 from typing import cast
 
 import pytest
 
+from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.interrupts import held, obey_signals
-from convnextpose_check.plugin.check_record import name_of, parameters_of
 from convnextpose_check.plugin.command_line import add_options
-from convnextpose_check.plugin.report import print_report, remove_html_plugin
+from convnextpose_check.plugin.gate import UNVERIFIED, name_of, parameters_of
 from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
-from convnextpose_check.plugin.session import SESSION, VALIDATION, open_session, session_of
+from convnextpose_check.plugin.session import SESSION, VALIDATION, Session, open_session, session_of
+from convnextpose_check.results.schema import OWN_MODELS, Results
+from convnextpose_check.results.text import TERMINAL_COLUMNS, terminal_lines
+from convnextpose_check.settings.options import PREFIX
 from convnextpose_check.variants import Variant
 
 GATE_PLUGIN = "convnextpose_check.plugin.gate"
+SHOWN_TEXTS = 10
 NEEDS_EVALUATION = "evaluations"
 """The fixture of tests that need a variant evaluated."""
 
@@ -55,8 +64,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 "--weights-only was given, but no test of the weights is selected."
                 " Leave out -m, -k and the names of tests."
             )
-        if state.has_default_report:
-            remove_html_plugin(config)
         return
     evaluated: dict[str, None] = {}
     for item in judging:
@@ -108,3 +115,106 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
         stop_listening()
         if (opened := config.stash.get(SESSION, None)) is not None:
             opened.close()
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Print what is judged, with what, and the source of each setting."""
+    settings = session_of(config).settings
+    checkpoints = ", ".join(map(str, settings.checkpoints))
+    gate = "no gate" if settings.gate is None else f"gate {settings.gate} mm"
+    models = OWN_MODELS if settings.has_own_models else "published models"
+    data = f"data {settings.h36m_root or 'not given'}"
+    if settings.weights_only:
+        data = "weights only, no Human3.6M is read and no error measured"
+    return [
+        f"{models}: {data}, checkpoints {checkpoints or 'not given'}",
+        f"torch {package_version('torch')}, numpy {package_version('numpy')},"
+        f" OpenCV {opencv_version()}",
+        f"protocol {settings.protocol}, boxes {settings.bbox}, flip test"
+        f" {'on' if settings.flip else 'off'}, {gate};"
+        f" results in {settings.results_dir}",
+        *(f"read: {line}" for line in settings.lines()),
+    ]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None]:
+    """Keep pytest from printing failures that ``print_report`` describes."""
+    stats, failed = terminalreporter.stats, terminalreporter.stats.get("failed", [])
+    if failed and session_of(config).lock is not None:
+        stats["failed"] = [report for report in failed if not hasattr(report, "told_by")]
+    yield
+    if failed:
+        stats["failed"] = failed
+
+
+def print_report(config: pytest.Config, session: Session, results: Results) -> None:
+    """Print the table and the verdict, what to fix, and how to resume an interrupted run."""
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    if terminal is None:
+        return
+    terminal.section(f"ConvNeXtPose: {results.judged}")
+    for line in [*terminal_lines(results), _wrap(results.verdict)]:
+        terminal.write_line(line)
+    more = len(results.left_out) - SHOWN_TEXTS
+    for title, texts in (
+        ("how to fix it", session.gate.how_to_fix()),
+        (
+            "not passed: something was left out",
+            [*results.left_out[:SHOWN_TEXTS], *[f"and {more} more"] * (more > 0)],
+        ),
+    ):
+        if texts:
+            terminal.section(title, red=True)
+            for text in texts:
+                terminal.write_line(_wrap(text, indent="  "))
+    if (saved := session.gate.interruption) is not None:
+        terminal.section("interrupted", red=True)
+        terminal.write_line(f"{saved}; go on with:" if saved else "Go on with:")
+        arguments = config.invocation_params.args
+        terminal.write_line(resuming_command(sys.argv[0], arguments, os.environ))
+
+
+def resuming_command(
+    program: str, arguments: Sequence[object], environment: Mapping[str, str]
+) -> str:
+    """The command of this run with ``--resume``, as a shell takes it.
+
+    Settings from the environment stand in front, for they may have been given to this run alone.
+    """
+    given = [
+        f"{name}={shlex.quote(value)}"
+        for name, value in sorted(environment.items())
+        if name.startswith(PREFIX) or name == "PYTEST_ADDOPTS"
+    ]
+    start = ["python", "-m", "pytest"] if Path(program).name == "__main__.py" else ["pytest"]
+    rest = [str(argument) for argument in arguments]
+    if "--resume" not in rest:
+        rest.insert(rest.index("--") if "--" in rest else len(rest), "--resume")
+    return " ".join([*given, shlex.join([*start, *rest])])
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    """The text in lines that a terminal shows whole; options, paths and ids are not broken."""
+    return fill(
+        text,
+        TERMINAL_COLUMNS,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """Show a check that verified nothing, or that warns, under its own word and never in green."""
+    recorded = dict(getattr(report, "user_properties", ()))
+    status = next((word for word in UNVERIFIED if word in recorded), None)
+    if report.when != "call" or not report.passed or status is None:
+        return None
+    markup = {"yellow": True} if status == "warning" else {"light": True}
+    category = "with a warning" if status == "warning" else status
+    return category, status[0].upper(), (status.upper(), markup)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from convnextpose_check.evaluation.verdict import REVIEW, TOLERANCES_MM
-from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import BaselineRecord, Deviation, Results, VariantResult
 
 OUTCOMES = ("passed", "not verified", "warning", "expected failure", "skipped", "failed")
@@ -21,25 +19,11 @@ SHOWN_HASH = 12
 """Characters of a sha256 that are shown in a table."""
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """An earlier run and its file."""
-
-    file: Path
-    results: Results
-
-    @classmethod
-    def read(cls, file: Path) -> Baseline:
-        """Read the earlier results; raises ``ConvNeXtPoseCheckError`` (``bad-results``)."""
-        return cls(file, read_results(file))
-
-
-def compare(results: Results, baseline: Baseline) -> BaselineRecord:
-    """Every value beside that of the earlier run, and the reasons why the run is not as good.
+def compare(results: Results, earlier: Results, file: Path) -> BaselineRecord:
+    """Every value beside that of the earlier run in ``file``, and why the run is not as good.
 
     Runs of different subjects, settings or data are not compared, which is a problem as well.
     """
-    earlier = baseline.results
     problems = list(_incomparable(results, earlier))
     deviations: list[Deviation] = []
     if not problems:
@@ -62,7 +46,7 @@ def compare(results: Results, baseline: Baseline) -> BaselineRecord:
         if d.is_worse
     ]
     return BaselineRecord(
-        str(baseline.file),
+        str(file),
         earlier.environment.get("started", "unknown"),
         TOLERANCE_MM,
         tuple(deviations),

@@ -129,7 +129,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     bootstrap interval of the error over ``sequences`` sequences, None for fewer than two.
     ``unreadable`` counts the images that could not be used, by reason. ``seconds`` is the time of
     the network alone; ``reading_seconds`` that of waiting for images, shared by all variants.
-    ``without_displaced_mm`` is the error without the samples that the data set's ``displaced``
+    ``without_displaced_mm`` is the error without the samples that ``displaced_takes``
     counts. ``repeated_images`` are files that equal an earlier one of the same take and camera,
     each with that one. ``resumed_samples`` are from an earlier run's cache. ``soft_argmax`` is None
     for a network of the user's.
@@ -196,22 +196,11 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
         return format_verdict(self.verdict, self.not_judged)
 
 
-class DisplacedRecord(_Record, frozen=True):
-    """Samples with misaligned ground truth, counted by take, and the source that reports them."""
-
-    takes: dict[str, Count]
-    source: str
-
-    @property
-    def samples(self) -> int:
-        """Their number."""
-        return sum(self.takes.values())
-
-
 class DatasetRecord(_Record, frozen=True):
     """The data a run read; ``excluded`` counts the test images it could not use, by reason.
 
-    ``boxes`` is the source of boxes and root depths.
+    ``boxes`` is the source of boxes and root depths. ``displaced_takes`` counts samples with
+    misaligned ground truth, which ``displaced_source`` reports.
     """
 
     root: str
@@ -219,7 +208,8 @@ class DatasetRecord(_Record, frozen=True):
     excluded: dict[str, Count]
     limited: bool
     boxes: str = ""
-    displaced: DisplacedRecord | None = None
+    displaced_takes: dict[str, Count] = {}
+    displaced_source: str = ""
 
 
 class Deviation(_Record, frozen=True):

@@ -1,42 +1,63 @@
-"""Write all files of a finished run: logs, per-sample errors, pages, results and archives."""
+"""The results of a run, and its files: logs, per-sample errors, pages, results and archives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.checkpoints.fingerprints import describe_copy
+from convnextpose_check.checkpoints.provenance import format_epoch, provenance
+from convnextpose_check.checks.archives import check_published_tensors
+from convnextpose_check.checks.identity import identity_of
+from convnextpose_check.environment import environment
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.devices import device_title
+from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.files.whole import write_text
+from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, judge
+from convnextpose_check.files.whole import write_text, written_whole
+from convnextpose_check.human36m.samples import Exclusion
+from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
+from convnextpose_check.network.keymap import key_style
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.decision import decided
-from convnextpose_check.results.export import export
+from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
+from convnextpose_check.results.decision import NOTHING_EVALUATED, decided
+from convnextpose_check.results.examples import find_examples
 from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.results_file import write_results
-from convnextpose_check.results.schema import METRIC_TITLES, Results
-from convnextpose_check.run.record import provenance_text
+from convnextpose_check.results.schema import (
+    METRIC_TITLES,
+    DatasetRecord,
+    FileRecord,
+    ReferenceRecord,
+    Results,
+    VariantResult,
+    with_variants,
+)
 from convnextpose_check.run.run import Run
+from convnextpose_check.variants import Figure
 from convnextpose_check.wording import printable
 
 
-def write_report(run: Run, results: Results, report: Path, page: str | None = None) -> Results:
+def write_report(run: Run, results: Results) -> Results:
     """Write every file of the run once; returns the results that were written.
 
-    ``report`` is the path of the HTML report and ``page`` the page of pytest-html, whose summary is
-    replaced. If a file cannot be written, the run is not passed: the reason is added to the
-    results, and all files are written again with it.
+    If a file cannot be written, the run is not passed: the reason is added to the results, and all
+    files are written again with it.
     """
     for _ in range(2):
-        problems = _write_files(run, results, report, page)
+        problems = _write_files(run, results)
         if not (new := [text for text in problems if text not in results.left_out]):
             break
         results = decided(results, [*results.left_out, *new], results.run_id)
     return results
 
 
-def _write_files(run: Run, results: Results, report: Path, page: str | None) -> list[str]:
+def _write_files(run: Run, results: Results) -> list[str]:
     """Write each file, and return why others could not be written."""
     from convnextpose_check.pages import write_pages
 
@@ -53,10 +74,10 @@ def _write_files(run: Run, results: Results, report: Path, page: str | None) -> 
         attempt(write_text, outputs.log(variant), "".join(f"{printable(s)}\n" for s in lines))
     if evaluations := run.finished_evaluations:
         attempt(write_per_sample, evaluations, run.dataset, outputs.per_sample)
-    attempt(write_pages, results, outputs, report, page)
+    attempt(write_pages, results, outputs)
     attempt(write_results, results, outputs.results)
     if results.variants and not problems:
-        attempt(export, run.settings.results_dir)
+        attempt(pack_archives, outputs, results)
     return problems
 
 
@@ -83,3 +104,183 @@ def _log_lines(run: Run, variant: str, outcome: Evaluation | Exception) -> Itera
     yield f"reading images took {outcome.reading_seconds:.1f} s more, once for all variants"
     for action, error_mm in outcome.per_action_mm().items():
         yield f"{action:13} {error_mm:8.2f} mm"
+
+
+def pack_archives(outputs: Outputs, results: Results) -> None:
+    """Write the two archives; by name, because the folder may hold files of an earlier run."""
+    of_results, of_logs = outputs.archives
+    _pack(of_results, outputs.shared)
+    _pack(of_logs, [outputs.log(variant) for variant in results.variants])
+
+
+def _pack(archive: Path, files: Iterable[Path]) -> None:
+    """Zip the files that exist, under their paths relative to the archive's folder."""
+    with (
+        written_whole(archive) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packing,
+    ):
+        for file in sorted(files):
+            if file.is_file():
+                packing.write(file, file.relative_to(archive.parent))
+
+
+def results_of(run: Run) -> Results:
+    """Everything that is known of the run, before the gate decides."""
+    settings, device = run.settings, run.settings.device or ""
+    variants = {
+        variant: variant_result(run, variant, evaluation)
+        for variant, evaluation in run.finished_evaluations.items()
+    }
+    if variants or run.is_weights_only:
+        with suppress(ConvNeXtPoseCheckError):  # then the tests have the reason
+            device = device_title(*run.devices)
+    results = Results(
+        subject=run.name,
+        finished=True,
+        verdict=NOTHING_EVALUATED,
+        protocol=settings.protocol,
+        bbox=settings.bbox,
+        flip=settings.flip,
+        device=device,
+        samples=0,
+        expected_samples=run.facts.protocols[settings.protocol].samples,
+        expected_variants=run.variants,
+        complete=False,
+        gate_mm=None if run.is_weights_only else settings.gate,
+        environment=environment(),
+        settings=tuple(settings.lines()),
+        dataset=_dataset_record(run, is_read=bool(variants)),
+        variants={},
+        checks=(),
+        left_out=(),
+        baseline=None,
+        weights_only=run.is_weights_only,
+        weights=_weights(run) if run.is_weights_only else {},
+        own_models=settings.has_own_models and run.name == "published",
+        network=settings.network,
+    )
+    return with_variants(results, variants)
+
+
+def _weights(run: Run) -> dict[str, FileRecord]:
+    """Each file that could be loaded, of a run that measures no error."""
+    weights = {}
+    for variant in run.variants:
+        # Without a record, the variant's checks have the reason.
+        with suppress(ConvNeXtPoseCheckError), told_as_failure("building the network"):
+            weights[variant] = FileRecord(**_file_values(run, variant))
+    return weights
+
+
+def _dataset_record(run: Run, *, is_read: bool) -> DatasetRecord:
+    if not is_read:
+        return DatasetRecord("", "", {}, limited=run.settings.limit is not None)
+    dataset, known = run.dataset, run.facts.displaced
+    takes = known.found([sample.path.name for sample in dataset.samples]) if known else {}
+    return DatasetRecord(
+        root=str(dataset.layout.root),
+        digest=dataset.digest,
+        excluded=_by_reason(dataset.excluded),
+        limited=dataset.limited,
+        boxes=str(dataset.rootnet or "the ground truth's boxes"),
+        displaced_takes=takes,
+        displaced_source=known.source if known and takes else "",
+    )
+
+
+def provenance_text(run: Run, variant: str) -> str:
+    """The training record of the variant's checkpoint in one line."""
+    checkpoint, known = run.checkpoints[variant], run.fingerprints.get(variant)
+    try:
+        tensors = check_published_tensors(known, checkpoint)
+    except CheckFailedError as error:
+        tensors = error.problem
+    parts = (
+        format_epoch(run.catalogue[variant].checkpoint.epoch, checkpoint.epoch),
+        provenance(checkpoint).story,
+        tensors,
+        describe_copy(known, checkpoint),
+    )
+    return "; ".join(filter(None, parts))
+
+
+def _file_values(run: Run, variant: str) -> dict[str, Any]:
+    """The fields of ``FileRecord``."""
+    checkpoint, module = run.checkpoints[variant], run.models[variant].counted
+    identity = identity_of(
+        run.catalogue[variant],
+        checkpoint,
+        run.fingerprints.get(variant),
+        is_own=run.name == "published" and run.settings.has_own_models,
+    )
+    return {
+        "identity": identity.status,
+        "identity_reason": identity.reason,
+        "matched": identity.matched,
+        "file": printable(checkpoint.path.name),
+        "form": checkpoint.form,
+        "epoch": checkpoint.epoch,
+        "sha256": checkpoint.sha256,
+        "head_keys": key_style(checkpoint.network),
+        "parameters": parameter_count(module),
+        "state_elements": state_element_count(module.state_dict()),
+        "gmacs": multiply_add_count(module) / 1e9,
+        "provenance": provenance_text(run, variant),
+    }
+
+
+def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantResult:
+    """Checkpoint, errors and verdict of an evaluated variant."""
+    displaced, judgement = run.facts.displaced, judge(evaluation, run.reference(variant))
+    sequences = [performance(name) for name in evaluation.file_names]
+    errors_mm = evaluation.errors_mm.mean(axis=1)
+    interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
+    error: dict[str, Any] = {
+        "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
+    }
+    return VariantResult(
+        **_file_values(run, variant),
+        interval_mm=interval_mm,
+        sequences=sequence_count,
+        reference=_reference(run, judgement.reference),
+        difference_mm=judgement.difference_mm,
+        verdict=judgement.verdict,
+        not_judged=judgement.not_judged,
+        per_action_mm=evaluation.per_action_mm(),
+        per_joint_mm=evaluation.per_joint_mm(),
+        samples=len(evaluation.image_ids),
+        complete=evaluation.complete,
+        unreadable=_by_reason(evaluation.unreadable),
+        images_sha256=evaluation.images_sha256,
+        seconds=evaluation.seconds,
+        reading_seconds=evaluation.reading_seconds,
+        images_per_second=evaluation.images_per_second,
+        batch_size=evaluation.batch_size,
+        resumed_samples=evaluation.resumed,
+        soft_argmax=run.models[variant].soft_argmax,
+        without_displaced_mm=(
+            displaced.error_without_mm(evaluation.errors_mm, evaluation.file_names)
+            if displaced
+            else None
+        ),
+        repeated_images=evaluation.repeated,
+        examples=find_examples(
+            evaluation,
+            run.dataset,
+            run.catalogue[variant].architecture.grid_whd,
+            with_crops=run.name == "miniature" or run.settings.embed_images,
+        ),
+        **error,
+    )
+
+
+def _reference(run: Run, figure: Figure | None) -> ReferenceRecord | None:
+    if figure is None:
+        return None
+    is_synthetic = run.name == "miniature"
+    tolerance_mm = RECORDED_TOLERANCE_MM if is_synthetic else run.settings.gate
+    return ReferenceRecord(figure.value, figure.source, run.reference_kind, tolerance_mm)
+
+
+def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:
+    return dict(Counter(exclusion.reason for exclusion in exclusions).most_common())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from convnextpose_check.checkpoints.find import GIVE_CHECKPOINTS, CheckpointFiles
-from convnextpose_check.checkpoints.fingerprints import Fingerprint
+from convnextpose_check.checkpoints.fingerprints import Fingerprint, read_fingerprints
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.drive.download import fetch_missing, folder_for
@@ -23,21 +23,86 @@ from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.one_pass import Conditions, Entry
 from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.human36m.layout import GIVE_ROOT
-from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset
+from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset, read_facts
 from convnextpose_check.paths import kept_file
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.schema import ReferenceKind
-from convnextpose_check.run.by_variant import ByVariant
 from convnextpose_check.run.models import VariantModels
-from convnextpose_check.run.target import Target, TargetName
 from convnextpose_check.settings.options import Settings
-from convnextpose_check.variants import Catalogue, Figure
+from convnextpose_check.variants import Catalogue, Figure, Variant, read_catalogue
 
 if TYPE_CHECKING:
     import torch
 
 CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
 """Images in a batch; halved where the device's memory is too small."""
+
+
+T = TypeVar("T")
+
+
+class ByVariant(Generic[T]):
+    """Values by variant; reading one that could not be made raises its error.
+
+    The error of one variant does not affect the others, and many tests can read a value that took
+    long to make.
+    """
+
+    def __init__(self, outcomes: Mapping[str, T | Exception]) -> None:
+        self.outcomes = dict(outcomes)
+
+    @classmethod
+    def collect(cls, variants: Iterable[str], make: Callable[[str], T]) -> ByVariant[T]:
+        """Make the value of each variant; a user's mistake is stored as its error."""
+        outcomes: dict[str, T | Exception] = {}
+        for variant in variants:
+            try:
+                outcomes[variant] = make(variant)
+            except ConvNeXtPoseCheckError as error:
+                outcomes[variant] = error.with_traceback(None)  # its frames may hold large arrays
+        return cls(outcomes)
+
+    def __getitem__(self, variant: str) -> T:
+        outcome = self.outcomes[variant]
+        if isinstance(outcome, ConvNeXtPoseCheckError):
+            raise outcome.with_traceback(None)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    @property
+    def available(self) -> dict[str, T]:
+        """The values that could be made."""
+        return {v: value for v, value in self.outcomes.items() if not isinstance(value, Exception)}
+
+    @property
+    def errors(self) -> dict[str, Exception]:
+        """The errors of the others."""
+        return {v: error for v, error in self.outcomes.items() if isinstance(error, Exception)}
+
+
+TargetName = Literal["published", "miniature"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The variants with their reported values, and what is known of their data and files.
+
+    ``fingerprints`` holds the published hashes of each variant's file, where they are on record.
+    """
+
+    name: TargetName
+    catalogue: Catalogue
+    facts: DatasetFacts
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
+
+    def variants(self, settings: Settings) -> tuple[Variant, ...]:
+        """The variants that the settings choose.
+
+        Raises ``ConvNeXtPoseCheckError`` (``bad-option``) for a name that this target lacks.
+        """
+        names = settings.variants or self.catalogue.names
+        return tuple(self.catalogue[name] for name in names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +282,19 @@ class Run:
         if settings is None:
             return None
         return evaluation_key(models.checkpoint.sha256, self.dataset, settings)
+
+
+def published_target(settings: Settings, fixtures: Path | None = None) -> Target:
+    """The published models, or the user's own if ``--variants-file`` describes them.
+
+    ``fixtures`` is the folder with the published hashes. Raises ``ConvNeXtPoseCheckError`` if a
+    file cannot be read.
+    """
+    catalogue = read_catalogue(settings.variants_file)
+    known: Mapping[str, Fingerprint] = {}
+    if fixtures is not None and not settings.has_own_models:
+        known = read_fingerprints(fixtures, catalogue.names)
+    return Target("published", catalogue, read_facts(), known)
 
 
 def published_run(

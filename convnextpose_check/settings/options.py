@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
@@ -29,12 +29,11 @@ CALLER_VARIABLE = f"{PREFIX}CALLER"
 KAGGLE_INPUT = Path("/kaggle/input")
 
 
-class Kind(NamedTuple):
-    """How a text becomes a value; ``parse`` raises ``ValueError`` with what it expected."""
+Kind = tuple[str, Callable[[str], Any]]
+"""How a value is shown in the usage, and read from a text.
 
-    metavar: str
-    parse: Callable[[str], Any]
-    is_repeatable: bool = False
+The function raises ``ValueError`` with what it expected.
+"""
 
 
 def _parse_path(text: str) -> Path:
@@ -69,12 +68,12 @@ def _choice(values: Mapping[str, Any]) -> Kind:
             raise ValueError(f"one of {', '.join(values)}")
         return values[text]
 
-    return Kind("|".join(values), parse)
+    return "|".join(values), parse
 
 
-SWITCH = Kind("", _parse_switch)
-FILE, FOLDER = Kind("FILE", _parse_path), Kind("DIR", _parse_path)
-FILES_OR_FOLDERS = Kind("PATH", _parse_path, is_repeatable=True)
+SWITCH: Kind = ("", _parse_switch)
+FILE, FOLDER = ("FILE", _parse_path), ("DIR", _parse_path)
+FILES_OR_FOLDERS: Kind = ("PATH", _parse_path)
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,11 @@ class Option:
     field: str
     kind: Kind
     does: str
+
+    @property
+    def is_repeatable(self) -> bool:
+        """True if the option may be given several times."""
+        return self.kind is FILES_OR_FOLDERS
 
     @property
     def flag(self) -> str:
@@ -106,7 +110,7 @@ class Option:
         about = {"dest": self.field, "help": f"{self.does} (${self.variable})".replace("%", "%%")}
         if self.is_flag:
             return about | {"action": "append_const", "const": "1"}
-        return about | {"action": "append", "metavar": self.kind.metavar}
+        return about | {"action": "append", "metavar": self.kind[0]}
 
 
 def _option(kind: Kind, does: str, default: Any = None) -> Any:
@@ -149,7 +153,7 @@ class Settings:
         " else into checkpoints/ below --results-dir"
     )
     variants: tuple[str, ...] | None = _option(
-        Kind("NAMES", _parse_names),
+        ("NAMES", _parse_names),
         "variants to evaluate, such as XS,S; reference is the miniature's trained model"
         " [default: all]",
     )
@@ -177,7 +181,7 @@ class Settings:
     )
     no_flip: bool = _switch("do not average with the mirrored image")
     device: str | None = _option(
-        Kind("NAME", str),
+        ("NAME", str),
         "cuda: every GPU of the first one's kind; cuda:1: that GPU alone; cpu [default: cuda for"
         " the published models, cpu for the miniature and with --weights-only]",
     )
@@ -191,14 +195,14 @@ class Settings:
         FOLDER, "folder for results, logs and the report [default: output]", Path("output")
     )
     limit: int | None = _option(
-        Kind("N", _parse_count),
+        ("N", _parse_count),
         "evaluate only N samples, spread evenly: a quick look that never passes",
     )
     resume: bool = _switch(
         "reuse and continue the evaluations of an earlier run on exactly the same inputs"
     )
     network: str | None = _option(
-        Kind("WHICH", str),
+        ("WHICH", str),
         "evaluate this network: a function package.module:factory that takes a variant's name, or"
         " exported files such as exports/{variant}.onnx [default: the suite's own]",
     )
@@ -246,7 +250,7 @@ def add_settings(parser: argparse.ArgumentParser, *fields: str) -> None:
     """Add the options of these fields; a repeatable one also takes several values in a row."""
     for option in OPTIONS:
         if option.field in fields:
-            several = {"action": "extend", "nargs": "+"} if option.kind.is_repeatable else {}
+            several = {"action": "extend", "nargs": "+"} if option.is_repeatable else {}
             parser.add_argument(option.flag, **option.argument | several)
 
 
@@ -281,16 +285,16 @@ def read_settings(
         source, texts = option.flag, given.get(option.field)
         if not texts and (text := environment.get(option.variable)) is not None:
             source = option.variable
-            texts = text.split(os.pathsep) if option.kind.is_repeatable else [text]
+            texts = text.split(os.pathsep) if option.is_repeatable else [text]
         if not texts:
             continue
         try:
-            parsed = [option.kind.parse(text) for text in texts]
+            parsed = [option.kind[1](text) for text in texts]
         except ValueError as error:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.BAD_OPTION, f"{source} is '{texts[-1]}': expected {error}"
             ) from None
-        values[option.field] = tuple(parsed) if option.kind.is_repeatable else parsed[-1]
+        values[option.field] = tuple(parsed) if option.is_repeatable else parsed[-1]
         sources[option.field] = source
     settings = Settings(**values, sources=sources)
     folder = environment.get(CALLER_VARIABLE)

@@ -118,7 +118,7 @@ def written_inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def inputs(written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data set and the checkpoints, free to be changed."""
-    monkeypatch.setattr("convnextpose_check.run.target.read_facts", lambda: FACTS)
+    monkeypatch.setattr("convnextpose_check.run.run.read_facts", lambda: FACTS)
     return Path(shutil.copytree(written_inputs, tmp_path / "inputs"))
 
 

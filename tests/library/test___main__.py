@@ -14,12 +14,12 @@ from convnextpose_check.__main__ import main
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        ([], 2, "\n    report "),
-        (["--help"], 0, "Draw and pack the pages of a finished run again."),
-        (["reprot"], 2, "there is no command 'reprot' (did you mean report?)"),
+        ([], 2, "\n    link "),
+        (["--help"], 0, "Download missing checkpoints from the"),
+        (["docter"], 2, "there is no command 'docter' (did you mean doctor?)"),
         (["doctor", "--h36m-rot=x"], 2, "no option '--h36m-rot=x' (did you mean --h36m-root?)"),
-        (["report", "--zzz"], 2, "there is no option '--zzz'"),
-        (["report", "--a\n::error::"], 2, "no option '--a\\n\\x3a:error\\x3a:'"),
+        (["link", "--zzz"], 2, "there is no option '--zzz'"),
+        (["link", "--a\n::error::"], 2, "no option '--a\\n\\x3a:error\\x3a:'"),
         (["doctor", "--protocol", "3"], 2, "[bad-option] --protocol is '3': expected one of 1, 2"),
         (["doctor", "--variants", "Q"], 2, "no variant is named 'Q'"),
         (["doctor", "--variants-file", "nowhere"], 2, "cannot read the variants file"),

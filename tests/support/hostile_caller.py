@@ -7,7 +7,7 @@ from pathlib import Path
 
 MODULES = (
     "conftest", "convnextpose_check/__init__", "convnextpose_check/__main__", "fixtures/__init__",
-    "json", "numpy", "pip", "pytest", "pytest_html/__init__", "random", "sitecustomize",
+    "json", "numpy", "pip", "pytest", "random", "sitecustomize",
     "tests/__init__", "tests/conftest", "torch", "usercustomize", "venv",
 )  # fmt: skip
 """Modules that hide one of the suite, an installed one or the standard library's."""

@@ -16,7 +16,7 @@ def options_table() -> str:
 
 
 def _written(option: Option) -> str:
-    return f"`{option.flag} {option.kind.metavar}".strip().replace("|", r"\|") + "`"
+    return f"`{option.flag} {option.kind[0]}".strip().replace("|", r"\|") + "`"
 
 
 def _with_code(text: str) -> str:

@@ -16,13 +16,10 @@ from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.one_pass import Conditions, Entry
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts
 from convnextpose_check.network import Network
-from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import decided
 from convnextpose_check.results.schema import Results
-from convnextpose_check.run.record import results_of
-from convnextpose_check.run.report import write_report
-from convnextpose_check.run.run import Run
-from convnextpose_check.run.target import Target, TargetName
+from convnextpose_check.run.report import results_of, write_report
+from convnextpose_check.run.run import Run, Target, TargetName
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Catalogue
 
@@ -53,10 +50,9 @@ def written_results(run: Run) -> Results:
 
     Charts are left blank, which saves most of the time.
     """
-    report = Outputs(run.settings.results_dir).report
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("matplotlib.figure.Figure.draw", lambda *_: None)
-        return write_report(run, decided(results_of(run), (), ""), report)
+        return write_report(run, decided(results_of(run), (), ""))
 
 
 def evaluation_of(

@@ -10,4 +10,4 @@ from tests.support.datasets import FACTS
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main() -> None:
     """Have the published data set expected to be that small, until the process ends."""
-    pytest.MonkeyPatch().setattr("convnextpose_check.run.target.read_facts", lambda: FACTS)
+    pytest.MonkeyPatch().setattr("convnextpose_check.run.run.read_facts", lambda: FACTS)

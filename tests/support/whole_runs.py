@@ -75,7 +75,7 @@ def isolate(patch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(PREFIX) or name == "PYTEST_ADDOPTS":
             patch.delenv(name)
-    patch.setattr("convnextpose_check.run.target.read_facts", lambda: FACTS)
+    patch.setattr("convnextpose_check.run.run.read_facts", lambda: FACTS)
     patch.setattr("matplotlib.figure.Figure.draw", lambda *_: None)
     patch.chdir(ROOT)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from convnextpose_check.plugin.check_record import Recorder
+from convnextpose_check.plugin.gate import Recorder, record_values
 from convnextpose_check.plugin.required import VALIDATION_TESTS, cases_of
 from convnextpose_check.plugin.session import session_of
 from convnextpose_check.variants import Variant
@@ -41,4 +43,4 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Recorder:
     """Records the value that a check obtained, for the report and JUnit's file."""
-    return Recorder(request.node.user_properties)
+    return partial(record_values, request.node.user_properties)

@@ -17,9 +17,8 @@ from convnextpose_check.checks.archives import (
     check_weights_are_finite,
 )
 from convnextpose_check.checks.identity import contradiction_warning
-from convnextpose_check.plugin.check_record import Recorder
-from convnextpose_check.run.by_variant import ByVariant
-from convnextpose_check.run.run import Run
+from convnextpose_check.plugin.gate import Recorder
+from convnextpose_check.run.run import ByVariant, Run
 from convnextpose_check.variants import Variant
 
 Checkpoints = ByVariant[Checkpoint]

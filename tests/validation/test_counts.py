@@ -16,9 +16,9 @@ from convnextpose_check.checks.network import (
     check_state_element_count,
 )
 from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
-from convnextpose_check.plugin.check_record import Recorder
-from convnextpose_check.run.by_variant import ByVariant
+from convnextpose_check.plugin.gate import Recorder
 from convnextpose_check.run.models import VariantModels
+from convnextpose_check.run.run import ByVariant
 from convnextpose_check.variants import Variant
 
 Models = ByVariant[VariantModels]

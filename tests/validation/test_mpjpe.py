@@ -20,9 +20,8 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, may_be_missed
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.plugin.check_record import MissedTolerance, Recorder
-from convnextpose_check.run.by_variant import ByVariant
-from convnextpose_check.run.run import Run
+from convnextpose_check.plugin.gate import MissedTolerance, Recorder
+from convnextpose_check.run.run import ByVariant, Run
 from convnextpose_check.variants import Variant
 
 Evaluations = ByVariant[Evaluation]

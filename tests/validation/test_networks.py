@@ -10,10 +10,9 @@ from convnextpose_check.checks.network import check_agrees, check_flip_is_symmet
 from convnextpose_check.human36m.annotations import spread
 from convnextpose_check.human36m.crops import usable_input
 from convnextpose_check.human36m.samples import Dataset, Sample
-from convnextpose_check.plugin.check_record import Recorder
-from convnextpose_check.run.by_variant import ByVariant
+from convnextpose_check.plugin.gate import Recorder
 from convnextpose_check.run.models import VariantModels
-from convnextpose_check.run.run import Run
+from convnextpose_check.run.run import ByVariant, Run
 from convnextpose_check.variants import Variant
 
 SAMPLES = 4

@@ -11,7 +11,7 @@ from convnextpose_check.checks.machine import (
 )
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.plugin.check_record import Recorder
+from convnextpose_check.plugin.gate import Recorder
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Variant
 

@@ -10,10 +10,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m.crops import usable_input
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.plugin.check_record import Recorder
-from convnextpose_check.run.by_variant import ByVariant
+from convnextpose_check.plugin.gate import Recorder
 from convnextpose_check.run.models import VariantModels
-from convnextpose_check.run.run import Run
+from convnextpose_check.run.run import ByVariant, Run
 from convnextpose_check.variants import Variant
 
 ROUNDS = 3

@@ -13,16 +13,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.pages import redraw, summary_of
-from convnextpose_check.pages.html import (
-    SEVERITIES,
-    judged_subject,
-    page_html,
-    set_aside_report,
-    summary_html,
-    with_summary,
-)
-from convnextpose_check.pages.markdown import markdown
+from convnextpose_check.pages import write_pages
+from convnextpose_check.pages.html import SEVERITIES, markdown, page_html, summary_html
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import decided
 from convnextpose_check.results.per_sample import JOINT_COLUMNS
@@ -32,7 +24,6 @@ from convnextpose_check.results.schema import (
     CheckRecord,
     DatasetRecord,
     Deviation,
-    DisplacedRecord,
     FileRecord,
     Results,
     VariantResult,
@@ -131,7 +122,8 @@ def failing() -> Results:
         complete=False,
         dataset=DatasetRecord(
             "/data", "0" * 64, {"there is no such image": 12}, True, "RootNet's file",
-            DisplacedRecord({"take 1": 7}, "a paper"),
+            {"take 1": 7},
+            "a paper",
         ),
         baseline=BaselineRecord("old.json", "yesterday", 3.0, deviations, ()),
         network="factory:build",
@@ -280,49 +272,25 @@ def write_run(folder: Path, results: Results) -> Outputs:
     return outputs
 
 
-def test_redraw_makes_all_pages_from_the_files_alone(tmp_path: Path) -> None:
+def test_write_pages_makes_all_pages_from_the_files_alone(tmp_path: Path) -> None:
     results = decided(example_results(variants={"XS": example_variant(57.0, 56.61)}), (), "")
-    outputs = write_run(tmp_path, replace(results, verdict="Reproduced: everything."))
-    earlier = page_html(summary_html(GOLDEN["nothing"])).replace("</main>", "tests</main>")
-    outputs.report.write_text(earlier)
+    outputs = write_run(tmp_path, results)
 
-    written = redraw(tmp_path)
+    write_pages(results, outputs)
 
-    report = outputs.report.read_text()
-    assert written == [outputs.report, outputs.markdown, outputs.picture]
-    assert report == with_summary(earlier, summary_of(results, outputs))
-    assert "tests</main>" in report
-    assert "Errors of single samples" in report
+    page = outputs.report.read_text()
+    assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert "Errors of single samples" in page
     assert outputs.markdown.read_text() == markdown(results)
     assert outputs.picture.stat().st_size > 10_000
 
 
-def test_redraw_without_report_and_samples_makes_a_page(tmp_path: Path) -> None:
+def test_write_pages_without_samples_makes_a_page(tmp_path: Path) -> None:
     results = GOLDEN["weights"]
     outputs = write_run(tmp_path, results)
     outputs.per_sample.unlink()
 
-    assert redraw(tmp_path) == [outputs.report, outputs.markdown]
-    assert outputs.report.read_text() == page_html(summary_html(results))
+    write_pages(results, outputs)
 
-
-@pytest.mark.parametrize(
-    ("results", "subject"),
-    [
-        (example_results("miniature"), "miniature"),
-        (example_results(own_models=True), "own"),
-        (example_weights(), "weights"),
-        (None, None),
-    ],
-)
-def test_report_is_set_aside_under_its_subject(
-    results: Results | None, subject: str | None, tmp_path: Path
-) -> None:
-    report = tmp_path / "report.html"
-    report.write_text("<html></html>" if results is None else page_html(summary_html(results)))
-
-    assert judged_subject(report.read_text()) == subject
-    set_aside_report(report)
-
-    kept = "report.html" if subject is None else f"report.{subject}.html"
-    assert [path.name for path in tmp_path.iterdir()] == [kept]
+    assert outputs.report.read_text() == page_html(results)
+    assert not outputs.picture.exists()

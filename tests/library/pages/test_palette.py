@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.pages.palette import PAGE, PALETTE, SERIES
+from convnextpose_check.pages.charts import PAGE, PALETTE, SERIES
 
 # Machado, Oliveira and Fernandes (2009), complete deficiencies, for linear RGB.
 VISIONS = {

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.plugin.check_record import (
+from convnextpose_check.plugin.gate import (
     MissedTolerance,
-    Recorder,
     check_record,
     raw_outcome,
+    record_values,
     reported_outcome,
 )
 
@@ -58,17 +58,16 @@ def test_recorder_adds_the_difference_of_numbers(
 ) -> None:
     properties: list[tuple[str, object]] = [("variant", "XS")]
 
-    Recorder(properties)(*values, **marks)
+    record_values(properties, *values, **marks)
 
     assert dict(properties) == {"variant": "XS", **recorded}
 
 
 def test_recorder_of_a_failed_check_replaces_values_and_keeps_the_unit() -> None:
     properties: list[tuple[str, object]] = []
-    record = Recorder(properties)
-    record(57.0, 56.5, "mm")
+    record_values(properties, 57.0, 56.5, "mm")
 
-    record(58.0)
+    record_values(properties, 58.0)
 
     assert properties == [("unit", "mm"), ("obtained", 58.0)]
 

@@ -20,8 +20,7 @@ from msgspec.structs import replace
 from convnextpose_check.plugin import required
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import CheckRecord, Results
-from convnextpose_check.run.run import Run
-from convnextpose_check.run.target import Target
+from convnextpose_check.run.run import Run, Target
 from convnextpose_check.settings.options import Settings
 from tests.support.results import example_results
 from tests.support.whole_runs import Ended, RunTests, own_model, write_reference

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from convnextpose_check.checkpoints.fingerprints import read_fingerprints
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
-from convnextpose_check.run.target import Target
+from convnextpose_check.run.run import Target
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Catalogue
 from tests.support.texts import ROOT

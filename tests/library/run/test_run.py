@@ -19,10 +19,9 @@ from convnextpose_check.network import fast as fast_network
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import verdict_sentence
 from convnextpose_check.results.per_sample import read_joint_errors_mm
-from convnextpose_check.results.schema import DisplacedRecord, ReferenceRecord, VariantResult
-from convnextpose_check.run.record import results_of, variant_result
-from convnextpose_check.run.run import Run
-from convnextpose_check.run.target import published_target
+from convnextpose_check.results.schema import ReferenceRecord, VariantResult
+from convnextpose_check.run.report import results_of, variant_result
+from convnextpose_check.run.run import Run, published_target
 from convnextpose_check.settings.options import read_settings
 from tests.library.run.conftest import REFERENCE_MM
 from tests.support.runs import written_results
@@ -102,7 +101,8 @@ def test_results_count_samples_with_misaligned_ground_truth(
 
     found = known.found(evaluation.file_names)
     assert found
-    assert results.dataset.displaced == DisplacedRecord(found, "a paper")
+    assert results.dataset.displaced_takes == found
+    assert results.dataset.displaced_source == "a paper"
     without = known.error_without_mm(evaluation.errors_mm, evaluation.file_names)
     assert results.variants["T"].without_displaced_mm == without is not None
 

@@ -12,8 +12,7 @@ from convnextpose_check.__main__ import main
 from convnextpose_check.drive import download
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import read_facts
-from convnextpose_check.run.run import Run
-from convnextpose_check.run.target import TargetName
+from convnextpose_check.run.run import Run, TargetName
 from convnextpose_check.variants import Catalogue
 from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, page, send_google_to
 from tests.support.runs import run_of

@@ -34,7 +34,7 @@ def test_complete_set_is_evaluated_by_the_tests_of_the_published_models(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("convnextpose_check.run.target.read_facts", read_facts)
+    monkeypatch.setattr("convnextpose_check.run.run.read_facts", read_facts)
     write_full_size(miniature.dataset, read_facts(), tmp_path / "h36m")
     (tmp_path / "own.json").write_text(json.dumps(write_own_model(tiny, tmp_path)))
 

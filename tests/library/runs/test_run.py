@@ -80,7 +80,7 @@ def test_passed_run_shows_its_verdict_and_values(passed: Ended) -> None:
 def test_passed_run_shows_its_settings_and_each_value_under_its_name(
     passed: Ended, written_inputs: Path
 ) -> None:
-    """The file of JUnit and the table of pytest-html have what the checks obtained."""
+    """The file of JUnit and the report have what the checks obtained."""
     for line in (
         f"user's own models: data {written_inputs / 'h36m'}, checkpoints",
         f"torch {version('torch')}, numpy {version('numpy')}, OpenCV ",
@@ -102,10 +102,7 @@ def test_passed_run_shows_its_settings_and_each_value_under_its_name(
     assert properties == {
         "obtained": "2730", "expected": "2730", "variant": "T", "difference": "0",
     }  # fmt: skip
-    page = passed.files.report.read_text(encoding="utf-8")
-    assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
-    assert page.count("data-judged=") == 1
-    assert "2,730" in page.partition('id="results-table"')[2]
+    assert "2,730" in passed.files.report.read_text(encoding="utf-8")
 
 
 def test_passed_run_writes_whole_files_of_its_own(passed: Ended) -> None:
@@ -157,4 +154,3 @@ def test_run_without_inputs_fails_and_describes_each_reason_once(run_tests: RunT
         assert remedy in page
     assert "Nothing was evaluated" in before
     assert markdown.index("How to fix it") < markdown.index("checkpoint\\-not\\-found")
-    assert page.index("How to fix it") < page.index('id="results-table"')

@@ -45,7 +45,7 @@ def judge_weights(
             targets=[f"tests/validation/{FILE}"],
         )  # fmt: skip
 
-    monkeypatch.setattr("convnextpose_check.run.target.read_catalogue", lambda _: catalogue)
+    monkeypatch.setattr("convnextpose_check.run.run.read_catalogue", lambda _: catalogue)
     monkeypatch.setattr("convnextpose_check.plugin.suite.required_tests", required_tests)
     return judge
 
