@@ -104,7 +104,7 @@ def _names(folder: Path) -> list[str]:
 
 def _size(path: Path) -> int:
     state = file_state(path)
-    return state.size if state else -1
+    return state[0] if state else -1
 
 
 def make_links(links: Iterable[Link]) -> int:

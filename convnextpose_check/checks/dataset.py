@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from convnextpose_check.errors import CheckFailedError, ErrorCode
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.samples import Dataset
 
 
@@ -48,16 +48,12 @@ def check_joints_lie_in_boxes(dataset: Dataset) -> str:
 
     Returns the smallest share of a camera's joints inside.
     """
-    for fit in dataset.fits:
-        if fit.misfit is not None:
-            raise CheckFailedError(
-                fit.misfit.code,
-                fit.misfit.problem,
-                fit.misfit.remedy,
-                "joints outside their boxes",
-                "joints in their boxes",
-            )
-    shares = [min(fit.inside.values()) for fit in dataset.fits]
+    shares = []
+    for share in dataset.inside:
+        if isinstance(share, ConvNeXtPoseCheckError):
+            obtained, expected = "joints outside their boxes", "joints in their boxes"
+            raise CheckFailedError(share.code, share.problem, share.remedy, obtained, expected)
+        shares.append(share)
     return f"{min(shares):.0%} of a camera's joints" if shares else "too few frames to compare"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from convnextpose_check.diagnosis.finding import Finding, Link
 from convnextpose_check.diagnosis.reading import FinishedRun
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Dataset
 
 ENOUGH = 0.9
@@ -31,8 +32,8 @@ def facts_of(run: FinishedRun, dataset: Dataset) -> Iterator[Finding]:
 
 def _facts(run: FinishedRun, dataset: Dataset) -> Iterator[tuple[Link, str, str, str]]:
     """The link, the fact, its evidence and the remedy."""
-    for fit in dataset.fits:
-        if misfit := fit.misfit:
+    for misfit in dataset.inside:
+        if isinstance(misfit, ConvNeXtPoseCheckError):
             evidence = "errors are computed from these annotations"
             yield "inputs", misfit.problem, evidence, misfit.remedy
     if copies := run.saved.copies:

@@ -7,7 +7,6 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
@@ -26,20 +25,13 @@ is_there = os.path.exists
 is_file = os.path.isfile
 
 
-class FileState(NamedTuple):
-    """Size and modification time, by which a replaced file is noticed."""
-
-    size: int
-    changed_ns: int
-
-
-def file_state(path: Path) -> FileState | None:
-    """The state of a regular file, None if there is none or it cannot be read."""
+def file_state(path: Path) -> tuple[int, int] | None:
+    """Size and modification time of a regular file; None if there is none that can be read."""
     try:
         status = os.stat(path)  # noqa: PTH116 - pathlib is slower
     except (OSError, ValueError):
         return None
-    return FileState(status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:

@@ -6,8 +6,7 @@ The joints of some frames are projected into their images and compared with the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 
@@ -35,33 +34,16 @@ REMEDY = (
 )
 
 
-@dataclass(frozen=True)
-class Fit:
-    """The share of each camera's joints that lie in their boxes, by camera index.
+def smallest_share_inside(files: SubjectFiles) -> float | ConvNeXtPoseCheckError | None:
+    """The share of joints in their boxes of the subject's worst camera.
 
-    ``misfit`` is the error to report, None if joints, cameras and boxes belong together.
+    The error to report if joints, cameras and boxes do not belong together; None if every camera
+    has too few frames.
     """
-
-    inside: Mapping[int, float]
-    misfit: ConvNeXtPoseCheckError | None = None
-
-
-class _Frames(NamedTuple):
-    """Camera indices (N,), joints (N, 17, 3) in world mm and boxes (N, 4) of a subject's frames."""
-
-    cameras: Array
-    joints_world_mm: Array
-    boxes_xywh_px: Array
-
-
-def fit_of(files: SubjectFiles) -> Fit | None:
-    """Compare joints and boxes of a subject; None if every camera has too few frames."""
     frames = _select_frames(files)
-    inside = _shares_inside(frames, files.cameras)
-    if not inside:
-        return None
-    if min(inside.values()) >= LEAST_INSIDE:
-        return Fit(inside)
+    shares = _shares_inside(frames, files.cameras)
+    if not shares or min(shares.values()) >= LEAST_INSIDE:
+        return min(shares.values(), default=None)
     code: ErrorCode = ErrorCode.WRONG_BOXES
     cause = "joints, cameras and boxes do not belong together"
     # Before June 2020: 3DMPPE_POSENET_RELEASE, issue 58
@@ -75,13 +57,13 @@ def fit_of(files: SubjectFiles) -> Fit | None:
             f"{annotation_name(files.subject, 'camera')} is of before June 2020, when cameras meant"
             " R(X - t) and not RX + t"
         )
-    shares = ", ".join(f"{share:.0%} of camera {index}'s" for index, share in inside.items())
-    problem = f"the joints of subject {files.subject} do not lie in their boxes ({shares}): {cause}"
-    return Fit(inside, ConvNeXtPoseCheckError(code, problem, REMEDY))
+    listed = ", ".join(f"{share:.0%} of camera {index}'s" for index, share in shares.items())
+    problem = f"the joints of subject {files.subject} do not lie in their boxes ({listed}): {cause}"
+    return ConvNeXtPoseCheckError(code, problem, REMEDY)
 
 
-def _select_frames(files: SubjectFiles) -> _Frames:
-    """Frames of the subject, spread evenly, without those that lack joints, camera or box."""
+def _select_frames(files: SubjectFiles) -> tuple[Array, Array, Array]:
+    """Camera indices (N,), joints (N, 17, 3) in world mm and boxes (N, 4) of frames."""
     listed = [
         (image, annotation)
         for image, annotation in files.test_frames
@@ -94,16 +76,17 @@ def _select_frames(files: SubjectFiles) -> _Frames:
             cameras.append(image.cam_idx)
             joints_world_mm.append(joints_mm)
             boxes_xywh_px.append(annotation.bbox)
-    arrays = np.array(cameras), np.array(joints_world_mm, float), np.array(boxes_xywh_px, float)
-    return _Frames(*arrays)
+    return np.array(cameras), np.array(joints_world_mm, float), np.array(boxes_xywh_px, float)
 
 
-def _shares_inside(frames: _Frames, cameras: Mapping[int, Camera]) -> dict[int, float]:
+def _shares_inside(
+    frames: tuple[Array, Array, Array], cameras: Mapping[int, Camera]
+) -> dict[int, float]:
     """The share of joints in their grown boxes, by camera, without cameras of too few frames."""
     shares = {}
-    indices, counts = np.unique(frames.cameras, return_counts=True)
+    indices, counts = np.unique(frames[0], return_counts=True)
     for index in indices[counts >= FEWEST_FRAMES].tolist():
-        _, joints_world_mm, boxes_px = (part[frames.cameras == index] for part in frames)
+        _, joints_world_mm, boxes_px = (part[frames[0] == index] for part in frames)
         corners_px, sizes_px = boxes_px[:, None, :2], boxes_px[:, None, 2:]
         with np.errstate(all="ignore"):  # wrong annotations place joints anywhere
             joints_cam_mm = world_to_camera(joints_world_mm.reshape(-1, 3), cameras[index])

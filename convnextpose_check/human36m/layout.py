@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.folders import SEQUENCE_FOLDER, FileState, file_state, walk
+from convnextpose_check.files.folders import SEQUENCE_FOLDER, file_state, walk
 
 Part = Literal["data", "camera", "joint_3d"]
 PARTS: tuple[Part, ...] = ("data", "camera", "joint_3d")
@@ -45,11 +45,11 @@ class Layout:
         start = f"s_{subject:02d}_"
         return {name: found for name, found in self.sequences.items() if name.startswith(start)}
 
-    def copies(self, sequence: str, file_name: str) -> list[tuple[Path, FileState]]:
+    def copies(self, sequence: str, file_name: str) -> list[tuple[Path, tuple[int, int]]]:
         """Every file of this name in the sequence's folders; empty files only if all are empty."""
         paths = [folder / file_name for folder in self.sequences.get(sequence, ())]
         found = [(path, state) for path in paths if (state := file_state(path)) is not None]
-        return [(path, state) for path, state in found if state.size] or found
+        return [(path, state) for path, state in found if state[0]] or found
 
     def rootnet_for(self, subjects: tuple[int, ...]) -> Path:
         """RootNet's file for these subjects: by its folder's name if there are several.

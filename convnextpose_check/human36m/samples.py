@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.folders import FileState
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.human36m.annotations import (
     RootNetEntry,
@@ -25,7 +24,7 @@ from convnextpose_check.human36m.annotations import (
 )
 from convnextpose_check.human36m.data_file import Annotation, Image
 from convnextpose_check.human36m.displaced import Displaced
-from convnextpose_check.human36m.fits import Fit, fit_of
+from convnextpose_check.human36m.fits import smallest_share_inside
 from convnextpose_check.human36m.geometry import (
     Array,
     Camera,
@@ -87,7 +86,7 @@ class Sample:
     box_xywh_px: Array
     root_depth_mm: np.floating[Any]
     joints_cam_mm: Array
-    state: FileState | None = None
+    state: tuple[int, int] | None = None
     sides_px: Array | None = None
 
     @property
@@ -110,8 +109,8 @@ class Dataset:
     """The samples of one protocol, in the order of the annotation files.
 
     ``digest`` is a sha256 over all numbers read from the annotations. ``limited`` is true if
-    samples were left out on request. ``fits`` describes how well each subject's joints fit their
-    boxes, without subjects that have too few frames. ``rootnet`` is None for ground-truth boxes.
+    samples were left out on request. ``inside`` has of each subject with enough frames the share of
+    joints in their boxes, or the error. ``rootnet`` is None for ground-truth boxes.
     ``conflicts`` lists samples for which two folders hold different images, as pairs of paths: the
     image used and the other one.
     """
@@ -124,7 +123,7 @@ class Dataset:
     excluded: tuple[Exclusion, ...]
     digest: str
     limited: bool
-    fits: tuple[Fit, ...] = ()
+    inside: tuple[float | ConvNeXtPoseCheckError, ...] = ()
     rootnet: RootNetFile | None = None
     conflicts: tuple[tuple[Path, Path], ...] = ()
 
@@ -168,22 +167,22 @@ def load_dataset(
     rootnet = read_rootnet(rootnet_path) if rootnet_path else None
     samples: list[Sample] = []
     excluded: list[Exclusion] = []
-    fits: list[Fit] = []
+    inside: list[float | ConvNeXtPoseCheckError] = []
     covers: dict[int, int] = {}
     for subject in of_protocol.subjects:
         files = SubjectFiles(layout, subject, facts.frame_stride)
         covers[subject] = sum(image.id in (rootnet or ()) for image, _ in files.test_frames)
-        if (fit := fit_of(files)) is not None:
-            fits.append(fit)
+        if (share := smallest_share_inside(files)) is not None:
+            inside.append(share)
         for image, annotation in files.test_frames:
             try:
                 samples.append(_sample(layout, files, image, annotation, rootnet))
             except _UnusableError as reason:
                 excluded.append(Exclusion(image.id, image.file_name, str(reason)))
     if not samples:
-        for fit in fits:
-            if fit.misfit:
-                raise fit.misfit
+        for share in inside:
+            if isinstance(share, ConvNeXtPoseCheckError):
+                raise share
         first = f", the first because {excluded[0].reason}" if excluded else ""
         first += f": {excluded[0].file_name}" if excluded else ""
         raise ConvNeXtPoseCheckError(
@@ -205,7 +204,7 @@ def load_dataset(
         excluded=tuple(excluded),
         digest=_digest(samples),
         limited=len(samples) < count,
-        fits=tuple(fits),
+        inside=tuple(inside),
         rootnet=rootnet_file,
         conflicts=_conflicts(layout, samples),
     )
@@ -220,9 +219,9 @@ def _conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, P
     for sample in samples:
         if len(layout.sequences[sample.sequence]) > 1:
             copies = layout.copies(sample.sequence, sample.path.name)
-            size = copies[0][1].size
+            size = copies[0][1][0]
             for path, state in copies[1:]:
-                if state.size != size or not is_same_content(sample.path, path):
+                if state[0] != size or not is_same_content(sample.path, path):
                     conflicts.append((sample.path, path))
                     break
     return tuple(conflicts)

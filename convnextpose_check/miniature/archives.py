@@ -44,7 +44,7 @@ def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:
     import torch
 
     facts, epoch = variant.checkpoint, made_epoch(variant)
-    iterations = facts.iterations.values[0] if facts.iterations else FIVE_SUBJECTS.iterations
+    iterations = facts.iterations.values[0] if facts.iterations else FIVE_SUBJECTS
     count = (epoch + 1) * iterations
     state = {
         key: torch.tensor(count) if key.endswith("num_batches_tracked") else tensor

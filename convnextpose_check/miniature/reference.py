@@ -67,7 +67,7 @@ def miniature_catalogue() -> Catalogue:
             checkpoint=msgspec.structs.replace(
                 variant.checkpoint,
                 epoch=WholeFigure(made_epoch(variant), MADE_HERE),
-                iterations=WholeFigure(FIVE_SUBJECTS.iterations, MADE_HERE),
+                iterations=WholeFigure(FIVE_SUBJECTS, MADE_HERE),
             ),
         )
         for variant in published.variants

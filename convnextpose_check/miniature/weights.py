@@ -40,7 +40,7 @@ def initial_state(architecture: Architecture, seed: int) -> dict[str, Tensor]:
     state: dict[str, Array] = {}
     for key, (dtype, shape) in expected_layout(architecture).items():
         if dtype is torch.int64:
-            state[key] = np.array((seed + 1) * FIVE_SUBJECTS.iterations, dtype=np.int64)
+            state[key] = np.array((seed + 1) * FIVE_SUBJECTS, dtype=np.int64)
         else:
             # Evenly spread multiples of 2**-23 in [-1, 1), exact in float32 and float64.
             raw = stream.random_raw(math.prod(shape)) >> np.uint64(40)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from convnextpose_check.checkpoints.fingerprints import Fingerprint
+from convnextpose_check.checkpoints.fingerprints import KnownTensors
 from convnextpose_check.evaluation.evaluate import evaluate
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.one_pass import Conditions, Entry
@@ -31,7 +31,7 @@ def run_of(
     dataset_root: Path | None,
     *checkpoint_places: Path,
     name: TargetName = "miniature",
-    fingerprints: Mapping[str, Fingerprint] | None = None,
+    fingerprints: Mapping[str, KnownTensors] | None = None,
     evaluated: tuple[str, ...] | None = None,
 ) -> Run:
     """A run under these settings and the defaults of all others, on the CPU.
