@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 
 from convnextpose_check.checkpoints.fingerprints import tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
@@ -34,23 +34,17 @@ Opened = dict[Path, Checkpoint | str]
 """The files opened in a run: the checkpoint, or the reason why a file was passed over."""
 
 
+@dataclass
 class CheckpointFiles:
     """The checkpoints below the given files and folders.
 
     ``refused`` maps variants to known errors, such as a failed download.
     """
 
-    def __init__(
-        self,
-        places: Sequence[Path],
-        catalogue: Catalogue,
-        refused: Mapping[str, ConvNeXtPoseCheckError] = MappingProxyType({}),
-        opened: Opened | None = None,
-    ) -> None:
-        self.places = tuple(places)
-        self.catalogue = catalogue
-        self.refused = refused
-        self.opened: Opened = {} if opened is None else opened
+    places: Sequence[Path]
+    catalogue: Catalogue
+    refused: Mapping[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
+    opened: Opened = field(default_factory=dict)
 
     @cached_property
     def candidates(self) -> tuple[Path, ...]:

@@ -18,9 +18,9 @@ BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 FIVE_SUBJECTS = 19_512
-"""Iterations of an epoch of the authors' loaders, ceil(2 N / 32), since a batch is 32 and the 2D set is made as long as the 3D one. N, every fifth
-frame of subjects 1, 5, 6, 7 and 8, is 312,177 to 312,192; the XS of the fork's commit 3ff09c86ad
-counts 69 such epochs."""
+"""Iterations of an epoch of the authors' loaders: ceil(2 N / 32), since a batch is 32 and the 2D
+set is made as long as the 3D one. N, every fifth frame of subjects 1, 5, 6, 7 and 8, is 312,177 to
+312,192; the XS of the fork's commit 3ff09c86ad counts 69 such epochs."""
 
 SIX_SUBJECTS = range(23_370, 23_605)
 """The same with the frames of subject 9, estimated from every 64th, which protocol 2 tests, to half
@@ -39,9 +39,6 @@ class Provenance:
     counted: str
     iterations: int | None = None
     contradiction: bool = False
-
-    def __str__(self) -> str:
-        return self.story
 
     @property
     def has_counters(self) -> bool:

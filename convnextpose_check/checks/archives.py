@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from convnextpose_check.checkpoints.fingerprints import KnownTensors, tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checkpoints.provenance import Provenance, provenance
 from convnextpose_check.errors import CheckFailedError, ErrorCode
-from convnextpose_check.network.cost import state_element_count
 from convnextpose_check.network.keymap import (
     StateDict,
     key_style,
@@ -17,11 +15,13 @@ from convnextpose_check.network.keymap import (
     to_modern,
     with_prefix,
 )
-from convnextpose_check.network.layout import identify, layout_difference, modern_state
+from convnextpose_check.network.layout import (
+    identify,
+    layout_difference,
+    modern_state,
+    state_element_count,
+)
 from convnextpose_check.variants import Catalogue, Variant
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 NO_TENSORS = "no published tensors on record"
 
@@ -196,16 +196,13 @@ def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
             expected=f"epoch {checkpoint.epoch}, {len(expected)} keys",
         )
     for key, tensor in expected.items():
-        if not _same_bits(obtained[key], tensor):
+        one = obtained[key]
+        is_alike = one.dtype == tensor.dtype and one.shape == tensor.shape
+        if not is_alike or one.numpy().tobytes() != tensor.numpy().tobytes():
             raise CheckFailedError(
                 ErrorCode.ROUND_TRIP,
                 f"'{key}' in {path} differs from the one in {checkpoint.path}",
-                obtained=f"{key}: {obtained[key].dtype}",
+                obtained=f"{key}: {one.dtype}",
                 expected=f"the archive's bits, {tensor.dtype}",
             )
     return path.stat().st_size
-
-
-def _same_bits(one: Tensor, other: Tensor) -> bool:
-    alike = one.dtype == other.dtype and one.shape == other.shape
-    return alike and one.detach().numpy().tobytes() == other.detach().numpy().tobytes()

@@ -63,18 +63,16 @@ def check_rootnet_file(dataset: Dataset) -> str:
     The file for subjects 9 and 11 is of another RootNet than that for subject 11, which was trained
     on subject 9. On subject 11 they differ by 58.6 mm of root depth on average.
     """
-    file, expected = dataset.rootnet, dataset.facts.rootnet
-    if file is None:
-        return "the ground truth's boxes"
-    if expected is None:
-        return str(file)
-    if file.others or not all(file.covers.values()):
+    found, expected = dataset.rootnet or "the ground truth's boxes", dataset.facts.rootnet
+    if not dataset.rootnet or expected is None:
+        return found
+    if not dataset.has_expected_rootnet:
         raise CheckFailedError(
             ErrorCode.WRONG_ROOTNET,
-            f"{file.path} is not RootNet's file for protocol {dataset.protocol}, '{expected}': it"
-            f" is {file}",
+            f"the boxes are not of RootNet's file for protocol {dataset.protocol}, '{expected}':"
+            f" they are of {found}",
             f"Replace it by the file of that folder below {dataset.layout.root}",
-            str(file),
+            found,
             expected,
         )
-    return f"{file}: {expected}"
+    return f"{found}: {expected}"

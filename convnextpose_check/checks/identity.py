@@ -15,8 +15,7 @@ from convnextpose_check.checks.archives import (
     check_published_tensors,
 )
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.network.cost import state_element_count
-from convnextpose_check.network.layout import layout_difference, modern_state
+from convnextpose_check.network.layout import layout_difference, modern_state, state_element_count
 from convnextpose_check.results.schema import Identity, Matched
 from convnextpose_check.variants import Variant
 

@@ -13,7 +13,11 @@ from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
-from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
+from convnextpose_check.network.layout import (
+    multiply_add_count,
+    parameter_count,
+    state_element_count,
+)
 from convnextpose_check.variants import INPUT_SIDE_PX, Figure, Variant
 
 if TYPE_CHECKING:

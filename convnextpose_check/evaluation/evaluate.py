@@ -64,7 +64,10 @@ def evaluate(
                         saved_at = time.monotonic()
             save_all()
         except KeyboardInterrupt:
-            raise _interrupted(save_all(), total) from None
+            saved = {name: count for name, count in save_all().items() if count}
+            counts = ", ".join(f"{name} {count}" for name, count in saved.items())
+            partial = f"partial results are saved (of {total} images: {counts})"
+            raise Interrupted(partial if saved else "no results are saved") from None
         except BaseException:
             save_all()
             raise
@@ -75,14 +78,6 @@ def evaluate(
         except ConvNeXtPoseCheckError as error:
             outcomes[name] = error.with_traceback(None)
     return outcomes
-
-
-def _interrupted(saved: Mapping[str, int], total: int) -> Interrupted:
-    """The interruption, with the number of samples of each model that are saved."""
-    if not any(saved.values()):
-        return Interrupted("no results are saved")
-    counts = ", ".join(f"{name} {count}" for name, count in saved.items())
-    return Interrupted(f"partial results are saved (of {total} images: {counts})")
 
 
 def _running_errors(measured: Mapping[str, Measurements]) -> str:

@@ -21,11 +21,10 @@ class Evaluation:
     """The results of one model on one data set, for the N samples with a usable image.
 
     ``errors_mm`` is (N, 17) float64, under protocol 1 after rigid alignment; ``cells_xyz`` is
-    (N, 18, 3) float32. ``complete`` is true if these are all samples of the protocol.
-    ``images_sha256`` is a sha256 over those of all image files. ``seconds`` is the time in the
-    model, ``reading_seconds`` the time waiting for images, shared by all models. ``alike`` pairs
-    each file that is a copy with the earlier one, ``damaged`` lists used images with a libjpeg
-    warning, ``resumed`` counts samples from the cache.
+    (N, 18, 3) float32. ``complete`` is true for all samples of the protocol. ``seconds`` is the
+    time in the model, ``reading_seconds`` the time waiting for images. ``alike`` pairs each copy
+    with the earlier file, ``damaged`` has images with a libjpeg warning, ``resumed`` counts samples
+    from the cache.
     """
 
     protocol: Protocol

@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Measurements
 from convnextpose_check.evaluation.metrics import sample_errors_mm
-from convnextpose_check.evaluation.predict import PendingPrediction, Predictor, to_device
+from convnextpose_check.evaluation.predict import (
+    PendingPrediction,
+    Predictor,
+    to_device,
+    told_as_failure,
+)
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.network import Network

@@ -1,22 +1,150 @@
-"""Read Human3.6M's annotation files: only what the evaluation uses, in the form it must have."""
+"""Read Human3.6M's annotation files: only what the evaluation uses, in the form it must have.
+
+The file that lists all images of a subject is read in pieces, of which little is kept.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
 
-from convnextpose_check.files.json_files import bad_annotations, decode, read_json
-from convnextpose_check.human36m.data_file import Annotation, Image, Integer, Number, read_listing
+from convnextpose_check.files.json_files import (
+    UNDECODABLE,
+    bad_annotations,
+    decode,
+    opened,
+    read_json,
+    without_nan,
+)
 from convnextpose_check.human36m.geometry import Array, Camera
 from convnextpose_check.human36m.layout import Layout
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
+
+PIECE_BYTES = 2**18
+"""Entries are decoded in pieces of this size; their objects then stay in the processor's cache."""
+
+Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Number = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
+"""JSON's numbers have no bounds; within these nothing overflows later."""
+
+_WholeNumber = Annotated[int, msgspec.Meta(ge=-(10**9), le=10**9)]
+_Length = _WholeNumber | Number
+
+
+class Image(msgspec.Struct, gc=False):
+    """An entry of ``images``; ``frame_idx`` counts from 0."""
+
+    id: Integer
+    file_name: str
+    width: Integer
+    height: Integer
+    subject: Integer
+    action_idx: Integer
+    subaction_idx: Integer
+    cam_idx: Integer
+    frame_idx: Integer
+
+
+class Annotation(msgspec.Struct, gc=False):
+    """An entry of ``annotations``; ``bbox`` is (x, y, w, h) in pixels, as the file writes it."""
+
+    image_id: Integer
+    bbox: tuple[_Length, _Length, _Length, _Length]
+
+
+class Listing(msgspec.Struct):
+    """Images and their annotations, in the file's order."""
+
+    images: list[Image]
+    annotations: list[Annotation]
+
+
+def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
+    """Read the selected images and their annotations; every entry must have the right form.
+
+    A file laid out like the published ones, one list after the other, is decoded in pieces. Any
+    other is decoded as a whole, which takes more memory and has the same result; so is one with
+    an error, to name its position. Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``).
+    """
+    with opened(path) as stream:
+        try:
+            return _select(_read_pieces(stream), is_selected)
+        except (*UNDECODABLE, _OtherLayoutError):
+            stream.seek(0)
+            whole = decode(without_nan(stream.read()), Listing, path)
+    return _select([whole], is_selected)
+
+
+def _select(pieces: Iterable[Listing], is_selected: Callable[[Image], bool]) -> Listing:
+    """The selected images and their annotations; all images come before the first annotation."""
+    images: list[Image] = []
+    annotations: list[Annotation] = []
+    ids: set[int] = set()
+    for piece in pieces:
+        selected = list(filter(is_selected, piece.images))
+        images += selected
+        ids.update(image.id for image in selected)
+        annotations += [entry for entry in piece.annotations if entry.image_id in ids]
+    return Listing(images, annotations)
+
+
+class _OtherLayoutError(Exception):
+    """The file is not laid out like the published ones."""
+
+
+_START = re.compile(rb'\s*\{\s*"images"\s*:\s*\[')
+_MIDDLE = re.compile(rb'\]\s*,\s*"annotations"\s*:\s*\[')
+_END = re.compile(rb"\]\s*\}\s*\Z")
+_BETWEEN = re.compile(rb"\}\s*,\s*\{")
+
+
+def _read_pieces(stream: BinaryIO) -> Iterator[Listing]:
+    """Decode the lists in pieces, cut between two entries.
+
+    A cut that only looks as if it lay between two entries, within a text or a deeper list, leaves a
+    piece that is not JSON: every piece that is decoded consists of whole entries.
+    """
+    images = msgspec.json.Decoder(list[Image])
+    annotations = msgspec.json.Decoder(list[Annotation])
+    rest = stream.read(PIECE_BYTES)
+    if not (start := _START.match(rest)):
+        raise _OtherLayoutError
+    rest = rest[start.end() :]
+    while not (middle := _MIDDLE.search(rest)):
+        piece, rest = _cut(rest)
+        yield Listing(images.decode(_as_list(piece)), [])
+        if not (more := stream.read(PIECE_BYTES)):
+            raise _OtherLayoutError
+        rest += more
+    yield Listing(images.decode(_as_list(rest[: middle.start()])), [])
+    rest = rest[middle.end() :]
+    while more := stream.read(PIECE_BYTES):
+        piece, rest = _cut(rest + more)
+        yield Listing([], annotations.decode(_as_list(piece)))
+    if not (end := _END.search(rest)):
+        raise _OtherLayoutError
+    yield Listing([], annotations.decode(_as_list(rest[: end.start()])))
+
+
+def _cut(content: bytes) -> tuple[bytes, bytes]:
+    """The content up to the last position between two entries, and after it."""
+    found = None
+    for found in _BETWEEN.finditer(content):  # noqa: B007 - the last one
+        pass
+    if found is None:
+        raise _OtherLayoutError
+    return content[: found.start() + 1], content[found.end() - 1 :]
+
+
+def _as_list(entries: bytes) -> bytes:
+    return b"[" + without_nan(entries) + b"]"
+
 
 T = TypeVar("T")
 
@@ -26,6 +154,19 @@ _FILE_NAME = re.compile(
 
 _Joints = dict[str, dict[str, dict[str, msgspec.Raw]]]
 _Point = tuple[float | None, float | None, float | None]
+
+
+_Row = tuple[Number, Number, Number]
+_Positive = Annotated[float, msgspec.Meta(ge=1, le=1e9)]
+
+
+class _CameraEntry(msgspec.Struct):
+    """A camera of the camera file, whose fields keep their names."""
+
+    R: tuple[_Row, _Row, _Row]
+    t: _Row
+    f: tuple[_Positive, _Positive]
+    c: tuple[Number, Number]
 
 
 class SubjectFiles:
@@ -48,7 +189,11 @@ class SubjectFiles:
             for frame, joints in of_subaction.items()
             if not self._is_skipped(frame)
         }
-        self.cameras = read_cameras(layout.annotation(subject, "camera"))
+        cameras = read_json(layout.annotation(subject, "camera"), dict[int, _CameraEntry])
+        self.cameras = {
+            index: Camera.from_annotation(msgspec.structs.asdict(entry))
+            for index, entry in cameras.items()
+        }
 
     def _is_skipped(self, frame: str) -> bool:
         return len(frame) < 10 and frame.isdecimal() and int(frame) % self.stride != 0
@@ -97,52 +242,12 @@ def named_sequence(image: Image) -> str | None:
     return name["sequence"]
 
 
-_Row = tuple[Number, Number, Number]
-_Positive = Annotated[float, msgspec.Meta(ge=1, le=1e9)]
-
-
-class _CameraEntry(msgspec.Struct):
-    """A camera of the camera file, whose fields keep their names."""
-
-    R: tuple[_Row, _Row, _Row]
-    t: _Row
-    f: tuple[_Positive, _Positive]
-    c: tuple[Number, Number]
-
-
-def read_cameras(camera_file: Path) -> dict[int, Camera]:
-    """The cameras of a subject by their index; raises ``ConvNeXtPoseCheckError``."""
-    entries = read_json(camera_file, dict[int, _CameraEntry])
-    return {
-        index: Camera.from_annotation(msgspec.structs.asdict(entry))
-        for index, entry in entries.items()
-    }
-
-
 class RootNetEntry(msgspec.Struct, gc=False):
     """RootNet's estimate for an image: a square box in pixels, the pelvis in camera mm."""
 
     image_id: Integer
     bbox: tuple[Number, Number, Number, Number]
     root_cam: tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class RootNetFile:
-    """RootNet's output file, which provides boxes and root depths.
-
-    ``covers`` counts the test images of each subject that it has, ``others`` its other images. They
-    tell the published files apart.
-    """
-
-    path: Path
-    covers: Mapping[int, int]
-    others: int
-
-    def __str__(self) -> str:
-        parts = [f"{count:,} images of subject {number}" for number, count in self.covers.items()]
-        parts += [f"{self.others:,} other images"] if self.others else []
-        return f"RootNet's {self.path.name} for {' and '.join(parts)}"
 
 
 def read_rootnet(path: Path) -> dict[int, RootNetEntry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,15 +15,14 @@ import numpy as np
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.human36m.annotations import (
+    Annotation,
+    Image,
     RootNetEntry,
-    RootNetFile,
     SubjectFiles,
     named_sequence,
     read_rootnet,
     spread,
 )
-from convnextpose_check.human36m.data_file import Annotation, Image
-from convnextpose_check.human36m.displaced import Displaced
 from convnextpose_check.human36m.fits import smallest_share_inside
 from convnextpose_check.human36m.geometry import (
     Array,
@@ -52,6 +51,32 @@ class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     samples: int
     per_action: dict[str, int]
     rootnet: str | None = None
+
+
+class Displaced(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The takes whose ground truth is misaligned, and the source of this fact.
+
+    ``takes`` has the common start of a take's image file names by its title.
+    """
+
+    source: str
+    takes: dict[str, str]
+
+    def found(self, file_names: Sequence[str]) -> dict[str, int]:
+        """The number of images of each take by its title, without takes that have none."""
+        counts = {
+            title: sum(name.startswith(start) for name in file_names)
+            for title, start in self.takes.items()
+        }
+        return {title: count for title, count in counts.items() if count}
+
+    def error_without_mm(self, errors_mm: Array, file_names: Sequence[str]) -> float | None:
+        """The mean of (N, J) errors without these takes; None if that leaves all or no samples."""
+        starts = tuple(self.takes.values())
+        kept = np.array([not name.startswith(starts) for name in file_names], dtype=bool)
+        if kept.all() or not kept.any():
+            return None
+        return float(errors_mm[kept].mean())
 
 
 class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,7 +135,8 @@ class Dataset:
 
     ``digest`` is a sha256 over all numbers read from the annotations. ``limited`` is true if
     samples were left out on request. ``inside`` has of each subject with enough frames the share of
-    joints in their boxes, or the error. ``rootnet`` is None for ground-truth boxes.
+    joints in their boxes, or the error. ``rootnet`` describes RootNet's file, empty for
+    ground-truth boxes; the expected one has the protocol's images and no others.
     ``conflicts`` lists samples for which two folders hold different images, as pairs of paths: the
     image used and the other one.
     """
@@ -124,7 +150,8 @@ class Dataset:
     digest: str
     limited: bool
     inside: tuple[float | ConvNeXtPoseCheckError, ...] = ()
-    rootnet: RootNetFile | None = None
+    rootnet: str = ""
+    has_expected_rootnet: bool = True
     conflicts: tuple[tuple[Path, Path], ...] = ()
 
     def samples_of(self, image_ids: Iterable[int]) -> list[Sample]:
@@ -190,9 +217,11 @@ def load_dataset(
             f"no test image below {root} can be evaluated: {len(excluded)} were excluded{first}",
             "Check that images and annotations belong together",
         )
-    rootnet_file = None
-    if rootnet_path and rootnet is not None:
-        rootnet_file = RootNetFile(rootnet_path, covers, len(rootnet) - sum(covers.values()))
+    rootnet_title, others = "", len(rootnet or ()) - sum(covers.values())
+    if rootnet_path:
+        parts = [f"{count:,} images of subject {number}" for number, count in covers.items()]
+        parts += [f"{others:,} other images"] if others else []
+        rootnet_title = f"RootNet's {rootnet_path.name} for {' and '.join(parts)}"
     count = len(samples)
     samples = spread(samples, count if limit is None else limit)
     return Dataset(
@@ -205,7 +234,8 @@ def load_dataset(
         digest=_digest(samples),
         limited=len(samples) < count,
         inside=tuple(inside),
-        rootnet=rootnet_file,
+        rootnet=rootnet_title,
+        has_expected_rootnet=not others and all(covers.values()),
         conflicts=_conflicts(layout, samples),
     )
 

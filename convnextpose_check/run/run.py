@@ -18,9 +18,9 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.cache import evaluation_key
 from convnextpose_check.evaluation.devices import use_exact_float32, working_devices
 from convnextpose_check.evaluation.evaluate import evaluate
-from convnextpose_check.evaluation.failures import told_as_failure
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.one_pass import Conditions, Entry
+from convnextpose_check.evaluation.predict import told_as_failure
 from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.human36m.layout import GIVE_ROOT
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset, read_facts

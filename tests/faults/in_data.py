@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from convnextpose_check.evaluation import one_pass
 from convnextpose_check.human36m import crops, geometry
 from convnextpose_check.human36m import samples as human36m
-from convnextpose_check.human36m.annotations import SubjectFiles
-from convnextpose_check.human36m.data_file import Image
+from convnextpose_check.human36m.annotations import Image, SubjectFiles
 from convnextpose_check.human36m.geometry import Array
 from tests.faults.fault import fault
 from tests.faults.scene import Scene

@@ -9,14 +9,17 @@ from typing import Any
 import msgspec
 import torch
 
-from convnextpose_check.human36m.annotations import SubjectFiles
-from convnextpose_check.human36m.data_file import Image
+from convnextpose_check.human36m.annotations import Image, SubjectFiles
 from convnextpose_check.human36m.layout import PARTS, annotation_name, find_layout
 from convnextpose_check.human36m.samples import DatasetFacts
 from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.network.keymap import with_prefix
+from convnextpose_check.network.layout import (
+    multiply_add_count,
+    parameter_count,
+    state_element_count,
+)
 from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.variants import Architecture
 

@@ -15,7 +15,11 @@ from convnextpose_check.checks.network import (
     check_parameter_count,
     check_state_element_count,
 )
-from convnextpose_check.network.cost import multiply_add_count, parameter_count, state_element_count
+from convnextpose_check.network.layout import (
+    multiply_add_count,
+    parameter_count,
+    state_element_count,
+)
 from convnextpose_check.plugin.gate import Recorder
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import ByVariant

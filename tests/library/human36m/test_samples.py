@@ -11,8 +11,13 @@ from msgspec.structs import replace
 
 from convnextpose_check.checks.dataset import check_dataset_is_complete, check_rootnet_file
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.human36m.displaced import Displaced
-from convnextpose_check.human36m.samples import BoxSource, Dataset, load_dataset, read_facts
+from convnextpose_check.human36m.samples import (
+    BoxSource,
+    Dataset,
+    Displaced,
+    load_dataset,
+    read_facts,
+)
 from convnextpose_check.variants import Protocol
 from tests.support.datasets import FACTS, ROOTNET, TEST_IDS, Handmade, camera_entry, image_entry
 

@@ -19,7 +19,6 @@ from convnextpose_check.checks.archives import (
 )
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.network.cost import skeleton_network
 from convnextpose_check.network.keymap import to_legacy, with_prefix
 from convnextpose_check.network.layout import (
     build_network,
@@ -27,6 +26,7 @@ from convnextpose_check.network.layout import (
     identify,
     layout_difference,
     modern_state,
+    skeleton_network,
 )
 from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
 from tests.support.archives import checkpoint_of, tiny_variant

@@ -20,7 +20,7 @@ from convnextpose_check.checks.network import (
 )
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network import plain as parts
-from convnextpose_check.network.cost import skeleton_network
+from convnextpose_check.network.layout import skeleton_network
 from convnextpose_check.variants import Architecture, Catalogue, Variant
 from tests.support.archives import tiny_variant
 

@@ -14,11 +14,12 @@ import pytest
 import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.evaluation.failures import (
+from convnextpose_check.evaluation.one_pass import shuffled
+from convnextpose_check.evaluation.predict import (
     NetworkFailedError,
+    Predictor,
     told_as_failure,
 )
-from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.paths import Outputs
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import Run

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.human36m.displaced import Displaced
-from convnextpose_check.human36m.samples import Exclusion
+from convnextpose_check.human36m.samples import Displaced, Exclusion
 from convnextpose_check.network import fast as fast_network
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import verdict_sentence
