@@ -84,12 +84,6 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.mpjpe_mm if protocol == 2 else self.pa_mpjpe_mm
 
 
-class Guide(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The Kaggle guide's value for the variant: it counts the whole state dict."""
-
-    parameters_millions: Figure
-
-
 class WholeFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole number on record, or several that sources disagree about.
 
@@ -135,7 +129,8 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model: architecture, exact counts, reported values and checkpoint.
 
     ``parameters`` counts trainable numbers, ``state_elements`` all of the state dict with the
-    BatchNorm buffers, ``multiply_adds`` those of the convolutions for one image.
+    BatchNorm buffers, ``multiply_adds`` those of the convolutions for one image. ``guide`` is the
+    Kaggle guide's number of state elements in millions.
     """
 
     name: Name
@@ -145,7 +140,7 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     multiply_adds: int
     paper: Paper
     checkpoint: CheckpointFacts
-    guide: Guide | None = None
+    guide: Figure | None = None
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

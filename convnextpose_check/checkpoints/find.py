@@ -75,11 +75,7 @@ class CheckpointFiles:
         return None
 
     def load(self, variant: str) -> Checkpoint:
-        """Load a variant's one checkpoint; copies of the same weights count as one.
-
-        Raises ``ConvNeXtPoseCheckError``: ``checkpoint-not-found``, ``ambiguous`` for files that
-        differ, the variant's error in ``refused``, and the errors of ``load_checkpoint``.
-        """
+        """Load a variant's one checkpoint; copies of the same weights count as one."""
         if variant in self.refused:
             raise self.refused[variant]
         claimed = [path for path in self.candidates if self.claim(path) == variant]

@@ -51,10 +51,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_content(path: Path) -> tuple[Any, Repacked]:
-    """The object that ``torch.save`` was given, and the archive that it was loaded from.
-
-    Raises ``ConvNeXtPoseCheckError`` with the codes of ``load_checkpoint``.
-    """
+    """The object that ``torch.save`` was given, and the archive that it was loaded from."""
     import torch
 
     with _name_file(path):

@@ -67,11 +67,7 @@ def provenance(checkpoint: Checkpoint) -> Provenance:
         reason = "trained further with a new optimizer" if counts[1] < counts[0] else "mixed"
         return _contradiction(f"{reason}: {counted} of BatchNorm", counted)
     without = "" if steps else "; the optimizer is not in the file, so its steps are unknown"
-    return _from_count(counts[0], checkpoint.epoch + 1, without)
-
-
-def _from_count(count: float, epochs: int, without: str) -> Provenance:
-    """The training in which all counters agree on ``count``."""
+    count, epochs = counts[0], checkpoint.epoch + 1
     if count == 0:
         story = f"not trained: all counters are 0 after {epochs} epochs{without}"
         return _contradiction(story, "0")

@@ -20,10 +20,7 @@ from convnextpose_check.paths import DUMP_FOLDER
 
 
 def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> Path:
-    """Write the checkpoint under ``results_dir/model_dump`` and return the path of the ``.pth``.
-
-    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
-    """
+    """Write the checkpoint under ``results_dir/model_dump``; returns the path of the ``.pth``."""
     import torch
 
     path = results_dir / DUMP_FOLDER / f"snapshot_{checkpoint.epoch}.pth"

@@ -67,10 +67,7 @@ def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
 
 
 def check_provenance(variant: Variant, checkpoint: Checkpoint) -> Provenance:
-    """The counters are those of the recorded training, if there is one; returns their record.
-
-    Without a recorded training the caller reports contradictions. A missing optimizer is no fault.
-    """
+    """The counters are those of the recorded training, if there is one; returns their record."""
     record, known = provenance(checkpoint), variant.checkpoint.iterations
     if known is None or not known.decides:
         return record

@@ -69,10 +69,7 @@ def check_images_are_distinct(evaluation: Evaluation) -> int:
 def check_error_is_within(
     judgement: Judgement, tolerance_mm: float, where: str, results_dir: Path
 ) -> float:
-    """MPJPE or PA-MPJPE differs by less than the tolerance; returns the difference.
-
-    The message ends with the command that searches ``results_dir`` for the cause.
-    """
+    """MPJPE or PA-MPJPE differs by less than the tolerance; returns the difference."""
     difference_mm = judgement.difference_mm
     if judgement.not_judged or difference_mm is None or judgement.reference is None:
         raise CheckFailedError(

@@ -37,10 +37,7 @@ WARP_SHA256 = "915caa2d962e16dcc26eae0b88552939f1de308380a77524b49e5a37377d4a66"
 
 
 def check_interpolation() -> str:
-    """OpenCV warps as it did for the paper's values; returns its version.
-
-    OpenCV 5 differs by a few gray levels in some three percent of the pixels.
-    """
+    """OpenCV warps as version 4 did for the paper's values; returns its version."""
     import cv2
 
     rows, columns, channels = np.indices((400, 300, 3))
@@ -129,11 +126,7 @@ def check_disk(results_dir: Path) -> float:
 
 
 def check_can_write(results_dir: Path) -> Path:
-    """Files can be created in all output folders; returns the results folder.
-
-    Tries it in each existing output folder, or in the nearest folder around the results folder, and
-    leaves no file.
-    """
+    """Files can be created in all output folders; returns the results folder, leaves no file."""
     below = (RESULT_FOLDER, KEPT_FOLDER, LOG_FOLDER, DUMP_FOLDER)
     present = [folder for name in below if is_there(folder := results_dir / name)]
     for folder in (results_dir, *present):

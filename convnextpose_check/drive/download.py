@@ -13,7 +13,7 @@ from typing import TextIO
 
 from convnextpose_check.checkpoints.find import CHECKPOINT_SUFFIXES, CheckpointFiles, Opened
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
-from convnextpose_check.checkpoints.webpages import known_page
+from convnextpose_check.checkpoints.unpack import known_page
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import is_file, is_there
@@ -63,13 +63,7 @@ def fetch_missing(
     names: Sequence[str],
     stream: TextIO | None = None,
 ) -> Downloads:
-    """Look for the variants in ``places`` and ``folder``, and download the missing into ``folder``.
-
-    Progress goes to ``stream``. ``failed`` has ``download-failed``, ``download-refused``,
-    ``cannot-write`` and the errors of a checkpoint that cannot be used. Raises
-    ``ConvNeXtPoseCheckError``: ``checkpoint-not-found`` for a place that does not exist,
-    ``bad-option``, ``cannot-write``, ``in-use``.
-    """
+    """Look for the variants in ``places`` and ``folder``; download the missing into ``folder``."""
     variants = [catalogue[name] for name in names]
     existing = [*places, folder] if is_there(folder) else [*places]
     downloads = Downloads(tuple(dict.fromkeys(existing)))

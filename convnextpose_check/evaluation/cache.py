@@ -19,9 +19,8 @@ import numpy as np
 import convnextpose_check
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.measurements import Measurements
+from convnextpose_check.evaluation.measurements import Entry, Measurements
 from convnextpose_check.evaluation.metrics import sample_errors_mm
-from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.human36m.samples import Dataset
 
@@ -53,11 +52,7 @@ def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str,
 
 
 def save_cached(entry: Entry, measured: Measurements, dataset: Dataset, batch_size: int) -> int:
-    """Save the results; returns the number of samples in the file.
-
-    ``batch_size`` is that of the run. Without a key or a sample nothing is saved. A file that
-    cannot be written only costs time in a later run, so no error is raised.
-    """
+    """Save the results, if there are any and a key; returns the number of samples in the file."""
     if entry.key is None or not measured.done.any():
         return 0
     about = {name: getattr(measured, name) for name in NUMBERS}
@@ -69,7 +64,7 @@ def save_cached(entry: Entry, measured: Measurements, dataset: Dataset, batch_si
     try:
         with written_whole(entry.cache_file) as temporary:
             temporary.write_bytes(buffer.getbuffer())
-    except ConvNeXtPoseCheckError:
+    except ConvNeXtPoseCheckError:  # it only costs time in a later run
         return 0
     return int(measured.done.sum())
 

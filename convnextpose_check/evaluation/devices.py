@@ -45,11 +45,7 @@ def use_exact_float32() -> None:
 
 
 def working_device(name: str) -> torch.device:
-    """The device of that name, after a convolution has run on it.
-
-    torch reports a card as available even if this build has no kernels for it. Raises
-    ``ConvNeXtPoseCheckError`` (``device-not-found``).
-    """
+    """The device of that name, after a convolution: torch may have no kernels for a card."""
     import torch
 
     try:

@@ -1,10 +1,12 @@
-"""Results of one model: partial ones by sample, and the finished evaluation."""
+"""A model to evaluate, its partial results by sample, and its finished evaluation."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +15,37 @@ from convnextpose_check.human36m.crops import Crop
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, Exclusion
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
+from convnextpose_check.network import Network
 from convnextpose_check.variants import Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Everything beside model and image that predictions depend on.
+
+    Batches go in turns to the devices, which are of the same model.
+    """
+
+    devices: tuple[torch.device, ...]
+    flip: bool
+    batch_size: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model to evaluate, with a replica for each further device.
+
+    ``key`` identifies its evaluation in ``cache_file``; without a key nothing is saved.
+    """
+
+    network: Network
+    key: str | None = None
+    cache_file: Path = Path()
+    replicas: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True)

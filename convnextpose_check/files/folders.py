@@ -37,10 +37,8 @@ def file_state(path: Path) -> tuple[int, int] | None:
 def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Every folder below ``root`` in sorted order, with the names of its folders and files.
 
-    Sequence folders are named but not entered, as are those that the caller removes from the list.
-    Links are followed once. Hidden and system folders and files that begin with ``._`` are left
-    out, and unreadable folders count as empty. Raises ``ConvNeXtPoseCheckError``
-    (``too-many-files``).
+    Not entered: sequence folders, those that the caller removes from the list, links a second time,
+    hidden and system folders. Raises ``ConvNeXtPoseCheckError`` (``too-many-files``).
     """
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):

@@ -40,10 +40,7 @@ def size_of(stream: BinaryIO) -> int:
 
 
 def read_whole(stream: BinaryIO, size: int, path: Path) -> bytes:
-    """Read the open file, which must still have the size that was checked.
-
-    Raises ``ConvNeXtPoseCheckError`` (``unreadable``).
-    """
+    """Read the open file, which must still have the size that was checked."""
     stream.seek(0)
     content = stream.read(size + 1)
     if len(content) != size:

@@ -230,10 +230,7 @@ def constant_on(device: torch.device, values: tuple[float, ...]) -> Tensor:
 
 
 def usable_input(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, list[Sample]]:
-    """The network's input (B, 3, 256, 256) and its samples, without those with unusable images.
-
-    Raises ``ConvNeXtPoseCheckError`` (``data-not-found``) if none is usable.
-    """
+    """The network's input (B, 3, 256, 256) and its samples, without unusable images."""
     import torch
 
     crops = list(read_crops(samples, workers=1))

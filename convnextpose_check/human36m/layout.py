@@ -52,10 +52,7 @@ class Layout:
         return [(path, state) for path, state in found if state[0]] or found
 
     def rootnet_for(self, subjects: tuple[int, ...]) -> Path:
-        """RootNet's file for these subjects: by its folder's name if there are several.
-
-        Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``.
-        """
+        """RootNet's file for these subjects: by its folder's name if there are several."""
         wanted = ",".join(map(str, subjects))
         matches = [(_SUBJECTS_OF_ROOTNET_FOLDER.search(str(path)), path) for path in self.rootnet]
         found = [path for match, path in matches if match and match[1] == wanted] or self.rootnet
@@ -86,11 +83,7 @@ def annotation_names(subjects: Iterable[int]) -> list[str]:
 
 
 def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
-    """Look for annotations of the subjects and for all images below ``root``.
-
-    Raises ``ConvNeXtPoseCheckError``: ``data-not-found`` if the folder, an annotation file or all
-    images are missing; ``ambiguous`` if two files of one name differ.
-    """
+    """Look for annotations of the subjects and for all images below ``root``."""
     try:
         there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
     except OSError as error:

@@ -52,11 +52,7 @@ def key_style(keys: Iterable[str]) -> KeyStyle:
 
 
 def to_modern(state: Mapping[str, T]) -> dict[str, T]:
-    """Name the head's parts, keeping order and values; modern keys stay.
-
-    Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) as ``key_style`` does, and for two keys with
-    the same modern name.
-    """
+    """Name the head's parts, keeping order and values; modern keys stay."""
     return _renamed(state, LEGACY_TO_MODERN)
 
 
@@ -66,10 +62,7 @@ def to_legacy(state: Mapping[str, T]) -> dict[str, T]:
 
 
 def without_prefix(state: Mapping[str, T]) -> dict[str, T]:
-    """Remove the prefix of DataParallel.
-
-    Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) if some keys have it and others do not.
-    """
+    """Remove the prefix of DataParallel, which all keys or none must have."""
     bare = [key for key in state if not key.startswith(DATA_PARALLEL_PREFIX)]
     if bare and len(bare) < len(state):
         raise ConvNeXtPoseCheckError(

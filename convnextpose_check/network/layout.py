@@ -29,10 +29,7 @@ def state_element_count(state: Mapping[str, Tensor]) -> int:
 
 
 def multiply_add_count(network: Module) -> int:
-    """Multiply-adds of the convolutions for one image, by torch's counter.
-
-    Runs one forward pass on the network's device. Torch counts a multiply-add as two operations.
-    """
+    """Multiply-adds of the convolutions for one image; torch counts each as two operations."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -67,10 +64,7 @@ def expected_layout(architecture: Architecture) -> dict[str, tuple[torch.dtype, 
 
 
 def layout_difference(state: StateDict, architecture: Architecture) -> str | None:
-    """The first difference from the architecture's layout, if any.
-
-    Compared in this order: missing keys, unexpected keys, dtypes, shapes.
-    """
+    """The first difference from the layout, if any: missing or other keys, dtypes, shapes."""
     expected = expected_layout(architecture)
     if missing := [key for key in expected if key not in state]:
         return f"{len(missing)} of {len(expected)} keys are missing, the first is '{missing[0]}'"

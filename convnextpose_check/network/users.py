@@ -125,10 +125,7 @@ class ForeignNetwork:
 def exported_network(
     specification: str, variant: str, architecture: Architecture, device: torch.device
 ) -> ForeignNetwork:
-    """The variant's ONNX model in onnxruntime, in batches of the size in the file if it is fixed.
-
-    Raises ``ConvNeXtPoseCheckError`` (``bad-network``) for a file that cannot be loaded.
-    """
+    """The variant's ONNX model in onnxruntime, in batches of its size if that is fixed."""
     import torch
 
     content = _onnx_bytes(specification, variant)

@@ -112,7 +112,7 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
     assert list(tmp_path.rglob(f".*{PARTIAL}")) == []
 
 
-PLACES = {"saving": ("evaluate.save_cached", 1), "reading": ("one_pass.to_input", 2)}
+PLACES = {"saving": ("one_pass.save_cached", 1), "reading": ("one_pass.to_input", 2)}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_interrupted_run_saves_results_and_prints_the_command_to_resume(
     with monkeypatch.context() as patch:
         patch.setattr(name, send_signals)
         patch.setattr("sys.argv", ["pytest"])
-        patch.setattr("convnextpose_check.evaluation.evaluate.SAVE_SECONDS", 0)
+        patch.setattr("convnextpose_check.evaluation.one_pass.SAVE_SECONDS", 0)
         code = pytest.main(command(inputs, tmp_path, "-o", "console_output_style=classic")[2:])
 
     stdout, stderr = capfd.readouterr()

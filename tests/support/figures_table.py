@@ -20,9 +20,7 @@ ROWS: dict[str, Callable[[Variant], str]] = {
     "parameters": lambda v: f"{v.parameters:,}",
     "parameters, says the paper": lambda v: f"{_shown(v.paper.parameters_millions, 2)} M",
     "numbers in the state dict": lambda v: f"{v.state_elements:,}",
-    "numbers in the state dict, Kaggle guide": lambda v: (
-        f"{_shown(v.guide.parameters_millions if v.guide else None, 2)} M"
-    ),
+    "numbers in the state dict, Kaggle guide": lambda v: f"{_shown(v.guide, 2)} M",
     "multiply-adds of the convolutions": lambda v: f"{v.multiply_adds:,}",
     "multiply-adds, says the paper": lambda v: f"{_shown(v.paper.gmacs, 2)} G",
     "MPJPE, protocol 2 (mm)": lambda v: _shown(v.paper.mpjpe_mm, 2),

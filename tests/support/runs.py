@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from convnextpose_check.checkpoints.fingerprints import KnownTensors
-from convnextpose_check.evaluation.evaluate import evaluate
-from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.one_pass import Conditions, Entry
+from convnextpose_check.evaluation.measurements import Conditions, Entry, Evaluation
+from convnextpose_check.evaluation.one_pass import evaluate
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts
 from convnextpose_check.network import Network
 from convnextpose_check.results.decision import decided

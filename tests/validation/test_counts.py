@@ -53,7 +53,7 @@ def test_reported_parameters(variant: Variant, models: Models, record: Recorder)
 
 
 def test_reported_state_elements(variant: Variant, models: Models, record: Recorder) -> None:
-    reported = variant.guide.parameters_millions if variant.guide else None
+    reported = variant.guide
     count = state_element_count(models[variant.name].counted.state_dict())
     record(check_guide_parameters(variant, count), reported and reported.value, "M")
 

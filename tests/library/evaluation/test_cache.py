@@ -17,9 +17,8 @@ import pytest
 from convnextpose_check import environment
 from convnextpose_check.evaluation import cache
 from convnextpose_check.evaluation.cache import evaluation_key, load_cached, save_cached
-from convnextpose_check.evaluation.measurements import Measurements
+from convnextpose_check.evaluation.measurements import Entry, Measurements
 from convnextpose_check.evaluation.metrics import sample_errors_mm
-from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import read_catalogue

@@ -17,9 +17,8 @@ import torch
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import one_pass
 from convnextpose_check.evaluation import predict as predictions
-from convnextpose_check.evaluation.evaluate import evaluate
-from convnextpose_check.evaluation.measurements import Measurements
-from convnextpose_check.evaluation.one_pass import Entry, remaining_batches, run_pass, shuffled
+from convnextpose_check.evaluation.measurements import Entry, Measurements
+from convnextpose_check.evaluation.one_pass import evaluate, remaining_batches, run_pass, shuffled
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample
@@ -161,7 +160,7 @@ def test_partial_results_are_saved_during_the_pass(
     networks: Networks, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process may also be killed without a signal."""
-    monkeypatch.setattr("convnextpose_check.evaluation.evaluate.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("convnextpose_check.evaluation.one_pass.SAVE_SECONDS", 0.0)
     saved: list[int] = []
 
     class Looking(Failing):

@@ -12,9 +12,8 @@ import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.evaluation.cache import save_cached
-from convnextpose_check.evaluation.measurements import Evaluation, Measurements
+from convnextpose_check.evaluation.measurements import Entry, Evaluation, Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import Entry
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, load_dataset, read_facts
 from convnextpose_check.human36m.skeleton import MIRRORED

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.evaluation.one_pass import shuffled
 from convnextpose_check.evaluation.predict import (
     NetworkFailedError,
     Predictor,
