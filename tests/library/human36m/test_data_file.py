@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.human36m import annotations
+from convnextpose_check.human36m import annotations as reader
 from convnextpose_check.human36m.annotations import Listing, read_listing
 from tests.support.datasets import image_entry
 
@@ -34,7 +34,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture(params=[2**30, 700, 4000])
 def _pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """All entries, one entry or some entries at a time."""
-    monkeypatch.setattr(annotations, "PIECE_BYTES", request.param)
+    monkeypatch.setattr(reader, "PIECE_BYTES", request.param)
 
 
 def read(file: Path) -> Listing:
@@ -83,15 +83,15 @@ def test_read_listing_random_damage_has_same_outcome_in_pieces_and_whole(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def outcome(start: re.Pattern[bytes]) -> str:
-        monkeypatch.setattr(annotations, "_START", start)
+        monkeypatch.setattr(reader, "_START", start)
         try:
             return str(read(file))
         except ConvNeXtPoseCheckError as error:
             return str(error)
 
-    monkeypatch.setattr(annotations, "PIECE_BYTES", 500)
+    monkeypatch.setattr(reader, "PIECE_BYTES", 500)
     whole, rng, refused = json.dumps(content()).encode(), Random(1), 0
-    in_pieces, never = annotations._START, re.compile(rb"(?!)")
+    in_pieces, never = reader._START, re.compile(rb"(?!)")
     for _ in range(100):
         start = rng.randrange(len(whole))
         end = start + rng.choice((0, 1, 2, 40, 4000))
