@@ -113,9 +113,7 @@ def _flip(whole: bytes, rng: random.Random) -> bytes:
 
 @pytest.mark.parametrize("count", [5, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("damage", [_cut, _flip])
-@pytest.mark.parametrize(
-    "form", ["as_saved", "zipped_again_deflated", "tar_around_pth", "tar_of_folder"]
-)
+@pytest.mark.parametrize("form", ["as_saved", "zipped_again_deflated", "tar_around_pth"])
 def test_damaged_file_is_refused_or_loads_bit_by_bit(
     form: str, damage: Any, count: int, good: bytes, network: StateDict, tmp_path: Path
 ) -> None:
