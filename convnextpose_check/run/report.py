@@ -15,13 +15,17 @@ from convnextpose_check.checks.identity import identity_of
 from convnextpose_check.environment import environment
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
-from convnextpose_check.evaluation.predict import told_as_failure
 from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.evaluation.predict import told_as_failure
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, judge
 from convnextpose_check.files.whole import write_text, written_whole
 from convnextpose_check.human36m.samples import Exclusion
-from convnextpose_check.network.layout import multiply_add_count, parameter_count, state_element_count
 from convnextpose_check.network.keymap import key_style
+from convnextpose_check.network.layout import (
+    multiply_add_count,
+    parameter_count,
+    state_element_count,
+)
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
 from convnextpose_check.results.decision import NOTHING_EVALUATED, decided
