@@ -1,6 +1,7 @@
-"""Recorded hashes of the published tensors, and those of a checkpoint.
+"""Recorded hashes of the published tensors and files, and the comparison with a checkpoint.
 
-Tensors are compared under the network's own keys, independent of container and key style.
+Tensors are compared under the network's own keys, independent of container and key style. Files
+have the ids that git gives them, since a repository keeps copies of two.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from convnextpose_check.variants import Name
 FINGERPRINTS_FILE = "published_tensors.json"
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+GitBlob = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{40}\Z")]
 
 
 class KnownTensors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,17 +31,31 @@ class KnownTensors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: dict[str, Sha256]
 
 
+class KnownFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Git's id of the whole file (``git hash-object FILE``)."""
+
+    source: str
+    git_blob: GitBlob
+
+
+class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The recorded hashes of one variant, None where there are none."""
+
+    file: KnownFile | None = None
+    tensors: KnownTensors | None = None
+
+
 class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of ``fixtures/published_tensors.json``."""
 
     about: str
-    variants: dict[Name, KnownTensors]
+    variants: dict[Name, Fingerprint]
 
 
-def read_fingerprints(fixtures: Path, names: Iterable[str]) -> dict[str, KnownTensors]:
+def read_fingerprints(fixtures: Path, names: Iterable[str]) -> dict[str, Fingerprint]:
     """The recorded hashes of the published variants, empty ones where none are recorded."""
     known = read_json(fixtures / FINGERPRINTS_FILE, Fingerprints).variants
-    return {name: known.get(name, KnownTensors("", {})) for name in names}
+    return {name: known.get(name, Fingerprint()) for name in names}
 
 
 def tensor_digests(checkpoint: Checkpoint) -> dict[str, str]:
@@ -50,6 +66,16 @@ def tensor_digests(checkpoint: Checkpoint) -> dict[str, str]:
     }
 
 
-def fingerprint(checkpoint: Checkpoint, source: str) -> KnownTensors:
+def fingerprint(checkpoint: Checkpoint, source: str) -> Fingerprint:
     """The hashes of a checkpoint, to compare other files with."""
-    return KnownTensors(source, tensor_digests(checkpoint))
+    blob = checkpoint.git_blob
+    return Fingerprint(
+        KnownFile(source, blob) if blob else None, KnownTensors(source, tensor_digests(checkpoint))
+    )
+
+
+def describe_copy(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
+    """The source of the recorded file if this is a copy of it; it decides no verdict."""
+    if known is None or known.file is None or known.file.git_blob != checkpoint.git_blob:
+        return ""
+    return f"the very file of {known.file.source}"

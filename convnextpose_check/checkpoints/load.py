@@ -26,7 +26,7 @@ class Checkpoint:
     """The network of a checkpoint file, with the file's keys in the file's order.
 
     ``form`` names the containers, ``sha256`` is the user's file's, ``steps`` are the optimizer's
-    steps of each parameter, if any.
+    steps of each parameter, if any, and ``git_blob`` is git's id of the file, None for a folder.
     """
 
     path: Path
@@ -35,6 +35,7 @@ class Checkpoint:
     epoch: int
     network: StateDict
     steps: tuple[float, ...] = ()
+    git_blob: str | None = None
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -47,7 +48,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     with _name_file(path):
         epoch, network = _checked_content(content)
     steps = _steps(dict.get(content, "optimizer"))
-    return Checkpoint(path, repacked.form, repacked.sha256, epoch, network, steps)
+    return Checkpoint(
+        path, repacked.form, repacked.sha256, epoch, network, steps, repacked.git_blob
+    )
 
 
 def load_content(path: Path) -> tuple[Any, Repacked]:

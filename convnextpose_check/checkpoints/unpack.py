@@ -109,7 +109,7 @@ class Repacked:
 
     ``storages`` maps the pickle's storage keys to sizes in bytes, ``form`` names the containers.
     The sha256 is the file's; that of an unpacked folder covers the names, sizes and bytes of its
-    files.
+    files, and git has no id for a folder.
     """
 
     archive: io.BytesIO
@@ -117,6 +117,7 @@ class Repacked:
     storages: dict[str, int]
     form: str
     sha256: str
+    git_blob: str | None
 
 
 def repack(path: Path) -> Repacked:
@@ -124,11 +125,11 @@ def repack(path: Path) -> Repacked:
     with ExitStack() as stack:
         if path.is_dir():
             members = list(folder_members(path, MAX_FILE_BYTES))
-            sha256, form = _members_sha256(members), "folder"
+            sha256, git_blob, form = _members_sha256(members), None, "folder"
             limit = _unpacked_limit(sum(member.size for member in members))
         else:
             content = _read_container(path)
-            sha256 = hashlib.sha256(content).hexdigest()
+            sha256, git_blob = hashlib.sha256(content).hexdigest(), _git_blob(content)
             limit = _unpacked_limit(len(content))
             stream = stack.enter_context(io.BytesIO(content))
             del content  # so that closing the stream frees it
@@ -146,7 +147,7 @@ def repack(path: Path) -> Repacked:
         if not isinstance(found, list):
             raise _no_checkpoint()
         archive, pickle, storages = _write(found)
-    return Repacked(archive, pickle, storages, form, sha256)
+    return Repacked(archive, pickle, storages, form, sha256, git_blob)
 
 
 def _unpacked_limit(size: int) -> int:
@@ -160,6 +161,13 @@ def _read_container(path: Path) -> bytes:
         size = size_of(stream)
         check_size(size, MAX_FILE_BYTES)
         return read_whole(stream, size, path)
+
+
+def _git_blob(content: bytes) -> str:
+    """Git's id of a file with these bytes (``git hash-object``)."""
+    digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
+    digest.update(content)
+    return digest.hexdigest()
 
 
 def _members_sha256(members: list[Member]) -> str:

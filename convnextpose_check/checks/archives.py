@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from convnextpose_check.checkpoints.fingerprints import KnownTensors, tensor_digests
+from convnextpose_check.checkpoints.fingerprints import Fingerprint, tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checkpoints.provenance import Provenance, provenance
 from convnextpose_check.errors import CheckFailedError, ErrorCode
@@ -87,13 +87,13 @@ def check_provenance(variant: Variant, checkpoint: Checkpoint) -> Provenance:
 
 
 def check_published_tensors(
-    known: KnownTensors | None, checkpoint: Checkpoint, *, is_required: bool = False
+    known: Fingerprint | None, checkpoint: Checkpoint, *, is_required: bool = False
 ) -> str:
     """Every tensor on record is in the file, to the bit; returns how many are.
 
     Without tensors on record, returns an empty text, or raises where identity is required.
     """
-    if known is None or not known.sha256:
+    if known is None or known.tensors is None:
         if is_required:
             raise CheckFailedError(
                 ErrorCode.NOT_VERIFIED,
@@ -105,14 +105,14 @@ def check_published_tensors(
                 "verified",
             )
         return ""
-    digests, recorded = tensor_digests(checkpoint), known.sha256
+    digests, recorded = tensor_digests(checkpoint), known.tensors.sha256
     other = [key for key, sha256 in recorded.items() if digests.get(key) != sha256]
     count = len(recorded)
     if other:
         raise CheckFailedError(
             ErrorCode.WRONG_TENSORS,
             f"{len(other)} of {count} known tensors of {checkpoint.path} are not the published"
-            f" ones, the first is '{other[0]}' ({known.source})",
+            f" ones, the first is '{other[0]}' ({known.tensors.source})",
             "Give the published file; a model of your own needs a --variants-file",
             f"{count - len(other)} published, first other: {other[0]}",
             f"{count} published",

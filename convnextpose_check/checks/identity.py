@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from convnextpose_check.checkpoints.fingerprints import KnownTensors
+from convnextpose_check.checkpoints.fingerprints import Fingerprint, describe_copy
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checkpoints.provenance import Provenance, provenance
 from convnextpose_check.checks.archives import (
@@ -36,7 +36,7 @@ class IdentityFound:
 def identity_of(
     variant: Variant,
     checkpoint: Checkpoint,
-    known: KnownTensors | None,
+    known: Fingerprint | None,
     *,
     is_own: bool = False,
 ) -> IdentityFound:
@@ -50,7 +50,7 @@ def identity_of(
         "counts": state_element_count(state) == variant.state_elements,
         "epoch": facts.epoch is not None and facts.epoch.decides,
         "training record": has_training and record.iterations is not None,
-        "tensors": known is not None and bool(known.sha256),
+        "tensors": known is not None and known.tensors is not None,
     }
     contradictions: dict[Matched, str] = {}
     if difference is not None:
@@ -74,6 +74,7 @@ def identity_of(
     if comparable["tensors"]:
         return IdentityFound("verified", str(obtained["tensors"]), matched)
     reason = "no tensors on record" if is_own else NO_TENSORS
+    reason = "; ".join(filter(None, (reason, describe_copy(known, checkpoint))))
     return IdentityFound("not verified", reason, matched)
 
 

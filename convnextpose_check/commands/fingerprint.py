@@ -1,7 +1,8 @@
 """Print the sha256 of every tensor of a checkpoint.
 
-Prints JSON in the form of fixtures/published_tensors.json. Added there, it identifies
-the published file, whatever container holds it. The training record goes to stderr.
+Prints JSON in the form of fixtures/published_tensors.json, with git's id of the file.
+Added there, it identifies the published file, whatever container holds it. The
+training record goes to stderr.
 """
 
 from __future__ import annotations

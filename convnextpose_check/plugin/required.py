@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from convnextpose_check.checkpoints.fingerprints import KnownTensors
+from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.run.run import Target, TargetName
 from convnextpose_check.settings.options import Settings
 from convnextpose_check.variants import Variant
 
-Applies = Callable[[Variant, KnownTensors | None], bool]
+Applies = Callable[[Variant, Fingerprint | None], bool]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from convnextpose_check.checkpoints.fingerprints import describe_copy
 from convnextpose_check.checkpoints.provenance import format_epoch, provenance
 from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.checks.identity import identity_of
@@ -202,6 +203,7 @@ def provenance_text(run: Run, variant: str) -> str:
         format_epoch(run.catalogue[variant].checkpoint.epoch, checkpoint.epoch),
         provenance(checkpoint).story,
         tensors,
+        describe_copy(known, checkpoint),
     )
     return "; ".join(filter(None, parts))
 

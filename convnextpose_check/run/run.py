@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from convnextpose_check.checkpoints.find import GIVE_CHECKPOINTS, CheckpointFiles
-from convnextpose_check.checkpoints.fingerprints import KnownTensors, read_fingerprints
+from convnextpose_check.checkpoints.fingerprints import Fingerprint, read_fingerprints
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.drive.download import fetch_missing, folder_for
@@ -93,7 +93,7 @@ class Target:
     name: TargetName
     catalogue: Catalogue
     facts: DatasetFacts
-    fingerprints: Mapping[str, KnownTensors] = field(default_factory=dict)
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
 
     def variants(self, settings: Settings) -> tuple[Variant, ...]:
         """The variants that the settings choose.
@@ -136,7 +136,7 @@ class Run:
         return self.target.facts
 
     @property
-    def fingerprints(self) -> Mapping[str, KnownTensors]:
+    def fingerprints(self) -> Mapping[str, Fingerprint]:
         """The published hashes of each variant's file."""
         return self.target.fingerprints
 
@@ -290,7 +290,7 @@ def published_target(settings: Settings, fixtures: Path | None = None) -> Target
     file cannot be read.
     """
     catalogue = read_catalogue(settings.variants_file)
-    known: Mapping[str, KnownTensors] = {}
+    known: Mapping[str, Fingerprint] = {}
     if fixtures is not None and not settings.has_own_models:
         known = read_fingerprints(fixtures, catalogue.names)
     return Target("published", catalogue, read_facts(), known)

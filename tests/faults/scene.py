@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.checkpoints.fingerprints import KnownTensors, fingerprint
+from convnextpose_check.checkpoints.fingerprints import Fingerprint, fingerprint
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.human36m.samples import BoxSource
 from convnextpose_check.miniature.archives import (
@@ -33,7 +33,7 @@ from tests.support.runs import run_of
 
 
 @cache
-def known_fingerprint(archive: Path) -> KnownTensors:
+def known_fingerprint(archive: Path) -> Fingerprint:
     """The fingerprint of an archive, as if it were the published one."""
     return fingerprint(load_checkpoint(archive), "the miniature")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from convnextpose_check.checkpoints.fingerprints import KnownTensors
+from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.evaluation.measurements import Conditions, Entry, Evaluation
 from convnextpose_check.evaluation.one_pass import evaluate
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts
@@ -30,7 +30,7 @@ def run_of(
     dataset_root: Path | None,
     *checkpoint_places: Path,
     name: TargetName = "miniature",
-    fingerprints: Mapping[str, KnownTensors] | None = None,
+    fingerprints: Mapping[str, Fingerprint] | None = None,
     evaluated: tuple[str, ...] | None = None,
 ) -> Run:
     """A run under these settings and the defaults of all others, on the CPU.

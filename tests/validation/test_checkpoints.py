@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convnextpose_check.checkpoints.fingerprints import describe_copy
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.checks.archives import (
@@ -59,13 +60,14 @@ def test_counters_tell_one_training(
 def test_tensors_are_the_published_ones(
     run: Run, variant: Variant, checkpoints: Checkpoints, record: Recorder
 ) -> None:
-    """Verifies the identity."""
+    """Verifies the identity; whether the whole file is a known copy is shown and proves nothing."""
     known, checkpoint = run.fingerprints.get(variant.name), checkpoints[variant.name]
     is_required = run.settings.require_identity
     matched = check_published_tensors(known, checkpoint, is_required=is_required)
+    tensors = known.tensors if known is not None else None
     record(
-        matched or "not verified",
-        f"{len(known.sha256)} published" if known and known.sha256 else None,
+        "; ".join(filter(None, [matched or "not verified", describe_copy(known, checkpoint)])),
+        tensors and f"{len(tensors.sha256)} published",
         unverified="" if matched else NO_TENSORS,
     )
 

@@ -1,8 +1,9 @@
-"""The published tensors are distinguished from all others."""
+"""The published tensors and files are distinguished from all others."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.fingerprints import (
-    KnownTensors,
+    Fingerprint,
+    describe_copy,
     fingerprint,
     read_fingerprints,
     tensor_digests,
@@ -24,7 +26,7 @@ from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.variants import Architecture, Catalogue
-from tests.support.archives import checkpoint_of, content_of, saved, tiny_variant
+from tests.support.archives import FORMS, checkpoint_of, content_of, saved, tiny_variant
 
 KEY = "backbone.stages.1.0.pwconv1.weight"
 
@@ -34,8 +36,9 @@ def test_known_tensors_are_those_of_the_architecture(fixtures: Path, catalogue: 
     layout = list(expected_layout(catalogue["XS"].architecture))
 
     assert tuple(known) == catalogue.names
-    assert [name for name, each in known.items() if each.sha256] == ["XS"]
-    keys = list(known["XS"].sha256)
+    assert {name for name, each in known.items() if each.tensors is not None} == {"XS"}
+    assert known["XS"].tensors is not None
+    keys = list(known["XS"].tensors.sha256)
     assert len(keys) == 183
     assert keys == layout[11:], "the first eleven storages are not known"
 
@@ -59,7 +62,8 @@ def test_published_tensors_are_compared_to_the_bit(
     tiny: Architecture, spoil: Callable[[dict[str, Any]], Any], wrong: int
 ) -> None:
     known = fingerprint(checkpoint_of(content_of(tiny)["network"]), "a test")
-    count = len(known.sha256)
+    assert known.tensors is not None
+    count = len(known.tensors.sha256)
     legacy = checkpoint_of(content_of(tiny, legacy=True)["network"])
     text = f"{count} of {count} known tensors are the published ones"
     assert check_published_tensors(known, legacy) == text
@@ -74,6 +78,24 @@ def test_published_tensors_are_compared_to_the_bit(
     assert caught.value.expected == f"{count} published"
 
 
+def test_whole_file_is_named_as_git_names_it(tiny: Architecture, tmp_path: Path) -> None:
+    path = FORMS["as_saved"](saved(content_of(tiny)), tmp_path)
+    checkpoint = load_checkpoint(path)
+    git = subprocess.run(
+        ["git", "hash-object", str(path)], capture_output=True, text=True, check=True
+    )
+    assert checkpoint.git_blob == git.stdout.strip()
+
+    known = fingerprint(checkpoint, "a commit")
+    assert known.file is not None
+    assert describe_copy(known, checkpoint) == "the very file of a commit"
+    other = replace(known, file=replace(known.file, git_blob="0" * 40))
+    unpacked = load_checkpoint(FORMS["folder"](path.read_bytes(), tmp_path))
+    assert unpacked.git_blob is None
+    for others in ((other, checkpoint), (None, checkpoint), (known, unpacked)):
+        assert describe_copy(*others) == ""
+
+
 def test_command_prints_a_fingerprint_for_the_file_and_refuses_a_swapped_one(
     tiny: Architecture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,10 +107,11 @@ def test_command_prints_a_fingerprint_for_the_file_and_refuses_a_swapped_one(
     assert main(["fingerprint", str(path), "--variants-file", str(tmp_path / "own.json")]) == 0
 
     captured = capsys.readouterr()
-    added = msgspec.json.decode(captured.out, type=dict[str, KnownTensors])["T"]
+    added = msgspec.json.decode(captured.out, type=dict[str, Fingerprint])["T"]
     checkpoint = load_checkpoint(path)
-    assert added.sha256 == tensor_digests(checkpoint)
-    assert added.source.startswith("own_T.pth, epoch 3, sha")
+    assert added.tensors is not None
+    assert added.tensors.sha256 == tensor_digests(checkpoint)
+    assert describe_copy(added, checkpoint).startswith("the very file of own_T.pth, epoch 3, sha")
     assert captured.err == (
         f"{path} holds T, epoch 3: 4 x 39,024 iterations: trained otherwise, 39,024 iterations of"
         " an epoch; the optimizer is not in the file, so its steps are unknown\n"

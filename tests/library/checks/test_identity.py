@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from convnextpose_check.checkpoints.fingerprints import KnownTensors, fingerprint
+from convnextpose_check.checkpoints.fingerprints import Fingerprint, fingerprint
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.checks.identity import identity_of
@@ -24,9 +24,9 @@ ALL = ("architecture", "counts", "epoch", "training record", "tensors")
 
 @pytest.fixture
 def checkpoint(tiny: Architecture) -> Checkpoint:
-    """An XS with the counters of 69 epochs of five subjects."""
+    """An XS with the counters of 69 epochs of five subjects, as a file with a git id."""
     state = seeded_state(tiny, seed=EPOCHS - 1)
-    return checkpoint_of(state, epoch=EPOCHS - 1)
+    return checkpoint_of(state, epoch=EPOCHS - 1, git_blob="1" * 40)
 
 
 @pytest.fixture
@@ -46,9 +46,11 @@ def test_identity_is_verified_by_the_tensors_alone(
     assert found.reason.endswith("known tensors are the published ones")
     assert check_published_tensors(known, checkpoint, is_required=True) == found.reason
 
-    without = identity_of(variant, checkpoint, KnownTensors("", {}))
+    without = identity_of(variant, checkpoint, Fingerprint())
     assert (without.status, without.matched) == ("not verified", ALL[:-1])
     assert without.reason == "no published tensors on record"
+    copy = identity_of(variant, checkpoint, Fingerprint(known.file))
+    assert copy.reason == "no published tensors on record; the very file of a test"
     facts = msgspec.structs.replace(variant.checkpoint, iterations=None)
     unrecorded = msgspec.structs.replace(variant, checkpoint=facts)
     assert "training record" not in identity_of(unrecorded, checkpoint, known).matched
@@ -92,7 +94,7 @@ def test_identity_is_contradicted_by_any_difference(
 
 
 def test_required_identity_without_tensors_on_record_fails(checkpoint: Checkpoint) -> None:
-    assert check_published_tensors(KnownTensors("", {}), checkpoint) == ""
+    assert check_published_tensors(Fingerprint(), checkpoint) == ""
     with pytest.raises(CheckFailedError, match=r"^\[not-verified\] ") as caught:
         check_published_tensors(None, checkpoint, is_required=True)
     assert str(checkpoint.path) in caught.value.problem
