@@ -1,4 +1,4 @@
-"""Write checkpoints as ``.pth`` files for the authors' tools.
+"""Write checkpoints as ``.pth`` files for the authors' tools, and as safetensors.
 
 ``model_dump/snapshot_<epoch>.pth`` holds ``epoch`` and ``network`` with the prefix and the modern
 head keys that the authors' ``main/test.py`` loads. That script looks for ``.pth.tar``, so a copy
@@ -16,6 +16,7 @@ from convnextpose_check.checkpoints.load import Checkpoint, load_content
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.network.keymap import to_modern, with_prefix
+from convnextpose_check.network.layout import modern_state
 from convnextpose_check.paths import DUMP_FOLDER
 
 
@@ -39,6 +40,24 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     return path
 
 
+def write_safetensors(checkpoint: Checkpoint, variant: str, snapshot: Path) -> Path:
+    """Write the tensors, under the network's own keys, beside the ``.pth``; returns the path.
+
+    The metadata name variant, epoch and the source file's sha256.
+    """
+    from safetensors.torch import save
+
+    path = _free_path(snapshot.with_suffix(".safetensors"), variant, checkpoint)
+    state = modern_state(checkpoint.network)
+    # Copied, since safetensors refuses tensors that share a storage.
+    tensors = {key: tensor.clone().contiguous() for key, tensor in state.items()}
+    origin = {"epoch": str(checkpoint.epoch), "source_sha256": checkpoint.sha256}
+    metadata = {"format": "pt", "variant": variant} | origin
+    with written_whole(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata))
+    return path
+
+
 def _twin_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.tar")
 
@@ -53,8 +72,15 @@ def _free_path(path: Path, variant: str, checkpoint: Checkpoint) -> Path:
 
 def source_sha256(path: Path) -> Any:
     """The sha256 of the checkpoint that a written file was made from, None for other files."""
+    from safetensors import SafetensorError, safe_open
+
+    content: Any
     try:
-        content, _ = load_content(path)
-    except (ConvNeXtPoseCheckError, OSError):  # not written by this module
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="numpy") as opened:
+                content = opened.metadata()
+        else:
+            content, _ = load_content(path)
+    except (ConvNeXtPoseCheckError, SafetensorError, OSError):  # not written by this module
         return None
     return content.get("source_sha256") if type(content) is dict else None

@@ -1,9 +1,9 @@
-"""Convert the authors' archives to .pth files.
+"""Convert the authors' archives to .pth files and safetensors.
 
 Reads archives in any form (.tar as downloaded, renamed, unpacked, zipped again) or
 folders of them, checks them as a run does, and writes model_dump/snapshot_<epoch>.pth
-below the results folder, also named .pth.tar. All keys are modern. No code in the
-archives is executed.
+below the results folder, also named .pth.tar, and snapshot_<epoch>.safetensors. All
+keys are modern. No code in the archives is executed.
 
 A file that cannot be used does not stop the others. The exit code is 0 if every file
 was extracted, 1 otherwise.
@@ -20,7 +20,7 @@ from pathlib import Path
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.provenance import format_epoch, provenance
-from convnextpose_check.checkpoints.snapshot import write_snapshot
+from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
 from convnextpose_check.checks import archives
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
@@ -89,4 +89,5 @@ def _extract(path: Path, claimed: str | None, catalogue: Catalogue, folder: Path
         f"  trained {provenance(checkpoint).story}",
         f"  sha256  {checkpoint.sha256}",
         f"  went to {snapshot}",
+        f"  and to  {write_safetensors(checkpoint, variant.name, snapshot)}",
     ]

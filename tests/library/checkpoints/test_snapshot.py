@@ -1,9 +1,10 @@
-"""Checkpoints as ``.pth`` files for the authors' tools."""
+"""Checkpoints as ``.pth`` files for the authors' tools, and as safetensors."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 import torch
 
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
-from convnextpose_check.checkpoints.snapshot import write_snapshot
+from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
 from convnextpose_check.checks.archives import check_snapshot
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.network.keymap import key_style
+from convnextpose_check.network.layout import modern_state
 from convnextpose_check.variants import Architecture
 from tests.hostile.judge import at_most
 from tests.support.archives import EPOCH, checkpoint_of, content_of, differing_keys, saved
@@ -95,6 +97,8 @@ def test_folder_that_cannot_be_written_is_an_error(checkpoint: Checkpoint, tmp_p
     (tmp_path / "results").touch()
     with pytest.raises(ConvNeXtPoseCheckError, match=r"\[cannot-write\]"):
         write_snapshot(checkpoint, "L", tmp_path / "results")
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"\[cannot-write\]"):
+        write_safetensors(checkpoint, "L", tmp_path / "results" / NAME)
 
 
 def _next_number(content: Any) -> None:
@@ -140,3 +144,42 @@ def test_check_snapshot_unpickles_no_code(checkpoint: Checkpoint, tmp_path: Path
     with pytest.raises(Exception, match="weights_only"):
         check_snapshot(path, checkpoint)
     assert not (tmp_path / "executed").exists()
+
+
+def test_safetensors_hold_the_archives_bits_and_its_origin(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    network: Any = checkpoint.network
+    weight = next(key for key, tensor in network.items() if tensor.ndim == 4)
+    network[weight] = network[weight].transpose(2, 3)
+    network[KEY] = network["module.head.final_layer.weight"].flatten()[: len(network[KEY])]
+    network[KEY][:2] = torch.tensor([-0.0, 1e-40])
+
+    path = write_safetensors(checkpoint, "L", tmp_path / "snapshot_83.pth")
+
+    assert path == tmp_path / "snapshot_83.safetensors"
+    assert differing_keys(load_file(path), modern_state(network)) == []
+    with safe_open(path, framework="numpy") as opened:
+        origin = {"variant": "L", "epoch": str(EPOCH), "source_sha256": checkpoint.sha256}
+        assert opened.metadata() == {"format": "pt"} | origin
+
+
+@pytest.mark.parametrize("foreign", ["another checkpoint", "text"])
+def test_safetensors_of_another_origin_are_kept(
+    foreign: str, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    path, snapshot = tmp_path / "snapshot_83.safetensors", tmp_path / "snapshot_83.pth"
+    if foreign == "text":
+        path.write_text(foreign)
+    else:
+        write_safetensors(replace(checkpoint, sha256="f" * 64), "L", snapshot)
+    before = path.read_bytes()
+
+    written = write_safetensors(checkpoint, "L", snapshot)
+
+    assert path.read_bytes() == before
+    assert written == tmp_path / "L_00000000" / "snapshot_83.safetensors"
+    assert write_safetensors(checkpoint, "L", written.with_suffix(".pth")) == written

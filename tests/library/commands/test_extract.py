@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.provenance import provenance
-from convnextpose_check.checkpoints.snapshot import write_snapshot
+from convnextpose_check.checkpoints.snapshot import source_sha256, write_snapshot
 from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.keymap import with_prefix
 from convnextpose_check.paths import hold_folder
@@ -55,13 +55,15 @@ def test_extract_writes_what_a_run_writes(own: Path, capsys: pytest.CaptureFixtu
     for name, epoch in (("T", 1), ("U", 2)):
         checkpoint = load_checkpoint(own / f"own_{name}.pth")
         path = own.parent / "out" / "model_dump" / f"snapshot_{epoch}.pth"
+        safetensors = path.with_suffix(".safetensors")
         expected = write_snapshot(checkpoint, name, own.parent / "run")
         assert path.read_bytes() == expected.read_bytes()
         assert path.with_name(f"{path.name}.tar").read_bytes() == expected.read_bytes()
+        assert source_sha256(safetensors) == checkpoint.sha256
         assert f"holds   {name}, epoch {epoch}, {len(checkpoint.network)} tensors, modern" in out
         assert f"trained {provenance(checkpoint).story}\n" in out
         assert f"sha256  {checkpoint.sha256}" in out
-        assert f"went to {path}\n" in out
+        assert f"went to {path}\n  and to  {safetensors}\n" in out
     assert out.endswith("\n2 extracted\n")
     assert listing(own) == before
 
