@@ -1,11 +1,16 @@
 """Read the members of a folder, zip or tar, checked as far as the container allows.
 
-A zip has a CRC for each member; folders and tars have none.
+A zip has a CRC for each member and a compressor one over everything; folders and plain tars have
+none.
 """
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
+import io
+import lzma
 import os
 import tarfile
 import zipfile
@@ -14,10 +19,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from convnextpose_check.errors import ErrorCode
 from convnextpose_check.files.whole import open_regular, read_whole, size_of
+
+COMPRESSORS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
 
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY_BYTES = 2 << 20
@@ -61,6 +72,22 @@ class Member:
 def quote(text: str) -> str:
     """An untrusted text for a message: quoted, shortened, without control codes."""
     return ascii(text if len(text) <= 80 else f"{text[:80]}...")
+
+
+def decompress(stream: IO[bytes], head: bytes, limit: int, stack: ExitStack) -> io.BytesIO:
+    """The whole uncompressed stream, since the compressor's checksum is at its end."""
+    opener = next(opener for magic, opener in COMPRESSORS.items() if head.startswith(magic))
+    plain = stack.enter_context(io.BytesIO())
+    try:
+        with opener(stream) as source:
+            while plain.tell() <= limit and (chunk := source.read(CHUNK_BYTES)):
+                plain.write(chunk)
+    except Exception as error:  # noqa: BLE001 - each compressor has its own exceptions
+        problem = f"cannot be decompressed to its end ({error})"
+        raise RefusedError(problem, ErrorCode.DAMAGED) from None
+    _check_unpacked_size(plain.tell(), 1, limit)
+    plain.seek(0)
+    return plain
 
 
 def folder_members(folder: Path, max_bytes: int) -> Iterator[Member]:
@@ -207,9 +234,13 @@ def limit_unpacked(members: Iterator[Member], limit: int) -> Iterator[Member]:
     total = 0
     for count, member in enumerate(members, start=1):
         total += member.size
-        if total > limit or count > MAX_MEMBERS:
-            raise RefusedError(
-                f"would unpack to {total} bytes or more in {count} files or more: expected at most"
-                f" {limit} bytes in {MAX_MEMBERS} files"
-            )
+        _check_unpacked_size(total, count, limit)
         yield member
+
+
+def _check_unpacked_size(total: int, count: int, limit: int) -> None:
+    if total > limit or count > MAX_MEMBERS:
+        raise RefusedError(
+            f"would unpack to {total} bytes or more in {count} files or more: expected at most"
+            f" {limit} bytes in {MAX_MEMBERS} files"
+        )

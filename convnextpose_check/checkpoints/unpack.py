@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convnextpose_check.checkpoints.members import (
+    COMPRESSORS,
     Member,
     RefusedError,
     check_size,
+    decompress,
     folder_members,
     limit_unpacked,
     quote,
@@ -183,6 +185,8 @@ def recognize(head: bytes) -> str:
     """The kind of container by its first bytes; raises ``RefusedError`` for any other file."""
     if head.startswith(b"PK\x03\x04"):
         return "zip"
+    if head.startswith(tuple(COMPRESSORS)):
+        return "compressed tar"
     if head[257:].startswith(b"ustar"):
         return "tar"
     if not head:
@@ -194,15 +198,18 @@ def recognize(head: bytes) -> str:
     raise RefusedError(
         f"begins with {head[:4]!r}: expected a zip, as torch.save writes it, or a tar around one",
         ErrorCode.NOT_A_CHECKPOINT,
-        "Unpack it if it is compressed, or download it again",
     )
 
 
 def _open(stream: io.BytesIO, limit: int, stack: ExitStack) -> tuple[str, list[Member]]:
     """The container's form and its members."""
     stream.seek(0)
-    form = recognize(stream.read(HEAD_BYTES))
+    head = stream.read(HEAD_BYTES)
     stream.seek(0)
+    form = recognize(head)
+    if form == "compressed tar":
+        with stream:  # closed, to free memory for the unpacked data
+            stream = decompress(stream, head, limit, stack)
     members = zip_members(stream, stack) if form == "zip" else tar_members(stream, stack)
     return form, list(limit_unpacked(members, limit))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import struct
 import zipfile
 from collections.abc import Callable
@@ -136,6 +139,7 @@ add("nested_4", lambda good: _nested(good, 4), "not-a-checkpoint")
 
 
 ZEROS, MEGABYTES = bytes(1 << 20), 60
+"""The compressed bombs are 60 streams of a megabyte, which the compressors' formats allow."""
 
 
 def _deflated(members: dict[str, bytes]) -> bytes:
@@ -151,6 +155,9 @@ def _overlapping(_: bytes) -> bytes:
 
 
 add("bomb_in_zip", lambda _: _deflated({"data.pkl": b".", "data/0": ZEROS * MEGABYTES}))
+add("bomb_in_gzip", lambda _: gzip.compress(ZEROS) * MEGABYTES)
+add("bomb_in_bzip2", lambda _: bz2.compress(ZEROS) * MEGABYTES)
+add("bomb_in_xz", lambda _: lzma.compress(ZEROS, preset=0) * MEGABYTES)
 add("bomb_of_overlapping_members", _overlapping, "unsafe-archive", "damaged")
 add(
     "bomb_that_lies_small",
@@ -161,5 +168,7 @@ add(
 )
 add(
     "bomb_nested",
-    lambda _: _deflated({"a.tar": tarred({"a.pth": _deflated({"data.pkl": ZEROS * MEGABYTES})})}),
+    lambda _: _deflated(
+        {"a.tgz": tarred({"a.pth": _deflated({"data.pkl": ZEROS * MEGABYTES})}, mode="w:gz")}
+    ),
 )

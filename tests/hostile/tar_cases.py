@@ -1,9 +1,12 @@
-"""Tars with headers that lie or need too much memory."""
+"""Tars and compressors with headers that lie or need too much memory."""
 
 from __future__ import annotations
 
 import gzip
+import lzma
+import struct
 import tarfile
+import zlib
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -90,4 +93,23 @@ add("tar_of_folders", lambda _: entry(type=tarfile.DIRTYPE) * 12_000, "damaged")
 add("tar_of_pax_headers", lambda _: entry(type=tarfile.XHDTYPE) * 12_000, "damaged")
 
 
-add("gzip", lambda good: gzip.compress(tarred(members_of(good), "s/")), "not-a-checkpoint")
+def _gzipped(good: bytes) -> bytes:
+    return gzip.compress(tarred(members_of(good), "s/"))
+
+
+def _large_dictionary(good: bytes) -> bytes:
+    # The property of the LZMA2 filter is the size of the dictionary; the header's CRC follows.
+    small = lzma.compress(tarred(members_of(good), "s/"), preset=0)
+    header = bytearray(small[12:24])
+    header[header.index(b"\x21\x01") + 2] = 36
+    header[8:] = struct.pack("<I", zlib.crc32(header[:8]))
+    return small[:12] + bytes(header) + small[24:]
+
+
+add("gzip_of_empty_parts", lambda good: gzip.compress(b"") * 20_000 + _gzipped(good), LOADS)
+add("gzip_with_garbage_behind", lambda good: _gzipped(good) + b"garbage", "damaged")
+add("gzip_cut_off", lambda good: _gzipped(good)[:-9], "damaged")
+add("gzip_checksum", lambda good: _gzipped(good)[:-8] + bytes(8), "damaged")
+add("gzip_of_html", lambda _: gzip.compress(b"<html>"), "damaged")
+add("bzip2_of_nothing", b"BZh9", "damaged")
+add("xz_with_a_dictionary_of_1_gigabyte", _large_dictionary, LOADS, "damaged")

@@ -65,10 +65,10 @@ def test_pipes_and_devices_are_refused_and_do_not_hang(tmp_path: Path) -> None:
     ("head", "code"),
     [
         (b"", "not-a-checkpoint"), (b"<html>", "html-page"),
-        (b"PK\3\4", "unsafe-archive"),
+        (b"PK\3\4", "unsafe-archive"), (b"\x1f\x8b", "unsafe-archive"),
         (bytes(257) + b"ustar", "unsafe-archive"),
     ],
-    ids=["zeros", "page", "zip", "tar"],
+    ids=["zeros", "page", "zip", "gzip", "tar"],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["ConvNeXtPose_L.tar", "folder/data.pkl"])
 def test_sparse_file_of_200_gigabytes_is_refused_unread(
@@ -113,7 +113,9 @@ def _flip(whole: bytes, rng: random.Random) -> bytes:
 
 @pytest.mark.parametrize("count", [5, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("damage", [_cut, _flip])
-@pytest.mark.parametrize("form", ["as_saved", "zipped_again_deflated", "tar_around_pth"])
+@pytest.mark.parametrize(
+    "form", ["as_saved", "zipped_again_deflated", "tar_around_pth", "tar_gz_of_folder"]
+)
 def test_damaged_file_is_refused_or_loads_bit_by_bit(
     form: str, damage: Any, count: int, good: bytes, network: StateDict, tmp_path: Path
 ) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import gzip
+import lzma
 import os
 import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,11 +36,11 @@ def _one_storage(size: int) -> bytes:
 
 
 def _nearly_a_bomb() -> bytes:
-    """The largest allowed storage of a small file, in a zip in a tar in a zip."""
+    """The largest allowed storage of a small file, in a zip in a tar.gz in a zip."""
     size = 40 * MEGABYTE
     pickle = a.content(a.tensor(a.storage(items=size // 4)))
     inner = tarred({"a.pth": zipped({"data.pkl": pickle, "data/0": bytes(size)}, "a/")})
-    return zipped({"a.tar": inner}, "", zipfile.ZIP_DEFLATED)
+    return zipped({"a.tgz": gzip.compress(inner, 1)}, "")
 
 
 LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
@@ -49,6 +50,9 @@ LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
         lambda: zipped({"a.zip": zipped({"b.tar": tarred({"c.pth": _one_storage(120 << 20)})})}),
         (LOADS,),
     ),
+    "xz_of_60_megabytes_of_zeros": (
+        lambda: lzma.compress(bytes(60 << 20), preset=9), ("unsafe-archive",),
+    ),
 }  # fmt: skip
 SMALL = (
     "pickle_copies_of_a_dict_by_call",
@@ -57,6 +61,7 @@ SMALL = (
     "pickle_two_million_nones",
     "calls_bytearray",
     "bomb_that_lies_small",
+    "xz_with_a_dictionary_of_1_gigabyte",
 )
 
 

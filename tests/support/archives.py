@@ -8,7 +8,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import torch
@@ -92,9 +92,13 @@ def zipped(
     return buffer.getvalue()
 
 
-def tarred(members: Mapping[str, bytes], folder: str = "") -> bytes:
+def tarred(
+    members: Mapping[str, bytes],
+    folder: str = "",
+    mode: Literal["w", "w:gz", "w:bz2", "w:xz"] = "w",
+) -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
         for name, data in members.items():
             info = tarfile.TarInfo(folder + name)
             info.size = len(data)
@@ -159,9 +163,14 @@ FORMS: dict[str, FormWriter] = {
     "without_byteorder": _without("byteorder"),
     "before_1980": _rezipped(year=1970),
     "tar_around_pth": _file("a.tar", lambda a: tarred({"snapshot_70.pth": a})),
+    "tar_bz2_around_pth": _file("a.tar.bz2", lambda a: tarred({"s.pth": a}, mode="w:bz2")),
+    "tar_xz_around_pth": _file("a.tar.xz", lambda a: tarred({"s.pth": a}, mode="w:xz")),
     "tar_of_folder": _file("a.tar", lambda a: tarred(members_of(a), "./snapshot_70.pth/")),
+    "tar_gz_of_folder": _file("a.tgz", lambda a: tarred(members_of(a), "s/", mode="w:gz")),
     "zip_around_pth": _file("a.zip", lambda a: zipped({"ConvNeXtPose_XS.tar": a}, "Drive/")),
-    "zip_around_tar": _file("a.zip", lambda a: zipped({"a.tar": tarred({"a.pth": a})}, "")),
+    "zip_around_tar_gz": _file(
+        "a.zip", lambda a: zipped({"a.tar.gz": tarred({"a.pth": a}, mode="w:gz")}, "")
+    ),
 }
 """Writes a checkpoint's bytes in one form below a folder and returns the path to open."""
 

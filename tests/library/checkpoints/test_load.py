@@ -66,7 +66,8 @@ def test_authors_container_opens_to_the_same_bits(
         ("as_saved", "zip"),
         ("folder", "folder"),
         ("tar_of_folder", "tar"),
-        ("zip_around_tar", "zip in tar in zip"),
+        ("tar_gz_of_folder", "compressed tar"),
+        ("zip_around_tar_gz", "zip in compressed tar in zip"),
     ],
 )
 def test_form_and_sha256_describe_the_file(
