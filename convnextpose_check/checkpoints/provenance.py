@@ -40,6 +40,9 @@ class Provenance:
     iterations: int | None = None
     contradiction: bool = False
 
+    def __str__(self) -> str:
+        return self.story
+
     @property
     def has_counters(self) -> bool:
         """True if the file has a counter at all."""
