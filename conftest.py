@@ -15,7 +15,7 @@ from convnextpose_check.plugin.session import session_of, synthetic_dataset
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import ByVariant, Run
 
-pytest_plugins = ["convnextpose_check.plugin.suite"]
+pytest_plugins = ["convnextpose_check.plugin.suite", "convnextpose_check.plugin.html_table"]
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from convnextpose_check.commands import (
     fingerprint,
     gate,
     link,
+    report,
 )
 from convnextpose_check.commands.terminal import print_lines
 from convnextpose_check.environment import opencv_version, package_version
@@ -28,6 +29,7 @@ COMMANDS = {
     "download": download,
     "gate": gate,
     "diagnose": diagnose,
+    "report": report,
     "extract": extract,
     "fingerprint": fingerprint,
     "link": link,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
@@ -13,9 +14,10 @@ from convnextpose_check.results.per_sample import read_joint_errors_mm
 from convnextpose_check.results.schema import Results
 
 
-def write_pages(results: Results, outputs: Outputs) -> None:
+def write_pages(results: Results, outputs: Outputs, report: Path, page: str | None) -> None:
     """Write the HTML report, the Markdown report and, if errors were measured, the picture.
 
+    ``page`` is a report of pytest-html: its table of tests is kept, and its summary replaced.
     Without a per-sample file the HTML report shows no distribution of errors.
     """
     errors_mm = {}
@@ -23,6 +25,6 @@ def write_pages(results: Results, outputs: Outputs) -> None:
         joints_mm = read_joint_errors_mm(outputs.per_sample)
         errors_mm = {name: each.mean(axis=1) for name, (_, each) in joints_mm.items()}
     write_text(outputs.markdown, markdown(results))
-    write_text(outputs.report, page_html(results, errors_mm))
+    write_text(report, page_html(results, errors_mm, page))
     if results.variants:
         comparison_png(results, outputs.picture)

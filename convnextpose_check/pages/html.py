@@ -35,6 +35,11 @@ from convnextpose_check.results.text import (
 from convnextpose_check.variants import INPUT_SIDE_PX
 
 FOLDER = Path(__file__).parent
+STYLE_SHEET = FOLDER / "report.css"
+SCRIPT = FOLDER / "report.js"
+"""Turns the skeletons and folds pytest-html's table; the summary needs no script."""
+BEGIN, END = "<!-- ConvNeXtPose: begin -->", "<!-- ConvNeXtPose: end -->"
+"""The place of the summary in pytest-html's page."""
 
 SEVERITIES: dict[Outcome, Severity] = {
     "passed": "good",
@@ -108,14 +113,18 @@ def summary_html(results: Results, errors_mm: Mapping[str, Array] = NO_ERRORS) -
     return f"<style>{css_variables()}</style>\n{section}"
 
 
-def page_html(results: Results, errors_mm: Mapping[str, Array] = NO_ERRORS) -> str:
-    """The report as one page that needs no other file."""
-    style, script = (
-        Markup((FOLDER / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js")
-    )
+def page_html(
+    results: Results, errors_mm: Mapping[str, Array] = NO_ERRORS, page: str | None = None
+) -> str:
+    """The report as one page that needs no other file: ``page`` with the summary, or its own."""
     summary = Markup(summary_html(results, errors_mm))
-    page = templates().get_template("page.html.j2")
-    return page.render(style=style, script=script, summary=summary)
+    before, begin, rest = (page or "").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if begin and end:
+        return f"{before}{BEGIN}{summary}{END}{after}"
+    style, script = (Markup(path.read_text(encoding="utf-8")) for path in (STYLE_SHEET, SCRIPT))
+    template = templates().get_template("page.html.j2")
+    return template.render(style=style, script=script, summary=summary)
 
 
 def shared_context(results: Results) -> dict[str, Any]:

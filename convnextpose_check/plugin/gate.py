@@ -245,8 +245,8 @@ def check_record(
         message = str(call.excinfo.value)
     elif outcome != "passed" and isinstance(report.longrepr, str):
         message = report.longrepr
-    elif outcome == "passed" and (marks := [mark for mark in UNVERIFIED if mark in recorded]):
-        shown, message = marks[0], recorded[marks[0]]
+    elif outcome == "passed" and (mark := unverified_status(report)):
+        shown, message = mark, recorded[mark]
     fields = ("obtained", "expected", "difference", "variant")
     return CheckRecord(
         test=name_of(item),
@@ -257,3 +257,9 @@ def check_record(
         tolerance_mm=parameters_of(item).get("tolerance_mm"),
         **{field: recorded.get(field) for field in fields},
     )
+
+
+def unverified_status(report: Any) -> CheckOutcome | None:
+    """``warning`` or ``not verified`` for a passed check that recorded one, else None."""
+    recorded = dict(getattr(report, "user_properties", ()))
+    return next((word for word in UNVERIFIED if word in recorded), None) if report.passed else None

@@ -45,7 +45,8 @@ class Session:
     """The state that hooks and fixtures work on.
 
     ``run`` is the run of ``target`` once validation tests were selected, not merely listed.
-    ``can_judge`` is true if the arguments may lead to validation tests.
+    ``can_judge`` is true if the arguments may lead to validation tests. ``report`` is where the
+    HTML report goes, and ``page`` what pytest-html would have written there.
     """
 
     settings: Settings
@@ -56,6 +57,8 @@ class Session:
     run: Run | None = None
     lock: BinaryIO | None = None
     can_judge: bool = False
+    report: Path | None = None
+    page: str | None = None
     run_id: str = field(
         default_factory=lambda: os.environ.get(RUN_ID_VARIABLE) or secrets.token_hex(16)
     )
@@ -97,7 +100,7 @@ class Session:
                 elif exit_code:
                     problems.append(f"pytest ended with exit code {exit_code}")
             results = decided(results, problems, self.run_id)
-            return write_report(self.run, results)
+            return write_report(self.run, results, self.report or self.outputs.report, self.page)
 
     def _compare(self, results: Results, baseline: Results) -> tuple[Results, list[str]]:
         """The results with the comparison with an earlier run, and what is worse than there."""

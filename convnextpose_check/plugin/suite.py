@@ -16,7 +16,8 @@ import pytest
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.interrupts import held, obey_signals
 from convnextpose_check.plugin.command_line import add_options
-from convnextpose_check.plugin.gate import UNVERIFIED, name_of, parameters_of
+from convnextpose_check.plugin.gate import name_of, parameters_of, unverified_status
+from convnextpose_check.plugin.html_table import prepare_report
 from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
 from convnextpose_check.plugin.session import SESSION, VALIDATION, Session, open_session, session_of
 from convnextpose_check.results.schema import OWN_MODELS, Results
@@ -39,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Open the session, and register the gate; without it there would be no verdict."""
     session = config.stash[SESSION] = open_session(config)
+    prepare_report(config, session)
     if config.pluginmanager.register(session.gate, GATE_PLUGIN) is None:
         raise pytest.UsageError(f"-p no:{GATE_PLUGIN} disables the gate. Leave it out.")
 
@@ -211,9 +213,7 @@ def pytest_report_teststatus(
     report: pytest.CollectReport | pytest.TestReport,
 ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
     """Show a check that verified nothing, or that warns, under its own word and never in green."""
-    recorded = dict(getattr(report, "user_properties", ()))
-    status = next((word for word in UNVERIFIED if word in recorded), None)
-    if report.when != "call" or not report.passed or status is None:
+    if report.when != "call" or (status := unverified_status(report)) is None:
         return None
     markup = {"yellow": True} if status == "warning" else {"light": True}
     category = "with a warning" if status == "warning" else status

@@ -47,21 +47,23 @@ from convnextpose_check.variants import Figure
 from convnextpose_check.wording import printable
 
 
-def write_report(run: Run, results: Results) -> Results:
+def write_report(run: Run, results: Results, report: Path, page: str | None) -> Results:
     """Write every file of the run once; returns the results that were written.
+
+    ``page`` is pytest-html's report, which gets the summary and is written to ``report``.
 
     If a file cannot be written, the run is not passed: the reason is added to the results, and all
     files are written again with it.
     """
     for _ in range(2):
-        problems = _write_files(run, results)
+        problems = _write_files(run, results, report, page)
         if not (new := [text for text in problems if text not in results.left_out]):
             break
         results = decided(results, [*results.left_out, *new], results.run_id)
     return results
 
 
-def _write_files(run: Run, results: Results) -> list[str]:
+def _write_files(run: Run, results: Results, report: Path, page: str | None) -> list[str]:
     """Write each file, and return why others could not be written."""
     from convnextpose_check.pages import write_pages
 
@@ -78,7 +80,7 @@ def _write_files(run: Run, results: Results) -> list[str]:
         attempt(write_text, outputs.log(variant), "".join(f"{printable(s)}\n" for s in lines))
     if evaluations := run.finished_evaluations:
         attempt(write_per_sample, evaluations, run.dataset, outputs.per_sample)
-    attempt(write_pages, results, outputs)
+    attempt(write_pages, results, outputs, report, page)
     attempt(write_results, results, outputs.results)
     if results.variants and not problems:
         attempt(pack_archives, outputs, results)

@@ -14,9 +14,9 @@ from convnextpose_check.__main__ import main
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        ([], 2, "\n    link "),
-        (["--help"], 0, "Download missing checkpoints from the"),
-        (["docter"], 2, "there is no command 'docter' (did you mean doctor?)"),
+        ([], 2, "\n    report "),
+        (["--help"], 0, "Draw and pack the pages of a finished run again."),
+        (["reprot"], 2, "there is no command 'reprot' (did you mean report?)"),
         (["doctor", "--h36m-rot=x"], 2, "no option '--h36m-rot=x' (did you mean --h36m-root?)"),
         (["link", "--zzz"], 2, "there is no option '--zzz'"),
         (["link", "--a\n::error::"], 2, "no option '--a\\n\\x3a:error\\x3a:'"),

@@ -15,6 +15,7 @@ from convnextpose_check.evaluation.measurements import Conditions, Entry, Evalua
 from convnextpose_check.evaluation.one_pass import evaluate
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts
 from convnextpose_check.network import Network
+from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import decided
 from convnextpose_check.results.schema import Results
 from convnextpose_check.run.report import results_of, write_report
@@ -51,7 +52,8 @@ def written_results(run: Run) -> Results:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("matplotlib.figure.Figure.draw", lambda *_: None)
-        return write_report(run, decided(results_of(run), (), ""))
+        report = Outputs(run.settings.results_dir).report
+        return write_report(run, decided(results_of(run), (), ""), report, None)
 
 
 def evaluation_of(

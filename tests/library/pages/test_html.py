@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from convnextpose_check.__main__ import main
 from convnextpose_check.pages import write_pages
-from convnextpose_check.pages.html import SEVERITIES, markdown, page_html, summary_html
+from convnextpose_check.pages.html import BEGIN, END, SEVERITIES, markdown, page_html, summary_html
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import decided
 from convnextpose_check.results.per_sample import JOINT_COLUMNS
@@ -272,15 +273,20 @@ def write_run(folder: Path, results: Results) -> Outputs:
     return outputs
 
 
-def test_write_pages_makes_all_pages_from_the_files_alone(tmp_path: Path) -> None:
+def test_report_draws_all_pages_from_the_files_alone(tmp_path: Path) -> None:
     results = decided(example_results(variants={"XS": example_variant(57.0, 56.61)}), (), "")
     outputs = write_run(tmp_path, results)
 
-    write_pages(results, outputs)
+    outputs.report.write_text(f"<body>{BEGIN}earlier{END}tests</body>")
+    code = main(["report", str(tmp_path)])
 
     page = outputs.report.read_text()
-    assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert code == 0
+    assert page.startswith(f"<body>{BEGIN}<style>")
+    assert page.endswith(f"{END}tests</body>")
+    assert "earlier" not in page
     assert "Errors of single samples" in page
+    assert all(archive.stat().st_size > 1000 for archive in outputs.archives[:1])
     assert outputs.markdown.read_text() == markdown(results)
     assert outputs.picture.stat().st_size > 10_000
 
@@ -290,7 +296,7 @@ def test_write_pages_without_samples_makes_a_page(tmp_path: Path) -> None:
     outputs = write_run(tmp_path, results)
     outputs.per_sample.unlink()
 
-    write_pages(results, outputs)
+    write_pages(results, outputs, outputs.report, None)
 
     assert outputs.report.read_text() == page_html(results)
     assert not outputs.picture.exists()

@@ -17,7 +17,7 @@ from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.keys import Keys
 
-from convnextpose_check.pages.html import page_html, summary_html
+from convnextpose_check.pages.html import END, summary_html
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.results_file import read_results
 from tests.library.pages.test_html import GOLDEN
@@ -54,10 +54,11 @@ def report(written_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def everything(report: Path) -> Path:
-    """A report with all that a summary can show."""
+    """The report with pytest-html's table, and with all that a summary can show."""
     errors_mm = {"XS": np.linspace(20, 90, 200)}
     summaries = summary_html(GOLDEN["failing"], errors_mm) + summary_html(GOLDEN["weights"])
-    page = page_html(GOLDEN["nothing"]).replace("</main>", f"{summaries}</main>")
+    page = report.read_text(encoding="utf-8").replace(END, f"{summaries}{END}")
+    assert END in page
     path = report.with_name("everything.html")
     path.write_text(page, encoding="utf-8")
     return path
@@ -74,6 +75,32 @@ def test_page_is_quiet_whole_and_accessible(
     assert requests(chrome) <= {everything.as_uri()}
     assert overflowing(chrome) == []
     assert violations(chrome) == []
+
+
+def test_table_of_tests_sorts_numbers_and_opens_logs_by_keyboard(
+    chrome: Chrome, report: Path
+) -> None:
+    show(chrome, report)
+    press = "arguments[0].dispatchEvent(new KeyboardEvent('keydown', {key: arguments[1]}))"
+    orders = []
+    for _ in range(2):
+        head = chrome.find_element("css selector", "th[data-column-type=difference]")
+        chrome.execute_script(press, head, "Enter")
+        texts: list[str] = chrome.execute_script(
+            "return [...document.querySelectorAll('td.col-difference')].map(c => c.textContent)"
+        )
+        orders.append([float(text.split()[0].replace(",", "")) for text in texts if text])
+    cell = chrome.find_element("css selector", "#results-table td.col-result")
+    is_hidden = (
+        "return document.querySelector('#results-table tbody .extras-row').className"
+        ".includes('hidden')"
+    )
+    before = chrome.execute_script(is_hidden)
+    chrome.execute_script(press, cell, " ")
+
+    assert len(set(orders[0])) > 2
+    assert sorted([sorted(orders[0]), sorted(orders[0], reverse=True)]) == sorted(orders)
+    assert chrome.execute_script(is_hidden) != before
 
 
 def test_frame_without_scripts_shows_all_that_matters(chrome: Chrome, report: Path) -> None:

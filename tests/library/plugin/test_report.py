@@ -1,4 +1,4 @@
-"""The terminal shows the verdict, and each mistake once."""
+"""The terminal and pytest-html's page show the verdict, and each mistake once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from convnextpose_check.plugin import html_table
 from convnextpose_check.plugin import suite as hooks
 from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.results.decision import decided
@@ -103,8 +104,22 @@ def test_resuming_command_can_be_pasted(
     assert hooks.resuming_command(program, arguments, environment) == command
 
 
-def test_unverified_check_is_shown_under_its_own_word() -> None:
-    report = report_of(**{"not verified": "n"})
+def test_table_shows_each_value_under_its_title() -> None:
+    header, row = ["Result", "Test", "Duration"], ["Passed", "", "0 ms"]
+    values = {"variant": "XS", "obtained": 57.25, "expected": 56.5, "difference": -0.75}
+    report = report_of(**values, **{"unit": "mm", "not verified": "n"})
 
+    html_table.pytest_html_results_table_header(header)
+    html_table.pytest_html_results_table_row(report, row)
+
+    texts = {"variant": "XS", "obtained": "57.250 mm", "expected": "56.500 mm",
+             "difference": "-0.750 mm"}  # fmt: skip
+    for column, (title, text) in enumerate(texts.items(), start=2):
+        assert f">{title.capitalize()}</th>" in header[column]
+        assert row[column].startswith(f'<td class="col-{title}">')
+        assert row[column].endswith(f"{text}</td>")
+    assert len(header) == len(row) == 7
+    assert row[0] == '<td class="col-result not">Not verified</td>'
+    assert row[1] == '<td class="col-testId">tests/x.py::test_&lt;a&gt;[XS]</td>'
     status = ("not verified", "N", ("NOT VERIFIED", {"light": True}))
     assert hooks.pytest_report_teststatus(report) == status

@@ -5,6 +5,7 @@ A failure names the package, its version, and the module here that depends on th
 
 from __future__ import annotations
 
+import inspect
 import io
 import pickletools
 import platform
@@ -12,10 +13,13 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_html
 import torch
+from pytest_html.basereport import BaseReport
 
 from convnextpose_check.checkpoints.pickle_check import REBUILD_TENSOR
 from convnextpose_check.environment import package_version
@@ -76,6 +80,22 @@ def test_tarfile_methods_are_called_for_each_header_and_kind_of_sparse_file(name
             archive.getmembers()
 
         assert len(calls) == (2 if name == "_proc_member" else 1)
+
+
+def test_pytest_html_writes_the_page_with_the_markup_that_is_edited() -> None:
+    """Result, Test and Duration are the columns that others are put between."""
+    with canary("pytest-html", "basereport.BaseReport or its page", "plugin/report.py"):
+        parameters = inspect.signature(BaseReport._write_report).parameters
+        assert list(parameters) == ["self", "rendered_report"]
+        assert "self._report_path" in inspect.getsource(BaseReport.__init__)
+        assert "self._write_report(" in inspect.getsource(BaseReport._generate_report)
+        resources = Path(pytest_html.__file__).with_name("resources")
+        template = (resources / "index.jinja2").read_text(encoding="utf-8")
+        assert "<html>\n  <head>" in template
+        assert 'data-test-result="' in template
+        source = inspect.getsource(BaseReport)
+        places = [source.index(f"col-{name}") for name in ("result", "testId", "duration")]
+        assert places == sorted(places)
 
 
 def test_torch_tensors_have__backward_hooks_and_no_other_attributes() -> None:

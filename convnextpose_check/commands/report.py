@@ -1,0 +1,37 @@
+"""Draw and pack the pages of a finished run again.
+
+Writes report.html, BENCHMARK_REPORT.md and benchmark_comparison.png from
+benchmark_results.json and per_sample.csv, and packs them into benchmark_results.zip
+and benchmark_logs.zip. No model is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from convnextpose_check.commands.terminal import long_phase, print_lines
+from convnextpose_check.pages import write_pages
+from convnextpose_check.paths import Outputs
+from convnextpose_check.results.results_file import read_results
+from convnextpose_check.run.report import pack_archives
+from convnextpose_check.settings.options import settings_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of the run."""
+    about = "folder of the run [default: output]"
+    parser.add_argument("folder", metavar="RESULTS_DIR", nargs="?", type=Path, help=about)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the path of each archive that was written."""
+    outputs = Outputs(options.folder or settings_of(options).results_dir)
+    with long_phase(f"drawing the pages of {outputs.results_dir}"):
+        results, page = read_results(outputs.results), None
+        if outputs.report.is_file():
+            page = outputs.report.read_text(encoding="utf-8", errors="replace")
+        write_pages(results, outputs, outputs.report, page)
+        pack_archives(outputs, results)
+    print_lines(*map(str, (outputs.report, *outputs.archives)))
+    return 0

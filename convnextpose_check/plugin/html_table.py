@@ -1,0 +1,108 @@
+"""pytest-html's report of a run: the suite's summary above its table, and columns in the table."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_html.basereport import BaseReport
+
+from convnextpose_check.files.whole import cannot_write, write_text
+from convnextpose_check.pages.html import BEGIN, END, SCRIPT, STYLE_SHEET
+from convnextpose_check.plugin.gate import unverified_status
+from convnextpose_check.plugin.session import Session, session_of
+from convnextpose_check.results.text import format_difference, format_value
+
+COLUMNS = ("variant", "obtained", "expected", "difference")
+"""Added to pytest-html's table, between the test and its duration."""
+
+
+def prepare_report(config: pytest.Config, session: Session) -> None:
+    """Have pytest-html make a report of a run, and refuse one that it could not write."""
+    option = config.option
+    is_alone = getattr(option, "dist", "no") == "no" and not hasattr(config, "workerinput")
+    if not session.can_judge or not is_alone or option.collectonly or option.help:
+        return
+    if option.htmlpath is None:
+        option.htmlpath = str(session.outputs.report)
+        option.self_contained_html = True
+    option.css.append(str(STYLE_SHEET))
+    session.report = Path(option.htmlpath)
+    try:
+        session.report.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(str(cannot_write(session.report, error))) from None
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Take the page from pytest-html, which would write it before there is a verdict."""
+    if not isinstance(plugin, BaseReport):
+        return
+    session = session_of(manager.getplugin("pytestconfig"))
+
+    def take_page(page: str) -> None:
+        if session.run is not None:
+            session.page = _readable_by_all(page)
+        elif session.report != session.outputs.report:  # the user's own, of other tests
+            write_text(plugin._report_path, page)
+
+    plugin._write_report = take_page
+
+
+def _readable_by_all(page: str) -> str:
+    """Add what pytest-html's page lacks: its language, its width, names of its check boxes."""
+    page = page.replace(
+        "<html>\n  <head>",
+        '<html lang="en">\n  <head>\n'
+        '    <meta name="viewport" content="width=device-width, initial-scale=1"/>',
+        1,
+    )
+    return re.sub(r'(<input [^>]*data-test-result="(\w+)")', r'\1 aria-label="Show \2"', page)
+
+
+def pytest_html_report_title(report: Any) -> None:
+    """Set the title of the page."""
+    report.title = "ConvNeXtPose checkpoint report"
+
+
+def pytest_html_results_summary(prefix: list[str], postfix: list[str]) -> None:
+    """Mark the place of the summary, above pytest-html's own table."""
+    prefix.append(f"{BEGIN}{END}")
+    postfix.append(f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>")
+
+
+def pytest_html_results_table_header(cells: list[str]) -> None:
+    """Add columns for what each check is about and what came out."""
+    cells[2:2] = [
+        f'<th class="sortable" data-column-type="{name}">{name.capitalize()}</th>'
+        for name in COLUMNS
+    ]
+
+
+def pytest_html_results_table_row(report: Any, cells: list[str]) -> None:
+    """Fill the columns; a file that did not import obtained nothing."""
+    recorded = dict(getattr(report, "user_properties", ()))
+    if (status := unverified_status(report)) is not None:
+        cells[0] = f'<td class="col-result {status.split()[0]}">{status.capitalize()}</td>'
+    cells[1] = f'<td class="col-testId">{escape(report.nodeid)}</td>'
+    cells[2:2] = [_cell(name, recorded.get(name), recorded.get("unit", "")) for name in COLUMNS]
+
+
+def _cell(name: str, value: str | float | None, unit: str) -> str:
+    """A cell of the table.
+
+    pytest-html sorts by the text of a cell: a comment of fixed width in front of a number makes
+    that the order of the numbers.
+    """
+    key, text = "", format_value(value)
+    if isinstance(value, (int, float)):
+        # In decimals: beside so large an offset a float would lose what is behind the point.
+        key = f"<!--{Decimal(value) + 10**15:030.9f}-->"
+        if name == "difference" and isinstance(value, float):
+            text = format_difference(value)
+        text = f"{text} {unit}".strip()
+    return f'<td class="col-{name}">{key}{escape(text)}</td>'
