@@ -17,7 +17,7 @@ from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.keys import Keys
 
-from convnextpose_check.pages.html import END, summary_html
+from convnextpose_check.pages.html import BEGIN, END, summary_html
 from convnextpose_check.paths import REPORT_FILE, Outputs
 from convnextpose_check.results.results_file import read_results
 from tests.library.pages.test_html import GOLDEN
@@ -57,8 +57,8 @@ def everything(report: Path) -> Path:
     """The report with pytest-html's table, and with all that a summary can show."""
     errors_mm = {"XS": np.linspace(20, 90, 200)}
     summaries = summary_html(GOLDEN["failing"], errors_mm) + summary_html(GOLDEN["weights"])
-    page = report.read_text(encoding="utf-8").replace(END, f"{summaries}{END}")
-    assert END in page
+    before, begin, rest = report.read_text(encoding="utf-8").partition(BEGIN)
+    page = f"{before}{begin}{summaries}{END}{rest.partition(END)[2]}"
     path = report.with_name("everything.html")
     path.write_text(page, encoding="utf-8")
     return path
