@@ -27,6 +27,8 @@ def prepare_report(config: pytest.Config, session: Session) -> None:
     is_alone = getattr(option, "dist", "no") == "no" and not hasattr(config, "workerinput")
     if not session.can_judge or not is_alone or option.collectonly or option.help:
         return
+    if not hasattr(option, "htmlpath"):  # -p no:html: the report is a page without the table
+        return
     if option.htmlpath is None:
         option.htmlpath = str(session.outputs.report)
         option.self_contained_html = True
@@ -64,17 +66,20 @@ def _readable_by_all(page: str) -> str:
     return re.sub(r'(<input [^>]*data-test-result="(\w+)")', r'\1 aria-label="Show \2"', page)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_html_report_title(report: Any) -> None:
     """Set the title of the page."""
     report.title = "ConvNeXtPose checkpoint report"
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_html_results_summary(prefix: list[str], postfix: list[str]) -> None:
     """Mark the place of the summary, above pytest-html's own table."""
     prefix.append(f"{BEGIN}{END}")
     postfix.append(f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_html_results_table_header(cells: list[str]) -> None:
     """Add columns for what each check is about and what came out."""
     cells[2:2] = [
@@ -83,6 +88,7 @@ def pytest_html_results_table_header(cells: list[str]) -> None:
     ]
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_html_results_table_row(report: Any, cells: list[str]) -> None:
     """Fill the columns; a file that did not import obtained nothing."""
     recorded = dict(getattr(report, "user_properties", ()))

@@ -74,3 +74,11 @@ def test_other_tests_leave_the_files_of_a_run_alone(run_tests: RunTests, tmp_pat
 
     assert ended.code == pytest.ExitCode.OK, ended.output
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_run_without_pytest_html_writes_a_page_without_its_table(run_tests: RunTests) -> None:
+    ended = run_tests("-p", "no:html", "-k", "device", targets=[f"{VALIDATION}/test_preflight.py"])
+
+    page = ended.files.report.read_text(encoding="utf-8")
+    assert "Nothing was evaluated" in page
+    assert "results-table" not in page.split("</script>")[-1]
