@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, get_args
 
@@ -63,12 +64,17 @@ def json_schema() -> bytes:
 
 
 def _in_order(schema: Any) -> Any:
-    """The schema with its alternatives in one order, which versions of msgspec choose freely."""
+    """The schema with its alternatives in one order, which versions of msgspec choose freely.
+
+    Descriptions have no indentation: Python 3.13 strips that of docstrings, earlier ones do not.
+    """
     if isinstance(schema, list):
         return [_in_order(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     ordered = {key: _in_order(part) for key, part in schema.items()}
+    if isinstance(description := ordered.get("description"), str):
+        ordered["description"] = cleandoc(description)
     if "anyOf" in ordered:
         ordered["anyOf"].sort(key=msgspec.json.encode)
     return ordered
