@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.interrupts import Interrupted
-from convnextpose_check.results.schema import CheckRecord
+from convnextpose_check.results.schema import OUTCOMES, CheckRecord
 from convnextpose_check.results.schema import Outcome as CheckOutcome
 
 Outcome = Literal["passed", "failed", "expected failure", "skipped"]
@@ -24,15 +24,6 @@ UNVERIFIED: tuple[CheckOutcome, ...] = ("warning", "not verified")
 
 SHOWN_TESTS = 10
 """More missing tests than these are only counted."""
-
-_RANKS = {
-    "passed": 0,
-    "not verified": 1,
-    "warning": 2,
-    "expected failure": 3,
-    "skipped": 4,
-    "failed": 5,
-}
 
 
 @dataclass(eq=False)
@@ -122,7 +113,7 @@ class Gate:
     def record(self, check: CheckRecord) -> None:
         """Keep the record unless a worse one of the same test is there."""
         earlier = self.records.get(check.test)
-        if earlier is None or _RANKS[check.outcome] >= _RANKS[earlier.outcome]:
+        if earlier is None or OUTCOMES.index(check.outcome) >= OUTCOMES.index(earlier.outcome):
             self.records[check.test] = check
 
     def problems(self) -> Iterator[str]:
@@ -131,7 +122,7 @@ class Gate:
             if record.outcome == "skipped" and test not in self.changed:
                 yield f"{test} was skipped"
         # What hides a failure comes first: a terminal shows only some of them.
-        ranks = {test: _RANKS[record.outcome] for test, record in self.records.items()}
+        ranks = {test: OUTCOMES.index(check.outcome) for test, check in self.records.items()}
         for test, change in sorted(self.changed.items(), key=lambda item: -ranks.get(item[0], 0)):
             yield f"{test} {change}, by a plugin or conftest.py outside this suite"
         for test, count in self.runs.items():

@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from convnextpose_check.evaluation.verdict import REVIEW, TOLERANCES_MM
-from convnextpose_check.results.schema import BaselineRecord, Deviation, Results, VariantResult
+from convnextpose_check.results.schema import (
+    OUTCOMES,
+    BaselineRecord,
+    Deviation,
+    Results,
+    VariantResult,
+)
 
-OUTCOMES = ("passed", "not verified", "warning", "expected failure", "skipped", "failed")
 VERDICTS = (*TOLERANCES_MM.values(), REVIEW)
-"""Each from good to bad; any other text is worse than all."""
+"""From good to bad; any other text is worse than all."""
 
 TOLERANCE_MM = 0.05
 """By how much an error may differ from the baseline's, either way."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -20,7 +20,10 @@ Number = int | Finite
 Pair = tuple[Finite, Finite]
 Triple = tuple[Finite, Finite, Finite]
 
-Outcome = Literal["passed", "not verified", "warning", "expected failure", "failed", "skipped"]
+Outcome = Literal["passed", "not verified", "warning", "expected failure", "skipped", "failed"]
+"""Of a test, from good to bad."""
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 Identity = Literal["verified", "not verified", "contradicted"]
 """Whether a file holds the published weights: all tensors on record match, none are on record, or
