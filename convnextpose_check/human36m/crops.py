@@ -150,17 +150,12 @@ def _read(path: Path) -> bytes:
         return file.read(size)
 
 
-def warp_box(
-    image_bgr: Array,
-    box_xywh_px: Array,
-    interpolation: str = "INTER_LINEAR",
-    border: str = "BORDER_CONSTANT",
-) -> Array:
+def warp_box(image_bgr: Array, box_xywh_px: Array, border: str = "BORDER_CONSTANT") -> Array:
     """The box (x, y, w, h) of a (H, W, 3) uint8 image, warped to a (256, 256, 3) square.
 
     The affine map is fixed by three float32 points, as in the authors' code: the box's center and
-    the middles of its lower and right edges. Pixels outside the image are black. Diagnosis tries
-    OpenCV's other interpolations and borders by their names.
+    the middles of its lower and right edges. Pixels outside the image are black; diagnosis tries
+    another of OpenCV's borders by its name.
     """
     import cv2
 
@@ -172,7 +167,7 @@ def warp_box(
         image_bgr,
         cv2.getAffineTransform(source, target),
         (INPUT_SIDE_PX, INPUT_SIDE_PX),
-        flags=getattr(cv2, interpolation),
+        flags=cv2.INTER_LINEAR,
         borderMode=getattr(cv2, border),
     )
 
