@@ -12,7 +12,8 @@ from functools import partial
 
 import numpy as np
 
-from convnextpose_check.diagnosis.table import Alignment, SampleTable
+from convnextpose_check.diagnosis.regression import nearest_sources
+from convnextpose_check.diagnosis.table import Alignment, SampleTable, scaled_boxes
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, MIRRORED, ROOT
 
@@ -53,9 +54,7 @@ def _scale(name: str, table: SampleTable, factor: float) -> SampleTable:
 
 
 def _scale_box(table: SampleTable, factor: float) -> SampleTable:
-    corners_px, sides_px = table.boxes_px[:, :2], table.boxes_px[:, 2:]
-    corners_px = corners_px + sides_px * (1 - factor) / 2
-    return replace(table, boxes_px=np.hstack([corners_px, sides_px * factor]))
+    return replace(table, boxes_px=scaled_boxes(table.boxes_px, factor))
 
 
 def _scale_depth(table: SampleTable, factor: float) -> SampleTable:
@@ -153,14 +152,11 @@ def joint_sources(table: SampleTable) -> Iterator[Alternative]:
     predicted_mm = predicted_mm - predicted_mm[:, ROOT, None]
     truth_mm = table.truth_mm[:, :ANNOTATED_JOINTS]
     apart_mm = np.linalg.norm(truth_mm[:, :, None] - predicted_mm[:, None], axis=3)
-    joints = np.arange(ANNOTATED_JOINTS)
     found: set[tuple[int, ...]] = set()
     for group in table.groups:
         if group.axis != "take":
-            median_mm = np.median(apart_mm[group.mask], axis=0)
-            is_other = median_mm.min(axis=1) < 0.5 * median_mm[joints, joints]
-            found.add(tuple(np.where(is_other, median_mm.argmin(axis=1), joints).tolist()))
-    for sources in sorted(found - {tuple(joints.tolist()), MIRRORED[:ANNOTATED_JOINTS]}):
+            found.add(tuple(nearest_sources(apart_mm[group.mask]).tolist()))
+    for sources in sorted(found - {tuple(range(ANNOTATED_JOINTS)), MIRRORED[:ANNOTATED_JOINTS]}):
         named = ", ".join(
             f"the network's {JOINTS[source]} is compared with the truth's {JOINTS[joint]}"
             for joint, source in enumerate(sources) if joint != source

@@ -36,10 +36,10 @@ def _facts(run: FinishedRun, dataset: Dataset) -> Iterator[tuple[Link, str, str,
         if isinstance(misfit, ConvNeXtPoseCheckError):
             evidence = "errors are computed from these annotations"
             yield "inputs", misfit.problem, evidence, misfit.remedy
-    if copies := run.saved.copies:
-        what = f"{len(copies):,} images are copies of images of other sequences"
-        names = " and ".join(run.saved.samples[index].path.name for index in copies[0])
-        yield "inputs", what, f"{names} are equal", "Fetch these images again"
+    if misplaced := run.saved.misplaced:
+        what = f"{len(misplaced):,} images are copies of images of other sequences"
+        copy, first = misplaced[0]
+        yield "inputs", what, f"{first} and {copy} are equal", "Fetch these images again"
     if run.missing:
         what = f"{run.missing:,} samples are missing"
         yield "settings", what, "the reference includes them", "Fetch them again"

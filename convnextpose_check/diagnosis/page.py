@@ -10,6 +10,7 @@ import msgspec
 
 from convnextpose_check.diagnosis.finding import Diagnosis
 from convnextpose_check.files.whole import write_text
+from convnextpose_check.paths import RESULT_FOLDER
 from convnextpose_check.wording import printable
 
 HEAD = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Diagnosis</title>
@@ -27,7 +28,7 @@ WIDEST_REM = 16
 def write_diagnoses(diagnoses: Sequence[Diagnosis], results_dir: Path) -> tuple[Path, Path]:
     """Write both files below the results folder; raises ``cannot-write``."""
     content = msgspec.json.format(msgspec.json.encode(diagnoses), indent=1).decode()
-    json_file, page = results_dir / "result" / "diagnosis.json", results_dir / "diagnosis.html"
+    json_file, page = results_dir / RESULT_FOLDER / "diagnosis.json", results_dir / "diagnosis.html"
     write_text(json_file, content + "\n")
     write_text(page, "\n".join([HEAD, *(_section(each) for each in diagnoses)]) + "\n")
     return json_file, page

@@ -11,6 +11,7 @@ import numpy as np
 
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.evaluation.measurements import copies_of, is_of_one_sequence
 from convnextpose_check.files.json_files import UNDECODABLE
 from convnextpose_check.files.whole import open_regular
 from convnextpose_check.human36m.geometry import Array, with_thorax
@@ -27,12 +28,15 @@ AUTHORS_GRID = (64, 64, 64)
 
 
 class SavedSamples(NamedTuple):
-    """Positions, errors (N, 17) and samples of a run, and pairs of indices with equal images."""
+    """Positions, errors (N, 17) and samples of a run.
+
+    ``misplaced`` are images that equal an earlier one of another sequence, each with that one.
+    """
 
     table: SampleTable
     errors_mm: Array
     samples: list[Sample]
-    copies: tuple[tuple[int, int], ...] = ()
+    misplaced: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,24 +76,15 @@ def read_evaluation(path: Path, dataset: Dataset, grid_whd: tuple[int, int, int]
         samples = dataset.samples_of(image_ids[used].tolist())
         if samples:
             table = SampleTable.of_samples(samples, cells_xyz[used], grid_whd, dataset.protocol)
-            return SavedSamples(table, errors_mm[used], samples, _copies(table, sha256[used]))
+            pairs = copies_of([sample.path.name for sample in samples], sha256[used])
+            misplaced = tuple(pair for pair in pairs if not is_of_one_sequence(*pair))
+            return SavedSamples(table, errors_mm[used], samples, misplaced)
         problem = f"{path} has no sample of the data set below {dataset.layout.root}"
     except OSError as error:
         problem = f"cannot read {path}: {error.strerror}"
     except Exception as error:  # noqa: BLE001 - NumPy raises several unrelated types
         problem = f"{path} contains no evaluation: {error}"
     raise _bad(problem, "Pass the results folder of a run on this data set")
-
-
-def _copies(table: SampleTable, sha256: Array) -> tuple[tuple[int, int], ...]:
-    """Pairs of indices, of samples of different sequences with equal images."""
-    first: dict[bytes, int] = {}
-    pairs = []
-    for index, digest in enumerate(sha256):
-        earlier = first.setdefault(digest.tobytes(), index)
-        if table.sequences[earlier] != table.sequences[index]:
-            pairs.append((earlier, index))
-    return tuple(pairs)
 
 
 class _Entry(msgspec.Struct, frozen=True):

@@ -127,11 +127,18 @@ def _simplified(slopes: Array, offsets: Array, run: Array, verified: Array) -> t
 
 
 def _nearest(run: Array, verified: Array) -> Array:
-    """The source (18,) of each joint: the one whose line leaves least, in the median."""
-    sources = np.arange(run.shape[1])
+    """The source (18,) of each joint, by its place in the middle of its pose."""
     centered_run = run - np.median(run, axis=1, keepdims=True)
     centered = verified - np.median(verified, axis=1, keepdims=True)
-    apart = np.median(np.linalg.norm(centered_run[:, :, None] - centered[:, None], axis=3), axis=0)
-    is_other = apart.min(axis=1) < 0.5 * np.diag(apart)
-    sources[is_other] = apart.argmin(axis=1)[is_other]
+    return nearest_sources(np.linalg.norm(centered_run[:, :, None] - centered[:, None], axis=3))
+
+
+def nearest_sources(apart: Array) -> Array:
+    """The source (J,) of each joint from distances (N, J, J) to every candidate.
+
+    Another joint if that one is less than half as far away, in the median over samples.
+    """
+    median = np.median(apart, axis=0)
+    is_other = median.min(axis=1) < 0.5 * np.diag(median)
+    sources: Array = np.where(is_other, median.argmin(axis=1), np.arange(len(median)))
     return sources

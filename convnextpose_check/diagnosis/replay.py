@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convnextpose_check.diagnosis.regression import distance_cells
+from convnextpose_check.diagnosis.table import scaled_boxes
+from convnextpose_check.evaluation.predict import predict_passes
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.annotations import spread
 from convnextpose_check.human36m.geometry import Array
@@ -92,15 +94,15 @@ class Replay:
             for sample, image in self._pairs[:count]
         ]
         pixels = torch.from_numpy(np.stack([crops.planes_rgb(crop) for crop in warped]))
-        plain, mirrored = [], []
         with torch.inference_mode():
-            for part in torch.split(pixels, AT_A_TIME):
-                shown = condition.to_input(part.to(self._models.devices[0]))
-                plain.append(network(shown).double().cpu().numpy())
-                mirrored.append(network(shown.flip(3)).double().cpu().numpy())
-        back = np.concatenate(mirrored)[:, list(MIRRORED)]
-        back[..., 0] = network.architecture.heatmap_side - 1 - back[..., 0]
-        return np.concatenate(plain), back
+            passes = [
+                predict_passes(network, condition.to_input(part.to(self._models.devices[0])))
+                for part in torch.split(pixels, AT_A_TIME)
+            ]
+        plain, mirrored = (
+            torch.cat(parts).double().cpu().numpy() for parts in zip(*passes, strict=True)
+        )
+        return plain, mirrored
 
     def try_conditions(
         self, run_xyz: Array, verified_xyz: Array, say: Callable[[str], None]
@@ -128,9 +130,7 @@ def _exchange_statistics(pixels: Tensor) -> Tensor:
 
 
 def _scale_box(factor: float, sample: Sample) -> Array:
-    x, y, w, h = sample.box_xywh_px
-    more = np.array([w, h]) * (factor - 1)
-    return np.array([x - more[0] / 2, y - more[1] / 2, w + more[0], h + more[1]])
+    return scaled_boxes(sample.box_xywh_px, factor)
 
 
 def _annotated_sides(sample: Sample) -> Array:

@@ -176,6 +176,13 @@ class SampleTable:
         return [group for group in self.groups if group.axis == axis]
 
 
+def scaled_boxes(boxes_px: Array, factor: float) -> Array:
+    """Boxes (..., 4) as x, y, w, h with sides multiplied about their middles."""
+    corners_px, sides_px = boxes_px[..., :2], boxes_px[..., 2:]
+    corners_px = corners_px + sides_px * (1 - factor) / 2
+    return np.concatenate([corners_px, sides_px * factor], axis=-1)
+
+
 def align(points_mm: Array, target_mm: Array, *, scales: bool = False) -> Array:
     """Rotate and move each of (N, J, 3) onto its target, least squares (Kabsch).
 

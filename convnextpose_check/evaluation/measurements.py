@@ -78,12 +78,12 @@ class Evaluation:
     @property
     def misplaced(self) -> tuple[tuple[str, str], ...]:
         """Copies from another sequence: one image is in the place of another."""
-        return tuple(pair for pair in self.alike if not _of_one_sequence(*pair))
+        return tuple(pair for pair in self.alike if not is_of_one_sequence(*pair))
 
     @property
     def repeated(self) -> tuple[tuple[str, str], ...]:
         """Copies within one sequence: the camera may have repeated a frame."""
-        return tuple(pair for pair in self.alike if _of_one_sequence(*pair))
+        return tuple(pair for pair in self.alike if is_of_one_sequence(*pair))
 
     @property
     def error_mm(self) -> float:
@@ -115,7 +115,7 @@ def per_action_mm(errors_mm: Array, actions: Sequence[str]) -> dict[str, float]:
     }
 
 
-def _of_one_sequence(one: str, other: str) -> bool:
+def is_of_one_sequence(one: str, other: str) -> bool:
     """True if two image files are of one take and camera: their names differ in the frame."""
     return one.rpartition("_")[0] == other.rpartition("_")[0] != ""
 
@@ -210,13 +210,13 @@ class Measurements:
             seconds=self.seconds,
             batch_size=self.batch_size,
             reading_seconds=self.reading_seconds,
-            alike=_copies(names, self.sha256[used]),
+            alike=copies_of(names, self.sha256[used]),
             damaged=_listed(dataset, self.warnings),
             resumed=self.resumed,
         )
 
 
-def _copies(names: Sequence[str], sha256: Array) -> tuple[tuple[str, str], ...]:
+def copies_of(names: Sequence[str], sha256: Array) -> tuple[tuple[str, str], ...]:
     """The files that are copies of an earlier one, each paired with that one."""
     first: dict[bytes, str] = {}
     rows = zip(names, sha256, strict=True)

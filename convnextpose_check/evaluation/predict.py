@@ -92,8 +92,7 @@ def _failure(error: BaseException, what: str, code: ErrorCode) -> NetworkFailedE
 def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
     """Joint positions (B, 18, 3) in heatmap cells; with ``flip`` averaged with the mirrored crop's.
 
-    Both go through the network in one batch. Mirrored columns count from the other end, and left
-    and right joints change places.
+    Both go through the network in one batch.
     """
     import torch
 
@@ -101,11 +100,21 @@ def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
         if not flip:
             cells_xyz: Tensor = network(crops)
             return cells_xyz
-        both: Tensor = network(torch.cat([crops, crops.flip(3)]))
-        cells_xyz, mirrored = both.chunk(2)
-        mirrored[:, :, 0] = network.architecture.heatmap_side - mirrored[:, :, 0] - 1
-        opposite = constant_on(mirrored.device, MIRRORED)
-        return (cells_xyz + mirrored.index_select(1, opposite)) / 2
+        cells_xyz, mirrored = predict_passes(network, crops)
+        return (cells_xyz + mirrored) / 2
+
+
+def predict_passes(network: Network, crops: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions (B, 18, 3) of the crops and of the mirrored crops, the latter mirrored back.
+
+    Mirrored columns count from the other end, and left and right joints change places.
+    """
+    import torch
+
+    both: Tensor = network(torch.cat([crops, crops.flip(3)]))
+    cells_xyz, mirrored = both.chunk(2)
+    mirrored[:, :, 0] = network.architecture.heatmap_side - mirrored[:, :, 0] - 1
+    return cells_xyz, mirrored.index_select(1, constant_on(mirrored.device, MIRRORED))
 
 
 @dataclass
