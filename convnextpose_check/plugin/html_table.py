@@ -14,7 +14,7 @@ from pytest_html.basereport import BaseReport
 from convnextpose_check.files.whole import cannot_write, write_text
 from convnextpose_check.pages.html import BEGIN, END, SCRIPT, STYLE_SHEET
 from convnextpose_check.plugin.gate import unverified_status
-from convnextpose_check.plugin.session import Session, session_of
+from convnextpose_check.plugin.session import Session, is_distributed, session_of
 from convnextpose_check.results.text import format_difference, format_value
 
 COLUMNS = ("variant", "obtained", "expected", "difference")
@@ -24,8 +24,8 @@ COLUMNS = ("variant", "obtained", "expected", "difference")
 def prepare_report(config: pytest.Config, session: Session) -> None:
     """Have pytest-html make a report of a run, and refuse one that it could not write."""
     option = config.option
-    is_alone = getattr(option, "dist", "no") == "no" and not hasattr(config, "workerinput")
-    if not session.can_judge or not is_alone or option.collectonly or option.help:
+    makes_none = is_distributed(config) or option.collectonly or option.help
+    if makes_none or not session.can_judge:
         return
     if not hasattr(option, "htmlpath"):  # -p no:html: the report is a page without the table
         return

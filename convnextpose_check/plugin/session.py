@@ -158,8 +158,7 @@ def open_session(config: pytest.Config) -> Session:
     except ConvNeXtPoseCheckError as error:
         raise pytest.UsageError(str(error)) from None
     session = Session(settings, target, baseline, _screen(config), can_judge=_can_judge(config))
-    is_distributed = getattr(config.option, "dist", "no") != "no"
-    if session.can_judge and is_distributed and target.name == "published":
+    if session.can_judge and is_distributed(config) and target.name == "published":
         raise pytest.UsageError(
             "the published models are judged by one process: leave out -n and --dist"
         )
@@ -169,6 +168,11 @@ def open_session(config: pytest.Config) -> Session:
             " of them. Select the published models with -m gpu, or leave out -m."
         )
     return session
+
+
+def is_distributed(config: pytest.Config) -> bool:
+    """True if pytest-xdist distributes the tests, also in its workers."""
+    return getattr(config.option, "dist", "no") != "no" or hasattr(config, "workerinput")
 
 
 def _can_judge(config: pytest.Config) -> bool:
