@@ -65,33 +65,8 @@ def evaluate(
             screen.say(f"{name}: going on after {int(cached.done.sum())} of {total} images")
         measured[name] = cached or Measurements.empty(total, conditions.batch_size)
     if batches := remaining_batches(measured.values(), conditions.batch_size):
-
-        def save_all() -> dict[str, int]:
-            with held():
-                return {
-                    name: save_cached(entry, measured[name], dataset, conditions.batch_size)
-                    for name, entry in entries.items()
-                }
-
-        title, remaining = f"{subject} {' '.join(entries)}", sum(map(len, batches))
-        steps = run_pass(entries, measured, dataset, conditions, batches, screen.say)
-        try:
-            with closing(steps), screen.bar(title, remaining) as advance:
-                saved_at = time.monotonic()
-                for count in steps:
-                    advance(count, _running_errors(measured))
-                    if time.monotonic() - saved_at > SAVE_SECONDS:
-                        save_all()
-                        saved_at = time.monotonic()
-            save_all()
-        except KeyboardInterrupt:
-            saved = {name: count for name, count in save_all().items() if count}
-            counts = ", ".join(f"{name} {count}" for name, count in saved.items())
-            partial = f"partial results are saved (of {total} images: {counts})"
-            raise Interrupted(partial if saved else "no results are saved") from None
-        except BaseException:
-            save_all()
-            raise
+        title = f"{subject} {' '.join(entries)}"
+        _measure(entries, measured, dataset, conditions, batches, title, screen)
     outcomes: dict[str, Outcome] = {}
     for name, each in measured.items():
         try:
@@ -99,6 +74,44 @@ def evaluate(
         except ConvNeXtPoseCheckError as error:
             outcomes[name] = error.with_traceback(None)
     return outcomes
+
+
+def _measure(
+    entries: Mapping[str, Entry],
+    measured: Mapping[str, Measurements],
+    dataset: Dataset,
+    conditions: Conditions,
+    batches: Sequence[list[int]],
+    title: str,
+    screen: Screen,
+) -> None:
+    """Run the pass with a progress bar; partial results are saved now and then, and at its end."""
+
+    def save_all() -> dict[str, int]:
+        with held():
+            return {
+                name: save_cached(entry, measured[name], dataset, conditions.batch_size)
+                for name, entry in entries.items()
+            }
+
+    steps = run_pass(entries, measured, dataset, conditions, batches, screen.say)
+    try:
+        with closing(steps), screen.bar(title, sum(map(len, batches))) as advance:
+            saved_at = time.monotonic()
+            for count in steps:
+                advance(count, _running_errors(measured))
+                if time.monotonic() - saved_at > SAVE_SECONDS:
+                    save_all()
+                    saved_at = time.monotonic()
+        save_all()
+    except KeyboardInterrupt:
+        saved = {name: count for name, count in save_all().items() if count}
+        counts = ", ".join(f"{name} {count}" for name, count in saved.items())
+        partial = f"partial results are saved (of {len(dataset.samples)} images: {counts})"
+        raise Interrupted(partial if saved else "no results are saved") from None
+    except BaseException:
+        save_all()
+        raise
 
 
 def _running_errors(measured: Mapping[str, Measurements]) -> str:

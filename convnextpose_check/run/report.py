@@ -51,7 +51,6 @@ def write_report(run: Run, results: Results, report: Path, page: str | None) -> 
     """Write every file of the run once; returns the results that were written.
 
     ``page`` is pytest-html's report, which gets the summary and is written to ``report``.
-
     If a file cannot be written, the run is not passed: the reason is added to the results, and all
     files are written again with it.
     """

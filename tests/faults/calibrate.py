@@ -192,7 +192,6 @@ class Bench:
         diagnosis = diagnosed(finished, run)
         first = next(iter(diagnosis.findings), None)
         text = "nothing" if first is None else f"{first.grade}: {first.what}"
-        place = dict(place)
         answer = answer_of(diagnosis, words, links, place)
         if first is not None and first.place:
             text += f" ({first.place})"
