@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,15 +23,15 @@ from convnextpose_check.human36m.annotations import (
     read_rootnet,
     spread,
 )
+from convnextpose_check.human36m.consistency import smallest_share_inside
 from convnextpose_check.human36m.geometry import (
     Array,
     Camera,
-    camera_to_image,
     square_box,
     with_thorax,
     world_to_camera,
 )
-from convnextpose_check.human36m.layout import Layout, annotation_name, find_layout, is_same_content
+from convnextpose_check.human36m.layout import Layout, find_layout, is_same_content
 from convnextpose_check.human36m.skeleton import ACTIONS, ROOT
 from convnextpose_check.variants import Protocol
 
@@ -39,89 +39,6 @@ BoxSource = Literal["gt", "rootnet"]
 
 MAX_DISTANCE_MM = 1e6
 """One kilometre; no joint in Human3.6M is farther from its camera."""
-
-
-FRAMES = 300
-"""Frames of a subject to compare, spread evenly."""
-
-FEWEST_FRAMES = 6
-"""A camera with fewer frames is left out."""
-
-GROWTH = 0.1
-"""Tolerance on each side as a share of the box, for lens distortion and boxes drawn by hand."""
-
-LEAST_INSIDE = 0.85
-"""Share of each camera's joints. Correct annotations have all joints in their boxes; wrong ones
-have at most two thirds for their worst camera."""
-
-REMEDY = (
-    "Fetch the subject's annotation files again, all from one place and of June 2020 or later, such"
-    " as those to which the authors' README links"
-)
-
-
-def smallest_share_inside(files: SubjectFiles) -> float | ConvNeXtPoseCheckError | None:
-    """The share of joints in their boxes of the subject's worst camera.
-
-    The error to report if joints, cameras and boxes do not belong together; None if every camera
-    has too few frames.
-    """
-    frames = _select_frames(files)
-    shares = _shares_inside(frames, files.cameras)
-    if not shares or min(shares.values()) >= LEAST_INSIDE:
-        return min(shares.values(), default=None)
-    code: ErrorCode = ErrorCode.WRONG_BOXES
-    cause = "joints, cameras and boxes do not belong together"
-    # Before June 2020: 3DMPPE_POSENET_RELEASE, issue 58
-    corrected = {
-        index: replace(camera, translation_mm=-camera.rotation @ camera.translation_mm)
-        for index, camera in files.cameras.items()
-    }
-    if min(_shares_inside(frames, corrected).values()) >= LEAST_INSIDE:
-        code = ErrorCode.WRONG_CAMERAS
-        cause = (
-            f"{annotation_name(files.subject, 'camera')} is of before June 2020, when cameras meant"
-            " R(X - t) and not RX + t"
-        )
-    listed = ", ".join(f"{share:.0%} of camera {index}'s" for index, share in shares.items())
-    problem = f"the joints of subject {files.subject} do not lie in their boxes ({listed}): {cause}"
-    return ConvNeXtPoseCheckError(code, problem, REMEDY)
-
-
-def _select_frames(files: SubjectFiles) -> tuple[Array, Array, Array]:
-    """Camera indices (N,), joints (N, 17, 3) in world mm and boxes (N, 4) of frames."""
-    listed = [
-        (image, annotation)
-        for image, annotation in files.test_frames
-        if annotation and image.cam_idx in files.cameras and named_sequence(image)
-    ]
-    cameras, joints_world_mm, boxes_xywh_px = [], [], []
-    for image, annotation in spread(listed, FRAMES):
-        joints_mm = files.joints_world_mm(image)
-        if joints_mm is not None and np.isfinite(joints_mm).all() and min(annotation.bbox[2:]) > 0:
-            cameras.append(image.cam_idx)
-            joints_world_mm.append(joints_mm)
-            boxes_xywh_px.append(annotation.bbox)
-    return np.array(cameras), np.array(joints_world_mm, float), np.array(boxes_xywh_px, float)
-
-
-def _shares_inside(
-    frames: tuple[Array, Array, Array], cameras: Mapping[int, Camera]
-) -> dict[int, float]:
-    """The share of joints in their grown boxes, by camera, without cameras of too few frames."""
-    shares = {}
-    indices, counts = np.unique(frames[0], return_counts=True)
-    for index in indices[counts >= FEWEST_FRAMES].tolist():
-        _, joints_world_mm, boxes_px = (part[frames[0] == index] for part in frames)
-        corners_px, sizes_px = boxes_px[:, None, :2], boxes_px[:, None, 2:]
-        with np.errstate(all="ignore"):  # wrong annotations place joints anywhere
-            joints_cam_mm = world_to_camera(joints_world_mm.reshape(-1, 3), cameras[index])
-            joints_cam_mm = joints_cam_mm.reshape(joints_world_mm.shape)
-            pixels_px = camera_to_image(joints_cam_mm, cameras[index])
-            beyond_px = np.abs(pixels_px - corners_px - sizes_px / 2) - (0.5 + GROWTH) * sizes_px
-            inside = (joints_cam_mm[..., 2] > 0) & (beyond_px <= 0).all(axis=-1)
-        shares[index] = float(inside.mean())
-    return shares
 
 
 class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
