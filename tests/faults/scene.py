@@ -122,9 +122,10 @@ class Scene:
         )
 
     def own_dataset(self) -> Path:
-        """Copy the data set, so that its files can be replaced."""
+        """Copy the data set once, so that its files can be changed."""
         copy = self.folder / "Human36M"
-        shutil.copytree(self.miniature.dataset, copy)
+        if not copy.exists():
+            shutil.copytree(self.miniature.dataset, copy)
         self.dataset_root = copy
         return copy
 

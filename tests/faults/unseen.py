@@ -6,10 +6,8 @@ set, another export, another evaluation script. They are scored once and never f
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -80,7 +78,7 @@ def images_of_another_frame(scene: Scene) -> None:
         files = sorted(folder.glob("*.jpg"))
         contents = [file.read_bytes() for file in files]
         for file, content in zip(files, contents[1:] + contents[:1], strict=True):
-            replace_file(file, content)
+            file.write_bytes(content)
 
 
 @unseen(
@@ -95,8 +93,8 @@ def folders_exchanged(scene: Scene) -> None:
     one, other = (sorted(images.glob(f"s_{s}_act_14_*_ca_02/*.jpg")) for s in ("09", "11"))
     for first, second in zip(one, other, strict=False):
         content = first.read_bytes()
-        replace_file(first, second.read_bytes())
-        replace_file(second, content)
+        first.write_bytes(second.read_bytes())
+        second.write_bytes(content)
 
 
 @unseen("images brightened with a gamma of 2.2", "images", "bright|gamma|satur|contrast")
@@ -215,26 +213,26 @@ def neck_and_head_exchanged(scene: Scene) -> None:
 
 @unseen("principal point of an image of half the size", "annotations", "principal point")
 def principal_point_halved(scene: Scene) -> None:
-    root = scene.own_dataset() / "annotations"
-    for subject in (9, 11):
-        path = root / f"Human36M_subject{subject}_camera.json"
-        cameras = json.loads(path.read_text())
+    def halve(cameras: Any) -> Any:
         for camera in cameras.values():
             camera["c"] = [value / 2 for value in camera["c"]]
-        replace_file(path, json.dumps(cameras).encode())
+        return cameras
+
+    for subject in (9, 11):
+        scene.set_json(f"annotations/Human36M_subject{subject}_camera.json", halve)
 
 
 @unseen("boxes of camera 4 moved by a fifth of their width", "boxes", "box|moved|shift", camera="4")
 def boxes_moved(scene: Scene) -> None:
-    root = scene.own_dataset() / "annotations"
-    for subject in (9, 11):
-        path = root / f"Human36M_subject{subject}_data.json"
-        data = json.loads(path.read_text())
+    def move(data: Any) -> Any:
         camera_4 = {image["id"] for image in data["images"] if image["cam_idx"] == 4}
         for annotation in data["annotations"]:
             if annotation["image_id"] in camera_4:
                 annotation["bbox"][0] += annotation["bbox"][2] / 5
-        replace_file(path, json.dumps(data).encode())
+        return data
+
+    for subject in (9, 11):
+        scene.set_json(f"annotations/Human36M_subject{subject}_data.json", move)
 
 
 @unseen(
@@ -258,9 +256,8 @@ def joints_smoothed(scene: Scene) -> None:
         padded = np.concatenate([joints[:1], joints, joints[-1:]])
         return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)
 
-    dataset = scene.own_dataset()
     for subject in (9, 11):
-        _change_joints(scene, subject, smooth, dataset=dataset)
+        _change_joints(scene, subject, smooth)
 
 
 @unseen(
@@ -340,12 +337,6 @@ def roots_between_hips(scene: Scene) -> None:
     scene.patch.setattr(metrics, "compared_poses_mm", between)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Give the path new content without changing the file that it was linked to."""
-    path.unlink()
-    path.write_bytes(content)
-
-
 def _enlarged(image: Array) -> Array:
     import cv2
 
@@ -360,27 +351,18 @@ def _change_images(scene: Scene, folders: str, change: Callable[[Array], Array])
     for path in sorted((scene.own_dataset() / "images").glob(f"{folders}/*.jpg")):
         image = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
         _, encoded = cv2.imencode(".jpg", change(image), [cv2.IMWRITE_JPEG_QUALITY, 95])
-        replace_file(path, encoded.tobytes())
+        path.write_bytes(encoded.tobytes())
 
 
-def _change_joints(
-    scene: Scene,
-    subject: int,
-    change: Callable[[Array], Array],
-    dataset: Path | None = None,
-) -> None:
+def _change_joints(scene: Scene, subject: int, change: Callable[[Array], Array]) -> None:
     """Change each take's (frames, 17, 3) world joints in the subject's file."""
-    root = dataset or scene.own_dataset()
-    path = root / f"annotations/Human36M_subject{subject}_joint_3d.json"
-    content = json.loads(path.read_text())
-    for take in _takes(content):
-        tested = {frame: joints for frame, joints in take.items() if int(frame) % 64 == 0}
-        frames = tested or take
-        changed = change(np.array(list(frames.values()), dtype=float))
-        take.update({k: v.tolist() for k, v in zip(frames, changed, strict=True)})
-    replace_file(path, json.dumps(content).encode())
 
+    def change_takes(content: Any) -> Any:
+        for take in (take for subactions in content.values() for take in subactions.values()):
+            tested = {frame: joints for frame, joints in take.items() if int(frame) % 64 == 0}
+            frames = tested or take
+            changed = change(np.array(list(frames.values()), dtype=float))
+            take.update({k: v.tolist() for k, v in zip(frames, changed, strict=True)})
+        return content
 
-def _takes(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for subactions in content.values():
-        yield from subactions.values()
+    scene.set_json(f"annotations/Human36M_subject{subject}_joint_3d.json", change_takes)
