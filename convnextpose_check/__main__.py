@@ -7,6 +7,7 @@ import platform
 import re
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from convnextpose_check import __version__
 from convnextpose_check.commands import (
@@ -22,17 +23,12 @@ from convnextpose_check.commands import (
 from convnextpose_check.commands.terminal import print_lines
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.settings.options import add_settings
 from convnextpose_check.wording import printable, suggestion
 
 COMMANDS = {
-    "doctor": doctor,
-    "download": download,
-    "gate": gate,
-    "diagnose": diagnose,
-    "report": report,
-    "extract": extract,
-    "fingerprint": fingerprint,
-    "link": link,
+    module.__name__.rpartition(".")[2]: module
+    for module in (doctor, download, gate, diagnose, report, extract, fingerprint, link)
 }
 
 
@@ -47,15 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"there is no command '{printable(given[0])}'{suggestion(given[0], COMMANDS)}")
     options, unknown = parser.parse_known_args(given)
     if unknown:
-        usage: str = options.parser.format_usage()
-        hint = suggestion(unknown[0].partition("=")[0], re.findall(r"--[\w-]+", usage))
+        known = re.findall(r"--[\w-]+", options.parser.format_usage())
+        hint = suggestion(unknown[0].partition("=")[0], known)
         options.parser.error(f"there is no option '{printable(unknown[0])}'{hint}")
     try:
-        code: int = options.run(options)
+        return int(options.run(options))
     except ConvNeXtPoseCheckError as error:
         print_lines(str(error), file=sys.stderr)
         return 2
-    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,9 +77,16 @@ def _parser() -> argparse.ArgumentParser:
             description=text,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.add_arguments(command)
+        add_arguments(command, module)
         command.set_defaults(run=module.run, parser=command)
     return parser
+
+
+def add_arguments(parser: argparse.ArgumentParser, command: ModuleType) -> None:
+    """Declare the arguments and options of a command."""
+    for name, keywords in getattr(command, "ARGUMENTS", {}).items():
+        parser.add_argument(name, **keywords)
+    add_settings(parser, *getattr(command, "SETTINGS", ()))
 
 
 if __name__ == "__main__":

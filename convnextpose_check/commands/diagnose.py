@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convnextpose_check.commands.terminal import long_phase, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.diagnosis.diagnosing import LEAST_MM, Search
 from convnextpose_check.diagnosis.page import text_lines, write_diagnoses
 from convnextpose_check.diagnosis.reading import FinishedRun, read_authors_output, read_evaluation
@@ -42,18 +42,15 @@ from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.run.run import Run, published_run, published_target
-from convnextpose_check.settings.options import Settings, add_settings, settings_of
+from convnextpose_check.settings.options import Settings, settings_of
 
-TAKEN = (
+ARGUMENTS: Arguments = {
+    "results": {"metavar": "RESULTS", "type": Path, "help": "folder or file of a run"},
+}
+SETTINGS = (
     "h36m_root", "checkpoints", "variants", "variants_file", "protocol", "bbox", "no_flip",
     "device", "baseline",
 )  # fmt: skip
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the run, its data and its models."""
-    parser.add_argument("results", metavar="RESULTS", type=Path, help="folder or file of a run")
-    add_settings(parser, *TAKEN)
 
 
 def run(options: argparse.Namespace) -> int:

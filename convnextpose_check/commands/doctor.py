@@ -25,13 +25,13 @@ from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.files.folders import SEQUENCE_FOLDER, walk
 from convnextpose_check.human36m.layout import annotation_names
 from convnextpose_check.run.run import Run, published_run, published_target
-from convnextpose_check.settings.options import add_settings, settings_of
+from convnextpose_check.settings.options import settings_of
 from convnextpose_check.variants import Variant
 
 Group = dict[str, Callable[[], object]]
 """Checks by title; if the first fails, the others cannot be made."""
 
-OPTIONS = (
+SETTINGS = (
     "h36m_root", "checkpoints", "variants", "variants_file", "weights_only", "require_identity",
     "protocol", "bbox", "device", "results_dir",
 )  # fmt: skip
@@ -40,11 +40,6 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 _COPY_NUMBER = re.compile(r" ?\(\d+\)")
 _PACKED = re.compile(r"(annot|images|h(uman)?36m|s_?0?9|s_?11).*\.(zip|tar|tgz|gz|7z|rar)", re.I)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the settings of a run that decide what it needs."""
-    add_settings(parser, *OPTIONS)
 
 
 def run(options: argparse.Namespace) -> int:

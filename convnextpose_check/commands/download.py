@@ -10,20 +10,21 @@ import argparse
 import sys
 from pathlib import Path
 
-from convnextpose_check.commands.terminal import print_lines
+from convnextpose_check.commands.terminal import Arguments, print_lines
 from convnextpose_check.drive.download import fetch_missing
-from convnextpose_check.settings.options import add_settings, settings_of
+from convnextpose_check.settings.options import settings_of
 from convnextpose_check.variants import read_catalogue
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the folder and the variants."""
-    about = "folder of the checkpoints, new and existing [default: checkpoints]"
-    default = Path("checkpoints")
-    parser.add_argument(
-        "folder", metavar="FOLDER", nargs="?", type=Path, default=default, help=about
-    )
-    add_settings(parser, "variants", "variants_file")
+ARGUMENTS: Arguments = {
+    "folder": {
+        "metavar": "FOLDER",
+        "nargs": "?",
+        "type": Path,
+        "default": Path("checkpoints"),
+        "help": "folder of the checkpoints, new and existing [default: checkpoints]",
+    },
+}
+SETTINGS = ("variants", "variants_file")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -22,20 +22,23 @@ from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.provenance import format_epoch, provenance
 from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
 from convnextpose_check.checks import archives
-from convnextpose_check.commands.terminal import long_phase, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.keymap import key_style
 from convnextpose_check.network.layout import identify, modern_state
 from convnextpose_check.paths import hold_folder
-from convnextpose_check.settings.options import add_settings, settings_of
+from convnextpose_check.settings.options import settings_of
 from convnextpose_check.variants import Catalogue, read_catalogue
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the files and the folder to write to."""
-    about = "a checkpoint, or a folder: every checkpoint below it"
-    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help=about)
-    add_settings(parser, "results_dir", "variants_file")
+ARGUMENTS: Arguments = {
+    "files": {
+        "metavar": "FILE",
+        "nargs": "+",
+        "type": Path,
+        "help": "a checkpoint, or a folder: every checkpoint below it",
+    },
+}
+SETTINGS = ("results_dir", "variants_file")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -18,18 +18,19 @@ from convnextpose_check.checkpoints.fingerprints import fingerprint
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.provenance import provenance
 from convnextpose_check.checks.archives import check_holds_variant
-from convnextpose_check.commands.terminal import long_phase, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.network.layout import identify, modern_state
-from convnextpose_check.settings.options import add_settings, settings_of
+from convnextpose_check.settings.options import settings_of
 from convnextpose_check.variants import read_catalogue
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the file."""
-    parser.add_argument(
-        "file", metavar="FILE", type=Path, help="a checkpoint, in any container or unpacked"
-    )
-    add_settings(parser, "variants_file")
+ARGUMENTS: Arguments = {
+    "file": {
+        "metavar": "FILE",
+        "type": Path,
+        "help": "a checkpoint, in any container or unpacked",
+    },
+}
+SETTINGS = ("variants_file",)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from convnextpose_check.commands.terminal import print_lines
+from convnextpose_check.commands.terminal import Arguments, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.paths import Outputs
@@ -30,7 +30,6 @@ from convnextpose_check.settings.options import (
     OPTIONS,
     PREFIX,
     RUN_ID_VARIABLE,
-    add_settings,
     given_texts,
     read_settings,
 )
@@ -39,13 +38,11 @@ SUITE = Path(__file__).parents[2]
 VALIDATION = SUITE / "tests" / "validation"
 CODE_VARIABLES = ("PYTHON", "PYTEST", "COVERAGE_", "COV_CORE_", "MPL")
 """Prefixes of variables that have Python, pytest or a library import further code."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Every option of a run, and files for the CI system."""
-    add_settings(parser, *(option.field for option in OPTIONS))
-    parser.add_argument("--junitxml", metavar="FILE", help="write the tests' outcomes as JUnit XML")
-    parser.add_argument("--summary", metavar="FILE", help="append the Markdown report to this file")
+ARGUMENTS: Arguments = {
+    "--junitxml": {"metavar": "FILE", "help": "write the tests' outcomes as JUnit XML"},
+    "--summary": {"metavar": "FILE", "help": "append the Markdown report to this file"},
+}
+SETTINGS = tuple(option.field for option in OPTIONS)
 
 
 def run(options: argparse.Namespace) -> int:

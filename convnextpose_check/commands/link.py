@@ -26,28 +26,26 @@ from convnextpose_check.authors_tree.links import (
     planned_links,
 )
 from convnextpose_check.checks.dataset import check_dataset_is_complete
-from convnextpose_check.commands.terminal import long_phase, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.layout import ROOTNET_FILE
 from convnextpose_check.human36m.samples import load_dataset, read_facts
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the Kaggle guide's setup_kaggle_dataset.py."""
-    parser.add_argument(
-        "--kaggle-input",
-        metavar="DIR",
-        type=Path,
-        help="folder with Human3.6M anywhere below it, such as /kaggle/input",
-    )
-    parser.add_argument(
-        "--project-root",
-        metavar="DIR",
-        type=Path,
-        default=Path(),
-        help="the authors' repository [default: the current folder]",
-    )
-    parser.add_argument("--verify", action="store_true", help="check that the tree is complete")
+ARGUMENTS: Arguments = {
+    "--kaggle-input": {
+        "metavar": "DIR",
+        "type": Path,
+        "help": "folder with Human3.6M anywhere below it, such as /kaggle/input",
+    },
+    "--project-root": {
+        "metavar": "DIR",
+        "type": Path,
+        "default": Path(),
+        "help": "the authors' repository [default: the current folder]",
+    },
+    "--verify": {"action": "store_true", "help": "check that the tree is complete"},
+}
+"""Those of the Kaggle guide's setup_kaggle_dataset.py."""
 
 
 def run(options: argparse.Namespace) -> int:

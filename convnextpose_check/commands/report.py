@@ -10,18 +10,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from convnextpose_check.commands.terminal import long_phase, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.pages import write_pages
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.run.report import pack_archives
 from convnextpose_check.settings.options import settings_of
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the folder of the run."""
-    about = "folder of the run [default: output]"
-    parser.add_argument("folder", metavar="RESULTS_DIR", nargs="?", type=Path, help=about)
+ARGUMENTS: Arguments = {
+    "folder": {
+        "metavar": "RESULTS_DIR",
+        "nargs": "?",
+        "type": Path,
+        "help": "folder of the run [default: output]",
+    },
+}
 
 
 def run(options: argparse.Namespace) -> int:

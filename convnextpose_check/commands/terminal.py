@@ -1,13 +1,16 @@
-"""What commands print."""
+"""What commands print, and how they declare their arguments."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager
-from typing import TextIO
+from typing import Any, TextIO
 
 from convnextpose_check.progress import Screen
 from convnextpose_check.wording import printable
+
+Arguments = dict[str, dict[str, Any]]
+"""Names of a command's arguments, and for each the keywords of ``ArgumentParser.add_argument``."""
 
 
 def print_lines(*lines: str, file: TextIO | None = None) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from convnextpose_check import __version__
-from convnextpose_check.__main__ import COMMANDS
+from convnextpose_check.__main__ import COMMANDS, add_arguments
 from convnextpose_check.settings.options import OPTIONS, PREFIX
 from convnextpose_check.variants import Catalogue
 from tests.support.figures_table import answers_table, figures_table
@@ -141,7 +141,7 @@ def test_named_commands_are_there(text: Path, pytestconfig: pytest.Config) -> No
         if package == "convnextpose_check" and not module:
             if arguments and not arguments[0].isupper():
                 parser = argparse.ArgumentParser(arguments[0])
-                COMMANDS[arguments[0]].add_arguments(parser)
+                add_arguments(parser, COMMANDS[arguments[0]])
                 parser.parse_args(arguments[1:])  # exits where the command does not take them
         elif package in ("convnextpose_check", "fixtures", "tests"):
             source = (ROOT / program.replace(".", "/")).with_suffix(".py")
@@ -171,7 +171,7 @@ def test_named_options_and_variables_are_there(text: Path, pytestconfig: pytest.
 def flags_of_commands() -> frozenset[str]:
     parser = argparse.ArgumentParser(conflict_handler="resolve")
     for command in COMMANDS.values():
-        command.add_arguments(parser)
+        add_arguments(parser, command)
     return frozenset(re.findall(r"--[a-z][\w-]*", parser.format_help()))
 
 
