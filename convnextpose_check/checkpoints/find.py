@@ -8,7 +8,7 @@ checked later, against the content. Files with other names are identified by the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +43,7 @@ class CheckpointFiles:
 
     places: Sequence[Path]
     catalogue: Catalogue
-    refused: Mapping[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
+    refused: dict[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
     opened: Opened = field(default_factory=dict)
 
     @cached_property

@@ -35,10 +35,11 @@ def run(options: argparse.Namespace) -> int:
     print_lines(f"looking for {', '.join(names)} in {options.folder}", file=sys.stderr)
     downloads = fetch_missing((), options.folder, catalogue, names, sys.stderr)
     for name in names:
-        if (checkpoint := downloads.obtained.get(name)) is not None:
+        if name not in downloads.refused:
+            checkpoint = downloads.load(name)
             how = "downloaded" if name in downloads.fetched else "was there"
             print_lines(f"{name}: {how}, {checkpoint.path}", f"    sha256 {checkpoint.sha256}")
-    for error in dict.fromkeys(downloads.failed.values()):
-        missing = [name for name, other in downloads.failed.items() if other is error]
+    for error in dict.fromkeys(downloads.refused.values()):
+        missing = [name for name, other in downloads.refused.items() if other is error]
         print_lines(f"{', '.join(missing)}: {error}", file=sys.stderr)
-    return 1 if downloads.failed else 0
+    return 1 if downloads.refused else 0

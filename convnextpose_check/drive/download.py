@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
-from convnextpose_check.checkpoints.find import CHECKPOINT_SUFFIXES, CheckpointFiles, Opened
+from convnextpose_check.checkpoints.find import CHECKPOINT_SUFFIXES, CheckpointFiles
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.unpack import known_page
 from convnextpose_check.checks.archives import check_holds_variant
@@ -46,14 +46,10 @@ class UnreachableError(TransientError):
 
 
 @dataclass
-class Downloads:
-    """Checkpoints or errors by variant, where to look for them, and the files opened so far."""
+class Downloads(CheckpointFiles):
+    """The checkpoints after a download; ``fetched`` names the downloaded variants."""
 
-    places: tuple[Path, ...]
-    opened: Opened = field(default_factory=dict)
-    obtained: dict[str, Checkpoint] = field(default_factory=dict)
     fetched: set[str] = field(default_factory=set)
-    failed: dict[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
 
 
 def fetch_missing(
@@ -63,31 +59,31 @@ def fetch_missing(
     names: Sequence[str],
     stream: TextIO | None = None,
 ) -> Downloads:
-    """Look for the variants in ``places`` and ``folder``; download the missing into ``folder``."""
+    """Look for the variants in ``places`` and ``folder``; download the missing into ``folder``.
+
+    The files that are returned refuse a variant that is wrong or could not be downloaded.
+    """
     variants = [catalogue[name] for name in names]
-    existing = [*places, folder] if is_there(folder) else [*places]
-    downloads = Downloads(tuple(dict.fromkeys(existing)))
-    missing = _find_missing(downloads, variants, folder, catalogue)
-    if not missing:
+    downloads = Downloads([*places, folder] if is_there(folder) else places, catalogue)
+    if not (missing := _find_missing(downloads, variants, folder)):
         return downloads
-    downloads.places = tuple(dict.fromkeys([*places, folder]))
     with lock_file(folder / DOWNLOAD_LOCK):
         remove_left_over(folder)
         # Another run may have downloaded them before it released the lock.
-        missing = _find_missing(downloads, missing, folder, catalogue)
+        downloads = replace(downloads, places=[*places, folder])
+        missing = _find_missing(downloads, missing, folder)
         for number, variant in enumerate(missing):
             try:
                 checkpoint = _download(variant, folder, catalogue, Screen(stream))
             except ConvNeXtPoseCheckError as error:
-                downloads.failed[variant.name] = error
+                downloads.refused[variant.name] = error
                 if isinstance(error.__cause__, UnreachableError):
-                    downloads.failed |= {other.name: error for other in missing[number:]}
+                    downloads.refused |= {other.name: error for other in missing[number:]}
                     break
             else:
                 downloads.opened[checkpoint.path] = checkpoint
-                downloads.obtained[variant.name] = checkpoint
                 downloads.fetched.add(variant.name)
-    return downloads
+    return replace(downloads)  # which looks for the files again
 
 
 def folder_for(places: Sequence[Path], results_dir: Path) -> Path:
@@ -101,24 +97,21 @@ def _can_hold(place: Path) -> bool:
 
 
 def _find_missing(
-    downloads: Downloads, variants: Sequence[Variant], folder: Path, catalogue: Catalogue
+    files: CheckpointFiles, variants: Sequence[Variant], folder: Path
 ) -> list[Variant]:
-    """Enter existing checkpoints and errors in ``downloads``; return the missing variants."""
-    files = CheckpointFiles(downloads.places, catalogue, opened=downloads.opened)
-    candidates, missing = files.candidates, []
+    """Open existing checkpoints, refuse wrong ones, and return the missing variants."""
+    missing = []
     for variant in variants:
         try:
-            checkpoint = files.load(variant.name)
-            check_holds_variant(variant, checkpoint, catalogue)
-            downloads.obtained[variant.name] = checkpoint
+            check_holds_variant(variant, files.load(variant.name), files.catalogue)
         except ConvNeXtPoseCheckError as error:
-            claimed = [path for path in candidates if files.claim(path) == variant.name]
+            claimed = [path for path in files.candidates if files.claim(path) == variant.name]
             is_ours = claimed == [folder / variant.checkpoint.file_name]
             is_damaged = error.code in (ErrorCode.DAMAGED, ErrorCode.HTML_PAGE)
             if error.code == ErrorCode.CHECKPOINT_NOT_FOUND or (is_ours and is_damaged):
                 missing.append(variant)
             else:
-                downloads.failed[variant.name] = error
+                files.refused[variant.name] = error
     return missing
 
 

@@ -175,8 +175,7 @@ class Run:
         settings, paths = self.settings, self.checkpoint_paths
         if settings.download and self.name == "published":
             folder = folder_for(paths, settings.results_dir)
-            done = fetch_missing(paths, folder, self.catalogue, self.variants, self.screen.stream)
-            return CheckpointFiles(done.places, self.catalogue, done.failed, done.opened)
+            return fetch_missing(paths, folder, self.catalogue, self.variants, self.screen.stream)
         if not paths:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND,

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from werkzeug import Response
 
 from convnextpose_check.checkpoints import find
-from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.drive import download
 from convnextpose_check.drive.download import fetch_missing, folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -58,7 +57,7 @@ def files_in(folder: Path) -> set[str]:
 
 def test_only_missing_checkpoints_are_downloaded_and_only_once(
     fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes], tmp_path: Path,
-    shared: Catalogue, monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     (folder / "ConvNeXtPose_S (1).tar").write_bytes(archives["S"])
     unpacked(members_of(archives["M"]), tmp_path / "elsewhere" / "snapshot_70.pth")
@@ -72,9 +71,9 @@ def test_only_missing_checkpoints_are_downloaded_and_only_once(
 
     downloads = fetch(*NAMES, places=places)
 
-    assert downloads.failed == {}
+    assert downloads.refused == {}
     assert downloads.fetched == {"XS", "L"}
-    assert {name: found.path for name, found in downloads.obtained.items()} == paths
+    assert {name: downloads.load(name).path for name in NAMES} == paths
     assert (folder / FILE).read_bytes() == archives["XS"]
     assert (folder / FILE).stat().st_mode & 0o777 == 0o644
     assert drive.requests[:2] == [
@@ -85,8 +84,7 @@ def test_only_missing_checkpoints_are_downloaded_and_only_once(
     assert fetch(*NAMES, places=places).fetched == set()
     assert len(drive.requests) == 4
     monkeypatch.setattr(find, "load_checkpoint", lambda path: pytest.fail(f"{path} is opened"))
-    files = CheckpointFiles(downloads.places, shared, opened=downloads.opened)
-    assert {name: files.load(name).path for name in NAMES} == paths
+    assert {name: downloads.load(name).path for name in NAMES} == paths
 
 
 def test_file_without_virus_scan_is_confirmed(
@@ -94,7 +92,7 @@ def test_file_without_virus_scan_is_confirmed(
 ) -> None:
     drive.answer(XS_ID, whole(archives["XS"]), unscanned=True)
 
-    assert fetch("XS").obtained["XS"].path.read_bytes() == archives["XS"]
+    assert fetch("XS").load("XS").path.read_bytes() == archives["XS"]
     confirmed = {"id": XS_ID, "export": "download", "confirm": "t", "uuid": UUID}
     assert drive.requests[-1] == (GIVEN, confirmed)
 
@@ -125,13 +123,14 @@ def test_failed_download_names_reason_and_way_by_hand_and_leaves_nothing(
 
     downloads = fetch("XS", stream=log)
 
-    error = downloads.failed["XS"]
+    error = downloads.refused["XS"]
     assert error.code == code
     assert error.problem.startswith(f"{FILE} was not downloaded: ")
     assert re.search(text, str(error))
     assert f"open https://drive.google.com/drive/folders/the-folder and save {FILE}" in error.remedy
     assert error.remedy.endswith(f" in {folder}")
-    assert downloads.obtained == {}
+    with pytest.raises(ConvNeXtPoseCheckError):
+        downloads.load("XS")
     assert files_in(folder) == set()
     if attempts in (1, 4):
         assert log.getvalue().count("trying again in") == attempts - 1
@@ -147,7 +146,7 @@ def test_transient_failures_are_retried_after_growing_waits(
     monkeypatch.setattr(download, "BACK_OFF_SECONDS", 1.0)
     monkeypatch.setattr(time, "sleep", waits.append)
 
-    assert fetch("XS", stream=log).obtained["XS"].path.read_bytes() == data
+    assert fetch("XS", stream=log).load("XS").path.read_bytes() == data
 
     for base, wait in zip((1, 2), waits, strict=True):
         assert base < wait < base + 1
@@ -168,7 +167,7 @@ def test_silent_connection_is_ended(
     monkeypatch.setattr(download, "ATTEMPTS", 1)
     drive.answer(XS_ID, silent)
 
-    error = fetch("XS").failed["XS"]
+    error = fetch("XS").refused["XS"]
 
     assert error.code == "download-failed"
     assert "ReadTimeout" in error.problem
@@ -188,7 +187,7 @@ def test_without_internet_the_first_file_alone_is_tried(
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 
-    failed = fetch_missing([], tmp_path, shared, ["XS", "S"]).failed
+    failed = fetch_missing([], tmp_path, shared, ["XS", "S"]).refused
 
     assert hosts == ["drive.google.com"] * 4
     assert failed["XS"] is failed["S"]
@@ -203,7 +202,7 @@ def test_disk_error_is_named(fetch: Fetch, folder: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("gdown.download", fail)
 
-    error = fetch("XS").failed["XS"]
+    error = fetch("XS").refused["XS"]
 
     assert error.code == "cannot-write"
     assert error.problem == f"cannot write {folder / FILE}: the disk's words"
@@ -217,7 +216,7 @@ def test_damaged_file_is_set_aside_once_there_is_another(
     junk = b"PK\3\4 half"
     (folder / FILE).write_bytes(junk)
     drive.answer(XS_ID, page(QUOTA))
-    assert fetch("XS").failed["XS"].code == "download-refused"
+    assert fetch("XS").refused["XS"].code == "download-refused"
     assert (folder / FILE).read_bytes() == junk
 
     drive.answer(XS_ID, whole(archives["XS"]))
@@ -239,7 +238,7 @@ def test_other_file_of_the_user_is_named_and_not_replaced(
     content = archives[variant] if variant else b"<html>quota exceeded"
     (folder / name).write_bytes(content)
 
-    assert fetch("XS").failed["XS"].code == code
+    assert fetch("XS").refused["XS"].code == code
     assert (folder / name).read_bytes() == content
     assert drive.requests == []
 
@@ -250,7 +249,7 @@ def test_refusals_before_any_request(
     facts = replace(shared["XS"].checkpoint, drive_id=None)
     without_id = replace(shared, variants=(replace(shared["XS"], checkpoint=facts),))
 
-    error = fetch("XS", catalogue=without_id).failed["XS"]
+    error = fetch("XS", catalogue=without_id).refused["XS"]
 
     assert (error.code, "has no drive_id" in error.problem) == ("download-failed", True)
     with pytest.raises(ConvNeXtPoseCheckError, match=r"there is nothing at .*nowhere"):
