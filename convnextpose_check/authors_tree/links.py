@@ -8,12 +8,11 @@ one by one. Nothing is copied, and nothing is written through a link.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.folders import file_state, is_there
+from convnextpose_check.files.folders import is_there
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.human36m.layout import ROOTNET_FILE, Layout, annotation_names, find_layout
 
@@ -21,18 +20,10 @@ TREE = Path("data") / "Human36M"
 IMAGES, ANNOTATIONS, ROOTNET = "images", "annotations", "bbox_root"
 
 
-@dataclass(frozen=True)
-class Link:
-    """A link at ``path`` to ``target``, both absolute."""
-
-    path: Path
-    target: Path
-
-
 def planned_links(
     source: Path, project_root: Path, subjects: tuple[int, ...]
-) -> tuple[list[Link], list[str]]:
-    """The links of the authors' tree below ``project_root``, and notes for the user.
+) -> tuple[dict[Path, Path], str]:
+    """The target of each link of the authors' tree below ``project_root``, and a note or ``""``.
 
     Without RootNet's file below ``source``, its link is left out. Raises
     ``ConvNeXtPoseCheckError``: ``file-not-found``, ``bad-option``, what ``find_layout`` raises, and
@@ -44,11 +35,10 @@ def planned_links(
             f"there is no folder {project_root}",
             "Give the folder of the authors' repository with --project-root",
         )
-    notes = []
-    tree = _absolute(project_root / TREE)
+    note, tree = "", _absolute(project_root / TREE)
     layout = _find_source(source, tree, subjects)
     names = annotation_names(subjects)
-    links = [Link(tree / ANNOTATIONS / name, layout.annotations[name]) for name in names]
+    links = {tree / ANNOTATIONS / name: layout.annotations[name] for name in names}
     for subject in subjects:
         if not (sequences := layout.sequences_of(subject)):
             raise ConvNeXtPoseCheckError(
@@ -56,17 +46,17 @@ def planned_links(
                 f"there are no images of subject {subject} below {source}",
                 "Give a folder that holds both subjects with --kaggle-input, such as /kaggle/input",
             )
-        for name, folders in sorted(sequences.items()):
-            links += _image_links(tree / IMAGES / name, folders)
+        for name in sorted(sequences):
+            links |= _image_links(tree / IMAGES / name, layout)
     rootnet_link = tree / ROOTNET / ROOTNET_FILE
     try:
-        links.append(Link(rootnet_link, layout.rootnet_for(subjects)))
+        links[rootnet_link] = layout.rootnet_for(subjects)
     except ConvNeXtPoseCheckError as error:
         if not is_there(rootnet_link):
-            notes.append(
+            note = (
                 f"no {ROOTNET} was linked, which only a test with its boxes reads: {error.problem}"
             )
-    return [Link(link.path, _absolute(link.target)) for link in links], notes
+    return {path: _absolute(target) for path, target in links.items()}, note
 
 
 def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
@@ -85,36 +75,28 @@ def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
         raise ConvNeXtPoseCheckError(error.code, error.problem, remedy) from None
 
 
-def _image_links(path: Path, folders: Sequence[Path]) -> list[Link]:
+def _image_links(path: Path, layout: Layout) -> dict[Path, Path]:
     """A link to the sequence's only folder, else one to the largest copy of each image."""
+    folders = layout.sequences[path.name]
     if len(folders) == 1:
-        return [Link(path, folders[0])]
-    names = sorted({name for folder in folders for name in _names(folder)})
-    copies = {name: [folder / name for folder in folders] for name in names}
-    return [Link(path / name, max(found, key=_size)) for name, found in copies.items()]
+        return {path: folders[0]}
+    names = sorted({image.name for folder in folders for image in folder.glob("[!.]*.jpg")})
+    copies = {name: layout.copies(path.name, name) for name in names}
+    return {
+        path / name: max(found, key=lambda copy: copy[1])[0]
+        for name, found in copies.items()
+        if found
+    }
 
 
-def _names(folder: Path) -> list[str]:
-    """The names of the folder's files, without hidden ones; none if it cannot be read."""
-    try:
-        return [path.name for path in folder.iterdir() if not path.name.startswith(".")]
-    except OSError:
-        return []
-
-
-def _size(path: Path) -> int:
-    state = file_state(path)
-    return state[0] if state else -1
-
-
-def make_links(links: Iterable[Link]) -> int:
+def make_links(links: Mapping[Path, Path]) -> int:
     """Make every link that is missing or leads nowhere; returns how many.
 
     If anything else is at the place of a link, nothing is changed. Raises
     ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
-    links = [link for link in links if not _is_same(link.path, link.target)]
-    obstacles = list(dict.fromkeys(text for link in links if (text := _obstacle(link.path))))
+    new = {path: target for path, target in links.items() if not _is_same(path, target)}
+    obstacles = list(dict.fromkeys(filter(None, map(_obstacle, new))))
     if obstacles:
         rest = f", and {len(obstacles) - 1} more are in the way" if len(obstacles) > 1 else ""
         raise ConvNeXtPoseCheckError(
@@ -122,33 +104,32 @@ def make_links(links: Iterable[Link]) -> int:
             f"nothing was linked: {obstacles[0]}{rest}",
             "Move it away, or name another folder with --project-root",
         )
-    for link in links:
+    for path, target in new.items():
         try:
-            if _is_broken(link.path.parent):
-                link.path.parent.unlink()
-            link.path.parent.mkdir(parents=True, exist_ok=True)
-            link.path.unlink(missing_ok=True)
-            link.path.symlink_to(link.target)
+            if not is_there(path.parent):
+                path.parent.unlink(missing_ok=True)  # a link that leads nowhere
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.symlink_to(target)
         except OSError as error:
-            raise cannot_write(link.path, error) from None
-    return len(links)
-
-
-def _is_broken(path: Path) -> bool:
-    """Whether a link leads nowhere."""
-    return path.is_symlink() and not is_there(path)
+            raise cannot_write(path, error) from None
+    return len(new)
 
 
 def _obstacle(path: Path) -> str | None:
     """A description of what is at the place of a link, None if a link can be made there."""
     folder = path.parent
-    if folder.is_symlink() and is_there(folder):
+    if is_there(folder) and folder.is_symlink():
         return f"{folder} is itself a link, to {folder.readlink()}"
     if is_there(folder) and not folder.is_dir():
         return f"{folder} is not a folder"
-    if path.is_symlink():
-        return None if _is_broken(path) else f"{path} is a link to {path.readlink()}"
-    return f"{path} is not a link" if is_there(path) else None
+    if is_there(path):
+        return (
+            f"{path} is a link to {path.readlink()}"
+            if path.is_symlink()
+            else f"{path} is not a link"
+        )
+    return None
 
 
 def _is_same(path: Path, target: Path) -> bool:
