@@ -46,12 +46,8 @@ def run(options: argparse.Namespace) -> int:
     """Print a line for each check."""
     settings = replace(settings_of(options), download=False, limit=None)
     target = published_target(settings, FIXTURES if FIXTURES.is_dir() else None)
-    checked, variants = published_run(settings, target), target.variants(settings)
+    groups = _checks(published_run(settings, target))
     print_lines(*(f"read: {line}" for line in settings.lines()))
-    groups = _machine_checks(checked)
-    if not settings.weights_only:
-        groups.append(_human36m_checks(checked))
-    groups += [_checkpoint_checks(checked, variant) for variant in variants]
     passed = [_passes(group) for group in groups]
     print_lines("All checks passed." if all(passed) else "Not all checks passed.")
     return 0 if all(passed) else 1
@@ -74,9 +70,10 @@ def _passes(group: Group) -> bool:
     return not failed
 
 
-def _machine_checks(run: Run) -> list[Group]:
+def _checks(run: Run) -> list[Group]:
+    """The checks that a run makes first, in its order."""
     results_dir = run.settings.results_dir
-    return [
+    groups: list[Group] = [
         {
             "device": lambda: device_title(*run.devices),
             "memory": lambda: machine.check_memory(run.devices[0]),
@@ -85,17 +82,20 @@ def _machine_checks(run: Run) -> list[Group]:
         {"disk": lambda: f"{machine.check_disk(results_dir):.1f} GB free"},
         {"results folder": lambda: machine.check_can_write(results_dir)},
     ]
-
-
-def _human36m_checks(run: Run) -> Group:
-    return {
-        "Human3.6M": lambda: _with_hints(run, lambda: f"{len(run.dataset.samples):,} samples"),
-        "joints in boxes": lambda: dataset.check_joints_lie_in_boxes(run.dataset),
-        "all samples": lambda: _with_hints(
-            run, lambda: dataset.check_dataset_is_complete(run.dataset)
-        ),
-        "boxes": lambda: dataset.check_rootnet_file(run.dataset),
-    }
+    if not run.settings.weights_only:
+        groups.append(
+            {
+                "Human3.6M": lambda: _with_hints(
+                    run, lambda: f"{len(run.dataset.samples):,} samples"
+                ),
+                "joints in boxes": lambda: dataset.check_joints_lie_in_boxes(run.dataset),
+                "all samples": lambda: _with_hints(
+                    run, lambda: dataset.check_dataset_is_complete(run.dataset)
+                ),
+                "boxes": lambda: dataset.check_rootnet_file(run.dataset),
+            }
+        )
+    return groups + [_checkpoint_checks(run, run.catalogue[name]) for name in run.variants]
 
 
 def _with_hints(run: Run, check: Callable[[], object]) -> object:
@@ -138,21 +138,22 @@ def _checkpoint_checks(run: Run, variant: Variant) -> Group:
     def load() -> Checkpoint:
         return run.checkpoints[name]
 
-    def tensors() -> str:
-        required = run.settings.require_identity
-        matched = archives.check_published_tensors(known, load(), is_required=required)
-        return matched or archives.NO_TENSORS
-
-    def weights() -> str:
-        archives.check_batchnorm_variances(load().network, name)
-        return f"{archives.check_weights_are_finite(load().network, name):,} finite numbers"
-
     return {
         f"{name} file": lambda: load().path,
         f"{name} variant": lambda: archives.check_holds_variant(variant, load(), run.catalogue),
         f"{name} epoch": lambda: archives.check_epoch(variant, load()),
         f"{name} training record": lambda: archives.check_provenance(variant, load()),
-        f"{name} tensors": tensors,
-        f"{name} weights": weights,
+        f"{name} tensors": lambda: (
+            archives.check_published_tensors(
+                known, load(), is_required=run.settings.require_identity
+            )
+            or archives.NO_TENSORS
+        ),
+        f"{name} weights": lambda: (
+            f"{archives.check_weights_are_finite(load().network, name):,} finite numbers"
+        ),
+        f"{name} BatchNorm": lambda: "variances from {:.2g} to {:.2g}".format(
+            *archives.check_batchnorm_variances(load().network, name)
+        ),
         f"{name} key map": lambda: archives.check_key_map_round_trip(load()),
     }

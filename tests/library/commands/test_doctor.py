@@ -21,14 +21,16 @@ Doctor = Callable[..., tuple[int, dict[str, str]]]
 MACHINE = {"device", "memory", "OpenCV", "disk", "results folder"}
 DATA = {"Human3.6M", "joints in boxes", "all samples", "boxes"}
 CHECKS = (
-    " file", " variant", " epoch", " training record", " tensors", " weights", " key map",
+    " file", " variant", " epoch", " training record", " tensors", " weights", " BatchNorm",
+    " key map",
 )  # fmt: skip
 CHECK_FUNCTIONS = (
     "machine.check_memory", "machine.check_disk", "machine.check_can_write",
     "dataset.check_joints_lie_in_boxes", "dataset.check_dataset_is_complete",
     "dataset.check_rootnet_file", "archives.check_holds_variant", "archives.check_epoch",
     "archives.check_provenance", "archives.check_published_tensors",
-    "archives.check_batchnorm_variances", "archives.check_key_map_round_trip",
+    "archives.check_weights_are_finite", "archives.check_batchnorm_variances",
+    "archives.check_key_map_round_trip",
 )  # fmt: skip
 SETS = {9: "S9_ACT2_16", 11: "S11_ACT2_16"}
 
