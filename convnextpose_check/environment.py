@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,10 +31,8 @@ def environment() -> dict[str, str]:
 def package_version(*packages: str) -> str:
     """The version of the first installed package, without importing it."""
     for package in packages:
-        try:
+        with suppress(PackageNotFoundError):
             return version(package)
-        except PackageNotFoundError:
-            pass
     return "not installed"
 
 
@@ -47,12 +46,13 @@ def suite_commit() -> str:
     root = Path(__file__).parents[1]
     if not (root / ".git").exists():  # installed, or inside another repository
         return "no checkout"
-    describe = ["git", "-C", str(root), "describe", "--always", "--abbrev=40"]
-    command = [*describe, "--exclude=*", "--dirty=+changes"]
+    options = ("--always", "--abbrev=40", "--exclude=*", "--dirty=+changes")
     try:
-        done = subprocess.run(
-            command, capture_output=True, encoding="utf-8", timeout=10, check=True
-        )
+        return subprocess.check_output(
+            ["git", "-C", root, "describe", *options],
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            timeout=10,
+        ).strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return done.stdout.strip()

@@ -68,11 +68,10 @@ class ConvNeXtPoseCheckError(Exception):
     """
 
     def __init__(self, code: ErrorCode, problem: str, remedy: str = "") -> None:
-        problem, remedy = printable(problem), printable(remedy)
-        super().__init__(problem if not remedy else f"{problem}. {remedy}.")
         self.code = code
-        self.problem = problem
-        self.remedy = remedy
+        self.problem = printable(problem)
+        self.remedy = printable(remedy)
+        super().__init__(f"{self.problem}. {self.remedy}." if remedy else self.problem)
 
     def __str__(self) -> str:
         return f"[{self.code}] {super().__str__()}"

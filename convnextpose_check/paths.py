@@ -8,13 +8,11 @@ from typing import BinaryIO
 
 from convnextpose_check.files.whole import cannot_write, lock_file, remove_left_over
 
-REPORT_FILE = Path("report.html")
 LOG_FOLDER = Path("log")
 RESULT_FOLDER = Path("result")
 DUMP_FOLDER = Path("model_dump")
 KEPT_FOLDER = RESULT_FOLDER / "evaluations"
 """Evaluations, finished or partial, for --resume."""
-LOCK_FILE = ".lock"
 
 
 def kept_file(subject: str, variant: str) -> Path:
@@ -28,7 +26,7 @@ class Outputs:
     def __init__(self, results_dir: Path) -> None:
         result = results_dir / RESULT_FOLDER
         self.results_dir = results_dir
-        self.report = results_dir / REPORT_FILE
+        self.report = results_dir / "report.html"
         self.results = result / "benchmark_results.json"
         self.per_sample = result / "per_sample.csv"
         self.markdown = result / "BENCHMARK_REPORT.md"
@@ -50,11 +48,10 @@ def hold_folder(folder: Path) -> BinaryIO:
     Partial files of a killed run are removed from the folders that a run writes to. Raises
     ``ConvNeXtPoseCheckError``: ``in-use``, ``cannot-write``.
     """
-    lock = lock_file(folder / LOCK_FILE)
-    snapshots = (folder / DUMP_FOLDER).glob("*_????????")  # of one epoch with other weights
-    below = (RESULT_FOLDER, KEPT_FOLDER, LOG_FOLDER, DUMP_FOLDER)
-    for written in (folder, *(folder / name for name in below), *snapshots):
-        remove_left_over(written)
+    lock = lock_file(folder / ".lock")
+    other_weights = DUMP_FOLDER / "*_????????"  # of an epoch that another snapshot has
+    for below in ("", RESULT_FOLDER, KEPT_FOLDER, LOG_FOLDER, DUMP_FOLDER, other_weights):
+        remove_left_over(folder, below)
     return lock
 
 

@@ -154,20 +154,23 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drive_folder: DriveId | None = None
     sources: dict[str, str] = msgspec.field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not self.names or len(set(self.names)) < len(self.names):
+            raise ValueError("it must name at least one variant, each once")
+
     @property
     def names(self) -> tuple[str, ...]:
         """The variants' names, in the file's order."""
         return tuple(variant.name for variant in self.variants)
 
     def __getitem__(self, name: str) -> Variant:
-        for variant in self.variants:
-            if variant.name == name:
-                return variant
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.BAD_OPTION,
-            f"no variant is named '{name}'",
-            f"Choose from {', '.join(self.names)}",
-        )
+        if name not in self.names:
+            raise ConvNeXtPoseCheckError(
+                ErrorCode.BAD_OPTION,
+                f"no variant is named '{name}'",
+                f"Choose from {', '.join(self.names)}",
+            )
+        return self.variants[self.names.index(name)]
 
 
 def read_catalogue(path: Path = PUBLISHED_FILE) -> Catalogue:
@@ -177,17 +180,10 @@ def read_catalogue(path: Path = PUBLISHED_FILE) -> Catalogue:
     JSON, lacks a field, has an unknown one, or names a variant twice.
     """
     try:
-        catalogue = msgspec.json.decode(path.read_bytes(), type=Catalogue)
-    except OSError as error:
-        problem = f"cannot read the variants file {path}: {error.strerror}"
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        problem = f"the variants file {path} does not have the expected form: {error}"
-    else:
-        if catalogue.names and len(set(catalogue.names)) == len(catalogue.names):
-            return catalogue
-        problem = f"the variants file {path} must name at least one variant, each once"
-    raise ConvNeXtPoseCheckError(
-        ErrorCode.BAD_VARIANTS_FILE,
-        problem,
-        f"Compare it with {PUBLISHED_FILE}, whose form it must have",
-    )
+        return msgspec.json.decode(path.read_bytes(), type=Catalogue)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.BAD_VARIANTS_FILE,
+            f"cannot read the variants file {path}: {getattr(error, 'strerror', error)}",
+            f"Compare it with {PUBLISHED_FILE}, whose form it must have",
+        ) from None

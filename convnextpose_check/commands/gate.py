@@ -76,9 +76,10 @@ def run(options: argparse.Namespace) -> int:
         str(VALIDATION),
     ]
     exit_code = _run_pytest(command, environment)
-    problem = gate_problem(exit_code, settings.results_dir, run_id)
+    results = results_of_run(settings.results_dir, run_id)
+    problem = gate_problem(exit_code, results, settings.results_dir)
     if options.summary:
-        _append_summary(caller / options.summary, settings.results_dir, run_id, problem)
+        _append_summary(caller / options.summary, results, problem)
     if problem:
         print_lines(f"not passed: {problem}", file=sys.stderr)
     return exit_code if exit_code > 0 else int(bool(problem))
@@ -94,11 +95,10 @@ def gate_environment(inherited: Mapping[str, str], caller: Path, run_id: str) ->
     return kept | {CALLER_VARIABLE: str(caller), RUN_ID_VARIABLE: run_id}
 
 
-def gate_problem(exit_code: int, results_dir: Path, run_id: str) -> str:
+def gate_problem(exit_code: int, results: Results | None, results_dir: Path) -> str:
     """Why the gate is not passed, empty if it is."""
     if exit_code < 0:
         return f"pytest was ended by {signal.Signals(-exit_code).name}"
-    results = _results_of(results_dir, run_id)
     if results is None:
         return f"this run left no results in {Outputs(results_dir).results}"
     if results.subject != "published":
@@ -108,7 +108,7 @@ def gate_problem(exit_code: int, results_dir: Path, run_id: str) -> str:
     return ""
 
 
-def _results_of(results_dir: Path, run_id: str) -> Results | None:
+def results_of_run(results_dir: Path, run_id: str) -> Results | None:
     """The results of the run with this id; None if there are none or they are another run's."""
     try:
         results = read_results(Outputs(results_dir).results)
@@ -122,23 +122,16 @@ def _run_pytest(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
     It has a session of its own, so that Ctrl-C in a terminal reaches it once.
     """
-    with subprocess.Popen(command, env=environment, cwd=SUITE, start_new_session=True) as process:
-        earlier = {
-            number: signal.signal(number, lambda received, _: process.send_signal(received))
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            return process.wait()
-        finally:
-            for number, handler in earlier.items():
-                signal.signal(number, handler)
+    process = subprocess.Popen(command, env=environment, cwd=SUITE, start_new_session=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: process.send_signal(received))
+    return process.wait()
 
 
-def _append_summary(summary: Path, results_dir: Path, run_id: str, problem: str) -> None:
+def _append_summary(summary: Path, results: Results | None, problem: str) -> None:
     """Append this run's report, drawn from its results: a report file may be of an earlier run."""
     from convnextpose_check.pages.html import markdown, plain
 
-    results = _results_of(results_dir, run_id)
     text = markdown(results) if results else f"**Not passed: {plain(problem)}**\n"
     try:
         with summary.open("a", encoding="utf-8") as file:

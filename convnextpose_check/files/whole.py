@@ -82,9 +82,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(replace_surrogates(text), encoding="utf-8")
 
 
-def remove_left_over(folder: Path) -> None:
-    """Remove the partial files of a killed run from this folder, not from those inside it."""
-    for left_over in folder.glob(f".*.????????{PARTIAL}"):
+def remove_left_over(folder: Path, below: Path | str = "") -> None:
+    """Remove the partial files of a killed run from ``below``, a pattern of folders in ``folder``.
+
+    The folders inside them are left alone.
+    """
+    for left_over in folder.glob(str(Path(below, f".*.????????{PARTIAL}"))):
         with suppress(OSError):
             left_over.unlink()
 

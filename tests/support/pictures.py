@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convnextpose_check.paths import REPORT_FILE
 from tests.support.browser import chromium, show
 from tests.support.texts import ROOT
 
@@ -45,7 +44,7 @@ def main() -> None:
         run = [sys.executable, "-m", "pytest", "tests/validation", f"--results-dir={folder}"]
         subprocess.run(run, cwd=ROOT, check=True)
         for scheme in ("light", "dark"):
-            picture = draw_head(chrome, Path(folder, REPORT_FILE), scheme)
+            picture = draw_head(chrome, Path(folder, "report.html"), scheme)
             (PICTURES / f"report-{scheme}.webp").write_bytes(picture)
 
 

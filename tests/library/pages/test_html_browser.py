@@ -18,7 +18,7 @@ from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.keys import Keys
 
 from convnextpose_check.pages.html import BEGIN, END, summary_html
-from convnextpose_check.paths import REPORT_FILE, Outputs
+from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from tests.library.pages.test_html import GOLDEN
 from tests.support.browser import chromium, complaints, overflowing, requests, show, violations
@@ -49,7 +49,7 @@ def report(written_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     with pytest.MonkeyPatch.context() as patch:
         isolate(patch)
         assert run_here(results, *own_model(inputs), "--variants=U") == 1
-    return results / REPORT_FILE
+    return Outputs(results).report
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_table_of_tests_sorts_numbers_and_opens_logs_by_keyboard(
 def test_frame_without_scripts_shows_all_that_matters(chrome: Chrome, report: Path) -> None:
     """A page of CI artifacts shows a report in such a frame."""
     frame = report.parent / "frame.html"
-    frame.write_text(f'<iframe sandbox="" src="{REPORT_FILE}" width="1400" height="800"></iframe>')
+    frame.write_text('<iframe sandbox="" src="report.html" width="1400" height="800"></iframe>')
     show(chrome, frame)
     chrome.switch_to.frame(0)
     body = chrome.find_element("tag name", "body").text
