@@ -119,9 +119,15 @@ MADE = ("skipped", "was made an expected failure")
     ],
 )
 def test_raw_outcome_forgives_a_missed_tolerance_alone(
-    error: BaseException | None, when: str, outcome: tuple[str, str]
+    item: Any, error: BaseException | None, when: str, outcome: tuple[str, str]
 ) -> None:
-    assert raw_outcome(call_of(error, when)) == outcome
+    assert raw_outcome(item, call_of(error, when)) == outcome
+
+
+def test_raw_outcome_of_a_test_without_a_tolerance_is_not_forgiven(item: Any) -> None:
+    del item.callspec.params["tolerance_mm"]
+
+    assert raw_outcome(item, call_of(MissedTolerance("missed"))) == MADE
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from _pytest.runner import runtestprotocol
 from msgspec.structs import replace
 
 from convnextpose_check.plugin import required
+from convnextpose_check.plugin.gate import MissedTolerance
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import CheckRecord, Results
 from convnextpose_check.run.run import Run, Target
@@ -107,6 +108,11 @@ def expect_failures(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xfail(strict=False))
 
 
+def miss_a_count(item: pytest.Item) -> None:
+    if item.name == COUNT:
+        raise MissedTolerance("never mind")
+
+
 def forgive_the_gate(item: pytest.Item) -> None:
     if item.name == GATE:
         pytest.xfail("never mind")
@@ -168,6 +174,9 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str], float, str]] = {
     ),
     "forgiven": (
         {"pytest_runtest_call": forgive_the_gate}, [], 0, f"{GATE} was made an expected failure"
+    ),
+    "missed without a tolerance": (
+        {"pytest_runtest_call": miss_a_count}, [], 0, f"{COUNT} was made an expected failure"
     ),
     "reported as passed": (
         {"pytest_runtest_makereport": report_passes}, [], FAR_MM,
