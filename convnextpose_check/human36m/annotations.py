@@ -207,6 +207,10 @@ class SubjectFiles:
         unique: dict[str, Iterable[object]] = {
             "image id": (image.id for image in listed.images),
             "image file": (image.file_name for image in listed.images),
+            "image of action, subaction, camera and frame": (
+                (image.action_idx, image.subaction_idx, image.cam_idx, image.frame_idx)
+                for image in listed.images
+            ),
             "annotation of image": (entry.image_id for entry in listed.annotations),
         }
         for what, values in unique.items():

@@ -52,6 +52,8 @@ WRONG_CONTENT: list[tuple[str, str, Callable[[Handmade], object]]] = [
     ("data", "image id 100 occurs twice", lambda m: m.data[9]["images"].append(m.image(100))),
     ("data", "image file s_09_act_02_subact_01_ca_01/s_09_act_02_subact_01_ca_01_000065.jpg occurs",
      lambda m: m.image(100).update(file_name=m.image(102)["file_name"])),
+    ("data", "image of action, subaction, camera and frame (2, 1, 1, 0) occurs twice",
+     lambda m: m.image(102).update(frame_idx=0)),
     ("data", "annotation of image 100 occurs twice",
      lambda m: m.annotation(102).update(image_id=100)),
     ("joint_3d", "`$[4]` of action 2, 1, frame 64", lambda m: m.frame(102)[4].pop()),
