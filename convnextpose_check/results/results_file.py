@@ -82,8 +82,11 @@ def _in_order(schema: Any) -> Any:
 
 def converted(content: dict[str, Any]) -> dict[str, Any]:
     """The decoded content of an earlier file in today's form."""
+    displaced = content["dataset"].get("displaced") or {}
+    counts = {f"displaced_{part}": displaced[part] for part in displaced}
     return content | {
         "schema_version": SCHEMA_VERSION,
+        "dataset": content["dataset"] | counts,
         "variants": {n: _variant(record, content) for n, record in content["variants"].items()},
         "weights": {n: _file(record) for n, record in content.get("weights", {}).items()},
         "checks": [_check(check, content) for check in content["checks"]],
