@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.evaluation.metrics import sample_errors_mm
@@ -13,18 +15,8 @@ from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
-from convnextpose_check.network.layout import (
-    multiply_add_count,
-    parameter_count,
-    state_element_count,
-)
+from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.variants import INPUT_SIDE_PX, Figure, Variant
-
-if TYPE_CHECKING:
-    from torch import Tensor
-    from torch.nn import Module
-
-    from convnextpose_check.network.plain import ConvNeXtPose
 
 GMACS_SLACK = 0.05
 """Other tools also count BatchNorm or upsampling; a wrong upsampling differs by 0.2 or more."""
@@ -40,45 +32,39 @@ by a tenth of a cell or more."""
 T = TypeVar("T")
 
 
-def check_parameter_count(variant: Variant, network: Module) -> int:
-    """Trainable parameters, exactly."""
-    return _equal("parameters", parameter_count(network), variant.parameters, variant.name)
+def check_count(what: str, obtained: T, expected: T, where: str) -> T:
+    """Parameters, elements of the state dict or multiply-adds, exactly.
+
+    Multiply-adds depend on the upsampling, which has no weights.
+    """
+    if obtained != expected:
+        problem = f"{where} has {what} {obtained}: expected {expected}"
+        raise CheckFailedError(ErrorCode.WRONG_COUNT, problem, obtained=obtained, expected=expected)
+    return obtained
 
 
-def check_state_element_count(variant: Variant, network: Module) -> int:
-    """Numbers in the whole state dict with the BatchNorm buffers, exactly."""
-    obtained = state_element_count(network.state_dict())
-    return _equal("state dict elements", obtained, variant.state_elements, variant.name)
-
-
-def check_multiply_adds(variant: Variant, network: Module) -> int:
-    """Multiply-adds of the convolutions, exactly: they depend on the upsampling."""
-    obtained = multiply_add_count(network)
-    return _equal("multiply-adds", obtained, variant.multiply_adds, variant.name)
-
-
-def check_paper_gmacs(variant: Variant, multiply_adds: int) -> float:
-    """The multiply-adds are the paper's, up to what counting tools differ by."""
-    reported = variant.paper.gmacs
-    return _near("GMACs", multiply_adds / 1e9, reported, GMACS_SLACK, variant.name)
-
-
-def check_paper_parameters(variant: Variant, parameters: int) -> float:
-    """The trainable parameters round to the paper's millions."""
-    reported = variant.paper.parameters_millions
-    return _near("million parameters", parameters / 1e6, reported, MILLIONS_SLACK, variant.name)
-
-
-def check_guide_parameters(variant: Variant, state_elements: int) -> float:
-    """The numbers in the state dict round to the Kaggle guide's millions."""
-    what, millions = "million state dict elements", state_elements / 1e6
-    return _near(what, millions, variant.guide, MILLIONS_SLACK, variant.name)
+def check_reported_value(
+    what: str, obtained: float, reported: Figure | None, slack: float, where: str
+) -> float:
+    """The value is the reported one, up to rounding or what counting tools differ by."""
+    if reported is None:
+        raise CheckFailedError(
+            ErrorCode.BAD_VARIANTS_FILE, f"the variants file has no {what} of {where}"
+        )
+    if not abs(obtained - reported.value) <= slack:
+        raise CheckFailedError(
+            ErrorCode.WRONG_COUNT,
+            f"{where} has {obtained:.3f} {what}: expected {reported.value} +/- {slack}"
+            f" ({reported.source})",
+            "Check the number of head layers that upsample" if what == "GMACs" else "",
+            obtained,
+            reported.value,
+        )
+    return obtained
 
 
 def check_heatmap_grid(variant: Variant, network: ConvNeXtPose) -> tuple[int, ...]:
     """The heatmaps have the variant's shape (J, D, H, W)."""
-    import torch
-
     device = next(network.parameters()).device
     with torch.inference_mode():
         image = torch.zeros(1, 3, INPUT_SIDE_PX, INPUT_SIDE_PX, device=device)
@@ -86,7 +72,7 @@ def check_heatmap_grid(variant: Variant, network: ConvNeXtPose) -> tuple[int, ..
     architecture = variant.architecture
     columns, rows, bins = architecture.grid_whd
     expected = (architecture.joints, bins, rows, columns)
-    return _equal("heatmap (joints, depth, height, width)", obtained, expected, variant.name)
+    return check_count("heatmap (joints, depth, height, width)", obtained, expected, variant.name)
 
 
 def check_agrees(
@@ -97,8 +83,6 @@ def check_agrees(
     ``crops`` (B, 3, 256, 256) are the samples'. Returns the largest difference of a joint in cells
     and the difference of the mean error in millimeters, under protocol 2.
     """
-    import torch
-
     grid_whd = plain.architecture.grid_whd
     with torch.inference_mode():
         obtained, expected = (each(crops).cpu().numpy() for each in (network, plain))
@@ -143,27 +127,3 @@ def check_flip_is_symmetric(network: Network, crops: Tensor, where: str) -> floa
             f"{AGREEMENT_CELLS:g} cells",
         )
     return cells
-
-
-def _equal(what: str, obtained: T, expected: T, where: str) -> T:
-    if obtained != expected:
-        problem = f"{where} has {what} {obtained}: expected {expected}"
-        raise CheckFailedError(ErrorCode.WRONG_COUNT, problem, obtained=obtained, expected=expected)
-    return obtained
-
-
-def _near(what: str, obtained: float, figure: Figure | None, slack: float, where: str) -> float:
-    if figure is None:
-        raise CheckFailedError(
-            ErrorCode.BAD_VARIANTS_FILE, f"the variants file has no {what} of {where}"
-        )
-    if not abs(obtained - figure.value) <= slack:
-        raise CheckFailedError(
-            ErrorCode.WRONG_COUNT,
-            f"{where} has {obtained:.3f} {what}: expected {figure.value} +/- {slack}"
-            f" ({figure.source})",
-            "Check the number of head layers that upsample" if what == "GMACs" else "",
-            obtained,
-            figure.value,
-        )
-    return obtained

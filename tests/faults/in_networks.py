@@ -20,28 +20,28 @@ from tests.faults.fault import fault
 from tests.faults.scene import Scene
 
 
-@fault("two upsamplings", "network", "check_multiply_adds", variant_name="M")
+@fault("two upsamplings", "network", "check_count", variant_name="M")
 def two_upsamplings(scene: Scene) -> None:
     scene.set_architecture(head_upsamplings=2)
 
 
-@fault("three upsamplings", "network", "check_paper_gmacs", variant_name="XS")
+@fault("three upsamplings", "network", "check_reported_value", variant_name="XS")
 def three_upsamplings(scene: Scene) -> None:
     scene.set_architecture(head_upsamplings=3)
 
 
-@fault("17 joints", "network", "check_parameter_count", variant_name="XS")
+@fault("17 joints", "network", "check_count", variant_name="XS")
 def seventeen_joints(scene: Scene) -> None:
     scene.network = f"{__name__}:build_seventeen_joints"
 
 
-@fault("32 depth bins", "network", "check_paper_parameters", variant_name="L")
+@fault("32 depth bins", "network", "check_reported_value", variant_name="L")
 def thirty_two_bins(scene: Scene) -> None:
     scene.network = f"{__name__}:build_thirty_two_bins"
 
 
-@fault("BatchNorm without buffers", "network", "check_guide_parameters", variant_name="S")
-@fault("BatchNorm without buffers", "network", "check_state_element_count", variant_name="S")
+@fault("BatchNorm without buffers", "network", "check_reported_value", variant_name="S")
+@fault("BatchNorm without buffers", "network", "check_count", variant_name="S")
 def norms_without_buffers(scene: Scene) -> None:
     scene.network = f"{__name__}:build_norms_without_buffers"
 

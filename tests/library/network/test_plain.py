@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from msgspec.structs import replace
 from torch import nn
 
 from convnextpose_check.checks.network import (
-    check_guide_parameters,
+    GMACS_SLACK,
+    MILLIONS_SLACK,
+    check_count,
     check_heatmap_grid,
-    check_multiply_adds,
-    check_paper_gmacs,
-    check_paper_parameters,
-    check_parameter_count,
-    check_state_element_count,
+    check_reported_value,
 )
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network import plain as parts
-from convnextpose_check.network.layout import skeleton_network
-from convnextpose_check.variants import Architecture, Catalogue, Variant
+from convnextpose_check.network.layout import (
+    multiply_add_count,
+    parameter_count,
+    skeleton_network,
+    state_element_count,
+)
+from convnextpose_check.variants import Architecture, Catalogue, Figure
 from tests.support.archives import tiny_variant
 
 NAMES = ("XS", "S", "M", "L")
@@ -75,9 +76,13 @@ def test_counts_of_each_variant_are_those_by_hand(catalogue: Catalogue, name: st
     parameters, multiply_adds = counted_by_hand(variant.architecture)
 
     assert (parameters, multiply_adds) == (variant.parameters, variant.multiply_adds)
-    assert check_paper_parameters(variant, parameters) == parameters / 1e6
-    assert check_guide_parameters(variant, variant.state_elements) == variant.state_elements / 1e6
-    assert check_paper_gmacs(variant, multiply_adds) == multiply_adds / 1e9
+    paper = variant.paper
+    for value, reported, slack in (
+        (parameters / 1e6, paper.parameters_millions, MILLIONS_SLACK),
+        (variant.state_elements / 1e6, variant.guide, MILLIONS_SLACK),
+        (multiply_adds / 1e9, paper.gmacs, GMACS_SLACK),
+    ):
+        assert check_reported_value("millions", value, reported, slack, name) == value
 
 
 def test_wrong_architecture_is_seen_in_parameters_multiply_adds_or_grid(tiny: Architecture) -> None:
@@ -90,23 +95,22 @@ def test_wrong_architecture_is_seen_in_parameters_multiply_adds_or_grid(tiny: Ar
         state_elements=elements,
     )  # fmt: skip
 
-    assert check_parameter_count(variant, network) == parameters
-    assert check_multiply_adds(variant, network) == multiply_adds
-    assert check_state_element_count(variant, network) == elements
+    assert parameter_count(network) == check_count("parameters", parameters, parameters, "XS")
+    assert multiply_add_count(network) == multiply_adds
+    assert state_element_count(network.state_dict()) == elements
     assert check_heatmap_grid(variant, network) == (18, 7, 32, 32)
     upsampled = skeleton_network(replace(tiny, head_upsamplings=3))
-    check_parameter_count(variant, upsampled)
-    with pytest.raises(CheckFailedError, match=r" has multiply-adds .* expected"):
-        check_multiply_adds(variant, upsampled)
+    assert parameter_count(upsampled) == parameters
+    with pytest.raises(CheckFailedError, match=r"XS has multiply-adds .* expected"):
+        check_count("multiply-adds", multiply_add_count(upsampled), multiply_adds, "XS")
     with pytest.raises(CheckFailedError, match=r"heatmap .joints, depth, height, width. "):
         check_heatmap_grid(variant, upsampled)
     deeper = skeleton_network(replace(tiny, depth_bins=8))
     with pytest.raises(CheckFailedError, match=" has parameters ") as caught:
-        check_parameter_count(variant, deeper)
+        check_count("parameters", parameter_count(deeper), parameters, "XS")
     assert (caught.value.code, caught.value.expected) == ("wrong-count", parameters)
     assert caught.value.obtained == counted_by_hand(replace(tiny, depth_bins=8))[0]
-    with pytest.raises(CheckFailedError, match=" has state dict elements "):
-        check_state_element_count(variant, deeper)
+    assert state_element_count(deeper.state_dict()) != elements
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -117,46 +121,39 @@ def test_wrong_settings_give_neither_table(catalogue: Catalogue, name: str) -> N
 
     for upsamplings in {1, 2, 3} - {architecture.head_upsamplings}:
         _, multiply_adds = counted_by_hand(replace(architecture, head_upsamplings=upsamplings))
+        gmacs = multiply_adds / 1e9
         with pytest.raises(CheckFailedError, match=r"GMACs.*upsample"):
-            check_paper_gmacs(variant, multiply_adds)
+            check_reported_value("GMACs", gmacs, variant.paper.gmacs, GMACS_SLACK, name)
     for changes in ({"joints": 17}, {"depth_bins": 64}):
         parameters, _ = counted_by_hand(replace(architecture, **changes))
         if parameters != variant.parameters:  # M and L have a depth of 64
-            with pytest.raises(CheckFailedError, match="million parameters"):
-                check_paper_parameters(variant, parameters)
+            what, millions = "million parameters", parameters / 1e6
+            reported = variant.paper.parameters_millions
+            with pytest.raises(CheckFailedError, match=what):
+                check_reported_value(what, millions, reported, MILLIONS_SLACK, name)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(
-    ("check", "name", "reported", "slack", "unit", "what"),
+    ("value", "slack", "what"),
     [
-        (check_paper_parameters, "XS", 3.53, 0.005, 1e6, "million parameters"),
-        (check_guide_parameters, "S", 7.45, 0.005, 1e6, "million state dict elements"),
-        (check_paper_gmacs, "XS", 0.82, 0.05, 1e9, "GMACs"),
+        (3.53, MILLIONS_SLACK, "million parameters"),
+        (7.45, MILLIONS_SLACK, "million state dict elements"),
+        (0.82, GMACS_SLACK, "GMACs"),
     ],
 )
 def test_reported_values_are_met_within_their_slack(
-    check: Callable[[Variant, int], float],
-    name: str,
-    reported: float,
-    slack: float,
-    unit: float,
-    what: str,
-    sign: int,
-    catalogue: Catalogue,
+    value: float, slack: float, what: str, sign: int
 ) -> None:
-    near, far = (round((reported + sign * slack * share) * unit) for share in (0.98, 1.02))
-    assert check(catalogue[name], near) == near / unit
-    unreported = replace(
-        catalogue[name], guide=None,
-        paper=replace(catalogue[name].paper, gmacs=None, parameters_millions=None),
-    )  # fmt: skip
-    with pytest.raises(CheckFailedError, match=rf"\[bad-variants-file\] .* of {name}"):
-        check(unreported, near)
-    with pytest.raises(CheckFailedError, match=rf"{name} has \d\.\d\d\d {what}") as caught:
-        check(catalogue[name], far)
-    assert (caught.value.code, caught.value.expected) == ("wrong-count", reported)
-    assert caught.value.obtained == far / unit
+    reported = Figure(value, "table 1")
+    near, far = (value + sign * slack * share for share in (0.98, 1.02))
+    assert check_reported_value(what, near, reported, slack, "XS") == near
+    with pytest.raises(CheckFailedError, match=rf"\[bad-variants-file\] .*no {what} of XS"):
+        check_reported_value(what, near, None, slack, "XS")
+    with pytest.raises(CheckFailedError, match=rf"XS has \d\.\d\d\d {what}") as caught:
+        check_reported_value(what, far, reported, slack, "XS")
+    assert (caught.value.code, caught.value.expected) == ("wrong-count", value)
+    assert caught.value.obtained == far
     assert ("upsample" in caught.value.remedy) is (what == "GMACs")
 
 
