@@ -105,14 +105,9 @@ def _no_memory(found: str, remedy: str, free_gb: float, needed_gb: float) -> Che
     )
 
 
-def free_disk_gb(folder: Path) -> float:
-    """Free space on the folder's disk, whether the folder exists or not."""
-    return shutil.disk_usage(_existing(folder)).free / GB
-
-
 def check_disk(results_dir: Path) -> float:
     """The disk has space for the output files; returns how many GB."""
-    free_gb = free_disk_gb(results_dir)
+    free_gb = shutil.disk_usage(_existing(results_dir)).free / GB
     if free_gb < NEEDED_DISK_GB:
         raise CheckFailedError(
             ErrorCode.DISK_FULL,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -25,7 +27,8 @@ def no_memory(scene: Scene) -> None:
 
 @fault("half a gigabyte of the disk free", "machine", "check_disk")
 def no_space(scene: Scene) -> None:
-    scene.patch.setattr(machine, "free_disk_gb", lambda _folder: 0.5)
+    usage = SimpleNamespace(free=0.5 * machine.GB)
+    scene.patch.setattr(shutil, "disk_usage", lambda _folder: usage)
 
 
 @fault("a file where the results folder should be", "machine", "check_can_write")
