@@ -92,14 +92,9 @@ def _head_part(key: str) -> str | None:
 
 
 def _renamed(state: Mapping[str, T], parts: Mapping[str, str]) -> dict[str, T]:
-    renamed: dict[str, T] = {}
-    for key, value in state.items():
-        part = _head_part(key)
-        new = key if part is None else _HEAD_KEY.sub(rf"\g<1>{parts.get(part, part)}\g<3>", key)
-        if new in renamed:
-            raise ConvNeXtPoseCheckError(
-                ErrorCode.WRONG_KEYS, f"'{key}' and another key become '{new}'"
-            )
-        renamed[new] = value
-    key_style(state)
-    return renamed
+    key_style(state)  # of one style, no two keys become the same one
+    matches = {key: _HEAD_KEY.fullmatch(key) for key in state}
+    return {
+        f"{match[1]}{parts.get(match[2], match[2])}{match[3]}" if match else key: state[key]
+        for key, match in matches.items()
+    }
