@@ -76,9 +76,8 @@ class FastConvNeXtPose(nn.Module):
             self.last.upsamples = False
             side //= UPSAMPLING
             self.upsampling = upsampling_matrix(side).to(device)
-        self.kernel = None
-        if device.type == "cuda":
-            self.kernel = working_kernel(device, self.architecture.depth_bins, side, upsamples)
+        sizes = (self.architecture.depth_bins, side, upsamples)
+        self.kernel = working_kernel(device, *sizes) if device.type == "cuda" else None
 
     @property
     def soft_argmax_backend(self) -> SoftArgmaxBackend:
@@ -166,32 +165,27 @@ def doubled(x: Tensor) -> Tensor:
 def _folded_backbone(backbone: Backbone) -> list[nn.Module]:
     parts: list[nn.Module] = []
     for between, stage in zip(backbone.downsample_layers, backbone.stages, strict=True):
-        first, second = between.children()
-        if isinstance(first, nn.Conv2d):  # the stem
-            assert isinstance(second, nn.BatchNorm2d)
-            parts.append(fuse_conv_bn_eval(first, second))
-        else:
-            parts.append(norm_before(first, second))
+        match tuple(between.children()):
+            case nn.Conv2d() as convolution, nn.BatchNorm2d() as norm:  # the stem
+                parts.append(fuse_conv_bn_eval(convolution, norm))
+            case nn.BatchNorm2d() as norm, nn.Conv2d() as convolution:
+                parts.append(norm_before(norm, convolution))
         parts += [FoldedBlock(block) for block in stage.children() if isinstance(block, Block)]
     return [*parts, backbone.norm]
 
 
-def norm_before(norm: nn.Module, convolution: nn.Module) -> nn.Conv2d:
+def norm_before(norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> nn.Conv2d:
     """One convolution for a BatchNorm and the convolution after it.
 
     Raises ``ValueError`` for padding, which would be of the values that the BatchNorm maps to 0.
     """
-    assert isinstance(norm, nn.BatchNorm2d)
-    assert isinstance(convolution, nn.Conv2d)
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
     folded = copy.deepcopy(convolution)
-    assert folded.bias is not None
+    mean, variance = (norm.get_buffer(name) for name in ("running_mean", "running_var"))
     if set(folded.padding) != {0} or folded.groups != 1:
         raise ValueError("a convolution with padding or groups cannot take in the norm before it")
-    scale = norm.weight.data / (norm.running_var + norm.eps).sqrt()
-    shift = norm.bias.data - norm.running_mean * scale
-    folded.bias.data += (folded.weight.data.sum(dim=(2, 3)) * shift).sum(dim=1)
+    scale = norm.weight.data / (variance + norm.eps).sqrt()
+    shift = norm.bias.data - mean * scale
+    folded.get_parameter("bias").data += (folded.weight.data.sum(dim=(2, 3)) * shift).sum(dim=1)
     folded.weight.data *= scale.view(1, -1, 1, 1)
     return folded
 
