@@ -70,10 +70,9 @@ def layout_difference(state: StateDict, architecture: Architecture) -> str | Non
         return f"{len(missing)} of {len(expected)} keys are missing, the first is '{missing[0]}'"
     if unexpected := [key for key in state if key not in expected]:
         return f"{len(unexpected)} keys are unexpected, the first is '{unexpected[0]}'"
-    for key, (dtype, _) in expected.items():
+    for key, (dtype, shape) in expected.items():
         if state[key].dtype != dtype:
             return f"'{key}' is {state[key].dtype}: expected {dtype}"
-    for key, (_, shape) in expected.items():
         if state[key].shape != shape:
             return f"'{key}' has shape {tuple(state[key].shape)}: expected {tuple(shape)}"
     return None

@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import sys
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,10 @@ if TYPE_CHECKING:
 
     from convnextpose_check.network.keymap import StateDict
 
-VARIANT_MARK = "{variant}"
-ONNX_SUFFIX = ".onnx"
-
 
 def is_exported(specification: str) -> bool:
     """True if ``--network`` names files, not a factory."""
-    return specification.endswith(ONNX_SUFFIX)
+    return specification.endswith(".onnx")
 
 
 def built_module(specification: str, variant: str, folder: Path | None = None) -> Module:
@@ -56,8 +54,8 @@ def built_module(specification: str, variant: str, folder: Path | None = None) -
         raise bad_network(specification, f"it cannot be imported: {error}") from None
     module = factory(variant)
     if not isinstance(module, torch.nn.Module):
-        kind = type(module).__name__
-        raise bad_network(specification, f"it returned a {kind}: expected a torch.nn.Module")
+        problem = f"it returned a {type(module).__name__}: expected a torch.nn.Module"
+        raise bad_network(specification, problem)
     return module
 
 
@@ -76,27 +74,21 @@ def load_weights(module: Module, state: StateDict) -> None:
     module.load_state_dict({names[key]: tensor for key, tensor in state.items()}, strict=True)
 
 
+@dataclass(frozen=True, eq=False)
 class ForeignNetwork:
-    """A function from crops to cells or heatmaps as a ``Network``."""
+    """A function from crops to cells or heatmaps as a ``Network``, in batches of a fixed size."""
 
-    def __init__(
-        self,
-        predict: Callable[[Tensor], Any],
-        architecture: Architecture,
-        specification: str,
-        batch_size: int | None = None,
-    ) -> None:
-        self.architecture = architecture
-        self._predict = predict
-        self._specification = specification
-        self._batch_size = batch_size
+    predict: Callable[[Tensor], Any]
+    architecture: Architecture
+    specification: str
+    batch_size: int | None = None
 
     def __call__(self, crops: Tensor, /) -> Tensor:
         """Joint positions (B, 18, 3) in cells; ``bad-network`` for an output of another shape."""
         import torch
 
-        parts = torch.split(crops, self._batch_size or len(crops))
-        return torch.cat([self._cells_xyz(self._predict(part), len(part)) for part in parts])
+        parts = torch.split(crops, self.batch_size or len(crops))
+        return torch.cat([self._cells_xyz(self.predict(part), len(part)) for part in parts])
 
     def _cells_xyz(self, output: Any, images: int) -> Tensor:
         import torch
@@ -117,7 +109,7 @@ class ForeignNetwork:
                 return soft_argmax(output.float().reshape(volumes))
             found = f"a tensor of shape {tuple(output.shape)}"
         raise bad_network(
-            self._specification,
+            self.specification,
             f"it returned {found}: expected ({images}, {joints}, 3) cells or {flat} heatmaps",
         )
 
@@ -159,15 +151,14 @@ def _onnx_bytes(specification: str, variant: str) -> bytes:
 
     onnx refuses weights outside the model's folder.
     """
-    path = Path(specification.replace(VARIANT_MARK, variant))
+    path = Path(specification.replace("{variant}", variant))
     if not path.is_file():
         raise bad_network(specification, f"there is no file {path}")
     try:
         model = importlib.import_module("onnx").load(str(path))
-        content: bytes = model.SerializeToString(deterministic=True)
+        return bytes(model.SerializeToString(deterministic=True))
     except Exception as error:  # noqa: BLE001 - onnx and protobuf have their own exceptions
         raise _not_loadable(specification, error) from None
-    return content
 
 
 def onnx_providers(
