@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -37,7 +38,7 @@ def smallest_share_inside(files: SubjectFiles) -> float | ConvNeXtPoseCheckError
     The error to report if joints, cameras and boxes do not belong together; None if every camera
     has too few frames.
     """
-    frames = _select_frames(files)
+    frames = _frames_by_camera(files)
     shares = _shares_inside(frames, files.cameras)
     if not shares or min(shares.values()) >= LEAST_INSIDE:
         return min(shares.values(), default=None)
@@ -59,31 +60,30 @@ def smallest_share_inside(files: SubjectFiles) -> float | ConvNeXtPoseCheckError
     return ConvNeXtPoseCheckError(code, problem, REMEDY)
 
 
-def _select_frames(files: SubjectFiles) -> tuple[Array, Array, Array]:
-    """Camera indices (N,), joints (N, 17, 3) in world mm and boxes (N, 4) of frames."""
+def _frames_by_camera(files: SubjectFiles) -> dict[int, list[tuple[Array, tuple[float, ...]]]]:
+    """Joints (17, 3) in world mm and box (x, y, w, h) of frames, by camera index."""
     listed = [
         (image, annotation)
         for image, annotation in files.test_frames
         if annotation and image.cam_idx in files.cameras and named_sequence(image)
     ]
-    cameras, joints_world_mm, boxes_xywh_px = [], [], []
+    frames: dict[int, list[tuple[Array, tuple[float, ...]]]] = defaultdict(list)
     for image, annotation in spread(listed, FRAMES):
         joints_mm = files.joints_world_mm(image)
         if joints_mm is not None and np.isfinite(joints_mm).all() and min(annotation.bbox[2:]) > 0:
-            cameras.append(image.cam_idx)
-            joints_world_mm.append(joints_mm)
-            boxes_xywh_px.append(annotation.bbox)
-    return np.array(cameras), np.array(joints_world_mm, float), np.array(boxes_xywh_px, float)
+            frames[image.cam_idx].append((joints_mm, annotation.bbox))
+    return frames
 
 
 def _shares_inside(
-    frames: tuple[Array, Array, Array], cameras: Mapping[int, Camera]
+    frames: Mapping[int, list[tuple[Array, tuple[float, ...]]]], cameras: Mapping[int, Camera]
 ) -> dict[int, float]:
     """The share of joints in their grown boxes, by camera, without cameras of too few frames."""
     shares = {}
-    indices, counts = np.unique(frames[0], return_counts=True)
-    for index in indices[counts >= FEWEST_FRAMES].tolist():
-        _, joints_world_mm, boxes_px = (part[frames[0] == index] for part in frames)
+    for index in sorted(index for index in frames if len(frames[index]) >= FEWEST_FRAMES):
+        joints_world_mm, boxes_px = (
+            np.array(part, float) for part in zip(*frames[index], strict=True)
+        )
         corners_px, sizes_px = boxes_px[:, None, :2], boxes_px[:, None, 2:]
         with np.errstate(all="ignore"):  # wrong annotations place joints anywhere
             joints_cam_mm = world_to_camera(joints_world_mm.reshape(-1, 3), cameras[index])
