@@ -40,7 +40,8 @@ def planned_links(
     names = annotation_names(subjects)
     links = {tree / ANNOTATIONS / name: layout.annotations[name] for name in names}
     for subject in subjects:
-        if not (sequences := layout.sequences_of(subject)):
+        start = f"s_{subject:02d}_"
+        if not (sequences := [name for name in layout.sequences if name.startswith(start)]):
             raise ConvNeXtPoseCheckError(
                 ErrorCode.DATA_NOT_FOUND,
                 f"there are no images of subject {subject} below {source}",

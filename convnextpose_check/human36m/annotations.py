@@ -33,8 +33,7 @@ Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Number = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 """JSON's numbers have no bounds; within these nothing overflows later."""
 
-_WholeNumber = Annotated[int, msgspec.Meta(ge=-(10**9), le=10**9)]
-_Length = _WholeNumber | Number
+_Length = Annotated[int, msgspec.Meta(ge=-(10**9), le=10**9)] | Number
 
 
 class Image(msgspec.Struct, gc=False):
@@ -101,7 +100,7 @@ class _OtherLayoutError(Exception):
 _START = re.compile(rb'\s*\{\s*"images"\s*:\s*\[')
 _MIDDLE = re.compile(rb'\]\s*,\s*"annotations"\s*:\s*\[')
 _END = re.compile(rb"\]\s*\}\s*\Z")
-_BETWEEN = re.compile(rb"\}\s*,\s*\{")
+_LAST = re.compile(rb"(?s:(.*\}))\s*,\s*(?=\{)")
 
 
 def _read_pieces(stream: BinaryIO) -> Iterator[Listing]:
@@ -134,12 +133,9 @@ def _read_pieces(stream: BinaryIO) -> Iterator[Listing]:
 
 def _cut(content: bytes) -> tuple[bytes, bytes]:
     """The content up to the last position between two entries, and after it."""
-    found = None
-    for found in _BETWEEN.finditer(content):  # noqa: B007 - the last one
-        pass
-    if found is None:
+    if not (found := _LAST.match(content)):
         raise _OtherLayoutError
-    return content[: found.start() + 1], content[found.end() - 1 :]
+    return content[: found.end(1)], content[found.end() :]
 
 
 def _as_list(entries: bytes) -> bytes:
@@ -154,8 +150,6 @@ _FILE_NAME = re.compile(
 
 _Joints = dict[str, dict[str, dict[str, msgspec.Raw]]]
 _Point = tuple[float | None, float | None, float | None]
-
-
 _Row = tuple[Number, Number, Number]
 _Positive = Annotated[float, msgspec.Meta(ge=1, le=1e9)]
 
@@ -198,12 +192,10 @@ class SubjectFiles:
     def _is_skipped(self, frame: str) -> bool:
         return len(frame) < 10 and frame.isdecimal() and int(frame) % self.stride != 0
 
-    def _is_tested(self, image: Image) -> bool:
-        return image.subject == self.subject and image.frame_idx % self.stride == 0
-
     def _read_test_frames(self, path: Path) -> list[tuple[Image, Annotation | None]]:
         """Refuse repeated entries, which could hide that another one is missing."""
-        listed = read_listing(path, self._is_tested)
+        subject, stride = self.subject, self.stride
+        listed = read_listing(path, lambda i: i.subject == subject and i.frame_idx % stride == 0)
         unique: dict[str, Iterable[object]] = {
             "image id": (image.id for image in listed.images),
             "image file": (image.file_name for image in listed.images),
@@ -252,11 +244,6 @@ class RootNetEntry(msgspec.Struct, gc=False):
     image_id: Integer
     bbox: tuple[Number, Number, Number, Number]
     root_cam: tuple[float, float, float]
-
-
-def read_rootnet(path: Path) -> dict[int, RootNetEntry]:
-    """RootNet's estimates by image id; of several for one image the last counts."""
-    return {entry.image_id: entry for entry in read_json(path, list[RootNetEntry])}
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:

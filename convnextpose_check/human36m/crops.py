@@ -56,7 +56,6 @@ def decode_jpeg(content: bytes, size_px: tuple[int, int]) -> tuple[Array, str | 
         image_bgr = None
     if image_bgr is None:
         raise UnusableImageError("OpenCV cannot decode it")
-    _check_size(image_bgr.shape[1::-1], size_px)
     return image_bgr, warning
 
 
@@ -69,7 +68,10 @@ def _check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
         raise UnusableImageError(f"it has more than {MAX_SCANS} scans")
     try:
         height, width, colors, _ = simplejpeg.decode_jpeg_header(content)
-        _check_size((width, height), size_px)
+        if (width, height) != size_px:
+            raise UnusableImageError(f"it is {width}x{height}: expected {size_px[0]}x{size_px[1]}")
+        if width * height > MAX_PIXELS:
+            raise UnusableImageError(f"it is {width}x{height}, which is more than is decoded")
         simplejpeg.decode_jpeg(
             content,
             "CMYK" if colors in ("CMYK", "YCCK") else "GRAY",
@@ -84,14 +86,6 @@ def _check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
             return str(error).removeprefix(_WARNING)
         raise UnusableImageError(f"it is damaged ({error})") from None
     return None
-
-
-def _check_size(found_px: tuple[int, ...], size_px: tuple[int, int]) -> None:
-    width, height = found_px
-    if found_px != size_px:
-        raise UnusableImageError(f"it is {width}x{height}: expected {size_px[0]}x{size_px[1]}")
-    if width * height > MAX_PIXELS:
-        raise UnusableImageError(f"it is {width}x{height}, which is more than is decoded")
 
 
 PIXEL_MEAN_RGB = (0.485, 0.456, 0.406)

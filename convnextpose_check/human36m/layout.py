@@ -40,11 +40,6 @@ class Layout:
         """The path of an annotation file."""
         return self.annotations[annotation_name(subject, part)]
 
-    def sequences_of(self, subject: int) -> dict[str, tuple[Path, ...]]:
-        """The folders of images of one subject, by sequence."""
-        start = f"s_{subject:02d}_"
-        return {name: found for name, found in self.sequences.items() if name.startswith(start)}
-
     def copies(self, sequence: str, file_name: str) -> list[tuple[Path, tuple[int, int]]]:
         """Every file of this name in the sequence's folders; empty files only if all are empty."""
         paths = [folder / file_name for folder in self.sequences.get(sequence, ())]

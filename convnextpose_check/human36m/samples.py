@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,6 @@ from convnextpose_check.human36m.annotations import (
     RootNetEntry,
     SubjectFiles,
     named_sequence,
-    read_rootnet,
     spread,
 )
 from convnextpose_check.human36m.consistency import smallest_share_inside
@@ -64,11 +64,11 @@ class Displaced(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def found(self, file_names: Sequence[str]) -> dict[str, int]:
         """The number of images of each take by its title, without takes that have none."""
-        counts = {
-            title: sum(name.startswith(start) for name in file_names)
+        return {
+            title: count
             for title, start in self.takes.items()
+            if (count := sum(name.startswith(start) for name in file_names))
         }
-        return {title: count for title, count in counts.items() if count}
 
     def error_without_mm(self, errors_mm: Array, file_names: Sequence[str]) -> float | None:
         """The mean of (N, J) errors without these takes; None if that leaves all or no samples."""
@@ -154,11 +154,6 @@ class Dataset:
     has_expected_rootnet: bool = True
     conflicts: tuple[tuple[Path, Path], ...] = ()
 
-    def samples_of(self, image_ids: Iterable[int]) -> list[Sample]:
-        """The samples of these images, in their order; raises ``KeyError`` for any other image."""
-        by_id = {sample.image_id: sample for sample in self.samples}
-        return [by_id[image_id] for image_id in image_ids]
-
     def per_action(self) -> dict[str, int]:
         """Samples of each action, in Human3.6M's order."""
         counts = Counter(sample.action for sample in self.samples)
@@ -191,7 +186,9 @@ def load_dataset(
     of_protocol = facts.protocols[protocol]
     layout = find_layout(root, of_protocol.subjects)
     rootnet_path = layout.rootnet_for(of_protocol.subjects) if boxes == "rootnet" else None
-    rootnet = read_rootnet(rootnet_path) if rootnet_path else None
+    rootnet = None
+    if rootnet_path:  # of several estimates for one image the last counts
+        rootnet = {entry.image_id: entry for entry in read_json(rootnet_path, list[RootNetEntry])}
     samples: list[Sample] = []
     excluded: list[Exclusion] = []
     inside: list[float | ConvNeXtPoseCheckError] = []
@@ -210,11 +207,11 @@ def load_dataset(
         for share in inside:
             if isinstance(share, ConvNeXtPoseCheckError):
                 raise share
-        first = f", the first because {excluded[0].reason}" if excluded else ""
-        first += f": {excluded[0].file_name}" if excluded else ""
+        first = [f", the first because {each.reason}: {each.file_name}" for each in excluded[:1]]
         raise ConvNeXtPoseCheckError(
             ErrorCode.DATA_NOT_FOUND,
-            f"no test image below {root} can be evaluated: {len(excluded)} were excluded{first}",
+            f"no test image below {root} can be evaluated: {len(excluded)} were excluded"
+            + "".join(first),
             "Check that images and annotations belong together",
         )
     rootnet_title, others = "", len(rootnet or ()) - sum(covers.values())
@@ -243,17 +240,14 @@ def load_dataset(
 def _conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, Path], ...]:
     """Pairs of the image used and the first other one, for each sample whose images differ.
 
-    Only sequences with several folders are read. Sizes are compared before contents.
+    Only sequences with several folders are read.
     """
-    conflicts = []
+    conflicts: list[tuple[Path, Path]] = []
     for sample in samples:
         if len(layout.sequences[sample.sequence]) > 1:
-            copies = layout.copies(sample.sequence, sample.path.name)
-            size = copies[0][1][0]
-            for path, state in copies[1:]:
-                if state[0] != size or not is_same_content(sample.path, path):
-                    conflicts.append((sample.path, path))
-                    break
+            others = (path for path, _ in layout.copies(sample.sequence, sample.path.name)[1:])
+            different = (path for path in others if not is_same_content(sample.path, path))
+            conflicts += [(sample.path, path) for path in islice(different, 1)]
     return tuple(conflicts)
 
 
