@@ -11,7 +11,7 @@ import numpy as np
 
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.evaluation.measurements import copies_of, is_of_one_sequence
+from convnextpose_check.evaluation.measurements import copies_of
 from convnextpose_check.files.json_files import UNDECODABLE
 from convnextpose_check.files.whole import open_regular
 from convnextpose_check.human36m.geometry import Array, with_thorax
@@ -71,13 +71,13 @@ def read_evaluation(path: Path, dataset: Dataset, grid_whd: tuple[int, int, int]
             image_ids, done, cells_xyz, errors_mm, sha256 = (
                 arrays[name] for name in ("image_ids", "done", "cells_xyz", "errors_mm", "sha256")
             )
-        known = [sample.image_id for sample in dataset.samples]
-        used = done & cells_xyz.any(axis=(1, 2)) & np.isin(image_ids, known)
-        samples = dataset.samples_of(image_ids[used].tolist())
+        by_id = {sample.image_id: sample for sample in dataset.samples}
+        used = done & cells_xyz.any(axis=(1, 2)) & np.isin(image_ids, list(by_id))
+        samples = [by_id[image_id] for image_id in image_ids[used].tolist()]
         if samples:
             table = SampleTable.of_samples(samples, cells_xyz[used], grid_whd, dataset.protocol)
-            pairs = copies_of([sample.path.name for sample in samples], sha256[used])
-            misplaced = tuple(pair for pair in pairs if not is_of_one_sequence(*pair))
+            names = [sample.path.name for sample in samples]
+            misplaced, _ = copies_of(names, sha256[used])
             return SavedSamples(table, errors_mm[used], samples, misplaced)
         problem = f"{path} has no sample of the data set below {dataset.layout.root}"
     except OSError as error:

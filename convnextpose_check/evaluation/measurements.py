@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,22 +16,6 @@ from convnextpose_check.human36m.samples import Dataset, Exclusion
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
 from convnextpose_check.network import Network
 from convnextpose_check.variants import Protocol
-
-if TYPE_CHECKING:
-    import torch
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """Everything beside model and image that predictions depend on.
-
-    Batches go in turns to the devices, which are of the same model.
-    """
-
-    devices: tuple[torch.device, ...]
-    flip: bool
-    batch_size: int
-    workers: int
 
 
 @dataclass(frozen=True)
@@ -54,9 +37,10 @@ class Evaluation:
 
     ``errors_mm`` is (N, 17) float64, under protocol 1 after rigid alignment; ``cells_xyz`` is
     (N, 18, 3) float32. ``complete`` is true for all samples of the protocol. ``seconds`` is the
-    time in the model, ``reading_seconds`` the time waiting for images. ``alike`` pairs each copy
-    with the earlier file, ``damaged`` has images with a libjpeg warning, ``resumed`` counts samples
-    from the cache.
+    time in the model, ``reading_seconds`` the time waiting for images. ``misplaced`` pairs each
+    copy from another sequence with the earlier file, ``repeated`` each within one sequence, where
+    the camera may have repeated a frame. ``damaged`` has images with a libjpeg warning,
+    ``resumed`` counts samples from the cache.
     """
 
     protocol: Protocol
@@ -71,19 +55,10 @@ class Evaluation:
     seconds: float
     batch_size: int
     reading_seconds: float = 0.0
-    alike: tuple[tuple[str, str], ...] = ()
+    misplaced: tuple[tuple[str, str], ...] = ()
+    repeated: tuple[tuple[str, str], ...] = ()
     damaged: tuple[Exclusion, ...] = ()
     resumed: int = 0
-
-    @property
-    def misplaced(self) -> tuple[tuple[str, str], ...]:
-        """Copies from another sequence: one image is in the place of another."""
-        return tuple(pair for pair in self.alike if not is_of_one_sequence(*pair))
-
-    @property
-    def repeated(self) -> tuple[tuple[str, str], ...]:
-        """Copies within one sequence: the camera may have repeated a frame."""
-        return tuple(pair for pair in self.alike if is_of_one_sequence(*pair))
 
     @property
     def error_mm(self) -> float:
@@ -96,28 +71,18 @@ class Evaluation:
         return len(self.image_ids) / self.seconds if self.seconds > 0 else 0.0
 
     def per_action_mm(self) -> dict[str, float]:
-        """The mean error of each action that has samples."""
-        return per_action_mm(self.errors_mm, self.actions)
+        """The mean error of each action that has samples, in Human3.6M's order."""
+        of_samples = np.array(self.actions)
+        return {
+            action: float(np.mean(self.errors_mm[of_samples == action]))
+            for action in ACTIONS.values()
+            if action in self.actions
+        }
 
     def per_joint_mm(self) -> dict[str, float]:
         """The mean error of each joint."""
-        means = self.errors_mm.mean(axis=0)
-        return dict(zip(JOINTS[:ANNOTATED_JOINTS], map(float, means), strict=True))
-
-
-def per_action_mm(errors_mm: Array, actions: Sequence[str]) -> dict[str, float]:
-    """The mean of (N, J) errors over the samples of each action, in Human3.6M's order."""
-    of_samples = np.array(actions)
-    return {
-        action: float(np.mean(errors_mm[of_samples == action]))
-        for action in ACTIONS.values()
-        if action in actions
-    }
-
-
-def is_of_one_sequence(one: str, other: str) -> bool:
-    """True if two image files are of one take and camera: their names differ in the frame."""
-    return one.rpartition("_")[0] == other.rpartition("_")[0] != ""
+        means_mm: list[float] = self.errors_mm.mean(axis=0).tolist()
+        return dict(zip(JOINTS[:ANNOTATED_JOINTS], means_mm, strict=True))
 
 
 @dataclass
@@ -173,11 +138,6 @@ class Measurements:
             self.warnings[index] = crop.warning
         self.done[index] = True  # last, since an interrupt may come between any two lines
 
-    def mean_error_mm(self) -> float | None:
-        """The mean error so far; None before the first usable sample."""
-        used = self.used
-        return float(self.errors_mm[used].mean()) if used.any() else None
-
     def evaluation(self, dataset: Dataset) -> Evaluation:
         """The finished evaluation; raises ``failure``, if any.
 
@@ -197,6 +157,7 @@ class Measurements:
             )
         samples = [dataset.samples[n] for n in used]
         names = tuple(sample.path.name for sample in samples)
+        misplaced, repeated = copies_of(names, self.sha256[used])
         return Evaluation(
             protocol=dataset.protocol,
             errors_mm=self.errors_mm[used],
@@ -210,18 +171,29 @@ class Measurements:
             seconds=self.seconds,
             batch_size=self.batch_size,
             reading_seconds=self.reading_seconds,
-            alike=copies_of(names, self.sha256[used]),
+            misplaced=misplaced,
+            repeated=repeated,
             damaged=_listed(dataset, self.warnings),
             resumed=self.resumed,
         )
 
 
-def copies_of(names: Sequence[str], sha256: Array) -> tuple[tuple[str, str], ...]:
-    """The files that are copies of an earlier one, each paired with that one."""
+Pairs = tuple[tuple[str, str], ...]
+
+
+def copies_of(names: Sequence[str], sha256: Array) -> tuple[Pairs, Pairs]:
+    """The files that are copies of an earlier one, each paired with that one.
+
+    Copies from another sequence come first, then those within one take and camera, whose names
+    differ in the frame.
+    """
     first: dict[bytes, str] = {}
-    rows = zip(names, sha256, strict=True)
-    pairs = ((name, first.setdefault(row.tobytes(), name)) for name, row in rows)
-    return tuple(pair for pair in pairs if pair[0] != pair[1])
+    copies: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+    for name, row in zip(names, sha256, strict=True):
+        if (earlier := first.setdefault(row.tobytes(), name)) != name:
+            is_of_one_sequence = earlier.rpartition("_")[0] == name.rpartition("_")[0] != ""
+            copies[is_of_one_sequence].append((name, earlier))
+    return tuple(copies[False]), tuple(copies[True])
 
 
 def _listed(dataset: Dataset, reasons: Mapping[int, str]) -> tuple[Exclusion, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.cache import load_cached, save_cached
-from convnextpose_check.evaluation.measurements import Conditions, Entry, Evaluation, Measurements
+from convnextpose_check.evaluation.measurements import Entry, Evaluation, Measurements
 from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.evaluation.predict import (
     PendingPrediction,
@@ -39,6 +39,19 @@ SAVE_SECONDS = 30.0
 """Partial results are saved this often."""
 
 Outcome = Evaluation | ConvNeXtPoseCheckError
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Everything beside model and image that predictions depend on.
+
+    Batches go in turns to the devices, which are of the same model.
+    """
+
+    devices: tuple[torch.device, ...]
+    flip: bool
+    batch_size: int
+    workers: int
 
 
 def evaluate(
@@ -105,10 +118,9 @@ def _measure(
                     saved_at = time.monotonic()
         save_all()
     except KeyboardInterrupt:
-        saved = {name: count for name, count in save_all().items() if count}
-        counts = ", ".join(f"{name} {count}" for name, count in saved.items())
+        counts = ", ".join(f"{name} {count}" for name, count in save_all().items() if count)
         partial = f"partial results are saved (of {len(dataset.samples)} images: {counts})"
-        raise Interrupted(partial if saved else "no results are saved") from None
+        raise Interrupted(partial if counts else "no results are saved") from None
     except BaseException:
         save_all()
         raise
@@ -116,12 +128,12 @@ def _measure(
 
 def _running_errors(measured: Mapping[str, Measurements]) -> str:
     """Format the mean errors so far for the progress display, e.g. ``XS 56.6, S 52.0 mm``."""
-    means_mm = {name: each.mean_error_mm() for name, each in measured.items()}
-    notes = [f"{name} {mean_mm:.1f}" for name, mean_mm in means_mm.items() if mean_mm is not None]
+    notes = [
+        f"{name} {each.errors_mm[used].mean():.1f}"
+        for name, each in measured.items()
+        if (used := each.used).any()
+    ]
     return f"{', '.join(notes)} mm" if notes else ""
-
-
-SEED = 0
 
 
 def shuffled(samples: int) -> list[int]:
@@ -130,8 +142,7 @@ def shuffled(samples: int) -> list[int]:
     Neighboring frames have similar errors; shuffled, the running mean settles early. Results are
     stored by sample index and do not depend on the order.
     """
-    order: list[int] = np.random.default_rng(SEED).permutation(samples).tolist()
-    return order
+    return [int(index) for index in np.random.default_rng(0).permutation(samples)]
 
 
 def remaining_batches(measured: Collection[Measurements], batch_size: int) -> list[list[int]]:
@@ -173,8 +184,8 @@ def run_pass(
     devices = conditions.devices
     lag = 0 if devices[0].type == "cpu" else len(devices)
     samples = [dataset.samples[index] for batch in batches for index in batch]
-    reader = read_crops(samples, conditions.workers, conditions.batch_size * len(devices))
-    with closing(reader) as crops:
+    ahead = conditions.batch_size * len(devices)
+    with closing(read_crops(samples, conditions.workers, ahead)) as crops:
         for number, indices in enumerate(batches):
             runners = [runner for runner in runners if runner.measured.failure is None]
             if not runners:
@@ -187,7 +198,8 @@ def run_pass(
                     runner.fail(error)
                 return
             for runner in runners:
-                runner.start(batch)
+                if runner.measured.lacks(indices):
+                    runner.start(batch)
             for runner in runners:
                 runner.finish(lag)
             yield len(indices)
@@ -257,9 +269,7 @@ class _ModelRunner:
             self.fail(error)
 
     def start(self, batch: _Batch) -> None:
-        """Have the device predict the batch, if the model lacks a sample of it."""
-        if not self.measured.lacks(batch.indices):
-            return
+        """Have the device predict the batch."""
         prediction = None
         with self._failing_alone():
             if batch.input is not None:
@@ -282,9 +292,9 @@ class _ModelRunner:
     def _record(self, batch: _Batch, prediction: PendingPrediction) -> None:
         """Wait for the predictions, and record them with their errors."""
         measured = self.measured
-        used = [n for n, crop in enumerate(batch.crops) if crop.pixels_rgb is not None]
-        indices = [batch.indices[n] for n in used]
-        samples = [batch.crops[n].sample for n in used]
+        pairs = zip(batch.indices, batch.crops, strict=True)
+        used = {index: crop.sample for index, crop in pairs if crop.pixels_rgb is not None}
+        indices, samples = list(used), list(used.values())
         with told_as_failure("the network"):  # a GPU reports its errors here
             cells_xyz, seconds = prediction.wait()
         is_finite = np.isfinite(cells_xyz).reshape(len(samples), -1).all(axis=1)

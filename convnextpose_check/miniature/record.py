@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.evaluation.measurements import Conditions, Entry
-from convnextpose_check.evaluation.one_pass import evaluate
+from convnextpose_check.evaluation.measurements import Entry
+from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.human36m.samples import BoxSource, DatasetFacts, load_dataset

@@ -17,8 +17,8 @@ from convnextpose_check.drive.download import fetch_missing, folder_for
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.cache import evaluation_key
 from convnextpose_check.evaluation.devices import use_exact_float32, working_devices
-from convnextpose_check.evaluation.measurements import Conditions, Entry, Evaluation
-from convnextpose_check.evaluation.one_pass import evaluate
+from convnextpose_check.evaluation.measurements import Entry, Evaluation
+from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.evaluation.predict import told_as_failure
 from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.human36m.layout import GIVE_ROOT

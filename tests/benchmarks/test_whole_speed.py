@@ -12,9 +12,9 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from convnextpose_check.evaluation.devices import working_devices
-from convnextpose_check.evaluation.measurements import Conditions, Entry, Measurements
+from convnextpose_check.evaluation.measurements import Entry, Measurements
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import remaining_batches, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, remaining_batches, run_pass
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import MIRRORED

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.measurements import Conditions, Entry
-from convnextpose_check.evaluation.one_pass import Outcome, evaluate
+from convnextpose_check.evaluation.measurements import Entry
+from convnextpose_check.evaluation.one_pass import Conditions, Outcome, evaluate
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
-from convnextpose_check.evaluation.measurements import Conditions, Entry, Evaluation
-from convnextpose_check.evaluation.one_pass import evaluate
+from convnextpose_check.evaluation.measurements import Entry, Evaluation
+from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts
 from convnextpose_check.network import Network
 from convnextpose_check.paths import Outputs

@@ -25,7 +25,7 @@ from convnextpose_check.checks.network import (
     check_flip_is_symmetric,
 )
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.evaluation.measurements import Evaluation, copies_of
 from convnextpose_check.human36m.samples import Dataset, Exclusion, load_dataset
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import FACTS, Handmade
@@ -148,7 +148,7 @@ COPIES = tuple((f"{n}.jpg", "a.jpg") for n in range(5))
     [
         (
             check_images_are_distinct,
-            {"alike": COPIES},
+            {"misplaced": COPIES},
             "same-image",
             ("5 of the images", "(0.jpg and a.jpg, ", "3.jpg and a.jpg)"),
         ),
@@ -178,15 +178,13 @@ def test_check_images_are_distinct_repeated_frame_of_one_sequence_passes() -> No
         f"s_{sequence}_subact_01_ca_01_{frame:06d}.jpg"
         for sequence, frame in (("09_act_02", 1), ("09_act_02", 65), ("11_act_02", 1))
     )
-    repeated, copied = (
-        made_evaluation(count=2, alike=((later, first),)),
-        made_evaluation(count=2, alike=((other, first),)),
-    )
 
-    assert check_images_are_distinct(repeated) == 2
-    assert (repeated.repeated, copied.repeated) == (((later, first),), ())
+    misplaced, repeated = copies_of([first, later, other], np.zeros((3, 32), np.uint8))
+
+    assert (misplaced, repeated) == (((other, first),), ((later, first),))
+    assert check_images_are_distinct(made_evaluation(count=2, repeated=repeated)) == 2
     with pytest.raises(CheckFailedError, match=first):
-        check_images_are_distinct(copied)
+        check_images_are_distinct(made_evaluation(count=2, misplaced=misplaced))
 
 
 def test_incomplete_evaluation_counts_unreadable_images_and_names_the_first(
