@@ -51,8 +51,13 @@ def check_joints_lie_in_boxes(dataset: Dataset) -> str:
     shares = []
     for share in dataset.inside:
         if isinstance(share, ConvNeXtPoseCheckError):
-            obtained, expected = "joints outside their boxes", "joints in their boxes"
-            raise CheckFailedError(share.code, share.problem, share.remedy, obtained, expected)
+            raise CheckFailedError(
+                share.code,
+                share.problem,
+                share.remedy,
+                "joints outside their boxes",
+                "joints in their boxes",
+            )
         shares.append(share)
     return f"{min(shares):.0%} of a camera's joints" if shares else "too few frames to compare"
 

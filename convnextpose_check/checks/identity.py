@@ -52,9 +52,7 @@ def identity_of(
         "training record": has_training and record.iterations is not None,
         "tensors": known is not None and known.tensors is not None,
     }
-    contradictions: dict[Matched, str] = {}
-    if difference is not None:
-        contradictions["architecture"] = difference
+    contradictions: dict[Matched, str] = {"architecture": difference} if difference else {}
     checks: dict[Matched, Callable[[], object]] = {
         "epoch": lambda: check_epoch(variant, checkpoint),
         "training record": lambda: check_provenance(variant, checkpoint),
@@ -73,9 +71,8 @@ def identity_of(
         return IdentityFound("contradicted", next(iter(contradictions.values())), matched)
     if comparable["tensors"]:
         return IdentityFound("verified", str(obtained["tensors"]), matched)
-    reason = "no tensors on record" if is_own else NO_TENSORS
-    reason = "; ".join(filter(None, (reason, describe_copy(known, checkpoint))))
-    return IdentityFound("not verified", reason, matched)
+    reasons = ("no tensors on record" if is_own else NO_TENSORS, describe_copy(known, checkpoint))
+    return IdentityFound("not verified", "; ".join(filter(None, reasons)), matched)
 
 
 def contradiction_warning(variant: Variant, record: Provenance) -> str:

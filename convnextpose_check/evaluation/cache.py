@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-import convnextpose_check
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Entry, Measurements
@@ -24,8 +23,7 @@ from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.human36m.samples import Dataset
 
-PACKAGE = Path(convnextpose_check.__file__).parent
-SOURCE_SUFFIXES = {".py", ".json"}
+PACKAGE = Path(__file__).parents[1]
 PACKAGES = ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu")
 ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm")
 NUMBERS = ("problems", "warnings", "batch_size", "seconds", "reading_seconds")
@@ -36,7 +34,7 @@ def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str,
 
     Image files count by path, size and time of change: reading them again is what resuming saves.
     """
-    sources = sorted(path for path in PACKAGE.rglob("*") if path.suffix in SOURCE_SUFFIXES)
+    sources = sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".json"))
     parts = {
         "checkpoint": checkpoint_sha256,
         "dataset": [dataset.digest, dataset.protocol, dataset.boxes],
@@ -55,10 +53,10 @@ def save_cached(entry: Entry, measured: Measurements, dataset: Dataset, batch_si
     """Save the results, if there are any and a key; returns the number of samples in the file."""
     if entry.key is None or not measured.done.any():
         return 0
-    about = {name: getattr(measured, name) for name in NUMBERS}
-    text = json.dumps(about | {"key": entry.key, "run_batch_size": batch_size})
-    arrays: dict[str, Any] = {name: getattr(measured, name) for name in ARRAYS}
-    arrays["image_ids"] = np.array([sample.image_id for sample in dataset.samples])
+    numbers = {name: getattr(measured, name) for name in NUMBERS}
+    text = json.dumps({"key": entry.key, "run_batch_size": batch_size} | numbers)
+    image_ids = np.array([sample.image_id for sample in dataset.samples])
+    arrays = {name: getattr(measured, name) for name in ARRAYS} | {"image_ids": image_ids}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays, about=np.array(text), digest=np.array(_digest(text, arrays)))
     try:
@@ -90,12 +88,12 @@ def load_cached(entry: Entry, dataset: Dataset, batch_size: int) -> Measurements
         return None
     for name in ("problems", "warnings"):  # JSON has no integer keys
         about[name] = {int(index): reason for index, reason in about[name].items()}
-    fields = [(name, arrays[name]) for name in ARRAYS] + [(name, about[name]) for name in NUMBERS]
-    measured = Measurements(**dict(fields))
-    used = np.flatnonzero(measured.used)
+    values = arrays | about
+    measured = Measurements(**{name: values[name] for name in (*ARRAYS, *NUMBERS)})
+    used, grid_whd = np.flatnonzero(measured.used), entry.network.architecture.grid_whd
     samples = [dataset.samples[index] for index in used]
     measured.errors_mm[used] = sample_errors_mm(
-        measured.cells_xyz[used], samples, entry.network.architecture.grid_whd, dataset.protocol
+        measured.cells_xyz[used], samples, grid_whd, dataset.protocol
     )
     measured.resumed = len(used)
     return measured

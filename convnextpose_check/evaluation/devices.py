@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,11 @@ SWITCH_ON_GPU = (
 )
 
 EXACT = "ieee"
-OF_CPU = ("backends.mkldnn", "backends.mkldnn.conv", "backends.mkldnn.matmul")
-OF_CUDA = ("backends.cuda.matmul", "backends.cudnn", "backends.cudnn.conv", "backends.cudnn.rnn")
-SWITCHES = ("backends", *OF_CPU, *OF_CUDA)
+SWITCHES = (
+    "backends",
+    *("backends.mkldnn", "backends.mkldnn.conv", "backends.mkldnn.matmul"),
+    *("backends.cuda.matmul", "backends.cudnn", "backends.cudnn.conv", "backends.cudnn.rnn"),
+)
 """Where torch stores the precision of float32 products, the general switch first."""
 
 
@@ -76,20 +79,13 @@ def working_devices(name: str) -> tuple[torch.device, ...]:
         return (working_device(name),)
     working_device(name)
     first, *others = (torch.device("cuda", index) for index in range(torch.cuda.device_count()))
-    return (first, *(card for card in others if _is_usable_beside(card, first)))
-
-
-def _is_usable_beside(card: torch.device, first: torch.device) -> bool:
-    """True if the card is of the same model as the first one, free, and works."""
-    import torch
-
-    try:
-        if card_name(card) != card_name(first):
-            return False
-        free_bytes, total_bytes = torch.cuda.mem_get_info(card)
-        return free_bytes >= total_bytes / 2 and working_device(str(card)) == card
-    except (ConvNeXtPoseCheckError, RuntimeError):
-        return False
+    usable = [first]
+    for card in others:
+        with suppress(ConvNeXtPoseCheckError, RuntimeError):
+            if card_name(card) == card_name(first):
+                free_bytes, total_bytes = torch.cuda.mem_get_info(card)
+                usable += [working_device(str(card))] if free_bytes >= total_bytes / 2 else []
+    return tuple(usable)
 
 
 def device_title(*devices: torch.device) -> str:

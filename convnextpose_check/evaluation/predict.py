@@ -55,8 +55,7 @@ def is_lack_of_memory(error: BaseException) -> bool:
 
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    text = str(error).lower()
-    return any(words in text for words in LACK_OF_MEMORY)
+    return any(words in str(error).lower() for words in LACK_OF_MEMORY)
 
 
 @contextmanager
@@ -67,26 +66,22 @@ def told_as_failure(what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -> It
     except ConvNeXtPoseCheckError:
         raise
     except Exception as error:  # noqa: BLE001 - torch, onnxruntime and users' code raise anything
-        raise _failure(error, what, code) from None
-
-
-def _failure(error: BaseException, what: str, code: ErrorCode) -> NetworkFailedError:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
-    line = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in own[-1:])
-    text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
-    message = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    failure = NetworkFailedError(
-        code,
-        f"{what} raises {message}{line}",
-        "The variant's log has the traceback; if the device failed, run again with --resume",
-    )
-    failure.trace = "".join(traceback.format_exception(error))
-    chained: BaseException | None = error
-    while chained is not None and chained.__traceback__ is not None:  # frames hold the batch
-        chained.__traceback__ = None
-        chained = chained.__cause__ or chained.__context__
-    return failure
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+        line = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in own[-1:])
+        text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+        message = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        failure = NetworkFailedError(
+            code,
+            f"{what} raises {message}{line}",
+            "The variant's log has the traceback; if the device failed, run again with --resume",
+        )
+        failure.trace = "".join(traceback.format_exception(error))
+        chained: BaseException | None = error
+        while chained is not None and chained.__traceback__ is not None:  # frames hold the batch
+            chained.__traceback__ = None
+            chained = chained.__cause__ or chained.__context__
+        raise failure from None
 
 
 def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
@@ -139,9 +134,7 @@ class Predictor:
                 try:
                     use_exact_float32()  # a network may have switched TF32 on
                     parts = torch.split(crops, self.batch_size)
-                    return torch.cat(
-                        [predict(self.network, part, flip=self.flip) for part in parts]
-                    )
+                    return torch.cat([predict(self.network, p, flip=self.flip) for p in parts])
                 except Exception as error:
                     if not is_lack_of_memory(error):
                         raise

@@ -22,8 +22,8 @@ RECORDED_TOLERANCE_MM = 0.02
 
 def verdict_word(difference_mm: float) -> Verdict:
     """The guide's word for a difference of either sign."""
-    words = [word for mm, word in TOLERANCES_MM.items() if abs(difference_mm) < mm]
-    return words[0] if words else REVIEW
+    words = (word for mm, word in TOLERANCES_MM.items() if abs(difference_mm) < mm)
+    return next(words, REVIEW)
 
 
 def format_verdict(verdict: Verdict | None, not_judged: str | None) -> str:
