@@ -41,8 +41,8 @@ from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.results_file import read_results
-from convnextpose_check.run.run import Run, published_run, published_target
-from convnextpose_check.settings.options import Settings, settings_of
+from convnextpose_check.run.run import Run, published_run
+from convnextpose_check.settings.options import Settings, read_settings
 
 ARGUMENTS: Arguments = {
     "results": {"metavar": "RESULTS", "type": Path, "help": "folder or file of a run"},
@@ -55,7 +55,7 @@ SETTINGS = (
 
 def run(options: argparse.Namespace) -> int:
     """Print the diagnosis of each variant."""
-    settings, path = settings_of(options), options.results
+    settings, path = read_settings(vars(options)), options.results
     diagnoses = []
     for finished, run in finished_runs(path, settings):
 
@@ -85,10 +85,9 @@ def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun,
         bbox=results.bbox,
         no_flip=not results.flip,
     )
-    target = published_target(settings)
+    run = published_run(settings)
     if results.subject == "miniature":
-        target = replace(target, catalogue=miniature_catalogue())
-    run = published_run(settings, target)
+        run = replace(run, catalogue=miniature_catalogue())
     for variant, record in results.variants.items():
         if settings.variants is None or variant in settings.variants:
             grid_whd = run.catalogue[variant].architecture.grid_whd
@@ -102,7 +101,7 @@ def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun,
 
 
 def _authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]:
-    run = published_run(settings, published_target(settings))
+    run = published_run(settings)
     if len(settings.variants or ()) != 1:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
@@ -111,7 +110,8 @@ def _authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]:
         )
     with long_phase(f"reading {path}"):
         saved = read_authors_output(path, run.dataset)
-    variant, reference = run.variants[0], run.reference(run.variants[0])
+    (variant,) = run.variants
+    reference = run.reference(variant)
     reference_mm = None if reference is None else reference.value
     missing = run.dataset.facts.samples - len(saved.samples)
     return FinishedRun(variant, float(saved.errors_mm.mean()), reference_mm, saved, missing), run

@@ -24,8 +24,8 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.files.folders import SEQUENCE_FOLDER, walk
 from convnextpose_check.human36m.layout import annotation_names
-from convnextpose_check.run.run import Run, published_run, published_target
-from convnextpose_check.settings.options import settings_of
+from convnextpose_check.run.run import Run, published_run
+from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Variant
 
 Group = dict[str, Callable[[], object]]
@@ -36,7 +36,6 @@ SETTINGS = (
     "protocol", "bbox", "device", "results_dir",
 )  # fmt: skip
 MAX_HINTS = 4
-FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 _COPY_NUMBER = re.compile(r" ?\(\d+\)")
 _PACKED = re.compile(r"(annot|images|h(uman)?36m|s_?0?9|s_?11).*\.(zip|tar|tgz|gz|7z|rar)", re.I)
@@ -44,10 +43,9 @@ _PACKED = re.compile(r"(annot|images|h(uman)?36m|s_?0?9|s_?11).*\.(zip|tar|tgz|g
 
 def run(options: argparse.Namespace) -> int:
     """Print a line for each check."""
-    settings = replace(settings_of(options), download=False, limit=None)
-    target = published_target(settings, FIXTURES if FIXTURES.is_dir() else None)
-    groups = _checks(published_run(settings, target))
-    print_lines(*(f"read: {line}" for line in settings.lines()))
+    settings = replace(read_settings(vars(options)), download=False, limit=None)
+    groups = _checks(published_run(settings))
+    print_lines(*(f"read: {line}" for line in settings.given.values()))
     passed = [_passes(group) for group in groups]
     print_lines("All checks passed." if all(passed) else "Not all checks passed.")
     return 0 if all(passed) else 1
@@ -95,7 +93,7 @@ def _checks(run: Run) -> list[Group]:
                 "boxes": lambda: dataset.check_rootnet_file(run.dataset),
             }
         )
-    return groups + [_checkpoint_checks(run, run.catalogue[name]) for name in run.variants]
+    return groups + [_checkpoint_checks(run, variant) for variant in run.variants.values()]
 
 
 def _with_hints(run: Run, check: Callable[[], object]) -> object:
@@ -104,7 +102,8 @@ def _with_hints(run: Run, check: Callable[[], object]) -> object:
         return check()
     except ConvNeXtPoseCheckError as error:
         subjects = run.facts.protocols[run.settings.protocol].subjects
-        hints = _find_hints(run.human36m, annotation_names(subjects)) if run.human36m else []
+        root = run.settings.h36m_root
+        hints = _find_hints(root, annotation_names(subjects)) if root else []
         if not hints:
             raise
         raise ConvNeXtPoseCheckError(
@@ -133,7 +132,7 @@ def _find_hints(root: Path, annotations: Iterable[str]) -> list[str]:
 
 
 def _checkpoint_checks(run: Run, variant: Variant) -> Group:
-    name, known = variant.name, run.target.fingerprints.get(variant.name)
+    name, known = variant.name, run.fingerprints.get(variant.name)
 
     def load() -> Checkpoint:
         return run.checkpoints[name]

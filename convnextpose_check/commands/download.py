@@ -12,7 +12,7 @@ from pathlib import Path
 
 from convnextpose_check.commands.terminal import Arguments, print_lines
 from convnextpose_check.drive.download import fetch_missing
-from convnextpose_check.settings.options import settings_of
+from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import read_catalogue
 
 ARGUMENTS: Arguments = {
@@ -29,7 +29,7 @@ SETTINGS = ("variants", "variants_file")
 
 def run(options: argparse.Namespace) -> int:
     """Print a line for each checkpoint, and an error for each that is missing."""
-    settings = settings_of(options)
+    settings = read_settings(vars(options))
     catalogue = read_catalogue(settings.variants_file)
     names = settings.variants or catalogue.names
     print_lines(f"looking for {', '.join(names)} in {options.folder}", file=sys.stderr)

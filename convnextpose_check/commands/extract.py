@@ -27,7 +27,7 @@ from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, 
 from convnextpose_check.network.keymap import key_style
 from convnextpose_check.network.layout import identify, modern_state
 from convnextpose_check.paths import hold_folder
-from convnextpose_check.settings.options import settings_of
+from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Catalogue, read_catalogue
 
 ARGUMENTS: Arguments = {
@@ -43,7 +43,7 @@ SETTINGS = ("results_dir", "variants_file")
 
 def run(options: argparse.Namespace) -> int:
     """Print what each file contains and which files were written."""
-    settings = settings_of(options)
+    settings = read_settings(vars(options))
     catalogue = read_catalogue(settings.variants_file)
     files = CheckpointFiles(options.files, catalogue)
     extracted = failed = 0

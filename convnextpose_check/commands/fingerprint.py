@@ -20,7 +20,7 @@ from convnextpose_check.checkpoints.provenance import provenance
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.network.layout import identify, modern_state
-from convnextpose_check.settings.options import settings_of
+from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import read_catalogue
 
 ARGUMENTS: Arguments = {
@@ -35,7 +35,7 @@ SETTINGS = ("variants_file",)
 
 def run(options: argparse.Namespace) -> int:
     """Print the fingerprint under the name of the variant that the file contains."""
-    file, catalogue = options.file, read_catalogue(settings_of(options).variants_file)
+    file, catalogue = options.file, read_catalogue(read_settings(vars(options)).variants_file)
     with long_phase(f"reading {file}"):
         checkpoint = load_checkpoint(file)
         claimed = CheckpointFiles([file], catalogue).claim(file)

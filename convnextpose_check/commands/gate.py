@@ -23,14 +23,13 @@ from convnextpose_check.commands.terminal import Arguments, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.results_file import read_results
+from convnextpose_check.results.results_file import read_results_of_run
 from convnextpose_check.results.schema import Results
 from convnextpose_check.settings.options import (
     CALLER_VARIABLE,
     OPTIONS,
     PREFIX,
     RUN_ID_VARIABLE,
-    given_texts,
     read_settings,
 )
 
@@ -60,8 +59,8 @@ def run(options: argparse.Namespace) -> int:
             "Install it from a checkout: pip install --editable CHECKOUT",
         )
     caller, run_id = Path.cwd(), secrets.token_hex(16)
-    environment, given = gate_environment(os.environ, caller, run_id), given_texts(options)
-    settings = read_settings(given, environment)
+    environment = gate_environment(os.environ, caller, run_id)
+    settings = read_settings(vars(options), environment)
     os.chdir(SUITE)  # libraries read settings from the current folder, such as matplotlibrc
     command = [
         *(sys.executable, "-I", "-m", "pytest", "-c", str(SUITE / "pytest.ini")),
@@ -71,12 +70,12 @@ def run(options: argparse.Namespace) -> int:
         *(
             option.flag if option.is_flag else f"{option.flag}={text}"
             for option in OPTIONS
-            for text in given[option.field]
+            for text in getattr(options, option.field) or ()
         ),
         str(VALIDATION),
     ]
     exit_code = _run_pytest(command, environment)
-    results = results_of_run(settings.results_dir, run_id)
+    results = read_results_of_run(Outputs(settings.results_dir).results, run_id)
     problem = gate_problem(exit_code, results, settings.results_dir)
     if options.summary:
         _append_summary(caller / options.summary, results, problem)
@@ -106,15 +105,6 @@ def gate_problem(exit_code: int, results: Results | None, results_dir: Path) -> 
     if exit_code or not results.passed:
         return results.verdict
     return ""
-
-
-def results_of_run(results_dir: Path, run_id: str) -> Results | None:
-    """The results of the run with this id; None if there are none or they are another run's."""
-    try:
-        results = read_results(Outputs(results_dir).results)
-    except ConvNeXtPoseCheckError:
-        return None
-    return results if results.run_id == run_id else None
 
 
 def _run_pytest(command: Sequence[str], environment: Mapping[str, str]) -> int:

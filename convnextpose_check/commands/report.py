@@ -18,7 +18,7 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import verdict_sentence
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.run.report import pack_archives
-from convnextpose_check.settings.options import settings_of
+from convnextpose_check.settings.options import read_settings
 
 ARGUMENTS: Arguments = {
     "folder": {
@@ -32,7 +32,7 @@ ARGUMENTS: Arguments = {
 
 def run(options: argparse.Namespace) -> int:
     """Print the path of each archive that was written."""
-    outputs = Outputs(options.folder or settings_of(options).results_dir)
+    outputs = Outputs(options.folder or read_settings(vars(options)).results_dir)
     with long_phase(f"drawing the pages of {outputs.results_dir}"):
         results, page = read_results(outputs.results), None
         if results.finished:  # the file may state another verdict

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from convnextpose_check.network.keymap import StateDict
 
 
-def is_exported(specification: str) -> bool:
-    """True if ``--network`` names files, not a factory."""
-    return specification.endswith(".onnx")
+def is_code(specification: str | None) -> TypeGuard[str]:
+    """True if ``--network`` names a factory, not files."""
+    return specification is not None and not specification.endswith(".onnx")
 
 
 def built_module(specification: str, variant: str, folder: Path | None = None) -> Module:

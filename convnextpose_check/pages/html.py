@@ -18,7 +18,7 @@ from markupsafe import Markup
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import BONES, FLIP_PAIRS
-from convnextpose_check.network.users import is_exported
+from convnextpose_check.network.users import is_code
 from convnextpose_check.pages.charts import css_variables, distribution_image
 from convnextpose_check.results.schema import CheckRecord, Example, Outcome, Results, VariantResult
 from convnextpose_check.results.text import (
@@ -145,7 +145,7 @@ def shared_context(results: Results) -> dict[str, Any]:
 
 def trust_note(results: Results) -> str:
     """A warning if the run executed the user's code."""
-    if results.network is None or is_exported(results.network):
+    if not is_code(results.network):
         return ""
     return (
         f"The evaluated network is the user's own, {results.network}. Its code ran in the same"

@@ -1,4 +1,4 @@
-"""Declare the suite's options to pytest, and explain command lines that pytest misreads.
+"""Explain command lines that pytest misreads.
 
 pytest looks for its configuration file before it loads any plugin. At that moment it does not know
 the suite's options, so in ``pytest --h36m-root /data`` it takes ``/data`` for a path of tests, and
@@ -23,15 +23,6 @@ from convnextpose_check.wording import suggestion
 
 _CHECKOUT_FILES = ("pytest.ini", "conftest.py", "convnextpose_check/plugin/command_line.py")
 """Files by which a checkout of this suite is recognized."""
-
-
-def add_options(parser: pytest.Parser) -> None:
-    """Declare every option of the suite to pytest, which returns each as a list of strings."""
-    from convnextpose_check.settings.options import OPTIONS
-
-    group = parser.getgroup("ConvNeXtPose", "What is judged, and how")
-    for option in OPTIONS:
-        group.addoption(option.flag, **option.argument)
 
 
 def join_options(arguments: Sequence[str]) -> list[str]:

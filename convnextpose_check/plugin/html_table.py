@@ -30,7 +30,7 @@ def prepare_report(config: pytest.Config, session: Session) -> None:
     if not hasattr(option, "htmlpath"):  # -p no:html: the report is a page without the table
         return
     if option.htmlpath is None:
-        option.htmlpath = str(session.outputs.report)
+        option.htmlpath = str(session.run.outputs.report)
         option.self_contained_html = True
     option.css.append(str(STYLE_SHEET))
     session.report = Path(option.htmlpath)
@@ -47,9 +47,9 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
     session = session_of(manager.getplugin("pytestconfig"))
 
     def take_page(page: str) -> None:
-        if session.run is not None:
+        if session.has_started:
             session.page = _readable_by_all(page)
-        elif session.report != session.outputs.report:  # the user's own, of other tests
+        elif session.report != session.run.outputs.report:  # the user's own, of other tests
             write_text(plugin._report_path, page)
 
     plugin._write_report = take_page

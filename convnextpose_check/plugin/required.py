@@ -13,8 +13,7 @@ from typing import Literal
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
-from convnextpose_check.run.run import Target, TargetName
-from convnextpose_check.settings.options import Settings
+from convnextpose_check.run.run import Run, TargetName
 from convnextpose_check.variants import Variant
 
 Applies = Callable[[Variant, Fingerprint | None], bool]
@@ -38,8 +37,6 @@ class ValidationTest:
 
 PREFLIGHT, CHECKPOINTS, COUNTS = "test_preflight.py", "test_checkpoints.py", "test_counts.py"
 MPJPE, NETWORKS, THROUGHPUT = "test_mpjpe.py", "test_networks.py", "test_throughput.py"
-WITHIN_TOLERANCE = "test_mpjpe_is_within_tolerance_of_reported_value"
-RECORDED = "test_mpjpe_is_the_recorded_value"
 
 VALIDATION_TESTS = (
     ValidationTest(PREFLIGHT, "test_device_runs_a_kernel", "target"),
@@ -86,32 +83,38 @@ VALIDATION_TESTS = (
     ValidationTest(MPJPE, "test_every_sample_is_measured", "variant", True),
     ValidationTest(MPJPE, "test_no_image_is_damaged", "variant", True),
     ValidationTest(MPJPE, "test_no_image_stands_for_another", "variant", True),
-    ValidationTest(MPJPE, WITHIN_TOLERANCE, "tolerance", True, target="published"),
-    ValidationTest(MPJPE, RECORDED, "variant", True, target="miniature"),
+    ValidationTest(
+        MPJPE,
+        "test_mpjpe_is_within_tolerance_of_reported_value",
+        "tolerance",
+        True,
+        target="published",
+    ),
+    ValidationTest(MPJPE, "test_mpjpe_is_the_recorded_value", "variant", True, target="miniature"),
     ValidationTest(NETWORKS, "test_judged_network_agrees_with_the_plain_one"),
     ValidationTest(NETWORKS, "test_flip_test_is_symmetric"),
     ValidationTest(THROUGHPUT, "test_throughput", "variant", True),
 )
 
 
-def cases_of(test: ValidationTest, target: Target, settings: Settings) -> dict[str, Variant | None]:
+def cases_of(test: ValidationTest, run: Run) -> dict[str, Variant | None]:
     """The target, or its variants, that a test is about, by id; empty if it does not apply."""
-    if test.target not in (None, target.name) or (settings.weights_only and test.needs_human36m):
+    if test.target not in (None, run.name) or (run.settings.weights_only and test.needs_human36m):
         return {}
     if test.over == "target":
-        return {target.name: None}
+        return {run.name: None}
     return {
-        f"{target.name}-{variant.name}": variant
-        for variant in target.variants(settings)
-        if test.applies(variant, target.fingerprints.get(variant.name))
+        f"{run.name}-{name}": variant
+        for name, variant in run.variants.items()
+        if test.applies(variant, run.fingerprints.get(name))
     }
 
 
-def required_tests(target: Target, settings: Settings) -> tuple[str, ...]:
-    """Names of all tests that a run of the target must finish."""
-    names: list[str] = []
-    for test in VALIDATION_TESTS:
-        for case_id in cases_of(test, target, settings):
-            claims = [f"-{mm}mm" for mm in TOLERANCES_MM] if test.over == "tolerance" else [""]
-            names += (f"{test.file}::{test.function}[{case_id}{claim}]" for claim in claims)
-    return tuple(names)
+def required_tests(run: Run) -> tuple[str, ...]:
+    """Names of all tests that a run must finish."""
+    return tuple(
+        f"{test.file}::{test.function}[{case_id}{claim}]"
+        for test in VALIDATION_TESTS
+        for case_id in cases_of(test, run)
+        for claim in ([f"-{mm}mm" for mm in TOLERANCES_MM] if test.over == "tolerance" else [""])
+    )

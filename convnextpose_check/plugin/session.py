@@ -4,57 +4,52 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import pytest
 from _pytest.mark.expression import Expression
-from msgspec.structs import replace
 
-import convnextpose_check
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.miniature.reference import miniature_catalogue
-from convnextpose_check.paths import Outputs, hold_folder, set_aside_earlier
+from convnextpose_check.paths import hold_folder, set_aside_earlier
 from convnextpose_check.plugin.gate import Gate
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.baseline import compare
 from convnextpose_check.results.decision import decided, is_passed, verdict_sentence
-from convnextpose_check.results.results_file import read_results
+from convnextpose_check.results.results_file import read_results, read_results_of_run
 from convnextpose_check.results.schema import Results
 from convnextpose_check.run.report import results_of, write_report
-from convnextpose_check.run.run import Run, Target, TargetName, published_run, published_target
+from convnextpose_check.run.run import FIXTURES, Run, TargetName, published_run
 from convnextpose_check.settings.options import (
     RUN_ID_VARIABLE,
     Settings,
+    read_settings,
     refuse_contradictions,
-    settings_of,
 )
 from convnextpose_check.variants import read_catalogue
 
-ROOT = Path(convnextpose_check.__file__).parents[1]
-FIXTURES = ROOT / "fixtures"
-VALIDATION = (ROOT / "tests" / "validation").resolve()
+VALIDATION = (FIXTURES.parent / "tests" / "validation").resolve()
 
 
 @dataclass
 class Session:
     """The state that hooks and fixtures work on.
 
-    ``run`` is the run of ``target`` once validation tests were selected, not merely listed.
-    ``can_judge`` is true if the arguments may lead to validation tests. ``report`` is where the
-    HTML report goes, and ``page`` what pytest-html would have written there.
+    ``has_started`` is true once validation tests were selected to be run, not merely listed;
+    ``can_judge`` if the arguments may lead to such tests. ``report`` is where the HTML report goes,
+    and ``page`` what pytest-html would have written there. ``lock`` is that of the results folder.
     """
 
-    settings: Settings
-    target: Target
+    run: Run
     baseline: Results | None = None
-    screen: Screen = field(default_factory=Screen)
     gate: Gate = field(default_factory=Gate)
-    run: Run | None = None
+    has_started: bool = False
     lock: BinaryIO | None = None
     can_judge: bool = False
     report: Path | None = None
@@ -63,71 +58,61 @@ class Session:
         default_factory=lambda: os.environ.get(RUN_ID_VARIABLE) or secrets.token_hex(16)
     )
 
-    @property
-    def outputs(self) -> Outputs:
-        """The files that the run writes."""
-        return Outputs(self.settings.results_dir)
-
     def start(self, evaluated: tuple[str, ...], *, writes: bool) -> None:
-        """Open the run, in which these variants are evaluated, and take its results folder.
+        """Start the run, in which these variants are evaluated, and take its results folder.
 
         A process that does not write is a worker of pytest-xdist. Raises ``pytest.UsageError``.
         """
+        settings, screen = self.run.settings, Screen()
         try:
             if writes:
-                self.lock = hold_folder(self.settings.results_dir)
-                set_aside_earlier(self.settings.results_dir)
-            self.run = open_run(self.target, self.settings, self.screen, evaluated)
+                self.lock = hold_folder(settings.results_dir)
+                set_aside_earlier(settings.results_dir)
+                screen = open_screen()
+            if self.run.name == "miniature":
+                files = cached_miniature(FIXTURES, screen.stream)
+                checkpoints = (files.checkpoints,)
+                settings = replace(settings, h36m_root=files.dataset, checkpoints=checkpoints)
         except ConvNeXtPoseCheckError as error:
             raise pytest.UsageError(str(error)) from None
+        self.run = replace(self.run, settings=settings, evaluated=evaluated, screen=screen)
+        self.has_started = True
 
     def finish(self, exit_code: int) -> Results | None:
         """Decide, and write the report; None if nothing was run.
 
         Called once, when pytest has ended with this exit code.
         """
-        if self.run is None:
+        if not self.has_started:
             return None
-        with self.screen.phase("writing results and report"):
-            results = replace(results_of(self.run), checks=tuple(self.gate.records.values()))
-            problems = list(self.gate.problems())
+        run, gate = self.run, self.gate
+        with run.screen.phase("writing results and report"):
+            results = results_of(run, tuple(gate.records.values()))
+            problems = list(gate.problems())
             if self.baseline is not None:
-                results, worse = self._compare(results, self.baseline)
-                problems += worse
-            if not problems and not self.gate.has_failed:
+                record = compare(results, self.baseline, run.settings.baseline or Path())
+                results = msgspec.structs.replace(results, baseline=record)
+                problems += record.problems
+            if not problems and not gate.has_failed:
                 if not is_passed(results):
                     problems.append(verdict_sentence(results))
                 elif exit_code:
                     problems.append(f"pytest ended with exit code {exit_code}")
             results = decided(results, problems, self.run_id)
-            return write_report(self.run, results, self.report or self.outputs.report, self.page)
-
-    def _compare(self, results: Results, baseline: Results) -> tuple[Results, list[str]]:
-        """The results with the comparison with an earlier run, and what is worse than there."""
-        if baseline.subject != self.target.name:
-            return results, [f"baseline: it judged the {baseline.judged}, this run did not"]
-        if not results.variants:
-            return results, []
-        record = compare(results, baseline, self.settings.baseline or Path())
-        return replace(results, baseline=record), list(record.problems)
+            return write_report(run, results, self.report or run.outputs.report, self.page)
 
     def exit_code(self, of_pytest: int) -> int:
         """The exit code of the whole run: 0 only if the results file of this run says passed."""
-        if of_pytest:
-            return of_pytest
-        if self.run is None:  # --collect-only, or no validation tests
+        if self.has_started:
+            written = read_results_of_run(self.run.outputs.results, self.run_id)
+            has_passed = written is not None and written.passed
+        else:  # --collect-only, or no validation tests
             has_passed = not self.gate.required
-        else:
-            try:
-                written = read_results(self.outputs.results)
-            except ConvNeXtPoseCheckError:
-                return pytest.ExitCode.TESTS_FAILED
-            has_passed = written.run_id == self.run_id and written.passed
-        return pytest.ExitCode.OK if has_passed else pytest.ExitCode.TESTS_FAILED
+        return of_pytest or int(not has_passed)
 
     def close(self) -> None:
         """Release the results folder and the terminal."""
-        for stream in (self.lock, self.screen.stream):
+        for stream in (self.lock, self.run.screen.stream):
             if stream is not None:
                 stream.close()
 
@@ -150,15 +135,16 @@ def session_of(config: pytest.Config) -> Session:
 def open_session(config: pytest.Config) -> Session:
     """Read the settings, open the session, and refuse what cannot be judged."""
     try:
-        settings = settings_of(config.option)
+        settings = read_settings(vars(config.option))
         refuse_contradictions(settings)
         baseline = None if settings.baseline is None else read_results(settings.baseline)
         targets = selected_targets(settings, config.option.markexpr)
-        target = open_target(targets[0], settings)
+        run = open_run(targets[0], settings)
+        run.variants  # noqa: B018 - raises for a variant that the target lacks
     except ConvNeXtPoseCheckError as error:
         raise pytest.UsageError(str(error)) from None
-    session = Session(settings, target, baseline, _screen(config), can_judge=_can_judge(config))
-    if session.can_judge and is_distributed(config) and target.name == "published":
+    session = Session(run, baseline, can_judge=_can_judge(config))
+    if session.can_judge and is_distributed(config) and run.name == "published":
         raise pytest.UsageError(
             "the published models are judged by one process: leave out -n and --dist"
         )
@@ -185,13 +171,11 @@ def _can_judge(config: pytest.Config) -> bool:
     )
 
 
-def _screen(config: pytest.Config) -> Screen:
-    """The terminal behind pytest's capture, for progress; none for a worker of xdist.
+def open_screen() -> Screen:
+    """The terminal behind pytest's capture, for progress.
 
     A character that the terminal's encoding lacks is written as an escape sequence.
     """
-    if hasattr(config, "workerinput"):
-        return Screen()
     return Screen(os.fdopen(os.dup(2), "w", 1, encoding="locale", errors="backslashreplace"))
 
 
@@ -210,29 +194,15 @@ def selected_targets(settings: Settings, marker_expression: str) -> list[TargetN
     return ["miniature"]
 
 
-def open_target(name: TargetName, settings: Settings) -> Target:
-    """Read the reported values of a target; its data and checkpoints are not read yet.
-
-    Raises ``ConvNeXtPoseCheckError`` if they cannot be read or lack a chosen variant.
-    """
+def open_run(name: TargetName, settings: Settings) -> Run:
+    """The run of a target with its reported values; no data and checkpoints are read yet."""
     if name == "published":
-        target = published_target(settings, FIXTURES)
-    else:
-        record = read_record(FIXTURES)
-        # A model of --network is built for the published variants and cannot be the trained one.
-        catalogue = read_catalogue() if settings.network else miniature_catalogue()
-        catalogue = record.add_to(catalogue, settings.protocol, settings.bbox, flip=settings.flip)
-        target = Target("miniature", catalogue, record.dataset)
-    target.variants(settings)
-    return target
-
-
-def open_run(target: Target, settings: Settings, screen: Screen, evaluated: tuple[str, ...]) -> Run:
-    """The run of a target, in which these variants are evaluated."""
-    if target.name == "published":
-        return published_run(settings, target, screen, evaluated)
-    files = cached_miniature(FIXTURES, screen.stream)
-    return Run(target, settings, files.dataset, (files.checkpoints,), evaluated, screen)
+        return published_run(settings)
+    record = read_record(FIXTURES)
+    # A model of --network is built for the published variants and cannot be the trained one.
+    catalogue = read_catalogue() if settings.network else miniature_catalogue()
+    catalogue = record.add_to(catalogue, settings.protocol, settings.bbox, flip=settings.flip)
+    return Run("miniature", settings, catalogue, record.dataset)
 
 
 def synthetic_dataset(screen: Screen) -> Dataset:

@@ -15,14 +15,13 @@ import pytest
 
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.interrupts import held, obey_signals
-from convnextpose_check.plugin.command_line import add_options
 from convnextpose_check.plugin.gate import name_of, parameters_of, unverified_status
 from convnextpose_check.plugin.html_table import prepare_report
 from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
 from convnextpose_check.plugin.session import SESSION, VALIDATION, Session, open_session, session_of
 from convnextpose_check.results.schema import OWN_MODELS, Results
 from convnextpose_check.results.text import TERMINAL_COLUMNS, terminal_lines
-from convnextpose_check.settings.options import PREFIX
+from convnextpose_check.settings.options import OPTIONS, PREFIX
 from convnextpose_check.variants import Variant
 
 GATE_PLUGIN = "convnextpose_check.plugin.gate"
@@ -32,8 +31,10 @@ NEEDS_EVALUATION = "evaluations"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare each option of the suite."""
-    add_options(parser)
+    """Declare every option of the suite to pytest, which returns each as a list of strings."""
+    group = parser.getgroup("ConvNeXtPose", "What is judged, and how")
+    for option in OPTIONS:
+        group.addoption(option.flag, **option.argument)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -47,13 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run validation tests first, in the order of the recorded list: first what all need."""
-    files = list(dict.fromkeys(test.file for test in VALIDATION_TESTS))
-
-    def position(item: pytest.Item) -> int:
-        is_listed = is_validation(item) and item.path.name in files
-        return files.index(item.path.name) if is_listed else len(files)
-
-    items.sort(key=position)
+    positions = {test.file: number for number, test in enumerate(VALIDATION_TESTS)}
+    last = len(positions)
+    items.sort(
+        key=lambda item: positions.get(item.path.name, last) if is_validation(item) else last
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -61,7 +60,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config, state = session.config, session_of(session.config)
     judging = [item for item in session.items if is_validation(item)]
     if not judging:
-        if state.settings.weights_only and state.can_judge:
+        if state.run.settings.weights_only and state.can_judge:
             raise pytest.UsageError(
                 "--weights-only was given, but no test of the weights is selected."
                 " Leave out -m, -k and the names of tests."
@@ -76,8 +75,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 evaluated[variant.name] = None
     if not config.option.collectonly:
         state.start(tuple(evaluated), writes=not hasattr(config, "workerinput"))
-    if state.target.name == "published":
-        state.gate.required = required_tests(state.target, state.settings)
+    if state.run.name == "published":
+        state.gate.required = required_tests(state.run)
     state.gate.names = {item.nodeid: name_of(item) for item in judging}
 
 
@@ -98,14 +97,14 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     stop_listening = obey_signals()
     try:
         try:
-            code, is_interrupted = int((yield) or 0), False
+            code = int((yield) or 0)
         except KeyboardInterrupt:  # after pytest's own handling of one
-            code, is_interrupted = pytest.ExitCode.INTERRUPTED, True
+            code = pytest.ExitCode.INTERRUPTED
         session = config.stash.get(SESSION, None)
         if session is None:
             return code
-        if is_interrupted and session.gate.interruption is None:
-            session.gate.interruption = ""
+        if code == pytest.ExitCode.INTERRUPTED:
+            session.gate.interruption = session.gate.interruption or ""
         final = int(pytest.ExitCode.INTERRUPTED)
         with suppress(KeyboardInterrupt), held():
             results = session.finish(code)
@@ -121,7 +120,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Print what is judged, with what, and the source of each setting."""
-    settings = session_of(config).settings
+    settings = session_of(config).run.settings
     checkpoints = ", ".join(map(str, settings.checkpoints))
     gate = "no gate" if settings.gate is None else f"gate {settings.gate} mm"
     models = OWN_MODELS if settings.has_own_models else "published models"
@@ -135,7 +134,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         f"protocol {settings.protocol}, boxes {settings.bbox}, flip test"
         f" {'on' if settings.flip else 'off'}, {gate};"
         f" results in {settings.results_dir}",
-        *(f"read: {line}" for line in settings.lines()),
+        *(f"read: {line}" for line in settings.given.values()),
     ]
 
 

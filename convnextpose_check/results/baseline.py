@@ -69,7 +69,7 @@ def _incomparable(results: Results, earlier: Results) -> Iterator[str]:
         "protocol": (results.protocol, earlier.protocol),
         "boxes": (results.bbox, earlier.bbox),
         "flip test": (results.flip, earlier.flip),
-        "data digest": (results.dataset.digest[:16], earlier.dataset.digest[:16]),
+        "data digest": (results.dataset.digest[:16] or "unknown", earlier.dataset.digest[:16]),
     }
     for what, (now, before) in pairs.items():
         if now != before:

@@ -56,6 +56,15 @@ def read_results(path: Path) -> Results:
     )
 
 
+def read_results_of_run(path: Path, run_id: str) -> Results | None:
+    """The results of the run with this id; None if there are none or they are another run's."""
+    try:
+        results = read_results(path)
+    except ConvNeXtPoseCheckError:
+        return None
+    return results if results.run_id == run_id else None
+
+
 def json_schema() -> bytes:
     """The JSON Schema of the results, as it is published beside this module."""
     schema = _in_order(msgspec.json.schema(Results))

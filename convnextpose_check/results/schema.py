@@ -314,14 +314,3 @@ class Results(_Record, frozen=True, kw_only=True):
     def warnings(self) -> tuple[CheckRecord, ...]:
         """The checks that warn."""
         return tuple(check for check in self.checks if check.outcome == "warning")
-
-
-def with_variants(results: Results, variants: dict[Name, VariantResult]) -> Results:
-    """The results with these variants, and the totals that follow from them."""
-    everything = variants.keys() >= set(results.expected_variants)
-    return msgspec.structs.replace(
-        results,
-        variants=variants,
-        samples=min((record.samples for record in variants.values()), default=0),
-        complete=everything and all(record.complete for record in variants.values()),
-    )

@@ -7,8 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from convnextpose_check.checkpoints.load import Checkpoint
+from convnextpose_check.evaluation.cache import evaluation_key
 from convnextpose_check.evaluation.devices import card_name
+from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.network import Network
 from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.network.layout import build_network, modern_state
@@ -17,7 +21,7 @@ from convnextpose_check.network.users import (
     built_module,
     exported_digest,
     exported_network,
-    is_exported,
+    is_code,
     load_weights,
     takes_weights,
 )
@@ -58,7 +62,7 @@ class VariantModels:
     @cached_property
     def counted(self) -> Module:
         """The module whose parameters and multiply-adds are counted."""
-        if self.specification is None or is_exported(self.specification):
+        if not is_code(self.specification):
             return self.reference
         module = built_module(self.specification, self.variant.name, self.caller)
         module = module.to(self.devices[0]).eval()
@@ -69,20 +73,14 @@ class VariantModels:
     @cached_property
     def evaluated(self) -> Network:
         """The model whose error is measured: the optimized one, or the one of ``--network``."""
-        if self.specification is not None and not is_exported(self.specification):
+        if is_code(self.specification):
             return ForeignNetwork(self.counted, self.variant.architecture, self.specification)
         return self._on_device(self.devices[0])
 
     @property
-    def other_devices(self) -> tuple[torch.device, ...]:
-        """Devices that evaluate beside the first; a user's own module exists only once."""
-        is_module = self.specification is not None and not is_exported(self.specification)
-        return () if is_module else self.devices[1:]
-
-    @property
     def replicas(self) -> tuple[Network, ...]:
         """The evaluated model on each of the other devices."""
-        return tuple(self._on_device(device) for device in self.other_devices)
+        return tuple(self._on_device(device) for device in self.devices[1:])
 
     @property
     def soft_argmax(self) -> SoftArgmaxBackend | None:
@@ -92,20 +90,22 @@ class VariantModels:
         model = self.evaluated
         return model.soft_argmax_backend if isinstance(model, FastConvNeXtPose) else None
 
-    def cache_settings(self, *, flip: bool) -> dict[str, object] | None:
-        """The settings that the errors depend on; None for a module, whose code may change."""
-        import msgspec
+    def cache_key(self, dataset: Dataset, *, flip: bool) -> str | None:
+        """The key of a cached evaluation: equal only for the same checkpoint, data and settings.
 
+        None for a module of ``--network``, whose code may have changed.
+        """
         specification = self.specification
-        if specification is not None and not is_exported(specification):
+        if is_code(specification):
             return None
-        return {
+        settings = {
             "flip": flip,
             "device": card_name(self.devices[0]),
             "network": msgspec.to_builtins(self.variant.architecture),
             "exported": specification and exported_digest(specification, self.variant.name),
             "soft_argmax": None if specification else self.soft_argmax,
         }
+        return evaluation_key(self.checkpoint.sha256, dataset, settings)
 
     def _on_device(self, device: torch.device) -> Network:
         from convnextpose_check.network.fast import FastConvNeXtPose

@@ -35,12 +35,13 @@ from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import (
     METRIC_TITLES,
+    CheckRecord,
     DatasetRecord,
     FileRecord,
+    ReferenceKind,
     ReferenceRecord,
     Results,
     VariantResult,
-    with_variants,
 )
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Figure
@@ -66,7 +67,7 @@ def _write_files(run: Run, results: Results, report: Path, page: str | None) -> 
     """Write each file, and return why others could not be written."""
     from convnextpose_check.pages import write_pages
 
-    outputs, problems = Outputs(run.settings.results_dir), []
+    outputs, problems = run.outputs, []
 
     def attempt(write: Callable[..., object], *arguments: Any) -> None:
         try:
@@ -74,10 +75,10 @@ def _write_files(run: Run, results: Results, report: Path, page: str | None) -> 
         except ConvNeXtPoseCheckError as error:
             problems.append(str(error))
 
-    for variant, outcome in run.outcomes.items():
+    for variant, outcome in run.measured.outcomes.items():
         lines = _log_lines(run, variant, outcome)
         attempt(write_text, outputs.log(variant), "".join(f"{printable(s)}\n" for s in lines))
-    if evaluations := run.finished_evaluations:
+    if evaluations := run.measured.available:
         attempt(write_per_sample, evaluations, run.dataset, outputs.per_sample)
     attempt(write_pages, results, outputs, report, page)
     attempt(write_results, results, outputs.results)
@@ -129,17 +130,17 @@ def _pack(archive: Path, files: Iterable[Path]) -> None:
                 packing.write(file, file.relative_to(archive.parent))
 
 
-def results_of(run: Run) -> Results:
+def results_of(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
     """Everything that is known of the run, before the gate decides."""
     settings, device = run.settings, run.settings.device or ""
     variants = {
         variant: variant_result(run, variant, evaluation)
-        for variant, evaluation in run.finished_evaluations.items()
+        for variant, evaluation in run.measured.available.items()
     }
-    if variants or run.is_weights_only:
+    if variants or settings.weights_only:
         with suppress(ConvNeXtPoseCheckError):  # then the tests have the reason
             device = device_title(*run.devices)
-    results = Results(
+    return Results(
         subject=run.name,
         finished=True,
         verdict=NOTHING_EVALUATED,
@@ -147,24 +148,24 @@ def results_of(run: Run) -> Results:
         bbox=settings.bbox,
         flip=settings.flip,
         device=device,
-        samples=0,
+        samples=min((record.samples for record in variants.values()), default=0),
         expected_samples=run.facts.protocols[settings.protocol].samples,
-        expected_variants=run.variants,
-        complete=False,
-        gate_mm=None if run.is_weights_only else settings.gate,
+        expected_variants=tuple(run.variants),
+        complete=variants.keys() == run.variants.keys()
+        and all(record.complete for record in variants.values()),
+        gate_mm=None if settings.weights_only else settings.gate,
         environment=environment(),
-        settings=tuple(settings.lines()),
+        settings=tuple(settings.given.values()),
         dataset=_dataset_record(run, is_read=bool(variants)),
-        variants={},
-        checks=(),
+        variants=variants,
+        checks=checks,
         left_out=(),
         baseline=None,
-        weights_only=run.is_weights_only,
-        weights=_weights(run) if run.is_weights_only else {},
-        own_models=settings.has_own_models and run.name == "published",
+        weights_only=settings.weights_only,
+        weights=_weights(run) if settings.weights_only else {},
+        own_models=settings.has_own_models,
         network=settings.network,
     )
-    return with_variants(results, variants)
 
 
 def _weights(run: Run) -> dict[str, FileRecord]:
@@ -201,7 +202,7 @@ def provenance_text(run: Run, variant: str) -> str:
     except CheckFailedError as error:
         tensors = error.problem
     parts = (
-        format_epoch(run.catalogue[variant].checkpoint.epoch, checkpoint.epoch),
+        format_epoch(run.variants[variant].checkpoint.epoch, checkpoint.epoch),
         provenance(checkpoint).story,
         tensors,
         describe_copy(known, checkpoint),
@@ -213,10 +214,10 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
     """The fields of ``FileRecord``."""
     checkpoint, module = run.checkpoints[variant], run.models[variant].counted
     identity = identity_of(
-        run.catalogue[variant],
+        run.variants[variant],
         checkpoint,
         run.fingerprints.get(variant),
-        is_own=run.name == "published" and run.settings.has_own_models,
+        is_own=run.settings.has_own_models,
     )
     return {
         "identity": identity.status,
@@ -240,11 +241,10 @@ def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantRes
     sequences = [performance(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
     interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
-    error: dict[str, Any] = {
-        "mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm": evaluation.error_mm
-    }
+    values = _file_values(run, variant)
+    values["mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm"] = evaluation.error_mm
     return VariantResult(
-        **_file_values(run, variant),
+        **values,
         interval_mm=interval_mm,
         sequences=sequence_count,
         reference=_reference(run, judgement.reference),
@@ -272,19 +272,19 @@ def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantRes
         examples=find_examples(
             evaluation,
             run.dataset,
-            run.catalogue[variant].architecture.grid_whd,
+            run.variants[variant].architecture.grid_whd,
             with_crops=run.name == "miniature" or run.settings.embed_images,
         ),
-        **error,
     )
 
 
 def _reference(run: Run, figure: Figure | None) -> ReferenceRecord | None:
     if figure is None:
         return None
-    is_synthetic = run.name == "miniature"
-    tolerance_mm = RECORDED_TOLERANCE_MM if is_synthetic else run.settings.gate
-    return ReferenceRecord(figure.value, figure.source, run.reference_kind, tolerance_mm)
+    if run.name == "miniature":
+        return ReferenceRecord(figure.value, figure.source, "recorded", RECORDED_TOLERANCE_MM)
+    kind: ReferenceKind = "own file" if run.settings.has_own_models else "paper"
+    return ReferenceRecord(figure.value, figure.source, kind, run.settings.gate)
 
 
 def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:

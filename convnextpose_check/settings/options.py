@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.samples import BoxSource
-from convnextpose_check.network.users import is_exported
+from convnextpose_check.network.users import is_code
 from convnextpose_check.variants import PUBLISHED_FILE, Protocol
 from convnextpose_check.wording import suggestion
 
@@ -50,28 +49,22 @@ def _parse_names(text: str) -> tuple[str, ...]:
 
 
 def _parse_count(text: str) -> int:
-    with suppress(ValueError):
-        if (count := int(text)) >= 1:
-            return count
-    raise ValueError("a whole number from 1")
-
-
-def _parse_switch(text: str) -> bool:
-    if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
-        raise ValueError("1 or 0")
-    return text.lower() in ("1", "true", "yes")
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError("a whole number from 1")
+    return int(text)
 
 
 def _choice(values: Mapping[str, Any]) -> Kind:
     def parse(text: str) -> Any:
-        if text not in values:
+        if text.lower() not in values:
             raise ValueError(f"one of {', '.join(values)}")
-        return values[text]
+        return values[text.lower()]
 
     return "|".join(values), parse
 
 
-SWITCH: Kind = ("", _parse_switch)
+_TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+SWITCH: Kind = ("", _choice(_TRUTH)[1])
 FILE, FOLDER = ("FILE", _parse_path), ("DIR", _parse_path)
 FILES_OR_FOLDERS: Kind = ("PATH", _parse_path)
 
@@ -109,7 +102,7 @@ class Option:
         """The arguments of argparse and pytest; the value is a list of texts, or None."""
         about = {"dest": self.field, "help": f"{self.does} (${self.variable})".replace("%", "%%")}
         if self.is_flag:
-            return about | {"action": "append_const", "const": "1"}
+            return about | {"action": "append_const", "const": "yes"}
         return about | {"action": "append", "metavar": self.kind[0]}
 
 
@@ -119,38 +112,32 @@ def _option(kind: Kind, does: str, default: Any = None) -> Any:
     return field(default_factory=make_default, metadata={"kind": kind, "does": does})
 
 
-def _switch(does: str) -> Any:
-    return _option(SWITCH, does, False)
-
-
-def _kaggle_inputs() -> tuple[Path, ...]:
-    return (KAGGLE_INPUT,) if KAGGLE_INPUT.is_dir() else ()
-
-
 @dataclass(frozen=True)
 class Settings:
     """The values of all options.
 
-    ``sources`` maps each field that was set to the option or variable that set it. ``caller`` is
-    the folder of the command ``gate``'s caller, which contains the module of ``--network``; None
-    without that command.
+    ``given`` has the text of each field that was set, after the option or variable that set it, as
+    in ``--gate 2mm``. ``caller`` is the folder of the command ``gate``'s caller, which contains the
+    module of ``--network``; None without that command.
     """
 
     h36m_root: Path | None = _option(
         FOLDER,
         "folder with Human3.6M, in any of the known layouts; it is only read"
         f" [default: {KAGGLE_INPUT} if it exists]",
-        lambda: next(iter(_kaggle_inputs()), None),
+        lambda: KAGGLE_INPUT if KAGGLE_INPUT.is_dir() else None,
     )
     checkpoints: tuple[Path, ...] = _option(
         FILES_OR_FOLDERS,
         "folder or file with the authors' archives; may be given several times"
         f" [default: {KAGGLE_INPUT} if it exists]",
-        _kaggle_inputs,
+        lambda: (KAGGLE_INPUT,) if KAGGLE_INPUT.is_dir() else (),
     )
-    download: bool = _switch(
+    download: bool = _option(
+        SWITCH,
         "fetch missing archives from Google Drive into the first writable folder of --checkpoints,"
-        " else into checkpoints/ below --results-dir"
+        " else into checkpoints/ below --results-dir",
+        False,
     )
     variants: tuple[str, ...] | None = _option(
         ("NAMES", _parse_names),
@@ -163,11 +150,15 @@ class Settings:
         " [default: that file]",
         PUBLISHED_FILE,
     )
-    weights_only: bool = _switch(
-        "check the checkpoints alone, without Human3.6M and without a GPU: no error is measured"
+    weights_only: bool = _option(
+        SWITCH,
+        "check the checkpoints alone, without Human3.6M and without a GPU: no error is measured",
+        False,
     )
-    require_identity: bool = _switch(
-        "fail unless every checkpoint is verified to be the published one, tensor by tensor"
+    require_identity: bool = _option(
+        SWITCH,
+        "fail unless every checkpoint is verified to be the published one, tensor by tensor",
+        False,
     )
     protocol: Protocol = _option(
         _choice({"1": 1, "2": 2}),
@@ -179,7 +170,7 @@ class Settings:
         "boxes and root depth from the ground truth or from RootNet [default: gt]",
         "gt",
     )
-    no_flip: bool = _switch("do not average with the mirrored image")
+    no_flip: bool = _option(SWITCH, "do not average with the mirrored image", False)
     device: str | None = _option(
         ("NAME", str),
         "cuda: every GPU of the first one's kind; cuda:1: that GPU alone; cpu [default: cuda for"
@@ -198,8 +189,10 @@ class Settings:
         ("N", _parse_count),
         "evaluate only N samples, spread evenly: a quick look that never passes",
     )
-    resume: bool = _switch(
-        "reuse and continue the evaluations of an earlier run on exactly the same inputs"
+    resume: bool = _option(
+        SWITCH,
+        "reuse and continue the evaluations of an earlier run on exactly the same inputs",
+        False,
     )
     network: str | None = _option(
         ("WHICH", str),
@@ -211,10 +204,10 @@ class Settings:
         "an earlier benchmark_results.json: larger counts, a worse verdict or check, an error that"
         " changed by more than 0.05 mm, or a missing variant or test fails the run",
     )
-    embed_images: bool = _switch(
-        "show frames of Human3.6M in the report; its license forbids passing them on"
+    embed_images: bool = _option(
+        SWITCH, "show frames of Human3.6M in the report; its license forbids passing them on", False
     )
-    sources: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
     caller: Path | None = None
 
     @property
@@ -227,14 +220,6 @@ class Settings:
         """True if the models are described by a variants file of the user."""
         file = self.variants_file
         return file != PUBLISHED_FILE and file.resolve() != PUBLISHED_FILE.resolve()
-
-    def lines(self) -> list[str]:
-        """A line for every setting that is not a default, with the name that set it."""
-
-        def formatted(value: Any) -> str:
-            return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-        return [f"{source} {formatted(getattr(self, f))}" for f, source in self.sources.items()]
 
 
 OPTIONS: tuple[Option, ...] = tuple(
@@ -254,22 +239,13 @@ def add_settings(parser: argparse.ArgumentParser, *fields: str) -> None:
             parser.add_argument(option.flag, **option.argument | several)
 
 
-def given_texts(options: argparse.Namespace) -> dict[str, Sequence[str]]:
-    """The texts that argparse or pytest has read for each option, by field."""
-    return {option.field: getattr(options, option.field, None) or () for option in OPTIONS}
-
-
-def settings_of(options: argparse.Namespace) -> Settings:
-    """The settings from the options that argparse or pytest has read, and the environment."""
-    return read_settings(given_texts(options))
-
-
 def read_settings(
-    given: Mapping[str, Sequence[str]], environment: Mapping[str, str] = os.environ
+    options: Mapping[str, Any], environment: Mapping[str, str] = os.environ
 ) -> Settings:
-    """Read the settings from the given texts by field, the environment and the defaults.
+    """Read the settings from options, the environment and the defaults.
 
-    Raises ``ConvNeXtPoseCheckError`` (``bad-option``) that names the option or variable.
+    ``options`` is what argparse or pytest has read: by field a list of texts, or None. Raises
+    ``ConvNeXtPoseCheckError`` (``bad-option``) that names the option or variable.
     """
     known = {RUN_ID_VARIABLE, CALLER_VARIABLE, *(option.variable for option in OPTIONS)}
     if unknown := sorted(v for v in environment if v.startswith(PREFIX) and v not in known):
@@ -280,38 +256,35 @@ def read_settings(
             "Correct or unset it",
         )
     values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
+    given: dict[str, str] = {}
     for option in OPTIONS:
-        source, texts = option.flag, given.get(option.field)
+        source, texts = option.flag, options.get(option.field)
         if not texts and (text := environment.get(option.variable)) is not None:
             source = option.variable
             texts = text.split(os.pathsep) if option.is_repeatable else [text]
         if not texts:
             continue
+        texts = texts if option.is_repeatable else texts[-1:]  # the last one wins
         try:
-            parsed = [option.kind[1](text) for text in texts]
+            parsed = tuple(option.kind[1](text) for text in texts)
         except ValueError as error:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.BAD_OPTION, f"{source} is '{texts[-1]}': expected {error}"
             ) from None
-        values[option.field] = tuple(parsed) if option.is_repeatable else parsed[-1]
-        sources[option.field] = source
-    settings = Settings(**values, sources=sources)
+        values[option.field] = parsed if option.is_repeatable else parsed[0]
+        given[option.field] = f"{source} {','.join(texts)}"
+    settings = Settings(**values, given=given)
     folder = environment.get(CALLER_VARIABLE)
     return _absolute(settings, Path(folder)) if folder else settings
 
 
 def _absolute(settings: Settings, caller: Path) -> Settings:
     """The settings with every path, also of defaults, joined to the caller's folder."""
-    absolute: dict[str, Any] = {}
-    for option in OPTIONS:
-        value = getattr(settings, option.field)
-        if isinstance(value, Path):
-            absolute[option.field] = caller / value
-        elif option.field == "checkpoints":
-            absolute[option.field] = tuple(caller / path for path in value)
-    if settings.network is not None and is_exported(settings.network):
-        absolute["network"] = str(caller / settings.network)
+    paths = {name: caller / v for name, v in vars(settings).items() if isinstance(v, Path)}
+    checkpoints, network = tuple(caller / path for path in settings.checkpoints), settings.network
+    if network is not None and not is_code(network):
+        network = str(caller / network)
+    absolute: dict[str, Any] = paths | {"checkpoints": checkpoints, "network": network}
     return replace(settings, caller=caller, **absolute)
 
 
@@ -320,7 +293,7 @@ def refuse_contradictions(settings: Settings) -> None:
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-option``).
     """
-    beside = [settings.sources[name] for name in ABOUT_AN_ERROR if name in settings.sources]
+    beside = [settings.given[name] for name in ABOUT_AN_ERROR if name in settings.given]
     if settings.weights_only and beside:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,

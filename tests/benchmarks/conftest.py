@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def chosen_device(config: pytest.Config) -> torch.device:
     """The device of --device, else a GPU if there is one."""
     default = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(config.stash[SESSION].settings.device or default)
+    return torch.device(config.stash[SESSION].run.settings.device or default)
 
 
 def synchronised_time() -> float:
@@ -97,7 +97,7 @@ def read_dataset(
     miniature: Miniature, fixtures: Path, device: torch.device, pytestconfig: pytest.Config
 ) -> Callable[[], Dataset]:
     """Read the annotations and choose the samples to measure on."""
-    limit = pytestconfig.stash[SESSION].settings.limit or SAMPLES
+    limit = pytestconfig.stash[SESSION].run.settings.limit or SAMPLES
     facts = read_record(fixtures).dataset
     times = TIMES_ON_GPU if device.type == "cuda" else 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import decided
 from convnextpose_check.results.schema import Results
 from convnextpose_check.run.report import results_of, write_report
-from convnextpose_check.run.run import Run, Target, TargetName
+from convnextpose_check.run.run import Run, TargetName
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Catalogue
 
@@ -39,10 +40,9 @@ def run_of(
     ``evaluated`` names the variants to evaluate, all chosen ones by default.
     """
     settings = read_settings({field: [text] for field, text in given.items()}, {})
-    target = Target(name, catalogue, facts, {} if fingerprints is None else fingerprints)
-    names = tuple(variant.name for variant in target.variants(settings))
-    evaluated = names if evaluated is None else evaluated
-    return Run(target, settings, dataset_root, checkpoint_places, evaluated)
+    settings = replace(settings, h36m_root=dataset_root, checkpoints=checkpoint_places)
+    run = Run(name, settings, catalogue, facts, fingerprints or {})
+    return replace(run, evaluated=tuple(run.variants) if evaluated is None else evaluated)
 
 
 def written_results(run: Run) -> Results:

@@ -16,8 +16,7 @@ BY_FUNCTION = {test.function: test for test in VALIDATION_TESTS}
 
 def cases(config: pytest.Config, function: str) -> dict[str, Variant | None]:
     """The cases of a validation test in this run; none if it does not apply to the target."""
-    session = session_of(config)
-    return cases_of(BY_FUNCTION[function], session.target, session.settings)
+    return cases_of(BY_FUNCTION[function], session_of(config).run)
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
@@ -27,10 +26,10 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[py
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test its variants; those of the published models carry the marker ``gpu``."""
-    function, session = metafunc.definition.originalname, session_of(metafunc.config)
+    function, run = metafunc.definition.originalname, session_of(metafunc.config).run
     if function not in BY_FUNCTION:
         return
-    is_on_gpu = session.target.name == "published" and not session.settings.weights_only
+    is_on_gpu = run.name == "published" and not run.settings.weights_only
     marks = [pytest.mark.gpu] if is_on_gpu else []
     names = ["variant"] if "variant" in metafunc.fixturenames else []
     parameters = [

@@ -117,8 +117,11 @@ def test_key_depends_on_every_setting_that_affects_results(
         (tmp_path / "own.json").write_text(json.dumps(own))
         return run_of(settings, read_catalogue(tmp_path / "own.json"), FACTS, *places)
 
+    def key_in(run: Run) -> str | None:
+        return run.models["T"].cache_key(run.dataset, flip=run.settings.flip)
+
     def key(**given: str) -> str | None:
-        return run(**given).cache_key("T")
+        return key_in(run(**given))
 
     settings: list[dict[str, str]] = [
         {}, {"no_flip": "1"}, {"protocol": "1"}, {"bbox": "rootnet"}, {"limit": "2"},
@@ -132,7 +135,7 @@ def test_key_depends_on_every_setting_that_affects_results(
     keys.append(key(network=str(tmp_path / "two.onnx")))
     other = run()
     other.models["T"].evaluated.kernel = lambda volumes, _: volumes  # type: ignore[attr-defined]
-    keys.append(other.cache_key("T"))
+    keys.append(key_in(other))
     monkeypatch.setattr("convnextpose_check.run.models.card_name", lambda _: "Another")
     keys.append(key())
     own["variants"][0]["architecture"]["backbone"] = "another"

@@ -31,7 +31,7 @@ VALIDATION = "tests/validation"
         ),
         (
             ["-m", "gpu", "--weights-only", "--h36m-root=/data"], [VALIDATION],
-            "--h36m-root is about an error: --weights-only measures none",
+            "--h36m-root /data is about an error: --weights-only measures none",
         ),
         (["--noconftest"], [VALIDATION], "--results-dir"),
         (

@@ -19,10 +19,10 @@ from msgspec.structs import replace
 
 from convnextpose_check.plugin import required
 from convnextpose_check.plugin.gate import MissedTolerance
+from convnextpose_check.plugin.session import Session
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import CheckRecord, Results
-from convnextpose_check.run.run import Run, Target
-from convnextpose_check.settings.options import Settings
+from convnextpose_check.run.run import Run
 from tests.support.results import example_results
 from tests.support.whole_runs import Ended, RunTests, own_model, write_reference
 
@@ -44,16 +44,17 @@ def judge(
 ) -> RunTests:
     """Judge the measured error by a reference that it misses by ``off_mm``."""
 
-    def open_run(target: Target, settings: Settings, *_: object) -> Run:
-        run = Run(target, settings, measured.human36m, measured.checkpoint_paths, ("T",))
+    start = Session.start
+
+    def start_measured(session: Session, evaluated: tuple[str, ...], *, writes: bool) -> None:
+        start(session, evaluated, writes=writes)
         made = ("checkpoints", "devices", "models", "dataset", "evaluations")
-        vars(run).update({name: vars(measured)[name] for name in made})
-        return run
+        vars(session.run).update({name: vars(measured)[name] for name in made})
 
     def required_tests(*of: Any) -> tuple[str, ...]:
         return tuple(test for test in required.required_tests(*of) if test.startswith(FILES))
 
-    monkeypatch.setattr("convnextpose_check.plugin.session.open_run", open_run)
+    monkeypatch.setattr(Session, "start", start_measured)
     monkeypatch.setattr("convnextpose_check.plugin.suite.required_tests", required_tests)
 
     def judge_here(*arguments: object, off_mm: float = 0.0, **given: Any) -> Ended:
@@ -338,5 +339,5 @@ def test_baseline_of_another_target_is_red(judge: RunTests, tmp_path: Path) -> N
 
     assert_red(
         judge(f"--baseline={tmp_path / 'baseline.json'}"),
-        "baseline: it judged the miniature models, this run did not",
+        "baseline: subject is published, in the baseline miniature: the two cannot be compared",
     )

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from convnextpose_check.checkpoints.fingerprints import read_fingerprints
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
-from convnextpose_check.run.run import Target
+from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Catalogue
 from tests.support.texts import ROOT
@@ -22,8 +22,9 @@ def required(
 ) -> tuple[str, ...]:
     known = {} if is_own else read_fingerprints(ROOT / "fixtures", catalogue.names)
     given = {"weights_only": ["1"]} if weights_only else {}
-    target = Target("published", catalogue, read_facts(), known)
-    return required_tests(target, read_settings(given, {}))
+    return required_tests(
+        Run("published", read_settings(given, {}), catalogue, read_facts(), known)
+    )
 
 
 def test_list_names_every_test_of_the_sources_once() -> None:

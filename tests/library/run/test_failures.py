@@ -253,5 +253,4 @@ def test_run_on_several_devices_predicts_the_same_bits(
 
     assert len({id(replica) for replica in several.models["T"].replicas}) == 2
     assert several.evaluations["T"].cells_xyz.tobytes() == alone.cells_xyz.tobytes()
-    code = open_run(network="somewhere:build").models["T"]
-    assert code.other_devices == ()
+    assert open_run(network="somewhere:build").devices == used[:1]

@@ -14,10 +14,10 @@ import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.commands import gate
-from convnextpose_check.commands.gate import gate_environment, gate_problem, results_of_run
+from convnextpose_check.commands.gate import gate_environment, gate_problem
 from convnextpose_check.pages.html import trust_note
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.results_file import write_results
+from convnextpose_check.results.results_file import read_results_of_run, write_results
 from convnextpose_check.settings.options import OPTIONS
 from convnextpose_check.variants import Architecture
 from tests.support.full_size import write_own_model
@@ -151,7 +151,9 @@ def test_gate_problem_follows_the_results_of_this_run(
     values: dict[str, Any] = {"run_id": "this", "passed": True, **changes}
     write_results(example_results(**values), Outputs(tmp_path).results)
 
-    obtained = gate_problem(exit_code, results_of_run(tmp_path, "this"), tmp_path)
+    obtained = gate_problem(
+        exit_code, read_results_of_run(Outputs(tmp_path).results, "this"), tmp_path
+    )
 
     assert obtained.startswith(problem)
     assert bool(obtained) == bool(problem)
@@ -165,7 +167,7 @@ def test_gate_problem_without_readable_results_is_one(tmp_path: Path, content: s
         path.write_text(content)
 
     assert (
-        gate_problem(0, results_of_run(tmp_path, "this"), tmp_path)
+        gate_problem(0, read_results_of_run(Outputs(tmp_path).results, "this"), tmp_path)
         == f"this run left no results in {path}"
     )
 

@@ -51,7 +51,7 @@ def test_read_settings_defaults_are_those_of_the_authors_evaluation() -> None:
     switches = [option.field for option in OPTIONS if option.is_flag]
     assert len(switches) == 6
     assert not any(getattr(settings, field) for field in switches)
-    assert settings.lines() == []
+    assert settings.given == {}
     off = read_settings({"gate": ["none"]}, {variable("resume"): "0"})
     assert (off.gate, off.resume) == (None, False)
 
@@ -62,10 +62,10 @@ def test_read_settings_option_wins_over_environment(field: str) -> None:
 
     from_option = read_settings({field: [text]}, {variable(field): "ignored"})
     assert getattr(from_option, field) == expected
-    assert from_option.sources == {field: flag(field)}
+    assert from_option.given == {field: f"{flag(field)} {text}"}
     from_environment = read_settings({}, {variable(field): text})
     assert getattr(from_environment, field) == expected
-    assert from_environment.lines()[0].startswith(f"{variable(field)} ")
+    assert from_environment.given == {field: f"{variable(field)} {text}"}
 
 
 def test_read_settings_several_checkpoints_stay_in_order() -> None:
@@ -73,7 +73,7 @@ def test_read_settings_several_checkpoints_stay_in_order() -> None:
     assert read_settings({"checkpoints": ["/a", "/b"]}, {}).checkpoints == expected
     settings = read_settings({}, {variable("checkpoints"): "/a:/b"})
     assert settings.checkpoints == expected
-    assert settings.lines() == ["CONVNEXTPOSE_CHECKPOINTS /a,/b"]
+    assert settings.given == {"checkpoints": "CONVNEXTPOSE_CHECKPOINTS /a,/b"}
 
 
 def test_read_settings_relative_paths_refer_to_the_callers_folder() -> None:
@@ -106,7 +106,7 @@ def test_read_settings_relative_paths_refer_to_the_callers_folder() -> None:
         ("limit", "0", "a whole number from 1"),
         ("limit", "1.5", "a whole number from 1"),
         ("variants", ",", "names of variants"),
-        ("no_flip", "perhaps", "1 or 0"),
+        ("no_flip", "perhaps", "one of 1, true, yes, 0, false, no"),
         ("h36m_root", "", "a path"),
     ],
 )
@@ -133,7 +133,7 @@ def test_refuse_contradictions_names_the_option_that_has_no_meaning() -> None:
         refuse_contradictions(read_settings(sound, {}))
 
     for given in about_errors:
-        with pytest.raises(ConvNeXtPoseCheckError, match=f"{flag(*given)} is about an error"):
+        with pytest.raises(ConvNeXtPoseCheckError, match=f"{flag(*given)} .* is about an error"):
             refuse_contradictions(read_settings(alone | given, {}))
     with pytest.raises(ConvNeXtPoseCheckError, match="--require-identity cannot be met"):
         refuse_contradictions(read_settings(identity | own, {}))
@@ -149,7 +149,7 @@ def test_kaggle_folder_is_the_default_if_it_exists(
 
         assert settings.h36m_root == (folder if folder.exists() else None)
         assert settings.checkpoints == ((folder,) if folder.exists() else ())
-        assert not settings.sources
+        assert not settings.given
 
 
 def test_options_are_few_and_in_the_readme(pytestconfig: pytest.Config) -> None:
