@@ -34,26 +34,6 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; a user's mistake is one sentence and code 2."""
-    parser = _parser()
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given:
-        parser.print_help()
-        return 2
-    if not given[0].startswith("-") and given[0] not in COMMANDS:
-        parser.error(f"there is no command '{printable(given[0])}'{suggestion(given[0], COMMANDS)}")
-    options, unknown = parser.parse_known_args(given)
-    if unknown:
-        known = re.findall(r"--[\w-]+", options.parser.format_usage())
-        hint = suggestion(unknown[0].partition("=")[0], known)
-        options.parser.error(f"there is no option '{printable(unknown[0])}'{hint}")
-    try:
-        return int(options.run(options))
-    except ConvNeXtPoseCheckError as error:
-        print_lines(str(error), file=sys.stderr)
-        return 2
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="convnextpose-check",
         description="Work on files. To evaluate models, run: python -m pytest -m gpu",
@@ -79,7 +59,22 @@ def _parser() -> argparse.ArgumentParser:
         )
         add_arguments(command, module)
         command.set_defaults(run=module.run, parser=command)
-    return parser
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given:
+        parser.print_help()
+        return 2
+    if not given[0].startswith("-") and given[0] not in COMMANDS:
+        parser.error(f"there is no command '{printable(given[0])}'{suggestion(given[0], COMMANDS)}")
+    options, unknown = parser.parse_known_args(given)
+    if unknown:
+        known = re.findall(r"--[\w-]+", options.parser.format_usage())
+        hint = suggestion(unknown[0].partition("=")[0], known)
+        options.parser.error(f"there is no option '{printable(unknown[0])}'{hint}")
+    try:
+        return int(options.run(options))
+    except ConvNeXtPoseCheckError as error:
+        print_lines(str(error), file=sys.stderr)
+        return 2
 
 
 def add_arguments(parser: argparse.ArgumentParser, command: ModuleType) -> None:

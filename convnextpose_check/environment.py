@@ -46,10 +46,10 @@ def suite_commit() -> str:
     root = Path(__file__).parents[1]
     if not (root / ".git").exists():  # installed, or inside another repository
         return "no checkout"
-    options = ("--always", "--abbrev=40", "--exclude=*", "--dirty=+changes")
+    describe = "describe --always --abbrev=40 --exclude=* --dirty=+changes"
     try:
         return subprocess.check_output(
-            ["git", "-C", root, "describe", *options],
+            ["git", "-C", root, *describe.split()],
             stderr=subprocess.DEVNULL,
             encoding="utf-8",
             timeout=10,

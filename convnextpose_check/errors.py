@@ -67,19 +67,6 @@ class ConvNeXtPoseCheckError(Exception):
     Control characters of quoted names and files are escaped here, and nowhere else.
     """
 
-    def __init__(self, code: ErrorCode, problem: str, remedy: str = "") -> None:
-        self.code = code
-        self.problem = printable(problem)
-        self.remedy = printable(remedy)
-        super().__init__(f"{self.problem}. {self.remedy}." if remedy else self.problem)
-
-    def __str__(self) -> str:
-        return f"[{self.code}] {super().__str__()}"
-
-
-class CheckFailedError(ConvNeXtPoseCheckError):
-    """A check obtained another value than it expects."""
-
     def __init__(
         self,
         code: ErrorCode,
@@ -88,6 +75,13 @@ class CheckFailedError(ConvNeXtPoseCheckError):
         obtained: object = None,
         expected: object = None,
     ) -> None:
-        super().__init__(code, problem, remedy)
+        self.code = code
+        self.problem = printable(problem)
+        self.remedy = printable(remedy)
         self.obtained = printable(obtained) if isinstance(obtained, str) else obtained
         self.expected = printable(expected) if isinstance(expected, str) else expected
+        super().__init__(f"[{code}] {self.problem}" + (f". {self.remedy}." if remedy else ""))
+
+
+class CheckFailedError(ConvNeXtPoseCheckError):
+    """A check obtained another value than it expects."""

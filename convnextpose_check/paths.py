@@ -49,8 +49,8 @@ def hold_folder(folder: Path) -> BinaryIO:
     ``ConvNeXtPoseCheckError``: ``in-use``, ``cannot-write``.
     """
     lock = lock_file(folder / ".lock")
-    other_weights = DUMP_FOLDER / "*_????????"  # of an epoch that another snapshot has
-    for below in ("", RESULT_FOLDER, KEPT_FOLDER, LOG_FOLDER, DUMP_FOLDER, other_weights):
+    of_other_weights = f"{DUMP_FOLDER}/*_????????"
+    for below in ("", RESULT_FOLDER, KEPT_FOLDER, LOG_FOLDER, DUMP_FOLDER, of_other_weights):
         remove_left_over(folder, below)
     return lock
 
@@ -65,11 +65,9 @@ def set_aside_earlier(results_dir: Path) -> None:
     if (subject := _subject_of(earlier.results)) is None:
         return
     logs = [path for path in (results_dir / LOG_FOLDER).glob("test_*.log") if not path.suffixes[1:]]
-    for path in (*earlier.shared, *earlier.archives, *logs):
+    for path in filter(Path.is_file, (*earlier.shared, *earlier.archives, *logs)):
         try:
             path.replace(path.with_suffix(f".{subject}{path.suffix}"))
-        except FileNotFoundError:
-            continue
         except OSError as error:
             raise cannot_write(path, error) from None
 

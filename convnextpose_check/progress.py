@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Literal, TextIO
@@ -53,13 +53,9 @@ def progress_bar(
 
 @dataclass(frozen=True)
 class Screen:
-    """Shows bars and lines on a stream, or nothing without one."""
+    """Shows lines on a stream, or nothing without one."""
 
     stream: TextIO | None = None
-
-    def bar(self, title: str, images: int) -> AbstractContextManager[Advance]:
-        """A progress bar."""
-        return progress_bar(self.stream, title, images)
 
     @contextmanager
     def phase(self, title: str) -> Iterator[None]:
@@ -107,9 +103,6 @@ class _LossyOutput:
     def write_plain(self, text: str) -> None:
         with suppress(*_LOSSES):
             self._stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
-
-    def flush(self) -> None:
-        with suppress(*_LOSSES):
             self._stream.flush()
 
     def fileno(self) -> int:

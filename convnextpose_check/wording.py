@@ -20,14 +20,6 @@ def printable(text: str) -> str:
     return _COMMAND_MARK.sub(lambda mark: f"\\x{ord(mark[0]):02x}", text)
 
 
-def replace_surrogates(text: str) -> str:
-    """Decode surrogates as UTF-8, or escape them.
-
-    Python decodes bytes of file names as surrogates if they are not in the locale's encoding.
-    """
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean X?)`` for the known name that resembles ``name`` most, else ''."""
     near = get_close_matches(name, list(known), n=1)

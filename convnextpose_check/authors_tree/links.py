@@ -7,8 +7,8 @@ one by one. Nothing is copied, and nothing is written through a link.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from os.path import abspath, realpath
 from pathlib import Path
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
@@ -35,7 +35,7 @@ def planned_links(
             f"there is no folder {project_root}",
             "Give the folder of the authors' repository with --project-root",
         )
-    note, tree = "", _absolute(project_root / TREE)
+    note, source, tree = "", Path(abspath(source)), Path(abspath(project_root / TREE))  # noqa: PTH100
     layout = _find_source(source, tree, subjects)
     names = annotation_names(subjects)
     links = {tree / ANNOTATIONS / name: layout.annotations[name] for name in names}
@@ -57,12 +57,12 @@ def planned_links(
             note = (
                 f"no {ROOTNET} was linked, which only a test with its boxes reads: {error.problem}"
             )
-    return {path: _absolute(target) for path, target in links.items()}, note
+    return links, note
 
 
 def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
     """The data set; refused if the search for it would find the links themselves."""
-    real_source, real_tree = Path(os.path.realpath(source)), Path(os.path.realpath(tree))
+    real_source, real_tree = Path(realpath(source)), Path(realpath(tree))
     if real_tree.is_relative_to(real_source) or real_source.is_relative_to(real_tree):
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
@@ -96,7 +96,7 @@ def make_links(links: Mapping[Path, Path]) -> int:
     If anything else is at the place of a link, nothing is changed. Raises
     ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
-    new = {path: target for path, target in links.items() if not _is_same(path, target)}
+    new = {path: target for path, target in links.items() if realpath(path) != realpath(target)}
     obstacles = list(dict.fromkeys(filter(None, map(_obstacle, new))))
     if obstacles:
         rest = f", and {len(obstacles) - 1} more are in the way" if len(obstacles) > 1 else ""
@@ -131,15 +131,3 @@ def _obstacle(path: Path) -> str | None:
             else f"{path} is not a link"
         )
     return None
-
-
-def _is_same(path: Path, target: Path) -> bool:
-    """True if both lead to the same file or folder, through any links."""
-    try:
-        return path.samefile(target)
-    except OSError:
-        return False
-
-
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links

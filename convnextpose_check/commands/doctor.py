@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +36,10 @@ SETTINGS = (
     "protocol", "bbox", "device", "results_dir",
 )  # fmt: skip
 MAX_HINTS = 4
+HOW_TO_RENAME = (
+    "Rename or unpack it. In a folder that is read-only, such as /kaggle/input, make links (ln -s)"
+    " with the right names in another folder, and pass that as --h36m-root."
+)
 
 _COPY_NUMBER = re.compile(r" ?\(\d+\)")
 _PACKED = re.compile(r"(annot|images|h(uman)?36m|s_?0?9|s_?11).*\.(zip|tar|tgz|gz|7z|rar)", re.I)
@@ -44,17 +48,19 @@ _PACKED = re.compile(r"(annot|images|h(uman)?36m|s_?0?9|s_?11).*\.(zip|tar|tgz|g
 def run(options: argparse.Namespace) -> int:
     """Print a line for each check."""
     settings = replace(read_settings(vars(options)), download=False, limit=None)
-    groups = _checks(published_run(settings))
+    checked = published_run(settings)
     print_lines(*(f"read: {line}" for line in settings.given.values()))
-    passed = [_passes(group) for group in groups]
-    print_lines("All checks passed." if all(passed) else "Not all checks passed.")
-    return 0 if all(passed) else 1
+    failed = [title for group in _checks(checked) for title in _failures(group)]
+    if settings.h36m_root is not None and {"Human3.6M", "all samples"} & set(failed):
+        print_lines(*_hints(checked, settings.h36m_root))
+    print_lines("Not all checks passed." if failed else "All checks passed.")
+    return 1 if failed else 0
 
 
-def _passes(group: Group) -> bool:
-    """Make the checks and print a line for each; True if all passed."""
-    failed = 0
-    for number, (title, check) in enumerate(group.items()):
+def _failures(group: Group) -> list[str]:
+    """Make the checks and print a line for each; returns the titles of those that failed."""
+    failed = []
+    for title, check in group.items():
         try:
             with long_phase(title):
                 found = check()
@@ -62,73 +68,51 @@ def _passes(group: Group) -> bool:
             print_lines(f"{'warning' if is_doubtful else 'ok':<8}{title:<24}{found}")
         except (ConvNeXtPoseCheckError, ImportError) as error:
             print_lines(f"failed  {title:<24}{error}")
-            failed += 1
-        if number == 0 and failed:
-            break
-    return not failed
+            failed.append(title)
+            if title == next(iter(group)):
+                break
+    return failed
 
 
 def _checks(run: Run) -> list[Group]:
     """The checks that a run makes first, in its order."""
-    results_dir = run.settings.results_dir
     groups: list[Group] = [
         {
             "device": lambda: device_title(*run.devices),
             "memory": lambda: machine.check_memory(run.devices[0]),
         },
         {"OpenCV": machine.check_interpolation},
-        {"disk": lambda: f"{machine.check_disk(results_dir):.1f} GB free"},
-        {"results folder": lambda: machine.check_can_write(results_dir)},
+        {"disk": lambda: f"{machine.check_disk(run.settings.results_dir):.1f} GB free"},
+        {"results folder": lambda: machine.check_can_write(run.settings.results_dir)},
     ]
     if not run.settings.weights_only:
         groups.append(
             {
-                "Human3.6M": lambda: _with_hints(
-                    run, lambda: f"{len(run.dataset.samples):,} samples"
-                ),
+                "Human3.6M": lambda: f"{len(run.dataset.samples):,} samples",
                 "joints in boxes": lambda: dataset.check_joints_lie_in_boxes(run.dataset),
-                "all samples": lambda: _with_hints(
-                    run, lambda: dataset.check_dataset_is_complete(run.dataset)
-                ),
+                "all samples": lambda: dataset.check_dataset_is_complete(run.dataset),
                 "boxes": lambda: dataset.check_rootnet_file(run.dataset),
             }
         )
     return groups + [_checkpoint_checks(run, variant) for variant in run.variants.values()]
 
 
-def _with_hints(run: Run, check: Callable[[], object]) -> object:
-    """Make the check; its error also names files that are probably the missing ones."""
-    try:
-        return check()
-    except ConvNeXtPoseCheckError as error:
-        subjects = run.facts.protocols[run.settings.protocol].subjects
-        root = run.settings.h36m_root
-        hints = _find_hints(root, annotation_names(subjects)) if root else []
-        if not hints:
-            raise
-        raise ConvNeXtPoseCheckError(
-            error.code,
-            "; ".join([error.problem, *hints]),
-            "Rename or unpack it. In a folder that is read-only, such as /kaggle/input, make links"
-            " (ln -s) with the right names in another folder, and pass that as --h36m-root",
-        ) from None
-
-
-def _find_hints(root: Path, annotations: Iterable[str]) -> list[str]:
+def _hints(run: Run, root: Path) -> list[str]:
     """Name files and folders below ``root`` that are misnamed or still packed."""
     content = list(walk(root))
     present = {name for _, _, files in content for name in files}
-    missing = {name.lower(): name for name in annotations if name not in present}
+    needed = annotation_names(run.facts.protocols[run.settings.protocol].subjects)
+    missing = {name.lower(): name for name in needed if name not in present}
     hints = []
     for folder, folders, files in content:
         for name in (*folders, *files):
             plain = _COPY_NUMBER.sub("", name).lower()
             is_misnamed_sequence = plain != name and SEQUENCE_FOLDER.fullmatch(plain)
             if expected := missing.get(plain) or (is_misnamed_sequence and plain):
-                hints.append(f"{folder / name} should be named {expected}")
+                hints.append(f"hint: {folder / name} should be named {expected}")
             elif _PACKED.fullmatch(name):
-                hints.append(f"{folder / name} is still packed")
-    return hints[:MAX_HINTS]
+                hints.append(f"hint: {folder / name} is still packed")
+    return [*hints[:MAX_HINTS], HOW_TO_RENAME] if hints else []
 
 
 def _checkpoint_checks(run: Run, variant: Variant) -> Group:

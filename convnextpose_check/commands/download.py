@@ -37,8 +37,11 @@ def run(options: argparse.Namespace) -> int:
     for name in names:
         if name not in downloads.refused:
             checkpoint = downloads.load(name)
-            how = "downloaded" if name in downloads.fetched else "was there"
-            print_lines(f"{name}: {how}, {checkpoint.path}", f"    sha256 {checkpoint.sha256}")
+            print_lines(
+                f"{name}: {'downloaded' if name in downloads.fetched else 'was there'},"
+                f" {checkpoint.path}",
+                f"    sha256 {checkpoint.sha256}",
+            )
     for error in dict.fromkeys(downloads.refused.values()):
         missing = [name for name, other in downloads.refused.items() if other is error]
         print_lines(f"{', '.join(missing)}: {error}", file=sys.stderr)

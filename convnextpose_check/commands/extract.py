@@ -28,7 +28,7 @@ from convnextpose_check.network.keymap import key_style
 from convnextpose_check.network.layout import identify, modern_state
 from convnextpose_check.paths import hold_folder
 from convnextpose_check.settings.options import read_settings
-from convnextpose_check.variants import Catalogue, read_catalogue
+from convnextpose_check.variants import read_catalogue
 
 ARGUMENTS: Arguments = {
     "files": {
@@ -44,17 +44,16 @@ SETTINGS = ("results_dir", "variants_file")
 def run(options: argparse.Namespace) -> int:
     """Print what each file contains and which files were written."""
     settings = read_settings(vars(options))
-    catalogue = read_catalogue(settings.variants_file)
-    files = CheckpointFiles(options.files, catalogue)
+    files = CheckpointFiles(options.files, read_catalogue(settings.variants_file))
     extracted = failed = 0
     with hold_folder(settings.results_dir), long_phase("extracting"):
         for path in files.candidates:
-            claimed = files.claim(path)
             try:
-                print_lines(*_extract(path, claimed, catalogue, settings.results_dir))
+                print_lines(*_extract(path, files, settings.results_dir))
                 extracted += 1
             except ConvNeXtPoseCheckError as error:
-                if path in options.files or claimed or error.code == ErrorCode.CANNOT_WRITE:
+                is_expected = path in options.files or files.claim(path) is not None
+                if is_expected or error.code == ErrorCode.CANNOT_WRITE:
                     failed += 1
                     print_lines(str(error), file=sys.stderr)
                 else:  # a folder contains other files as well
@@ -63,15 +62,14 @@ def run(options: argparse.Namespace) -> int:
     return 0 if extracted and not failed else 1
 
 
-def _extract(path: Path, claimed: str | None, catalogue: Catalogue, folder: Path) -> list[str]:
+def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
     """Check a checkpoint as the tests do, write it below ``folder``, and describe both.
 
-    ``claimed`` is the variant that the file's name contains, if any. Raises what
-    ``load_checkpoint``, the checks and ``write_snapshot`` raise.
+    Raises what ``load_checkpoint``, the checks and ``write_snapshot`` raise.
     """
-    checkpoint = load_checkpoint(path)
+    checkpoint, catalogue = load_checkpoint(path), files.catalogue
     state = modern_state(checkpoint.network)
-    names = (claimed,) if claimed else identify(state, catalogue)
+    names = (claimed,) if (claimed := files.claim(path)) else identify(state, catalogue)
     if len(names) != 1:
         raise CheckFailedError(
             ErrorCode.WRONG_VARIANT if names else ErrorCode.WRONG_LAYOUT,

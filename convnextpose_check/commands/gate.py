@@ -86,12 +86,11 @@ def run(options: argparse.Namespace) -> int:
 
 def gate_environment(inherited: Mapping[str, str], caller: Path, run_id: str) -> dict[str, str]:
     """The variables of the pytest process; an option's variable that is empty counts as unset."""
-    kept = {
+    return {
         name: value
         for name, value in inherited.items()
-        if not name.startswith(CODE_VARIABLES) and not (name.startswith(PREFIX) and not value)
-    }
-    return kept | {CALLER_VARIABLE: str(caller), RUN_ID_VARIABLE: run_id}
+        if not name.startswith(CODE_VARIABLES) and (value or not name.startswith(PREFIX))
+    } | {CALLER_VARIABLE: str(caller), RUN_ID_VARIABLE: run_id}
 
 
 def gate_problem(exit_code: int, results: Results | None, results_dir: Path) -> str:
@@ -122,9 +121,8 @@ def _append_summary(summary: Path, results: Results | None, problem: str) -> Non
     """Append this run's report, drawn from its results: a report file may be of an earlier run."""
     from convnextpose_check.pages.html import markdown, plain
 
-    text = markdown(results) if results else f"**Not passed: {plain(problem)}**\n"
     try:
         with summary.open("a", encoding="utf-8") as file:
-            file.write(text)
+            file.write(markdown(results) if results else f"**Not passed: {plain(problem)}**\n")
     except OSError as error:
         raise cannot_write(summary, error) from None

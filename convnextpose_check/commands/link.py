@@ -84,9 +84,9 @@ def _verify(project_root: Path) -> int:
     except ConvNeXtPoseCheckError as error:
         print_lines(f"not complete: {error.problem}. Link again with --kaggle-input")
         return 1
-    found = {path.parent for path in dataset.layout.annotations.values()}
-    found |= {sample.path.parents[1] for sample in dataset.samples}
-    if elsewhere := found - {tree / ANNOTATIONS, tree / IMAGES}:
+    annotations = {path.parent for path in dataset.layout.annotations.values()}
+    images = {sample.path.parents[1] for sample in dataset.samples}
+    if elsewhere := (annotations | images) - {tree / ANNOTATIONS, tree / IMAGES}:
         print_lines(f"not complete: main/test.py does not read {min(elsewhere)}")
         return 1
     if not dataset.layout.rootnet:

@@ -6,6 +6,7 @@ to its final name.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from convnextpose_check.checkpoints.unpack import known_page
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import is_file, is_there
-from convnextpose_check.files.whole import is_writable, lock_file, remove_left_over, written_whole
+from convnextpose_check.files.whole import lock_file, remove_left_over, written_whole
 from convnextpose_check.progress import Screen, progress_bar
 from convnextpose_check.variants import Catalogue, Variant
 
@@ -64,13 +65,14 @@ def fetch_missing(
     The files that are returned refuse a variant that is wrong or could not be downloaded.
     """
     variants = [catalogue[name] for name in names]
-    downloads = Downloads([*places, folder] if is_there(folder) else places, catalogue)
+    others = [place for place in places if place != folder]
+    downloads = Downloads([*others, folder] if is_there(folder) else others, catalogue)
     if not (missing := _find_missing(downloads, variants, folder)):
         return downloads
     with lock_file(folder / DOWNLOAD_LOCK):
         remove_left_over(folder)
         # Another run may have downloaded them before it released the lock.
-        downloads = replace(downloads, places=[*places, folder])
+        downloads = replace(downloads, places=[*others, folder])
         missing = _find_missing(downloads, missing, folder)
         for number, variant in enumerate(missing):
             try:
@@ -93,7 +95,9 @@ def folder_for(places: Sequence[Path], results_dir: Path) -> Path:
 
 def _can_hold(place: Path) -> bool:
     names_a_file = is_file(place) or place.suffix.lower() in CHECKPOINT_SUFFIXES
-    return not names_a_file and not is_file(place / "data.pkl") and is_writable(place)
+    existing = next(path for path in (place, *place.parents) if is_there(path))
+    may_write = os.access(existing, os.W_OK | os.X_OK, effective_ids=True)
+    return may_write and not names_a_file and not is_file(place / "data.pkl")
 
 
 def _find_missing(
@@ -120,14 +124,12 @@ def _download(variant: Variant, folder: Path, catalogue: Catalogue, screen: Scre
     import tenacity
 
     name, target = variant.checkpoint.file_name, folder / variant.checkpoint.file_name
-    link = f"{DRIVE}/file/d/{variant.checkpoint.drive_id}/view"
-    if catalogue.drive_folder is not None:
-        link = f"{DRIVE}/drive/folders/{catalogue.drive_folder}"
+    folder_id, file_id = catalogue.drive_folder, variant.checkpoint.drive_id
+    link = f"{DRIVE}/drive/folders/{folder_id}" if folder_id else f"{DRIVE}/file/d/{file_id}/view"
 
     def announce(state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        reason = error.problem if isinstance(error, TransientError) else error
-        screen.say(f"{name}: {reason}; trying again in {state.upcoming_sleep:.0f} s")
+        problem = getattr(state.outcome and state.outcome.exception(), "problem", "it failed")
+        screen.say(f"{name}: {problem}; trying again in {state.upcoming_sleep:.0f} s")
 
     retry = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(TransientError),
@@ -170,15 +172,21 @@ def _transfer(variant: Variant, path: Path, screen: Screen) -> None:
 
     facts, shown = variant.checkpoint, 0
     if facts.drive_id is None:
-        problem = "the variants file has no drive_id for it"
-        raise ConvNeXtPoseCheckError(ErrorCode.DOWNLOAD_FAILED, problem, "Add its drive_id")
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.DOWNLOAD_FAILED,
+            "the variants file has no drive_id for it",
+            "Add its drive_id",
+        )
     limit = 2 * facts.bytes if facts.bytes else MAX_BYTES
 
     def progress(so_far: int, _total: int | None) -> None:
         nonlocal shown
         if so_far > limit:
-            problem = f"Google Drive sends more than {limit:,} bytes, twice the expected size"
-            raise ConvNeXtPoseCheckError(ErrorCode.DOWNLOAD_FAILED, problem, "Check the drive_id")
+            raise ConvNeXtPoseCheckError(
+                ErrorCode.DOWNLOAD_FAILED,
+                f"Google Drive sends more than {limit:,} bytes, twice the expected size",
+                "Check the drive_id",
+            )
         advance(so_far - shown)
         shown = so_far
 
@@ -209,8 +217,7 @@ def _refusal(file_id: str, gdown_message: str) -> ConvNeXtPoseCheckError:
     """Find out why Drive sent a page, which gdown does not return, by requesting it again."""
     import requests
 
-    url = f"{DRIVE}/uc?id={file_id}"
-    with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS) as response:
+    with requests.get(f"{DRIVE}/uc?id={file_id}", stream=True, timeout=TIMEOUT_SECONDS) as response:
         status = response.status_code
         if status == 429 or status >= 500 or "Content-Disposition" in response.headers:
             return TransientError(f"Google Drive does not send the file (HTTP {status})")
@@ -218,7 +225,9 @@ def _refusal(file_id: str, gdown_message: str) -> ConvNeXtPoseCheckError:
         text = " ".join(f"{gdown_message} {response.text} {response.url}".split())
     page = known_page(text.encode())
     if page is None:
-        code: ErrorCode = ErrorCode.FILE_NOT_FOUND if status == 404 else ErrorCode.DOWNLOAD_FAILED
-        problem = f"Google sent an unknown page (HTTP {status})"
-        return ConvNeXtPoseCheckError(code, problem, "Check the link")
+        return ConvNeXtPoseCheckError(
+            ErrorCode.FILE_NOT_FOUND if status == 404 else ErrorCode.DOWNLOAD_FAILED,
+            f"Google sent an unknown page (HTTP {status})",
+            "Check the link",
+        )
     return ConvNeXtPoseCheckError(page.code, f"Google sent {page.what}", page.remedy)

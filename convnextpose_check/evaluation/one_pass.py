@@ -28,7 +28,7 @@ from convnextpose_check.evaluation.predict import (
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.interrupts import Interrupted, held
-from convnextpose_check.progress import Screen
+from convnextpose_check.progress import Screen, progress_bar
 from convnextpose_check.variants import Protocol
 
 if TYPE_CHECKING:
@@ -107,9 +107,10 @@ def _measure(
                 for name, entry in entries.items()
             }
 
+    bar = progress_bar(screen.stream, title, sum(map(len, batches)))
     steps = run_pass(entries, measured, dataset, conditions, batches, screen.say)
     try:
-        with closing(steps), screen.bar(title, sum(map(len, batches))) as advance:
+        with closing(steps), bar as advance:
             saved_at = time.monotonic()
             for count in steps:
                 advance(count, _running_errors(measured))

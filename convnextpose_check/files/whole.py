@@ -5,18 +5,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.wording import replace_surrogates
 
 PARTIAL = ".convnextpose-check.partial"
-"""Suffix of files that are being written, which nothing else uses."""
+"""Suffix of the folders of files that are being written, which nothing else uses."""
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
@@ -25,13 +25,10 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
     Raises ``OSError``.
     """
     handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        return os.fdopen(handle, "r+b" if flags & os.O_RDWR else "rb")
-    except BaseException:
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return os.fdopen(handle, "r+b" if flags & os.O_RDWR else "rb")
 
 
 def size_of(stream: BinaryIO) -> int:
@@ -58,28 +55,23 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     Raises ``ConvNeXtPoseCheckError`` (``cannot-write``) for an ``OSError``, also of the block.
     """
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL, dir=path.parent)
-        temporary = Path(name)
-        os.close(handle)
-        yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with TemporaryDirectory(PARTIAL, f".{path.name}.", path.parent) as folder:
+            temporary = Path(folder, path.name)
+            yield temporary
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
     except OSError as error:
         raise cannot_write(path, error) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, in which bytes of file names are escaped."""
+    """Write a UTF-8 text file, in which bytes of file names in another encoding are escaped."""
     with written_whole(path) as temporary:
-        temporary.write_text(replace_surrogates(text), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def remove_left_over(folder: Path, below: Path | str = "") -> None:
@@ -88,8 +80,7 @@ def remove_left_over(folder: Path, below: Path | str = "") -> None:
     The folders inside them are left alone.
     """
     for left_over in folder.glob(str(Path(below, f".*.????????{PARTIAL}"))):
-        with suppress(OSError):
-            left_over.unlink()
+        shutil.rmtree(left_over, ignore_errors=True)
 
 
 def lock_file(path: Path) -> BinaryIO:
@@ -118,21 +109,14 @@ def lock_file(path: Path) -> BinaryIO:
     return lock
 
 
-def is_writable(folder: Path) -> bool:
-    """Whether files can be made in the folder, which is created if it does not exist."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        return False
-    return True
-
-
 def cannot_write(path: Path, error: OSError) -> ConvNeXtPoseCheckError:
     """The error for a file that cannot be written."""
-    remedy = "Name a folder that can be written, such as with --results-dir"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        remedy = "Free disk space, or name a folder on another disk, such as with --results-dir"
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = (
+        "Free disk space, or name a folder on another disk" if is_full else "Name another folder"
+    )
     return ConvNeXtPoseCheckError(
-        ErrorCode.CANNOT_WRITE, f"cannot write {path}: {error.strerror or error}", remedy
+        ErrorCode.CANNOT_WRITE,
+        f"cannot write {path}: {error.strerror or error}",
+        f"{remedy}, such as with --results-dir",
     )

@@ -70,7 +70,7 @@ def assert_all_whole(results: Path) -> set[str]:
     """Open every file with its final name; returns the variants that have results."""
     finished: set[str] = set()
     for path in sorted(file for file in results.rglob("*") if file.is_file()):
-        if path.name.startswith("."):
+        if any(part.startswith(".") for part in path.relative_to(results).parts):
             continue
         if path.suffix == ".json":
             finished |= read_results(path).variants.keys()

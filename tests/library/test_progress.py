@@ -20,7 +20,7 @@ class Terminal(io.TextIOWrapper):
 def show_everything(stream: TextIO) -> int:
     """Draw a bar with notes and a line; returns how many items the caller got through."""
     done = 0
-    with Screen(stream).bar("Größe ▏", 4) as advance:
+    with progress_bar(stream, "Größe ▏", 4) as advance:
         for _ in range(4):
             advance(1, "XS 56.6 ±4.4")
             done += 1

@@ -268,7 +268,7 @@ def test_interrupted_download_leaves_nothing_and_a_killed_one_is_cleared_away(
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    (folder / f".{FILE}.abcdefgh{PARTIAL}").write_bytes(b"half")
+    (folder / f".{FILE}.abcdefgh{PARTIAL}").mkdir()
     (folder / ".other.partial").write_bytes(b"another program's")
     with monkeypatch.context() as patch:
         patch.setattr("convnextpose_check.checkpoints.load.repack", interrupt)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,9 @@ def test_file_takes_its_name_only_when_complete(tmp_path: Path) -> None:
     with written_whole(path) as temporary:
         temporary.write_text("whole")
         assert not path.exists()
-        assert temporary.parent == path.parent
-        os.link(temporary, tmp_path / temporary.name)  # left by a process that is killed
+        assert temporary.parent.parent == path.parent
+        left_over = tmp_path / temporary.parent.name  # as by a process that is killed
+        shutil.copytree(temporary.parent, left_over)
     assert path.read_text() == "whole"
     assert list(path.parent.iterdir()) == [path]
     remove_left_over(tmp_path)
@@ -116,9 +118,8 @@ def test_only_partial_files_of_the_suite_are_removed_and_only_where_it_writes(
         *(tmp_path / folder / name for folder in written),
         *map(tmp_path.joinpath, others),
     ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    (tmp_path / f".folder.abcdefgh{PARTIAL}").mkdir()
+        path.mkdir(parents=True)
+        (path / "half").touch()
 
     hold_folder(tmp_path).close()
 
