@@ -23,7 +23,7 @@ def write_pages(results: Results, outputs: Outputs, report: Path, page: str | No
     errors_mm = {}
     with suppress(ConvNeXtPoseCheckError):
         joints_mm = read_joint_errors_mm(outputs.per_sample)
-        errors_mm = {name: each.mean(axis=1) for name, (_, each) in joints_mm.items()}
+        errors_mm = {name: each.mean(axis=1) for name, each in joints_mm.items()}
     write_text(outputs.markdown, markdown(results))
     write_text(report, page_html(results, errors_mm, page))
     if results.variants:

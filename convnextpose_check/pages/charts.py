@@ -84,7 +84,6 @@ _STYLE: dict[Any, object] = {
     "axes.edgecolor": PALETTE["quiet"],
     "axes.formatter.useoffset": False,
     "axes.labelcolor": PALETTE["ink"],
-    "axes.labelsize": 11,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 11,
@@ -94,14 +93,11 @@ _STYLE: dict[Any, object] = {
     "font.size": 11,
     "grid.color": PALETTE["line"],
     "grid.linewidth": 0.6,
-    "legend.fontsize": 11,
     "legend.frameon": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "convnextpose-check",
     "text.color": PALETTE["ink"],
     "text.parse_math": False,  # a dollar in a name is a dollar
-    "xtick.labelsize": 11,
-    "ytick.labelsize": 11,
     "ytick.major.size": 0,
 }
 
@@ -109,14 +105,12 @@ _STYLE: dict[Any, object] = {
 @contextmanager
 def _canvas(width_px: float, height_px: float, scale: int = 1) -> Iterator[Figure]:
     """A figure in this project's style, not the user's; one point is one CSS pixel."""
-    import matplotlib
+    from matplotlib import style
     from matplotlib.figure import Figure
 
     size = (width_px / _POINTS_PER_INCH, height_px / _POINTS_PER_INCH)
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
-        dpi = scale * _POINTS_PER_INCH
+    dpi = scale * _POINTS_PER_INCH
+    with style.context(_STYLE, after_reset=True):
         yield Figure(size, dpi, facecolor=PALETTE["paper"], layout="constrained")
 
 
@@ -201,13 +195,12 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
             if record.interval_mm is not None:
                 ends_mm = [end - record.reference_mm for end in record.interval_mm]
                 axes.plot(ends_mm, [row, row], marker="|", markersize=7, color=color)
-        transform = axes.get_yaxis_transform()
-        axes.text(1.02, row, _row_numbers(record), transform=transform, va="center")
-    edges_mm = [0, *bands]
+        text = _row_numbers(record)
+        axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center")
     axes.set_yticks(range(len(variants)), [fill(n, 17, break_on_hyphens=False) for n in variants])
     axes.set(
         xlim=(-end_mm, end_mm), ylim=(len(variants) - 0.5, -0.5),
-        xticks=sorted({*edges_mm, *(-mm for mm in edges_mm)}),
+        xticks=sorted({0, *bands, *(-mm for mm in bands)}),
         xlabel=f"obtained minus expected, mm (from {max(bands):g} mm: {worst})",
     )  # fmt: skip
     axes.xaxis.set_major_formatter(lambda mm, _: f"{mm:+g}" if mm else "0")
@@ -219,7 +212,7 @@ def _draw_actions(
     """A row for each action, a point for each variant."""
     styled = zip(variants.items(), cycle(SERIES), cycle(MARKERS), strict=False)
     for (name, record), color, marker in styled:
-        rows = [actions.index(action) for action in record.per_action_mm]
+        rows = list(map(actions.index, record.per_action_mm))
         errors_mm = list(record.per_action_mm.values())
         axes.plot(errors_mm, rows, marker, markersize=7, color=color, label=name)
     axes.set_yticks(range(len(actions)), list(map(printable, actions)))

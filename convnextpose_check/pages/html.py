@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from functools import cache
 from html import escape
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import BONES, FLIP_PAIRS
 from convnextpose_check.network.users import is_code
 from convnextpose_check.pages.charts import css_variables, distribution_image
-from convnextpose_check.results.schema import CheckRecord, Example, Outcome, Results, VariantResult
+from convnextpose_check.results.schema import CheckRecord, Example, Outcome, Results
 from convnextpose_check.results.text import (
     ICONS,
     Severity,
@@ -60,8 +59,6 @@ _LEFT = {left for _, left in FLIP_PAIRS}
 COLUMNS = 7
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~@!+-])")
 
-NO_ERRORS: Mapping[str, Array] = MappingProxyType({})
-
 
 @cache
 def templates() -> Environment:
@@ -75,47 +72,42 @@ def templates() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        number=format_number, value=format_value, difference=format_difference
+        number=format_number, value=format_value, difference=format_difference, md=plain, code=code
     )
     environment.globals.update(
         badge=badge,
-        crop_svg=lambda *of: Markup(crop_svg(*of)),
+        crop_svg=crop_svg,
         icons=ICONS,
         identity_badge=identity_badge,
         interval=format_interval,
         recorded_tolerance_mm=RECORDED_TOLERANCE_MM,
         severities=SEVERITIES,
-        space_svg=lambda *of: Markup(space_svg(*of)),
+        space_svg=space_svg,
     )
     return environment
 
 
-def summary_html(results: Results, errors_mm: Mapping[str, Array] = NO_ERRORS) -> str:
+def summary_html(results: Results, errors_mm: Mapping[str, Array]) -> str:
     """The summary of a run, which needs neither scripts nor other files.
 
     ``errors_mm`` holds the mean errors (N,) of the samples, by variant.
     """
     featured = results.featured
-    section = (
-        templates()
-        .get_template("summary.html.j2")
-        .render(
-            check_rows=check_rows(results),
-            has_images=any(e.crop_jpeg for record in featured.values() for e in record.examples),
-            distribution=Markup(distribution_image(results, errors_mm)),
-            heat_tables=[
-                _heat_table(featured, "Error by action (mm)", "per_action_mm"),
-                _heat_table(featured, "Error by joint (mm)", "per_joint_mm"),
-            ],
-            **shared_context(results),
-        )
+    template = templates().get_template("summary.html.j2")
+    section = template.render(
+        check_rows=check_rows(results),
+        has_images=any(e.crop_jpeg for record in featured.values() for e in record.examples),
+        distribution=Markup(distribution_image(results, errors_mm)),
+        heat_tables={
+            "Error by action (mm)": _heat_rows([r.per_action_mm for r in featured.values()]),
+            "Error by joint (mm)": _heat_rows([r.per_joint_mm for r in featured.values()]),
+        },
+        **shared_context(results),
     )
     return f"<style>{css_variables()}</style>\n{section}"
 
 
-def page_html(
-    results: Results, errors_mm: Mapping[str, Array] = NO_ERRORS, page: str | None = None
-) -> str:
+def page_html(results: Results, errors_mm: Mapping[str, Array], page: str | None) -> str:
     """The report as one page that needs no other file: ``page`` with the summary, or its own."""
     summary = Markup(summary_html(results, errors_mm))
     before, begin, rest = (page or "").partition(BEGIN)
@@ -171,37 +163,27 @@ def check_rows(results: Results) -> dict[str, dict[str, CheckRecord]]:
     return rows
 
 
-def _heat_table(variants: Mapping[str, VariantResult], title: str, field: str) -> dict[str, Any]:
-    """Rows of (name, [(error, strength of the color) or None for each variant])."""
-    columns: dict[str, dict[str, float]] = {
-        name: getattr(record, field) for name, record in variants.items()
-    }
+def _heat_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, float] | None]]:
+    """The error and the strength of its color in each column, by the name of the row."""
     # The root joint has no error by definition: it must not stretch the scale of the others.
-    values = [value for column in columns.values() for value in column.values() if value > 0]
-    low, high = min(values, default=0.0), max(values, default=0.0)
-    span = max(high - low, 1e-9)
-    rows = [
-        (
-            name.replace("_", " "),
-            [
-                (column[name], round(max(column[name] - low, 0.0) / span * _STRONGEST_HEAT, 3))
-                if name in column
-                else None
-                for column in columns.values()
-            ],
-        )
-        for name in dict.fromkeys(name for column in columns.values() for name in column)
-    ]
-    return {"title": title, "columns": list(columns), "rows": rows}
+    values = [value for column in columns for value in column.values() if value > 0]
+    low = min(values, default=0.0)
+    span = max(max(values, default=0.0) - low, 1e-9)
+
+    def cell(error_mm: float | None) -> tuple[float, float] | None:
+        if error_mm is None:
+            return None
+        return error_mm, round(max(error_mm - low, 0.0) / span * _STRONGEST_HEAT, 3)
+
+    names = dict.fromkeys(name for column in columns for name in column)
+    return {name: [cell(column.get(name)) for column in columns] for name in names}
 
 
 def markdown(results: Results) -> str:
     """The report, without a picture, which the summary of a CI job cannot show."""
-    environment = templates()
-    environment.filters.update(md=plain, code=code)
     actions = dict.fromkeys(a for record in results.variants.values() for a in record.per_action_mm)
     names, share = list(results.variants), COLUMNS - 1
-    template = environment.get_template("BENCHMARK_REPORT.md.j2")
+    template = templates().get_template("BENCHMARK_REPORT.md.j2")
     return template.render(
         actions=list(actions),
         shares=[names[start : start + share] for start in range(0, len(names), share)],
@@ -220,7 +202,7 @@ def code(text: str) -> str:
     return " ".join(text.split()).replace("`", "'")
 
 
-def crop_svg(variant: str, example: Example) -> str:
+def crop_svg(variant: str, example: Example) -> Markup:
     """The poses on the 256x256 crop, with its image where the results hold it."""
     side, image = INPUT_SIDE_PX, ""
     if example.crop_jpeg is not None:
@@ -232,7 +214,7 @@ def crop_svg(variant: str, example: Example) -> str:
     return _svg(kind, f"0 0 {side} {side}", label, image, *poses)
 
 
-def space_svg(variant: str, example: Example) -> str:
+def space_svg(variant: str, example: Example) -> Markup:
     """The poses in space, seen from the right of the camera, which is on the left of the picture.
 
     The center of both is the origin, so that they stay in the picture however they are turned.
@@ -246,8 +228,10 @@ def space_svg(variant: str, example: Example) -> str:
     return _svg("in-space", "-100 -100 200 200", label, "", *poses)
 
 
-def _svg(kind: str, view_box: str, label: str, image: str, truth: Array, predicted: Array) -> str:
-    return (
+def _svg(
+    kind: str, view_box: str, label: str, image: str, truth: Array, predicted: Array
+) -> Markup:
+    return Markup(
         f'<svg class="{kind}" viewBox="{view_box}" role="img" aria-label="{escape(label)}">'
         f'{image}<g class="truth">{_bones(truth)}</g><g class="predicted">{_bones(predicted)}</g>'
         "</svg>"
@@ -268,8 +252,7 @@ def _bones(points: Array) -> str:
         in_space = np.stack(each)
         drawn = in_space if points.shape[1] == 2 else in_space[:, [2, 1]]
         line = "".join(f"{'ML'[i % 2]}{x:.1f},{y:.1f}" for i, (x, y) in enumerate(drawn))
-        data = ""
-        if points.shape[1] == 3:
-            data = f' data-ends="{np.round(in_space, 1).tolist()}"'
+        ends_mm = np.round(in_space, 1).tolist()
+        data = f' data-ends="{ends_mm}"' if points.shape[1] == 3 else ""
         paths.append(f'<path class="{part}"{data} d="{line}"/>')
     return "".join(paths)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
-from convnextpose_check.evaluation.verdict import REVIEW, TOLERANCES_MM
+from convnextpose_check.evaluation.verdict import Verdict
 from convnextpose_check.results.schema import (
     OUTCOMES,
     BaselineRecord,
@@ -14,7 +15,7 @@ from convnextpose_check.results.schema import (
     VariantResult,
 )
 
-VERDICTS = (*TOLERANCES_MM.values(), REVIEW)
+VERDICTS = get_args(Verdict)
 """From good to bad; any other text is worse than all."""
 
 TOLERANCE_MM = 0.05
@@ -77,22 +78,23 @@ def _incomparable(results: Results, earlier: Results) -> Iterator[str]:
 
 
 def _deviations(name: str, before: VariantResult, now: VariantResult) -> Iterator[Deviation]:
-    counts = {
-        "parameters": (before.parameters, now.parameters),
-        "state dict": (before.state_elements, now.state_elements),
-        "GMACs": (before.gmacs, now.gmacs),
-    }
-    for figure, (old, new) in counts.items():
+    for figure, old, new in (
+        ("parameters", before.parameters, now.parameters),
+        ("state dict", before.state_elements, now.state_elements),
+        ("GMACs", before.gmacs, now.gmacs),
+    ):
         yield Deviation(name, figure, old, new, new - old, "not more", new > old)
     delta_mm = now.error_mm - before.error_mm
-    is_worse, allowed = not abs(delta_mm) <= TOLERANCE_MM, f"within {TOLERANCE_MM:g} mm"
-    yield Deviation(name, "error (mm)", before.error_mm, now.error_mm, delta_mm, allowed, is_worse)
-    verdicts = (before.verdict_text, now.verdict_text)
-    is_worse = _rank(verdicts[1], VERDICTS) > _rank(verdicts[0], VERDICTS)
-    yield Deviation(name, "verdict", *verdicts, None, "not worse", is_worse)
+    yield Deviation(
+        name, "error (mm)", before.error_mm, now.error_mm, delta_mm,
+        f"within {TOLERANCE_MM:g} mm", not abs(delta_mm) <= TOLERANCE_MM,
+    )  # fmt: skip
+    old, new = before.verdict_text, now.verdict_text
+    is_worse = _rank(new, VERDICTS) > _rank(old, VERDICTS)
+    yield Deviation(name, "verdict", old, new, None, "not worse", is_worse)
     allowed = "same file" if now.sha256 == before.sha256 else "another file, reported only"
-    hashes = (before.sha256[:SHOWN_HASH], now.sha256[:SHOWN_HASH])
-    yield Deviation(name, "sha256", *hashes, None, allowed, False)
+    old, new = before.sha256[:SHOWN_HASH], now.sha256[:SHOWN_HASH]
+    yield Deviation(name, "sha256", old, new, None, allowed, is_worse=False)
 
 
 def _rank(word: str, order: tuple[str, ...]) -> int:

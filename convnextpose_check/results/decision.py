@@ -41,7 +41,7 @@ def _weights_hold(results: Results) -> bool:
     """Whether the weights of every expected variant were checked, and all checks hold."""
     return (
         len(results.checks) > 0
-        and all(check.holds for check in results.checks)
+        and all(check.outcome in ("passed", "not verified", "warning") for check in results.checks)
         and not results.left_out
         and set(results.expected_variants) <= results.weights.keys()
     )
@@ -72,9 +72,8 @@ def verdict_sentence(results: Results) -> str:
     problems = len(results.failed) + len(results.left_out)
     checks = f"{problems} check{'s' * (problems != 1)} failed or left out"
     if results.weights_only:
-        findings = [f"not passed, {checks}."]
-        if decision == "weights hold":
-            findings = _weights_findings(results.weights)
+        holds = decision == "weights hold"
+        findings = _weights_findings(results.weights) if holds else [f"not passed, {checks}."]
         return " ".join(["Weights only:", *findings, *warnings, "MPJPE was not measured."])
     sentences = [_sentence(results, decision, names)]
     if resumed := ", ".join(_resumed(results)):
@@ -94,18 +93,18 @@ def _sentence(results: Results, decision: Decision, names: Sequence[str]) -> str
         case "missing":
             return f"Not judged: {listed} could not be evaluated."
         case "subset":
-            part = f"{results.samples:,} of {results.expected_samples:,}"
-            return f"Not judged: subset, {part} samples are no reproduction."
+            return (
+                f"Not judged: subset, {results.samples:,} of {results.expected_samples:,} samples"
+                " are no reproduction."
+            )
         case "no gate":
             return f"No verdict on {listed}: --gate none was given."
         case "not judged":
             return f"No verdict on {listed}: {results.variants[names[0]].not_judged}."
         case "off":
             reference = results.variants[names[0]].reference
-            assert reference is not None  # it is judged
-            differ = "differs" if alone else "differ"
-            tolerance_mm = reference.tolerance_mm or results.gate_mm
-            return f"Not reproduced: {listed} {differ} by {tolerance_mm:g} mm or more."
+            tolerance_mm = (reference and reference.tolerance_mm) or results.gate_mm
+            return f"Not reproduced: {listed} differ{'s' * alone} by {tolerance_mm:g} mm or more."
     if results.subject == "miniature":
         has = "has its recorded error" if alone else "have their recorded errors"
         return (

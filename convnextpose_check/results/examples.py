@@ -16,10 +16,9 @@ from convnextpose_check.human36m.geometry import (
     cells_to_crop,
     image_to_crop,
 )
-from convnextpose_check.human36m.samples import Dataset, Sample
+from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS
 from convnextpose_check.results.schema import Example
-from convnextpose_check.variants import INPUT_SIDE_PX
 
 JPEG_QUALITY = 80
 WORST = 3
@@ -50,6 +49,7 @@ def find_examples(
     for number, (rank, index) in enumerate(ranks):
         sample = samples[evaluation.file_names[index]]
         cells_xyz = evaluation.cells_xyz[index]
+        truth_px = camera_to_image(sample.joints_cam_mm[:ANNOTATED_JOINTS], sample.camera)
         predicted_mm, truth_mm = compared_poses_mm(cells_xyz, sample, grid_whd, evaluation.protocol)
         examples.append(
             Example(
@@ -61,16 +61,11 @@ def find_examples(
                 predicted_mm=_rounded(predicted_mm),
                 truth_mm=_rounded(truth_mm),
                 predicted_px=_rounded(cells_to_crop(cells_xyz, grid_whd)[:ANNOTATED_JOINTS]),
-                truth_px=_rounded(_truth_px(sample)),
+                truth_px=_rounded(image_to_crop(truth_px, sample.box_xywh_px)),
                 crop_jpeg=_jpeg(read_crop(sample)) if with_crops and number < 3 else None,
             )
         )
     return tuple(examples)
-
-
-def _truth_px(sample: Sample) -> Array:
-    image_px = camera_to_image(sample.joints_cam_mm[:ANNOTATED_JOINTS], sample.camera)
-    return image_to_crop(image_px, sample.box_xywh_px)
 
 
 def _rounded(points: Array) -> Any:
@@ -85,6 +80,5 @@ def _jpeg(crop: Crop) -> str | None:
     if crop.pixels_rgb is None:
         return None
     image_bgr = np.ascontiguousarray(crop.pixels_rgb.transpose(1, 2, 0)[:, :, ::-1])
-    assert image_bgr.shape[:2] == (INPUT_SIDE_PX, INPUT_SIDE_PX)
     written, content = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return base64.b64encode(content.tobytes()).decode("ascii") if written else None

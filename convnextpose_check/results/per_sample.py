@@ -19,7 +19,6 @@ from convnextpose_check.results.bootstrap import performance
 ABOUT = ("variant", "image_id", "file_name", "subject", "action", "take", "camera")
 """``take`` is one performance, filmed by up to four cameras."""
 
-MEAN = "mean_mm"
 JOINT_COLUMNS = tuple(f"{joint}_mm" for joint in JOINTS[:ANNOTATED_JOINTS])
 
 
@@ -31,7 +30,7 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
-        writer.writerow([*ABOUT, MEAN, *JOINT_COLUMNS])
+        writer.writerow([*ABOUT, "mean_mm", *JOINT_COLUMNS])
         for variant, evaluation in evaluations.items():
             rows = zip(evaluation.file_names, evaluation.errors_mm, strict=True)
             for file_name, errors_mm in rows:
@@ -46,19 +45,18 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
                 )  # fmt: skip
 
 
-def read_joint_errors_mm(path: Path) -> dict[str, tuple[tuple[str, ...], Array]]:
-    """The actions of the samples and their errors (N, 17) in millimetres, by variant.
+def read_joint_errors_mm(path: Path) -> dict[str, Array]:
+    """The errors (N, 17) of the samples in millimetres, by variant.
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-results``).
     """
-    found: dict[str, tuple[list[str], list[list[float]]]] = {}
+    found: dict[str, list[list[float]]] = {}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file, strict=True):
-                actions, errors_mm = found.setdefault(row["variant"], ([], []))
-                actions.append(row["action"])
-                errors_mm.append([float(row[column]) for column in JOINT_COLUMNS])
-        if not all(np.isfinite(errors_mm).all() for _, errors_mm in found.values()):
+                errors_mm = [float(row[column]) for column in JOINT_COLUMNS]
+                found.setdefault(row["variant"], []).append(errors_mm)
+        if not all(np.isfinite(each).all() for each in found.values()):
             raise ValueError("an error is not finite")
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise ConvNeXtPoseCheckError(
@@ -66,4 +64,4 @@ def read_joint_errors_mm(path: Path) -> dict[str, tuple[tuple[str, ...], Array]]
             f"{path} is not a readable per-sample file: {error!r}",
             "Name a folder that a run has written",
         ) from None
-    return {name: (tuple(actions), np.array(e)) for name, (actions, e) in found.items()}
+    return {name: np.array(errors_mm) for name, errors_mm in found.items()}

@@ -1,4 +1,7 @@
-"""The results of a run: everything that reports, comparison and gate are made from."""
+"""The results of a run: everything that reports, comparison and gate are made from.
+
+Unknown fields of a results file, such as those of another version, are ignored.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +43,7 @@ OWN_MODELS = "user's own models"
 """Name of models from a variants file of the user's, in titles and messages."""
 
 
-class _Record(msgspec.Struct, frozen=True):
-    """A part of the results file. Unknown fields, such as those of another version, are ignored."""
-
-
-class CheckRecord(_Record, frozen=True):
+class CheckRecord(msgspec.Struct, frozen=True):
     """The outcome of one validation test.
 
     ``not verified`` is a check without a recorded value to compare with, ``warning`` one that
@@ -65,13 +64,8 @@ class CheckRecord(_Record, frozen=True):
     tolerance_mm: Count | None = None
     variant: Name | None = None
 
-    @property
-    def holds(self) -> bool:
-        """Whether no contradiction was found; the claim may still be unverified."""
-        return self.outcome in ("passed", "not verified", "warning")
 
-
-class Example(_Record, frozen=True):
+class Example(msgspec.Struct, frozen=True):
     """One sample to look at, its poses in the order of Human3.6M's 17 joints.
 
     ``predicted_mm`` and ``truth_mm`` are as compared, roots at the origin, in the camera's axes;
@@ -91,7 +85,7 @@ class Example(_Record, frozen=True):
     crop_jpeg: str | None
 
 
-class FileRecord(_Record, frozen=True, kw_only=True):
+class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A variant's checkpoint, and the counts of its network.
 
     ``identity_reason`` is part of a sentence. ``matched`` are the properties that equal their
@@ -112,7 +106,7 @@ class FileRecord(_Record, frozen=True, kw_only=True):
     matched: tuple[Matched, ...] = ()
 
 
-class ReferenceRecord(_Record, frozen=True):
+class ReferenceRecord(msgspec.Struct, frozen=True):
     """The value that an error is compared with.
 
     A run fails if the difference reaches ``tolerance_mm``, None with ``--gate none``.
@@ -177,9 +171,8 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     @property
     def error_mm(self) -> float:
         """MPJPE or PA-MPJPE, whichever was measured."""
-        error_mm = self.mpjpe_mm if self.mpjpe_mm is not msgspec.UNSET else self.pa_mpjpe_mm
-        assert not isinstance(error_mm, msgspec.UnsetType)  # see __post_init__
-        return error_mm
+        measured = (self.mpjpe_mm, self.pa_mpjpe_mm)
+        return next(mm for mm in measured if not isinstance(mm, msgspec.UnsetType))
 
     @property
     def reference_mm(self) -> float | None:
@@ -199,7 +192,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
         return format_verdict(self.verdict, self.not_judged)
 
 
-class DatasetRecord(_Record, frozen=True):
+class DatasetRecord(msgspec.Struct, frozen=True):
     """The data a run read; ``excluded`` counts the test images it could not use, by reason.
 
     ``boxes`` is the source of boxes and root depths. ``displaced_takes`` counts samples with
@@ -215,7 +208,7 @@ class DatasetRecord(_Record, frozen=True):
     displaced_source: str = ""
 
 
-class Deviation(_Record, frozen=True):
+class Deviation(msgspec.Struct, frozen=True):
     """One value of a variant beside an earlier run's."""
 
     variant: str
@@ -227,7 +220,7 @@ class Deviation(_Record, frozen=True):
     is_worse: bool
 
 
-class BaselineRecord(_Record, frozen=True):
+class BaselineRecord(msgspec.Struct, frozen=True):
     """A run compared with an earlier one."""
 
     file: str
@@ -237,7 +230,7 @@ class BaselineRecord(_Record, frozen=True):
     problems: tuple[str, ...]
 
 
-class Results(_Record, frozen=True, kw_only=True):
+class Results(msgspec.Struct, frozen=True, kw_only=True):
     """A run's results about one subject.
 
     ``left_out`` are the reasons, besides failed checks, why the run did not pass. ``gate_mm`` is

@@ -41,11 +41,6 @@ class Badge(NamedTuple):
     severity: Severity
     text: str
 
-    @property
-    def icon(self) -> str:
-        """A sign with the same meaning as the color."""
-        return ICONS[self.severity]
-
 
 def badge(record: VariantResult) -> Badge:
     """The verdict on a variant; a recorded value is met or not, and earns no word."""

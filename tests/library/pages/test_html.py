@@ -151,7 +151,7 @@ GOLDEN = {
 
 @pytest.mark.parametrize("results", GOLDEN.values(), ids=GOLDEN)
 def test_html_summary_is_the_golden_one(results: Results, snapshot: SnapshotAssertion) -> None:
-    assert summary_html(results) == snapshot(extension_class=HtmlFile)
+    assert summary_html(results, {}) == snapshot(extension_class=HtmlFile)
 
 
 @pytest.mark.parametrize("results", GOLDEN.values(), ids=GOLDEN)
@@ -195,7 +195,7 @@ def hostile() -> Results:
 
 
 def test_pages_show_hostile_texts_as_text() -> None:
-    html, from_markdown = summary_html(hostile()), rendered(markdown(hostile()))
+    html, from_markdown = summary_html(hostile(), {}), rendered(markdown(hostile()))
 
     tags = re.findall(r"<(\w+)", from_markdown)
     assert "<script" not in html
@@ -227,7 +227,7 @@ def test_heat_grows_from_the_least_error_to_the_largest(
 ) -> None:
     record = example_variant(57.0, 56.61, per_joint_mm=per_joint_mm, per_action_mm={})
 
-    page = summary_html(example_results(variants={"XS": record}))
+    page = summary_html(example_results(variants={"XS": record}), {})
 
     assert [float(heat) for heat in re.findall(r'style="--heat:([\d.]+)"', page)] == heats
 
@@ -237,7 +237,7 @@ def test_frames_are_shown_only_where_the_results_hold_them(crop_jpeg: str | None
     examples = tuple(replace(e, crop_jpeg=crop_jpeg) for e in example_examples())
     record = example_variant(57.0, 56.61, examples=examples)
 
-    page = summary_html(example_results(variants={"XS": record}))
+    page = summary_html(example_results(variants={"XS": record}), {})
 
     assert page.count("data:image/jpeg;base64,/9j/4AAQ") == (3 if crop_jpeg else 0)
     assert ("license forbids passing them on" in page) == (crop_jpeg is None)
@@ -248,18 +248,18 @@ def test_only_the_trained_synthetic_model_is_shown_in_detail() -> None:
     trained = example_variant(29.96, 29.96, "recorded", 0.02)
     results = example_results("miniature", variants={"reference": trained, "XS": seeded})
 
-    for page in (summary_html(results), markdown(results)):
+    for page in (summary_html(results, {}), markdown(results)):
         assert "XS have random weights" in page
         assert page.count("as recorded") == 2
         assert "excellent" not in page
-    assert '<th scope="col">XS</th>' not in summary_html(results).partition("Where the")[2]
+    assert '<th scope="col">XS</th>' not in summary_html(results, {}).partition("Where the")[2]
 
 
 def test_own_models_are_called_published_nowhere() -> None:
     own = example_variant(57.0, 56.61, "own file")
     results = decided(example_results(variants={"T": own}, own_models=True), (), "")
 
-    for page in (summary_html(results), markdown(results)):
+    for page in (summary_html(results, {}), markdown(results)):
         assert "user's own models" in page.replace("&#39;", "'")
         assert "published model" not in page.lower()
 
@@ -298,5 +298,5 @@ def test_write_pages_without_samples_makes_a_page(tmp_path: Path) -> None:
 
     write_pages(results, outputs, outputs.report, None)
 
-    assert outputs.report.read_text() == page_html(results)
+    assert outputs.report.read_text() == page_html(results, {}, None)
     assert not outputs.picture.exists()

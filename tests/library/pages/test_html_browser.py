@@ -56,7 +56,7 @@ def report(written_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def everything(report: Path) -> Path:
     """The report with pytest-html's table, and with all that a summary can show."""
     errors_mm = {"XS": np.linspace(20, 90, 200)}
-    summaries = summary_html(GOLDEN["failing"], errors_mm) + summary_html(GOLDEN["weights"])
+    summaries = summary_html(GOLDEN["failing"], errors_mm) + summary_html(GOLDEN["weights"], {})
     before, begin, rest = report.read_text(encoding="utf-8").partition(BEGIN)
     page = f"{before}{begin}{summaries}{END}{rest.partition(END)[2]}"
     path = report.with_name("everything.html")

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM
 from convnextpose_check.miniature.record import read_record
 from convnextpose_check.results.text import (
+    ICONS,
     badge,
     format_difference,
     format_interval,
@@ -74,7 +75,7 @@ def test_badge_without_verdict_is_gray_with_the_reason(kind: Any) -> None:
 def test_badge_of_an_identity(identity: Any, severity: str, icon: str) -> None:
     found = identity_badge(replace(example_weights().weights["XS"], identity=identity))
 
-    assert (*found, found.icon) == (severity, identity, icon)
+    assert (*found, ICONS[found.severity]) == (severity, identity, icon)
 
 
 def test_terminal_table_fits_80_columns_and_shows_every_value() -> None:

@@ -66,7 +66,7 @@ def test_results_have_each_value_under_its_name(inputs: Path, open_run: OpenRun)
     assert record.images_per_second == evaluation.images_per_second
     assert (record.batch_size, record.soft_argmax) == (4, "torch")
     assert {example.crop_jpeg for example in record.examples} == {None}
-    _, errors_mm = read_joint_errors_mm(Outputs(inputs / "out").per_sample)["T"]
+    errors_mm = read_joint_errors_mm(Outputs(inputs / "out").per_sample)["T"]
     assert np.mean(errors_mm) == pytest.approx(evaluation.error_mm, abs=1e-4)
 
 
