@@ -53,13 +53,12 @@ class CheckpointFiles:
         Raises ``ConvNeXtPoseCheckError``: ``checkpoint-not-found`` for a place that does not exist,
         ``too-many-files``.
         """
+        found: dict[Path, None] = {}
         for place in self.places:
             if not is_there(place):
                 raise ConvNeXtPoseCheckError(
                     ErrorCode.CHECKPOINT_NOT_FOUND, f"there is nothing at {place}", GIVE_CHECKPOINTS
                 )
-        found: dict[Path, None] = {}
-        for place in self.places:
             for path in _candidates(place):
                 found[path] = None
                 if len(found) > MAX_CANDIDATES:

@@ -18,8 +18,6 @@ from convnextpose_check.files.json_files import read_json
 from convnextpose_check.network.layout import modern_state
 from convnextpose_check.variants import Name
 
-FINGERPRINTS_FILE = "published_tensors.json"
-
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 GitBlob = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{40}\Z")]
 
@@ -54,7 +52,7 @@ class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_fingerprints(fixtures: Path, names: Iterable[str]) -> dict[str, Fingerprint]:
     """The recorded hashes of the published variants, empty ones where none are recorded."""
-    known = read_json(fixtures / FINGERPRINTS_FILE, Fingerprints).variants
+    known = read_json(fixtures / "published_tensors.json", Fingerprints).variants
     return {name: known.get(name, Fingerprint()) for name in names}
 
 
@@ -68,9 +66,9 @@ def tensor_digests(checkpoint: Checkpoint) -> dict[str, str]:
 
 def fingerprint(checkpoint: Checkpoint, source: str) -> Fingerprint:
     """The hashes of a checkpoint, to compare other files with."""
-    blob = checkpoint.git_blob
     return Fingerprint(
-        KnownFile(source, blob) if blob else None, KnownTensors(source, tensor_digests(checkpoint))
+        KnownFile(source, checkpoint.git_blob) if checkpoint.git_blob else None,
+        KnownTensors(source, tensor_digests(checkpoint)),
     )
 
 

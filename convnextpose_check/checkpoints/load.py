@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convnextpose_check.checkpoints.members import RefusedError, quote
-from convnextpose_check.checkpoints.pickle_check import check_pickle
-from convnextpose_check.checkpoints.unpack import Repacked, repack
+from convnextpose_check.checkpoints.unpack import repack
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.keymap import StateDict
 
@@ -44,35 +41,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises ``ConvNeXtPoseCheckError``: ``file-not-found``, ``unreadable``, ``html-page``,
     ``damaged``, ``not-a-checkpoint``, ``ambiguous``, ``unsupported-archive``, ``unsafe-archive``.
     """
-    content, repacked = load_content(path)
-    with _name_file(path):
-        epoch, network = _checked_content(content)
-    steps = _steps(dict.get(content, "optimizer"))
-    return Checkpoint(
-        path, repacked.form, repacked.sha256, epoch, network, steps, repacked.git_blob
-    )
-
-
-def load_content(path: Path) -> tuple[Any, Repacked]:
-    """The object that ``torch.save`` was given, and the archive that it was loaded from."""
-    import torch
-
-    with _name_file(path):
-        repacked = repack(path)
-        check_pickle(repacked.pickle, repacked.storages)
-        try:
-            content = torch.load(repacked.archive, map_location="cpu", weights_only=True)
-        except Exception as error:  # noqa: BLE001 - torch raises a dozen types, with unsafe advice
-            problem = f"has a data.pkl that torch cannot load ({type(error).__name__})"
-            raise RefusedError(problem) from None
-    return content, repacked
-
-
-@contextmanager
-def _name_file(path: Path) -> Iterator[None]:
-    """Add the path to the block's errors."""
     try:
-        yield
+        content, form, sha256, git_blob = load_content(path)
+        epoch, network = _checked_content(content)
+        steps = _steps(dict.get(content, "optimizer"))
+        return Checkpoint(path, form, sha256, epoch, network, steps, git_blob)
     except RefusedError as error:
         problem, code, remedy = f"{path} {error.problem}", error.code, error.remedy
     except FileNotFoundError:
@@ -81,9 +54,23 @@ def _name_file(path: Path) -> Iterator[None]:
     except OSError as error:
         problem, code = f"cannot read {path}: {error.strerror or error}", ErrorCode.UNREADABLE
         remedy = "Check its permissions"
-    else:
-        return
     raise ConvNeXtPoseCheckError(code, problem, remedy) from None
+
+
+def load_content(path: Path) -> tuple[Any, str, str, str | None]:
+    """The object that ``torch.save`` was given, with form, sha256 and git's id of the file.
+
+    Raises ``RefusedError`` or ``OSError``.
+    """
+    import torch
+
+    archive, form, sha256, git_blob = repack(path)
+    try:
+        content = torch.load(archive, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 - torch raises a dozen types, with unsafe advice
+        problem = f"has a data.pkl that torch cannot load ({type(error).__name__})"
+        raise RefusedError(problem) from None
+    return content, form, sha256, git_blob
 
 
 def _checked_content(content: Any) -> tuple[int, StateDict]:

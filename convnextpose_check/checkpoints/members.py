@@ -156,30 +156,25 @@ def zip_members(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
             yield Member(info.filename, info.file_size, chunks)
 
 
-class _OddHeaderError(Exception):
-    """A tar header that no tar of a checkpoint has."""
-
-
 class _PlainHeader(tarfile.TarInfo):
     """Refuses headers that make tarfile slow or large: long, negative, global or sparse ones.
 
     tarfile copies a global header into every following member.
     """
 
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+    def _proc_member(self, archive: _PlainTar) -> tarfile.TarInfo:
         is_header = self.type not in tarfile.REGULAR_TYPES
         odd_size = self.size < 0 or (is_header and self.size > MAX_TAR_HEADER_BYTES)
         if odd_size or self.type in (tarfile.GNUTYPE_SPARSE, tarfile.XGLTYPE):
-            raise _OddHeaderError(f"a header of type {self.type!r} with size {self.size}")
+            raise tarfile.ReadError(f"a header of type {self.type!r} with size {self.size}")
         if is_header:
-            assert isinstance(archive, _PlainTar)
             archive.headers_bytes += self.size
             if archive.headers_bytes > MAX_TAR_HEADERS_BYTES:
-                raise _OddHeaderError(f"headers of more than {MAX_TAR_HEADERS_BYTES} bytes")
+                raise tarfile.ReadError(f"headers of more than {MAX_TAR_HEADERS_BYTES} bytes")
         return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
 
     def _refuse_sparse(self, *_: object) -> None:
-        raise _OddHeaderError("a sparse file")
+        raise tarfile.ReadError("a sparse file")
 
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 
@@ -197,7 +192,7 @@ def tar_members(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
         archive = stack.enter_context(_PlainTar.open(fileobj=stream, mode="r:"))
         for count, info in enumerate(iter(archive.next, None), start=1):
             if count > MAX_MEMBERS or info.size < 0:
-                raise _OddHeaderError(f"{count} entries, the last of {info.size} bytes")
+                raise tarfile.ReadError(f"{count} entries, the last of {info.size} bytes")
             archive.members.clear()  # type: ignore[attr-defined]  # to save memory
             info.pax_headers = {}
             if info.isfile():

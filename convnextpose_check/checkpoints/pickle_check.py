@@ -57,12 +57,26 @@ class _Global(str):
 
 
 class _Tuple(tuple[Any, ...]):
-    depth = 0
+    depth = 1
 
 
 @dataclass(frozen=True)
 class _Storage:
     items: int
+
+
+_CONSTANTS = {
+    "NONE": None,
+    "NEWTRUE": True,
+    "NEWFALSE": False,
+    "EMPTY_LIST": _Made.LIST,
+    "EMPTY_DICT": _Made.DICT,
+    "EMPTY_TUPLE": _Tuple(),
+}
+"""What an opcode without an argument puts on the stack."""
+
+_OPERANDS = {"APPEND": 1, "SETITEM": 2, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+"""How many objects an opcode takes off the stack; others take all above the last mark."""
 
 
 def _unusual(what: str) -> RefusedError:
@@ -121,8 +135,6 @@ class _Machine:
             case "MARK":
                 self.outer.append(stack)
                 self.stack = []
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[name])
             case "GLOBAL":
                 stack.append(_Global(argument))
             case "BINPUT" | "LONG_BINPUT":
@@ -132,28 +144,17 @@ class _Machine:
                 value = self.memo[argument]
                 mutable = value in (_Made.LIST, _Made.DICT, _Made.ORDERED_DICT)
                 stack.append(_Made.SHARED if mutable else value)
-            case "EMPTY_LIST":
-                stack.append(_Made.LIST)
-            case "APPEND":
-                stack.pop()
+            case "APPEND" | "APPENDS":
+                self._pop_operands(name)
                 self._expect_top(_Made.LIST)
-            case "APPENDS":
-                self._pop_mark()
-                self._expect_top(_Made.LIST)
-            case "EMPTY_DICT":
-                stack.append(_Made.DICT)
-            case "SETITEM":
-                key, _value = stack.pop(-2), stack.pop()
-                self._set_items([key])
-            case "SETITEMS":
-                self._set_items(self._pop_mark()[::2])
-            case "TUPLE":
-                items = self._pop_mark()
+            case "SETITEM" | "SETITEMS":
+                keys = self._pop_operands(name)[::2]
+                self._expect_top(_Made.DICT, _Made.ORDERED_DICT)
+                if not all(type(key) in (str, int) for key in keys):
+                    raise _unusual("with a key that is not a string or a whole number")
+            case "TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3":
+                items = self._pop_operands(name)
                 self.stack.append(_tuple(items))
-            case "EMPTY_TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3":
-                size = ("EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3").index(name)
-                items = [stack.pop() for _ in range(size)][::-1]
-                stack.append(_tuple(items))
             case "BUILD":
                 if stack.pop() is not _Made.DICT or stack[-1] is not _Made.ORDERED_DICT:
                     raise _unusual("that sets the state of a non-dict")
@@ -162,17 +163,14 @@ class _Machine:
                 stack.append(_call(function, arguments))
             case "BINPERSID":
                 stack.append(self._storage(stack.pop()))
-            case _:  # a number or a text
-                stack.append(argument)
+            case _:  # a constant, a number or a text
+                stack.append(_CONSTANTS.get(name, argument))
 
-    def _pop_mark(self) -> list[Any]:
+    def _pop_operands(self, name: str) -> list[Any]:
+        if count := _OPERANDS.get(name):
+            return [self.stack.pop() for _ in range(count)][::-1]
         items, self.stack = self.stack, self.outer.pop()
         return items
-
-    def _set_items(self, keys: list[Any]) -> None:
-        self._expect_top(_Made.DICT, _Made.ORDERED_DICT)
-        if not all(type(key) in (str, int) for key in keys):
-            raise _unusual("with a key that is not a string or a whole number")
 
     def _expect_top(self, *kinds: _Made) -> None:
         if self.stack[-1] not in kinds:
@@ -180,11 +178,10 @@ class _Machine:
 
     def _storage(self, identity: Any) -> _Storage:
         types = (str, _Global, str, str, int)
-        if type(identity) is not _Tuple or tuple(map(type, identity)) != types:
+        is_tuple = type(identity) is _Tuple and tuple(map(type, identity)) == types
+        if not is_tuple or identity[0] != "storage" or identity[1] not in ITEM_BYTES:
             raise _unusual("with a malformed storage")
-        tag, kind, key, _location, items = identity
-        if tag != "storage" or kind not in ITEM_BYTES:
-            raise _unusual("with a malformed storage")
+        _tag, kind, key, _location, items = identity
         if self.storages.get(key) != items * ITEM_BYTES[kind]:
             raise _unusual(
                 f"that gives storage {quote(key)} {items} elements of {ITEM_BYTES[kind]} bytes,"

@@ -31,22 +31,22 @@ a percent: no file with such a training is on record."""
 class Provenance:
     """The training that the counters record.
 
-    ``iterations`` are those of one epoch, None if the counters give no such number;
-    ``contradiction`` means that they fit no single training. ``counted`` is the short form.
+    ``iterations`` are those of one epoch, None if the counters give no such number.
+    ``has_counters`` is true if the file has a counter at all. ``counted`` is the short form.
     """
 
     story: str
     counted: str
     iterations: int | None = None
-    contradiction: bool = False
+    has_counters: bool = True
 
     def __str__(self) -> str:
         return self.story
 
     @property
-    def has_counters(self) -> bool:
-        """True if the file has a counter at all."""
-        return self.contradiction or self.iterations is not None
+    def contradiction(self) -> bool:
+        """True if the counters fit no single training."""
+        return self.has_counters and self.iterations is None
 
 
 def provenance(checkpoint: Checkpoint) -> Provenance:
@@ -58,25 +58,25 @@ def provenance(checkpoint: Checkpoint) -> Provenance:
     parameters = sum(not key.endswith(BUFFERS) for key in network)
     for title, counters in (("BatchNorm's counters", batches), ("the optimizer's steps", steps)):
         if len(counters) > 1:
-            return _contradiction(f"{title} differ: {_listed(counters)}", _listed(counters))
+            return Provenance(f"{title} differ: {_listed(counters)}", _listed(counters))
     if steps and steps.total() != parameters:
         missing = f"steps of {steps.total()} of {parameters} parameters"
-        return _contradiction(f"the optimizer has {missing}", missing)
+        return Provenance(f"the optimizer has {missing}", missing)
     counts = [*batches, *steps]
     if not counts:
-        return Provenance("unknown: the file has no counters", "no counters")
+        return Provenance("unknown: the file has no counters", "no counters", has_counters=False)
     if len(set(counts)) > 1:
         counted = f"{_format(counts[1])} steps, {_format(counts[0])} batches"
         reason = "trained further with a new optimizer" if counts[1] < counts[0] else "mixed"
-        return _contradiction(f"{reason}: {counted} of BatchNorm", counted)
+        return Provenance(f"{reason}: {counted} of BatchNorm", counted)
     without = "" if steps else "; the optimizer is not in the file, so its steps are unknown"
     count, epochs = counts[0], checkpoint.epoch + 1
     if count == 0:
         story = f"not trained: all counters are 0 after {epochs} epochs{without}"
-        return _contradiction(story, "0")
+        return Provenance(story, "0")
     if count < 0 or count % epochs:
         counted = f"{epochs} x {count / epochs:,.1f}"
-        return _contradiction(
+        return Provenance(
             f"trained further, or by epochs of several lengths: {_format(count)} iterations are"
             f" {counted}{without}",
             counted,
@@ -89,10 +89,6 @@ def provenance(checkpoint: Checkpoint) -> Provenance:
         title = "six subjects with the authors' loaders, so protocol 1"
     counted = f"{epochs} x {iterations:,}"
     return Provenance(f"{counted} iterations: {title}{without}", counted, iterations)
-
-
-def _contradiction(story: str, counted: str) -> Provenance:
-    return Provenance(story, counted, contradiction=True)
 
 
 def _listed(counters: Counter[float]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from convnextpose_check.checkpoints.load import Checkpoint, load_content
+from convnextpose_check.checkpoints.members import RefusedError
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.network.keymap import to_modern, with_prefix
@@ -48,11 +49,14 @@ def write_safetensors(checkpoint: Checkpoint, variant: str, snapshot: Path) -> P
     from safetensors.torch import save
 
     path = _free_path(snapshot.with_suffix(".safetensors"), variant, checkpoint)
-    state = modern_state(checkpoint.network)
     # Copied, since safetensors refuses tensors that share a storage.
-    tensors = {key: tensor.clone().contiguous() for key, tensor in state.items()}
-    origin = {"epoch": str(checkpoint.epoch), "source_sha256": checkpoint.sha256}
-    metadata = {"format": "pt", "variant": variant} | origin
+    tensors = {k: t.clone().contiguous() for k, t in modern_state(checkpoint.network).items()}
+    metadata = {
+        "format": "pt",
+        "variant": variant,
+        "epoch": str(checkpoint.epoch),
+        "source_sha256": checkpoint.sha256,
+    }
     with written_whole(path) as temporary:
         temporary.write_bytes(save(tensors, metadata))
     return path
@@ -80,7 +84,12 @@ def source_sha256(path: Path) -> Any:
             with safe_open(path, framework="numpy") as opened:
                 content = opened.metadata()
         else:
-            content, _ = load_content(path)
-    except (ConvNeXtPoseCheckError, SafetensorError, OSError):  # not written by this module
+            content, *_ = load_content(path)
+    except (
+        RefusedError,
+        ConvNeXtPoseCheckError,
+        SafetensorError,
+        OSError,
+    ):  # not written by this module
         return None
     return content.get("source_sha256") if type(content) is dict else None

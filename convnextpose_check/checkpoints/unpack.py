@@ -14,7 +14,6 @@ import re
 import zipfile
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +29,7 @@ from convnextpose_check.checkpoints.members import (
     tar_members,
     zip_members,
 )
+from convnextpose_check.checkpoints.pickle_check import check_pickle
 from convnextpose_check.errors import ErrorCode
 from convnextpose_check.files.whole import open_regular, read_whole, size_of
 
@@ -105,25 +105,13 @@ MAX_PICKLE_BYTES = 4 << 20
 """A published checkpoint has a data.pkl of 130 kB."""
 
 
-@dataclass(frozen=True)
-class Repacked:
-    """A checkpoint in the form that is loaded.
+def repack(path: Path) -> tuple[io.BytesIO, str, str, str | None]:
+    """Open ``path``, a file or an unpacked folder, and repack the one checkpoint in it.
 
-    ``storages`` maps the pickle's storage keys to sizes in bytes, ``form`` names the containers.
-    The sha256 is the file's; that of an unpacked folder covers the names, sizes and bytes of its
-    files, and git has no id for a folder.
+    Returns the new zip, the names of the containers, the file's sha256 and git's id of it. The
+    sha256 of an unpacked folder covers the names, sizes and bytes of its files, and git has no id
+    for a folder. The pickle is checked.
     """
-
-    archive: io.BytesIO
-    pickle: bytes
-    storages: dict[str, int]
-    form: str
-    sha256: str
-    git_blob: str | None
-
-
-def repack(path: Path) -> Repacked:
-    """Open ``path``, a file or an unpacked folder, and repack the one checkpoint in it."""
     with ExitStack() as stack:
         if path.is_dir():
             members = list(folder_members(path, MAX_FILE_BYTES))
@@ -148,8 +136,7 @@ def repack(path: Path) -> Repacked:
             form, found = f"{form_inside} in {form}", _find(members)
         if not isinstance(found, list):
             raise _no_checkpoint()
-        archive, pickle, storages = _write(found)
-    return Repacked(archive, pickle, storages, form, sha256, git_blob)
+        return _write(found), form, sha256, git_blob
 
 
 def _unpacked_limit(size: int) -> int:
@@ -203,8 +190,7 @@ def recognize(head: bytes) -> str:
 
 def _open(stream: io.BytesIO, limit: int, stack: ExitStack) -> tuple[str, list[Member]]:
     """The container's form and its members."""
-    stream.seek(0)
-    head = stream.read(HEAD_BYTES)
+    head = bytes(stream.getbuffer()[:HEAD_BYTES])
     stream.seek(0)
     form = recognize(head)
     if form == "compressed tar":
@@ -254,8 +240,8 @@ def _is_litter(parts: tuple[str, ...]) -> bool:
     return "__MACOSX" in parts or parts[-1].startswith(("._", ".DS_Store"))
 
 
-def _write(members: list[Member]) -> tuple[io.BytesIO, bytes, dict[str, int]]:
-    """A new stored zip of the members that torch reads, its pickle and its storages' sizes."""
+def _write(members: list[Member]) -> io.BytesIO:
+    """A new stored zip of the members that torch reads, with a checked pickle."""
     by_name = {member.name: member for member in members}
     storages = [name for name in by_name if re.fullmatch(r"data/[0-9]+", name)]
     if not storages:
@@ -274,5 +260,6 @@ def _write(members: list[Member]) -> tuple[io.BytesIO, bytes, dict[str, int]]:
             info = zipfile.ZipInfo(f"archive/{name}")
             with archive.open(info, "w", force_zip64=True) as copy:
                 copy.writelines(chunks)
+    check_pickle(pickle, {name.partition("/")[2]: by_name[name].size for name in storages})
     buffer.seek(0)
-    return buffer, pickle, {name.partition("/")[2]: by_name[name].size for name in storages}
+    return buffer

@@ -124,7 +124,7 @@ def test_doctor_weights_only_reads_no_human36m_and_required_identity_is_refused(
 def test_doctor_contradicting_training_record_is_a_warning(
     doctor: Doctor, inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = Provenance("counters differ", "2", contradiction=True)
+    record = Provenance("counters differ", "2")
     monkeypatch.setattr("convnextpose_check.checks.archives.check_provenance", lambda *_: record)
 
     code, rows = doctor(*given(inputs), "--variants=T")
