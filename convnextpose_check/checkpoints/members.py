@@ -19,9 +19,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
-from convnextpose_check.errors import ErrorCode
+from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.whole import open_regular, read_whole, size_of
 
 COMPRESSORS: dict[bytes, Callable[..., Any]] = {
@@ -41,7 +41,7 @@ CHUNK_BYTES = 1 << 20
 DOWNLOAD_AGAIN = "Download it again and compare its size with the one on Drive"
 
 
-class RefusedError(Exception):
+class RefusedError(ConvNeXtPoseCheckError):
     """The reason why a file is refused, without its path: ``is a zip with a password``."""
 
     def __init__(
@@ -50,8 +50,7 @@ class RefusedError(Exception):
         code: ErrorCode = ErrorCode.UNSAFE_ARCHIVE,
         remedy: str = DOWNLOAD_AGAIN,
     ) -> None:
-        super().__init__(problem)
-        self.problem, self.code, self.remedy = problem, code, remedy
+        super().__init__(code, problem, remedy)
 
 
 @dataclass(frozen=True)
@@ -104,21 +103,20 @@ def folder_members(folder: Path, max_bytes: int) -> Iterator[Member]:
 
 def _files_below(folder: Path) -> Iterator[Path]:
     """Regular files, and links to such; links to folders are not followed."""
-    folders, count = [folder], 0
-    while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                count += 1
-                if count > MAX_MEMBERS:
-                    raise RefusedError(
-                        f"holds more than {MAX_MEMBERS} files and folders: a checkpoint has less"
-                        " than a thousand",
-                        remedy="Name the folder that holds data.pkl, without other files in it",
-                    )
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(Path(entry.path))
-                elif entry.is_file():
-                    yield Path(entry.path)
+
+    def fail(error: OSError) -> NoReturn:
+        raise error
+
+    count = 0
+    for parent, folders, names in os.walk(folder, onerror=fail):
+        count += len(folders) + len(names)
+        if count > MAX_MEMBERS:
+            raise RefusedError(
+                f"holds more than {MAX_MEMBERS} files and folders: a checkpoint has less than a"
+                " thousand",
+                remedy="Name the folder that holds data.pkl, without other files in it",
+            )
+        yield from filter(Path.is_file, (Path(parent, name) for name in names))
 
 
 def check_size(size: int, max_bytes: int) -> None:

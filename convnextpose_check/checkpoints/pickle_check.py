@@ -121,11 +121,6 @@ class _Machine:
             raise _unusual(f"that names {named}")
         if type(argument) is int and not -MAX_INTEGER <= argument < MAX_INTEGER:
             raise _unusual("with an integer of more than 8 bytes")
-        self._follow(name, argument)
-        if len(self.stack) > MAX_STACK or len(self.outer) > MAX_MARKS:
-            raise _unusual(f"that goes deeper than {MAX_STACK} or {MAX_MARKS} marks")
-
-    def _follow(self, name: str, argument: Any) -> None:
         stack = self.stack
         match name:
             case "PROTO":
@@ -165,6 +160,8 @@ class _Machine:
                 stack.append(self._storage(stack.pop()))
             case _:  # a constant, a number or a text
                 stack.append(_CONSTANTS.get(name, argument))
+        if len(self.stack) > MAX_STACK or len(self.outer) > MAX_MARKS:
+            raise _unusual(f"that goes deeper than {MAX_STACK} or {MAX_MARKS} marks")
 
     def _pop_operands(self, name: str) -> list[Any]:
         if count := _OPERANDS.get(name):

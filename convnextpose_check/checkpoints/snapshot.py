@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from convnextpose_check.checkpoints.load import Checkpoint, load_content
-from convnextpose_check.checkpoints.members import RefusedError
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import written_whole
 from convnextpose_check.network.keymap import to_modern, with_prefix
@@ -85,11 +84,6 @@ def source_sha256(path: Path) -> Any:
                 content = opened.metadata()
         else:
             content, *_ = load_content(path)
-    except (
-        RefusedError,
-        ConvNeXtPoseCheckError,
-        SafetensorError,
-        OSError,
-    ):  # not written by this module
+    except (ConvNeXtPoseCheckError, SafetensorError, OSError):  # not written by this module
         return None
     return content.get("source_sha256") if type(content) is dict else None

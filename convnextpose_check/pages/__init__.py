@@ -10,7 +10,7 @@ from convnextpose_check.files.whole import write_text
 from convnextpose_check.pages.charts import comparison_png
 from convnextpose_check.pages.html import markdown, page_html
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.per_sample import read_joint_errors_mm
+from convnextpose_check.results.per_sample import read_errors_mm
 from convnextpose_check.results.schema import Results
 
 
@@ -22,8 +22,7 @@ def write_pages(results: Results, outputs: Outputs, report: Path, page: str | No
     """
     errors_mm = {}
     with suppress(ConvNeXtPoseCheckError):
-        joints_mm = read_joint_errors_mm(outputs.per_sample)
-        errors_mm = {name: each.mean(axis=1) for name, each in joints_mm.items()}
+        errors_mm = read_errors_mm(outputs.per_sample)
     write_text(outputs.markdown, markdown(results))
     write_text(report, page_html(results, errors_mm, page))
     if results.variants:

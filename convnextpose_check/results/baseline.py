@@ -21,9 +21,6 @@ VERDICTS = get_args(Verdict)
 TOLERANCE_MM = 0.05
 """By how much an error may differ from the baseline's, either way."""
 
-SHOWN_HASH = 12
-"""Characters of a sha256 that are shown in a table."""
-
 
 def compare(results: Results, earlier: Results, file: Path) -> BaselineRecord:
     """Every value beside that of the earlier run in ``file``, and why the run is not as good.
@@ -89,12 +86,12 @@ def _deviations(name: str, before: VariantResult, now: VariantResult) -> Iterato
         name, "error (mm)", before.error_mm, now.error_mm, delta_mm,
         f"within {TOLERANCE_MM:g} mm", not abs(delta_mm) <= TOLERANCE_MM,
     )  # fmt: skip
-    old, new = before.verdict_text, now.verdict_text
-    is_worse = _rank(new, VERDICTS) > _rank(old, VERDICTS)
-    yield Deviation(name, "verdict", old, new, None, "not worse", is_worse)
+    verdicts = (before.verdict_text, now.verdict_text)
+    is_worse = _rank(verdicts[1], VERDICTS) > _rank(verdicts[0], VERDICTS)
+    yield Deviation(name, "verdict", *verdicts, None, "not worse", is_worse)
     allowed = "same file" if now.sha256 == before.sha256 else "another file, reported only"
-    old, new = before.sha256[:SHOWN_HASH], now.sha256[:SHOWN_HASH]
-    yield Deviation(name, "sha256", old, new, None, allowed, is_worse=False)
+    hashes = (before.sha256[:12], now.sha256[:12])
+    yield Deviation(name, "sha256", *hashes, None, allowed, is_worse=False)
 
 
 def _rank(word: str, order: tuple[str, ...]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec.structs import replace
@@ -17,24 +17,44 @@ Decision = Literal[
 ]  # fmt: skip
 
 
-def decide(results: Results) -> tuple[Decision, list[str]]:
-    """Return the decision that follows from the values, and the variants that it is about."""
+def decide(results: Results) -> tuple[Decision, str]:
+    """Return the decision that follows from the values, and a sentence about the variants."""
+    variants, gate_mm = results.variants, results.gate_mm
+    listed, is_one = ", ".join(variants), len(variants) == 1
     if results.weights_only:
-        return "weights hold" if _weights_hold(results) else "weights fail", list(results.weights)
-    variants = results.variants
+        if _weights_hold(results):
+            return "weights hold", " ".join(_weights_findings(results.weights))
+        return "weights fail", f"not passed, {_failed_checks(results)}."
     if not variants:
-        return "nothing", []
+        return "nothing", NOTHING_EVALUATED
     if missing := [name for name in results.expected_variants if name not in variants]:
-        return "missing", missing
+        return "missing", f"Not judged: {', '.join(missing)} could not be evaluated."
     if not results.complete:
-        return "subset", list(variants)
-    if results.gate_mm is None:
-        return "no gate", list(variants)
+        part = f"{results.samples:,} of {results.expected_samples:,}"
+        return "subset", f"Not judged: subset, {part} samples are no reproduction."
+    if gate_mm is None:
+        return "no gate", f"No verdict on {listed}: --gate none was given."
     if off := [name for name, record in variants.items() if record.is_within_tolerance is False]:
-        return "off", off
+        reference = variants[off[0]].reference
+        tolerance_mm = (reference and reference.tolerance_mm) or gate_mm
+        differ = f"differ{'s' * (len(off) == 1)} by {tolerance_mm:g} mm or more"
+        return "off", f"Not reproduced: {', '.join(off)} {differ}."
     if unjudged := [name for name, record in variants.items() if record.verdict is None]:
-        return "not judged", unjudged
-    return "reproduced", list(variants)
+        reason = variants[unjudged[0]].not_judged
+        return "not judged", f"No verdict on {', '.join(unjudged)}: {reason}."
+    if results.subject == "miniature":
+        has = "has its recorded error" if is_one else "have their recorded errors"
+        works = f"The suite works here: {listed} of the miniature {has}."
+        return "reproduced", f"{works} No published model was judged."
+    kinds = {record.reference.kind for record in variants.values() if record.reference}
+    reported = "the paper" if kinds == {"paper"} else "its figure" if is_one else "their figures"
+    are = "is" if is_one else "are"
+    return "reproduced", f"Reproduced: {listed} {are} within {gate_mm} mm of {reported}."
+
+
+def _failed_checks(results: Results) -> str:
+    count = len(results.failed) + len(results.left_out)
+    return f"{count} check{'s' * (count != 1)} failed or left out"
 
 
 def _weights_hold(results: Results) -> bool:
@@ -67,53 +87,18 @@ def decided(results: Results, problems: Iterable[str], run_id: str) -> Results:
 
 def verdict_sentence(results: Results) -> str:
     """The run's verdict; that on synthetic models does not mention a published model."""
-    decision, names = decide(results)
+    _, sentence = decide(results)
     warnings = [f"Warning: {check.message}." for check in results.warnings]
-    problems = len(results.failed) + len(results.left_out)
-    checks = f"{problems} check{'s' * (problems != 1)} failed or left out"
     if results.weights_only:
-        holds = decision == "weights hold"
-        findings = _weights_findings(results.weights) if holds else [f"not passed, {checks}."]
-        return " ".join(["Weights only:", *findings, *warnings, "MPJPE was not measured."])
-    sentences = [_sentence(results, decision, names)]
+        return " ".join(["Weights only:", sentence, *warnings, "MPJPE was not measured."])
+    sentences = [sentence]
     if resumed := ", ".join(_resumed(results)):
         sentences.append(
             f"Taken from an earlier run's cache: {resumed}; image contents were not read again."
         )
-    if results.variants and problems:
-        sentences.append(f"The run did not pass: {checks}.")
+    if results.variants and (results.failed or results.left_out):
+        sentences.append(f"The run did not pass: {_failed_checks(results)}.")
     return " ".join([*sentences, *warnings])
-
-
-def _sentence(results: Results, decision: Decision, names: Sequence[str]) -> str:
-    listed, alone = ", ".join(names), len(names) == 1
-    match decision:
-        case "nothing":
-            return NOTHING_EVALUATED
-        case "missing":
-            return f"Not judged: {listed} could not be evaluated."
-        case "subset":
-            return (
-                f"Not judged: subset, {results.samples:,} of {results.expected_samples:,} samples"
-                " are no reproduction."
-            )
-        case "no gate":
-            return f"No verdict on {listed}: --gate none was given."
-        case "not judged":
-            return f"No verdict on {listed}: {results.variants[names[0]].not_judged}."
-        case "off":
-            reference = results.variants[names[0]].reference
-            tolerance_mm = (reference and reference.tolerance_mm) or results.gate_mm
-            return f"Not reproduced: {listed} differ{'s' * alone} by {tolerance_mm:g} mm or more."
-    if results.subject == "miniature":
-        has = "has its recorded error" if alone else "have their recorded errors"
-        return (
-            f"The suite works here: {listed} of the miniature {has}. No published model was judged."
-        )
-    kinds = {r.reference.kind for r in results.variants.values() if r.reference}
-    reported = "the paper" if kinds == {"paper"} else "its figure" if alone else "their figures"
-    are = "is" if alone else "are"
-    return f"Reproduced: {listed} {are} within {results.gate_mm} mm of {reported}."
 
 
 def _resumed(results: Results) -> list[str]:

@@ -45,8 +45,8 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
                 )  # fmt: skip
 
 
-def read_joint_errors_mm(path: Path) -> dict[str, Array]:
-    """The errors (N, 17) of the samples in millimetres, by variant.
+def read_errors_mm(path: Path) -> dict[str, Array]:
+    """The mean errors (N,) of the samples over their joints in millimetres, by variant.
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-results``).
     """
@@ -64,4 +64,4 @@ def read_joint_errors_mm(path: Path) -> dict[str, Array]:
             f"{path} is not a readable per-sample file: {error!r}",
             "Name a folder that a run has written",
         ) from None
-    return {name: np.array(errors_mm) for name, errors_mm in found.items()}
+    return {name: np.mean(errors_mm, axis=1) for name, errors_mm in found.items()}

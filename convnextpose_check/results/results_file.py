@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from inspect import cleandoc
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,8 +20,6 @@ from convnextpose_check.results.schema import SCHEMA_VERSION, Results
 EARLIER_VERSION = 2
 
 _TOLERANCE = re.compile(r"-(?:within-)?(\d{1,3})mm\]$")
-
-SCHEMA_FILE = Path(__file__).with_name("benchmark_results.schema.json")
 
 
 def write_results(results: Results, path: Path) -> None:
@@ -63,30 +60,6 @@ def read_results_of_run(path: Path, run_id: str) -> Results | None:
     except ConvNeXtPoseCheckError:
         return None
     return results if results.run_id == run_id else None
-
-
-def json_schema() -> bytes:
-    """The JSON Schema of the results, as it is published beside this module."""
-    schema = _in_order(msgspec.json.schema(Results))
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2) + b"\n"
-
-
-def _in_order(schema: Any) -> Any:
-    """The schema with its alternatives in one order, which versions of msgspec choose freely.
-
-    Descriptions have no indentation: Python 3.13 strips that of docstrings, earlier ones do not.
-    """
-    if isinstance(schema, list):
-        return [_in_order(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    ordered = {key: _in_order(part) for key, part in schema.items()}
-    if isinstance(description := ordered.get("description"), str):
-        ordered["description"] = cleandoc(description)
-    if "anyOf" in ordered:
-        ordered["anyOf"].sort(key=msgspec.json.encode)
-    return ordered
 
 
 def converted(content: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +114,3 @@ def _check(check: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
         "tolerance_mm": int(tolerance[1]) if tolerance else None,
         "variant": max(names, key=len, default=None),
     }
-
-
-if __name__ == "__main__":
-    SCHEMA_FILE.write_bytes(json_schema())

@@ -22,7 +22,7 @@ import torch
 
 from convnextpose_check.files.whole import PARTIAL
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.per_sample import read_joint_errors_mm
+from convnextpose_check.results.per_sample import read_errors_mm
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import Handmade
@@ -80,7 +80,7 @@ def assert_all_whole(results: Path) -> set[str]:
             with np.load(io.BytesIO(path.read_bytes())) as arrays:
                 assert arrays["errors_mm"].ndim == 2
         elif path.suffix == ".csv":
-            assert read_joint_errors_mm(path)
+            assert read_errors_mm(path)
         elif path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
                 assert archive.testzip() is None

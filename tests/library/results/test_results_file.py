@@ -12,14 +12,10 @@ from convnextpose_check.environment import environment, package_version, suite_c
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.paths import Outputs, set_aside_earlier
 from convnextpose_check.results.decision import is_passed
-from convnextpose_check.results.results_file import (
-    SCHEMA_FILE,
-    json_schema,
-    read_results,
-    write_results,
-)
+from convnextpose_check.results.results_file import read_results, write_results
 from convnextpose_check.results.schema import ReferenceRecord
 from tests.support.results import example_results, example_variant, example_weights
+from tests.support.schema import SCHEMA_FILE, json_schema
 
 EARLIER = Path(__file__).with_name("earlier")
 """Results files that the versions in their names have written."""
@@ -86,7 +82,7 @@ def test_read_results_ignores_unknown_fields(written: dict[str, Any], path: Path
 
 def test_published_schema_is_that_of_the_code() -> None:
     assert SCHEMA_FILE.read_bytes() == json_schema(), (
-        "write it again: python -m convnextpose_check.results.results_file"
+        "write it again: python -m tests.support.schema"
     )
 
 

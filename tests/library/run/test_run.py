@@ -17,7 +17,7 @@ from convnextpose_check.human36m.samples import Displaced, Exclusion
 from convnextpose_check.network import fast as fast_network
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import verdict_sentence
-from convnextpose_check.results.per_sample import read_joint_errors_mm
+from convnextpose_check.results.per_sample import read_errors_mm
 from convnextpose_check.results.schema import ReferenceRecord, VariantResult
 from convnextpose_check.run.report import results_of, variant_result
 from convnextpose_check.run.run import Run, published_run
@@ -66,7 +66,7 @@ def test_results_have_each_value_under_its_name(inputs: Path, open_run: OpenRun)
     assert record.images_per_second == evaluation.images_per_second
     assert (record.batch_size, record.soft_argmax) == (4, "torch")
     assert {example.crop_jpeg for example in record.examples} == {None}
-    errors_mm = read_joint_errors_mm(Outputs(inputs / "out").per_sample)["T"]
+    errors_mm = read_errors_mm(Outputs(inputs / "out").per_sample)["T"]
     assert np.mean(errors_mm) == pytest.approx(evaluation.error_mm, abs=1e-4)
 
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.plugin.required import VALIDATION_TESTS
-from convnextpose_check.results.results_file import SCHEMA_FILE, write_results
+from convnextpose_check.results.results_file import write_results
 from convnextpose_check.run.run import Run
 from tests.support.results import example_results
+from tests.support.schema import SCHEMA_FILE
 from tests.support.texts import ROOT
 from tests.support.whole_runs import Ended, RunTests, own_model, run_arguments, write_reference
 
