@@ -97,9 +97,7 @@ class CheckpointFiles:
 
     def _by_content(self, variant: str) -> list[Checkpoint]:
         found, passed_over = [], ""
-        for path in self.candidates:
-            if self.claim(path) is not None:
-                continue
+        for path in (path for path in self.candidates if self.claim(path) is None):
             outcome = self._identified(path)
             if isinstance(outcome, str):
                 passed_over = passed_over or f"; {path.name} was passed over: {outcome}"
@@ -134,11 +132,9 @@ def _candidates(place: Path) -> Iterator[Path]:
         if "data.pkl" in files:
             yield folder
             folders.clear()
-            continue
-        for name in files:
-            # macOS adds a hidden twin to each file, with the same suffix: ._ConvNeXtPose_L.tar
-            if not name.startswith(".") and name.lower().endswith(CHECKPOINT_SUFFIXES):
-                yield folder / name
+        else:
+            visible = (name for name in files if not name.startswith("."))
+            yield from (folder / n for n in visible if n.lower().endswith(CHECKPOINT_SUFFIXES))
 
 
 def _listed(paths: Iterable[Path]) -> str:

@@ -91,7 +91,6 @@ def _checked_content(content: Any) -> tuple[int, StateDict]:
         problem = f"holds a state dict with extra attributes ({quote(str(attributes))})"
     if problem:
         raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT)
-    state: dict[str, Tensor] = {}
     claimed_bytes: Counter[int] = Counter()  # of each storage, by its address
     for key, tensor in dict.items(network):
         if type(key) is not str or not (key.isascii() and key.isprintable()):
@@ -101,8 +100,7 @@ def _checked_content(content: Any) -> tuple[int, StateDict]:
                 f"holds under {quote(key)} something other than a contiguous tensor of float32 or"
                 " int64 in a storage of its own size"
             )
-        state[key] = tensor
-    return epoch, state
+    return epoch, dict(dict.items(network))
 
 
 def _steps(optimizer: Any) -> tuple[float, ...]:

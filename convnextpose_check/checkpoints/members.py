@@ -149,9 +149,7 @@ def zip_members(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
                 "Unpack it and name the unpacked folder",
             )
         if not info.filename.endswith("/"):
-            opened = partial(archive.open, info)
-            chunks = partial(_read_chunks, opened, info.filename, info.file_size)
-            yield Member(info.filename, info.file_size, chunks)
+            yield _archived(partial(archive.open, info), info.filename, info.file_size)
 
 
 class _PlainHeader(tarfile.TarInfo):
@@ -194,15 +192,17 @@ def tar_members(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
             archive.members.clear()  # type: ignore[attr-defined]  # to save memory
             info.pax_headers = {}
             if info.isfile():
-                opened = partial(archive.extractfile, info)
-                chunks = partial(_read_chunks, opened, info.name, info.size)
-                yield Member(info.name, info.size, chunks)
+                yield _archived(partial(archive.extractfile, info), info.name, info.size)
     except Exception as error:  # noqa: BLE001 - tarfile raises any exception
         problem = f"is a tar that cannot be read to its end ({error})"
         raise RefusedError(problem, ErrorCode.DAMAGED) from None
 
 
-def _read_chunks(opened: Callable[..., IO[bytes] | None], name: str, size: int) -> Iterator[bytes]:
+def _archived(opened: Callable[[], IO[bytes] | None], name: str, size: int) -> Member:
+    return Member(name, size, partial(_read_chunks, opened, name, size))
+
+
+def _read_chunks(opened: Callable[[], IO[bytes] | None], name: str, size: int) -> Iterator[bytes]:
     """The member's bytes in chunks, of the declared length; zipfile checks the CRC."""
     length = 0
     try:

@@ -52,8 +52,11 @@ class Provenance:
 def provenance(checkpoint: Checkpoint) -> Provenance:
     """The training recorded by the checkpoint's epoch, steps and BatchNorm counters together."""
     network = checkpoint.network
-    tracked = [t for key, t in network.items() if key.endswith("num_batches_tracked")]
-    batches = Counter(float(tensor) for tensor in tracked if tensor.numel() == 1)
+    batches = Counter(
+        float(tensor)
+        for key, tensor in network.items()
+        if key.endswith("num_batches_tracked") and tensor.numel() == 1
+    )
     steps = Counter(checkpoint.steps)
     parameters = sum(not key.endswith(BUFFERS) for key in network)
     for title, counters in (("BatchNorm's counters", batches), ("the optimizer's steps", steps)):

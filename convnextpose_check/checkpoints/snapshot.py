@@ -24,8 +24,9 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     """Write the checkpoint under ``results_dir/model_dump``; returns the path of the ``.pth``."""
     import torch
 
-    path = results_dir / DUMP_FOLDER / f"snapshot_{checkpoint.epoch}.pth"
-    path = _free_path(path, variant, checkpoint)
+    path = _free_path(
+        results_dir / DUMP_FOLDER / f"snapshot_{checkpoint.epoch}.pth", variant, checkpoint
+    )
     content = {
         "epoch": checkpoint.epoch,
         "network": with_prefix(to_modern(checkpoint.network)),

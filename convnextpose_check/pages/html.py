@@ -60,8 +60,12 @@ COLUMNS = 7
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~@!+-])")
 
 
+def _render(template: str, **values: Any) -> str:
+    return _environment().get_template(template).render(values)
+
+
 @cache
-def templates() -> Environment:
+def _environment() -> Environment:
     """The templates; every value in one that ends in ``.html.j2`` appears as text."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
@@ -93,8 +97,8 @@ def summary_html(results: Results, errors_mm: Mapping[str, Array]) -> str:
     ``errors_mm`` holds the mean errors (N,) of the samples, by variant.
     """
     featured = results.featured
-    template = templates().get_template("summary.html.j2")
-    section = template.render(
+    section = _render(
+        "summary.html.j2",
         check_rows=check_rows(results),
         has_images=any(e.crop_jpeg for record in featured.values() for e in record.examples),
         distribution=Markup(distribution_image(results, errors_mm)),
@@ -115,8 +119,7 @@ def page_html(results: Results, errors_mm: Mapping[str, Array], page: str | None
     if begin and end:
         return f"{before}{BEGIN}{summary}{END}{after}"
     style, script = (Markup(path.read_text(encoding="utf-8")) for path in (STYLE_SHEET, SCRIPT))
-    template = templates().get_template("page.html.j2")
-    return template.render(style=style, script=script, summary=summary)
+    return _render("page.html.j2", style=style, script=script, summary=summary)
 
 
 def shared_context(results: Results) -> dict[str, Any]:
@@ -183,8 +186,8 @@ def markdown(results: Results) -> str:
     """The report, without a picture, which the summary of a CI job cannot show."""
     actions = dict.fromkeys(a for record in results.variants.values() for a in record.per_action_mm)
     names, share = list(results.variants), COLUMNS - 1
-    template = templates().get_template("BENCHMARK_REPORT.md.j2")
-    return template.render(
+    return _render(
+        "BENCHMARK_REPORT.md.j2",
         actions=list(actions),
         shares=[names[start : start + share] for start in range(0, len(names), share)],
         **shared_context(results),
@@ -252,7 +255,6 @@ def _bones(points: Array) -> str:
         in_space = np.stack(each)
         drawn = in_space if points.shape[1] == 2 else in_space[:, [2, 1]]
         line = "".join(f"{'ML'[i % 2]}{x:.1f},{y:.1f}" for i, (x, y) in enumerate(drawn))
-        ends_mm = np.round(in_space, 1).tolist()
-        data = f' data-ends="{ends_mm}"' if points.shape[1] == 3 else ""
+        data = f' data-ends="{np.round(in_space, 1).tolist()}"' if points.shape[1] == 3 else ""
         paths.append(f'<path class="{part}"{data} d="{line}"/>')
     return "".join(paths)

@@ -40,8 +40,8 @@ def decide(results: Results) -> tuple[Decision, str]:
         differ = f"differ{'s' * (len(off) == 1)} by {tolerance_mm:g} mm or more"
         return "off", f"Not reproduced: {', '.join(off)} {differ}."
     if unjudged := [name for name, record in variants.items() if record.verdict is None]:
-        reason = variants[unjudged[0]].not_judged
-        return "not judged", f"No verdict on {', '.join(unjudged)}: {reason}."
+        names = ", ".join(unjudged)
+        return "not judged", f"No verdict on {names}: {variants[unjudged[0]].not_judged}."
     if results.subject == "miniature":
         has = "has its recorded error" if is_one else "have their recorded errors"
         works = f"The suite works here: {listed} of the miniature {has}."

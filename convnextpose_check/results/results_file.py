@@ -17,8 +17,6 @@ from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, Verdict
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.results.schema import SCHEMA_VERSION, Results
 
-EARLIER_VERSION = 2
-
 _TOLERANCE = re.compile(r"-(?:within-)?(\d{1,3})mm\]$")
 
 
@@ -39,7 +37,7 @@ def read_results(path: Path) -> Results:
     """
     try:
         content = msgspec.json.decode(path.read_bytes())
-        if isinstance(content, dict) and content.get("schema_version") == EARLIER_VERSION:
+        if isinstance(content, dict) and content.get("schema_version") == 2:  # of 0.1 and 0.2
             content = converted(content)
         return msgspec.convert(content, Results)
     except OSError as error:
