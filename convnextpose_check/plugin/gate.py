@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from _pytest.outcomes import XFailed
@@ -13,14 +13,7 @@ from msgspec.structs import replace
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.interrupts import Interrupted
-from convnextpose_check.results.schema import OUTCOMES, CheckRecord
-from convnextpose_check.results.schema import Outcome as CheckOutcome
-
-Outcome = Literal["passed", "failed", "expected failure", "skipped"]
-"""The outcomes that pytest knows."""
-
-UNVERIFIED: tuple[CheckOutcome, ...] = ("warning", "not verified")
-"""Recorded by a test that passed: then it is not shown as passed."""
+from convnextpose_check.results.schema import OUTCOMES, CheckRecord, Outcome
 
 SHOWN_TESTS = 10
 """More missing tests than these are only counted."""
@@ -50,11 +43,6 @@ class Gate:
     failed_elsewhere: int = 0
     interruption: str | None = None
 
-    @property
-    def has_failed(self) -> bool:
-        """True if a test failed, whatever pytest made of it."""
-        return any(record.outcome == "failed" for record in self.records.values())
-
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
@@ -68,11 +56,8 @@ class Gate:
         report = yield
         if isinstance(error, ConvNeXtPoseCheckError) and report.failed:
             self.describe(name, report, error)
-        outcome, remark = raw_outcome(item, call)
-        vars(report)["raw_outcome"] = outcome
+        outcome = vars(report)["raw_outcome"] = raw_outcome(item, call)
         self.runs[name] += call.when == "setup"
-        if remark:
-            self.changed[name] = remark
         if call.when == "call" or outcome != "passed":
             self.record(check_record(item, report, call, outcome))
         return report
@@ -82,15 +67,13 @@ class Gate:
 
         A mistake met in a fixture fails the test: it is not an error of the suite.
         """
-        first = self.mistakes.setdefault(str(error), [])
-        first.append(name)
-        report.when = "call"
-        report.longrepr = str(error)
-        vars(report)["told_by"] = ""
-        if len(first) > 1:
-            report.longrepr = f"[{error.code}] as {first[0]} says"
-            vars(report)["told_by"] = first[0]
+        tests = self.mistakes.setdefault(str(error), [])
+        report.when, report.longrepr = "call", str(error)
+        vars(report)["told_by"] = tests[0] if tests else ""
+        if tests:
+            report.longrepr = f"[{error.code}] as {tests[0]} says"
             report.sections.clear()  # captured output repeats the mistake
+        tests.append(name)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -200,23 +183,20 @@ def name_of(item: pytest.Item) -> str:
     return f"{item.path.name}::{item.name}"
 
 
-def raw_outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> tuple[Outcome, str]:
-    """The outcome of a phase by what was raised, before any plugin changed it, and a remark.
+def raw_outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
+    """The outcome of a phase by what was raised, before any plugin changed it.
 
-    Only a missed tighter tolerance is an expected failure, and only in a test of one; any other is
-    skipped, with a remark.
+    Only a missed tighter tolerance is an expected failure, and only in a test of one. A test that
+    something else made an expected failure counts as skipped.
     """
-    error = call.excinfo.value if call.excinfo is not None else None
-    match error:
+    match call.excinfo and call.excinfo.value:
         case None:
-            return "passed", ""
+            return "passed"
         case MissedTolerance() if call.when == "call" and "tolerance_mm" in parameters_of(item):
-            return "expected failure", ""
-        case XFailed():
-            return "skipped", "was made an expected failure"
-        case pytest.skip.Exception():
-            return "skipped", ""
-    return "failed", ""
+            return "expected failure"
+        case XFailed() | pytest.skip.Exception():
+            return "skipped"
+    return "failed"
 
 
 def reported_outcome(report: pytest.TestReport) -> str:
@@ -231,27 +211,29 @@ def check_record(
 ) -> CheckRecord:
     """The record of a test with what it recorded."""
     recorded: dict[str, Any] = dict(report.user_properties)
-    shown: CheckOutcome = outcome
     message = "" if call.excinfo is None else call.excinfo.exconly()
     if outcome == "expected failure" and call.excinfo is not None:
         message = str(call.excinfo.value)
     elif outcome != "passed" and isinstance(report.longrepr, str):
         message = report.longrepr
     elif outcome == "passed" and (mark := unverified_status(report)):
-        shown, message = mark, recorded[mark]
-    fields = ("obtained", "expected", "difference", "variant")
+        outcome, message = mark, recorded[mark]
     return CheckRecord(
         test=name_of(item),
-        outcome=shown,
+        outcome=outcome,
         unit=recorded.get("unit", ""),
         message=message,
         told_by=getattr(report, "told_by", ""),
         tolerance_mm=parameters_of(item).get("tolerance_mm"),
-        **{field: recorded.get(field) for field in fields},
+        obtained=recorded.get("obtained"),
+        expected=recorded.get("expected"),
+        difference=recorded.get("difference"),
+        variant=recorded.get("variant"),
     )
 
 
-def unverified_status(report: Any) -> CheckOutcome | None:
+def unverified_status(report: Any) -> Outcome | None:
     """``warning`` or ``not verified`` for a passed check that recorded one, else None."""
     recorded = dict(getattr(report, "user_properties", ()))
-    return next((word for word in UNVERIFIED if word in recorded), None) if report.passed else None
+    words: tuple[Outcome, ...] = ("warning", "not verified")
+    return next((word for word in words if word in recorded), None) if report.passed else None

@@ -25,9 +25,8 @@ def prepare_report(config: pytest.Config, session: Session) -> None:
     """Have pytest-html make a report of a run, and refuse one that it could not write."""
     option = config.option
     makes_none = is_distributed(config) or option.collectonly or option.help
-    if makes_none or not session.can_judge:
-        return
-    if not hasattr(option, "htmlpath"):  # -p no:html: the report is a page without the table
+    # With -p no:html there is no such option, and the report is a page without the table.
+    if makes_none or not session.can_judge or not hasattr(option, "htmlpath"):
         return
     if option.htmlpath is None:
         option.htmlpath = str(session.run.outputs.report)
@@ -47,7 +46,7 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
     session = session_of(manager.getplugin("pytestconfig"))
 
     def take_page(page: str) -> None:
-        if session.has_started:
+        if session.lock is not None:
             session.page = _readable_by_all(page)
         elif session.report != session.run.outputs.report:  # the user's own, of other tests
             write_text(plugin._report_path, page)

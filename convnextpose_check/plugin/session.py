@@ -41,15 +41,14 @@ VALIDATION = (FIXTURES.parent / "tests" / "validation").resolve()
 class Session:
     """The state that hooks and fixtures work on.
 
-    ``has_started`` is true once validation tests were selected to be run, not merely listed;
-    ``can_judge`` if the arguments may lead to such tests. ``report`` is where the HTML report goes,
-    and ``page`` what pytest-html would have written there. ``lock`` is that of the results folder.
+    ``lock`` is that of the results folder, from the start of a run: once validation tests were
+    selected, not merely listed. ``can_judge`` is true if the arguments may lead to such tests.
+    ``report`` is where the HTML report goes, and ``page`` what pytest-html would have written.
     """
 
     run: Run
     baseline: Results | None = None
     gate: Gate = field(default_factory=Gate)
-    has_started: bool = False
     lock: BinaryIO | None = None
     can_judge: bool = False
     report: Path | None = None
@@ -76,24 +75,23 @@ class Session:
         except ConvNeXtPoseCheckError as error:
             raise pytest.UsageError(str(error)) from None
         self.run = replace(self.run, settings=settings, evaluated=evaluated, screen=screen)
-        self.has_started = True
 
     def finish(self, exit_code: int) -> Results | None:
         """Decide, and write the report; None if nothing was run.
 
         Called once, when pytest has ended with this exit code.
         """
-        if not self.has_started:
+        if self.lock is None:
             return None
-        run, gate = self.run, self.gate
+        run = self.run
         with run.screen.phase("writing results and report"):
-            results = results_of(run, tuple(gate.records.values()))
-            problems = list(gate.problems())
+            results = results_of(run, tuple(self.gate.records.values()))
+            problems = list(self.gate.problems())
             if self.baseline is not None:
                 record = compare(results, self.baseline, run.settings.baseline or Path())
                 results = msgspec.structs.replace(results, baseline=record)
                 problems += record.problems
-            if not problems and not gate.has_failed:
+            if not problems and not results.failed:
                 if not is_passed(results):
                     problems.append(verdict_sentence(results))
                 elif exit_code:
@@ -103,11 +101,11 @@ class Session:
 
     def exit_code(self, of_pytest: int) -> int:
         """The exit code of the whole run: 0 only if the results file of this run says passed."""
-        if self.has_started:
+        if self.lock is None:  # --collect-only, or no validation tests
+            has_passed = not self.gate.required
+        else:
             written = read_results_of_run(self.run.outputs.results, self.run_id)
             has_passed = written is not None and written.passed
-        else:  # --collect-only, or no validation tests
-            has_passed = not self.gate.required
         return of_pytest or int(not has_passed)
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from textwrap import fill
-from typing import cast
 
 import pytest
 
@@ -26,8 +25,6 @@ from convnextpose_check.variants import Variant
 
 GATE_PLUGIN = "convnextpose_check.plugin.gate"
 SHOWN_TEXTS = 10
-NEEDS_EVALUATION = "evaluations"
-"""The fixture of tests that need a variant evaluated."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,10 +65,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     evaluated: dict[str, None] = {}
     for item in judging:
-        variant = cast("Variant | None", parameters_of(item).get("variant"))
+        variant: Variant | None = parameters_of(item).get("variant")
         if variant is not None:
             item.user_properties.append(("variant", variant.name))
-            if NEEDS_EVALUATION in getattr(item, "fixturenames", ()):
+            if "evaluations" in getattr(item, "fixturenames", ()):
                 evaluated[variant.name] = None
     if not config.option.collectonly:
         state.start(tuple(evaluated), writes=not hasattr(config, "workerinput"))

@@ -114,20 +114,14 @@ def _log_lines(run: Run, variant: str, outcome: Evaluation | Exception) -> Itera
 
 def pack_archives(outputs: Outputs, results: Results) -> None:
     """Write the two archives; by name, because the folder may hold files of an earlier run."""
-    of_results, of_logs = outputs.archives
-    _pack(of_results, outputs.shared)
-    _pack(of_logs, [outputs.log(variant) for variant in results.variants])
-
-
-def _pack(archive: Path, files: Iterable[Path]) -> None:
-    """Zip the files that exist, under their paths relative to the archive's folder."""
-    with (
-        written_whole(archive) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packing,
-    ):
-        for file in sorted(files):
-            if file.is_file():
-                packing.write(file, file.relative_to(archive.parent))
+    logs = [outputs.log(variant) for variant in results.variants]
+    for archive, files in zip(outputs.archives, (outputs.shared, logs), strict=True):
+        with (
+            written_whole(archive) as temporary,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packing,
+        ):
+            for file in filter(Path.is_file, sorted(files)):
+                packing.write(file, file.relative_to(outputs.results_dir))
 
 
 def results_of(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:

@@ -42,6 +42,7 @@ CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
 class ByVariant(Generic[T]):
     """Values by variant; reading one that could not be made raises its error.
 
@@ -49,8 +50,7 @@ class ByVariant(Generic[T]):
     long to make.
     """
 
-    def __init__(self, outcomes: Mapping[str, T | Exception]) -> None:
-        self.outcomes = dict(outcomes)
+    outcomes: dict[str, T | Exception]
 
     @classmethod
     def collect(cls, variants: Iterable[str], make: Callable[[str], T]) -> ByVariant[T]:

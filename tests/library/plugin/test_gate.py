@@ -76,8 +76,6 @@ def test_record_keeps_the_failure(first: Any, second: Any) -> None:
     gate.record(CheckRecord(A, second))
 
     assert gate.records[A].outcome == "failed"
-    assert gate.has_failed
-    assert not gate_of(a="expected failure", b="skipped").has_failed
 
 
 def describe(gate: Gate, *errors: ConvNeXtPoseCheckError) -> list[Any]:
