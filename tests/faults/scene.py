@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from convnextpose_check.checkpoints import find
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, fingerprint
-from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.human36m.samples import BoxSource
 from convnextpose_check.miniature.archives import (
     snapshot_content,
@@ -31,11 +32,13 @@ from convnextpose_check.run.run import Run
 from convnextpose_check.variants import REFERENCE, Catalogue, Protocol, Variant
 from tests.support.runs import run_of
 
+loaded_once = cache(load_checkpoint)
+
 
 @cache
 def known_fingerprint(archive: Path) -> Fingerprint:
     """The fingerprint of an archive, as if it were the published one."""
-    return fingerprint(load_checkpoint(archive), "the miniature")
+    return fingerprint(loaded_once(archive), "the miniature")
 
 
 @dataclass
@@ -63,6 +66,12 @@ class Scene:
         self.record: Record = read_record(self.fixtures)
         archive = self.miniature.checkpoints / self.variant.checkpoint.file_name
         self.fingerprint = known_fingerprint(archive)
+        self.patch.setattr(find, "load_checkpoint", self._load)
+
+    def _load(self, path: Path) -> Checkpoint:
+        """Load a checkpoint; the generated ones, of which faults change copies, only once."""
+        is_generated = path.is_relative_to(self.miniature.folder)
+        return loaded_once(path) if is_generated else load_checkpoint(path)
 
     @property
     def variant(self) -> Variant:
@@ -104,7 +113,7 @@ class Scene:
     def weights(self, name: str) -> StateDict:
         """A variant's weights in the miniature, with modern keys."""
         path = self.miniature.checkpoints / self.catalogue[name].checkpoint.file_name
-        return modern_state(load_checkpoint(path).network)
+        return modern_state(loaded_once(path).network)
 
     def take_archive_of(self, other: str) -> None:
         """Replace the variant's archive by another variant's."""
