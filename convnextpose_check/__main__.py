@@ -64,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     if not given[0].startswith("-") and given[0] not in COMMANDS:
-        parser.error(f"there is no command '{printable(given[0])}'{suggestion(given[0], COMMANDS)}")
+        hint = suggestion(given[0], COMMANDS) or f": choose from {', '.join(COMMANDS)}"
+        parser.error(f"there is no command '{printable(given[0])}'{hint}")
     options, unknown = parser.parse_known_args(given)
     if unknown:
         known = re.findall(r"--[\w-]+", options.parser.format_usage())

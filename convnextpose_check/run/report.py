@@ -105,7 +105,7 @@ def _log_lines(run: Run, variant: str, outcome: Evaluation | Exception) -> Itera
     yield (
         f"protocol {outcome.protocol}, {METRIC_TITLES[outcome.protocol]} {outcome.error_mm:.4f} mm"
         f" over {len(outcome.image_ids)} samples in {outcome.seconds:.1f} s:"
-        f" {run.judgement(variant).verdict}"
+        f" {run.judgement(variant)}"
     )
     yield f"reading images took {outcome.reading_seconds:.1f} s more, once for all variants"
     for action, error_mm in outcome.per_action_mm().items():

@@ -17,6 +17,7 @@ from convnextpose_check.__main__ import main
         ([], 2, "\n    report "),
         (["--help"], 0, "Draw and pack the pages of a finished run again."),
         (["reprot"], 2, "there is no command 'reprot' (did you mean report?)"),
+        (["x"], 2, "there is no command 'x': choose from doctor, download, gate, diagnose, report"),
         (["doctor", "--h36m-rot=x"], 2, "no option '--h36m-rot=x' (did you mean --h36m-root?)"),
         (["link", "--zzz"], 2, "there is no option '--zzz'"),
         (["link", "--a\n::error::"], 2, "no option '--a\\n\\x3a:error\\x3a:'"),

@@ -158,6 +158,16 @@ def test_log_has_the_evaluation_and_its_values(inputs: Path, open_run: OpenRun) 
         assert line in text
 
 
+def test_log_of_a_subset_has_the_reason_for_no_verdict(inputs: Path, open_run: OpenRun) -> None:
+    run = open_run(variants="T", limit="2")
+    assert not run.evaluations["T"].complete
+
+    written_results(run)
+
+    text = Outputs(inputs / "out").log("T").read_text()
+    assert "s: not judged: subset of 2 samples\n" in text
+
+
 def test_models_are_evaluated_in_one_pass_and_built_once(
     open_run: OpenRun, reads: Counter[str]
 ) -> None:
