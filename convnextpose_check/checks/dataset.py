@@ -28,9 +28,11 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
     ]
     if dataset.is_complete():
         return len(dataset.samples)
-    counted = Counter(exclusion.reason for exclusion in dataset.excluded).most_common()
     first = {e.reason: e.file_name for e in reversed(dataset.excluded)}
-    reasons = [f"{reason} ({count:,}, the first {first[reason]})" for reason, count in counted]
+    reasons = [
+        f"{reason} ({count:,}, the first {first[reason]})"
+        for reason, count in Counter(e.reason for e in dataset.excluded).most_common()
+    ]
     raise CheckFailedError(
         ErrorCode.INCOMPLETE,
         f"{len(dataset.samples)} samples of protocol {dataset.protocol} below"

@@ -35,17 +35,9 @@ def check_images_are_undamaged(evaluation: Evaluation) -> int:
 
     OpenCV decodes damaged images silently, as in the authors' code, so the error includes them.
     """
-    if not evaluation.damaged:
-        return len(evaluation.image_ids)
-    first = ", ".join(f"{each.file_name}: {each.reason}" for each in evaluation.damaged[:4])
-    raise CheckFailedError(
-        ErrorCode.DAMAGED_IMAGE,
-        f"{len(evaluation.damaged)} images are damaged and were used as OpenCV decodes them"
-        f" ({first})",
-        "Fetch these images again",
-        len(evaluation.damaged),
-        0,
-    )
+    images = [f"{each.file_name}: {each.reason}" for each in evaluation.damaged]
+    what = "images are damaged and were used as OpenCV decodes them"
+    return _check_none(evaluation, images, what, ErrorCode.DAMAGED_IMAGE)
 
 
 def check_images_are_distinct(evaluation: Evaluation) -> int:
@@ -54,16 +46,17 @@ def check_images_are_distinct(evaluation: Evaluation) -> int:
     A misplaced image changes the error by less than any tolerance. Within a sequence, a camera may
     have repeated a frame.
     """
-    if not evaluation.misplaced:
-        return len(evaluation.image_ids)
-    first = ", ".join(" and ".join(pair) for pair in evaluation.misplaced[:4])
-    raise CheckFailedError(
-        ErrorCode.SAME_IMAGE,
-        f"{len(evaluation.misplaced)} of the images are copies of others ({first})",
-        "Fetch these images again",
-        len(evaluation.misplaced),
-        0,
+    pairs = [" and ".join(pair) for pair in evaluation.misplaced]
+    return _check_none(
+        evaluation, pairs, "of the images are copies of others", ErrorCode.SAME_IMAGE
     )
+
+
+def _check_none(evaluation: Evaluation, unfit: list[str], what: str, code: ErrorCode) -> int:
+    if unfit:
+        problem = f"{len(unfit)} {what} ({', '.join(unfit[:4])})"
+        raise CheckFailedError(code, problem, "Fetch these images again", len(unfit), 0)
+    return len(evaluation.image_ids)
 
 
 def check_error_is_within(

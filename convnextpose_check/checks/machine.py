@@ -90,8 +90,12 @@ def check_memory(device: torch.device) -> str:
     free_gb, total_gb = (each / GB for each in torch.cuda.mem_get_info(device))
     on_gpu = f"{free_gb:.1f} of {total_gb:.1f} GB free on {device}"
     if free_gb < NEEDED_GPU_GB:
-        remedy = "End other programs on the GPU (nvidia-smi lists them)"
-        raise _no_memory(on_gpu, remedy, free_gb, NEEDED_GPU_GB)
+        raise _no_memory(
+            on_gpu,
+            "End other programs on the GPU (nvidia-smi lists them)",
+            free_gb,
+            NEEDED_GPU_GB,
+        )
     return f"{found}, {on_gpu}"
 
 
