@@ -93,8 +93,7 @@ def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
 
     with torch.inference_mode():
         if not flip:
-            cells_xyz: Tensor = network(crops)
-            return cells_xyz
+            return network(crops)
         cells_xyz, mirrored = predict_passes(network, crops)
         return (cells_xyz + mirrored) / 2
 
@@ -106,7 +105,7 @@ def predict_passes(network: Network, crops: Tensor) -> tuple[Tensor, Tensor]:
     """
     import torch
 
-    both: Tensor = network(torch.cat([crops, crops.flip(3)]))
+    both = network(torch.cat([crops, crops.flip(3)]))
     cells_xyz, mirrored = both.chunk(2)
     mirrored[:, :, 0] = network.architecture.heatmap_side - mirrored[:, :, 0] - 1
     return cells_xyz, mirrored.index_select(1, constant_on(mirrored.device, MIRRORED))
@@ -133,8 +132,12 @@ class Predictor:
             with told_as_failure("the network"):
                 try:
                     use_exact_float32()  # a network may have switched TF32 on
-                    parts = torch.split(crops, self.batch_size)
-                    return torch.cat([predict(self.network, p, flip=self.flip) for p in parts])
+                    return torch.cat(
+                        [
+                            predict(self.network, part, flip=self.flip)
+                            for part in torch.split(crops, self.batch_size)
+                        ]
+                    )
                 except Exception as error:
                     if not is_lack_of_memory(error):
                         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
 from convnextpose_check.variants import Architecture
@@ -18,5 +18,5 @@ class Network(Interface):
     def architecture(self) -> Architecture:
         """The architecture that it computes."""
 
-    def __call__(self, crops: Tensor, /) -> Any:
+    def __call__(self, crops: Tensor, /) -> Tensor:
         """The positions, order x, y, z."""

@@ -105,10 +105,8 @@ class FastConvNeXtPose(nn.Module):
         joints = min(
             numbers // (len(x) * math.prod(a.grid_whd)), MATRICES // (len(x) * a.depth_bins)
         )
-        parts = [
-            soft_argmax(part, self.upsampling) for part in torch.split(volumes, max(1, joints), 1)
-        ]
-        return torch.cat(parts, dim=1)
+        parts = torch.split(volumes, max(1, joints), dim=1)
+        return torch.cat([soft_argmax(part, self.upsampling) for part in parts], dim=1)
 
 
 class FoldedBlock(nn.Module):
@@ -124,8 +122,7 @@ class FoldedBlock(nn.Module):
         if x.device.type != "cpu":
             inner = self.narrow(self.widen(inner).relu_())
             return inner.add_(x)
-        wide = self.widen.out_channels * x.shape[2] * x.shape[3]
-        images = max(1, WIDE_NUMBERS // wide)
+        images = max(1, WIDE_NUMBERS // (self.widen.out_channels * x.shape[2] * x.shape[3]))
         for begin in range(0, len(x), images):
             part = slice(begin, begin + images)
             x[part] += self.narrow(self.widen(inner[part]).relu_())

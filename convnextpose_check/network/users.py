@@ -97,8 +97,7 @@ class ForeignNetwork:
 
         if isinstance(output, (tuple, list)) and output:
             output = output[0]
-        joints = self.architecture.joints
-        columns, rows, bins = self.architecture.grid_whd
+        joints, (columns, rows, bins) = self.architecture.joints, self.architecture.grid_whd
         volumes = (images, joints, bins, rows, columns)
         flat = (images, joints * bins, rows, columns)
         found = f"a {type(output).__name__}"
@@ -137,8 +136,8 @@ def exported_network(
         outputs = session.run(None, {name: np.ascontiguousarray(crops.cpu().numpy())})
         return torch.from_numpy(outputs[0]).to(crops.device)
 
-    fixed_size = batch_size if isinstance(batch_size, int) else None
-    return ForeignNetwork(predict, architecture, specification, fixed_size)
+    is_fixed = isinstance(batch_size, int)
+    return ForeignNetwork(predict, architecture, specification, batch_size if is_fixed else None)
 
 
 def exported_digest(specification: str, variant: str) -> str:
