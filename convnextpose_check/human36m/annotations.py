@@ -181,7 +181,7 @@ class SubjectFiles:
             for action, of_action in read_json(self.joints_file, _Joints).items()
             for subaction, of_subaction in of_action.items()
             for frame, joints in of_subaction.items()
-            if not self._is_skipped(frame)
+            if not (len(frame) < 10 and frame.isdecimal() and int(frame) % stride)
         }
         cameras = read_json(layout.annotation(subject, "camera"), dict[int, _CameraEntry])
         self.cameras = {
@@ -189,13 +189,12 @@ class SubjectFiles:
             for index, entry in cameras.items()
         }
 
-    def _is_skipped(self, frame: str) -> bool:
-        return len(frame) < 10 and frame.isdecimal() and int(frame) % self.stride != 0
-
     def _read_test_frames(self, path: Path) -> list[tuple[Image, Annotation | None]]:
         """Refuse repeated entries, which could hide that another one is missing."""
-        subject, stride = self.subject, self.stride
-        listed = read_listing(path, lambda i: i.subject == subject and i.frame_idx % stride == 0)
+        listed = read_listing(
+            path,
+            lambda image: image.subject == self.subject and image.frame_idx % self.stride == 0,
+        )
         unique: dict[str, Iterable[object]] = {
             "image id": (image.id for image in listed.images),
             "image file": (image.file_name for image in listed.images),

@@ -222,10 +222,12 @@ def usable_input(samples: Sequence[Sample], device: torch.device) -> tuple[Tenso
     """The network's input (B, 3, 256, 256) and its samples, without unusable images."""
     import torch
 
-    crops = list(read_crops(samples, workers=1))
+    crops = read_crops(samples, workers=1)
     usable = [(crop.pixels_rgb, crop.sample) for crop in crops if crop.pixels_rgb is not None]
     if not usable:
-        names = ", ".join(crop.sample.path.name for crop in crops)
-        raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, f"none of {names} can be decoded")
-    pixels_rgb = np.stack([pixels for pixels, _ in usable])
-    return to_input(torch.from_numpy(pixels_rgb).to(device)), [sample for _, sample in usable]
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.DATA_NOT_FOUND,
+            f"none of {', '.join(sample.path.name for sample in samples)} can be decoded",
+        )
+    pixels_rgb, chosen = zip(*usable, strict=True)
+    return to_input(torch.from_numpy(np.stack(pixels_rgb)).to(device)), list(chosen)

@@ -67,12 +67,6 @@ def camera_to_image(joints_cam_mm: Array, camera: Camera) -> Array:
     return projected
 
 
-def image_to_camera(pixels_px: Array, depth_mm: Array, camera: Camera) -> Array:
-    """Back-project (J, 2) pixels at (J,) depths to (J, 3) camera millimetres."""
-    rays = (pixels_px - camera.centre_px) / camera.focal_px
-    return np.concatenate([rays * depth_mm[..., None], depth_mm[..., None]], axis=-1)
-
-
 def square_box(box_xywh_px: Array, width_px: int, height_px: int) -> Array | None:
     """The annotated box clipped to the image, squared about its centre and grown by the margin.
 
@@ -110,7 +104,8 @@ def cells_to_camera(
     located[..., 0] = located[..., 0] / columns * box_xywh_px[..., 2] + box_xywh_px[..., 0]
     located[..., 1] = located[..., 1] / rows * box_xywh_px[..., 3] + box_xywh_px[..., 1]
     located[..., 2] = (located[..., 2] / bins * 2 - 1) * HALF_DEPTH_MM + root_depth_mm
-    return image_to_camera(located[..., :2], located[..., 2], camera)
+    rays, depth_mm = (located[..., :2] - camera.centre_px) / camera.focal_px, located[..., 2:]
+    return np.concatenate([rays * depth_mm, depth_mm], axis=-1)
 
 
 def camera_to_cells(

@@ -112,8 +112,12 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
             f" the folder holds {there}",
             GIVE_ROOT,
         )
-    folders_of = {name: tuple(found.values()) for name, found in sequences.items()}
-    return Layout(root, annotations, folders_of, tuple(rootnet))
+    return Layout(
+        root,
+        annotations,
+        {name: tuple(found.values()) for name, found in sequences.items()},
+        tuple(rootnet),
+    )
 
 
 def is_same_content(one: Path, other: Path) -> bool:

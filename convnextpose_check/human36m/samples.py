@@ -186,21 +186,20 @@ def load_dataset(
     of_protocol = facts.protocols[protocol]
     layout = find_layout(root, of_protocol.subjects)
     rootnet_path = layout.rootnet_for(of_protocol.subjects) if boxes == "rootnet" else None
-    rootnet = None
-    if rootnet_path:  # of several estimates for one image the last counts
-        rootnet = {entry.image_id: entry for entry in read_json(rootnet_path, list[RootNetEntry])}
+    estimates = read_json(rootnet_path, list[RootNetEntry]) if rootnet_path else ()
+    rootnet = {entry.image_id: entry for entry in estimates}  # of several for an image the last
     samples: list[Sample] = []
     excluded: list[Exclusion] = []
     inside: list[float | ConvNeXtPoseCheckError] = []
     covers: dict[int, int] = {}
     for subject in of_protocol.subjects:
         files = SubjectFiles(layout, subject, facts.frame_stride)
-        covers[subject] = sum(image.id in (rootnet or ()) for image, _ in files.test_frames)
+        covers[subject] = sum(image.id in rootnet for image, _ in files.test_frames)
         if (share := smallest_share_inside(files)) is not None:
             inside.append(share)
         for image, annotation in files.test_frames:
             try:
-                samples.append(_sample(layout, files, image, annotation, rootnet))
+                samples.append(_sample(layout, files, image, annotation, boxes, rootnet))
             except _UnusableError as reason:
                 excluded.append(Exclusion(image.id, image.file_name, str(reason)))
     if not samples:
@@ -214,7 +213,7 @@ def load_dataset(
             + "".join(first),
             "Check that images and annotations belong together",
         )
-    rootnet_title, others = "", len(rootnet or ()) - sum(covers.values())
+    rootnet_title, others = "", len(rootnet) - sum(covers.values())
     if rootnet_path:
         parts = [f"{count:,} images of subject {number}" for number, count in covers.items()]
         parts += [f"{others:,} other images"] if others else []
@@ -260,7 +259,8 @@ def _sample(
     files: SubjectFiles,
     image: Image,
     annotation: Annotation | None,
-    rootnet: dict[int, RootNetEntry] | None,
+    boxes: BoxSource,
+    rootnet: dict[int, RootNetEntry],
 ) -> Sample:
     if annotation is None:
         raise _UnusableError("it has no annotation")
@@ -282,7 +282,7 @@ def _sample(
     if not (joints_cam_mm[:, 2] > 0).all():
         raise _UnusableError("a joint lies behind the camera")
     sides_px = None
-    if rootnet is None:
+    if boxes == "gt":
         sides_px = np.array(annotation.bbox[2:])
         box_xywh_px = square_box(np.array(annotation.bbox), image.width, image.height)
         root_depth_mm = joints_cam_mm[ROOT, 2]
