@@ -34,7 +34,6 @@ def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str,
 
     Image files count by path, size and time of change: reading them again is what resuming saves.
     """
-    sources = sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".json"))
     parts = {
         "checkpoint": checkpoint_sha256,
         "dataset": [dataset.digest, dataset.protocol, dataset.boxes],
@@ -43,7 +42,8 @@ def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str,
         "versions": [*map(package_version, PACKAGES), opencv_version()],
         "sources": [
             (str(path.relative_to(PACKAGE)), hashlib.sha256(path.read_bytes()).hexdigest())
-            for path in sources
+            for path in sorted(PACKAGE.rglob("*"))
+            if path.suffix in (".py", ".json")
         ],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -57,11 +57,10 @@ def save_cached(entry: Entry, measured: Measurements, dataset: Dataset, batch_si
     text = json.dumps({"key": entry.key, "run_batch_size": batch_size} | numbers)
     image_ids = np.array([sample.image_id for sample in dataset.samples])
     arrays = {name: getattr(measured, name) for name in ARRAYS} | {"image_ids": image_ids}
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays, about=np.array(text), digest=np.array(_digest(text, arrays)))
+    about, digest = np.array(text), np.array(_digest(text, arrays))
     try:
-        with written_whole(entry.cache_file) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        with written_whole(entry.cache_file) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **arrays, about=about, digest=digest)
     except ConvNeXtPoseCheckError:  # it only costs time in a later run
         return 0
     return int(measured.done.sum())
@@ -74,8 +73,7 @@ def load_cached(entry: Entry, dataset: Dataset, batch_size: int) -> Measurements
     last digits, on the other images of the batch.
     """
     try:
-        content = io.BytesIO(entry.cache_file.read_bytes())
-        with np.load(content, allow_pickle=False) as file:
+        with np.load(io.BytesIO(entry.cache_file.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in (*ARRAYS, "image_ids")}
             text, digest = str(file["about"]), str(file["digest"])
     except Exception:  # noqa: BLE001 - NumPy raises types of its own, not one family

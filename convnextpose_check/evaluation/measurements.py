@@ -125,10 +125,6 @@ class Measurements:
         used[list(self.problems)] = False
         return used
 
-    def lacks(self, indices: Sequence[int]) -> bool:
-        """True if any of these samples is not evaluated yet."""
-        return not self.done[list(indices)].all()
-
     def read(self, index: int, crop: Crop) -> None:
         """Record the image of a sample, and mark the sample as evaluated."""
         self.sha256[index] = np.frombuffer(bytes.fromhex(crop.sha256), np.uint8)

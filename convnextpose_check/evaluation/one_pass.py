@@ -155,7 +155,7 @@ def remaining_batches(measured: Collection[Measurements], batch_size: int) -> li
     (samples,) = {len(each.done) for each in measured}
     order = shuffled(samples)
     batches = [order[begin : begin + batch_size] for begin in range(0, samples, batch_size)]
-    return [batch for batch in batches if any(each.lacks(batch) for each in measured)]
+    return [batch for batch in batches if not all(each.done[batch].all() for each in measured)]
 
 
 def run_pass(
@@ -199,7 +199,7 @@ def run_pass(
                     runner.fail(error)
                 return
             for runner in runners:
-                if runner.measured.lacks(indices):
+                if not runner.measured.done[indices].all():
                     runner.start(batch)
             for runner in runners:
                 runner.finish(lag)
@@ -275,8 +275,9 @@ class _ModelRunner:
         with self._failing_alone():
             if batch.input is not None:
                 with told_as_failure("the network"):
-                    predictor = self._predictors[batch.device_index]
-                    prediction = PendingPrediction(predictor, batch.input)
+                    prediction = PendingPrediction(
+                        self._predictors[batch.device_index], batch.input
+                    )
             self._pending.append((batch, prediction))
 
     def finish(self, lag: int) -> None:

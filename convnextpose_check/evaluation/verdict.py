@@ -22,8 +22,7 @@ RECORDED_TOLERANCE_MM = 0.02
 
 def verdict_word(difference_mm: float) -> Verdict:
     """The guide's word for a difference of either sign."""
-    words = (word for mm, word in TOLERANCES_MM.items() if abs(difference_mm) < mm)
-    return next(words, REVIEW)
+    return next((word for mm, word in TOLERANCES_MM.items() if abs(difference_mm) < mm), REVIEW)
 
 
 def format_verdict(verdict: Verdict | None, not_judged: str | None) -> str:
