@@ -36,6 +36,7 @@ class Outputs:
             results_dir / "benchmark_results.zip",  # of the shared files
             results_dir / "benchmark_logs.zip",
         )
+        self.diagnoses = (result / "diagnosis.json", results_dir / "diagnosis.html")
 
     def log(self, variant: str) -> Path:
         """The log of a variant."""
@@ -65,7 +66,8 @@ def set_aside_earlier(results_dir: Path) -> None:
     if (subject := _subject_of(earlier.results)) is None:
         return
     logs = [path for path in (results_dir / LOG_FOLDER).glob("test_*.log") if not path.suffixes[1:]]
-    for path in filter(Path.is_file, (*earlier.shared, *earlier.archives, *logs)):
+    files = (*earlier.shared, *earlier.archives, *earlier.diagnoses, *logs)
+    for path in filter(Path.is_file, files):
         try:
             path.replace(path.with_suffix(f".{subject}{path.suffix}"))
         except OSError as error:
