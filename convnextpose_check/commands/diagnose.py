@@ -33,7 +33,7 @@ import numpy as np
 
 from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.diagnosis.diagnosing import LEAST_MM, Search
-from convnextpose_check.diagnosis.page import text_lines, write_diagnoses
+from convnextpose_check.diagnosis.finding import text_lines, write_diagnoses
 from convnextpose_check.diagnosis.reading import FinishedRun, read_authors_output, read_evaluation
 from convnextpose_check.diagnosis.replay import Replay
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
         show = partial(shown_samples, finished, run)
         deltas_mm = _differences(settings, finished, run)
-        diagnoses.append(Search(finished, run.dataset, show, deltas_mm, say).diagnose())
+        diagnoses.append(Search(finished, show, deltas_mm, say).diagnose())
         print_lines(*text_lines(diagnoses[-1]))
     if path.is_dir():
         print_lines(*(f"wrote {written}" for written in write_diagnoses(diagnoses, path)))
@@ -79,12 +79,9 @@ def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun,
         return
     results = read_results(Outputs(path).results)
     settings = replace(
-        settings,
-        h36m_root=settings.h36m_root or Path(results.dataset.root),
-        protocol=results.protocol,
-        bbox=results.bbox,
-        no_flip=not results.flip,
-    )
+        settings, h36m_root=settings.h36m_root or Path(results.dataset.root),
+        protocol=results.protocol, bbox=results.bbox, no_flip=not results.flip,
+    )  # fmt: skip
     run = published_run(settings)
     if results.subject == "miniature":
         run = replace(run, catalogue=miniature_catalogue())
@@ -96,8 +93,10 @@ def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun,
                     path / kept_file(results.subject, variant), run.dataset, grid_whd
                 )
             missing = results.expected_samples - len(saved.samples)
-            mm = record.error_mm, record.reference_mm
-            yield FinishedRun(variant, *mm, saved, missing, results, record), run
+            yield FinishedRun(
+                variant, record.error_mm, record.reference_mm, saved, run.dataset, missing, results,
+                record,
+            ), run  # fmt: skip
 
 
 def _authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]:
@@ -114,7 +113,8 @@ def _authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]:
     reference = run.reference(variant)
     reference_mm = None if reference is None else reference.value
     missing = run.dataset.facts.samples - len(saved.samples)
-    return FinishedRun(variant, float(saved.errors_mm.mean()), reference_mm, saved, missing), run
+    figure_mm = float(saved.errors_mm.mean())
+    return FinishedRun(variant, figure_mm, reference_mm, saved, run.dataset, missing), run
 
 
 def _differences(settings: Settings, finished: FinishedRun, run: Run) -> Array | None:
@@ -123,14 +123,8 @@ def _differences(settings: Settings, finished: FinishedRun, run: Run) -> Array |
         return None
     folder = settings.baseline.parent.parent  # of result/benchmark_results.json
     path = folder / kept_file(finished.results.subject, finished.variant)
-    now, earlier = (
-        dict(zip((s.image_id for s in saved.samples), saved.errors_mm.mean(axis=1), strict=True))
-        for saved in (
-            finished.saved,
-            read_evaluation(path, run.dataset, finished.saved.table.grid_whd),
-        )
-    )
-    return np.array([mm - earlier.get(image_id, mm) for image_id, mm in now.items()])
+    before_mm = read_evaluation(path, run.dataset, finished.saved.table.grid_whd).by_image()
+    return np.array([mm - before_mm.get(i, mm) for i, mm in finished.saved.by_image().items()])
 
 
 def shown_samples(finished: FinishedRun, run: Run) -> Replay | None:
@@ -148,5 +142,4 @@ def shown_samples(finished: FinishedRun, run: Run) -> Replay | None:
             f"{name} has sha256 {sha256[:12]}, the run's {record.file} {record.sha256[:12]}",
             "Pass the run's checkpoint, or leave out --checkpoints",
         )
-    has_own_network = finished.results is not None and finished.results.network is not None
-    return Replay(finished.saved.samples, models, has_own_network=has_own_network)
+    return Replay(finished, models)

@@ -9,13 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
+from convnextpose_check.diagnosis.finding import EXPLAINS, Finding, graded
 from convnextpose_check.diagnosis.regression import nearest_sources
 from convnextpose_check.diagnosis.table import Alignment, SampleTable, scaled_boxes
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, MIRRORED, ROOT
+
+SAME_MM = 0.006
+"""Printed values have two decimals: what differs by less agrees."""
+
+COMPARED, REFINED, ROUNDS = 120, 6, 8
+"""Samples to compare errors on, alternatives whose number is fitted, and steps to that number."""
 
 Change = Callable[[SampleTable, float], SampleTable]
 
@@ -40,21 +48,23 @@ class Alternative:
         """The errors (N, 17) of the changed table."""
         return self.change(table, value).errors_mm
 
+    def fitted(self, loss: Callable[[float], float], start: float) -> tuple[float, float]:
+        """The least loss and its value, between the neighbors of ``start`` among the values."""
+        ordered, best = sorted(self.values), (loss(start), start)
+        at = ordered.index(start)
+        low, high = ordered[max(0, at - 1)], ordered[min(len(ordered) - 1, at + 1)]
+        for _ in range(ROUNDS if self.is_continuous and low < high else 0):
+            best = min(best, *((loss(value), value) for value in np.linspace(low, high, 6)[1:-1]))
+            low, high = best[1] - (high - low) / 5, best[1] + (high - low) / 5
+        return best
+
 
 def _permute(order: tuple[int, ...], table: SampleTable, _: float) -> SampleTable:
     return replace(table, cells_xyz=table.cells_xyz[:, list(order)])
 
 
-def _shift(table: SampleTable, cells: float) -> SampleTable:
-    return replace(table, cells_xyz=table.cells_xyz + cells)
-
-
 def _scale(name: str, table: SampleTable, factor: float) -> SampleTable:
     return replace(table, **{name: getattr(table, name) * factor})
-
-
-def _scale_box(table: SampleTable, factor: float) -> SampleTable:
-    return replace(table, boxes_px=scaled_boxes(table.boxes_px, factor))
 
 
 def _scale_depth(table: SampleTable, factor: float) -> SampleTable:
@@ -68,11 +78,6 @@ def _turn_truth(table: SampleTable, degrees: float) -> SampleTable:
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     turn = np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
     return replace(table, truth_mm=table.truth_mm @ turn)
-
-
-def _flip_truth(table: SampleTable, _: float) -> SampleTable:
-    """Mirror the truth left to right in the image, with left and right joints exchanged."""
-    return replace(table, truth_mm=table.truth_mm[:, list(MIRRORED)] * (-1, 1, 1))
 
 
 def _other_frame(table: SampleTable, step: float) -> SampleTable:
@@ -101,11 +106,14 @@ _PROTOCOL = "Subtract each pose's own pelvis, and align only under protocol 1, w
 
 CONVERSIONS: tuple[Alternative, ...] = (
     Alternative("left and right joints are exchanged", _ORDER, partial(_permute, MIRRORED)),
-    Alternative("poses are mirrored left to right", _DATA, _flip_truth),
-    Alternative("positions are shifted by {} cells along each axis", "Count cells from 0", _shift,
+    Alternative("poses are mirrored left to right", _DATA,
+                lambda t, _: replace(t, truth_mm=t.truth_mm[:, list(MIRRORED)] * (-1, 1, 1))),
+    Alternative("positions are shifted by {} cells along each axis", "Count cells from 0",
+                lambda t, cells: replace(t, cells_xyz=t.cells_xyz + cells),
                 (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0), needed=False),
     Alternative("depths are multiplied by {}", _DEPTH, _scale_depth, _FACTORS),
-    Alternative("box sides are multiplied by {}", _BOX, _scale_box, _FACTORS),
+    Alternative("box sides are multiplied by {}", _BOX,
+                lambda t, factor: replace(t, boxes_px=scaled_boxes(t.boxes_px, factor)), _FACTORS),
     Alternative("root depths are multiplied by {}", _ROOT_DEPTH,
                 partial(_scale, "root_depths_mm"), _FACTORS),
     Alternative("focal lengths are multiplied by {}", _DATA, partial(_scale, "focal_px"), _FACTORS),
@@ -148,18 +156,97 @@ def joint_sources(table: SampleTable) -> Iterator[Alternative]:
     Each joint's truth is compared with every predicted joint; its source is another joint if that
     one is less than half as far away, in the median over a group's samples.
     """
-    predicted_mm = table.predicted_mm[:, :ANNOTATED_JOINTS]
-    predicted_mm = predicted_mm - predicted_mm[:, ROOT, None]
-    truth_mm = table.truth_mm[:, :ANNOTATED_JOINTS]
+    predicted_mm, truth_mm = (
+        (mm - mm[:, ROOT, None])[:, :ANNOTATED_JOINTS]
+        for mm in (table.predicted_mm, table.truth_mm)
+    )
     apart_mm = np.linalg.norm(truth_mm[:, :, None] - predicted_mm[:, None], axis=3)
-    found: set[tuple[int, ...]] = set()
-    for group in table.groups:
-        if group.axis != "take":
-            found.add(tuple(nearest_sources(apart_mm[group.mask]).tolist()))
+    found = {
+        tuple(nearest_sources(apart_mm[group.mask]).tolist())
+        for group in table.groups if group.axis != "take"
+    }  # fmt: skip
     for sources in sorted(found - {tuple(range(ANNOTATED_JOINTS)), MIRRORED[:ANNOTATED_JOINTS]}):
         named = ", ".join(
             f"the network's {JOINTS[source]} is compared with the truth's {JOINTS[joint]}"
             for joint, source in enumerate(sources) if joint != source
         )  # fmt: skip
-        order = (*sources, ANNOTATED_JOINTS)
-        yield Alternative(named, _ORDER, partial(_permute, order), used=False)
+        change = partial(_permute, (*sources, ANNOTATED_JOINTS))
+        yield Alternative(named, _ORDER, change, used=False)
+
+
+def other_means(errors_mm: Array, table: SampleTable) -> dict[str, float]:
+    """Other figures that scripts compute of errors (N, 17), by description."""
+    samples_mm = errors_mm.mean(axis=1)
+    means: dict[str, Any] = (
+        {
+            "the median of all errors": np.median(errors_mm),
+            "the median over samples": np.median(samples_mm),
+            "the root of the mean square": np.sqrt((errors_mm**2).mean()),
+            "a mean in centimeters": samples_mm.mean() / 10,
+            "a mean in meters": samples_mm.mean() / 1000,
+        }
+        | {
+            f"the mean without {JOINTS[joint]}": np.delete(errors_mm, joint, axis=1).mean()
+            for joint in range(ANNOTATED_JOINTS)
+        }
+        | {
+            f"the mean over {axis}s": np.mean([samples_mm[group.mask].mean() for group in groups])
+            for axis in ("action", "subject")
+            if (groups := table.groups_of(axis))
+        }
+    )
+    return {text: float(mm) for text, mm in means.items()}
+
+
+def explain_figure(figure_mm: float, errors_mm: Array, table: SampleTable) -> Finding | None:
+    """Which other mean gives the figure, if it is not the mean of the errors (N, 17)."""
+    mean_mm = float(errors_mm.mean())
+    if abs(figure_mm - mean_mm) <= SAME_MM:
+        return None
+    means = other_means(errors_mm, table)
+    text = min(means, key=lambda each: abs(means[each] - figure_mm))
+    is_same = abs(means[text] - figure_mm) <= SAME_MM
+    return Finding(
+        "reproduces" if is_same else "holds", "mean",
+        f"the figure is {text}" if is_same else "the figure is not the mean of the run's errors",
+        f"the mean of all errors is {mean_mm:.3f} mm"
+        + ("" if is_same else ", and nothing that was tried gives the figure"),
+        "Report the mean over all samples and all 17 joints", figure_mm - mean_mm,
+    )  # fmt: skip
+
+
+def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
+    """Which other conversion or comparison gives the run's errors (N, 17) from its positions."""
+    differences_mm = np.abs(errors_mm - table.errors_mm)
+    if differences_mm.mean() <= SAME_MM:
+        return None
+    chosen = np.linspace(0, len(table) - 1, min(COMPARED, len(table))).round().astype(int)
+    few, few_mm = table.select(chosen), errors_mm[chosen]
+
+    def loss(alternative: Alternative, value: float) -> float:
+        return float(np.abs(alternative.errors_mm(few, value) - few_mm).mean())
+
+    starts = sorted(
+        ((*min((loss(each, value), value) for value in each.values), each)
+         for each in (*COMPARISONS, *CONVERSIONS) if each.used),
+        key=lambda start: start[0],
+    )  # fmt: skip
+    left_mm, value, alternative = min(
+        ((*each.fitted(partial(loss, each), value), each) for _, value, each in starts[:REFINED]),
+        key=lambda fit: fit[0],
+    )
+    left = left_mm / max(float(differences_mm[chosen].mean()), SAME_MM)
+    effect_mm = float(errors_mm.mean()) - table.error_mm
+    apart = f"the run's errors differ from those of its positions by {differences_mm.mean():.2f} mm"
+    if left <= 1 - EXPLAINS:
+        grade, explained_mm = graded(left, effect_mm)
+        return Finding(
+            grade, "comparison", alternative.what.format(f"{value:.3g}"),
+            f"{apart}, so changed by {left_mm:.3f} mm", alternative.remedy, explained_mm,
+        )  # fmt: skip
+    return Finding(
+        "holds", "comparison", "the fault lies behind the positions",
+        f"{apart}, and nothing that was tried gives them",
+        "Compare conversion, alignment and ground truth with this suite's, for one sample",
+        effect_mm, table.smallest_group(differences_mm.mean(axis=1)).place,
+    )  # fmt: skip

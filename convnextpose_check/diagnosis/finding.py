@@ -1,24 +1,30 @@
-"""What a diagnosis found: graded sentences, and the parts of the difference."""
+"""What a diagnosis found: graded sentences and millimeters, as text, JSON and HTML."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from convnextpose_check.files.whole import write_text
+from convnextpose_check.paths import Outputs
+from convnextpose_check.wording import printable
+
 Grade = Literal["fact", "reproduces", "explains", "holds", "possible"]
 """A fact of the run; a change that reproduces the run, or lowers the error to the reference; a
-place that holds the excess; a cause that could not be ruled out. In order of their rank."""
+place that holds the excess; a cause that could not be ruled out."""
+
+RANK: dict[Grade, int] = {"fact": 0, "reproduces": 1, "explains": 1, "holds": 2, "possible": 3}
 
 Link = Literal["settings", "mean", "comparison", "prediction", "inputs", "weights", ""]
 """Settings of the run; the mean over errors; the errors of positions; positions of images; images,
 annotations, boxes and depths; the checkpoint."""
 
-REPRODUCES = 0.05
-"""Largest share of the difference that is left if a change reproduces the run."""
-
-EXPLAINS = 0.5
-"""Least share of the difference that a named cause explains."""
+REPRODUCES, EXPLAINS = 0.05, 0.5
+"""Largest share that is left by a change that reproduces a run; least share that one explains."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -52,7 +58,7 @@ def graded(left: float, effect_mm: float) -> tuple[Grade, float]:
     return ("reproduces", effect_mm) if left <= REPRODUCES else ("explains", effect_mm * (1 - left))
 
 
-class Diagnosis(msgspec.Struct, frozen=True):
+class Diagnosis(msgspec.Struct):
     """The answer for one variant.
 
     ``link`` names the broken link, ``parts`` are millimeters that add up to the difference,
@@ -63,11 +69,11 @@ class Diagnosis(msgspec.Struct, frozen=True):
     variant: str
     figure_mm: float
     reference_mm: float | None
-    link: str
-    parts: dict[str, float]
-    findings: tuple[Finding, ...]
-    ruled_out: tuple[str, ...]
-    hot_spots: tuple[str, ...]
+    link: str = "the error is within 1 mm of its reference, or has none"
+    parts: dict[str, float] = {}
+    findings: list[Finding] = []
+    ruled_out: list[str] = []
+    hot_spots: list[str] = []
 
     @property
     def excess_mm(self) -> float:
@@ -82,3 +88,54 @@ class Diagnosis(msgspec.Struct, frozen=True):
             or (each.grade == "fact" and (each.link != "settings" or each.explained_mm is not None))
             for each in self.findings
         )
+
+
+HEAD = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Diagnosis</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem }
+td { padding-right: 1rem } td:nth-child(2) { text-align: right; white-space: nowrap }
+i { display: block; height: 1em; background: #2a6f97 } i.less { background: #bc6c25 }
+</style><h1>Diagnosis</h1>"""
+
+WIDEST_REM = 16
+"""Width of the longest bar."""
+
+
+def write_diagnoses(diagnoses: Sequence[Diagnosis], results_dir: Path) -> tuple[Path, Path]:
+    """Write both files below the results folder; raises ``cannot-write``."""
+    content = msgspec.json.format(msgspec.json.encode(diagnoses), indent=1).decode()
+    json_file, page = Outputs(results_dir).diagnoses
+    write_text(json_file, content + "\n")
+    write_text(page, "\n".join([HEAD, *map(_section, diagnoses)]) + "\n")
+    return json_file, page
+
+
+def text_lines(d: Diagnosis) -> Iterator[str]:
+    """The title, the parts and the answers."""
+    from_mm = f"{d.excess_mm:+.3f} mm from its reference {d.reference_mm or 0.0:.2f} mm"
+    beside = "without a reference" if d.reference_mm is None else from_mm
+    yield f"{d.variant}: {d.figure_mm:.3f} mm, {beside}"
+    yield from (f"  {value_mm:+8.2f} mm {part}" for part, value_mm in d.parts.items())
+    yield f"  link        {d.link}"
+    yield from (f"  {each.grade:11} {each.sentence(d.excess_mm)}" for each in d.findings)
+    if d.parts and not d.is_explained:
+        yield "  not explained: nothing that was tried gives or removes the difference"
+    yield from (f"  ruled out   {text}" for text in d.ruled_out)
+    yield from (f"  largest     {text}" for text in d.hot_spots)
+
+
+def _section(d: Diagnosis) -> str:
+    """The text, with the parts as bars on one scale."""
+    title, *lines = (escape(printable(line)) for line in text_lines(d))
+    parts = d.parts | {"together: the figure minus the reference": d.excess_mm}
+    most_mm = max(1e-6, *map(abs, parts.values()))
+    rows = [
+        f"<tr><td>{escape(part)}<td>{mm:+.2f} mm<td><i class={'less' if mm < 0 else 'more'}"
+        f' style="width:{WIDEST_REM * abs(mm) / most_mm:.2f}rem"></i>'
+        for part, mm in parts.items()
+    ]
+    scale = f"<p>The longest bar is {most_mm:.2f} mm; blue is above the reference, brown below."
+    table = ["<table>", *rows, "</table>", scale] if d.parts else []
+    items = (f"<li>{line}" for line in lines[len(d.parts) :])
+    return "\n".join([f"<h2>{title}</h2>", *table, "<ul>", *items, "</ul>"])

@@ -6,7 +6,7 @@ each joint; rounding to whole cells; and the samples that follow this fit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,63 +17,33 @@ SAME_CELLS = 0.02
 """Positions that differ by less agree; float32 on other devices differs by 0.001 cells."""
 
 ROUNDS = 8
-TINY = 1e-9
-AXES = ("x", "y", "depth")
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """The run's positions as a function of verified ones.
 
-    ``slopes`` and ``offsets`` (3,) are about the middle of the heatmap, ``sources`` (18,) the
-    source joint of each joint. ``follows`` (N,) marks the samples that the fit reproduces,
+    ``departures`` describe it, ``follows`` (N,) marks the samples that it reproduces,
     ``left_share`` is what is left of the mean distance over all samples.
     """
 
-    base: str
-    slopes: Array
-    offsets: Array
-    sources: Array
-    is_rounded: bool
+    departures: list[str]
     follows: Array
     left_share: float
-
-    @property
-    def departures(self) -> list[str]:
-        """The departures from the verified positions in words."""
-        parts = [self.base] if self.base else []
-        for axis, slope, offset in zip(AXES, self.slopes, self.offsets, strict=True):
-            if abs(slope - 1) > 0.002:
-                how = "mirrored" if abs(slope + 1) < 0.002 else f"multiplied by {slope:.3f}"
-                parts.append(f"{axis} is {how}")
-            if abs(offset) > 0.01:
-                parts.append(f"{axis} is shifted by {offset:+.2f} cells")
-        if (self.sources == np.array(MIRRORED)).all():
-            parts.append("left and right joints are exchanged")
-        else:
-            sources = enumerate(self.sources[:ANNOTATED_JOINTS].tolist())
-            others = [f"{JOINTS[joint]} is at {JOINTS[s]}" for joint, s in sources if joint != s]
-            parts += [", ".join(others)] if others else []
-        return [*parts, "positions are rounded to whole cells"] if self.is_rounded else parts
 
 
 def distance_cells(run_xyz: Array, other_xyz: Array) -> Array:
     """The mean distance (N,) of the annotated joints of (N, 18, 3) positions."""
     distances = np.linalg.norm(run_xyz - other_xyz, axis=2)[:, :ANNOTATED_JOINTS]
-    means: Array = distances.mean(axis=1)
-    return means
+    return np.asarray(distances.mean(axis=1))
 
 
-def fit_positions(run_xyz: Array, bases: dict[str, Array], grid_whd: tuple[int, int, int]) -> Fit:
+def fit_positions(run_xyz: Array, bases: dict[str, Array], middle_xyz: Array) -> Fit:
     """The simplest fit among those that leave least; ``bases`` has the verified one first."""
-    middle = (np.array(grid_whd) - (1, 1, 0)) / 2
-    run = run_xyz - middle
-    verified = next(iter(bases.values())) - middle
-    apart = max(float(distance_cells(run, verified).mean()), TINY)
+    apart = max(float(distance_cells(run_xyz, next(iter(bases.values()))).mean()), 1e-9)
     fits = [
-        _fit(base, run, cells - middle, middle, start, apart)
+        _fit(base, run_xyz, cells, middle_xyz, sources, apart)
         for base, cells in bases.items()
-        for start in (np.arange(len(JOINTS)), np.array(MIRRORED), None)
+        for sources in (np.arange(len(JOINTS)), np.array(MIRRORED), _nearest(run_xyz, cells))
     ]
     enough = max(1.2 * min(fit.left_share for fit in fits), SAME_CELLS / apart, 0.02)
     return min(
@@ -83,35 +53,27 @@ def fit_positions(run_xyz: Array, bases: dict[str, Array], grid_whd: tuple[int, 
 
 
 def _fit(
-    base: str, run: Array, verified: Array, middle: Array, start: Array | None, apart: float
+    base: str, run_xyz: Array, cells: Array, middle_xyz: Array, sources: Array, apart: float
 ) -> Fit:
-    """Alternate between lines, fitted on the half of samples that they fit best, and sources."""
-    sources = _nearest(run, verified) if start is None else start
-    slopes, offsets = np.ones(3), np.zeros(3)
-    kept = np.arange(len(run))
+    """Lines through the half of the samples that they fit best."""
+    run, verified = run_xyz - middle_xyz, cells[:, sources] - middle_xyz
+    slopes, offsets, kept = np.ones(3), np.zeros(3), np.arange(len(run))
     for _ in range(ROUNDS):
-        slopes, offsets = _lines(run[kept], verified[kept][:, sources])
-        left = distance_cells(run, verified[:, sources] * slopes + offsets)
+        points = zip(verified[kept].reshape(-1, 3).T, run[kept].reshape(-1, 3).T, strict=True)
+        slopes, offsets = np.array([np.polyfit(x, y, 1) for x, y in points]).T
+        left = distance_cells(run, verified * slopes + offsets)
         kept = np.argsort(left)[: max(3, (len(run) + 1) // 2)]
-    slopes, offsets = _simplified(slopes, offsets, run[kept], verified[kept][:, sources])
-    fitted = verified[:, sources] * slopes + offsets
-    rounded = np.round(fitted + middle) - middle
+    slopes, offsets = _simplified(slopes, offsets, run[kept], verified[kept])
+    fitted = verified * slopes + offsets
+    rounded = np.round(fitted + middle_xyz) - middle_xyz
     left, left_rounded = distance_cells(run, fitted), distance_cells(run, rounded)
     is_rounded = bool(np.median(left_rounded) < 0.25 * np.median(left))
     left = left_rounded if is_rounded else left
-    follows = left < max(SAME_CELLS, 0.05 * apart)
-    return Fit(base, slopes, offsets, sources, is_rounded, follows, float(left.mean()) / apart)
+    departures = _departures(base, slopes, offsets, sources, is_rounded)
+    return Fit(departures, left < max(SAME_CELLS, 0.05 * apart), float(left.mean()) / apart)
 
 
-def _lines(run: Array, verified: Array) -> tuple[Array, Array]:
-    """Slopes and offsets (3,) by least squares over samples and joints."""
-    x, y = verified.reshape(-1, 3), run.reshape(-1, 3)
-    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
-    slopes = ((x - x_mean) * (y - y_mean)).sum(0) / np.maximum(((x - x_mean) ** 2).sum(0), TINY)
-    return slopes, y_mean - slopes * x_mean
-
-
-def _simplified(slopes: Array, offsets: Array, run: Array, verified: Array) -> tuple[Array, Array]:
+def _simplified(slopes: Array, offsets: Array, run: Array, verified: Array) -> Array:
     """Slopes of 1 and offsets of 0 where they leave as little."""
     lines = []
     for x, y, slope, offset in zip(
@@ -122,8 +84,24 @@ def _simplified(slopes: Array, offsets: Array, run: Array, verified: Array) -> t
         lines.append(next(
             ((s, o) for s, o in simpler if np.abs(y - s * x - o).mean() <= enough), (slope, offset)
         ))  # fmt: skip
-    slopes, offsets = np.array(lines, dtype=float).T
-    return slopes, offsets
+    return np.array(lines, dtype=float).T
+
+
+def _departures(
+    base: str, slopes: Array, offsets: Array, sources: Array, is_rounded: bool
+) -> list[str]:
+    """The departures from the verified positions in words."""
+    moved = {j: s for j, s in enumerate(sources[:ANNOTATED_JOINTS].tolist()) if j != s}
+    joints = ", ".join(f"{JOINTS[joint]} is at {JOINTS[source]}" for joint, source in moved.items())
+    if tuple(sources) == MIRRORED:
+        joints = "left and right joints are exchanged"
+    rows: list[tuple[object, str]] = [(base, base)]
+    for axis, slope, offset in zip(("x", "y", "depth"), slopes, offsets, strict=True):
+        how = "mirrored" if abs(slope + 1) < 0.002 else f"multiplied by {slope:.3f}"
+        rows.append((abs(slope - 1) > 0.002, f"{axis} is {how}"))
+        rows.append((abs(offset) > 0.01, f"{axis} is shifted by {offset:+.2f} cells"))
+    rows += [(joints, joints), (is_rounded, "positions are rounded to whole cells")]
+    return [text for is_so, text in rows if is_so]
 
 
 def _nearest(run: Array, verified: Array) -> Array:
@@ -140,5 +118,4 @@ def nearest_sources(apart: Array) -> Array:
     """
     median = np.median(apart, axis=0)
     is_other = median.min(axis=1) < 0.5 * np.diag(median)
-    sources: Array = np.where(is_other, median.argmin(axis=1), np.arange(len(median)))
-    return sources
+    return np.where(is_other, median.argmin(axis=1), np.arange(len(median)))

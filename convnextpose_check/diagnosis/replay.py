@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
+from convnextpose_check.diagnosis.reading import FinishedRun
 from convnextpose_check.diagnosis.regression import distance_cells
 from convnextpose_check.diagnosis.table import scaled_boxes
 from convnextpose_check.evaluation.predict import predict_passes
@@ -32,7 +34,8 @@ SAMPLES, TRIED, AT_A_TIME = 24, 6, 8
 class Condition:
     """One departure from the verified pipeline between image and position.
 
-    ``box`` changes a sample's crop, ``to_input`` the normalization of uint8 pixels.
+    ``box`` changes a sample's crop, ``to_input`` the normalization of uint8 pixels, ``setting`` the
+    value of an attribute in all modules of the reference model that have it.
     """
 
     what: str
@@ -40,85 +43,93 @@ class Condition:
     box: Callable[[Sample], Array] = lambda sample: sample.box_xywh_px
     border: str = "BORDER_CONSTANT"
     to_input: Callable[[Tensor], Tensor] = crops.to_input
+    setting: tuple[str, float] | None = None
 
 
 VERIFIED = Condition("", "")
-Passes = tuple[Array, Array]
-"""Positions (N, 18, 3) of the plain and of the mirrored pass, the latter mirrored back."""
-
-
-def combine(passes: Passes, *, flip: bool) -> dict[str, Array]:
-    """Ways to combine the passes by description, the verified pipeline's own first."""
-    plain, mirrored = passes
-    both = (plain + mirrored) / 2
-    if not flip:
-        return {"": plain, "the mirrored pass is averaged": both}
-    return {
-        "": both,
-        "only the plain pass counts": plain,
-        "only the mirrored pass counts": mirrored,
-        "joints of the mirrored pass are not exchanged": (plain + mirrored[:, list(MIRRORED)]) / 2,
-    }
 
 
 class Replay:
-    """The verified pipeline on some samples, with the weights of the checkpoint.
+    """The verified pipeline on some samples of a run, with the weights of its checkpoint.
 
-    Samples with unusable images are left out; ``indices`` has those of the others.
+    Samples with unusable images are left out; ``table`` has the others as the run has them.
     """
 
-    def __init__(
-        self, samples: Sequence[Sample], models: VariantModels, *, has_own_network: bool
-    ) -> None:
-        self.checkpoint, self.has_own_network = models.checkpoint.path.name, has_own_network
-        self.architecture, self._models = models.variant.architecture, models
-        chosen = spread(list(range(len(samples))), SAMPLES)
-        read = [(index, crops.read_image(samples[index])) for index in chosen]
-        pairs = [(index, image) for index, image in read if image is not None]
-        self.indices = np.array([index for index, _ in pairs], dtype=int)
-        self._pairs = [(samples[index], image) for index, image in pairs]
-
-    @cached_property
-    def _verified(self) -> Network:
+    def __init__(self, run: FinishedRun, models: VariantModels) -> None:
         from convnextpose_check.network.fast import FastConvNeXtPose
 
-        return FastConvNeXtPose(self._models.reference)
+        self.checkpoint, self._models = models.checkpoint.path.name, models
+        self._verified: Network = FastConvNeXtPose(models.reference)
+        self.has_own_network = run.results is not None and run.results.network is not None
+        self.flip = run.results is None or run.results.flip
+        samples = run.saved.samples
+        images = {n: crops.read_image(samples[n]) for n in spread(range(len(samples)), SAMPLES)}
+        usable = {n: image for n, image in images.items() if image is not None}
+        self._pairs = [(samples[n], image) for n, image in usable.items()]
+        self.table = run.saved.table.select(list(usable))
 
-    def predict(self, condition: Condition = VERIFIED, count: int = SAMPLES) -> Passes:
-        """Both passes over the first ``count`` samples."""
+    def _network(self, setting: tuple[str, float] | None) -> Network:
+        """The reference model with a changed setting."""
+        if setting is None:
+            return self._verified
+        network = copy.deepcopy(self._models.reference)
+        for module in network.modules():
+            if hasattr(module, setting[0]):
+                setattr(module, *setting)
+        upsamplings = sum(getattr(module, "upsamples", False) for module in network.modules())
+        network.architecture = replace(network.architecture, head_upsamplings=upsamplings)
+        return network
+
+    def predict(self, condition: Condition = VERIFIED, count: int = SAMPLES) -> dict[str, Array]:
+        """Positions (N, 18, 3) of the first samples, in the run's cells.
+
+        By how the passes of the flip test are combined, the verified pipeline's own way first.
+        """
         import torch
 
-        network = self._verified
+        network, device = self._network(condition.setting), self._models.devices[0]
         warped = [
-            crops.warp_box(image, condition.box(sample), border=condition.border)
+            crops.planes_rgb(crops.warp_box(image, condition.box(sample), condition.border))
             for sample, image in self._pairs[:count]
         ]
-        pixels = torch.from_numpy(np.stack([crops.planes_rgb(crop) for crop in warped]))
+        pixels = torch.from_numpy(np.stack(warped)).to(device)
         with torch.inference_mode():
             passes = [
-                predict_passes(network, condition.to_input(part.to(self._models.devices[0])))
+                predict_passes(network, condition.to_input(part))
                 for part in torch.split(pixels, AT_A_TIME)
             ]
+        scale = np.array(self.table.grid_whd) / network.architecture.grid_whd
         plain, mirrored = (
-            torch.cat(parts).double().cpu().numpy() for parts in zip(*passes, strict=True)
+            torch.cat(parts).double().cpu().numpy() * scale for parts in zip(*passes, strict=True)
         )
-        return plain, mirrored
+        both = (plain + mirrored) / 2
+        if not self.flip:
+            return {"": plain, "the mirrored pass is averaged": both}
+        return {
+            "": both,
+            "only the plain pass counts": plain,
+            "only the mirrored pass counts": mirrored,
+            "joints of the mirrored pass are not exchanged":
+                (plain + mirrored[:, list(MIRRORED)]) / 2,
+        }  # fmt: skip
 
     def try_conditions(
-        self, run_xyz: Array, verified_xyz: Array, say: Callable[[str], None]
-    ) -> tuple[float, Condition]:
-        """The condition nearest to the run's positions (N, 18, 3), and the share that it leaves.
+        self, verified_xyz: Array, say: Callable[[str], None]
+    ) -> tuple[float, str, str]:
+        """The condition nearest to the run's positions: the share that it leaves, what, remedy.
 
-        This is the least over the ways to combine the passes.
+        This is the least over the ways to combine the passes. ``verified_xyz`` are verified
+        positions.
         """
-        few, found = run_xyz[:TRIED], []
-        apart = float(distance_cells(few, verified_xyz[:TRIED]).mean())
+        few, found = self.table.select(slice(TRIED)), []
+        run_xyz, verified_xyz = few.comparable(few.cells_xyz), verified_xyz[:TRIED]
+        apart = max(float(distance_cells(run_xyz, verified_xyz).mean()), 1e-9)
         for condition in CONDITIONS:
             say(f"predicted again: {condition.what}")
-            bases = combine(self.predict(condition, TRIED), flip=True).values()
-            left = min(float(distance_cells(few, base).mean()) for base in bases)
-            found.append((left / max(apart, 1e-9), condition))
-        return min(found, key=lambda each: each[0])
+            ways = map(few.comparable, self.predict(condition, TRIED).values())
+            left = min(float(distance_cells(run_xyz, way).mean()) for way in ways) / apart
+            found.append((left, condition.what, condition.remedy))
+        return min(found)
 
 
 def _exchange_statistics(pixels: Tensor) -> Tensor:
@@ -127,10 +138,6 @@ def _exchange_statistics(pixels: Tensor) -> Tensor:
         for each in (crops.PIXEL_MEAN_RGB, crops.PIXEL_STD_RGB)
     )
     return (pixels.float() - std) / mean
-
-
-def _scale_box(factor: float, sample: Sample) -> Array:
-    return scaled_boxes(sample.box_xywh_px, factor)
 
 
 def _annotated_sides(sample: Sample) -> Array:
@@ -143,15 +150,19 @@ def _annotated_sides(sample: Sample) -> Array:
 
 _INPUT = "Use pixels of 0 to 255, red first, minus mean, divided by std"
 _BOX = "Square the annotated box and grow it by 1.25, once"
+_HEAD = "Upsample bilinearly by 2 with align_corners=True, as often as the variant does"
 
 CONDITIONS: tuple[Condition, ...] = (
     Condition("pixels are divided by 255", _INPUT, to_input=lambda p: crops.to_input(p / 255)),
     Condition("pixels are blue first", _INPUT, to_input=lambda p: crops.to_input(p.flip(1))),
     Condition("mean and std of the pixels are exchanged", _INPUT, to_input=_exchange_statistics),
     Condition("pixels are not normalized", _INPUT, to_input=lambda p: p.float()),
-    Condition("boxes grow by 1.2", _BOX, box=partial(_scale_box, 1.2 / 1.25)),
-    Condition("boxes do not grow", _BOX, box=partial(_scale_box, 1 / 1.25)),
-    Condition("boxes grow twice", _BOX, box=partial(_scale_box, 1.25)),
+    Condition("BatchNorm's eps is 1e-3", "Keep BatchNorm's eps at 1e-5", setting=("eps", 1e-3)),
+    Condition("the head upsamples without align_corners", _HEAD, setting=("align_corners", False)),
+    Condition("all three head layers upsample", _HEAD, setting=("upsamples", True)),
+    Condition("boxes grow by 1.2", _BOX, box=lambda s: scaled_boxes(s.box_xywh_px, 1.2 / 1.25)),
+    Condition("boxes do not grow", _BOX, box=lambda s: scaled_boxes(s.box_xywh_px, 1 / 1.25)),
+    Condition("boxes grow twice", _BOX, box=lambda s: scaled_boxes(s.box_xywh_px, 1.25)),
     Condition("boxes keep the sides of the annotation", _BOX, box=_annotated_sides),
     Condition("the border of the image is repeated", "Warp with a black border",
               border="BORDER_REPLICATE"),

@@ -9,24 +9,34 @@ from typing import Any, Literal
 
 import numpy as np
 
-from convnextpose_check.human36m.geometry import Array, Camera, camera_to_cells, cells_to_camera
+from convnextpose_check.human36m.geometry import Array, Camera, cells_to_camera
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, ROOT
 
 Alignment = Literal["root", "none", "rigid", "rigid and scale"]
 """How a pose is compared: with its root at the origin, as it is, or aligned with the truth."""
 
-TINY = 1e-9
-"""Keeps a division by a length of zero finite."""
+AXES = {
+    "subject": "S{0}", "camera": "camera {3}", "action": "{1}",
+    "subject and camera": "S{0} camera {3}", "subject and action": "S{0} {1}",
+    "take": "S{0} {1} {2}",
+}  # fmt: skip
+"""Labels of subject, action, take and camera that a fault may be limited to."""
+
+Grid = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Samples that share a label; ``mask`` is (N,), ``label`` empty for all samples."""
+    """Samples that share a label, which is empty for all samples.
+
+    ``mask`` is (N,), ``sequences`` the same for each sequence.
+    """
 
     axis: str
     label: str
     mask: Array
+    sequences: Array
 
     @property
     def place(self) -> str:
@@ -42,9 +52,8 @@ class SampleTable:
     ``cells_xyz`` (N, 18, 3) are the run's positions, which ``boxes_px`` (N, 4), ``root_depths_mm``
     (N,), ``focal_px`` (N, 2) and ``center_px`` (N, 2) convert to millimeters. ``truth_mm``
     (N, 18, 3) has the pelvis at the origin, ``pelvis_mm`` (N, 3) is its place before the camera.
-    ``sequences`` are (N,). Poses are compared with the
-    mean of the joints ``roots`` at the origin. Unless ``has_pelvis``, the position of the predicted
-    pelvis is unknown, as in the authors' output.
+    ``sequences`` are (N,). Poses are compared with the mean of the joints ``roots`` at the origin.
+    Unless ``has_pelvis``, the predicted pelvis is unknown, as in the authors' output.
     """
 
     cells_xyz: Array
@@ -55,56 +64,52 @@ class SampleTable:
     truth_mm: Array
     pelvis_mm: Array
     sequences: Array
-    grid_whd: tuple[int, int, int]
+    grid_whd: Grid
     alignment: Alignment = "root"
     roots: tuple[int, ...] = (ROOT,)
     has_pelvis: bool = True
 
     @classmethod
     def of_samples(
-        cls,
-        samples: Sequence[Sample],
-        cells_xyz: Array,
-        grid_whd: tuple[int, int, int],
-        protocol: int,
+        cls, samples: Sequence[Sample], cells_xyz: Array, grid_whd: Grid, protocol: int
     ) -> SampleTable:
         """The samples with positions (N, 18, 3) in cells."""
-
-        def stack(values: list[Any]) -> Array:
-            return np.array(values, dtype=np.float64)
-
-        joints_mm = stack([s.joints_cam_mm for s in samples])
-        return cls(
-            stack([*cells_xyz]),
-            stack([s.box_xywh_px for s in samples]),
-            stack([s.root_depth_mm for s in samples]),
-            stack([s.camera.focal_px for s in samples]),
-            stack([s.camera.centre_px for s in samples]),
-            joints_mm - joints_mm[:, ROOT, None],
-            joints_mm[:, ROOT],
-            np.array([s.sequence for s in samples]),
-            grid_whd,
-            "rigid" if protocol == 1 else "root",
+        rows = (
+            (s.box_xywh_px, s.root_depth_mm, s.camera.focal_px, s.camera.centre_px, s.joints_cam_mm)
+            for s in samples
         )
+        boxes_px, depths_mm, focal_px, center_px, joints_mm = (
+            np.array(values, dtype=np.float64) for values in zip(*rows, strict=True)
+        )
+        return cls(
+            np.asarray(cells_xyz, dtype=np.float64), boxes_px, depths_mm, focal_px, center_px,
+            joints_mm - joints_mm[:, ROOT, None], joints_mm[:, ROOT],
+            np.array([s.sequence for s in samples]), grid_whd, "rigid" if protocol == 1 else "root",
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.cells_xyz)
 
-    def select(self, indices: Array) -> SampleTable:
+    def select(self, indices: Any) -> SampleTable:
         """The samples of these indices, or of a mask."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        arrays = {name: v[indices] for name, v in values.items() if isinstance(v, np.ndarray)}
-        return replace(self, **arrays)  # type: ignore[arg-type]
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        arrays: Any = {name: v[indices] for name, v in values if isinstance(v, np.ndarray)}
+        return replace(self, **arrays)
+
+    @property
+    def middle_xyz(self) -> Array:
+        """The middle (3,) of the heatmap, where mirrored positions keep their place."""
+        return (np.array(self.grid_whd) - (1, 1, 0)) / 2
+
+    def comparable(self, cells_xyz: Array) -> Array:
+        """Positions (N, 18, 3) about the pelvis, if the place of the run's is unknown."""
+        return cells_xyz if self.has_pelvis else cells_xyz - cells_xyz[:, :1] + self.middle_xyz
 
     @cached_property
-    def conversion(self) -> tuple[tuple[int, int, int], Array, Array, Camera]:
+    def conversion(self) -> tuple[Grid, Array, Array, Camera]:
         """Grid, boxes, root depths and cameras for the conversions of ``geometry``."""
         camera = Camera(np.eye(3), np.zeros(3), self.focal_px[:, None], self.center_px[:, None])
         return self.grid_whd, self.boxes_px[:, None], self.root_depths_mm[:, None], camera
-
-    def cells_of(self, joints_mm: Array) -> Array:
-        """Positions (N, 18, 3) before the camera as cells."""
-        return camera_to_cells(joints_mm, *self.conversion)
 
     @cached_property
     def predicted_mm(self) -> Array:
@@ -121,11 +126,9 @@ class SampleTable:
             roots = list(self.roots)
             predicted_mm = predicted_mm - predicted_mm[:, roots].mean(axis=1, keepdims=True)
             truth_mm = truth_mm - truth_mm[:, roots].mean(axis=1, keepdims=True)
-        if self.alignment in ("rigid", "rigid and scale"):
-            scales = self.alignment == "rigid and scale"
-            predicted_mm = align(predicted_mm, truth_mm, scales=scales)
-        errors_mm: Array = np.linalg.norm(predicted_mm - truth_mm, axis=2)[:, :ANNOTATED_JOINTS]
-        return errors_mm
+        if self.alignment.startswith("rigid"):
+            predicted_mm = align(predicted_mm, truth_mm, scales=self.alignment != "rigid")
+        return np.asarray(np.linalg.norm(predicted_mm - truth_mm, axis=2)[:, :ANNOTATED_JOINTS])
 
     @property
     def error_mm(self) -> float:
@@ -143,33 +146,30 @@ class SampleTable:
         """The number of each sample's sequence (N,)."""
         return np.unique(self.sequences, return_inverse=True)[1]
 
-    @cached_property
-    def sequence_starts(self) -> Array:
-        """The index of a sample of each sequence."""
-        return np.unique(self.sequences, return_index=True)[1]
+    def sequence_means(self, values: Array) -> Array:
+        """The mean of (N,) values for each sequence."""
+        index = self.sequence_index
+        return np.asarray(np.bincount(index, values) / np.bincount(index))
 
     @cached_property
     def groups(self) -> list[Group]:
         """Every group of samples that a fault may be limited to: all, then from coarse to fine."""
-        parts = [name.split("_") for name in self.sequences.tolist()]  # s_09_act_02_subact_01_ca_01
-        labels_of: list[dict[str, str]] = []
-        for part in parts:
-            subject, action, take, camera = (int(number) for number in part[1::2])
-            name = f"S{subject} {ACTIONS[action]}"
-            labels_of.append({
-                "subject": f"S{subject}",
-                "camera": f"camera {camera}",
-                "action": ACTIONS[action],
-                "subject and camera": f"S{subject} camera {camera}",
-                "subject and action": name,
-                "take": f"{name} {take}",
-            })  # fmt: skip
-        found = [Group("all", "", np.ones(len(self), dtype=bool))]
-        for axis in labels_of[0]:
-            labels = np.array([each[axis] for each in labels_of])
-            values = np.unique(labels).tolist() if len(np.unique(labels)) > 1 else []
-            found += [Group(axis, value, labels == value) for value in values]
+        names = np.unique(self.sequences).tolist()  # such as s_09_act_02_subact_01_ca_01
+        numbers = [[int(number) for number in name.split("_")[1::2]] for name in names]
+        found = [Group("all", "", np.full(len(self), True), np.full(len(names), True))]
+        for axis, form in AXES.items():
+            labels = np.array([form.format(s, ACTIONS[a], take, c) for s, a, take, c in numbers])
+            values = np.unique(labels).tolist()
+            for value in values if len(values) > 1 else []:
+                has_label = labels == value
+                found.append(Group(axis, value, has_label[self.sequence_index], has_label))
         return found
+
+    def smallest_group(self, values: Array) -> Group:
+        """The smallest group with nine tenths of the sum of (N,) values, which may be negative."""
+        values = values * np.sign(values.sum())
+        holding = [each for each in self.groups if values[each.mask].sum() >= 0.9 * values.sum()]
+        return min(holding, key=lambda each: int(each.mask.sum()))
 
     def groups_of(self, axis: str) -> list[Group]:
         """The groups of one axis; none if all samples share its label."""
@@ -195,7 +195,6 @@ def align(points_mm: Array, target_mm: Array, *, scales: bool = False) -> Array:
     sign[:, 2] = np.sign(np.linalg.det(u @ vt))
     turned = points @ ((u * sign[:, None]) @ vt)
     if scales:
-        sizes = np.maximum((points**2).sum(axis=(1, 2)), TINY)
+        sizes = np.maximum((points**2).sum(axis=(1, 2)), 1e-9)  # not 0
         turned = turned * ((singular * sign).sum(axis=1) / sizes)[:, None, None]
-    aligned: Array = turned + target_center[:, None]
-    return aligned
+    return np.asarray(turned + target_center[:, None])

@@ -60,6 +60,8 @@ class Backbone(nn.Module):
 class HeadLayer(nn.Module):
     """Depthwise 3x3, BatchNorm, 1x1, ReLU, then bilinear doubling if ``upsamples``."""
 
+    align_corners = True
+
     def __init__(self, channels_in: int, channels_out: int, upsamples: bool) -> None:
         super().__init__()
         self.dwconv = nn.Conv2d(channels_in, channels_in, 3, padding=1, groups=channels_in)
@@ -70,7 +72,9 @@ class HeadLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = relu(self.pwconv(self.norm(self.dwconv(x))))
         if self.upsamples:
-            x = interpolate(x, scale_factor=UPSAMPLING, mode="bilinear", align_corners=True)
+            x = interpolate(
+                x, scale_factor=UPSAMPLING, mode="bilinear", align_corners=self.align_corners
+            )
         return x
 
 

@@ -131,7 +131,7 @@ def answer_of(
 
 def diagnosed(finished: FinishedRun, run: Run) -> Diagnosis:
     """The diagnosis of a finished run, as by the command."""
-    return Search(finished, run.dataset, lambda: shown_samples(finished, run)).diagnose()
+    return Search(finished, lambda: shown_samples(finished, run)).diagnose()
 
 
 class Bench:
@@ -187,7 +187,8 @@ class Bench:
             return None
         reference_mm = self.sound_mm(tuple(sorted(setting.items())))
         finished = replace(finished, reference_mm=reference_mm)
-        if not np.isfinite(finished.excess_mm) or abs(finished.excess_mm) < LEAST_MM:
+        excess_mm = finished.figure_mm - reference_mm
+        if not np.isfinite(excess_mm) or abs(excess_mm) < LEAST_MM:
             return None
         diagnosis = diagnosed(finished, run)
         first = next(iter(diagnosis.findings), None)
@@ -195,7 +196,7 @@ class Bench:
         answer = answer_of(diagnosis, words, links, place)
         if first is not None and first.place:
             text += f" ({first.place})"
-        return Row(kind, title, round(finished.excess_mm, 2), answer, text)
+        return Row(kind, title, round(excess_mm, 2), answer, text)
 
 
 def rows(bench: Bench) -> Iterator[Row]:
@@ -219,33 +220,33 @@ def sound_counts(bench: Bench, repetitions: int) -> dict[str, tuple[int, int, in
 
     Takes are drawn with replacement, and the reference is moved away from the error.
     """
-    finished, run = bench.finished("sound", {}, None)
+    finished, _ = bench.finished("sound", {}, None)
     table, rng = finished.saved.table, np.random.default_rng(0)
     takes = [np.flatnonzero(group.mask) for group in table.groups_of("take")]
     found = []
     for number in range(repetitions):
         drawn = np.concatenate([takes[n] for n in rng.integers(len(takes), size=len(takes))])
-        found.append(_without_cause(finished, run, drawn, SHIFTS_MM[number % len(SHIFTS_MM)]))
+        found.append(_without_cause(finished, drawn, SHIFTS_MM[number % len(SHIFTS_MM)]))
     counts = {"takes drawn anew": _counts(found)}
     settings: dict[str, dict[str, Any]] = {
         "protocol 1": {"protocol": 1},
         "RootNet's boxes": {"boxes": "rootnet"},
     }
     for title, setting in settings.items():
-        finished, run = bench.finished("sound", setting, None)
+        finished, _ = bench.finished("sound", setting, None)
         every = np.arange(len(finished.saved.table))
-        counts[title] = _counts([_without_cause(finished, run, every, mm) for mm in SHIFTS_MM])
+        counts[title] = _counts([_without_cause(finished, every, mm) for mm in SHIFTS_MM])
     return counts
 
 
-def _without_cause(finished: FinishedRun, run: Run, drawn: Any, shift_mm: float) -> Diagnosis:
+def _without_cause(finished: FinishedRun, drawn: Any, shift_mm: float) -> Diagnosis:
     table, errors_mm = finished.saved.table.select(drawn), finished.saved.errors_mm[drawn]
     saved = SavedSamples(table, errors_mm, [finished.saved.samples[n] for n in drawn])
     mean_mm = float(errors_mm.mean())
     moved = replace(
         finished, saved=saved, figure_mm=mean_mm, reference_mm=mean_mm + shift_mm, missing=0
     )
-    return Search(moved, run.dataset, lambda: None).diagnose()
+    return Search(moved, lambda: None).diagnose()
 
 
 def _counts(found: list[Diagnosis]) -> tuple[int, int, int]:

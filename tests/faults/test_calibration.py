@@ -15,7 +15,7 @@ def finding(grade: Grade, what: str, place: str) -> Finding:
 
 
 def diagnosis_of(*findings: Finding) -> Diagnosis:
-    return Diagnosis("reference", 32.0, 30.0, "inputs", {}, findings, (), ())
+    return Diagnosis("reference", 32.0, 30.0, "inputs", {}, [*findings], [], [])
 
 
 def test_readme_has_the_tables() -> None:

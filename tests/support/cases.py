@@ -59,7 +59,7 @@ def made_table(seed: int = 0) -> SampleTable:
     off_mm = rng.normal(0, 20, joints_mm.shape)
     takes = np.unique([name[:-6] for name in table.sequences], return_inverse=True)[1]
     off_mm += rng.normal(0, 15, (takes.max() + 1, *joints_mm.shape[1:]))[takes]
-    return replace(table, cells_xyz=table.cells_of(joints_mm + off_mm))
+    return replace(table, cells_xyz=camera_to_cells(joints_mm + off_mm, *table.conversion))
 
 
 def mixed(table: SampleTable, mask: Array, other: SampleTable) -> SampleTable:

@@ -10,7 +10,7 @@ import pytest
 from convnextpose_check.diagnosis.regression import fit_positions
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import MIRRORED
-from tests.support.cases import GRID_WHD, made_table
+from tests.support.cases import made_table
 
 MIDDLE = np.array([15.5, 15.5, 16.0])
 NECK_AND_HEAD = [0, 1, 2, 3, 4, 5, 6, 7, 10, 9, 8, *range(11, 18)]
@@ -35,7 +35,7 @@ def verified() -> Array:
 def test_fit_describes_the_change(
     verified: Array, change: Callable[[Array], Array], text: str
 ) -> None:
-    fit = fit_positions(change(verified), {"": verified}, GRID_WHD)
+    fit = fit_positions(change(verified), {"": verified}, MIDDLE)
 
     assert ", ".join(fit.departures) == text
     assert fit.left_share < 0.01
@@ -45,7 +45,7 @@ def test_fit_describes_the_change(
 def test_fit_names_the_pass_that_counts(verified: Array) -> None:
     plain = verified + np.random.default_rng(0).normal(0, 0.3, verified.shape)
 
-    fit = fit_positions(plain, {"": verified, "only the plain pass counts": plain}, GRID_WHD)
+    fit = fit_positions(plain, {"": verified, "only the plain pass counts": plain}, MIDDLE)
 
     assert fit.departures == ["only the plain pass counts"]
 
@@ -54,7 +54,7 @@ def test_fit_marks_samples_that_do_not_follow(verified: Array) -> None:
     every_third = np.arange(len(verified)) % 3 == 0
     run_xyz = np.where(every_third[:, None, None], verified + 1, verified)
 
-    fit = fit_positions(run_xyz, {"": verified}, GRID_WHD)
+    fit = fit_positions(run_xyz, {"": verified}, MIDDLE)
 
     assert not fit.departures
     assert (fit.follows == ~every_third).all()
@@ -63,4 +63,4 @@ def test_fit_marks_samples_that_do_not_follow(verified: Array) -> None:
 def test_fit_of_other_positions_leaves_most(verified: Array) -> None:
     run_xyz = np.random.default_rng(0).uniform(0, 32, verified.shape)
 
-    assert fit_positions(run_xyz, {"": verified}, GRID_WHD).left_share > 0.5
+    assert fit_positions(run_xyz, {"": verified}, MIDDLE).left_share > 0.5

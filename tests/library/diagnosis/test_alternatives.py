@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convnextpose_check.diagnosis.alternatives import COMPARISONS, CONVERSIONS, Alternative
-from convnextpose_check.diagnosis.comparing import explain_errors, explain_figure, other_means
+from convnextpose_check.diagnosis.alternatives import (
+    COMPARISONS,
+    CONVERSIONS,
+    Alternative,
+    explain_errors,
+    explain_figure,
+    other_means,
+)
 from tests.support.cases import made_table
 
 TABLE = made_table().select(np.arange(0, 720, 30))
@@ -18,15 +24,17 @@ SAME = {"poses are not aligned", "poses are compared with those {} test frames o
 
 @pytest.mark.parametrize("text", [t for t, mm in MEANS.items() if abs(mm - TABLE.error_mm) > 0.1])
 def test_other_mean_is_named(text: str) -> None:
-    (finding,) = explain_figure(MEANS[text], TABLE.errors_mm, TABLE)
+    finding = explain_figure(MEANS[text], TABLE.errors_mm, TABLE)
 
+    assert finding is not None
     assert finding.what == f"the figure is {text}"
     assert finding.grade == "reproduces"
 
 
 def test_unknown_figure_is_behind_the_errors() -> None:
-    (finding,) = explain_figure(TABLE.error_mm + 7.77, TABLE.errors_mm, TABLE)
+    finding = explain_figure(TABLE.error_mm + 7.77, TABLE.errors_mm, TABLE)
 
+    assert finding is not None
     assert finding.grade == "holds"
     assert finding.explained_mm == pytest.approx(7.77)
 
@@ -45,8 +53,9 @@ def test_other_comparison_is_named(used: Alternative) -> None:
     value = used.values[-3] if used.values[1:] else 0.0
     errors_mm = used.errors_mm(TABLE, value)
 
-    (finding,) = explain_errors(TABLE, errors_mm)
+    finding = explain_errors(TABLE, errors_mm)
 
+    assert finding is not None
     assert finding.grade == "reproduces"
     assert finding.what == used.what.format(f"{value:.3g}")
 
@@ -54,6 +63,7 @@ def test_other_comparison_is_named(used: Alternative) -> None:
 def test_unknown_comparison_is_behind_the_positions() -> None:
     errors_mm = np.random.default_rng(0).uniform(0, 200, TABLE.errors_mm.shape)
 
-    (finding,) = explain_errors(TABLE, errors_mm)
+    finding = explain_errors(TABLE, errors_mm)
 
+    assert finding is not None
     assert (finding.grade, finding.link) == ("holds", "comparison")
