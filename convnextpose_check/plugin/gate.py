@@ -15,8 +15,8 @@ from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.interrupts import Interrupted
 from convnextpose_check.results.schema import OUTCOMES, CheckRecord, Outcome
 
-SHOWN_TESTS = 10
-"""More missing tests than these are only counted."""
+MAX_SHOWN = 10
+"""More missing tests, or problems on the terminal, are only counted."""
 
 
 @dataclass(eq=False)
@@ -119,10 +119,9 @@ class Gate:
         if self.required and len(missing) == len(self.required):
             yield f"none of the {len(missing)} required tests was run"
             return
-        for test in missing[:SHOWN_TESTS]:
-            yield f"{test} was not run"
-        if len(missing) > SHOWN_TESTS:
-            yield f"{len(missing) - SHOWN_TESTS} more required tests were not run"
+        yield from (f"{test} was not run" for test in missing[:MAX_SHOWN])
+        if len(missing) > MAX_SHOWN:
+            yield f"{len(missing) - MAX_SHOWN} more required tests were not run"
 
     def how_to_fix(self) -> list[str]:
         """Each mistake and the tests that it failed, in the order in which they came."""

@@ -65,9 +65,9 @@ class Session:
         settings, screen = self.run.settings, Screen()
         try:
             if writes:
-                self.lock = hold_folder(settings.results_dir)
+                lock = hold_folder(settings.results_dir)
                 set_aside_earlier(settings.results_dir)
-                screen = open_screen()
+                self.lock, screen = lock, open_screen()
             if self.run.name == "miniature":
                 files = cached_miniature(FIXTURES, screen.stream)
                 checkpoints = (files.checkpoints,)
@@ -83,12 +83,11 @@ class Session:
         """
         if self.lock is None:
             return None
-        run = self.run
-        with run.screen.phase("writing results and report"):
-            results = results_of(run, tuple(self.gate.records.values()))
+        with self.run.screen.phase("writing results and report"):
+            results = results_of(self.run, tuple(self.gate.records.values()))
             problems = list(self.gate.problems())
             if self.baseline is not None:
-                record = compare(results, self.baseline, run.settings.baseline or Path())
+                record = compare(results, self.baseline, self.run.settings.baseline or Path())
                 results = msgspec.structs.replace(results, baseline=record)
                 problems += record.problems
             if not problems and not results.failed:
@@ -97,7 +96,9 @@ class Session:
                 elif exit_code:
                     problems.append(f"pytest ended with exit code {exit_code}")
             results = decided(results, problems, self.run_id)
-            return write_report(run, results, self.report or run.outputs.report, self.page)
+            return write_report(
+                self.run, results, self.report or self.run.outputs.report, self.page
+            )
 
     def exit_code(self, of_pytest: int) -> int:
         """The exit code of the whole run: 0 only if the results file of this run says passed."""

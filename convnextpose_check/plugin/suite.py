@@ -14,17 +14,20 @@ import pytest
 
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.interrupts import held, obey_signals
-from convnextpose_check.plugin.gate import name_of, parameters_of, unverified_status
+from convnextpose_check.plugin.gate import (
+    MAX_SHOWN,
+    name_of,
+    parameters_of,
+    unverified_status,
+)
 from convnextpose_check.plugin.html_table import prepare_report
 from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
 from convnextpose_check.plugin.session import SESSION, VALIDATION, Session, open_session, session_of
 from convnextpose_check.results.schema import OWN_MODELS, Results
 from convnextpose_check.results.text import TERMINAL_COLUMNS, terminal_lines
 from convnextpose_check.settings.options import OPTIONS, PREFIX
-from convnextpose_check.variants import Variant
 
 GATE_PLUGIN = "convnextpose_check.plugin.gate"
-SHOWN_TEXTS = 10
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,8 +68,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     evaluated: dict[str, None] = {}
     for item in judging:
-        variant: Variant | None = parameters_of(item).get("variant")
-        if variant is not None:
+        if (variant := parameters_of(item).get("variant")) is not None:
             item.user_properties.append(("variant", variant.name))
             if "evaluations" in getattr(item, "fixturenames", ()):
                 evaluated[variant.name] = None
@@ -156,12 +158,12 @@ def print_report(config: pytest.Config, session: Session, results: Results) -> N
     terminal.section(f"ConvNeXtPose: {results.judged}")
     for line in [*terminal_lines(results), _wrap(results.verdict)]:
         terminal.write_line(line)
-    more = len(results.left_out) - SHOWN_TEXTS
+    more = len(results.left_out) - MAX_SHOWN
     for title, texts in (
         ("how to fix it", session.gate.how_to_fix()),
         (
             "not passed: something was left out",
-            [*results.left_out[:SHOWN_TEXTS], *[f"and {more} more"] * (more > 0)],
+            [*results.left_out[:MAX_SHOWN], *[f"and {more} more"] * (more > 0)],
         ),
     ):
         if texts:

@@ -187,16 +187,11 @@ class Run:
                 entries = ByVariant.collect(self.evaluated, self._entry)
             outcomes: dict[str, Any] = dict(entries.outcomes)
             if available := entries.available:
-                conditions = Conditions(
-                    self.devices,
-                    self.settings.flip,
-                    self.batch_size,
-                    workers=len(os.sched_getaffinity(0)),
-                )
+                cores = len(os.sched_getaffinity(0))
                 outcomes |= evaluate(
                     available,
                     dataset,
-                    conditions,
+                    Conditions(self.devices, self.settings.flip, self.batch_size, cores),
                     resume=self.settings.resume,
                     subject=self.name,
                     screen=self.screen,

@@ -63,8 +63,10 @@ def _choice(values: Mapping[str, Any]) -> Kind:
     return "|".join(values), parse
 
 
-_TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-SWITCH: Kind = ("", _choice(_TRUTH)[1])
+SWITCH: Kind = (
+    "",
+    _choice({"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False})[1],
+)
 FILE, FOLDER = ("FILE", _parse_path), ("DIR", _parse_path)
 FILES_OR_FOLDERS: Kind = ("PATH", _parse_path)
 

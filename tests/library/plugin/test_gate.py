@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.plugin.gate import SHOWN_TESTS, Gate
+from convnextpose_check.plugin.gate import MAX_SHOWN, Gate
 from convnextpose_check.results.schema import CheckRecord
 
 A, B = "test_a.py::test_a[published]", "test_b.py::test_b[published]"
-MORE = tuple(f"test_c.py::test_c[{number}]" for number in range(SHOWN_TESTS + 3))
+MORE = tuple(f"test_c.py::test_c[{number}]" for number in range(MAX_SHOWN + 3))
 
 
 NO_DATA = ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, "no folder was given", "Give one")
@@ -47,7 +47,7 @@ def test_problems_of_outcomes(gate: Gate, problems: list[str]) -> None:
 def test_problems_many_missing_tests_are_counted() -> None:
     problems = list(gate_of(required=(A, B, *MORE)).problems())
 
-    assert len(problems) == SHOWN_TESTS + 1
+    assert len(problems) == MAX_SHOWN + 1
     assert problems[-1] == "3 more required tests were not run"
 
 
