@@ -210,7 +210,14 @@ def _no_checkpoint() -> RefusedError:
 
 def _find(members: list[Member]) -> list[Member] | Member:
     """The members below the folder of the one ``data.pkl``, or the one archive around it."""
-    members = [member for member in members if member.parts and not _is_litter(member.parts)]
+    # Without the resource forks and folder settings of macOS.
+    members = [
+        member
+        for member in members
+        if member.parts
+        and "__MACOSX" not in member.parts
+        and not member.parts[-1].startswith(("._", ".DS_Store"))
+    ]
     names = Counter(member.parts for member in members)
     if repeated := [parts for parts, count in names.items() if count > 1]:
         raise RefusedError(f"holds {quote('/'.join(repeated[0]))} more than once")
@@ -233,11 +240,6 @@ def _find(members: list[Member]) -> list[Member] | Member:
         for member in members
         if member.parts[: len(folder)] == folder
     ]
-
-
-def _is_litter(parts: tuple[str, ...]) -> bool:
-    """True for the resource forks and folder settings of macOS."""
-    return "__MACOSX" in parts or parts[-1].startswith(("._", ".DS_Store"))
 
 
 def _write(members: list[Member]) -> io.BytesIO:

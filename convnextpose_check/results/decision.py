@@ -22,7 +22,11 @@ def decide(results: Results) -> tuple[Decision, str]:
     variants, gate_mm = results.variants, results.gate_mm
     listed, is_one = ", ".join(variants), len(variants) == 1
     if results.weights_only:
-        if _weights_hold(results):
+        checks_hold = len(results.checks) > 0 and all(
+            check.outcome in ("passed", "not verified", "warning") for check in results.checks
+        )
+        is_complete = set(results.expected_variants) <= results.weights.keys()
+        if checks_hold and is_complete and not results.left_out:
             return "weights hold", " ".join(_weights_findings(results.weights))
         return "weights fail", f"not passed, {_failed_checks(results)}."
     if not variants:
@@ -57,16 +61,6 @@ def _failed_checks(results: Results) -> str:
     return f"{count} check{'s' * (count != 1)} failed or left out"
 
 
-def _weights_hold(results: Results) -> bool:
-    """Whether the weights of every expected variant were checked, and all checks hold."""
-    return (
-        len(results.checks) > 0
-        and all(check.outcome in ("passed", "not verified", "warning") for check in results.checks)
-        and not results.left_out
-        and set(results.expected_variants) <= results.weights.keys()
-    )
-
-
 def is_passed(results: Results) -> bool:
     """The decision of the gate, which exit code, terminal, results and report follow.
 
@@ -92,24 +86,20 @@ def verdict_sentence(results: Results) -> str:
     if results.weights_only:
         return " ".join(["Weights only:", sentence, *warnings, "MPJPE was not measured."])
     sentences = [sentence]
-    if resumed := ", ".join(_resumed(results)):
+    resumed = ", ".join(
+        name
+        if record.resumed_samples == record.samples
+        else f"{record.resumed_samples:,} of {record.samples:,} samples of {name}"
+        for name, record in results.variants.items()
+        if record.resumed_samples
+    )
+    if resumed:
         sentences.append(
             f"Taken from an earlier run's cache: {resumed}; image contents were not read again."
         )
     if results.variants and (results.failed or results.left_out):
         sentences.append(f"The run did not pass: {_failed_checks(results)}.")
     return " ".join([*sentences, *warnings])
-
-
-def _resumed(results: Results) -> list[str]:
-    """The variants that were taken from the cache, whole or in part."""
-    return [
-        name
-        if record.resumed_samples == record.samples
-        else f"{record.resumed_samples:,} of {record.samples:,} samples of {name}"
-        for name, record in results.variants.items()
-        if record.resumed_samples
-    ]
 
 
 def _weights_findings(weights: dict[str, FileRecord]) -> list[str]:
