@@ -43,8 +43,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         content, form, sha256, git_blob = load_content(path)
-        epoch, network = _checked_content(content)
-        steps = _steps(dict.get(content, "optimizer"))
+        epoch, network, steps = _checked_content(content)
         return Checkpoint(path, form, sha256, epoch, network, steps, git_blob)
     except RefusedError as error:
         problem, code, remedy = f"{path} {error.problem}", error.code, error.remedy
@@ -73,8 +72,8 @@ def load_content(path: Path) -> tuple[Any, str, str, str | None]:
     return content, form, sha256, git_blob
 
 
-def _checked_content(content: Any) -> tuple[int, StateDict]:
-    """Epoch and network of the loaded object, using no method that the file could replace."""
+def _checked_content(content: Any) -> tuple[int, StateDict, tuple[float, ...]]:
+    """Epoch, network and steps of the loaded object, by no method that the file could replace."""
     if type(content) is not dict or "network" not in content or "epoch" not in content:
         raise RefusedError(
             "does not hold a dict with 'epoch' and 'network'",
@@ -100,7 +99,7 @@ def _checked_content(content: Any) -> tuple[int, StateDict]:
                 f"holds under {quote(key)} something other than a contiguous tensor of float32 or"
                 " int64 in a storage of its own size"
             )
-    return epoch, dict(dict.items(network))
+    return epoch, dict(dict.items(network)), _steps(dict.get(content, "optimizer"))
 
 
 def _steps(optimizer: Any) -> tuple[float, ...]:

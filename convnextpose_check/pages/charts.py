@@ -195,8 +195,9 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
             if record.interval_mm is not None:
                 ends_mm = [end - record.reference_mm for end in record.interval_mm]
                 axes.plot(ends_mm, [row, row], marker="|", markersize=7, color=color)
-        text = _row_numbers(record)
-        axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center")
+        axes.text(
+            1.02, row, _row_numbers(record), transform=axes.get_yaxis_transform(), va="center"
+        )
     axes.set_yticks(range(len(variants)), [fill(n, 17, break_on_hyphens=False) for n in variants])
     axes.set(
         xlim=(-end_mm, end_mm), ylim=(len(variants) - 0.5, -0.5),
