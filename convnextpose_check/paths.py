@@ -83,7 +83,7 @@ def _subject_of(results: Path) -> str | None:
         if content.get("weights_only"):
             return "weights"
         subject = "own" if content.get("own_models") else content["subject"]
-        return subject if subject in ("published", "own", "miniature") else "earlier"
+        return subject if subject in ("published", "own", "synthetic", "miniature") else "earlier"
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

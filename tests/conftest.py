@@ -1,4 +1,4 @@
-"""What tests share: the miniature, and a network small enough to be instant."""
+"""What tests share: the synthetic data set, and a network small enough to be instant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check.miniature.build import Miniature, cached_miniature
+from convnextpose_check.synthetic.build import SyntheticData, cached_synthetic_data
 from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
 
 
@@ -30,9 +30,9 @@ def fixtures(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def miniature(fixtures: Path) -> Miniature:
+def synthetic(fixtures: Path) -> SyntheticData:
     """The generated data set and archives."""
-    return cached_miniature(fixtures)
+    return cached_synthetic_data(fixtures)
 
 
 @pytest.fixture(scope="session")

@@ -38,11 +38,11 @@ from convnextpose_check.diagnosis.reading import FinishedRun, read_authors_outpu
 from convnextpose_check.diagnosis.replay import Replay
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.run.run import Run, published_run
 from convnextpose_check.settings.options import Settings, read_settings
+from convnextpose_check.synthetic.reference import synthetic_catalogue
 
 ARGUMENTS: Arguments = {
     "results": {"metavar": "RESULTS", "type": Path, "help": "folder or file of a run"},
@@ -83,8 +83,8 @@ def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun,
         protocol=results.protocol, bbox=results.bbox, no_flip=not results.flip,
     )  # fmt: skip
     run = published_run(settings)
-    if results.subject == "miniature":
-        run = replace(run, catalogue=miniature_catalogue())
+    if results.subject == "synthetic":
+        run = replace(run, catalogue=synthetic_catalogue())
     for variant, record in results.variants.items():
         if settings.variants is None or variant in settings.variants:
             grid_whd = run.catalogue[variant].architecture.grid_whd

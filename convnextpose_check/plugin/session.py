@@ -14,9 +14,6 @@ from _pytest.mark.expression import Expression
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.miniature.build import cached_miniature
-from convnextpose_check.miniature.record import read_record
-from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.paths import hold_folder, set_aside_earlier
 from convnextpose_check.plugin.gate import Gate
 from convnextpose_check.progress import Screen
@@ -32,6 +29,9 @@ from convnextpose_check.settings.options import (
     read_settings,
     refuse_contradictions,
 )
+from convnextpose_check.synthetic.build import cached_synthetic_data
+from convnextpose_check.synthetic.record import read_record
+from convnextpose_check.synthetic.reference import synthetic_catalogue
 from convnextpose_check.variants import read_catalogue
 
 VALIDATION = (FIXTURES.parent / "tests" / "validation").resolve()
@@ -68,8 +68,8 @@ class Session:
                 lock = hold_folder(settings.results_dir)
                 set_aside_earlier(settings.results_dir)
                 self.lock, screen = lock, open_screen()
-            if self.run.name == "miniature":
-                files = cached_miniature(FIXTURES, screen.stream)
+            if self.run.name == "synthetic":
+                files = cached_synthetic_data(FIXTURES, screen.stream)
                 checkpoints = (files.checkpoints,)
                 settings = replace(settings, h36m_root=files.dataset, checkpoints=checkpoints)
         except ConvNeXtPoseCheckError as error:
@@ -149,7 +149,7 @@ def open_session(config: pytest.Config) -> Session:
         )
     if session.can_judge and len(targets) > 1:
         raise pytest.UsageError(
-            "both the published models and the miniature are selected, but a run judges one"
+            "both the published models and the synthetic data are selected, but a run judges one"
             " of them. Select the published models with -m gpu, or leave out -m."
         )
     return session
@@ -187,10 +187,10 @@ def selected_targets(settings: Settings, marker_expression: str) -> list[TargetN
         selects_gpu = expression.evaluate(lambda name, /, **_arguments: name == "gpu")
         selects_others = expression.evaluate(lambda _name, /, **_arguments: False)
     except Exception:  # noqa: BLE001 - differs between versions of pytest, which reports it itself
-        return ["miniature"]
+        return ["synthetic"]
     if selects_gpu:
-        return ["published", "miniature"] if selects_others else ["published"]
-    return ["miniature"]
+        return ["published", "synthetic"] if selects_others else ["published"]
+    return ["synthetic"]
 
 
 def open_run(name: TargetName, settings: Settings) -> Run:
@@ -199,12 +199,12 @@ def open_run(name: TargetName, settings: Settings) -> Run:
         return published_run(settings)
     record = read_record(FIXTURES)
     # A model of --network is built for the published variants and cannot be the trained one.
-    catalogue = read_catalogue() if settings.network else miniature_catalogue()
+    catalogue = read_catalogue() if settings.network else synthetic_catalogue()
     catalogue = record.add_to(catalogue, settings.protocol, settings.bbox, flip=settings.flip)
-    return Run("miniature", settings, catalogue, record.dataset)
+    return Run("synthetic", settings, catalogue, record.dataset)
 
 
 def synthetic_dataset(screen: Screen) -> Dataset:
     """The synthetic data set, on which models are compared if Human3.6M is not needed."""
-    root = cached_miniature(FIXTURES, screen.stream).dataset
+    root = cached_synthetic_data(FIXTURES, screen.stream).dataset
     return load_dataset(root, read_record(FIXTURES).dataset)

@@ -46,9 +46,9 @@ def decide(results: Results) -> tuple[Decision, str]:
     if unjudged := [name for name, record in variants.items() if record.verdict is None]:
         names = ", ".join(unjudged)
         return "not judged", f"No verdict on {names}: {variants[unjudged[0]].not_judged}."
-    if results.subject == "miniature":
+    if results.subject == "synthetic":
         has = "has its recorded error" if is_one else "have their recorded errors"
-        works = f"The suite works here: {listed} of the miniature {has}."
+        works = f"The suite works here: {listed} of the synthetic data {has}."
         return "reproduced", f"{works} No published model was judged."
     kinds = {record.reference.kind for record in variants.values() if record.reference}
     reported = "the paper" if kinds == {"paper"} else "its figure" if is_one else "their figures"
@@ -68,7 +68,7 @@ def is_passed(results: Results) -> bool:
     """
     if not results.finished or results.failed or results.left_out:
         return False
-    if results.subject == "miniature":
+    if results.subject == "synthetic":
         return True
     return decide(results)[0] in ("reproduced", "no gate", "weights hold")
 

@@ -242,7 +242,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema_version: Literal[3] = 3
-    subject: Literal["published", "miniature"]
+    subject: Literal["published", "synthetic"]
     finished: bool
     verdict: str
     protocol: Protocol
@@ -289,7 +289,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def featured(self) -> dict[Name, VariantResult]:
         """The variants that are shown in detail: of the synthetic ones the trained one."""
-        if self.subject == "miniature" and REFERENCE in self.variants:
+        if self.subject == "synthetic" and REFERENCE in self.variants:
             return {REFERENCE: self.variants[REFERENCE]}
         return self.variants
 

@@ -267,7 +267,7 @@ def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantRes
             evaluation,
             run.dataset,
             run.variants[variant].architecture.grid_whd,
-            with_crops=run.name == "miniature" or run.settings.embed_images,
+            with_crops=run.name == "synthetic" or run.settings.embed_images,
         ),
     )
 
@@ -275,7 +275,7 @@ def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantRes
 def _reference(run: Run, figure: Figure | None) -> ReferenceRecord | None:
     if figure is None:
         return None
-    if run.name == "miniature":
+    if run.name == "synthetic":
         return ReferenceRecord(figure.value, figure.source, "recorded", RECORDED_TOLERANCE_MM)
     kind: ReferenceKind = "own file" if run.settings.has_own_models else "paper"
     return ReferenceRecord(figure.value, figure.source, kind, run.settings.gate)

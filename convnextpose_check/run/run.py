@@ -77,7 +77,7 @@ class ByVariant(Generic[T]):
         return {v: value for v, value in self.outcomes.items() if not isinstance(value, Exception)}
 
 
-TargetName = Literal["published", "miniature"]
+TargetName = Literal["published", "synthetic"]
 
 
 @dataclass(frozen=True, eq=False)

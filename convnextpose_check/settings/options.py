@@ -143,7 +143,7 @@ class Settings:
     )
     variants: tuple[str, ...] | None = _option(
         ("NAMES", _parse_names),
-        "variants to evaluate, such as XS,S; reference is the miniature's trained model"
+        "variants to evaluate, such as XS,S; reference is the synthetic trained model"
         " [default: all]",
     )
     variants_file: Path = _option(
@@ -176,7 +176,7 @@ class Settings:
     device: str | None = _option(
         ("NAME", str),
         "cuda: every GPU of the first one's kind; cuda:1: that GPU alone; cpu [default: cuda for"
-        " the published models, cpu for the miniature and with --weights-only]",
+        " the published models, cpu for the synthetic data set and with --weights-only]",
     )
     gate: int | None = _option(
         _choice({**{f"{mm}mm": mm for mm in TOLERANCES_MM}, "none": None}),

@@ -18,17 +18,17 @@ import torch
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.evaluation.devices import card_name, device_title, use_exact_float32
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.record import read_record
 from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.plugin.session import SESSION
+from convnextpose_check.synthetic.build import SyntheticData
+from convnextpose_check.synthetic.record import read_record
 from convnextpose_check.variants import Catalogue
 from tests.support.processes import with_checkout
 
 HERE = Path(__file__).parent
 SAMPLES = 40
-"""Of the miniature's 60, evenly spread, unless --limit is given."""
+"""Of the synthetic 60, evenly spread, unless --limit is given."""
 
 TIMES_ON_GPU = 48
 """A GPU evaluates them this many times; fewer images do not keep it busy."""
@@ -79,10 +79,10 @@ def figures_of(pytestconfig: pytest.Config) -> Callable[..., list[float]]:
 
 @pytest.fixture(scope="session")
 def networks(
-    miniature: Miniature, catalogue: Catalogue, device: torch.device
+    synthetic: SyntheticData, catalogue: Catalogue, device: torch.device
 ) -> Callable[[str], ConvNeXtPose]:
-    """The miniature's plain networks by name."""
-    files = CheckpointFiles([miniature.checkpoints], catalogue)
+    """The synthetic plain networks by name."""
+    files = CheckpointFiles([synthetic.checkpoints], catalogue)
 
     @cache
     def load(name: str) -> ConvNeXtPose:
@@ -94,7 +94,7 @@ def networks(
 
 @pytest.fixture(scope="session")
 def read_dataset(
-    miniature: Miniature, fixtures: Path, device: torch.device, pytestconfig: pytest.Config
+    synthetic: SyntheticData, fixtures: Path, device: torch.device, pytestconfig: pytest.Config
 ) -> Callable[[], Dataset]:
     """Read the annotations and choose the samples to measure on."""
     limit = pytestconfig.stash[SESSION].run.settings.limit or SAMPLES
@@ -102,7 +102,7 @@ def read_dataset(
     times = TIMES_ON_GPU if device.type == "cuda" else 1
 
     def read() -> Dataset:
-        dataset = load_dataset(miniature.dataset, facts, limit=limit)
+        dataset = load_dataset(synthetic.dataset, facts, limit=limit)
         return replace(dataset, samples=dataset.samples * times)
 
     return read

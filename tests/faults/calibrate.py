@@ -28,11 +28,11 @@ from convnextpose_check.diagnosis.finding import Diagnosis
 from convnextpose_check.diagnosis.reading import FinishedRun, SavedSamples
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
-from convnextpose_check.miniature.build import cached_miniature
 from convnextpose_check.network.fast import FastConvNeXtPose
 from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import read_settings
+from convnextpose_check.synthetic.build import cached_synthetic_data
 from convnextpose_check.variants import REFERENCE
 from tests.faults.fault import every_fault
 from tests.faults.scene import Scene
@@ -140,7 +140,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.fixtures = HERE.parents[1] / "fixtures"
-        self.miniature = cached_miniature(self.fixtures)
+        self.synthetic = cached_synthetic_data(self.fixtures)
 
     @cache  # noqa: B019 - one bench per process
     def sound_mm(self, setting: tuple[tuple[str, Any], ...]) -> float:
@@ -157,7 +157,7 @@ class Bench:
         if not about.exists():
             folder.mkdir(parents=True)
             with pytest.MonkeyPatch.context() as patch:
-                scene = Scene(self.fixtures, self.miniature, folder, patch, **setting)
+                scene = Scene(self.fixtures, self.synthetic, folder, patch, **setting)
                 if put_in is not None:
                     put_in(scene)
                 evaluated = scene.run()

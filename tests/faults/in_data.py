@@ -126,7 +126,7 @@ def rootnet_boxes_grown(scene: Scene) -> None:
 
 @fault("RootNet's file of protocol 2", "boxes", "check_rootnet_file", protocol=1, boxes="rootnet")
 def rootnet_of_the_other_protocol(scene: Scene) -> None:
-    """The miniature has one file for both; here its facts say that protocol 1 has its own."""
+    """The synthetic data has one file for both protocols; these facts give protocol 1 its own."""
     facts = scene.record.dataset
     own = replace(facts.protocols[1], rootnet="Subject 11")
     facts = replace(facts, protocols=facts.protocols | {1: own})

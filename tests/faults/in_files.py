@@ -11,8 +11,8 @@ import torch
 from convnextpose_check.checkpoints import snapshot as snapshots
 from convnextpose_check.checkpoints.provenance import FIVE_SUBJECTS
 from convnextpose_check.checks import archives, machine
-from convnextpose_check.miniature.weights import initial_state
 from convnextpose_check.network import keymap
+from convnextpose_check.synthetic.weights import initial_state
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import BatchNorm2d
 from torch.nn.functional import interpolate
 
-from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.network import fast as fast_network
 from convnextpose_check.network import layout
 from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.run import models as models_of_run
+from convnextpose_check.synthetic.reference import synthetic_catalogue
 from tests.faults.fault import fault
 from tests.faults.scene import Scene
 
@@ -69,7 +69,7 @@ def _build(variant: str, **changes: int) -> ConvNeXtPose:
     """Build a changed network; weights that are missing in the file are always the same."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return ConvNeXtPose(replace(miniature_catalogue()[variant].architecture, **changes))
+        return ConvNeXtPose(replace(synthetic_catalogue()[variant].architecture, **changes))
 
 
 @fault("heatmaps read as (depth, joint)", "network", "check_heatmap_grid")

@@ -19,10 +19,10 @@ import pytest
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.files.whole import write_text
-from convnextpose_check.miniature.build import Miniature, cached_miniature
 from convnextpose_check.network.fast import FastConvNeXtPose
 from convnextpose_check.progress import progress_bar
 from convnextpose_check.results.text import format_value
+from convnextpose_check.synthetic.build import SyntheticData, cached_synthetic_data
 from tests.faults.asking import ask, failed_check
 from tests.faults.fault import Fault, every_fault
 from tests.faults.scene import Scene
@@ -79,7 +79,7 @@ class FaultRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.moved_mm is None:
             return "any"
         exceeded = [mm for mm in TOLERANCES_MM if not abs(self.moved_mm) < mm]
-        return " / ".join(map(str, exceeded)) or "none: the miniature alone"
+        return " / ".join(map(str, exceeded)) or "none: the synthetic data alone"
 
 
 class FaultTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,15 +95,15 @@ def read_faults() -> FaultTable:
 
 
 @contextmanager
-def scene_of(fault: Fault, fixtures: Path, miniature: Miniature) -> Iterator[Scene]:
+def scene_of(fault: Fault, fixtures: Path, synthetic: SyntheticData) -> Iterator[Scene]:
     """The scene of the fault's model and setting, still without the fault."""
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
-        yield Scene(fixtures, miniature, Path(folder), patch, **fault.asked)
+        yield Scene(fixtures, synthetic, Path(folder), patch, **fault.asked)
 
 
-def measured(fault: Fault, fixtures: Path, miniature: Miniature) -> FaultRecord | None:
+def measured(fault: Fault, fixtures: Path, synthetic: SyntheticData) -> FaultRecord | None:
     """The failure of the fault's check, None if it passes; failures of other checks are raised."""
-    with scene_of(fault, fixtures, miniature) as scene:
+    with scene_of(fault, fixtures, synthetic) as scene:
         fault.put_in(scene)
         try:
             ask(fault.check, scene)
@@ -150,14 +150,14 @@ def with_table(readme: str, table: FaultTable) -> str:
 def main() -> None:
     """Measure every fault; nothing is written if a check misses one of them."""
     fixtures = ROOT / "fixtures"
-    miniature = cached_miniature(fixtures, sys.stderr)
+    synthetic = cached_synthetic_data(fixtures, sys.stderr)
     faults, records = every_fault(), []
     with (
         remembered(FastConvNeXtPose),  # most faults leave the network and its crops unchanged
         progress_bar(sys.stderr, "putting faults in", len(faults)) as advance,
     ):
         for fault in faults:
-            record = measured(fault, fixtures, miniature)
+            record = measured(fault, fixtures, synthetic)
             if record is None:
                 raise SystemExit(f"{fault.check} misses: {fault.link}, {fault.title}")
             records.append(record)

@@ -1,4 +1,4 @@
-"""A run on the miniature into which a fault can be put."""
+"""A run on the synthetic data set into which a fault can be put."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from convnextpose_check.checkpoints import find
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, fingerprint
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.human36m.samples import BoxSource
-from convnextpose_check.miniature.archives import (
+from convnextpose_check.network.keymap import StateDict
+from convnextpose_check.network.layout import modern_state
+from convnextpose_check.run.run import Run
+from convnextpose_check.synthetic.archives import (
     snapshot_content,
     snapshot_folder,
     write_archive,
     write_container,
 )
-from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.record import Record, read_record
-from convnextpose_check.miniature.reference import miniature_catalogue
-from convnextpose_check.network.keymap import StateDict
-from convnextpose_check.network.layout import modern_state
-from convnextpose_check.run.run import Run
+from convnextpose_check.synthetic.build import SyntheticData
+from convnextpose_check.synthetic.record import Record, read_record
+from convnextpose_check.synthetic.reference import synthetic_catalogue
 from convnextpose_check.variants import REFERENCE, Catalogue, Protocol, Variant
 from tests.support.runs import run_of
 
@@ -38,7 +38,7 @@ loaded_once = cache(load_checkpoint)
 @cache
 def known_fingerprint(archive: Path) -> Fingerprint:
     """The fingerprint of an archive, as if it were the published one."""
-    return fingerprint(loaded_once(archive), "the miniature")
+    return fingerprint(loaded_once(archive), "the synthetic data set")
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Scene:
     """
 
     fixtures: Path
-    miniature: Miniature
+    synthetic: SyntheticData
     folder: Path
     patch: pytest.MonkeyPatch
     variant_name: str = REFERENCE
@@ -57,20 +57,20 @@ class Scene:
     boxes: BoxSource = "gt"
     network: str | None = None
     limit: int | None = None
-    catalogue: Catalogue = field(default_factory=miniature_catalogue)
+    catalogue: Catalogue = field(default_factory=synthetic_catalogue)
 
     def __post_init__(self) -> None:
-        """Start with the files of the miniature."""
-        self.checkpoints = self.miniature.checkpoints
-        self.dataset_root = self.miniature.dataset
+        """Start with the files of the synthetic data set."""
+        self.checkpoints = self.synthetic.checkpoints
+        self.dataset_root = self.synthetic.dataset
         self.record: Record = read_record(self.fixtures)
-        archive = self.miniature.checkpoints / self.variant.checkpoint.file_name
+        archive = self.synthetic.checkpoints / self.variant.checkpoint.file_name
         self.fingerprint = known_fingerprint(archive)
         self.patch.setattr(find, "load_checkpoint", self._load)
 
     def _load(self, path: Path) -> Checkpoint:
         """Load a checkpoint; the generated ones, of which faults change copies, only once."""
-        is_generated = path.is_relative_to(self.miniature.folder)
+        is_generated = path.is_relative_to(self.synthetic.folder)
         return loaded_once(path) if is_generated else load_checkpoint(path)
 
     @property
@@ -111,13 +111,13 @@ class Scene:
         write_container(content, snapshot_folder(self.variant), path)
 
     def weights(self, name: str) -> StateDict:
-        """A variant's weights in the miniature, with modern keys."""
-        path = self.miniature.checkpoints / self.catalogue[name].checkpoint.file_name
+        """A variant's weights in the synthetic data set, with modern keys."""
+        path = self.synthetic.checkpoints / self.catalogue[name].checkpoint.file_name
         return modern_state(loaded_once(path).network)
 
     def take_archive_of(self, other: str) -> None:
         """Replace the variant's archive by another variant's."""
-        source = self.miniature.checkpoints / self.catalogue[other].checkpoint.file_name
+        source = self.synthetic.checkpoints / self.catalogue[other].checkpoint.file_name
         shutil.copyfile(source, self._own_checkpoints() / self._file_name)
 
     def set_architecture(self, **changes: int) -> None:
@@ -134,7 +134,7 @@ class Scene:
         """Copy the data set once, so that its files can be changed."""
         copy = self.folder / "Human36M"
         if not copy.exists():
-            shutil.copytree(self.miniature.dataset, copy)
+            shutil.copytree(self.synthetic.dataset, copy)
         self.dataset_root = copy
         return copy
 

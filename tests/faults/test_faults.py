@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.network.fast import FastConvNeXtPose
+from convnextpose_check.synthetic.build import SyntheticData
 from tests.faults.asking import CHECK_MODULES, TESTS, ask
 from tests.faults.fault import CHAIN, Fault, every_fault
 from tests.faults.record import README, measured, read_faults, scene_of, with_table
@@ -50,8 +50,8 @@ def _remembered() -> Iterator[None]:
         for fault in FAULTS
     ],
 )
-def test_check_fails_at_the_fault(fixtures: Path, miniature: Miniature, fault: Fault) -> None:
-    record = measured(fault, fixtures, miniature)
+def test_check_fails_at_the_fault(fixtures: Path, synthetic: SyntheticData, fault: Fault) -> None:
+    record = measured(fault, fixtures, synthetic)
 
     assert record is not None, "the check misses the fault"
     known = RECORDED[fault.link, fault.title, fault.check]
@@ -85,10 +85,10 @@ def test_readme_has_the_table() -> None:
 
 
 def test_failed_data_check_does_not_withhold_the_error(
-    fixtures: Path, miniature: Miniature
+    fixtures: Path, synthetic: SyntheticData
 ) -> None:
     fault = next(fault for fault in FAULTS if fault.title == "two cameras swapped")
-    with scene_of(fault, fixtures, miniature) as scene:
+    with scene_of(fault, fixtures, synthetic) as scene:
         scene.limit = 4
         fault.put_in(scene)
 

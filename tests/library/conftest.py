@@ -15,9 +15,9 @@ from pytest_httpserver import HTTPServer
 
 from convnextpose_check.drive import download
 from convnextpose_check.drive.download import Downloads, fetch_missing
-from convnextpose_check.miniature.archives import made_epoch
 from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import PREFIX
+from convnextpose_check.synthetic.archives import made_epoch
 from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
 from tests.support.archives import content_of, saved, tiny_catalogue
 from tests.support.datasets import FACTS, Handmade

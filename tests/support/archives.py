@@ -14,9 +14,9 @@ import msgspec
 import torch
 
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.miniature.archives import made_epoch, write_archive
-from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.keymap import StateDict, to_legacy, with_prefix
+from convnextpose_check.synthetic.archives import made_epoch, write_archive
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
 
 EPOCH = 70

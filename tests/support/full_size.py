@@ -13,7 +13,6 @@ from convnextpose_check.human36m.annotations import Image, SubjectFiles
 from convnextpose_check.human36m.layout import PARTS, annotation_name, find_layout
 from convnextpose_check.human36m.samples import DatasetFacts
 from convnextpose_check.human36m.skeleton import ACTIONS
-from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.keymap import with_prefix
 from convnextpose_check.network.layout import (
     multiply_add_count,
@@ -21,17 +20,18 @@ from convnextpose_check.network.layout import (
     state_element_count,
 )
 from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 
 CAMERAS = 4
 
 
-def write_full_size(miniature: Path, facts: DatasetFacts, root: Path) -> None:
-    """Write a data set with the sample counts of the real one and images of the miniature.
+def write_full_size(synthetic: Path, facts: DatasetFacts, root: Path) -> None:
+    """Write a data set with the sample counts of the real one and images of the synthetic data set.
 
     A number appended to each image makes its file unique.
     """
-    layout = find_layout(miniature, (9, 11))
+    layout = find_layout(synthetic, (9, 11))
     of_both, of_11 = facts.protocols[2].per_action, facts.protocols[1].per_action
     next_id = 1
     (root / "annotations").mkdir(parents=True)

@@ -31,7 +31,7 @@ def run_of(
     facts: DatasetFacts,
     dataset_root: Path | None,
     *checkpoint_places: Path,
-    name: TargetName = "miniature",
+    name: TargetName = "synthetic",
     fingerprints: Mapping[str, Fingerprint] | None = None,
     evaluated: tuple[str, ...] | None = None,
 ) -> Run:

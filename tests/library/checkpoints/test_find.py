@@ -11,7 +11,7 @@ from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.miniature.archives import made_epoch
+from convnextpose_check.synthetic.archives import made_epoch
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.archives import content_of, members_of, saved, tiny_catalogue, unpacked, zipped
 

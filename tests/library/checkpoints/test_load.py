@@ -13,8 +13,8 @@ import pytest
 from convnextpose_check.checkpoints import unpack
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.miniature.archives import made_epoch
-from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.synthetic.archives import made_epoch
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 from tests.support.archives import (
     EPOCH,

@@ -14,8 +14,8 @@ from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.provenance import format_epoch, provenance
 from convnextpose_check.checks.archives import check_epoch, check_provenance
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.miniature.archives import snapshot_content
-from convnextpose_check.miniature.weights import seeded_state
+from convnextpose_check.synthetic.archives import snapshot_content
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Variant, WholeFigure
 from tests.support.archives import checkpoint_of, saved, tiny_variant
 

@@ -13,8 +13,8 @@ from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.checks.identity import identity_of
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import state_element_count
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Variant
 from tests.support.archives import checkpoint_of, tiny_variant
 

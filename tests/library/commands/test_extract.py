@@ -14,9 +14,9 @@ from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.provenance import provenance
 from convnextpose_check.checkpoints.snapshot import source_sha256, write_snapshot
-from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.keymap import with_prefix
 from convnextpose_check.paths import hold_folder
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 from tests.support.archives import members_of, saved, unpacked, zipped
 from tests.support.datasets import listing

@@ -15,7 +15,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.metrics import compared_poses_mm, sample_errors_mm
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, load_dataset, read_facts
-from convnextpose_check.miniature.build import Miniature
+from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.variants import Protocol
 from tests.support.cases import GRID_WHD, answers_to, authors_entries
 from tests.support.datasets import FACTS, Handmade
@@ -38,9 +38,11 @@ def written(entries: Any, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("protocol", [1, 2])
-def test_table_errors_are_those_of_the_evaluation(miniature: Miniature, protocol: Protocol) -> None:
+def test_table_errors_are_those_of_the_evaluation(
+    synthetic: SyntheticData, protocol: Protocol
+) -> None:
     """Under protocol 1 the two align in different ways, also positions that mirror the truth."""
-    samples = load_dataset(miniature.dataset, read_facts(), limit=40).samples
+    samples = load_dataset(synthetic.dataset, read_facts(), limit=40).samples
     cells_xyz = np.random.default_rng(0).uniform(0, 64, (len(samples), 18, 3)).astype(np.float32)
 
     table = SampleTable.of_samples(samples, cells_xyz, (64, 64, 64), protocol)

@@ -14,20 +14,20 @@ from convnextpose_check.diagnosis.reading import FinishedRun, SavedSamples
 from convnextpose_check.diagnosis.replay import CONDITIONS, Condition, Replay
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.human36m.samples import load_dataset, read_facts
-from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.variants import Architecture
 
 
 @pytest.fixture(scope="module")
-def replay(miniature: Miniature, tiny: Architecture) -> Replay:
+def replay(synthetic: SyntheticData, tiny: Architecture) -> Replay:
     """A replay of six samples with random weights, and variances near BatchNorm's eps."""
     torch.manual_seed(0)
     network = ConvNeXtPose(tiny).eval()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_var.fill_(1e-3)  # type: ignore[union-attr]
-    dataset = load_dataset(miniature.dataset, read_facts(), limit=6)
+    dataset = load_dataset(synthetic.dataset, read_facts(), limit=6)
     empty = torch.zeros(6, 18, 3).numpy()
     table = SampleTable.of_samples(dataset.samples, empty, network.architecture.grid_whd, 2)
     saved = SavedSamples(table, table.errors_mm, list(dataset.samples))

@@ -23,9 +23,9 @@ from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.interrupts import Interrupted
-from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.fast import FastConvNeXtPose
 from convnextpose_check.network.layout import build_network
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 from tests.support import stand_in
 from tests.support.passes import Failing, answers, conditions, evaluated

@@ -24,7 +24,7 @@ from convnextpose_check.human36m.crops import (
     warp_box,
 )
 from convnextpose_check.human36m.samples import Sample, load_dataset
-from convnextpose_check.miniature.dataset import EXIF_QUARTER_TURN
+from convnextpose_check.synthetic.dataset import EXIF_QUARTER_TURN
 from tests.support.datasets import FACTS, Handmade
 
 

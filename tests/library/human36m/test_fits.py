@@ -14,8 +14,8 @@ import pytest
 from convnextpose_check.checks.dataset import check_joints_lie_in_boxes
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.record import read_record
+from convnextpose_check.synthetic.build import SyntheticData
+from convnextpose_check.synthetic.record import read_record
 from convnextpose_check.variants import Protocol
 from tests.support.datasets import FACTS, Handmade
 
@@ -26,11 +26,11 @@ Change = Callable[[Content], Content]
 class Files:
     """A copy of the synthetic annotations to change; the images are linked."""
 
-    def __init__(self, miniature: Miniature, root: Path, fixtures: Path) -> None:
+    def __init__(self, synthetic: SyntheticData, root: Path, fixtures: Path) -> None:
         self.root = root
         self.facts = read_record(fixtures).dataset
-        shutil.copytree(miniature.dataset / "annotations", root / "annotations")
-        (root / "images").symlink_to(miniature.dataset / "images")
+        shutil.copytree(synthetic.dataset / "annotations", root / "annotations")
+        (root / "images").symlink_to(synthetic.dataset / "images")
 
     def change(self, subject: int, part: str, change: Change) -> None:
         path = self.root / "annotations" / f"Human36M_subject{subject}_{part}.json"
@@ -41,8 +41,8 @@ class Files:
 
 
 @pytest.fixture
-def files(miniature: Miniature, tmp_path: Path, fixtures: Path) -> Files:
-    return Files(miniature, tmp_path / "set", fixtures)
+def files(synthetic: SyntheticData, tmp_path: Path, fixtures: Path) -> Files:
+    return Files(synthetic, tmp_path / "set", fixtures)
 
 
 def before_june_2020(cameras: Content) -> Content:

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convnextpose_check.evaluation.predict import predict
-from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network import fast as fast_network
 from convnextpose_check.network.fast import FastConvNeXtPose
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.plain import ConvNeXtPose, soft_argmax
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
 
 CELLS = 3e-3

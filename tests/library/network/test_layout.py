@@ -18,7 +18,6 @@ from convnextpose_check.checks.archives import (
     check_weights_are_finite,
 )
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.keymap import to_legacy, with_prefix
 from convnextpose_check.network.layout import (
     build_network,
@@ -28,6 +27,7 @@ from convnextpose_check.network.layout import (
     modern_state,
     skeleton_network,
 )
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
 from tests.support.archives import checkpoint_of, tiny_variant
 

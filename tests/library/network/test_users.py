@@ -14,7 +14,6 @@ from torch.nn import Module
 
 from convnextpose_check.checks.network import AGREEMENT_CELLS
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.plain import ConvNeXtPose
 from convnextpose_check.network.users import (
@@ -26,6 +25,7 @@ from convnextpose_check.network.users import (
     onnx_providers,
     takes_weights,
 )
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.onnx_models import corner_model, onnx_model
 from tests.support.texts import marked

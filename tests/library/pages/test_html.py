@@ -246,7 +246,7 @@ def test_frames_are_shown_only_where_the_results_hold_them(crop_jpeg: str | None
 def test_only_the_trained_synthetic_model_is_shown_in_detail() -> None:
     seeded = example_variant(700.0, 700.0, "recorded", 0.02)
     trained = example_variant(29.96, 29.96, "recorded", 0.02)
-    results = example_results("miniature", variants={"reference": trained, "XS": seeded})
+    results = example_results("synthetic", variants={"reference": trained, "XS": seeded})
 
     for page in (summary_html(results, {}), markdown(results)):
         assert "XS have random weights" in page

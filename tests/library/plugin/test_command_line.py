@@ -79,7 +79,7 @@ def test_paths_of_tests_and_paths_that_do_not_exist_reach_the_suite(
     # Tests of published models that are only listed are not passed.
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "test_mpjpe.py::test_dataset_is_complete[published]" in out
-    assert "[miniature]" not in out
+    assert "[synthetic]" not in out
 
 
 def test_misspelled_option_is_refused_with_the_one_that_was_meant(run_pytest: RunPytest) -> None:

@@ -337,9 +337,9 @@ def test_run_that_is_worse_than_its_baseline_is_red(judge: RunTests, tmp_path: P
 
 
 def test_baseline_of_another_target_is_red(judge: RunTests, tmp_path: Path) -> None:
-    write_results(example_results("miniature"), tmp_path / "baseline.json")
+    write_results(example_results("synthetic"), tmp_path / "baseline.json")
 
     assert_red(
         judge(f"--baseline={tmp_path / 'baseline.json'}"),
-        "baseline: subject is published, in the baseline miniature: the two cannot be compared",
+        "baseline: subject is published, in the baseline synthetic: the two cannot be compared",
     )

@@ -116,7 +116,7 @@ def test_torch_save_writes_tensors_as__rebuild_tensor_v2() -> None:
 
 
 def test_torch_state_dicts_carry_versions_in__metadata() -> None:
-    with canary("torch", "the _metadata of Module.state_dict()", "miniature/archives.py"):
+    with canary("torch", "the _metadata of Module.state_dict()", "synthetic/archives.py"):
         state = torch.nn.Sequential(torch.nn.BatchNorm1d(1), torch.nn.Linear(1, 1)).state_dict()
         metadata = state._metadata  # type: ignore[attr-defined]
         assert metadata["0"] == {"version": 2}

@@ -78,22 +78,22 @@ DECISIONS = {
     "no gate, failed":
         (example_results(gate_mm=None, checks=FAILED), "no gate", False, "bad", PROBLEM),
     "synthetic":
-        (example_results("miniature", variants=AS_RECORDED), "reproduced", True, "good",
-         "The suite works here: A of the miniature has its recorded error. No published model was"
-         " judged."),
+        (example_results("synthetic", variants=AS_RECORDED), "reproduced", True, "good",
+         "The suite works here: A of the synthetic data has its recorded error. No published model"
+         " was judged."),
     "synthetic, off":
-        (example_results("miniature", variants=NOT_AS_RECORDED, checks=FAILED), "off", False,
+        (example_results("synthetic", variants=NOT_AS_RECORDED, checks=FAILED), "off", False,
          "bad", "Not reproduced: A differs by 0.02 mm or more."),
     "synthetic, off, its test not run":
-        (example_results("miniature", variants=NOT_AS_RECORDED), "off", True, "bad", "A differs"),
+        (example_results("synthetic", variants=NOT_AS_RECORDED), "off", True, "bad", "A differs"),
     "synthetic, a part":
-        (example_results("miniature", variants={}), "nothing", True, "none", "Nothing was"),
+        (example_results("synthetic", variants={}), "nothing", True, "none", "Nothing was"),
     "synthetic, failed":
-        (example_results("miniature", checks=FAILED), "reproduced", False, "bad", PROBLEM),
+        (example_results("synthetic", checks=FAILED), "reproduced", False, "bad", PROBLEM),
     "synthetic, skipped":
-        (example_results("miniature", checks=SKIPPED), "reproduced", False, "bad", PROBLEM),
+        (example_results("synthetic", checks=SKIPPED), "reproduced", False, "bad", PROBLEM),
     "synthetic, unfinished":
-        (example_results("miniature", finished=False), "reproduced", False, "bad", "The suite"),
+        (example_results("synthetic", finished=False), "reproduced", False, "bad", "The suite"),
     "weights": (example_weights(), "weights hold", True, "none", "MPJPE was not measured."),
     "weights, warning":
         (example_weights(checks=WARNING), "weights hold", True, "fair",

@@ -14,21 +14,21 @@ from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.record import read_record
 from convnextpose_check.results.examples import find_examples
 from convnextpose_check.results.per_sample import (
     JOINT_COLUMNS,
     read_errors_mm,
     write_per_sample,
 )
+from convnextpose_check.synthetic.build import SyntheticData
+from convnextpose_check.synthetic.record import read_record
 
 GRID_WHD = (32, 32, 32)
 
 
 @pytest.fixture(scope="module")
-def dataset(miniature: Miniature, fixtures: Path) -> Dataset:
-    return load_dataset(miniature.dataset, read_record(fixtures).dataset, 2, "gt", 9)
+def dataset(synthetic: SyntheticData, fixtures: Path) -> Dataset:
+    return load_dataset(synthetic.dataset, read_record(fixtures).dataset, 2, "gt", 9)
 
 
 @pytest.fixture(scope="module")

@@ -204,7 +204,7 @@ def test_contradictory_fields_are_refused(
         read_results(path)
 
 
-@pytest.mark.parametrize("judged", ["published", "miniature", "weights"])
+@pytest.mark.parametrize("judged", ["published", "synthetic", "weights"])
 def test_earlier_files_are_kept_under_what_was_judged(tmp_path: Path, judged: str) -> None:
     """Weights alone never take the place of an hour's errors."""
     now = Outputs(tmp_path)

@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM
-from convnextpose_check.miniature.record import read_record
 from convnextpose_check.results.text import (
     ICONS,
     badge,
@@ -19,6 +18,7 @@ from convnextpose_check.results.text import (
     identity_badge,
     terminal_lines,
 )
+from convnextpose_check.synthetic.record import read_record
 from tests.support.results import example_results, example_variant, example_weights
 
 

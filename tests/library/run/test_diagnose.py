@@ -17,17 +17,17 @@ from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, load_dataset, read_facts
 from convnextpose_check.human36m.skeleton import MIRRORED
-from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import DatasetRecord
+from convnextpose_check.synthetic.build import SyntheticData
 from tests.support.cases import GRID_WHD, answers_to, authors_entries
 from tests.support.results import example_results, example_variant
 
 
 @pytest.fixture(scope="module")
-def dataset(miniature: Miniature) -> Dataset:
-    return load_dataset(miniature.dataset, read_facts())
+def dataset(synthetic: SyntheticData) -> Dataset:
+    return load_dataset(synthetic.dataset, read_facts())
 
 
 def write_run(
@@ -171,11 +171,11 @@ def test_diagnose_authors_output_needs_its_variant(
 
 
 def test_diagnose_needs_the_saved_evaluation_and_the_runs_checkpoint(
-    dataset: Dataset, miniature: Miniature, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset: Dataset, synthetic: SyntheticData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_run(dataset, answers_to(dataset), tmp_path, 20.0)
 
-    given = ["--checkpoints", str(miniature.checkpoints), "--device", "cpu"]
+    given = ["--checkpoints", str(synthetic.checkpoints), "--device", "cpu"]
 
     assert main(["diagnose", str(tmp_path), *given]) == 2
     assert "Pass the run's checkpoint" in capsys.readouterr().err

@@ -108,7 +108,7 @@ def test_run_downloads_into_the_given_folder_or_below_its_results(
     assert drive.asked() == 4
 
 
-@pytest.mark.parametrize(("name", "options"), [("published", []), ("miniature", ["download"])])
+@pytest.mark.parametrize(("name", "options"), [("published", []), ("synthetic", ["download"])])
 def test_without_the_option_or_on_synthetic_data_nothing_is_downloaded(
     name: TargetName, options: list[str], drive: Drive, shared: Catalogue, tmp_path: Path
 ) -> None:

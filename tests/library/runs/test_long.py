@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.human36m.samples import read_facts
-from convnextpose_check.miniature.build import Miniature
-from convnextpose_check.miniature.record import measure, read_record
+from convnextpose_check.synthetic.build import SyntheticData
+from convnextpose_check.synthetic.record import measure, read_record
 from convnextpose_check.variants import Architecture
 from tests.support.full_size import write_full_size, write_own_model
 from tests.support.whole_runs import RunTests
@@ -29,13 +29,13 @@ def test_every_recorded_setting_is_met(fixtures: Path) -> None:
 
 def test_complete_set_is_evaluated_by_the_tests_of_the_published_models(
     run_tests: RunTests,
-    miniature: Miniature,
+    synthetic: SyntheticData,
     tiny: Architecture,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("convnextpose_check.run.run.read_facts", read_facts)
-    write_full_size(miniature.dataset, read_facts(), tmp_path / "h36m")
+    write_full_size(synthetic.dataset, read_facts(), tmp_path / "h36m")
     (tmp_path / "own.json").write_text(json.dumps(write_own_model(tiny, tmp_path)))
 
     ended = run_tests(

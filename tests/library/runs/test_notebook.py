@@ -17,9 +17,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from convnextpose_check.miniature.build import Miniature
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
+from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.variants import Architecture
 from fixtures.notebook import INSTALL, NOTEBOOK_FILE, RUN, SHOW, notebook
 from tests.support.datasets import listing
@@ -37,14 +37,14 @@ def test_notebook_is_the_one_that_the_module_writes() -> None:
 
 @pytest.mark.slow
 def test_failing_gate_fails_the_notebook_after_its_report_is_shown(
-    miniature: Miniature, tiny: Architecture, tmp_path: Path
+    synthetic: SyntheticData, tiny: Architecture, tmp_path: Path
 ) -> None:
     """The synthetic data set is attached, which is not the whole of Human3.6M."""
     pytest.importorskip("IPython")
     attached, large = tmp_path / "kaggle" / "input", (".git", "node_modules", "output", ".venv")
     ignored = shutil.ignore_patterns(*large)
     shutil.copytree(ROOT, attached / "suite" / "convnextpose-check", ignore=ignored)
-    (attached / "human36m").symlink_to(miniature.dataset)
+    (attached / "human36m").symlink_to(synthetic.dataset)
     (attached / "weights").mkdir()
     figures = tmp_path / "own.json"
     figures.write_text(json.dumps(write_own_model(tiny, attached / "weights")))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.miniature.archives import snapshot_content, write_container
-from convnextpose_check.miniature.weights import seeded_state
 from convnextpose_check.plugin import required
+from convnextpose_check.synthetic.archives import snapshot_content, write_container
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 from tests.support.archives import tiny_catalogue
 from tests.support.whole_runs import Ended, RunTests

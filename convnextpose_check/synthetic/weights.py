@@ -14,8 +14,8 @@ import numpy as np
 
 from convnextpose_check.checkpoints.provenance import FIVE_SUBJECTS
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.miniature.rescaling import rescaled
 from convnextpose_check.network.layout import expected_layout
+from convnextpose_check.synthetic.rescaling import rescaled
 from convnextpose_check.variants import Architecture
 
 if TYPE_CHECKING:

@@ -12,20 +12,20 @@ from msgspec.structs import replace
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.human36m.samples import load_dataset
 from convnextpose_check.human36m.skeleton import ROOT
-from convnextpose_check.miniature.build import CAMERAS_FILE, Miniature
-from convnextpose_check.miniature.dataset import SUBJECTS, sequences
-from convnextpose_check.miniature.record import read_record
-from convnextpose_check.miniature.reference import (
+from convnextpose_check.network.layout import modern_state
+from convnextpose_check.synthetic.build import CAMERAS_FILE, SyntheticData
+from convnextpose_check.synthetic.dataset import SUBJECTS, sequences
+from convnextpose_check.synthetic.record import read_record
+from convnextpose_check.synthetic.reference import (
     REFERENCE_EPOCH,
     REFERENCE_FILE,
     REFERENCE_ITERATIONS,
-    miniature_catalogue,
     reference_file,
     reference_state,
     reference_variant,
+    synthetic_catalogue,
     trained_state,
 )
-from convnextpose_check.network.layout import modern_state
 from convnextpose_check.variants import REFERENCE, Catalogue
 from fixtures.reference import drawn, train
 from fixtures.reference.split import FIRST_ROOM, WIDE, training_sample, training_view
@@ -51,10 +51,10 @@ def test_write_reference_gives_the_recorded_archive(fixtures: Path, tmp_path: Pa
         assert (tensor.dtype == torch.float16) == (tensor.ndim == 4)
 
 
-def test_archive_of_the_miniature_has_the_weights_and_counters_of_the_training(
-    fixtures: Path, miniature: Miniature
+def test_archive_of_the_synthetic_data_has_the_weights_and_counters_of_the_training(
+    fixtures: Path, synthetic: SyntheticData
 ) -> None:
-    checkpoint = load_checkpoint(miniature.checkpoints / REFERENCE_FILE)
+    checkpoint = load_checkpoint(synthetic.checkpoints / REFERENCE_FILE)
     obtained, expected = modern_state(checkpoint.network), reference_state(fixtures)
 
     assert checkpoint.epoch == REFERENCE_EPOCH
@@ -65,7 +65,7 @@ def test_archive_of_the_miniature_has_the_weights_and_counters_of_the_training(
 
 
 def test_catalogue_is_the_published_one_and_the_reference(catalogue: Catalogue) -> None:
-    made = miniature_catalogue()
+    made = synthetic_catalogue()
 
     assert made.names == (REFERENCE, *catalogue.names)
     for variant, published in zip(made.variants[1:], catalogue.variants, strict=True):
@@ -77,11 +77,11 @@ def test_catalogue_is_the_published_one_and_the_reference(catalogue: Catalogue) 
 
 
 def test_training_split_has_no_room_and_no_pose_of_the_test_split(
-    cameras: dict[str, Any], miniature: Miniature, fixtures: Path
+    cameras: dict[str, Any], synthetic: SyntheticData, fixtures: Path
 ) -> None:
     views = [training_view(number, cameras) for number in (*range(25), *range(WIDE, WIDE + 25))]
     rooms = {sequence.seed for subject in SUBJECTS for sequence in sequences(subject)}
-    samples = load_dataset(miniature.dataset, read_record(fixtures).dataset).samples
+    samples = load_dataset(synthetic.dataset, read_record(fixtures).dataset).samples
     tested_mm = np.stack([s.joints_cam_mm - s.joints_cam_mm[ROOT] for s in samples])
 
     assert max(rooms) < FIRST_ROOM <= min(view.room_seed for view in views)

@@ -11,12 +11,12 @@ import pytest
 
 from convnextpose_check.human36m.geometry import camera_to_image
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.miniature import build
-from convnextpose_check.miniature.archives import snapshot_folder
-from convnextpose_check.miniature.build import CAMERAS_FILE, Miniature, cached_miniature
-from convnextpose_check.miniature.dataset import SUBJECTS, Sequence, draw_images, sequences
-from convnextpose_check.miniature.record import read_record
-from convnextpose_check.miniature.reference import REFERENCE_FILE
+from convnextpose_check.synthetic import build
+from convnextpose_check.synthetic.archives import snapshot_folder
+from convnextpose_check.synthetic.build import CAMERAS_FILE, SyntheticData, cached_synthetic_data
+from convnextpose_check.synthetic.dataset import SUBJECTS, Sequence, draw_images, sequences
+from convnextpose_check.synthetic.record import read_record
+from convnextpose_check.synthetic.reference import REFERENCE_FILE
 from convnextpose_check.variants import Catalogue
 
 REDRAWN = ((9, 9, 1), (9, 13, 2), (11, 6, 2), (11, 14, 2))
@@ -29,8 +29,8 @@ def cameras(fixtures: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def dataset(miniature: Miniature, fixtures: Path) -> Dataset:
-    return load_dataset(miniature.dataset, read_record(fixtures).dataset)
+def dataset(synthetic: SyntheticData, fixtures: Path) -> Dataset:
+    return load_dataset(synthetic.dataset, read_record(fixtures).dataset)
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def dataset(miniature: Miniature, fixtures: Path) -> Dataset:
     ids=lambda sequence: sequence.name,
 )
 def test_draw_images_again_gives_the_same_bytes(
-    miniature: Miniature, cameras: dict[str, Any], sequence: Sequence
+    synthetic: SyntheticData, cameras: dict[str, Any], sequence: Sequence
 ) -> None:
     images = draw_images(sequence, cameras)
 
     assert len(images) == len(sequence.test_frames)
     for name, content in images.items():
-        assert content == (miniature.dataset / "images" / name).read_bytes()
+        assert content == (synthetic.dataset / "images" / name).read_bytes()
 
 
 def test_samples_fit_the_record_and_have_the_hard_cases(dataset: Dataset) -> None:
@@ -61,10 +61,10 @@ def test_samples_fit_the_record_and_have_the_hard_cases(dataset: Dataset) -> Non
 
 @pytest.mark.parametrize(("name", "members"), [("XS", 598), ("S", 808), ("M", 808), ("L", 808)])
 def test_archive_has_the_form_of_the_published_one(
-    miniature: Miniature, catalogue: Catalogue, name: str, members: int
+    synthetic: SyntheticData, catalogue: Catalogue, name: str, members: int
 ) -> None:
     facts, folder = catalogue[name].checkpoint, snapshot_folder(catalogue[name])
-    path = miniature.checkpoints / facts.file_name
+    path = synthetic.checkpoints / facts.file_name
 
     assert path.stat().st_size == pytest.approx(facts.bytes, rel=0.005)
     with zipfile.ZipFile(path) as archive:
@@ -77,69 +77,69 @@ def test_archive_has_the_form_of_the_published_one(
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache in which ``generate`` makes one small file instead of the miniature."""
+    """An empty cache in which ``generate`` makes one small file instead of the synthetic data."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(build, "_generate", generate)
     return tmp_path / "convnextpose-check"
 
 
-def generate(miniature: Miniature, _cameras: Path, _stream: TextIO | None) -> None:
-    miniature.checkpoints.mkdir()
-    (miniature.checkpoints / "one.tar").write_text("one")
+def generate(synthetic: SyntheticData, _cameras: Path, _stream: TextIO | None) -> None:
+    synthetic.checkpoints.mkdir()
+    (synthetic.checkpoints / "one.tar").write_text("one")
 
 
-def interrupted(miniature: Miniature, cameras: Path, stream: TextIO | None) -> None:
-    generate(miniature, cameras, stream)
+def interrupted(synthetic: SyntheticData, cameras: Path, stream: TextIO | None) -> None:
+    generate(synthetic, cameras, stream)
     raise KeyboardInterrupt
 
 
-def test_cached_miniature_is_generated_once_for_the_same_inputs(
+def test_cached_synthetic_data_is_generated_once_for_the_same_inputs(
     fixtures: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "_generate", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        cached_miniature(fixtures)
+        cached_synthetic_data(fixtures)
     monkeypatch.setattr(build, "_generate", generate)
     assert list(cache.iterdir()) == []
 
-    first = cached_miniature(fixtures)
+    first = cached_synthetic_data(fixtures)
     other = shutil.copytree(fixtures, tmp_path / "other")
     for name in (CAMERAS_FILE, f"reference/{REFERENCE_FILE}"):
         with (other / name).open("ab") as stream:
             stream.write(b"\n")
-        assert cached_miniature(other).folder.parent == first.folder.parent
+        assert cached_synthetic_data(other).folder.parent == first.folder.parent
     monkeypatch.setattr(build, "_generate", None)
 
-    assert cached_miniature(fixtures) == first
+    assert cached_synthetic_data(fixtures) == first
     assert len(list(cache.iterdir())) == 3
     assert (first.checkpoints / "one.tar").read_text() == "one"
 
 
-def test_cached_miniature_overtaken_by_another_run_uses_the_other_files(
+def test_cached_synthetic_data_overtaken_by_another_run_uses_the_other_files(
     fixtures: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def overtaken(miniature: Miniature, cameras: Path, stream: TextIO | None) -> None:
+    def overtaken(synthetic: SyntheticData, cameras: Path, stream: TextIO | None) -> None:
         monkeypatch.setattr(build, "_generate", generate)
-        other = cached_miniature(cameras, stream)
+        other = cached_synthetic_data(cameras, stream)
         (other.checkpoints / "one.tar").write_text("the other's")
-        generate(miniature, cameras, stream)
+        generate(synthetic, cameras, stream)
 
     monkeypatch.setattr(build, "_generate", overtaken)
-    obtained = cached_miniature(fixtures)
+    obtained = cached_synthetic_data(fixtures)
 
     assert (obtained.checkpoints / "one.tar").read_text() == "the other's"
     assert list(cache.iterdir()) == [obtained.folder]
 
 
 @pytest.mark.usefixtures("cache")
-def test_cached_miniature_without_a_writable_cache_is_temporary(
+def test_cached_synthetic_data_without_a_writable_cache_is_temporary(
     fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("no folder can be made below a file")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
-    obtained = cached_miniature(fixtures)
+    obtained = cached_synthetic_data(fixtures)
 
     assert obtained.checkpoints.is_dir()
     assert obtained.folder.parent.parent == tmp_path

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convnextpose_check.human36m.geometry import Array, Camera
-from convnextpose_check.miniature.poses import unit
+from convnextpose_check.synthetic.poses import unit
 
 Color = tuple[float, float, float]
 """Blue, green, red, 0 to 255."""

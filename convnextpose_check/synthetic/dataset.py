@@ -1,4 +1,4 @@
-"""Writes the miniature data set in the layout of the authors' Human3.6M.
+"""Writes the synthetic data set in the layout of the authors' Human3.6M.
 
 Sequences, file names, annotations and joint files are as in the real set. Every frame is listed,
 but only the test frames have an image. The same call always writes the same bytes.
@@ -24,10 +24,10 @@ from convnextpose_check.human36m.geometry import (
     world_to_camera,
 )
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
-from convnextpose_check.miniature.body import SUBJECT_LOOKS, Solid, body_solids
-from convnextpose_check.miniature.drawing import draw_person
-from convnextpose_check.miniature.poses import pose_world_mm, seat_height_mm
-from convnextpose_check.miniature.room import room_image
+from convnextpose_check.synthetic.body import SUBJECT_LOOKS, Solid, body_solids
+from convnextpose_check.synthetic.drawing import draw_person
+from convnextpose_check.synthetic.poses import pose_world_mm, seat_height_mm
+from convnextpose_check.synthetic.room import room_image
 
 SUBJECTS = (9, 11)
 TEST_FRAME_STEP = 64

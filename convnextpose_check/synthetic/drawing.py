@@ -1,8 +1,8 @@
-"""Draws a person in a room, as one of the miniature's cameras sees them.
+"""Draws a person in a room, as one of the synthetic cameras sees them.
 
 The rasteriser is written out in elementary float64 operations, without a drawing library, a matrix
 product or a transcendental function: their results differ between versions and processors, and the
-miniature has to be the same everywhere.
+synthetic has to be the same everywhere.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 
 from convnextpose_check.human36m.geometry import Array, Camera, camera_to_image
 from convnextpose_check.human36m.skeleton import ROOT
-from convnextpose_check.miniature.body import Look, Solid, body_solids, stool_solids
-from convnextpose_check.miniature.room import Rays, softened
+from convnextpose_check.synthetic.body import Look, Solid, body_solids, stool_solids
+from convnextpose_check.synthetic.room import Rays, softened
 
 LIGHT_WORLD = (0.30, 0.25, 0.92)
 """Direction to the lamp, about a unit vector."""

@@ -1,7 +1,7 @@
-"""The miniature's trained model: an XS trained on the training split.
+"""The synthetic trained model: an XS trained on the training split.
 
 ``fixtures/reference`` has it in the authors' container with its convolutions in half precision. In
-the miniature it is float32 and has the value ranges of the published XS.
+the synthetic data set it is float32 and has the value ranges of the published XS.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convnextpose_check.checkpoints.provenance import FIVE_SUBJECTS
-from convnextpose_check.miniature.archives import made_epoch
-from convnextpose_check.miniature.rescaling import rescaled
 from convnextpose_check.network.keymap import without_prefix
+from convnextpose_check.synthetic.archives import made_epoch
+from convnextpose_check.synthetic.rescaling import rescaled
 from convnextpose_check.variants import (
     REFERENCE,
     Catalogue,
@@ -33,10 +33,10 @@ REFERENCE_EPOCH = 9
 """The training saw each of its images this often, on average."""
 REFERENCE_ITERATIONS = 770
 """A tenth of the training's 7,700 steps. The BatchNorm statistics were averaged anew at its end,
-over 80 batches; the file in ``fixtures`` counts those, the miniature's archive the training."""
+over 80 batches; the file in ``fixtures`` counts those, the synthetic archive the training."""
 
-MADE_HERE = "convnextpose_check/miniature"
-"""The source of the training record of the miniature's archives."""
+MADE_HERE = "convnextpose_check/synthetic"
+"""The source of the training record of the synthetic archives."""
 
 
 def reference_variant() -> Variant:
@@ -55,8 +55,8 @@ def reference_variant() -> Variant:
     )
 
 
-def miniature_catalogue() -> Catalogue:
-    """The miniature's models: the trained one, and one of each published architecture.
+def synthetic_catalogue() -> Catalogue:
+    """The synthetic models: the trained one, and one of each published architecture.
 
     Their epochs and iterations are known, so a wrong one fails a check.
     """
@@ -81,7 +81,7 @@ def reference_file(fixtures: Path) -> Path:
 
 
 def reference_state(fixtures: Path) -> dict[str, Tensor]:
-    """The trained weights as the miniature has them, with modern keys."""
+    """The trained weights as the synthetic data set has them, with modern keys."""
     return rescaled(trained_state(fixtures), reference_variant().architecture)
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from convnextpose_check.miniature.reference import reference_variant, trained_state
-from convnextpose_check.miniature.rescaling import EPS, published_figures, rescaled
 from convnextpose_check.network.layout import build_network
+from convnextpose_check.synthetic.reference import reference_variant, trained_state
+from convnextpose_check.synthetic.rescaling import EPS, published_figures, rescaled
 
 
 def test_rescaled_has_the_published_ranges_and_computes_the_same(fixtures: Path) -> None:

@@ -1,7 +1,7 @@
-"""The recorded errors of the miniature, and the command that records them again.
+"""The recorded errors of the synthetic data set, and the command that records them again.
 
-``python -m convnextpose_check.miniature.record fixtures`` evaluates the models under every
-setting and rewrites ``fixtures/miniature.json``.
+``python -m convnextpose_check.synthetic.record fixtures`` evaluates the models under every
+setting and rewrites ``fixtures/synthetic.json``.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.human36m.samples import BoxSource, DatasetFacts, load_dataset
-from convnextpose_check.miniature.build import cached_miniature
-from convnextpose_check.miniature.reference import miniature_catalogue
 from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.progress import Screen
+from convnextpose_check.synthetic.build import cached_synthetic_data
+from convnextpose_check.synthetic.reference import synthetic_catalogue
 from convnextpose_check.variants import Catalogue, Figure, Protocol
 
-RECORD_FILE = "miniature.json"
+RECORD_FILE = "synthetic.json"
 PROTOCOLS: tuple[Protocol, ...] = (1, 2)
 BOXES: tuple[BoxSource, ...] = ("gt", "rootnet")
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The samples of the miniature, and the errors of its models on them.
+    """The samples of the synthetic data set, and the errors of its models on them.
 
     ``errors_mm`` has the error of each variant by setting (see ``setting_name``); a run must
     reproduce it to ``tolerance_mm``.
@@ -73,16 +73,16 @@ def measure(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
     """Evaluate every variant under every setting on the CPU."""
     import torch
 
-    miniature, cpu = cached_miniature(fixtures), torch.device("cpu")
-    catalogue = miniature_catalogue()
-    files = CheckpointFiles([miniature.checkpoints], catalogue)
+    synthetic, cpu = cached_synthetic_data(fixtures), torch.device("cpu")
+    catalogue = synthetic_catalogue()
+    files = CheckpointFiles([synthetic.checkpoints], catalogue)
     entries = {}
     for variant in catalogue.variants:
         state = modern_state(files.load(variant.name).network)
         entries[variant.name] = Entry(build_network(variant.architecture, state, cpu))
     errors_mm: dict[str, dict[str, float]] = {}
     for protocol, boxes, flip in product(PROTOCOLS, BOXES, (True, False)):
-        dataset = load_dataset(miniature.dataset, facts, protocol, boxes)
+        dataset = load_dataset(synthetic.dataset, facts, protocol, boxes)
         setting = setting_name(protocol, boxes, flip)
         conditions = Conditions((cpu,), flip, batch_size=4, workers=2)
         screen = Screen(sys.stderr)

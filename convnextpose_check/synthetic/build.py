@@ -1,4 +1,4 @@
-"""Generates the miniature once and caches it: a data set and five archives on disk."""
+"""Generates the synthetic data set once and caches it: a data set and five archives on disk."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TextIO
 
 import convnextpose_check
-from convnextpose_check.miniature.archives import made_epoch, write_archive
-from convnextpose_check.miniature.dataset import test_image_count, write_dataset
-from convnextpose_check.miniature.reference import (
-    miniature_catalogue,
+from convnextpose_check.progress import progress_bar
+from convnextpose_check.synthetic.archives import made_epoch, write_archive
+from convnextpose_check.synthetic.dataset import test_image_count, write_dataset
+from convnextpose_check.synthetic.reference import (
     reference_file,
     reference_state,
+    synthetic_catalogue,
 )
-from convnextpose_check.miniature.weights import seeded_state
-from convnextpose_check.progress import progress_bar
+from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import REFERENCE
 
 CAMERAS_FILE = "h36m_cameras.json"
@@ -38,7 +38,7 @@ SHAPING_SOURCES = (
 
 
 @dataclass(frozen=True)
-class Miniature:
+class SyntheticData:
     """The folder of the generated files."""
 
     folder: Path
@@ -54,35 +54,35 @@ class Miniature:
         return self.folder / "checkpoints"
 
 
-def cached_miniature(fixtures: Path, progress_stream: TextIO | None = None) -> Miniature:
-    """The miniature in the user's cache, generated first if this version of it is missing.
+def cached_synthetic_data(fixtures: Path, progress_stream: TextIO | None = None) -> SyntheticData:
+    """The synthetic data set in the user's cache, generated first if this version of it is missing.
 
     ``fixtures`` is the folder with the cameras and the reference model. The generated folder is
     renamed into place, so that an interrupted or a concurrent run never sees half of it.
     """
-    folder = _cache_folder() / f"miniature-{_digest(fixtures)[:16]}"
+    folder = _cache_folder() / f"synthetic-{_digest(fixtures)[:16]}"
     if not folder.is_dir():
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
         try:
-            _generate(Miniature(building), fixtures, progress_stream)
+            _generate(SyntheticData(building), fixtures, progress_stream)
             with suppress(OSError):  # another run was faster, and its files are the same
                 building.rename(folder)
         finally:
             shutil.rmtree(building, ignore_errors=True)
-    return Miniature(folder)
+    return SyntheticData(folder)
 
 
-def _generate(miniature: Miniature, fixtures: Path, stream: TextIO | None) -> None:
-    miniature.checkpoints.mkdir()
-    for variant in miniature_catalogue().variants:
+def _generate(synthetic: SyntheticData, fixtures: Path, stream: TextIO | None) -> None:
+    synthetic.checkpoints.mkdir()
+    for variant in synthetic_catalogue().variants:
         if variant.name == REFERENCE:
             weights = reference_state(fixtures)
         else:
             weights = seeded_state(variant.architecture, seed=made_epoch(variant))
-        write_archive(variant, weights, miniature.checkpoints / variant.checkpoint.file_name)
+        write_archive(variant, weights, synthetic.checkpoints / variant.checkpoint.file_name)
     cameras = json.loads((fixtures / CAMERAS_FILE).read_text(encoding="utf-8"))
-    with progress_bar(stream, "drawing the miniature", test_image_count()) as advance:
-        write_dataset(miniature.dataset, cameras, advance)
+    with progress_bar(stream, "drawing the synthetic data set", test_image_count()) as advance:
+        write_dataset(synthetic.dataset, cameras, advance)
 
 
 def _cache_folder() -> Path:
@@ -103,8 +103,8 @@ def _digest(fixtures: Path) -> str:
     import cv2
 
     package = Path(convnextpose_check.__file__).parent
-    sources = sorted((package / "miniature").glob("*.py"))
-    sources += sorted((package / "miniature").glob("*.json"))
+    sources = sorted((package / "synthetic").glob("*.py"))
+    sources += sorted((package / "synthetic").glob("*.json"))
     sources += [package / name for name in SHAPING_SOURCES]
     digest = hashlib.sha256(f"jpeg by OpenCV {cv2.__version__}".encode())
     for file in [*sources, fixtures / CAMERAS_FILE, reference_file(fixtures)]:
