@@ -15,9 +15,9 @@ KEPT_FOLDER = RESULT_FOLDER / "evaluations"
 """Evaluations, finished or partial, for --resume."""
 
 
-def kept_file(subject: str, variant: str) -> Path:
+def kept_file(target: str, variant: str) -> Path:
     """Saved evaluation of a variant, below the results folder."""
-    return KEPT_FOLDER / f"{subject}_{variant}.npz"
+    return KEPT_FOLDER / f"{target}_{variant}.npz"
 
 
 class Outputs:
@@ -63,18 +63,18 @@ def set_aside_earlier(results_dir: Path) -> None:
     synthetic data does not overwrite the results of an hour.
     """
     earlier = Outputs(results_dir)
-    if (subject := _subject_of(earlier.results)) is None:
+    if (target := _target_of(earlier.results)) is None:
         return
     logs = [path for path in (results_dir / LOG_FOLDER).glob("test_*.log") if not path.suffixes[1:]]
     files = (*earlier.shared, *earlier.archives, *earlier.diagnoses, *logs)
     for path in filter(Path.is_file, files):
         try:
-            path.replace(path.with_suffix(f".{subject}{path.suffix}"))
+            path.replace(path.with_suffix(f".{target}{path.suffix}"))
         except OSError as error:
             raise cannot_write(path, error) from None
 
 
-def _subject_of(results: Path) -> str | None:
+def _target_of(results: Path) -> str | None:
     """What a results file judged, ``earlier`` if that is unknown, None if it judged nothing."""
     try:
         content = json.loads(results.read_text(encoding="utf-8"))
@@ -82,8 +82,8 @@ def _subject_of(results: Path) -> str | None:
             return None
         if content.get("weights_only"):
             return "weights"
-        subject = "own" if content.get("own_models") else content["subject"]
-        return subject if subject in ("published", "own", "synthetic", "miniature") else "earlier"
+        target = "own" if content.get("own_models") else content.get("target") or content["subject"]
+        return target if target in ("published", "own", "synthetic", "miniature") else "earlier"
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -83,14 +83,14 @@ def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun,
         protocol=results.protocol, bbox=results.bbox, no_flip=not results.flip,
     )  # fmt: skip
     run = published_run(settings)
-    if results.subject == "synthetic":
+    if results.target == "synthetic":
         run = replace(run, catalogue=synthetic_catalogue())
     for variant, record in results.variants.items():
         if settings.variants is None or variant in settings.variants:
             grid_whd = run.catalogue[variant].architecture.grid_whd
             with long_phase(f"reading {path}"):
                 saved = read_evaluation(
-                    path / kept_file(results.subject, variant), run.dataset, grid_whd
+                    path / kept_file(results.target, variant), run.dataset, grid_whd
                 )
             missing = results.expected_samples - len(saved.samples)
             yield FinishedRun(
@@ -122,7 +122,7 @@ def _differences(settings: Settings, finished: FinishedRun, run: Run) -> Array |
     if settings.baseline is None or finished.results is None:
         return None
     folder = settings.baseline.parent.parent  # of result/benchmark_results.json
-    path = folder / kept_file(finished.results.subject, finished.variant)
+    path = folder / kept_file(finished.results.target, finished.variant)
     before_mm = read_evaluation(path, run.dataset, finished.saved.table.grid_whd).by_image()
     return np.array([mm - before_mm.get(i, mm) for i, mm in finished.saved.by_image().items()])
 

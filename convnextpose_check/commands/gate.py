@@ -99,8 +99,8 @@ def gate_problem(exit_code: int, results: Results | None, results_dir: Path) -> 
         return f"pytest was ended by {signal.Signals(-exit_code).name}"
     if results is None:
         return f"this run left no results in {Outputs(results_dir).results}"
-    if results.subject != "published":
-        return f"the results are of the {results.subject} models, not of the published ones"
+    if results.target != "published":
+        return f"the results are of the {results.target} models, not of the published ones"
     if exit_code or not results.passed:
         return results.verdict
     return ""

@@ -183,7 +183,7 @@ def facts_of(run: FinishedRun) -> Iterator[Finding]:
              "so is the reference", "Check that file"),
             (not results.flip, "settings", "the run used no flip test, the reference does",
              "--no-flip was given", "Run again without it"),
-            (results.subject == "published" and results.bbox != "gt", "settings",
+            (results.target == "published" and results.bbox != "gt", "settings",
              "boxes and root depths are RootNet's, the reference is for annotated ones",
              "--bbox rootnet was given", "Use --bbox gt"),
             (not opencv.startswith("4"), "settings", f"images were warped by OpenCV {opencv}",

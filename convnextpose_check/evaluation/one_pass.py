@@ -60,7 +60,7 @@ def evaluate(
     conditions: Conditions,
     *,
     resume: bool = False,
-    subject: str = "",
+    target: str = "",
     screen: Screen | None = None,
 ) -> dict[str, Outcome]:
     """The evaluation or the error of each model; one that fails does not affect the others.
@@ -78,7 +78,7 @@ def evaluate(
             screen.say(f"{name}: going on after {int(cached.done.sum())} of {total} images")
         measured[name] = cached or Measurements.empty(total, conditions.batch_size)
     if batches := remaining_batches(measured.values(), conditions.batch_size):
-        title = f"{subject} {' '.join(entries)}"
+        title = f"{target} {' '.join(entries)}"
         _measure(entries, measured, dataset, conditions, batches, title, screen)
     outcomes: dict[str, Outcome] = {}
     for name, each in measured.items():

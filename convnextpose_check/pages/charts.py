@@ -178,7 +178,7 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
     """A row for each variant: its difference on the tolerance bands, its interval, the numbers."""
     bands: dict[float, str] = {float(mm): word for mm, word in TOLERANCES_MM.items()}
     worst: str = REVIEW
-    if results.subject == "synthetic":
+    if results.target == "synthetic":
         bands, worst = {RECORDED_TOLERANCE_MM: "as recorded"}, "not as recorded"
     end_mm = AXIS_IN_BANDS * max(bands)
     for (mm, word), color in reversed([*zip(bands.items(), _BAND_COLORS, strict=False)]):

@@ -25,7 +25,7 @@ TOLERANCE_MM = 0.05
 def compare(results: Results, earlier: Results, file: Path) -> BaselineRecord:
     """Every value beside that of the earlier run in ``file``, and why the run is not as good.
 
-    Runs of different subjects, settings or data are not compared, which is a problem as well.
+    Runs of different targets, settings or data are not compared, which is a problem as well.
     """
     problems = list(_incomparable(results, earlier))
     deviations: list[Deviation] = []
@@ -63,7 +63,7 @@ def _incomparable(results: Results, earlier: Results) -> Iterator[str]:
     elif not earlier.finished or not earlier.variants:
         yield "it is of a run that did not finish"
     pairs = {
-        "subject": (results.subject, earlier.subject),
+        "target": (results.target, earlier.target),
         "protocol": (results.protocol, earlier.protocol),
         "boxes": (results.bbox, earlier.bbox),
         "flip test": (results.flip, earlier.flip),

@@ -46,7 +46,7 @@ def decide(results: Results) -> tuple[Decision, str]:
     if unjudged := [name for name, record in variants.items() if record.verdict is None]:
         names = ", ".join(unjudged)
         return "not judged", f"No verdict on {names}: {variants[unjudged[0]].not_judged}."
-    if results.subject == "synthetic":
+    if results.target == "synthetic":
         has = "has its recorded error" if is_one else "have their recorded errors"
         works = f"The suite works here: {listed} of the synthetic data {has}."
         return "reproduced", f"{works} No published model was judged."
@@ -68,7 +68,7 @@ def is_passed(results: Results) -> bool:
     """
     if not results.finished or results.failed or results.left_out:
         return False
-    if results.subject == "synthetic":
+    if results.target == "synthetic":
         return True
     return decide(results)[0] in ("reproduced", "no gate", "weights hold")
 

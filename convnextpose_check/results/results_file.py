@@ -64,10 +64,10 @@ def converted(content: dict[str, Any]) -> dict[str, Any]:
     """The decoded content of an earlier file in today's form."""
     displaced = content["dataset"].get("displaced") or {}
     counts = {f"displaced_{part}": displaced[part] for part in displaced}
-    subject = content["subject"].replace("miniature", "synthetic")
+    target = content["subject"].replace("miniature", "synthetic")
     return content | {
         "schema_version": SCHEMA_VERSION,
-        "subject": subject,
+        "target": target,
         "dataset": content["dataset"] | counts,
         "variants": {n: _variant(record, content) for n, record in content["variants"].items()},
         "weights": {n: _file(record) for n, record in content.get("weights", {}).items()},

@@ -231,7 +231,7 @@ class BaselineRecord(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """A run's results about one subject.
+    """A run's results about one target.
 
     ``left_out`` are the reasons, besides failed checks, why the run did not pass. ``gate_mm`` is
     None for ``--gate none``. If ``weights_only`` is true no error was measured: ``variants`` is
@@ -242,7 +242,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema_version: Literal[3] = 3
-    subject: Literal["published", "synthetic"]
+    target: Literal["published", "synthetic"]
     finished: bool
     verdict: str
     protocol: Protocol
@@ -276,7 +276,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def judged(self) -> str:
         """The judged models, as titles name them."""
-        models = OWN_MODELS if self.own_models else f"{self.subject} models"
+        models = OWN_MODELS if self.own_models else f"{self.target} models"
         if self.weights_only:
             return f"{models.removesuffix('models')}weights (MPJPE not measured)"
         return models
@@ -289,7 +289,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def featured(self) -> dict[Name, VariantResult]:
         """The variants that are shown in detail: of the synthetic ones the trained one."""
-        if self.subject == "synthetic" and REFERENCE in self.variants:
+        if self.target == "synthetic" and REFERENCE in self.variants:
             return {REFERENCE: self.variants[REFERENCE]}
         return self.variants
 

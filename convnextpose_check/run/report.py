@@ -135,7 +135,7 @@ def results_of(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
         with suppress(ConvNeXtPoseCheckError):  # then the tests have the reason
             device = device_title(*run.devices)
     return Results(
-        subject=run.name,
+        target=run.name,
         finished=True,
         verdict=NOTHING_EVALUATED,
         protocol=settings.protocol,

@@ -193,7 +193,7 @@ class Run:
                     dataset,
                     Conditions(self.devices, self.settings.flip, self.batch_size, cores),
                     resume=self.settings.resume,
-                    subject=self.name,
+                    target=self.name,
                     screen=self.screen,
                 )
         except Exception as error:  # noqa: BLE001 - even a bug must not be repeated for each test

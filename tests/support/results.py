@@ -20,13 +20,13 @@ from convnextpose_check.results.schema import (
 )
 
 
-def example_results(subject: str = "published", **changes: Any) -> Results:
+def example_results(target: str = "published", **changes: Any) -> Results:
     """A complete run of two variants, both within 1 mm of the paper."""
     variants = changes.get("variants")
     if variants is None:
         variants = {"XS": example_variant(57.0, 56.61), "S": example_variant(51.0, 51.80)}
     fields: dict[str, Any] = {
-        "subject": subject,
+        "target": target,
         "finished": True,
         "verdict": "Reproduced: XS, S are within 5 mm of the paper.",
         "protocol": 2,

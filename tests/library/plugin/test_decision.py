@@ -341,5 +341,5 @@ def test_baseline_of_another_target_is_red(judge: RunTests, tmp_path: Path) -> N
 
     assert_red(
         judge(f"--baseline={tmp_path / 'baseline.json'}"),
-        "baseline: subject is published, in the baseline synthetic: the two cannot be compared",
+        "baseline: target is published, in the baseline synthetic: the two cannot be compared",
     )

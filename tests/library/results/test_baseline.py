@@ -128,7 +128,7 @@ def test_check_that_worsened_is_named(before: Any, now: Any, is_worse: bool) -> 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"subject": "synthetic"}, "subject is synthetic, in the baseline published"),
+        ({"target": "synthetic"}, "target is synthetic, in the baseline published"),
         ({"protocol": 1}, "protocol is 1"),
         ({"bbox": "rootnet"}, "boxes is rootnet"),
         ({"flip": False}, "flip test is False"),

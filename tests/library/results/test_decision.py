@@ -127,7 +127,7 @@ def test_decision_on_a_run(
     assert verdict_badge(results).severity == severity
     assert fragment in sentence
     assert sentence.startswith("Reproduced") == (
-        decision == "reproduced" and results.subject == "published"
+        decision == "reproduced" and results.target == "published"
     )
 
 

@@ -98,7 +98,7 @@ def test_written_results_have_the_published_form(written: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        (("subject",), "somebody"),
+        (("target",), "somebody"),
         (("schema_version",), 1),
         (("protocol",), 3),
         (("samples",), -1),
@@ -224,7 +224,7 @@ def test_earlier_files_are_kept_under_what_was_judged(tmp_path: Path, judged: st
     assert not any(file.exists() for file in [now.results, *others])
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"subject": "../../etc"}', '{"subject": 1}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"target": "../../etc"}', '{"subject": 1}'])
 def test_unreadable_earlier_results_are_kept_too(path: Path, tmp_path: Path, content: str) -> None:
     path.parent.mkdir()
     path.write_text(content, encoding="utf-8")

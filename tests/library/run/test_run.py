@@ -40,7 +40,7 @@ def test_results_have_each_value_under_its_name(inputs: Path, open_run: OpenRun)
     results = written_results(run)
 
     record, checkpoint, own = results.variants["T"], run.checkpoints["T"], run.catalogue["T"]
-    assert (results.subject, results.own_models, results.gate_mm) == ("published", True, 2)
+    assert (results.target, results.own_models, results.gate_mm) == ("published", True, 2)
     assert (results.device, results.complete, results.samples) == ("cpu", True, 6)
     assert results.dataset.root == str(inputs / "h36m")
     assert results.dataset.digest == run.dataset.digest

@@ -141,7 +141,7 @@ def test_workflow_executes_the_named_network_alone_and_finds_the_wrong_count(
         (0, {"passed": False}, "Reproduced: XS"),
         (1, {}, "Reproduced: XS"),
         (0, {"run_id": "another"}, "this run left no results in"),
-        (0, {"subject": "synthetic"}, "the results are of the synthetic models"),
+        (0, {"target": "synthetic"}, "the results are of the synthetic models"),
         (-9, {}, "pytest was ended by SIGKILL"),
     ],
 )
