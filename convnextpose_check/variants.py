@@ -60,7 +60,7 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.heatmap_side, self.heatmap_side, self.depth_bins
 
 
-class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReportedValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A reported value and its source.
 
     ``information_only`` is the reason why the value is shown but never decides a verdict.
@@ -74,17 +74,17 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The paper's values for the variant; null where it reports none."""
 
-    mpjpe_mm: Figure | None
-    pa_mpjpe_mm: Figure | None
-    parameters_millions: Figure | None
-    gmacs: Figure | None
+    mpjpe_mm: ReportedValue | None
+    pa_mpjpe_mm: ReportedValue | None
+    parameters_millions: ReportedValue | None
+    gmacs: ReportedValue | None
 
-    def error_mm(self, protocol: Protocol) -> Figure | None:
+    def error_mm(self, protocol: Protocol) -> ReportedValue | None:
         """MPJPE under protocol 2, PA-MPJPE under protocol 1."""
         return self.mpjpe_mm if protocol == 2 else self.pa_mpjpe_mm
 
 
-class WholeFigure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ReportedCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole number on record, or several that sources disagree about.
 
     ``information_only`` is the reason why it is shown and never decides.
@@ -118,8 +118,8 @@ class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     file_name: FileName
     head_keys: Literal["modern", "legacy"]
-    epoch: WholeFigure | None = None
-    iterations: WholeFigure | None = None
+    epoch: ReportedCount | None = None
+    iterations: ReportedCount | None = None
     drive_id: DriveId | None = None
     folder: FileName | None = None
     bytes: int | None = None
@@ -140,7 +140,7 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     multiply_adds: int
     paper: Paper
     checkpoint: CheckpointFacts
-    guide: Figure | None = None
+    guide: ReportedValue | None = None
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.variants import WholeFigure
+from convnextpose_check.variants import ReportedCount
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 """BatchNorm's buffers, for which the optimizer counts no steps."""
@@ -105,7 +105,7 @@ def _format(count: float) -> str:
     return f"{int(count):,}" if count == count // 1 else str(count)
 
 
-def format_epoch(known: WholeFigure | None, epoch: int) -> str:
+def format_epoch(known: ReportedCount | None, epoch: int) -> str:
     """The file's epoch beside the recorded or claimed one."""
     if known is None or (known.decides and epoch in known.values):
         return f"epoch {epoch}"

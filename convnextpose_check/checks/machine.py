@@ -47,7 +47,7 @@ def check_interpolation() -> str:
     if obtained != WARP_SHA256:
         raise CheckFailedError(
             ErrorCode.WRONG_OPENCV,
-            f"OpenCV {cv2.__version__} interpolates unlike OpenCV 4, with which the paper's figures"
+            f"OpenCV {cv2.__version__} interpolates unlike OpenCV 4, with which the paper's values"
             " were made",
             "Install it with: pip install 'opencv-python-headless>=4.10.0.84,<5'",
             f"warped pattern {obtained[:8]}",

@@ -16,7 +16,7 @@ from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
 from convnextpose_check.network.plain import ConvNeXtPose
-from convnextpose_check.variants import INPUT_SIDE_PX, Figure, Variant
+from convnextpose_check.variants import INPUT_SIDE_PX, ReportedValue, Variant
 
 GMACS_SLACK = 0.05
 """Other tools also count BatchNorm or upsampling; a wrong upsampling differs by 0.2 or more."""
@@ -44,7 +44,7 @@ def check_count(what: str, obtained: T, expected: T, where: str) -> T:
 
 
 def check_reported_value(
-    what: str, obtained: float, reported: Figure | None, slack: float, where: str
+    what: str, obtained: float, reported: ReportedValue | None, slack: float, where: str
 ) -> float:
     """The value is the reported one, up to rounding or what counting tools differ by."""
     if reported is None:

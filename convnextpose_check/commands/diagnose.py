@@ -113,8 +113,8 @@ def _authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]:
     reference = run.reference(variant)
     reference_mm = None if reference is None else reference.value
     missing = run.dataset.facts.samples - len(saved.samples)
-    figure_mm = float(saved.errors_mm.mean())
-    return FinishedRun(variant, figure_mm, reference_mm, saved, run.dataset, missing), run
+    result_mm = float(saved.errors_mm.mean())
+    return FinishedRun(variant, result_mm, reference_mm, saved, run.dataset, missing), run
 
 
 def _differences(settings: Settings, finished: FinishedRun, run: Run) -> Array | None:

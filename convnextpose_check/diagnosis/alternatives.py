@@ -175,7 +175,7 @@ def joint_sources(table: SampleTable) -> Iterator[Alternative]:
 
 
 def other_means(errors_mm: Array, table: SampleTable) -> dict[str, float]:
-    """Other figures that scripts compute of errors (N, 17), by description."""
+    """Other means that scripts compute of errors (N, 17), by description."""
     samples_mm = errors_mm.mean(axis=1)
     means: dict[str, Any] = (
         {
@@ -198,20 +198,20 @@ def other_means(errors_mm: Array, table: SampleTable) -> dict[str, float]:
     return {text: float(mm) for text, mm in means.items()}
 
 
-def explain_figure(figure_mm: float, errors_mm: Array, table: SampleTable) -> Finding | None:
-    """Which other mean gives the figure, if it is not the mean of the errors (N, 17)."""
+def explain_result(result_mm: float, errors_mm: Array, table: SampleTable) -> Finding | None:
+    """Which other mean gives the result, if it is not the mean of the errors (N, 17)."""
     mean_mm = float(errors_mm.mean())
-    if abs(figure_mm - mean_mm) <= SAME_MM:
+    if abs(result_mm - mean_mm) <= SAME_MM:
         return None
     means = other_means(errors_mm, table)
-    text = min(means, key=lambda each: abs(means[each] - figure_mm))
-    is_same = abs(means[text] - figure_mm) <= SAME_MM
+    text = min(means, key=lambda each: abs(means[each] - result_mm))
+    is_same = abs(means[text] - result_mm) <= SAME_MM
     return Finding(
         "reproduces" if is_same else "holds", "mean",
-        f"the figure is {text}" if is_same else "the figure is not the mean of the run's errors",
+        f"the result is {text}" if is_same else "the result is not the mean of the run's errors",
         f"the mean of all errors is {mean_mm:.3f} mm"
-        + ("" if is_same else ", and nothing that was tried gives the figure"),
-        "Report the mean over all samples and all 17 joints", figure_mm - mean_mm,
+        + ("" if is_same else ", and nothing that was tried gives the result"),
+        "Report the mean over all samples and all 17 joints", result_mm - mean_mm,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from convnextpose_check.diagnosis import locating
-from convnextpose_check.diagnosis.alternatives import explain_errors, explain_figure
+from convnextpose_check.diagnosis.alternatives import explain_errors, explain_result
 from convnextpose_check.diagnosis.finding import RANK, REPRODUCES, Diagnosis, Finding, graded
 from convnextpose_check.diagnosis.reading import FinishedRun, facts_of, subset_of
 from convnextpose_check.diagnosis.regression import SAME_CELLS, distance_cells, fit_positions
@@ -51,7 +51,7 @@ class Search:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.run, self.show, self.deltas_mm, self.say = run, show, deltas_mm, say
-        self.answer = Diagnosis(run.variant, run.figure_mm, run.reference_mm)
+        self.answer = Diagnosis(run.variant, run.result_mm, run.reference_mm)
 
     def diagnose(self) -> Diagnosis:
         """Run the steps until the difference is explained."""
@@ -72,20 +72,20 @@ class Search:
 
     def _compare_errors(self, table: SampleTable, errors_mm: Array) -> None:
         """Compare the figure with the errors, these with the positions, and search before them."""
-        self.say("figure, errors and positions")
+        self.say("result, errors and positions")
         answer, mean_mm = self.answer, float(errors_mm.mean())
-        answer.parts["the figure minus the mean of the run's errors"] = answer.figure_mm - mean_mm
+        answer.parts["the result minus the mean of the run's errors"] = answer.result_mm - mean_mm
         answer.parts["the run's errors minus those of its positions"] = mean_mm - table.error_mm
         found = {
-            "the figure is the mean of the run's errors":
-                explain_figure(answer.figure_mm, errors_mm, table),
+            "the result is the mean of the run's errors":
+                explain_result(answer.result_mm, errors_mm, table),
             "the run's errors are those of its positions": explain_errors(table, errors_mm),
         }  # fmt: skip
         answer.findings += filter(None, found.values())
         answer.ruled_out += [text for text, finding in found.items() if finding is None]
         if self.deltas_mm is not None:
             answer.findings.append(locating.locate_difference(table, self.deltas_mm))
-        excess_mm = answer.excess_mm - answer.figure_mm + table.error_mm
+        excess_mm = answer.excess_mm - answer.result_mm + table.error_mm
         if abs(excess_mm) < LEAST_MM:
             answer.link = "behind the positions: their own error is within 1 mm of the reference"
             answer.parts["the error of the positions minus the reference"] = excess_mm

@@ -67,7 +67,7 @@ class Diagnosis(msgspec.Struct):
     """
 
     variant: str
-    figure_mm: float
+    result_mm: float
     reference_mm: float | None
     link: str = "the error is within 1 mm of its reference, or has none"
     parts: dict[str, float] = {}
@@ -77,8 +77,8 @@ class Diagnosis(msgspec.Struct):
 
     @property
     def excess_mm(self) -> float:
-        """The figure minus the reference; 0 without one."""
-        return 0.0 if self.reference_mm is None else self.figure_mm - self.reference_mm
+        """The result minus the reference; 0 without one."""
+        return 0.0 if self.reference_mm is None else self.result_mm - self.reference_mm
 
     @property
     def is_explained(self) -> bool:
@@ -115,7 +115,7 @@ def text_lines(d: Diagnosis) -> Iterator[str]:
     """The title, the parts and the answers."""
     from_mm = f"{d.excess_mm:+.3f} mm from its reference {d.reference_mm or 0.0:.2f} mm"
     beside = "without a reference" if d.reference_mm is None else from_mm
-    yield f"{d.variant}: {d.figure_mm:.3f} mm, {beside}"
+    yield f"{d.variant}: {d.result_mm:.3f} mm, {beside}"
     yield from (f"  {value_mm:+8.2f} mm {part}" for part, value_mm in d.parts.items())
     yield f"  link        {d.link}"
     yield from (f"  {each.grade:11} {each.sentence(d.excess_mm)}" for each in d.findings)
@@ -128,7 +128,7 @@ def text_lines(d: Diagnosis) -> Iterator[str]:
 def _section(d: Diagnosis) -> str:
     """The text, with the parts as bars on one scale."""
     title, *lines = (escape(printable(line)) for line in text_lines(d))
-    parts = d.parts | {"together: the figure minus the reference": d.excess_mm}
+    parts = d.parts | {"together: the result minus the reference": d.excess_mm}
     most_mm = max(1e-6, *map(abs, parts.values()))
     rows = [
         f"<tr><td>{escape(part)}<td>{mm:+.2f} mm<td><i class={'less' if mm < 0 else 'more'}"

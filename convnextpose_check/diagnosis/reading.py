@@ -57,12 +57,12 @@ class SavedSamples(NamedTuple):
 class FinishedRun:
     """One variant of a finished run.
 
-    ``figure_mm`` is its published error, ``missing`` counts the expected samples that were not
+    ``result_mm`` is its published error, ``missing`` counts the expected samples that were not
     evaluated. ``results`` and ``record`` are None for the authors' output.
     """
 
     variant: str
-    figure_mm: float
+    result_mm: float
     reference_mm: float | None
     saved: SavedSamples
     dataset: Dataset

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.variants import Figure
+from convnextpose_check.variants import ReportedValue
 
 Verdict = Literal["excellent", "very good", "acceptable", "review"]
 
@@ -40,7 +40,7 @@ class Judgement:
     """
 
     obtained_mm: float
-    reference: Figure | None
+    reference: ReportedValue | None
     not_judged: str | None
     is_information: bool
     is_subset: bool = False
@@ -74,11 +74,11 @@ def may_be_missed(judgement: Judgement, tolerance_mm: float, gate_mm: float | No
     return tolerance_mm < gate_mm and (judgement.not_judged is None or judgement.is_information)
 
 
-def judge(evaluation: Evaluation, reference: Figure | None) -> Judgement:
+def judge(evaluation: Evaluation, reference: ReportedValue | None) -> Judgement:
     """Compare an evaluation with its reference; a subset has no verdict."""
     not_judged, is_information = None, evaluation.protocol == 1
     if reference is None:
-        not_judged = "no figure to compare with"
+        not_judged = "no reported value to compare with"
     else:
         is_information = reference.information_only is not None
         if is_information:

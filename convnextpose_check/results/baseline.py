@@ -44,7 +44,7 @@ def compare(results: Results, earlier: Results, file: Path) -> BaselineRecord:
             elif _rank(outcomes[check.test], OUTCOMES) > _rank(check.outcome, OUTCOMES):
                 problems.append(f"{check.test} was {check.outcome} and is {outcomes[check.test]}")
     problems += [
-        f"{d.variant} has worse {d.figure} than the baseline: {d.now}, before {d.before}"
+        f"{d.variant} has worse {d.quantity} than the baseline: {d.now}, before {d.before}"
         for d in deviations
         if d.is_worse
     ]
@@ -75,12 +75,12 @@ def _incomparable(results: Results, earlier: Results) -> Iterator[str]:
 
 
 def _deviations(name: str, before: VariantResult, now: VariantResult) -> Iterator[Deviation]:
-    for figure, old, new in (
+    for quantity, old, new in (
         ("parameters", before.parameters, now.parameters),
         ("state dict", before.state_elements, now.state_elements),
         ("GMACs", before.gmacs, now.gmacs),
     ):
-        yield Deviation(name, figure, old, new, new - old, "not more", new > old)
+        yield Deviation(name, quantity, old, new, new - old, "not more", new > old)
     delta_mm = now.error_mm - before.error_mm
     yield Deviation(
         name, "error (mm)", before.error_mm, now.error_mm, delta_mm,

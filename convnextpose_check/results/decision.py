@@ -51,7 +51,13 @@ def decide(results: Results) -> tuple[Decision, str]:
         works = f"The suite works here: {listed} of the synthetic data {has}."
         return "reproduced", f"{works} No published model was judged."
     kinds = {record.reference.kind for record in variants.values() if record.reference}
-    reported = "the paper" if kinds == {"paper"} else "its figure" if is_one else "their figures"
+    reported = (
+        "the paper"
+        if kinds == {"paper"}
+        else "its reported value"
+        if is_one
+        else "their reported values"
+    )
     are = "is" if is_one else "are"
     return "reproduced", f"Reproduced: {listed} {are} within {gate_mm} mm of {reported}."
 

@@ -212,7 +212,7 @@ class Deviation(msgspec.Struct, frozen=True):
     """One value of a variant beside an earlier run's."""
 
     variant: str
-    figure: str
+    quantity: str
     before: str | Number | None
     now: str | Number | None
     difference: Number | None

@@ -44,7 +44,7 @@ from convnextpose_check.results.schema import (
     VariantResult,
 )
 from convnextpose_check.run.run import Run
-from convnextpose_check.variants import Figure
+from convnextpose_check.variants import ReportedValue
 from convnextpose_check.wording import printable
 
 
@@ -272,13 +272,13 @@ def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantRes
     )
 
 
-def _reference(run: Run, figure: Figure | None) -> ReferenceRecord | None:
-    if figure is None:
+def _reference(run: Run, reported: ReportedValue | None) -> ReferenceRecord | None:
+    if reported is None:
         return None
     if run.name == "synthetic":
-        return ReferenceRecord(figure.value, figure.source, "recorded", RECORDED_TOLERANCE_MM)
+        return ReferenceRecord(reported.value, reported.source, "recorded", RECORDED_TOLERANCE_MM)
     kind: ReferenceKind = "own file" if run.settings.has_own_models else "paper"
-    return ReferenceRecord(figure.value, figure.source, kind, run.settings.gate)
+    return ReferenceRecord(reported.value, reported.source, kind, run.settings.gate)
 
 
 def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:

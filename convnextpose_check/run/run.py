@@ -27,7 +27,7 @@ from convnextpose_check.paths import Outputs, kept_file
 from convnextpose_check.progress import Screen
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.settings.options import Settings
-from convnextpose_check.variants import Catalogue, Figure, Variant, read_catalogue
+from convnextpose_check.variants import Catalogue, ReportedValue, Variant, read_catalogue
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +111,7 @@ class Run:
         """The files that the run writes."""
         return Outputs(self.settings.results_dir)
 
-    def reference(self, variant: str) -> Figure | None:
+    def reference(self, variant: str) -> ReportedValue | None:
         """The reported error under the run's protocol, in mm."""
         return self.catalogue[variant].paper.error_mm(self.settings.protocol)
 

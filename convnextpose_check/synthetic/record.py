@@ -23,7 +23,7 @@ from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.progress import Screen
 from convnextpose_check.synthetic.build import cached_synthetic_data
 from convnextpose_check.synthetic.reference import synthetic_catalogue
-from convnextpose_check.variants import Catalogue, Figure, Protocol
+from convnextpose_check.variants import Catalogue, Protocol, ReportedValue
 
 RECORD_FILE = "synthetic.json"
 PROTOCOLS: tuple[Protocol, ...] = (1, 2)
@@ -49,7 +49,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         errors_mm = self.errors_mm[setting_name(protocol, boxes, flip)]
         variants = []
         for variant in catalogue.variants:
-            recorded = Figure(errors_mm[variant.name], f"fixtures/{RECORD_FILE}")
+            recorded = ReportedValue(errors_mm[variant.name], f"fixtures/{RECORD_FILE}")
             paper = msgspec.structs.replace(
                 variant.paper,
                 mpjpe_mm=recorded if protocol == 2 else None,

@@ -20,8 +20,8 @@ from convnextpose_check.variants import (
     Catalogue,
     CheckpointFacts,
     Paper,
+    ReportedCount,
     Variant,
-    WholeFigure,
     read_catalogue,
 )
 
@@ -49,8 +49,8 @@ def reference_variant() -> Variant:
         checkpoint=CheckpointFacts(
             REFERENCE_FILE,
             "modern",
-            WholeFigure(REFERENCE_EPOCH, MADE_HERE),
-            WholeFigure(REFERENCE_ITERATIONS, MADE_HERE),
+            ReportedCount(REFERENCE_EPOCH, MADE_HERE),
+            ReportedCount(REFERENCE_ITERATIONS, MADE_HERE),
         ),
     )
 
@@ -66,8 +66,8 @@ def synthetic_catalogue() -> Catalogue:
             variant,
             checkpoint=msgspec.structs.replace(
                 variant.checkpoint,
-                epoch=WholeFigure(made_epoch(variant), MADE_HERE),
-                iterations=WholeFigure(FIVE_SUBJECTS, MADE_HERE),
+                epoch=ReportedCount(made_epoch(variant), MADE_HERE),
+                iterations=ReportedCount(FIVE_SUBJECTS, MADE_HERE),
             ),
         )
         for variant in published.variants

@@ -35,7 +35,7 @@ MAX_READER_GAIN = 6.0
 """The largest gain by which a channel of a BatchNorm is read, relative to the median channel."""
 
 
-class PublishedFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PublishedStatistics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Value ranges of the published XS by layer, under modern keys.
 
     ``batch_norms`` has the quantiles of gamma, mean and variance at these ``levels``.
@@ -57,9 +57,9 @@ class PublishedFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def published_figures() -> PublishedFigures:
-    """Read ``xs_figures.json``."""
-    return read_json(Path(__file__).with_name("xs_figures.json"), PublishedFigures)
+def published_statistics() -> PublishedStatistics:
+    """Read ``xs_statistics.json``."""
+    return read_json(Path(__file__).with_name("xs_statistics.json"), PublishedStatistics)
 
 
 def rescaled(state: StateDict, architecture: Architecture) -> dict[str, Tensor]:
@@ -84,7 +84,7 @@ class _Rescaling:
     def __init__(self, arrays: dict[str, Array], blocks: tuple[int, ...]) -> None:
         self.arrays = arrays
         self.blocks = blocks
-        self.figures = published_figures()
+        self.statistics = published_statistics()
 
     def run(self) -> None:
         """Rescale all layers from the stem to the last."""
@@ -124,8 +124,8 @@ class _Rescaling:
         self._write(convolution, self._renorm(norm, reader, f"{published}.norm"))
         # The convolution's bias is free as well: the mean absorbs it.
         mean = self.arrays[f"{norm}.running_mean"]
-        means = self.figures.batch_norms[f"{published}.norm"]["mean"]
-        wanted = _by_rank(mean, self.figures.spread(means, len(mean)))
+        means = self.statistics.batch_norms[f"{published}.norm"]["mean"]
+        wanted = _by_rank(mean, self.statistics.spread(means, len(mean)))
         self.arrays[f"{convolution}.bias"] += wanted - mean
         self.arrays[f"{norm}.running_mean"] = wanted
 
@@ -135,7 +135,7 @@ class _Rescaling:
         ``published`` is the prefix of both layers there; if it is empty, the names are the same.
         """
         names = [f"{published}{n.rpartition('.')[2]}" if published else n for n in (writer, reader)]
-        wanted = [self.figures.convolution_rms[name] for name in names]
+        wanted = [self.statistics.convolution_rms[name] for name in names]
         rms = [_rms(self.arrays[f"{writer}.weight"], 0), self._read_rms(reader)]
         factor = np.sqrt(wanted[0] / rms[0] * (rms[1] / wanted[1]))
         self._write(writer, factor)
@@ -143,14 +143,16 @@ class _Rescaling:
 
     def _renorm(self, norm: str, reader: str, published: str) -> Array:
         """Give a BatchNorm the published ranges; returns the factor (C,) of its input."""
-        figures = self.figures.batch_norms[published]
+        statistics = self.statistics.batch_norms[published]
         gamma, beta, mean, variance = (
             self.arrays[f"{norm}.{part}"]
             for part in ("weight", "bias", "running_mean", "running_var")
         )
         channels = len(gamma)
-        wanted_variance = _by_rank(variance, self.figures.spread(figures["variance"], channels))
-        signed = self.figures.spread(figures["gamma"], channels)
+        wanted_variance = _by_rank(
+            variance, self.statistics.spread(statistics["variance"], channels)
+        )
+        signed = self.statistics.spread(statistics["gamma"], channels)
         signed = signed[np.argsort(np.abs(signed), kind="stable")]
         # How strongly a channel is read, for an output of the BatchNorm as large as its input.
         read = np.abs(gamma) / np.sqrt(variance + EPS) * np.sqrt(variance) * self._read_rms(reader)

@@ -145,7 +145,7 @@ class Bench:
     @cache  # noqa: B019 - one bench per process
     def sound_mm(self, setting: tuple[tuple[str, Any], ...]) -> float:
         """The error of a sound run with this setting."""
-        return self.finished("sound", dict(setting), None)[0].figure_mm
+        return self.finished("sound", dict(setting), None)[0].result_mm
 
     def finished(
         self, title: str, setting: dict[str, Any], put_in: Callable[[Scene], None] | None
@@ -187,7 +187,7 @@ class Bench:
             return None
         reference_mm = self.sound_mm(tuple(sorted(setting.items())))
         finished = replace(finished, reference_mm=reference_mm)
-        excess_mm = finished.figure_mm - reference_mm
+        excess_mm = finished.result_mm - reference_mm
         if not np.isfinite(excess_mm) or abs(excess_mm) < LEAST_MM:
             return None
         diagnosis = diagnosed(finished, run)
@@ -244,7 +244,7 @@ def _without_cause(finished: FinishedRun, drawn: Any, shift_mm: float) -> Diagno
     saved = SavedSamples(table, errors_mm, [finished.saved.samples[n] for n in drawn])
     mean_mm = float(errors_mm.mean())
     moved = replace(
-        finished, saved=saved, figure_mm=mean_mm, reference_mm=mean_mm + shift_mm, missing=0
+        finished, saved=saved, result_mm=mean_mm, reference_mm=mean_mm + shift_mm, missing=0
     )
     return Search(moved, lambda: None).diagnose()
 

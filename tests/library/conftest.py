@@ -104,7 +104,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @pytest.fixture(scope="session")
 def written_inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data set, and checkpoints of two tiny models T and U with their figures."""
+    """A small data set, and checkpoints of two tiny models T and U with their reported values."""
     folder = tmp_path_factory.mktemp("written")
     (folder / "models").mkdir()
     Handmade().write(folder / "h36m")

@@ -96,7 +96,7 @@ def example_variant(
         "reference": reference,
         "difference_mm": difference_mm,
         "verdict": verdict,
-        "not_judged": "no figure to compare with" if reference is None else None,
+        "not_judged": "no reported value to compare with" if reference is None else None,
         "per_action_mm": {action: obtained_mm + i for i, action in enumerate(ACTIONS.values())},
         "per_joint_mm": {joint: obtained_mm - i for i, joint in enumerate(JOINTS[:17])},
         "samples": 8695,

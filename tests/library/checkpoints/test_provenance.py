@@ -16,7 +16,7 @@ from convnextpose_check.checks.archives import check_epoch, check_provenance
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.synthetic.archives import snapshot_content
 from convnextpose_check.synthetic.weights import seeded_state
-from convnextpose_check.variants import Architecture, Variant, WholeFigure
+from convnextpose_check.variants import Architecture, ReportedCount, Variant
 from tests.support.archives import checkpoint_of, saved, tiny_variant
 
 XS_COUNT = 1_346_328
@@ -127,7 +127,7 @@ def test_other_training_is_described_and_fails_if_one_is_recorded(
     assert caught.value.expected == f"{checkpoint.epoch + 1} x 19,512"
     assert fragment in caught.value.problem
 
-    claimed = WholeFigure(19_512, "notes", information_only="unread")
+    claimed = ReportedCount(19_512, "notes", information_only="unread")
     for iterations in (None, claimed):
         facts = replace(xs.checkpoint, iterations=iterations)
         record = check_provenance(replace(xs, checkpoint=facts), checkpoint)
@@ -159,7 +159,7 @@ def test_unverified_epoch_never_fails(tiny: Architecture, name: str, epoch: int)
 
 @pytest.mark.parametrize(("value", "expected"), [(83, 83), ((67, 83), "67 or 83")])
 def test_verified_epoch_decides(xs: Variant, value: Any, expected: Any) -> None:
-    known = WholeFigure(value, "a folder")
+    known = ReportedCount(value, "a folder")
     variant = replace(xs, checkpoint=replace(xs.checkpoint, epoch=known))
     assert check_epoch(variant, checkpoint_of({}, epoch=83)) == 83
     assert format_epoch(known, 83) == "epoch 83"

@@ -10,7 +10,7 @@ from convnextpose_check.diagnosis.alternatives import (
     CONVERSIONS,
     Alternative,
     explain_errors,
-    explain_figure,
+    explain_result,
     other_means,
 )
 from tests.support.cases import made_table
@@ -24,15 +24,15 @@ SAME = {"poses are not aligned", "poses are compared with those {} test frames o
 
 @pytest.mark.parametrize("text", [t for t, mm in MEANS.items() if abs(mm - TABLE.error_mm) > 0.1])
 def test_other_mean_is_named(text: str) -> None:
-    finding = explain_figure(MEANS[text], TABLE.errors_mm, TABLE)
+    finding = explain_result(MEANS[text], TABLE.errors_mm, TABLE)
 
     assert finding is not None
-    assert finding.what == f"the figure is {text}"
+    assert finding.what == f"the result is {text}"
     assert finding.grade == "reproduces"
 
 
 def test_unknown_figure_is_behind_the_errors() -> None:
-    finding = explain_figure(TABLE.error_mm + 7.77, TABLE.errors_mm, TABLE)
+    finding = explain_result(TABLE.error_mm + 7.77, TABLE.errors_mm, TABLE)
 
     assert finding is not None
     assert finding.grade == "holds"
@@ -40,7 +40,7 @@ def test_unknown_figure_is_behind_the_errors() -> None:
 
 
 def test_agreeing_figure_and_errors_have_no_finding() -> None:
-    assert not explain_figure(TABLE.error_mm, TABLE.errors_mm, TABLE)
+    assert not explain_result(TABLE.error_mm, TABLE.errors_mm, TABLE)
     assert not explain_errors(TABLE, TABLE.errors_mm)
 
 

@@ -12,14 +12,14 @@ from convnextpose_check.checks.error import check_error_is_within
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgement, judge, verdict_word
-from convnextpose_check.variants import Figure
+from convnextpose_check.variants import ReportedValue
 from tests.support.runs import made_evaluation
 from tests.validation.test_mpjpe import (
     test_mpjpe_is_within_tolerance_of_reported_value as run_test_mpjpe,
 )
 
-PAPER = Figure(50.0, "paper, table 5")
-INFORMATION = Figure(34.5, "paper, table 4", "trained on six subjects")
+PAPER = ReportedValue(50.0, "paper, table 5")
+INFORMATION = ReportedValue(34.5, "paper, table 4", "trained on six subjects")
 NAN, INFINITY = float("nan"), float("inf")
 OUTPUT = Path("an output")
 
@@ -85,7 +85,7 @@ def test_verdict_and_outcome_change_at_each_tolerance(
 
 ALWAYS_FAILS = "FFF FFF FFF FFF"
 LIKE_A_MISS = "FFF XFF XXF XXX"
-NO_FIGURE = "no figure to compare with"
+NO_FIGURE = "no reported value to compare with"
 SIX_SUBJECTS = "information only, trained on six subjects"
 MADE, SUBSET = made_evaluation(50.0), made_evaluation(50.0, complete=False)
 
@@ -99,13 +99,13 @@ MADE, SUBSET = made_evaluation(50.0), made_evaluation(50.0, complete=False)
         (MADE, None, NO_FIGURE, False, "FFF FFF FFF XXX"),
         (made_evaluation(50.0, protocol=1), None, NO_FIGURE, True, LIKE_A_MISS),
         (made_evaluation(34.5), INFORMATION, SIX_SUBJECTS, True, LIKE_A_MISS),
-        (MADE, Figure(50.0, "paper", ""), "information only, ", True, LIKE_A_MISS),
+        (MADE, ReportedValue(50.0, "paper", ""), "information only, ", True, LIKE_A_MISS),
         (made_evaluation(NAN), INFORMATION, SIX_SUBJECTS, True, ALWAYS_FAILS),
     ],
 )
 def test_error_without_verdict_never_passes(
     measured: Evaluation,
-    reference: Figure | None,
+    reference: ReportedValue | None,
     reason: str,
     is_information: bool,
     expected: str,

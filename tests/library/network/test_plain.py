@@ -22,7 +22,7 @@ from convnextpose_check.network.layout import (
     skeleton_network,
     state_element_count,
 )
-from convnextpose_check.variants import Architecture, Catalogue, Figure
+from convnextpose_check.variants import Architecture, Catalogue, ReportedValue
 from tests.support.archives import tiny_variant
 
 NAMES = ("XS", "S", "M", "L")
@@ -145,7 +145,7 @@ def test_wrong_settings_give_neither_table(catalogue: Catalogue, name: str) -> N
 def test_reported_values_are_met_within_their_slack(
     value: float, slack: float, what: str, sign: int
 ) -> None:
-    reported = Figure(value, "table 1")
+    reported = ReportedValue(value, "table 1")
     near, far = (value + sign * slack * share for share in (0.98, 1.02))
     assert check_reported_value(what, near, reported, slack, "XS") == near
     with pytest.raises(CheckFailedError, match=rf"\[bad-variants-file\] .*no {what} of XS"):

@@ -84,7 +84,7 @@ def assert_red(run: Ended, problem: str, code: int = FAILED) -> None:
 
 
 def test_error_below_five_millimeters_passes(judge: RunTests) -> None:
-    verdict = "Reproduced: T is within 5 mm of its figure."
+    verdict = "Reproduced: T is within 5 mm of its reported value."
 
     run = judge(off_mm=4.99)
 

@@ -18,7 +18,7 @@ from convnextpose_check import __version__
 from convnextpose_check.__main__ import COMMANDS, add_arguments
 from convnextpose_check.settings.options import OPTIONS, PREFIX
 from convnextpose_check.variants import Catalogue
-from tests.support.figures_table import answers_table, figures_table
+from tests.support.reported_values_table import answers_table, reported_values_table
 from tests.support.texts import ROOT, marked, repository_files, texts
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def flags_of_commands() -> frozenset[str]:
 
 
 @pytest.mark.parametrize(
-    ("marks", "table"), [("figures", figures_table), ("answers", answers_table)]
+    ("marks", "table"), [("reported values", reported_values_table), ("answers", answers_table)]
 )
 def test_tables_show_the_values_of_the_variants_file(
     marks: str, table: Callable[[Catalogue], str], catalogue: Catalogue

@@ -32,10 +32,10 @@ DECISIONS = {
         (example_results(variants={"XS": NEAR}), "reproduced", True, "good", "XS is within 5 mm"),
     "own model":
         (example_results(variants={"T": OWN}), "reproduced", True, "good",
-         "Reproduced: T is within 5 mm of its figure."),
+         "Reproduced: T is within 5 mm of its reported value."),
     "own model beside the paper's":
         (example_results(variants={"XS": NEAR, "T": OWN}), "reproduced", True, "good",
-         "Reproduced: XS, T are within 5 mm of their figures."),
+         "Reproduced: XS, T are within 5 mm of their reported values."),
     "warning":
         (example_results(checks=WARNING), "reproduced", True, "good",
          f"{NO_PROBLEM} Warning: the record of S is odd."),
@@ -57,7 +57,7 @@ DECISIONS = {
          "off", False, "bad", "Not reproduced: XS differs by 1 mm or more."),
     "no reference":
         (example_results(variants={"XS": UNKNOWN}), "not judged", False, "bad",
-         "No verdict on XS: no figure to compare with."),
+         "No verdict on XS: no reported value to compare with."),
     "no reference beside one that is off":
         (example_results(variants={"XS": UNKNOWN, "S": FAR}), "off", False, "bad",
          "Not reproduced: S differs"),

@@ -35,7 +35,7 @@ def write_run(
     cells_xyz: Array,
     folder: Path,
     reference_mm: float,
-    figure_mm: float | None = None,
+    result_mm: float | None = None,
     **changes: Any,
 ) -> Evaluation:
     """Write what a run of XS with these positions leaves."""
@@ -50,10 +50,10 @@ def write_run(
     network: Any = SimpleNamespace(architecture=SimpleNamespace(grid_whd=GRID_WHD))
     save_cached(Entry(network, "key", path), measured, dataset, 4)
     evaluation = measured.evaluation(dataset)
-    figure_mm = evaluation.error_mm if figure_mm is None else figure_mm
+    result_mm = evaluation.error_mm if result_mm is None else result_mm
     count = len(dataset.samples)
     is_complete = changes.get("expected_samples", count) == count
-    record = example_variant(figure_mm, reference_mm, samples=count, complete=is_complete)
+    record = example_variant(result_mm, reference_mm, samples=count, complete=is_complete)
     about = DatasetRecord(str(dataset.layout.root), "0" * 64, {}, False)
     counts = {"samples": count, "expected_samples": count, "complete": is_complete}
     results = example_results(variants={"XS": record}, dataset=about, **(counts | changes))
@@ -80,7 +80,7 @@ def test_diagnose_names_the_cause_and_writes_its_files(
     assert "explains the data fit if left and right joints are exchanged" in out
     assert "the run's errors are those of its positions" in out
     (written,) = json.loads((tmp_path / "run/result/diagnosis.json").read_bytes())
-    excess_mm = written["figure_mm"] - written["reference_mm"]
+    excess_mm = written["result_mm"] - written["reference_mm"]
     assert sum(written["parts"].values()) == pytest.approx(excess_mm)
     assert "The longest bar is" in (tmp_path / "run/diagnosis.html").read_text()
 
@@ -139,12 +139,12 @@ def test_diagnose_names_another_mean(
 ) -> None:
     cells_xyz = answers_to(dataset)
     evaluation = write_run(dataset, cells_xyz, tmp_path / "one", 0.0)
-    figure_mm = float(np.sqrt((evaluation.errors_mm**2).mean()))
-    write_run(dataset, cells_xyz, tmp_path / "run", evaluation.error_mm, figure_mm)
+    result_mm = float(np.sqrt((evaluation.errors_mm**2).mean()))
+    write_run(dataset, cells_xyz, tmp_path / "run", evaluation.error_mm, result_mm)
 
     _, out = diagnosed(capsys, tmp_path / "run")
 
-    assert "reproduces the figure is the root of the mean square" in out
+    assert "reproduces the result is the root of the mean square" in out
 
 
 def test_diagnose_authors_output_of_a_subset_names_the_subset(

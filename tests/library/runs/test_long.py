@@ -44,5 +44,5 @@ def test_complete_set_is_evaluated_by_the_tests_of_the_published_models(
     )  # fmt: skip
 
     assert ended.code == pytest.ExitCode.TESTS_FAILED
-    assert "No verdict on T: no figure to compare with" in ended.text
+    assert "No verdict on T: no reported value to compare with" in ended.text
     assert (ended.results.samples, ended.results.complete) == (8695, True)

@@ -61,7 +61,7 @@ def test_passed_run_shows_its_verdict_and_values(passed: Ended) -> None:
     collected = next(n for n, line in enumerate(lines) if line.startswith("collected "))
 
     assert passed.results.passed
-    assert passed.results.verdict == "Reproduced: T is within 5 mm of its figure."
+    assert passed.results.verdict == "Reproduced: T is within 5 mm of its reported value."
     assert (record.verdict, record.samples, record.complete) == ("very good", 6, True)
     assert "1 xfailed" in passed.text
     assert f"images/s: T {record.images_per_second:.1f}" in passed.text

@@ -7,12 +7,12 @@ import torch
 
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.synthetic.reference import reference_variant, trained_state
-from convnextpose_check.synthetic.rescaling import EPS, published_figures, rescaled
+from convnextpose_check.synthetic.rescaling import EPS, published_statistics, rescaled
 
 
 def test_rescaled_has_the_published_ranges_and_computes_the_same(fixtures: Path) -> None:
     architecture, cpu = reference_variant().architecture, torch.device("cpu")
-    trained, figures = trained_state(fixtures), published_figures()
+    trained, figures = trained_state(fixtures), published_statistics()
     changed = rescaled(trained, architecture)
     crop = torch.from_numpy(np.random.default_rng(1).uniform(0, 1000, (1, 3, 64, 64)))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from convnextpose_check.variants import Catalogue, Figure, Variant
+from convnextpose_check.variants import Catalogue, ReportedValue, Variant
 
 
-def _shown(figure: Figure | None, digits: int) -> str:
+def _shown(figure: ReportedValue | None, digits: int) -> str:
     return "-" if figure is None else f"{figure.value:.{digits}f}"
 
 
@@ -31,7 +31,7 @@ ROWS: dict[str, Callable[[Variant], str]] = {
 """Title and content of each row."""
 
 
-def figures_table(catalogue: Catalogue) -> str:
+def reported_values_table(catalogue: Catalogue) -> str:
     lines = [
         f"| {' | '.join([title, *map(cell, catalogue.variants)])} |" for title, cell in ROWS.items()
     ]
