@@ -15,7 +15,7 @@ from convnextpose_check.evaluation.predict import Predictor
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
-from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.variants import INPUT_SIDE_PX, ReportedValue, Variant
 
 GMACS_SLACK = 0.05
@@ -96,7 +96,7 @@ def check_agrees(
     if apart or not abs(moved_mm) <= AGREEMENT_MM:
         raise CheckFailedError(
             ErrorCode.DISAGREEMENT,
-            f"{where} differs from the plain network by up to {cells:.4f} cells, and its error on"
+            f"{where} differs from the reference model by up to {cells:.4f} cells, and its error on"
             f" {len(samples)} samples by {moved_mm:+.4f} mm: expected at most"
             f" {AGREEMENT_CELLS:g} cells and {AGREEMENT_MM:g} mm",
             "Check its weights, its input (RGB, mean and std of 0 to 255) and its upsamplings",

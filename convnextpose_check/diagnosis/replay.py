@@ -56,10 +56,10 @@ class Replay:
     """
 
     def __init__(self, run: FinishedRun, models: VariantModels) -> None:
-        from convnextpose_check.network.fast import FastConvNeXtPose
+        from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 
         self.checkpoint, self._models = models.checkpoint.path.name, models
-        self._verified: Network = FastConvNeXtPose(models.reference)
+        self._verified: Network = OptimizedConvNeXtPose(models.reference)
         self.has_own_network = run.results is not None and run.results.network is not None
         self.flip = run.results is None or run.results.flip
         samples = run.saved.samples

@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from convnextpose_check.network.plain import UPSAMPLING
+from convnextpose_check.network.reference import UPSAMPLING
 
 WARPS = 8
 """Of 32 threads each. Of 4, 8 and 16 the fastest on an H100, or nearly."""

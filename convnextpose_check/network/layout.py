@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from convnextpose_check.network.keymap import StateDict
-    from convnextpose_check.network.plain import ConvNeXtPose
+    from convnextpose_check.network.reference import ConvNeXtPose
 
 
 def parameter_count(network: Module) -> int:
@@ -45,7 +45,7 @@ def skeleton_network(architecture: Architecture) -> ConvNeXtPose:
     """The network on torch's meta device: shapes and costs, without storage."""
     import torch
 
-    from convnextpose_check.network.plain import ConvNeXtPose
+    from convnextpose_check.network.reference import ConvNeXtPose
 
     with torch.device("meta"):
         return ConvNeXtPose(architecture).eval()
@@ -94,7 +94,7 @@ def build_network(
     architecture: Architecture, state: StateDict, device: torch.device
 ) -> ConvNeXtPose:
     """The network in evaluation mode, its weights loaded strictly."""
-    from convnextpose_check.network.plain import ConvNeXtPose
+    from convnextpose_check.network.reference import ConvNeXtPose
 
     network = ConvNeXtPose(architecture)
     network.load_state_dict(dict(state), strict=True)

@@ -93,7 +93,7 @@ class ForeignNetwork:
     def _cells_xyz(self, output: Any, images: int) -> Tensor:
         import torch
 
-        from convnextpose_check.network.plain import soft_argmax
+        from convnextpose_check.network.reference import soft_argmax
 
         if isinstance(output, (tuple, list)) and output:
             output = output[0]

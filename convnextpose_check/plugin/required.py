@@ -91,7 +91,7 @@ VALIDATION_TESTS = (
         target="published",
     ),
     ValidationTest(MPJPE, "test_mpjpe_is_the_recorded_value", "variant", True, target="synthetic"),
-    ValidationTest(NETWORKS, "test_judged_network_agrees_with_the_plain_one"),
+    ValidationTest(NETWORKS, "test_evaluated_model_agrees_with_reference_model"),
     ValidationTest(NETWORKS, "test_flip_test_is_symmetric"),
     ValidationTest(THROUGHPUT, "test_throughput", "variant", True),
 )

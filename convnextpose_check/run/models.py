@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import torch
     from torch.nn import Module
 
-    from convnextpose_check.network.fast import SoftArgmaxBackend
-    from convnextpose_check.network.plain import ConvNeXtPose
+    from convnextpose_check.network.optimized import SoftArgmaxBackend
+    from convnextpose_check.network.reference import ConvNeXtPose
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +85,10 @@ class VariantModels:
     @property
     def soft_argmax(self) -> SoftArgmaxBackend | None:
         """How the evaluated model computes its soft-argmax, None for a model of ``--network``."""
-        from convnextpose_check.network.fast import FastConvNeXtPose
+        from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 
         model = self.evaluated
-        return model.soft_argmax_backend if isinstance(model, FastConvNeXtPose) else None
+        return model.soft_argmax_backend if isinstance(model, OptimizedConvNeXtPose) else None
 
     def cache_key(self, dataset: Dataset, *, flip: bool) -> str | None:
         """The key of a cached evaluation: equal only for the same checkpoint, data and settings.
@@ -108,9 +108,9 @@ class VariantModels:
         return evaluation_key(self.checkpoint.sha256, dataset, settings)
 
     def _on_device(self, device: torch.device) -> Network:
-        from convnextpose_check.network.fast import FastConvNeXtPose
+        from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 
         if self.specification is not None:
             name = self.variant.name
             return exported_network(self.specification, name, self.variant.architecture, device)
-        return FastConvNeXtPose(self.reference, device)
+        return OptimizedConvNeXtPose(self.reference, device)

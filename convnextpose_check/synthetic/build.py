@@ -30,7 +30,7 @@ SHAPING_SOURCES = (
     "human36m/geometry.py",
     "human36m/skeleton.py",
     "network/keymap.py",
-    "network/plain.py",
+    "network/reference.py",
     "variants.json",
     "variants.py",
 )

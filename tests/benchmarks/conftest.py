@@ -19,7 +19,7 @@ from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.evaluation.devices import card_name, device_title, use_exact_float32
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.network.layout import build_network, modern_state
-from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.plugin.session import SESSION
 from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.synthetic.record import read_record
@@ -81,7 +81,7 @@ def figures_of(pytestconfig: pytest.Config) -> Callable[..., list[float]]:
 def networks(
     synthetic: SyntheticData, catalogue: Catalogue, device: torch.device
 ) -> Callable[[str], ConvNeXtPose]:
-    """The synthetic plain networks by name."""
+    """The synthetic reference models by name."""
     files = CheckpointFiles([synthetic.checkpoints], catalogue)
 
     @cache

@@ -18,7 +18,7 @@ from convnextpose_check.evaluation.one_pass import Conditions, remaining_batches
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import MIRRORED
-from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network.reference import ConvNeXtPose
 from tests.benchmarks.conftest import shortest, synchronised_time
 from tests.benchmarks.test_forward_speed import BEST_BATCH
 
@@ -33,15 +33,15 @@ def test_whole_validation(
     device: torch.device,
     benchmark: BenchmarkFixture,
 ) -> None:
-    from convnextpose_check.network.fast import FastConvNeXtPose
+    from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 
     workers = len(os.sched_getaffinity(0))
     plain = {name: networks(name) for name in VARIANTS}
     cards = working_devices(str(device))
     entries = {
         name: Entry(
-            FastConvNeXtPose(network, cards[0]),
-            replicas=tuple(FastConvNeXtPose(network, card) for card in cards[1:]),
+            OptimizedConvNeXtPose(network, cards[0]),
+            replicas=tuple(OptimizedConvNeXtPose(network, card) for card in cards[1:]),
         )
         for name, network in plain.items()
     }

@@ -28,8 +28,8 @@ from convnextpose_check.diagnosis.finding import Diagnosis
 from convnextpose_check.diagnosis.reading import FinishedRun, SavedSamples
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
-from convnextpose_check.network.fast import FastConvNeXtPose
-from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network.optimized import OptimizedConvNeXtPose
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.synthetic.build import cached_synthetic_data
@@ -59,7 +59,7 @@ RIGHT: dict[str, str] = {
     "trained further on other data": "weights are not",
     "32 depth bins": "model of --network",
     "BatchNorm without buffers": "model of --network",
-    "soft-argmax of the fast network counts from 1": "shifted by .1.00 cells",
+    "soft-argmax of the optimized model counts from 1": "shifted by .1.00 cells",
     "every 63rd frame": "samples were evaluated",
     "half of the samples": "samples were evaluated",
     "joints of the next test frame": "1 test frames on",
@@ -292,7 +292,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep evaluated runs here, and use those kept")
     parser.add_argument("--sound", type=int, default=200, help="number of redrawn sound runs")
     given = parser.parse_args()
-    with remembered(FastConvNeXtPose, ConvNeXtPose), TemporaryDirectory() as folder:
+    with remembered(OptimizedConvNeXtPose, ConvNeXtPose), TemporaryDirectory() as folder:
         bench = Bench(given.folder or Path(folder))
         found: list[Row] = []
         for row in rows(bench):

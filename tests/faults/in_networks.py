@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import BatchNorm2d
 from torch.nn.functional import interpolate
 
-from convnextpose_check.network import fast as fast_network
 from convnextpose_check.network import layout
-from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network import optimized as optimized_model
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.run import models as models_of_run
 from convnextpose_check.synthetic.reference import synthetic_catalogue
 from tests.faults.fault import fault
@@ -84,7 +84,7 @@ def joint_and_depth_swapped(scene: Scene) -> None:
     scene.patch.setattr(ConvNeXtPose, "heatmaps", swapped)
 
 
-@fault("BatchNorm of the plain network left in training mode", "network", "check_agrees")
+@fault("BatchNorm of the reference model left in training mode", "network", "check_agrees")
 def left_in_training_mode(scene: Scene) -> None:
     _after_building(scene, lambda network: network.train())
 
@@ -99,20 +99,20 @@ def another_eps(scene: Scene) -> None:
     _after_building(scene, change)
 
 
-@fault("align_corners=False in the plain network", "network", "check_agrees")
+@fault("align_corners=False in the reference model", "network", "check_agrees")
 def corners_not_aligned_in_one(scene: Scene) -> None:
-    _leave_corners(scene, "plain")
+    _leave_corners(scene, "reference")
 
 
 @fault("align_corners=False in both networks", "network", "check_error_is_within")
 def corners_not_aligned(scene: Scene) -> None:
-    _leave_corners(scene, "plain", "fast")
+    _leave_corners(scene, "reference", "optimized")
 
 
-@fault("soft-argmax of the fast network counts from 1", "network", "check_agrees")
+@fault("soft-argmax of the optimized model counts from 1", "network", "check_agrees")
 def cells_from_one(scene: Scene) -> None:
-    cells = fast_network._cells
-    scene.patch.setattr(fast_network, "_cells", lambda volume, dim: cells(volume, dim) + 1)
+    cells = optimized_model._cells
+    scene.patch.setattr(optimized_model, "_cells", lambda volume, dim: cells(volume, dim) + 1)
 
 
 def _after_building(scene: Scene, change: Callable[[ConvNeXtPose], object]) -> None:

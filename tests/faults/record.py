@@ -19,7 +19,7 @@ import pytest
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.files.whole import write_text
-from convnextpose_check.network.fast import FastConvNeXtPose
+from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.progress import progress_bar
 from convnextpose_check.results.text import format_value
 from convnextpose_check.synthetic.build import SyntheticData, cached_synthetic_data
@@ -153,7 +153,7 @@ def main() -> None:
     synthetic = cached_synthetic_data(fixtures, sys.stderr)
     faults, records = every_fault(), []
     with (
-        remembered(FastConvNeXtPose),  # most faults leave the network and its crops unchanged
+        remembered(OptimizedConvNeXtPose),  # most faults leave the network and its crops unchanged
         progress_bar(sys.stderr, "putting faults in", len(faults)) as advance,
     ):
         for fault in faults:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.network.fast import FastConvNeXtPose
+from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.synthetic.build import SyntheticData
 from tests.faults.asking import CHECK_MODULES, TESTS, ask
 from tests.faults.fault import CHAIN, Fault, every_fault
@@ -35,7 +35,7 @@ QUICK = [f for (_, link), f in FIRST.items() if link not in RUN_THE_NETWORK_AGAI
 @pytest.fixture(scope="module", autouse=True)
 def _remembered() -> Iterator[None]:
     """Most faults leave the network and its crops unchanged."""
-    with remembered(FastConvNeXtPose):
+    with remembered(OptimizedConvNeXtPose):
         yield
 
 

@@ -290,8 +290,8 @@ def nearest_upsampling(scene: Scene) -> None:
         del options
         return interpolate(x, scale_factor=2, mode="nearest")
 
-    scene.patch.setattr("convnextpose_check.network.plain.interpolate", nearest)
-    scene.patch.setattr("convnextpose_check.network.fast.interpolate", nearest)
+    scene.patch.setattr("convnextpose_check.network.reference.interpolate", nearest)
+    scene.patch.setattr("convnextpose_check.network.optimized.interpolate", nearest)
 
 
 @unseen("weights quantized to 6 bits", "weights", "weights|tensors")

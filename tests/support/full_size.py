@@ -19,7 +19,7 @@ from convnextpose_check.network.layout import (
     parameter_count,
     state_element_count,
 )
-from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 

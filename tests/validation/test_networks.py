@@ -29,7 +29,7 @@ def crops(comparison_samples: Dataset, run: Run) -> tuple[Tensor, list[Sample]]:
     return comparison_crops(comparison_samples, run.devices[0])
 
 
-def test_judged_network_agrees_with_the_plain_one(
+def test_evaluated_model_agrees_with_reference_model(
     run: Run,
     variant: Variant,
     models: ByVariant[VariantModels],

@@ -14,7 +14,7 @@ from convnextpose_check.diagnosis.reading import FinishedRun, SavedSamples
 from convnextpose_check.diagnosis.replay import CONDITIONS, Condition, Replay
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.human36m.samples import load_dataset, read_facts
-from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.variants import Architecture
 

@@ -23,8 +23,8 @@ from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.interrupts import Interrupted
-from convnextpose_check.network.fast import FastConvNeXtPose
 from convnextpose_check.network.layout import build_network
+from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 from tests.support import stand_in
@@ -278,7 +278,7 @@ def on_stand_in(tiny: Architecture, dataset: Dataset, monkeypatch: pytest.Monkey
     """Run a pass on devices without data."""
     device = stand_in.StandIn()
     network = build_network(tiny, seeded_state(tiny, 1), torch.device("cpu"))
-    fast = FastConvNeXtPose(network, device=torch.device("meta"))
+    fast = OptimizedConvNeXtPose(network, device=torch.device("meta"))
 
     monkeypatch.setattr(predictions, "record_event", lambda _: stand_in.Event(device))
 

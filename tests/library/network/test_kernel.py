@@ -14,8 +14,8 @@ import torch
 from msgspec.structs import replace
 from torch import Tensor
 
-from convnextpose_check.network import fast as fast_network
-from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network import optimized as optimized_model
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.variants import Architecture
 from tests.support.processes import with_checkout
 
@@ -89,13 +89,13 @@ def test_kernel_compiles_for_the_gpu_and_writes_only_positions(
 
 
 def in_torch(heatmaps: Tensor, upsamples: bool) -> Tensor:
-    matrix = fast_network.upsampling_matrix(heatmaps.shape[-1]) if upsamples else None
-    return fast_network.soft_argmax(heatmaps, matrix)
+    matrix = optimized_model.upsampling_matrix(heatmaps.shape[-1]) if upsamples else None
+    return optimized_model.soft_argmax(heatmaps, matrix)
 
 
 def chosen_kernel() -> Any:
     """The kernel that is used on this machine."""
-    return fast_network.working_kernel.__wrapped__(torch.device("cpu"), 4, 8, True)
+    return optimized_model.working_kernel.__wrapped__(torch.device("cpu"), 4, 8, True)
 
 
 def test_kernel_is_used_only_if_it_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_network_calls_the_kernel_for_all_joints_at_once(
 ) -> None:
     torch.manual_seed(0)
     plain = ConvNeXtPose(replace(tiny, head_upsamplings=upsamplings)).eval()
-    network = fast_network.FastConvNeXtPose(plain)
+    network = optimized_model.OptimizedConvNeXtPose(plain)
     crops, shapes = torch.randn(2, 3, 256, 256), []
 
     def kernel(heatmaps: Tensor, upsamples: bool) -> Tensor:

@@ -15,7 +15,7 @@ from torch.nn import Module
 from convnextpose_check.checks.network import AGREEMENT_CELLS
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.network.layout import build_network
-from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.network.users import (
     ForeignNetwork,
     built_module,
@@ -259,7 +259,7 @@ def test_digest_covers_the_weights_beside_the_model(tmp_path: Path) -> None:
 AUTHORS_MODEL = """
 import torch
 from config import cfg
-from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.variants import Architecture, Catalogue
 
 def get_pose_net(cfg, is_train, joint_num):

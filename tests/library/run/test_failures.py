@@ -209,7 +209,7 @@ def hold_other_numbers(models: Path) -> None:
 
 def build_own(_variant: str) -> Any:
     """A factory for ``--network``, whose module has a place for each published tensor."""
-    from convnextpose_check.network.plain import ConvNeXtPose
+    from convnextpose_check.network.reference import ConvNeXtPose
 
     return ConvNeXtPose(own_architecture)
 

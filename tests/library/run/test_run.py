@@ -14,7 +14,7 @@ import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Displaced, Exclusion
-from convnextpose_check.network import fast as fast_network
+from convnextpose_check.network import optimized as optimized_model
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import verdict_sentence
 from convnextpose_check.results.per_sample import read_errors_mm
@@ -199,7 +199,7 @@ def test_cache_of_another_soft_argmax_is_not_used(open_run: OpenRun) -> None:
     first = recorded(open_run(variants="T"))
     run = open_run(variants="T", resume="1")
     network: Any = run.models["T"].evaluated
-    network.kernel = lambda heatmaps, _: fast_network.soft_argmax(heatmaps, network.upsampling)
+    network.kernel = lambda heatmaps, _: optimized_model.soft_argmax(heatmaps, network.upsampling)
 
     with_kernel = recorded(run)
 

@@ -30,7 +30,7 @@ from tests.support.whole_runs import Ended
 INPUTS = {"checkpoints": "weights", "variants-file": "own.json"}
 ADAPTER = """
 from pathlib import Path
-from convnextpose_check.network.plain import ConvNeXtPose
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.variants import read_catalogue
 
 def build(variant):

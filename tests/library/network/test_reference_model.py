@@ -15,7 +15,7 @@ from convnextpose_check.checks.network import (
     check_reported_value,
 )
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.network import plain as parts
+from convnextpose_check.network import reference as parts
 from convnextpose_check.network.layout import (
     multiply_add_count,
     parameter_count,

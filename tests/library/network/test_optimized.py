@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from convnextpose_check.evaluation.predict import predict
-from convnextpose_check.network import fast as fast_network
-from convnextpose_check.network.fast import FastConvNeXtPose
+from convnextpose_check.network import optimized as optimized_model
 from convnextpose_check.network.layout import build_network
-from convnextpose_check.network.plain import ConvNeXtPose, soft_argmax
+from convnextpose_check.network.optimized import OptimizedConvNeXtPose
+from convnextpose_check.network.reference import ConvNeXtPose, soft_argmax
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
 
 CELLS = 3e-3
-"""The reference network in float32 differs from float64 by up to 2e-3, the fast one by less."""
+"""The reference model in float32 differs from float64 by up to 2e-3, the optimized by less."""
 
 HALF_UNIT = 2**-24
 """Rounding a number to float32 changes it by this share of it at most."""
@@ -50,7 +50,7 @@ def test_positions_are_those_of_the_reference_network_which_is_not_changed(
     """Blocks add in place: that must not change the crops or the weights."""
     given = crops.clone()
     before = {key: tensor.clone() for key, tensor in plain.state_dict().items()}
-    fast = FastConvNeXtPose(plain)
+    fast = OptimizedConvNeXtPose(plain)
 
     weights = [part.weight for part in fast.modules() if isinstance(part, nn.Conv2d)]
     assert all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)
@@ -65,9 +65,9 @@ def test_size_of_the_pieces_does_not_matter(
     numbers: int, plain: ConvNeXtPose, crops: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("VOLUME_NUMBERS", "WIDE_NUMBERS"):
-        monkeypatch.setattr(fast_network, name, numbers)
+        monkeypatch.setattr(optimized_model, name, numbers)
 
-    assert difference_cells(FastConvNeXtPose(plain), plain, crops) < CELLS
+    assert difference_cells(OptimizedConvNeXtPose(plain), plain, crops) < CELLS
 
 
 def not_aligned(side: int) -> Any:
@@ -89,15 +89,15 @@ BROKEN: dict[str, tuple[int, str, Any]] = {
 def test_each_wrong_optimization_is_noticed(
     plain: ConvNeXtPose, part: str, wrong: Any, crops: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fast_network, part, wrong)
+    monkeypatch.setattr(optimized_model, part, wrong)
 
-    assert difference_cells(FastConvNeXtPose(plain), plain, crops[:1]) > CELLS
+    assert difference_cells(OptimizedConvNeXtPose(plain), plain, crops[:1]) > CELLS
 
 
 def test_padded_convolution_is_never_merged_with_the_norm_before_it(plain: ConvNeXtPose) -> None:
     """The padding would be of the values that the norm maps to 0, so the border would be wrong."""
     with pytest.raises(ValueError, match="padding"):
-        fast_network.norm_before(plain.backbone.norm, plain.head.deconv_layers_1.dwconv)
+        optimized_model.norm_before(plain.backbone.norm, plain.head.deconv_layers_1.dwconv)
 
 
 def with_numbers_of_the_published(tiny: Architecture) -> ConvNeXtPose:
@@ -117,7 +117,7 @@ def with_numbers_of_the_published(tiny: Architecture) -> ConvNeXtPose:
 def test_folding_is_exact_to_the_last_bit_of_float32(tiny: Architecture) -> None:
     """Of the convolution with the BatchNorm behind it, and of those with one before them."""
     plain = with_numbers_of_the_published(tiny)
-    folded = [part for part in FastConvNeXtPose(plain).body if isinstance(part, nn.Conv2d)]
+    folded = [part for part in OptimizedConvNeXtPose(plain).body if isinstance(part, nn.Conv2d)]
 
     for between, obtained in zip(plain.backbone.downsample_layers, folded, strict=True):
         assert obtained.bias is not None
@@ -144,7 +144,7 @@ def test_volume_far_from_zero_neither_overflows_nor_vanishes() -> None:
     heatmaps = torch.full((1, 2, 4, 3, 3), -1e4)
     heatmaps[0, 0, 1, 2, 0] = 1e4
 
-    cells_xyz = fast_network.soft_argmax(heatmaps, None)
+    cells_xyz = optimized_model.soft_argmax(heatmaps, None)
 
     assert cells_xyz[0, 0].tolist() == [0.0, 2.0, 1.0]
     assert cells_xyz[0, 1].tolist() == [1.0, 1.0, 1.5]
@@ -163,7 +163,7 @@ def traced(architecture: Architecture, images: int) -> list[tuple[str, Any, Any]
             return output
 
     meta = torch.device("meta")
-    network = FastConvNeXtPose(ConvNeXtPose(architecture), meta)
+    network = OptimizedConvNeXtPose(ConvNeXtPose(architecture), meta)
     with torch.inference_mode(), Watching():  # type: ignore[no-untyped-call]
         output = network(torch.zeros(images, 3, 256, 256, device=meta))
     assert output.shape == (images, 18, 3)

@@ -24,7 +24,13 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from convnextpose_check.network.plain import UPSAMPLING, Backbone, Block, ConvNeXtPose, HeadLayer
+from convnextpose_check.network.reference import (
+    UPSAMPLING,
+    Backbone,
+    Block,
+    ConvNeXtPose,
+    HeadLayer,
+)
 
 SoftArgmaxBackend = Literal["triton", "torch"]
 
@@ -44,7 +50,7 @@ ALIKE_CELLS = 1e-3
 """Largest difference from the soft-argmax in torch's operations of a kernel that is used."""
 
 
-class FastConvNeXtPose(nn.Module):
+class OptimizedConvNeXtPose(nn.Module):
     """Crops (B, 3, 256, 256) to joint positions (B, J, 3) in heatmap cells, order x, y, z.
 
     Copies the weights of ``plain`` to its device or to another one.
