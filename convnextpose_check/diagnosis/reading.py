@@ -192,7 +192,7 @@ def facts_of(run: FinishedRun) -> Iterator[Finding]:
             *((check.outcome == "failed", "settings", f"{check.test.rpartition('::')[2]} failed",
                check.message, "Fix this first")
               for check in results.checks
-              if check.variant in (None, run.variant) and not check.told_by
+              if check.variant in (None, run.variant) and not check.duplicate_of
               and "test_mpjpe" not in check.test and "test_throughput" not in check.test),
         ]  # fmt: skip
     return (

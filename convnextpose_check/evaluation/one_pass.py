@@ -23,7 +23,7 @@ from convnextpose_check.evaluation.predict import (
     PendingPrediction,
     Predictor,
     to_device,
-    told_as_failure,
+    wrap_network_errors,
 )
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
@@ -230,7 +230,7 @@ def _read_batch(
     pixels_rgb = [crop.pixels_rgb for crop in taken if crop.pixels_rgb is not None]
     batch_input = None
     if pixels_rgb:
-        with told_as_failure(f"the device {device}", ErrorCode.DEVICE_FAILED):
+        with wrap_network_errors(f"the device {device}", ErrorCode.DEVICE_FAILED):
             batch_input = to_input(to_device(pixels_rgb, device))
     return _Batch(indices, taken, batch_input, device_index, time.perf_counter() - start)
 
@@ -274,7 +274,7 @@ class _ModelRunner:
         prediction = None
         with self._failing_alone():
             if batch.input is not None:
-                with told_as_failure("the network"):
+                with wrap_network_errors("the network"):
                     prediction = PendingPrediction(
                         self._predictors[batch.device_index], batch.input
                     )
@@ -297,7 +297,7 @@ class _ModelRunner:
         pairs = zip(batch.indices, batch.crops, strict=True)
         used = {index: crop.sample for index, crop in pairs if crop.pixels_rgb is not None}
         indices, samples = list(used), list(used.values())
-        with told_as_failure("the network"):  # a GPU reports its errors here
+        with wrap_network_errors("the network"):  # a GPU reports its errors here
             cells_xyz, seconds = prediction.wait()
         is_finite = np.isfinite(cells_xyz).reshape(len(samples), -1).all(axis=1)
         if not is_finite.all():

@@ -59,7 +59,7 @@ def is_lack_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def told_as_failure(what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -> Iterator[None]:
+def wrap_network_errors(what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -> Iterator[None]:
     """Raise ``NetworkFailedError``, with the last own line, for an error without a code."""
     try:
         yield
@@ -129,7 +129,7 @@ class Predictor:
         import torch
 
         while True:
-            with told_as_failure("the network"):
+            with wrap_network_errors("the network"):
                 try:
                     use_exact_float32()  # a network may have switched TF32 on
                     return torch.cat(

@@ -125,7 +125,7 @@ def page_html(results: Results, errors_mm: Mapping[str, Array], page: str | None
 def shared_context(results: Results) -> dict[str, Any]:
     """The values that both the page and the Markdown report show."""
     outcomes = Counter(check.outcome for check in results.checks)
-    repeated = Counter(check.told_by for check in results.failed)
+    repeated = Counter(check.duplicate_of for check in results.failed)
     return {
         "results": results,
         "variants": results.variants,
@@ -133,7 +133,7 @@ def shared_context(results: Results) -> dict[str, Any]:
         "seeded": [name for name in results.variants if name not in results.featured],
         "verdict": verdict_badge(results),
         "trust_note": trust_note(results),
-        "failures": [(c, repeated[c.test]) for c in results.failed if not c.told_by],
+        "failures": [(c, repeated[c.test]) for c in results.failed if not c.duplicate_of],
         "counts": {each: outcomes[each] for each in SEVERITIES if outcomes[each]},
     }
 

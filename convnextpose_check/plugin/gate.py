@@ -69,7 +69,7 @@ class Gate:
         """
         tests = self.mistakes.setdefault(str(error), [])
         report.when, report.longrepr = "call", str(error)
-        vars(report)["told_by"] = tests[0] if tests else ""
+        vars(report)["duplicate_of"] = tests[0] if tests else ""
         if tests:
             report.longrepr = f"[{error.code}] as {tests[0]} says"
             report.sections.clear()  # captured output repeats the mistake
@@ -222,7 +222,7 @@ def check_record(
         outcome=outcome,
         unit=recorded.get("unit", ""),
         message=message,
-        told_by=getattr(report, "told_by", ""),
+        duplicate_of=getattr(report, "duplicate_of", ""),
         tolerance_mm=parameters_of(item).get("tolerance_mm"),
         obtained=recorded.get("obtained"),
         expected=recorded.get("expected"),

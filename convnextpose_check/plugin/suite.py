@@ -144,7 +144,7 @@ def pytest_terminal_summary(
     """Keep pytest from printing failures that ``print_report`` describes."""
     stats, failed = terminalreporter.stats, terminalreporter.stats.get("failed", [])
     if failed and session_of(config).lock is not None:
-        stats["failed"] = [report for report in failed if not hasattr(report, "told_by")]
+        stats["failed"] = [report for report in failed if not hasattr(report, "duplicate_of")]
     yield
     if failed:
         stats["failed"] = failed

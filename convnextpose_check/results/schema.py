@@ -48,9 +48,9 @@ class CheckRecord(msgspec.Struct, frozen=True):
 
     ``not verified`` is a check without a recorded value to compare with, ``warning`` one that
     found a contradiction that proves nothing: neither is a success, neither fails a run.
-    ``difference`` is obtained minus expected where both are numbers. ``told_by`` is the test that
-    failed first for the same reason, empty for the first itself. ``variant`` and ``tolerance_mm``
-    are parameters of the test.
+    ``difference`` is obtained minus expected where both are numbers. ``duplicate_of`` is the test
+    that failed first for the same reason, empty for the first itself. ``variant`` and
+    ``tolerance_mm`` are parameters of the test.
     """
 
     test: str
@@ -60,7 +60,7 @@ class CheckRecord(msgspec.Struct, frozen=True):
     difference: Number | None = None
     unit: str = ""
     message: str = ""
-    told_by: str = ""
+    duplicate_of: str = ""
     tolerance_mm: Count | None = None
     variant: Name | None = None
 

@@ -17,7 +17,7 @@ from convnextpose_check.environment import environment
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.predict import told_as_failure
+from convnextpose_check.evaluation.predict import wrap_network_errors
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, judge
 from convnextpose_check.files.whole import write_text, written_whole
 from convnextpose_check.human36m.samples import Exclusion
@@ -167,7 +167,7 @@ def _weights(run: Run) -> dict[str, FileRecord]:
     weights = {}
     for variant in run.variants:
         # Without a record, the variant's checks have the reason.
-        with suppress(ConvNeXtPoseCheckError), told_as_failure("building the network"):
+        with suppress(ConvNeXtPoseCheckError), wrap_network_errors("building the network"):
             weights[variant] = FileRecord(**_file_values(run, variant))
     return weights
 

@@ -18,7 +18,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.devices import use_exact_float32, working_devices
 from convnextpose_check.evaluation.measurements import Entry, Evaluation
 from convnextpose_check.evaluation.one_pass import Conditions, evaluate
-from convnextpose_check.evaluation.predict import told_as_failure
+from convnextpose_check.evaluation.predict import wrap_network_errors
 from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.human36m.layout import GIVE_ROOT
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset, read_facts
@@ -216,7 +216,7 @@ class Run:
 
     def _entry(self, variant: str) -> Entry:
         models, s = self.models[variant], self.settings
-        with told_as_failure("building the network"):
+        with wrap_network_errors("building the network"):
             path = s.results_dir / kept_file(self.name, variant)
             key = models.cache_key(self.dataset, flip=s.flip)
             return Entry(models.evaluated, key, path, models.replicas)

@@ -204,7 +204,7 @@ def test_incomplete_evaluation_counts_unreadable_images_and_names_the_first(
     assert caught.value.problem == "2 samples were measured: expected 6"
 
 
-def test_incomplete_set_is_told_by_action_and_by_reason(dataset: Dataset) -> None:
+def test_incomplete_data_set_lists_actions_and_reasons(dataset: Dataset) -> None:
     """Of Directions one of three is there, and one image was excluded."""
     excluded = (Exclusion(7, "c.jpg", "it has no annotation"),)
     short = replace(dataset, samples=dataset.samples[2:], excluded=excluded)

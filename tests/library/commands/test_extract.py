@@ -143,7 +143,7 @@ def test_extract_file_of_another_variant_is_refused(
     assert snapshots(own) == []
 
 
-def test_extract_variants_with_equal_tensors_are_told_apart_by_the_name(
+def test_extract_variants_with_equal_tensors_are_distinguished_by_name(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The head's upsampling is not in the weights."""

@@ -98,7 +98,7 @@ def failing() -> Results:
     others = (
         CheckRecord("test_preflight.py::test_memory_is_free[published]", "passed", "9 GB"),
         CheckRecord("test_counts.py::test_claim_0[published-S]", "passed", 7, variant="S"),
-        CheckRecord("test_a.py::test_b[S]", "failed", told_by=one_check_of_each[4].test),
+        CheckRecord("test_a.py::test_b[S]", "failed", duplicate_of=one_check_of_each[4].test),
     )
     deviations = (
         Deviation("XS", "GMACs", 1.125, 2.25, 1.5, "not more", True),

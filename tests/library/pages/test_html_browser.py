@@ -122,7 +122,7 @@ def test_frame_without_scripts_shows_all_that_matters(chrome: Chrome, report: Pa
         assert f"{record.error_mm:.3f}" in body
         assert record.sha256[:12] in body
     for check in results.failed:
-        assert (check.told_by or check.test) in body
+        assert (check.duplicate_of or check.test) in body
 
 
 def test_skeleton_turns_by_keyboard_mouse_and_touch(chrome: Chrome, everything: Path) -> None:

@@ -80,7 +80,7 @@ def test_check_record_has_each_property_in_its_field(item: Any) -> None:
     assert record.test == f"test_check_record.py::{item.name}"
     assert (record.obtained, record.expected, record.difference) == (57.0, 56.5, 0.5)
     assert (record.unit, record.outcome, record.message) == ("mm", "passed", "")
-    assert (record.told_by, record.tolerance_mm, record.variant) == ("", 1, "XS")
+    assert (record.duplicate_of, record.tolerance_mm, record.variant) == ("", 1, "XS")
 
 
 @pytest.mark.parametrize(

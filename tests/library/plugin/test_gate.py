@@ -97,7 +97,7 @@ def test_first_test_describes_the_mistake_and_the_others_name_it() -> None:
         "[wrong-count] it has 4: expected 3",
         "[data-not-found] as x.py::test_a[XS] says",
     ]
-    assert [report.told_by for report in reports] == ["", "", "x.py::test_a[XS]"]
+    assert [report.duplicate_of for report in reports] == ["", "", "x.py::test_a[XS]"]
     assert [len(report.sections) for report in reports] == [1, 1, 0]
 
 

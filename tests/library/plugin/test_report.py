@@ -69,7 +69,7 @@ def test_print_report_counts_the_problems_after_the_tenth() -> None:
 
 def test_terminal_summary_hides_described_failures_from_pytest() -> None:
     described, other = report_of("failed"), report_of("failed")
-    described.told_by = ""
+    described.duplicate_of = ""
     terminal: Any = Terminal(described, other)
     config, _ = session_in(terminal)
 

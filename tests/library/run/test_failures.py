@@ -17,7 +17,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.predict import (
     NetworkFailedError,
     Predictor,
-    told_as_failure,
+    wrap_network_errors,
 )
 from convnextpose_check.paths import Outputs
 from convnextpose_check.run.models import VariantModels
@@ -115,7 +115,7 @@ def test_remembered_failure_holds_nothing_of_the_batch() -> None:
     def fail(large: Large) -> None:
         raise RuntimeError(str(large))
 
-    with pytest.raises(NetworkFailedError) as caught, told_as_failure("the network"):
+    with pytest.raises(NetworkFailedError) as caught, wrap_network_errors("the network"):
         fail(large)
     failure = caught.value.with_traceback(None)
     del large, caught
@@ -125,8 +125,8 @@ def test_remembered_failure_holds_nothing_of_the_batch() -> None:
     assert held() is None
 
 
-def test_told_errors_pass() -> None:
-    with pytest.raises(ConvNeXtPoseCheckError) as caught, told_as_failure("the network"):
+def test_wrap_network_errors_passes_coded_errors() -> None:
+    with pytest.raises(ConvNeXtPoseCheckError) as caught, wrap_network_errors("the network"):
         raise ConvNeXtPoseCheckError(ErrorCode.BAD_NETWORK, "it answers with a dict")
 
     assert caught.value.code == "bad-network"
