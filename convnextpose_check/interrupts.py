@@ -21,7 +21,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 _counts: Counter[str] = Counter()
-"""Signals received by this process, and nested blocks of ``held``."""
+"""Signals received by this process, and nested blocks of ``defer_signals``."""
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
@@ -30,7 +30,7 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-def obey_signals() -> Callable[[], None]:
+def install_signal_handlers() -> Callable[[], None]:
     """Have SIGTERM and SIGINT raise ``KeyboardInterrupt``; returns a function that undoes it.
 
     A signal that is ignored or has another handler is left alone.
@@ -51,7 +51,7 @@ def obey_signals() -> Callable[[], None]:
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """Delay a signal until the end of the block.
 
     In a run that is already ending because of an earlier signal, a further one has no effect.

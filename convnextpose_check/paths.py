@@ -11,13 +11,13 @@ from convnextpose_check.files.whole import cannot_write, lock_file, remove_left_
 LOG_FOLDER = Path("log")
 RESULT_FOLDER = Path("result")
 DUMP_FOLDER = Path("model_dump")
-KEPT_FOLDER = RESULT_FOLDER / "evaluations"
+CACHE_FOLDER = RESULT_FOLDER / "evaluations"
 """Evaluations, finished or partial, for --resume."""
 
 
-def kept_file(target: str, variant: str) -> Path:
+def cache_file_path(target: str, variant: str) -> Path:
     """Saved evaluation of a variant, below the results folder."""
-    return KEPT_FOLDER / f"{target}_{variant}.npz"
+    return CACHE_FOLDER / f"{target}_{variant}.npz"
 
 
 class Outputs:
@@ -43,7 +43,7 @@ class Outputs:
         return self.results_dir / LOG_FOLDER / f"test_{variant}.log"
 
 
-def hold_folder(folder: Path) -> BinaryIO:
+def lock_directory(folder: Path) -> BinaryIO:
     """Lock the results folder until the returned file is closed or the process ends.
 
     Partial files of a killed run are removed from the folders that a run writes to. Raises
@@ -51,7 +51,7 @@ def hold_folder(folder: Path) -> BinaryIO:
     """
     lock = lock_file(folder / ".lock")
     of_other_weights = f"{DUMP_FOLDER}/*_????????"
-    for below in ("", RESULT_FOLDER, KEPT_FOLDER, LOG_FOLDER, DUMP_FOLDER, of_other_weights):
+    for below in ("", RESULT_FOLDER, CACHE_FOLDER, LOG_FOLDER, DUMP_FOLDER, of_other_weights):
         remove_left_over(folder, below)
     return lock
 

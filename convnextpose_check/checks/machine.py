@@ -16,7 +16,7 @@ from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.files.folders import is_there
 from convnextpose_check.files.whole import cannot_write
 from convnextpose_check.human36m.crops import warp_box
-from convnextpose_check.paths import DUMP_FOLDER, KEPT_FOLDER, LOG_FOLDER, RESULT_FOLDER
+from convnextpose_check.paths import CACHE_FOLDER, DUMP_FOLDER, LOG_FOLDER, RESULT_FOLDER
 
 if TYPE_CHECKING:
     import torch
@@ -126,7 +126,7 @@ def check_disk(results_dir: Path) -> float:
 
 def check_can_write(results_dir: Path) -> Path:
     """Files can be created in all output folders; returns the results folder, leaves no file."""
-    below = (RESULT_FOLDER, KEPT_FOLDER, LOG_FOLDER, DUMP_FOLDER)
+    below = (RESULT_FOLDER, CACHE_FOLDER, LOG_FOLDER, DUMP_FOLDER)
     present = [folder for name in below if is_there(folder := results_dir / name)]
     for folder in (results_dir, *present):
         try:

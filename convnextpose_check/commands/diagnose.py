@@ -38,7 +38,7 @@ from convnextpose_check.diagnosis.reading import FinishedRun, read_authors_outpu
 from convnextpose_check.diagnosis.replay import Replay
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.paths import Outputs, kept_file
+from convnextpose_check.paths import Outputs, cache_file_path
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.run.run import Run, published_run
 from convnextpose_check.settings.options import Settings, read_settings
@@ -90,7 +90,7 @@ def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun,
             grid_whd = run.catalogue[variant].architecture.grid_whd
             with long_phase(f"reading {path}"):
                 saved = read_evaluation(
-                    path / kept_file(results.target, variant), run.dataset, grid_whd
+                    path / cache_file_path(results.target, variant), run.dataset, grid_whd
                 )
             missing = results.expected_samples - len(saved.samples)
             yield FinishedRun(
@@ -122,7 +122,7 @@ def _differences(settings: Settings, finished: FinishedRun, run: Run) -> Array |
     if settings.baseline is None or finished.results is None:
         return None
     folder = settings.baseline.parent.parent  # of result/benchmark_results.json
-    path = folder / kept_file(finished.results.target, finished.variant)
+    path = folder / cache_file_path(finished.results.target, finished.variant)
     before_mm = read_evaluation(path, run.dataset, finished.saved.table.grid_whd).by_image()
     return np.array([mm - before_mm.get(i, mm) for i, mm in finished.saved.by_image().items()])
 

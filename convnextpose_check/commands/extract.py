@@ -26,7 +26,7 @@ from convnextpose_check.commands.terminal import Arguments, long_phase, print_li
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.keymap import key_style
 from convnextpose_check.network.layout import identify, modern_state
-from convnextpose_check.paths import hold_folder
+from convnextpose_check.paths import lock_directory
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import read_catalogue
 
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     settings = read_settings(vars(options))
     files = CheckpointFiles(options.files, read_catalogue(settings.variants_file))
     extracted = failed = 0
-    with hold_folder(settings.results_dir), long_phase("extracting"):
+    with lock_directory(settings.results_dir), long_phase("extracting"):
         for path in files.candidates:
             try:
                 print_lines(*_extract(path, files, settings.results_dir))

@@ -27,7 +27,7 @@ from convnextpose_check.evaluation.predict import (
 )
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.interrupts import Interrupted, held
+from convnextpose_check.interrupts import Interrupted, defer_signals
 from convnextpose_check.progress import Screen, progress_bar
 from convnextpose_check.variants import Protocol
 
@@ -101,7 +101,7 @@ def _measure(
     """Run the pass with a progress bar; partial results are saved now and then, and at its end."""
 
     def save_all() -> dict[str, int]:
-        with held():
+        with defer_signals():
             return {
                 name: save_cached(entry, measured[name], dataset, conditions.batch_size)
                 for name, entry in entries.items()

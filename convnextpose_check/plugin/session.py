@@ -14,7 +14,7 @@ from _pytest.mark.expression import Expression
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.paths import hold_folder, set_aside_earlier
+from convnextpose_check.paths import lock_directory, set_aside_earlier
 from convnextpose_check.plugin.gate import Gate
 from convnextpose_check.progress import Screen
 from convnextpose_check.results.baseline import compare
@@ -65,7 +65,7 @@ class Session:
         settings, screen = self.run.settings, Screen()
         try:
             if writes:
-                lock = hold_folder(settings.results_dir)
+                lock = lock_directory(settings.results_dir)
                 set_aside_earlier(settings.results_dir)
                 self.lock, screen = lock, open_screen()
             if self.run.name == "synthetic":

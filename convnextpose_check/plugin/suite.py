@@ -13,7 +13,7 @@ from textwrap import fill
 import pytest
 
 from convnextpose_check.environment import opencv_version, package_version
-from convnextpose_check.interrupts import held, obey_signals
+from convnextpose_check.interrupts import defer_signals, install_signal_handlers
 from convnextpose_check.plugin.gate import (
     MAX_SHOWN,
     name_of,
@@ -93,7 +93,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     """
     if hasattr(config, "workerinput"):
         return (yield)
-    stop_listening = obey_signals()
+    stop_listening = install_signal_handlers()
     try:
         try:
             code = int((yield) or 0)
@@ -105,7 +105,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
         if code == pytest.ExitCode.INTERRUPTED:
             session.gate.interruption = session.gate.interruption or ""
         final = int(pytest.ExitCode.INTERRUPTED)
-        with suppress(KeyboardInterrupt), held():
+        with suppress(KeyboardInterrupt), defer_signals():
             results = session.finish(code)
             final = session.exit_code(code)
             if results is not None:

@@ -23,7 +23,7 @@ from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.human36m.layout import GIVE_ROOT
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset, read_facts
 from convnextpose_check.network.users import is_code
-from convnextpose_check.paths import Outputs, kept_file
+from convnextpose_check.paths import Outputs, cache_file_path
 from convnextpose_check.progress import Screen
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.settings.options import Settings
@@ -217,7 +217,7 @@ class Run:
     def _entry(self, variant: str) -> Entry:
         models, s = self.models[variant], self.settings
         with wrap_network_errors("building the network"):
-            path = s.results_dir / kept_file(self.name, variant)
+            path = s.results_dir / cache_file_path(self.name, variant)
             key = models.cache_key(self.dataset, flip=s.flip)
             return Entry(models.evaluated, key, path, models.replicas)
 

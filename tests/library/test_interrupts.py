@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from convnextpose_check.interrupts import ENOUGH, held, obey_signals
+from convnextpose_check.interrupts import ENOUGH, defer_signals, install_signal_handlers
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 
@@ -20,12 +20,12 @@ def obeyed() -> Iterator[None]:
     earlier = {number: signal.getsignal(number) for number in BOTH}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    undo = obey_signals()
+    undo = install_signal_handlers()
     yield
     undo()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    obey_signals()()  # forgets the signals
+    install_signal_handlers()()  # forgets the signals
     for number, handler in earlier.items():
         signal.signal(number, handler)
 
@@ -46,8 +46,8 @@ def test_signal_waits_for_the_end_of_the_outermost_block() -> None:
     done = []
 
     def write() -> None:
-        with held():
-            with held():
+        with defer_signals():
+            with defer_signals():
                 send()
                 done.append(1)
             done.append(2)
@@ -62,11 +62,11 @@ def test_signal_waits_for_the_end_of_the_outermost_block() -> None:
 def test_second_signal_has_no_effect_and_the_third_interrupts_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         send(signal.SIGINT)
-    with held():
+    with defer_signals():
         send(signal.SIGTERM)  # as a job scheduler sends after a Ctrl-C
 
     def never_done() -> None:
-        with held():
+        with defer_signals():
             for _ in range(ENOUGH):
                 send()
             pytest.fail("it goes on")
@@ -78,7 +78,7 @@ def test_second_signal_has_no_effect_and_the_third_interrupts_at_once() -> None:
 @pytest.mark.usefixtures("obeyed")
 def test_error_inside_is_not_hidden_by_a_signal() -> None:
     def fail() -> None:
-        with held():
+        with defer_signals():
             send()
             raise ValueError("inside")
 
@@ -91,7 +91,7 @@ def test_ignored_signal_is_left_alone() -> None:
     try:
         for number in BOTH:
             signal.signal(number, signal.SIG_IGN)
-        undo = obey_signals()
+        undo = install_signal_handlers()
         assert [signal.getsignal(number) for number in BOTH] == [signal.SIG_IGN] * 2
         undo()
         assert [signal.getsignal(number) for number in BOTH] == [signal.SIG_IGN] * 2
@@ -102,4 +102,6 @@ def test_ignored_signal_is_left_alone() -> None:
 
 def test_thread_sets_no_handlers() -> None:
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: obey_signals()()).result()  # signal.signal would raise ValueError
+        pool.submit(
+            lambda: install_signal_handlers()()
+        ).result()  # signal.signal would raise ValueError

@@ -15,7 +15,7 @@ from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.provenance import provenance
 from convnextpose_check.checkpoints.snapshot import source_sha256, write_snapshot
 from convnextpose_check.network.keymap import with_prefix
-from convnextpose_check.paths import hold_folder
+from convnextpose_check.paths import lock_directory
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 from tests.support.archives import members_of, saved, unpacked, zipped
@@ -180,7 +180,7 @@ def test_extract_other_epoch_is_shown_and_equal_epochs_stay_apart(
 def test_extract_results_folder_in_use_is_refused(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with hold_folder(own.parent / "out"):
+    with lock_directory(own.parent / "out"):
         assert extract(own, own) == 2
 
     assert capsys.readouterr().err.startswith("[in-use] ")

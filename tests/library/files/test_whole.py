@@ -14,7 +14,7 @@ from convnextpose_check.files.whole import (
     write_text,
     written_whole,
 )
-from convnextpose_check.paths import hold_folder
+from convnextpose_check.paths import lock_directory
 from tests.hostile.judge import at_most
 
 
@@ -84,7 +84,7 @@ def test_lock_that_is_no_regular_file_is_refused_and_left_alone(kind: str, tmp_p
         target.mkdir()
 
     with at_most(5), pytest.raises(ConvNeXtPoseCheckError) as caught:
-        hold_folder(results)
+        lock_directory(results)
 
     assert caught.value.code == "cannot-write"
     assert str(results / ".lock") in caught.value.problem
@@ -98,8 +98,8 @@ def test_lock_excludes_others_until_closed_and_keeps_the_content_of_its_file(
     path = tmp_path / ".lock"
     path.write_text("precious")
 
-    with hold_folder(tmp_path), pytest.raises(ConvNeXtPoseCheckError, match="in-use"):
-        hold_folder(tmp_path)
+    with lock_directory(tmp_path), pytest.raises(ConvNeXtPoseCheckError, match="in-use"):
+        lock_directory(tmp_path)
 
     assert path.read_text() == "precious"
     lock_file(path).close()
@@ -121,7 +121,7 @@ def test_only_partial_files_of_the_suite_are_removed_and_only_where_it_writes(
         path.mkdir(parents=True)
         (path / "half").touch()
 
-    hold_folder(tmp_path).close()
+    lock_directory(tmp_path).close()
 
     assert [folder for folder in written if (tmp_path / folder / name).exists()] == []
     assert [path for path in others if not (tmp_path / path).exists()] == []

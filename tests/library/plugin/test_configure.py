@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check.paths import hold_folder
+from convnextpose_check.paths import lock_directory
 from tests.support.whole_runs import RunTests
 
 USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
@@ -53,7 +53,7 @@ def test_run_that_cannot_judge_is_refused_in_a_sentence(
 
 
 def test_folder_of_another_run_is_refused(run_tests: RunTests, tmp_path: Path) -> None:
-    with hold_folder(tmp_path / "out"):
+    with lock_directory(tmp_path / "out"):
         run = run_tests(targets=[f"{VALIDATION}/test_counts.py"])
         helped = run_tests("--help")
 

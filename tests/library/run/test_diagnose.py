@@ -17,7 +17,7 @@ from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, load_dataset, read_facts
 from convnextpose_check.human36m.skeleton import MIRRORED
-from convnextpose_check.paths import Outputs, kept_file
+from convnextpose_check.paths import Outputs, cache_file_path
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import DatasetRecord
 from convnextpose_check.synthetic.build import SyntheticData
@@ -45,7 +45,7 @@ def write_run(
     measured.sha256[:, 0] = np.arange(len(dataset.samples))
     for number, (cells, sample) in enumerate(zip(cells_xyz, dataset.samples, strict=True)):
         measured.errors_mm[number] = joint_errors_mm(cells, sample, GRID_WHD, 2)
-    path = folder / kept_file("published", "XS")
+    path = folder / cache_file_path("published", "XS")
     path.parent.mkdir(parents=True)
     network: Any = SimpleNamespace(architecture=SimpleNamespace(grid_whd=GRID_WHD))
     save_cached(Entry(network, "key", path), measured, dataset, 4)
@@ -180,6 +180,6 @@ def test_diagnose_needs_the_saved_evaluation_and_the_runs_checkpoint(
     assert main(["diagnose", str(tmp_path), *given]) == 2
     assert "Pass the run's checkpoint" in capsys.readouterr().err
 
-    (tmp_path / kept_file("published", "XS")).unlink()
+    (tmp_path / cache_file_path("published", "XS")).unlink()
     assert main(["diagnose", str(tmp_path)]) == 2
     assert "cannot read" in capsys.readouterr().err
