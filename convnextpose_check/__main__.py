@@ -24,7 +24,7 @@ from convnextpose_check.commands.terminal import print_lines
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.settings.options import add_settings
-from convnextpose_check.wording import printable, suggestion
+from convnextpose_check.text import escape_control_chars, suggestion
 
 COMMANDS = {
     module.__name__.rpartition(".")[2]: module
@@ -65,12 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if not given[0].startswith("-") and given[0] not in COMMANDS:
         hint = suggestion(given[0], COMMANDS) or f": choose from {', '.join(COMMANDS)}"
-        parser.error(f"there is no command '{printable(given[0])}'{hint}")
+        parser.error(f"there is no command '{escape_control_chars(given[0])}'{hint}")
     options, unknown = parser.parse_known_args(given)
     if unknown:
         known = re.findall(r"--[\w-]+", options.parser.format_usage())
         hint = suggestion(unknown[0].partition("=")[0], known)
-        options.parser.error(f"there is no option '{printable(unknown[0])}'{hint}")
+        options.parser.error(f"there is no option '{escape_control_chars(unknown[0])}'{hint}")
     try:
         return int(options.run(options))
     except ConvNeXtPoseCheckError as error:

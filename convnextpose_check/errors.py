@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from convnextpose_check.wording import printable
+from convnextpose_check.text import escape_control_chars
 
 
 class ErrorCode(str, Enum):
@@ -76,10 +76,10 @@ class ConvNeXtPoseCheckError(Exception):
         expected: object = None,
     ) -> None:
         self.code = code
-        self.problem = printable(problem)
-        self.remedy = printable(remedy)
-        self.obtained = printable(obtained) if isinstance(obtained, str) else obtained
-        self.expected = printable(expected) if isinstance(expected, str) else expected
+        self.problem = escape_control_chars(problem)
+        self.remedy = escape_control_chars(remedy)
+        self.obtained = escape_control_chars(obtained) if isinstance(obtained, str) else obtained
+        self.expected = escape_control_chars(expected) if isinstance(expected, str) else expected
         super().__init__(f"[{code}] {self.problem}" + (f". {self.remedy}." if remedy else ""))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Literal, TextIO
 
-from convnextpose_check.wording import printable
+from convnextpose_check.text import escape_control_chars
 
 LOG_SECONDS = 10.0
 """Longest time between two lines in a log."""
@@ -77,7 +77,7 @@ class Screen:
     def say(self, text: str) -> None:
         """Show a line."""
         if self.stream is not None:
-            _LossyOutput(self.stream).write_plain(f"\n{printable(text)}\n")
+            _LossyOutput(self.stream).write_plain(f"\n{escape_control_chars(text)}\n")
 
 
 class _LossyOutput:

@@ -93,7 +93,9 @@ def _checked_content(content: Any) -> tuple[int, StateDict, tuple[float, ...]]:
     claimed_bytes: Counter[int] = Counter()  # of each storage, by its address
     for key, tensor in dict.items(network):
         if type(key) is not str or not (key.isascii() and key.isprintable()):
-            raise RefusedError(f"has the key {quote(str(key))}, which is not a printable string")
+            raise RefusedError(
+                f"has the key {quote(str(key))}, which is not a escape_control_chars string"
+            )
         if not _is_plain(tensor) or not _fits_storage(tensor, claimed_bytes):
             raise RefusedError(
                 f"holds under {quote(key)} something other than a contiguous tensor of float32 or"

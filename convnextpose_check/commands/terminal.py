@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
 from convnextpose_check.progress import Screen
-from convnextpose_check.wording import printable
+from convnextpose_check.text import escape_control_chars
 
 Arguments = dict[str, dict[str, Any]]
 """Names of a command's arguments, and for each the keywords of ``ArgumentParser.add_argument``."""
@@ -18,7 +18,7 @@ def print_lines(*lines: str, file: TextIO | None = None) -> None:
     stream = sys.stdout if file is None else file
     encoding = stream.encoding or "utf-8"
     for line in lines:
-        text = printable(line).encode(encoding, "backslashreplace").decode(encoding)
+        text = escape_control_chars(line).encode(encoding, "backslashreplace").decode(encoding)
         print(text, file=stream, flush=True)
 
 

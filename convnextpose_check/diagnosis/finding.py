@@ -11,7 +11,7 @@ import msgspec
 
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.paths import Outputs
-from convnextpose_check.wording import printable
+from convnextpose_check.text import escape_control_chars
 
 Grade = Literal["fact", "reproduces", "explains", "holds", "possible"]
 """A fact of the run; a change that reproduces the run, or lowers the error to the reference; a
@@ -127,7 +127,7 @@ def text_lines(d: Diagnosis) -> Iterator[str]:
 
 def _section(d: Diagnosis) -> str:
     """The text, with the parts as bars on one scale."""
-    title, *lines = (escape(printable(line)) for line in text_lines(d))
+    title, *lines = (escape(escape_control_chars(line)) for line in text_lines(d))
     parts = d.parts | {"together: the result minus the reference": d.excess_mm}
     most_mm = max(1e-6, *map(abs, parts.values()))
     rows = [

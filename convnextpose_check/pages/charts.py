@@ -20,7 +20,7 @@ from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.results.schema import Results, VariantResult
 from convnextpose_check.results.text import badge, format_difference, format_interval
-from convnextpose_check.wording import printable
+from convnextpose_check.text import escape_control_chars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,7 +120,7 @@ def distribution_image(results: Results, errors_mm: Mapping[str, Array]) -> str:
     ``errors_mm`` holds (N,) for each variant: the mean over joints of each sample. Empty if there
     is nothing to draw. The numbers of each row are in the alternative text as well.
     """
-    rows = {printable(n): errors_mm[n] for n in results.featured if n in errors_mm}
+    rows = {escape_control_chars(n): errors_mm[n] for n in results.featured if n in errors_mm}
     if not rows:
         return ""
     end_mm = max(float(np.quantile(np.concatenate(list(rows.values())), SHOWN_QUANTILE)), 1.0)
@@ -155,11 +155,11 @@ def comparison_png(results: Results, path: Path) -> None:
 
     Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
-    variants = {printable(name): record for name, record in results.featured.items()}
+    variants = {escape_control_chars(name): record for name, record in results.featured.items()}
     found = {action for record in variants.values() for action in record.per_action_mm}
     actions = sorted(found, key=[*ACTIONS.values(), *sorted(found)].index)
     title = f"ConvNeXtPose, {results.judged}: {results.metric}, protocol {results.protocol}"
-    verdict = fill(printable(results.verdict), 100, max_lines=6, break_on_hyphens=False)
+    verdict = fill(escape_control_chars(results.verdict), 100, max_lines=6, break_on_hyphens=False)
     rows = (1 + len(variants), 1 + len(actions) / 2)
     height_px = 300 + 17 * (verdict.count("\n") + len(variants) // 4) + 40 * sum(rows)
     with (
@@ -216,7 +216,7 @@ def _draw_actions(
         rows = list(map(actions.index, record.per_action_mm))
         errors_mm = list(record.per_action_mm.values())
         axes.plot(errors_mm, rows, marker, markersize=7, color=color, label=name)
-    axes.set_yticks(range(len(actions)), list(map(printable, actions)))
+    axes.set_yticks(range(len(actions)), list(map(escape_control_chars, actions)))
     axes.set(ylim=(len(actions) - 0.4, -0.6), xlabel=f"{results.metric} of each action, mm")
     axes.grid(visible=True)
 

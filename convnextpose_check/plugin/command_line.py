@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check.wording import suggestion
+from convnextpose_check.text import suggestion
 
 _CHECKOUT_FILES = ("pytest.ini", "conftest.py", "convnextpose_check/plugin/command_line.py")
 """Files by which a checkout of this suite is recognized."""

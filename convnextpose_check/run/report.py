@@ -44,8 +44,8 @@ from convnextpose_check.results.schema import (
     VariantResult,
 )
 from convnextpose_check.run.run import Run
+from convnextpose_check.text import escape_control_chars
 from convnextpose_check.variants import ReportedValue
-from convnextpose_check.wording import printable
 
 
 def write_report(run: Run, results: Results, report: Path, page: str | None) -> Results:
@@ -77,7 +77,9 @@ def _write_files(run: Run, results: Results, report: Path, page: str | None) -> 
 
     for variant, outcome in run.measured.outcomes.items():
         lines = _log_lines(run, variant, outcome)
-        attempt(write_text, outputs.log(variant), "".join(f"{printable(s)}\n" for s in lines))
+        attempt(
+            write_text, outputs.log(variant), "".join(f"{escape_control_chars(s)}\n" for s in lines)
+        )
     if evaluations := run.measured.available:
         attempt(write_per_sample, evaluations, run.dataset, outputs.per_sample)
     attempt(write_pages, results, outputs, report, page)
@@ -217,7 +219,7 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
         "identity": identity.status,
         "identity_reason": identity.reason,
         "matched": identity.matched,
-        "file": printable(checkpoint.path.name),
+        "file": escape_control_chars(checkpoint.path.name),
         "form": checkpoint.form,
         "epoch": checkpoint.epoch,
         "sha256": checkpoint.sha256,

@@ -17,8 +17,8 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.samples import BoxSource
 from convnextpose_check.network.users import is_code
+from convnextpose_check.text import suggestion
 from convnextpose_check.variants import PUBLISHED_FILE, Protocol
-from convnextpose_check.wording import suggestion
 
 PREFIX = "CONVNEXTPOSE_"
 RUN_ID_VARIABLE = f"{PREFIX}RUN_ID"

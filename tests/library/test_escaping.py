@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from convnextpose_check.errors import CheckFailedError, ErrorCode
-from convnextpose_check.wording import printable
+from convnextpose_check.text import escape_control_chars
 
 ESCAPED = {
     "plain": ("Señor's ConvNeXtPose_L (1).tar: 5 µm", "Señor's ConvNeXtPose_L (1).tar: 5 µm"),
@@ -22,9 +22,9 @@ ESCAPED = {
 
 
 @pytest.mark.parametrize(("text", "expected"), ESCAPED.values(), ids=ESCAPED)
-def test_printable_escapes_once(text: str, expected: str) -> None:
-    assert printable(text) == expected
-    assert printable(expected) == expected
+def test_escape_control_chars_twice_changes_nothing(text: str, expected: str) -> None:
+    assert escape_control_chars(text) == expected
+    assert escape_control_chars(expected) == expected
 
 
 def test_error_escapes_its_texts_and_keeps_numbers() -> None:

@@ -10,7 +10,7 @@ _COMMAND_MARK = re.compile(r":(?=:)|#(?=#)")
 """Pipelines obey lines with ``::error::`` or ``##[error]``, wherever in a line they stand."""
 
 
-def printable(text: str) -> str:
+def escape_control_chars(text: str) -> str:
     """Escape line breaks, control and direction characters, surrogates, and pipeline commands.
 
     The result is one line, and escaping it again changes nothing.
