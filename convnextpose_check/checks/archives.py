@@ -6,7 +6,7 @@ from pathlib import Path
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.checkpoints.provenance import Provenance, provenance
+from convnextpose_check.checkpoints.training_record import TrainingRecord, read_training_record
 from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.network.keymap import (
     StateDict,
@@ -66,9 +66,9 @@ def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
     return checkpoint.epoch
 
 
-def check_provenance(variant: Variant, checkpoint: Checkpoint) -> Provenance:
+def check_training_record(variant: Variant, checkpoint: Checkpoint) -> TrainingRecord:
     """The counters are those of the recorded training, if there is one; returns their record."""
-    record, known = provenance(checkpoint), variant.checkpoint.iterations
+    record, known = read_training_record(checkpoint), variant.checkpoint.iterations
     if known is None or not known.decides:
         return record
     is_other = record.iterations is not None and record.iterations not in known.values
@@ -77,7 +77,7 @@ def check_provenance(variant: Variant, checkpoint: Checkpoint) -> Provenance:
         raise CheckFailedError(
             ErrorCode.WRONG_TRAINING,
             f"{checkpoint.path} is not from the recorded training of {variant.name}:"
-            f" {record.story}: expected {expected} iterations ({known.source})",
+            f" {record.description}: expected {expected} iterations ({known.source})",
             f"Give {variant.checkpoint.file_name} of that training; a model of your own needs a"
             " --variants-file",
             record.counted,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, describe_copy
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.checkpoints.provenance import Provenance, provenance
+from convnextpose_check.checkpoints.training_record import TrainingRecord, read_training_record
 from convnextpose_check.checks.archives import (
     NO_TENSORS,
     check_epoch,
-    check_provenance,
     check_published_tensors,
+    check_training_record,
 )
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network.layout import layout_difference, modern_state, state_element_count
@@ -41,7 +41,7 @@ def identity_of(
     is_own: bool = False,
 ) -> IdentityFound:
     """Compare the checkpoint with the variant; ``is_own`` marks a model of the user."""
-    facts, record = variant.checkpoint, provenance(checkpoint)
+    facts, record = variant.checkpoint, read_training_record(checkpoint)
     state = modern_state(checkpoint.network)
     has_training = facts.iterations is not None and facts.iterations.decides
     difference = layout_difference(state, variant.architecture)
@@ -55,7 +55,7 @@ def identity_of(
     contradictions: dict[Matched, str] = {"architecture": difference} if difference else {}
     checks: dict[Matched, Callable[[], object]] = {
         "epoch": lambda: check_epoch(variant, checkpoint),
-        "training record": lambda: check_provenance(variant, checkpoint),
+        "training record": lambda: check_training_record(variant, checkpoint),
         "tensors": lambda: check_published_tensors(known, checkpoint),
     }
     obtained: dict[Matched, object] = {}
@@ -75,6 +75,8 @@ def identity_of(
     return IdentityFound("not verified", "; ".join(filter(None, reasons)), matched)
 
 
-def contradiction_warning(variant: Variant, record: Provenance) -> str:
+def contradiction_warning(variant: Variant, record: TrainingRecord) -> str:
     """The warning for a training record that no single training leaves."""
-    return f"the training record of {variant.name} contradicts a single training: {record.story}"
+    return (
+        f"the training record of {variant.name} contradicts a single training: {record.description}"
+    )

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.checkpoints.provenance import Provenance
+from convnextpose_check.checkpoints.training_record import TrainingRecord
 from convnextpose_check.checks import archives, dataset, machine
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError
@@ -64,7 +64,7 @@ def _failures(group: Group) -> list[str]:
         try:
             with long_phase(title):
                 found = check()
-            is_doubtful = isinstance(found, Provenance) and found.contradiction
+            is_doubtful = isinstance(found, TrainingRecord) and found.contradiction
             print_lines(f"{'warning' if is_doubtful else 'ok':<8}{title:<24}{found}")
         except (ConvNeXtPoseCheckError, ImportError) as error:
             print_lines(f"failed  {title:<24}{error}")
@@ -125,7 +125,7 @@ def _checkpoint_checks(run: Run, variant: Variant) -> Group:
         f"{name} file": lambda: load().path,
         f"{name} variant": lambda: archives.check_holds_variant(variant, load(), run.catalogue),
         f"{name} epoch": lambda: archives.check_epoch(variant, load()),
-        f"{name} training record": lambda: archives.check_provenance(variant, load()),
+        f"{name} training record": lambda: archives.check_training_record(variant, load()),
         f"{name} tensors": lambda: (
             archives.check_published_tensors(
                 known, load(), is_required=run.settings.require_identity

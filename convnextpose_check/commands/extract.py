@@ -19,8 +19,8 @@ from pathlib import Path
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import load_checkpoint
-from convnextpose_check.checkpoints.provenance import format_epoch, provenance
 from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
+from convnextpose_check.checkpoints.training_record import format_epoch, read_training_record
 from convnextpose_check.checks import archives
 from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
@@ -87,7 +87,7 @@ def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
         f"  holds   {variant.name}, {format_epoch(variant.checkpoint.epoch, checkpoint.epoch)},"
         f" {len(checkpoint.network)} tensors, {key_style(checkpoint.network)} head keys,"
         f" {checkpoint.form}",
-        f"  trained {provenance(checkpoint).story}",
+        f"  trained {read_training_record(checkpoint).description}",
         f"  sha256  {checkpoint.sha256}",
         f"  went to {snapshot}",
         f"  and to  {write_safetensors(checkpoint, variant.name, snapshot)}",

@@ -16,7 +16,7 @@ import msgspec
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.fingerprints import fingerprint
 from convnextpose_check.checkpoints.load import load_checkpoint
-from convnextpose_check.checkpoints.provenance import provenance
+from convnextpose_check.checkpoints.training_record import read_training_record
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.network.layout import identify, modern_state
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     print(msgspec.json.format(content, indent=2).decode())  # JSON has its own escapes
     print_lines(
         f"{file} holds {' or '.join(found) or 'none of the variants'}, epoch"
-        f" {checkpoint.epoch}: {provenance(checkpoint).story}",
+        f" {checkpoint.epoch}: {read_training_record(checkpoint).description}",
         file=sys.stderr,
     )
     return 0

@@ -78,7 +78,7 @@ def converted(content: dict[str, Any]) -> dict[str, Any]:
 def _file(record: dict[str, Any]) -> dict[str, Any]:
     origin = record.get("provenance") or {}
     texts = (origin.get(part) for part in ("epoch", "story", "tensors", "copy"))
-    return record | {"provenance": "; ".join(filter(None, texts))}
+    return record | {"training_record": "; ".join(filter(None, texts))}
 
 
 def _variant(record: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:

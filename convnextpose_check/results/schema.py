@@ -89,7 +89,7 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A variant's checkpoint, and the counts of its network.
 
     ``identity_reason`` is part of a sentence. ``matched`` are the properties that equal their
-    recorded values. ``provenance`` describes the training record, empty if it could not be read.
+    recorded values. ``training_record`` is a sentence, empty if the record could not be read.
     """
 
     file: str
@@ -100,7 +100,7 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     parameters: Count
     state_elements: Count
     gmacs: Finite
-    provenance: str = ""
+    training_record: str = ""
     identity: Identity = "not verified"
     identity_reason: str = "not recorded"
     matched: tuple[Matched, ...] = ()

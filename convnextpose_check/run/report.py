@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from convnextpose_check.checkpoints.fingerprints import describe_copy
-from convnextpose_check.checkpoints.provenance import format_epoch, provenance
+from convnextpose_check.checkpoints.training_record import format_epoch, read_training_record
 from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.checks.identity import identity_of
 from convnextpose_check.environment import environment
@@ -94,7 +94,7 @@ def _log_lines(run: Run, variant: str, outcome: Evaluation | Exception) -> Itera
     with suppress(ConvNeXtPoseCheckError):  # then the outcome has the reason
         checkpoint, dataset = run.checkpoints[variant], run.dataset
         yield f"checkpoint {checkpoint.path} ({checkpoint.form})"
-        yield f"sha256 {checkpoint.sha256}, {provenance_text(run, variant)}"
+        yield f"sha256 {checkpoint.sha256}, {training_record_text(run, variant)}"
         yield f"{len(dataset.samples)} samples below {dataset.layout.root}"
         for exclusion in dataset.excluded:
             yield f"excluded {exclusion.file_name}: {exclusion.reason}"
@@ -190,7 +190,7 @@ def _dataset_record(run: Run, *, is_read: bool) -> DatasetRecord:
     )
 
 
-def provenance_text(run: Run, variant: str) -> str:
+def training_record_text(run: Run, variant: str) -> str:
     """The training record of the variant's checkpoint in one line."""
     checkpoint, known = run.checkpoints[variant], run.fingerprints.get(variant)
     try:
@@ -199,7 +199,7 @@ def provenance_text(run: Run, variant: str) -> str:
         tensors = error.problem
     parts = (
         format_epoch(run.variants[variant].checkpoint.epoch, checkpoint.epoch),
-        provenance(checkpoint).story,
+        read_training_record(checkpoint).description,
         tensors,
         describe_copy(known, checkpoint),
     )
@@ -227,7 +227,7 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
         "parameters": parameter_count(module),
         "state_elements": state_element_count(module.state_dict()),
         "gmacs": multiply_add_count(module) / 1e9,
-        "provenance": provenance_text(run, variant),
+        "training_record": training_record_text(run, variant),
     }
 
 

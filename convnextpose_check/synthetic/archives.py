@@ -12,7 +12,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check.checkpoints.provenance import BUFFERS, FIVE_SUBJECTS
+from convnextpose_check.checkpoints.training_record import BUFFERS, FIVE_SUBJECTS
 from convnextpose_check.network.keymap import StateDict, to_legacy, with_prefix
 from convnextpose_check.variants import Variant
 

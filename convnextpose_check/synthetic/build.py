@@ -26,7 +26,7 @@ from convnextpose_check.variants import REFERENCE
 
 CAMERAS_FILE = "h36m_cameras.json"
 SHAPING_SOURCES = (
-    "checkpoints/provenance.py",
+    "checkpoints/training_record.py",
     "human36m/geometry.py",
     "human36m/skeleton.py",
     "network/keymap.py",

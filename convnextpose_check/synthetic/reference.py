@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convnextpose_check.checkpoints.provenance import FIVE_SUBJECTS
+from convnextpose_check.checkpoints.training_record import FIVE_SUBJECTS
 from convnextpose_check.network.keymap import without_prefix
 from convnextpose_check.synthetic.archives import made_epoch
 from convnextpose_check.synthetic.rescaling import rescaled

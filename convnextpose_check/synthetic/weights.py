@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convnextpose_check.checkpoints.provenance import FIVE_SUBJECTS
+from convnextpose_check.checkpoints.training_record import FIVE_SUBJECTS
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.synthetic.rescaling import rescaled

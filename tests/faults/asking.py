@@ -29,7 +29,7 @@ TESTS: dict[str, Test | tuple[Test, ...]] = {
     "check_rootnet_file": test_preflight.test_rootnet_file_is_the_one_for_the_protocol,
     "check_holds_variant": test_checkpoints.test_archive_holds_the_variant,
     "check_epoch": test_checkpoints.test_epoch_is_the_expected_one,
-    "check_provenance": test_checkpoints.test_counters_tell_one_training,
+    "check_training_record": test_checkpoints.test_counters_tell_one_training,
     "check_published_tensors": test_checkpoints.test_tensors_are_the_published_ones,
     "check_weights_are_finite": test_checkpoints.test_weights_are_finite,
     "check_batchnorm_variances": test_checkpoints.test_batchnorm_variances_are_plausible,

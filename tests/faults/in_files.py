@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from convnextpose_check.checkpoints import snapshot as snapshots
-from convnextpose_check.checkpoints.provenance import FIVE_SUBJECTS
+from convnextpose_check.checkpoints.training_record import FIVE_SUBJECTS
 from convnextpose_check.checks import archives, machine
 from convnextpose_check.network import keymap
 from convnextpose_check.synthetic.weights import initial_state
@@ -89,12 +89,12 @@ def weights_in_half(scene: Scene) -> None:
     scene.set_weights(change)
 
 
-@fault("trained on six subjects", "archive", "check_provenance", variant_name="XS")
+@fault("trained on six subjects", "archive", "check_training_record", variant_name="XS")
 def six_subjects(scene: Scene) -> None:
     scene.set_content(lambda content: _set_counters(content, 69 * 23_487))
 
 
-@fault("trained further on other data", "archive", "check_provenance", variant_name="XS")
+@fault("trained further on other data", "archive", "check_training_record", variant_name="XS")
 def fine_tuned(scene: Scene) -> None:
     def change(content: dict[str, Any]) -> None:
         _set_counters(content, 69 * FIVE_SUBJECTS + 3 * 5_000)

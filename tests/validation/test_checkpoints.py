@@ -11,9 +11,9 @@ from convnextpose_check.checks.archives import (
     check_epoch,
     check_holds_variant,
     check_key_map_round_trip,
-    check_provenance,
     check_published_tensors,
     check_snapshot,
+    check_training_record,
     check_weights_are_finite,
 )
 from convnextpose_check.checks.identity import contradiction_warning
@@ -48,9 +48,9 @@ def test_counters_tell_one_training(
 ) -> None:
     """A contradiction fails where the training is on record, and is a warning elsewhere."""
     known = variant.checkpoint.iterations
-    training = check_provenance(variant, checkpoints[variant.name])
+    training = check_training_record(variant, checkpoints[variant.name])
     record(
-        training.story,
+        training.description,
         known and f"{known} iterations of an epoch",
         warning=contradiction_warning(variant, training) if training.contradiction else "",
         unverified="" if training.has_counters else "the file has no counters",

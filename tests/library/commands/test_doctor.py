@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.__main__ import main
-from convnextpose_check.checkpoints.provenance import Provenance
+from convnextpose_check.checkpoints.training_record import TrainingRecord
 from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import listing, rearranged
@@ -28,7 +28,7 @@ CHECK_FUNCTIONS = (
     "machine.check_memory", "machine.check_disk", "machine.check_can_write",
     "dataset.check_joints_lie_in_boxes", "dataset.check_dataset_is_complete",
     "dataset.check_rootnet_file", "archives.check_holds_variant", "archives.check_epoch",
-    "archives.check_provenance", "archives.check_published_tensors",
+    "archives.check_training_record", "archives.check_published_tensors",
     "archives.check_weights_are_finite", "archives.check_batchnorm_variances",
     "archives.check_key_map_round_trip",
 )  # fmt: skip
@@ -124,8 +124,10 @@ def test_doctor_weights_only_reads_no_human36m_and_required_identity_is_refused(
 def test_doctor_contradicting_training_record_is_a_warning(
     doctor: Doctor, inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = Provenance("counters differ", "2")
-    monkeypatch.setattr("convnextpose_check.checks.archives.check_provenance", lambda *_: record)
+    record = TrainingRecord("counters differ", "2")
+    monkeypatch.setattr(
+        "convnextpose_check.checks.archives.check_training_record", lambda *_: record
+    )
 
     code, rows = doctor(*given(inputs), "--variants=T")
 

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.load import load_checkpoint
-from convnextpose_check.checkpoints.provenance import provenance
 from convnextpose_check.checkpoints.snapshot import source_sha256, write_snapshot
+from convnextpose_check.checkpoints.training_record import read_training_record
 from convnextpose_check.network.keymap import with_prefix
 from convnextpose_check.paths import lock_directory
 from convnextpose_check.synthetic.weights import seeded_state
@@ -61,7 +61,7 @@ def test_extract_writes_what_a_run_writes(own: Path, capsys: pytest.CaptureFixtu
         assert path.with_name(f"{path.name}.tar").read_bytes() == expected.read_bytes()
         assert source_sha256(safetensors) == checkpoint.sha256
         assert f"holds   {name}, epoch {epoch}, {len(checkpoint.network)} tensors, modern" in out
-        assert f"trained {provenance(checkpoint).story}\n" in out
+        assert f"trained {read_training_record(checkpoint).description}\n" in out
         assert f"sha256  {checkpoint.sha256}" in out
         assert f"went to {path}\n  and to  {safetensors}\n" in out
     assert out.endswith("\n2 extracted\n")

@@ -77,7 +77,7 @@ def distinct(index: int, **changes: Any) -> VariantResult:
         "per_joint_mm": {"Pelvis": 0.0, "R_Hip": 80.3 + 7 * index, "Nose": 30.4 + index},
         "identity": ("verified", "not verified", "contradicted")[index],
         "identity_reason": f"reason {index}",
-        "provenance": f"epoch {index}; story {index}",
+        "training_record": f"epoch {index}; story {index}",
         "soft_argmax": "triton",
         "examples": (),
     }

@@ -52,7 +52,7 @@ def test_results_have_each_value_under_its_name(inputs: Path, open_run: OpenRun)
     assert record.gmacs == own.multiply_adds / 1e9
     assert record.identity == "not verified"
     assert record.matched == ("architecture", "counts", "epoch")
-    assert record.provenance.startswith("epoch 1; ")
+    assert record.training_record.startswith("epoch 1; ")
     assert record.mpjpe_mm == record.error_mm == evaluation.error_mm
     assert record.reference == ReferenceRecord(REFERENCE_MM, "a first run", "own file", 2)
     assert record.difference_mm == evaluation.error_mm - REFERENCE_MM

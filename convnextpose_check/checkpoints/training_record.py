@@ -28,20 +28,20 @@ a percent: no file with such a training is on record."""
 
 
 @dataclass(frozen=True)
-class Provenance:
+class TrainingRecord:
     """The training that the counters record.
 
     ``iterations`` are those of one epoch, None if the counters give no such number.
     ``has_counters`` is true if the file has a counter at all. ``counted`` is the short form.
     """
 
-    story: str
+    description: str
     counted: str
     iterations: int | None = None
     has_counters: bool = True
 
     def __str__(self) -> str:
-        return self.story
+        return self.description
 
     @property
     def contradiction(self) -> bool:
@@ -49,7 +49,7 @@ class Provenance:
         return self.has_counters and self.iterations is None
 
 
-def provenance(checkpoint: Checkpoint) -> Provenance:
+def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
     """The training recorded by the checkpoint's epoch, steps and BatchNorm counters together."""
     network = checkpoint.network
     batches = Counter(
@@ -61,25 +61,27 @@ def provenance(checkpoint: Checkpoint) -> Provenance:
     parameters = sum(not key.endswith(BUFFERS) for key in network)
     for title, counters in (("BatchNorm's counters", batches), ("the optimizer's steps", steps)):
         if len(counters) > 1:
-            return Provenance(f"{title} differ: {_listed(counters)}", _listed(counters))
+            return TrainingRecord(f"{title} differ: {_listed(counters)}", _listed(counters))
     if steps and steps.total() != parameters:
         missing = f"steps of {steps.total()} of {parameters} parameters"
-        return Provenance(f"the optimizer has {missing}", missing)
+        return TrainingRecord(f"the optimizer has {missing}", missing)
     counts = [*batches, *steps]
     if not counts:
-        return Provenance("unknown: the file has no counters", "no counters", has_counters=False)
+        return TrainingRecord(
+            "unknown: the file has no counters", "no counters", has_counters=False
+        )
     if len(set(counts)) > 1:
         counted = f"{_format(counts[1])} steps, {_format(counts[0])} batches"
         reason = "trained further with a new optimizer" if counts[1] < counts[0] else "mixed"
-        return Provenance(f"{reason}: {counted} of BatchNorm", counted)
+        return TrainingRecord(f"{reason}: {counted} of BatchNorm", counted)
     without = "" if steps else "; the optimizer is not in the file, so its steps are unknown"
     count, epochs = counts[0], checkpoint.epoch + 1
     if count == 0:
-        story = f"not trained: all counters are 0 after {epochs} epochs{without}"
-        return Provenance(story, "0")
+        description = f"not trained: all counters are 0 after {epochs} epochs{without}"
+        return TrainingRecord(description, "0")
     if count < 0 or count % epochs:
         counted = f"{epochs} x {count / epochs:,.1f}"
-        return Provenance(
+        return TrainingRecord(
             f"trained further, or by epochs of several lengths: {_format(count)} iterations are"
             f" {counted}{without}",
             counted,
@@ -91,7 +93,7 @@ def provenance(checkpoint: Checkpoint) -> Provenance:
     elif iterations in SIX_SUBJECTS:
         title = "six subjects with the authors' loaders, so protocol 1"
     counted = f"{epochs} x {iterations:,}"
-    return Provenance(f"{counted} iterations: {title}{without}", counted, iterations)
+    return TrainingRecord(f"{counted} iterations: {title}{without}", counted, iterations)
 
 
 def _listed(counters: Counter[float]) -> str:

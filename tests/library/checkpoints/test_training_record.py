@@ -11,8 +11,8 @@ import torch
 from msgspec.structs import replace
 
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
-from convnextpose_check.checkpoints.provenance import format_epoch, provenance
-from convnextpose_check.checks.archives import check_epoch, check_provenance
+from convnextpose_check.checkpoints.training_record import format_epoch, read_training_record
+from convnextpose_check.checks.archives import check_epoch, check_training_record
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.synthetic.archives import snapshot_content
 from convnextpose_check.synthetic.weights import seeded_state
@@ -54,8 +54,8 @@ def test_steps_of_every_torch_version_are_read(
 
     assert set(checkpoint.steps) == {XS_COUNT}
     assert len(checkpoint.steps) == 70 == len(checkpoint.network) - 3 * 12
-    record = check_provenance(xs, checkpoint)
-    assert record.story == (
+    record = check_training_record(xs, checkpoint)
+    assert record.description == (
         "69 x 19,512 iterations: five subjects with the authors' loaders, so protocol 2"
     )
     assert (record.iterations, record.has_counters) == (19_512, True)
@@ -72,9 +72,9 @@ def test_missing_optimizer_is_unknown_and_not_a_failure(
     content = snapshot_content(xs, seeded_state(xs.architecture, seed=1))
     path = tmp_path / "a.pth"
     path.write_bytes(saved(content | {"optimizer": optimizer}))
-    story = check_provenance(xs, load_checkpoint(path)).story
-    assert story.startswith("69 x 19,512 iterations: five subjects")
-    assert story.endswith("; the optimizer is not in the file, so its steps are unknown")
+    description = check_training_record(xs, load_checkpoint(path)).description
+    assert description.startswith("69 x 19,512 iterations: five subjects")
+    assert description.endswith("; the optimizer is not in the file, so its steps are unknown")
 
 
 OTHER_TRAININGS: dict[str, tuple[Checkpoint, str, str]] = {
@@ -122,7 +122,7 @@ def test_other_training_is_described_and_fails_if_one_is_recorded(
     xs: Variant, checkpoint: Checkpoint, shown: str, fragment: str
 ) -> None:
     with pytest.raises(CheckFailedError, match=r"^\[wrong-training\] ") as caught:
-        check_provenance(xs, checkpoint)
+        check_training_record(xs, checkpoint)
     assert caught.value.obtained == shown
     assert caught.value.expected == f"{checkpoint.epoch + 1} x 19,512"
     assert fragment in caught.value.problem
@@ -130,8 +130,8 @@ def test_other_training_is_described_and_fails_if_one_is_recorded(
     claimed = ReportedCount(19_512, "notes", information_only="unread")
     for iterations in (None, claimed):
         facts = replace(xs.checkpoint, iterations=iterations)
-        record = check_provenance(replace(xs, checkpoint=facts), checkpoint)
-        assert fragment in record.story
+        record = check_training_record(replace(xs, checkpoint=facts), checkpoint)
+        assert fragment in record.description
         assert record.contradiction is (record.iterations is None)
         assert record.has_counters
 
@@ -141,9 +141,11 @@ def test_own_model_without_facts_and_missing_counters_are_described(xs: Variant)
     checkpoint = counted([40, 40], epoch=3)
     assert check_epoch(own, checkpoint) == 3
     assert format_epoch(None, 3) == "epoch 3"
-    assert provenance(checkpoint).story.endswith("trained otherwise, 10 iterations of an epoch")
-    record = check_provenance(xs, checkpoint_of({"module.w": torch.ones(2)}))
-    assert record.story == "unknown: the file has no counters"
+    assert read_training_record(checkpoint).description.endswith(
+        "trained otherwise, 10 iterations of an epoch"
+    )
+    record = check_training_record(xs, checkpoint_of({"module.w": torch.ones(2)}))
+    assert record.description == "unknown: the file has no counters"
     assert not record.has_counters
 
 
