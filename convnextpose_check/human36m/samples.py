@@ -53,7 +53,7 @@ class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rootnet: str | None = None
 
 
-class Displaced(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Misaligned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The takes whose ground truth is misaligned, and the source of this fact.
 
     ``takes`` has the common start of a take's image file names by its title.
@@ -82,13 +82,13 @@ class Displaced(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The contents of a complete data set; every ``frame_stride``-th frame is a test sample.
 
-    ``displaced`` are samples with misaligned ground truth, which are evaluated nevertheless.
+    ``misaligned`` are samples with misaligned ground truth, which are evaluated nevertheless.
     """
 
     about: str
     frame_stride: int
     protocols: dict[Protocol, ProtocolFacts]
-    displaced: Displaced | None = None
+    misaligned: Misaligned | None = None
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,8 @@ def read_results_of_run(path: Path, run_id: str) -> Results | None:
 
 def converted(content: dict[str, Any]) -> dict[str, Any]:
     """The decoded content of an earlier file in today's form."""
-    displaced = content["dataset"].get("displaced") or {}
-    counts = {f"displaced_{part}": displaced[part] for part in displaced}
+    misaligned = content["dataset"].get("displaced") or {}
+    counts = {f"misaligned_{part}": misaligned[part] for part in misaligned}
     target = content["subject"].replace("miniature", "synthetic")
     return content | {
         "schema_version": SCHEMA_VERSION,

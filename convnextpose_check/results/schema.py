@@ -126,7 +126,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     bootstrap interval of the error over ``sequences`` sequences, None for fewer than two.
     ``unreadable`` counts the images that could not be used, by reason. ``seconds`` is the time of
     the network alone; ``reading_seconds`` that of waiting for images, shared by all variants.
-    ``without_displaced_mm`` is the error without the samples that ``displaced_takes``
+    ``without_misaligned_mm`` is the error without the samples that ``misaligned_takes``
     counts. ``repeated_images`` are files that equal an earlier one of the same take and camera,
     each with that one. ``resumed_samples`` are from an earlier run's cache. ``soft_argmax`` is None
     for a network of the user's.
@@ -149,7 +149,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     seconds: Finite
     reading_seconds: Finite = 0.0
     images_per_second: Finite
-    without_displaced_mm: Finite | None = None
+    without_misaligned_mm: Finite | None = None
     repeated_images: tuple[tuple[str, str], ...] = ()
     batch_size: Count
     resumed_samples: Count = 0
@@ -195,8 +195,8 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
 class DatasetRecord(msgspec.Struct, frozen=True):
     """The data a run read; ``excluded`` counts the test images it could not use, by reason.
 
-    ``boxes`` is the source of boxes and root depths. ``displaced_takes`` counts samples with
-    misaligned ground truth, which ``displaced_source`` reports.
+    ``boxes`` is the source of boxes and root depths. ``misaligned_takes`` counts samples with
+    misaligned ground truth, which ``misaligned_source`` reports.
     """
 
     root: str
@@ -204,8 +204,8 @@ class DatasetRecord(msgspec.Struct, frozen=True):
     excluded: dict[str, Count]
     limited: bool
     boxes: str = ""
-    displaced_takes: dict[str, Count] = {}
-    displaced_source: str = ""
+    misaligned_takes: dict[str, Count] = {}
+    misaligned_source: str = ""
 
 
 class Deviation(msgspec.Struct, frozen=True):

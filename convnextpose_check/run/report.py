@@ -177,7 +177,7 @@ def _weights(run: Run) -> dict[str, FileRecord]:
 def _dataset_record(run: Run, *, is_read: bool) -> DatasetRecord:
     if not is_read:
         return DatasetRecord("", "", {}, limited=run.settings.limit is not None)
-    dataset, known = run.dataset, run.facts.displaced
+    dataset, known = run.dataset, run.facts.misaligned
     takes = known.found([sample.path.name for sample in dataset.samples]) if known else {}
     return DatasetRecord(
         root=str(dataset.layout.root),
@@ -185,8 +185,8 @@ def _dataset_record(run: Run, *, is_read: bool) -> DatasetRecord:
         excluded=_by_reason(dataset.excluded),
         limited=dataset.limited,
         boxes=dataset.rootnet or "the ground truth's boxes",
-        displaced_takes=takes,
-        displaced_source=known.source if known and takes else "",
+        misaligned_takes=takes,
+        misaligned_source=known.source if known and takes else "",
     )
 
 
@@ -233,7 +233,7 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
 
 def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantResult:
     """Checkpoint, errors and verdict of an evaluated variant."""
-    displaced, judgement = run.facts.displaced, judge(evaluation, run.reference(variant))
+    misaligned, judgement = run.facts.misaligned, judge(evaluation, run.reference(variant))
     sequences = [performance(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
     interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
@@ -259,9 +259,9 @@ def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantRes
         batch_size=evaluation.batch_size,
         resumed_samples=evaluation.resumed,
         soft_argmax=run.models[variant].soft_argmax,
-        without_displaced_mm=(
-            displaced.error_without_mm(evaluation.errors_mm, evaluation.file_names)
-            if displaced
+        without_misaligned_mm=(
+            misaligned.error_without_mm(evaluation.errors_mm, evaluation.file_names)
+            if misaligned
             else None
         ),
         repeated_images=evaluation.repeated,

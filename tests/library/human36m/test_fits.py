@@ -72,7 +72,7 @@ def drawn_by_hand(data: Content) -> Content:
     return data
 
 
-def displaced(joints: Content) -> Content:
+def misaligned(joints: Content) -> Content:
     """Farther than in the published annotations of subject 9."""
     for action, subaction in (("5", "2"), ("10", "1"), ("13", "1")):
         for frame, pose in joints[action][subaction].items():
@@ -87,7 +87,7 @@ def test_check_joints_lie_in_boxes_correct_annotations_pass(files: Files) -> Non
     assert dataset.inside == (1.0, 1.0)
 
 
-@pytest.mark.parametrize(("part", "change"), [("data", drawn_by_hand), ("joint_3d", displaced)])
+@pytest.mark.parametrize(("part", "change"), [("data", drawn_by_hand), ("joint_3d", misaligned)])
 def test_check_joints_lie_in_boxes_known_inaccuracies_pass(
     files: Files, part: str, change: Change
 ) -> None:

@@ -14,7 +14,7 @@ from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import (
     BoxSource,
     Dataset,
-    Displaced,
+    Misaligned,
     load_dataset,
     read_facts,
 )
@@ -43,16 +43,16 @@ def test_read_facts_published_counts_add_up(protocol: Protocol, samples: int) ->
     assert len(of_protocol.per_action) == 15
 
 
-def test_displaced_are_counted_and_left_out_of_error() -> None:
+def test_misaligned_are_counted_and_left_out_of_error() -> None:
     names = [f"s_{n}_subact_01_ca_01_000001.jpg" for n in ("09_act_02", "11_act_02", "09_act_03")]
     errors_mm = np.array([[9.0, 9.0], [1.0, 2.0], [3.0, 4.0]])
     known = {"S9 Directions 1": "s_09_act_02_subact_01_", "S9 Greeting 2": "s_09_act_05_subact_02_"}
-    displaced = Displaced("a paper", known)
+    misaligned = Misaligned("a paper", known)
 
-    assert displaced.found(names) == {"S9 Directions 1": 1}
-    assert displaced.error_without_mm(errors_mm, names) == 2.5
-    assert displaced.error_without_mm(errors_mm[:1], names[:1]) is None
-    assert displaced.error_without_mm(errors_mm[1:], names[1:]) is None
+    assert misaligned.found(names) == {"S9 Directions 1": 1}
+    assert misaligned.error_without_mm(errors_mm, names) == 2.5
+    assert misaligned.error_without_mm(errors_mm[:1], names[:1]) is None
+    assert misaligned.error_without_mm(errors_mm[1:], names[1:]) is None
 
 
 def test_load_dataset_takes_every_64th_frame_of_subject_in_order(

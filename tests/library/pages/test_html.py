@@ -72,7 +72,7 @@ def distinct(index: int, **changes: Any) -> VariantResult:
         "images_sha256": f"{index + 10:x}" * 64,
         "epoch": 71 + index,
         "batch_size": 16 + index,
-        "without_displaced_mm": 46.111 + index,
+        "without_misaligned_mm": 46.111 + index,
         "per_action_mm": {"Directions": 100.1 + 20.3 * index, "Eating": 90.2 + index},
         "per_joint_mm": {"Pelvis": 0.0, "R_Hip": 80.3 + 7 * index, "Nose": 30.4 + index},
         "identity": ("verified", "not verified", "contradicted")[index],

@@ -140,7 +140,7 @@ def test_read_results_of_earlier_version_has_typed_fields(version: str) -> None:
     assert not is_passed(results)
 
 
-def test_read_results_of_earlier_version_keeps_displaced_samples(path: Path) -> None:
+def test_read_results_of_earlier_version_keeps_misaligned_samples(path: Path) -> None:
     content = json.loads((EARLIER / "benchmark_results_0.2.0.json").read_text(encoding="utf-8"))
     known = {"takes": {"S9 Waiting 1": 104}, "source": "an issue"}
     path.parent.mkdir()
@@ -149,8 +149,8 @@ def test_read_results_of_earlier_version_keeps_displaced_samples(path: Path) -> 
 
     dataset = read_results(path).dataset
 
-    assert dataset.displaced_takes == {"S9 Waiting 1": 104}
-    assert dataset.displaced_source == "an issue"
+    assert dataset.misaligned_takes == {"S9 Waiting 1": 104}
+    assert dataset.misaligned_source == "an issue"
 
 
 @pytest.mark.parametrize(

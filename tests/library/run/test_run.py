@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.human36m.samples import Displaced, Exclusion
+from convnextpose_check.human36m.samples import Exclusion, Misaligned
 from convnextpose_check.network import optimized as optimized_model
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import verdict_sentence
@@ -89,9 +89,9 @@ def test_results_embed_pictures_on_request_and_count_what_was_left_out(open_run:
 def test_results_count_samples_with_misaligned_ground_truth(
     open_run: OpenRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = Displaced("a paper", {"S11 WalkTogether 2": "s_11_act_16_subact_02_"})
+    known = Misaligned("a paper", {"S11 WalkTogether 2": "s_11_act_16_subact_02_"})
     run = open_run(variants="T")
-    facts = msgspec.structs.replace(run.facts, displaced=known)
+    facts = msgspec.structs.replace(run.facts, misaligned=known)
     monkeypatch.setitem(vars(run), "facts", facts)
     evaluation = run.evaluations["T"]
 
@@ -99,10 +99,10 @@ def test_results_count_samples_with_misaligned_ground_truth(
 
     found = known.found(evaluation.file_names)
     assert found
-    assert results.dataset.displaced_takes == found
-    assert results.dataset.displaced_source == "a paper"
+    assert results.dataset.misaligned_takes == found
+    assert results.dataset.misaligned_source == "a paper"
     without = known.error_without_mm(evaluation.errors_mm, evaluation.file_names)
-    assert results.variants["T"].without_displaced_mm == without is not None
+    assert results.variants["T"].without_misaligned_mm == without is not None
 
 
 def test_results_before_any_evaluation_have_no_variants(inputs: Path, open_run: OpenRun) -> None:
