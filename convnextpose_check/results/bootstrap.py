@@ -1,4 +1,4 @@
-"""Bootstrap interval of a mean error, over whole performances."""
+"""Bootstrap interval of a mean error, over whole takes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TAIL = 0.025
 SEED = 0
 
 
-def performance(sequence: str) -> str:
-    """The performance of a sequence, such as ``s_09_act_02_subact_01``.
+def take_of(sequence: str) -> str:
+    """The take of a sequence, such as ``s_09_act_02_subact_01``.
 
-    Up to four cameras film one performance, so the errors of their frames are correlated.
+    Up to four cameras film one take, so the errors of their frames are correlated.
     """
     return sequence.rsplit("_ca_", 1)[0]
 

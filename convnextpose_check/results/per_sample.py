@@ -14,10 +14,10 @@ from convnextpose_check.files.whole import written_whole
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS
-from convnextpose_check.results.bootstrap import performance
+from convnextpose_check.results.bootstrap import take_of
 
 ABOUT = ("variant", "image_id", "file_name", "subject", "action", "take", "camera")
-"""``take`` is one performance, filmed by up to four cameras."""
+"""``take`` is one take, filmed by up to four cameras."""
 
 JOINT_COLUMNS = tuple(f"{joint}_mm" for joint in JOINTS[:ANNOTATED_JOINTS])
 
@@ -40,7 +40,7 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
                 writer.writerow(
                     [
                         variant, sample.image_id, file_name, sample.subject, sample.action,
-                        performance(file_name), camera, *numbers,
+                        take_of(file_name), camera, *numbers,
                     ]
                 )  # fmt: skip
 

@@ -28,7 +28,7 @@ from convnextpose_check.network.layout import (
     state_element_count,
 )
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.bootstrap import bootstrap_interval_mm, performance
+from convnextpose_check.results.bootstrap import bootstrap_interval_mm, take_of
 from convnextpose_check.results.decision import NOTHING_EVALUATED, decided
 from convnextpose_check.results.examples import find_examples
 from convnextpose_check.results.per_sample import write_per_sample
@@ -234,7 +234,7 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
 def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantResult:
     """Checkpoint, errors and verdict of an evaluated variant."""
     misaligned, judgement = run.facts.misaligned, judge(evaluation, run.reference(variant))
-    sequences = [performance(name) for name in evaluation.file_names]
+    sequences = [take_of(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
     interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
     values = _file_values(run, variant)

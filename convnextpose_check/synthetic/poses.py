@@ -122,7 +122,7 @@ def person_world_mm(
 ) -> Array:
     """The joints (17, 3) in world millimeters of a person in a posture.
 
-    ``draws`` are 64 random numbers in [0, 1) that make performances of a posture differ.
+    ``draws`` are 64 random numbers in [0, 1) that make takes of a posture differ.
     """
     body_mm = _body_pose_mm(posture, draws, seconds)
     if draws[0] < 0.35:  # left-handed people
