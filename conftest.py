@@ -51,4 +51,4 @@ def evaluations(run: Run) -> ByVariant[Evaluation]:
 @pytest.fixture(scope="session")
 def comparison_samples(run: Run) -> Dataset:
     """Samples to compare models on: Human3.6M, or synthetic ones with ``--weights-only``."""
-    return synthetic_dataset(run.screen) if run.settings.weights_only else run.dataset
+    return synthetic_dataset(run.display) if run.settings.weights_only else run.dataset

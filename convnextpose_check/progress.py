@@ -52,7 +52,7 @@ def progress_bar(
 
 
 @dataclass(frozen=True)
-class Screen:
+class ProgressDisplay:
     """Shows lines on a stream, or nothing without one."""
 
     stream: TextIO | None = None

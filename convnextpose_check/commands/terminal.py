@@ -6,7 +6,7 @@ import sys
 from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
-from convnextpose_check.progress import Screen
+from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.text import escape_control_chars
 
 Arguments = dict[str, dict[str, Any]]
@@ -24,4 +24,4 @@ def print_lines(*lines: str, file: TextIO | None = None) -> None:
 
 def long_phase(title: str) -> AbstractContextManager[None]:
     """Print the title and the elapsed time to stderr every few seconds until the block ends."""
-    return Screen(sys.stderr).phase(title)
+    return ProgressDisplay(sys.stderr).phase(title)

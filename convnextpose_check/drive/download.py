@@ -19,7 +19,7 @@ from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import is_file, is_there
 from convnextpose_check.files.whole import lock_file, remove_left_over, written_whole
-from convnextpose_check.progress import Screen, progress_bar
+from convnextpose_check.progress import ProgressDisplay, progress_bar
 from convnextpose_check.variants import Catalogue, Variant
 
 DRIVE = "https://drive.google.com"
@@ -76,7 +76,7 @@ def fetch_missing(
         missing = _find_missing(downloads, missing, folder)
         for number, variant in enumerate(missing):
             try:
-                checkpoint = _download(variant, folder, catalogue, Screen(stream))
+                checkpoint = _download(variant, folder, catalogue, ProgressDisplay(stream))
             except ConvNeXtPoseCheckError as error:
                 downloads.refused[variant.name] = error
                 if isinstance(error.__cause__, UnreachableError):
@@ -119,7 +119,9 @@ def _find_missing(
     return missing
 
 
-def _download(variant: Variant, folder: Path, catalogue: Catalogue, screen: Screen) -> Checkpoint:
+def _download(
+    variant: Variant, folder: Path, catalogue: Catalogue, display: ProgressDisplay
+) -> Checkpoint:
     """Download one checkpoint; every error says how to download the file by hand."""
     import tenacity
 
@@ -129,7 +131,7 @@ def _download(variant: Variant, folder: Path, catalogue: Catalogue, screen: Scre
 
     def announce(state: tenacity.RetryCallState) -> None:
         problem = getattr(state.outcome and state.outcome.exception(), "problem", "it failed")
-        screen.say(f"{name}: {problem}; trying again in {state.upcoming_sleep:.0f} s")
+        display.say(f"{name}: {problem}; trying again in {state.upcoming_sleep:.0f} s")
 
     retry = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(TransientError),
@@ -141,7 +143,7 @@ def _download(variant: Variant, folder: Path, catalogue: Catalogue, screen: Scre
     )
     with written_whole(target) as temporary:
         try:
-            checkpoint = retry(_attempt, variant, temporary, catalogue, screen)
+            checkpoint = retry(_attempt, variant, temporary, catalogue, display)
         except ConvNeXtPoseCheckError as error:
             problem = error.problem.replace(str(temporary), "the received file")
             raise ConvNeXtPoseCheckError(
@@ -154,8 +156,10 @@ def _download(variant: Variant, folder: Path, catalogue: Catalogue, screen: Scre
     return replace(checkpoint, path=target)
 
 
-def _attempt(variant: Variant, path: Path, catalogue: Catalogue, screen: Screen) -> Checkpoint:
-    _transfer(variant, path, screen)
+def _attempt(
+    variant: Variant, path: Path, catalogue: Catalogue, display: ProgressDisplay
+) -> Checkpoint:
+    _transfer(variant, path, display)
     try:
         checkpoint = load_checkpoint(path)
     except ConvNeXtPoseCheckError as error:
@@ -166,7 +170,7 @@ def _attempt(variant: Variant, path: Path, catalogue: Catalogue, screen: Screen)
     return checkpoint
 
 
-def _transfer(variant: Variant, path: Path, screen: Screen) -> None:
+def _transfer(variant: Variant, path: Path, display: ProgressDisplay) -> None:
     import gdown
     import requests
 
@@ -190,7 +194,7 @@ def _transfer(variant: Variant, path: Path, screen: Screen) -> None:
         advance(so_far - shown)
         shown = so_far
 
-    bar = progress_bar(screen.stream, facts.file_name, facts.bytes or 0, "B")
+    bar = progress_bar(display.stream, facts.file_name, facts.bytes or 0, "B")
     try:
         with path.open("wb") as stream, bar as advance:
             try:

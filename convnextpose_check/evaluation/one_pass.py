@@ -28,7 +28,7 @@ from convnextpose_check.evaluation.predict import (
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.interrupts import Interrupted, defer_signals
-from convnextpose_check.progress import Screen, progress_bar
+from convnextpose_check.progress import ProgressDisplay, progress_bar
 from convnextpose_check.variants import Protocol
 
 if TYPE_CHECKING:
@@ -61,25 +61,25 @@ def evaluate(
     *,
     resume: bool = False,
     target: str = "",
-    screen: Screen | None = None,
+    display: ProgressDisplay | None = None,
 ) -> dict[str, Outcome]:
     """The evaluation or the error of each model; one that fails does not affect the others.
 
     With ``resume``, finished results are taken from the cache and partial ones are completed.
     Raises ``Interrupted`` on Ctrl-C or SIGTERM, after saving partial results.
     """
-    screen, total = screen or Screen(), len(dataset.samples)
+    display, total = display or ProgressDisplay(), len(dataset.samples)
     measured: dict[str, Measurements] = {}
     for name, entry in entries.items():
         cached = load_cached(entry, dataset, conditions.batch_size) if resume else None
         if cached is not None and cached.done.all():
-            screen.say(f"{name}: taken from {entry.cache_file}")
+            display.say(f"{name}: taken from {entry.cache_file}")
         elif cached is not None:
-            screen.say(f"{name}: going on after {int(cached.done.sum())} of {total} images")
+            display.say(f"{name}: going on after {int(cached.done.sum())} of {total} images")
         measured[name] = cached or Measurements.empty(total, conditions.batch_size)
     if batches := remaining_batches(measured.values(), conditions.batch_size):
         title = f"{target} {' '.join(entries)}"
-        _measure(entries, measured, dataset, conditions, batches, title, screen)
+        _measure(entries, measured, dataset, conditions, batches, title, display)
     outcomes: dict[str, Outcome] = {}
     for name, each in measured.items():
         try:
@@ -96,7 +96,7 @@ def _measure(
     conditions: Conditions,
     batches: Sequence[list[int]],
     title: str,
-    screen: Screen,
+    display: ProgressDisplay,
 ) -> None:
     """Run the pass with a progress bar; partial results are saved now and then, and at its end."""
 
@@ -107,8 +107,8 @@ def _measure(
                 for name, entry in entries.items()
             }
 
-    bar = progress_bar(screen.stream, title, sum(map(len, batches)))
-    steps = run_pass(entries, measured, dataset, conditions, batches, screen.say)
+    bar = progress_bar(display.stream, title, sum(map(len, batches)))
+    steps = run_pass(entries, measured, dataset, conditions, batches, display.say)
     try:
         with closing(steps), bar as advance:
             saved_at = time.monotonic()

@@ -16,7 +16,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.paths import lock_directory, set_aside_earlier
 from convnextpose_check.plugin.gate import Gate
-from convnextpose_check.progress import Screen
+from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.results.baseline import compare
 from convnextpose_check.results.decision import decided, is_passed, verdict_sentence
 from convnextpose_check.results.results_file import read_results, read_results_of_run
@@ -62,19 +62,19 @@ class Session:
 
         A process that does not write is a worker of pytest-xdist. Raises ``pytest.UsageError``.
         """
-        settings, screen = self.run.settings, Screen()
+        settings, display = self.run.settings, ProgressDisplay()
         try:
             if writes:
                 lock = lock_directory(settings.results_dir)
                 set_aside_earlier(settings.results_dir)
-                self.lock, screen = lock, open_screen()
+                self.lock, display = lock, open_screen()
             if self.run.name == "synthetic":
-                files = cached_synthetic_data(FIXTURES, screen.stream)
+                files = cached_synthetic_data(FIXTURES, display.stream)
                 checkpoints = (files.checkpoints,)
                 settings = replace(settings, h36m_root=files.dataset, checkpoints=checkpoints)
         except ConvNeXtPoseCheckError as error:
             raise pytest.UsageError(str(error)) from None
-        self.run = replace(self.run, settings=settings, evaluated=evaluated, screen=screen)
+        self.run = replace(self.run, settings=settings, evaluated=evaluated, display=display)
 
     def finish(self, exit_code: int) -> Results | None:
         """Decide, and write the report; None if nothing was run.
@@ -83,7 +83,7 @@ class Session:
         """
         if self.lock is None:
             return None
-        with self.run.screen.phase("writing results and report"):
+        with self.run.display.phase("writing results and report"):
             results = results_of(self.run, tuple(self.gate.records.values()))
             problems = list(self.gate.problems())
             if self.baseline is not None:
@@ -111,7 +111,7 @@ class Session:
 
     def close(self) -> None:
         """Release the results folder and the terminal."""
-        for stream in (self.lock, self.run.screen.stream):
+        for stream in (self.lock, self.run.display.stream):
             if stream is not None:
                 stream.close()
 
@@ -170,12 +170,14 @@ def _can_judge(config: pytest.Config) -> bool:
     )
 
 
-def open_screen() -> Screen:
+def open_screen() -> ProgressDisplay:
     """The terminal behind pytest's capture, for progress.
 
     A character that the terminal's encoding lacks is written as an escape sequence.
     """
-    return Screen(os.fdopen(os.dup(2), "w", 1, encoding="locale", errors="backslashreplace"))
+    return ProgressDisplay(
+        os.fdopen(os.dup(2), "w", 1, encoding="locale", errors="backslashreplace")
+    )
 
 
 def selected_targets(settings: Settings, marker_expression: str) -> list[TargetName]:
@@ -204,7 +206,7 @@ def open_run(name: TargetName, settings: Settings) -> Run:
     return Run("synthetic", settings, catalogue, record.dataset)
 
 
-def synthetic_dataset(screen: Screen) -> Dataset:
+def synthetic_dataset(display: ProgressDisplay) -> Dataset:
     """The synthetic data set, on which models are compared if Human3.6M is not needed."""
-    root = cached_synthetic_data(FIXTURES, screen.stream).dataset
+    root = cached_synthetic_data(FIXTURES, display.stream).dataset
     return load_dataset(root, read_record(FIXTURES).dataset)

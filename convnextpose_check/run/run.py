@@ -24,7 +24,7 @@ from convnextpose_check.human36m.layout import GIVE_ROOT
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset, read_facts
 from convnextpose_check.network.users import is_code
 from convnextpose_check.paths import Outputs, cache_file_path
-from convnextpose_check.progress import Screen
+from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.settings.options import Settings
 from convnextpose_check.variants import Catalogue, ReportedValue, Variant, read_catalogue
@@ -96,7 +96,7 @@ class Run:
     facts: DatasetFacts
     fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
     evaluated: tuple[str, ...] = ()
-    screen: Screen = field(default_factory=Screen)
+    display: ProgressDisplay = field(default_factory=ProgressDisplay)
 
     @cached_property
     def variants(self) -> dict[str, Variant]:
@@ -122,14 +122,14 @@ class Run:
             files = self._checkpoint_files()
         except ConvNeXtPoseCheckError as error:
             return ByVariant(dict.fromkeys(self.variants, error))
-        with self.screen.phase("opening checkpoints"):
+        with self.display.phase("opening checkpoints"):
             return ByVariant.collect(self.variants, files.load)
 
     def _checkpoint_files(self) -> CheckpointFiles:
         settings, paths = self.settings, self.settings.checkpoints
         if settings.download and self.name == "published":
             folder = folder_for(paths, settings.results_dir)
-            names, stream = tuple(self.variants), self.screen.stream
+            names, stream = tuple(self.variants), self.display.stream
             return fetch_missing(paths, folder, self.catalogue, names, stream)
         if not paths:
             raise ConvNeXtPoseCheckError(
@@ -175,7 +175,7 @@ class Run:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.DATA_NOT_FOUND, "no folder with Human3.6M was given", GIVE_ROOT
             )
-        with self.screen.phase(f"reading Human3.6M below {s.h36m_root}"):
+        with self.display.phase(f"reading Human3.6M below {s.h36m_root}"):
             return load_dataset(s.h36m_root, self.facts, s.protocol, s.bbox, s.limit)
 
     @cached_property
@@ -183,7 +183,7 @@ class Run:
         """The errors of all samples for each variant in ``evaluated``, measured in one pass."""
         try:
             dataset = self.dataset  # first, so that data that cannot be read are read only once
-            with self.screen.phase("building the models"):
+            with self.display.phase("building the models"):
                 entries = ByVariant.collect(self.evaluated, self._entry)
             outcomes: dict[str, Any] = dict(entries.outcomes)
             if available := entries.available:
@@ -194,7 +194,7 @@ class Run:
                     Conditions(self.devices, self.settings.flip, self.batch_size, cores),
                     resume=self.settings.resume,
                     target=self.name,
-                    screen=self.screen,
+                    display=self.display,
                 )
         except Exception as error:  # noqa: BLE001 - even a bug must not be repeated for each test
             outcomes = dict.fromkeys(self.evaluated, error)

@@ -20,7 +20,7 @@ from convnextpose_check.files.json_files import read_json
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.human36m.samples import BoxSource, DatasetFacts, load_dataset
 from convnextpose_check.network.layout import build_network, modern_state
-from convnextpose_check.progress import Screen
+from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.synthetic.build import cached_synthetic_data
 from convnextpose_check.synthetic.reference import synthetic_catalogue
 from convnextpose_check.variants import Catalogue, Protocol, ReportedValue
@@ -85,8 +85,8 @@ def measure(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
         dataset = load_dataset(synthetic.dataset, facts, protocol, boxes)
         setting = setting_name(protocol, boxes, flip)
         conditions = Conditions((cpu,), flip, batch_size=4, workers=2)
-        screen = Screen(sys.stderr)
-        outcomes = evaluate(entries, dataset, conditions, subject=setting, screen=screen)
+        display = ProgressDisplay(sys.stderr)
+        outcomes = evaluate(entries, dataset, conditions, subject=setting, display=display)
         errors_mm[setting] = {}
         for name, outcome in outcomes.items():
             if isinstance(outcome, Exception):

@@ -9,7 +9,7 @@ from typing import TextIO
 import pytest
 
 from convnextpose_check import progress
-from convnextpose_check.progress import Screen, progress_bar
+from convnextpose_check.progress import ProgressDisplay, progress_bar
 
 
 class Terminal(io.TextIOWrapper):
@@ -24,7 +24,7 @@ def show_everything(stream: TextIO) -> int:
         for _ in range(4):
             advance(1, "XS 56.6 ±4.4")
             done += 1
-    Screen(stream).say("going on: ±4 images")
+    ProgressDisplay(stream).say("going on: ±4 images")
     return done
 
 
@@ -58,9 +58,9 @@ def test_bar_shows_share_time_left_and_note(kind: type[io.TextIOWrapper], encodi
 def test_phase_is_shown_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "PHASE_SECONDS", 0.01)
     log = io.StringIO()
-    screen = Screen(log)
+    display = ProgressDisplay(log)
 
-    with screen.phase("reading annotations"):
+    with display.phase("reading annotations"):
         while log.getvalue().count("reading annotations: 0 s") < 2:
             time.sleep(0.005)
 

@@ -18,7 +18,7 @@ from convnextpose_check.evaluation.one_pass import Conditions, Outcome, evaluate
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset
-from convnextpose_check.progress import Screen
+from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import FACTS, Handmade
 
@@ -45,7 +45,7 @@ def networks(tiny: Architecture) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Said(Screen):
+class Said(ProgressDisplay):
     texts: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
@@ -72,8 +72,8 @@ def evaluated(
         name: Entry(network, f"key of {name}", folder / f"{name}.npz")
         for name, network in networks.items()
     }
-    screen = Said(texts=[] if said is None else said)
-    return evaluate(entries, dataset, conditions(**changes), resume=resume, screen=screen)
+    display = Said(texts=[] if said is None else said)
+    return evaluate(entries, dataset, conditions(**changes), resume=resume, display=display)
 
 
 def answers(outcomes: dict[str, Outcome]) -> dict[str, bytes]:
