@@ -75,7 +75,7 @@ class SampleTable:
     ) -> SampleTable:
         """The samples with positions (N, 18, 3) in cells."""
         rows = (
-            (s.box_xywh_px, s.root_depth_mm, s.camera.focal_px, s.camera.centre_px, s.joints_cam_mm)
+            (s.box_xywh_px, s.root_depth_mm, s.camera.focal_px, s.camera.center_px, s.joints_cam_mm)
             for s in samples
         )
         boxes_px, depths_mm, focal_px, center_px, joints_mm = (

@@ -58,12 +58,12 @@ def rigidly_aligned(points_mm: Array, target_mm: Array) -> Array:
 
     The Kabsch algorithm without scale, as in the authors' code; with scale errors are smaller.
     """
-    centre, target_centre = points_mm.mean(axis=0), target_mm.mean(axis=0)
-    covariance = np.dot((points_mm - centre).T, target_mm - target_centre)
+    center, target_center = points_mm.mean(axis=0), target_mm.mean(axis=0)
+    covariance = np.dot((points_mm - center).T, target_mm - target_center)
     u, _, vt = np.linalg.svd(covariance)
     rotation = np.dot(vt.T, u.T)
     if np.linalg.det(rotation) < 0:
         vt[2] = -vt[2]
         rotation = np.dot(vt.T, u.T)
-    aligned: Array = np.dot(rotation, points_mm.T).T + (target_centre - np.dot(rotation, centre))
+    aligned: Array = np.dot(rotation, points_mm.T).T + (target_center - np.dot(rotation, center))
     return aligned

@@ -4,7 +4,7 @@ Each conversion is written once, here. The annotations are float32 in the author
 every step keeps that precision, so the millimetres agree with theirs to rounding.
 
 Joints may have further axes before theirs, such as (N, J, 3); what belongs to one sample, its box,
-depth and the camera's focal length and centre, then has (N, 1, ...).
+depth and the camera's focal length and center, then has (N, 1, ...).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Camera:
     rotation: Array
     translation_mm: Array
     focal_px: Array
-    centre_px: Array
+    center_px: Array
 
     @classmethod
     def from_annotation(cls, entry: Mapping[str, Any]) -> Camera:
@@ -63,12 +63,12 @@ def world_to_camera(joints_world_mm: Array, camera: Camera) -> Array:
 def camera_to_image(joints_cam_mm: Array, camera: Camera) -> Array:
     """Project (J, 3) camera millimetres to (J, 2) pixels."""
     depth_mm = joints_cam_mm[..., 2:] + PROJECTION_EPSILON_MM
-    projected: Array = joints_cam_mm[..., :2] / depth_mm * camera.focal_px + camera.centre_px
+    projected: Array = joints_cam_mm[..., :2] / depth_mm * camera.focal_px + camera.center_px
     return projected
 
 
 def square_box(box_xywh_px: Array, width_px: int, height_px: int) -> Array | None:
-    """The annotated box clipped to the image, squared about its centre and grown by the margin.
+    """The annotated box clipped to the image, squared about its center and grown by the margin.
 
     Returns (x, y, w, h) in pixels, or None for a box without area, whose sample is dropped. The
     box keeps the dtype of the annotation: a box written in whole numbers stays in whole numbers,
@@ -81,9 +81,9 @@ def square_box(box_xywh_px: Array, width_px: int, height_px: int) -> Array | Non
     if not (w * h > 0 and right >= left and bottom >= top):
         return None
     box = np.array([left, top, right - left, bottom - top])
-    centre_x, centre_y = box[0] + box[2] / 2.0, box[1] + box[3] / 2.0
+    center_x, center_y = box[0] + box[2] / 2.0, box[1] + box[3] / 2.0
     box[2] = box[3] = max(box[2], box[3]) * BOX_MARGIN
-    box[0], box[1] = centre_x - box[2] / 2.0, centre_y - box[3] / 2.0
+    box[0], box[1] = center_x - box[2] / 2.0, center_y - box[3] / 2.0
     return box
 
 
@@ -104,7 +104,7 @@ def cells_to_camera(
     located[..., 0] = located[..., 0] / columns * box_xywh_px[..., 2] + box_xywh_px[..., 0]
     located[..., 1] = located[..., 1] / rows * box_xywh_px[..., 3] + box_xywh_px[..., 1]
     located[..., 2] = (located[..., 2] / bins * 2 - 1) * HALF_DEPTH_MM + root_depth_mm
-    rays, depth_mm = (located[..., :2] - camera.centre_px) / camera.focal_px, located[..., 2:]
+    rays, depth_mm = (located[..., :2] - camera.center_px) / camera.focal_px, located[..., 2:]
     return np.concatenate([rays * depth_mm, depth_mm], axis=-1)
 
 

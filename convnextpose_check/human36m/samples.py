@@ -307,7 +307,7 @@ def _digest(samples: list[Sample]) -> str:
         digest.update(f"{sample.image_id} {sample.path.name} {sample.action}\n".encode())
         camera = sample.camera
         for array in (
-            camera.rotation, camera.translation_mm, camera.focal_px, camera.centre_px,
+            camera.rotation, camera.translation_mm, camera.focal_px, camera.center_px,
             sample.box_xywh_px, sample.root_depth_mm, sample.joints_cam_mm,
         ):  # fmt: skip
             digest.update(np.ascontiguousarray(array, dtype=np.float64).tobytes())

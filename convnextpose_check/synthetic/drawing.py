@@ -153,10 +153,10 @@ def _first_hit(solid: Solid, ray: tuple[Any, Any, Any]) -> tuple[Array, Array]:
     return np.where(valid, between, hit), np.where(valid, on_way, share)
 
 
-def _ball_hit(ray_ray: Array, ray_centre: Array, rest: float) -> Array:
+def _ball_hit(ray_ray: Array, ray_center: Array, rest: float) -> Array:
     """Depth where rays first meet a ball; inf where they never do."""
-    root = ray_centre * ray_centre - ray_ray * rest
-    hit = (ray_centre - np.sqrt(np.maximum(root, 0.0))) / ray_ray
+    root = ray_center * ray_center - ray_ray * rest
+    hit = (ray_center - np.sqrt(np.maximum(root, 0.0))) / ray_ray
     return np.where(root >= 0, hit, np.inf)
 
 

@@ -17,7 +17,7 @@ class Rays:
 
     def __init__(self, camera: Camera, columns_px: Array, rows_px: Array) -> None:
         """Take rays through these pixel columns (W,) and rows (H,)."""
-        focal, center = camera.focal_px.astype(float), camera.centre_px.astype(float)
+        focal, center = camera.focal_px.astype(float), camera.center_px.astype(float)
         self.x: Array = ((columns_px - center[0]) / focal[0])[None, :]
         self.y: Array = ((rows_px - center[1]) / focal[1])[:, None]
         self.rotation: Array = camera.rotation.astype(float)

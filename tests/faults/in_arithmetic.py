@@ -87,10 +87,10 @@ def aligned_with_scale(scene: Scene) -> None:
 
     def scaled(points_mm: Array, target_mm: Array) -> Array:
         turned = rigidly_aligned(points_mm, target_mm)
-        centre = turned.mean(axis=0)
-        around, target = turned - centre, target_mm - target_mm.mean(axis=0)
+        center = turned.mean(axis=0)
+        around, target = turned - center, target_mm - target_mm.mean(axis=0)
         scale = (around * target).sum() / (around * around).sum()
-        return np.asarray(centre + scale * around)
+        return np.asarray(center + scale * around)
 
     scene.patch.setattr(metrics, "rigidly_aligned", scaled)
 

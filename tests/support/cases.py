@@ -39,7 +39,7 @@ def made_table(seed: int = 0) -> SampleTable:
                     rows += [(name, camera, pose) for pose in poses]
     focal, center, rotation, translation = (
         np.array([getattr(row[1], part) for row in rows], dtype=np.float64)
-        for part in ("focal_px", "centre_px", "rotation", "translation_mm")
+        for part in ("focal_px", "center_px", "rotation", "translation_mm")
     )
     world_mm = np.array([row[2] for row in rows])
     joints_mm = world_mm @ rotation.transpose(0, 2, 1) + translation[:, None]
