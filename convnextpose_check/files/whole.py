@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -69,18 +69,24 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, in which bytes of file names in another encoding are escaped."""
+    """Write a UTF-8 text file.
+
+    Bytes of file names that the locale cannot decode are read as UTF-8, or else escaped.
+    """
+    decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        temporary.write_text(decoded, encoding="utf-8")
 
 
 def remove_left_over(folder: Path, below: Path | str = "") -> None:
     """Remove the partial files of a killed run from ``below``, a pattern of folders in ``folder``.
 
-    The folders inside them are left alone.
+    The folders inside them are left alone. Version 0.2 wrote files where now there are folders.
     """
     for left_over in folder.glob(str(Path(below, f".*.????????{PARTIAL}"))):
         shutil.rmtree(left_over, ignore_errors=True)
+        with suppress(OSError):
+            left_over.unlink(missing_ok=True)
 
 
 def lock_file(path: Path) -> BinaryIO:

@@ -33,6 +33,7 @@ MAX_SCANS = 64
 _START = b"\xff\xd8\xff"
 _START_OF_SCAN = b"\xff\xda"
 _WARNING = "Corrupt JPEG data: "
+_CUT_OFF = "Premature end"
 
 
 class UnusableImageError(Exception):
@@ -54,7 +55,7 @@ def decode_jpeg(content: bytes, size_px: tuple[int, int]) -> tuple[Array, str | 
         image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error:  # OPENCV_IO_MAX_IMAGE_PIXELS may be set to less
         image_bgr = None
-    if image_bgr is None:
+    if image_bgr is None or image_bgr.shape[1::-1] != size_px:
         raise UnusableImageError("OpenCV cannot decode it")
     return image_bgr, warning
 
@@ -72,20 +73,31 @@ def _check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
             raise UnusableImageError(f"it is {width}x{height}: expected {size_px[0]}x{size_px[1]}")
         if width * height > MAX_PIXELS:
             raise UnusableImageError(f"it is {width}x{height}, which is more than is decoded")
-        simplejpeg.decode_jpeg(
-            content,
-            "CMYK" if colors in ("CMYK", "YCCK") else "GRAY",
-            fastdct=True,
-            fastupsample=True,
-            min_height=1,
-            min_width=1,
-            strict=True,
-        )
-    except ValueError as error:
-        if str(error).startswith(_WARNING):
+        try:
+            _decode_small(content, colors, strict=True)
+        except ValueError as error:
+            if str(error).startswith(_CUT_OFF):
+                raise
+            _decode_small(content, colors, strict=False)  # raises unless it was a warning
             return str(error).removeprefix(_WARNING)
+    except ValueError as error:
         raise UnusableImageError(f"it is damaged ({error})") from None
     return None
+
+
+def _decode_small(content: bytes, colors: str, *, strict: bool) -> None:
+    """Decode to an eighth of the size; raises ``ValueError``, with ``strict`` for warnings too."""
+    import simplejpeg
+
+    simplejpeg.decode_jpeg(
+        content,
+        "CMYK" if colors in ("CMYK", "YCCK") else "GRAY",
+        fastdct=True,
+        fastupsample=True,
+        min_height=1,
+        min_width=1,
+        strict=strict,
+    )
 
 
 PIXEL_MEAN_RGB = (0.485, 0.456, 0.406)

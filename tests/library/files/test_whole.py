@@ -37,6 +37,8 @@ def test_text_is_utf_8_replaces_the_old_and_can_be_read_by_others(tmp_path: Path
     write_text(path, "a longer text that is replaced")
     write_text(path, "5 \N{GREEK SMALL LETTER MU}m")
     assert path.read_bytes() == b"5 \xce\xbcm"
+    write_text(path, "caf\udcc3\udca9, caf\udce9")  # UTF-8 and Latin-1 under a C locale
+    assert path.read_text(encoding="utf-8") == "caf\xe9, caf\\xe9"
     assert path.stat().st_mode & 0o777 == 0o644
 
 
@@ -120,8 +122,10 @@ def test_only_partial_files_of_the_suite_are_removed_and_only_where_it_writes(
     ):
         path.mkdir(parents=True)
         (path / "half").touch()
+    (tmp_path / f".of_version_0.2.abcdefgh{PARTIAL}").touch()
 
     lock_directory(tmp_path).close()
 
     assert [folder for folder in written if (tmp_path / folder / name).exists()] == []
+    assert list(tmp_path.glob(".of_version_*")) == []
     assert [path for path in others if not (tmp_path / path).exists()] == []

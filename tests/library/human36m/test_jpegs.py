@@ -92,6 +92,12 @@ def zeros_in_scan() -> bytes:
     return jpeg()[:middle] + bytes(500) + jpeg()[middle + 500 :]
 
 
+def odd_scan_header() -> bytes:
+    """A scan that names 62 instead of 63 as its last coefficient, which decoders ignore."""
+    header = jpeg().index(b"\xff\xda")
+    return jpeg()[:header] + jpeg()[header:].replace(b"\0\x3f\0", b"\0\x3e\0", 1)
+
+
 def by_pillow(mode: str = "RGB", kind: str = "JPEG", **options: object) -> bytes:
     from PIL import Image
 
@@ -105,6 +111,7 @@ USED: dict[str, tuple[Callable[[], bytes], str | None]] = {
     "half": (lambda: jpeg()[: len(jpeg()) // 2] + END, "premature end of data segment"),
     "zeros in it": (zeros_in_scan, f"43 {BEFORE} 0xd9"),
     "a part lost": (lambda: restarting().replace(b"\xff\xd2", b"", 1), f"589 {BEFORE} 0xd3"),
+    "odd header": (odd_scan_header, "Invalid SOS parameters for sequential JPEG"),
     "quality 1": (lambda: jpeg(cv2.IMWRITE_JPEG_QUALITY, 1), None),
     "restarting": (restarting, None),
     "progressive": (lambda: jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1), None),
@@ -129,6 +136,14 @@ def test_read_crop_jpeg_is_decoded_like_opencv(
 
     assert (crop.problem, crop.warning) == (None, warning)
     np.testing.assert_array_equal(crop.pixels_rgb, expected_rgb(sample, make()))
+
+
+def test_read_crop_image_that_opencv_decodes_to_another_size_has_problem(
+    read: Callable[[bytes], Crop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cv2.imdecode", lambda *_: picture(1)[:40, :50])
+
+    assert read(jpeg()).problem == "OpenCV cannot decode it"
 
 
 def test_read_crop_too_many_pixels_are_not_decoded(
