@@ -50,8 +50,12 @@ def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str,
 
 
 def save_cached(entry: Entry, measured: Measurements, dataset: Dataset, batch_size: int) -> int:
-    """Save the results, if there are any and a key; returns the number of samples in the file."""
-    if entry.key is None or not measured.done.any():
+    """Save the results, if there are any; returns the number of samples that can be resumed.
+
+    Without a key none can; the file of a finished evaluation is for ``diagnose`` then.
+    """
+    has_key = entry.key is not None
+    if not entry.cache_file.name or not (measured.done.any() if has_key else measured.done.all()):
         return 0
     numbers = {name: getattr(measured, name) for name in NUMBERS}
     text = json.dumps({"key": entry.key, "run_batch_size": batch_size} | numbers)
@@ -63,7 +67,7 @@ def save_cached(entry: Entry, measured: Measurements, dataset: Dataset, batch_si
             np.savez(stream, **arrays, about=about, digest=digest)
     except ConvNeXtPoseCheckError:  # it only costs time in a later run
         return 0
-    return int(measured.done.sum())
+    return int(measured.done.sum()) if has_key else 0
 
 
 def load_cached(entry: Entry, dataset: Dataset, batch_size: int) -> Measurements | None:
@@ -81,8 +85,8 @@ def load_cached(entry: Entry, dataset: Dataset, batch_size: int) -> Measurements
     if digest != _digest(text, arrays):
         return None
     about = json.loads(text)
-    is_finished = arrays["done"].all()
-    if about["key"] != entry.key or not (is_finished or about["run_batch_size"] == batch_size):
+    is_usable = arrays["done"].all() or about["run_batch_size"] == batch_size
+    if entry.key is None or about["key"] != entry.key or not is_usable:
         return None
     for name in ("problems", "warnings"):  # JSON has no integer keys
         about[name] = {int(index): reason for index, reason in about[name].items()}

@@ -22,7 +22,7 @@ from convnextpose_check.variants import Protocol
 class Entry:
     """A model to evaluate, with a replica for each further device.
 
-    ``key`` identifies its evaluation in ``cache_file``; without a key nothing is saved.
+    ``key`` identifies its evaluation in ``cache_file``; without a key none is resumed.
     """
 
     network: Network

@@ -213,10 +213,23 @@ def test_results_of_another_key_or_batch_size_are_measured_again(
     assert load_cached(replace(entry, key=None), dataset, BATCH_SIZE) is None
 
 
+def test_finished_results_without_key_are_saved_but_cannot_be_resumed(
+    dataset: Dataset, entry: Entry
+) -> None:
+    without_key = replace(entry, key=None)
+
+    assert save_cached(without_key, measured(dataset), dataset, BATCH_SIZE) == 0
+
+    assert np.load(entry.cache_file)["done"].all()
+    assert load_cached(without_key, dataset, BATCH_SIZE) is None
+    assert load_cached(entry, dataset, BATCH_SIZE) is None
+
+
 def test_save_without_key_sample_or_folder_saves_nothing(dataset: Dataset, entry: Entry) -> None:
     results = measured(dataset)
 
-    assert save_cached(replace(entry, key=None), results, dataset, BATCH_SIZE) == 0
+    assert save_cached(replace(entry, key=None), measured(dataset, 5), dataset, BATCH_SIZE) == 0
+    assert save_cached(replace(entry, cache_file=Path()), results, dataset, BATCH_SIZE) == 0
     assert save_cached(entry, measured(dataset, 0), dataset, BATCH_SIZE) == 0
     assert not entry.cache_file.parent.exists()
     entry.cache_file.parent.write_text("a file in the place of the folder")
