@@ -57,14 +57,14 @@ class Search:
         """Run the steps until the difference is explained."""
         answer, saved = self.answer, self.run.saved
         answer.hot_spots = locating.hot_spots(saved.table)
-        if abs(answer.excess_mm) >= LEAST_MM:
+        if (subset := subset_of(self.run)) is not None:
+            answer.reference_mm = None
+            answer.findings.append(subset)
+            answer.link = "settings: a subset is not compared in millimeters"
+        elif abs(answer.excess_mm) >= LEAST_MM:
             self.say("facts of the run")
-            if (subset := subset_of(self.run)) is not None:
-                answer.findings.append(subset)
-                answer.link = "settings: a subset is not compared in millimeters"
-            else:
-                answer.findings += facts_of(self.run)
-                self._compare_errors(saved.table, saved.errors_mm)
+            answer.findings += facts_of(self.run)
+            self._compare_errors(saved.table, saved.errors_mm)
         answer.findings.sort(
             key=lambda each: (RANK[each.grade], abs(answer.excess_mm - (each.explained_mm or 0.0)))
         )

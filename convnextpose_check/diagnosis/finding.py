@@ -94,12 +94,10 @@ HEAD = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Diagnosis<
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem }
-td { padding-right: 1rem } td:nth-child(2) { text-align: right; white-space: nowrap }
+table { width: 100% } td { padding-right: 1rem } td:nth-child(3) { width: 33%; padding: 0 }
+td:nth-child(2) { text-align: right; white-space: nowrap }
 i { display: block; height: 1em; background: #2a6f97 } i.less { background: #bc6c25 }
 </style><h1>Diagnosis</h1>"""
-
-WIDEST_REM = 16
-"""Width of the longest bar."""
 
 
 def write_diagnoses(diagnoses: Sequence[Diagnosis], results_dir: Path) -> tuple[Path, Path]:
@@ -112,30 +110,43 @@ def write_diagnoses(diagnoses: Sequence[Diagnosis], results_dir: Path) -> tuple[
 
 
 def text_lines(d: Diagnosis) -> Iterator[str]:
-    """The title, the parts and the answers."""
+    """The diagnosis as text."""
+    yield _title(d)
+    yield from (f"  {_signed(value_mm):>8} mm {part}" for part, value_mm in d.parts.items())
+    yield from (f"  {label:11} {text}" for label, text in _answers(d))
+
+
+def _title(d: Diagnosis) -> str:
     from_mm = f"{d.excess_mm:+.3f} mm from its reference {d.reference_mm or 0.0:.2f} mm"
-    beside = "without a reference" if d.reference_mm is None else from_mm
-    yield f"{d.variant}: {d.result_mm:.3f} mm, {beside}"
-    yield from (f"  {value_mm:+8.2f} mm {part}" for part, value_mm in d.parts.items())
-    yield f"  link        {d.link}"
-    yield from (f"  {each.grade:11} {each.sentence(d.excess_mm)}" for each in d.findings)
+    beside = "not compared with a reference" if d.reference_mm is None else from_mm
+    return f"{d.variant}: {d.result_mm:.3f} mm, {beside}"
+
+
+def _signed(value_mm: float) -> str:
+    """Two decimals with a sign, and no minus before 0."""
+    return f"{round(value_mm, 2) + 0.0:+.2f}"
+
+
+def _answers(d: Diagnosis) -> Iterator[tuple[str, str]]:
+    """Labels and texts."""
+    yield "link", d.link
+    yield from ((each.grade, each.sentence(d.excess_mm)) for each in d.findings)
     if d.parts and not d.is_explained:
-        yield "  not explained: nothing that was tried gives or removes the difference"
-    yield from (f"  ruled out   {text}" for text in d.ruled_out)
-    yield from (f"  largest     {text}" for text in d.hot_spots)
+        yield "open", "not explained: nothing that was tried gives or removes the difference"
+    yield from (("ruled out", text) for text in d.ruled_out)
+    yield from (("largest", text) for text in d.hot_spots)
 
 
 def _section(d: Diagnosis) -> str:
     """The text, with the parts as bars on one scale."""
-    title, *lines = (escape(escape_control_chars(line)) for line in text_lines(d))
     parts = d.parts | {"together: the result minus the reference": d.excess_mm}
     most_mm = max(1e-6, *map(abs, parts.values()))
     rows = [
-        f"<tr><td>{escape(part)}<td>{mm:+.2f} mm<td><i class={'less' if mm < 0 else 'more'}"
-        f' style="width:{WIDEST_REM * abs(mm) / most_mm:.2f}rem"></i>'
+        f"<tr><td>{escape(part)}<td>{_signed(mm)} mm<td><i class={'less' if mm < 0 else 'more'}"
+        f' style="width:{abs(mm) / most_mm:.1%}"></i>'
         for part, mm in parts.items()
     ]
     scale = f"<p>The longest bar is {most_mm:.2f} mm; blue is above the reference, brown below."
     table = ["<table>", *rows, "</table>", scale] if d.parts else []
-    items = (f"<li>{line}" for line in lines[len(d.parts) :])
-    return "\n".join([f"<h2>{title}</h2>", *table, "<ul>", *items, "</ul>"])
+    items = (f"<li><b>{label}</b> {escape(escape_control_chars(text))}" for label, text in _answers(d))
+    return "\n".join([f"<h2>{escape(_title(d))}</h2>", *table, "<ul>", *items, "</ul>"])

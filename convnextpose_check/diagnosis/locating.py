@@ -120,7 +120,7 @@ def locate_excess(table: SampleTable, excess_mm: float, rng: np.random.Generator
         held_mm = (own_mm - rest_mm) * float(group.mask.mean())
         if _least_share(group) * excess_mm <= held_mm <= MOST * excess_mm:
             return [Finding(
-                "holds", "inputs", f"the excess is in {group.label}",
+                "holds", "inputs", "these samples hold the excess",
                 f"its samples have {own_mm:.1f} mm, the others {rest_mm:.1f} mm",
                 "Compare their images, joints, boxes and cameras with those of the others",
                 held_mm, group.place,

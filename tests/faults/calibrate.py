@@ -1,19 +1,21 @@
 """Measure what the diagnosis answers for each fault: ``python -m tests.faults.calibrate``.
 
 Every fault is put into the synthetic data set and evaluated with the trained model, and the
-finished run is diagnosed by the same functions as by the command. Writes ``calibration.json`` and
-the tables in this folder's README.
+finished run is diagnosed by the same functions as by the command. Writes ``calibration.json`` after
+each answer, which ``--resume`` continues, and at the end the tables in this folder's README.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -26,6 +28,7 @@ from convnextpose_check.commands.diagnose import finished_runs, shown_samples
 from convnextpose_check.diagnosis.diagnosing import LEAST_MM, Search
 from convnextpose_check.diagnosis.finding import Diagnosis
 from convnextpose_check.diagnosis.reading import FinishedRun, SavedSamples
+from convnextpose_check.diagnosis.replay import Replay
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
 from convnextpose_check.network.optimized import OptimizedConvNeXtPose
@@ -33,7 +36,6 @@ from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.synthetic.build import cached_synthetic_data
-from convnextpose_check.variants import REFERENCE
 from tests.faults.fault import every_fault
 from tests.faults.scene import Scene
 from tests.faults.unseen import UNSEEN
@@ -44,11 +46,16 @@ HERE = Path(__file__).parent
 CALIBRATION_FILE = HERE / "calibration.json"
 BEGIN, END = "<!-- diagnoses: written by tests.faults.calibrate -->", "<!-- end of diagnoses -->"
 
-LIMIT = 40
-"""Samples for the faults that the diagnosis was built for, which are nearly all global."""
-
 SHIFTS_MM = (-5.0, -3.0, -2.0, 2.0, 3.0, 5.0)
 """Distances of a reference from a sound run's error."""
+
+SOUND: dict[str, dict[str, Any]] = {
+    "protocol 2": {},
+    "protocol 1": {"protocol": 1},
+    "RootNet's boxes": {"boxes": "rootnet"},
+    "no flip test": {"flip": False},
+}
+"""Settings of sound runs."""
 
 Answer = Literal["right", "located", "not explained", "misleading"]
 
@@ -62,6 +69,9 @@ RIGHT: dict[str, str] = {
     "soft-argmax of the optimized model counts from 1": "shifted by .1.00 cells",
     "every 63rd frame": "samples were evaluated",
     "half of the samples": "samples were evaluated",
+    "BatchNorm's eps is 1e-3": "eps",
+    "align_corners=False in both networks": "align_corners",
+    "three upsamplings": "layers upsample|multiplied by (2|1.9)",
     "joints of the next test frame": "1 test frames on",
     "one image replaced by another": "copies of images",
     "margin of 1.2": "boxes grow by 1.2|box sides are multiplied by",
@@ -106,10 +116,15 @@ class Row(msgspec.Struct, frozen=True):
     first: str
 
 
-class Calibration(msgspec.Struct, frozen=True):
-    """All answers; ``sound`` counts sound runs, with a cause and with a place, by setting."""
+class Calibration(msgspec.Struct):
+    """All answers.
 
-    rows: tuple[Row, ...] = ()
+    ``left_out`` has the reason why a fault has no row. ``sound`` counts sound runs, with a cause
+    and with a place, by setting.
+    """
+
+    rows: list[Row] = []
+    left_out: dict[str, str] = {}
     sound: dict[str, tuple[int, int, int]] = {}
 
 
@@ -155,6 +170,7 @@ class Bench:
         folder = self.folder / name
         about = folder / "about.json"
         if not about.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of an interrupted evaluation
             folder.mkdir(parents=True)
             with pytest.MonkeyPatch.context() as patch:
                 scene = Scene(self.fixtures, self.synthetic, folder, patch, **setting)
@@ -171,25 +187,22 @@ class Bench:
             about.write_bytes(msgspec.json.encode(places))
         given = msgspec.json.decode(about.read_bytes())
         ((finished, run),) = finished_runs(folder / "out", read_settings(given, {}))
-        limit = setting.get("limit")
-        missing = finished.missing if limit is None else max(0, limit - len(finished.saved.samples))
-        return replace(finished, missing=missing), run
+        return finished, run
 
     def row(
         self, kind: Literal["built for", "unseen"], title: str, setting: dict[str, Any],
         put_in: Callable[[Scene], None], words: str, links: set[str] | None, place: dict[str, str],
-    ) -> Row | None:  # fmt: skip
-        """The answer for a fault; None if it cannot be evaluated or moves less than 1 mm."""
+    ) -> Row | str:  # fmt: skip
+        """The answer for a fault, or why there is none."""
         try:
             finished, run = self.finished(title, setting, put_in)
         except ConvNeXtPoseCheckError as error:
-            sys.stdout.write(f"{title}: {error}\n")
-            return None
+            return error.problem.replace(str(self.folder), "")
         reference_mm = self.sound_mm(tuple(sorted(setting.items())))
         finished = replace(finished, reference_mm=reference_mm)
         excess_mm = finished.result_mm - reference_mm
         if not np.isfinite(excess_mm) or abs(excess_mm) < LEAST_MM:
-            return None
+            return f"it moves the error by {excess_mm:+.2f} mm"
         diagnosis = diagnosed(finished, run)
         first = next(iter(diagnosis.findings), None)
         text = "nothing" if first is None else f"{first.grade}: {first.what}"
@@ -199,60 +212,63 @@ class Bench:
         return Row(kind, title, round(excess_mm, 2), answer, text)
 
 
-def rows(bench: Bench) -> Iterator[Row]:
-    """The answers for all faults, those that the diagnosis was built for first."""
+def faults() -> Iterator[tuple[Any, ...]]:
+    """The arguments of ``Bench.row`` for all faults, the unseen ones last."""
     titles = set()
     for fault in every_fault():
         if fault.title in RIGHT and fault.title not in titles:
             titles.add(fault.title)
-            setting = {"limit": LIMIT} | fault.asked | {"variant_name": REFERENCE}
-            words = RIGHT[fault.title]
-            if row := bench.row("built for", fault.title, setting, fault.put_in, words, None, {}):
-                yield row
+            setting = {name: v for name, v in fault.asked.items() if name != "variant_name"}
+            yield "built for", fault.title, setting, fault.put_in, RIGHT[fault.title], None, {}
     for each in UNSEEN:
-        links = LINKS[each.link]
-        if row := bench.row("unseen", each.title, {}, each.put_in, each.words, links, each.place):
-            yield row
+        yield "unseen", each.title, {}, each.put_in, each.words, LINKS[each.link], each.place
 
 
-def sound_counts(bench: Bench, repetitions: int) -> dict[str, tuple[int, int, int]]:
-    """Sound runs, those with a named cause, and those with a place, by setting.
+def sound_runs(bench: Bench, redrawn: int) -> Mapping[str, Callable[[], list[Diagnosis]]]:
+    """Diagnoses of sound runs by setting, against references that lie away from the error.
 
-    Takes are drawn with replacement, and the reference is moved away from the error.
+    Takes are drawn with replacement, with three seeds, and diagnosed without the checkpoint.
     """
-    finished, _ = bench.finished("sound", {}, None)
-    table, rng = finished.saved.table, np.random.default_rng(0)
-    takes = [np.flatnonzero(group.mask) for group in table.groups_of("take")]
-    found = []
-    for number in range(repetitions):
-        drawn = np.concatenate([takes[n] for n in rng.integers(len(takes), size=len(takes))])
-        found.append(_without_cause(finished, drawn, SHIFTS_MM[number % len(SHIFTS_MM)]))
-    counts = {"takes drawn anew": _counts(found)}
-    settings: dict[str, dict[str, Any]] = {
-        "protocol 1": {"protocol": 1},
-        "RootNet's boxes": {"boxes": "rootnet"},
-    }
-    for title, setting in settings.items():
-        finished, _ = bench.finished("sound", setting, None)
+
+    def of_setting(setting: dict[str, Any]) -> list[Diagnosis]:
+        finished, run = bench.finished("sound", setting, None)
         every = np.arange(len(finished.saved.table))
-        counts[title] = _counts([_without_cause(finished, every, mm) for mm in SHIFTS_MM])
-    return counts
+        show = partial(shown_samples, finished, run)
+        return [_diagnosed_part(finished, every, mm, show) for mm in SHIFTS_MM]
+
+    def of_seed(seed: int) -> list[Diagnosis]:
+        finished, _ = bench.finished("sound", {}, None)
+        table, rng = finished.saved.table, np.random.default_rng(seed)
+        takes = [np.flatnonzero(group.mask) for group in table.groups_of("take")]
+        drawn = [rng.integers(len(takes), size=len(takes)).tolist() for _ in range(redrawn)]
+        shifts_mm = [SHIFTS_MM[n % len(SHIFTS_MM)] for n in range(redrawn)]
+        return [
+            _diagnosed_part(finished, np.concatenate([takes[n] for n in order]), mm, lambda: None)
+            for order, mm in zip(drawn, shifts_mm, strict=True)
+        ]
+
+    settings = {title: partial(of_setting, setting) for title, setting in SOUND.items()}
+    return settings | {f"takes drawn anew, seed {n}": partial(of_seed, n) for n in range(3)}
 
 
-def _without_cause(finished: FinishedRun, drawn: Any, shift_mm: float) -> Diagnosis:
-    table, errors_mm = finished.saved.table.select(drawn), finished.saved.errors_mm[drawn]
-    saved = SavedSamples(table, errors_mm, [finished.saved.samples[n] for n in drawn])
+def _diagnosed_part(
+    finished: FinishedRun, chosen: Any, shift_mm: float, show: Callable[[], Replay | None]
+) -> Diagnosis:
+    table, errors_mm = finished.saved.table.select(chosen), finished.saved.errors_mm[chosen]
+    saved = SavedSamples(table, errors_mm, [finished.saved.samples[n] for n in chosen])
     mean_mm = float(errors_mm.mean())
     moved = replace(
         finished, saved=saved, result_mm=mean_mm, reference_mm=mean_mm + shift_mm, missing=0
     )
-    return Search(moved, lambda: None).diagnose()
+    return Search(moved, show).diagnose()
 
 
-def _counts(found: list[Diagnosis]) -> tuple[int, int, int]:
-    causes = sum(each.is_explained for each in found)
-    places = sum(any(f.grade == "holds" for f in each.findings) for each in found)
-    return len(found), causes, places
+def counts_of(found: list[Diagnosis]) -> tuple[int, int, int]:
+    """Diagnoses, those that name a cause other than a setting, and those that name a place."""
+    named = ("fact", "reproduces", "explains")
+    causes = [any(f.grade in named and f.link != "settings" for f in d.findings) for d in found]
+    places = [any(f.grade == "holds" for f in d.findings) for d in found]
+    return len(found), sum(causes), sum(places)
 
 
 def tables_markdown(calibration: Calibration) -> str:
@@ -267,10 +283,14 @@ def tables_markdown(calibration: Calibration) -> str:
         lines.append(f"| {kind} | {cells} | {total} |")
     lines += ["", "| sound runs | with a cause | with a place | in all |", "|---|--:|--:|--:|"]
     lines += [f"| {t} | {c} | {p} | {n} |" for t, (n, c, p) in calibration.sound.items()]
+    for answer in ("misleading", "not explained"):
+        wrong = [f"{row.fault} ({row.kind})" for row in calibration.rows if row.answer == answer]
+        lines += ["", f"{answer.capitalize()}: {'; '.join(wrong) or 'none'}."]
     lines += ["", "| fault | effect | answer | first finding |", "|---|--:|---|---|"]
     for row in calibration.rows:
         title = row.fault if row.kind == "built for" else f"**{row.fault}**"
         lines.append(f"| {title} | {row.effect_mm:+.2f} mm | {row.answer} | {row.first} |")
+    lines += [f"| {title} | | no row | {why} |" for title, why in calibration.left_out.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -290,18 +310,34 @@ def main() -> None:
     """Measure everything and write it down."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, help="keep evaluated runs here, and use those kept")
-    parser.add_argument("--sound", type=int, default=200, help="number of redrawn sound runs")
+    parser.add_argument("--resume", action="store_true", help="keep the recorded answers")
+    parser.add_argument("--redrawn", type=int, default=67, help="sound runs for each of 3 seeds")
     given = parser.parse_args()
+    calibration = read_calibration() if given.resume else Calibration()
+    start = time.monotonic()
+
+    def save(title: str, answer: object) -> None:
+        content = msgspec.json.format(msgspec.json.encode(calibration), indent=1).decode()
+        write_text(CALIBRATION_FILE, content + "\n")
+        sys.stdout.write(f"{time.monotonic() - start:6.0f} s  {title}: {answer}\n")
+        sys.stdout.flush()
+
     with remembered(OptimizedConvNeXtPose, ConvNeXtPose), TemporaryDirectory() as folder:
         bench = Bench(given.folder or Path(folder))
-        found: list[Row] = []
-        for row in rows(bench):
-            found.append(row)
-            sys.stdout.write(f"{row}\n")
-            sys.stdout.flush()
-        calibration = Calibration(tuple(found), sound_counts(bench, given.sound))
-    content = msgspec.json.format(msgspec.json.encode(calibration), indent=1).decode()
-    write_text(CALIBRATION_FILE, content + "\n")
+        done = {row.fault for row in calibration.rows} | calibration.left_out.keys()
+        for arguments in faults():
+            title = arguments[1]
+            if title not in done:
+                answer = bench.row(*arguments)
+                if isinstance(answer, Row):
+                    calibration.rows.append(answer)
+                else:
+                    calibration.left_out[title] = answer
+                save(title, answer)
+        for title, diagnose in sound_runs(bench, given.redrawn).items():
+            if title not in calibration.sound:
+                calibration.sound[title] = counts_of(diagnose())
+                save(title, calibration.sound[title])
     readme = HERE / "README.md"
     write_text(readme, with_tables(readme.read_text(encoding="utf-8"), calibration))
 

@@ -56,6 +56,7 @@ class Scene:
     protocol: Protocol = 2
     boxes: BoxSource = "gt"
     network: str | None = None
+    flip: bool = True
     limit: int | None = None
     catalogue: Catalogue = field(default_factory=synthetic_catalogue)
 
@@ -87,9 +88,10 @@ class Scene:
         }
         given |= {"network": self.network} if self.network else {}
         given |= {"limit": str(self.limit)} if self.limit else {}
+        given |= {} if self.flip else {"no_flip": "1"}
         return run_of(
             given,
-            self.record.add_to(self.catalogue, self.protocol, self.boxes, flip=True),
+            self.record.add_to(self.catalogue, self.protocol, self.boxes, flip=self.flip),
             self.record.dataset,
             self.dataset_root,
             self.checkpoints,

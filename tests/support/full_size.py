@@ -54,7 +54,7 @@ def write_full_size(synthetic: Path, facts: DatasetFacts, root: Path) -> None:
             source /= image.file_name.split("/")[1]
             frames = joints.setdefault(str(action), {}).setdefault("1", {})
             for index in range(count):
-                frame, camera = 64 * (index // CAMERAS), image.cam_idx
+                frame, camera = 64 * index, image.cam_idx
                 sequence = (
                     f"s_{subject:02d}_act_{action:02d}_subact_01_ca_{1 + index % CAMERAS:02d}"
                 )

@@ -118,7 +118,7 @@ def test_diagnose_within_tolerance_finds_nothing(
         ({"expected_samples": 8695}, "fact 60 of 8,695 samples were evaluated"),
         ({"flip": False}, "fact the run used no flip test, the reference does"),
         ({"bbox": "rootnet"}, "fact boxes and root depths are RootNet's"),
-        ({}, "not explained: nothing that was tried gives or removes the difference"),
+        ({}, "open not explained: nothing that was tried gives or removes the difference"),
         ({}, "possible the images are not the original ones"),
     ],
 )
