@@ -148,5 +148,6 @@ def _section(d: Diagnosis) -> str:
     ]
     scale = f"<p>The longest bar is {most_mm:.2f} mm; blue is above the reference, brown below."
     table = ["<table>", *rows, "</table>", scale] if d.parts else []
-    items = (f"<li><b>{label}</b> {escape(escape_control_chars(text))}" for label, text in _answers(d))
+    answers = ((label, escape(escape_control_chars(text))) for label, text in _answers(d))
+    items = (f"<li><b>{label}</b> {text}" for label, text in answers)
     return "\n".join([f"<h2>{escape(_title(d))}</h2>", *table, "<ul>", *items, "</ul>"])
