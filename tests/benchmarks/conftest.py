@@ -35,10 +35,10 @@ TIMES_ON_GPU = 48
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Time the device's work, not its launch."""
+    """Time the device's work, not only its launch."""
     for item in items:
         if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.benchmark(timer=synchronised_time))
+            item.add_marker(pytest.mark.benchmark(timer=synchronized_time))
 
 
 def chosen_device(config: pytest.Config) -> torch.device:
@@ -47,7 +47,7 @@ def chosen_device(config: pytest.Config) -> torch.device:
     return torch.device(config.stash[SESSION].run.settings.device or default)
 
 
-def synchronised_time() -> float:
+def synchronized_time() -> float:
     """The time in seconds, once all GPU work is done."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
@@ -61,10 +61,10 @@ def device(pytestconfig: pytest.Config) -> torch.device:
 
 
 @pytest.fixture(scope="session")
-def figures_of(pytestconfig: pytest.Config) -> Callable[..., list[float]]:
-    """Run Python with these arguments in a process, and return the numbers that it prints."""
+def run_python(pytestconfig: pytest.Config) -> Callable[..., list[float]]:
+    """Runs Python with these arguments and returns the numbers that it prints."""
 
-    def ask(*arguments: str) -> list[float]:
+    def run(*arguments: str) -> list[float]:
         result = subprocess.run(
             [sys.executable, *arguments],
             cwd=pytestconfig.rootpath,
@@ -74,14 +74,14 @@ def figures_of(pytestconfig: pytest.Config) -> Callable[..., list[float]]:
         )
         return [float(number) for number in result.stdout.split()]
 
-    return ask
+    return run
 
 
 @pytest.fixture(scope="session")
 def networks(
     synthetic: SyntheticData, catalogue: Catalogue, device: torch.device
 ) -> Callable[[str], ConvNeXtPose]:
-    """The synthetic reference models by name."""
+    """Loads the reference model of a synthetic variant by name."""
     files = CheckpointFiles([synthetic.checkpoints], catalogue)
 
     @cache
@@ -109,12 +109,12 @@ def read_dataset(
 
 
 def shortest(work: Callable[[], object], rounds: int) -> float:
-    """The seconds of the quickest round, after one to warm up."""
+    """Seconds of the fastest round, after a warm-up round."""
     taken = []
     for _ in range(rounds + 1):
-        begun = synchronised_time()
+        start = synchronized_time()
         work()
-        taken.append(synchronised_time() - begun)
+        taken.append(synchronized_time() - start)
     return min(taken[1:])
 
 
@@ -127,7 +127,7 @@ def pytest_benchmark_update_machine_info(
 
 
 def processor() -> str:
-    """The processor, the instruction set that torch uses, and the number of threads."""
+    """Processor, instruction set that torch uses, and number of threads."""
     about = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     named = (line.partition(": ")[2] for line in about if line.startswith("model name"))
     name = next(named, platform.machine())
@@ -143,16 +143,16 @@ def pytest_terminal_summary(
     rows = [b for b in session.benchmarks if b.extra_info] if session else []
     if not rows:
         return
-    terminalreporter.section("what the benchmarks found")
+    terminalreporter.section("benchmark results")
     device = chosen_device(config)
     on_card = f"{card_name(device)} beside " if device.type == "cuda" else ""
     terminalreporter.write_line(f"on {on_card}{processor()}")
     for row in rows:
-        found = "  ".join(f"{key} {_shown(value)}" for key, value in row.extra_info.items())
+        found = "  ".join(f"{key} {_format_value(value)}" for key, value in row.extra_info.items())
         terminalreporter.write_line(f"{row.name.removeprefix('test_'):<34} {found}")
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, str):
         return value
     return f"{value:.3g}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"

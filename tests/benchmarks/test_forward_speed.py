@@ -1,4 +1,4 @@
-"""The optimized model against the reference model, with the flip test, measured in turns."""
+"""The optimized model against the reference model, with the flip test, measured alternately."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.network.reference import ConvNeXtPose
-from tests.benchmarks.conftest import synchronised_time
+from tests.benchmarks.conftest import synchronized_time
 
 ROUNDS = 9
 BEST_BATCH = {"cpu": 4, "cuda": 64}
@@ -37,20 +37,20 @@ def test_forward(
     samples = (read_dataset().samples * size)[:size]
     pixels_rgb = [c.pixels_rgb for c in read_crops(samples, 1) if c.pixels_rgb is not None]
     crops = to_input(torch.from_numpy(np.stack(pixels_rgb)).to(device))
-    plain = networks(name)
-    fast = OptimizedConvNeXtPose(plain)
+    reference = networks(name)
+    optimized = OptimizedConvNeXtPose(reference)
     reference_seconds: list[float] = []
 
-    def plain_in_two_passes() -> None:
-        begun = synchronised_time()
-        predict(plain, crops, flip=False)
-        predict(plain, crops.flip(3), flip=False)
-        reference_seconds.append(synchronised_time() - begun)
+    def run_reference_model() -> None:
+        start = synchronized_time()
+        predict(reference, crops, flip=False)
+        predict(reference, crops.flip(3), flip=False)
+        reference_seconds.append(synchronized_time() - start)
 
-    plain_in_two_passes()
+    run_reference_model()
     benchmark.pedantic(  # type: ignore[no-untyped-call]
-        lambda: predict(fast, crops, flip=True),
-        setup=plain_in_two_passes,
+        lambda: predict(optimized, crops, flip=True),
+        setup=run_reference_model,
         rounds=ROUNDS,
         warmup_rounds=1,
     )

@@ -17,7 +17,7 @@ from convnextpose_check.human36m.annotations import SubjectFiles
 from convnextpose_check.human36m.layout import find_layout
 from tests.support.processes import peak_bytes
 root = Path(sys.argv[2])
-begun = time.perf_counter()
+start = time.perf_counter()
 if sys.argv[1] == "json":
     for subject in (9, 11):
         loaded = [
@@ -30,19 +30,19 @@ else:
         files = SubjectFiles(layout, subject, 64)
         frames = [files.joints_world_mm(image) for image, _ in files.test_frames]
         assert len(frames) == 4320, len(frames)
-seconds = time.perf_counter() - begun
+seconds = time.perf_counter() - start
 print(peak_bytes(), seconds)
 """
 
 
 def test_annotations_of_real_size(
-    benchmark: BenchmarkFixture, tmp_path: Path, figures_of: Callable[..., list[float]]
+    benchmark: BenchmarkFixture, tmp_path: Path, run_python: Callable[..., list[float]]
 ) -> None:
     write_listed_annotations(tmp_path / "set")
     rounds: list[tuple[float, ...]] = []
 
     def measure(what: str) -> list[float]:
-        return figures_of("-c", MEASURE, what, str(tmp_path / "set"))
+        return run_python("-c", MEASURE, what, str(tmp_path / "set"))
 
     benchmark.pedantic(  # type: ignore[no-untyped-call]
         lambda: rounds.append((*measure("ours"), *measure("json"))), rounds=3

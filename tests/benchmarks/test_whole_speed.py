@@ -1,4 +1,4 @@
-"""The whole validation of four variants, against the Kaggle guide's way of doing it."""
+"""Evaluation of four variants in one pass, compared with the Kaggle guide's notebook."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network.reference import ConvNeXtPose
-from tests.benchmarks.conftest import shortest, synchronised_time
+from tests.benchmarks.conftest import shortest, synchronized_time
 from tests.benchmarks.test_forward_speed import BEST_BATCH
 
 VARIANTS = ("XS", "S", "M", "L")
-GUIDES_BATCH = 16
+GUIDE_BATCH = 16
 ROUNDS = 2
 
 
@@ -36,43 +36,43 @@ def test_whole_validation(
     from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 
     workers = len(os.sched_getaffinity(0))
-    plain = {name: networks(name) for name in VARIANTS}
+    reference = {name: networks(name) for name in VARIANTS}
     cards = working_devices(str(device))
     entries = {
         name: Entry(
             OptimizedConvNeXtPose(network, cards[0]),
             replicas=tuple(OptimizedConvNeXtPose(network, card) for card in cards[1:]),
         )
-        for name, network in plain.items()
+        for name, network in reference.items()
     }
     idle: list[float] = []
     means_mm: dict[str, list[float]] = {}
     guide_seconds = []
 
-    def guides_way() -> None:
-        begun = synchronised_time()
+    def evaluate_as_guide() -> None:
+        start = synchronized_time()
         means_mm["guide"] = [
-            _one_after_another(network, read_dataset(), device, workers)
-            for network in plain.values()
+            _guide_mpjpe_mm(network, read_dataset(), device, workers)
+            for network in reference.values()
         ]
-        guide_seconds.append(synchronised_time() - begun)
+        guide_seconds.append(synchronized_time() - start)
 
-    def at_once() -> None:
+    def evaluate_in_one_pass() -> None:
         dataset = read_dataset()
         size = BEST_BATCH.get(device.type, 4)
         measured = {name: Measurements.empty(len(dataset.samples), size) for name in entries}
         batches = remaining_batches(measured.values(), size)
         conditions = Conditions(cards, True, size, workers)
-        begun = synchronised_time()
-        with waiting_is_an_error(device, besides_the_first=bool(idle)):
+        start = synchronized_time()
+        with forbid_waiting(device, after_first_batch=bool(idle)):
             for _ in run_pass(entries, measured, dataset, conditions, batches, print):
                 pass
         assert not any(each.failure for each in measured.values())
-        seconds = synchronised_time() - begun
+        seconds = synchronized_time() - start
         idle.append(1 - sum(each.seconds for each in measured.values()) / seconds)
         means_mm["ours"] = [float(each.errors_mm.mean()) for each in measured.values()]
 
-    benchmark.pedantic(at_once, setup=guides_way, rounds=ROUNDS)  # type: ignore[no-untyped-call]
+    benchmark.pedantic(evaluate_in_one_pass, setup=evaluate_as_guide, rounds=ROUNDS)  # type: ignore[no-untyped-call]
 
     np.testing.assert_allclose(means_mm["ours"], means_mm["guide"], atol=0.02)
     if benchmark.stats is None:  # --benchmark-disable
@@ -94,14 +94,14 @@ def test_whole_validation(
 
 
 @contextmanager
-def waiting_is_an_error(device: torch.device, besides_the_first: bool) -> Iterator[None]:
-    """Have CUDA refuse whatever makes the host wait, but for the events that are meant.
+def forbid_waiting(device: torch.device, after_first_batch: bool) -> Iterator[None]:
+    """Have CUDA refuse operations that make the host wait, other than the pass's own events.
 
-    What is given to the device once, the first batch waits for.
+    The first batch may wait, since constants are copied to the device with it.
     """
     import torch
 
-    if device.type == "cuda" and besides_the_first:
+    if device.type == "cuda" and after_first_batch:
         torch.cuda.set_sync_debug_mode("error")
     try:
         yield
@@ -110,20 +110,20 @@ def waiting_is_an_error(device: torch.device, besides_the_first: bool) -> Iterat
             torch.cuda.set_sync_debug_mode("default")
 
 
-def _one_after_another(
+def _guide_mpjpe_mm(
     network: ConvNeXtPose, dataset: Dataset, device: torch.device, workers: int
 ) -> float:
-    """One variant in the guide's way: two passes of 16 images, errors at the end."""
+    """MPJPE of one variant as in the guide: batches of 16, two forward passes each."""
     import torch
 
     crops = read_crops(dataset.samples, workers)
     side, grid_whd = network.architecture.heatmap_side, network.architecture.grid_whd
     errors_mm = []
-    while batch := [crop for crop in islice(crops, GUIDES_BATCH) if crop.pixels_rgb is not None]:
-        pixels = np.stack([crop.pixels_rgb for crop in batch if crop.pixels_rgb is not None])
-        shown = to_input(torch.from_numpy(pixels).to(device))
+    while batch := [crop for crop in islice(crops, GUIDE_BATCH) if crop.pixels_rgb is not None]:
+        pixels_rgb = np.stack([c.pixels_rgb for c in batch if c.pixels_rgb is not None])
+        pixels = to_input(torch.from_numpy(pixels_rgb).to(device))
         with torch.inference_mode():
-            first, second = network(shown), network(shown.flip(3))
+            first, second = network(pixels), network(pixels.flip(3))
             second[:, :, 0] = side - second[:, :, 0] - 1
             cells_xyz = ((first + second[:, MIRRORED]) / 2).cpu().numpy()
         errors_mm += [
