@@ -119,10 +119,11 @@ def _run_pytest(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 def _append_summary(summary: Path, results: Results | None, problem: str) -> None:
     """Append this run's report, drawn from its results: a report file may be of an earlier run."""
-    from convnextpose_check.pages.html import markdown, plain
+    from convnextpose_check.pages.html import escape_markdown, render_markdown
 
     try:
         with summary.open("a", encoding="utf-8") as file:
-            file.write(markdown(results) if results else f"**Not passed: {plain(problem)}**\n")
+            failure = f"**Not passed: {escape_markdown(problem)}**\n"
+            file.write(render_markdown(results) if results else failure)
     except OSError as error:
         raise cannot_write(summary, error) from None

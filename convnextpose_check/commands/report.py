@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.pages import write_pages
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.decision import verdict_sentence
+from convnextpose_check.results.decision import format_run_verdict
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.run.report import pack_archives
 from convnextpose_check.settings.options import read_settings
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     with long_phase(f"drawing the pages of {outputs.results_dir}"):
         results, page = read_results(outputs.results), None
         if results.finished:  # the file may state another verdict
-            results = replace(results, verdict=verdict_sentence(results))
+            results = replace(results, verdict=format_run_verdict(results))
         if outputs.report.is_file():
             page = outputs.report.read_text(encoding="utf-8", errors="replace")
         write_pages(results, outputs, outputs.report, page)

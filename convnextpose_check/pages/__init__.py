@@ -7,8 +7,8 @@ from pathlib import Path
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.whole import write_text
-from convnextpose_check.pages.charts import comparison_png
-from convnextpose_check.pages.html import markdown, page_html
+from convnextpose_check.pages.charts import draw_comparison
+from convnextpose_check.pages.html import render_markdown, render_page
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.per_sample import read_errors_mm
 from convnextpose_check.results.schema import Results
@@ -23,7 +23,7 @@ def write_pages(results: Results, outputs: Outputs, report: Path, page: str | No
     errors_mm = {}
     with suppress(ConvNeXtPoseCheckError):
         errors_mm = read_errors_mm(outputs.per_sample)
-    write_text(outputs.markdown, markdown(results))
-    write_text(report, page_html(results, errors_mm, page))
+    write_text(outputs.markdown, render_markdown(results))
+    write_text(report, render_page(results, errors_mm, page))
     if results.variants:
-        comparison_png(results, outputs.picture)
+        draw_comparison(results, outputs.picture)

@@ -19,14 +19,14 @@ from convnextpose_check.files.whole import written_whole
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.results.schema import Results, VariantResult
-from convnextpose_check.results.text import badge, format_difference, format_interval
+from convnextpose_check.results.text import format_difference, format_interval, variant_badge
 from convnextpose_check.text import escape_control_chars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PALETTE = {
+CHART_COLORS = {
     "ink": "#1b1b1b",
     "quiet": "#4a4a4a",
     "line": "#c9c9c9",
@@ -44,16 +44,16 @@ PALETTE = {
 The four series differ for every kind of color vision and stand out from ``paper`` and the bands.
 """
 
-SERIES = tuple(color for name, color in PALETTE.items() if name.startswith("series-"))
+SERIES = tuple(color for name, color in CHART_COLORS.items() if name.startswith("series-"))
 
-PAGE = {
-    "ink": (PALETTE["ink"], "#ececec"),
-    "quiet": (PALETTE["quiet"], "#b9b9b9"),
-    "line": (PALETTE["line"], "#43474f"),
-    "paper": (PALETTE["paper"], "#16181c"),
+PAGE_COLORS = {
+    "ink": (CHART_COLORS["ink"], "#ececec"),
+    "quiet": (CHART_COLORS["quiet"], "#b9b9b9"),
+    "line": (CHART_COLORS["line"], "#43474f"),
+    "paper": (CHART_COLORS["paper"], "#16181c"),
     "shade": ("#f3f4f6", "#23262d"),
-    "left": (PALETTE["series-1"], "#45c8ff"),
-    "right": (PALETTE["series-2"], "#ffbe3c"),
+    "left": (CHART_COLORS["series-1"], "#45c8ff"),
+    "right": (CHART_COLORS["series-2"], "#ffbe3c"),
     "good-ink": ("#17692b", "#7fd495"),
     "bad-ink": ("#a3141c", "#ff9a9a"),
     "fair-ink": ("#7a4b00", "#f1c27b"),
@@ -65,25 +65,25 @@ DISTRIBUTION_WIDTH_PX = 400
 PICTURE_WIDTH_PX = 800
 PICTURE_SCALE = 2
 
-SHOWN_QUANTILE = 0.995
+AXIS_END_QUANTILE = 0.995
 """The axis of a distribution ends at this quantile of all samples; the others are counted."""
 
 BINS = 40
 
-AXIS_IN_BANDS = 1.3
+AXIS_END_IN_BANDS = 1.3
 """The axis of differences ends here, in widths of the widest band."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 """One for each variant, so that color is not the only distinction."""
 
-_BAND_COLORS = (PALETTE["band-1"], PALETTE["band-2"], PALETTE["band-5"])
+_BAND_COLORS = (CHART_COLORS["band-1"], CHART_COLORS["band-2"], CHART_COLORS["band-5"])
 _POINTS_PER_INCH = 72
 
 _STYLE: dict[Any, object] = {
     "axes.axisbelow": True,
-    "axes.edgecolor": PALETTE["quiet"],
+    "axes.edgecolor": CHART_COLORS["quiet"],
     "axes.formatter.useoffset": False,
-    "axes.labelcolor": PALETTE["ink"],
+    "axes.labelcolor": CHART_COLORS["ink"],
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 11,
@@ -91,19 +91,19 @@ _STYLE: dict[Any, object] = {
     "axes.unicode_minus": False,
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
     "font.size": 11,
-    "grid.color": PALETTE["line"],
+    "grid.color": CHART_COLORS["line"],
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "convnextpose-check",
-    "text.color": PALETTE["ink"],
+    "text.color": CHART_COLORS["ink"],
     "text.parse_math": False,  # a dollar in a name is a dollar
     "ytick.major.size": 0,
 }
 
 
 @contextmanager
-def _canvas(width_px: float, height_px: float, scale: int = 1) -> Iterator[Figure]:
+def _open_figure(width_px: float, height_px: float, scale: int = 1) -> Iterator[Figure]:
     """A figure in this project's style, not the user's; one point is one CSS pixel."""
     from matplotlib import style
     from matplotlib.figure import Figure
@@ -111,10 +111,10 @@ def _canvas(width_px: float, height_px: float, scale: int = 1) -> Iterator[Figur
     size = (width_px / _POINTS_PER_INCH, height_px / _POINTS_PER_INCH)
     dpi = scale * _POINTS_PER_INCH
     with style.context(_STYLE, after_reset=True):
-        yield Figure(size, dpi, facecolor=PALETTE["paper"], layout="constrained")
+        yield Figure(size, dpi, facecolor=CHART_COLORS["paper"], layout="constrained")
 
 
-def distribution_image(results: Results, errors_mm: Mapping[str, Array]) -> str:
+def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
     """Histograms of the samples' errors, one row per featured variant, as an ``<img>``.
 
     ``errors_mm`` holds (N,) for each variant: the mean over joints of each sample. Empty if there
@@ -123,15 +123,15 @@ def distribution_image(results: Results, errors_mm: Mapping[str, Array]) -> str:
     rows = {escape_control_chars(n): errors_mm[n] for n in results.featured if n in errors_mm}
     if not rows:
         return ""
-    end_mm = max(float(np.quantile(np.concatenate(list(rows.values())), SHOWN_QUANTILE)), 1.0)
-    texts = {name: _row_text(values, end_mm) for name, values in rows.items()}
+    end_mm = max(float(np.quantile(np.concatenate(list(rows.values())), AXIS_END_QUANTILE)), 1.0)
+    texts = {name: _describe_distribution(values, end_mm) for name, values in rows.items()}
     content = io.BytesIO()
-    with _canvas(DISTRIBUTION_WIDTH_PX, 50 + 130 * len(rows)) as figure:
+    with _open_figure(DISTRIBUTION_WIDTH_PX, 50 + 130 * len(rows)) as figure:
         grid = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (name, values), color in zip(grid, rows.items(), cycle(SERIES), strict=False):
             axes.hist(values, np.linspace(0, end_mm, BINS + 1), color=color)
-            axes.axvline(np.median(values), color=PALETTE["ink"])
-            axes.axvline(values.mean(), color=PALETTE["ink"], linestyle="--")
+            axes.axvline(np.median(values), color=CHART_COLORS["ink"])
+            axes.axvline(values.mean(), color=CHART_COLORS["ink"], linestyle="--")
             axes.set_title(f"{name}\n{texts[name]}")
             axes.set(yticks=[], xlim=(0, end_mm))
         grid[-1].set_xlabel("error of a sample, mm (solid: median, dashed: mean)")
@@ -143,14 +143,14 @@ def distribution_image(results: Results, errors_mm: Mapping[str, Array]) -> str:
     return f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{encoded}">'
 
 
-def _row_text(values_mm: Array, end_mm: float) -> str:
+def _describe_distribution(values_mm: Array, end_mm: float) -> str:
     low, median, high = np.quantile(values_mm, (0.05, 0.5, 0.95))
     text = f"5 to 95 %: {low:.1f} to {high:.1f}, median {median:.1f}, mean {values_mm.mean():.1f}"
     beyond = int(np.count_nonzero(values_mm > end_mm))
     return f"{text}\n{beyond:,} beyond the axis, up to {values_mm.max():.0f}" if beyond else text
 
 
-def comparison_png(results: Results, path: Path) -> None:
+def draw_comparison(results: Results, path: Path) -> None:
     """Write one picture of the run, 1600 pixels wide: differences, and errors by action.
 
     Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
@@ -158,12 +158,12 @@ def comparison_png(results: Results, path: Path) -> None:
     variants = {escape_control_chars(name): record for name, record in results.featured.items()}
     found = {action for record in variants.values() for action in record.per_action_mm}
     actions = sorted(found, key=[*ACTIONS.values(), *sorted(found)].index)
-    title = f"ConvNeXtPose, {results.judged}: {results.metric}, protocol {results.protocol}"
+    title = f"ConvNeXtPose, {results.judged_models}: {results.metric}, protocol {results.protocol}"
     verdict = fill(escape_control_chars(results.verdict), 100, max_lines=6, break_on_hyphens=False)
     rows = (1 + len(variants), 1 + len(actions) / 2)
     height_px = 300 + 17 * (verdict.count("\n") + len(variants) // 4) + 40 * sum(rows)
     with (
-        _canvas(PICTURE_WIDTH_PX, height_px, PICTURE_SCALE) as figure,
+        _open_figure(PICTURE_WIDTH_PX, height_px, PICTURE_SCALE) as figure,
         written_whole(path) as temporary,
     ):
         figure.suptitle(f"{title}\n{verdict}", x=0.01, ha="left", fontsize=12)
@@ -180,10 +180,10 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
     worst: str = REVIEW
     if results.target == "synthetic":
         bands, worst = {RECORDED_TOLERANCE_MM: "as recorded"}, "not as recorded"
-    end_mm = AXIS_IN_BANDS * max(bands)
+    end_mm = AXIS_END_IN_BANDS * max(bands)
     for (mm, word), color in reversed([*zip(bands.items(), _BAND_COLORS, strict=False)]):
         axes.axvspan(-mm, mm, facecolor=color, label=f"below {mm:g} mm: {word}")
-    axes.axvline(0, color=PALETTE["quiet"], linewidth=1)
+    axes.axvline(0, color=CHART_COLORS["quiet"], linewidth=1)
     for row, (record, color, marker) in enumerate(
         zip(variants.values(), cycle(SERIES), cycle(MARKERS), strict=False)
     ):
@@ -196,7 +196,7 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
                 ends_mm = [end - record.reference_mm for end in record.interval_mm]
                 axes.plot(ends_mm, [row, row], marker="|", markersize=7, color=color)
         axes.text(
-            1.02, row, _row_numbers(record), transform=axes.get_yaxis_transform(), va="center"
+            1.02, row, _describe_variant(record), transform=axes.get_yaxis_transform(), va="center"
         )
     axes.set_yticks(range(len(variants)), [fill(n, 17, break_on_hyphens=False) for n in variants])
     axes.set(
@@ -221,9 +221,9 @@ def _draw_actions(
     axes.grid(visible=True)
 
 
-def _row_numbers(record: VariantResult) -> str:
+def _describe_variant(record: VariantResult) -> str:
     """The verdict, the difference and the error; the reason for no verdict is in the heading."""
-    word = badge(record).text if record.verdict else "not judged"
+    word = variant_badge(record).text if record.verdict else "not judged"
     if record.reference is None:
         return f"{word}, no reference\n{record.error_mm:.2f}; 95 %: {format_interval(record, 2)}"
     source = "paper" if record.reference.kind == "paper" else "expected"
@@ -233,10 +233,11 @@ def _row_numbers(record: VariantResult) -> str:
     )
 
 
-def css_variables() -> str:
+def format_css_variables() -> str:
     """The colors of pages as CSS variables, dark where the reader prefers that."""
     light, dark = (
-        "".join(f"--{name}:{colors[scheme]};" for name, colors in PAGE.items()) for scheme in (0, 1)
+        "".join(f"--{name}:{colors[scheme]};" for name, colors in PAGE_COLORS.items())
+        for scheme in (0, 1)
     )
     return (
         f":root{{color-scheme:light dark;{light}}}"

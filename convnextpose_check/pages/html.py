@@ -18,18 +18,18 @@ from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import BONES, FLIP_PAIRS
 from convnextpose_check.network.users import is_code
-from convnextpose_check.pages.charts import css_variables, distribution_image
+from convnextpose_check.pages.charts import draw_distribution, format_css_variables
 from convnextpose_check.results.schema import CheckRecord, Example, Outcome, Results
 from convnextpose_check.results.text import (
     ICONS,
     Severity,
-    badge,
     format_difference,
     format_interval,
     format_number,
     format_value,
     identity_badge,
-    verdict_badge,
+    run_badge,
+    variant_badge,
 )
 from convnextpose_check.variants import INPUT_SIDE_PX
 
@@ -76,22 +76,26 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        number=format_number, value=format_value, difference=format_difference, md=plain, code=code
+        number=format_number,
+        value=format_value,
+        difference=format_difference,
+        md=escape_markdown,
+        code=escape_markdown_code,
     )
     environment.globals.update(
-        badge=badge,
-        crop_svg=crop_svg,
+        draw_3d_poses=draw_3d_poses,
+        draw_crop_poses=draw_crop_poses,
         icons=ICONS,
         identity_badge=identity_badge,
         interval=format_interval,
         recorded_tolerance_mm=RECORDED_TOLERANCE_MM,
         severities=SEVERITIES,
-        space_svg=space_svg,
+        variant_badge=variant_badge,
     )
     return environment
 
 
-def summary_html(results: Results, errors_mm: Mapping[str, Array]) -> str:
+def render_summary(results: Results, errors_mm: Mapping[str, Array]) -> str:
     """The summary of a run, which needs neither scripts nor other files.
 
     ``errors_mm`` holds the mean errors (N,) of the samples, by variant.
@@ -99,21 +103,21 @@ def summary_html(results: Results, errors_mm: Mapping[str, Array]) -> str:
     featured = results.featured
     section = _render(
         "summary.html.j2",
-        check_rows=check_rows(results),
+        check_rows=group_checks(results),
         has_images=any(e.crop_jpeg for record in featured.values() for e in record.examples),
-        distribution=Markup(distribution_image(results, errors_mm)),
+        distribution=Markup(draw_distribution(results, errors_mm)),
         heat_tables={
-            "Error by action (mm)": _heat_rows([r.per_action_mm for r in featured.values()]),
-            "Error by joint (mm)": _heat_rows([r.per_joint_mm for r in featured.values()]),
+            "Error by action (mm)": _shade_rows([r.per_action_mm for r in featured.values()]),
+            "Error by joint (mm)": _shade_rows([r.per_joint_mm for r in featured.values()]),
         },
         **shared_context(results),
     )
-    return f"<style>{css_variables()}</style>\n{section}"
+    return f"<style>{format_css_variables()}</style>\n{section}"
 
 
-def page_html(results: Results, errors_mm: Mapping[str, Array], page: str | None) -> str:
+def render_page(results: Results, errors_mm: Mapping[str, Array], page: str | None) -> str:
     """The report as one page that needs no other file: ``page`` with the summary, or its own."""
-    summary = Markup(summary_html(results, errors_mm))
+    summary = Markup(render_summary(results, errors_mm))
     before, begin, rest = (page or "").partition(BEGIN)
     _, end, after = rest.partition(END)
     if begin and end:
@@ -125,15 +129,15 @@ def page_html(results: Results, errors_mm: Mapping[str, Array], page: str | None
 def shared_context(results: Results) -> dict[str, Any]:
     """The values that both the page and the Markdown report show."""
     outcomes = Counter(check.outcome for check in results.checks)
-    repeated = Counter(check.duplicate_of for check in results.failed)
+    repeated = Counter(check.duplicate_of for check in results.failed_checks)
     return {
         "results": results,
         "variants": results.variants,
         "featured": results.featured,
         "seeded": [name for name in results.variants if name not in results.featured],
-        "verdict": verdict_badge(results),
+        "verdict": run_badge(results),
         "trust_note": trust_note(results),
-        "failures": [(c, repeated[c.test]) for c in results.failed if not c.duplicate_of],
+        "failures": [(c, repeated[c.test]) for c in results.failed_checks if not c.duplicate_of],
         "counts": {each: outcomes[each] for each in SEVERITIES if outcomes[each]},
     }
 
@@ -148,25 +152,25 @@ def trust_note(results: Results) -> str:
     )
 
 
-def _claim(check: CheckRecord) -> str:
+def _describe_test(check: CheckRecord) -> str:
     """The name of the test in words, with its tolerance."""
     words = check.test.rpartition("::")[2].partition("[")[0].removeprefix("test_").replace("_", " ")
     return words if check.tolerance_mm is None else f"{words}, {check.tolerance_mm} mm"
 
 
-def check_rows(results: Results) -> dict[str, dict[str, CheckRecord]]:
+def group_checks(results: Results) -> dict[str, dict[str, CheckRecord]]:
     """The checks by claim, then by variant; those of the whole run under ``""``."""
     rows: dict[str, dict[str, CheckRecord]] = {}
     for check in results.checks:
         variant = check.variant or ""
-        row = rows.setdefault(_claim(check), {})
+        row = rows.setdefault(_describe_test(check), {})
         if variant in row:  # a test with further parameters
             row = rows.setdefault(check.test, {})
         row[variant] = check
     return rows
 
 
-def _heat_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, float] | None]]:
+def _shade_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, float] | None]]:
     """The error and the strength of its color in each column, by the name of the row."""
     # The root joint has no error by definition: it must not stretch the scale of the others.
     values = [value for column in columns for value in column.values() if value > 0]
@@ -182,7 +186,7 @@ def _heat_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, f
     return {name: [cell(column.get(name)) for column in columns] for name in names}
 
 
-def markdown(results: Results) -> str:
+def render_markdown(results: Results) -> str:
     """The report, without a picture, which the summary of a CI job cannot show."""
     actions = dict.fromkeys(a for record in results.variants.values() for a in record.per_action_mm)
     names, share = list(results.variants), COLUMNS - 1
@@ -194,18 +198,18 @@ def markdown(results: Results) -> str:
     )
 
 
-def plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Escape a text so that it contains no markup and stays in its table cell."""
     flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     return _SPECIAL.sub(r"\\\1", flat)
 
 
-def code(text: str) -> str:
+def escape_markdown_code(text: str) -> str:
     """Escape a text between backticks."""
     return " ".join(text.split()).replace("`", "'")
 
 
-def crop_svg(variant: str, example: Example) -> Markup:
+def draw_crop_poses(variant: str, example: Example) -> Markup:
     """The poses on the 256x256 crop, with its image where the results hold it."""
     side, image = INPUT_SIDE_PX, ""
     if example.crop_jpeg is not None:
@@ -214,10 +218,10 @@ def crop_svg(variant: str, example: Example) -> Markup:
     kind = "on-image" if image else "on-crop"
     label = f"{variant}, {example.rank} sample on the crop"
     poses = (np.array(example.truth_px), np.array(example.predicted_px))
-    return _svg(kind, f"0 0 {side} {side}", label, image, *poses)
+    return _draw_svg(kind, f"0 0 {side} {side}", label, image, *poses)
 
 
-def space_svg(variant: str, example: Example) -> Markup:
+def draw_3d_poses(variant: str, example: Example) -> Markup:
     """The poses in space, seen from the right of the camera, which is on the left of the picture.
 
     The center of both is the origin, so that they stay in the picture however they are turned.
@@ -228,20 +232,20 @@ def space_svg(variant: str, example: Example) -> Markup:
     radius_mm = max(float(np.linalg.norm(both - center, axis=1).max()), 1.0)
     poses = ((pose - center) / radius_mm * 95 for pose in (truth, predicted))
     label = f"{variant}, {example.rank} sample in space"
-    return _svg("in-space", "-100 -100 200 200", label, "", *poses)
+    return _draw_svg("in-space", "-100 -100 200 200", label, "", *poses)
 
 
-def _svg(
+def _draw_svg(
     kind: str, view_box: str, label: str, image: str, truth: Array, predicted: Array
 ) -> Markup:
     return Markup(
         f'<svg class="{kind}" viewBox="{view_box}" role="img" aria-label="{escape(label)}">'
-        f'{image}<g class="truth">{_bones(truth)}</g><g class="predicted">{_bones(predicted)}</g>'
-        "</svg>"
+        f'{image}<g class="truth">{_draw_bones(truth)}</g>'
+        f'<g class="predicted">{_draw_bones(predicted)}</g></svg>'
     )
 
 
-def _bones(points: Array) -> str:
+def _draw_bones(points: Array) -> str:
     """The bones of points (17, 2) or (17, 3) as three paths: right, left, middle of the body.
 
     Of points in space (x right, y down, z away from the camera) ``data-ends`` holds the ends.

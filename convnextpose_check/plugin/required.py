@@ -99,12 +99,12 @@ VALIDATION_TESTS = (
 
 def cases_of(test: ValidationTest, run: Run) -> dict[str, Variant | None]:
     """The target, or its variants, that a test is about, by id; empty if it does not apply."""
-    if test.target not in (None, run.name) or (run.settings.weights_only and test.needs_human36m):
+    if test.target not in (None, run.target) or (run.settings.weights_only and test.needs_human36m):
         return {}
     if test.over == "target":
-        return {run.name: None}
+        return {run.target: None}
     return {
-        f"{run.name}-{name}": variant
+        f"{run.target}-{name}": variant
         for name, variant in run.variants.items()
         if test.applies(variant, run.fingerprints.get(name))
     }

@@ -17,11 +17,11 @@ from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.paths import lock_directory, set_aside_earlier
 from convnextpose_check.plugin.gate import Gate
 from convnextpose_check.progress import ProgressDisplay
-from convnextpose_check.results.baseline import compare
-from convnextpose_check.results.decision import decided, is_passed, verdict_sentence
+from convnextpose_check.results.baseline import compare_runs
+from convnextpose_check.results.decision import add_decision, format_run_verdict, is_passed
 from convnextpose_check.results.results_file import read_results, read_results_of_run
 from convnextpose_check.results.schema import Results
-from convnextpose_check.run.report import results_of, write_report
+from convnextpose_check.run.report import build_results, write_report
 from convnextpose_check.run.run import FIXTURES, Run, TargetName, published_run
 from convnextpose_check.settings.options import (
     RUN_ID_VARIABLE,
@@ -68,7 +68,7 @@ class Session:
                 lock = lock_directory(settings.results_dir)
                 set_aside_earlier(settings.results_dir)
                 self.lock, display = lock, open_screen()
-            if self.run.name == "synthetic":
+            if self.run.target == "synthetic":
                 files = cached_synthetic_data(FIXTURES, display.stream)
                 checkpoints = (files.checkpoints,)
                 settings = replace(settings, h36m_root=files.dataset, checkpoints=checkpoints)
@@ -84,18 +84,18 @@ class Session:
         if self.lock is None:
             return None
         with self.run.display.phase("writing results and report"):
-            results = results_of(self.run, tuple(self.gate.records.values()))
+            results = build_results(self.run, tuple(self.gate.records.values()))
             problems = list(self.gate.problems())
             if self.baseline is not None:
-                record = compare(results, self.baseline, self.run.settings.baseline or Path())
+                record = compare_runs(results, self.baseline, self.run.settings.baseline or Path())
                 results = msgspec.structs.replace(results, baseline=record)
                 problems += record.problems
-            if not problems and not results.failed:
+            if not problems and not results.failed_checks:
                 if not is_passed(results):
-                    problems.append(verdict_sentence(results))
+                    problems.append(format_run_verdict(results))
                 elif exit_code:
                     problems.append(f"pytest ended with exit code {exit_code}")
-            results = decided(results, problems, self.run_id)
+            results = add_decision(results, problems, self.run_id)
             return write_report(
                 self.run, results, self.report or self.run.outputs.report, self.page
             )
@@ -143,7 +143,7 @@ def open_session(config: pytest.Config) -> Session:
     except ConvNeXtPoseCheckError as error:
         raise pytest.UsageError(str(error)) from None
     session = Session(run, baseline, can_judge=_can_judge(config))
-    if session.can_judge and is_distributed(config) and run.name == "published":
+    if session.can_judge and is_distributed(config) and run.target == "published":
         raise pytest.UsageError(
             "the published models are judged by one process: leave out -n and --dist"
         )

@@ -24,7 +24,7 @@ from convnextpose_check.plugin.html_table import prepare_report
 from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
 from convnextpose_check.plugin.session import SESSION, VALIDATION, Session, open_session, session_of
 from convnextpose_check.results.schema import OWN_MODELS, Results
-from convnextpose_check.results.text import TERMINAL_COLUMNS, terminal_lines
+from convnextpose_check.results.text import TERMINAL_COLUMNS, format_terminal_table
 from convnextpose_check.settings.options import OPTIONS, PREFIX
 
 GATE_PLUGIN = "convnextpose_check.plugin.gate"
@@ -74,7 +74,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 evaluated[variant.name] = None
     if not config.option.collectonly:
         state.start(tuple(evaluated), writes=not hasattr(config, "workerinput"))
-    if state.run.name == "published":
+    if state.run.target == "published":
         state.gate.required = required_tests(state.run)
     state.gate.names = {item.nodeid: name_of(item) for item in judging}
 
@@ -155,8 +155,8 @@ def print_report(config: pytest.Config, session: Session, results: Results) -> N
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None:
         return
-    terminal.section(f"ConvNeXtPose: {results.judged}")
-    for line in [*terminal_lines(results), _wrap(results.verdict)]:
+    terminal.section(f"ConvNeXtPose: {results.judged_models}")
+    for line in [*format_terminal_table(results), _wrap(results.verdict)]:
         terminal.write_line(line)
     more = len(results.left_out) - MAX_SHOWN
     for title, texts in (

@@ -22,19 +22,19 @@ TOLERANCE_MM = 0.05
 """By how much an error may differ from the baseline's, either way."""
 
 
-def compare(results: Results, earlier: Results, file: Path) -> BaselineRecord:
+def compare_runs(results: Results, earlier: Results, file: Path) -> BaselineRecord:
     """Every value beside that of the earlier run in ``file``, and why the run is not as good.
 
     Runs of different targets, settings or data are not compared, which is a problem as well.
     """
-    problems = list(_incomparable(results, earlier))
+    problems = list(_find_different_conditions(results, earlier))
     deviations: list[Deviation] = []
     if not problems:
         for name, before in earlier.variants.items():
             if (now := results.variants.get(name)) is None:
                 problems.append(f"{name} was evaluated for the baseline and not now")
             else:
-                deviations += _deviations(name, before, now)
+                deviations += _compare_variant(name, before, now)
                 if before.images_sha256 != now.images_sha256:
                     problems.append(f"{name} was evaluated on other images than the baseline's")
         outcomes = {check.test: check.outcome for check in results.checks}
@@ -57,7 +57,7 @@ def compare(results: Results, earlier: Results, file: Path) -> BaselineRecord:
     )
 
 
-def _incomparable(results: Results, earlier: Results) -> Iterator[str]:
+def _find_different_conditions(results: Results, earlier: Results) -> Iterator[str]:
     if earlier.weights_only:
         yield "it is of a run that measured no error"
     elif not earlier.finished or not earlier.variants:
@@ -74,7 +74,7 @@ def _incomparable(results: Results, earlier: Results) -> Iterator[str]:
             yield f"{what} is {now}, in the baseline {before}: the two cannot be compared"
 
 
-def _deviations(name: str, before: VariantResult, now: VariantResult) -> Iterator[Deviation]:
+def _compare_variant(name: str, before: VariantResult, now: VariantResult) -> Iterator[Deviation]:
     for quantity, old, new in (
         ("parameters", before.parameters, now.parameters),
         ("state dict", before.state_elements, now.state_elements),

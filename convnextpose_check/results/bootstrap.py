@@ -13,7 +13,7 @@ TAIL = 0.025
 SEED = 0
 
 
-def take_of(sequence: str) -> str:
+def take_name(sequence: str) -> str:
     """The take of a sequence, such as ``s_09_act_02_subact_01``.
 
     Up to four cameras film one take, so the errors of their frames are correlated.

@@ -28,7 +28,7 @@ def decide(results: Results) -> tuple[Decision, str]:
         is_complete = set(results.expected_variants) <= results.weights.keys()
         if checks_hold and is_complete and not results.left_out:
             return "weights hold", " ".join(_weights_findings(results.weights))
-        return "weights fail", f"not passed, {_failed_checks(results)}."
+        return "weights fail", f"not passed, {_count_failed_checks(results)}."
     if not variants:
         return "nothing", NOTHING_EVALUATED
     if missing := [name for name in results.expected_variants if name not in variants]:
@@ -62,8 +62,8 @@ def decide(results: Results) -> tuple[Decision, str]:
     return "reproduced", f"Reproduced: {listed} {are} within {gate_mm} mm of {reported}."
 
 
-def _failed_checks(results: Results) -> str:
-    count = len(results.failed) + len(results.left_out)
+def _count_failed_checks(results: Results) -> str:
+    count = len(results.failed_checks) + len(results.left_out)
     return f"{count} check{'s' * (count != 1)} failed or left out"
 
 
@@ -72,20 +72,20 @@ def is_passed(results: Results) -> bool:
 
     A run of the synthetic target passes if none of its tests failed: parts of it may be run alone.
     """
-    if not results.finished or results.failed or results.left_out:
+    if not results.finished or results.failed_checks or results.left_out:
         return False
     if results.target == "synthetic":
         return True
     return decide(results)[0] in ("reproduced", "no gate", "weights hold")
 
 
-def decided(results: Results, problems: Iterable[str], run_id: str) -> Results:
+def add_decision(results: Results, problems: Iterable[str], run_id: str) -> Results:
     """The results of a finished run with its decision and verdict."""
     results = replace(results, finished=True, left_out=tuple(problems), run_id=run_id)
-    return replace(results, verdict=verdict_sentence(results), passed=is_passed(results))
+    return replace(results, verdict=format_run_verdict(results), passed=is_passed(results))
 
 
-def verdict_sentence(results: Results) -> str:
+def format_run_verdict(results: Results) -> str:
     """The run's verdict; that on synthetic models does not mention a published model."""
     _, sentence = decide(results)
     warnings = [f"Warning: {check.message}." for check in results.warnings]
@@ -103,8 +103,8 @@ def verdict_sentence(results: Results) -> str:
         sentences.append(
             f"Taken from an earlier run's cache: {resumed}; image contents were not read again."
         )
-    if results.variants and (results.failed or results.left_out):
-        sentences.append(f"The run did not pass: {_failed_checks(results)}.")
+    if results.variants and (results.failed_checks or results.left_out):
+        sentences.append(f"The run did not pass: {_count_failed_checks(results)}.")
     return " ".join([*sentences, *warnings])
 
 

@@ -58,22 +58,22 @@ def find_examples(
                 file_name=sample.path.name,
                 action=sample.action,
                 error_mm=float(evaluation.errors_mm[index].mean()),
-                predicted_mm=_rounded(predicted_mm),
-                truth_mm=_rounded(truth_mm),
-                predicted_px=_rounded(cells_to_crop(cells_xyz, grid_whd)[:ANNOTATED_JOINTS]),
-                truth_px=_rounded(image_to_crop(truth_px, sample.box_xywh_px)),
-                crop_jpeg=_jpeg(read_crop(sample)) if with_crops and number < 3 else None,
+                predicted_mm=_round_points(predicted_mm),
+                truth_mm=_round_points(truth_mm),
+                predicted_px=_round_points(cells_to_crop(cells_xyz, grid_whd)[:ANNOTATED_JOINTS]),
+                truth_px=_round_points(image_to_crop(truth_px, sample.box_xywh_px)),
+                crop_jpeg=_encode_jpeg(read_crop(sample)) if with_crops and number < 3 else None,
             )
         )
     return tuple(examples)
 
 
-def _rounded(points: Array) -> Any:
+def _round_points(points: Array) -> Any:
     """Points (J, 2) or (J, 3) as a tuple of pairs or triples."""
     return tuple(tuple(round(float(value), DECIMALS) for value in point) for point in points)
 
 
-def _jpeg(crop: Crop) -> str | None:
+def _encode_jpeg(crop: Crop) -> str | None:
     """The crop as a JPEG in base64, None if its image can no longer be read."""
     import cv2
 

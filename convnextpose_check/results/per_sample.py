@@ -14,9 +14,9 @@ from convnextpose_check.files.whole import written_whole
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS
-from convnextpose_check.results.bootstrap import take_of
+from convnextpose_check.results.bootstrap import take_name
 
-ABOUT = ("variant", "image_id", "file_name", "subject", "action", "take", "camera")
+SAMPLE_COLUMNS = ("variant", "image_id", "file_name", "subject", "action", "take", "camera")
 """``take`` is one take, filmed by up to four cameras."""
 
 JOINT_COLUMNS = tuple(f"{joint}_mm" for joint in JOINTS[:ANNOTATED_JOINTS])
@@ -30,7 +30,7 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)
-        writer.writerow([*ABOUT, "mean_mm", *JOINT_COLUMNS])
+        writer.writerow([*SAMPLE_COLUMNS, "mean_mm", *JOINT_COLUMNS])
         for variant, evaluation in evaluations.items():
             rows = zip(evaluation.file_names, evaluation.errors_mm, strict=True)
             for file_name, errors_mm in rows:
@@ -40,7 +40,7 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
                 writer.writerow(
                     [
                         variant, sample.image_id, file_name, sample.subject, sample.action,
-                        take_of(file_name), camera, *numbers,
+                        take_name(file_name), camera, *numbers,
                     ]
                 )  # fmt: skip
 

@@ -38,7 +38,7 @@ def read_results(path: Path) -> Results:
     try:
         content = msgspec.json.decode(path.read_bytes())
         if isinstance(content, dict) and content.get("schema_version") == 2:  # of 0.1 and 0.2
-            content = converted(content)
+            content = upgrade_results(content)
         return msgspec.convert(content, Results)
     except OSError as error:
         problem = f"cannot read the results {path}: {error.strerror}"
@@ -60,7 +60,7 @@ def read_results_of_run(path: Path, run_id: str) -> Results | None:
     return results if results.run_id == run_id else None
 
 
-def converted(content: dict[str, Any]) -> dict[str, Any]:
+def upgrade_results(content: dict[str, Any]) -> dict[str, Any]:
     """The decoded content of an earlier file in today's form."""
     misaligned = content["dataset"].get("displaced") or {}
     counts = {f"misaligned_{part}": misaligned[part] for part in misaligned}
@@ -69,29 +69,31 @@ def converted(content: dict[str, Any]) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "target": target,
         "dataset": content["dataset"] | counts,
-        "variants": {n: _variant(record, content) for n, record in content["variants"].items()},
-        "weights": {n: _file(record) for n, record in content.get("weights", {}).items()},
-        "checks": [_check(check, content) for check in content["checks"]],
+        "variants": {
+            n: _upgrade_variant(record, content) for n, record in content["variants"].items()
+        },
+        "weights": {n: _upgrade_file(record) for n, record in content.get("weights", {}).items()},
+        "checks": [_upgrade_check(check, content) for check in content["checks"]],
     }
 
 
-def _file(record: dict[str, Any]) -> dict[str, Any]:
+def _upgrade_file(record: dict[str, Any]) -> dict[str, Any]:
     origin = record.get("provenance") or {}
     texts = (origin.get(part) for part in ("epoch", "story", "tensors", "copy"))
     return record | {"training_record": "; ".join(filter(None, texts))}
 
 
-def _variant(record: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+def _upgrade_variant(record: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     text = record["verdict"]
     is_judged = text in get_args(Verdict)
-    return _file(record) | {
-        "reference": _reference(record, content),
+    return _upgrade_file(record) | {
+        "reference": _upgrade_reference(record, content),
         "verdict": text if is_judged else None,
         "not_judged": None if is_judged else text.removeprefix("not judged: "),
     }
 
 
-def _reference(record: dict[str, Any], content: dict[str, Any]) -> dict[str, Any] | None:
+def _upgrade_reference(record: dict[str, Any], content: dict[str, Any]) -> dict[str, Any] | None:
     if record["reference_mm"] is None:
         return None
     source = record["reference_source"] or ""
@@ -105,7 +107,7 @@ def _reference(record: dict[str, Any], content: dict[str, Any]) -> dict[str, Any
     }
 
 
-def _check(check: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+def _upgrade_check(check: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     """The check with its parameters, which its test id ends with."""
     tolerance = _TOLERANCE.search(check["test"])
     case = check["test"].partition(f"[{content['subject']}-")[2].rstrip("]")

@@ -274,7 +274,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("expected a `complete` variant to have `expected_samples`")
 
     @property
-    def judged(self) -> str:
+    def judged_models(self) -> str:
         """The judged models, as titles name them."""
         models = OWN_MODELS if self.own_models else f"{self.target} models"
         if self.weights_only:
@@ -294,12 +294,12 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         return self.variants
 
     @property
-    def gate(self) -> str:
+    def gate_text(self) -> str:
         """The tolerance that fails the run, in words."""
         return "none (--gate none)" if self.gate_mm is None else f"{self.gate_mm} mm"
 
     @property
-    def failed(self) -> tuple[CheckRecord, ...]:
+    def failed_checks(self) -> tuple[CheckRecord, ...]:
         """The checks that did not pass."""
         return tuple(check for check in self.checks if check.outcome in ("failed", "skipped"))
 

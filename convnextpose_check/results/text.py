@@ -42,7 +42,7 @@ class Badge(NamedTuple):
     text: str
 
 
-def badge(record: VariantResult) -> Badge:
+def variant_badge(record: VariantResult) -> Badge:
     """The verdict on a variant; a recorded value is met or not, and earns no word."""
     if record.verdict is None or record.reference is None:
         return Badge("none", record.verdict_text)
@@ -57,7 +57,7 @@ def identity_badge(record: FileRecord) -> Badge:
     return Badge(_IDENTITIES[record.identity], record.identity)
 
 
-def verdict_badge(results: Results) -> Badge:
+def run_badge(results: Results) -> Badge:
     """The run's verdict: green only for a reproduction, red for every run that did not pass."""
     decision = decide(results)[0]
     severity: Severity = "none"
@@ -106,10 +106,10 @@ def format_interval(record: VariantResult, decimals: int = 1) -> str:
     return " to ".join(f"{end - shift_mm:{sign}.{decimals}f}" for end in record.interval_mm)
 
 
-def terminal_lines(results: Results) -> list[str]:
+def format_terminal_table(results: Results) -> list[str]:
     """The table of the variants, at most 80 columns wide; empty if nothing was evaluated."""
     if results.weights:
-        return _weights_lines(results.weights)
+        return _format_weights_table(results.weights)
     if not results.variants:
         return []
     width = max(map(len, results.variants))
@@ -121,13 +121,13 @@ def terminal_lines(results: Results) -> list[str]:
         lines.append(
             f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f} {record.error_mm:>8.3f}"
             f" {format_number(record.reference_mm):>8} {format_difference(record.difference_mm):>8}"
-            f" {format_interval(record):>14}  {badge(record).text}"
+            f" {format_interval(record):>14}  {variant_badge(record).text}"
         )
     speeds = (f"{name} {r.images_per_second:.1f}" for name, r in results.variants.items())
     return [*lines, *wrap(f"images/s: {', '.join(speeds)}", TERMINAL_COLUMNS)]
 
 
-def _weights_lines(weights: Mapping[str, FileRecord]) -> list[str]:
+def _format_weights_table(weights: Mapping[str, FileRecord]) -> list[str]:
     width = max(map(len, weights))
     heading = f"{'':{width}} {'params':>9} {'GMACs':>5} {'epoch':>5}  {'identity':12}"
     return [f"{heading}  {'sha256':12}  file"] + [

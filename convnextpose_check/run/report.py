@@ -28,8 +28,8 @@ from convnextpose_check.network.layout import (
     state_element_count,
 )
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.bootstrap import bootstrap_interval_mm, take_of
-from convnextpose_check.results.decision import NOTHING_EVALUATED, decided
+from convnextpose_check.results.bootstrap import bootstrap_interval_mm, take_name
+from convnextpose_check.results.decision import NOTHING_EVALUATED, add_decision
 from convnextpose_check.results.examples import find_examples
 from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.results_file import write_results
@@ -59,7 +59,7 @@ def write_report(run: Run, results: Results, report: Path, page: str | None) -> 
         problems = _write_files(run, results, report, page)
         if not (new := [text for text in problems if text not in results.left_out]):
             break
-        results = decided(results, [*results.left_out, *new], results.run_id)
+        results = add_decision(results, [*results.left_out, *new], results.run_id)
     return results
 
 
@@ -75,12 +75,12 @@ def _write_files(run: Run, results: Results, report: Path, page: str | None) -> 
         except ConvNeXtPoseCheckError as error:
             problems.append(str(error))
 
-    for variant, outcome in run.measured.outcomes.items():
-        lines = _log_lines(run, variant, outcome)
+    for variant, outcome in run.finished_evaluations.outcomes.items():
+        lines = _format_log(run, variant, outcome)
         attempt(
             write_text, outputs.log(variant), "".join(f"{escape_control_chars(s)}\n" for s in lines)
         )
-    if evaluations := run.measured.available:
+    if evaluations := run.finished_evaluations.available:
         attempt(write_per_sample, evaluations, run.dataset, outputs.per_sample)
     attempt(write_pages, results, outputs, report, page)
     attempt(write_results, results, outputs.results)
@@ -89,12 +89,12 @@ def _write_files(run: Run, results: Results, report: Path, page: str | None) -> 
     return problems
 
 
-def _log_lines(run: Run, variant: str, outcome: Evaluation | Exception) -> Iterator[str]:
+def _format_log(run: Run, variant: str, outcome: Evaluation | Exception) -> Iterator[str]:
     """The log of a variant: its checkpoint, the data, and its errors or what prevented them."""
     with suppress(ConvNeXtPoseCheckError):  # then the outcome has the reason
         checkpoint, dataset = run.checkpoints[variant], run.dataset
         yield f"checkpoint {checkpoint.path} ({checkpoint.form})"
-        yield f"sha256 {checkpoint.sha256}, {training_record_text(run, variant)}"
+        yield f"sha256 {checkpoint.sha256}, {describe_training_record(run, variant)}"
         yield f"{len(dataset.samples)} samples below {dataset.layout.root}"
         for exclusion in dataset.excluded:
             yield f"excluded {exclusion.file_name}: {exclusion.reason}"
@@ -126,18 +126,18 @@ def pack_archives(outputs: Outputs, results: Results) -> None:
                 packing.write(file, file.relative_to(outputs.results_dir))
 
 
-def results_of(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
+def build_results(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
     """Everything that is known of the run, before the gate decides."""
     settings, device = run.settings, run.settings.device or ""
     variants = {
-        variant: variant_result(run, variant, evaluation)
-        for variant, evaluation in run.measured.available.items()
+        variant: build_variant_result(run, variant, evaluation)
+        for variant, evaluation in run.finished_evaluations.available.items()
     }
     if variants or settings.weights_only:
         with suppress(ConvNeXtPoseCheckError):  # then the tests have the reason
             device = device_title(*run.devices)
     return Results(
-        target=run.name,
+        target=run.target,
         finished=True,
         verdict=NOTHING_EVALUATED,
         protocol=settings.protocol,
@@ -158,13 +158,13 @@ def results_of(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
         left_out=(),
         baseline=None,
         weights_only=settings.weights_only,
-        weights=_weights(run) if settings.weights_only else {},
+        weights=_load_weights_records(run) if settings.weights_only else {},
         own_models=settings.has_own_models,
         network=settings.network,
     )
 
 
-def _weights(run: Run) -> dict[str, FileRecord]:
+def _load_weights_records(run: Run) -> dict[str, FileRecord]:
     """Each file that could be loaded, of a run that measures no error."""
     weights = {}
     for variant in run.variants:
@@ -182,7 +182,7 @@ def _dataset_record(run: Run, *, is_read: bool) -> DatasetRecord:
     return DatasetRecord(
         root=str(dataset.layout.root),
         digest=dataset.digest,
-        excluded=_by_reason(dataset.excluded),
+        excluded=_count_reasons(dataset.excluded),
         limited=dataset.limited,
         boxes=dataset.rootnet or "the ground truth's boxes",
         misaligned_takes=takes,
@@ -190,7 +190,7 @@ def _dataset_record(run: Run, *, is_read: bool) -> DatasetRecord:
     )
 
 
-def training_record_text(run: Run, variant: str) -> str:
+def describe_training_record(run: Run, variant: str) -> str:
     """The training record of the variant's checkpoint in one line."""
     checkpoint, known = run.checkpoints[variant], run.fingerprints.get(variant)
     try:
@@ -227,14 +227,14 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
         "parameters": parameter_count(module),
         "state_elements": state_element_count(module.state_dict()),
         "gmacs": multiply_add_count(module) / 1e9,
-        "training_record": training_record_text(run, variant),
+        "training_record": describe_training_record(run, variant),
     }
 
 
-def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantResult:
+def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantResult:
     """Checkpoint, errors and verdict of an evaluated variant."""
     misaligned, judgement = run.facts.misaligned, judge(evaluation, run.reference(variant))
-    sequences = [take_of(name) for name in evaluation.file_names]
+    sequences = [take_name(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
     interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
     values = _file_values(run, variant)
@@ -243,7 +243,7 @@ def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantRes
         **values,
         interval_mm=interval_mm,
         sequences=sequence_count,
-        reference=_reference(run, judgement.reference),
+        reference=_reference_record(run, judgement.reference),
         difference_mm=judgement.difference_mm,
         verdict=judgement.verdict,
         not_judged=judgement.not_judged,
@@ -251,7 +251,7 @@ def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantRes
         per_joint_mm=evaluation.per_joint_mm(),
         samples=len(evaluation.image_ids),
         complete=evaluation.complete,
-        unreadable=_by_reason(evaluation.unreadable),
+        unreadable=_count_reasons(evaluation.unreadable),
         images_sha256=evaluation.images_sha256,
         seconds=evaluation.seconds,
         reading_seconds=evaluation.reading_seconds,
@@ -269,19 +269,19 @@ def variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantRes
             evaluation,
             run.dataset,
             run.variants[variant].architecture.grid_whd,
-            with_crops=run.name == "synthetic" or run.settings.embed_images,
+            with_crops=run.target == "synthetic" or run.settings.embed_images,
         ),
     )
 
 
-def _reference(run: Run, reported: ReportedValue | None) -> ReferenceRecord | None:
+def _reference_record(run: Run, reported: ReportedValue | None) -> ReferenceRecord | None:
     if reported is None:
         return None
-    if run.name == "synthetic":
+    if run.target == "synthetic":
         return ReferenceRecord(reported.value, reported.source, "recorded", RECORDED_TOLERANCE_MM)
     kind: ReferenceKind = "own file" if run.settings.has_own_models else "paper"
     return ReferenceRecord(reported.value, reported.source, kind, run.settings.gate)
 
 
-def _by_reason(exclusions: Iterable[Exclusion]) -> dict[str, int]:
+def _count_reasons(exclusions: Iterable[Exclusion]) -> dict[str, int]:
     return dict(Counter(exclusion.reason for exclusion in exclusions).most_common())

@@ -90,7 +90,7 @@ class Run:
     for all of them.
     """
 
-    name: TargetName
+    target: TargetName
     settings: Settings
     catalogue: Catalogue
     facts: DatasetFacts
@@ -127,7 +127,7 @@ class Run:
 
     def _checkpoint_files(self) -> CheckpointFiles:
         settings, paths = self.settings, self.settings.checkpoints
-        if settings.download and self.name == "published":
+        if settings.download and self.target == "published":
             folder = folder_for(paths, settings.results_dir)
             names, stream = tuple(self.variants), self.display.stream
             return fetch_missing(paths, folder, self.catalogue, names, stream)
@@ -148,16 +148,16 @@ class Run:
         """
         use_exact_float32()
         settings = self.settings
-        needs_gpu = self.name == "published" and not settings.weights_only
+        needs_gpu = self.target == "published" and not settings.weights_only
         devices = working_devices(settings.device or ("cuda" if needs_gpu else "cpu"))
         return devices[:1] if is_code(settings.network) else devices
 
     @cached_property
     def models(self) -> ByVariant[VariantModels]:
         """The models of each chosen variant, with the checkpoint's weights."""
-        return ByVariant.collect(self.variants, self._models_of)
+        return ByVariant.collect(self.variants, self._build_models)
 
-    def _models_of(self, name: str) -> VariantModels:
+    def _build_models(self, name: str) -> VariantModels:
         variant, checkpoint = self.variants[name], self.checkpoints[name]
         check_holds_variant(variant, checkpoint, self.catalogue)
         settings = self.settings
@@ -184,7 +184,7 @@ class Run:
         try:
             dataset = self.dataset  # first, so that data that cannot be read are read only once
             with self.display.phase("building the models"):
-                entries = ByVariant.collect(self.evaluated, self._entry)
+                entries = ByVariant.collect(self.evaluated, self._build_entry)
             outcomes: dict[str, Any] = dict(entries.outcomes)
             if available := entries.available:
                 cores = len(os.sched_getaffinity(0))
@@ -193,7 +193,7 @@ class Run:
                     dataset,
                     Conditions(self.devices, self.settings.flip, self.batch_size, cores),
                     resume=self.settings.resume,
-                    target=self.name,
+                    target=self.target,
                     display=self.display,
                 )
         except Exception as error:  # noqa: BLE001 - even a bug must not be repeated for each test
@@ -201,7 +201,7 @@ class Run:
         return ByVariant(outcomes)
 
     @property
-    def measured(self) -> ByVariant[Evaluation]:
+    def finished_evaluations(self) -> ByVariant[Evaluation]:
         """The evaluations so far; none until ``evaluations`` is first read."""
         return self.evaluations if "evaluations" in vars(self) else ByVariant({})
 
@@ -214,10 +214,10 @@ class Run:
         """Images in a batch."""
         return CUDA_BATCH_SIZE if self.devices[0].type == "cuda" else CPU_BATCH_SIZE
 
-    def _entry(self, variant: str) -> Entry:
+    def _build_entry(self, variant: str) -> Entry:
         models, s = self.models[variant], self.settings
         with wrap_network_errors("building the network"):
-            path = s.results_dir / cache_file_path(self.name, variant)
+            path = s.results_dir / cache_file_path(self.target, variant)
             key = models.cache_key(self.dataset, flip=s.flip)
             return Entry(models.evaluated, key, path, models.replicas)
 

@@ -17,9 +17,9 @@ from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts
 from convnextpose_check.network import Network
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.decision import decided
+from convnextpose_check.results.decision import add_decision
 from convnextpose_check.results.schema import Results
-from convnextpose_check.run.report import results_of, write_report
+from convnextpose_check.run.report import build_results, write_report
 from convnextpose_check.run.run import Run, TargetName
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Catalogue
@@ -53,7 +53,7 @@ def written_results(run: Run) -> Results:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("matplotlib.figure.Figure.draw", lambda *_: None)
         report = Outputs(run.settings.results_dir).report
-        return write_report(run, decided(results_of(run), (), ""), report, None)
+        return write_report(run, add_decision(build_results(run), (), ""), report, None)
 
 
 def evaluation_of(

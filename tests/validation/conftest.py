@@ -29,7 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     function, run = metafunc.definition.originalname, session_of(metafunc.config).run
     if function not in BY_FUNCTION:
         return
-    is_on_gpu = run.name == "published" and not run.settings.weights_only
+    is_on_gpu = run.target == "published" and not run.settings.weights_only
     marks = [pytest.mark.gpu] if is_on_gpu else []
     names = ["variant"] if "variant" in metafunc.fixturenames else []
     parameters = [

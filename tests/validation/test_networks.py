@@ -36,7 +36,7 @@ def test_evaluated_model_agrees_with_reference_model(
     crops: tuple[Tensor, list[Sample]],
     record: Recorder,
 ) -> None:
-    model, where = models[variant.name], f"{run.name} {variant.name}"
+    model, where = models[variant.name], f"{run.target} {variant.name}"
     cells, _ = check_agrees(model.evaluated, model.reference, *crops, where)
     record(cells, 0.0, "cells")
 
@@ -48,6 +48,6 @@ def test_flip_test_is_symmetric(
     crops: tuple[Tensor, list[Sample]],
     record: Recorder,
 ) -> None:
-    where = f"{run.name} {variant.name}"
+    where = f"{run.target} {variant.name}"
     cells = check_flip_is_symmetric(models[variant.name].evaluated, crops[0], where)
     record(cells, 0.0, "cells")

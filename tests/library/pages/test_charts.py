@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from convnextpose_check.human36m.skeleton import ACTIONS
-from convnextpose_check.pages.charts import comparison_png, distribution_image
+from convnextpose_check.pages.charts import draw_comparison, draw_distribution
 from tests.support.results import example_results, example_variant
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ def test_distribution_has_its_numbers_in_chart_and_description() -> None:
     numbers = "5 to 95 %: 24.0 to 96.2, median 60.1, mean 77.8"
     beyond = "5 beyond the axis, up to 7000"
 
-    description, texts = description_and_texts(distribution_image(ONE, {"S": values}))
+    description, texts = description_and_texts(draw_distribution(ONE, {"S": values}))
 
     assert f"MPJPE. S: {numbers}\n{beyond}." in description
     assert {"S", numbers, beyond} <= set(texts)
     assert max(float(text) for text in texts if re.fullmatch(r"\d+", text)) <= 100
-    assert distribution_image(ONE, {"other": values}) == ""
+    assert draw_distribution(ONE, {"other": values}) == ""
 
 
 def test_distribution_escapes_names_and_ignores_the_users_style() -> None:
@@ -52,7 +52,7 @@ def test_distribution_escapes_names_and_ignores_the_users_style() -> None:
     name = '<script>"&\x00$x_1$</script>'
     run = example_results(variants={name: example_variant(52.2, 51.8)})
     values = {name: np.linspace(20, 90, 50)}
-    image = distribution_image(run, values)
+    image = draw_distribution(run, values)
 
     description, texts = description_and_texts(image)
 
@@ -60,7 +60,7 @@ def test_distribution_escapes_names_and_ignores_the_users_style() -> None:
     assert '<script>"&\\x00$x_1$</script>: 5 to 95 %' in description
     assert '<script>"&\\x00$x_1$</script>' in texts
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path"}):
-        assert distribution_image(run, values) == image
+        assert draw_distribution(run, values) == image
         assert matplotlib.rcParams["font.size"] == 30
 
 
@@ -97,7 +97,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Figure, b
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", keep)
         for results in PICTURES.values():
-            comparison_png(results, folder / "picture.png")
+            draw_comparison(results, folder / "picture.png")
             contents.append((folder / "picture.png").read_bytes())
     assert [file.name for file in folder.iterdir()] == ["picture.png"]
     return dict(zip(PICTURES, zip(figures, contents, strict=True), strict=True))

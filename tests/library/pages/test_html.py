@@ -15,9 +15,16 @@ from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.pages import write_pages
-from convnextpose_check.pages.html import BEGIN, END, SEVERITIES, markdown, page_html, summary_html
+from convnextpose_check.pages.html import (
+    BEGIN,
+    END,
+    SEVERITIES,
+    render_markdown,
+    render_page,
+    render_summary,
+)
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.decision import decided
+from convnextpose_check.results.decision import add_decision
 from convnextpose_check.results.per_sample import JOINT_COLUMNS
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import (
@@ -129,7 +136,7 @@ def failing() -> Results:
         baseline=BaselineRecord("old.json", "yesterday", 3.0, deviations, ()),
         network="factory:build",
     )  # fmt: skip
-    return decided(results, ["test_c[XS] was not run"], "an-id")
+    return add_decision(results, ["test_c[XS] was not run"], "an-id")
 
 
 def weights() -> Results:
@@ -138,25 +145,25 @@ def weights() -> Results:
         name: FileRecord(**{field: getattr(distinct(index), field) for field in names})
         for index, name in enumerate(("XS", "S", "M"))
     }
-    return decided(example_weights(weights=records, expected_variants=tuple(records)), (), "")
+    return add_decision(example_weights(weights=records, expected_variants=tuple(records)), (), "")
 
 
 GOLDEN = {
-    "passing": decided(example_results(variants={"XS": distinct(0)}, protocol=2), (), ""),
+    "passing": add_decision(example_results(variants={"XS": distinct(0)}, protocol=2), (), ""),
     "failing": failing(),
     "weights": weights(),
-    "nothing": decided(example_results(variants={}, expected_variants=("XS",)), (), ""),
+    "nothing": add_decision(example_results(variants={}, expected_variants=("XS",)), (), ""),
 }
 
 
 @pytest.mark.parametrize("results", GOLDEN.values(), ids=GOLDEN)
 def test_html_summary_is_the_golden_one(results: Results, snapshot: SnapshotAssertion) -> None:
-    assert summary_html(results, {}) == snapshot(extension_class=HtmlFile)
+    assert render_summary(results, {}) == snapshot(extension_class=HtmlFile)
 
 
 @pytest.mark.parametrize("results", GOLDEN.values(), ids=GOLDEN)
 def test_markdown_is_the_golden_one(results: Results, snapshot: SnapshotAssertion) -> None:
-    assert markdown(results) == snapshot(extension_class=MarkdownFile)
+    assert render_markdown(results) == snapshot(extension_class=MarkdownFile)
 
 
 def rendered(text: str) -> str:
@@ -195,7 +202,7 @@ def hostile() -> Results:
 
 
 def test_pages_show_hostile_texts_as_text() -> None:
-    html, from_markdown = summary_html(hostile(), {}), rendered(markdown(hostile()))
+    html, from_markdown = render_summary(hostile(), {}), rendered(render_markdown(hostile()))
 
     tags = re.findall(r"<(\w+)", from_markdown)
     assert "<script" not in html
@@ -207,7 +214,7 @@ def test_pages_show_hostile_texts_as_text() -> None:
 
 def test_markdown_of_many_variants_stays_narrow() -> None:
     variants = {f"V{i}": example_variant(50.0 + i, 50.0) for i in range(9)}
-    html = rendered(markdown(example_results(variants=variants)))
+    html = rendered(render_markdown(example_results(variants=variants)))
 
     widths = [len(re.findall("<t[hd][ >]", row)) for row in html.split("<tr>")[1:]]
     assert max(widths) == 7
@@ -227,7 +234,7 @@ def test_heat_grows_from_the_least_error_to_the_largest(
 ) -> None:
     record = example_variant(57.0, 56.61, per_joint_mm=per_joint_mm, per_action_mm={})
 
-    page = summary_html(example_results(variants={"XS": record}), {})
+    page = render_summary(example_results(variants={"XS": record}), {})
 
     assert [float(heat) for heat in re.findall(r'style="--heat:([\d.]+)"', page)] == heats
 
@@ -237,7 +244,7 @@ def test_frames_are_shown_only_where_the_results_hold_them(crop_jpeg: str | None
     examples = tuple(replace(e, crop_jpeg=crop_jpeg) for e in example_examples())
     record = example_variant(57.0, 56.61, examples=examples)
 
-    page = summary_html(example_results(variants={"XS": record}), {})
+    page = render_summary(example_results(variants={"XS": record}), {})
 
     assert page.count("data:image/jpeg;base64,/9j/4AAQ") == (3 if crop_jpeg else 0)
     assert ("license forbids passing them on" in page) == (crop_jpeg is None)
@@ -248,18 +255,18 @@ def test_only_the_trained_synthetic_model_is_shown_in_detail() -> None:
     trained = example_variant(29.96, 29.96, "recorded", 0.02)
     results = example_results("synthetic", variants={"reference": trained, "XS": seeded})
 
-    for page in (summary_html(results, {}), markdown(results)):
+    for page in (render_summary(results, {}), render_markdown(results)):
         assert "XS have random weights" in page
         assert page.count("as recorded") == 2
         assert "excellent" not in page
-    assert '<th scope="col">XS</th>' not in summary_html(results, {}).partition("Where the")[2]
+    assert '<th scope="col">XS</th>' not in render_summary(results, {}).partition("Where the")[2]
 
 
 def test_own_models_are_called_published_nowhere() -> None:
     own = example_variant(57.0, 56.61, "own file")
-    results = decided(example_results(variants={"T": own}, own_models=True), (), "")
+    results = add_decision(example_results(variants={"T": own}, own_models=True), (), "")
 
-    for page in (summary_html(results, {}), markdown(results)):
+    for page in (render_summary(results, {}), render_markdown(results)):
         assert "user's own models" in page.replace("&#39;", "'")
         assert "published model" not in page.lower()
 
@@ -274,7 +281,7 @@ def write_run(folder: Path, results: Results) -> Outputs:
 
 
 def test_report_draws_all_pages_from_the_files_alone(tmp_path: Path) -> None:
-    results = decided(example_results(variants={"XS": example_variant(57.0, 56.61)}), (), "")
+    results = add_decision(example_results(variants={"XS": example_variant(57.0, 56.61)}), (), "")
     outputs = write_run(tmp_path, replace(results, verdict="Reproduced: all."))
 
     outputs.report.write_text(f"<body>{BEGIN}earlier{END}tests</body>")
@@ -287,7 +294,7 @@ def test_report_draws_all_pages_from_the_files_alone(tmp_path: Path) -> None:
     assert "earlier" not in page
     assert "Errors of single samples" in page
     assert all(archive.stat().st_size > 1000 for archive in outputs.archives[:1])
-    assert outputs.markdown.read_text() == markdown(results)
+    assert outputs.markdown.read_text() == render_markdown(results)
     assert outputs.picture.stat().st_size > 10_000
 
 
@@ -298,5 +305,5 @@ def test_write_pages_without_samples_makes_a_page(tmp_path: Path) -> None:
 
     write_pages(results, outputs, outputs.report, None)
 
-    assert outputs.report.read_text() == page_html(results, {}, None)
+    assert outputs.report.read_text() == render_page(results, {}, None)
     assert not outputs.picture.exists()

@@ -17,7 +17,7 @@ from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.keys import Keys
 
-from convnextpose_check.pages.html import BEGIN, END, summary_html
+from convnextpose_check.pages.html import BEGIN, END, render_summary
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from tests.library.pages.test_html import GOLDEN
@@ -56,7 +56,7 @@ def report(written_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def everything(report: Path) -> Path:
     """The report with pytest-html's table, and with all that a summary can show."""
     errors_mm = {"XS": np.linspace(20, 90, 200)}
-    summaries = summary_html(GOLDEN["failing"], errors_mm) + summary_html(GOLDEN["weights"], {})
+    summaries = render_summary(GOLDEN["failing"], errors_mm) + render_summary(GOLDEN["weights"], {})
     before, begin, rest = report.read_text(encoding="utf-8").partition(BEGIN)
     page = f"{before}{begin}{summaries}{END}{rest.partition(END)[2]}"
     path = report.with_name("everything.html")
@@ -121,7 +121,7 @@ def test_frame_without_scripts_shows_all_that_matters(chrome: Chrome, report: Pa
         assert name in body
         assert f"{record.error_mm:.3f}" in body
         assert record.sha256[:12] in body
-    for check in results.failed:
+    for check in results.failed_checks:
         assert (check.duplicate_of or check.test) in body
 
 

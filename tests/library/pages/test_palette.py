@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convnextpose_check.human36m.geometry import Array
-from convnextpose_check.pages.charts import PAGE, PALETTE, SERIES
+from convnextpose_check.pages.charts import CHART_COLORS, PAGE_COLORS, SERIES
 
 # Machado, Oliveira and Fernandes (2009), complete deficiencies, for linear RGB.
 VISIONS = {
@@ -49,12 +49,12 @@ def lab(rgb: Array) -> Array:
 
 
 def test_texts_series_and_skeletons_stand_out_from_their_ground() -> None:
-    for ground in map(PALETTE.__getitem__, ("paper", "band-1", "band-2", "band-5")):
-        assert all(contrast(PALETTE[name], ground) >= 4.5 for name in ("ink", "quiet"))
+    for ground in map(CHART_COLORS.__getitem__, ("paper", "band-1", "band-2", "band-5")):
+        assert all(contrast(CHART_COLORS[name], ground) >= 4.5 for name in ("ink", "quiet"))
         assert all(contrast(color, ground) >= 3 for color in SERIES)
     for scheme in (0, 1):  # light, dark
-        lines = [PAGE[name][scheme] for name in ("left", "right", "ink", "quiet")]
-        assert all(contrast(color, PAGE["shade"][scheme]) >= 3 for color in lines)
+        lines = [PAGE_COLORS[name][scheme] for name in ("left", "right", "ink", "quiet")]
+        assert all(contrast(color, PAGE_COLORS["shade"][scheme]) >= 3 for color in lines)
 
 
 @pytest.mark.parametrize("vision", VISIONS)

@@ -247,7 +247,7 @@ def test_error_after_a_test_fails_it(judge: RunTests) -> None:
     run = judge(plugin=plugin(pytest_runtest_teardown=fail_afterwards))
 
     assert run.code == FAILED
-    assert [check.test for check in run.results.failed] == [f"test_counts.py::{COUNT}"]
+    assert [check.test for check in run.results.failed_checks] == [f"test_counts.py::{COUNT}"]
     assert not run.results.passed
 
 

@@ -11,7 +11,7 @@ import pytest
 from convnextpose_check.plugin import html_table
 from convnextpose_check.plugin import suite as hooks
 from convnextpose_check.plugin.session import SESSION, Session
-from convnextpose_check.results.decision import decided
+from convnextpose_check.results.decision import add_decision
 from convnextpose_check.run.run import published_run
 from convnextpose_check.settings.options import read_settings
 from tests.support.results import example_results
@@ -51,10 +51,10 @@ def printed(*problems: str) -> list[str]:
     """All lines about a run with these problems, after its verdict."""
     terminal = Terminal()
     config, session = session_in(terminal)
-    results = decided(example_results(variants={}), problems, "")
+    results = add_decision(example_results(variants={}), problems, "")
     hooks.print_report(config, session, results)
     title, verdict, *lines = terminal.lines
-    assert (title, verdict) == (f"== ConvNeXtPose: {results.judged}", results.verdict)
+    assert (title, verdict) == (f"== ConvNeXtPose: {results.judged_models}", results.verdict)
     return list(lines)
 
 

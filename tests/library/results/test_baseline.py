@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.results.baseline import compare
+from convnextpose_check.results.baseline import compare_runs
 from convnextpose_check.results.schema import CheckRecord, DatasetRecord, Deviation, Results
 from tests.support.results import example_results, example_variant, example_weights
 
@@ -24,7 +24,7 @@ FILE = Path("old.json")
 
 
 def problems(now: Results, earlier: Results = EARLIER) -> list[str]:
-    return list(compare(now, earlier, FILE).problems)
+    return list(compare_runs(now, earlier, FILE).problems)
 
 
 def changed(error_mm: float = 57.0, reference_mm: float | None = 56.61, **changes: Any) -> Results:
@@ -33,18 +33,18 @@ def changed(error_mm: float = 57.0, reference_mm: float | None = 56.61, **change
 
 
 def test_the_same_run_again_has_no_problem() -> None:
-    record = compare(EARLIER, EARLIER, FILE)
+    record = compare_runs(EARLIER, EARLIER, FILE)
 
     assert (record.file, record.started, record.tolerance_mm) == ("old.json", "1.0", 0.05)
     assert record.problems == ()
     assert not any(d.is_worse for d in record.deviations)
     undated = replace(EARLIER, environment={})
-    assert compare(EARLIER, undated, FILE).started == "unknown"
+    assert compare_runs(EARLIER, undated, FILE).started == "unknown"
 
 
 def test_each_figure_is_recorded_beside_the_earlier_one() -> None:
     now = changed(67.0, parameters=3_528_000, gmacs=0.9, sha256="b" * 64)
-    record = compare(now, EARLIER, FILE)
+    record = compare_runs(now, EARLIER, FILE)
     before_gmacs = EARLIER.variants["XS"].gmacs
 
     assert [d for d in record.deviations if d.variant == "XS"] == [
@@ -138,7 +138,7 @@ def test_check_that_worsened_is_named(before: Any, now: Any, is_worse: bool) -> 
 def test_runs_that_measured_something_else_are_not_compared(
     changes: dict[str, Any], said: str
 ) -> None:
-    record = compare(replace(EARLIER, **changes), EARLIER, FILE)
+    record = compare_runs(replace(EARLIER, **changes), EARLIER, FILE)
 
     assert said in record.problems[0]
     assert "cannot be compared" in record.problems[0]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convnextpose_check.results.bootstrap import bootstrap_interval_mm, take_of
+from convnextpose_check.results.bootstrap import bootstrap_interval_mm, take_name
 
 SEQUENCE = "s_09_act_02_subact_01_ca_{camera:02}_{frame:06}.jpg"
 
 
 def test_cameras_and_frames_of_one_performance_are_one() -> None:
     names = {
-        take_of(SEQUENCE.format(camera=camera, frame=frame))
+        take_name(SEQUENCE.format(camera=camera, frame=frame))
         for camera in (1, 2, 3, 4)
         for frame in (1, 65)
     }

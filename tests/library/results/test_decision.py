@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.results.decision import decide, decided, is_passed, verdict_sentence
+from convnextpose_check.results.decision import add_decision, decide, format_run_verdict, is_passed
 from convnextpose_check.results.schema import CheckRecord, Results
-from convnextpose_check.results.text import verdict_badge
+from convnextpose_check.results.text import run_badge
 from tests.support.results import example_results, example_variant, example_weights
 
 NEAR, FAR = example_variant(57.0, 56.61), example_variant(67.0, 56.61)
@@ -120,11 +120,11 @@ DECISIONS = {
 def test_decision_on_a_run(
     results: Results, decision: str, severity: str, fragment: str, *, passed: bool
 ) -> None:
-    sentence = verdict_sentence(results)
+    sentence = format_run_verdict(results)
 
     assert decide(results)[0] == decision
     assert is_passed(results) is passed
-    assert verdict_badge(results).severity == severity
+    assert run_badge(results).severity == severity
     assert fragment in sentence
     assert sentence.startswith("Reproduced") == (
         decision == "reproduced" and results.target == "published"
@@ -144,7 +144,7 @@ def test_decided_replaces_problems_run_id_verdict_and_decision(
 ) -> None:
     before = example_results(finished=False, verdict="", passed=not passed, **changes)
 
-    after = decided(before, iter(problems), "an-id")
+    after = add_decision(before, iter(problems), "an-id")
 
     assert after.verdict.endswith(verdict)
     assert after == replace(
@@ -160,7 +160,7 @@ def test_verdict_names_cached_samples() -> None:
         "M": example_variant(51.0, 51.05),
     }
 
-    assert verdict_sentence(example_results(variants=variants)) == (
+    assert format_run_verdict(example_results(variants=variants)) == (
         "Reproduced: XS, S, M are within 5 mm of the paper. Taken from an earlier run's cache: XS,"
         " 1,200 of 8,695 samples of S; image contents were not read again."
     )
@@ -188,4 +188,4 @@ def test_weights_verdict_names_what_was_verified(changes: dict[str, Any], findin
     record = replace(example_weights().weights["XS"], **changes)
     results = example_weights(weights={"XS": record, "S": record})
 
-    assert verdict_sentence(results) == f"Weights only: XS, S: {finding}. MPJPE was not measured."
+    assert format_run_verdict(results) == f"Weights only: XS, S: {finding}. MPJPE was not measured."

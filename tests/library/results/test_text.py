@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM
 from convnextpose_check.results.text import (
     ICONS,
-    badge,
     format_difference,
     format_interval,
     format_number,
+    format_terminal_table,
     identity_badge,
-    terminal_lines,
+    variant_badge,
 )
 from convnextpose_check.synthetic.record import read_record
 from tests.support.results import example_results, example_variant, example_weights
@@ -54,14 +54,14 @@ def test_tolerance_of_recorded_errors_is_that_of_the_record(fixtures: Path) -> N
 def test_badge_of_a_verdict(difference_mm: float, kind: Any, expected: tuple[str, ...]) -> None:
     tolerance_mm = RECORDED_TOLERANCE_MM if kind == "recorded" else 5
 
-    assert badge(example_variant(50 + difference_mm, 50.0, kind, tolerance_mm)) == expected
+    assert variant_badge(example_variant(50 + difference_mm, 50.0, kind, tolerance_mm)) == expected
 
 
 @pytest.mark.parametrize("kind", ["paper", "recorded"])
 def test_badge_without_verdict_is_gray_with_the_reason(kind: Any) -> None:
     record = example_variant(50.0, 50.0, kind, not_judged="subset of 5 samples")
 
-    assert badge(record) == ("none", "not judged: subset of 5 samples")
+    assert variant_badge(record) == ("none", "not judged: subset of 5 samples")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_badge_of_an_identity(identity: Any, severity: str, icon: str) -> None:
 def test_terminal_table_fits_80_columns_and_shows_every_value() -> None:
     variants = {"XS": example_variant(57.0, 56.61), "S": example_variant(57.0, None)}
     variants["S"] = replace(variants["S"], interval_mm=None)
-    header, first, second, speeds = terminal_lines(example_results(variants=variants))
+    header, first, second, speeds = format_terminal_table(example_results(variants=variants))
 
     assert max(map(len, (header, first, speeds))) <= 80
     assert speeds == "images/s: XS 695.6, S 695.6"
@@ -92,7 +92,7 @@ def test_terminal_table_fits_80_columns_and_shows_every_value() -> None:
 
 
 def test_terminal_table_of_weights_has_no_error() -> None:
-    (_, row) = terminal_lines(example_weights())
+    (_, row) = format_terminal_table(example_weights())
 
     assert row.split() == [
         "XS", "3,528,008", "0.82", "68", "not", "verified", "a" * 12, "ConvNeXtPose_XS.tar",
@@ -103,10 +103,10 @@ def test_terminal_table_wraps_speeds_and_is_empty_without_variants() -> None:
     names = [f"V{i:02}" for i in range(6)] + ["V0600"]  # which would end in column 81
     variants = {name: example_variant(50.0, 50.0) for name in names}
 
-    lines = terminal_lines(example_results(variants=variants))[1 + len(names) :]
+    lines = format_terminal_table(example_results(variants=variants))[1 + len(names) :]
 
     assert [len(line) for line in lines] == [75, 11]
-    assert terminal_lines(example_results(variants={})) == []
+    assert format_terminal_table(example_results(variants={})) == []
     assert format_interval(example_variant(57.0, None)) == "55.0 to 59.0"
 
 

@@ -16,10 +16,10 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Exclusion, Misaligned
 from convnextpose_check.network import optimized as optimized_model
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.decision import verdict_sentence
+from convnextpose_check.results.decision import format_run_verdict
 from convnextpose_check.results.per_sample import read_errors_mm
 from convnextpose_check.results.schema import ReferenceRecord, VariantResult
-from convnextpose_check.run.report import results_of, variant_result
+from convnextpose_check.run.report import build_results, build_variant_result
 from convnextpose_check.run.run import Run, published_run
 from convnextpose_check.settings.options import read_settings
 from tests.library.run.conftest import REFERENCE_MM
@@ -79,7 +79,7 @@ def test_results_embed_pictures_on_request_and_count_what_was_left_out(open_run:
     )
     changed = replace(evaluation, unreadable=left_out, complete=False)
 
-    record = variant_result(run, "T", changed)
+    record = build_variant_result(run, "T", changed)
 
     assert record.unreadable == {"torn": 2, "empty": 1}
     assert not record.complete
@@ -95,7 +95,7 @@ def test_results_count_samples_with_misaligned_ground_truth(
     monkeypatch.setitem(vars(run), "facts", facts)
     evaluation = run.evaluations["T"]
 
-    results = results_of(run)
+    results = build_results(run)
 
     found = known.found(evaluation.file_names)
     assert found
@@ -106,7 +106,7 @@ def test_results_count_samples_with_misaligned_ground_truth(
 
 
 def test_results_before_any_evaluation_have_no_variants(inputs: Path, open_run: OpenRun) -> None:
-    results = results_of(open_run(gate="none", limit="4", variants="U"))
+    results = build_results(open_run(gate="none", limit="4", variants="U"))
 
     assert (results.variants, results.expected_variants) == ({}, ("U",))
     assert (results.samples, results.expected_samples, results.complete) == (0, 6, False)
@@ -191,7 +191,7 @@ def test_resumed_samples_are_counted(open_run: OpenRun) -> None:
 
     assert (first.resumed_samples, resumed.resumed_samples, resumed.samples) == (0, 6, 6)
     assert resumed.mpjpe_mm == first.mpjpe_mm
-    assert "earlier run's cache: T" in verdict_sentence(results_of(run))
+    assert "earlier run's cache: T" in format_run_verdict(build_results(run))
 
 
 def test_cache_of_another_soft_argmax_is_not_used(open_run: OpenRun) -> None:

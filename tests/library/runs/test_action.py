@@ -121,7 +121,7 @@ def test_workflow_executes_the_named_network_alone_and_finds_the_wrong_count(
     assert ended["Judge"].returncode == pytest.ExitCode.TESTS_FAILED, ended
     assert [path.name for path in (tmp_path / "marks").iterdir()] == ["adapter"]
     run = Ended(1, ended["Judge"].stdout, temporary / "convnextpose")
-    failed = {check.test.partition("[")[0] for check in run.results.failed}
+    failed = {check.test.partition("[")[0] for check in run.results.failed_checks}
     assert {
         "test_preflight.py::test_human36m_is_found", "test_counts.py::test_multiply_adds",
     } <= failed  # fmt: skip
