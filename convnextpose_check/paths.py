@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import BinaryIO
 
-from convnextpose_check.files.whole import cannot_write, lock_file, remove_left_over
+from convnextpose_check.files.regular_files import cannot_write, lock_file, remove_partial_files
 
 LOG_FOLDER = Path("log")
 RESULT_FOLDER = Path("result")
@@ -52,7 +52,7 @@ def lock_directory(folder: Path) -> BinaryIO:
     lock = lock_file(folder / ".lock")
     of_other_weights = f"{DUMP_FOLDER}/*_????????"
     for below in ("", RESULT_FOLDER, CACHE_FOLDER, LOG_FOLDER, DUMP_FOLDER, of_other_weights):
-        remove_left_over(folder, below)
+        remove_partial_files(folder, below)
     return lock
 
 

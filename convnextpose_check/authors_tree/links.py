@@ -12,15 +12,15 @@ from os.path import abspath, realpath
 from pathlib import Path
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.folders import is_there
-from convnextpose_check.files.whole import cannot_write
+from convnextpose_check.files.folders import path_exists
+from convnextpose_check.files.regular_files import cannot_write
 from convnextpose_check.human36m.layout import ROOTNET_FILE, Layout, annotation_names, find_layout
 
 TREE = Path("data") / "Human36M"
 IMAGES, ANNOTATIONS, ROOTNET = "images", "annotations", "bbox_root"
 
 
-def planned_links(
+def plan_links(
     source: Path, project_root: Path, subjects: tuple[int, ...]
 ) -> tuple[dict[Path, Path], str]:
     """The target of each link of the authors' tree below ``project_root``, and a note or ``""``.
@@ -48,12 +48,12 @@ def planned_links(
                 "Give a folder that holds both subjects with --kaggle-input, such as /kaggle/input",
             )
         for name in sorted(sequences):
-            links |= _image_links(tree / IMAGES / name, layout)
+            links |= _plan_image_links(tree / IMAGES / name, layout)
     rootnet_link = tree / ROOTNET / ROOTNET_FILE
     try:
-        links[rootnet_link] = layout.rootnet_for(subjects)
+        links[rootnet_link] = layout.choose_rootnet_file(subjects)
     except ConvNeXtPoseCheckError as error:
-        if not is_there(rootnet_link):
+        if not path_exists(rootnet_link):
             note = (
                 f"no {ROOTNET} was linked, which only a test with its boxes reads: {error.problem}"
             )
@@ -76,13 +76,13 @@ def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
         raise ConvNeXtPoseCheckError(error.code, error.problem, remedy) from None
 
 
-def _image_links(path: Path, layout: Layout) -> dict[Path, Path]:
+def _plan_image_links(path: Path, layout: Layout) -> dict[Path, Path]:
     """A link to the sequence's only folder, else one to the largest copy of each image."""
     folders = layout.sequences[path.name]
     if len(folders) == 1:
         return {path: folders[0]}
     names = sorted({image.name for folder in folders for image in folder.glob("[!.]*.jpg")})
-    copies = {name: layout.copies(path.name, name) for name in names}
+    copies = {name: layout.find_copies(path.name, name) for name in names}
     return {
         path / name: max(found, key=lambda copy: copy[1])[0]
         for name, found in copies.items()
@@ -97,7 +97,7 @@ def make_links(links: Mapping[Path, Path]) -> int:
     ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     new = {path: target for path, target in links.items() if realpath(path) != realpath(target)}
-    obstacles = list(dict.fromkeys(filter(None, map(_obstacle, new))))
+    obstacles = list(dict.fromkeys(filter(None, map(_describe_obstacle, new))))
     if obstacles:
         rest = f", and {len(obstacles) - 1} more are in the way" if len(obstacles) > 1 else ""
         raise ConvNeXtPoseCheckError(
@@ -107,7 +107,7 @@ def make_links(links: Mapping[Path, Path]) -> int:
         )
     for path, target in new.items():
         try:
-            if not is_there(path.parent):
+            if not path_exists(path.parent):
                 path.parent.unlink(missing_ok=True)  # a link that leads nowhere
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
@@ -117,14 +117,14 @@ def make_links(links: Mapping[Path, Path]) -> int:
     return len(new)
 
 
-def _obstacle(path: Path) -> str | None:
+def _describe_obstacle(path: Path) -> str | None:
     """A description of what is at the place of a link, None if a link can be made there."""
     folder = path.parent
-    if is_there(folder) and folder.is_symlink():
+    if path_exists(folder) and folder.is_symlink():
         return f"{folder} is itself a link, to {folder.readlink()}"
-    if is_there(folder) and not folder.is_dir():
+    if path_exists(folder) and not folder.is_dir():
         return f"{folder} is not a folder"
-    if is_there(path):
+    if path_exists(path):
         return (
             f"{path} is a link to {path.readlink()}"
             if path.is_symlink()

@@ -16,7 +16,7 @@ from pathlib import Path
 from convnextpose_check.checkpoints.fingerprints import tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.folders import is_file, is_there, too_many_files, walk
+from convnextpose_check.files.folders import is_file, path_exists, too_many_files, walk
 from convnextpose_check.network.layout import identify, modern_state
 from convnextpose_check.variants import Catalogue
 
@@ -30,8 +30,8 @@ GIVE_CHECKPOINTS = (
     " fetch them with --download"
 )
 
-Opened = dict[Path, Checkpoint | str]
-"""The files opened in a run: the checkpoint, or the reason why a file was passed over."""
+LoadedFiles = dict[Path, Checkpoint | str]
+"""The files opened in a run: the checkpoint, or the reason why the file was skipped."""
 
 
 @dataclass
@@ -41,10 +41,10 @@ class CheckpointFiles:
     ``refused`` maps variants to known errors, such as a failed download.
     """
 
-    places: Sequence[Path]
+    paths: Sequence[Path]
     catalogue: Catalogue
     refused: dict[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
-    opened: Opened = field(default_factory=dict)
+    loaded_files: LoadedFiles = field(default_factory=dict)
 
     @cached_property
     def candidates(self) -> tuple[Path, ...]:
@@ -54,18 +54,18 @@ class CheckpointFiles:
         ``too-many-files``.
         """
         found: dict[Path, None] = {}
-        for place in self.places:
-            if not is_there(place):
+        for place in self.paths:
+            if not path_exists(place):
                 raise ConvNeXtPoseCheckError(
                     ErrorCode.CHECKPOINT_NOT_FOUND, f"there is nothing at {place}", GIVE_CHECKPOINTS
                 )
-            for path in _candidates(place):
+            for path in _find_candidates(place):
                 found[path] = None
                 if len(found) > MAX_CANDIDATES:
                     raise too_many_files(MAX_CANDIDATES, "files that may be checkpoints", place)
         return tuple(found)
 
-    def claim(self, path: Path) -> str | None:
+    def claimed_variant(self, path: Path) -> str | None:
         """The variant in the name of the file or of a folder around it, the innermost first."""
         stems = {Path(v.checkpoint.file_name).stem.lower(): v.name for v in self.catalogue.variants}
         for part in reversed(path.parts):
@@ -77,54 +77,54 @@ class CheckpointFiles:
         """Load a variant's one checkpoint; copies of the same weights count as one."""
         if variant in self.refused:
             raise self.refused[variant]
-        claimed = [path for path in self.candidates if self.claim(path) == variant]
-        loaded = [self._open(path) for path in claimed] or self._by_content(variant)
+        claimed = [path for path in self.candidates if self.claimed_variant(path) == variant]
+        loaded = [self._load_once(path) for path in claimed] or self._find_by_content(variant)
         contents = [(each.epoch, tensor_digests(each)) for each in loaded] if loaded[1:] else []
         if any(content != contents[0] for content in contents):
             raise ConvNeXtPoseCheckError(
                 ErrorCode.AMBIGUOUS,
                 f"several different files are checkpoints of {variant}:"
-                f" {_listed(checkpoint.path for checkpoint in loaded)}",
+                f" {_join_paths(checkpoint.path for checkpoint in loaded)}",
                 "Name the right file with --checkpoints",
             )
         return loaded[0]
 
-    def _open(self, path: Path) -> Checkpoint:
-        opened = self.opened.get(path)
-        if not isinstance(opened, Checkpoint):
-            opened = self.opened[path] = load_checkpoint(path)
-        return opened
+    def _load_once(self, path: Path) -> Checkpoint:
+        checkpoint = self.loaded_files.get(path)
+        if not isinstance(checkpoint, Checkpoint):
+            checkpoint = self.loaded_files[path] = load_checkpoint(path)
+        return checkpoint
 
-    def _by_content(self, variant: str) -> list[Checkpoint]:
-        found, passed_over = [], ""
-        for path in (path for path in self.candidates if self.claim(path) is None):
-            outcome = self._identified(path)
+    def _find_by_content(self, variant: str) -> list[Checkpoint]:
+        found, skipped = [], ""
+        for path in (path for path in self.candidates if self.claimed_variant(path) is None):
+            outcome = self._identify(path)
             if isinstance(outcome, str):
-                passed_over = passed_over or f"; {path.name} was passed over: {outcome}"
+                skipped = skipped or f"; {path.name} was skipped: {outcome}"
             elif variant in identify(modern_state(outcome.network), self.catalogue):
                 found.append(outcome)
         if not found:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND,
-                f"there is no checkpoint of {variant} in {_listed(self.places) or 'any place'}:"
-                f" found {_listed(self.candidates) or 'nothing like a checkpoint'}{passed_over}",
+                f"no checkpoint of {variant} in {_join_paths(self.paths) or 'any folder'}: found"
+                f" {_join_paths(self.candidates) or 'nothing like a checkpoint'}{skipped}",
                 GIVE_CHECKPOINTS,
             )
         return found
 
-    def _identified(self, path: Path) -> Checkpoint | str:
+    def _identify(self, path: Path) -> Checkpoint | str:
         """The checkpoint of any variant in the file, or the reason why there is none."""
-        if path not in self.opened:
+        if path not in self.loaded_files:
             try:
-                state = modern_state(self._open(path).network)
+                state = modern_state(self._load_once(path).network)
                 if not identify(state, self.catalogue):
-                    self.opened[path] = f"{path} holds none of the variants"
+                    self.loaded_files[path] = f"{path} holds none of the variants"
             except ConvNeXtPoseCheckError as error:
-                self.opened[path] = error.problem  # the checkpoint itself may be large
-        return self.opened[path]
+                self.loaded_files[path] = error.problem  # the checkpoint itself may be large
+        return self.loaded_files[path]
 
 
-def _candidates(place: Path) -> Iterator[Path]:
+def _find_candidates(place: Path) -> Iterator[Path]:
     if is_file(place) or is_file(place / "data.pkl"):
         yield place
         return
@@ -137,6 +137,6 @@ def _candidates(place: Path) -> Iterator[Path]:
             yield from (folder / n for n in visible if n.lower().endswith(CHECKPOINT_SUFFIXES))
 
 
-def _listed(paths: Iterable[Path]) -> str:
+def _join_paths(paths: Iterable[Path]) -> str:
     names = [str(path) for path in paths]
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -43,7 +43,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         content, form, sha256, git_blob = load_content(path)
-        epoch, network, steps = _checked_content(content)
+        epoch, network, steps = _check_content(content)
         return Checkpoint(path, form, sha256, epoch, network, steps, git_blob)
     except RefusedError as error:
         problem, code, remedy = f"{path} {error.problem}", error.code, error.remedy
@@ -72,7 +72,7 @@ def load_content(path: Path) -> tuple[Any, str, str, str | None]:
     return content, form, sha256, git_blob
 
 
-def _checked_content(content: Any) -> tuple[int, StateDict, tuple[float, ...]]:
+def _check_content(content: Any) -> tuple[int, StateDict, tuple[float, ...]]:
     """Epoch, network and steps of the loaded object, by no method that the file could replace."""
     if type(content) is not dict or "network" not in content or "epoch" not in content:
         raise RefusedError(
@@ -101,19 +101,21 @@ def _checked_content(content: Any) -> tuple[int, StateDict, tuple[float, ...]]:
                 f"holds under {quote(key)} something other than a contiguous tensor of float32 or"
                 " int64 in a storage of its own size"
             )
-    return epoch, dict(dict.items(network)), _steps(dict.get(content, "optimizer"))
+    return epoch, dict(dict.items(network)), _read_steps(dict.get(content, "optimizer"))
 
 
-def _steps(optimizer: Any) -> tuple[float, ...]:
+def _read_steps(optimizer: Any) -> tuple[float, ...]:
     """The numbers under ``state.<parameter>.step`` of an AdamW; everything else is ignored."""
     state = dict.get(optimizer, "state") if type(optimizer) is dict else None
     if type(state) is not dict:
         return ()
-    steps = (_number(dict.get(each, "step")) for each in dict.values(state) if type(each) is dict)
+    steps = (
+        _to_number(dict.get(each, "step")) for each in dict.values(state) if type(each) is dict
+    )
     return tuple(step for step in steps if step is not None)
 
 
-def _number(value: Any) -> float | None:
+def _to_number(value: Any) -> float | None:
     """The value of a number or of a tensor with one element: torch before 1.12 wrote numbers."""
     if _is_plain(value) and value.numel() == 1:
         value = value.item()

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NoReturn
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.whole import open_regular, read_whole, size_of
+from convnextpose_check.files.regular_files import open_regular, read_exactly, size_of
 
 COMPRESSORS: dict[bytes, Callable[..., Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -89,19 +89,19 @@ def decompress(stream: IO[bytes], head: bytes, limit: int, stack: ExitStack) -> 
     return plain
 
 
-def folder_members(folder: Path, max_bytes: int) -> Iterator[Member]:
+def read_folder(folder: Path, max_bytes: int) -> Iterator[Member]:
     """The files below an unpacked folder, read once, in the order of their names."""
     total = 0
-    for file in sorted(_files_below(folder)):
+    for file in sorted(_list_files(folder)):
         with open_regular(file) as stream:
             size = size_of(stream)
             total += size
             check_size(total, max_bytes)
-            content = read_whole(stream, size, file)
+            content = read_exactly(stream, size, file)
         yield Member(str(file.relative_to(folder)), size, partial(iter, [content]))
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def _list_files(folder: Path) -> Iterator[Path]:
     """Regular files, and links to such; links to folders are not followed."""
 
     def fail(error: OSError) -> NoReturn:
@@ -126,7 +126,7 @@ def check_size(size: int, max_bytes: int) -> None:
         raise RefusedError(problem, remedy="Name the checkpoint alone")
 
 
-def zip_members(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
+def read_zip(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
     """The files of a zip, which ``stack`` closes."""
     try:
         end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]
@@ -149,7 +149,7 @@ def zip_members(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
                 "Unpack it and name the unpacked folder",
             )
         if not info.filename.endswith("/"):
-            yield _archived(partial(archive.open, info), info.filename, info.file_size)
+            yield _archive_member(partial(archive.open, info), info.filename, info.file_size)
 
 
 class _PlainHeader(tarfile.TarInfo):
@@ -182,7 +182,7 @@ class _PlainTar(tarfile.TarFile):
     headers_bytes = 0
 
 
-def tar_members(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
+def read_tar(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
     """The regular files of a plain tar, which ``stack`` closes; links and devices are left out."""
     try:
         archive = stack.enter_context(_PlainTar.open(fileobj=stream, mode="r:"))
@@ -192,21 +192,23 @@ def tar_members(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
             archive.members.clear()  # type: ignore[attr-defined]  # to save memory
             info.pax_headers = {}
             if info.isfile():
-                yield _archived(partial(archive.extractfile, info), info.name, info.size)
+                yield _archive_member(partial(archive.extractfile, info), info.name, info.size)
     except Exception as error:  # noqa: BLE001 - tarfile raises any exception
         problem = f"is a tar that cannot be read to its end ({error})"
         raise RefusedError(problem, ErrorCode.DAMAGED) from None
 
 
-def _archived(opened: Callable[[], IO[bytes] | None], name: str, size: int) -> Member:
-    return Member(name, size, partial(_read_chunks, opened, name, size))
+def _archive_member(open_member: Callable[[], IO[bytes] | None], name: str, size: int) -> Member:
+    return Member(name, size, partial(_read_chunks, open_member, name, size))
 
 
-def _read_chunks(opened: Callable[[], IO[bytes] | None], name: str, size: int) -> Iterator[bytes]:
+def _read_chunks(
+    open_member: Callable[[], IO[bytes] | None], name: str, size: int
+) -> Iterator[bytes]:
     """The member's bytes in chunks, of the declared length; zipfile checks the CRC."""
     length = 0
     try:
-        stream = opened()
+        stream = open_member()
         assert stream is not None  # extractfile returns None only for irregular files
         with stream:
             while length <= size and (chunk := stream.read(CHUNK_BYTES)):
@@ -222,7 +224,7 @@ def _read_chunks(opened: Callable[[], IO[bytes] | None], name: str, size: int) -
         raise RefusedError(problem, ErrorCode.DAMAGED)
 
 
-def limit_unpacked(members: Iterator[Member], limit: int) -> Iterator[Member]:
+def limit_unpacked_size(members: Iterator[Member], limit: int) -> Iterator[Member]:
     """The members; raises once their declared sizes or their number exceed a checkpoint's."""
     total = 0
     for count, member in enumerate(members, start=1):

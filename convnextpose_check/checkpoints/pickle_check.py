@@ -42,7 +42,7 @@ MAX_INTEGER = 1 << 63
 SAVE_AGAIN = "Do not load this file by other means; save its epoch and network alone again"
 
 
-class _Made(Enum):
+class _Object(Enum):
     """Objects that the pickle creates and that need no further inspection."""
 
     LIST = auto()
@@ -69,8 +69,8 @@ _CONSTANTS = {
     "NONE": None,
     "NEWTRUE": True,
     "NEWFALSE": False,
-    "EMPTY_LIST": _Made.LIST,
-    "EMPTY_DICT": _Made.DICT,
+    "EMPTY_LIST": _Object.LIST,
+    "EMPTY_DICT": _Object.DICT,
     "EMPTY_TUPLE": _Tuple(),
 }
 """What an opcode without an argument puts on the stack."""
@@ -79,7 +79,7 @@ _OPERANDS = {"APPEND": 1, "SETITEM": 2, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 """How many objects an opcode takes off the stack; others take all above the last mark."""
 
 
-def _unusual(what: str) -> RefusedError:
+def _unusual_pickle(what: str) -> RefusedError:
     """The error for a pickle that does what no checkpoint does."""
     problem = f"has a data.pkl {what}, which torch.save does not write"
     return RefusedError(problem, remedy=SAVE_AGAIN)
@@ -90,11 +90,11 @@ def check_pickle(pickle: bytes, storages: Mapping[str, int]) -> None:
 
     ``storages`` maps each storage's key to its size in bytes. Raises ``RefusedError``.
     """
-    machine = _Machine(storages)
+    machine = _PickleMachine(storages)
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(pickle)):
             if count == MAX_OPCODES:
-                raise _unusual(f"of more than {MAX_OPCODES} opcodes")
+                raise _unusual_pickle(f"of more than {MAX_OPCODES} opcodes")
             machine.step(opcode.name, argument)
     except RefusedError:
         raise
@@ -103,7 +103,7 @@ def check_pickle(pickle: bytes, storages: Mapping[str, int]) -> None:
         raise RefusedError(problem) from None
 
 
-class _Machine:
+class _PickleMachine:
     """The stacks and the memo of torch's own unpickler, with placeholders for objects."""
 
     def __init__(self, storages: Mapping[str, int]) -> None:
@@ -115,12 +115,12 @@ class _Machine:
     def step(self, name: str, argument: Any) -> None:
         """Follow one opcode."""
         if name not in ALLOWED_OPCODES or (name == "PROTO" and argument != 2):
-            raise _unusual(f"with the opcode {name}")
+            raise _unusual_pickle(f"with the opcode {name}")
         if name == "GLOBAL" and argument not in ALLOWED_GLOBALS:
             named = quote(argument.replace(" ", "."))
-            raise _unusual(f"that names {named}")
+            raise _unusual_pickle(f"that names {named}")
         if type(argument) is int and not -MAX_INTEGER <= argument < MAX_INTEGER:
-            raise _unusual("with an integer of more than 8 bytes")
+            raise _unusual_pickle("with an integer of more than 8 bytes")
         stack = self.stack
         match name:
             case "PROTO":
@@ -137,31 +137,31 @@ class _Machine:
             case "BINGET" | "LONG_BINGET":
                 # Only a new object may be filled or copied: copies of a large dict take gigabytes.
                 value = self.memo[argument]
-                mutable = value in (_Made.LIST, _Made.DICT, _Made.ORDERED_DICT)
-                stack.append(_Made.SHARED if mutable else value)
+                mutable = value in (_Object.LIST, _Object.DICT, _Object.ORDERED_DICT)
+                stack.append(_Object.SHARED if mutable else value)
             case "APPEND" | "APPENDS":
                 self._pop_operands(name)
-                self._expect_top(_Made.LIST)
+                self._expect_top(_Object.LIST)
             case "SETITEM" | "SETITEMS":
                 keys = self._pop_operands(name)[::2]
-                self._expect_top(_Made.DICT, _Made.ORDERED_DICT)
+                self._expect_top(_Object.DICT, _Object.ORDERED_DICT)
                 if not all(type(key) in (str, int) for key in keys):
-                    raise _unusual("with a key that is not a string or a whole number")
+                    raise _unusual_pickle("with a key that is not a string or a whole number")
             case "TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3":
                 items = self._pop_operands(name)
-                self.stack.append(_tuple(items))
+                self.stack.append(_make_tuple(items))
             case "BUILD":
-                if stack.pop() is not _Made.DICT or stack[-1] is not _Made.ORDERED_DICT:
-                    raise _unusual("that sets the state of a non-dict")
+                if stack.pop() is not _Object.DICT or stack[-1] is not _Object.ORDERED_DICT:
+                    raise _unusual_pickle("that sets the state of a non-dict")
             case "REDUCE":
                 arguments, function = stack.pop(), stack.pop()
-                stack.append(_call(function, arguments))
+                stack.append(_check_call(function, arguments))
             case "BINPERSID":
-                stack.append(self._storage(stack.pop()))
+                stack.append(self._check_storage(stack.pop()))
             case _:  # a constant, a number or a text
                 stack.append(_CONSTANTS.get(name, argument))
         if len(self.stack) > MAX_STACK or len(self.outer) > MAX_MARKS:
-            raise _unusual(f"that goes deeper than {MAX_STACK} or {MAX_MARKS} marks")
+            raise _unusual_pickle(f"that goes deeper than {MAX_STACK} or {MAX_MARKS} marks")
 
     def _pop_operands(self, name: str) -> list[Any]:
         if count := _OPERANDS.get(name):
@@ -169,60 +169,60 @@ class _Machine:
         items, self.stack = self.stack, self.outer.pop()
         return items
 
-    def _expect_top(self, *kinds: _Made) -> None:
+    def _expect_top(self, *kinds: _Object) -> None:
         if self.stack[-1] not in kinds:
-            raise _unusual("that fills something other than a new list or dict")
+            raise _unusual_pickle("that fills something other than a new list or dict")
 
-    def _storage(self, identity: Any) -> _Storage:
+    def _check_storage(self, identity: Any) -> _Storage:
         types = (str, _Global, str, str, int)
         is_tuple = type(identity) is _Tuple and tuple(map(type, identity)) == types
         if not is_tuple or identity[0] != "storage" or identity[1] not in ITEM_BYTES:
-            raise _unusual("with a malformed storage")
+            raise _unusual_pickle("with a malformed storage")
         _tag, kind, key, _location, items = identity
         if self.storages.get(key) != items * ITEM_BYTES[kind]:
-            raise _unusual(
+            raise _unusual_pickle(
                 f"that gives storage {quote(key)} {items} elements of {ITEM_BYTES[kind]} bytes,"
                 f" where the file has {self.storages.get(key, 'no')} bytes",
             )
         return _Storage(items)
 
 
-def _tuple(items: list[Any]) -> _Tuple:
+def _make_tuple(items: list[Any]) -> _Tuple:
     made = _Tuple(items)
     made.depth = 1 + max((item.depth for item in items if type(item) is _Tuple), default=0)
     if made.depth > MAX_TUPLE_DEPTH:
-        raise _unusual(f"with tuples nested deeper than {MAX_TUPLE_DEPTH}")
+        raise _unusual_pickle(f"with tuples nested deeper than {MAX_TUPLE_DEPTH}")
     return made
 
 
-def _call(function: Any, arguments: Any) -> _Made:
+def _check_call(function: Any, arguments: Any) -> _Object:
     if type(function) is not _Global or type(arguments) is not _Tuple:
-        raise _unusual("that calls something other than a function")
+        raise _unusual_pickle("that calls something other than a function")
     if function == ORDERED_DICT and not arguments:
-        return _Made.ORDERED_DICT
+        return _Object.ORDERED_DICT
     if function == REBUILD_TENSOR and len(arguments) == 6:
-        return _tensor(*arguments)
+        return _check_tensor(*arguments)
     named = function.replace(" ", ".")
-    raise _unusual(f"that calls {named} with {len(arguments)} arguments")
+    raise _unusual_pickle(f"that calls {named} with {len(arguments)} arguments")
 
 
-def _tensor(
+def _check_tensor(
     storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any
-) -> _Made:
+) -> _Object:
     """A tensor whose every element is inside its storage."""
     if (
         type(storage) is not _Storage
         or type(requires_grad) is not bool
-        or hooks is not _Made.ORDERED_DICT
+        or hooks is not _Object.ORDERED_DICT
         or type(size) is not _Tuple
         or type(stride) is not _Tuple
         or not len(size) == len(stride) <= MAX_DIMENSIONS
         or not all(type(number) is int and number >= 0 for number in (offset, *size, *stride))
     ):
-        raise _unusual("with a tensor that is not plain")
+        raise _unusual_pickle("with a tensor that is not plain")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if 0 not in size and last >= storage.items:
-        raise _unusual(
+        raise _unusual_pickle(
             f"with a tensor that reaches element {last} of a storage of {storage.items}",
         )
-    return _Made.TENSOR
+    return _Object.TENSOR

@@ -14,7 +14,7 @@ from typing import Any
 
 from convnextpose_check.checkpoints.load import Checkpoint, load_content
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import written_whole
+from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.network.keymap import to_modern, with_prefix
 from convnextpose_check.network.layout import modern_state
 from convnextpose_check.paths import DUMP_FOLDER
@@ -24,7 +24,7 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     """Write the checkpoint under ``results_dir/model_dump``; returns the path of the ``.pth``."""
     import torch
 
-    path = _free_path(
+    path = _choose_path(
         results_dir / DUMP_FOLDER / f"snapshot_{checkpoint.epoch}.pth", variant, checkpoint
     )
     content = {
@@ -35,8 +35,8 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)  # to a file, it would raise a RuntimeError on a full disk
-    for written in (path, _twin_of(path)):
-        with written_whole(written) as temporary:
+    for written in (path, _tar_copy_path(path)):
+        with write_atomically(written) as temporary:
             temporary.write_bytes(buffer.getbuffer())
     return path
 
@@ -48,7 +48,7 @@ def write_safetensors(checkpoint: Checkpoint, variant: str, snapshot: Path) -> P
     """
     from safetensors.torch import save
 
-    path = _free_path(snapshot.with_suffix(".safetensors"), variant, checkpoint)
+    path = _choose_path(snapshot.with_suffix(".safetensors"), variant, checkpoint)
     # Copied, since safetensors refuses tensors that share a storage.
     tensors = {k: t.clone().contiguous() for k, t in modern_state(checkpoint.network).items()}
     metadata = {
@@ -57,18 +57,18 @@ def write_safetensors(checkpoint: Checkpoint, variant: str, snapshot: Path) -> P
         "epoch": str(checkpoint.epoch),
         "source_sha256": checkpoint.sha256,
     }
-    with written_whole(path) as temporary:
+    with write_atomically(path) as temporary:
         temporary.write_bytes(save(tensors, metadata))
     return path
 
 
-def _twin_of(path: Path) -> Path:
+def _tar_copy_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.tar")
 
 
-def _free_path(path: Path, variant: str, checkpoint: Checkpoint) -> Path:
+def _choose_path(path: Path, variant: str, checkpoint: Checkpoint) -> Path:
     """The path, or one in a separate folder if another checkpoint's file has it."""
-    present = [file for file in (path, _twin_of(path)) if file.exists()]
+    present = [file for file in (path, _tar_copy_path(path)) if file.exists()]
     if all(source_sha256(file) == checkpoint.sha256 for file in present):
         return path
     return path.parent / f"{variant}_{checkpoint.sha256[:8]}" / path.name

@@ -32,11 +32,11 @@ class TrainingRecord:
     """The training that the counters record.
 
     ``iterations`` are those of one epoch, None if the counters give no such number.
-    ``has_counters`` is true if the file has a counter at all. ``counted`` is the short form.
+    ``has_counters`` is true if the file has a counter at all. ``summary`` is the short form.
     """
 
     description: str
-    counted: str
+    summary: str
     iterations: int | None = None
     has_counters: bool = True
 
@@ -44,7 +44,7 @@ class TrainingRecord:
         return self.description
 
     @property
-    def contradiction(self) -> bool:
+    def is_contradictory(self) -> bool:
         """True if the counters fit no single training."""
         return self.has_counters and self.iterations is None
 
@@ -61,7 +61,8 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
     parameters = sum(not key.endswith(BUFFERS) for key in network)
     for title, counters in (("BatchNorm's counters", batches), ("the optimizer's steps", steps)):
         if len(counters) > 1:
-            return TrainingRecord(f"{title} differ: {_listed(counters)}", _listed(counters))
+            differing = _format_counters(counters)
+            return TrainingRecord(f"{title} differ: {differing}", differing)
     if steps and steps.total() != parameters:
         missing = f"steps of {steps.total()} of {parameters} parameters"
         return TrainingRecord(f"the optimizer has {missing}", missing)
@@ -71,7 +72,7 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
             "unknown: the file has no counters", "no counters", has_counters=False
         )
     if len(set(counts)) > 1:
-        counted = f"{_format(counts[1])} steps, {_format(counts[0])} batches"
+        counted = f"{_format_count(counts[1])} steps, {_format_count(counts[0])} batches"
         reason = "trained further with a new optimizer" if counts[1] < counts[0] else "mixed"
         return TrainingRecord(f"{reason}: {counted} of BatchNorm", counted)
     without = "" if steps else "; the optimizer is not in the file, so its steps are unknown"
@@ -82,8 +83,8 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
     if count < 0 or count % epochs:
         counted = f"{epochs} x {count / epochs:,.1f}"
         return TrainingRecord(
-            f"trained further, or by epochs of several lengths: {_format(count)} iterations are"
-            f" {counted}{without}",
+            f"trained further, or by epochs of several lengths: {_format_count(count)} iterations"
+            f" are {counted}{without}",
             counted,
         )
     iterations = int(count // epochs)
@@ -96,14 +97,14 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
     return TrainingRecord(f"{counted} iterations: {title}{without}", counted, iterations)
 
 
-def _listed(counters: Counter[float]) -> str:
+def _format_counters(counters: Counter[float]) -> str:
     """Such as ``18 of 1,346,328 and 1 of 5``, the most frequent first."""
-    listed = [f"{times} of {_format(count)}" for count, times in counters.most_common(3)]
+    listed = [f"{times} of {_format_count(count)}" for count, times in counters.most_common(3)]
     rest = len(counters) - len(listed)
     return " and ".join(listed) + (f" and {rest} more" if rest else "")
 
 
-def _format(count: float) -> str:
+def _format_count(count: float) -> str:
     return f"{int(count):,}" if count == count // 1 else str(count)
 
 

@@ -23,20 +23,20 @@ from convnextpose_check.checkpoints.members import (
     RefusedError,
     check_size,
     decompress,
-    folder_members,
-    limit_unpacked,
+    limit_unpacked_size,
     quote,
-    tar_members,
-    zip_members,
+    read_folder,
+    read_tar,
+    read_zip,
 )
 from convnextpose_check.checkpoints.pickle_check import check_pickle
 from convnextpose_check.errors import ErrorCode
-from convnextpose_check.files.whole import open_regular, read_whole, size_of
+from convnextpose_check.files.regular_files import open_regular, read_exactly, size_of
 
 BY_HAND = "Open the Drive folder in a browser and download the file there"
 
 
-class Page(NamedTuple):
+class DrivePage(NamedTuple):
     """A page of Drive with a text that it contains.
 
     ``code`` is that of the error if Drive sends only this page.
@@ -49,31 +49,31 @@ class Page(NamedTuple):
 
 
 PAGES = (
-    Page(
+    DrivePage(
         (b"quota exceeded", b"too many users have viewed", b"download quota"),
         ErrorCode.DOWNLOAD_REFUSED,
         "Drive's quota page: too many people have downloaded the file",
         "Try again after 24 hours, or copy the file to your own Drive and download the copy",
     ),
-    Page(
+    DrivePage(
         (b"virus scan warning", b"scan this file for viruses"),
         ErrorCode.DOWNLOAD_FAILED,
         "Drive's virus scan page: the file is too large for Drive to scan",
         f"{BY_HAND}, confirming the warning, or run: python -m convnextpose_check download",
     ),
-    Page(
+    DrivePage(
         (b"file you have requested does not exist", b"error 404 (not found)"),
         ErrorCode.FILE_NOT_FOUND,
         "Drive's page for a file that does not exist",
         "Check the link",
     ),
-    Page(
+    DrivePage(
         (b"need access", b"request access", b"access denied", b"need permission"),
         ErrorCode.DOWNLOAD_REFUSED,
         "Drive's permission page: the file is not shared with you",
         "Check the link, and download while signed in to an account that may open it",
     ),
-    Page(
+    DrivePage(
         (b"accounts.google.com", b"servicelogin", b"sign in", b"sign-in"),
         ErrorCode.DOWNLOAD_REFUSED,
         "Google's sign-in page: the download was made without an account",
@@ -83,7 +83,7 @@ PAGES = (
 """In order: permission pages have a link to sign in, and quota pages have both."""
 
 
-def known_page(content: bytes) -> Page | None:
+def recognize_page(content: bytes) -> DrivePage | None:
     """The first page of Drive that fits the content."""
     lower = content.lower()
     return next((page for page in PAGES if any(word in lower for word in page.words)), None)
@@ -114,7 +114,7 @@ def repack(path: Path) -> tuple[io.BytesIO, str, str, str | None]:
     """
     with ExitStack() as stack:
         if path.is_dir():
-            members = list(folder_members(path, MAX_FILE_BYTES))
+            members = list(read_folder(path, MAX_FILE_BYTES))
             sha256, git_blob, form = _members_sha256(members), None, "folder"
             limit = _unpacked_limit(sum(member.size for member in members))
         else:
@@ -123,8 +123,8 @@ def repack(path: Path) -> tuple[io.BytesIO, str, str, str | None]:
             limit = _unpacked_limit(len(content))
             stream = stack.enter_context(io.BytesIO(content))
             del content  # so that closing the stream frees it
-            form, members = _open(stream, limit, stack)
-        found = _find(members)
+            form, members = _open_container(stream, limit, stack)
+        found = _find_checkpoint(members)
         for _ in range(MAX_NESTING):
             if isinstance(found, list):
                 break
@@ -132,11 +132,11 @@ def repack(path: Path) -> tuple[io.BytesIO, str, str, str | None]:
             plain.writelines(found.chunks())
             stack.close()  # frees the outer container and its unpacked data
             del members, found
-            form_inside, members = _open(stack.enter_context(plain), limit, stack)
-            form, found = f"{form_inside} in {form}", _find(members)
+            form_inside, members = _open_container(stack.enter_context(plain), limit, stack)
+            form, found = f"{form_inside} in {form}", _find_checkpoint(members)
         if not isinstance(found, list):
-            raise _no_checkpoint()
-        return _write(found), form, sha256, git_blob
+            raise _no_pickle_error()
+        return _write_zip(found), form, sha256, git_blob
 
 
 def _unpacked_limit(size: int) -> int:
@@ -146,10 +146,10 @@ def _unpacked_limit(size: int) -> int:
 def _read_container(path: Path) -> bytes:
     """The bytes of a container, read once, so that the hashed bytes are the loaded ones."""
     with open_regular(path) as stream:
-        recognize(stream.read(HEAD_BYTES))
+        recognize_container(stream.read(HEAD_BYTES))
         size = size_of(stream)
         check_size(size, MAX_FILE_BYTES)
-        return read_whole(stream, size, path)
+        return read_exactly(stream, size, path)
 
 
 def _git_blob(content: bytes) -> str:
@@ -168,7 +168,7 @@ def _members_sha256(members: list[Member]) -> str:
     return digest.hexdigest()
 
 
-def recognize(head: bytes) -> str:
+def recognize_container(head: bytes) -> str:
     """The kind of container by its first bytes; raises ``RefusedError`` for any other file."""
     if head.startswith(b"PK\x03\x04"):
         return "zip"
@@ -179,7 +179,7 @@ def recognize(head: bytes) -> str:
     if not head:
         raise RefusedError("is empty", ErrorCode.DAMAGED)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
-        page = known_page(head)
+        page = recognize_page(head)
         what, remedy = (page.what, page.remedy) if page else ("not a known page of Drive", BY_HAND)
         raise RefusedError(f"is a web page, not a checkpoint: {what}", ErrorCode.HTML_PAGE, remedy)
     raise RefusedError(
@@ -188,19 +188,19 @@ def recognize(head: bytes) -> str:
     )
 
 
-def _open(stream: io.BytesIO, limit: int, stack: ExitStack) -> tuple[str, list[Member]]:
+def _open_container(stream: io.BytesIO, limit: int, stack: ExitStack) -> tuple[str, list[Member]]:
     """The container's form and its members."""
     head = bytes(stream.getbuffer()[:HEAD_BYTES])
     stream.seek(0)
-    form = recognize(head)
+    form = recognize_container(head)
     if form == "compressed tar":
         with stream:  # closed, to free memory for the unpacked data
             stream = decompress(stream, head, limit, stack)
-    members = zip_members(stream, stack) if form == "zip" else tar_members(stream, stack)
-    return form, list(limit_unpacked(members, limit))
+    members = read_zip(stream, stack) if form == "zip" else read_tar(stream, stack)
+    return form, list(limit_unpacked_size(members, limit))
 
 
-def _no_checkpoint() -> RefusedError:
+def _no_pickle_error() -> RefusedError:
     return RefusedError(
         "holds no data.pkl, which every checkpoint written by torch.save has",
         ErrorCode.NOT_A_CHECKPOINT,
@@ -208,7 +208,7 @@ def _no_checkpoint() -> RefusedError:
     )
 
 
-def _find(members: list[Member]) -> list[Member] | Member:
+def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
     """The members below the folder of the one ``data.pkl``, or the one archive around it."""
     # Without the resource forks and folder settings of macOS.
     members = [
@@ -224,7 +224,7 @@ def _find(members: list[Member]) -> list[Member] | Member:
     pickles = [member for member in members if member.parts[-1] == "data.pkl"]
     inner = [m for m in members if m.name.lower().endswith(INNER_ARCHIVE_SUFFIXES)]
     if not pickles + inner:
-        raise _no_checkpoint()
+        raise _no_pickle_error()
     if len(several := pickles + inner) > 1:
         listed = ", ".join(quote(member.name) for member in several[:4])
         raise RefusedError(
@@ -242,7 +242,7 @@ def _find(members: list[Member]) -> list[Member] | Member:
     ]
 
 
-def _write(members: list[Member]) -> io.BytesIO:
+def _write_zip(members: list[Member]) -> io.BytesIO:
     """A new stored zip of the members that torch reads, with a checked pickle."""
     by_name = {member.name: member for member in members}
     storages = [name for name in by_name if re.fullmatch(r"data/[0-9]+", name)]

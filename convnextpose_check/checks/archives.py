@@ -72,7 +72,7 @@ def check_training_record(variant: Variant, checkpoint: Checkpoint) -> TrainingR
     if known is None or not known.decides:
         return record
     is_other = record.iterations is not None and record.iterations not in known.values
-    if record.contradiction or is_other:
+    if record.is_contradictory or is_other:
         expected = f"{checkpoint.epoch + 1} x " + " or ".join(f"{v:,}" for v in known.values)
         raise CheckFailedError(
             ErrorCode.WRONG_TRAINING,
@@ -80,7 +80,7 @@ def check_training_record(variant: Variant, checkpoint: Checkpoint) -> TrainingR
             f" {record.description}: expected {expected} iterations ({known.source})",
             f"Give {variant.checkpoint.file_name} of that training; a model of your own needs a"
             " --variants-file",
-            record.counted,
+            record.summary,
             expected,
         )
     return record

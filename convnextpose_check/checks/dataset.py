@@ -51,7 +51,7 @@ def check_joints_lie_in_boxes(dataset: Dataset) -> str:
     Returns the smallest share of a camera's joints inside.
     """
     shares = []
-    for share in dataset.inside:
+    for share in dataset.box_consistency:
         if isinstance(share, ConvNeXtPoseCheckError):
             raise CheckFailedError(
                 share.code,

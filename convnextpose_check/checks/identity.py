@@ -64,7 +64,7 @@ def identity_of(
             obtained[name] = check()
         except CheckFailedError as error:
             contradictions[name] = error.problem
-    if record.contradiction and not has_training:
+    if record.is_contradictory and not has_training:
         contradictions["training record"] = contradiction_warning(variant, record)
     matched = tuple(name for name in comparable if comparable[name] and name not in contradictions)
     if contradictions:

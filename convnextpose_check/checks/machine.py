@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convnextpose_check.errors import CheckFailedError, ErrorCode
-from convnextpose_check.files.folders import is_there
-from convnextpose_check.files.whole import cannot_write
+from convnextpose_check.files.folders import path_exists
+from convnextpose_check.files.regular_files import cannot_write
 from convnextpose_check.human36m.crops import warp_box
 from convnextpose_check.paths import CACHE_FOLDER, DUMP_FOLDER, LOG_FOLDER, RESULT_FOLDER
 
@@ -127,7 +127,7 @@ def check_disk(results_dir: Path) -> float:
 def check_can_write(results_dir: Path) -> Path:
     """Files can be created in all output folders; returns the results folder, leaves no file."""
     below = (RESULT_FOLDER, CACHE_FOLDER, LOG_FOLDER, DUMP_FOLDER)
-    present = [folder for name in below if is_there(folder := results_dir / name)]
+    present = [folder for name in below if path_exists(folder := results_dir / name)]
     for folder in (results_dir, *present):
         try:
             tempfile.TemporaryFile(dir=_existing(folder)).close()
@@ -146,4 +146,4 @@ def check_can_write(results_dir: Path) -> Path:
 def _existing(folder: Path) -> Path:
     """The folder itself, or the nearest existing one around it."""
     whole = Path(os.path.abspath(folder))  # noqa: PTH100 - Path.resolve would follow links
-    return next(path for path in (whole, *whole.parents) if is_there(path))
+    return next(path for path in (whole, *whole.parents) if path_exists(path))

@@ -64,7 +64,7 @@ def _failures(group: Group) -> list[str]:
         try:
             with long_phase(title):
                 found = check()
-            is_doubtful = isinstance(found, TrainingRecord) and found.contradiction
+            is_doubtful = isinstance(found, TrainingRecord) and found.is_contradictory
             print_lines(f"{'warning' if is_doubtful else 'ok':<8}{title:<24}{found}")
         except (ConvNeXtPoseCheckError, ImportError) as error:
             print_lines(f"failed  {title:<24}{error}")

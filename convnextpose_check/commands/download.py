@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from convnextpose_check.commands.terminal import Arguments, print_lines
-from convnextpose_check.drive.download import fetch_missing
+from convnextpose_check.drive.download import download_missing
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import read_catalogue
 
@@ -33,12 +33,12 @@ def run(options: argparse.Namespace) -> int:
     catalogue = read_catalogue(settings.variants_file)
     names = settings.variants or catalogue.names
     print_lines(f"looking for {', '.join(names)} in {options.folder}", file=sys.stderr)
-    downloads = fetch_missing((), options.folder, catalogue, names, sys.stderr)
+    downloads = download_missing((), options.folder, catalogue, names, sys.stderr)
     for name in names:
         if name not in downloads.refused:
             checkpoint = downloads.load(name)
             print_lines(
-                f"{name}: {'downloaded' if name in downloads.fetched else 'was there'},"
+                f"{name}: {'downloaded' if name in downloads.downloaded else 'was there'},"
                 f" {checkpoint.path}",
                 f"    sha256 {checkpoint.sha256}",
             )

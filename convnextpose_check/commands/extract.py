@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
                 print_lines(*_extract(path, files, settings.results_dir))
                 extracted += 1
             except ConvNeXtPoseCheckError as error:
-                is_expected = path in options.files or files.claim(path) is not None
+                is_expected = path in options.files or files.claimed_variant(path) is not None
                 if is_expected or error.code == ErrorCode.CANNOT_WRITE:
                     failed += 1
                     print_lines(str(error), file=sys.stderr)
@@ -69,7 +69,7 @@ def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
     """
     checkpoint, catalogue = load_checkpoint(path), files.catalogue
     state = modern_state(checkpoint.network)
-    names = (claimed,) if (claimed := files.claim(path)) else identify(state, catalogue)
+    names = (claimed,) if (claimed := files.claimed_variant(path)) else identify(state, catalogue)
     if len(names) != 1:
         raise CheckFailedError(
             ErrorCode.WRONG_VARIANT if names else ErrorCode.WRONG_LAYOUT,

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     file, catalogue = options.file, read_catalogue(read_settings(vars(options)).variants_file)
     with long_phase(f"reading {file}"):
         checkpoint = load_checkpoint(file)
-        claimed = CheckpointFiles([file], catalogue).claim(file)
+        claimed = CheckpointFiles([file], catalogue).claimed_variant(file)
         found = identify(modern_state(checkpoint.network), catalogue)
         if claimed is not None:
             check_holds_variant(catalogue[claimed], checkpoint, catalogue)

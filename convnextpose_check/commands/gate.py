@@ -21,7 +21,7 @@ from pathlib import Path
 
 from convnextpose_check.commands.terminal import Arguments, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.whole import cannot_write
+from convnextpose_check.files.regular_files import cannot_write
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results_of_run
 from convnextpose_check.results.schema import Results

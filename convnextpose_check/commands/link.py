@@ -23,7 +23,7 @@ from convnextpose_check.authors_tree.links import (
     IMAGES,
     TREE,
     make_links,
-    planned_links,
+    plan_links,
 )
 from convnextpose_check.checks.dataset import check_dataset_is_complete
 from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _link(source: Path, project_root: Path) -> None:
     with long_phase(f"looking for Human3.6M below {source}"):
-        links, note = planned_links(source, project_root, read_facts().protocols[2].subjects)
+        links, note = plan_links(source, project_root, read_facts().protocols[2].subjects)
     with long_phase("making links"):
         made = make_links(links)
     for part in dict.fromkeys(path.parent for path in links):

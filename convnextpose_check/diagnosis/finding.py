@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from convnextpose_check.files.whole import write_text
+from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.paths import Outputs
 from convnextpose_check.text import escape_control_chars
 

@@ -15,7 +15,7 @@ from convnextpose_check.diagnosis.table import Grid, SampleTable
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.measurements import copies_of
 from convnextpose_check.files.json_files import UNDECODABLE
-from convnextpose_check.files.whole import open_regular
+from convnextpose_check.files.regular_files import open_regular
 from convnextpose_check.human36m.geometry import Array, camera_to_cells, with_thorax
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, ROOT
@@ -167,7 +167,7 @@ def facts_of(run: FinishedRun) -> Iterator[Finding]:
     rows: list[tuple[object, Link, str, str, str]] = [
         *((True, "inputs", misfit.problem, "errors are computed from these annotations",
            misfit.remedy)
-          for misfit in run.dataset.inside if isinstance(misfit, ConvNeXtPoseCheckError)),
+          for misfit in run.dataset.box_consistency if isinstance(misfit, ConvNeXtPoseCheckError)),
         *((True, "inputs", f"{len(misplaced):,} images are copies of images of other sequences",
            f"{first} and {copy} are equal", "Fetch these images again")
           for copy, first in misplaced[:1]),

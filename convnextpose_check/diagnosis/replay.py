@@ -15,7 +15,7 @@ from convnextpose_check.diagnosis.regression import distance_cells
 from convnextpose_check.diagnosis.table import scaled_boxes
 from convnextpose_check.evaluation.predict import predict_passes
 from convnextpose_check.human36m import crops
-from convnextpose_check.human36m.annotations import spread
+from convnextpose_check.human36m.annotations import select_evenly
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import MIRRORED
@@ -63,7 +63,9 @@ class Replay:
         self.has_own_network = run.results is not None and run.results.network is not None
         self.flip = run.results is None or run.results.flip
         samples = run.saved.samples
-        images = {n: crops.read_image(samples[n]) for n in spread(range(len(samples)), SAMPLES)}
+        images = {
+            n: crops.read_image(samples[n]) for n in select_evenly(range(len(samples)), SAMPLES)
+        }
         usable = {n: image for n, image in images.items() if image is not None}
         self._pairs = [(samples[n], image) for n, image in usable.items()]
         self.table = run.saved.table.select(list(usable))
@@ -89,7 +91,7 @@ class Replay:
 
         network, device = self._network(condition.setting), self._models.devices[0]
         warped = [
-            crops.planes_rgb(crops.warp_box(image, condition.box(sample), condition.border))
+            crops.to_rgb_planes(crops.warp_box(image, condition.box(sample), condition.border))
             for sample, image in self._pairs[:count]
         ]
         pixels = torch.from_numpy(np.stack(warped)).to(device)
@@ -134,7 +136,7 @@ class Replay:
 
 def _exchange_statistics(pixels: Tensor) -> Tensor:
     mean, std = (
-        crops.constant_on(pixels.device, each).view(3, 1, 1)
+        crops.constant_tensor(pixels.device, each).view(3, 1, 1)
         for each in (crops.PIXEL_MEAN_RGB, crops.PIXEL_STD_RGB)
     )
     return (pixels.float() - std) / mean

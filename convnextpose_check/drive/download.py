@@ -14,11 +14,11 @@ from typing import TextIO
 
 from convnextpose_check.checkpoints.find import CHECKPOINT_SUFFIXES, CheckpointFiles
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
-from convnextpose_check.checkpoints.unpack import known_page
+from convnextpose_check.checkpoints.unpack import recognize_page
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.folders import is_file, is_there
-from convnextpose_check.files.whole import lock_file, remove_left_over, written_whole
+from convnextpose_check.files.folders import is_file, path_exists
+from convnextpose_check.files.regular_files import lock_file, remove_partial_files, write_atomically
 from convnextpose_check.progress import ProgressDisplay, progress_bar
 from convnextpose_check.variants import Catalogue, Variant
 
@@ -31,7 +31,7 @@ BACK_OFF_SECONDS = 2.0
 """Wait before the second attempt; doubled after each, plus up to as much at random."""
 MAX_BYTES = 1 << 30
 """Limit for a file of unknown size; otherwise the limit is twice the expected size."""
-NOT_UNDERSTOOD = (LookupError, ValueError, TypeError, AttributeError, AssertionError)
+UNEXPECTED_ANSWER = (LookupError, ValueError, TypeError, AttributeError, AssertionError)
 """Raised by gdown for an answer that it does not expect."""
 
 
@@ -48,31 +48,31 @@ class UnreachableError(TransientError):
 
 @dataclass
 class Downloads(CheckpointFiles):
-    """The checkpoints after a download; ``fetched`` names the downloaded variants."""
+    """The checkpoints after a download; ``downloaded`` names the downloaded variants."""
 
-    fetched: set[str] = field(default_factory=set)
+    downloaded: set[str] = field(default_factory=set)
 
 
-def fetch_missing(
-    places: Sequence[Path],
+def download_missing(
+    paths: Sequence[Path],
     folder: Path,
     catalogue: Catalogue,
     names: Sequence[str],
     stream: TextIO | None = None,
 ) -> Downloads:
-    """Look for the variants in ``places`` and ``folder``; download the missing into ``folder``.
+    """Look for the variants in ``paths`` and ``folder``; download the missing into ``folder``.
 
     The files that are returned refuse a variant that is wrong or could not be downloaded.
     """
     variants = [catalogue[name] for name in names]
-    others = [place for place in places if place != folder]
-    downloads = Downloads([*others, folder] if is_there(folder) else others, catalogue)
+    others = [path for path in paths if path != folder]
+    downloads = Downloads([*others, folder] if path_exists(folder) else others, catalogue)
     if not (missing := _find_missing(downloads, variants, folder)):
         return downloads
     with lock_file(folder / DOWNLOAD_LOCK):
-        remove_left_over(folder)
+        remove_partial_files(folder)
         # Another run may have downloaded them before it released the lock.
-        downloads = replace(downloads, places=[*others, folder])
+        downloads = replace(downloads, paths=[*others, folder])
         missing = _find_missing(downloads, missing, folder)
         for number, variant in enumerate(missing):
             try:
@@ -83,19 +83,19 @@ def fetch_missing(
                     downloads.refused |= {other.name: error for other in missing[number:]}
                     break
             else:
-                downloads.opened[checkpoint.path] = checkpoint
-                downloads.fetched.add(variant.name)
+                downloads.loaded_files[checkpoint.path] = checkpoint
+                downloads.downloaded.add(variant.name)
     return replace(downloads)  # which looks for the files again
 
 
-def folder_for(places: Sequence[Path], results_dir: Path) -> Path:
+def choose_download_folder(paths: Sequence[Path], results_dir: Path) -> Path:
     """The first place to which files can be downloaded, else a folder below the results."""
-    return next((place for place in places if _can_hold(place)), results_dir / "checkpoints")
+    return next((path for path in paths if _is_download_folder(path)), results_dir / "checkpoints")
 
 
-def _can_hold(place: Path) -> bool:
+def _is_download_folder(place: Path) -> bool:
     names_a_file = is_file(place) or place.suffix.lower() in CHECKPOINT_SUFFIXES
-    existing = next(path for path in (place, *place.parents) if is_there(path))
+    existing = next(path for path in (place, *place.parents) if path_exists(path))
     may_write = os.access(existing, os.W_OK | os.X_OK, effective_ids=True)
     return may_write and not names_a_file and not is_file(place / "data.pkl")
 
@@ -109,7 +109,9 @@ def _find_missing(
         try:
             check_holds_variant(variant, files.load(variant.name), files.catalogue)
         except ConvNeXtPoseCheckError as error:
-            claimed = [path for path in files.candidates if files.claim(path) == variant.name]
+            claimed = [
+                path for path in files.candidates if files.claimed_variant(path) == variant.name
+            ]
             is_ours = claimed == [folder / variant.checkpoint.file_name]
             is_damaged = error.code in (ErrorCode.DAMAGED, ErrorCode.HTML_PAGE)
             if error.code == ErrorCode.CHECKPOINT_NOT_FOUND or (is_ours and is_damaged):
@@ -141,9 +143,9 @@ def _download(
         before_sleep=announce,
         reraise=True,
     )
-    with written_whole(target) as temporary:
+    with write_atomically(target) as temporary:
         try:
-            checkpoint = retry(_attempt, variant, temporary, catalogue, display)
+            checkpoint = retry(_download_once, variant, temporary, catalogue, display)
         except ConvNeXtPoseCheckError as error:
             problem = error.problem.replace(str(temporary), "the received file")
             raise ConvNeXtPoseCheckError(
@@ -151,15 +153,15 @@ def _download(
                 f"{name} was not downloaded: {problem}",
                 f"{error.remedy}. To download it by hand, open {link} and save {name} in {folder}",
             ) from error
-        if is_there(target):  # a damaged file
+        if path_exists(target):  # a damaged file
             target.replace(target.with_name(f"{name}.damaged"))
     return replace(checkpoint, path=target)
 
 
-def _attempt(
+def _download_once(
     variant: Variant, path: Path, catalogue: Catalogue, display: ProgressDisplay
 ) -> Checkpoint:
-    _transfer(variant, path, display)
+    _download_bytes(variant, path, display)
     try:
         checkpoint = load_checkpoint(path)
     except ConvNeXtPoseCheckError as error:
@@ -170,7 +172,7 @@ def _attempt(
     return checkpoint
 
 
-def _transfer(variant: Variant, path: Path, display: ProgressDisplay) -> None:
+def _download_bytes(variant: Variant, path: Path, display: ProgressDisplay) -> None:
     import gdown
     import requests
 
@@ -207,17 +209,17 @@ def _transfer(variant: Variant, path: Path, display: ProgressDisplay) -> None:
                     timeout=TIMEOUT_SECONDS,
                 )
             except gdown.FileURLRetrievalError as error:
-                raise _refusal(facts.drive_id, str(error)) from None
+                raise _explain_refusal(facts.drive_id, str(error)) from None
     except (requests.ConnectionError, requests.Timeout) as error:
         raise UnreachableError(
             f"the connection to Google Drive failed ({type(error).__name__})",
             "Check the connection; on Kaggle, switch Settings, Internet on",
         ) from None
-    except (requests.RequestException, gdown.DownloadError, *NOT_UNDERSTOOD) as error:
+    except (requests.RequestException, gdown.DownloadError, *UNEXPECTED_ANSWER) as error:
         raise TransientError(f"gdown failed ({type(error).__name__}: {error})") from None
 
 
-def _refusal(file_id: str, gdown_message: str) -> ConvNeXtPoseCheckError:
+def _explain_refusal(file_id: str, gdown_message: str) -> ConvNeXtPoseCheckError:
     """Find out why Drive sent a page, which gdown does not return, by requesting it again."""
     import requests
 
@@ -227,7 +229,7 @@ def _refusal(file_id: str, gdown_message: str) -> ConvNeXtPoseCheckError:
             return TransientError(f"Google Drive does not send the file (HTTP {status})")
         # The sign-in page is recognized by its address, whatever its language.
         text = " ".join(f"{gdown_message} {response.text} {response.url}".split())
-    page = known_page(text.encode())
+    page = recognize_page(text.encode())
     if page is None:
         return ConvNeXtPoseCheckError(
             ErrorCode.FILE_NOT_FOUND if status == 404 else ErrorCode.DOWNLOAD_FAILED,

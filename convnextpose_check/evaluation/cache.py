@@ -20,7 +20,7 @@ from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Entry, Measurements
 from convnextpose_check.evaluation.metrics import sample_errors_mm
-from convnextpose_check.files.whole import written_whole
+from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.human36m.samples import Dataset
 
 PACKAGE = Path(__file__).parents[1]
@@ -63,7 +63,7 @@ def save_cached(entry: Entry, measured: Measurements, dataset: Dataset, batch_si
     arrays = {name: getattr(measured, name) for name in ARRAYS} | {"image_ids": image_ids}
     about, digest = np.array(text), np.array(_digest(text, arrays))
     try:
-        with written_whole(entry.cache_file) as temporary, temporary.open("wb") as stream:
+        with write_atomically(entry.cache_file) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **arrays, about=about, digest=digest)
     except ConvNeXtPoseCheckError:  # it only costs time in a later run
         return 0

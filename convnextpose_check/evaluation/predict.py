@@ -19,7 +19,7 @@ import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.devices import use_exact_float32
-from convnextpose_check.human36m.crops import constant_on
+from convnextpose_check.human36m.crops import constant_tensor
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
@@ -108,7 +108,7 @@ def predict_passes(network: Network, crops: Tensor) -> tuple[Tensor, Tensor]:
     both = network(torch.cat([crops, crops.flip(3)]))
     cells_xyz, mirrored = both.chunk(2)
     mirrored[:, :, 0] = network.architecture.heatmap_side - mirrored[:, :, 0] - 1
-    return cells_xyz, mirrored.index_select(1, constant_on(mirrored.device, MIRRORED))
+    return cells_xyz, mirrored.index_select(1, constant_tensor(mirrored.device, MIRRORED))
 
 
 @dataclass

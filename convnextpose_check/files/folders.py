@@ -21,7 +21,7 @@ MAX_FOLDERS = 50_000
 """Human3.6M has some thousand besides those of its sequences, which are not entered."""
 
 # Unlike pathlib's methods, these return False for a name that is too long or may not be searched.
-is_there = os.path.exists
+path_exists = os.path.exists
 is_file = os.path.isfile
 
 

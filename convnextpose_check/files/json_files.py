@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.whole import open_regular
+from convnextpose_check.files.regular_files import open_regular
 
 T = TypeVar("T")
 
@@ -25,16 +25,16 @@ def read_json(path: Path, form: type[T]) -> T:
     Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``) for a file that cannot be read, is cut
     off, has another form or, where ``form`` is a dictionary, repeats a key.
     """
-    with opened(path) as stream:
-        content = without_nan(stream.read())
-    decoded = decode(content, form, path)
+    with open_json(path) as stream:
+        content = replace_nan(stream.read())
+    decoded = decode_json(content, form, path)
     # Each key has two quotation marks: if there are no more, msgspec has dropped no key.
     if isinstance(decoded, dict) and content.count(b'"') > 2 * _count_keys(decoded):
         _refuse_repeated_keys(content, path)
     return decoded
 
 
-def decode(content: bytes | msgspec.Raw, form: type[T], path: Path, place: str = "") -> T:
+def decode_json(content: bytes | msgspec.Raw, form: type[T], path: Path, place: str = "") -> T:
     """Decode JSON into ``form``; an error ends with ``place``."""
     try:
         return msgspec.json.decode(content, type=form)
@@ -70,7 +70,7 @@ def _refuse_repeated_keys(content: bytes, path: Path) -> None:
             places += [(place, inner) for inner in value]
 
 
-def without_nan(content: bytes) -> bytes:
+def replace_nan(content: bytes) -> bytes:
     """Replace NaN, which Python writes and JSON does not have, by null."""
     if b"N" not in content:  # ten times as fast as searching for NaN
         return content
@@ -78,7 +78,7 @@ def without_nan(content: bytes) -> bytes:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def open_json(path: Path) -> Iterator[BinaryIO]:
     """Open a regular file to read; raises ``bad-annotations`` where that fails."""
     try:
         with open_regular(path) as stream:

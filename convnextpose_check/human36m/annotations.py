@@ -17,10 +17,10 @@ import numpy as np
 from convnextpose_check.files.json_files import (
     UNDECODABLE,
     bad_annotations,
-    decode,
-    opened,
+    decode_json,
+    open_json,
     read_json,
-    without_nan,
+    replace_nan,
 )
 from convnextpose_check.human36m.geometry import Array, Camera
 from convnextpose_check.human36m.layout import Layout
@@ -71,12 +71,12 @@ def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
     other is decoded as a whole, which takes more memory and has the same result; so is one with
     an error, to name its position. Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``).
     """
-    with opened(path) as stream:
+    with open_json(path) as stream:
         try:
             return _select(_read_pieces(stream), is_selected)
         except (*UNDECODABLE, _OtherLayoutError):
             stream.seek(0)
-            whole = decode(without_nan(stream.read()), Listing, path)
+            whole = decode_json(replace_nan(stream.read()), Listing, path)
     return _select([whole], is_selected)
 
 
@@ -116,7 +116,7 @@ def _read_pieces(stream: BinaryIO) -> Iterator[Listing]:
         raise _OtherLayoutError
     rest = rest[start.end() :]
     while not (middle := _MIDDLE.search(rest)):
-        piece, rest = _cut(rest)
+        piece, rest = _split_at_last_entry(rest)
         yield Listing(images.decode(_as_list(piece)), [])
         if not (more := stream.read(PIECE_BYTES)):
             raise _OtherLayoutError
@@ -124,14 +124,14 @@ def _read_pieces(stream: BinaryIO) -> Iterator[Listing]:
     yield Listing(images.decode(_as_list(rest[: middle.start()])), [])
     rest = rest[middle.end() :]
     while more := stream.read(PIECE_BYTES):
-        piece, rest = _cut(rest + more)
+        piece, rest = _split_at_last_entry(rest + more)
         yield Listing([], annotations.decode(_as_list(piece)))
     if not (end := _END.search(rest)):
         raise _OtherLayoutError
     yield Listing([], annotations.decode(_as_list(rest[: end.start()])))
 
 
-def _cut(content: bytes) -> tuple[bytes, bytes]:
+def _split_at_last_entry(content: bytes) -> tuple[bytes, bytes]:
     """The content up to the last position between two entries, and after it."""
     if not (found := _LAST.match(content)):
         raise _OtherLayoutError
@@ -139,7 +139,7 @@ def _cut(content: bytes) -> tuple[bytes, bytes]:
 
 
 def _as_list(entries: bytes) -> bytes:
-    return b"[" + without_nan(entries) + b"]"
+    return b"[" + replace_nan(entries) + b"]"
 
 
 T = TypeVar("T")
@@ -174,8 +174,8 @@ class SubjectFiles:
     def __init__(self, layout: Layout, subject: int, stride: int) -> None:
         self.subject = subject
         self.stride = stride
-        self.joints_file = layout.annotation(subject, "joint_3d")
-        self.test_frames = self._read_test_frames(layout.annotation(subject, "data"))
+        self.joints_file = layout.annotation_path(subject, "joint_3d")
+        self.test_frames = self._read_test_frames(layout.annotation_path(subject, "data"))
         self._joints = {
             (action, subaction, frame): joints.copy()
             for action, of_action in read_json(self.joints_file, _Joints).items()
@@ -183,7 +183,7 @@ class SubjectFiles:
             for frame, joints in of_subaction.items()
             if not (len(frame) < 10 and frame.isdecimal() and int(frame) % stride)
         }
-        cameras = read_json(layout.annotation(subject, "camera"), dict[int, _CameraEntry])
+        cameras = read_json(layout.annotation_path(subject, "camera"), dict[int, _CameraEntry])
         self.cameras = {
             index: Camera.from_annotation(msgspec.structs.asdict(entry))
             for index, entry in cameras.items()
@@ -221,7 +221,7 @@ class SubjectFiles:
         if (raw := self._joints.get(key)) is None:
             return None
         position = f" of action {image.action_idx}, {image.subaction_idx}, frame {image.frame_idx}"
-        joints = decode(raw, list[_Point], self.joints_file, position)
+        joints = decode_json(raw, list[_Point], self.joints_file, position)
         if len(joints) != ANNOTATED_JOINTS:
             problem = f"{len(joints)} joints{position}: expected {ANNOTATED_JOINTS}"
             raise bad_annotations(self.joints_file, problem)
@@ -229,7 +229,7 @@ class SubjectFiles:
             return np.array(joints, dtype=np.float32)
 
 
-def named_sequence(image: Image) -> str | None:
+def parse_sequence(image: Image) -> str | None:
     """The sequence in the image's file name, None if the name does not fit the image's action."""
     name = _FILE_NAME.fullmatch(image.file_name)
     if name is None or int(name["action"]) != image.action_idx or image.action_idx not in ACTIONS:
@@ -245,7 +245,7 @@ class RootNetEntry(msgspec.Struct, gc=False):
     root_cam: tuple[float, float, float]
 
 
-def spread(items: Sequence[T], count: int) -> list[T]:
+def select_evenly(items: Sequence[T], count: int) -> list[T]:
     """At most ``count`` of the items, spread evenly over all of them."""
     indices = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return [items[index] for index in indices.tolist()]

@@ -9,20 +9,20 @@ from dataclasses import replace
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.human36m.annotations import SubjectFiles, named_sequence, spread
+from convnextpose_check.human36m.annotations import SubjectFiles, parse_sequence, select_evenly
 from convnextpose_check.human36m.geometry import Array, Camera, camera_to_image, world_to_camera
 from convnextpose_check.human36m.layout import annotation_name
 
-FRAMES = 300
+COMPARED_FRAMES = 300
 """Frames of a subject to compare, spread evenly."""
 
-FEWEST_FRAMES = 6
+MIN_FRAMES = 6
 """A camera with fewer frames is left out."""
 
-GROWTH = 0.1
+BOX_TOLERANCE = 0.1
 """Tolerance on each side as a share of the box, for lens distortion and boxes drawn by hand."""
 
-LEAST_INSIDE = 0.85
+MIN_SHARE_INSIDE = 0.85
 """Share of each camera's joints. Correct annotations have all joints in their boxes; wrong ones
 have at most two thirds for their worst camera."""
 
@@ -32,7 +32,7 @@ REMEDY = (
 )
 
 
-def smallest_share_inside(files: SubjectFiles) -> float | ConvNeXtPoseCheckError | None:
+def compare_joints_with_boxes(files: SubjectFiles) -> float | ConvNeXtPoseCheckError | None:
     """The share of joints in their boxes of the subject's worst camera.
 
     The error to report if joints, cameras and boxes do not belong together; None if every camera
@@ -40,7 +40,7 @@ def smallest_share_inside(files: SubjectFiles) -> float | ConvNeXtPoseCheckError
     """
     frames = _frames_by_camera(files)
     shares = _shares_inside(frames, files.cameras)
-    if not shares or min(shares.values()) >= LEAST_INSIDE:
+    if not shares or min(shares.values()) >= MIN_SHARE_INSIDE:
         return min(shares.values(), default=None)
     code: ErrorCode = ErrorCode.WRONG_BOXES
     cause = "joints, cameras and boxes do not belong together"
@@ -49,7 +49,7 @@ def smallest_share_inside(files: SubjectFiles) -> float | ConvNeXtPoseCheckError
         index: replace(camera, translation_mm=-camera.rotation @ camera.translation_mm)
         for index, camera in files.cameras.items()
     }
-    if min(_shares_inside(frames, corrected).values()) >= LEAST_INSIDE:
+    if min(_shares_inside(frames, corrected).values()) >= MIN_SHARE_INSIDE:
         code = ErrorCode.WRONG_CAMERAS
         cause = (
             f"{annotation_name(files.subject, 'camera')} is of before June 2020, when cameras meant"
@@ -65,10 +65,10 @@ def _frames_by_camera(files: SubjectFiles) -> dict[int, list[tuple[Array, tuple[
     listed = [
         (image, annotation)
         for image, annotation in files.test_frames
-        if annotation and image.cam_idx in files.cameras and named_sequence(image)
+        if annotation and image.cam_idx in files.cameras and parse_sequence(image)
     ]
     frames: dict[int, list[tuple[Array, tuple[float, ...]]]] = defaultdict(list)
-    for image, annotation in spread(listed, FRAMES):
+    for image, annotation in select_evenly(listed, COMPARED_FRAMES):
         joints_mm = files.joints_world_mm(image)
         if joints_mm is not None and np.isfinite(joints_mm).all() and min(annotation.bbox[2:]) > 0:
             frames[image.cam_idx].append((joints_mm, annotation.bbox))
@@ -80,7 +80,7 @@ def _shares_inside(
 ) -> dict[int, float]:
     """The share of joints in their grown boxes, by camera, without cameras of too few frames."""
     shares = {}
-    for index in sorted(index for index in frames if len(frames[index]) >= FEWEST_FRAMES):
+    for index in sorted(index for index in frames if len(frames[index]) >= MIN_FRAMES):
         joints_world_mm, boxes_px = (
             np.array(part, float) for part in zip(*frames[index], strict=True)
         )
@@ -89,7 +89,8 @@ def _shares_inside(
             joints_cam_mm = world_to_camera(joints_world_mm.reshape(-1, 3), cameras[index])
             joints_cam_mm = joints_cam_mm.reshape(joints_world_mm.shape)
             pixels_px = camera_to_image(joints_cam_mm, cameras[index])
-            beyond_px = np.abs(pixels_px - corners_px - sizes_px / 2) - (0.5 + GROWTH) * sizes_px
-            inside = (joints_cam_mm[..., 2] > 0) & (beyond_px <= 0).all(axis=-1)
-        shares[index] = float(inside.mean())
+            offsets_px = np.abs(pixels_px - corners_px - sizes_px / 2)
+            is_inside = (offsets_px <= (0.5 + BOX_TOLERANCE) * sizes_px).all(axis=-1)
+            is_inside &= joints_cam_mm[..., 2] > 0
+        shares[index] = float(is_inside.mean())
     return shares

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.whole import size_of
+from convnextpose_check.files.regular_files import size_of
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.variants import INPUT_SIDE_PX
@@ -132,7 +132,7 @@ def read_crop(sample: Sample) -> Crop:
     try:
         content = _read(sample.path)
         image_bgr, warning = decode_jpeg(content, sample.size_px)
-        pixels_rgb = planes_rgb(warp_box(image_bgr, sample.box_xywh_px))
+        pixels_rgb = to_rgb_planes(warp_box(image_bgr, sample.box_xywh_px))
     except OSError as error:
         problem = f"it cannot be read ({error.strerror})"
     except UnusableImageError as error:
@@ -178,7 +178,7 @@ def warp_box(image_bgr: Array, box_xywh_px: Array, border: str = "BORDER_CONSTAN
     )
 
 
-def planes_rgb(image_bgr: Array) -> Array:
+def to_rgb_planes(image_bgr: Array) -> Array:
     """A (H, W, 3) image that is blue first as (3, H, W), red first."""
     return np.ascontiguousarray(image_bgr[:, :, ::-1].transpose(2, 0, 1))
 
@@ -215,12 +215,12 @@ def read_crops(
 def to_input(pixels_rgb: Tensor) -> Tensor:
     """(B, 3, 256, 256) uint8 pixels to the float32 input of the network, on the same device."""
     device = pixels_rgb.device
-    mean, std = (constant_on(device, rgb) for rgb in (PIXEL_MEAN_RGB, PIXEL_STD_RGB))
+    mean, std = (constant_tensor(device, rgb) for rgb in (PIXEL_MEAN_RGB, PIXEL_STD_RGB))
     return (pixels_rgb.float() - mean.view(3, 1, 1)) / std.view(3, 1, 1)
 
 
 @cache
-def constant_on(device: torch.device, values: tuple[float, ...]) -> Tensor:
+def constant_tensor(device: torch.device, values: tuple[float, ...]) -> Tensor:
     """The values as a cached tensor (N,) on the device; a copy would wait for the device.
 
     Integers become int64, others float32.
@@ -230,7 +230,7 @@ def constant_on(device: torch.device, values: tuple[float, ...]) -> Tensor:
     return torch.tensor(values, device=device)
 
 
-def usable_input(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, list[Sample]]:
+def load_inputs(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, list[Sample]]:
     """The network's input (B, 3, 256, 256) and its samples, without unusable images."""
     import torch
 

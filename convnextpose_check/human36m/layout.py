@@ -36,17 +36,17 @@ class Layout:
     sequences: dict[str, tuple[Path, ...]]
     rootnet: tuple[Path, ...]
 
-    def annotation(self, subject: int, part: Part) -> Path:
+    def annotation_path(self, subject: int, part: Part) -> Path:
         """The path of an annotation file."""
         return self.annotations[annotation_name(subject, part)]
 
-    def copies(self, sequence: str, file_name: str) -> list[tuple[Path, tuple[int, int]]]:
+    def find_copies(self, sequence: str, file_name: str) -> list[tuple[Path, tuple[int, int]]]:
         """Every file of this name in the sequence's folders; empty files only if all are empty."""
         paths = [folder / file_name for folder in self.sequences.get(sequence, ())]
         found = [(path, state) for path in paths if (state := file_state(path)) is not None]
         return [(path, state) for path, state in found if state[0]] or found
 
-    def rootnet_for(self, subjects: tuple[int, ...]) -> Path:
+    def choose_rootnet_file(self, subjects: tuple[int, ...]) -> Path:
         """RootNet's file for these subjects: by its folder's name if there are several."""
         wanted = ",".join(map(str, subjects))
         matches = [(_SUBJECTS_OF_ROOTNET_FOLDER.search(str(path)), path) for path in self.rootnet]

@@ -20,10 +20,10 @@ from convnextpose_check.human36m.annotations import (
     Image,
     RootNetEntry,
     SubjectFiles,
-    named_sequence,
-    spread,
+    parse_sequence,
+    select_evenly,
 )
-from convnextpose_check.human36m.consistency import smallest_share_inside
+from convnextpose_check.human36m.consistency import compare_joints_with_boxes
 from convnextpose_check.human36m.geometry import (
     Array,
     Camera,
@@ -53,7 +53,7 @@ class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rootnet: str | None = None
 
 
-class Misaligned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MisalignedTakes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The takes whose ground truth is misaligned, and the source of this fact.
 
     ``takes`` has the common start of a take's image file names by its title.
@@ -62,7 +62,7 @@ class Misaligned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     takes: dict[str, str]
 
-    def found(self, file_names: Sequence[str]) -> dict[str, int]:
+    def count_images(self, file_names: Sequence[str]) -> dict[str, int]:
         """The number of images of each take by its title, without takes that have none."""
         return {
             title: count
@@ -88,7 +88,7 @@ class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     about: str
     frame_stride: int
     protocols: dict[Protocol, ProtocolFacts]
-    misaligned: Misaligned | None = None
+    misaligned: MisalignedTakes | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Dataset:
     excluded: tuple[Exclusion, ...]
     digest: str
     limited: bool
-    inside: tuple[float | ConvNeXtPoseCheckError, ...] = ()
+    box_consistency: tuple[float | ConvNeXtPoseCheckError, ...] = ()
     rootnet: str = ""
     has_expected_rootnet: bool = True
     conflicts: tuple[tuple[Path, Path], ...] = ()
@@ -185,25 +185,25 @@ def load_dataset(
     """
     of_protocol = facts.protocols[protocol]
     layout = find_layout(root, of_protocol.subjects)
-    rootnet_path = layout.rootnet_for(of_protocol.subjects) if boxes == "rootnet" else None
+    rootnet_path = layout.choose_rootnet_file(of_protocol.subjects) if boxes == "rootnet" else None
     estimates = read_json(rootnet_path, list[RootNetEntry]) if rootnet_path else ()
     rootnet = {entry.image_id: entry for entry in estimates}  # of several for an image the last
     samples: list[Sample] = []
     excluded: list[Exclusion] = []
-    inside: list[float | ConvNeXtPoseCheckError] = []
+    box_consistency: list[float | ConvNeXtPoseCheckError] = []
     covers: dict[int, int] = {}
     for subject in of_protocol.subjects:
         files = SubjectFiles(layout, subject, facts.frame_stride)
         covers[subject] = sum(image.id in rootnet for image, _ in files.test_frames)
-        if (share := smallest_share_inside(files)) is not None:
-            inside.append(share)
+        if (share := compare_joints_with_boxes(files)) is not None:
+            box_consistency.append(share)
         for image, annotation in files.test_frames:
             try:
-                samples.append(_sample(layout, files, image, annotation, boxes, rootnet))
+                samples.append(_make_sample(layout, files, image, annotation, boxes, rootnet))
             except _UnusableError as reason:
                 excluded.append(Exclusion(image.id, image.file_name, str(reason)))
     if not samples:
-        for share in inside:
+        for share in box_consistency:
             if isinstance(share, ConvNeXtPoseCheckError):
                 raise share
         first = [f", the first because {each.reason}: {each.file_name}" for each in excluded[:1]]
@@ -219,7 +219,7 @@ def load_dataset(
         parts += [f"{others:,} other images"] if others else []
         rootnet_title = f"RootNet's {rootnet_path.name} for {' and '.join(parts)}"
     count = len(samples)
-    samples = spread(samples, count if limit is None else limit)
+    samples = select_evenly(samples, count if limit is None else limit)
     return Dataset(
         layout=layout,
         protocol=protocol,
@@ -229,7 +229,7 @@ def load_dataset(
         excluded=tuple(excluded),
         digest=_digest(samples),
         limited=len(samples) < count,
-        inside=tuple(inside),
+        box_consistency=tuple(box_consistency),
         rootnet=rootnet_title,
         has_expected_rootnet=not others and all(covers.values()),
         conflicts=_conflicts(layout, samples),
@@ -244,7 +244,7 @@ def _conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, P
     conflicts: list[tuple[Path, Path]] = []
     for sample in samples:
         if len(layout.sequences[sample.sequence]) > 1:
-            others = (path for path, _ in layout.copies(sample.sequence, sample.path.name)[1:])
+            others = (path for path, _ in layout.find_copies(sample.sequence, sample.path.name)[1:])
             different = (path for path in others if not is_same_content(sample.path, path))
             conflicts += [(sample.path, path) for path in islice(different, 1)]
     return tuple(conflicts)
@@ -254,7 +254,7 @@ class _UnusableError(Exception):
     """A test image cannot be evaluated; the message says why."""
 
 
-def _sample(
+def _make_sample(
     layout: Layout,
     files: SubjectFiles,
     image: Image,
@@ -264,9 +264,9 @@ def _sample(
 ) -> Sample:
     if annotation is None:
         raise _UnusableError("it has no annotation")
-    if (sequence := named_sequence(image)) is None:
+    if (sequence := parse_sequence(image)) is None:
         raise _UnusableError("its file name does not fit its action")
-    copies = layout.copies(sequence, image.file_name.split("/")[1])
+    copies = layout.find_copies(sequence, image.file_name.split("/")[1])
     if not copies:
         raise _UnusableError("there is no such image")
     path, state = copies[0]

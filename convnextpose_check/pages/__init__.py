@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import write_text
+from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.pages.charts import draw_comparison
 from convnextpose_check.pages.html import render_markdown, render_page
 from convnextpose_check.paths import Outputs

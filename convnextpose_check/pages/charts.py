@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, REVIEW, TOLERANCES_MM
-from convnextpose_check.files.whole import written_whole
+from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.results.schema import Results, VariantResult
@@ -164,7 +164,7 @@ def draw_comparison(results: Results, path: Path) -> None:
     height_px = 300 + 17 * (verdict.count("\n") + len(variants) // 4) + 40 * sum(rows)
     with (
         _open_figure(PICTURE_WIDTH_PX, height_px, PICTURE_SCALE) as figure,
-        written_whole(path) as temporary,
+        write_atomically(path) as temporary,
     ):
         figure.suptitle(f"{title}\n{verdict}", x=0.01, ha="left", fontsize=12)
         upper, lower = figure.subplots(2, 1, height_ratios=rows)

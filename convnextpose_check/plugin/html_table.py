@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pytest_html.basereport import BaseReport
 
-from convnextpose_check.files.whole import cannot_write, write_text
+from convnextpose_check.files.regular_files import cannot_write, write_text
 from convnextpose_check.pages.html import BEGIN, END, SCRIPT, STYLE_SHEET
 from convnextpose_check.plugin.gate import unverified_status
 from convnextpose_check.plugin.session import Session, is_distributed, session_of

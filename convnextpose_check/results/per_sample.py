@@ -10,7 +10,7 @@ import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.files.whole import written_whole
+from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS
@@ -26,7 +26,7 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
     """Write a line for each sample of each variant, millimetres to the tenth of a micrometre."""
     samples = {sample.path.name: sample for sample in dataset.samples}
     with (
-        written_whole(path) as temporary,
+        write_atomically(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)

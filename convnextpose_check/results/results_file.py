@@ -14,7 +14,7 @@ import msgspec
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, Verdict
-from convnextpose_check.files.whole import write_text
+from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.results.schema import SCHEMA_VERSION, Results
 
 _TOLERANCE = re.compile(r"-(?:within-)?(\d{1,3})mm\]$")

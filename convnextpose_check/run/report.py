@@ -19,7 +19,7 @@ from convnextpose_check.evaluation.devices import device_title
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.predict import wrap_network_errors
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, judge
-from convnextpose_check.files.whole import write_text, written_whole
+from convnextpose_check.files.regular_files import write_atomically, write_text
 from convnextpose_check.human36m.samples import Exclusion
 from convnextpose_check.network.keymap import key_style
 from convnextpose_check.network.layout import (
@@ -119,7 +119,7 @@ def pack_archives(outputs: Outputs, results: Results) -> None:
     logs = [outputs.log(variant) for variant in results.variants]
     for archive, files in zip(outputs.archives, (outputs.shared, logs), strict=True):
         with (
-            written_whole(archive) as temporary,
+            write_atomically(archive) as temporary,
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packing,
         ):
             for file in filter(Path.is_file, sorted(files)):
@@ -178,7 +178,7 @@ def _dataset_record(run: Run, *, is_read: bool) -> DatasetRecord:
     if not is_read:
         return DatasetRecord("", "", {}, limited=run.settings.limit is not None)
     dataset, known = run.dataset, run.facts.misaligned
-    takes = known.found([sample.path.name for sample in dataset.samples]) if known else {}
+    takes = known.count_images([sample.path.name for sample in dataset.samples]) if known else {}
     return DatasetRecord(
         root=str(dataset.layout.root),
         digest=dataset.digest,

@@ -13,7 +13,7 @@ from convnextpose_check.checkpoints.find import GIVE_CHECKPOINTS, CheckpointFile
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, read_fingerprints
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_holds_variant
-from convnextpose_check.drive.download import fetch_missing, folder_for
+from convnextpose_check.drive.download import choose_download_folder, download_missing
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.devices import use_exact_float32, working_devices
 from convnextpose_check.evaluation.measurements import Entry, Evaluation
@@ -128,9 +128,9 @@ class Run:
     def _checkpoint_files(self) -> CheckpointFiles:
         settings, paths = self.settings, self.settings.checkpoints
         if settings.download and self.target == "published":
-            folder = folder_for(paths, settings.results_dir)
+            folder = choose_download_folder(paths, settings.results_dir)
             names, stream = tuple(self.variants), self.display.stream
-            return fetch_missing(paths, folder, self.catalogue, names, stream)
+            return download_missing(paths, folder, self.catalogue, names, stream)
         if not paths:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND,

@@ -17,7 +17,7 @@ from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.evaluation.measurements import Entry
 from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.files.json_files import read_json
-from convnextpose_check.files.whole import write_text
+from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.human36m.samples import BoxSource, DatasetFacts, load_dataset
 from convnextpose_check.network.layout import build_network, modern_state
 from convnextpose_check.progress import ProgressDisplay

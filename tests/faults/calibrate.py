@@ -30,7 +30,7 @@ from convnextpose_check.diagnosis.finding import Diagnosis
 from convnextpose_check.diagnosis.reading import FinishedRun, SavedSamples
 from convnextpose_check.diagnosis.replay import Replay
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import write_text
+from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.run.run import Run

@@ -18,7 +18,7 @@ import pytest
 
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
-from convnextpose_check.files.whole import write_text
+from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.progress import progress_bar
 from convnextpose_check.results.text import format_value

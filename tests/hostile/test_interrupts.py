@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 
-from convnextpose_check.files.whole import PARTIAL
+from convnextpose_check.files.regular_files import PARTIAL
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.per_sample import read_errors_mm
 from convnextpose_check.results.results_file import read_results

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from pytest_httpserver import HTTPServer
 
 from convnextpose_check.drive import download
-from convnextpose_check.drive.download import Downloads, fetch_missing
+from convnextpose_check.drive.download import Downloads, download_missing
 from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import PREFIX
 from convnextpose_check.synthetic.archives import made_epoch
@@ -68,8 +68,8 @@ def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: AR
     """Fetch these variants, XS if none is named, into ``tmp_path / "checkpoints"``."""
 
     def fetch_here(*names: str, catalogue: Catalogue = shared, **options: object) -> Downloads:
-        given = {"places": [], "folder": tmp_path / "checkpoints", "stream": None} | options
-        return fetch_missing(
+        given = {"paths": [], "folder": tmp_path / "checkpoints", "stream": None} | options
+        return download_missing(
             catalogue=catalogue,
             names=names or ["XS"],
             **given,  # type: ignore[arg-type]  # as the caller has it

@@ -74,7 +74,7 @@ def write_full_size(synthetic: Path, facts: DatasetFacts, root: Path) -> None:
         contents = {
             "data": {"images": images, "annotations": annotations},
             "joint_3d": joints,
-            "camera": json.loads(layout.annotation(subject, "camera").read_text()),
+            "camera": json.loads(layout.annotation_path(subject, "camera").read_text()),
         }
         for part in PARTS:
             path = root / "annotations" / annotation_name(subject, part)

@@ -52,7 +52,7 @@ def test_counters_tell_one_training(
     record(
         training.description,
         known and f"{known} iterations of an epoch",
-        warning=contradiction_warning(variant, training) if training.contradiction else "",
+        warning=contradiction_warning(variant, training) if training.is_contradictory else "",
         unverified="" if training.has_counters else "the file has no counters",
     )
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from convnextpose_check.checks.network import check_agrees, check_flip_is_symmetric
-from convnextpose_check.human36m.annotations import spread
-from convnextpose_check.human36m.crops import usable_input
+from convnextpose_check.human36m.annotations import select_evenly
+from convnextpose_check.human36m.crops import load_inputs
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.plugin.gate import Recorder
 from convnextpose_check.run.models import VariantModels
@@ -20,7 +20,7 @@ SAMPLES = 4
 
 def comparison_crops(dataset: Dataset, device: torch.device) -> tuple[Tensor, list[Sample]]:
     """Crops of samples from all over the data set, on the device, and those samples."""
-    return usable_input(spread(dataset.samples, SAMPLES), device)
+    return load_inputs(select_evenly(dataset.samples, SAMPLES), device)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from convnextpose_check.evaluation.predict import predict
-from convnextpose_check.human36m.crops import usable_input
+from convnextpose_check.human36m.crops import load_inputs
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.plugin.gate import Recorder
 from convnextpose_check.run.models import VariantModels
@@ -31,7 +31,7 @@ def test_throughput(
 
     device, model = run.devices[0], models[variant.name].evaluated
     samples = human36m.samples[: run.batch_size]
-    crops, _ = usable_input(samples, device)
+    crops, _ = load_inputs(samples, device)
 
     def predict_batch() -> None:
         predict(model, crops, flip=run.settings.flip)

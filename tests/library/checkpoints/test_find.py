@@ -35,13 +35,13 @@ def _put(path: Path, data: bytes) -> Path:
     return path
 
 
-def _load(catalogue: Catalogue, variant: str, *places: Path) -> Checkpoint:
-    return CheckpointFiles(places, catalogue).load(variant)
+def _load(catalogue: Catalogue, variant: str, *paths: Path) -> Checkpoint:
+    return CheckpointFiles(paths, catalogue).load(variant)
 
 
-def _refusal(catalogue: Catalogue, variant: str, *places: Path) -> ConvNeXtPoseCheckError:
+def _refusal(catalogue: Catalogue, variant: str, *paths: Path) -> ConvNeXtPoseCheckError:
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
-        _load(catalogue, variant, *places)
+        _load(catalogue, variant, *paths)
     return caught.value
 
 
@@ -61,7 +61,7 @@ def _refusal(catalogue: Catalogue, variant: str, *places: Path) -> ConvNeXtPoseC
 def test_claim_is_the_innermost_whole_name(
     path: str, variant: str | None, catalogue: Catalogue
 ) -> None:
-    assert CheckpointFiles([], catalogue).claim(Path("/data") / path) == variant
+    assert CheckpointFiles([], catalogue).claimed_variant(Path("/data") / path) == variant
 
 
 def test_load_finds_checkpoints_by_name_or_content_and_opens_each_file_once(
@@ -85,7 +85,7 @@ def test_load_finds_checkpoints_by_name_or_content_and_opens_each_file_once(
 
     monkeypatch.setattr(find, "load_checkpoint", load)
     files = CheckpointFiles([tmp_path], catalogue)
-    again = CheckpointFiles(list(paths.values()), catalogue, opened=files.opened)
+    again = CheckpointFiles(list(paths.values()), catalogue, loaded_files=files.loaded_files)
     for name, path in paths.items():
         checkpoint = files.load(name)
         assert checkpoint.path == path
@@ -116,13 +116,13 @@ def test_missing_checkpoint_error_lists_what_was_found(
     catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
 ) -> None:
     assert f"in {tmp_path}: found nothing" in _refusal(catalogue, "L", tmp_path).problem
-    assert "in any place: found nothing" in _refusal(catalogue, "L").problem
+    assert "in any folder: found nothing" in _refusal(catalogue, "L").problem
     other = _put(tmp_path / "aaa.pth", saved({"epoch": 1, "network": {"w": torch.zeros(1)}}))
     path = _put(tmp_path / "zzz_ConvNeXtPose_M.tar", archives["M"])
     error = _refusal(catalogue, "L", tmp_path)
     assert error.code == "checkpoint-not-found"
     assert f"no checkpoint of L in {tmp_path}: found {other}, {path}" in error.problem
-    assert "aaa.pth was passed over: no key begins with" in error.problem
+    assert "aaa.pth was skipped: no key begins with" in error.problem
     assert "--checkpoints" in error.remedy
     missing = _refusal(catalogue, "L", tmp_path, tmp_path / "missing")
     assert missing.code == "checkpoint-not-found"

@@ -145,7 +145,11 @@ def test_web_page_is_named_with_a_remedy(
 
 @pytest.mark.parametrize(
     ("form", "moment"),
-    [("as_saved", "_open"), ("tar_around_pth", "_open"), ("folder", "_members_sha256")],
+    [
+        ("as_saved", "_open_container"),
+        ("tar_around_pth", "_open_container"),
+        ("folder", "_members_sha256"),
+    ],
 )
 def test_file_written_after_it_was_read_loads_as_it_was_hashed(
     form: str, moment: str, archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -170,7 +174,7 @@ def test_file_that_changes_its_size_while_it_is_read_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = FORMS["as_saved"](archive, tmp_path)
-    _call_first("read_whole", lambda: path.write_bytes(change(archive)), monkeypatch)
+    _call_first("read_exactly", lambda: path.write_bytes(change(archive)), monkeypatch)
 
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[unreadable\] ") as caught:
         load_checkpoint(path)

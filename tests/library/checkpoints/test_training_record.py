@@ -132,7 +132,7 @@ def test_other_training_is_described_and_fails_if_one_is_recorded(
         facts = replace(xs.checkpoint, iterations=iterations)
         record = check_training_record(replace(xs, checkpoint=facts), checkpoint)
         assert fragment in record.description
-        assert record.contradiction is (record.iterations is None)
+        assert record.is_contradictory is (record.iterations is None)
         assert record.has_counters
 
 

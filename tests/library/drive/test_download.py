@@ -15,9 +15,9 @@ from werkzeug import Response
 
 from convnextpose_check.checkpoints import find
 from convnextpose_check.drive import download
-from convnextpose_check.drive.download import fetch_missing, folder_for
+from convnextpose_check.drive.download import choose_download_folder, download_missing
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import PARTIAL, lock_file
+from convnextpose_check.files.regular_files import PARTIAL, lock_file
 from convnextpose_check.variants import Catalogue
 from tests.library.conftest import Fetch
 from tests.support.archives import members_of, unpacked
@@ -61,7 +61,7 @@ def test_only_missing_checkpoints_are_downloaded_and_only_once(
 ) -> None:  # fmt: skip
     (folder / "ConvNeXtPose_S (1).tar").write_bytes(archives["S"])
     unpacked(members_of(archives["M"]), tmp_path / "elsewhere" / "snapshot_70.pth")
-    places = [tmp_path / "elsewhere"]
+    given = [tmp_path / "elsewhere"]
     paths = {
         "XS": folder / FILE,
         "S": folder / "ConvNeXtPose_S (1).tar",
@@ -69,10 +69,10 @@ def test_only_missing_checkpoints_are_downloaded_and_only_once(
         "L": folder / "ConvNeXtPose_L.tar",
     }
 
-    downloads = fetch(*NAMES, places=places)
+    downloads = fetch(*NAMES, paths=given)
 
     assert downloads.refused == {}
-    assert downloads.fetched == {"XS", "L"}
+    assert downloads.downloaded == {"XS", "L"}
     assert {name: downloads.load(name).path for name in NAMES} == paths
     assert (folder / FILE).read_bytes() == archives["XS"]
     assert (folder / FILE).stat().st_mode & 0o777 == 0o644
@@ -81,7 +81,7 @@ def test_only_missing_checkpoints_are_downloaded_and_only_once(
         (GIVEN, {"id": XS_ID, "export": "download"}),
     ]
     assert len(drive.requests) == 4
-    assert fetch(*NAMES, places=places).fetched == set()
+    assert fetch(*NAMES, paths=given).downloaded == set()
     assert len(drive.requests) == 4
     monkeypatch.setattr(find, "load_checkpoint", lambda path: pytest.fail(f"{path} is opened"))
     assert {name: downloads.load(name).path for name in NAMES} == paths
@@ -187,7 +187,7 @@ def test_without_internet_the_first_file_alone_is_tried(
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 
-    failed = fetch_missing([], tmp_path, shared, ["XS", "S"]).refused
+    failed = download_missing([], tmp_path, shared, ["XS", "S"]).refused
 
     assert hosts == ["drive.google.com"] * 4
     assert failed["XS"] is failed["S"]
@@ -221,10 +221,10 @@ def test_damaged_file_is_set_aside_once_there_is_another(
 
     drive.answer(XS_ID, whole(archives["XS"]))
 
-    assert fetch("XS").fetched == {"XS"}
+    assert fetch("XS").downloaded == {"XS"}
     assert (folder / FILE).read_bytes() == archives["XS"]
     assert (folder / f"{FILE}.damaged").read_bytes() == junk
-    assert fetch("XS").fetched == set()
+    assert fetch("XS").downloaded == set()
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_refusals_before_any_request(
 
     assert (error.code, "has no drive_id" in error.problem) == ("download-failed", True)
     with pytest.raises(ConvNeXtPoseCheckError, match=r"there is nothing at .*nowhere"):
-        fetch("XS", places=[tmp_path / "nowhere"])
+        fetch("XS", paths=[tmp_path / "nowhere"])
     with (
         lock_file(folder / download.DOWNLOAD_LOCK),
         pytest.raises(ConvNeXtPoseCheckError, match=rf"\[in-use\] .*{folder}"),
@@ -276,7 +276,7 @@ def test_interrupted_download_leaves_nothing_and_a_killed_one_is_cleared_away(
             fetch("XS")
 
     assert files_in(folder) == {".other.partial"}
-    assert fetch("XS").fetched == {"XS"}
+    assert fetch("XS").downloaded == {"XS"}
 
 
 def test_folder_that_cannot_be_written_is_enough_if_nothing_is_missing(
@@ -285,7 +285,7 @@ def test_folder_that_cannot_be_written_is_enough_if_nothing_is_missing(
     (folder / FILE).write_bytes(archives["XS"])
 
     with read_only(folder):
-        assert fetch("XS").fetched == set()
+        assert fetch("XS").downloaded == set()
         with pytest.raises(ConvNeXtPoseCheckError, match="cannot-write"):
             fetch("S")
     assert drive.requests == []
@@ -298,11 +298,13 @@ def test_folder_for_returns_first_writable_folder(
     read.mkdir()
     file.write_bytes(archives["XS"])
     unpacked(members_of(archives["XS"]), unpacked_folder)
-    places = [read, file, tmp_path / "not-there.tar", unpacked_folder, new, tmp_path]
+    paths = [read, file, tmp_path / "not-there.tar", unpacked_folder, new, tmp_path]
 
     with read_only(read):
-        assert folder_for(places, tmp_path / "out") == new
-        assert folder_for(places[:4], tmp_path / "out") == tmp_path / "out" / "checkpoints"
-    assert folder_for(places, tmp_path / "out") == read
+        assert choose_download_folder(paths, tmp_path / "out") == new
+        assert (
+            choose_download_folder(paths[:4], tmp_path / "out") == tmp_path / "out" / "checkpoints"
+        )
+    assert choose_download_folder(paths, tmp_path / "out") == read
     assert not (tmp_path / "out").exists()
     assert list(read.iterdir()) == []

@@ -17,10 +17,10 @@ from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import (
     READ_AHEAD,
     Crop,
+    load_inputs,
     read_crop,
     read_crops,
     to_input,
-    usable_input,
     warp_box,
 )
 from convnextpose_check.human36m.samples import Sample, load_dataset
@@ -155,11 +155,11 @@ def test_usable_input_unusable_images_are_left_out(
     (tmp_path / "empty.jpg").write_bytes(b"")
     empty = replace(samples[1], path=tmp_path / "empty.jpg")
 
-    prepared, used = usable_input([samples[0], empty, samples[2]], torch.device("cpu"))
+    prepared, used = load_inputs([samples[0], empty, samples[2]], torch.device("cpu"))
 
     assert [sample.image_id for sample in used] == [samples[0].image_id, samples[2].image_id]
     for obtained, sample in zip(prepared, used, strict=True):
         assert torch.equal(obtained, to_input(torch.from_numpy(read_crop(sample).pixels_rgb)))
     with pytest.raises(ConvNeXtPoseCheckError, match=r"none of empty\.jpg, empty\.jpg") as caught:
-        usable_input([empty, empty], torch.device("cpu"))
+        load_inputs([empty, empty], torch.device("cpu"))
     assert caught.value.code == "data-not-found"

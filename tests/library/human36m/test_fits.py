@@ -84,7 +84,7 @@ def test_check_joints_lie_in_boxes_correct_annotations_pass(files: Files) -> Non
     dataset = files.load(2)
 
     assert check_joints_lie_in_boxes(dataset) == "100% of a camera's joints"
-    assert dataset.inside == (1.0, 1.0)
+    assert dataset.box_consistency == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(("part", "change"), [("data", drawn_by_hand), ("joint_3d", misaligned)])

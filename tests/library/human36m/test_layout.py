@@ -48,9 +48,9 @@ def test_find_layout_authors_tree_is_found_and_not_written_to(tree: Path) -> Non
 
     layout = load_dataset(tree, FACTS, boxes="rootnet").layout
 
-    assert layout.annotation(11, "data") == tree / "annotations/Human36M_subject11_data.json"
+    assert layout.annotation_path(11, "data") == tree / "annotations/Human36M_subject11_data.json"
     assert set(layout.sequences) == {path.name for path in (tree / "images").iterdir()}
-    assert layout.rootnet_for((9, 11)) == tree / "bbox_root" / ROOTNET
+    assert layout.choose_rootnet_file((9, 11)) == tree / "bbox_root" / ROOTNET
     assert listing(tree) == before
 
 
@@ -132,7 +132,7 @@ def test_rootnet_for_protocol_chooses_file_by_folder(
     layout = find_layout(tree, subjects)
 
     assert len(layout.rootnet) == 3
-    assert layout.rootnet_for(subjects) == files[folder]
+    assert layout.choose_rootnet_file(subjects) == files[folder]
     for file in (tree / "annotations").glob("Human36M_subject9_*"):
         file.unlink()
     assert load_dataset(tree, FACTS, protocol=1).is_complete()  # without the other subject
@@ -215,7 +215,7 @@ def test_find_layout_system_folders_are_left_out(tree: Path, folder: str) -> Non
     layout = find_layout(tree, (9, 11))
 
     assert layout.sequences[SEQUENCE] == (tree / "images" / SEQUENCE,)
-    assert layout.annotation(9, "data") == tree / DATA_FILE
+    assert layout.annotation_path(9, "data") == tree / DATA_FILE
     assert layout.rootnet == (tree / "bbox_root" / ROOTNET,)
     assert not [name for _, _, files in walk(tree) for name in files if name.startswith("._")]
 

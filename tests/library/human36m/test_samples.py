@@ -14,7 +14,7 @@ from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import (
     BoxSource,
     Dataset,
-    Misaligned,
+    MisalignedTakes,
     load_dataset,
     read_facts,
 )
@@ -47,9 +47,9 @@ def test_misaligned_are_counted_and_left_out_of_error() -> None:
     names = [f"s_{n}_subact_01_ca_01_000001.jpg" for n in ("09_act_02", "11_act_02", "09_act_03")]
     errors_mm = np.array([[9.0, 9.0], [1.0, 2.0], [3.0, 4.0]])
     known = {"S9 Directions 1": "s_09_act_02_subact_01_", "S9 Greeting 2": "s_09_act_05_subact_02_"}
-    misaligned = Misaligned("a paper", known)
+    misaligned = MisalignedTakes("a paper", known)
 
-    assert misaligned.found(names) == {"S9 Directions 1": 1}
+    assert misaligned.count_images(names) == {"S9 Directions 1": 1}
     assert misaligned.error_without_mm(errors_mm, names) == 2.5
     assert misaligned.error_without_mm(errors_mm[:1], names[:1]) is None
     assert misaligned.error_without_mm(errors_mm[1:], names[1:]) is None

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.human36m.samples import Exclusion, Misaligned
+from convnextpose_check.human36m.samples import Exclusion, MisalignedTakes
 from convnextpose_check.network import optimized as optimized_model
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import format_run_verdict
@@ -89,7 +89,7 @@ def test_results_embed_pictures_on_request_and_count_what_was_left_out(open_run:
 def test_results_count_samples_with_misaligned_ground_truth(
     open_run: OpenRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = Misaligned("a paper", {"S11 WalkTogether 2": "s_11_act_16_subact_02_"})
+    known = MisalignedTakes("a paper", {"S11 WalkTogether 2": "s_11_act_16_subact_02_"})
     run = open_run(variants="T")
     facts = msgspec.structs.replace(run.facts, misaligned=known)
     monkeypatch.setitem(vars(run), "facts", facts)
@@ -97,7 +97,7 @@ def test_results_count_samples_with_misaligned_ground_truth(
 
     results = build_results(run)
 
-    found = known.found(evaluation.file_names)
+    found = known.count_images(evaluation.file_names)
     assert found
     assert results.dataset.misaligned_takes == found
     assert results.dataset.misaligned_source == "a paper"

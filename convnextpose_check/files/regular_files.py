@@ -36,7 +36,7 @@ def size_of(stream: BinaryIO) -> int:
     return os.fstat(stream.fileno()).st_size
 
 
-def read_whole(stream: BinaryIO, size: int, path: Path) -> bytes:
+def read_exactly(stream: BinaryIO, size: int, path: Path) -> bytes:
     """Read the open file, which must still have the size that was checked."""
     stream.seek(0)
     content = stream.read(size + 1)
@@ -50,7 +50,7 @@ def read_whole(stream: BinaryIO, size: int, path: Path) -> bytes:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def write_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, and rename it to ``path`` at the end of the block.
 
     Raises ``ConvNeXtPoseCheckError`` (``cannot-write``) for an ``OSError``, also of the block.
@@ -74,11 +74,11 @@ def write_text(path: Path, text: str) -> None:
     Bytes of file names that the locale cannot decode are read as UTF-8, or else escaped.
     """
     decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    with written_whole(path) as temporary:
+    with write_atomically(path) as temporary:
         temporary.write_text(decoded, encoding="utf-8")
 
 
-def remove_left_over(folder: Path, below: Path | str = "") -> None:
+def remove_partial_files(folder: Path, below: Path | str = "") -> None:
     """Remove the partial files of a killed run from ``below``, a pattern of folders in ``folder``.
 
     The folders inside them are left alone. Version 0.2 wrote files where now there are folders.

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.files.whole import (
+from convnextpose_check.files.regular_files import (
     PARTIAL,
     lock_file,
-    remove_left_over,
+    remove_partial_files,
+    write_atomically,
     write_text,
-    written_whole,
 )
 from convnextpose_check.paths import lock_directory
 from tests.hostile.judge import at_most
@@ -20,7 +20,7 @@ from tests.hostile.judge import at_most
 
 def test_file_takes_its_name_only_when_complete(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "run.json"
-    with written_whole(path) as temporary:
+    with write_atomically(path) as temporary:
         temporary.write_text("whole")
         assert not path.exists()
         assert temporary.parent.parent == path.parent
@@ -28,7 +28,7 @@ def test_file_takes_its_name_only_when_complete(tmp_path: Path) -> None:
         shutil.copytree(temporary.parent, left_over)
     assert path.read_text() == "whole"
     assert list(path.parent.iterdir()) == [path]
-    remove_left_over(tmp_path)
+    remove_partial_files(tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["new"]
 
 
@@ -52,7 +52,7 @@ def test_interrupted_write_leaves_the_old_file_and_nothing_else(
         path.write_text(old)
     is_disk_full = isinstance(raised, OSError)
     expected = ConvNeXtPoseCheckError if is_disk_full else KeyboardInterrupt
-    with pytest.raises(expected) as caught, written_whole(path) as temporary:  # noqa: PT012
+    with pytest.raises(expected) as caught, write_atomically(path) as temporary:  # noqa: PT012
         temporary.write_text("half of the n")
         raise raised
     if is_disk_full:
