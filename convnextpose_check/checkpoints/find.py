@@ -17,7 +17,7 @@ from convnextpose_check.checkpoints.fingerprints import tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import is_file, path_exists, too_many_files, walk
-from convnextpose_check.network.layout import identify, modern_state
+from convnextpose_check.network.layout import identify_variants, normalize_keys
 from convnextpose_check.variants import Catalogue
 
 CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".zip", ".tgz", ".gz")
@@ -101,7 +101,7 @@ class CheckpointFiles:
             outcome = self._identify(path)
             if isinstance(outcome, str):
                 skipped = skipped or f"; {path.name} was skipped: {outcome}"
-            elif variant in identify(modern_state(outcome.network), self.catalogue):
+            elif variant in identify_variants(normalize_keys(outcome.network), self.catalogue):
                 found.append(outcome)
         if not found:
             raise ConvNeXtPoseCheckError(
@@ -116,8 +116,8 @@ class CheckpointFiles:
         """The checkpoint of any variant in the file, or the reason why there is none."""
         if path not in self.loaded_files:
             try:
-                state = modern_state(self._load_once(path).network)
-                if not identify(state, self.catalogue):
+                state = normalize_keys(self._load_once(path).network)
+                if not identify_variants(state, self.catalogue):
                     self.loaded_files[path] = f"{path} holds none of the variants"
             except ConvNeXtPoseCheckError as error:
                 self.loaded_files[path] = error.problem  # the checkpoint itself may be large

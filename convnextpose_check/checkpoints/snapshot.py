@@ -15,8 +15,8 @@ from typing import Any
 from convnextpose_check.checkpoints.load import Checkpoint, load_content
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.regular_files import write_atomically
-from convnextpose_check.network.keymap import to_modern, with_prefix
-from convnextpose_check.network.layout import modern_state
+from convnextpose_check.network.keymap import add_prefix, to_modern
+from convnextpose_check.network.layout import normalize_keys
 from convnextpose_check.paths import DUMP_FOLDER
 
 
@@ -29,7 +29,7 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     )
     content = {
         "epoch": checkpoint.epoch,
-        "network": with_prefix(to_modern(checkpoint.network)),
+        "network": add_prefix(to_modern(checkpoint.network)),
         "variant": variant,
         "source_sha256": checkpoint.sha256,
     }
@@ -50,7 +50,7 @@ def write_safetensors(checkpoint: Checkpoint, variant: str, snapshot: Path) -> P
 
     path = _choose_path(snapshot.with_suffix(".safetensors"), variant, checkpoint)
     # Copied, since safetensors refuses tensors that share a storage.
-    tensors = {k: t.clone().contiguous() for k, t in modern_state(checkpoint.network).items()}
+    tensors = {k: t.clone().contiguous() for k, t in normalize_keys(checkpoint.network).items()}
     metadata = {
         "format": "pt",
         "variant": variant,

@@ -10,16 +10,16 @@ from convnextpose_check.checkpoints.training_record import TrainingRecord, read_
 from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.network.keymap import (
     StateDict,
-    key_style,
+    add_prefix,
+    detect_key_style,
     to_legacy,
     to_modern,
-    with_prefix,
 )
 from convnextpose_check.network.layout import (
-    identify,
-    layout_difference,
-    modern_state,
-    state_element_count,
+    count_state_elements,
+    find_layout_difference,
+    identify_variants,
+    normalize_keys,
 )
 from convnextpose_check.variants import Catalogue, Variant
 
@@ -31,8 +31,8 @@ MAX_BATCHNORM_VARIANCE = 1e12
 
 def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Catalogue) -> str:
     """The file holds the variant that it is used as, by keys, dtypes and shapes."""
-    state = modern_state(checkpoint.network)
-    found = identify(state, catalogue)
+    state = normalize_keys(checkpoint.network)
+    found = identify_variants(state, catalogue)
     if variant.name in found:
         return variant.name
     if found:
@@ -43,7 +43,7 @@ def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Cat
             " or ".join(found),
             variant.name,
         )
-    difference = layout_difference(state, variant.architecture)
+    difference = find_layout_difference(state, variant.architecture)
     raise CheckFailedError(
         ErrorCode.WRONG_LAYOUT,
         f"{checkpoint.path} is not a {variant.name}: {difference}",
@@ -133,7 +133,7 @@ def check_weights_are_finite(state: StateDict, where: str) -> int:
                 wrong,
                 0,
             )
-    return state_element_count(state)
+    return count_state_elements(state)
 
 
 def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, float]:
@@ -160,14 +160,14 @@ def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, floa
 def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
     """Mapping the keys there and back preserves them and the tensors; returns the style."""
     state = checkpoint.network
-    style = key_style(state)
+    style = detect_key_style(state)
     there, back = (to_modern, to_legacy) if style == "legacy" else (to_legacy, to_modern)
     mapped = there(state)
     kept = sum(
         key == after and state[key] is tensor
         for key, (after, tensor) in zip(state, back(mapped).items(), strict=False)
     )
-    if not kept == len(state) == len(mapped) or key_style(mapped) == style:
+    if not kept == len(state) == len(mapped) or detect_key_style(mapped) == style:
         raise CheckFailedError(
             ErrorCode.ROUND_TRIP,
             f"mapping the keys of {checkpoint.path} from {style} and back changes them",
@@ -183,7 +183,7 @@ def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
     import torch
 
     content = torch.load(path, map_location="cpu", weights_only=True)
-    expected = with_prefix(modern_state(checkpoint.network))
+    expected = add_prefix(normalize_keys(checkpoint.network))
     obtained = content["network"]
     if content["epoch"] != checkpoint.epoch or list(obtained) != list(expected):
         raise CheckFailedError(

@@ -43,10 +43,10 @@ def check_images_are_undamaged(evaluation: Evaluation) -> int:
 def check_images_are_distinct(evaluation: Evaluation) -> int:
     """No image is a copy from another sequence; returns the number of images.
 
-    A misplaced image changes the error by less than any tolerance. Within a sequence, a camera may
-    have repeated a frame.
+    One copied image changes the error by less than any tolerance. Copies within one sequence pass:
+    the camera may have repeated a frame.
     """
-    pairs = [" and ".join(pair) for pair in evaluation.misplaced]
+    pairs = [" and ".join(pair) for pair in evaluation.cross_sequence_copies]
     return _check_none(
         evaluation, pairs, "of the images are copies of others", ErrorCode.SAME_IMAGE
     )

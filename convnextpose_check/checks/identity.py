@@ -15,13 +15,17 @@ from convnextpose_check.checks.archives import (
     check_training_record,
 )
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.network.layout import layout_difference, modern_state, state_element_count
+from convnextpose_check.network.layout import (
+    count_state_elements,
+    find_layout_difference,
+    normalize_keys,
+)
 from convnextpose_check.results.schema import Identity, Matched
 from convnextpose_check.variants import Variant
 
 
 @dataclass(frozen=True)
-class IdentityFound:
+class IdentityResult:
     """A checkpoint's identity, the reason as part of a sentence, and the properties that match.
 
     ``verified`` depends on the tensors alone: architecture, counts, epoch and training record are
@@ -33,21 +37,21 @@ class IdentityFound:
     matched: tuple[Matched, ...]
 
 
-def identity_of(
+def determine_identity(
     variant: Variant,
     checkpoint: Checkpoint,
     known: Fingerprint | None,
     *,
     is_own: bool = False,
-) -> IdentityFound:
+) -> IdentityResult:
     """Compare the checkpoint with the variant; ``is_own`` marks a model of the user."""
     facts, record = variant.checkpoint, read_training_record(checkpoint)
-    state = modern_state(checkpoint.network)
+    state = normalize_keys(checkpoint.network)
     has_training = facts.iterations is not None and facts.iterations.decides
-    difference = layout_difference(state, variant.architecture)
+    difference = find_layout_difference(state, variant.architecture)
     comparable: dict[Matched, bool] = {
         "architecture": True,
-        "counts": state_element_count(state) == variant.state_elements,
+        "counts": count_state_elements(state) == variant.state_elements,
         "epoch": facts.epoch is not None and facts.epoch.decides,
         "training record": has_training and record.iterations is not None,
         "tensors": known is not None and known.tensors is not None,
@@ -65,17 +69,17 @@ def identity_of(
         except CheckFailedError as error:
             contradictions[name] = error.problem
     if record.is_contradictory and not has_training:
-        contradictions["training record"] = contradiction_warning(variant, record)
+        contradictions["training record"] = describe_contradiction(variant, record)
     matched = tuple(name for name in comparable if comparable[name] and name not in contradictions)
     if contradictions:
-        return IdentityFound("contradicted", next(iter(contradictions.values())), matched)
+        return IdentityResult("contradicted", next(iter(contradictions.values())), matched)
     if comparable["tensors"]:
-        return IdentityFound("verified", str(obtained["tensors"]), matched)
+        return IdentityResult("verified", str(obtained["tensors"]), matched)
     reasons = ("no tensors on record" if is_own else NO_TENSORS, describe_copy(known, checkpoint))
-    return IdentityFound("not verified", "; ".join(filter(None, reasons)), matched)
+    return IdentityResult("not verified", "; ".join(filter(None, reasons)), matched)
 
 
-def contradiction_warning(variant: Variant, record: TrainingRecord) -> str:
+def describe_contradiction(variant: Variant, record: TrainingRecord) -> str:
     """The warning for a training record that no single training leaves."""
     return (
         f"the training record of {variant.name} contradicts a single training: {record.description}"

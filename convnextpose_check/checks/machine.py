@@ -56,7 +56,7 @@ def check_interpolation() -> str:
     return str(cv2.__version__)
 
 
-def free_ram_gb(root: Path = Path("/")) -> float | None:
+def get_free_ram_gb(root: Path = Path("/")) -> float | None:
     """Free memory within the machine and a container's limit; None if neither is known."""
     free, cgroup = [], root / "sys/fs/cgroup"
     if available := re.search(r"^MemAvailable: +(\d+) kB", _text(root / "proc/meminfo"), re.M):
@@ -77,7 +77,7 @@ def _text(path: Path) -> str:
 
 def check_memory(device: torch.device) -> str:
     """Enough memory for a run is free, also on a GPU; returns how much."""
-    ram_gb = free_ram_gb()
+    ram_gb = get_free_ram_gb()
     if ram_gb is not None and ram_gb < NEEDED_RAM_GB:
         raise _no_memory(
             f"{ram_gb:.1f} GB of memory are free", "End other programs", ram_gb, NEEDED_RAM_GB

@@ -75,7 +75,7 @@ def check_heatmap_grid(variant: Variant, network: ConvNeXtPose) -> tuple[int, ..
     return check_count("heatmap (joints, depth, height, width)", obtained, expected, variant.name)
 
 
-def check_agrees(
+def check_networks_agree(
     network: Network, plain: Network, crops: Tensor, samples: Sequence[Sample], where: str
 ) -> tuple[float, float]:
     """The evaluated network agrees with the reference network of the same weights.

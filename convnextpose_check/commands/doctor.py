@@ -21,7 +21,7 @@ from convnextpose_check.checkpoints.training_record import TrainingRecord
 from convnextpose_check.checks import archives, dataset, machine
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.devices import device_title
+from convnextpose_check.evaluation.devices import format_devices
 from convnextpose_check.files.folders import SEQUENCE_FOLDER, walk
 from convnextpose_check.human36m.layout import annotation_names
 from convnextpose_check.run.run import Run, published_run
@@ -78,7 +78,7 @@ def _checks(run: Run) -> list[Group]:
     """The checks that a run makes first, in its order."""
     groups: list[Group] = [
         {
-            "device": lambda: device_title(*run.devices),
+            "device": lambda: format_devices(*run.devices),
             "memory": lambda: machine.check_memory(run.devices[0]),
         },
         {"OpenCV": machine.check_interpolation},

@@ -24,8 +24,8 @@ from convnextpose_check.checkpoints.training_record import format_epoch, read_tr
 from convnextpose_check.checks import archives
 from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.network.keymap import key_style
-from convnextpose_check.network.layout import identify, modern_state
+from convnextpose_check.network.keymap import detect_key_style
+from convnextpose_check.network.layout import identify_variants, normalize_keys
 from convnextpose_check.paths import lock_directory
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import read_catalogue
@@ -68,8 +68,12 @@ def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
     Raises what ``load_checkpoint``, the checks and ``write_snapshot`` raise.
     """
     checkpoint, catalogue = load_checkpoint(path), files.catalogue
-    state = modern_state(checkpoint.network)
-    names = (claimed,) if (claimed := files.claimed_variant(path)) else identify(state, catalogue)
+    state = normalize_keys(checkpoint.network)
+    names = (
+        (claimed,)
+        if (claimed := files.claimed_variant(path))
+        else identify_variants(state, catalogue)
+    )
     if len(names) != 1:
         raise CheckFailedError(
             ErrorCode.WRONG_VARIANT if names else ErrorCode.WRONG_LAYOUT,
@@ -85,7 +89,7 @@ def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
     return [
         str(path),
         f"  holds   {variant.name}, {format_epoch(variant.checkpoint.epoch, checkpoint.epoch)},"
-        f" {len(checkpoint.network)} tensors, {key_style(checkpoint.network)} head keys,"
+        f" {len(checkpoint.network)} tensors, {detect_key_style(checkpoint.network)} head keys,"
         f" {checkpoint.form}",
         f"  trained {read_training_record(checkpoint).description}",
         f"  sha256  {checkpoint.sha256}",

@@ -19,7 +19,7 @@ from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.training_record import read_training_record
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
-from convnextpose_check.network.layout import identify, modern_state
+from convnextpose_check.network.layout import identify_variants, normalize_keys
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import read_catalogue
 
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     with long_phase(f"reading {file}"):
         checkpoint = load_checkpoint(file)
         claimed = CheckpointFiles([file], catalogue).claimed_variant(file)
-        found = identify(modern_state(checkpoint.network), catalogue)
+        found = identify_variants(normalize_keys(checkpoint.network), catalogue)
         if claimed is not None:
             check_holds_variant(catalogue[claimed], checkpoint, catalogue)
         variant = claimed or (found[0] if len(found) == 1 else file.stem)

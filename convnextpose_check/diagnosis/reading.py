@@ -13,7 +13,7 @@ import numpy as np
 from convnextpose_check.diagnosis.finding import Finding, Link
 from convnextpose_check.diagnosis.table import Grid, SampleTable
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.evaluation.measurements import copies_of
+from convnextpose_check.evaluation.measurements import find_copies
 from convnextpose_check.files.json_files import UNDECODABLE
 from convnextpose_check.files.regular_files import open_regular
 from convnextpose_check.human36m.geometry import Array, camera_to_cells, with_thorax
@@ -87,7 +87,7 @@ def read_evaluation(path: Path, dataset: Dataset, grid_whd: Grid) -> SavedSample
         if samples:
             table = SampleTable.of_samples(samples, cells_xyz[used], grid_whd, dataset.protocol)
             names = [sample.path.name for sample in samples]
-            misplaced, _ = copies_of(names, sha256[used])
+            misplaced, _ = find_copies(names, sha256[used])
             return SavedSamples(table, errors_mm[used], samples, misplaced)
         problem = f"{path} has no sample of the data set below {dataset.layout.root}"
     except OSError as error:

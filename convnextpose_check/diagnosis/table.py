@@ -186,7 +186,7 @@ def scaled_boxes(boxes_px: Array, factor: float) -> Array:
 def align(points_mm: Array, target_mm: Array, *, scales: bool = False) -> Array:
     """Rotate and move each of (N, J, 3) onto its target, least squares (Kabsch).
 
-    The same as ``metrics.rigidly_aligned`` for all samples at once, in double precision.
+    The same as ``metrics.align_rigidly`` for all samples at once, in double precision.
     """
     center, target_center = points_mm.mean(axis=1), target_mm.mean(axis=1)
     points, target = points_mm - center[:, None], target_mm - target_center[:, None]

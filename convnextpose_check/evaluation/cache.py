@@ -18,7 +18,7 @@ import numpy as np
 
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.measurements import Entry, Measurements
+from convnextpose_check.evaluation.measurements import Measurements, ModelEntry
 from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.human36m.samples import Dataset
@@ -29,7 +29,7 @@ ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm")
 NUMBERS = ("problems", "warnings", "batch_size", "seconds", "reading_seconds")
 
 
-def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
+def compute_cache_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
     """A sha256 over checkpoint, annotations, image files, settings, versions and this package.
 
     Image files count by path, size and time of change: reading them again is what resuming saves.
@@ -49,7 +49,9 @@ def evaluation_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str,
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def save_cached(entry: Entry, measured: Measurements, dataset: Dataset, batch_size: int) -> int:
+def save_cached(
+    entry: ModelEntry, measured: Measurements, dataset: Dataset, batch_size: int
+) -> int:
     """Save the results, if there are any; returns the number of samples that can be resumed.
 
     Without a key none can; the file of a finished evaluation is for ``diagnose`` then.
@@ -70,7 +72,7 @@ def save_cached(entry: Entry, measured: Measurements, dataset: Dataset, batch_si
     return int(measured.done.sum()) if has_key else 0
 
 
-def load_cached(entry: Entry, dataset: Dataset, batch_size: int) -> Measurements | None:
+def load_cached(entry: ModelEntry, dataset: Dataset, batch_size: int) -> Measurements | None:
     """The results that are saved under the entry's key; None if there are none, or not intact.
 
     Partial results are used only for the same ``batch_size``: predictions may depend, in their

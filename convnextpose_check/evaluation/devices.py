@@ -47,7 +47,7 @@ def use_exact_float32() -> None:
             )
 
 
-def working_device(name: str) -> torch.device:
+def get_working_device(name: str) -> torch.device:
     """The device of that name, after a convolution: torch may have no kernels for a card."""
     import torch
 
@@ -66,7 +66,7 @@ def working_device(name: str) -> torch.device:
     return device
 
 
-def working_devices(name: str) -> tuple[torch.device, ...]:
+def get_working_devices(name: str) -> tuple[torch.device, ...]:
     """The device of that name; for ``cuda`` the first card and every free card of the same model.
 
     The same model, so that results are identical on each; a card is free if at most half of its
@@ -76,25 +76,25 @@ def working_devices(name: str) -> tuple[torch.device, ...]:
     import torch
 
     if name != "cuda":
-        return (working_device(name),)
-    working_device(name)
+        return (get_working_device(name),)
+    get_working_device(name)
     first, *others = (torch.device("cuda", index) for index in range(torch.cuda.device_count()))
     usable = [first]
     for card in others:
         with suppress(ConvNeXtPoseCheckError, RuntimeError):
-            if card_name(card) == card_name(first):
+            if get_device_model(card) == get_device_model(first):
                 free_bytes, total_bytes = torch.cuda.mem_get_info(card)
-                usable += [working_device(str(card))] if free_bytes >= total_bytes / 2 else []
+                usable += [get_working_device(str(card))] if free_bytes >= total_bytes / 2 else []
     return tuple(usable)
 
 
-def device_title(*devices: torch.device) -> str:
+def format_devices(*devices: torch.device) -> str:
     """Format devices of one kind for people, e.g. ``cuda:0, cuda:1 (Tesla T4)``."""
     names = ", ".join(map(str, devices))
-    return f"{names} ({card_name(devices[0])})" if devices[0].type == "cuda" else names
+    return f"{names} ({get_device_model(devices[0])})" if devices[0].type == "cuda" else names
 
 
-def card_name(device: torch.device) -> str:
+def get_device_model(device: torch.device) -> str:
     """The model of the device: results are identical on devices of the same model.
 
     For the CPU it is the instruction set that kernels are chosen by, e.g. ``cpu AVX512``.

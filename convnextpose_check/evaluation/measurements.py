@@ -19,7 +19,7 @@ from convnextpose_check.variants import Protocol
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelEntry:
     """A model to evaluate, with a replica for each further device.
 
     ``key`` identifies its evaluation in ``cache_file``; without a key none is resumed.
@@ -37,10 +37,10 @@ class Evaluation:
 
     ``errors_mm`` is (N, 17) float64, under protocol 1 after rigid alignment; ``cells_xyz`` is
     (N, 18, 3) float32. ``complete`` is true for all samples of the protocol. ``seconds`` is the
-    time in the model, ``reading_seconds`` the time waiting for images. ``misplaced`` pairs each
-    copy from another sequence with the earlier file, ``repeated`` each within one sequence, where
-    the camera may have repeated a frame. ``damaged`` has images with a libjpeg warning,
-    ``resumed`` counts samples from the cache.
+    time in the model, ``reading_seconds`` the time waiting for images. ``cross_sequence_copies``
+    pairs each image that equals an earlier one of another sequence with that one,
+    ``same_sequence_copies`` those within one sequence, where the camera may have repeated a frame.
+    ``damaged`` lists images with a libjpeg warning; ``resumed`` counts samples from the cache.
     """
 
     protocol: Protocol
@@ -55,8 +55,8 @@ class Evaluation:
     seconds: float
     batch_size: int
     reading_seconds: float = 0.0
-    misplaced: tuple[tuple[str, str], ...] = ()
-    repeated: tuple[tuple[str, str], ...] = ()
+    cross_sequence_copies: tuple[tuple[str, str], ...] = ()
+    same_sequence_copies: tuple[tuple[str, str], ...] = ()
     damaged: tuple[Exclusion, ...] = ()
     resumed: int = 0
 
@@ -125,7 +125,7 @@ class Measurements:
         used[list(self.problems)] = False
         return used
 
-    def read(self, index: int, crop: Crop) -> None:
+    def record_image(self, index: int, crop: Crop) -> None:
         """Record the image of a sample, and mark the sample as evaluated."""
         self.sha256[index] = np.frombuffer(bytes.fromhex(crop.sha256), np.uint8)
         if crop.problem is not None:
@@ -134,7 +134,7 @@ class Measurements:
             self.warnings[index] = crop.warning
         self.done[index] = True  # last, since an interrupt may come between any two lines
 
-    def evaluation(self, dataset: Dataset) -> Evaluation:
+    def to_evaluation(self, dataset: Dataset) -> Evaluation:
         """The finished evaluation; raises ``failure``, if any.
 
         Raises ``ConvNeXtPoseCheckError`` (``data-not-found``) if none of the images can be used.
@@ -153,7 +153,7 @@ class Measurements:
             )
         samples = [dataset.samples[n] for n in used]
         names = tuple(sample.path.name for sample in samples)
-        misplaced, repeated = copies_of(names, self.sha256[used])
+        cross_sequence_copies, same_sequence_copies = find_copies(names, self.sha256[used])
         return Evaluation(
             protocol=dataset.protocol,
             errors_mm=self.errors_mm[used],
@@ -167,8 +167,8 @@ class Measurements:
             seconds=self.seconds,
             batch_size=self.batch_size,
             reading_seconds=self.reading_seconds,
-            misplaced=misplaced,
-            repeated=repeated,
+            cross_sequence_copies=cross_sequence_copies,
+            same_sequence_copies=same_sequence_copies,
             damaged=_listed(dataset, self.warnings),
             resumed=self.resumed,
         )
@@ -177,7 +177,7 @@ class Measurements:
 Pairs = tuple[tuple[str, str], ...]
 
 
-def copies_of(names: Sequence[str], sha256: Array) -> tuple[Pairs, Pairs]:
+def find_copies(names: Sequence[str], sha256: Array) -> tuple[Pairs, Pairs]:
     """The files that are copies of an earlier one, each paired with that one.
 
     Copies from another sequence come first, then those within one take and camera, whose names

@@ -49,11 +49,11 @@ def compared_poses_mm(
     predicted_mm = predicted_mm - predicted_mm[ROOT]
     truth_mm = sample.joints_cam_mm - sample.joints_cam_mm[ROOT]
     if protocol == 1:
-        predicted_mm = rigidly_aligned(predicted_mm, truth_mm)
+        predicted_mm = align_rigidly(predicted_mm, truth_mm)
     return predicted_mm[:ANNOTATED_JOINTS], truth_mm[:ANNOTATED_JOINTS]
 
 
-def rigidly_aligned(points_mm: Array, target_mm: Array) -> Array:
+def align_rigidly(points_mm: Array, target_mm: Array) -> Array:
     """Rotate and move (J, 3) points onto the target, least squares, without scaling or mirroring.
 
     The Kabsch algorithm without scale, as in the authors' code; with scale errors are smaller.

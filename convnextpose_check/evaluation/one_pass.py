@@ -17,7 +17,7 @@ import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.cache import load_cached, save_cached
-from convnextpose_check.evaluation.measurements import Entry, Evaluation, Measurements
+from convnextpose_check.evaluation.measurements import Evaluation, Measurements, ModelEntry
 from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.evaluation.predict import (
     PendingPrediction,
@@ -55,7 +55,7 @@ class Conditions:
 
 
 def evaluate(
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, ModelEntry],
     dataset: Dataset,
     conditions: Conditions,
     *,
@@ -77,20 +77,20 @@ def evaluate(
         elif cached is not None:
             display.say(f"{name}: going on after {int(cached.done.sum())} of {total} images")
         measured[name] = cached or Measurements.empty(total, conditions.batch_size)
-    if batches := remaining_batches(measured.values(), conditions.batch_size):
+    if batches := list_remaining_batches(measured.values(), conditions.batch_size):
         title = f"{target} {' '.join(entries)}"
         _measure(entries, measured, dataset, conditions, batches, title, display)
     outcomes: dict[str, Outcome] = {}
     for name, each in measured.items():
         try:
-            outcomes[name] = each.evaluation(dataset)
+            outcomes[name] = each.to_evaluation(dataset)
         except ConvNeXtPoseCheckError as error:
             outcomes[name] = error.with_traceback(None)
     return outcomes
 
 
 def _measure(
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, ModelEntry],
     measured: Mapping[str, Measurements],
     dataset: Dataset,
     conditions: Conditions,
@@ -137,7 +137,7 @@ def _running_errors(measured: Mapping[str, Measurements]) -> str:
     return f"{', '.join(notes)} mm" if notes else ""
 
 
-def shuffled(samples: int) -> list[int]:
+def shuffle_indices(samples: int) -> list[int]:
     """Sample indices in the order of evaluation, which is always the same.
 
     Neighboring frames have similar errors; shuffled, the running mean settles early. Results are
@@ -146,20 +146,20 @@ def shuffled(samples: int) -> list[int]:
     return [int(index) for index in np.random.default_rng(0).permutation(samples)]
 
 
-def remaining_batches(measured: Collection[Measurements], batch_size: int) -> list[list[int]]:
+def list_remaining_batches(measured: Collection[Measurements], batch_size: int) -> list[list[int]]:
     """Sample indices of each batch of which some model lacks a sample.
 
     Batches do not depend on partial results: a prediction is the same to the last digit only in
     the same batch.
     """
     (samples,) = {len(each.done) for each in measured}
-    order = shuffled(samples)
+    order = shuffle_indices(samples)
     batches = [order[begin : begin + batch_size] for begin in range(0, samples, batch_size)]
     return [batch for batch in batches if not all(each.done[batch].all() for each in measured)]
 
 
 def run_pass(
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, ModelEntry],
     measured: Mapping[str, Measurements],
     dataset: Dataset,
     conditions: Conditions,
@@ -240,7 +240,7 @@ class _ModelRunner:
 
     def __init__(
         self,
-        entry: Entry,
+        entry: ModelEntry,
         measured: Measurements,
         conditions: Conditions,
         protocol: Protocol,
@@ -288,7 +288,7 @@ class _ModelRunner:
                 if prediction is not None:
                     self._record(batch, prediction)
                 for index, crop in zip(batch.indices, batch.crops, strict=True):
-                    self.measured.read(index, crop)
+                    self.measured.record_image(index, crop)
                 self.measured.reading_seconds += batch.seconds
 
     def _record(self, batch: _Batch, prediction: PendingPrediction) -> None:

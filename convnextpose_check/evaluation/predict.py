@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-LACK_OF_MEMORY = (
+OUT_OF_MEMORY_TEXTS = (
     "out of memory",
     "alloc_failed",  # CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED
     "failed to allocate memory",  # onnxruntime
@@ -49,13 +49,13 @@ class NetworkFailedError(ConvNeXtPoseCheckError):
     trace = ""
 
 
-def is_lack_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """True for an out-of-memory error raised by Python, torch, CUDA or onnxruntime."""
     import torch
 
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return any(words in str(error).lower() for words in LACK_OF_MEMORY)
+    return any(words in str(error).lower() for words in OUT_OF_MEMORY_TEXTS)
 
 
 @contextmanager
@@ -139,7 +139,7 @@ class Predictor:
                         ]
                     )
                 except Exception as error:
-                    if not is_lack_of_memory(error):
+                    if not is_out_of_memory(error):
                         raise
             if self.batch_size == 1:
                 raise ConvNeXtPoseCheckError(

@@ -61,7 +61,7 @@ class Judgement:
         return format_verdict(self.verdict, self.not_judged)
 
 
-def may_be_missed(judgement: Judgement, tolerance_mm: float, gate_mm: float | None) -> bool:
+def is_miss_allowed(judgement: Judgement, tolerance_mm: float, gate_mm: float | None) -> bool:
     """True if an error outside of the tolerance does not fail the run.
 
     With a gate only a tighter tolerance may be missed, and only by an error with a verdict or for

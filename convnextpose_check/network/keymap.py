@@ -30,7 +30,7 @@ _HEAD_LAYER = "head.deconv_layers_"
 _HEAD_KEY = re.compile(r"((?:module\.)?head\.deconv_layers_[123]\.)(\w+)(\.\w+)")
 
 
-def key_style(keys: Iterable[str]) -> KeyStyle:
+def detect_key_style(keys: Iterable[str]) -> KeyStyle:
     """Whether the head keys are numbered or named.
 
     Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) for a head key of neither style, for a
@@ -61,7 +61,7 @@ def to_legacy(state: Mapping[str, T]) -> dict[str, T]:
     return _renamed(state, MODERN_TO_LEGACY)
 
 
-def without_prefix(state: Mapping[str, T]) -> dict[str, T]:
+def strip_prefix(state: Mapping[str, T]) -> dict[str, T]:
     """Remove the prefix of DataParallel, which all keys or none must have."""
     bare = [key for key in state if not key.startswith(DATA_PARALLEL_PREFIX)]
     if bare and len(bare) < len(state):
@@ -72,9 +72,9 @@ def without_prefix(state: Mapping[str, T]) -> dict[str, T]:
     return {key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()}
 
 
-def with_prefix(state: Mapping[str, T]) -> dict[str, T]:
+def add_prefix(state: Mapping[str, T]) -> dict[str, T]:
     """Add the prefix of DataParallel, which the authors' code expects."""
-    return {DATA_PARALLEL_PREFIX + key: value for key, value in without_prefix(state).items()}
+    return {DATA_PARALLEL_PREFIX + key: value for key, value in strip_prefix(state).items()}
 
 
 def _head_part(key: str) -> str | None:
@@ -92,7 +92,7 @@ def _head_part(key: str) -> str | None:
 
 
 def _renamed(state: Mapping[str, T], parts: Mapping[str, str]) -> dict[str, T]:
-    key_style(state)  # of one style, no two keys become the same one
+    detect_key_style(state)  # of one style, no two keys become the same one
     matches = {key: _HEAD_KEY.fullmatch(key) for key in state}
     return {
         f"{match[1]}{parts.get(match[2], match[2])}{match[3]}" if match else key: state[key]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from convnextpose_check.network.keymap import to_modern, without_prefix
+from convnextpose_check.network.keymap import strip_prefix, to_modern
 from convnextpose_check.variants import INPUT_SIDE_PX, Architecture, Catalogue
 
 if TYPE_CHECKING:
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from convnextpose_check.network.reference import ConvNeXtPose
 
 
-def parameter_count(network: Module) -> int:
+def count_parameters(network: Module) -> int:
     """Number of trainable parameters, as the paper counts."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def state_element_count(state: Mapping[str, Tensor]) -> int:
+def count_state_elements(state: Mapping[str, Tensor]) -> int:
     """Numbers in a state dict with BatchNorm's buffers, as the Kaggle guide counts."""
     return sum(tensor.numel() for tensor in state.values())
 
 
-def multiply_add_count(network: Module) -> int:
+def count_multiply_adds(network: Module) -> int:
     """Multiply-adds of the convolutions for one image; torch counts each as two operations."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -41,7 +41,7 @@ def multiply_add_count(network: Module) -> int:
     return counter.get_total_flops() // 2
 
 
-def skeleton_network(architecture: Architecture) -> ConvNeXtPose:
+def build_meta_network(architecture: Architecture) -> ConvNeXtPose:
     """The network on torch's meta device: shapes and costs, without storage."""
     import torch
 
@@ -51,19 +51,19 @@ def skeleton_network(architecture: Architecture) -> ConvNeXtPose:
         return ConvNeXtPose(architecture).eval()
 
 
-def modern_state(network: StateDict) -> StateDict:
+def normalize_keys(network: StateDict) -> StateDict:
     """The state dict under the network's own keys: no prefix, modern head keys."""
-    return to_modern(without_prefix(network))
+    return to_modern(strip_prefix(network))
 
 
 @cache
 def expected_layout(architecture: Architecture) -> dict[str, tuple[torch.dtype, torch.Size]]:
     """Dtype and shape of every key of a state dict of this architecture, in order."""
-    state = skeleton_network(architecture).state_dict()
+    state = build_meta_network(architecture).state_dict()
     return {key: (tensor.dtype, tensor.shape) for key, tensor in state.items()}
 
 
-def layout_difference(state: StateDict, architecture: Architecture) -> str | None:
+def find_layout_difference(state: StateDict, architecture: Architecture) -> str | None:
     """The first difference from the layout, if any: missing or other keys, dtypes, shapes."""
     expected = expected_layout(architecture)
     if missing := [key for key in expected if key not in state]:
@@ -78,7 +78,7 @@ def layout_difference(state: StateDict, architecture: Architecture) -> str | Non
     return None
 
 
-def identify(state: StateDict, catalogue: Catalogue) -> tuple[str, ...]:
+def identify_variants(state: StateDict, catalogue: Catalogue) -> tuple[str, ...]:
     """Names of the variants with the keys, dtypes and shapes of the state dict.
 
     Several, if they differ only in the head's upsampling, which has no weights.
@@ -86,7 +86,7 @@ def identify(state: StateDict, catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(
         variant.name
         for variant in catalogue.variants
-        if layout_difference(state, variant.architecture) is None
+        if find_layout_difference(state, variant.architecture) is None
     )
 
 

@@ -34,19 +34,19 @@ from convnextpose_check.network.reference import (
 
 SoftArgmaxBackend = Literal["triton", "torch"]
 
-VOLUME_NUMBERS = 2**20
+VOLUME_ELEMENTS_CPU = 2**20
 """Of joints' volumes at once on the CPU: 4 MB of float32, about the size of its second cache."""
 
-VOLUME_NUMBERS_ELSEWHERE = 2**28
+VOLUME_ELEMENTS_GPU = 2**28
 """The same on another device, limited by its memory."""
 
 MATRICES = 2**16 - 1
 """Most matrices of a batched product, the limit of CUDA's grids."""
 
-WIDE_NUMBERS = 2**23
+BLOCK_ELEMENTS = 2**23
 """Of a block's widest activations: above 32 MB the C library allocates new memory every time."""
 
-ALIKE_CELLS = 1e-3
+KERNEL_TOLERANCE_CELLS = 1e-3
 """Largest difference from the soft-argmax in torch's operations of a kernel that is used."""
 
 
@@ -83,7 +83,7 @@ class OptimizedConvNeXtPose(nn.Module):
             side //= UPSAMPLING
             self.upsampling = upsampling_matrix(side).to(device)
         sizes = (self.architecture.depth_bins, side, upsamples)
-        self.kernel = working_kernel(device, *sizes) if device.type == "cuda" else None
+        self.kernel = find_working_kernel(device, *sizes) if device.type == "cuda" else None
 
     @property
     def soft_argmax_backend(self) -> SoftArgmaxBackend:
@@ -107,7 +107,7 @@ class OptimizedConvNeXtPose(nn.Module):
         volumes = maps.view(-1, a.joints, a.depth_bins, *x.shape[2:])
         if self.kernel is not None:
             return self.kernel(volumes, self.upsampling is not None)
-        numbers = VOLUME_NUMBERS if self.on_cpu else VOLUME_NUMBERS_ELSEWHERE
+        numbers = VOLUME_ELEMENTS_CPU if self.on_cpu else VOLUME_ELEMENTS_GPU
         joints = min(
             numbers // (len(x) * math.prod(a.grid_whd)), MATRICES // (len(x) * a.depth_bins)
         )
@@ -128,7 +128,7 @@ class FoldedBlock(nn.Module):
         if x.device.type != "cpu":
             inner = self.narrow(self.widen(inner).relu_())
             return inner.add_(x)
-        images = max(1, WIDE_NUMBERS // (self.widen.out_channels * x.shape[2] * x.shape[3]))
+        images = max(1, BLOCK_ELEMENTS // (self.widen.out_channels * x.shape[2] * x.shape[3]))
         for begin in range(0, len(x), images):
             part = slice(begin, begin + images)
             x[part] += self.narrow(self.widen(inner[part]).relu_())
@@ -172,12 +172,12 @@ def _folded_backbone(backbone: Backbone) -> list[nn.Module]:
             case nn.Conv2d() as convolution, nn.BatchNorm2d() as norm:  # the stem
                 parts.append(fuse_conv_bn_eval(convolution, norm))
             case nn.BatchNorm2d() as norm, nn.Conv2d() as convolution:
-                parts.append(norm_before(norm, convolution))
+                parts.append(fuse_bn_conv(norm, convolution))
         parts += [FoldedBlock(block) for block in stage.children() if isinstance(block, Block)]
     return [*parts, backbone.norm]
 
 
-def norm_before(norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> nn.Conv2d:
+def fuse_bn_conv(norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> nn.Conv2d:
     """One convolution for a BatchNorm and the convolution after it.
 
     Raises ``ValueError`` for padding, which would be of the values that the BatchNorm maps to 0.
@@ -218,7 +218,7 @@ def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
 
 
 @cache
-def working_kernel(
+def find_working_kernel(
     device: torch.device, bins: int, side: int, upsamples: bool
 ) -> Callable[[Tensor, bool], Tensor] | None:
     """The soft-argmax as one kernel, if it agrees on the device for volumes of this size.
@@ -232,7 +232,7 @@ def working_kernel(
         from convnextpose_check.network.kernel import soft_argmax as kernel
 
         difference_cells = (kernel(heatmaps, upsamples) - soft_argmax(heatmaps, upsampling)).abs()
-        return kernel if difference_cells.max().item() < ALIKE_CELLS else None
+        return kernel if difference_cells.max().item() < KERNEL_TOLERANCE_CELLS else None
     except Exception:  # noqa: BLE001 - Triton and its compilers have their own exceptions
         return None
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.network.layout import layout_difference, modern_state
+from convnextpose_check.network.layout import find_layout_difference, normalize_keys
 from convnextpose_check.variants import INPUT_SIDE_PX, Architecture
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from convnextpose_check.network.keymap import StateDict
 
 
-def is_code(specification: str | None) -> TypeGuard[str]:
+def is_factory(specification: str | None) -> TypeGuard[str]:
     """True if ``--network`` names a factory, not files."""
     return specification is not None and not specification.endswith(".onnx")
 
 
-def built_module(specification: str, variant: str, folder: Path | None = None) -> Module:
+def build_module(specification: str, variant: str, folder: Path | None = None) -> Module:
     """The module that the factory ``package.module:factory`` returns for the variant.
 
     ``folder`` is appended to the import path, after installed packages, and stays there, since a
@@ -59,10 +59,10 @@ def built_module(specification: str, variant: str, folder: Path | None = None) -
     return module
 
 
-def takes_weights(module: Module, architecture: Architecture) -> bool:
+def has_published_layout(module: Module, architecture: Architecture) -> bool:
     """True if the module has every tensor of the published state dict."""
     try:
-        return layout_difference(modern_state(module.state_dict()), architecture) is None
+        return find_layout_difference(normalize_keys(module.state_dict()), architecture) is None
     except ConvNeXtPoseCheckError:  # other keys
         return False
 
@@ -70,12 +70,12 @@ def takes_weights(module: Module, architecture: Architecture) -> bool:
 def load_weights(module: Module, state: StateDict) -> None:
     """Load the published tensors, given under the network's own names, into the module."""
     own = module.state_dict()
-    names = dict(zip(modern_state(own), own, strict=True))
+    names = dict(zip(normalize_keys(own), own, strict=True))
     module.load_state_dict({names[key]: tensor for key, tensor in state.items()}, strict=True)
 
 
 @dataclass(frozen=True, eq=False)
-class ForeignNetwork:
+class UserNetwork:
     """A function from crops to cells or heatmaps as a ``Network``, in batches of a fixed size."""
 
     predict: Callable[[Tensor], Any]
@@ -113,9 +113,9 @@ class ForeignNetwork:
         )
 
 
-def exported_network(
+def load_onnx_network(
     specification: str, variant: str, architecture: Architecture, device: torch.device
-) -> ForeignNetwork:
+) -> UserNetwork:
     """The variant's ONNX model in onnxruntime, in batches of its size if that is fixed."""
     import torch
 
@@ -137,11 +137,11 @@ def exported_network(
         return torch.from_numpy(outputs[0]).to(crops.device)
 
     is_fixed = isinstance(batch_size, int)
-    return ForeignNetwork(predict, architecture, specification, batch_size if is_fixed else None)
+    return UserNetwork(predict, architecture, specification, batch_size if is_fixed else None)
 
 
-def exported_digest(specification: str, variant: str) -> str:
-    """A sha256 of the exported model with all its weights; raises as ``exported_network``."""
+def hash_onnx_model(specification: str, variant: str) -> str:
+    """A sha256 of the exported model with all its weights; raises as ``load_onnx_network``."""
     return hashlib.sha256(_onnx_bytes(specification, variant)).hexdigest()
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import BONES, FLIP_PAIRS
-from convnextpose_check.network.users import is_code
+from convnextpose_check.network.users import is_factory
 from convnextpose_check.pages.charts import draw_distribution, format_css_variables
 from convnextpose_check.results.schema import CheckRecord, Example, Outcome, Results
 from convnextpose_check.results.text import (
@@ -144,7 +144,7 @@ def shared_context(results: Results) -> dict[str, Any]:
 
 def trust_note(results: Results) -> str:
     """A warning if the run executed the user's code."""
-    if not is_code(results.network):
+    if not is_factory(results.network):
         return ""
     return (
         f"The evaluated network is the user's own, {results.network}. Its code ran in the same"

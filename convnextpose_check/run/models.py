@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.evaluation.cache import evaluation_key
-from convnextpose_check.evaluation.devices import card_name
+from convnextpose_check.evaluation.cache import compute_cache_key
+from convnextpose_check.evaluation.devices import get_device_model
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.network import Network
 from convnextpose_check.network.keymap import StateDict
-from convnextpose_check.network.layout import build_network, modern_state
+from convnextpose_check.network.layout import build_network, normalize_keys
 from convnextpose_check.network.users import (
-    ForeignNetwork,
-    built_module,
-    exported_digest,
-    exported_network,
-    is_code,
+    UserNetwork,
+    build_module,
+    has_published_layout,
+    hash_onnx_model,
+    is_factory,
+    load_onnx_network,
     load_weights,
-    takes_weights,
 )
 from convnextpose_check.variants import Variant
 
@@ -52,7 +52,7 @@ class VariantModels:
     @cached_property
     def state(self) -> StateDict:
         """The checkpoint's state dict under the network's own names."""
-        return modern_state(self.checkpoint.network)
+        return normalize_keys(self.checkpoint.network)
 
     @cached_property
     def reference(self) -> ConvNeXtPose:
@@ -62,19 +62,19 @@ class VariantModels:
     @cached_property
     def counted(self) -> Module:
         """The module whose parameters and multiply-adds are counted."""
-        if not is_code(self.specification):
+        if not is_factory(self.specification):
             return self.reference
-        module = built_module(self.specification, self.variant.name, self.caller)
+        module = build_module(self.specification, self.variant.name, self.caller)
         module = module.to(self.devices[0]).eval()
-        if takes_weights(module, self.variant.architecture):
+        if has_published_layout(module, self.variant.architecture):
             load_weights(module, self.state)
         return module
 
     @cached_property
     def evaluated(self) -> Network:
         """The model whose error is measured: the optimized one, or the one of ``--network``."""
-        if is_code(self.specification):
-            return ForeignNetwork(self.counted, self.variant.architecture, self.specification)
+        if is_factory(self.specification):
+            return UserNetwork(self.counted, self.variant.architecture, self.specification)
         return self._on_device(self.devices[0])
 
     @property
@@ -96,21 +96,21 @@ class VariantModels:
         None for a module of ``--network``, whose code may have changed.
         """
         specification = self.specification
-        if is_code(specification):
+        if is_factory(specification):
             return None
         settings = {
             "flip": flip,
-            "device": card_name(self.devices[0]),
+            "device": get_device_model(self.devices[0]),
             "network": msgspec.to_builtins(self.variant.architecture),
-            "exported": specification and exported_digest(specification, self.variant.name),
+            "exported": specification and hash_onnx_model(specification, self.variant.name),
             "soft_argmax": None if specification else self.soft_argmax,
         }
-        return evaluation_key(self.checkpoint.sha256, dataset, settings)
+        return compute_cache_key(self.checkpoint.sha256, dataset, settings)
 
     def _on_device(self, device: torch.device) -> Network:
         from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 
         if self.specification is not None:
             name = self.variant.name
-            return exported_network(self.specification, name, self.variant.architecture, device)
+            return load_onnx_network(self.specification, name, self.variant.architecture, device)
         return OptimizedConvNeXtPose(self.reference, device)

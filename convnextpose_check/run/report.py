@@ -12,20 +12,20 @@ from typing import Any
 from convnextpose_check.checkpoints.fingerprints import describe_copy
 from convnextpose_check.checkpoints.training_record import format_epoch, read_training_record
 from convnextpose_check.checks.archives import check_published_tensors
-from convnextpose_check.checks.identity import identity_of
+from convnextpose_check.checks.identity import determine_identity
 from convnextpose_check.environment import environment
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.devices import device_title
+from convnextpose_check.evaluation.devices import format_devices
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.predict import wrap_network_errors
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, judge
 from convnextpose_check.files.regular_files import write_atomically, write_text
 from convnextpose_check.human36m.samples import Exclusion
-from convnextpose_check.network.keymap import key_style
+from convnextpose_check.network.keymap import detect_key_style
 from convnextpose_check.network.layout import (
-    multiply_add_count,
-    parameter_count,
-    state_element_count,
+    count_multiply_adds,
+    count_parameters,
+    count_state_elements,
 )
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm, take_name
@@ -135,7 +135,7 @@ def build_results(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
     }
     if variants or settings.weights_only:
         with suppress(ConvNeXtPoseCheckError):  # then the tests have the reason
-            device = device_title(*run.devices)
+            device = format_devices(*run.devices)
     return Results(
         target=run.target,
         finished=True,
@@ -209,7 +209,7 @@ def describe_training_record(run: Run, variant: str) -> str:
 def _file_values(run: Run, variant: str) -> dict[str, Any]:
     """The fields of ``FileRecord``."""
     checkpoint, module = run.checkpoints[variant], run.models[variant].counted
-    identity = identity_of(
+    identity = determine_identity(
         run.variants[variant],
         checkpoint,
         run.fingerprints.get(variant),
@@ -223,10 +223,10 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
         "form": checkpoint.form,
         "epoch": checkpoint.epoch,
         "sha256": checkpoint.sha256,
-        "head_keys": key_style(checkpoint.network),
-        "parameters": parameter_count(module),
-        "state_elements": state_element_count(module.state_dict()),
-        "gmacs": multiply_add_count(module) / 1e9,
+        "head_keys": detect_key_style(checkpoint.network),
+        "parameters": count_parameters(module),
+        "state_elements": count_state_elements(module.state_dict()),
+        "gmacs": count_multiply_adds(module) / 1e9,
         "training_record": describe_training_record(run, variant),
     }
 
@@ -264,7 +264,7 @@ def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> Vari
             if misaligned
             else None
         ),
-        repeated_images=evaluation.repeated,
+        repeated_images=evaluation.same_sequence_copies,
         examples=find_examples(
             evaluation,
             run.dataset,

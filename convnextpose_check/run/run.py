@@ -15,14 +15,14 @@ from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.drive.download import choose_download_folder, download_missing
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.evaluation.devices import use_exact_float32, working_devices
-from convnextpose_check.evaluation.measurements import Entry, Evaluation
+from convnextpose_check.evaluation.devices import get_working_devices, use_exact_float32
+from convnextpose_check.evaluation.measurements import Evaluation, ModelEntry
 from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.evaluation.predict import wrap_network_errors
 from convnextpose_check.evaluation.verdict import Judgement, judge
 from convnextpose_check.human36m.layout import GIVE_ROOT
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset, read_facts
-from convnextpose_check.network.users import is_code
+from convnextpose_check.network.users import is_factory
 from convnextpose_check.paths import Outputs, cache_file_path
 from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.run.models import VariantModels
@@ -149,8 +149,8 @@ class Run:
         use_exact_float32()
         settings = self.settings
         needs_gpu = self.target == "published" and not settings.weights_only
-        devices = working_devices(settings.device or ("cuda" if needs_gpu else "cpu"))
-        return devices[:1] if is_code(settings.network) else devices
+        devices = get_working_devices(settings.device or ("cuda" if needs_gpu else "cpu"))
+        return devices[:1] if is_factory(settings.network) else devices
 
     @cached_property
     def models(self) -> ByVariant[VariantModels]:
@@ -214,12 +214,12 @@ class Run:
         """Images in a batch."""
         return CUDA_BATCH_SIZE if self.devices[0].type == "cuda" else CPU_BATCH_SIZE
 
-    def _build_entry(self, variant: str) -> Entry:
+    def _build_entry(self, variant: str) -> ModelEntry:
         models, s = self.models[variant], self.settings
         with wrap_network_errors("building the network"):
             path = s.results_dir / cache_file_path(self.target, variant)
             key = models.cache_key(self.dataset, flip=s.flip)
-            return Entry(models.evaluated, key, path, models.replicas)
+            return ModelEntry(models.evaluated, key, path, models.replicas)
 
 
 def published_run(settings: Settings) -> Run:

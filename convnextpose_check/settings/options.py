@@ -16,7 +16,7 @@ from typing import Any
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.samples import BoxSource
-from convnextpose_check.network.users import is_code
+from convnextpose_check.network.users import is_factory
 from convnextpose_check.text import suggestion
 from convnextpose_check.variants import PUBLISHED_FILE, Protocol
 
@@ -284,7 +284,7 @@ def _absolute(settings: Settings, caller: Path) -> Settings:
     """The settings with every path, also of defaults, joined to the caller's folder."""
     paths = {name: caller / v for name, v in vars(settings).items() if isinstance(v, Path)}
     checkpoints, network = tuple(caller / path for path in settings.checkpoints), settings.network
-    if network is not None and not is_code(network):
+    if network is not None and not is_factory(network):
         network = str(caller / network)
     absolute: dict[str, Any] = paths | {"checkpoints": checkpoints, "network": network}
     return replace(settings, caller=caller, **absolute)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convnextpose_check.checkpoints.training_record import BUFFERS, FIVE_SUBJECTS
-from convnextpose_check.network.keymap import StateDict, to_legacy, with_prefix
+from convnextpose_check.network.keymap import StateDict, add_prefix, to_legacy
 from convnextpose_check.variants import Variant
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:
     count = (epoch + 1) * iterations
     state = {
         key: torch.tensor(count) if key.endswith("num_batches_tracked") else tensor
-        for key, tensor in with_prefix(weights).items()
+        for key, tensor in add_prefix(weights).items()
     }
     if facts.head_keys == "legacy":
         state = to_legacy(state)

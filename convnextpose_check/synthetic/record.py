@@ -14,12 +14,12 @@ from pathlib import Path
 import msgspec
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.evaluation.measurements import Entry
+from convnextpose_check.evaluation.measurements import ModelEntry
 from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.human36m.samples import BoxSource, DatasetFacts, load_dataset
-from convnextpose_check.network.layout import build_network, modern_state
+from convnextpose_check.network.layout import build_network, normalize_keys
 from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.synthetic.build import cached_synthetic_data
 from convnextpose_check.synthetic.reference import synthetic_catalogue
@@ -78,8 +78,8 @@ def measure(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
     files = CheckpointFiles([synthetic.checkpoints], catalogue)
     entries = {}
     for variant in catalogue.variants:
-        state = modern_state(files.load(variant.name).network)
-        entries[variant.name] = Entry(build_network(variant.architecture, state, cpu))
+        state = normalize_keys(files.load(variant.name).network)
+        entries[variant.name] = ModelEntry(build_network(variant.architecture, state, cpu))
     errors_mm: dict[str, dict[str, float]] = {}
     for protocol, boxes, flip in product(PROTOCOLS, BOXES, (True, False)):
         dataset = load_dataset(synthetic.dataset, facts, protocol, boxes)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from convnextpose_check.checkpoints.training_record import FIVE_SUBJECTS
-from convnextpose_check.network.keymap import without_prefix
+from convnextpose_check.network.keymap import strip_prefix
 from convnextpose_check.synthetic.archives import made_epoch
 from convnextpose_check.synthetic.rescaling import rescaled
 from convnextpose_check.variants import (
@@ -92,5 +92,5 @@ def trained_state(fixtures: Path) -> dict[str, Tensor]:
     content = torch.load(reference_file(fixtures), map_location="cpu", weights_only=True)
     return {
         key: tensor.float() if tensor.is_floating_point() else tensor
-        for key, tensor in without_prefix(content["network"]).items()
+        for key, tensor in strip_prefix(content["network"]).items()
     }

@@ -16,9 +16,13 @@ import pytest
 import torch
 
 from convnextpose_check.checkpoints.find import CheckpointFiles
-from convnextpose_check.evaluation.devices import card_name, device_title, use_exact_float32
+from convnextpose_check.evaluation.devices import (
+    format_devices,
+    get_device_model,
+    use_exact_float32,
+)
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.network.layout import build_network, modern_state
+from convnextpose_check.network.layout import build_network, normalize_keys
 from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.plugin.session import SESSION
 from convnextpose_check.synthetic.build import SyntheticData
@@ -86,7 +90,7 @@ def networks(
 
     @cache
     def load(name: str) -> ConvNeXtPose:
-        state = modern_state(files.load(name).network)
+        state = normalize_keys(files.load(name).network)
         return build_network(catalogue[name].architecture, state, device)
 
     return load
@@ -122,7 +126,7 @@ def pytest_benchmark_update_machine_info(
     config: pytest.Config, machine_info: dict[str, Any]
 ) -> None:
     """Save the names of card and processor with the results."""
-    device = device_title(chosen_device(config))
+    device = format_devices(chosen_device(config))
     machine_info.update(device=device, processor=processor(), torch=torch.__version__)
 
 
@@ -145,7 +149,7 @@ def pytest_terminal_summary(
         return
     terminalreporter.section("benchmark results")
     device = chosen_device(config)
-    on_card = f"{card_name(device)} beside " if device.type == "cuda" else ""
+    on_card = f"{get_device_model(device)} beside " if device.type == "cuda" else ""
     terminalreporter.write_line(f"on {on_card}{processor()}")
     for row in rows:
         found = "  ".join(f"{key} {_format_value(value)}" for key, value in row.extra_info.items())

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from convnextpose_check.evaluation.devices import working_devices
-from convnextpose_check.evaluation.measurements import Entry, Measurements
+from convnextpose_check.evaluation.devices import get_working_devices
+from convnextpose_check.evaluation.measurements import Measurements, ModelEntry
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import Conditions, remaining_batches, run_pass
+from convnextpose_check.evaluation.one_pass import Conditions, list_remaining_batches, run_pass
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import MIRRORED
@@ -37,9 +37,9 @@ def test_whole_validation(
 
     workers = len(os.sched_getaffinity(0))
     reference = {name: networks(name) for name in VARIANTS}
-    cards = working_devices(str(device))
+    cards = get_working_devices(str(device))
     entries = {
-        name: Entry(
+        name: ModelEntry(
             OptimizedConvNeXtPose(network, cards[0]),
             replicas=tuple(OptimizedConvNeXtPose(network, card) for card in cards[1:]),
         )
@@ -61,7 +61,7 @@ def test_whole_validation(
         dataset = read_dataset()
         size = BEST_BATCH.get(device.type, 4)
         measured = {name: Measurements.empty(len(dataset.samples), size) for name in entries}
-        batches = remaining_batches(measured.values(), size)
+        batches = list_remaining_batches(measured.values(), size)
         conditions = Conditions(cards, True, size, workers)
         start = synchronized_time()
         with forbid_waiting(device, after_first_batch=bool(idle)):

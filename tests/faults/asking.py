@@ -46,7 +46,7 @@ TESTS: dict[str, Test | tuple[Test, ...]] = {
         test_counts.test_reported_gmacs,
     ),
     "check_heatmap_grid": test_counts.test_heatmap_grid,
-    "check_agrees": test_networks.test_evaluated_model_agrees_with_reference_model,
+    "check_networks_agree": test_networks.test_evaluated_model_agrees_with_reference_model,
     "check_flip_is_symmetric": test_networks.test_flip_test_is_symmetric,
     "check_dataset_is_complete": test_mpjpe.test_dataset_is_complete,
     "check_evaluation_is_complete": test_mpjpe.test_every_sample_is_measured,

@@ -22,7 +22,7 @@ SQUARE = "head.deconv_layers_2.pwconv.weight"
 
 @fault("half a gigabyte of memory free", "machine", "check_memory")
 def no_memory(scene: Scene) -> None:
-    scene.patch.setattr(machine, "free_ram_gb", lambda: 0.5)
+    scene.patch.setattr(machine, "get_free_ram_gb", lambda: 0.5)
 
 
 @fault("half a gigabyte of the disk free", "machine", "check_disk")

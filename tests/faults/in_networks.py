@@ -84,7 +84,7 @@ def joint_and_depth_swapped(scene: Scene) -> None:
     scene.patch.setattr(ConvNeXtPose, "heatmaps", swapped)
 
 
-@fault("BatchNorm of the reference model left in training mode", "network", "check_agrees")
+@fault("BatchNorm of the reference model left in training mode", "network", "check_networks_agree")
 def left_in_training_mode(scene: Scene) -> None:
     _after_building(scene, lambda network: network.train())
 
@@ -99,7 +99,7 @@ def another_eps(scene: Scene) -> None:
     _after_building(scene, change)
 
 
-@fault("align_corners=False in the reference model", "network", "check_agrees")
+@fault("align_corners=False in the reference model", "network", "check_networks_agree")
 def corners_not_aligned_in_one(scene: Scene) -> None:
     _leave_corners(scene, "reference")
 
@@ -109,7 +109,7 @@ def corners_not_aligned(scene: Scene) -> None:
     _leave_corners(scene, "reference", "optimized")
 
 
-@fault("soft-argmax of the optimized model counts from 1", "network", "check_agrees")
+@fault("soft-argmax of the optimized model counts from 1", "network", "check_networks_agree")
 def cells_from_one(scene: Scene) -> None:
     cells = optimized_model._cells
     scene.patch.setattr(optimized_model, "_cells", lambda volume, dim: cells(volume, dim) + 1)

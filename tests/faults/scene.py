@@ -18,7 +18,7 @@ from convnextpose_check.checkpoints.fingerprints import Fingerprint, fingerprint
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.human36m.samples import BoxSource
 from convnextpose_check.network.keymap import StateDict
-from convnextpose_check.network.layout import modern_state
+from convnextpose_check.network.layout import normalize_keys
 from convnextpose_check.run.run import Run
 from convnextpose_check.synthetic.archives import (
     snapshot_content,
@@ -115,7 +115,7 @@ class Scene:
     def weights(self, name: str) -> StateDict:
         """A variant's weights in the synthetic data set, with modern keys."""
         path = self.synthetic.checkpoints / self.catalogue[name].checkpoint.file_name
-        return modern_state(loaded_once(path).network)
+        return normalize_keys(loaded_once(path).network)
 
     def take_archive_of(self, other: str) -> None:
         """Replace the variant's archive by another variant's."""

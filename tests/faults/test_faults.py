@@ -20,7 +20,7 @@ FAULTS = every_fault()
 TOLERANCES = {"GB": 1e-6, "mm": 0.05, "GMACs": 1e-6, "M": 1e-6}
 """Between platforms, by unit."""
 
-VARYING = {"check_interpolation", "check_agrees", "check_flip_is_symmetric"}
+VARYING = {"check_interpolation", "check_networks_agree", "check_flip_is_symmetric"}
 """The values that these obtain depend on the versions of OpenCV and torch."""
 
 RECORDED = {(r.link, r.fault, r.check): r for r in read_faults().faults}

@@ -14,7 +14,7 @@ import msgspec
 import torch
 
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.network.keymap import StateDict, to_legacy, with_prefix
+from convnextpose_check.network.keymap import StateDict, add_prefix, to_legacy
 from convnextpose_check.synthetic.archives import made_epoch, write_archive
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
@@ -50,7 +50,7 @@ def content_of(
     architecture: Architecture, epoch: Any = EPOCH, legacy: bool = False, seed: int = 7
 ) -> Any:
     """The content of a training snapshot, as the authors' script puts it together."""
-    state = with_prefix(seeded_state(architecture, seed))
+    state = add_prefix(seeded_state(architecture, seed))
     network = OrderedDict(to_legacy(state) if legacy else state)
     return {"epoch": epoch, "network": network, "optimizer": {"state": {}, "param_groups": []}}
 

@@ -13,11 +13,11 @@ from convnextpose_check.human36m.annotations import Image, SubjectFiles
 from convnextpose_check.human36m.layout import PARTS, annotation_name, find_layout
 from convnextpose_check.human36m.samples import DatasetFacts
 from convnextpose_check.human36m.skeleton import ACTIONS
-from convnextpose_check.network.keymap import with_prefix
+from convnextpose_check.network.keymap import add_prefix
 from convnextpose_check.network.layout import (
-    multiply_add_count,
-    parameter_count,
-    state_element_count,
+    count_multiply_adds,
+    count_parameters,
+    count_state_elements,
 )
 from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.synthetic.weights import seeded_state
@@ -86,14 +86,14 @@ def write_own_model(
 ) -> dict[str, Any]:
     """Write a seeded checkpoint and return the content of its variants file."""
     state = seeded_state(architecture, seed=seed)
-    torch.save({"epoch": epoch, "network": with_prefix(state)}, folder / f"own_{name}.pth")
+    torch.save({"epoch": epoch, "network": add_prefix(state)}, folder / f"own_{name}.pth")
     network = ConvNeXtPose(architecture)
     variant = {
         "name": name,
         "architecture": msgspec.to_builtins(architecture),
-        "parameters": parameter_count(network),
-        "state_elements": state_element_count(state),
-        "multiply_adds": multiply_add_count(network),
+        "parameters": count_parameters(network),
+        "state_elements": count_state_elements(state),
+        "multiply_adds": count_multiply_adds(network),
         "paper": dict.fromkeys(("parameters_millions", "gmacs", "mpjpe_mm", "pa_mpjpe_mm")),
         "checkpoint": {
             "file_name": f"own_{name}.pth",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.measurements import Entry
+from convnextpose_check.evaluation.measurements import ModelEntry
 from convnextpose_check.evaluation.one_pass import Conditions, Outcome, evaluate
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
@@ -69,7 +69,7 @@ def evaluated(
     **changes: Any,
 ) -> dict[str, Outcome]:
     entries = {
-        name: Entry(network, f"key of {name}", folder / f"{name}.npz")
+        name: ModelEntry(network, f"key of {name}", folder / f"{name}.npz")
         for name, network in networks.items()
     }
     display = Said(texts=[] if said is None else said)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
-from convnextpose_check.evaluation.measurements import Entry, Evaluation
+from convnextpose_check.evaluation.measurements import Evaluation, ModelEntry
 from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts
 from convnextpose_check.network import Network
@@ -67,7 +67,7 @@ def evaluation_of(
 ) -> Evaluation:
     """One network over the whole data set in float32; raises what makes it fail."""
     conditions = Conditions((device,), flip, batch_size, workers)
-    outcome = evaluate({"": Entry(network)}, dataset, conditions)[""]
+    outcome = evaluate({"": ModelEntry(network)}, dataset, conditions)[""]
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

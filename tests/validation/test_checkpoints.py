@@ -16,7 +16,7 @@ from convnextpose_check.checks.archives import (
     check_training_record,
     check_weights_are_finite,
 )
-from convnextpose_check.checks.identity import contradiction_warning
+from convnextpose_check.checks.identity import describe_contradiction
 from convnextpose_check.plugin.gate import Recorder
 from convnextpose_check.run.run import ByVariant, Run
 from convnextpose_check.variants import Variant
@@ -52,7 +52,7 @@ def test_counters_tell_one_training(
     record(
         training.description,
         known and f"{known} iterations of an epoch",
-        warning=contradiction_warning(variant, training) if training.is_contradictory else "",
+        warning=describe_contradiction(variant, training) if training.is_contradictory else "",
         unverified="" if training.has_counters else "the file has no counters",
     )
 

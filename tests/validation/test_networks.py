@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from convnextpose_check.checks.network import check_agrees, check_flip_is_symmetric
+from convnextpose_check.checks.network import check_flip_is_symmetric, check_networks_agree
 from convnextpose_check.human36m.annotations import select_evenly
 from convnextpose_check.human36m.crops import load_inputs
 from convnextpose_check.human36m.samples import Dataset, Sample
@@ -37,7 +37,7 @@ def test_evaluated_model_agrees_with_reference_model(
     record: Recorder,
 ) -> None:
     model, where = models[variant.name], f"{run.target} {variant.name}"
-    cells, _ = check_agrees(model.evaluated, model.reference, *crops, where)
+    cells, _ = check_networks_agree(model.evaluated, model.reference, *crops, where)
     record(cells, 0.0, "cells")
 
 

@@ -9,7 +9,7 @@ from convnextpose_check.checks.machine import (
     check_interpolation,
     check_memory,
 )
-from convnextpose_check.evaluation.devices import device_title
+from convnextpose_check.evaluation.devices import format_devices
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.plugin.gate import Recorder
 from convnextpose_check.run.run import Run
@@ -17,7 +17,7 @@ from convnextpose_check.variants import Variant
 
 
 def test_device_runs_a_kernel(run: Run, record: Recorder) -> None:
-    record(device_title(*run.devices))
+    record(format_devices(*run.devices))
 
 
 def test_opencv_interpolates_as_in_the_paper(record: Recorder) -> None:

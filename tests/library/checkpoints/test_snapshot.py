@@ -15,8 +15,8 @@ from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
 from convnextpose_check.checks.archives import check_snapshot
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
-from convnextpose_check.network.keymap import key_style
-from convnextpose_check.network.layout import modern_state
+from convnextpose_check.network.keymap import detect_key_style
+from convnextpose_check.network.layout import normalize_keys
 from convnextpose_check.variants import Architecture
 from tests.hostile.judge import at_most
 from tests.support.archives import EPOCH, checkpoint_of, content_of, differing_keys, saved
@@ -48,7 +48,7 @@ def test_snapshot_has_the_authors_keys_and_opens_as_a_checkpoint(
     modern = content_of(tiny)["network"]
     for content in (_content(path)["network"], load_checkpoint(path).network):
         assert list(content) == list(modern)
-        assert key_style(content) == "modern"
+        assert detect_key_style(content) == "modern"
         assert differing_keys(content, modern) == []
     assert _content(path)["epoch"] == load_checkpoint(path).epoch == EPOCH
     assert check_snapshot(path, checkpoint_of(network)) == path.stat().st_size
@@ -161,7 +161,7 @@ def test_safetensors_hold_the_archives_bits_and_its_origin(
     path = write_safetensors(checkpoint, "L", tmp_path / "snapshot_83.pth")
 
     assert path == tmp_path / "snapshot_83.safetensors"
-    assert differing_keys(load_file(path), modern_state(network)) == []
+    assert differing_keys(load_file(path), normalize_keys(network)) == []
     with safe_open(path, framework="numpy") as opened:
         origin = {"variant": "L", "epoch": str(EPOCH), "source_sha256": checkpoint.sha256}
         assert opened.metadata() == {"format": "pt"} | origin

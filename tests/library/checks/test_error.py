@@ -21,11 +21,11 @@ from convnextpose_check.checks.error import (
 from convnextpose_check.checks.network import (
     AGREEMENT_CELLS,
     AGREEMENT_MM,
-    check_agrees,
     check_flip_is_symmetric,
+    check_networks_agree,
 )
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation.measurements import Evaluation, copies_of
+from convnextpose_check.evaluation.measurements import Evaluation, find_copies
 from convnextpose_check.human36m.samples import Dataset, Exclusion, load_dataset
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import FACTS, Handmade
@@ -112,7 +112,7 @@ def test_disagreement_in_cells_fails(
     other = Pointing(tiny, columns=columns)
     problem = rf"^\[disagreement\] T differs .* up to {columns:.4f} cells, .* on 2 samples by "
     with pytest.raises(CheckFailedError, match=problem) as caught:
-        check_agrees(other, Pointing(tiny), crops, dataset.samples[:2], "T")
+        check_networks_agree(other, Pointing(tiny), crops, dataset.samples[:2], "T")
     obtained = f"{columns:.3f} cells"
     assert (caught.value.obtained, caught.value.expected) == (obtained, "0.01 cells")
 
@@ -127,12 +127,12 @@ def test_disagreement_in_millimeters_alone_fails(
     def moved(bins: float) -> Pointing:
         return Pointing(tiny, bins=sign * bins, joints=slice(4, 18))
 
-    assert check_agrees(plain, plain, crops, samples, "T") == (0.0, 0.0)
-    cells, moved_mm = check_agrees(moved(0.0068), plain, crops, samples, "T")
+    assert check_networks_agree(plain, plain, crops, samples, "T") == (0.0, 0.0)
+    cells, moved_mm = check_networks_agree(moved(0.0068), plain, crops, samples, "T")
     assert cells == pytest.approx(0.0068, rel=1e-3)
     assert 0.02 < abs(moved_mm) < AGREEMENT_MM
     with pytest.raises(CheckFailedError, match=r"and its error on 2 samples by [+-]0\.") as caught:
-        check_agrees(moved(0.0095), plain, crops, samples, "T")
+        check_networks_agree(moved(0.0095), plain, crops, samples, "T")
     obtained = str(caught.value.obtained)
     assert obtained[0] in "+-"
     assert AGREEMENT_MM < abs(float(obtained.removesuffix(" mm"))) < 10 * AGREEMENT_MM
@@ -148,7 +148,7 @@ COPIES = tuple((f"{n}.jpg", "a.jpg") for n in range(5))
     [
         (
             check_images_are_distinct,
-            {"misplaced": COPIES},
+            {"cross_sequence_copies": COPIES},
             "same-image",
             ("5 of the images", "(0.jpg and a.jpg, ", "3.jpg and a.jpg)"),
         ),
@@ -179,12 +179,13 @@ def test_check_images_are_distinct_repeated_frame_of_one_sequence_passes() -> No
         for sequence, frame in (("09_act_02", 1), ("09_act_02", 65), ("11_act_02", 1))
     )
 
-    misplaced, repeated = copies_of([first, later, other], np.zeros((3, 32), np.uint8))
+    misplaced, repeated = find_copies([first, later, other], np.zeros((3, 32), np.uint8))
 
     assert (misplaced, repeated) == (((other, first),), ((later, first),))
-    assert check_images_are_distinct(made_evaluation(count=2, repeated=repeated)) == 2
+    evaluation = made_evaluation(count=2, same_sequence_copies=repeated)
+    assert check_images_are_distinct(evaluation) == 2
     with pytest.raises(CheckFailedError, match=first):
-        check_images_are_distinct(made_evaluation(count=2, misplaced=misplaced))
+        check_images_are_distinct(made_evaluation(count=2, cross_sequence_copies=misplaced))
 
 
 def test_incomplete_evaluation_counts_unreadable_images_and_names_the_first(

@@ -11,9 +11,9 @@ import pytest
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, fingerprint
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_published_tensors
-from convnextpose_check.checks.identity import identity_of
+from convnextpose_check.checks.identity import determine_identity
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.network.layout import state_element_count
+from convnextpose_check.network.layout import count_state_elements
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Variant
 from tests.support.archives import checkpoint_of, tiny_variant
@@ -31,7 +31,7 @@ def checkpoint(tiny: Architecture) -> Checkpoint:
 
 @pytest.fixture
 def variant(tiny: Architecture, checkpoint: Checkpoint) -> Variant:
-    count = state_element_count(checkpoint.network)
+    count = count_state_elements(checkpoint.network)
     return msgspec.structs.replace(
         tiny_variant(tiny, "XS", tiny.head_channels), state_elements=count
     )
@@ -41,20 +41,20 @@ def test_identity_is_verified_by_the_tensors_alone(
     variant: Variant, checkpoint: Checkpoint
 ) -> None:
     known = fingerprint(checkpoint, "a test")
-    found = identity_of(variant, checkpoint, known)
+    found = determine_identity(variant, checkpoint, known)
     assert (found.status, found.matched) == ("verified", ALL)
     assert found.reason.endswith("known tensors are the published ones")
     assert check_published_tensors(known, checkpoint, is_required=True) == found.reason
 
-    without = identity_of(variant, checkpoint, Fingerprint())
+    without = determine_identity(variant, checkpoint, Fingerprint())
     assert (without.status, without.matched) == ("not verified", ALL[:-1])
     assert without.reason == "no published tensors on record"
-    copy = identity_of(variant, checkpoint, Fingerprint(known.file))
+    copy = determine_identity(variant, checkpoint, Fingerprint(known.file))
     assert copy.reason == "no published tensors on record; the very file of a test"
     facts = msgspec.structs.replace(variant.checkpoint, iterations=None)
     unrecorded = msgspec.structs.replace(variant, checkpoint=facts)
-    assert "training record" not in identity_of(unrecorded, checkpoint, known).matched
-    own = identity_of(variant, checkpoint, None, is_own=True)
+    assert "training record" not in determine_identity(unrecorded, checkpoint, known).matched
+    own = determine_identity(variant, checkpoint, None, is_own=True)
     assert (own.status, own.reason) == ("not verified", "no tensors on record")
 
 
@@ -87,7 +87,7 @@ def test_identity_is_contradicted_by_any_difference(
     variant = msgspec.structs.replace(
         variant, checkpoint=msgspec.structs.replace(variant.checkpoint, **facts)
     )
-    found = identity_of(variant, other, known)
+    found = determine_identity(variant, other, known)
     assert found.status == "contradicted"
     assert fragment in found.reason
     assert matched in (None, found.matched)

@@ -9,7 +9,12 @@ import pytest
 import torch
 
 from convnextpose_check.checks import machine
-from convnextpose_check.checks.machine import check_can_write, check_disk, check_memory, free_ram_gb
+from convnextpose_check.checks.machine import (
+    check_can_write,
+    check_disk,
+    check_memory,
+    get_free_ram_gb,
+)
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from tests.support.datasets import listing
 from tests.support.read_only import read_only
@@ -53,7 +58,7 @@ def test_free_memory_is_the_least_that_anything_grants(
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert free_ram_gb(tmp_path) == expected_gb
+    assert get_free_ram_gb(tmp_path) == expected_gb
 
 
 @pytest.mark.parametrize(
@@ -72,8 +77,8 @@ def test_free_memory_is_the_least_that_anything_grants(
 def test_memory_is_checked_on_machine_and_gpu(
     ram_gb: float | None, gpu_gb: float, found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert free_ram_gb() is not None
-    monkeypatch.setattr(machine, "free_ram_gb", lambda: ram_gb)
+    assert get_free_ram_gb() is not None
+    monkeypatch.setattr(machine, "get_free_ram_gb", lambda: ram_gb)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (gpu_gb * 1e9, 15.8e9))
     if "out-of-memory" in found:
         with pytest.raises(ConvNeXtPoseCheckError, match=found):

@@ -14,7 +14,7 @@ from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.snapshot import source_sha256, write_snapshot
 from convnextpose_check.checkpoints.training_record import read_training_record
-from convnextpose_check.network.keymap import with_prefix
+from convnextpose_check.network.keymap import add_prefix
 from convnextpose_check.paths import lock_directory
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
@@ -130,7 +130,7 @@ def test_extract_impossible_weights_are_refused(
 def test_extract_file_of_another_variant_is_refused(
     own: Path, tiny: Architecture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = with_prefix(seeded_state(replace(tiny, head_channels=9), seed=1))
+    state = add_prefix(seeded_state(replace(tiny, head_channels=9), seed=1))
     (own / "mine.pth").write_bytes(saved({"epoch": 1, "network": state}))
     (own / "own_U.pth").replace(own / "own_T.pth")
 

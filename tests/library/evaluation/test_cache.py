@@ -16,8 +16,8 @@ import pytest
 
 from convnextpose_check import environment
 from convnextpose_check.evaluation import cache
-from convnextpose_check.evaluation.cache import evaluation_key, load_cached, save_cached
-from convnextpose_check.evaluation.measurements import Entry, Measurements
+from convnextpose_check.evaluation.cache import compute_cache_key, load_cached, save_cached
+from convnextpose_check.evaluation.measurements import Measurements, ModelEntry
 from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.run.run import Run
@@ -42,7 +42,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def key_of(dataset: Dataset, sha256: str = "ab", **settings: object) -> str:
-    return evaluation_key(sha256, dataset, settings)
+    return compute_cache_key(sha256, dataset, settings)
 
 
 def test_key_depends_on_checkpoint_data_set_and_settings(dataset: Dataset, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_key_depends_on_every_setting_that_affects_results(
     other = run()
     other.models["T"].evaluated.kernel = lambda volumes, _: volumes  # type: ignore[attr-defined]
     keys.append(key_in(other))
-    monkeypatch.setattr("convnextpose_check.run.models.card_name", lambda _: "Another")
+    monkeypatch.setattr("convnextpose_check.run.models.get_device_model", lambda _: "Another")
     keys.append(key())
     own["variants"][0]["architecture"]["backbone"] = "another"
     keys.append(key())
@@ -147,10 +147,10 @@ def test_key_depends_on_every_setting_that_affects_results(
 
 
 @pytest.fixture
-def entry(tmp_path: Path) -> Entry:
+def entry(tmp_path: Path) -> ModelEntry:
     """A model that cannot be called, so that every result is from the cache."""
     network: Any = SimpleNamespace(architecture=SimpleNamespace(grid_whd=GRID_WHD))
-    return Entry(network, "key", tmp_path / "result" / "XS.npz")
+    return ModelEntry(network, "key", tmp_path / "result" / "XS.npz")
 
 
 def measured(dataset: Dataset, done: int | None = None) -> Measurements:
@@ -171,7 +171,7 @@ def measured(dataset: Dataset, done: int | None = None) -> Measurements:
 @pytest.mark.parametrize("protocol", [1, 2])
 @pytest.mark.parametrize("done", [None, 4])
 def test_saved_results_come_back_unchanged(
-    dataset: Dataset, entry: Entry, done: int | None, protocol: Any
+    dataset: Dataset, entry: ModelEntry, done: int | None, protocol: Any
 ) -> None:
     dataset = replace(dataset, protocol=protocol)
     results = measured(dataset, done)
@@ -186,7 +186,7 @@ def test_saved_results_come_back_unchanged(
         np.testing.assert_array_equal(getattr(found, name), value, name)
 
 
-def test_errors_are_computed_again_from_the_positions(dataset: Dataset, entry: Entry) -> None:
+def test_errors_are_computed_again_from_the_positions(dataset: Dataset, entry: ModelEntry) -> None:
     results = measured(dataset)
     errors_mm = results.errors_mm.copy()
     results.errors_mm *= 0.5
@@ -200,7 +200,7 @@ def test_errors_are_computed_again_from_the_positions(dataset: Dataset, entry: E
 
 
 def test_results_of_another_key_or_batch_size_are_measured_again(
-    dataset: Dataset, entry: Entry
+    dataset: Dataset, entry: ModelEntry
 ) -> None:
     """Finished results do not depend on the batch size."""
     save_cached(entry, measured(dataset, 5), dataset, BATCH_SIZE)
@@ -214,7 +214,7 @@ def test_results_of_another_key_or_batch_size_are_measured_again(
 
 
 def test_finished_results_without_key_are_saved_but_cannot_be_resumed(
-    dataset: Dataset, entry: Entry
+    dataset: Dataset, entry: ModelEntry
 ) -> None:
     without_key = replace(entry, key=None)
 
@@ -225,7 +225,9 @@ def test_finished_results_without_key_are_saved_but_cannot_be_resumed(
     assert load_cached(entry, dataset, BATCH_SIZE) is None
 
 
-def test_save_without_key_sample_or_folder_saves_nothing(dataset: Dataset, entry: Entry) -> None:
+def test_save_without_key_sample_or_folder_saves_nothing(
+    dataset: Dataset, entry: ModelEntry
+) -> None:
     results = measured(dataset)
 
     assert save_cached(replace(entry, key=None), measured(dataset, 5), dataset, BATCH_SIZE) == 0
@@ -255,7 +257,9 @@ EDITS: list[tuple[str, Callable[[Any], Any]]] = [
 ]
 
 
-def test_edited_damaged_or_missing_file_is_measured_again(dataset: Dataset, entry: Entry) -> None:
+def test_edited_damaged_or_missing_file_is_measured_again(
+    dataset: Dataset, entry: ModelEntry
+) -> None:
     assert load_cached(entry, dataset, BATCH_SIZE) is None
     save_cached(entry, measured(dataset), dataset, BATCH_SIZE)
     whole = entry.cache_file.read_bytes()

@@ -14,15 +14,15 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation import devices
 from convnextpose_check.evaluation.devices import (
     SWITCHES,
-    card_name,
-    device_title,
+    format_devices,
+    get_device_model,
+    get_working_device,
+    get_working_devices,
     use_exact_float32,
-    working_device,
-    working_devices,
 )
 
 
-def test_working_device_with_a_warning_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_get_working_device_with_a_warning_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     conv2d = torch.nn.functional.conv2d
 
     def warning(*given: Any) -> Any:
@@ -33,13 +33,13 @@ def test_working_device_with_a_warning_passes(monkeypatch: pytest.MonkeyPatch) -
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("error")
 
-        assert working_device("cpu") == torch.device("cpu")
+        assert get_working_device("cpu") == torch.device("cpu")
 
     assert "not be supported" in str(caught[0].message)
 
 
 @pytest.mark.parametrize("is_wrong", [True, False])
-def test_working_device_that_fails_is_reported_in_one_line(
+def test_get_working_device_that_fails_is_reported_in_one_line(
     is_wrong: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A P100 counts as available on Kaggle, and fails every kernel of newer torch versions."""
@@ -52,7 +52,7 @@ def test_working_device_that_fails_is_reported_in_one_line(
     monkeypatch.setattr(torch.nn.functional, "conv2d", fail)
 
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
-        working_device("cpu")
+        get_working_device("cpu")
 
     assert caught.value.code == "device-not-found"
     fault = "wrong sum 1.0, expected 36" if is_wrong else "CUDA error: no kernel image is available"
@@ -73,7 +73,7 @@ T4, OTHER = "Tesla T4", "Quadro K620"
         pytest.param([(T4, 15), (T4, None)], "cuda:0 (Tesla T4)", id="broken"),
     ],
 )
-def test_working_devices_are_the_free_cards_of_one_model(
+def test_get_working_devices_are_the_free_cards_of_one_model(
     monkeypatch: pytest.MonkeyPatch, cards: list[tuple[str, int | None]], used: str
 ) -> None:
     def working(name: str) -> torch.device:
@@ -84,12 +84,12 @@ def test_working_devices_are_the_free_cards_of_one_model(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda card: cards[card.index][0])
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda card: (cards[card.index][1] or 15, 16))
-    monkeypatch.setattr(devices, "working_device", working)
+    monkeypatch.setattr(devices, "get_working_device", working)
 
-    assert device_title(*working_devices("cuda")) == used
-    assert working_devices("cuda:0") == (torch.device("cuda:0"),)
-    assert working_devices("cpu") == (torch.device("cpu"),)
-    assert card_name(torch.device("cpu")).startswith("cpu ")
+    assert format_devices(*get_working_devices("cuda")) == used
+    assert get_working_devices("cuda:0") == (torch.device("cuda:0"),)
+    assert get_working_devices("cpu") == (torch.device("cpu"),)
+    assert get_device_model(torch.device("cpu")).startswith("cpu ")
 
 
 def test_use_exact_float32_switches_everything_off() -> None:

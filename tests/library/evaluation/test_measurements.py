@@ -24,7 +24,7 @@ def measured(dataset: Dataset, indices: range) -> Measurements:
     """Results of these samples, whose errors and cells are their index plus 1."""
     results = Measurements.empty(len(dataset.samples), 4)
     for index in indices:
-        results.read(index, Crop(dataset.samples[index], None, sha256_of(f"image {index}")))
+        results.record_image(index, Crop(dataset.samples[index], None, sha256_of(f"image {index}")))
         results.cells_xyz[index] = results.errors_mm[index] = index + 1
     return results
 
@@ -33,10 +33,12 @@ def test_read_records_hash_problem_and_warning(dataset: Dataset) -> None:
     results = Measurements.empty(6, 1)
 
     with pytest.raises(AttributeError):  # it has no problem
-        results.read(0, SimpleNamespace(sha256=sha256_of("a")))  # type: ignore[arg-type]
+        results.record_image(0, SimpleNamespace(sha256=sha256_of("a")))  # type: ignore[arg-type]
     assert not results.done.any(), "an interrupt may come between any two lines"
-    results.read(2, Crop(dataset.samples[2], None, sha256_of("a"), "it is cut off", "a warning"))
-    results.read(3, Crop(dataset.samples[3], None, sha256_of("b"), None, "a warning"))
+    results.record_image(
+        2, Crop(dataset.samples[2], None, sha256_of("a"), "it is cut off", "a warning")
+    )
+    results.record_image(3, Crop(dataset.samples[3], None, sha256_of("b"), None, "a warning"))
 
     assert results.done.tolist() == [False, False, True, True, False, False]
     assert [results.sha256[n].tobytes().hex() for n in (2, 3)] == [sha256_of("a"), sha256_of("b")]
@@ -51,7 +53,7 @@ def test_evaluation_covers_the_usable_samples(dataset: Dataset) -> None:
     results.sha256[5] = results.sha256[3] = results.sha256[0]
     results.sha256[4] = results.sha256[2]
 
-    evaluation = results.evaluation(dataset)
+    evaluation = results.to_evaluation(dataset)
 
     def exclusion(index: int, reason: str) -> Exclusion:
         sample = dataset.samples[index]
@@ -71,14 +73,14 @@ def test_evaluation_covers_the_usable_samples(dataset: Dataset) -> None:
     assert evaluation.images_sha256 == hashlib.sha256(results.sha256.tobytes()).hexdigest()
     assert (evaluation.seconds, evaluation.reading_seconds, evaluation.batch_size) == (2.0, 4.0, 4)
     assert (evaluation.images_per_second, evaluation.resumed) == (2.0, 3)
-    copies = sorted([*evaluation.misplaced, *evaluation.repeated])
+    copies = sorted([*evaluation.cross_sequence_copies, *evaluation.same_sequence_copies])
     assert copies == sorted([(names[2], names[0]), (names[3], names[0])])
 
 
 def test_means_are_over_samples_and_keep_every_digit(dataset: Dataset) -> None:
-    evaluation = measured(dataset, range(6)).evaluation(dataset)
+    evaluation = measured(dataset, range(6)).to_evaluation(dataset)
     assert evaluation.complete
-    assert not measured(dataset, range(6)).evaluation(replace(dataset, limited=True)).complete
+    assert not measured(dataset, range(6)).to_evaluation(replace(dataset, limited=True)).complete
     assert evaluation.error_mm == 3.5
     assert evaluation.per_action_mm() == {
         "Directions": (1 + 2 + 4) / 3, "Discussion": 3, "WalkTogether": 5.5,
@@ -101,7 +103,7 @@ def test_evaluation_without_a_usable_image_is_refused(dataset: Dataset) -> None:
     with pytest.raises(
         ConvNeXtPoseCheckError, match=r"none of the 6 .* because reason 0"
     ) as caught:
-        results.evaluation(dataset)
+        results.to_evaluation(dataset)
 
     assert caught.value.code == "data-not-found"
     assert str(dataset.layout.root) in caught.value.problem

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convnextpose_check.evaluation.metrics import joint_errors_mm, rigidly_aligned
+from convnextpose_check.evaluation.metrics import align_rigidly, joint_errors_mm
 from convnextpose_check.human36m.geometry import Array, Camera
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.variants import Protocol
@@ -130,7 +130,7 @@ def test_alignment_of_a_flat_body_does_not_mirror_it() -> None:
     target = body().astype(np.float64)
     target[:, 2] = 0.0
 
-    np.testing.assert_allclose(rigidly_aligned(turned(target, 100.0), target), target, atol=1e-6)
+    np.testing.assert_allclose(align_rigidly(turned(target, 100.0), target), target, atol=1e-6)
 
 
 def test_wrong_root_depth_scales_the_prediction() -> None:

@@ -17,8 +17,13 @@ import torch
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation import one_pass
 from convnextpose_check.evaluation import predict as predictions
-from convnextpose_check.evaluation.measurements import Entry, Measurements
-from convnextpose_check.evaluation.one_pass import evaluate, remaining_batches, run_pass, shuffled
+from convnextpose_check.evaluation.measurements import Measurements, ModelEntry
+from convnextpose_check.evaluation.one_pass import (
+    evaluate,
+    list_remaining_batches,
+    run_pass,
+    shuffle_indices,
+)
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample
@@ -43,16 +48,16 @@ def repeated(dataset: Dataset, times: int) -> Dataset:
 
 def test_batches_hold_every_sample_once_in_a_shuffled_order() -> None:
     """Neighboring frames have similar errors: a first batch of them would not be typical."""
-    batches = remaining_batches([Measurements.empty(99, 4)], 4)
+    batches = list_remaining_batches([Measurements.empty(99, 4)], 4)
 
     assert [len(batch) for batch in batches] == [4] * 24 + [3]
     assert sorted(index for batch in batches for index in batch) == list(range(99))
-    assert np.ptp(shuffled(8695)[:64]) > 8000
-    assert abs(np.corrcoef(range(8695), shuffled(8695))[0, 1]) < 0.05
+    assert np.ptp(shuffle_indices(8695)[:64]) > 8000
+    assert abs(np.corrcoef(range(8695), shuffle_indices(8695))[0, 1]) < 0.05
     partial = Measurements.empty(99, 4)
     partial.done[batches[0]] = True
     partial.done[batches[5][:3]] = True
-    assert remaining_batches([partial], 4) == batches[1:]
+    assert list_remaining_batches([partial], 4) == batches[1:]
 
 
 def test_images_are_read_once_and_models_do_not_affect_each_other(
@@ -88,7 +93,7 @@ def test_model_that_fails_fails_alone_and_is_resumed(
     assert isinstance(failed, ConvNeXtPoseCheckError)
     assert failed.code == code
     assert failed.__traceback__ is None
-    names = {dataset.samples[index].path.name for index in shuffled(6)[4:]}
+    names = {dataset.samples[index].path.name for index in shuffle_indices(6)[4:]}
     assert any(name in str(failed) for name in names) is (code == "bad-weights")
     assert answers(outcomes) == {name: good[name] for name in ("A", "C")}
     assert answers(evaluated(networks, dataset, tmp_path, resume=True)) == good
@@ -134,7 +139,7 @@ def test_resumed_run_measures_the_rest_to_the_same_bits(
     cut = {"A": never, "B": networks["B"], "C": Failing(networks["C"], 2, Cut())}
     with pytest.raises(Cut):
         evaluated(cut, dataset, tmp_path, resume=True)
-    missing = shuffled(6)[4:]
+    missing = shuffle_indices(6)[4:]
     for name in ("B", "C"):
         done = np.load(tmp_path / f"{name}.npz")["done"]
         assert np.flatnonzero(~done).tolist() == sorted(missing)
@@ -180,8 +185,11 @@ def test_interrupted_run_saves_partial_results_and_counts_them(
     def interrupted(names: str, batch: int, *, key: bool = True) -> str:
         network = Failing(networks[names[-1]], batch, KeyboardInterrupt())
         entries = {
-            name: Entry(network if name == names[-1] else networks[name], name if key else None,
-            tmp_path / f"{name}.npz")
+            name: ModelEntry(
+                network if name == names[-1] else networks[name],
+                name if key else None,
+                tmp_path / f"{name}.npz",
+            )
             for name in names
         }  # fmt: skip
         with pytest.raises(Interrupted) as caught:
@@ -227,9 +235,9 @@ def test_several_devices_share_the_batches_and_predict_the_same(
     sizes: list[list[int]],
     batch_size: int,
 ) -> None:
-    whole = evaluate({"A": Entry(networks["A"])}, dataset, conditions(flip=False))
+    whole = evaluate({"A": ModelEntry(networks["A"])}, dataset, conditions(flip=False))
     replicas = [Counting(copy.deepcopy(networks["A"]), room) for room in rooms]
-    entry = Entry(replicas[0], replicas=tuple(replicas[1:]))
+    entry = ModelEntry(replicas[0], replicas=tuple(replicas[1:]))
     devices = (torch.device("cpu"),) * len(rooms)
 
     outcomes = evaluate({"A": entry}, dataset, conditions(flip=False, devices=devices))
@@ -255,12 +263,12 @@ def test_pass_uses_two_threads_and_forgets_crops(
     monkeypatch.setattr(crops, "BATCHES_AHEAD", 1)
     monkeypatch.setattr(crops, "READ_AHEAD", 2)
     measured = {"A": Measurements.empty(24, 2)}
-    batches = remaining_batches(measured.values(), 2)
+    batches = list_remaining_batches(measured.values(), 2)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     gc.freeze()  # speeds up each collection
     for _ in run_pass(
-        {"A": Entry(networks["A"])}, measured, repeated(dataset, 4),
+        {"A": ModelEntry(networks["A"])}, measured, repeated(dataset, 4),
         conditions(flip=False, workers=1), batches, lambda _: None,
     ):  # fmt: skip
         gc.collect()
@@ -282,10 +290,10 @@ def on_stand_in(tiny: Architecture, dataset: Dataset, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(predictions, "record_event", lambda _: stand_in.Event(device))
 
-    def run(entries: dict[str, Entry], devices: int = 1) -> Iterator[stand_in.StandIn]:
+    def run(entries: dict[str, ModelEntry], devices: int = 1) -> Iterator[stand_in.StandIn]:
         many = repeated(dataset, 3)
         measured = {name: Measurements.empty(len(many.samples), 2) for name in entries}
-        batches = remaining_batches(measured.values(), 2)
+        batches = list_remaining_batches(measured.values(), 2)
         meta = conditions(workers=1, devices=(torch.device("meta"),) * devices)
         with device:
             for _ in run_pass(entries, measured, many, meta, batches, lambda _: None):
@@ -299,7 +307,7 @@ def on_stand_in(tiny: Architecture, dataset: Dataset, monkeypatch: pytest.Monkey
 def test_host_waits_for_nothing_but_the_predictions_of_each_model(on_stand_in: Any) -> None:
     fast, run = on_stand_in
     waits = []
-    for device in run({"A": Entry(fast), "B": Entry(fast)}):
+    for device in run({"A": ModelEntry(fast), "B": ModelEntry(fast)}):
         waits.append(device.waits.copy())
         device.waits.clear()
 
@@ -324,7 +332,7 @@ def test_each_device_has_its_next_batch_before_its_last_one_is_waited_for(
 
     monkeypatch.setattr(stand_in.StandIn, "wait", lambda *_: calls.append("wait"))
 
-    list(run({"A": Entry(Recording("first"), replicas=(Recording("second"),))}, devices=2))
+    list(run({"A": ModelEntry(Recording("first"), replicas=(Recording("second"),))}, devices=2))
 
     started = ["first", "second"] * 5
     then = [call for name in started[2:9] for call in (name, "wait")]

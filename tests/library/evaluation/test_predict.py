@@ -13,7 +13,7 @@ from torch import Tensor
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import shuffled
+from convnextpose_check.evaluation.one_pass import shuffle_indices
 from convnextpose_check.evaluation.predict import Predictor, predict
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, load_dataset
@@ -51,7 +51,7 @@ def test_errors_of_usable_images_are_those_of_the_predictions(
     count = len(dataset.samples)
     cells_xyz = np.random.default_rng(0).uniform(0, 32, (count, 18, 3)).astype(np.float32)
     dataset.samples[1].path.write_bytes(b"<!DOCTYPE html>")
-    order = [index for index in shuffled(count) if index != 1]
+    order = [index for index in shuffle_indices(count) if index != 1]
 
     evaluation = run(Prepared(tiny, cells_xyz[order]), dataset)
 

@@ -11,11 +11,11 @@ import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.network.keymap import (
-    key_style,
+    add_prefix,
+    detect_key_style,
+    strip_prefix,
     to_legacy,
     to_modern,
-    with_prefix,
-    without_prefix,
 )
 from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.variants import Architecture
@@ -43,7 +43,7 @@ def test_mapping_there_and_back_keeps_names_order_and_tensors(
     keys: list[str], prefixed: bool
 ) -> None:
     state: Mapping[str, Any] = {key: object() for key in keys}
-    state = with_prefix(state) if prefixed else state
+    state = add_prefix(state) if prefixed else state
     legacy = to_legacy(state)
     returned = to_modern(legacy)
     assert list(legacy) == [_legacy(key) for key in state]
@@ -51,7 +51,7 @@ def test_mapping_there_and_back_keeps_names_order_and_tensors(
     assert list(returned) == list(state)
     assert all(map(operator.is_, legacy.values(), state.values()))
     assert all(map(operator.is_, returned.values(), state.values()))
-    assert (key_style(legacy), key_style(returned)) == ("legacy", "modern")
+    assert (detect_key_style(legacy), detect_key_style(returned)) == ("legacy", "modern")
     assert list(to_legacy(legacy)) == list(legacy)
     assert list(to_modern(state)) == list(state)
 
@@ -94,14 +94,14 @@ def test_head_key_that_cannot_be_mapped_is_refused_by_name(added: str, keys: lis
 
 def test_prefix_is_added_once_and_removed_from_all_or_no_keys(keys: list[str]) -> None:
     state = {key: object() for key in keys}
-    prefixed = with_prefix(state)
+    prefixed = add_prefix(state)
     assert list(prefixed) == [f"module.{key}" for key in keys]
-    assert list(without_prefix(prefixed).items()) == list(state.items())
-    assert with_prefix(prefixed) == prefixed
-    assert without_prefix(state) == state
+    assert list(strip_prefix(prefixed).items()) == list(state.items())
+    assert add_prefix(prefixed) == prefixed
+    assert strip_prefix(state) == state
     mixed = [keys[0], *(f"module.{key}" for key in keys[1:])]
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[wrong-keys\] .*'{keys[0]}'"):
-        without_prefix(dict.fromkeys(mixed, 0))
+        strip_prefix(dict.fromkeys(mixed, 0))
 
 
 @pytest.mark.parametrize("mapper", [to_modern, to_legacy])
@@ -119,4 +119,4 @@ def test_state_in_two_styles_is_refused_with_both_keys(mapper: Mapper, keys: lis
 @pytest.mark.parametrize("keys", [(), ("backbone.norm.weight", "head.final_layer.bias")])
 def test_state_without_a_head_is_refused(keys: tuple[str, ...]) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[wrong-keys\] .*head\.deconv_layers_"):
-        key_style(keys)
+        detect_key_style(keys)

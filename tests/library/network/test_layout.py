@@ -18,14 +18,14 @@ from convnextpose_check.checks.archives import (
     check_weights_are_finite,
 )
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.network.keymap import to_legacy, with_prefix
+from convnextpose_check.network.keymap import add_prefix, to_legacy
 from convnextpose_check.network.layout import (
+    build_meta_network,
     build_network,
     expected_layout,
-    identify,
-    layout_difference,
-    modern_state,
-    skeleton_network,
+    find_layout_difference,
+    identify_variants,
+    normalize_keys,
 )
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
@@ -48,7 +48,7 @@ def state(tiny: Architecture) -> State:
 def _published_state(name: str) -> State:
     """Shapes only, under the names that the published file has."""
     variant = PUBLISHED[name]
-    state = with_prefix(skeleton_network(variant.architecture).state_dict())
+    state = add_prefix(build_meta_network(variant.architecture).state_dict())
     return to_legacy(state) if variant.checkpoint.head_keys == "legacy" else state
 
 
@@ -60,7 +60,9 @@ def _failure(check: Callable[..., Any], *arguments: Any) -> CheckFailedError:
 
 @pytest.mark.parametrize("variant", PUBLISHED.variants, ids=lambda variant: variant.name)
 def test_variant_is_identified_and_every_other_file_is_named(variant: Any) -> None:
-    assert identify(modern_state(_published_state(variant.name)), PUBLISHED) == (variant.name,)
+    assert identify_variants(normalize_keys(_published_state(variant.name)), PUBLISHED) == (
+        variant.name,
+    )
     path = Path("/data") / variant.checkpoint.file_name
     for other in PUBLISHED.variants:
         checkpoint = checkpoint_of(_published_state(other.name), path=path)
@@ -79,7 +81,7 @@ def test_variants_that_differ_in_upsampling_alone_are_both_named(tiny: Architect
     variants = (tiny_variant(tiny, "S"), tiny_variant(tiny, "M"), tiny_variant(tiny, "L", 8))
     catalogue = Catalogue("twins", variants)
     checkpoint = checkpoint_of(seeded_state(tiny, 1))
-    assert identify(checkpoint.network, catalogue) == ("S", "M")
+    assert identify_variants(checkpoint.network, catalogue) == ("S", "M")
     error = _failure(check_holds_variant, catalogue["L"], checkpoint, catalogue)
     assert "holds S or M" in error.problem
     assert error.obtained == "S or M"
@@ -103,12 +105,12 @@ SPOIL: dict[str, Callable[[State], Any]] = {
 def test_first_difference_is_named(
     difference: str, spoil: Callable[[State], Any], state: State, tiny: Architecture
 ) -> None:
-    assert layout_difference(state, tiny) is None
+    assert find_layout_difference(state, tiny) is None
     spoil(state)
-    assert layout_difference(state, tiny) == difference
+    assert find_layout_difference(state, tiny) == difference
     variant = tiny_variant(tiny, "L")
     catalogue = Catalogue("one", (variant,))
-    assert identify(state, catalogue) == ()
+    assert identify_variants(state, catalogue) == ()
     error = _failure(check_holds_variant, variant, checkpoint_of(state), catalogue)
     assert error.code == "wrong-layout"
     assert difference in error.problem

@@ -64,7 +64,7 @@ def test_positions_are_those_of_the_reference_network_which_is_not_changed(
 def test_size_of_the_pieces_does_not_matter(
     numbers: int, plain: ConvNeXtPose, crops: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("VOLUME_NUMBERS", "WIDE_NUMBERS"):
+    for name in ("VOLUME_ELEMENTS_CPU", "BLOCK_ELEMENTS"):
         monkeypatch.setattr(optimized_model, name, numbers)
 
     assert difference_cells(OptimizedConvNeXtPose(plain), plain, crops) < CELLS
@@ -77,7 +77,7 @@ def not_aligned(side: int) -> Any:
 
 BROKEN: dict[str, tuple[int, str, Any]] = {
     "norm-after": (2, "fuse_conv_bn_eval", lambda convolution, _norm: convolution),
-    "norm-before": (2, "norm_before", lambda _norm, convolution: convolution),
+    "norm-before": (2, "fuse_bn_conv", lambda _norm, convolution: convolution),
     "corners": (3, "upsampling_matrix", not_aligned),
     "upsampling": (3, "soft_argmax", lambda heatmaps, _: soft_argmax(heatmaps)),
 }
@@ -97,7 +97,7 @@ def test_each_wrong_optimization_is_noticed(
 def test_padded_convolution_is_never_merged_with_the_norm_before_it(plain: ConvNeXtPose) -> None:
     """The padding would be of the values that the norm maps to 0, so the border would be wrong."""
     with pytest.raises(ValueError, match="padding"):
-        optimized_model.norm_before(plain.backbone.norm, plain.head.deconv_layers_1.dwconv)
+        optimized_model.fuse_bn_conv(plain.backbone.norm, plain.head.deconv_layers_1.dwconv)
 
 
 def with_numbers_of_the_published(tiny: Architecture) -> ConvNeXtPose:

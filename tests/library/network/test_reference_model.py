@@ -17,10 +17,10 @@ from convnextpose_check.checks.network import (
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network import reference as parts
 from convnextpose_check.network.layout import (
-    multiply_add_count,
-    parameter_count,
-    skeleton_network,
-    state_element_count,
+    build_meta_network,
+    count_multiply_adds,
+    count_parameters,
+    count_state_elements,
 )
 from convnextpose_check.variants import Architecture, Catalogue, ReportedValue
 from tests.support.archives import tiny_variant
@@ -87,7 +87,7 @@ def test_counts_of_each_variant_are_those_by_hand(catalogue: Catalogue, name: st
 
 def test_wrong_architecture_is_seen_in_parameters_multiply_adds_or_grid(tiny: Architecture) -> None:
     """Upsampling has no weights: with another number of them the parameters agree."""
-    network = skeleton_network(tiny)
+    network = build_meta_network(tiny)
     parameters, multiply_adds = counted_by_hand(tiny)
     elements = sum(tensor.numel() for tensor in network.state_dict().values())
     variant = replace(
@@ -95,22 +95,22 @@ def test_wrong_architecture_is_seen_in_parameters_multiply_adds_or_grid(tiny: Ar
         state_elements=elements,
     )  # fmt: skip
 
-    assert parameter_count(network) == check_count("parameters", parameters, parameters, "XS")
-    assert multiply_add_count(network) == multiply_adds
-    assert state_element_count(network.state_dict()) == elements
+    assert count_parameters(network) == check_count("parameters", parameters, parameters, "XS")
+    assert count_multiply_adds(network) == multiply_adds
+    assert count_state_elements(network.state_dict()) == elements
     assert check_heatmap_grid(variant, network) == (18, 7, 32, 32)
-    upsampled = skeleton_network(replace(tiny, head_upsamplings=3))
-    assert parameter_count(upsampled) == parameters
+    upsampled = build_meta_network(replace(tiny, head_upsamplings=3))
+    assert count_parameters(upsampled) == parameters
     with pytest.raises(CheckFailedError, match=r"XS has multiply-adds .* expected"):
-        check_count("multiply-adds", multiply_add_count(upsampled), multiply_adds, "XS")
+        check_count("multiply-adds", count_multiply_adds(upsampled), multiply_adds, "XS")
     with pytest.raises(CheckFailedError, match=r"heatmap .joints, depth, height, width. "):
         check_heatmap_grid(variant, upsampled)
-    deeper = skeleton_network(replace(tiny, depth_bins=8))
+    deeper = build_meta_network(replace(tiny, depth_bins=8))
     with pytest.raises(CheckFailedError, match=" has parameters ") as caught:
-        check_count("parameters", parameter_count(deeper), parameters, "XS")
+        check_count("parameters", count_parameters(deeper), parameters, "XS")
     assert (caught.value.code, caught.value.expected) == ("wrong-count", parameters)
     assert caught.value.obtained == counted_by_hand(replace(tiny, depth_bins=8))[0]
-    assert state_element_count(deeper.state_dict()) != elements
+    assert count_state_elements(deeper.state_dict()) != elements
 
 
 @pytest.mark.parametrize("name", NAMES)

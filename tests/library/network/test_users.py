@@ -17,13 +17,13 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.network.users import (
-    ForeignNetwork,
-    built_module,
-    exported_digest,
-    exported_network,
+    UserNetwork,
+    build_module,
+    has_published_layout,
+    hash_onnx_model,
+    load_onnx_network,
     load_weights,
     onnx_providers,
-    takes_weights,
 )
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
@@ -78,8 +78,8 @@ def test_factory_is_found_in_the_folder_and_hides_no_installed_module(
     (tmp_path / "tqdm.py").write_text("raise RuntimeError")
     before = [*sys.path]
 
-    module = built_module("factories_in_a_folder:build", "XS", tmp_path)
-    built_module("factories_in_a_folder:build", "S", tmp_path)
+    module = build_module("factories_in_a_folder:build", "XS", tmp_path)
+    build_module("factories_in_a_folder:build", "S", tmp_path)
 
     assert isinstance(module, torch.nn.Module)
     assert sys.path == [*before, str(tmp_path)]
@@ -98,15 +98,15 @@ def test_factory_that_cannot_be_used_is_refused(
     factories: str, attribute: str, fragment: str
 ) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[bad-network\] .*{fragment}"):
-        built_module(factories + attribute, "XS")
+        build_module(factories + attribute, "XS")
 
 
 def test_module_with_other_keys_keeps_its_weights_and_exceptions_pass(
     factories: str, tiny: Architecture
 ) -> None:
-    assert not takes_weights(built_module(f"{factories}:build", "XS"), tiny)
+    assert not has_published_layout(build_module(f"{factories}:build", "XS"), tiny)
     with pytest.raises(RuntimeError, match="the user's own"):
-        built_module(f"{factories}:broken", "XS")
+        build_module(f"{factories}:broken", "XS")
 
 
 OUTPUTS: dict[str, Callable[[Any, Any], Any]] = {
@@ -121,7 +121,7 @@ OUTPUTS: dict[str, Callable[[Any, Any], Any]] = {
 def test_cells_and_heatmaps_are_distinguished_by_shape(
     plain: ConvNeXtPose, tiny: Architecture, crops: Tensor, output: Callable[[Any, Any], Any]
 ) -> None:
-    cells_xyz = ForeignNetwork(lambda x: output(plain, x), tiny, "own")(crops)
+    cells_xyz = UserNetwork(lambda x: output(plain, x), tiny, "own")(crops)
 
     assert torch.equal(cells_xyz, plain(crops))
 
@@ -132,7 +132,7 @@ def test_cells_and_heatmaps_are_distinguished_by_shape(
 )
 def test_output_of_another_shape_is_refused(tiny: Architecture, crops: Tensor, answer: Any) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=r"expected \(3, 18, 3\) cells or"):
-        ForeignNetwork(answer, tiny, "own")(crops)
+        UserNetwork(answer, tiny, "own")(crops)
 
 
 @pytest.mark.parametrize("style", ["modern", "parallel"])
@@ -141,7 +141,7 @@ def test_module_with_the_published_keys_gets_the_published_weights(
 ) -> None:
     own = ConvNeXtPose(tiny).eval()
     module: Module = torch.nn.DataParallel(own) if style == "parallel" else own
-    assert takes_weights(module, tiny)
+    assert has_published_layout(module, tiny)
     assert not torch.equal(own(crops), plain(crops))
 
     load_weights(module, seeded_state(tiny, seed=1))
@@ -155,27 +155,27 @@ def test_onnx_model_predicts_in_batches_of_its_size(
 ) -> None:
     """Three crops do not fill batches of two, which the runtime refuses."""
     (tmp_path / "T.onnx").write_bytes(corner_model(batch_size))
-    network = exported_network(str(tmp_path / "{variant}.onnx"), "T", tiny, CPU)
+    network = load_onnx_network(str(tmp_path / "{variant}.onnx"), "T", tiny, CPU)
 
     assert torch.equal(network(crops[:2]), crops[:2, 0, :18, :3])
     if batch_size != 2:
         assert torch.equal(network(crops), crops[:, 0, :18, :3])
     (tmp_path / "T.onnx").write_bytes(corner_model(batch_size, side=224))
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[bad-network\] .*it takes .*224"):
-        exported_network(str(tmp_path / "T.onnx"), "T", tiny, CPU)
+        load_onnx_network(str(tmp_path / "T.onnx"), "T", tiny, CPU)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the exporter, about itself
 @pytest.mark.parametrize("batch", [{0: torch.export.Dim("batch")}, None])
-def test_exported_network_agrees_with_the_reference(
+def test_load_onnx_network_agrees_with_the_reference(
     batch: Any, tiny: Architecture, plain: ConvNeXtPose, crops: Tensor, tmp_path: Path
 ) -> None:
     path = tmp_path / "T.onnx"
     shapes = {"crops": batch} if batch else None
     example = crops[: 2 if batch else 1]
     torch.onnx.export(plain, (example,), path, dynamic_shapes=shapes, verbose=False)
-    network = exported_network(str(path), "T", tiny, CPU)
+    network = load_onnx_network(str(path), "T", tiny, CPU)
 
     with torch.inference_mode():
         assert float((network(crops) - plain(crops)).abs().max()) < AGREEMENT_CELLS
@@ -227,9 +227,9 @@ def test_export_that_cannot_be_loaded_is_refused(
     spoil(folder)
 
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[bad-network\] .*(no file|be loaded)"):
-        exported_network(str(folder / name), "T", tiny, CPU)
+        load_onnx_network(str(folder / name), "T", tiny, CPU)
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[bad-network\] .*(no file|be loaded)"):
-        exported_digest(str(folder / name), "T")
+        hash_onnx_model(str(folder / name), "T")
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
@@ -240,7 +240,7 @@ def test_missing_package_is_named(
     monkeypatch.setitem(sys.modules, package, None)
 
     with pytest.raises(ConvNeXtPoseCheckError, match=rf" {package} .*Run: pip install onnx "):
-        exported_network(str(tmp_path / "X.onnx"), "T", tiny, CPU)
+        load_onnx_network(str(tmp_path / "X.onnx"), "T", tiny, CPU)
 
 
 def test_digest_covers_the_weights_beside_the_model(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_digest_covers_the_weights_beside_the_model(tmp_path: Path) -> None:
         (tmp_path / "X.onnx").write_bytes(onnx_model(producer, "below/weights"))
         (tmp_path / "below").mkdir(exist_ok=True)
         (tmp_path / "below" / "weights").write_bytes(weights)
-        return exported_digest(str(tmp_path / "{variant}.onnx"), "X")
+        return hash_onnx_model(str(tmp_path / "{variant}.onnx"), "X")
 
     first = digest(b"1234")
     assert digest(b"1235") != first
@@ -287,7 +287,7 @@ def test_authors_repository_is_built_with_the_adapter_of_the_readme(
     crop = torch.zeros(1, 3, 64, 64)
     for name in ("XS", "M"):
         architecture = catalogue[name].architecture
-        module = built_module("adapter:build", name, tmp_path)
+        module = build_module("adapter:build", name, tmp_path)
         expected = ConvNeXtPose(architecture).eval()
         load_weights(module, expected.state_dict())
 

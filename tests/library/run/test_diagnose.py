@@ -12,7 +12,7 @@ import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.evaluation.cache import save_cached
-from convnextpose_check.evaluation.measurements import Entry, Evaluation, Measurements
+from convnextpose_check.evaluation.measurements import Evaluation, Measurements, ModelEntry
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, load_dataset, read_facts
@@ -48,8 +48,8 @@ def write_run(
     path = folder / cache_file_path("published", "XS")
     path.parent.mkdir(parents=True)
     network: Any = SimpleNamespace(architecture=SimpleNamespace(grid_whd=GRID_WHD))
-    save_cached(Entry(network, "key", path), measured, dataset, 4)
-    evaluation = measured.evaluation(dataset)
+    save_cached(ModelEntry(network, "key", path), measured, dataset, 4)
+    evaluation = measured.to_evaluation(dataset)
     result_mm = evaluation.error_mm if result_mm is None else result_mm
     count = len(dataset.samples)
     is_complete = changes.get("expected_samples", count) == count

@@ -247,7 +247,7 @@ def test_run_on_several_devices_predicts_the_same_bits(
     monkeypatch.setattr("convnextpose_check.run.run.CPU_BATCH_SIZE", 2)
     alone = open_run().evaluations["T"]
     used = (torch.device("cpu"),) * 3
-    monkeypatch.setattr("convnextpose_check.run.run.working_devices", lambda _: used)
+    monkeypatch.setattr("convnextpose_check.run.run.get_working_devices", lambda _: used)
 
     several = open_run(results_dir=str(inputs / "several"))
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.human36m.samples import load_dataset
 from convnextpose_check.human36m.skeleton import ROOT
-from convnextpose_check.network.layout import modern_state
+from convnextpose_check.network.layout import normalize_keys
 from convnextpose_check.synthetic.build import CAMERAS_FILE, SyntheticData
 from convnextpose_check.synthetic.dataset import SUBJECTS, sequences
 from convnextpose_check.synthetic.record import read_record
@@ -55,7 +55,7 @@ def test_archive_of_the_synthetic_data_has_the_weights_and_counters_of_the_train
     fixtures: Path, synthetic: SyntheticData
 ) -> None:
     checkpoint = load_checkpoint(synthetic.checkpoints / REFERENCE_FILE)
-    obtained, expected = modern_state(checkpoint.network), reference_state(fixtures)
+    obtained, expected = normalize_keys(checkpoint.network), reference_state(fixtures)
 
     assert checkpoint.epoch == REFERENCE_EPOCH
     assert set(checkpoint.steps) == {len(train.schedule())} == {10 * REFERENCE_ITERATIONS}
