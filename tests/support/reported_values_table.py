@@ -18,11 +18,11 @@ ROWS: dict[str, Callable[[Variant], str]] = {
     "head layers that upsample (of 3)": lambda v: str(v.architecture.head_upsamplings),
     "heatmap (x, y, depth)": lambda v: " x ".join(map(str, v.architecture.grid_whd)),
     "parameters": lambda v: f"{v.parameters:,}",
-    "parameters, says the paper": lambda v: f"{_shown(v.paper.parameters_millions, 2)} M",
-    "numbers in the state dict": lambda v: f"{v.state_elements:,}",
-    "numbers in the state dict, Kaggle guide": lambda v: f"{_shown(v.guide, 2)} M",
+    "parameters, paper": lambda v: f"{_shown(v.paper.parameters_millions, 2)} M",
+    "elements of the state dict": lambda v: f"{v.state_elements:,}",
+    "elements of the state dict, Kaggle guide": lambda v: f"{_shown(v.guide, 2)} M",
     "multiply-adds of the convolutions": lambda v: f"{v.multiply_adds:,}",
-    "multiply-adds, says the paper": lambda v: f"{_shown(v.paper.gmacs, 2)} G",
+    "multiply-adds, paper": lambda v: f"{_shown(v.paper.gmacs, 2)} G",
     "MPJPE, protocol 2 (mm)": lambda v: _shown(v.paper.mpjpe_mm, 2),
     "PA-MPJPE, protocol 1 (mm)": lambda v: _shown(v.paper.pa_mpjpe_mm, 1),
     "epoch": lambda v: str(v.checkpoint.epoch or "-"),
@@ -39,12 +39,14 @@ def reported_values_table(catalogue: Catalogue) -> str:
     return "\n".join(lines) + "\n"
 
 
-NOT_MEASURED = "not measured here: the data are licensed; [run it in three cells](#on-kaggle)"
+NOT_MEASURED = (
+    "not measured here, because Human3.6M is licensed: [run it on Kaggle](#run-it-on-kaggle)"
+)
 
 
 def answers_table(catalogue: Catalogue) -> str:
     """A row for each variant: its reported error, and whether it was reproduced."""
-    lines = ["| published variant | MPJPE by the paper | reproduced? |", "|---|--:|---|"]
+    lines = ["| variant | MPJPE in the paper | reproduced? |", "|---|--:|---|"]
     for variant in catalogue.variants:
         error = _shown(variant.paper.mpjpe_mm, 2)
         lines.append(f"| {variant.name} | {error} mm | {NOT_MEASURED} |")
