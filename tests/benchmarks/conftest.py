@@ -28,7 +28,7 @@ from convnextpose_check.plugin.session import SESSION
 from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.synthetic.record import read_record
 from convnextpose_check.variants import Catalogue
-from tests.support.processes import with_checkout
+from tests.support.processes import checkout_environment
 
 HERE = Path(__file__).parent
 SAMPLES = 40
@@ -72,7 +72,7 @@ def run_python(pytestconfig: pytest.Config) -> Callable[..., list[float]]:
         result = subprocess.run(
             [sys.executable, *arguments],
             cwd=pytestconfig.rootpath,
-            env=with_checkout(),
+            env=checkout_environment(),
             check=True,
             stdout=subprocess.PIPE,
         )

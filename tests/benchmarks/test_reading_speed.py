@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from tests.support.listed_annotations import write_listed_annotations
+from tests.support.full_annotations import write_full_annotations
 
 MEASURE = """
 import json, sys, time
@@ -38,7 +38,7 @@ print(peak_bytes(), seconds)
 def test_annotations_of_real_size(
     benchmark: BenchmarkFixture, tmp_path: Path, run_python: Callable[..., list[float]]
 ) -> None:
-    write_listed_annotations(tmp_path / "set")
+    write_full_annotations(tmp_path / "set")
     rounds: list[tuple[float, ...]] = []
 
     def measure(what: str) -> list[float]:

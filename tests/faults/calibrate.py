@@ -39,8 +39,8 @@ from convnextpose_check.synthetic.build import cached_synthetic_data
 from tests.faults.fault import every_fault
 from tests.faults.scene import Scene
 from tests.faults.unseen import UNSEEN
-from tests.support.remembered import remembered
-from tests.support.runs import written_results
+from tests.support.memoize import memoize_predictions
+from tests.support.runs import write_results
 
 HERE = Path(__file__).parent
 CALIBRATION_FILE = HERE / "calibration.json"
@@ -178,7 +178,7 @@ class Bench:
                     put_in(scene)
                 evaluated = scene.run()
                 evaluated.evaluations[scene.variant.name]
-                written_results(evaluated)
+                write_results(evaluated)
                 places = {
                     "h36m_root": [str(scene.dataset_root)],
                     "checkpoints": [str(scene.checkpoints)],
@@ -322,7 +322,7 @@ def main() -> None:
         sys.stdout.write(f"{time.monotonic() - start:6.0f} s  {title}: {answer}\n")
         sys.stdout.flush()
 
-    with remembered(OptimizedConvNeXtPose, ConvNeXtPose), TemporaryDirectory() as folder:
+    with memoize_predictions(OptimizedConvNeXtPose, ConvNeXtPose), TemporaryDirectory() as folder:
         bench = Bench(given.folder or Path(folder))
         done = {row.fault for row in calibration.rows} | calibration.left_out.keys()
         for arguments in faults():

@@ -26,7 +26,7 @@ from convnextpose_check.synthetic.build import SyntheticData, cached_synthetic_d
 from tests.faults.asking import ask, failed_check
 from tests.faults.fault import Fault, every_fault
 from tests.faults.scene import Scene
-from tests.support.remembered import remembered
+from tests.support.memoize import memoize_predictions
 
 ROOT = Path(__file__).parents[2]
 README = Path(__file__).with_name("README.md")
@@ -153,7 +153,9 @@ def main() -> None:
     synthetic = cached_synthetic_data(fixtures, sys.stderr)
     faults, records = every_fault(), []
     with (
-        remembered(OptimizedConvNeXtPose),  # most faults leave the network and its crops unchanged
+        memoize_predictions(
+            OptimizedConvNeXtPose
+        ),  # most faults leave the network and its crops unchanged
         progress_bar(sys.stderr, "putting faults in", len(faults)) as advance,
     ):
         for fault in faults:

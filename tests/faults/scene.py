@@ -30,7 +30,7 @@ from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.synthetic.record import Record, read_record
 from convnextpose_check.synthetic.reference import synthetic_catalogue
 from convnextpose_check.variants import REFERENCE, Catalogue, Protocol, Variant
-from tests.support.runs import run_of
+from tests.support.runs import make_run
 
 loaded_once = cache(load_checkpoint)
 
@@ -89,7 +89,7 @@ class Scene:
         given |= {"network": self.network} if self.network else {}
         given |= {"limit": str(self.limit)} if self.limit else {}
         given |= {} if self.flip else {"no_flip": "1"}
-        return run_of(
+        return make_run(
             given,
             self.record.add_to(self.catalogue, self.protocol, self.boxes, flip=self.flip),
             self.record.dataset,

@@ -14,7 +14,7 @@ from convnextpose_check.synthetic.build import SyntheticData
 from tests.faults.asking import CHECK_MODULES, TESTS, ask
 from tests.faults.fault import CHAIN, Fault, every_fault
 from tests.faults.record import README, measured, read_faults, scene_of, with_table
-from tests.support.remembered import remembered
+from tests.support.memoize import memoize_predictions
 
 FAULTS = every_fault()
 TOLERANCES = {"GB": 1e-6, "mm": 0.05, "GMACs": 1e-6, "M": 1e-6}
@@ -35,7 +35,7 @@ QUICK = [f for (_, link), f in FIRST.items() if link not in RUN_THE_NETWORK_AGAI
 @pytest.fixture(scope="module", autouse=True)
 def _remembered() -> Iterator[None]:
     """Most faults leave the network and its crops unchanged."""
-    with remembered(OptimizedConvNeXtPose):
+    with memoize_predictions(OptimizedConvNeXtPose):
         yield
 
 

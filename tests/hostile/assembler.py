@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from tests.support.archives import members_of, zipped
+from tests.support.archives import make_zip, read_members
 
 STOP, MARK, TUPLE, REDUCE, BUILD = b".", b"(", b"t", b"R", b"b"
 ORDERED_DICT = b"ccollections\nOrderedDict\n)R"
@@ -72,6 +72,6 @@ def content(
 
 def with_pickle(good: bytes, pickle: bytes, **members: bytes) -> bytes:
     """The good archive's container around another pickle and one storage of six numbers."""
-    assert "data.pkl" in members_of(good)
+    assert "data.pkl" in read_members(good)
     numbers = struct.pack("<6f", *range(6))
-    return zipped({"data.pkl": pickle, "version": b"3\n", "data/0": numbers} | members)
+    return make_zip({"data.pkl": pickle, "version": b"3\n", "data/0": numbers} | members)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.hostile.cases import LOADS, add
-from tests.support.archives import LITTER, members_of, saved, tarred, zipped
+from tests.support.archives import MACOS_FILES, make_tar, make_zip, read_members, save_to_bytes
 
 CENTRAL, LOCAL, END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
 SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c\0\4" + bytes(100)
@@ -40,25 +40,27 @@ add("is_two_bytes", b"PK", "not-a-checkpoint")
 add("is_text", b"Too many users have viewed this file recently\n", "not-a-checkpoint")
 add("is_zeros", bytes(10_000), "not-a-checkpoint")
 add("is_empty_zip", END + bytes(18), "not-a-checkpoint")
-add("is_zip_of_text", zipped({"readme.txt": b"hello"}), "not-a-checkpoint")
-add("is_tar_of_text", tarred({"readme.txt": b"hello"}), "not-a-checkpoint")
-add("is_zip_of_page", zipped({"a.pth": b"<html>"}), "html-page")
-add("is_pickle", lambda good: members_of(good)["data.pkl"], "not-a-checkpoint")
+add("is_zip_of_text", make_zip({"readme.txt": b"hello"}), "not-a-checkpoint")
+add("is_tar_of_text", make_tar({"readme.txt": b"hello"}), "not-a-checkpoint")
+add("is_zip_of_page", make_zip({"a.pth": b"<html>"}), "html-page")
+add("is_pickle", lambda good: read_members(good)["data.pkl"], "not-a-checkpoint")
 add("zip_after_7z", lambda good: SEVEN_ZIP + good, "not-a-checkpoint")
 add("zip_before_7z", lambda good: good + SEVEN_ZIP, LOADS, "damaged")
 add("zip_twice", lambda good: good * 2, LOADS)
 add("zip_before_text", lambda good: good + b"x" * 70_000, "damaged")
-add("tar_around_zip_tail", lambda good: tarred({"readme": b"x"}) + good, "not-a-checkpoint")
-add("zip_with_tar_magic", lambda good: zipped({"pad": b"ustar" * 100} | members_of(good)), LOADS)
+add("tar_around_zip_tail", lambda good: make_tar({"readme": b"x"}) + good, "not-a-checkpoint")
+add(
+    "zip_with_tar_magic", lambda good: make_zip({"pad": b"ustar" * 100} | read_members(good)), LOADS
+)
 add(
     "torch_before_1_6",
-    lambda _: saved({"epoch": 1, "network": {}}, _use_new_zipfile_serialization=False),
+    lambda _: save_to_bytes({"epoch": 1, "network": {}}, _use_new_zipfile_serialization=False),
     "not-a-checkpoint",
 )
 
 
 def _zip(name: str, change: Callable[[bytes], bytes], *codes: str) -> None:
-    add(f"zip_{name}", lambda good: change(zipped(members_of(good))), *codes)
+    add(f"zip_{name}", lambda good: change(make_zip(read_members(good))), *codes)
 
 
 _zip("password", lambda z: patched(z, "data.pkl", FLAGS, b"\1"), "unsupported-archive")
@@ -74,7 +76,7 @@ _zip("offset_of_another", lambda z: patched(z, "data/0", OFFSET, 0), "damaged")
 _zip("offset_beyond", lambda z: patched(z, "data/0", OFFSET, 1 << 31), "damaged")
 _zip("deflated_unsaid", lambda z: patched(z, "data/0", METHOD, b"\x08"), "damaged")
 _zip("bzip2_unsaid", lambda z: patched(z, "data/0", METHOD, b"\x0c"), "unsupported-archive")
-_zip("lzma", lambda z: zipped(members_of(z), compression=14), "unsupported-archive")
+_zip("lzma", lambda z: make_zip(read_members(z), compression=14), "unsupported-archive")
 _zip(
     "no_local_header",
     lambda z: z.replace(LOCAL, b"PK\x03\x05").replace(b"PK\x03\x05", LOCAL, 1),
@@ -88,19 +90,19 @@ _zip("directory_size_huge", lambda z: z[:-10] + b"\0\0\0\x80" + z[-6:])
 _zip("directory_offset", lambda z: z[:-6] + b"\0\0\0\x80" + z[-2:], "damaged")
 _zip(
     "directory_3_megabytes",
-    lambda z: z + zipped({"a" * 60_000 + str(n): b"" for n in range(50)}),
+    lambda z: z + make_zip({"a" * 60_000 + str(n): b"" for n in range(50)}),
 )
 
 
 def _members(name: str, change: Callable[[dict[str, bytes]], Any], *codes: str) -> None:
-    add(f"members_{name}", lambda good: zipped(change(members_of(good)), ""), *codes)
+    add(f"members_{name}", lambda good: make_zip(change(read_members(good)), ""), *codes)
 
 
 _members("name_twice", lambda m: m | {"./data.pkl": b"."})
 _members("backslash_twin", lambda m: m | {"data\\0": b"."})
 add(
     "members_nul_in_a_name",
-    lambda good: zipped(members_of(good) | {"data.pkl_.txt": b"."}).replace(
+    lambda good: make_zip(read_members(good) | {"data.pkl_.txt": b"."}).replace(
         b"data.pkl_.txt", b"data.pkl\0.txt"
     ),
     "unsafe-archive",
@@ -112,7 +114,7 @@ _members("two_pickles", lambda m: m | {"b/data.pkl": b"."}, "ambiguous")
 _members("pickle_and_archive", lambda m: m | {"b.tar": b"."}, "ambiguous")
 _members("two_archives", lambda _: {"a.pth": b"", "b.tar": b""}, "ambiguous")
 _members("pickle_only_for_macs", lambda m: {"__MACOSX/data.pkl": m["data.pkl"]}, "not-a-checkpoint")
-_members("litter", lambda m: {f"archive/{n}": d for n, d in m.items()} | LITTER, LOADS)
+_members("litter", lambda m: {f"archive/{n}": d for n, d in m.items()} | MACOS_FILES, LOADS)
 _members("absolute", lambda m: {f"/etc/{n}": d for n, d in m.items()}, LOADS)
 _members("parents", lambda m: {f"../../../../tmp/evil/{n}": d for n, d in m.items()}, LOADS)
 _members("arabic_digits", lambda m: m | {"data/٣": b"."}, LOADS)
@@ -130,7 +132,7 @@ _members("ten_thousand", lambda m: m | {f"x/{n}": b"" for n in range(10_001)})
 
 def _nested(archive: bytes, levels: int) -> bytes:
     for _ in range(levels):
-        archive = zipped({"a.zip": archive}, "")
+        archive = make_zip({"a.zip": archive}, "")
     return archive
 
 
@@ -143,7 +145,7 @@ ZEROS, MEGABYTES = bytes(1 << 20), 60
 
 
 def _deflated(members: dict[str, bytes]) -> bytes:
-    return zipped(members, "", zipfile.ZIP_DEFLATED)
+    return make_zip(members, "", zipfile.ZIP_DEFLATED)
 
 
 def _overlapping(_: bytes) -> bytes:
@@ -162,13 +164,13 @@ add("bomb_of_overlapping_members", _overlapping, "unsafe-archive", "damaged")
 add(
     "bomb_that_lies_small",
     lambda good: patched(
-        _deflated(members_of(good) | {"data/0": bytes(20 << 20)}), "data/0", SIZE, 99
+        _deflated(read_members(good) | {"data/0": bytes(20 << 20)}), "data/0", SIZE, 99
     ),
     "damaged",
 )
 add(
     "bomb_nested",
     lambda _: _deflated(
-        {"a.tgz": tarred({"a.pth": _deflated({"data.pkl": ZEROS * MEGABYTES})}, mode="w:gz")}
+        {"a.tgz": make_tar({"a.pth": _deflated({"data.pkl": ZEROS * MEGABYTES})}, mode="w:gz")}
     ),
 )

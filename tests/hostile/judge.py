@@ -13,7 +13,7 @@ from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.network.keymap import StateDict
 from tests.hostile.cases import CANARY, LOADS
-from tests.support.archives import differing_keys
+from tests.support.archives import find_differing_keys
 
 LIMIT_SECONDS = 20
 
@@ -51,7 +51,7 @@ def outcome(path: Path, good: StateDict | None = None) -> tuple[str, str]:
     assert set(path.parent.iterdir()) == before, "files were left behind"
     if network is not None and good is not None:
         assert list(network) == list(good)
-        assert differing_keys(network, good) == []
+        assert find_differing_keys(network, good) == []
     if refusal is None:
         return LOADS, ""
     message = str(refusal)

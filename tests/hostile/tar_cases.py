@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from tests.hostile.cases import LOADS, add
-from tests.support.archives import members_of, tarred
+from tests.support.archives import make_tar, read_members
 
 
 def _before(name: str, make: Callable[[], bytes], *codes: str) -> None:
     """A tar with something odd before the good members."""
-    add(f"tar_{name}", lambda good: make() + tarred(members_of(good), "s/"), *codes)
+    add(f"tar_{name}", lambda good: make() + make_tar(read_members(good), "s/"), *codes)
 
 
 def entry(data: bytes = b"", form: Literal[1, 2] = tarfile.GNU_FORMAT, **fields: Any) -> bytes:
@@ -88,18 +88,18 @@ _before(
     LOADS,
 )
 _before("many_empty_files", lambda: empty_files(1_000), LOADS)
-add("tar_with_parents", lambda good: tarred(members_of(good), "../../../evil/"), LOADS)
+add("tar_with_parents", lambda good: make_tar(read_members(good), "../../../evil/"), LOADS)
 add("tar_of_folders", lambda _: entry(type=tarfile.DIRTYPE) * 12_000, "damaged")
 add("tar_of_pax_headers", lambda _: entry(type=tarfile.XHDTYPE) * 12_000, "damaged")
 
 
 def _gzipped(good: bytes) -> bytes:
-    return gzip.compress(tarred(members_of(good), "s/"))
+    return gzip.compress(make_tar(read_members(good), "s/"))
 
 
 def _large_dictionary(good: bytes) -> bytes:
     # The property of the LZMA2 filter is the size of the dictionary; the header's CRC follows.
-    small = lzma.compress(tarred(members_of(good), "s/"), preset=0)
+    small = lzma.compress(make_tar(read_members(good), "s/"), preset=0)
     header = bytearray(small[12:24])
     header[header.index(b"\x21\x01") + 2] = 36
     header[8:] = struct.pack("<I", zlib.crc32(header[:8]))

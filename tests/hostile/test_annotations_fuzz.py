@@ -18,7 +18,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.metrics import joint_errors_mm
 from convnextpose_check.human36m.crops import read_crop, read_crops
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from tests.support.datasets import FACTS, FRAMES, ROOTNET, Handmade, image_entry, picture
+from tests.support.datasets import FACTS, FRAMES, ROOTNET, HandmadeDataset, image_entry, make_image
 
 SLOWEST_S = 2.0
 GRID = (32, 32, 64)
@@ -130,7 +130,7 @@ def listed_ids(root: Path, subject: int) -> list[int]:
 def test_load_dataset_damaged_file_is_error_or_accounted_for(
     tmp_path: Path, mutation: str, count: int
 ) -> None:
-    root = Handmade().write(tmp_path / "set")
+    root = HandmadeDataset().write(tmp_path / "set")
 
     outcomes = {load_mutated(root, mutation, Random(f"{mutation} {n}")) for n in range(count)}
 
@@ -177,12 +177,12 @@ OUTSIDE_NAMES = [
 def test_load_dataset_opens_nothing_outside_root(tmp_path: Path) -> None:
     import cv2
 
-    harmless = Handmade().write(tmp_path / "harmless")
-    made = Handmade()
+    harmless = HandmadeDataset().write(tmp_path / "harmless")
+    made = HandmadeDataset()
     root = made.write(tmp_path / "set")
     outside = tmp_path / "outside" / SEQUENCE / f"{SEQUENCE}_000129.jpg"
     outside.parent.mkdir(parents=True)
-    cv2.imwrite(str(outside), picture(1))
+    cv2.imwrite(str(outside), make_image(1))
     names = [name.replace("{}", SEQUENCE) for name in OUTSIDE_NAMES] + [str(outside)]
     for image_id, name in enumerate(names, start=500):
         frame = 64 * image_id

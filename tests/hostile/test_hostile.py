@@ -14,7 +14,7 @@ from convnextpose_check.variants import Architecture
 from tests.hostile import container_cases, pickle_cases, tar_cases, value_cases
 from tests.hostile.cases import CANARY, CASES, LOADS, Case
 from tests.hostile.judge import outcome
-from tests.support.archives import FORMS, content_of, saved
+from tests.support.archives import FORMS, make_snapshot, save_to_bytes
 
 assert all((container_cases, pickle_cases, tar_cases, value_cases))  # imported for their cases
 
@@ -27,13 +27,13 @@ SPARSE_BYTES = 200 << 30
 
 @pytest.fixture(scope="module")
 def network(tiny: Architecture) -> StateDict:
-    network: StateDict = content_of(tiny)["network"]
+    network: StateDict = make_snapshot(tiny)["network"]
     return network
 
 
 @pytest.fixture(scope="module")
 def good(tiny: Architecture) -> bytes:
-    return saved(content_of(tiny))
+    return save_to_bytes(make_snapshot(tiny))
 
 
 @pytest.mark.parametrize("name", CASES)

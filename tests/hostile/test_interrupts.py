@@ -25,10 +25,10 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.results.per_sample import read_errors_mm
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.variants import Architecture
-from tests.support.datasets import Handmade
+from tests.support.datasets import HandmadeDataset
 from tests.support.full_size import write_own_model
 from tests.support.processes import PythonProcess, run_python
-from tests.support.whole_runs import isolate
+from tests.support.whole_runs import isolate_environment
 
 NAMES = ("T1", "T2")
 MOMENTS = 6
@@ -41,7 +41,7 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture
 def root(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The checkout, as the working folder and without settings of the environment."""
-    isolate(monkeypatch)
+    isolate_environment(monkeypatch)
     return pytestconfig.rootpath
 
 
@@ -49,7 +49,7 @@ def root(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Path:
 def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two tiny models of the user and a few images."""
     folder = tmp_path_factory.mktemp("inputs")
-    Handmade().write(folder / "h36m")
+    HandmadeDataset().write(folder / "h36m")
     variants: list[dict[str, Any]] = []
     for epoch, name in enumerate(NAMES, start=1):
         variants += write_own_model(tiny, folder, name, epoch)["variants"]

@@ -18,7 +18,7 @@ from tests.hostile import container_cases, pickle_cases, value_cases
 from tests.hostile.cases import CASES, LOADS
 from tests.hostile.judge import outcome
 from tests.hostile.tar_cases import empty_files, entry, records
-from tests.support.archives import content_of, saved, tarred, zipped
+from tests.support.archives import make_snapshot, make_tar, make_zip, save_to_bytes
 
 assert all((container_cases, pickle_cases, value_cases))  # imported for their cases
 
@@ -32,22 +32,24 @@ def _global_pax() -> bytes:
 
 def _one_storage(size: int) -> bytes:
     pickle = a.content(a.tensor(a.storage(items=size // 4)))
-    return zipped({"data.pkl": pickle, "data/0": os.urandom(size)}, "a/")
+    return make_zip({"data.pkl": pickle, "data/0": os.urandom(size)}, "a/")
 
 
 def _nearly_a_bomb() -> bytes:
     """The largest allowed storage of a small file, in a zip in a tar.gz in a zip."""
     size = 40 * MEGABYTE
     pickle = a.content(a.tensor(a.storage(items=size // 4)))
-    inner = tarred({"a.pth": zipped({"data.pkl": pickle, "data/0": bytes(size)}, "a/")})
-    return zipped({"a.tgz": gzip.compress(inner, 1)}, "")
+    inner = make_tar({"a.pth": make_zip({"data.pkl": pickle, "data/0": bytes(size)}, "a/")})
+    return make_zip({"a.tgz": gzip.compress(inner, 1)}, "")
 
 
 LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "global_pax_headers": (_global_pax, ("damaged",)),
     "nearly_a_bomb": (_nearly_a_bomb, (LOADS,)),
     "four_levels": (
-        lambda: zipped({"a.zip": zipped({"b.tar": tarred({"c.pth": _one_storage(120 << 20)})})}),
+        lambda: make_zip(
+            {"a.zip": make_zip({"b.tar": make_tar({"c.pth": _one_storage(120 << 20)})})}
+        ),
         (LOADS,),
     ),
     "xz_of_60_megabytes_of_zeros": (
@@ -80,7 +82,7 @@ def test_opening_takes_bounded_memory(name: str, tiny: Architecture, tmp_path: P
         path.write_bytes(build())
     else:
         codes = CASES[name].codes
-        path.write_bytes(CASES[name].build(saved(content_of(tiny))))
+        path.write_bytes(CASES[name].build(save_to_bytes(make_snapshot(tiny))))
     ctypes.CDLL(None).malloc_trim(0)  # memory that is kept for later would hide growth
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets VmHWM

@@ -15,7 +15,7 @@ import torch
 
 from tests.hostile import assembler as a
 from tests.hostile.cases import CANARY, add
-from tests.support.archives import saved
+from tests.support.archives import save_to_bytes
 
 
 class _Call:
@@ -44,7 +44,7 @@ def _calling(call: Callable[[], _Call], place: str) -> Callable[[bytes], bytes]:
         if place == "alone":
             return a.with_pickle(good, pickle.dumps(call(), protocol=2))
         content: dict[str, Any] = {"epoch": 1, "network": OrderedDict(w=torch.ones(2))}
-        return saved(content | {place: call()})
+        return save_to_bytes(content | {place: call()})
 
     return build
 
@@ -79,7 +79,7 @@ VALUES: dict[str, tuple[Callable[[], Any], str, str]] = {
 for _name, (_make, _code, _fragment) in VALUES.items():
     add(
         f"value_{_name}",
-        lambda _, make=_make: saved(  # type: ignore[misc]
+        lambda _, make=_make: save_to_bytes(  # type: ignore[misc]
             {"epoch": 1, "network": OrderedDict({"module.w": make()}), "other": torch.ones(3)}
         ),
         _code,
@@ -113,4 +113,4 @@ for _epoch in (math.nan, 70.0, -1, True, "70"):
         "epoch",
     )
 for _name, (_make, _code, _fragment) in SNAPSHOTS.items():
-    add(f"snapshot_{_name}", lambda _, make=_make: saved(make()), _code, fragment=_fragment)  # type: ignore[misc]
+    add(f"snapshot_{_name}", lambda _, make=_make: save_to_bytes(make()), _code, fragment=_fragment)  # type: ignore[misc]

@@ -19,12 +19,12 @@ from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import PREFIX
 from convnextpose_check.synthetic.archives import made_epoch
 from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
-from tests.support.archives import content_of, saved, tiny_catalogue
-from tests.support.datasets import FACTS, Handmade
-from tests.support.drive import Drive, send_google_to, whole
+from tests.support.archives import make_snapshot, save_to_bytes, tiny_catalogue
+from tests.support.datasets import FACTS, HandmadeDataset
+from tests.support.drive import Drive, file_response, redirect_google_to
 from tests.support.full_size import write_own_model
-from tests.support.runs import run_of
-from tests.support.whole_runs import Ended, RunTests, isolate, run_here
+from tests.support.runs import make_run
+from tests.support.whole_runs import CompletedRun, RunTests, isolate_environment, run_in_process
 
 Fetch = Callable[..., Downloads]
 
@@ -32,7 +32,7 @@ Fetch = Callable[..., Downloads]
 @pytest.fixture(scope="session")
 def archives(tiny: Architecture) -> dict[str, bytes]:
     return {
-        v.name: saved(content_of(v.architecture, made_epoch(v)))
+        v.name: save_to_bytes(make_snapshot(v.architecture, made_epoch(v)))
         for v in tiny_catalogue(tiny).variants
     }
 
@@ -57,9 +57,11 @@ def drive(
     """A Google Drive that has the four files, with short waits between attempts."""
     monkeypatch.setattr(download, "BACK_OFF_SECONDS", 0.01)
     server = Drive(httpserver)
-    send_google_to(server.port, monkeypatch)
+    redirect_google_to(server.port, monkeypatch)
     for variant in shared.variants:
-        server.answer(str(variant.checkpoint.drive_id), whole(archives[variant.name]))
+        server.set_responses(
+            str(variant.checkpoint.drive_id), file_response(archives[variant.name])
+        )
     return server
 
 
@@ -107,7 +109,7 @@ def written_inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory)
     """A small data set, and checkpoints of two tiny models T and U with their reported values."""
     folder = tmp_path_factory.mktemp("written")
     (folder / "models").mkdir()
-    Handmade().write(folder / "h36m")
+    HandmadeDataset().write(folder / "h36m")
     own = write_own_model(tiny, folder / "models", "T")
     wider = write_own_model(replace(tiny, head_channels=8), folder / "models", "U", epoch=2)
     own["variants"] += wider["variants"]
@@ -125,7 +127,7 @@ def inputs(written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture(scope="session")
 def measured(written_inputs: Path) -> Run:
     """A run of model T with its models and evaluation."""
-    run = run_of(
+    run = make_run(
         {"device": "cpu", "variants": "T"},
         read_catalogue(written_inputs / "own.json"),
         FACTS,
@@ -142,10 +144,10 @@ def run_tests(
     tmp_path: Path, nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> RunTests:
     """Run tests/validation in this process; results go to ``tmp_path / "out"``."""
-    isolate(nothing_set)
+    isolate_environment(nothing_set)
 
-    def run_suite(*arguments: object, **given: Any) -> Ended:
-        code = run_here(tmp_path / "out", *arguments, **given)
-        return Ended(code, "".join(capfd.readouterr()), tmp_path / "out")
+    def run_suite(*arguments: object, **given: Any) -> CompletedRun:
+        code = run_in_process(tmp_path / "out", *arguments, **given)
+        return CompletedRun(code, "".join(capfd.readouterr()), tmp_path / "out")
 
     return run_suite

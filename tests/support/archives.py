@@ -1,4 +1,4 @@
-"""Small checkpoints, wrapped in every form that users hold them in."""
+"""Small checkpoints in every archive and folder form that users have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
 
 EPOCH = 70
-LITTER = {
+MACOS_FILES = {
     "__MACOSX/._archive": b"\0\5\x16\7",
     "__MACOSX/archive/._data.pkl": b"\0\5\x16\7",
     "__MACOSX/archive/data.pkl": b"\0\5\x16\7",
@@ -28,54 +28,54 @@ LITTER = {
     "archive/data/._0": b"\0\5\x16\7",
     ".DS_Store": b"\0\0\0\1Bud1",
 }
-"""What a Mac leaves in a zip and in a folder."""
+"""Files that macOS adds to zip archives and folders."""
 
 FormWriter = Callable[[bytes, Path], Path]
 
 
 def tiny_variant(tiny: Architecture, name: str, head_channels: int = 6) -> Variant:
-    """A published variant's names and facts around a network that is instant."""
+    """A published variant's record with a tiny architecture."""
     architecture = msgspec.structs.replace(tiny, head_channels=head_channels)
     return msgspec.structs.replace(read_catalogue()[name], architecture=architecture)
 
 
 def tiny_catalogue(tiny: Architecture) -> Catalogue:
-    """The four variants, told apart by the width of their heads."""
+    """The four variants with tiny architectures, which differ in head channels."""
     names = read_catalogue().names
     variants = tuple(tiny_variant(tiny, name, width) for width, name in enumerate(names, start=6))
     return Catalogue("tiny", variants)
 
 
-def content_of(
+def make_snapshot(
     architecture: Architecture, epoch: Any = EPOCH, legacy: bool = False, seed: int = 7
 ) -> Any:
-    """The content of a training snapshot, as the authors' script puts it together."""
+    """A training snapshot as the authors' script saves it, with seeded weights."""
     state = add_prefix(seeded_state(architecture, seed))
     network = OrderedDict(to_legacy(state) if legacy else state)
     return {"epoch": epoch, "network": network, "optimizer": {"state": {}, "param_groups": []}}
 
 
-def saved(content: Any, **options: Any) -> bytes:
+def save_to_bytes(content: Any, **options: Any) -> bytes:
     buffer = io.BytesIO()
     torch.save(content, buffer, **options)
     return buffer.getvalue()
 
 
-def authors_archive(variant: Variant, folder: Path) -> bytes:
-    """The variant in the container that the authors' torch wrote."""
+def make_authors_archive(variant: Variant, folder: Path) -> bytes:
+    """A zip archive as the torch version of the authors writes it."""
     path = folder / "authors"
     write_archive(variant, seeded_state(variant.architecture, made_epoch(variant)), path)
     return path.read_bytes()
 
 
-def members_of(archive: bytes) -> dict[str, bytes]:
-    """The members that matter, without their top folder."""
+def read_members(archive: bytes) -> dict[str, bytes]:
+    """The members of a zip archive without their top folder and hidden files."""
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         members = {name.partition("/")[2]: opened.read(name) for name in opened.namelist()}
     return {name: data for name, data in members.items() if not name.startswith(".")}
 
 
-def zipped(
+def make_zip(
     members: Mapping[str, bytes],
     folder: str = "archive/",
     compression: int = zipfile.ZIP_STORED,
@@ -87,12 +87,12 @@ def zipped(
             info = zipfile.ZipInfo(folder + name)
             info.date_time = (year, 1, 1, 0, 0, 0)
             if year < 1980:
-                info.date_time = (1980, 0, 0, 0, 0, 0)  # as stored by tools that know no date
+                info.date_time = (1980, 0, 0, 0, 0, 0)  # as stored by tools that set no date
             archive.writestr(info, data, compression)
     return buffer.getvalue()
 
 
-def tarred(
+def make_tar(
     members: Mapping[str, bytes],
     folder: str = "",
     mode: Literal["w", "w:gz", "w:bz2", "w:xz"] = "w",
@@ -106,7 +106,7 @@ def tarred(
     return buffer.getvalue()
 
 
-def unpacked(members: Mapping[str, bytes], folder: Path) -> Path:
+def write_members(members: Mapping[str, bytes], folder: Path) -> Path:
     for name, data in members.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,8 +114,8 @@ def unpacked(members: Mapping[str, bytes], folder: Path) -> Path:
     return folder
 
 
-def _file(name: str, wrap: Callable[[bytes], bytes] = bytes) -> FormWriter:
-    """The form that is one file of this name around the checkpoint's bytes."""
+def _file_form(name: str, wrap: Callable[[bytes], bytes] = bytes) -> FormWriter:
+    """A form that is one file; ``wrap`` maps the checkpoint's bytes to its content."""
 
     def write(archive: bytes, folder: Path) -> Path:
         path = folder / name
@@ -125,58 +125,60 @@ def _file(name: str, wrap: Callable[[bytes], bytes] = bytes) -> FormWriter:
     return write
 
 
-def _folder(name: str, members: Callable[[bytes], Mapping[str, bytes]]) -> FormWriter:
-    """The form that is an unpacked folder."""
-    return lambda archive, folder: unpacked(members(archive), folder / name)
+def _folder_form(name: str, members: Callable[[bytes], Mapping[str, bytes]]) -> FormWriter:
+    """A form that is an unpacked folder."""
+    return lambda archive, folder: write_members(members(archive), folder / name)
 
 
-def _rezipped(**options: Any) -> FormWriter:
-    return _file("again.zip", lambda archive: zipped(members_of(archive), **options))
+def _zip_form(**options: Any) -> FormWriter:
+    return _file_form("again.zip", lambda archive: make_zip(read_members(archive), **options))
 
 
-def _without(name: str) -> FormWriter:
-    return _file("a.pth", lambda a: zipped({n: d for n, d in members_of(a).items() if n != name}))
+def _form_without(name: str) -> FormWriter:
+    return _file_form(
+        "a.pth", lambda a: make_zip({n: d for n, d in read_members(a).items() if n != name})
+    )
 
 
-def _with_litter(archive: bytes) -> dict[str, bytes]:
-    return LITTER | {f"archive/{name}": data for name, data in members_of(archive).items()}
+def _add_macos_files(archive: bytes) -> dict[str, bytes]:
+    return MACOS_FILES | {f"archive/{name}": data for name, data in read_members(archive).items()}
 
 
 FORMS: dict[str, FormWriter] = {
-    "as_saved": _file("ConvNeXtPose_XS.tar"),
-    "folder": _folder("snapshot_70.pth", members_of),
-    "folder_around_folder": _folder(
-        "XS", lambda a: {f"s/{name}": data for name, data in members_of(a).items()}
+    "as_saved": _file_form("ConvNeXtPose_XS.tar"),
+    "folder": _folder_form("snapshot_70.pth", read_members),
+    "folder_around_folder": _folder_form(
+        "XS", lambda a: {f"s/{name}": data for name, data in read_members(a).items()}
     ),
-    "folder_with_litter": _folder("mac", _with_litter),
-    "zipped_again_stored": _rezipped(),
-    "zipped_again_deflated": _rezipped(compression=zipfile.ZIP_DEFLATED),
-    "zip_with_litter": _file(
-        "mac.zip", lambda a: zipped(_with_litter(a), "", zipfile.ZIP_DEFLATED)
+    "folder_with_litter": _folder_form("mac", _add_macos_files),
+    "zipped_again_stored": _zip_form(),
+    "zipped_again_deflated": _zip_form(compression=zipfile.ZIP_DEFLATED),
+    "zip_with_litter": _file_form(
+        "mac.zip", lambda a: make_zip(_add_macos_files(a), "", zipfile.ZIP_DEFLATED)
     ),
-    "no_top_folder": _rezipped(folder=""),
-    "one_folder_deeper": _rezipped(folder="ConvNeXtPose_XS/snapshot_70.pth/"),
-    "dot_slash": _rezipped(folder="./snapshot_70/"),
-    "backslashes": _rezipped(folder="snapshot_70\\"),
-    "shuffled": _file("a.pth", lambda a: zipped(dict(reversed(members_of(a).items())))),
-    "without_version": _without("version"),
-    "without_byteorder": _without("byteorder"),
-    "before_1980": _rezipped(year=1970),
-    "tar_around_pth": _file("a.tar", lambda a: tarred({"snapshot_70.pth": a})),
-    "tar_bz2_around_pth": _file("a.tar.bz2", lambda a: tarred({"s.pth": a}, mode="w:bz2")),
-    "tar_xz_around_pth": _file("a.tar.xz", lambda a: tarred({"s.pth": a}, mode="w:xz")),
-    "tar_of_folder": _file("a.tar", lambda a: tarred(members_of(a), "./snapshot_70.pth/")),
-    "tar_gz_of_folder": _file("a.tgz", lambda a: tarred(members_of(a), "s/", mode="w:gz")),
-    "zip_around_pth": _file("a.zip", lambda a: zipped({"ConvNeXtPose_XS.tar": a}, "Drive/")),
-    "zip_around_tar_gz": _file(
-        "a.zip", lambda a: zipped({"a.tar.gz": tarred({"a.pth": a}, mode="w:gz")}, "")
+    "no_top_folder": _zip_form(folder=""),
+    "one_folder_deeper": _zip_form(folder="ConvNeXtPose_XS/snapshot_70.pth/"),
+    "dot_slash": _zip_form(folder="./snapshot_70/"),
+    "backslashes": _zip_form(folder="snapshot_70\\"),
+    "shuffled": _file_form("a.pth", lambda a: make_zip(dict(reversed(read_members(a).items())))),
+    "without_version": _form_without("version"),
+    "without_byteorder": _form_without("byteorder"),
+    "before_1980": _zip_form(year=1970),
+    "tar_around_pth": _file_form("a.tar", lambda a: make_tar({"snapshot_70.pth": a})),
+    "tar_bz2_around_pth": _file_form("a.tar.bz2", lambda a: make_tar({"s.pth": a}, mode="w:bz2")),
+    "tar_xz_around_pth": _file_form("a.tar.xz", lambda a: make_tar({"s.pth": a}, mode="w:xz")),
+    "tar_of_folder": _file_form("a.tar", lambda a: make_tar(read_members(a), "./snapshot_70.pth/")),
+    "tar_gz_of_folder": _file_form("a.tgz", lambda a: make_tar(read_members(a), "s/", mode="w:gz")),
+    "zip_around_pth": _file_form("a.zip", lambda a: make_zip({"ConvNeXtPose_XS.tar": a}, "Drive/")),
+    "zip_around_tar_gz": _file_form(
+        "a.zip", lambda a: make_zip({"a.tar.gz": make_tar({"a.pth": a}, mode="w:gz")}, "")
     ),
 }
-"""Writes a checkpoint's bytes in one form below a folder and returns the path to open."""
+"""Functions that write a checkpoint's bytes below a folder and return the path to load."""
 
 
-def differing_keys(one: StateDict, other: StateDict) -> list[str]:
-    """Keys at which two state dicts do not hold the same bits, dtypes and shapes."""
+def find_differing_keys(one: StateDict, other: StateDict) -> list[str]:
+    """Keys whose tensors differ in bits, dtype or shape, or exist only once."""
     return [
         key
         for key in one.keys() | other.keys()
@@ -188,7 +190,7 @@ def _bits(tensor: torch.Tensor) -> tuple[torch.dtype, torch.Size, bytes]:
     return tensor.dtype, tensor.shape, tensor.numpy().tobytes()
 
 
-def checkpoint_of(
+def make_checkpoint(
     network: StateDict, epoch: int = EPOCH, path: Path = Path("L.tar"), **fields: Any
 ) -> Checkpoint:
     return Checkpoint(path, "zip", "0" * 64, epoch, network, **fields)

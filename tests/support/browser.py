@@ -1,4 +1,4 @@
-"""A headless Chromium, and checks of the page that it shows."""
+"""A headless Chromium, and checks of the page it displays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SWITCHES = (
 
 @contextmanager
 def chromium() -> Iterator[webdriver.Chrome]:
-    """A browser that records console and requests; skips where no browser is installed."""
+    """Start a browser that logs console and requests; skip if none is installed."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -44,8 +44,10 @@ def chromium() -> Iterator[webdriver.Chrome]:
         chrome.quit()
 
 
-def show(chrome: webdriver.Chrome, page: Path, width_px: int = 1440, scheme: str = "light") -> None:
-    """Open a file at this width, in the light or the dark scheme."""
+def open_page(
+    chrome: webdriver.Chrome, page: Path, width_px: int = 1440, scheme: str = "light"
+) -> None:
+    """Open a file at this window width, in the light or dark color scheme."""
     for log in ("browser", "performance"):
         chrome.get_log(log)  # type: ignore[no-untyped-call]  # untyped in selenium
     size = {"width": width_px, "height": 900, "deviceScaleFactor": 1, "mobile": False}
@@ -55,12 +57,12 @@ def show(chrome: webdriver.Chrome, page: Path, width_px: int = 1440, scheme: str
     chrome.get(page.as_uri())
 
 
-def complaints(chrome: webdriver.Chrome) -> list[str]:
+def console_messages(chrome: webdriver.Chrome) -> list[str]:
     return [entry["message"] for entry in chrome.get_log("browser")]  # type: ignore[no-untyped-call]
 
 
-def requests(chrome: webdriver.Chrome) -> set[str]:
-    """The addresses that the page requested, without those of embedded data."""
+def requested_urls(chrome: webdriver.Chrome) -> set[str]:
+    """The URLs that the page requested, except ``data:`` URLs."""
     requested = set()
     for entry in chrome.get_log("performance"):  # type: ignore[no-untyped-call]
         message = json.loads(entry["message"])["message"]
@@ -69,8 +71,8 @@ def requests(chrome: webdriver.Chrome) -> set[str]:
     return {address for address in requested if not address.startswith("data:")}
 
 
-def overflowing(chrome: webdriver.Chrome) -> list[str]:
-    """The elements that exceed the window, except inside regions that scroll."""
+def find_overflowing_elements(chrome: webdriver.Chrome) -> list[str]:
+    """Elements wider than the window, except inside scrollable regions."""
     found: list[str] = chrome.execute_script(
         """
         const width = document.documentElement.clientWidth;
@@ -88,8 +90,8 @@ def overflowing(chrome: webdriver.Chrome) -> list[str]:
     return found
 
 
-def violations(chrome: webdriver.Chrome) -> list[str]:
-    """Serious and critical findings of axe-core; skips where it is not installed."""
+def accessibility_violations(chrome: webdriver.Chrome) -> list[str]:
+    """Serious and critical findings of axe-core; skip if it is not installed."""
     if not AXE.is_file():
         pytest.skip("no axe-core: npm install --no-save axe-core")
     chrome.execute_script(AXE.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Data sets for the tests: a handful of hand-made images, and other folders over a set's files."""
+"""A data set of eight small images, and copies of a data set in other folder layouts."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from convnextpose_check.human36m.skeleton import ACTIONS
 WIDTH_PX, HEIGHT_PX = 100, 80
 ROOTNET = "bbox_root_human36m_output.json"
 FRAMES = {9: {(2, 1): (0, 1, 64), (3, 1): (0,)}, 11: {(2, 1): (0,), (16, 2): (0, 63, 128)}}
-"""Frames of each subject by action and subaction: three of the eight are no test frames."""
+"""Frames by subject, action and subaction; frames 1 and 63 are not test frames."""
 TEST_IDS = {9: (100, 102, 103), 11: (200, 201, 203)}
 
-_NONE = dict.fromkeys(ACTIONS.values(), 0)
+_NO_SAMPLES = dict.fromkeys(ACTIONS.values(), 0)
 
 FACTS = DatasetFacts(
     about="six hand-made samples",
     frame_stride=64,
     protocols={
-        1: ProtocolFacts((11,), 3, _NONE | {"Directions": 1, "WalkTogether": 2}),
-        2: ProtocolFacts((9, 11), 6, _NONE | {"Directions": 3, "Discussion": 1, "WalkTogether": 2}),
+        1: ProtocolFacts((11,), 3, _NO_SAMPLES | {"Directions": 1, "WalkTogether": 2}),
+        2: ProtocolFacts(
+            (9, 11), 6, _NO_SAMPLES | {"Directions": 3, "Discussion": 1, "WalkTogether": 2}
+        ),
     },
 )
 
 
-class Handmade:
-    """The contents of a small data set's files, free to be changed before they are written."""
+class HandmadeDataset:
+    """The contents of a small data set's files, which a test may change before ``write``."""
 
     def __init__(self) -> None:
-        chance = np.random.default_rng(5)
+        rng = np.random.default_rng(5)
         self.data: dict[int, Any] = {}
         self.joints: dict[int, Any] = {}
         self.cameras: dict[int, dict[str, Any]] = {
@@ -46,15 +48,15 @@ class Handmade:
             self.data[subject] = {"images": images, "annotations": []}
             self.joints[subject] = {}
             for (action, subaction), frames in sequences.items():
-                of_action = self.joints[subject].setdefault(str(action), {})
-                poses = of_action.setdefault(str(subaction), {})
+                takes = self.joints[subject].setdefault(str(action), {})
+                poses = takes.setdefault(str(subaction), {})
                 for frame in frames:
                     image_id = (100 if subject == 9 else 200) + len(images)
                     images.append(image_entry(image_id, subject, action, subaction, frame))
                     box = [30.5, 20, 40, 40 + len(images)]
                     annotation = {"id": image_id + 1000, "image_id": image_id, "bbox": box}
                     self.data[subject]["annotations"].append(annotation)
-                    poses[str(frame)] = np.round(chance.uniform(-400, 400, (17, 3)), 3).tolist()
+                    poses[str(frame)] = np.round(rng.uniform(-400, 400, (17, 3)), 3).tolist()
 
         self.rootnet: list[dict[str, Any]] = [
             {"image_id": i, "bbox": [25.25, 15.5, 50.5, 50.5], "root_cam": [1.5, 2.5, 4010.5]}
@@ -71,7 +73,7 @@ class Handmade:
         return next(entry for entry in entries if entry["image_id"] == image_id)
 
     def frame(self, image_id: int) -> Any:
-        """The world joints of an image, to change in place."""
+        """The world joints of an image, as a list to change in place."""
         image = self.image(image_id)
         sequence = self.joints[image["subject"]][str(image["action_idx"])]
         return sequence[str(image["subaction_idx"])][str(image["frame_idx"])]
@@ -95,13 +97,13 @@ class Handmade:
             for image in data["images"]:
                 path = root / "images" / image["file_name"]
                 path.parent.mkdir(parents=True, exist_ok=True)
-                cv2.imwrite(str(path), picture(image["id"]))
+                cv2.imwrite(str(path), make_image(image["id"]))
         (root / "bbox_root" / ROOTNET).write_text(json.dumps(self.rootnet))
         return root
 
 
 def camera_entry() -> dict[str, Any]:
-    """A camera that looks along the world's y axis from four metres away."""
+    """A camera that looks along the world's y axis, 4 m from the origin."""
     return {
         "R": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
         "t": [100.0, -50.0, 4000.0],
@@ -113,7 +115,7 @@ def camera_entry() -> dict[str, Any]:
 def image_entry(
     image_id: int, subject: int, action: int, subaction: int, frame: int, camera: int = 1
 ) -> dict[str, Any]:
-    """An entry of ``images`` as Human3.6M's files write it."""
+    """An entry of ``images`` in the format of the annotation files."""
     sequence = f"s_{subject:02d}_act_{action:02d}_subact_{subaction:02d}_ca_{camera:02d}"
     return {
         "id": image_id,
@@ -129,14 +131,14 @@ def image_entry(
     }
 
 
-def picture(seed: int) -> Array:
-    """Coarse random blocks: unlike their mirror image, and different for every seed."""
+def make_image(seed: int) -> Array:
+    """An image of random blocks, which differs from its mirror image."""
     blocks = np.random.default_rng(seed).integers(0, 256, (HEIGHT_PX // 10, WIDTH_PX // 10, 3))
     return blocks.astype(np.uint8).repeat(10, axis=0).repeat(10, axis=1)
 
 
-def rearranged(source: Path, target: Path, annotations: str, images: dict[int, str]) -> Path:
-    """The set in ``source`` under other folders of ``target``, without RootNet's file.
+def rearrange_dataset(source: Path, target: Path, annotations: str, images: dict[int, str]) -> Path:
+    """Link the data set in ``source`` into other folders, without RootNet's file.
 
     ``annotations`` is the folder of the annotation files, ``images`` the folder of each subject's
     sequences, all relative to ``target``. Images are linked one by one, annotations copied.
@@ -153,8 +155,8 @@ def rearranged(source: Path, target: Path, annotations: str, images: dict[int, s
     return target
 
 
-def listing(root: Path) -> list[tuple[str, int, int, int]]:
-    """Every file and folder below ``root`` with its mode, size and time of change."""
+def list_files(root: Path) -> list[tuple[str, int, int, int]]:
+    """Path, mode, size and modification time of every file and folder below ``root``."""
     facts = ((path, path.lstat()) for path in sorted(root.rglob("*")))
     return [
         (str(path.relative_to(root)), stat.st_mode, stat.st_size, stat.st_mtime_ns)

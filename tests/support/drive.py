@@ -1,8 +1,8 @@
-"""A local server that answers as Google Drive does, and requests to Google that are sent to it.
+"""A local server that responds as Google Drive does, and redirects requests to it.
 
-A file is requested at drive.google.com, which redirects to drive.usercontent.google.com; the answer
-there is the file, or a form to confirm that it was not scanned for viruses. The pages are Drive's
-of 2024 and later.
+A file is requested at drive.google.com, which redirects to drive.usercontent.google.com. The
+response is the file, or a form that warns of a missing virus scan. The pages are those that Drive
+has sent since 2024.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-ASKED, GIVEN, SIGN_IN = (
+FILE_URL, DOWNLOAD_URL, SIGN_IN_URL = (
     "drive.google.com/uc",
     "drive.usercontent.google.com/download",
     "accounts.google.com/ServiceLogin",
@@ -37,42 +37,44 @@ MISSING = """<!DOCTYPE html><html lang=en><title>Error 404 (Not Found)!!1</title
 <p>Sorry, the file you have requested does not exist.</p>"""
 SERVER_ERROR = """<!DOCTYPE html><html lang=en><title>Error 500 (Server Error)!!1</title>"""
 
-Answer = Callable[[], Response]
+ResponseFactory = Callable[[], Response]
 
 
 class Drive:
-    """The answers for each file id, of which the last is repeated.
+    """The responses for each file id; the last one is repeated.
 
-    ``unscanned`` ids first get the form. ``requests`` has (host and path, query).
+    ``unscanned`` ids get the virus scan form first. ``requests`` holds (host and path, query).
     """
 
     def __init__(self, server: HTTPServer) -> None:
         self.port = server.port
-        self.answers: dict[str, list[Answer]] = {}
+        self.responses: dict[str, list[ResponseFactory]] = {}
         self.unscanned: set[str] = set()
         self.requests: list[tuple[str, dict[str, str]]] = []
         server.expect_request(re.compile("/.*")).respond_with_handler(self._respond)
 
-    def answer(self, file_id: str, *answers: Answer, unscanned: bool = False) -> None:
-        self.answers[file_id] = list(answers)
+    def set_responses(
+        self, file_id: str, *responses: ResponseFactory, unscanned: bool = False
+    ) -> None:
+        self.responses[file_id] = list(responses)
         if unscanned:
             self.unscanned.add(file_id)
 
-    def asked(self, where: str = GIVEN) -> int:
-        return sum(asked == where for asked, _ in self.requests)
+    def count_requests(self, url: str = DOWNLOAD_URL) -> int:
+        return sum(requested == url for requested, _ in self.requests)
 
     def _respond(self, request: Request) -> Response:
-        where, query = request.path.lstrip("/"), request.args.to_dict()
-        self.requests.append((where, query))
-        if where == SIGN_IN:
-            return page(SIGN_IN_PAGE)()
+        url, query = request.path.lstrip("/"), request.args.to_dict()
+        self.requests.append((url, query))
+        if url == SIGN_IN_URL:
+            return html_response(SIGN_IN_PAGE)()
         file_id = query["id"]
-        if where == ASKED:
-            return _redirect(f"https://{GIVEN}?id={file_id}&export=download")
+        if url == FILE_URL:
+            return _redirect(f"https://{DOWNLOAD_URL}?id={file_id}&export=download")
         if file_id in self.unscanned and query.get("uuid") != UUID:
-            return page(_form(file_id))()
-        answers = self.answers[file_id]
-        return (answers.pop(0) if len(answers) > 1 else answers[0])()
+            return html_response(_form(file_id))()
+        responses = self.responses[file_id]
+        return (responses.pop(0) if len(responses) > 1 else responses[0])()
 
 
 def _form(file_id: str) -> str:
@@ -81,7 +83,7 @@ def _form(file_id: str) -> str:
     return (
         "<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>"
         '<p class="uc-warning-caption">Google Drive can\'t scan this file for viruses.</p>'
-        f'<form id="download-form" action="https://{GIVEN}" method="get">'
+        f'<form id="download-form" action="https://{DOWNLOAD_URL}" method="get">'
         '<input type="submit" id="uc-download-link" value="Download anyway"/>'
         f"{inputs}</form></body></html>"
     )
@@ -93,41 +95,41 @@ def _redirect(url: str) -> Response:
     return response
 
 
-def sent_to_sign_in() -> Response:
-    return _redirect(f"https://{SIGN_IN}?service=wise")
+def redirect_to_sign_in() -> Response:
+    return _redirect(f"https://{SIGN_IN_URL}?service=wise")
 
 
-def page(content: str, status: int = 200) -> Answer:
+def html_response(content: str, status: int = 200) -> ResponseFactory:
     return lambda: Response(content, status, mimetype="text/html")
 
 
-def whole(data: bytes, length: int | None = None) -> Answer:
-    """A file, or its beginning if ``length`` is larger."""
+def file_response(data: bytes, length: int | None = None) -> ResponseFactory:
+    """A file; cut off if the announced ``length`` is larger."""
 
-    def answer() -> Response:
+    def respond() -> Response:
         response = Response(data, mimetype="application/octet-stream")
         response.headers["Content-Disposition"] = 'attachment; filename="archive.tar"'
         response.headers["Content-Length"] = str(len(data) if length is None else length)
         return response
 
-    return answer
+    return respond
 
 
-def bare() -> Response:
+def empty_response() -> Response:
     response = Response()
     del response.headers["Content-Type"]
     return response
 
 
-def endless() -> Response:
-    """64 MB of no announced length."""
+def endless_response() -> Response:
+    """64 MB without an announced length."""
     response = Response((bytes(1 << 20) for _ in range(64)), mimetype="application/octet-stream")
     response.headers["Content-Disposition"] = 'attachment; filename="archive.tar"'
     return response
 
 
-def send_google_to(port: int, patch: pytest.MonkeyPatch) -> None:
-    """Send requests to Google to the server at this port; any other is an error."""
+def redirect_google_to(port: int, patch: pytest.MonkeyPatch) -> None:
+    """Redirect requests to Google to a local port; fail on any other request."""
     import requests
     from requests.adapters import HTTPAdapter
 

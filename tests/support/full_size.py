@@ -1,4 +1,4 @@
-"""A data set of the size of Human3.6M's test set, and a small model of the user."""
+"""A data set with as many samples as Human3.6M's test set, and a small user model."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ CAMERAS = 4
 
 
 def write_full_size(synthetic: Path, facts: DatasetFacts, root: Path) -> None:
-    """Write a data set with the sample counts of the real one and images of the synthetic data set.
+    """Write a data set with the real sample counts and images of the synthetic data.
 
-    A number appended to each image makes its file unique.
+    A number appended to each image file makes it unique.
     """
     layout = find_layout(synthetic, (9, 11))
-    of_both, of_11 = facts.protocols[2].per_action, facts.protocols[1].per_action
+    both_counts, counts_11 = facts.protocols[2].per_action, facts.protocols[1].per_action
     next_id = 1
     (root / "annotations").mkdir(parents=True)
     for subject in (9, 11):
@@ -46,7 +46,7 @@ def write_full_size(synthetic: Path, facts: DatasetFacts, root: Path) -> None:
         annotations: list[dict[str, Any]] = []
         joints: dict[str, Any] = {}
         for action, name in ACTIONS.items():
-            count = of_11[name] if subject == 11 else of_both[name] - of_11[name]
+            count = counts_11[name] if subject == 11 else both_counts[name] - counts_11[name]
             image, annotation = templates[action]
             world_mm = files.joints_world_mm(image)
             assert world_mm is not None

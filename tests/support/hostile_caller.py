@@ -1,4 +1,4 @@
-"""A caller's repository in which every file that Python or pytest might run leaves a mark."""
+"""A repository in which every file that Python or pytest might run creates a marker file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MODULES = (
     "json", "numpy", "pip", "pytest", "random", "sitecustomize",
     "tests/__init__", "tests/conftest", "torch", "usercustomize", "venv",
 )  # fmt: skip
-"""Modules that hide one of the suite, an installed one or the standard library's."""
+"""Modules with the name of one of the suite, of a package or of the standard library."""
 
 SETTINGS = {
     "pytest.ini": "[pytest]\naddopts = -p of_pytest_ini\n",
@@ -22,28 +22,28 @@ PLUGINS = [
     f"of_{source}" for source in "pytest_ini pyproject setup_cfg tox_ini addopts plugins".split()
 ]
 ENVIRONMENT = {"PYTEST_ADDOPTS": "-p of_addopts", "PYTEST_PLUGINS": "of_plugins"}
-"""What the caller's workflow may have set, beside ``PYTHONPATH``."""
+"""Variables that the caller's workflow may set, besides ``PYTHONPATH``."""
 
 
 def write_hostile_files(
     repository: Path, marks: Path, modules: Iterable[str] = MODULES
 ) -> dict[str, str]:
-    """Write the files; whatever is run writes ``marks / NAME`` and ends as if all were well.
+    """Write files that, if run, create ``marks / NAME`` and exit with code 0.
 
-    Returns the environment that makes even more of them run.
+    Returns the environment variables that let Python and pytest run more of them.
     """
     marks.mkdir(exist_ok=True)
     repository.mkdir(exist_ok=True)
     for name in (*modules, *PLUGINS):
         path = repository / f"{name}.py"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(marking(marks, name) + "raise SystemExit(0)\n")
+        path.write_text(make_marker_code(marks, name) + "raise SystemExit(0)\n")
     for name, text in SETTINGS.items():
         (repository / name).write_text(text)
-    line = marking(marks, "pth").replace("\n", "; ")
+    line = make_marker_code(marks, "pth").replace("\n", "; ")
     (repository / "hostile.pth").write_text(f"import sys; {line}\n")
     return ENVIRONMENT | {"PYTHONPATH": str(repository)}
 
 
-def marking(marks: Path, name: str) -> str:
+def make_marker_code(marks: Path, name: str) -> str:
     return f"open({str(marks / name.replace('/', '.'))!r}, 'w').close()\n"

@@ -1,10 +1,10 @@
-"""ONNX models as bytes, with no more in them than a test needs."""
+"""Minimal ONNX models as bytes."""
 
 from __future__ import annotations
 
 
-def onnx_model(producer: str, weights: str) -> bytes:
-    """A model by this producer with one tensor in the file ``weights``."""
+def make_onnx_model(producer: str, weights: str) -> bytes:
+    """A model with one tensor that is stored in the external file ``weights``."""
     from onnx import GraphProto, ModelProto, TensorProto
 
     tensor = TensorProto(data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
@@ -14,7 +14,7 @@ def onnx_model(producer: str, weights: str) -> bytes:
     return content
 
 
-def corner_model(batch_size: int | str, side: int = 256) -> bytes:
+def make_corner_model(batch_size: int | str, side: int = 256) -> bytes:
     """A model that takes ``batch_size`` crops and returns ``crops[:, 0, :18, :3]``."""
     from numpy import array
     from onnx import TensorProto, helper, numpy_helper

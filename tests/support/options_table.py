@@ -1,4 +1,4 @@
-"""The table of options in the README, written from their declaration."""
+"""The README's table of options, generated from their declaration."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ END = "<!-- end of options -->"
 
 
 def options_table() -> str:
-    rows = "".join(f"| {_written(o)} | {_with_code(o.does)} |\n" for o in OPTIONS)
+    rows = "".join(f"| {_format_option(o)} | {_format_code(o.does)} |\n" for o in OPTIONS)
     return f"| option | what it does |\n|---|---|\n{rows}"
 
 
-def _written(option: Option) -> str:
+def _format_option(option: Option) -> str:
     return f"`{option.flag} {option.kind[0]}".strip().replace("|", r"\|") + "`"
 
 
-def _with_code(text: str) -> str:
-    """The text with options, files and functions as code."""
+def _format_code(text: str) -> str:
+    """The text with backticks around options, files and functions."""
     return re.sub(
         r"(?<![\w/])(--[a-z0-9-]+|[\w{}./]+\.(?:json|onnx)|package\.[\w.:]+)", r"`\1`", text
     )

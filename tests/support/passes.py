@@ -1,4 +1,4 @@
-"""Three networks on a few images in one pass."""
+"""Three networks evaluated on a few images in one shared pass."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from convnextpose_check.human36m.crops import Crop, read_crop
 from convnextpose_check.human36m.samples import Dataset, Sample, load_dataset
 from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.variants import Architecture
-from tests.support.datasets import FACTS, Handmade
+from tests.support.datasets import FACTS, HandmadeDataset
 
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
-    return load_dataset(Handmade().write(tmp_path / "set"), FACTS)
+    return load_dataset(HandmadeDataset().write(tmp_path / "set"), FACTS)
 
 
-class Corner:
-    """A network that costs nothing: positions are pixels in a corner of one color."""
+class CornerNetwork:
+    """A fast network whose predictions are pixels of one color channel."""
 
     def __init__(self, architecture: Architecture, channel: int) -> None:
         self.architecture = architecture
@@ -41,43 +41,43 @@ class Corner:
 
 @pytest.fixture
 def networks(tiny: Architecture) -> dict[str, Any]:
-    return {name: Corner(tiny, channel) for channel, name in enumerate(("A", "B", "C"))}
+    return {name: CornerNetwork(tiny, channel) for channel, name in enumerate(("A", "B", "C"))}
 
 
 @dataclass(frozen=True)
-class Said(ProgressDisplay):
+class RecordingDisplay(ProgressDisplay):
     texts: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
         self.texts.append(text)
 
 
-def conditions(**changes: Any) -> Conditions:
-    """The CPU, two images at a time, with the flip test, unless changed."""
+def make_conditions(**changes: Any) -> Conditions:
+    """By default: CPU, batch size 2, two workers, with flip test."""
     cpu = (torch.device("cpu"),)
-    usual: dict[str, Any] = {"devices": cpu, "flip": True, "batch_size": 2, "workers": 2}
-    return Conditions(**(usual | changes))
+    defaults: dict[str, Any] = {"devices": cpu, "flip": True, "batch_size": 2, "workers": 2}
+    return Conditions(**(defaults | changes))
 
 
-def evaluated(
+def evaluate_networks(
     networks: dict[str, Any],
     dataset: Dataset,
     folder: Path,
     *,
     resume: bool = False,
-    said: list[str] | None = None,
+    messages: list[str] | None = None,
     **changes: Any,
 ) -> dict[str, Outcome]:
     entries = {
         name: ModelEntry(network, f"key of {name}", folder / f"{name}.npz")
         for name, network in networks.items()
     }
-    display = Said(texts=[] if said is None else said)
-    return evaluate(entries, dataset, conditions(**changes), resume=resume, display=display)
+    display = RecordingDisplay(texts=[] if messages is None else messages)
+    return evaluate(entries, dataset, make_conditions(**changes), resume=resume, display=display)
 
 
-def answers(outcomes: dict[str, Outcome]) -> dict[str, bytes]:
-    """The predictions and errors of each variant, to the last bit."""
+def result_bytes(outcomes: dict[str, Outcome]) -> dict[str, bytes]:
+    """The bytes of the predictions and errors of each network."""
     found = {}
     for name, outcome in outcomes.items():
         assert not isinstance(outcome, ConvNeXtPoseCheckError), outcome
@@ -86,21 +86,21 @@ def answers(outcomes: dict[str, Outcome]) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+def read_counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counts: Counter[str] = Counter()
     lock = threading.Lock()
 
-    def counted(sample: Sample) -> Crop:
+    def count_read(sample: Sample) -> Crop:
         with lock:
             counts[sample.path.name] += 1
         return read_crop(sample)
 
-    monkeypatch.setattr(crops, "read_crop", counted)
+    monkeypatch.setattr(crops, "read_crop", count_read)
     return counts
 
 
-class Failing:
-    """Predicts NaN or raises an error, from a batch on."""
+class FailingNetwork:
+    """Predicts NaN or raises ``error``, starting at batch number ``batch``."""
 
     def __init__(self, network: Any, batch: int, error: BaseException | None = None) -> None:
         self.network = network

@@ -1,6 +1,6 @@
-"""The README's pictures of reports, in the light and in the dark scheme.
+"""The README's pictures of the report, in the light and dark color schemes.
 
-``python -m tests.support.pictures`` evaluates the synthetic models and writes the head of the
+``python -m tests.support.pictures`` evaluates the synthetic models and writes the top of the
 report to ``fixtures/pictures``.
 """
 
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.browser import chromium, show
+from tests.support.browser import chromium, open_page
 from tests.support.texts import ROOT
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ QUALITIES = (90, 80, 70, 60, 50, 40)
 
 
 def draw_head(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
-    """The head of the report as WebP, in the best quality that fits into ``MAX_BYTES``."""
-    show(chrome, report, WIDTH_PX, scheme)
+    """The top of the report as WebP, at the best quality below ``MAX_BYTES``."""
+    open_page(chrome, report, WIDTH_PX, scheme)
     clip = {"x": 0, "y": 0, "width": WIDTH_PX, "height": HEIGHT_PX, "scale": SCALE}
     for quality in QUALITIES:
         wanted = {"format": "webp", "quality": quality, "clip": clip, "captureBeyondViewport": True}

@@ -1,8 +1,7 @@
-"""Python in a process of its own, forked from one that has imported torch and the like already.
+"""Python processes that are forked from a server which has already imported torch.
 
-Most of what a short run costs is importing what others wrote; of this package nothing is imported
-beforehand, nor are pytest's plugins, which pytest would warn of. What a program does at its very
-start is tried with one that starts from nothing.
+Importing dependencies takes most of a short run's time. The server imports neither this package nor
+pytest's plugins (pytest would warn). Tests of start-up code use ``subprocess`` instead.
 """
 
 from __future__ import annotations
@@ -29,25 +28,25 @@ SERVER.set_forkserver_preload(
 STREAMS = {1: "out", 2: "err"}
 
 
-def with_checkout() -> dict[str, str]:
-    """The environment for a Python that imports this checkout, and what this one imports."""
+def checkout_environment() -> dict[str, str]:
+    """Environment variables with which Python imports this checkout."""
     searched = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {"PYTHONPATH": os.pathsep.join(searched)}
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held, since it became this program.
+    """The peak resident memory of this process.
 
-    Not getrusage's, which is that of the process that started it, if that was higher.
+    ``getrusage`` does not serve: it includes the peak of the parent process.
     """
     status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) << 10
 
 
-def _become(
+def _run_program(
     arguments: tuple[str, ...], folder: str, environment: Mapping[str, str], output: str
 ) -> None:
-    """Be what ``python`` with these arguments is, in this folder and environment."""
+    """Run ``python`` with these arguments in this process, folder and environment."""
     import torch
 
     os.chdir(folder)
@@ -67,7 +66,7 @@ def _become(
 
 
 class PythonProcess:
-    """``python -m ...`` or ``python -c ...`` beside the test, much as ``subprocess.Popen``."""
+    """``python -m ...`` or ``python -c ...`` in the background, as ``subprocess.Popen``."""
 
     def __init__(
         self, *arguments: object, folder: Path, environment: Mapping[str, str] | None = None
@@ -76,11 +75,11 @@ class PythonProcess:
         self._output = tempfile.TemporaryDirectory(prefix="python-process-")
         values = dict(os.environ if environment is None else environment)
         self._process = SERVER.Process(
-            target=_become, args=(self.arguments, str(folder), values, self._output.name)
+            target=_run_program, args=(self.arguments, str(folder), values, self._output.name)
         )
         self._process.start()
 
-    def said(self, name: str = "out") -> str:
+    def read_output(self, name: str = "out") -> str:
         file = Path(self._output.name, name)
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
@@ -93,7 +92,7 @@ class PythonProcess:
         if code is None:
             raise subprocess.TimeoutExpired(self.arguments, timeout or 0)
         return subprocess.CompletedProcess(
-            self.arguments, code, *(self.said(name) for name in STREAMS.values())
+            self.arguments, code, *(self.read_output(name) for name in STREAMS.values())
         )
 
 

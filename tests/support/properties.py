@@ -1,6 +1,6 @@
-"""Hypothesis, or a skipped test module where the development extra is not installed.
+"""Imports Hypothesis, or skips the test module if it is not installed.
 
-Users who judge models collect all tests and do not have it.
+Only the ``dev`` extra installs it, and users may collect all tests without that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Markdown tables of reported values, written from the variants file."""
+"""Markdown tables of reported values, generated from the variants file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from convnextpose_check.variants import Catalogue, ReportedValue, Variant
 
 
-def _shown(figure: ReportedValue | None, digits: int) -> str:
-    return "-" if figure is None else f"{figure.value:.{digits}f}"
+def _format_value(reported: ReportedValue | None, digits: int) -> str:
+    return "-" if reported is None else f"{reported.value:.{digits}f}"
 
 
 ROWS: dict[str, Callable[[Variant], str]] = {
@@ -18,17 +18,17 @@ ROWS: dict[str, Callable[[Variant], str]] = {
     "head layers that upsample (of 3)": lambda v: str(v.architecture.head_upsamplings),
     "heatmap (x, y, depth)": lambda v: " x ".join(map(str, v.architecture.grid_whd)),
     "parameters": lambda v: f"{v.parameters:,}",
-    "parameters, paper": lambda v: f"{_shown(v.paper.parameters_millions, 2)} M",
+    "parameters, paper": lambda v: f"{_format_value(v.paper.parameters_millions, 2)} M",
     "elements of the state dict": lambda v: f"{v.state_elements:,}",
-    "elements of the state dict, Kaggle guide": lambda v: f"{_shown(v.guide, 2)} M",
+    "elements of the state dict, Kaggle guide": lambda v: f"{_format_value(v.guide, 2)} M",
     "multiply-adds of the convolutions": lambda v: f"{v.multiply_adds:,}",
-    "multiply-adds, paper": lambda v: f"{_shown(v.paper.gmacs, 2)} G",
-    "MPJPE, protocol 2 (mm)": lambda v: _shown(v.paper.mpjpe_mm, 2),
-    "PA-MPJPE, protocol 1 (mm)": lambda v: _shown(v.paper.pa_mpjpe_mm, 1),
+    "multiply-adds, paper": lambda v: f"{_format_value(v.paper.gmacs, 2)} G",
+    "MPJPE, protocol 2 (mm)": lambda v: _format_value(v.paper.mpjpe_mm, 2),
+    "PA-MPJPE, protocol 1 (mm)": lambda v: _format_value(v.paper.pa_mpjpe_mm, 1),
     "epoch": lambda v: str(v.checkpoint.epoch or "-"),
     "head keys": lambda v: v.checkpoint.head_keys,
 }
-"""Title and content of each row."""
+"""Title and cell of each row."""
 
 
 def reported_values_table(catalogue: Catalogue) -> str:
@@ -48,6 +48,6 @@ def answers_table(catalogue: Catalogue) -> str:
     """A row for each variant: its reported error, and whether it was reproduced."""
     lines = ["| variant | MPJPE in the paper | reproduced? |", "|---|--:|---|"]
     for variant in catalogue.variants:
-        error = _shown(variant.paper.mpjpe_mm, 2)
+        error = _format_value(variant.paper.mpjpe_mm, 2)
         lines.append(f"| {variant.name} | {error} mm | {NOT_MEASURED} |")
     return "\n".join(lines) + "\n"

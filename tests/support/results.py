@@ -1,4 +1,4 @@
-"""Results as a run writes them, for tests of what is made from them."""
+"""Results as a run writes them, for tests of reports and verdicts."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def example_variant(
     tolerance_mm: float | None = 5,
     **changes: Any,
 ) -> VariantResult:
-    """A variant's record with this error, and the verdict that follows from this reference."""
+    """A variant's record with this error, and its verdict against this reference."""
     reference, verdict, difference_mm = None, None, None
     if reference_mm is not None:
         reference = ReferenceRecord(reference_mm, "paper, table 5", kind, tolerance_mm)
@@ -113,11 +113,11 @@ def example_variant(
 
 
 def example_examples(worst: int = 1) -> tuple[Example, ...]:
-    """Best, median and some of the worst samples, with random poses and without pictures."""
-    random = np.random.default_rng(0)
+    """Best, median and ``worst`` worst samples, with random poses and without pictures."""
+    rng = np.random.default_rng(0)
 
     def points(dimensions: int, size: float) -> tuple[Any, ...]:
-        return tuple(map(tuple, (random.random((ANNOTATED_JOINTS, dimensions)) * size).tolist()))
+        return tuple(map(tuple, (rng.random((ANNOTATED_JOINTS, dimensions)) * size).tolist()))
 
     ranks: tuple[Any, ...] = ("best", "median", *("worst",) * worst)
     return tuple(

@@ -1,4 +1,4 @@
-"""Runs on files that a test has written, and evaluations of one network."""
+"""Runs on small files, and evaluations of one network."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Catalogue
 
 
-def run_of(
-    given: Mapping[str, str],
+def make_run(
+    options: Mapping[str, str],
     catalogue: Catalogue,
     facts: DatasetFacts,
     dataset_root: Path | None,
-    *checkpoint_places: Path,
+    *checkpoint_paths: Path,
     name: TargetName = "synthetic",
     fingerprints: Mapping[str, Fingerprint] | None = None,
     evaluated: tuple[str, ...] | None = None,
 ) -> Run:
-    """A run under these settings and the defaults of all others, on the CPU.
+    """A run with these options, and defaults for all others.
 
-    ``evaluated`` names the variants to evaluate, all chosen ones by default.
+    ``evaluated`` names the variants to evaluate, by default all selected ones.
     """
-    settings = read_settings({field: [text] for field, text in given.items()}, {})
-    settings = replace(settings, h36m_root=dataset_root, checkpoints=checkpoint_places)
+    settings = read_settings({field: [text] for field, text in options.items()}, {})
+    settings = replace(settings, h36m_root=dataset_root, checkpoints=checkpoint_paths)
     run = Run(name, settings, catalogue, facts, fingerprints or {})
     return replace(run, evaluated=tuple(run.variants) if evaluated is None else evaluated)
 
 
-def written_results(run: Run) -> Results:
-    """The run's results, written below its results folder as a session writes them.
+def write_results(run: Run) -> Results:
+    """Write the run's results and report to its results folder, and return the results.
 
-    Charts are left blank, which saves most of the time.
+    Charts stay blank, which saves most of the time.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("matplotlib.figure.Figure.draw", lambda *_: None)
@@ -56,7 +56,7 @@ def written_results(run: Run) -> Results:
         return write_report(run, add_decision(build_results(run), (), ""), report, None)
 
 
-def evaluation_of(
+def evaluate_network(
     network: Network,
     dataset: Dataset,
     device: torch.device,
@@ -65,7 +65,7 @@ def evaluation_of(
     batch_size: int,
     workers: int,
 ) -> Evaluation:
-    """One network over the whole data set in float32; raises what makes it fail."""
+    """Evaluate one network on the whole data set; raises the error if it fails."""
     conditions = Conditions((device,), flip, batch_size, workers)
     outcome = evaluate({"": ModelEntry(network)}, dataset, conditions)[""]
     if isinstance(outcome, Exception):
@@ -73,8 +73,8 @@ def evaluation_of(
     return outcome
 
 
-def made_evaluation(error_mm: float = 0.0, count: int = 4, **changes: Any) -> Evaluation:
-    """A complete evaluation in which every joint of all samples has this error."""
+def make_evaluation(error_mm: float = 0.0, count: int = 4, **changes: Any) -> Evaluation:
+    """A complete evaluation in which every joint of every sample has this error."""
     fields: dict[str, Any] = {
         "protocol": 2,
         "errors_mm": np.full((count, 17), error_mm),

@@ -1,6 +1,6 @@
 """The JSON Schema of the results, published beside ``convnextpose_check/results/schema.py``.
 
-Write it again after a change of that module: ``python -m tests.support.schema``.
+Regenerate it after a change of that module: ``python -m tests.support.schema``.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ SCHEMA_FILE = Path(results.__file__).with_name("benchmark_results.schema.json")
 
 def json_schema() -> bytes:
     """The JSON Schema of the results, as it is published."""
-    schema = _in_order(msgspec.json.schema(Results))
+    schema = _normalize(msgspec.json.schema(Results))
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return msgspec.json.format(msgspec.json.encode(schema, order="sorted"), indent=2) + b"\n"
 
 
-def _in_order(schema: Any) -> Any:
-    """The schema with its alternatives in one order, which versions of msgspec choose freely.
+def _normalize(schema: Any) -> Any:
+    """The schema with sorted ``anyOf``, whose order depends on the version of msgspec.
 
-    Descriptions have no indentation: Python 3.13 strips that of docstrings, earlier ones do not.
+    Descriptions lose their indentation: only Python 3.13 strips it from docstrings.
     """
     if isinstance(schema, list):
-        return [_in_order(part) for part in schema]
+        return [_normalize(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    ordered = {key: _in_order(part) for key, part in schema.items()}
+    ordered = {key: _normalize(part) for key, part in schema.items()}
     if isinstance(description := ordered.get("description"), str):
         ordered["description"] = cleandoc(description)
     if "anyOf" in ordered:

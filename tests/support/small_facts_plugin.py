@@ -1,4 +1,4 @@
-"""A plugin for a run of pytest in a process of its own, to which six hand-made samples are all."""
+"""A pytest plugin for a separate process: the hand-made data set counts as complete."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from tests.support.datasets import FACTS
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main() -> None:
-    """Have the published data set expected to be that small, until the process ends."""
+    """Replace the facts of Human3.6M by those of the hand-made data set."""
     pytest.MonkeyPatch().setattr("convnextpose_check.run.run.read_facts", lambda: FACTS)

@@ -1,4 +1,4 @@
-"""Runs the shell steps of an action or a workflow as a runner does, in a caller's repository."""
+"""Runs the shell steps of an action or workflow as a GitHub runner does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.texts import ROOT
 ACTION = ROOT / ".github" / "actions" / "weights" / "action.yml"
 GATE = ROOT / ".github" / "workflows" / "gate.yml"
 
-# A new environment has the packages of this one, and a pip that installs nothing.
+# A new environment gets the packages of this one, and a pip that installs nothing.
 PYTHON3 = """#!/bin/sh
 {python} "$@" --without-pip || exit
 for folder; do :; done
@@ -29,18 +29,18 @@ mkdir "$packages/pip" && touch "$packages/pip/__init__.py" "$packages/pip/__main
 
 def action_steps(inputs: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     content: dict[str, Any] = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
-    values = _expressions(content["inputs"], inputs)
+    values = _evaluate_inputs(content["inputs"], inputs)
     return content["runs"]["steps"], values | {"github.action_path": str(ACTION.parent)}
 
 
 def gate_steps(inputs: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     content: dict[str, Any] = yaml.safe_load(GATE.read_text(encoding="utf-8"))
     triggers = content[True]  # type: ignore[index]  # YAML 1.1 reads the key "on" as true
-    values = _expressions(triggers["workflow_call"]["inputs"], inputs)
+    values = _evaluate_inputs(triggers["workflow_call"]["inputs"], inputs)
     return [step for step in content["jobs"]["gate"]["steps"] if "run" in step], values
 
 
-def _expressions(declared: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, str]:
+def _evaluate_inputs(declared: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, str]:
     assert inputs.keys() <= declared.keys()
     required = {name for name, each in declared.items() if each.get("required")}
     assert required <= inputs.keys()
@@ -55,13 +55,13 @@ def run_steps(
     temporary: Path,
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, subprocess.CompletedProcess[str]]:
-    """Run the steps with ``workspace`` as the runner's; returns how each that was run ended."""
+    """Run the steps in ``workspace``; returns the result of each step that ran."""
     (temporary / "bin").mkdir(parents=True, exist_ok=True)
     python3 = temporary / "bin" / "python3"
     packages = " ".join(path for path in sys.path if path.endswith("-packages"))
     python3.write_text(PYTHON3.format(python=sys.executable, packages=packages))
     python3.chmod(0o755)
-    known = dict(expressions) | {
+    values = dict(expressions) | {
         "github.workspace": str(workspace),
         "runner.temp": str(temporary),
     }
@@ -72,25 +72,25 @@ def run_steps(
         "GITHUB_STEP_SUMMARY": str(temporary / "summary.md"),
     }
 
-    def filled(text: str) -> str:
-        return re.sub(r"\$\{\{ (\S+) }}", lambda found: known[found[1]], text)
+    def expand(text: str) -> str:
+        return re.sub(r"\$\{\{ (\S+) }}", lambda found: values[found[1]], text)
 
-    ended: dict[str, subprocess.CompletedProcess[str]] = {}
+    completed: dict[str, subprocess.CompletedProcess[str]] = {}
     for step in steps:
-        assert "${{" not in step["run"]  # a value is never text of the script
-        has_failed = any(each.returncode for each in ended.values())
+        assert "${{" not in step["run"]  # values reach scripts only as variables
+        has_failed = any(each.returncode for each in completed.values())
         if has_failed and step.get("if") != "always()":
             continue
         assert step.get("shell", "bash") == "bash"
-        ended[step["name"]] = subprocess.run(
+        completed[step["name"]] = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-            cwd=workspace / filled(step.get("working-directory", ".")),
+            cwd=workspace / expand(step.get("working-directory", ".")),
             env=inherited
             | runner
             | dict(environment or {})
-            | {name: filled(text) for name, text in step.get("env", {}).items()},
+            | {name: expand(text) for name, text in step.get("env", {}).items()},
             capture_output=True,
             text=True,
             check=False,
         )
-    return ended
+    return completed

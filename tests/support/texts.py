@@ -1,4 +1,4 @@
-"""The repository's Markdown files, and their parts between marks."""
+"""The repository's Markdown files, and their sections between comments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def repository_files() -> Iterator[Path]:
-    """Every file of the repository, without the folders that .gitignore leaves out."""
+    """Every file of the repository that .gitignore does not exclude."""
     left_out = [".git/", *(ROOT / ".gitignore").read_text(encoding="utf-8").split()]
     for folder, below, names in os.walk(ROOT):
         patterns = {each.strip("/") for each in left_out if each[0] != "/" or folder == str(ROOT)}
@@ -20,18 +20,20 @@ def repository_files() -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names))
 
 
-def texts() -> list[Path]:
+def markdown_files() -> list[Path]:
     return [path for path in repository_files() if path.suffix == ".md"]
 
 
-def marked(name: str) -> str:
+def read_marked_section(name: str) -> str:
     """The text between ``<!-- name: ... -->`` and ``<!-- end of name -->``.
 
     Raises AssertionError unless exactly one file contains it, once.
     """
     between = re.compile(rf"(?ms)^<!-- {name}(?::[^>]*)? -->\n(.*?)^<!-- end of {name} -->")
     found: list[str] = [
-        each for path in texts() for each in between.findall(path.read_text(encoding="utf-8"))
+        each
+        for path in markdown_files()
+        for each in between.findall(path.read_text(encoding="utf-8"))
     ]
     assert len(found) == 1, f"the marks of {name} are in {len(found)} places"
     return found[0]

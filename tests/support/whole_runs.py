@@ -1,4 +1,4 @@
-"""Whole runs of the validation tests, in this process or in another one."""
+"""Whole runs of the validation tests, in this process or another."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ VALIDATION = ("tests/validation",)
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a run ended: its exit code, all that it printed, and its results folder."""
+class CompletedRun:
+    """A completed run: exit code, output (stdout and stderr) and results folder."""
 
     code: int
     output: str
@@ -31,7 +31,7 @@ class Ended:
 
     @property
     def text(self) -> str:
-        """What it printed, whatever the line breaks."""
+        """The output with single blanks for line breaks."""
         return " ".join(self.output.split())
 
     @property
@@ -50,17 +50,17 @@ class Ended:
         return read_results(self.files.results)
 
 
-RunTests = Callable[..., Ended]
+RunTests = Callable[..., CompletedRun]
 
 
 def run_arguments(
     folder: Path, arguments: Iterable[object], targets: Iterable[str] = VALIDATION
 ) -> list[str]:
-    quick = ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
-    return [*targets, *quick, f"--results-dir={folder}", *map(str, arguments)]
+    fast_options = ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
+    return [*targets, *fast_options, f"--results-dir={folder}", *map(str, arguments)]
 
 
-def run_here(
+def run_in_process(
     folder: Path,
     *arguments: object,
     targets: Iterable[str] = VALIDATION,
@@ -70,8 +70,8 @@ def run_here(
     return int(pytest.main(run_arguments(folder, arguments, targets), plugins=plugins))
 
 
-def isolate(patch: pytest.MonkeyPatch) -> None:
-    """Undo settings of the environment, make six samples a whole data set, and draw no charts."""
+def isolate_environment(patch: pytest.MonkeyPatch) -> None:
+    """Unset options, use the facts of the hand-made data set, and draw no charts."""
     for name in list(os.environ):
         if name.startswith(PREFIX) or name == "PYTEST_ADDOPTS":
             patch.delenv(name)
@@ -80,8 +80,8 @@ def isolate(patch: pytest.MonkeyPatch) -> None:
     patch.chdir(ROOT)
 
 
-def own_model(inputs: Path, variants_file: Path | None = None) -> list[str]:
-    """Arguments to judge model T on the hand-made samples."""
+def own_model_arguments(inputs: Path, variants_file: Path | None = None) -> list[str]:
+    """Arguments that evaluate model T on the hand-made data set."""
     return [
         "-m", "gpu", "--device=cpu", "--variants=T", f"--h36m-root={inputs / 'h36m'}",
         f"--checkpoints={inputs / 'models'}",
@@ -89,9 +89,9 @@ def own_model(inputs: Path, variants_file: Path | None = None) -> list[str]:
     ]  # fmt: skip
 
 
-def write_reference(inputs: Path, path: Path, figure: dict[str, object] | None) -> Path:
-    """Write the variants file of ``inputs`` with this reference for model T."""
+def write_own_reference(inputs: Path, path: Path, reported: dict[str, object] | None) -> Path:
+    """Write the variants file of ``inputs`` with this reference value for model T."""
     own = json.loads((inputs / "own.json").read_text())
-    own["variants"][0]["paper"] |= {"mpjpe_mm": figure, "pa_mpjpe_mm": figure}
+    own["variants"][0]["paper"] |= {"mpjpe_mm": reported, "pa_mpjpe_mm": reported}
     path.write_text(json.dumps(own), encoding="utf-8")
     return path

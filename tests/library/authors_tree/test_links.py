@@ -10,7 +10,7 @@ import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.human36m.samples import load_dataset
-from tests.support.datasets import FACTS, ROOTNET, Handmade, listing, rearranged
+from tests.support.datasets import FACTS, ROOTNET, HandmadeDataset, list_files, rearrange_dataset
 
 ROOTNET_FOLDER = "Bounding box-001/Human3.6M/Subject 9,11 (trained on subject 1,5,6,7,8)"
 CAMERA = "annotations/Human36M_subject9_camera.json"
@@ -25,14 +25,16 @@ def _facts_of_the_small_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def authors_set(tmp_path: Path) -> Path:
-    return Handmade().write(tmp_path / "authors")
+    return HandmadeDataset().write(tmp_path / "authors")
 
 
 @pytest.fixture
 def kaggle(authors_set: Path, tmp_path: Path) -> Path:
     """The set as Kaggle has it: S9, S11 and the annotations in separate data sets."""
     folders = {9: "s9/S9_ACT2_16", 11: "s11/S11_ACT2_16"}
-    return rearranged(authors_set, tmp_path / "input", "h36m/annotations (1)/annotations", folders)
+    return rearrange_dataset(
+        authors_set, tmp_path / "input", "h36m/annotations (1)/annotations", folders
+    )
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_link_tree_has_the_authors_files_and_the_same_samples(
     kaggle: Path, authors_set: Path, tree: Path, capsys: Output
 ) -> None:
     rootnet_of(authors_set, kaggle / ROOTNET_FOLDER)
-    before = listing(kaggle)
+    before = list_files(kaggle)
 
     assert link(kaggle, tree, "--verify") == 0
 
@@ -74,15 +76,15 @@ def test_link_tree_has_the_authors_files_and_the_same_samples(
         dataset = load_dataset(tree, FACTS, boxes=boxes)
         assert dataset.is_complete()
         assert dataset.digest == load_dataset(authors_set, FACTS, boxes=boxes).digest
-    assert listing(kaggle) == before
+    assert list_files(kaggle) == before
     out = capsys.readouterr().out
     assert f"annotations: 6 from {kaggle / 'h36m/annotations (1)/annotations'}" in out
     assert f"images: 4 from {kaggle / 's9/S9_ACT2_16'}, {kaggle / 's11/S11_ACT2_16'}" in out
     assert f"11 links in {tree}, 11 of them new\n" in out
     assert "complete: main/test.py finds all 6 test images and their annotations\n" in out
-    made = listing(tree)
+    made = list_files(tree)
     assert link(kaggle, tree) == 0
-    assert listing(tree) == made
+    assert list_files(tree) == made
     assert f"11 links in {tree}, 0 of them new\n" in capsys.readouterr().out
 
 
@@ -110,9 +112,9 @@ def test_link_broken_links_are_replaced(
         path = tree / what
         shutil.rmtree(path) if what == "images" else path.unlink()
         path.symlink_to("gone")
-    before = listing(tree)
+    before = list_files(tree)
     assert verify(tree) == 1
-    assert listing(tree) == before
+    assert list_files(tree) == before
     assert "not complete: " in capsys.readouterr().out
 
     assert link(kaggle, tree, "--verify") == 0
@@ -136,7 +138,7 @@ def test_verify_incomplete_tree_is_named(
     tmp_path: Path, change: Callable[[Path], object], problem: str, capsys: Output
 ) -> None:
     """A tree of real files is verified like one of links."""
-    tree = Handmade().write(tmp_path / "data" / "Human36M")
+    tree = HandmadeDataset().write(tmp_path / "data" / "Human36M")
     (tree / "bbox_root" / ROOTNET).unlink()
     assert verify(tree) == 0
     assert f"note: there is no {ROOTNET}" in capsys.readouterr().out
@@ -192,11 +194,11 @@ def test_link_obstacle_or_missing_input_is_named_and_nothing_changed(
 ) -> None:  # fmt: skip
     """A folder that is itself a link, as the guide's script made, would lead into the input."""
     change(kaggle, tree)
-    before = listing(tmp_path)
+    before = list_files(tmp_path)
 
     assert link(kaggle, tree) == 2
 
-    assert listing(tmp_path) == before
+    assert list_files(tmp_path) == before
     error = capsys.readouterr().err
     assert said.format(tree=tree, kaggle=kaggle) in error
     assert "--h36m-root" not in error

@@ -13,7 +13,14 @@ from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.synthetic.archives import made_epoch
 from convnextpose_check.variants import Architecture, Catalogue
-from tests.support.archives import content_of, members_of, saved, tiny_catalogue, unpacked, zipped
+from tests.support.archives import (
+    make_snapshot,
+    make_zip,
+    read_members,
+    save_to_bytes,
+    tiny_catalogue,
+    write_members,
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +31,7 @@ def catalogue(tiny: Architecture) -> Catalogue:
 @pytest.fixture(scope="module")
 def archives(catalogue: Catalogue) -> dict[str, bytes]:
     return {
-        v.name: saved(content_of(v.architecture, made_epoch(v), v.name in "ML"))
+        v.name: save_to_bytes(make_snapshot(v.architecture, made_epoch(v), v.name in "ML"))
         for v in catalogue.variants
     }
 
@@ -73,8 +80,10 @@ def test_load_finds_checkpoints_by_name_or_content_and_opens_each_file_once(
     paths = {
         "XS": _put(tmp_path / "deep" / "er" / "ConvNeXtPose_XS.tar", archives["XS"]),
         "S": _put(tmp_path / "renamed.pth", archives["S"]),
-        "M": unpacked(members_of(archives["M"]), tmp_path / "ConvNeXtPose_M" / "snapshot.pth"),
-        "L": unpacked(members_of(archives["L"]), tmp_path / "unpacked"),
+        "M": write_members(
+            read_members(archives["M"]), tmp_path / "ConvNeXtPose_M" / "snapshot.pth"
+        ),
+        "L": write_members(read_members(archives["L"]), tmp_path / "unpacked"),
     }
     _put(tmp_path / "notes.pth", b"not a checkpoint")
     opened: list[Path] = []
@@ -117,7 +126,9 @@ def test_missing_checkpoint_error_lists_what_was_found(
 ) -> None:
     assert f"in {tmp_path}: found nothing" in _refusal(catalogue, "L", tmp_path).problem
     assert "in any folder: found nothing" in _refusal(catalogue, "L").problem
-    other = _put(tmp_path / "aaa.pth", saved({"epoch": 1, "network": {"w": torch.zeros(1)}}))
+    other = _put(
+        tmp_path / "aaa.pth", save_to_bytes({"epoch": 1, "network": {"w": torch.zeros(1)}})
+    )
     path = _put(tmp_path / "zzz_ConvNeXtPose_M.tar", archives["M"])
     error = _refusal(catalogue, "L", tmp_path)
     assert error.code == "checkpoint-not-found"
@@ -134,7 +145,7 @@ def test_same_weights_in_other_containers_are_one(
 ) -> None:
     """The archive, its unpacked folder, and a snapshot with modern keys."""
     archive = _put(tmp_path / "ConvNeXtPose_L.tar", archives["L"])
-    unpacked(members_of(archives["L"]), tmp_path / "ConvNeXtPose_L")
+    write_members(read_members(archives["L"]), tmp_path / "ConvNeXtPose_L")
     snapshot = write_snapshot(load_checkpoint(archive), "L", tmp_path)
     snapshot.rename(tmp_path / "ConvNeXtPose_L.pth")
 
@@ -157,9 +168,9 @@ def test_several_different_files_are_refused(
     tmp_path: Path,
 ) -> None:
     variant = catalogue["L"]
-    content = content_of(variant.architecture, **{"epoch": made_epoch(variant)} | changed)
+    content = make_snapshot(variant.architecture, **{"epoch": made_epoch(variant)} | changed)
     one = _put(tmp_path / first, archives["L"])
-    other = _put(tmp_path / second, saved(content))
+    other = _put(tmp_path / second, save_to_bytes(content))
     error = _refusal(catalogue, "L", tmp_path)
     assert error.code == "ambiguous"
     assert str(one) in error.problem
@@ -179,7 +190,7 @@ def test_litter_and_other_files_are_not_candidates(
         "notes.txt",
     ):
         _put(tmp_path / name, archives["M"])
-    _put(tmp_path / "annotations.zip", zipped({"a.json": b"{}"}))
+    _put(tmp_path / "annotations.zip", make_zip({"a.json": b"{}"}))
     files = CheckpointFiles([tmp_path], catalogue)
     assert files.candidates == (tmp_path / "annotations.zip", path)
     assert files.load("L").path == path

@@ -26,7 +26,13 @@ from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.variants import Architecture, Catalogue
-from tests.support.archives import FORMS, checkpoint_of, content_of, saved, tiny_variant
+from tests.support.archives import (
+    FORMS,
+    make_checkpoint,
+    make_snapshot,
+    save_to_bytes,
+    tiny_variant,
+)
 
 KEY = "backbone.stages.1.0.pwconv1.weight"
 
@@ -61,17 +67,17 @@ def _cut_a_row(network: dict[str, Any]) -> None:
 def test_published_tensors_are_compared_to_the_bit(
     tiny: Architecture, spoil: Callable[[dict[str, Any]], Any], wrong: int
 ) -> None:
-    known = fingerprint(checkpoint_of(content_of(tiny)["network"]), "a test")
+    known = fingerprint(make_checkpoint(make_snapshot(tiny)["network"]), "a test")
     assert known.tensors is not None
     count = len(known.tensors.sha256)
-    legacy = checkpoint_of(content_of(tiny, legacy=True)["network"])
+    legacy = make_checkpoint(make_snapshot(tiny, legacy=True)["network"])
     text = f"{count} of {count} known tensors are the published ones"
     assert check_published_tensors(known, legacy) == text
-    network = content_of(tiny)["network"]
+    network = make_snapshot(tiny)["network"]
     spoil(network)
 
     with pytest.raises(CheckFailedError, match=r"^\[wrong-tensors\] ") as caught:
-        check_published_tensors(known, checkpoint_of(network))
+        check_published_tensors(known, make_checkpoint(network))
 
     assert f"the first is '{KEY}' (a test)" in caught.value.problem
     assert caught.value.obtained == f"{count - wrong} published, first other: {KEY}"
@@ -79,7 +85,7 @@ def test_published_tensors_are_compared_to_the_bit(
 
 
 def test_whole_file_is_named_as_git_names_it(tiny: Architecture, tmp_path: Path) -> None:
-    path = FORMS["as_saved"](saved(content_of(tiny)), tmp_path)
+    path = FORMS["as_saved"](save_to_bytes(make_snapshot(tiny)), tmp_path)
     checkpoint = load_checkpoint(path)
     git = subprocess.run(
         ["git", "hash-object", str(path)], capture_output=True, text=True, check=True
@@ -102,7 +108,7 @@ def test_command_prints_a_fingerprint_for_the_file_and_refuses_a_swapped_one(
     own = Catalogue("The user's own model.", (replace(tiny_variant(tiny, "XS"), name="T"),))
     (tmp_path / "own.json").write_bytes(msgspec.json.encode(own))
     path = tmp_path / "own_T.pth"
-    path.write_bytes(saved(content_of(tiny, epoch=3)))
+    path.write_bytes(save_to_bytes(make_snapshot(tiny, epoch=3)))
 
     assert main(["fingerprint", str(path), "--variants-file", str(tmp_path / "own.json")]) == 0
 

@@ -20,30 +20,30 @@ from tests.support.archives import (
     EPOCH,
     FORMS,
     FormWriter,
-    authors_archive,
-    content_of,
-    differing_keys,
-    members_of,
-    saved,
+    find_differing_keys,
+    make_authors_archive,
+    make_snapshot,
+    make_zip,
+    read_members,
+    save_to_bytes,
     tiny_variant,
-    zipped,
 )
 
 
 @pytest.fixture(scope="module")
 def archive(tiny: Architecture) -> bytes:
-    return zipped(members_of(saved(content_of(tiny))))
+    return make_zip(read_members(save_to_bytes(make_snapshot(tiny))))
 
 
 @pytest.mark.parametrize("write", FORMS.values(), ids=FORMS)
 def test_every_form_opens_to_the_same_bits(
     write: FormWriter, tiny: Architecture, tmp_path: Path
 ) -> None:
-    content = content_of(tiny)
-    checkpoint = load_checkpoint(write(saved(content), tmp_path))
+    content = make_snapshot(tiny)
+    checkpoint = load_checkpoint(write(save_to_bytes(content), tmp_path))
     assert type(checkpoint.network) is dict
     assert list(checkpoint.network) == list(content["network"])
-    assert differing_keys(checkpoint.network, content["network"]) == []
+    assert find_differing_keys(checkpoint.network, content["network"]) == []
     assert checkpoint.epoch == EPOCH
 
 
@@ -53,10 +53,10 @@ def test_authors_container_opens_to_the_same_bits(
 ) -> None:
     """It has the layout of older versions of torch."""
     variant = tiny_variant(tiny, "L")
-    checkpoint = load_checkpoint(FORMS[form](authors_archive(variant, tmp_path), tmp_path))
+    checkpoint = load_checkpoint(FORMS[form](make_authors_archive(variant, tmp_path), tmp_path))
     values = seeded_state(tiny, made_epoch(variant)).values()
     expected = dict(zip(checkpoint.network, values, strict=True))
-    assert differing_keys(checkpoint.network, expected) == []
+    assert find_differing_keys(checkpoint.network, expected) == []
     assert checkpoint.epoch == made_epoch(variant)
 
 
@@ -154,8 +154,8 @@ def test_web_page_is_named_with_a_remedy(
 def test_file_written_after_it_was_read_loads_as_it_was_hashed(
     form: str, moment: str, archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    zeros = bytes(len(members_of(archive)["data/0"]))
-    other = zipped(members_of(archive) | {"data/0": zeros})
+    zeros = bytes(len(read_members(archive)["data/0"]))
+    other = make_zip(read_members(archive) | {"data/0": zeros})
     path = FORMS[form](archive, tmp_path)
     before = load_checkpoint(path)
     _call_first(moment, lambda: FORMS[form](other, tmp_path), monkeypatch)
@@ -163,7 +163,7 @@ def test_file_written_after_it_was_read_loads_as_it_was_hashed(
     found = load_checkpoint(path)
 
     assert found.sha256 == before.sha256
-    assert differing_keys(found.network, before.network) == []
+    assert find_differing_keys(found.network, before.network) == []
 
 
 @pytest.mark.parametrize("change", [lambda whole: whole + b"more", lambda whole: whole[:-1]])

@@ -19,7 +19,13 @@ from convnextpose_check.network.keymap import detect_key_style
 from convnextpose_check.network.layout import normalize_keys
 from convnextpose_check.variants import Architecture
 from tests.hostile.judge import at_most
-from tests.support.archives import EPOCH, checkpoint_of, content_of, differing_keys, saved
+from tests.support.archives import (
+    EPOCH,
+    find_differing_keys,
+    make_checkpoint,
+    make_snapshot,
+    save_to_bytes,
+)
 
 NAME = f"snapshot_{EPOCH}.pth"
 KEY = "module.head.final_layer.bias"
@@ -28,7 +34,7 @@ KEY = "module.head.final_layer.bias"
 @pytest.fixture
 def checkpoint(tiny: Architecture) -> Checkpoint:
     """A legacy one, as M and L are."""
-    return checkpoint_of(content_of(tiny, legacy=True)["network"])
+    return make_checkpoint(make_snapshot(tiny, legacy=True)["network"])
 
 
 def _content(path: Path) -> Any:
@@ -41,17 +47,17 @@ def _content(path: Path) -> Any:
 def test_snapshot_has_the_authors_keys_and_opens_as_a_checkpoint(
     legacy: bool, prefix: str, tiny: Architecture, tmp_path: Path
 ) -> None:
-    network = content_of(tiny, legacy=legacy)["network"]
+    network = make_snapshot(tiny, legacy=legacy)["network"]
     given = {key.replace("module.", prefix): tensor for key, tensor in network.items()}
-    path = write_snapshot(checkpoint_of(given), "L", tmp_path)
+    path = write_snapshot(make_checkpoint(given), "L", tmp_path)
     assert path == tmp_path / "model_dump" / NAME
-    modern = content_of(tiny)["network"]
+    modern = make_snapshot(tiny)["network"]
     for content in (_content(path)["network"], load_checkpoint(path).network):
         assert list(content) == list(modern)
         assert detect_key_style(content) == "modern"
-        assert differing_keys(content, modern) == []
+        assert find_differing_keys(content, modern) == []
     assert _content(path)["epoch"] == load_checkpoint(path).epoch == EPOCH
-    assert check_snapshot(path, checkpoint_of(network)) == path.stat().st_size
+    assert check_snapshot(path, make_checkpoint(network)) == path.stat().st_size
     twin = path.with_name(f"{NAME}.tar")
     assert twin.read_bytes() == path.read_bytes()
     assert sorted(path.parent.iterdir()) == [path, twin]
@@ -84,7 +90,7 @@ def test_snapshot_of_another_origin_is_kept(
     if foreign is None:
         os.mkfifo(theirs)
     else:
-        theirs.write_bytes(foreign if isinstance(foreign, bytes) else saved(foreign))
+        theirs.write_bytes(foreign if isinstance(foreign, bytes) else save_to_bytes(foreign))
     before = theirs.stat()
     with at_most(5):
         path = write_snapshot(checkpoint, "L", tmp_path)
@@ -161,7 +167,7 @@ def test_safetensors_hold_the_archives_bits_and_its_origin(
     path = write_safetensors(checkpoint, "L", tmp_path / "snapshot_83.pth")
 
     assert path == tmp_path / "snapshot_83.safetensors"
-    assert differing_keys(load_file(path), normalize_keys(network)) == []
+    assert find_differing_keys(load_file(path), normalize_keys(network)) == []
     with safe_open(path, framework="numpy") as opened:
         origin = {"variant": "L", "epoch": str(EPOCH), "source_sha256": checkpoint.sha256}
         assert opened.metadata() == {"format": "pt"} | origin

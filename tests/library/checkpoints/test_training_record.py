@@ -17,7 +17,7 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.synthetic.archives import snapshot_content
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, ReportedCount, Variant
-from tests.support.archives import checkpoint_of, saved, tiny_variant
+from tests.support.archives import make_checkpoint, save_to_bytes, tiny_variant
 
 XS_COUNT = 1_346_328
 """Of every counter of the published XS."""
@@ -33,7 +33,7 @@ def counted(batches: list[float], steps: list[float] | None = None, epoch: int =
     network = {f"module.{name}": torch.ones(1) for name in ("a.weight", "b.weight", "b.bias")}
     for index, count in enumerate(batches):
         network[f"module.n{index}.num_batches_tracked"] = torch.tensor(count)
-    return checkpoint_of(network, epoch, steps=tuple(steps or batches[:1] * 3))
+    return make_checkpoint(network, epoch, steps=tuple(steps or batches[:1] * 3))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_steps_of_every_torch_version_are_read(
     for each in content["optimizer"]["state"].values():
         each["step"] = write(XS_COUNT)
     path = tmp_path / "a.pth"
-    path.write_bytes(saved(content))
+    path.write_bytes(save_to_bytes(content))
 
     checkpoint = load_checkpoint(path)
 
@@ -71,7 +71,7 @@ def test_missing_optimizer_is_unknown_and_not_a_failure(
 ) -> None:
     content = snapshot_content(xs, seeded_state(xs.architecture, seed=1))
     path = tmp_path / "a.pth"
-    path.write_bytes(saved(content | {"optimizer": optimizer}))
+    path.write_bytes(save_to_bytes(content | {"optimizer": optimizer}))
     description = check_training_record(xs, load_checkpoint(path)).description
     assert description.startswith("69 x 19,512 iterations: five subjects")
     assert description.endswith("; the optimizer is not in the file, so its steps are unknown")
@@ -144,7 +144,7 @@ def test_own_model_without_facts_and_missing_counters_are_described(xs: Variant)
     assert read_training_record(checkpoint).description.endswith(
         "trained otherwise, 10 iterations of an epoch"
     )
-    record = check_training_record(xs, checkpoint_of({"module.w": torch.ones(2)}))
+    record = check_training_record(xs, make_checkpoint({"module.w": torch.ones(2)}))
     assert record.description == "unknown: the file has no counters"
     assert not record.has_counters
 
@@ -153,7 +153,7 @@ def test_own_model_without_facts_and_missing_counters_are_described(xs: Variant)
 def test_unverified_epoch_never_fails(tiny: Architecture, name: str, epoch: int) -> None:
     variant = tiny_variant(tiny, name)
 
-    assert check_epoch(variant, checkpoint_of({}, epoch)) == epoch
+    assert check_epoch(variant, make_checkpoint({}, epoch)) == epoch
     text = format_epoch(variant.checkpoint.epoch, epoch)
     assert text.startswith(f"epoch {epoch} (")
     assert "claimed by " in text
@@ -163,10 +163,10 @@ def test_unverified_epoch_never_fails(tiny: Architecture, name: str, epoch: int)
 def test_verified_epoch_decides(xs: Variant, value: Any, expected: Any) -> None:
     known = ReportedCount(value, "a folder")
     variant = replace(xs, checkpoint=replace(xs.checkpoint, epoch=known))
-    assert check_epoch(variant, checkpoint_of({}, epoch=83)) == 83
+    assert check_epoch(variant, make_checkpoint({}, epoch=83)) == 83
     assert format_epoch(known, 83) == "epoch 83"
     with pytest.raises(CheckFailedError, match=f"has epoch 5: expected {expected} ") as caught:
-        check_epoch(variant, checkpoint_of({}, epoch=5))
+        check_epoch(variant, make_checkpoint({}, epoch=5))
     assert caught.value.code == "wrong-epoch"
     assert (caught.value.obtained, caught.value.expected) == (5, expected)
     assert format_epoch(known, 5) == f"epoch 5 (expected {expected})"

@@ -28,8 +28,8 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation, find_copies
 from convnextpose_check.human36m.samples import Dataset, Exclusion, load_dataset
 from convnextpose_check.variants import Architecture
-from tests.support.datasets import FACTS, Handmade
-from tests.support.runs import made_evaluation
+from tests.support.datasets import FACTS, HandmadeDataset
+from tests.support.runs import make_evaluation
 
 
 class Pointing:
@@ -68,7 +68,7 @@ def crops() -> Tensor:
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
-    return load_dataset(Handmade().write(tmp_path / "set"), FACTS)
+    return load_dataset(HandmadeDataset().write(tmp_path / "set"), FACTS)
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_unfit_images_are_counted_and_the_first_named(
     code: str,
     fragments: tuple[str, ...],
 ) -> None:
-    assert check(made_evaluation(count=2)) == 2
+    assert check(make_evaluation(count=2)) == 2
     with pytest.raises(CheckFailedError) as caught:
-        check(made_evaluation(count=2, **changes))
+        check(make_evaluation(count=2, **changes))
     assert (caught.value.code, caught.value.obtained, caught.value.expected) == (code, 5, 0)
     assert all(fragment in caught.value.problem for fragment in fragments)
 
@@ -182,26 +182,26 @@ def test_check_images_are_distinct_repeated_frame_of_one_sequence_passes() -> No
     misplaced, repeated = find_copies([first, later, other], np.zeros((3, 32), np.uint8))
 
     assert (misplaced, repeated) == (((other, first),), ((later, first),))
-    evaluation = made_evaluation(count=2, same_sequence_copies=repeated)
+    evaluation = make_evaluation(count=2, same_sequence_copies=repeated)
     assert check_images_are_distinct(evaluation) == 2
     with pytest.raises(CheckFailedError, match=first):
-        check_images_are_distinct(made_evaluation(count=2, cross_sequence_copies=misplaced))
+        check_images_are_distinct(make_evaluation(count=2, cross_sequence_copies=misplaced))
 
 
 def test_incomplete_evaluation_counts_unreadable_images_and_names_the_first(
     dataset: Dataset,
 ) -> None:
-    assert check_evaluation_is_complete(made_evaluation(count=2), dataset) == 2
+    assert check_evaluation_is_complete(make_evaluation(count=2), dataset) == 2
     with pytest.raises(CheckFailedError) as caught:
         check_evaluation_is_complete(
-            made_evaluation(count=2, complete=False, unreadable=FIVE), dataset
+            make_evaluation(count=2, complete=False, unreadable=FIVE), dataset
         )
     error = caught.value
     assert (error.code, error.obtained, error.expected) == ("incomplete", 2, 6)
     assert "5 images cannot be used (0.jpg: premature end, " in error.problem
     assert error.problem.endswith("3.jpg: premature end)")
     with pytest.raises(CheckFailedError) as caught:
-        check_evaluation_is_complete(made_evaluation(count=2, complete=False), dataset)
+        check_evaluation_is_complete(make_evaluation(count=2, complete=False), dataset)
     assert caught.value.problem == "2 samples were measured: expected 6"
 
 

@@ -16,7 +16,7 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network.layout import count_state_elements
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Variant
-from tests.support.archives import checkpoint_of, tiny_variant
+from tests.support.archives import make_checkpoint, tiny_variant
 
 EPOCHS = 69
 ALL = ("architecture", "counts", "epoch", "training record", "tensors")
@@ -26,7 +26,7 @@ ALL = ("architecture", "counts", "epoch", "training record", "tensors")
 def checkpoint(tiny: Architecture) -> Checkpoint:
     """An XS with the counters of 69 epochs of five subjects, as a file with a git id."""
     state = seeded_state(tiny, seed=EPOCHS - 1)
-    return checkpoint_of(state, epoch=EPOCHS - 1, git_blob="1" * 40)
+    return make_checkpoint(state, epoch=EPOCHS - 1, git_blob="1" * 40)
 
 
 @pytest.fixture

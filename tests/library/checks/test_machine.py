@@ -16,7 +16,7 @@ from convnextpose_check.checks.machine import (
     get_free_ram_gb,
 )
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from tests.support.datasets import listing
+from tests.support.datasets import list_files
 from tests.support.read_only import read_only
 
 MEMORY = "proc/meminfo"
@@ -109,10 +109,10 @@ def test_disk_of_the_results_is_checked(tmp_path: Path, monkeypatch: pytest.Monk
 def test_folder_that_cannot_be_written_is_an_error(forbidden: str, tmp_path: Path) -> None:
     for folder in ("log", "model_dump", "result/evaluations"):
         (tmp_path / folder).mkdir(parents=True)
-    before = listing(tmp_path)
+    before = list_files(tmp_path)
     assert check_can_write(tmp_path) == tmp_path
     check_can_write(tmp_path / "not" / "yet")
-    assert [each[0] for each in listing(tmp_path)] == [each[0] for each in before]
+    assert [each[0] for each in list_files(tmp_path)] == [each[0] for each in before]
 
     for place, problem in (
         (tmp_path, f"{tmp_path / forbidden}: Permission denied"),

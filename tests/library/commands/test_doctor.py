@@ -13,7 +13,7 @@ from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.training_record import TrainingRecord
 from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.variants import Architecture
-from tests.support.datasets import listing, rearranged
+from tests.support.datasets import list_files, rearrange_dataset
 from tests.support.full_size import write_own_model
 
 Doctor = Callable[..., tuple[int, dict[str, str]]]
@@ -86,9 +86,9 @@ def test_doctor_kaggle_layout_passes_and_changes_nothing(
     doctor: Doctor, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kaggle = tmp_path / "input"
-    rearranged(inputs / "h36m", kaggle / "h36m", "annotations (1)/annotations", SETS)
+    rearrange_dataset(inputs / "h36m", kaggle / "h36m", "annotations (1)/annotations", SETS)
     (kaggle / "models").symlink_to(inputs / "models")
-    before = listing(tmp_path)
+    before = list_files(tmp_path)
     monkeypatch.setenv("CONVNEXTPOSE_LIMIT", "1")  # a subset would not be complete
     monkeypatch.setenv("CONVNEXTPOSE_DOWNLOAD", "1")  # downloading would need a folder
 
@@ -96,7 +96,7 @@ def test_doctor_kaggle_layout_passes_and_changes_nothing(
 
     code, rows = doctor(*arguments, f"--h36m-root={kaggle}", f"--checkpoints={kaggle}")
 
-    assert listing(tmp_path) == before
+    assert list_files(tmp_path) == before
     assert code == 0
     checkpoints = {f"{name}{check}" for name in "TU" for check in CHECKS}
     assert {title for title, text in rows.items() if text.startswith("ok: ")} == {

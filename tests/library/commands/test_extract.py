@@ -18,8 +18,8 @@ from convnextpose_check.network.keymap import add_prefix
 from convnextpose_check.paths import lock_directory
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
-from tests.support.archives import members_of, saved, unpacked, zipped
-from tests.support.datasets import listing
+from tests.support.archives import make_zip, read_members, save_to_bytes, write_members
+from tests.support.datasets import list_files
 from tests.support.full_size import write_own_model
 
 HOSTILE_NAMES = ("\udcff", "::error::T", "a\n::error::T", "\x1b[2J", "\u202eT", "##[error]T")
@@ -47,7 +47,7 @@ def snapshots(own: Path) -> list[str]:
 
 
 def test_extract_writes_what_a_run_writes(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = listing(own)
+    before = list_files(own)
 
     assert extract(own, own) == 0
 
@@ -65,7 +65,7 @@ def test_extract_writes_what_a_run_writes(own: Path, capsys: pytest.CaptureFixtu
         assert f"sha256  {checkpoint.sha256}" in out
         assert f"went to {path}\n  and to  {safetensors}\n" in out
     assert out.endswith("\n2 extracted\n")
-    assert listing(own) == before
+    assert list_files(own) == before
 
 
 def test_extract_bad_file_does_not_stop_the_others_and_names_are_escaped(
@@ -94,11 +94,11 @@ def test_extract_folder_skips_other_files_and_fails_for_bad_checkpoints(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (own / "own_T.pth").rename(own / "any name.zip")
-    members = members_of((own / "own_U.pth").read_bytes())
-    unpacked(members, own / "deep" / "own_U" / "snapshot_2.pth")
+    members = read_members((own / "own_U.pth").read_bytes())
+    write_members(members, own / "deep" / "own_U" / "snapshot_2.pth")
     content = (own / "own_U.pth").read_bytes()
     (own / "own_U.pth").unlink()
-    (own / "a.zip").write_bytes(zipped({"readme.txt": b"hello"}))
+    (own / "a.zip").write_bytes(make_zip({"readme.txt": b"hello"}))
 
     assert extract(own, own) == 0
 
@@ -131,7 +131,7 @@ def test_extract_file_of_another_variant_is_refused(
     own: Path, tiny: Architecture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = add_prefix(seeded_state(replace(tiny, head_channels=9), seed=1))
-    (own / "mine.pth").write_bytes(saved({"epoch": 1, "network": state}))
+    (own / "mine.pth").write_bytes(save_to_bytes({"epoch": 1, "network": state}))
     (own / "own_U.pth").replace(own / "own_T.pth")
 
     assert extract(own, own / "mine.pth", own / "own_T.pth") == 1

@@ -13,9 +13,9 @@ from convnextpose_check.diagnosis.alternatives import (
     explain_result,
     other_means,
 )
-from tests.support.cases import made_table
+from tests.support.sample_tables import make_sample_table
 
-TABLE = made_table().select(np.arange(0, 720, 30))
+TABLE = make_sample_table().select(np.arange(0, 720, 30))
 MEANS = other_means(TABLE.errors_mm, TABLE)
 USED = [each for each in (*COMPARISONS, *CONVERSIONS) if each.used]
 SAME = {"poses are not aligned", "poses are compared with those {} test frames on"}

@@ -16,7 +16,7 @@ from convnextpose_check.diagnosis.locating import (
     locate_excess,
 )
 from convnextpose_check.diagnosis.table import SampleTable
-from tests.support.cases import made_table, mixed
+from tests.support.sample_tables import make_sample_table, mix_tables
 
 RNG = np.random.default_rng
 
@@ -24,17 +24,17 @@ RNG = np.random.default_rng
 def changed(name: str, value: float = 0.0) -> SampleTable:
     """The sound table under an alternative."""
     alternative = next(each for each in CONVERSIONS if name in each.what)
-    return alternative.change(made_table(), value)
+    return alternative.change(make_sample_table(), value)
 
 
 def noisy() -> SampleTable:
-    table = made_table()
+    table = make_sample_table()
     noise = RNG(0).normal(0, 2, table.cells_xyz.shape)
     return replace(table, cells_xyz=table.cells_xyz + noise)
 
 
 def first_alternative(table: SampleTable) -> Finding:
-    return locate_alternative(table, table.error_mm - made_table().error_mm, RNG(0))[0]
+    return locate_alternative(table, table.error_mm - make_sample_table().error_mm, RNG(0))[0]
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def first_alternative(table: SampleTable) -> Finding:
 def test_alternative_is_located_and_fitted(
     name: str, value: float, group: str, what: str, place: str
 ) -> None:
-    sound = made_table()
+    sound = make_sample_table()
     (mask,) = (each.mask for each in sound.groups if each.label == group)
-    table = mixed(sound, mask, changed(name, value))
+    table = mix_tables(sound, mask, changed(name, value))
 
     finding = first_alternative(table)
 
@@ -63,7 +63,7 @@ def test_alternative_is_located_and_fitted(
 
 @pytest.mark.parametrize(("seed", "shift_mm"), [(1, 2.0), (2, 5.0)])
 def test_sound_table_has_no_place(seed: int, shift_mm: float) -> None:
-    table = made_table(seed)
+    table = make_sample_table(seed)
 
     assert not locate_alternative(table, shift_mm, RNG(0))
     assert not locate_excess(table, shift_mm, RNG(0))
@@ -71,9 +71,9 @@ def test_sound_table_has_no_place(seed: int, shift_mm: float) -> None:
 
 @pytest.mark.parametrize("label", ["camera 3", "Walking", "S11 Photo 2"])
 def test_unknown_fault_is_located(label: str) -> None:
-    sound = made_table()
+    sound = make_sample_table()
     (mask,) = (group.mask for group in sound.groups if group.label == label)
-    table = mixed(sound, mask, noisy())
+    table = mix_tables(sound, mask, noisy())
 
     (finding,) = locate_excess(table, table.error_mm - sound.error_mm, RNG(0))
 
@@ -82,7 +82,7 @@ def test_unknown_fault_is_located(label: str) -> None:
 
 
 def test_difference_from_baseline_is_in_the_smallest_group() -> None:
-    table = made_table()
+    table = make_sample_table()
     (mask,) = (group.mask for group in table.groups if group.label == "S9 Eating")
 
     finding = locate_difference(table, np.where(mask, 30.0, 0.0))

@@ -17,18 +17,18 @@ from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, load_dataset, read_facts
 from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.variants import Protocol
-from tests.support.cases import GRID_WHD, answers_to, authors_entries
-from tests.support.datasets import FACTS, Handmade
+from tests.support.datasets import FACTS, HandmadeDataset
+from tests.support.sample_tables import GRID_WHD, make_authors_output, make_predictions
 
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
-    return load_dataset(Handmade().write(tmp_path / "h36m"), FACTS)
+    return load_dataset(HandmadeDataset().write(tmp_path / "h36m"), FACTS)
 
 
 @pytest.fixture
 def cells_xyz(dataset: Dataset) -> Array:
-    return answers_to(dataset)
+    return make_predictions(dataset)
 
 
 def written(entries: Any, folder: Path) -> Path:
@@ -54,7 +54,7 @@ def test_table_errors_are_those_of_the_evaluation(
 def test_authors_errors_are_exact_and_the_table_has_them(
     dataset: Dataset, cells_xyz: Array, tmp_path: Path
 ) -> None:
-    path = written(authors_entries(dataset, cells_xyz), tmp_path)
+    path = written(make_authors_output(dataset, cells_xyz), tmp_path)
 
     saved = read_authors_output(path, dataset)
 
@@ -68,7 +68,7 @@ def test_authors_errors_are_exact_and_the_table_has_them(
 def test_other_images_in_authors_output_are_left_out(
     dataset: Dataset, cells_xyz: Array, tmp_path: Path
 ) -> None:
-    entries = authors_entries(dataset, cells_xyz)
+    entries = make_authors_output(dataset, cells_xyz)
     entries[0]["image_id"] = 1
 
     saved = read_authors_output(written(entries, tmp_path), dataset)

@@ -10,7 +10,7 @@ import pytest
 from convnextpose_check.diagnosis.regression import fit_positions
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import MIRRORED
-from tests.support.cases import made_table
+from tests.support.sample_tables import make_sample_table
 
 MIDDLE = np.array([15.5, 15.5, 16.0])
 NECK_AND_HEAD = [0, 1, 2, 3, 4, 5, 6, 7, 10, 9, 8, *range(11, 18)]
@@ -18,7 +18,7 @@ NECK_AND_HEAD = [0, 1, 2, 3, 4, 5, 6, 7, 10, 9, 8, *range(11, 18)]
 
 @pytest.fixture
 def verified() -> Array:
-    return made_table().cells_xyz[::30]
+    return make_sample_table().cells_xyz[::30]
 
 
 @pytest.mark.parametrize(

@@ -20,22 +20,22 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.regular_files import PARTIAL, lock_file
 from convnextpose_check.variants import Catalogue
 from tests.library.conftest import Fetch
-from tests.support.archives import members_of, unpacked
+from tests.support.archives import read_members, write_members
 from tests.support.drive import (
-    ASKED,
-    GIVEN,
+    DOWNLOAD_URL,
+    FILE_URL,
     MISSING,
     PERMISSION,
     QUOTA,
     SERVER_ERROR,
     UUID,
-    Answer,
     Drive,
-    bare,
-    endless,
-    page,
-    sent_to_sign_in,
-    whole,
+    ResponseFactory,
+    empty_response,
+    endless_response,
+    file_response,
+    html_response,
+    redirect_to_sign_in,
 )
 from tests.support.read_only import read_only
 
@@ -60,7 +60,7 @@ def test_only_missing_checkpoints_are_downloaded_and_only_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     (folder / "ConvNeXtPose_S (1).tar").write_bytes(archives["S"])
-    unpacked(members_of(archives["M"]), tmp_path / "elsewhere" / "snapshot_70.pth")
+    write_members(read_members(archives["M"]), tmp_path / "elsewhere" / "snapshot_70.pth")
     given = [tmp_path / "elsewhere"]
     paths = {
         "XS": folder / FILE,
@@ -77,8 +77,8 @@ def test_only_missing_checkpoints_are_downloaded_and_only_once(
     assert (folder / FILE).read_bytes() == archives["XS"]
     assert (folder / FILE).stat().st_mode & 0o777 == 0o644
     assert drive.requests[:2] == [
-        (ASKED, {"id": XS_ID}),
-        (GIVEN, {"id": XS_ID, "export": "download"}),
+        (FILE_URL, {"id": XS_ID}),
+        (DOWNLOAD_URL, {"id": XS_ID, "export": "download"}),
     ]
     assert len(drive.requests) == 4
     assert fetch(*NAMES, paths=given).downloaded == set()
@@ -90,35 +90,50 @@ def test_only_missing_checkpoints_are_downloaded_and_only_once(
 def test_file_without_virus_scan_is_confirmed(
     fetch: Fetch, drive: Drive, archives: dict[str, bytes]
 ) -> None:
-    drive.answer(XS_ID, whole(archives["XS"]), unscanned=True)
+    drive.set_responses(XS_ID, file_response(archives["XS"]), unscanned=True)
 
     assert fetch("XS").load("XS").path.read_bytes() == archives["XS"]
     confirmed = {"id": XS_ID, "export": "download", "confirm": "t", "uuid": UUID}
-    assert drive.requests[-1] == (GIVEN, confirmed)
+    assert drive.requests[-1] == (DOWNLOAD_URL, confirmed)
 
 
 FAILURES = {
-    "quota": (page(QUOTA), "download-refused", "too many people.*Try again after 24 hours", 2),
-    "permission": (page(PERMISSION), "download-refused", "not shared with you.*signed in", 2),
-    "sign-in": (sent_to_sign_in, "download-refused", "without an account.*Sign in", 2),
-    "missing": (page(MISSING, 404), "file-not-found", "a file that does not exist", 2),
-    "gone": (page("<html>?", 404), "file-not-found", "HTTP 404", 2),
-    "page-as-file": (whole(QUOTA.encode()), "html-page", "received file is a web page.*quota", 1),
+    "quota": (
+        html_response(QUOTA),
+        "download-refused",
+        "too many people.*Try again after 24 hours",
+        2,
+    ),
+    "permission": (
+        html_response(PERMISSION),
+        "download-refused",
+        "not shared with you.*signed in",
+        2,
+    ),
+    "sign-in": (redirect_to_sign_in, "download-refused", "without an account.*Sign in", 2),
+    "missing": (html_response(MISSING, 404), "file-not-found", "a file that does not exist", 2),
+    "gone": (html_response("<html>?", 404), "file-not-found", "HTTP 404", 2),
+    "page-as-file": (
+        file_response(QUOTA.encode()),
+        "html-page",
+        "received file is a web page.*quota",
+        1,
+    ),
     "other-variant": (None, "wrong-variant", "the received file is used as XS but holds L", 1),
-    "endless": (endless, "download-failed", r"sends more than [\d,]+ bytes", 1),
-    "server-error": (page(SERVER_ERROR, 500), "download-failed", "HTTP 500", 4),
-    "cut-off": (whole(b"half", 1000), "download-failed", "Download is incomplete", 4),
-    "junk": (whole(b"junk"), "not-a-checkpoint", "the received file", 1),
-    "bare": (bare, "download-failed", "KeyError", 4),
+    "endless": (endless_response, "download-failed", r"sends more than [\d,]+ bytes", 1),
+    "server-error": (html_response(SERVER_ERROR, 500), "download-failed", "HTTP 500", 4),
+    "cut-off": (file_response(b"half", 1000), "download-failed", "Download is incomplete", 4),
+    "junk": (file_response(b"junk"), "not-a-checkpoint", "the received file", 1),
+    "bare": (empty_response, "download-failed", "KeyError", 4),
 }
 
 
 @pytest.mark.parametrize(("answer", "code", "text", "attempts"), FAILURES.values(), ids=FAILURES)
 def test_failed_download_names_reason_and_way_by_hand_and_leaves_nothing(
-    answer: Answer | None, code: str, text: str, attempts: int,
+    answer: ResponseFactory | None, code: str, text: str, attempts: int,
     fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes],
 ) -> None:  # fmt: skip
-    drive.answer(XS_ID, answer or whole(archives["L"]))
+    drive.set_responses(XS_ID, answer or file_response(archives["L"]))
     log = io.StringIO()
 
     downloads = fetch("XS", stream=log)
@@ -135,14 +150,22 @@ def test_failed_download_names_reason_and_way_by_hand_and_leaves_nothing(
     if attempts in (1, 4):
         assert log.getvalue().count("trying again in") == attempts - 1
     else:  # gdown's, and one to see why
-        assert sum(query["id"] == XS_ID for place, query in drive.requests if place == ASKED) == 2
+        assert (
+            sum(query["id"] == XS_ID for place, query in drive.requests if place == FILE_URL) == 2
+        )
 
 
 def test_transient_failures_are_retried_after_growing_waits(
     fetch: Fetch, drive: Drive, archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, waits, log = archives["XS"], list[float](), io.StringIO()
-    drive.answer(XS_ID, page("<html>busy", 429), whole(data[:-100]), whole(b""), whole(data))
+    drive.set_responses(
+        XS_ID,
+        html_response("<html>busy", 429),
+        file_response(data[:-100]),
+        file_response(b""),
+        file_response(data),
+    )
     monkeypatch.setattr(download, "BACK_OFF_SECONDS", 1.0)
     monkeypatch.setattr(time, "sleep", waits.append)
 
@@ -161,11 +184,11 @@ def test_silent_connection_is_ended(
 
     def silent() -> Response:
         time.sleep(1)
-        return whole(archives["XS"])()
+        return file_response(archives["XS"])()
 
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", (0.2, 0.2))
     monkeypatch.setattr(download, "ATTEMPTS", 1)
-    drive.answer(XS_ID, silent)
+    drive.set_responses(XS_ID, silent)
 
     error = fetch("XS").refused["XS"]
 
@@ -215,11 +238,11 @@ def test_damaged_file_is_set_aside_once_there_is_another(
 ) -> None:
     junk = b"PK\3\4 half"
     (folder / FILE).write_bytes(junk)
-    drive.answer(XS_ID, page(QUOTA))
+    drive.set_responses(XS_ID, html_response(QUOTA))
     assert fetch("XS").refused["XS"].code == "download-refused"
     assert (folder / FILE).read_bytes() == junk
 
-    drive.answer(XS_ID, whole(archives["XS"]))
+    drive.set_responses(XS_ID, file_response(archives["XS"]))
 
     assert fetch("XS").downloaded == {"XS"}
     assert (folder / FILE).read_bytes() == archives["XS"]
@@ -297,7 +320,7 @@ def test_folder_for_returns_first_writable_folder(
     read, file, unpacked_folder, new = (tmp_path / name for name in ("a", "b.pth", "c", "d"))
     read.mkdir()
     file.write_bytes(archives["XS"])
-    unpacked(members_of(archives["XS"]), unpacked_folder)
+    write_members(read_members(archives["XS"]), unpacked_folder)
     paths = [read, file, tmp_path / "not-there.tar", unpacked_folder, new, tmp_path]
 
     with read_only(read):

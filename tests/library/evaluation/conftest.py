@@ -1,3 +1,3 @@
 """Three tiny networks and a few images, for each test anew."""
 
-from tests.support.passes import dataset, networks, reads  # noqa: F401 - fixtures
+from tests.support.passes import dataset, networks, read_counts  # noqa: F401 - fixtures

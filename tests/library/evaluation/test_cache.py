@@ -23,8 +23,8 @@ from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import read_catalogue
 from tests.support.datasets import FACTS
-from tests.support.onnx_models import onnx_model
-from tests.support.runs import run_of
+from tests.support.onnx_models import make_onnx_model
+from tests.support.runs import make_run
 
 GRID_WHD = (32, 24, 16)
 BATCH_SIZE = 4
@@ -115,7 +115,7 @@ def test_key_depends_on_every_setting_that_affects_results(
     def run(**given: str) -> Run:
         settings = {"results_dir": str(tmp_path / "out"), "device": "cpu"} | given
         (tmp_path / "own.json").write_text(json.dumps(own))
-        return run_of(settings, read_catalogue(tmp_path / "own.json"), FACTS, *places)
+        return make_run(settings, read_catalogue(tmp_path / "own.json"), FACTS, *places)
 
     def key_in(run: Run) -> str | None:
         return run.models["T"].cache_key(run.dataset, flip=run.settings.flip)
@@ -129,7 +129,9 @@ def test_key_depends_on_every_setting_that_affects_results(
     ]  # fmt: skip
     (tmp_path / "weights.data").write_bytes(b"weights")
     for name in ("one", "two"):
-        (tmp_path / f"{name}.onnx").write_bytes(onnx_model(producer=name, weights="weights.data"))
+        (tmp_path / f"{name}.onnx").write_bytes(
+            make_onnx_model(producer=name, weights="weights.data")
+        )
     keys = [key(**each) for each in settings]
     (tmp_path / "weights.data").write_bytes(b"WEIGHTS")
     keys.append(key(network=str(tmp_path / "two.onnx")))

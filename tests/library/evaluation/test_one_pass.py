@@ -32,8 +32,8 @@ from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
-from tests.support import stand_in
-from tests.support.passes import Failing, answers, conditions, evaluated
+from tests.support import fake_gpu
+from tests.support.passes import FailingNetwork, evaluate_networks, make_conditions, result_bytes
 
 Networks = dict[str, Any]
 
@@ -61,33 +61,35 @@ def test_batches_hold_every_sample_once_in_a_shuffled_order() -> None:
 
 
 def test_images_are_read_once_and_models_do_not_affect_each_other(
-    networks: Networks, dataset: Dataset, tmp_path: Path, reads: Counter[str]
+    networks: Networks, dataset: Dataset, tmp_path: Path, read_counts: Counter[str]
 ) -> None:
-    outcomes = evaluated(networks, dataset, tmp_path / "all")
+    outcomes = evaluate_networks(networks, dataset, tmp_path / "all")
 
     assert list(outcomes) == list(networks)
-    assert reads == {sample.path.name: 1 for sample in dataset.samples}
-    together = answers(outcomes)
+    assert read_counts == {sample.path.name: 1 for sample in dataset.samples}
+    together = result_bytes(outcomes)
     assert len(set(together.values())) == 3
     backwards = dict(reversed(networks.items()))
-    assert answers(evaluated(backwards, dataset, tmp_path / "backwards")) == together
+    assert result_bytes(evaluate_networks(backwards, dataset, tmp_path / "backwards")) == together
     for name, network in networks.items():
-        alone = answers(evaluated({name: network}, dataset, tmp_path / name))
+        alone = result_bytes(evaluate_networks({name: network}, dataset, tmp_path / name))
         assert alone == {name: together[name]}
 
 
 @pytest.mark.parametrize("code", ["bad-weights", "out-of-memory", "network-failed"])
 def test_model_that_fails_fails_alone_and_is_resumed(
-    networks: Networks, dataset: Dataset, tmp_path: Path, code: str, reads: Counter[str]
+    networks: Networks, dataset: Dataset, tmp_path: Path, code: str, read_counts: Counter[str]
 ) -> None:
-    good = answers(evaluated(networks, dataset, tmp_path / "good"))
-    reads.clear()
+    good = result_bytes(evaluate_networks(networks, dataset, tmp_path / "good"))
+    read_counts.clear()
     error = {
         "out-of-memory": torch.OutOfMemoryError(),
         "network-failed": RuntimeError("CUDA error: device-side assert triggered"),
     }.get(code)
 
-    outcomes = evaluated({**networks, "B": Failing(networks["B"], 2, error)}, dataset, tmp_path)
+    outcomes = evaluate_networks(
+        {**networks, "B": FailingNetwork(networks["B"], 2, error)}, dataset, tmp_path
+    )
 
     failed = outcomes.pop("B")
     assert isinstance(failed, ConvNeXtPoseCheckError)
@@ -95,23 +97,23 @@ def test_model_that_fails_fails_alone_and_is_resumed(
     assert failed.__traceback__ is None
     names = {dataset.samples[index].path.name for index in shuffle_indices(6)[4:]}
     assert any(name in str(failed) for name in names) is (code == "bad-weights")
-    assert answers(outcomes) == {name: good[name] for name in ("A", "C")}
-    assert answers(evaluated(networks, dataset, tmp_path, resume=True)) == good
-    assert sum(reads.values()) == 6 + 2
+    assert result_bytes(outcomes) == {name: good[name] for name in ("A", "C")}
+    assert result_bytes(evaluate_networks(networks, dataset, tmp_path, resume=True)) == good
+    assert sum(read_counts.values()) == 6 + 2
 
 
 def test_pass_ends_when_every_model_has_failed(
-    networks: Networks, dataset: Dataset, tmp_path: Path, reads: Counter[str]
+    networks: Networks, dataset: Dataset, tmp_path: Path, read_counts: Counter[str]
 ) -> None:
-    evaluated({"A": Failing(networks["A"], 1)}, repeated(dataset, 20), tmp_path)
+    evaluate_networks({"A": FailingNetwork(networks["A"], 1)}, repeated(dataset, 20), tmp_path)
 
-    assert sum(reads.values()) < 40
+    assert sum(read_counts.values()) < 40
 
 
 def test_device_that_fails_outside_of_models_ends_the_pass(
     networks: Networks, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finished = answers(evaluated({"C": networks["C"]}, dataset, tmp_path))
+    finished = result_bytes(evaluate_networks({"C": networks["C"]}, dataset, tmp_path))
     to_input, left = crops.to_input, [None, None]
 
     def fail(pixels: torch.Tensor) -> torch.Tensor:
@@ -121,44 +123,48 @@ def test_device_that_fails_outside_of_models_ends_the_pass(
         return to_input(pixels)
 
     monkeypatch.setattr(one_pass, "to_input", fail)
-    broken = {**networks, "B": Failing(networks["B"], 1)}
-    outcomes = evaluated(broken, dataset, tmp_path, resume=True)
+    broken = {**networks, "B": FailingNetwork(networks["B"], 1)}
+    outcomes = evaluate_networks(broken, dataset, tmp_path, resume=True)
 
     codes = [getattr(outcomes[name], "code", None) for name in ("A", "B")]
     assert codes == ["device-failed", "bad-weights"]
-    assert answers({"C": outcomes["C"]}) == finished
+    assert result_bytes({"C": outcomes["C"]}) == finished
     assert np.load(tmp_path / "A.npz")["done"].sum() == 4
 
 
 def test_resumed_run_measures_the_rest_to_the_same_bits(
-    networks: Networks, dataset: Dataset, tmp_path: Path, reads: Counter[str]
+    networks: Networks, dataset: Dataset, tmp_path: Path, read_counts: Counter[str]
 ) -> None:
-    whole = answers(evaluated(networks, dataset, tmp_path / "whole"))
-    evaluated({"A": networks["A"]}, dataset, tmp_path)
-    never = Failing(networks["A"], 0, Cut())
-    cut = {"A": never, "B": networks["B"], "C": Failing(networks["C"], 2, Cut())}
+    whole = result_bytes(evaluate_networks(networks, dataset, tmp_path / "whole"))
+    evaluate_networks({"A": networks["A"]}, dataset, tmp_path)
+    never = FailingNetwork(networks["A"], 0, Cut())
+    cut = {"A": never, "B": networks["B"], "C": FailingNetwork(networks["C"], 2, Cut())}
     with pytest.raises(Cut):
-        evaluated(cut, dataset, tmp_path, resume=True)
+        evaluate_networks(cut, dataset, tmp_path, resume=True)
     missing = shuffle_indices(6)[4:]
     for name in ("B", "C"):
         done = np.load(tmp_path / f"{name}.npz")["done"]
         assert np.flatnonzero(~done).tolist() == sorted(missing)
-    reads.clear()
+    read_counts.clear()
     lines: list[str] = []
 
-    outcomes = evaluated({**networks, "A": never}, dataset, tmp_path, resume=True, said=lines)
+    outcomes = evaluate_networks(
+        {**networks, "A": never}, dataset, tmp_path, resume=True, messages=lines
+    )
 
-    assert answers(outcomes) == whole
-    assert reads == {dataset.samples[index].path.name: 1 for index in missing}
+    assert result_bytes(outcomes) == whole
+    assert read_counts == {dataset.samples[index].path.name: 1 for index in missing}
     assert lines == [
         f"A: taken from {tmp_path / 'A.npz'}",
         *(f"{name}: going on after 4 of 6 images" for name in ("B", "C")),
     ]
-    reads.clear()
-    assert answers(evaluated(dict.fromkeys(networks, never), dataset, tmp_path, resume=True))
-    assert not reads
-    assert answers(evaluated(networks, dataset, tmp_path)) == whole
-    assert sum(reads.values()) == 6, "results are used without --resume"
+    read_counts.clear()
+    assert result_bytes(
+        evaluate_networks(dict.fromkeys(networks, never), dataset, tmp_path, resume=True)
+    )
+    assert not read_counts
+    assert result_bytes(evaluate_networks(networks, dataset, tmp_path)) == whole
+    assert sum(read_counts.values()) == 6, "results are used without --resume"
 
 
 def test_partial_results_are_saved_during_the_pass(
@@ -168,13 +174,13 @@ def test_partial_results_are_saved_during_the_pass(
     monkeypatch.setattr("convnextpose_check.evaluation.one_pass.SAVE_SECONDS", 0.0)
     saved: list[int] = []
 
-    class Looking(Failing):
+    class Looking(FailingNetwork):
         def __call__(self, images: Any) -> Any:
             path = tmp_path / "A.npz"
             saved.append(int(np.load(path)["done"].sum()) if path.exists() else 0)
             return self.network(images)
 
-    evaluated({"A": Looking(networks["A"], 0)}, dataset, tmp_path)
+    evaluate_networks({"A": Looking(networks["A"], 0)}, dataset, tmp_path)
 
     assert saved == [0, 2, 4]
 
@@ -183,7 +189,7 @@ def test_interrupted_run_saves_partial_results_and_counts_them(
     networks: Networks, dataset: Dataset, tmp_path: Path
 ) -> None:
     def interrupted(names: str, batch: int, *, key: bool = True) -> str:
-        network = Failing(networks[names[-1]], batch, KeyboardInterrupt())
+        network = FailingNetwork(networks[names[-1]], batch, KeyboardInterrupt())
         entries = {
             name: ModelEntry(
                 network if name == names[-1] else networks[name],
@@ -193,7 +199,7 @@ def test_interrupted_run_saves_partial_results_and_counts_them(
             for name in names
         }  # fmt: skip
         with pytest.raises(Interrupted) as caught:
-            evaluate(entries, dataset, conditions(), resume=True)
+            evaluate(entries, dataset, make_conditions(), resume=True)
         assert caught.value.__suppress_context__
         return str(caught.value)
 
@@ -235,15 +241,15 @@ def test_several_devices_share_the_batches_and_predict_the_same(
     sizes: list[list[int]],
     batch_size: int,
 ) -> None:
-    whole = evaluate({"A": ModelEntry(networks["A"])}, dataset, conditions(flip=False))
+    whole = evaluate({"A": ModelEntry(networks["A"])}, dataset, make_conditions(flip=False))
     replicas = [Counting(copy.deepcopy(networks["A"]), room) for room in rooms]
     entry = ModelEntry(replicas[0], replicas=tuple(replicas[1:]))
     devices = (torch.device("cpu"),) * len(rooms)
 
-    outcomes = evaluate({"A": entry}, dataset, conditions(flip=False, devices=devices))
+    outcomes = evaluate({"A": entry}, dataset, make_conditions(flip=False, devices=devices))
 
     assert [replica.sizes for replica in replicas] == sizes
-    assert answers(outcomes) == answers(whole)
+    assert result_bytes(outcomes) == result_bytes(whole)
     assert outcomes["A"].batch_size == batch_size  # type: ignore[union-attr]  # an evaluation
 
 
@@ -269,7 +275,7 @@ def test_pass_uses_two_threads_and_forgets_crops(
     gc.freeze()  # speeds up each collection
     for _ in run_pass(
         {"A": ModelEntry(networks["A"])}, measured, repeated(dataset, 4),
-        conditions(flip=False, workers=1), batches, lambda _: None,
+        make_conditions(flip=False, workers=1), batches, lambda _: None,
     ):  # fmt: skip
         gc.collect()
         most = max(most, sum(each() is not None for each in pixels))
@@ -282,19 +288,19 @@ def test_pass_uses_two_threads_and_forgets_crops(
 
 
 @pytest.fixture
-def on_stand_in(tiny: Architecture, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Any:
+def run_on_fake_gpu(tiny: Architecture, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a pass on devices without data."""
-    device = stand_in.StandIn()
+    device = fake_gpu.FakeGpu()
     network = build_network(tiny, seeded_state(tiny, 1), torch.device("cpu"))
     fast = OptimizedConvNeXtPose(network, device=torch.device("meta"))
 
-    monkeypatch.setattr(predictions, "record_event", lambda _: stand_in.Event(device))
+    monkeypatch.setattr(predictions, "record_event", lambda _: fake_gpu.FakeEvent(device))
 
-    def run(entries: dict[str, ModelEntry], devices: int = 1) -> Iterator[stand_in.StandIn]:
+    def run(entries: dict[str, ModelEntry], devices: int = 1) -> Iterator[fake_gpu.FakeGpu]:
         many = repeated(dataset, 3)
         measured = {name: Measurements.empty(len(many.samples), 2) for name in entries}
         batches = list_remaining_batches(measured.values(), 2)
-        meta = conditions(workers=1, devices=(torch.device("meta"),) * devices)
+        meta = make_conditions(workers=1, devices=(torch.device("meta"),) * devices)
         with device:
             for _ in run_pass(entries, measured, many, meta, batches, lambda _: None):
                 yield device
@@ -304,8 +310,8 @@ def on_stand_in(tiny: Architecture, dataset: Dataset, monkeypatch: pytest.Monkey
     return fast, run
 
 
-def test_host_waits_for_nothing_but_the_predictions_of_each_model(on_stand_in: Any) -> None:
-    fast, run = on_stand_in
+def test_host_waits_for_nothing_but_the_predictions_of_each_model(run_on_fake_gpu: Any) -> None:
+    fast, run = run_on_fake_gpu
     waits = []
     for device in run({"A": ModelEntry(fast), "B": ModelEntry(fast)}):
         waits.append(device.waits.copy())
@@ -315,9 +321,9 @@ def test_host_waits_for_nothing_but_the_predictions_of_each_model(on_stand_in: A
 
 
 def test_each_device_has_its_next_batch_before_its_last_one_is_waited_for(
-    on_stand_in: Any, monkeypatch: pytest.MonkeyPatch
+    run_on_fake_gpu: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fast, run = on_stand_in
+    fast, run = run_on_fake_gpu
     calls: list[str] = []
 
     class Recording:
@@ -330,7 +336,7 @@ def test_each_device_has_its_next_batch_before_its_last_one_is_waited_for(
             calls.append(self.name)
             return fast(crops)
 
-    monkeypatch.setattr(stand_in.StandIn, "wait", lambda *_: calls.append("wait"))
+    monkeypatch.setattr(fake_gpu.FakeGpu, "wait", lambda *_: calls.append("wait"))
 
     list(run({"A": ModelEntry(Recording("first"), replicas=(Recording("second"),))}, devices=2))
 

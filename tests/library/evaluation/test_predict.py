@@ -19,7 +19,7 @@ from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.variants import Architecture, Protocol
 from tests.support.datasets import FACTS
-from tests.support.runs import evaluation_of
+from tests.support.runs import evaluate_network
 
 CPU = torch.device("cpu")
 
@@ -40,7 +40,7 @@ class Prepared:
 
 def run(network: Any, dataset: Dataset, **options: Any) -> Evaluation:
     settings = {"flip": False, "batch_size": 4, "workers": 2} | options
-    return evaluation_of(network, dataset, CPU, **settings)
+    return evaluate_network(network, dataset, CPU, **settings)
 
 
 @pytest.mark.parametrize("protocol", [1, 2])

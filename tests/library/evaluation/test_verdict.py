@@ -13,7 +13,7 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgement, judge, verdict_word
 from convnextpose_check.variants import ReportedValue
-from tests.support.runs import made_evaluation
+from tests.support.runs import make_evaluation
 from tests.validation.test_mpjpe import (
     test_mpjpe_is_within_tolerance_of_reported_value as run_test_mpjpe,
 )
@@ -74,7 +74,7 @@ def outcomes(judgement: Judgement) -> str:
 def test_verdict_and_outcome_change_at_each_tolerance(
     sign: int, difference_mm: float, word: str, expected: str
 ) -> None:
-    judgement = judge(made_evaluation(50.0 + sign * difference_mm), PAPER)
+    judgement = judge(make_evaluation(50.0 + sign * difference_mm), PAPER)
 
     assert verdict_word(sign * difference_mm) == judgement.verdict == word
     assert judgement.difference_mm == pytest.approx(sign * difference_mm, nan_ok=True)
@@ -87,7 +87,7 @@ ALWAYS_FAILS = "FFF FFF FFF FFF"
 LIKE_A_MISS = "FFF XFF XXF XXX"
 NO_FIGURE = "no reported value to compare with"
 SIX_SUBJECTS = "information only, trained on six subjects"
-MADE, SUBSET = made_evaluation(50.0), made_evaluation(50.0, complete=False)
+MADE, SUBSET = make_evaluation(50.0), make_evaluation(50.0, complete=False)
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,10 @@ MADE, SUBSET = made_evaluation(50.0), made_evaluation(50.0, complete=False)
         (SUBSET, INFORMATION, "subset of 4 samples", True, ALWAYS_FAILS),
         (SUBSET, None, "subset of 4 samples", False, ALWAYS_FAILS),
         (MADE, None, NO_FIGURE, False, "FFF FFF FFF XXX"),
-        (made_evaluation(50.0, protocol=1), None, NO_FIGURE, True, LIKE_A_MISS),
-        (made_evaluation(34.5), INFORMATION, SIX_SUBJECTS, True, LIKE_A_MISS),
+        (make_evaluation(50.0, protocol=1), None, NO_FIGURE, True, LIKE_A_MISS),
+        (make_evaluation(34.5), INFORMATION, SIX_SUBJECTS, True, LIKE_A_MISS),
         (MADE, ReportedValue(50.0, "paper", ""), "information only, ", True, LIKE_A_MISS),
-        (made_evaluation(NAN), INFORMATION, SIX_SUBJECTS, True, ALWAYS_FAILS),
+        (make_evaluation(NAN), INFORMATION, SIX_SUBJECTS, True, ALWAYS_FAILS),
     ],
 )
 def test_error_without_verdict_never_passes(
@@ -130,7 +130,7 @@ def test_error_without_verdict_never_passes(
 def test_failed_check_reports_obtained_expected_and_difference(
     obtained_mm: float, difference: str
 ) -> None:
-    judgement = judge(made_evaluation(obtained_mm), PAPER)
+    judgement = judge(make_evaluation(obtained_mm), PAPER)
     assert check_error_is_within(judgement, 5, "XS", OUTPUT) == float(difference)
     with pytest.raises(CheckFailedError) as caught:
         check_error_is_within(judgement, 2, "XS", OUTPUT)

@@ -11,7 +11,7 @@ import pytest
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import BoxSource, load_dataset
-from tests.support.datasets import FACTS, ROOTNET, Handmade, camera_entry
+from tests.support.datasets import FACTS, ROOTNET, HandmadeDataset, camera_entry
 
 NAN = float("nan")
 CAMERA, ROTATION = json.dumps(camera_entry()), json.dumps(camera_entry()["R"])
@@ -26,19 +26,19 @@ def refused(root: Path, file: str, boxes: BoxSource = "gt") -> str:
     return caught.value.problem
 
 
-def camera(**fields: object) -> Callable[[Handmade], object]:
+def camera(**fields: object) -> Callable[[HandmadeDataset], object]:
     return lambda m: m.cameras[9]["1"].update(fields)
 
 
-def image(**fields: object) -> Callable[[Handmade], object]:
+def image(**fields: object) -> Callable[[HandmadeDataset], object]:
     return lambda m: m.image(100).update(fields)
 
 
-def box(*values: object) -> Callable[[Handmade], object]:
+def box(*values: object) -> Callable[[HandmadeDataset], object]:
     return lambda m: m.annotation(100).update(bbox=values)
 
 
-WRONG_CONTENT: list[tuple[str, str, Callable[[Handmade], object]]] = [
+WRONG_CONTENT: list[tuple[str, str, Callable[[HandmadeDataset], object]]] = [
     ("data", "$.images[0].id", image(id="7")),
     ("data", "images[0].id", image(id=2**63)),
     ("data", "width", lambda m: m.image(100).pop("width")),
@@ -75,9 +75,9 @@ WRONG_CONTENT: list[tuple[str, str, Callable[[Handmade], object]]] = [
 
 @pytest.mark.parametrize(("part", "fragment", "change"), WRONG_CONTENT)
 def test_load_dataset_wrong_content_is_refused(
-    tmp_path: Path, part: str, fragment: str, change: Callable[[Handmade], object]
+    tmp_path: Path, part: str, fragment: str, change: Callable[[HandmadeDataset], object]
 ) -> None:
-    made = Handmade()
+    made = HandmadeDataset()
     root = made.write(tmp_path / "set")
     change(made)
     contents = {"data": made.data, "camera": made.cameras, "joint_3d": made.joints}
@@ -128,7 +128,7 @@ WRONG_FILES: list[tuple[str, str, Callable[[Path], object]]] = [
 def test_load_dataset_wrong_file_is_refused(
     tmp_path: Path, part: str, fragment: str, spoil: Callable[[Path], object]
 ) -> None:
-    root = Handmade().write(tmp_path / "set")
+    root = HandmadeDataset().write(tmp_path / "set")
     file = root / "annotations" / f"Human36M_subject9_{part}.json"
     spoil(file)
 
@@ -138,7 +138,7 @@ def test_load_dataset_wrong_file_is_refused(
 def test_load_dataset_accepts_equal_keys_of_different_objects_and_reads_rootnet_on_request(
     tmp_path: Path,
 ) -> None:
-    made = Handmade()
+    made = HandmadeDataset()
     made.cameras[9]["1"].update(name='"1" and "1"', sizes=[{"a": 1}, {"a": 1}])
 
     made.rootnet[3]["root_cam"] = [1, 2]

@@ -25,12 +25,12 @@ from convnextpose_check.human36m.crops import (
 )
 from convnextpose_check.human36m.samples import Sample, load_dataset
 from convnextpose_check.synthetic.dataset import EXIF_QUARTER_TURN
-from tests.support.datasets import FACTS, Handmade
+from tests.support.datasets import FACTS, HandmadeDataset
 
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sample, ...]:
-    root = Handmade().write(tmp_path_factory.mktemp("handmade") / "set")
+    root = HandmadeDataset().write(tmp_path_factory.mktemp("handmade") / "set")
     return load_dataset(root, FACTS).samples
 
 

@@ -17,7 +17,7 @@ from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.synthetic.record import read_record
 from convnextpose_check.variants import Protocol
-from tests.support.datasets import FACTS, Handmade
+from tests.support.datasets import FACTS, HandmadeDataset
 
 Content = Any
 Change = Callable[[Content], Content]
@@ -122,6 +122,6 @@ def test_load_dataset_all_joints_behind_cameras_is_a_misfit(files: Files) -> Non
 
 
 def test_check_joints_lie_in_boxes_too_few_frames_are_not_compared(tmp_path: Path) -> None:
-    dataset = load_dataset(Handmade().write(tmp_path / "set"), FACTS)
+    dataset = load_dataset(HandmadeDataset().write(tmp_path / "set"), FACTS)
 
     assert check_joints_lie_in_boxes(dataset) == "too few frames to compare"

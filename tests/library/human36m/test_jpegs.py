@@ -17,7 +17,7 @@ import pytest
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.crops import Crop, read_crop, warp_box
 from convnextpose_check.human36m.samples import Sample, load_dataset
-from tests.support.datasets import FACTS, Handmade, picture
+from tests.support.datasets import FACTS, HandmadeDataset, make_image
 
 END = b"\xff\xd9"
 SCAN = b"\xff\xda\x00\x08\x01\x01\x00\x01\x01\x00"
@@ -26,7 +26,7 @@ SCAN = b"\xff\xda\x00\x08\x01\x01\x00\x01\x01\x00"
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    root = Handmade().write(tmp_path_factory.mktemp("handmade") / "set")
+    root = HandmadeDataset().write(tmp_path_factory.mktemp("handmade") / "set")
     return load_dataset(root, FACTS).samples[0]
 
 
@@ -42,7 +42,7 @@ def read(sample: Sample, tmp_path: Path) -> Callable[[bytes], Crop]:
 
 
 def jpeg(*options: int, image: Any = None) -> bytes:
-    image = picture(1) if image is None else np.ascontiguousarray(image)
+    image = make_image(1) if image is None else np.ascontiguousarray(image)
     return cv2.imencode(".jpg", image, options)[1].tobytes()
 
 
@@ -54,7 +54,7 @@ CUT_OFF = "it is damaged (Premature end of JPEG file)"
 UNUSABLE: list[tuple[Callable[[], bytes], str]] = [
     (lambda: b"", "it is not a JPEG"),
     (lambda: b"<!DOCTYPE html>", "it is not a JPEG"),
-    (lambda: cv2.imencode(".png", picture(1))[1].tobytes(), "it is not a JPEG"),
+    (lambda: cv2.imencode(".png", make_image(1))[1].tobytes(), "it is not a JPEG"),
     (lambda: b"\xff\xd8\xff\xe0", "it is damaged (tjDecompressHeader"),
     (lambda: jpeg()[: len(jpeg()) // 2], CUT_OFF),
     (lambda: jpeg()[:-2], CUT_OFF),
@@ -62,8 +62,8 @@ UNUSABLE: list[tuple[Callable[[], bytes], str]] = [
     # a whole thumbnail in front
     (lambda: jpeg()[:2] + b"\xff\xe1\x00\x06" + END * 2 + jpeg()[2:-900], CUT_OFF),
     (lambda: jpeg()[:-2] + SCAN * 64 + END, "it has more than 64 scans"),
-    (lambda: jpeg(image=picture(1)[:70, :90]), "it is 90x70: expected 100x80"),
-    (lambda: jpeg(image=picture(1).transpose(1, 0, 2)), "it is 80x100: expected 100x80"),
+    (lambda: jpeg(image=make_image(1)[:70, :90]), "it is 90x70: expected 100x80"),
+    (lambda: jpeg(image=make_image(1).transpose(1, 0, 2)), "it is 80x100: expected 100x80"),
 ]
 
 
@@ -102,7 +102,7 @@ def by_pillow(mode: str = "RGB", kind: str = "JPEG", **options: object) -> bytes
     from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(picture(1)).convert(mode).save(stream, kind, **options)
+    Image.fromarray(make_image(1)).convert(mode).save(stream, kind, **options)
     return stream.getvalue()
 
 
@@ -141,7 +141,7 @@ def test_read_crop_jpeg_is_decoded_like_opencv(
 def test_read_crop_image_that_opencv_decodes_to_another_size_has_problem(
     read: Callable[[bytes], Crop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cv2.imdecode", lambda *_: picture(1)[:40, :50])
+    monkeypatch.setattr("cv2.imdecode", lambda *_: make_image(1)[:40, :50])
 
     assert read(jpeg()).problem == "OpenCV cannot decode it"
 
@@ -179,7 +179,7 @@ def test_read_crop_file_beyond_limit_is_not_read(
 def test_image_that_is_no_file_is_excluded_or_has_problem(
     tmp_path: Path, create: Callable[[Path], None], problem: str | None
 ) -> None:
-    made = Handmade()
+    made = HandmadeDataset()
     root = made.write(tmp_path / "set")
     path = root / "images" / made.image(203)["file_name"]
     sample = load_dataset(root, FACTS).samples[-1]

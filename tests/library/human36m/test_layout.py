@@ -16,7 +16,7 @@ from convnextpose_check.files import folders
 from convnextpose_check.files.folders import MAX_DEPTH, walk
 from convnextpose_check.human36m.layout import find_layout
 from convnextpose_check.human36m.samples import load_dataset
-from tests.support.datasets import FACTS, ROOTNET, Handmade, listing, rearranged
+from tests.support.datasets import FACTS, ROOTNET, HandmadeDataset, list_files, rearrange_dataset
 
 BOTH = "Subject 9,11 (trained on subject 1,5,6,7,8)"
 ONLY_11 = "Subject 11 (trained on subject 1,5,6,7,8,9)"
@@ -28,7 +28,7 @@ DATA_FILE = "annotations/Human36M_subject9_data.json"
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """The authors' tree."""
-    return Handmade().write(tmp_path / "Human36M")
+    return HandmadeDataset().write(tmp_path / "Human36M")
 
 
 def add_rootnet(root: Path, folder: str) -> Path:
@@ -44,18 +44,20 @@ def copy_sequence(tree: Path, parent: str) -> Path:
 
 
 def test_find_layout_authors_tree_is_found_and_not_written_to(tree: Path) -> None:
-    before = listing(tree)
+    before = list_files(tree)
 
     layout = load_dataset(tree, FACTS, boxes="rootnet").layout
 
     assert layout.annotation_path(11, "data") == tree / "annotations/Human36M_subject11_data.json"
     assert set(layout.sequences) == {path.name for path in (tree / "images").iterdir()}
     assert layout.choose_rootnet_file((9, 11)) == tree / "bbox_root" / ROOTNET
-    assert listing(tree) == before
+    assert list_files(tree) == before
 
 
 def rearrange(annotations: str, of_9: str, of_11: str) -> Change:
-    return lambda tree: rearranged(tree, tree.parent / "other", annotations, {9: of_9, 11: of_11})
+    return lambda tree: rearrange_dataset(
+        tree, tree.parent / "other", annotations, {9: of_9, 11: of_11}
+    )
 
 
 def link_sequences(tree: Path) -> None:

@@ -19,14 +19,21 @@ from convnextpose_check.human36m.samples import (
     read_facts,
 )
 from convnextpose_check.variants import Protocol
-from tests.support.datasets import FACTS, ROOTNET, TEST_IDS, Handmade, camera_entry, image_entry
+from tests.support.datasets import (
+    FACTS,
+    ROOTNET,
+    TEST_IDS,
+    HandmadeDataset,
+    camera_entry,
+    image_entry,
+)
 
-Change = Callable[[Handmade], object]
+Change = Callable[[HandmadeDataset], object]
 
 
 @pytest.fixture
-def made() -> Handmade:
-    return Handmade()
+def made() -> HandmadeDataset:
+    return HandmadeDataset()
 
 
 def ids(dataset: Dataset) -> list[int]:
@@ -56,7 +63,7 @@ def test_misaligned_are_counted_and_left_out_of_error() -> None:
 
 
 def test_load_dataset_takes_every_64th_frame_of_subject_in_order(
-    made: Handmade, tmp_path: Path
+    made: HandmadeDataset, tmp_path: Path
 ) -> None:
     made.data[9]["annotations"].reverse()
     made.data[11]["images"].reverse()
@@ -70,7 +77,7 @@ def test_load_dataset_takes_every_64th_frame_of_subject_in_order(
 
 
 def test_load_dataset_sample_has_ground_truth_in_camera_coordinates(
-    made: Handmade, tmp_path: Path
+    made: HandmadeDataset, tmp_path: Path
 ) -> None:
     made.frame(100)[0] = [10.0, 20.0, 30.0]
     made.frame(100)[11], made.frame(100)[14] = [0.0, 0.0, 0.0], [20.0, 40.0, 60.0]
@@ -87,7 +94,7 @@ def test_load_dataset_sample_has_ground_truth_in_camera_coordinates(
     assert sample.path.read_bytes()[:2] == b"\xff\xd8"
 
 
-def test_load_dataset_sample_has_camera_of_its_image(made: Handmade, tmp_path: Path) -> None:
+def test_load_dataset_sample_has_camera_of_its_image(made: HandmadeDataset, tmp_path: Path) -> None:
     numbers = dict(zip(TEST_IDS[11], (3, 2, 4), strict=True))
     for image_id, number in numbers.items():
         made.cameras[11][str(number)] = camera_entry() | {"t": [number, 0.0, 4000.0]}
@@ -100,7 +107,9 @@ def test_load_dataset_sample_has_camera_of_its_image(made: Handmade, tmp_path: P
     assert {s.image_id: s.joints_cam_mm[0, 0] for s in samples} == numbers
 
 
-def test_load_dataset_box_in_integers_stays_in_integers(made: Handmade, tmp_path: Path) -> None:
+def test_load_dataset_box_in_integers_stays_in_integers(
+    made: HandmadeDataset, tmp_path: Path
+) -> None:
     made.annotation(100)["bbox"] = [10, 10, 15, 15]
     made.annotation(102)["bbox"] = [10, 10, 15, 15.0]
 
@@ -111,7 +120,9 @@ def test_load_dataset_box_in_integers_stays_in_integers(made: Handmade, tmp_path
     assert second.box_xywh_px.tolist() == [8.25, 8.25, 17.5, 17.5]
 
 
-def test_load_dataset_rootnet_box_and_depth_are_unchanged(made: Handmade, tmp_path: Path) -> None:
+def test_load_dataset_rootnet_box_and_depth_are_unchanged(
+    made: HandmadeDataset, tmp_path: Path
+) -> None:
     dataset = load_dataset(made.write(tmp_path / "set"), FACTS, boxes="rootnet")
 
     assert dataset.is_complete()
@@ -142,7 +153,7 @@ def rootnet(**fields: object) -> Change:
 SEQUENCE = "s_09_act_02_subact_01_ca_01"
 
 
-def no_annotation(made: Handmade) -> None:
+def no_annotation(made: HandmadeDataset) -> None:
     made.data[9]["annotations"].remove(made.annotation(102))
 
 
@@ -169,7 +180,7 @@ EXCLUSIONS: list[tuple[BoxSource, str, Change]] = [
 
 @pytest.mark.parametrize(("boxes", "reason", "change"), EXCLUSIONS)
 def test_load_dataset_unusable_image_is_excluded(
-    made: Handmade, tmp_path: Path, boxes: BoxSource, reason: str, change: Change
+    made: HandmadeDataset, tmp_path: Path, boxes: BoxSource, reason: str, change: Change
 ) -> None:
     change(made)
 
@@ -186,7 +197,9 @@ def test_load_dataset_unusable_image_is_excluded(
     assert f"{exclusion.reason} (1, the first {exclusion.file_name})" in caught.value.problem
 
 
-def test_load_dataset_without_usable_image_is_refused(made: Handmade, tmp_path: Path) -> None:
+def test_load_dataset_without_usable_image_is_refused(
+    made: HandmadeDataset, tmp_path: Path
+) -> None:
     made.cameras[11] = {}
 
     with pytest.raises(
@@ -198,7 +211,7 @@ def test_load_dataset_without_usable_image_is_refused(made: Handmade, tmp_path: 
 
 @pytest.mark.parametrize(("frame", "limit"), [(128, None), (64, 6)])
 def test_check_dataset_is_complete_expected_number_does_not_suffice(
-    made: Handmade, tmp_path: Path, frame: int, limit: int | None
+    made: HandmadeDataset, tmp_path: Path, frame: int, limit: int | None
 ) -> None:
     """Another action has one more sample, or all have and some were left out on request."""
     made.data[9]["images"].append(image_entry(150, 9, 3, 1, frame))
@@ -217,7 +230,7 @@ def test_check_dataset_is_complete_expected_number_does_not_suffice(
 
 @pytest.mark.parametrize(("limit", "indices"), [(1, [0]), (3, [0, 2, 5]), (7, range(6))])
 def test_load_dataset_limit_keeps_evenly_spread_samples(
-    made: Handmade, tmp_path: Path, limit: int, indices: list[int]
+    made: HandmadeDataset, tmp_path: Path, limit: int, indices: list[int]
 ) -> None:
     root = made.write(tmp_path / "set")
     every = ids(load_dataset(root, FACTS))
@@ -247,7 +260,7 @@ DIGESTED: list[tuple[BoxSource, Change]] = [
 
 @pytest.mark.parametrize(("boxes", "change"), DIGESTED)
 def test_digest_changes_with_every_number(
-    made: Handmade, tmp_path: Path, boxes: BoxSource, change: Change
+    made: HandmadeDataset, tmp_path: Path, boxes: BoxSource, change: Change
 ) -> None:
     before = load_dataset(made.write(tmp_path / "before"), FACTS, boxes=boxes)
     change(made)
@@ -268,7 +281,7 @@ def test_digest_changes_with_every_number(
     ],
 )
 def test_check_rootnet_file_is_the_one_for_the_protocol(
-    made: Handmade, tmp_path: Path, protocol: Protocol, first_id: int, own: str | None,
+    made: HandmadeDataset, tmp_path: Path, protocol: Protocol, first_id: int, own: str | None,
     expected: str, is_right: bool,
 ) -> None:  # fmt: skip
     """The file has the entries from an id on; ``own`` is the protocol's file."""

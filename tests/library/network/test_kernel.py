@@ -17,14 +17,14 @@ from torch import Tensor
 from convnextpose_check.network import optimized as optimized_model
 from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.variants import Architecture
-from tests.support.processes import with_checkout
+from tests.support.processes import checkout_environment
 
 CELLS = 3e-5
 """Difference from float64, about that of torch's own operations."""
 
 INTERPRETED = """
 import torch
-from convnextpose_check.network import kernel, plain
+from convnextpose_check.network import kernel, reference
 
 rng = torch.Generator().manual_seed(0)
 
@@ -34,7 +34,8 @@ def difference_cells(heatmaps, upsamples):
         exact = torch.nn.functional.interpolate(
             exact.flatten(0, 1), scale_factor=2, mode="bilinear", align_corners=True
         ).view(*heatmaps.shape[:3], *(2 * side for side in heatmaps.shape[3:]))
-    return float((kernel.soft_argmax(heatmaps, upsamples) - plain.soft_argmax(exact)).abs().max())
+    cells = kernel.soft_argmax(heatmaps, upsamples)
+    return float((cells - reference.soft_argmax(exact)).abs().max())
 
 for bins, side, upsamples in [(5, 8, False), (16, 32, False), (5, 8, True), (16, 32, True)]:
     print(difference_cells(4 * torch.randn(2, 3, bins, side, side, generator=rng), upsamples))
@@ -52,7 +53,7 @@ print(*kernel.soft_argmax(peaks, True).isnan().tolist()[0])
 def test_kernel_computes_the_soft_argmax() -> None:
     pytest.importorskip("triton")
     lines = subprocess.run(
-        [sys.executable, "-c", INTERPRETED], env=with_checkout() | {"TRITON_INTERPRET": "1"},
+        [sys.executable, "-c", INTERPRETED], env=checkout_environment() | {"TRITON_INTERPRET": "1"},
         capture_output=True, check=True, text=True,
     ).stdout.splitlines()  # fmt: skip
 

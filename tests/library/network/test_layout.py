@@ -29,7 +29,7 @@ from convnextpose_check.network.layout import (
 )
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
-from tests.support.archives import checkpoint_of, tiny_variant
+from tests.support.archives import make_checkpoint, tiny_variant
 
 State = dict[str, torch.Tensor]
 
@@ -65,7 +65,7 @@ def test_variant_is_identified_and_every_other_file_is_named(variant: Any) -> No
     )
     path = Path("/data") / variant.checkpoint.file_name
     for other in PUBLISHED.variants:
-        checkpoint = checkpoint_of(_published_state(other.name), path=path)
+        checkpoint = make_checkpoint(_published_state(other.name), path=path)
         if other == variant:
             assert check_holds_variant(variant, checkpoint, PUBLISHED) == variant.name
             assert check_key_map_round_trip(checkpoint) == variant.checkpoint.head_keys
@@ -80,7 +80,7 @@ def test_variant_is_identified_and_every_other_file_is_named(variant: Any) -> No
 def test_variants_that_differ_in_upsampling_alone_are_both_named(tiny: Architecture) -> None:
     variants = (tiny_variant(tiny, "S"), tiny_variant(tiny, "M"), tiny_variant(tiny, "L", 8))
     catalogue = Catalogue("twins", variants)
-    checkpoint = checkpoint_of(seeded_state(tiny, 1))
+    checkpoint = make_checkpoint(seeded_state(tiny, 1))
     assert identify_variants(checkpoint.network, catalogue) == ("S", "M")
     error = _failure(check_holds_variant, catalogue["L"], checkpoint, catalogue)
     assert "holds S or M" in error.problem
@@ -111,7 +111,7 @@ def test_first_difference_is_named(
     variant = tiny_variant(tiny, "L")
     catalogue = Catalogue("one", (variant,))
     assert identify_variants(state, catalogue) == ()
-    error = _failure(check_holds_variant, variant, checkpoint_of(state), catalogue)
+    error = _failure(check_holds_variant, variant, make_checkpoint(state), catalogue)
     assert error.code == "wrong-layout"
     assert difference in error.problem
     assert (error.obtained, error.expected) == (difference, "L")
@@ -168,7 +168,7 @@ def test_broken_key_map_is_found(
     broken: Callable[[State], State], state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archives, "to_legacy", broken)
-    error = _failure(check_key_map_round_trip, checkpoint_of(state))
+    error = _failure(check_key_map_round_trip, make_checkpoint(state))
     assert error.code == "round-trip"
     assert str(error.obtained).endswith(" keys as before")
     assert error.expected == len(state)

@@ -27,8 +27,8 @@ from convnextpose_check.network.users import (
 )
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
-from tests.support.onnx_models import corner_model, onnx_model
-from tests.support.texts import marked
+from tests.support.onnx_models import make_corner_model, make_onnx_model
+from tests.support.texts import read_marked_section
 
 CPU = torch.device("cpu")
 
@@ -154,13 +154,13 @@ def test_onnx_model_predicts_in_batches_of_its_size(
     batch_size: int | str, tiny: Architecture, crops: Tensor, tmp_path: Path
 ) -> None:
     """Three crops do not fill batches of two, which the runtime refuses."""
-    (tmp_path / "T.onnx").write_bytes(corner_model(batch_size))
+    (tmp_path / "T.onnx").write_bytes(make_corner_model(batch_size))
     network = load_onnx_network(str(tmp_path / "{variant}.onnx"), "T", tiny, CPU)
 
     assert torch.equal(network(crops[:2]), crops[:2, 0, :18, :3])
     if batch_size != 2:
         assert torch.equal(network(crops), crops[:, 0, :18, :3])
-    (tmp_path / "T.onnx").write_bytes(corner_model(batch_size, side=224))
+    (tmp_path / "T.onnx").write_bytes(make_corner_model(batch_size, side=224))
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[bad-network\] .*it takes .*224"):
         load_onnx_network(str(tmp_path / "T.onnx"), "T", tiny, CPU)
 
@@ -198,7 +198,7 @@ def _truncated(folder: Path) -> None:
 
 
 def _weights_at(location: str) -> Callable[[Path], Any]:
-    return lambda folder: (folder / "X.onnx").write_bytes(onnx_model("a test", location))
+    return lambda folder: (folder / "X.onnx").write_bytes(make_onnx_model("a test", location))
 
 
 BROKEN_EXPORTS: list[tuple[str, Callable[[Path], Any]]] = [
@@ -236,7 +236,7 @@ def test_export_that_cannot_be_loaded_is_refused(
 def test_missing_package_is_named(
     package: str, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "X.onnx").write_bytes(corner_model(1))
+    (tmp_path / "X.onnx").write_bytes(make_corner_model(1))
     monkeypatch.setitem(sys.modules, package, None)
 
     with pytest.raises(ConvNeXtPoseCheckError, match=rf" {package} .*Run: pip install onnx "):
@@ -245,7 +245,7 @@ def test_missing_package_is_named(
 
 def test_digest_covers_the_weights_beside_the_model(tmp_path: Path) -> None:
     def digest(weights: bytes, producer: str = "a test") -> str:
-        (tmp_path / "X.onnx").write_bytes(onnx_model(producer, "below/weights"))
+        (tmp_path / "X.onnx").write_bytes(make_onnx_model(producer, "below/weights"))
         (tmp_path / "below").mkdir(exist_ok=True)
         (tmp_path / "below" / "weights").write_bytes(weights)
         return hash_onnx_model(str(tmp_path / "{variant}.onnx"), "X")
@@ -278,7 +278,7 @@ def test_authors_repository_is_built_with_the_adapter_of_the_readme(
     tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """XS and M, with two and three layers that upsample, one after the other in one process."""
-    _, adapter, _ = marked("adapter").split("```")
+    _, adapter, _ = read_marked_section("adapter").split("```")
     (tmp_path / "adapter.py").write_text(adapter.removeprefix("python\n"))
     (tmp_path / "main").mkdir()
     (tmp_path / "main" / "config.py").write_text("class cfg:\n    pass\n")

@@ -21,8 +21,15 @@ from convnextpose_check.pages.html import BEGIN, END, render_summary
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from tests.library.pages.test_html import GOLDEN
-from tests.support.browser import chromium, complaints, overflowing, requests, show, violations
-from tests.support.whole_runs import isolate, own_model, run_here
+from tests.support.browser import (
+    accessibility_violations,
+    chromium,
+    console_messages,
+    find_overflowing_elements,
+    open_page,
+    requested_urls,
+)
+from tests.support.whole_runs import isolate_environment, own_model_arguments, run_in_process
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -47,8 +54,8 @@ def report(written_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     own["variants"][1]["multiply_adds"] -= 20
     (inputs / "own.json").write_text(json.dumps(own))
     with pytest.MonkeyPatch.context() as patch:
-        isolate(patch)
-        assert run_here(results, *own_model(inputs), "--variants=U") == 1
+        isolate_environment(patch)
+        assert run_in_process(results, *own_model_arguments(inputs), "--variants=U") == 1
     return Outputs(results).report
 
 
@@ -68,19 +75,19 @@ def everything(report: Path) -> Path:
 def test_page_is_quiet_whole_and_accessible(
     chrome: Chrome, everything: Path, width_px: int, scheme: str
 ) -> None:
-    show(chrome, everything, width_px, scheme)
+    open_page(chrome, everything, width_px, scheme)
     chrome.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
 
-    assert complaints(chrome) == []
-    assert requests(chrome) <= {everything.as_uri()}
-    assert overflowing(chrome) == []
-    assert violations(chrome) == []
+    assert console_messages(chrome) == []
+    assert requested_urls(chrome) <= {everything.as_uri()}
+    assert find_overflowing_elements(chrome) == []
+    assert accessibility_violations(chrome) == []
 
 
 def test_table_of_tests_sorts_numbers_and_opens_logs_by_keyboard(
     chrome: Chrome, report: Path
 ) -> None:
-    show(chrome, report)
+    open_page(chrome, report)
     press = "arguments[0].dispatchEvent(new KeyboardEvent('keydown', {key: arguments[1]}))"
     orders = []
     for _ in range(2):
@@ -107,7 +114,7 @@ def test_frame_without_scripts_shows_all_that_matters(chrome: Chrome, report: Pa
     """A page of CI artifacts shows a report in such a frame."""
     frame = report.parent / "frame.html"
     frame.write_text('<iframe sandbox="" src="report.html" width="1400" height="800"></iframe>')
-    show(chrome, frame)
+    open_page(chrome, frame)
     chrome.switch_to.frame(0)
     body = chrome.find_element("tag name", "body").text
     images = chrome.find_elements("css selector", "img[src=x]")
@@ -126,7 +133,7 @@ def test_frame_without_scripts_shows_all_that_matters(chrome: Chrome, report: Pa
 
 
 def test_skeleton_turns_by_keyboard_mouse_and_touch(chrome: Chrome, everything: Path) -> None:
-    show(chrome, everything, 380)
+    open_page(chrome, everything, 380)
     svg = chrome.find_element("css selector", ".worst figure:not([hidden]) .in-space")
     path = svg.find_element("css selector", ".predicted .right")
     drawn = [path.get_attribute("d")]
@@ -149,7 +156,7 @@ def test_skeleton_turns_by_keyboard_mouse_and_touch(chrome: Chrome, everything: 
 
 
 def test_worst_samples_are_stepped_through(chrome: Chrome, everything: Path) -> None:
-    show(chrome, everything)
+    open_page(chrome, everything)
     worst = chrome.find_element("css selector", ".worst")
     worse, better = worst.find_elements("css selector", ".steps button")
 

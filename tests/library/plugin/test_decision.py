@@ -24,7 +24,12 @@ from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import CheckRecord, Results
 from convnextpose_check.run.run import Run
 from tests.support.results import example_results
-from tests.support.whole_runs import Ended, RunTests, own_model, write_reference
+from tests.support.whole_runs import (
+    CompletedRun,
+    RunTests,
+    own_model_arguments,
+    write_own_reference,
+)
 
 OK, FAILED = 0, 1
 COUNT = "test_parameter_count[published-T]"
@@ -57,16 +62,16 @@ def judge(
     monkeypatch.setattr(Session, "start", start_measured)
     monkeypatch.setattr("convnextpose_check.plugin.suite.required_tests", required_tests)
 
-    def judge_here(*arguments: object, off_mm: float = 0.0, **given: Any) -> Ended:
+    def judge_here(*arguments: object, off_mm: float = 0.0, **given: Any) -> CompletedRun:
         figure = {"value": measured.evaluations["T"].error_mm + off_mm, "source": "a first run"}
-        variants_file = write_reference(written_inputs, tmp_path / "own.json", figure)
+        variants_file = write_own_reference(written_inputs, tmp_path / "own.json", figure)
         given.setdefault("targets", [f"tests/validation/{name}" for name in FILES])
-        return run_tests(*own_model(written_inputs, variants_file), *arguments, **given)
+        return run_tests(*own_model_arguments(written_inputs, variants_file), *arguments, **given)
 
     return judge_here
 
 
-def assert_red(run: Ended, problem: str, code: int = FAILED) -> None:
+def assert_red(run: CompletedRun, problem: str, code: int = FAILED) -> None:
     """Exit code, terminal, results, report, Markdown and archive have the problem."""
     assert run.code == code, run.output
     assert problem in run.text

@@ -19,7 +19,7 @@ from convnextpose_check.__main__ import COMMANDS, add_arguments
 from convnextpose_check.settings.options import OPTIONS, PREFIX
 from convnextpose_check.variants import Catalogue
 from tests.support.reported_values_table import answers_table, reported_values_table
-from tests.support.texts import ROOT, marked, repository_files, texts
+from tests.support.texts import ROOT, markdown_files, read_marked_section, repository_files
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -40,7 +40,7 @@ ELSEWHERE = {
 FLAGS_OF_OTHERS = {"--max-children", "--no-save"}
 """Options of mutmut and npm."""
 
-PAGES = [path for path in texts() if path.name != "CHANGELOG.md"]
+PAGES = [path for path in markdown_files() if path.name != "CHANGELOG.md"]
 """The changelog also names what was removed."""
 
 SUFFIXES = {".py", ".md", ".json", ".ipynb", ".toml", ".ini", ".yml", ".txt", ".png", ".csv"}
@@ -182,7 +182,7 @@ def test_tables_show_the_values_of_the_variants_file(
     marks: str, table: Callable[[Catalogue], str], catalogue: Catalogue
 ) -> None:
     """When the values change, put the expected table between the marks."""
-    assert marked(marks) == table(catalogue)
+    assert read_marked_section(marks) == table(catalogue)
 
 
 def test_no_workflow_resumes() -> None:

@@ -10,9 +10,9 @@ import pytest
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import read_catalogue
 from tests.support.datasets import FACTS
-from tests.support.passes import dataset, networks, reads  # noqa: F401 - fixtures
-from tests.support.runs import run_of
-from tests.support.whole_runs import write_reference
+from tests.support.passes import dataset, networks, read_counts  # noqa: F401 - fixtures
+from tests.support.runs import make_run
+from tests.support.whole_runs import write_own_reference
 
 REFERENCE_MM = 700.0
 
@@ -21,12 +21,12 @@ REFERENCE_MM = 700.0
 def open_run(inputs: Path) -> Callable[..., Run]:
     """Open a run of the published target with models T, which has a reference, and U."""
     figure: dict[str, object] = {"value": REFERENCE_MM, "source": "a first run"}
-    own = write_reference(inputs, inputs / "referenced.json", figure)
+    own = write_own_reference(inputs, inputs / "referenced.json", figure)
 
     def opened(**given: str) -> Run:
         settings = {"results_dir": str(inputs / "out"), "variants_file": str(own), "device": "cpu"}
         catalogue = read_catalogue(own)
         places = (inputs / "h36m", inputs / "models")
-        return run_of(settings | given, catalogue, FACTS, *places, name="published")
+        return make_run(settings | given, catalogue, FACTS, *places, name="published")
 
     return opened

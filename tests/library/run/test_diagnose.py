@@ -21,8 +21,8 @@ from convnextpose_check.paths import Outputs, cache_file_path
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import DatasetRecord
 from convnextpose_check.synthetic.build import SyntheticData
-from tests.support.cases import GRID_WHD, answers_to, authors_entries
 from tests.support.results import example_results, example_variant
+from tests.support.sample_tables import GRID_WHD, make_authors_output, make_predictions
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def diagnosed(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[i
 def test_diagnose_names_the_cause_and_writes_its_files(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sound = answers_to(dataset)
+    sound = make_predictions(dataset)
     fine_mm = write_run(dataset, sound, tmp_path / "sound", 0.0).error_mm
     write_run(dataset, sound[:, list(MIRRORED)], tmp_path / "run", fine_mm)
 
@@ -88,7 +88,7 @@ def test_diagnose_names_the_cause_and_writes_its_files(
 def test_diagnose_with_a_baseline_locates_the_difference(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sound = answers_to(dataset)
+    sound = make_predictions(dataset)
     fine_mm = write_run(dataset, sound, tmp_path / "sound", 0.0).error_mm
     walks = np.array([sample.action == "Walking" for sample in dataset.samples])
     noise = np.random.default_rng(0).normal(0, 6, sound.shape)
@@ -103,8 +103,8 @@ def test_diagnose_with_a_baseline_locates_the_difference(
 def test_diagnose_within_tolerance_finds_nothing(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    error_mm = write_run(dataset, answers_to(dataset), tmp_path / "one", 0.0).error_mm
-    write_run(dataset, answers_to(dataset), tmp_path / "run", error_mm - 0.9)
+    error_mm = write_run(dataset, make_predictions(dataset), tmp_path / "one", 0.0).error_mm
+    write_run(dataset, make_predictions(dataset), tmp_path / "run", error_mm - 0.9)
 
     code, out = diagnosed(capsys, tmp_path / "run")
 
@@ -129,7 +129,7 @@ def test_diagnose_names_other_settings_and_what_is_open(
     changes: dict[str, Any],
     text: str,
 ) -> None:
-    write_run(dataset, answers_to(dataset), tmp_path, 20.0, **changes)
+    write_run(dataset, make_predictions(dataset), tmp_path, 20.0, **changes)
 
     assert text in diagnosed(capsys, tmp_path)[1]
 
@@ -137,7 +137,7 @@ def test_diagnose_names_other_settings_and_what_is_open(
 def test_diagnose_names_another_mean(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cells_xyz = answers_to(dataset)
+    cells_xyz = make_predictions(dataset)
     evaluation = write_run(dataset, cells_xyz, tmp_path / "one", 0.0)
     result_mm = float(np.sqrt((evaluation.errors_mm**2).mean()))
     write_run(dataset, cells_xyz, tmp_path / "run", evaluation.error_mm, result_mm)
@@ -151,7 +151,7 @@ def test_diagnose_authors_output_of_a_subset_names_the_subset(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bbox_root_pose_human36m_output.json"
-    path.write_text(json.dumps(authors_entries(dataset, answers_to(dataset))))
+    path.write_text(json.dumps(make_authors_output(dataset, make_predictions(dataset))))
 
     code, out = diagnosed(capsys, path, "--variants", "XS", "--h36m-root", dataset.layout.root)
 
@@ -173,7 +173,7 @@ def test_diagnose_authors_output_needs_its_variant(
 def test_diagnose_needs_the_saved_evaluation_and_the_runs_checkpoint(
     dataset: Dataset, synthetic: SyntheticData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_run(dataset, answers_to(dataset), tmp_path, 20.0)
+    write_run(dataset, make_predictions(dataset), tmp_path, 20.0)
 
     given = ["--checkpoints", str(synthetic.checkpoints), "--device", "cpu"]
 

@@ -23,8 +23,8 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Architecture
-from tests.support.passes import Failing
-from tests.support.runs import written_results
+from tests.support.passes import FailingNetwork
+from tests.support.runs import write_results
 
 MEMORY = [
     "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
@@ -136,11 +136,11 @@ OpenRun = Callable[..., Run]
 
 
 def test_evaluation_is_not_repeated_for_each_test_after_a_network_failed(
-    open_run: OpenRun, reads: Counter[str]
+    open_run: OpenRun, read_counts: Counter[str]
 ) -> None:
     run = open_run()
     models = vars(run.models["T"])
-    models["evaluated"] = Failing(
+    models["evaluated"] = FailingNetwork(
         run.models["T"].evaluated, 1, RuntimeError("cuDNN error: EXECUTION")
     )
 
@@ -149,8 +149,8 @@ def test_evaluation_is_not_repeated_for_each_test_after_a_network_failed(
             run.evaluations["T"]
 
     assert run.judgement("U").obtained_mm > 0
-    assert set(reads.values()) == {1}
-    results = written_results(run)
+    assert set(read_counts.values()) == {1}
+    results = write_results(run)
     assert (list(results.variants), results.complete) == (["U"], False)
     log = Outputs(run.settings.results_dir).log("T").read_text()
     assert "[network-failed]" in log
@@ -159,7 +159,7 @@ def test_evaluation_is_not_repeated_for_each_test_after_a_network_failed(
 
 
 def test_bug_is_met_once_and_shows_its_traceback_each_time(
-    open_run: OpenRun, reads: Counter[str], monkeypatch: pytest.MonkeyPatch
+    open_run: OpenRun, read_counts: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def bug(*_arguments: object) -> None:
         raise ZeroDivisionError("a bug")
@@ -171,7 +171,7 @@ def test_bug_is_met_once_and_shows_its_traceback_each_time(
             run.evaluations[variant]
         assert caught.traceback[-1].name == "bug"
 
-    assert set(reads.values()) == {1}
+    assert set(read_counts.values()) == {1}
 
 
 def test_network_that_cannot_be_built_fails_alone(

@@ -23,21 +23,21 @@ from convnextpose_check.run.report import build_results, build_variant_result
 from convnextpose_check.run.run import Run, published_run
 from convnextpose_check.settings.options import read_settings
 from tests.library.run.conftest import REFERENCE_MM
-from tests.support.runs import written_results
+from tests.support.runs import write_results
 
 OpenRun = Callable[..., Run]
 
 
 def recorded(run: Run) -> VariantResult:
     assert run.evaluations["T"]
-    return written_results(run).variants["T"]
+    return write_results(run).variants["T"]
 
 
 def test_results_have_each_value_under_its_name(inputs: Path, open_run: OpenRun) -> None:
     run = open_run(variants="T", gate="2mm")
     evaluation = run.evaluations["T"]
 
-    results = written_results(run)
+    results = write_results(run)
 
     record, checkpoint, own = results.variants["T"], run.checkpoints["T"], run.catalogue["T"]
     assert (results.target, results.own_models, results.gate_mm) == ("published", True, 2)
@@ -126,7 +126,7 @@ def test_results_without_a_torn_checkpoint_are_incomplete(
         with pytest.raises(ConvNeXtPoseCheckError):
             run.evaluations["U"]
 
-    results = written_results(run)
+    results = write_results(run)
 
     assert list(results.weights if given else results.variants) == ["T"]
     assert results.weights_only is bool(given)
@@ -143,7 +143,7 @@ def test_log_has_the_evaluation_and_its_values(inputs: Path, open_run: OpenRun) 
     torn = replace(evaluation, unreadable=(Exclusion(1, "a\n::error::b\x1b[2J", "torn"),))
     run.evaluations.outcomes["T"] = torn
 
-    written_results(run)
+    write_results(run)
 
     text = Outputs(inputs / "out").log("T").read_text()
     checkpoint = run.checkpoints["T"]
@@ -162,7 +162,7 @@ def test_log_of_a_subset_has_the_reason_for_no_verdict(inputs: Path, open_run: O
     run = open_run(variants="T", limit="2")
     assert not run.evaluations["T"].complete
 
-    written_results(run)
+    write_results(run)
 
     text = Outputs(inputs / "out").log("T").read_text()
     assert "s: not judged: subset of 2 samples\n" in text

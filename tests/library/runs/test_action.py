@@ -21,11 +21,11 @@ from convnextpose_check.results.results_file import read_results_of_run, write_r
 from convnextpose_check.settings.options import OPTIONS
 from convnextpose_check.variants import Architecture
 from tests.support.full_size import write_own_model
-from tests.support.hostile_caller import marking, write_hostile_files
+from tests.support.hostile_caller import make_marker_code, write_hostile_files
 from tests.support.results import example_results
 from tests.support.steps import action_steps, gate_steps, run_steps
 from tests.support.texts import ROOT
-from tests.support.whole_runs import Ended
+from tests.support.whole_runs import CompletedRun
 
 INPUTS = {"checkpoints": "weights", "variants-file": "own.json"}
 ADAPTER = """
@@ -47,17 +47,17 @@ def write_repository(tiny: Architecture, folder: Path, *, multiply_adds_off: int
 
 
 @pytest.fixture(scope="module")
-def judged(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+def judged(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
     """The action on sound weights, among hostile files."""
     folder = tmp_path_factory.mktemp("runner")
     repository = write_repository(tiny, folder / "models", multiply_adds_off=0)
     environment = write_hostile_files(repository, folder / "marks")
     ended = run_steps(*action_steps(INPUTS), repository, folder / "temporary", environment)
     _, judge = ended.values()
-    return Ended(judge.returncode, judge.stdout + judge.stderr, repository / "output")
+    return CompletedRun(judge.returncode, judge.stdout + judge.stderr, repository / "output")
 
 
-def test_action_judges_weights_and_executes_nothing_of_the_repository(judged: Ended) -> None:
+def test_action_judges_weights_and_executes_nothing_of_the_repository(judged: CompletedRun) -> None:
     results, folder = judged.results, judged.folder.parents[1]
     per_file = {
         file: sum(check.test.startswith(f"test_{file}.py") for check in results.checks)
@@ -74,7 +74,7 @@ def test_action_judges_weights_and_executes_nothing_of_the_repository(judged: En
     assert (results.weights_only, results.variants, results.complete) == (True, {}, False)
 
 
-def test_verdict_on_weights_is_never_reproduced(judged: Ended) -> None:
+def test_verdict_on_weights_is_never_reproduced(judged: CompletedRun) -> None:
     results, files = judged.results, judged.files
     verdict = (
         "Weights only: T: matching architecture, counts, epoch; identity not verified (no tensors"
@@ -108,7 +108,9 @@ def test_workflow_executes_the_named_network_alone_and_finds_the_wrong_count(
             (workspace / "suite" / entry.name).symlink_to(entry)
     environment = write_hostile_files(repository, tmp_path / "marks")
     environment |= {"CONVNEXTPOSE_DEVICE": "cpu"}
-    (repository / "adapter.py").write_text(marking(tmp_path / "marks", "adapter") + ADAPTER)
+    (repository / "adapter.py").write_text(
+        make_marker_code(tmp_path / "marks", "adapter") + ADAPTER
+    )
     for folder in (repository, workspace):
         report = Outputs(folder / "output").markdown
         report.parent.mkdir(parents=True)
@@ -120,7 +122,7 @@ def test_workflow_executes_the_named_network_alone_and_finds_the_wrong_count(
     assert ended["Install"].returncode == 0, ended
     assert ended["Judge"].returncode == pytest.ExitCode.TESTS_FAILED, ended
     assert [path.name for path in (tmp_path / "marks").iterdir()] == ["adapter"]
-    run = Ended(1, ended["Judge"].stdout, temporary / "convnextpose")
+    run = CompletedRun(1, ended["Judge"].stdout, temporary / "convnextpose")
     failed = {check.test.partition("[")[0] for check in run.results.failed_checks}
     assert {
         "test_preflight.py::test_human36m_is_found", "test_counts.py::test_multiply_adds",

@@ -14,8 +14,8 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.run.run import Run, TargetName
 from convnextpose_check.variants import Catalogue
-from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, page, send_google_to
-from tests.support.runs import run_of
+from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, html_response, redirect_google_to
+from tests.support.runs import make_run
 
 CLOSED_PORT = 1
 
@@ -49,14 +49,14 @@ def test_command_prints_existing_and_downloaded_checkpoints(
         f"S: downloaded, {folder / 'ConvNeXtPose_S.tar'}",
         f"    sha256 {hashlib.sha256(archives['S']).hexdigest()}",
     ]
-    assert drive.asked() == 2
+    assert drive.count_requests() == 2
 
 
 def test_command_fails_if_a_checkpoint_is_missing_in_the_end(
     command: list[str], drive: Drive, shared: Catalogue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("S", "L"):
-        drive.answer(str(shared[name].checkpoint.drive_id), page(QUOTA_IN_ONE_LINE))
+        drive.set_responses(str(shared[name].checkpoint.drive_id), html_response(QUOTA_IN_ONE_LINE))
 
     assert main(command) == 1
 
@@ -70,7 +70,7 @@ def test_command_prints_an_error_of_several_variants_once(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(download, "BACK_OFF_SECONDS", 0.01)
-    send_google_to(CLOSED_PORT, monkeypatch)
+    redirect_google_to(CLOSED_PORT, monkeypatch)
 
     assert main(command) == 1
 
@@ -92,7 +92,7 @@ def test_command_without_folder_downloads_into_checkpoints(
 def run(catalogue: Catalogue, folder: Path, *options: str, name: TargetName = "published") -> Run:
     given = {"results_dir": str(folder / "output")} | dict.fromkeys(options, "1")
     places = (folder / "weights",) if (folder / "weights").exists() else ()
-    return run_of(given, catalogue, read_facts(), None, *places, name=name)
+    return make_run(given, catalogue, read_facts(), None, *places, name=name)
 
 
 @pytest.mark.parametrize("place", ["output/checkpoints", "weights"])
@@ -105,7 +105,7 @@ def test_run_downloads_into_the_given_folder_or_below_its_results(
     checkpoint = run(shared, tmp_path, "download").checkpoints["XS"]
 
     assert checkpoint.path == tmp_path / place / "ConvNeXtPose_XS.tar"
-    assert drive.asked() == 4
+    assert drive.count_requests() == 4
 
 
 @pytest.mark.parametrize(("name", "options"), [("published", []), ("synthetic", ["download"])])

@@ -22,7 +22,7 @@ from convnextpose_check.results.results_file import read_results
 from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.variants import Architecture
 from fixtures.notebook import INSTALL, NOTEBOOK_FILE, RUN, SHOW, notebook
-from tests.support.datasets import listing
+from tests.support.datasets import list_files
 from tests.support.full_size import write_own_model
 from tests.support.texts import ROOT
 
@@ -50,7 +50,7 @@ def test_failing_gate_fails_the_notebook_after_its_report_is_shown(
     figures.write_text(json.dumps(write_own_model(tiny, attached / "weights")))
     (tmp_path / "kaggle" / "working").mkdir()
     settings = {"DEVICE": "cpu", "VARIANTS_FILE": str(figures), "LIMIT": "8"}
-    before = listing(attached)
+    before = list_files(attached)
 
     result = run_cell(
         sys.executable, INSTALL + RUN + SHOW, tmp_path / "kaggle",
@@ -64,7 +64,7 @@ def test_failing_gate_fails_the_notebook_after_its_report_is_shown(
     results = read_results(Outputs(tmp_path / "kaggle" / "working" / "output").results)
     assert results.variants["T"].samples == 8
     assert results.dataset.root.startswith(str(attached))
-    assert listing(attached) == before
+    assert list_files(attached) == before
 
 
 def test_passing_gate_passes_the_notebook(

@@ -20,23 +20,32 @@ from convnextpose_check.run.run import Run
 from tests.support.results import example_results
 from tests.support.schema import SCHEMA_FILE
 from tests.support.texts import ROOT
-from tests.support.whole_runs import Ended, RunTests, own_model, run_arguments, write_reference
+from tests.support.whole_runs import (
+    CompletedRun,
+    RunTests,
+    own_model_arguments,
+    run_arguments,
+    write_own_reference,
+)
 
 ASCII_ONLY = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 @pytest.fixture(scope="module")
-def passed(written_inputs: Path, measured: Run, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+def passed(
+    written_inputs: Path, measured: Run, tmp_path_factory: pytest.TempPathFactory
+) -> CompletedRun:
     """A run that passes in a locale whose encoding lacks most characters, also its folder's."""
     folder, error_mm = tmp_path_factory.mktemp("run"), measured.evaluations["T"].error_mm
     figure: dict[str, object] = {"value": error_mm + 1.5, "source": "a first run"}
-    variants_file = write_reference(written_inputs, folder / "own.json", figure)
-    ended = Ended(0, "", folder / "résultats")
+    variants_file = write_own_reference(written_inputs, folder / "own.json", figure)
+    ended = CompletedRun(0, "", folder / "résultats")
     write_results(example_results(), ended.files.results)  # of an earlier run
     ended.files.log("S").parent.mkdir()
     ended.files.log("S").write_text("of an earlier run")
     arguments = [
-        "-p", "tests.support.small_facts_plugin", *own_model(written_inputs, variants_file),
+        "-p", "tests.support.small_facts_plugin",
+        *own_model_arguments(written_inputs, variants_file),
         f"--junitxml={folder / 'junit.xml'}", "--bbox=gt",
     ]  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CONVNEXTPOSE_")}
@@ -51,10 +60,10 @@ def passed(written_inputs: Path, measured: Run, tmp_path_factory: pytest.TempPat
         check=False,
     )
     assert result.returncode == pytest.ExitCode.OK, result.stdout + result.stderr
-    return Ended(result.returncode, result.stdout + result.stderr, ended.folder)
+    return CompletedRun(result.returncode, result.stdout + result.stderr, ended.folder)
 
 
-def test_passed_run_shows_its_verdict_and_values(passed: Ended) -> None:
+def test_passed_run_shows_its_verdict_and_values(passed: CompletedRun) -> None:
     record = passed.results.variants["T"]
     # On a slow machine there is a line every few seconds.
     lines = [s for s in passed.output.splitlines() if not re.search(r": \d+ s$", s)]
@@ -79,7 +88,7 @@ def test_passed_run_shows_its_verdict_and_values(passed: Ended) -> None:
 
 
 def test_passed_run_shows_its_settings_and_each_value_under_its_name(
-    passed: Ended, written_inputs: Path
+    passed: CompletedRun, written_inputs: Path
 ) -> None:
     """The file of JUnit and the report have what the checks obtained."""
     for line in (
@@ -106,7 +115,7 @@ def test_passed_run_shows_its_settings_and_each_value_under_its_name(
     assert "2,730" in passed.files.report.read_text(encoding="utf-8")
 
 
-def test_passed_run_writes_whole_files_of_its_own(passed: Ended) -> None:
+def test_passed_run_writes_whole_files_of_its_own(passed: CompletedRun) -> None:
     import jsonschema
 
     files, folder = passed.files, passed.folder

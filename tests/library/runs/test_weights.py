@@ -12,7 +12,7 @@ from convnextpose_check.synthetic.archives import snapshot_content, write_contai
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 from tests.support.archives import tiny_catalogue
-from tests.support.whole_runs import Ended, RunTests
+from tests.support.whole_runs import CompletedRun, RunTests
 
 OK, FAILED = 0, 1
 FILE = required.CHECKPOINTS
@@ -33,7 +33,7 @@ def judge_weights(
     def required_tests(*given: Any) -> tuple[str, ...]:
         return tuple(t for t in required.required_tests(*given) if t.startswith(FILE))
 
-    def judge(name: str, *arguments: str, is_contradicted: bool = False) -> Ended:
+    def judge(name: str, *arguments: str, is_contradicted: bool = False) -> CompletedRun:
         variant = catalogue[name]
         content = snapshot_content(variant, seeded_state(variant.architecture, seed=5))
         if is_contradicted:  # the optimizer counts other steps than the BatchNorm layers

@@ -1,4 +1,4 @@
-"""Sample tables without images: persons who move before real cameras, predicted with some error."""
+"""Sample tables without images: random moving poses, projected with the real cameras."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FRAMES = 3
 
 
 @cache
-def made_table(seed: int = 0) -> SampleTable:
-    """Two subjects in two takes of every action, seen by four cameras, three frames each.
+def make_sample_table(seed: int = 0) -> SampleTable:
+    """A table of 2 subjects, 15 actions, 2 takes, 4 cameras and 3 frames.
 
-    Predictions are off by about 50 mm, in part alike within a take.
+    Prediction errors are about 50 mm, in part common to all samples of a take.
     """
     rng = np.random.default_rng(seed)
     cameras = json.loads((ROOT / "fixtures" / "h36m_cameras.json").read_text())
@@ -32,7 +32,7 @@ def made_table(seed: int = 0) -> SampleTable:
     for subject in (9, 11):
         for index in ACTIONS:
             for take in (1, 2):
-                poses = _moving(rng)
+                poses = _make_world_poses(rng)
                 for number, entry in cameras[f"S{subject}"].items():
                     name = f"s_{subject:02d}_act_{index:02d}_subact_{take:02d}_ca_{int(number):02d}"
                     camera = Camera.from_annotation(entry)
@@ -56,14 +56,14 @@ def made_table(seed: int = 0) -> SampleTable:
         np.array([row[0] for row in rows]),
         GRID_WHD,
     )
-    off_mm = rng.normal(0, 20, joints_mm.shape)
+    error_mm = rng.normal(0, 20, joints_mm.shape)
     takes = np.unique([name[:-6] for name in table.sequences], return_inverse=True)[1]
-    off_mm += rng.normal(0, 15, (takes.max() + 1, *joints_mm.shape[1:]))[takes]
-    return replace(table, cells_xyz=camera_to_cells(joints_mm + off_mm, *table.conversion))
+    error_mm += rng.normal(0, 15, (takes.max() + 1, *joints_mm.shape[1:]))[takes]
+    return replace(table, cells_xyz=camera_to_cells(joints_mm + error_mm, *table.conversion))
 
 
-def mixed(table: SampleTable, mask: Array, other: SampleTable) -> SampleTable:
-    """The table with the samples in ``mask`` (N,) from the other one."""
+def mix_tables(table: SampleTable, mask: Array, other: SampleTable) -> SampleTable:
+    """The table with the samples in ``mask`` (N,) replaced by those of ``other``."""
     arrays: dict[str, Any] = {}
     for field in fields(table):
         value = getattr(table, field.name)
@@ -73,13 +73,13 @@ def mixed(table: SampleTable, mask: Array, other: SampleTable) -> SampleTable:
     return replace(table, **arrays)
 
 
-def _moving(rng: np.random.Generator) -> list[Array]:
-    """The world joints (18, 3) in mm of one moving person, in some frames."""
-    place = np.append(rng.normal(0, 500, 2), 900)
+def _make_world_poses(rng: np.random.Generator) -> list[Array]:
+    """World joints (18, 3) in mm of one moving person, one array per frame."""
+    root_mm = np.append(rng.normal(0, 500, 2), 900)
     bones = {child: rng.normal(0, 150, 3) for _, child in BONES}
     frames = []
     for _ in range(FRAMES):
-        joints = {0: place.copy()}
+        joints = {0: root_mm.copy()}
         for parent, child in BONES:
             bones[child] = bones[child] + rng.normal(0, 40, 3)
             joints[child] = joints[parent] + bones[child]
@@ -87,8 +87,8 @@ def _moving(rng: np.random.Generator) -> list[Array]:
     return frames
 
 
-def answers_to(dataset: Dataset, seed: int = 0, off_cells: float = 0.5) -> Array:
-    """Cells (N, 18, 3) float32 that a model might predict, about so far from the truth."""
+def make_predictions(dataset: Dataset, seed: int = 0, off_cells: float = 0.5) -> Array:
+    """Predicted cells (N, 18, 3) float32: the truth plus normal noise of ``off_cells``."""
     rng = np.random.default_rng(seed)
     true = [
         camera_to_cells(s.joints_cam_mm, GRID_WHD, s.box_xywh_px, s.root_depth_mm, s.camera)
@@ -97,8 +97,8 @@ def answers_to(dataset: Dataset, seed: int = 0, off_cells: float = 0.5) -> Array
     return (np.array(true) + rng.normal(0, off_cells, (len(true), 18, 3))).astype(np.float32)
 
 
-def authors_entries(dataset: Dataset, cells_xyz: Array) -> list[dict[str, Any]]:
-    """What the authors' test script would write of these positions."""
+def make_authors_output(dataset: Dataset, cells_xyz: Array) -> list[dict[str, Any]]:
+    """Entries as the authors' test script writes them for these predictions."""
     return [
         {
             "image_id": sample.image_id,

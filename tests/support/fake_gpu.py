@@ -1,4 +1,4 @@
-"""A GPU that is not there: tensors on ``meta``, and what would make the host wait for it."""
+"""A fake GPU: tensors on ``meta``, and a record of operators that synchronize."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-CROSSING = {"aten::_to_copy", "aten::to", "aten::copy_"}
-ASKING = {"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero"}
+COPYING = {"aten::_to_copy", "aten::to", "aten::copy_"}
+SYNCHRONIZING = {"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero"}
 
 
-class _Lists(TorchFunctionMode):
-    """Records lists of numbers that go from Python to the device, which operators do not show."""
+class _ListMode(TorchFunctionMode):
+    """Records Python lists copied to the device, which the dispatcher does not see."""
 
-    def __init__(self, device: StandIn) -> None:
+    def __init__(self, device: FakeGpu) -> None:
         super().__init__()
         self.device = device
 
@@ -32,13 +32,13 @@ class _Lists(TorchFunctionMode):
         return answer
 
 
-class StandIn(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
+class FakeGpu(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
     """Records in ``waits`` each operator for which the host would wait."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.waits: list[str] = []
-        self._lists = _Lists(self)
+        self._lists = _ListMode(self)
 
     def __enter__(self) -> Any:
         self._lists.__enter__()  # type: ignore[no-untyped-call]
@@ -57,43 +57,43 @@ class StandIn(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in
         name = func._schema.name
         if name == "aten::copy_" and args[1].is_meta and not args[0].is_meta:
             answer = args[0].zero_()  # torch has no data to copy
-        elif name in CROSSING and args[0].is_meta and _target(func, args, kwargs) == "cpu":
+        elif name in COPYING and args[0].is_meta and _target_device(func, args, kwargs) == "cpu":
             answer = torch.zeros(args[0].shape, dtype=args[0].dtype)
         else:
             answer = func(*args, **kwargs)
-        after = [leaf for leaf in tree_leaves(answer) if isinstance(leaf, torch.Tensor)]
-        devices = {tensor.is_meta for tensor in [*tensors, *after]}
+        outputs = [leaf for leaf in tree_leaves(answer) if isinstance(leaf, torch.Tensor)]
+        devices = {tensor.is_meta for tensor in [*tensors, *outputs]}
         from_host = any(not tensor.is_meta and tensor.dim() for tensor in tensors)
-        crosses = devices == {True, False} and (from_host or name in CROSSING)
-        is_asking = True in devices and name in ASKING
-        if is_asking or (crosses and not _given(func, args, kwargs, "non_blocking")):
+        crosses = devices == {True, False} and (from_host or name in COPYING)
+        is_synchronizing = True in devices and name in SYNCHRONIZING
+        if is_synchronizing or (crosses and not _find_argument(func, args, kwargs, "non_blocking")):
             self.wait(name)
         return answer
 
 
 @dataclass(frozen=True)
-class Event:
-    """Stands for a CUDA event on this device."""
+class FakeEvent:
+    """Replaces a CUDA event on this device."""
 
-    device: StandIn
+    device: FakeGpu
 
     def synchronize(self) -> None:
         self.device.wait("event")
 
-    def elapsed_time(self, _later: Event) -> float:
+    def elapsed_time(self, _later: FakeEvent) -> float:
         return 1.0
 
 
-def _target(func: Any, args: Any, kwargs: Any) -> str:
-    target = _given(func, args, kwargs, "device")
-    if target is None and (other := _given(func, args, kwargs, "other")) is not None:
+def _target_device(func: Any, args: Any, kwargs: Any) -> str:
+    target = _find_argument(func, args, kwargs, "device")
+    if target is None and (other := _find_argument(func, args, kwargs, "other")) is not None:
         target = other.device
     return torch.device(target).type if target is not None else "meta"
 
 
-def _given(func: Any, args: Any, kwargs: Any, name: str) -> Any:
-    """An argument of an operator, wherever it stands."""
-    for place, argument in enumerate(func._schema.arguments):
+def _find_argument(func: Any, args: Any, kwargs: Any, name: str) -> Any:
+    """The value of an operator's argument, positional or keyword."""
+    for index, argument in enumerate(func._schema.arguments):
         if argument.name == name:
-            return args[place] if place < len(args) else kwargs.get(name)
+            return args[index] if index < len(args) else kwargs.get(name)
     return None
