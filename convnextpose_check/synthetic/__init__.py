@@ -1,1 +1,1 @@
-"""The generated stand-in for Human3.6M: a small data set in its on-disk layout."""
+"""The synthetic data set: generated images, annotations and checkpoints."""

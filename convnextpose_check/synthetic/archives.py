@@ -1,7 +1,7 @@
-"""Writes checkpoints in the authors' container, as torch 1.12 to 2.0 wrote them.
+"""Writes checkpoints in the authors' container format, that of torch 1.12 to 2.0.
 
-A stored zip with the suffix ``.tar``: one top folder with ``data.pkl``, the storages in the order
-of their names and ``version``, and no ``byteorder``.
+An uncompressed zip with the suffix ``.tar``: one top folder with ``data.pkl``, the storages sorted
+by name, and ``version``; no ``byteorder``.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 
 
 def write_archive(variant: Variant, weights: StateDict, path: Path) -> None:
-    """Write a training snapshot of the variant with these weights."""
+    """Write a checkpoint of the variant with these weights."""
     write_container(snapshot_content(variant, weights), snapshot_folder(variant), path)
 
 
-def made_epoch(variant: Variant) -> int:
-    """The epoch of a generated archive: the known one, or the first that is claimed."""
+def generated_epoch(variant: Variant) -> int:
+    """The epoch on record, the first if there are several, or 0."""
     known = variant.checkpoint.epoch
     return known.values[0] if known else 0
 
 
 def snapshot_folder(variant: Variant) -> str:
-    """The top folder of a generated archive; torch calls it ``archive`` by default."""
+    """The archive's top folder: the one on record, or torch's default."""
     return variant.checkpoint.folder or "archive"
 
 
 def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:
-    """What the authors' script saves; all counters match the variant's training record.
+    """The content of a checkpoint, as the authors' script saves it.
 
-    Without a training record they are those of a training on five subjects.
+    Counters match the variant's training record, or training on five subjects if it has none.
     """
     import torch
 
-    facts, epoch = variant.checkpoint, made_epoch(variant)
+    facts, epoch = variant.checkpoint, generated_epoch(variant)
     iterations = facts.iterations.values[0] if facts.iterations else FIVE_SUBJECTS
     count = (epoch + 1) * iterations
     state = {
@@ -53,7 +53,7 @@ def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:
     if facts.head_keys == "legacy":
         state = to_legacy(state)
     parameters = [tensor for key, tensor in state.items() if not key.endswith(BUFFERS)]
-    # AdamW's state: three tensors for each parameter, small and unlike the weights.
+    # AdamW's state: a step and two small tensors, different from the weights, per parameter.
     optimizer = {
         "state": {
             index: {
@@ -65,11 +65,11 @@ def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:
         },
         "param_groups": [{"lr": 0.001, "params": list(range(len(parameters)))}],
     }
-    return {"epoch": epoch, "network": as_torch_saves(state), "optimizer": optimizer}
+    return {"epoch": epoch, "network": add_module_versions(state), "optimizer": optimizer}
 
 
-def as_torch_saves(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
-    """The state dict with the version notes that ``Module.state_dict`` attaches."""
+def add_module_versions(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
+    """Add the module versions that ``Module.state_dict`` keeps in ``_metadata``."""
     saved = OrderedDict(state)
     modules = dict.fromkeys(key.rpartition(".")[0] for key in state)
     norms = {key.rpartition(".")[0] for key in state if key.endswith("running_mean")}
@@ -80,7 +80,7 @@ def as_torch_saves(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
 
 
 def write_container(content: dict[str, Any], folder: str, path: Path) -> None:
-    """Write what ``torch.save`` writes, in the form of the authors' files."""
+    """Save the content in the authors' container format."""
     import torch
 
     current = io.BytesIO()

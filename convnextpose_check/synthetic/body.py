@@ -1,7 +1,6 @@
-"""The solids that a person's body, and the stool below it, are drawn from.
+"""The solids of which a person and a stool are drawn.
 
-Everything is in camera coordinates and millimeters. A body's directions (to its left, up,
-forward) follow from the joints, so the solids fit any pose.
+All coordinates are camera coordinates in mm. The solids follow from the joints, for any pose.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from convnextpose_check.human36m.geometry import Array, Camera
-from convnextpose_check.synthetic.poses import unit
+from convnextpose_check.synthetic.poses import unit_vector
 
 Color = tuple[float, float, float]
 """Blue, green, red, 0 to 255."""
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """A person's colors."""
 
     skin: Color
@@ -28,12 +27,12 @@ class Look:
     shoes: Color
 
 
-SUBJECT_LOOKS = {
-    9: Look((138, 164, 208), (38, 52, 70), (150, 84, 52), (74, 70, 66), (40, 40, 46)),
-    11: Look((120, 148, 196), (30, 34, 42), (62, 70, 158), (112, 82, 60), (190, 194, 200)),
+SUBJECT_APPEARANCES = {
+    9: Appearance((138, 164, 208), (38, 52, 70), (150, 84, 52), (74, 70, 66), (40, 40, 46)),
+    11: Appearance((120, 148, 196), (30, 34, 42), (62, 70, 158), (112, 82, 60), (190, 194, 200)),
 }
-SIDE_TONE = {1: 1.13, -1: 0.90}
-"""Sleeves, trouser legs and shoes are a little lighter on the left (1) than on the right (-1)."""
+SIDE_BRIGHTNESS = {1: 1.13, -1: 0.90}
+"""Brightness of sleeves, trouser legs and shoes on the left (1) and right (-1)."""
 EYES: Color = (42, 40, 44)
 WOOD: Color = (70, 104, 140)
 STEEL: Color = (92, 90, 88)
@@ -41,10 +40,10 @@ STEEL: Color = (92, 90, 88)
 
 @dataclass(frozen=True)
 class Solid:
-    """A ball that moves straight from ``start`` to ``end`` while its radius changes evenly.
+    """The convex hull of two balls, also called a tapered capsule.
 
-    ``stretch`` (3, 3) is a symmetric linear map under which the solid is such a swept ball: it
-    turns balls into ellipsoids.
+    ``stretch`` (3, 3) is a symmetric matrix that maps the drawn solid to such a capsule. With it, a
+    ball is drawn as an ellipsoid.
     """
 
     start_mm: Array
@@ -57,19 +56,19 @@ class Solid:
 
 @dataclass(frozen=True)
 class Axes:
-    """Unit vectors to a body part's left, up and forward."""
+    """Unit vectors of a body part: to its left, up and forward."""
 
     left: Array
     up: Array
     ahead: Array
 
-    def at(self, origin_mm: Array, left: float, up: float, ahead: float) -> Array:
-        """The point (3,) this many millimeters from the origin."""
+    def point(self, origin_mm: Array, left: float, up: float, ahead: float) -> Array:
+        """The point (3,) at this offset in mm from the origin."""
         point: Array = origin_mm + left * self.left + up * self.up + ahead * self.ahead
         return point
 
-    def stretch(self, left: float, up: float, ahead: float) -> Array:
-        """The ``Solid.stretch`` of a ball this many times as wide, as high and as deep."""
+    def stretch_matrix(self, left: float, up: float, ahead: float) -> Array:
+        """The ``Solid.stretch`` that scales a ball by these factors along the axes."""
         stretched = np.zeros((3, 3))
         for axis, factor in ((self.left, left), (self.up, up), (self.ahead, ahead)):
             stretched += axis[:, None] * axis[None, :] / factor
@@ -77,99 +76,99 @@ class Axes:
 
 
 def _axes(to_left: Array, to_up: Array) -> Axes:
-    """Axes that keep the up direction exactly and the left direction as far as possible."""
-    up = unit(to_up)
-    ahead = unit(np.cross(unit(to_left), up))
+    """Orthonormal axes: up is exact, left is projected onto the plane across it."""
+    up = unit_vector(to_up)
+    ahead = unit_vector(np.cross(unit_vector(to_left), up))
     return Axes(np.cross(up, ahead), up, ahead)
 
 
-def _shade(color: Color, factor: float) -> Color:
+def _scale_color(color: Color, factor: float) -> Color:
     return (color[0] * factor, color[1] * factor, color[2] * factor)
 
 
-def body_solids(joints_cam_mm: Array, look: Look) -> list[Solid]:
-    """The solids of a whole person from the joints (17, 3)."""
+def body_solids(joints_cam_mm: Array, appearance: Appearance) -> list[Solid]:
+    """The solids of a person with these joints (17, 3)."""
     joints = joints_cam_mm
     pelvis = _axes(joints[4] - joints[1], joints[7] - joints[0])
     chest = _axes(joints[11] - joints[14], joints[8] - joints[7])
-    solids = _trunk(joints, pelvis, chest, look) + _head(joints, chest, look)
+    solids = _trunk(joints, pelvis, chest, appearance) + _head(joints, chest, appearance)
     for side, leg, arm in ((1, (4, 5, 6), (11, 12, 13)), (-1, (1, 2, 3), (14, 15, 16))):
-        solids += _leg(joints[list(leg)], side, pelvis, look)
-        solids += _arm(joints[list(arm)], side, look)
+        solids += _leg(joints[list(leg)], side, pelvis, appearance)
+        solids += _arm(joints[list(arm)], side, appearance)
     return solids
 
 
-def _trunk(joints: Array, pelvis: Axes, chest: Axes, look: Look) -> list[Solid]:
-    flat_hips = pelvis.stretch(1.0, 1.0, 0.86)
-    flat_chest = chest.stretch(1.0, 1.0, 0.70)
-    right_hip, left_hip = pelvis.at(joints[1], 28, 15, -8), pelvis.at(joints[4], -28, 15, -8)
-    belt, collar = pelvis.at(joints[0], 0, 105, 0), chest.at(joints[8], 0, -115, 5)
-    right, left = chest.at(joints[14], 12, -14, 0), chest.at(joints[11], -12, -14, 0)
-    nape = chest.at(joints[8], 0, -18, -8)
+def _trunk(joints: Array, pelvis: Axes, chest: Axes, appearance: Appearance) -> list[Solid]:
+    flat_hips = pelvis.stretch_matrix(1.0, 1.0, 0.86)
+    flat_chest = chest.stretch_matrix(1.0, 1.0, 0.70)
+    right_hip, left_hip = pelvis.point(joints[1], 28, 15, -8), pelvis.point(joints[4], -28, 15, -8)
+    belt, collar = pelvis.point(joints[0], 0, 105, 0), chest.point(joints[8], 0, -115, 5)
+    right, left = chest.point(joints[14], 12, -14, 0), chest.point(joints[11], -12, -14, 0)
+    nape = chest.point(joints[8], 0, -18, -8)
     return [
-        Solid(right_hip, left_hip, 104.0, 104.0, look.trousers, flat_hips),
-        Solid(belt, joints[7], 134.0, 138.0, look.shirt, flat_chest),
-        Solid(joints[7], collar, 138.0, 152.0, look.shirt, flat_chest),
-        Solid(right, nape, 56.0, 68.0, look.shirt),
-        Solid(left, nape, 56.0, 68.0, look.shirt),
+        Solid(right_hip, left_hip, 104.0, 104.0, appearance.trousers, flat_hips),
+        Solid(belt, joints[7], 134.0, 138.0, appearance.shirt, flat_chest),
+        Solid(joints[7], collar, 138.0, 152.0, appearance.shirt, flat_chest),
+        Solid(right, nape, 56.0, 68.0, appearance.shirt),
+        Solid(left, nape, 56.0, 68.0, appearance.shirt),
     ]
 
 
-def _head(joints: Array, chest: Axes, look: Look) -> list[Solid]:
+def _head(joints: Array, chest: Axes, appearance: Appearance) -> list[Solid]:
     neck, nose, top = joints[8], joints[9], joints[10]
-    up = unit(top - neck)
+    up = unit_vector(top - neck)
     forward = (nose - neck) - ((nose - neck) * up).sum() * up
-    # With the nose in line with neck and head, the face takes the chest's direction.
-    ahead = unit(forward) if (forward * forward).sum() > 25.0 else chest.ahead
+    # If neck, nose and head are in line, the face has the chest's direction.
+    ahead = unit_vector(forward) if (forward * forward).sum() > 25.0 else chest.ahead
     head = _axes(np.cross(up, ahead), up)
-    middle = head.at(nose, 0, 10, -60)
-    crown = head.at(middle, 0, 19, -22)
-    skull = head.stretch(0.80, 1.12, 1.0)
-    throat, chin = chest.at(neck, 0, -20, -5), head.at(middle, 0, -40, -12)
-    bridge, tip = head.at(middle, 0, 10, 92), head.at(middle, 0, -20, 102)
-    lips = head.at(middle, -20, -52, 77), head.at(middle, 20, -52, 77)
-    red = (look.skin[0] * 0.72, look.skin[1] * 0.70, look.skin[2] * 0.92)
+    middle = head.point(nose, 0, 10, -60)
+    crown = head.point(middle, 0, 19, -22)
+    skull = head.stretch_matrix(0.80, 1.12, 1.0)
+    throat, chin = chest.point(neck, 0, -20, -5), head.point(middle, 0, -40, -12)
+    bridge, tip = head.point(middle, 0, 10, 92), head.point(middle, 0, -20, 102)
+    lips = head.point(middle, -20, -52, 77), head.point(middle, 20, -52, 77)
+    red = (appearance.skin[0] * 0.72, appearance.skin[1] * 0.70, appearance.skin[2] * 0.92)
     solids = [
-        Solid(throat, chin, 60.0, 54.0, look.skin),
-        Solid(middle, middle, 94.0, 94.0, look.skin, skull),
-        Solid(crown, crown, 97.0, 97.0, look.hair, skull),
-        Solid(bridge, tip, 8.0, 14.0, _shade(look.skin, 0.97)),
+        Solid(throat, chin, 60.0, 54.0, appearance.skin),
+        Solid(middle, middle, 94.0, 94.0, appearance.skin, skull),
+        Solid(crown, crown, 97.0, 97.0, appearance.hair, skull),
+        Solid(bridge, tip, 8.0, 14.0, _scale_color(appearance.skin, 0.97)),
         Solid(*lips, 8.0, 8.0, red),
     ]
     for side in (-1, 1):
-        eye, ear = head.at(middle, 29 * side, 16, 80), head.at(middle, 75 * side, -8, -4)
+        eye, ear = head.point(middle, 29 * side, 16, 80), head.point(middle, 75 * side, -8, -4)
         solids.append(Solid(eye, eye, 11.0, 11.0, EYES))
-        solids.append(Solid(ear, ear, 21.0, 21.0, _shade(look.skin, 0.9)))
+        solids.append(Solid(ear, ear, 21.0, 21.0, _scale_color(appearance.skin, 0.9)))
     return solids
 
 
-def _arm(joints: Array, side: int, look: Look) -> list[Solid]:
-    """Sleeve, forearm and hand from shoulder, elbow and wrist (3, 3)."""
+def _arm(joints: Array, side: int, appearance: Appearance) -> list[Solid]:
+    """Sleeve, forearm and hand; ``joints`` (3, 3): shoulder, elbow, wrist."""
     shoulder, elbow, wrist = joints
-    sleeve = _shade(look.shirt, SIDE_TONE[side])
-    along = unit(wrist - elbow)
+    sleeve = _scale_color(appearance.shirt, SIDE_BRIGHTNESS[side])
+    along = unit_vector(wrist - elbow)
     cuff = elbow + 0.12 * (wrist - elbow)
     return [
         Solid(shoulder, elbow, 56.0, 46.0, sleeve),
         Solid(elbow, cuff, 46.0, 45.0, sleeve),
-        Solid(cuff, wrist, 41.0, 28.0, look.skin),
-        Solid(wrist, wrist + 62 * along, 28.0, 36.0, look.skin),
-        Solid(wrist + 62 * along, wrist + 135 * along, 35.0, 20.0, look.skin),
+        Solid(cuff, wrist, 41.0, 28.0, appearance.skin),
+        Solid(wrist, wrist + 62 * along, 28.0, 36.0, appearance.skin),
+        Solid(wrist + 62 * along, wrist + 135 * along, 35.0, 20.0, appearance.skin),
     ]
 
 
-def _leg(joints: Array, side: int, pelvis: Axes, look: Look) -> list[Solid]:
-    """Thigh, shin and shoe from hip, knee and ankle (3, 3)."""
+def _leg(joints: Array, side: int, pelvis: Axes, appearance: Appearance) -> list[Solid]:
+    """Thigh, shin and shoe; ``joints`` (3, 3): hip, knee, ankle."""
     hip, knee, ankle = joints
-    leg = _shade(look.trousers, SIDE_TONE[side])
-    shoe = _shade(look.shoes, SIDE_TONE[side])
-    # The sole is square to the shin, and the toes point where the knee does.
+    leg = _scale_color(appearance.trousers, SIDE_BRIGHTNESS[side])
+    shoe = _scale_color(appearance.shoes, SIDE_BRIGHTNESS[side])
+    # The sole is perpendicular to the shin; the toes point in the knee's direction.
     to_left = np.cross(ankle - knee, hip - knee)
     bend = np.sqrt((to_left * to_left).sum()) / (443.0 * 454.0)
-    blended = unit(to_left) * min(1.0, 2.0 * bend) + pelvis.left * max(0.0, 1.0 - 2.0 * bend)
+    blended = unit_vector(to_left) * min(1.0, 2.0 * bend) + pelvis.left * max(0.0, 1.0 - 2.0 * bend)
     foot = _axes(blended, knee - ankle)
     heel, ball, toes = (
-        foot.at(ankle, 0, up, ahead) for up, ahead in ((-30, -25), (-38, 70), (-48, 155))
+        foot.point(ankle, 0, up, ahead) for up, ahead in ((-30, -25), (-38, 70), (-48, 155))
     )
     return [
         Solid(hip, knee, 92.0, 62.0, leg),
@@ -180,16 +179,16 @@ def _leg(joints: Array, side: int, pelvis: Axes, look: Look) -> list[Solid]:
 
 
 def stool_solids(pelvis_cam_mm: Array, camera: Camera, seat_height_mm: float) -> list[Solid]:
-    """A round stool on the floor below the pelvis (3,), with its seat at this height."""
+    """A round stool on the floor below the pelvis (3,)."""
     rotation = camera.rotation.astype(float)
-    # A rotation's columns are the world's axes as the camera sees them.
+    # The columns of a rotation are the world's axes in camera coordinates.
     left, up = rotation[:, 0], rotation[:, 2]
-    axes = Axes(unit(left), unit(up), unit(np.cross(left, up)))
+    axes = Axes(unit_vector(left), unit_vector(up), unit_vector(np.cross(left, up)))
     pelvis_height_mm = ((pelvis_cam_mm - camera.translation_mm.astype(float)) * up).sum()
-    foot_mm = axes.at(pelvis_cam_mm, 0, -float(pelvis_height_mm), 0)
-    seat_mm, base_mm = axes.at(foot_mm, 0, seat_height_mm - 36, 0), axes.at(foot_mm, 0, 22, 0)
+    foot_mm = axes.point(pelvis_cam_mm, 0, -float(pelvis_height_mm), 0)
+    seat_mm, base_mm = axes.point(foot_mm, 0, seat_height_mm - 36, 0), axes.point(foot_mm, 0, 22, 0)
     return [
-        Solid(seat_mm, seat_mm, 185.0, 185.0, WOOD, axes.stretch(1.0, 0.20, 1.0)),
+        Solid(seat_mm, seat_mm, 185.0, 185.0, WOOD, axes.stretch_matrix(1.0, 0.20, 1.0)),
         Solid(seat_mm, base_mm, 30.0, 26.0, STEEL),
-        Solid(base_mm, base_mm, 190.0, 190.0, STEEL, axes.stretch(1.0, 0.13, 1.0)),
+        Solid(base_mm, base_mm, 190.0, 190.0, STEEL, axes.stretch_matrix(1.0, 0.13, 1.0)),
     ]

@@ -1,4 +1,4 @@
-"""Generates the synthetic data set once and caches it: a data set and five archives on disk."""
+"""Generates the synthetic data set and its five archives once, and caches them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TextIO
 
 import convnextpose_check
 from convnextpose_check.progress import progress_bar
-from convnextpose_check.synthetic.archives import made_epoch, write_archive
+from convnextpose_check.synthetic.archives import generated_epoch, write_archive
 from convnextpose_check.synthetic.dataset import test_image_count, write_dataset
 from convnextpose_check.synthetic.reference import (
     reference_file,
@@ -25,7 +25,7 @@ from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import REFERENCE
 
 CAMERAS_FILE = "h36m_cameras.json"
-SHAPING_SOURCES = (
+SOURCE_DEPENDENCIES = (
     "checkpoints/training_record.py",
     "human36m/geometry.py",
     "human36m/skeleton.py",
@@ -34,7 +34,7 @@ SHAPING_SOURCES = (
     "variants.json",
     "variants.py",
 )
-"""Files outside of this package that the generated files depend on."""
+"""Files outside this package that change the generated files."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +45,27 @@ class SyntheticData:
 
     @property
     def dataset(self) -> Path:
-        """The data set, in the authors' layout."""
+        """The data set in Human3.6M's layout."""
         return self.folder / "Human36M"
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of the archives: the trained reference model and four seeded ones."""
+        """The archives of the trained reference model and of four seeded models."""
         return self.folder / "checkpoints"
 
 
 def cached_synthetic_data(fixtures: Path, progress_stream: TextIO | None = None) -> SyntheticData:
-    """The synthetic data set in the user's cache, generated first if this version of it is missing.
+    """Return the synthetic data set from the user's cache; generate it if it is missing.
 
-    ``fixtures`` is the folder with the cameras and the reference model. The generated folder is
-    renamed into place, so that an interrupted or a concurrent run never sees half of it.
+    ``fixtures`` is the folder with the cameras and the reference model. The data set is generated
+    in a temporary folder and then renamed, so that no run reads an incomplete one.
     """
-    folder = _cache_folder() / f"synthetic-{_digest(fixtures)[:16]}"
+    folder = _cache_folder() / f"synthetic-{_source_digest(fixtures)[:16]}"
     if not folder.is_dir():
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
         try:
             _generate(SyntheticData(building), fixtures, progress_stream)
-            with suppress(OSError):  # another run was faster, and its files are the same
+            with suppress(OSError):  # a concurrent run was faster; its files are the same
                 building.rename(folder)
         finally:
             shutil.rmtree(building, ignore_errors=True)
@@ -78,7 +78,7 @@ def _generate(synthetic: SyntheticData, fixtures: Path, stream: TextIO | None) -
         if variant.name == REFERENCE:
             weights = reference_state(fixtures)
         else:
-            weights = seeded_state(variant.architecture, seed=made_epoch(variant))
+            weights = seeded_state(variant.architecture, seed=generated_epoch(variant))
         write_archive(variant, weights, synthetic.checkpoints / variant.checkpoint.file_name)
     cameras = json.loads((fixtures / CAMERAS_FILE).read_text(encoding="utf-8"))
     with progress_bar(stream, "drawing the synthetic data set", test_image_count()) as advance:
@@ -86,7 +86,7 @@ def _generate(synthetic: SyntheticData, fixtures: Path, stream: TextIO | None) -
 
 
 def _cache_folder() -> Path:
-    """The user's cache folder, or a temporary one where that cannot be written."""
+    """The user's cache folder, or a temporary folder if it is not writable."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "convnextpose-check"
     try:
@@ -98,14 +98,14 @@ def _cache_folder() -> Path:
     return folder
 
 
-def _digest(fixtures: Path) -> str:
-    """A sha256 over everything that the generated files depend on."""
+def _source_digest(fixtures: Path) -> str:
+    """The sha256 of all sources of the generated files."""
     import cv2
 
     package = Path(convnextpose_check.__file__).parent
     sources = sorted((package / "synthetic").glob("*.py"))
     sources += sorted((package / "synthetic").glob("*.json"))
-    sources += [package / name for name in SHAPING_SOURCES]
+    sources += [package / name for name in SOURCE_DEPENDENCIES]
     digest = hashlib.sha256(f"jpeg by OpenCV {cv2.__version__}".encode())
     for file in [*sources, fixtures / CAMERAS_FILE, reference_file(fixtures)]:
         digest.update(file.read_bytes())

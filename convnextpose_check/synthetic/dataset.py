@@ -1,7 +1,7 @@
-"""Writes the synthetic data set in the layout of the authors' Human3.6M.
+"""Writes the synthetic data set in Human3.6M's layout.
 
-Sequences, file names, annotations and joint files are as in the real set. Every frame is listed,
-but only the test frames have an image. The same call always writes the same bytes.
+Folders, file names, annotations and joint files are as in the real data set. The annotations list
+every frame, but only test frames have an image. The bytes are the same on every call.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from convnextpose_check.human36m.geometry import (
     world_to_camera,
 )
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
-from convnextpose_check.synthetic.body import SUBJECT_LOOKS, Solid, body_solids
+from convnextpose_check.synthetic.body import SUBJECT_APPEARANCES, Solid, body_solids
 from convnextpose_check.synthetic.drawing import draw_person
 from convnextpose_check.synthetic.poses import pose_world_mm, seat_height_mm
 from convnextpose_check.synthetic.room import room_image
 
 SUBJECTS = (9, 11)
 TEST_FRAME_STEP = 64
-"""The evaluation takes the frames whose index is a multiple of this."""
+"""Every 64th frame is a test frame, as in the authors' evaluation."""
 FIRST_IMAGE_ID = 1_559_752
 
 BOX_GROWTH = 0.07
-"""Each side of a box lies outside the silhouette by at most this share of the box's size."""
+"""Largest margin between silhouette and box on each side, relative to the size."""
 
-TURNED_IMAGE = (9, 9, 1, 0)
-"""Subject, action, subaction and frame of the only image with an EXIF orientation."""
-EXIF_QUARTER_TURN = bytes.fromhex(
+ROTATED_IMAGE = (9, 9, 1, 0)
+"""Subject, action, subaction and frame of the one image with an EXIF orientation."""
+EXIF_ORIENTATION_6 = bytes.fromhex(
     "ffe1 0022 4578 6966 0000 4d4d 002a 0000 0008 0001 0112 0003 0000 0001 0006 0000 0000 0000"
 )
-"""An APP1 segment with a big-endian TIFF directory of one entry: orientation 6."""
+"""An APP1 segment with one entry in its TIFF directory: orientation 6 (90°)."""
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """One recording: a subject's subaction as one camera saw it."""
+    """A subject's subaction, recorded by one camera."""
 
     subject: int
     action: int
@@ -56,7 +56,7 @@ class Sequence:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The name of the folder."""
         return (
             f"s_{self.subject:02d}_act_{self.action:02d}"
             f"_subact_{self.subaction:02d}_ca_{self.camera_index:02d}"
@@ -64,30 +64,27 @@ class Sequence:
 
     @property
     def test_frames(self) -> range:
-        """The frames that are evaluated: none, one or two."""
+        """The evaluated frames: none, one or two."""
         count = (self.action + self.subaction + self.subject + 1) % 3
         return range(0, TEST_FRAME_STEP * count, TEST_FRAME_STEP)
 
     @property
     def frames(self) -> range:
-        """All frames that are listed."""
+        """All frames in the annotations."""
         return range(self.test_frames[-1] + 1)
 
     @property
     def seed(self) -> int:
-        """Seed of the sequence's room and boxes."""
+        """Seed of the room and the boxes."""
         return self.subject * 100_000 + self.action * 1000 + self.subaction * 10 + self.camera_index
 
     def file_name(self, frame: int) -> str:
-        """The image's path below ``images``; files are numbered from 1."""
+        """Path below ``images``; file numbers start at 1."""
         return f"{self.name}/{self.name}_{frame + 1:06d}.jpg"
 
 
 def sequences(subject: int) -> Iterator[Sequence]:
-    """The subject's sequences with test frames in the order of the annotation files.
-
-    Every action has one or two subactions and up to three test frames.
-    """
+    """Yield the subject's sequences that have test frames, in annotation order."""
     for action, subaction in product(ACTIONS, (1, 2)):
         camera_index = 1 + (action + 2 * subaction + subject) % 4
         sequence = Sequence(subject, action, subaction, camera_index)
@@ -96,7 +93,7 @@ def sequences(subject: int) -> Iterator[Sequence]:
 
 
 def test_image_count() -> int:
-    """Number of images that ``write_dataset`` draws."""
+    """The number of images that ``write_dataset`` draws."""
     return sum(len(s.test_frames) for subject in SUBJECTS for s in sequences(subject))
 
 
@@ -107,8 +104,8 @@ def write_dataset(
 ) -> None:
     """Write images, annotations and RootNet's file below ``root``.
 
-    ``cameras`` is the content of ``h36m_cameras.json``. ``on_image`` is called with the number of
-    images of each sequence that was drawn.
+    ``cameras`` is the content of ``h36m_cameras.json``. ``on_image`` is called once per sequence,
+    with the number of its images.
     """
     image_id = FIRST_IMAGE_ID
     rootnet: list[dict[str, Any]] = []
@@ -121,13 +118,13 @@ def write_dataset(
             entry = entries[str(sequence.camera_index)]
             rng = np.random.Generator(np.random.PCG64(sequence.seed))
             growth = BOX_GROWTH * rng.random((len(sequence.frames), 4))
-            poses = {frame: _written_pose(sequence, frame) for frame in sequence.frames}
+            poses = {frame: _rounded_pose_mm(sequence, frame) for frame in sequence.frames}
             for frame, joints_world_mm in poses.items():
                 if frame in sequence.test_frames:
                     camera = Camera.from_annotation(entry)
                     joints_cam_mm = world_to_camera(joints_world_mm, camera)
-                    solids = body_solids(joints_cam_mm, SUBJECT_LOOKS[subject])
-                    # Frames without an image repeat the box of the last one with an image.
+                    solids = body_solids(joints_cam_mm, SUBJECT_APPEARANCES[subject])
+                    # Frames without an image repeat the box of the previous test frame.
                     box = silhouette_box(solids, camera, growth[frame])
                     rootnet.append(
                         _rootnet_record(image_id, box, joints_cam_mm[0], entry["image_size"])
@@ -147,23 +144,26 @@ def write_dataset(
             }
         stem = f"annotations/Human36M_subject{subject}"
         _write_json(root / f"{stem}_data.json", {"images": images, "annotations": annotations})
-        # Without what the real file does not hold, such as the size of the image.
-        known = {index: {key: entry[key] for key in "Rtfc"} for index, entry in entries.items()}
-        _write_json(root / f"{stem}_camera.json", known)
+        # The real file has these four fields only.
+        fields = {index: {key: entry[key] for key in "Rtfc"} for index, entry in entries.items()}
+        _write_json(root / f"{stem}_camera.json", fields)
         _write_json(root / f"{stem}_joint_3d.json", joints_3d)
     _write_json(root / "bbox_root" / "bbox_root_human36m_output.json", rootnet)
     _write_images(root, cameras, on_image)
 
 
-def _written_pose(sequence: Sequence, frame: int) -> Array:
-    """The joints (17, 3) in world millimeters as the joint file holds them."""
+def _rounded_pose_mm(sequence: Sequence, frame: int) -> Array:
+    """World coordinates (17, 3) as in the joint file, in mm."""
     pose = pose_world_mm(sequence.subject, sequence.action, sequence.subaction, frame)
-    # Adding zero turns a negative zero into a plain one.
+    # Adding 0.0 turns -0.0 into 0.0.
     return np.round(pose, 3) + 0.0
 
 
 def silhouette_box(solids: list[Solid], camera: Camera, growth: Array) -> Array:
-    """Box (x, y, w, h) in pixels around the person; it may reach over the image's border."""
+    """Box (x, y, w, h) in px around the solids; it may exceed the image.
+
+    ``growth`` (4,) are the margins on the left, top, right and bottom, relative to the size.
+    """
     ends_mm = np.array([end for solid in solids for end in (solid.start_mm, solid.end_mm)])
     radii_mm = np.array(
         [radius for solid in solids for radius in (solid.start_radius_mm, solid.end_radius_mm)]
@@ -196,7 +196,7 @@ def _image_record(
 def _rootnet_record(
     image_id: int, box_xywh_px: Array, root_cam_mm: Array, size_px: list[int]
 ) -> dict[str, Any]:
-    """A detector's square box and a root estimate: the truth, a few percent and centimeters off."""
+    """Box and root as RootNet would estimate them: a few percent and centimeters off."""
     noise = np.random.Generator(np.random.PCG64(image_id)).random(5) * 2.0 - 1.0
     square = square_box(box_xywh_px, size_px[0], size_px[1])
     assert square is not None
@@ -228,24 +228,24 @@ def _write_images(root: Path, cameras: Mapping[str, Any], on_image: Callable[[in
 
 
 def draw_images(sequence: Sequence, cameras: Mapping[str, Any]) -> dict[str, bytes]:
-    """The files of the sequence's images by their paths below ``images``."""
+    """Draw the sequence's test frames: JPEG contents by path below ``images``."""
     entry = cameras[f"S{sequence.subject}"][str(sequence.camera_index)]
     camera, (width_px, height_px) = Camera.from_annotation(entry), entry["image_size"]
     room = room_image(camera, width_px, height_px, sequence.seed)
     seat_mm = seat_height_mm(sequence.subject, sequence.action, sequence.subaction)
     images = {}
     for frame in sequence.test_frames:
-        joints_cam_mm = world_to_camera(_written_pose(sequence, frame), camera)
-        look = SUBJECT_LOOKS[sequence.subject]
-        content = jpeg(draw_person(room, joints_cam_mm, camera, look, seat_mm))
-        if (sequence.subject, sequence.action, sequence.subaction, frame) == TURNED_IMAGE:
-            content = content[:2] + EXIF_QUARTER_TURN + content[2:]
+        joints_cam_mm = world_to_camera(_rounded_pose_mm(sequence, frame), camera)
+        appearance = SUBJECT_APPEARANCES[sequence.subject]
+        content = encode_jpeg(draw_person(room, joints_cam_mm, camera, appearance, seat_mm))
+        if (sequence.subject, sequence.action, sequence.subaction, frame) == ROTATED_IMAGE:
+            content = content[:2] + EXIF_ORIENTATION_6 + content[2:]
         images[sequence.file_name(frame)] = content
     return images
 
 
-def jpeg(image_bgr: Array) -> bytes:
-    """The image (H, W, 3) uint8 as the content of a JPEG file."""
+def encode_jpeg(image_bgr: Array) -> bytes:
+    """Encode an image (H, W, 3) uint8 as JPEG."""
     import cv2
 
     _, buffer = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])

@@ -1,8 +1,8 @@
-"""The person's joints in world coordinates, for every frame of every sequence.
+"""Computes the joints in world coordinates for every frame of every sequence.
 
-The body has a person's bone lengths. Its postures, in ``postures.json``, place hands and feet, and
-elbows and knees follow, so that feet stay on the floor and a hand reaches the mouth. The body's
-axes are x forward, y left, z up, with the origin on the floor below the pelvis.
+The postures in ``postures.json`` place hands and feet, and inverse kinematics places elbows and
+knees, so that feet stay on the floor and a hand reaches the mouth. In body coordinates, x is
+forward, y left and z up; the origin is on the floor below the pelvis.
 """
 
 from __future__ import annotations
@@ -27,25 +27,23 @@ NECK_TO_NOSE_MM, NOSE_TO_HEAD_MM = 121.0, 115.0
 SHOULDER_MM, UPPER_ARM_MM, FOREARM_MM = 151.0, 279.0, 252.0
 
 ROOM_CENTER_MM = (420.0, 120.0)
-"""Where all four cameras see a whole person; not the origin of the world coordinates."""
+"""World x and y of the spot at which all four cameras see a whole person."""
 ROAM_RADIUS_MM = 800.0
 EDGE_POSITIONS_MM = {
     (9, 13, 2): (1469.0, 1872.0),
     (11, 5, 2): (1558.0, 502.0),
     (11, 12, 1): (-2001.0, -805.0),
 }
-"""Positions, by subject, action and subaction, at the border of the camera's image, so that boxes
-reach over it."""
+"""World x and y by subject, action and subaction, at the image border: boxes exceed the image."""
 WALK_SPEED_MM_S = 950.0
 STEPS_PER_SECOND = 0.85
-"""Double steps: how often per second the same foot is in front."""
+"""Steps of the same foot per second."""
 
 
 Number = int | float
-"""The hands' sway is rounded to whole millimeters where a hand's position is whole."""
+"""A hand with integer coordinates sways by whole mm, because its array is of integers."""
 Offset = tuple[Number, Number, Number]
-"""Position (forward, outward, up) in mm; outward is to the right for the right side and to the left
-for the left side."""
+"""Position (forward, outward, up) in mm; outward is to the right on the right side, else left."""
 
 HANGING: Offset = (40, 215, -490)
 ELBOW_DOWN: Offset = (-0.4, 0.5, -1.0)
@@ -54,13 +52,12 @@ KNEE_AHEAD: Offset = (1.0, 0.12, 0.0)
 
 @dataclass(frozen=True)
 class Posture:
-    """One action's key pose for a body of scale 1; angles in degrees.
+    """The pose of a subaction, for a body of scale 1; lengths in mm, angles in degrees.
 
-    Hand positions are relative to the neck in the chest's axes, foot positions to the floor point
-    below the pelvis. Elbows and knees have directions.
-    The right hand moves to ``right_hand_to`` and back once every ``cycle_s`` seconds. An ankle
-    swings ``stride`` to the front and to the back, 0 for an action on the spot. ``seat_height`` is
-    that of the stool below the person, 0 for none.
+    Hands are relative to the neck in the chest's axes, feet to the floor point below the pelvis.
+    Elbows and knees are directions. The right hand moves to ``right_hand_to`` and back in
+    ``cycle_s`` seconds. An ankle swings ``stride`` forward and backward; 0 is standing still. A
+    ``seat_height`` of 0 is without a stool.
     """
 
     pelvis_height: float = 966
@@ -85,94 +82,96 @@ class Posture:
     seat_height: float = 0
 
 
-BOTH_SUBACTIONS = read_json(
+POSTURES_BY_ACTION = read_json(
     Path(__file__).with_name("postures.json"), dict[int, tuple[Posture, Posture]]
 )
-"""For each action index, the postures of its subactions 1 and 2."""
+"""By action index: the postures of subactions 1 and 2."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a person stands, in world millimeters, and faces, in radians from the x axis."""
+class Position:
+    """World position and heading of a person; the heading is 0 along the x axis."""
 
     x_mm: float
     y_mm: float
-    heading: float
+    heading_rad: float
 
 
 def pose_world_mm(subject: int, action: int, subaction: int, frame: int) -> Array:
-    """The 17 joints (17, 3) in world millimeters, z up and the floor at z = 0."""
-    draws = _chances(subject, action, subaction)
+    """World coordinates (17, 3) in mm; z is up, the floor is at 0."""
+    draws = _random_draws(subject, action, subaction)
     seconds = frame / FRAMES_PER_SECOND
-    posture = BOTH_SUBACTIONS[action][subaction - 1]
-    place = _place(posture, draws, seconds, action + 17 * subaction + 5 * subject)
+    posture = POSTURES_BY_ACTION[action][subaction - 1]
+    position = _standing_position(posture, draws, seconds, action + 17 * subaction + 5 * subject)
     edge = EDGE_POSITIONS_MM.get((subject, action, subaction))
     if edge:
-        place = Place(*edge, place.heading)
-    return person_world_mm(posture, draws, seconds, SUBJECT_SCALE[subject], place)
+        position = Position(*edge, position.heading_rad)
+    return person_world_mm(posture, draws, seconds, SUBJECT_SCALE[subject], position)
 
 
 def seat_height_mm(subject: int, action: int, subaction: int) -> float:
-    """Height of the seat under the person; 0 without one."""
-    return BOTH_SUBACTIONS[action][subaction - 1].seat_height * SUBJECT_SCALE[subject]
+    """Height of the stool; 0 if there is none."""
+    return POSTURES_BY_ACTION[action][subaction - 1].seat_height * SUBJECT_SCALE[subject]
 
 
 def person_world_mm(
-    posture: Posture, draws: tuple[float, ...], seconds: float, scale: float, place: Place
+    posture: Posture, draws: tuple[float, ...], seconds: float, scale: float, position: Position
 ) -> Array:
-    """The joints (17, 3) in world millimeters of a person in a posture.
+    """World coordinates (17, 3) in mm of a person in a posture.
 
-    ``draws`` are 64 random numbers in [0, 1) that make takes of a posture differ.
+    ``draws`` are 64 random numbers in [0, 1), which vary the posture between takes.
     """
     body_mm = _body_pose_mm(posture, draws, seconds)
     if draws[0] < 0.35:  # left-handed people
         body_mm[:, 1] *= -1
         body_mm = body_mm[list(MIRRORED[:ANNOTATED_JOINTS])]
-    world_mm = body_mm * scale @ _turn(place.heading, 0.0, 0.0).T
-    return np.asarray(world_mm + np.array([place.x_mm, place.y_mm, 0.0]), dtype=np.float64)
+    world_mm = body_mm * scale @ _rotation(position.heading_rad, 0.0, 0.0).T
+    return np.asarray(world_mm + np.array([position.x_mm, position.y_mm, 0.0]), dtype=np.float64)
 
 
 @lru_cache(maxsize=64)
-def _chances(subject: int, action: int, subaction: int) -> tuple[float, ...]:
-    """The random numbers of a sequence, as ``person_world_mm`` takes them."""
+def _random_draws(subject: int, action: int, subaction: int) -> tuple[float, ...]:
+    """The 64 random numbers of a take, for ``person_world_mm``."""
     seed = subject * 10_000 + action * 100 + subaction
     return tuple(np.random.Generator(np.random.PCG64(seed)).random(64).tolist())
 
 
 def _wobble(draws: tuple[float, ...], channel: int, seconds: float) -> float:
-    """A slow, aperiodic movement in [-1, 1]; channels 0 to 11 differ."""
+    """A slow, aperiodic movement in [-1, 1]; ``channel`` is 0 to 11."""
     first, second, phase_1, phase_2 = draws[8 + 4 * channel : 12 + 4 * channel]
     slow = sin(2 * pi * ((0.10 + 0.12 * first) * seconds + phase_1))
     fast = sin(2 * pi * ((0.27 + 0.22 * second) * seconds + phase_2))
     return 0.65 * slow + 0.35 * fast
 
 
-def _place(posture: Posture, draws: tuple[float, ...], seconds: float, sequence: int) -> Place:
-    if posture.stride:  # Walk in a circle around the middle of the room.
+def _standing_position(
+    posture: Posture, draws: tuple[float, ...], seconds: float, sequence: int
+) -> Position:
+    if posture.stride:  # walk in a circle
         radius_mm = ROAM_RADIUS_MM * (0.7 + 0.3 * draws[1])
         sense = 1 if draws[2] < 0.5 else -1
         angle = 2 * pi * draws[3] + sense * WALK_SPEED_MM_S * seconds / radius_mm
-        heading = angle + sense * pi / 2
+        heading_rad = angle + sense * pi / 2
     else:
         radius_mm = ROAM_RADIUS_MM * sqrt(draws[1])
         angle = 2 * pi * draws[3]
-        # Multiples of the golden ratio spread the headings evenly over few sequences.
-        heading = 2 * pi * (sequence * 0.6180339887) + radians(22) * _wobble(draws, 0, seconds)
+        # Multiples of the golden ratio spread few headings evenly.
+        heading_rad = 2 * pi * (sequence * 0.6180339887) + radians(22) * _wobble(draws, 0, seconds)
     x_mm, y_mm = ROOM_CENTER_MM
-    return Place(x_mm + radius_mm * cos(angle), y_mm + radius_mm * sin(angle), heading)
+    return Position(x_mm + radius_mm * cos(angle), y_mm + radius_mm * sin(angle), heading_rad)
 
 
 def _body_pose_mm(posture: Posture, draws: tuple[float, ...], seconds: float) -> Array:
-    """The joints (17, 3) in the body's axes, at scale 1."""
+    """Body coordinates (17, 3) in mm, at scale 1."""
     step = 2 * pi * (STEPS_PER_SECOND * seconds + draws[4])
     gait = sin(step) if posture.stride else 0.0
-    pelvis = _turn(radians(8) * gait, radians(posture.pelvis_pitch), 0.0)
-    trunk = _turn(
+    pelvis = _rotation(radians(8) * gait, radians(posture.pelvis_pitch), 0.0)
+    trunk = _rotation(
         radians(posture.trunk_yaw + 10 * _wobble(draws, 1, seconds)) - radians(8) * gait,
         radians(posture.trunk_pitch + 5 * _wobble(draws, 2, seconds)),
         radians(4 * _wobble(draws, 3, seconds)),
     )
-    head = trunk @ _turn(
+    head = trunk @ _rotation(
         radians(posture.head_yaw + posture.head_sway * 1.5 * _wobble(draws, 4, seconds)),
         radians(posture.head_pitch - posture.trunk_pitch)
         + radians(posture.head_sway * 0.6 * _wobble(draws, 5, seconds)),
@@ -181,24 +180,24 @@ def _body_pose_mm(posture: Posture, draws: tuple[float, ...], seconds: float) ->
     joints = np.zeros((ANNOTATED_JOINTS, 3))
     bob_mm = 15 * cos(2 * step) if posture.stride else 0.0
     joints[0] = (0.0, 0.0, posture.pelvis_height + bob_mm)
-    joints[7] = joints[0] + LOWER_TRUNK_MM * unit(0.6 * pelvis[:, 2] + 0.4 * trunk[:, 2])
+    joints[7] = joints[0] + LOWER_TRUNK_MM * unit_vector(0.6 * pelvis[:, 2] + 0.4 * trunk[:, 2])
     joints[8] = joints[7] + UPPER_TRUNK_MM * trunk[:, 2]
     joints[9] = joints[8] + NECK_TO_NOSE_MM * (head @ (sin(0.47), 0.0, cos(0.47)))
     joints[10] = joints[9] + NOSE_TO_HEAD_MM * (head @ (-sin(0.30), 0.0, cos(0.30)))
-    right_hand, left_hand = _hands(posture, draws, seconds, gait)
-    _limb(joints, (14, 15, 16), -1, 8, trunk, right_hand, posture.right_elbow)
-    _limb(joints, (11, 12, 13), 1, 8, trunk, left_hand, posture.left_elbow)
-    right_foot = _foot(posture.right_foot, posture.stride, step)
-    left_foot = _foot(posture.left_foot, posture.stride, step + pi)
-    _limb(joints, (1, 2, 3), -1, 0, pelvis, right_foot, posture.right_knee)
-    _limb(joints, (4, 5, 6), 1, 0, pelvis, left_foot, posture.left_knee)
+    right_hand, left_hand = _wrist_targets(posture, draws, seconds, gait)
+    _set_limb(joints, (14, 15, 16), -1, 8, trunk, right_hand, posture.right_elbow)
+    _set_limb(joints, (11, 12, 13), 1, 8, trunk, left_hand, posture.left_elbow)
+    right_foot = _ankle_target(posture.right_foot, posture.stride, step)
+    left_foot = _ankle_target(posture.left_foot, posture.stride, step + pi)
+    _set_limb(joints, (1, 2, 3), -1, 0, pelvis, right_foot, posture.right_knee)
+    _set_limb(joints, (4, 5, 6), 1, 0, pelvis, left_foot, posture.left_knee)
     return joints
 
 
-def _hands(
+def _wrist_targets(
     posture: Posture, draws: tuple[float, ...], seconds: float, gait: float
 ) -> tuple[Offset, Offset]:
-    """Where the right and the left wrist go, (forward, outward, up) from the neck."""
+    """Positions of the right and the left wrist, relative to the neck."""
     right = np.array(posture.right_hand)
     if posture.right_hand_to is not None:
         share = 0.5 - 0.5 * cos(2 * pi * (seconds / posture.cycle_s + draws[5]))
@@ -207,14 +206,14 @@ def _hands(
     for channel, hand in ((6, right), (8, left)):
         for axis in (0, 2):
             hand[axis] += posture.hand_sway * _wobble(draws, channel + axis // 2, seconds)
-    # The arm swings against the leg of its side.
+    # Each arm swings against the leg of the same side.
     right[0] -= 190 * gait
     left[0] += 190 * gait
     return (right[0], right[1], right[2]), (left[0], left[1], left[2])
 
 
-def _foot(still: Offset, stride_mm: float, step: float) -> Offset:
-    """Where an ankle goes, (forward, outward, up) from the floor below the pelvis."""
+def _ankle_target(still: Offset, stride_mm: float, step: float) -> Offset:
+    """Position of an ankle, relative to the floor below the pelvis."""
     if not stride_mm:
         return still
     forward = stride_mm * sin(step)
@@ -223,7 +222,7 @@ def _foot(still: Offset, stride_mm: float, step: float) -> Offset:
     return (forward, 85.0, still[2] + 110 * lift + 70 * push_off)
 
 
-def _limb(
+def _set_limb(
     joints: Array,
     indices: tuple[int, int, int],
     side: int,
@@ -232,12 +231,13 @@ def _limb(
     target: Offset,
     bend: Offset,
 ) -> None:
-    """Set an arm's or a leg's three joints; ``side`` is 1 for left and -1 for right.
+    """Set the three joints of an arm (``base`` 8) or leg (``base`` 0).
 
-    A hand's target counts from the neck in the chest's axes, a foot's from the floor.
+    ``side`` is 1 for left and -1 for right. A hand's target is relative to the neck in the chest's
+    axes, a foot's to the floor. ``bend`` is the direction of the elbow or knee.
     """
     is_arm = base == 8
-    outward = unit(np.array((0.0, side, -0.12))) if is_arm else np.array((0.0, side, 0.0))
+    outward = unit_vector(np.array((0.0, side, -0.12))) if is_arm else np.array((0.0, side, 0.0))
     root = joints[base] + (SHOULDER_MM if is_arm else HIP_MM) * (axes @ outward)
     goal = np.array((target[0], side * target[1], target[2]))
     pole = np.array((bend[0], side * bend[1], bend[2]))
@@ -245,24 +245,27 @@ def _limb(
         goal, pole = joints[base] + axes @ goal, axes @ pole
     upper_mm, lower_mm = (UPPER_ARM_MM, FOREARM_MM) if is_arm else (THIGH_MM, SHIN_MM)
     joints[indices[0]] = root
-    joints[indices[1]], joints[indices[2]] = _two_bones(root, goal, pole, upper_mm, lower_mm)
+    joints[indices[1]], joints[indices[2]] = _two_bone_ik(root, goal, pole, upper_mm, lower_mm)
 
 
-def _two_bones(
+def _two_bone_ik(
     root: Array, goal: Array, pole: Array, upper_mm: float, lower_mm: float
 ) -> tuple[Array, Array]:
-    """Middle and end joint (3,) of a limb that reaches for ``goal`` and bends towards ``pole``."""
-    towards = unit(goal - root)
+    """Middle and end joint (3,) of a limb that reaches for ``goal`` and bends toward ``pole``.
+
+    Goals that are too near or too far are moved within reach.
+    """
+    towards = unit_vector(goal - root)
     reach_mm = sqrt(float(((goal - root) ** 2).sum()))
     reach_mm = min(max(reach_mm, 0.30 * (upper_mm + lower_mm)), 0.995 * (upper_mm + lower_mm))
     along_mm = (upper_mm**2 - lower_mm**2 + reach_mm**2) / (2 * reach_mm)
-    aside = unit(pole - (pole * towards).sum() * towards)
+    aside = unit_vector(pole - (pole * towards).sum() * towards)
     middle = root + along_mm * towards + sqrt(upper_mm**2 - along_mm**2) * aside
     return middle, root + reach_mm * towards
 
 
-def _turn(yaw: float, pitch: float, roll: float) -> Array:
-    """Rotation (3, 3): roll about x, then pitch about y (positive leans forward), then yaw."""
+def _rotation(yaw: float, pitch: float, roll: float) -> Array:
+    """Rotation matrix (3, 3): roll (x), then pitch (y; positive is forward), then yaw (z)."""
     cz, sz, cy, sy, cx, sx = cos(yaw), sin(yaw), cos(pitch), sin(pitch), cos(roll), sin(roll)
     about_z = np.array(((cz, -sz, 0.0), (sz, cz, 0.0), (0.0, 0.0, 1.0)))
     about_y = np.array(((cy, 0.0, sy), (0.0, 1.0, 0.0), (-sy, 0.0, cy)))
@@ -271,7 +274,7 @@ def _turn(yaw: float, pitch: float, roll: float) -> Array:
     return rotation
 
 
-def unit(vector: Array) -> Array:
-    """The vector at length 1."""
+def unit_vector(vector: Array) -> Array:
+    """Scale the vector to length 1."""
     scaled: Array = vector / sqrt(float((vector * vector).sum()))
     return scaled

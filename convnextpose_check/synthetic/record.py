@@ -1,7 +1,7 @@
-"""The recorded errors of the synthetic data set, and the command that records them again.
+"""Reads and records the expected errors of the synthetic models.
 
-``python -m convnextpose_check.synthetic.record fixtures`` evaluates the models under every
-setting and rewrites ``fixtures/synthetic.json``.
+``python -m convnextpose_check.synthetic.record fixtures`` evaluates the models under every setting
+and updates ``fixtures/synthetic.json``.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ BOXES: tuple[BoxSource, ...] = ("gt", "rootnet")
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The samples of the synthetic data set, and the errors of its models on them.
+    """The expected sample counts and errors of the synthetic data set.
 
-    ``errors_mm`` has the error of each variant by setting (see ``setting_name``); a run must
-    reproduce it to ``tolerance_mm``.
+    ``errors_mm`` maps a setting (see ``setting_name``) to each variant's error. A run must
+    reproduce it within ``tolerance_mm``.
     """
 
     about: str
@@ -45,7 +45,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def add_to(
         self, catalogue: Catalogue, protocol: Protocol, boxes: BoxSource, *, flip: bool
     ) -> Catalogue:
-        """The catalogue with the errors recorded under these settings as the reported ones."""
+        """Return the catalogue with the errors of this setting as reported values."""
         errors_mm = self.errors_mm[setting_name(protocol, boxes, flip)]
         variants = []
         for variant in catalogue.variants:
@@ -60,17 +60,17 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_record(fixtures: Path) -> Record:
-    """Read the record below the ``fixtures`` folder."""
+    """Read ``synthetic.json`` from the ``fixtures`` folder."""
     return read_json(fixtures / RECORD_FILE, Record)
 
 
 def setting_name(protocol: Protocol, boxes: BoxSource, flip: bool) -> str:
-    """The key of a setting in the record."""
+    """The key of a setting in ``Record.errors_mm``."""
     return f"protocol {protocol}, {boxes}, {'flip' if flip else 'no flip'}"
 
 
-def measure(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
-    """Evaluate every variant under every setting on the CPU."""
+def measure_errors_mm(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
+    """Evaluate every variant under every setting, on the CPU."""
     import torch
 
     synthetic, cpu = cached_synthetic_data(fixtures), torch.device("cpu")
@@ -96,9 +96,9 @@ def measure(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str, float]]:
 
 
 def main(fixtures: Path) -> None:
-    """Rewrite the errors in the record."""
+    """Measure the errors and update the record."""
     path = fixtures / RECORD_FILE
-    measured = {"errors_mm": measure(fixtures, read_record(fixtures).dataset)}
+    measured = {"errors_mm": measure_errors_mm(fixtures, read_record(fixtures).dataset)}
     content = json.loads(path.read_text(encoding="utf-8")) | measured
     write_text(path, json.dumps(content, indent=2) + "\n")
 

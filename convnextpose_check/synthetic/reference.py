@@ -1,7 +1,7 @@
-"""The synthetic trained model: an XS trained on the training split.
+"""The trained synthetic model ``reference``: an XS trained on the synthetic training split.
 
-``fixtures/reference`` has it in the authors' container with its convolutions in half precision. In
-the synthetic data set it is float32 and has the value ranges of the published XS.
+The archive in ``fixtures/reference`` has convolutions in half precision. In the synthetic data set,
+the model is in float32 and has the value ranges of the published XS.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import msgspec
 
 from convnextpose_check.checkpoints.training_record import FIVE_SUBJECTS
 from convnextpose_check.network.keymap import strip_prefix
-from convnextpose_check.synthetic.archives import made_epoch
-from convnextpose_check.synthetic.rescaling import rescaled
+from convnextpose_check.synthetic.archives import generated_epoch
+from convnextpose_check.synthetic.rescaling import rescale_weights
 from convnextpose_check.variants import (
     REFERENCE,
     Catalogue,
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 REFERENCE_FILE = "ConvNeXtPose_reference.tar"
 REFERENCE_EPOCH = 9
-"""The training saw each of its images this often, on average."""
+"""Average number of times that the training used each image."""
 REFERENCE_ITERATIONS = 770
-"""A tenth of the training's 7,700 steps. The BatchNorm statistics were averaged anew at its end,
-over 80 batches; the file in ``fixtures`` counts those, the synthetic archive the training."""
+"""Per epoch: a tenth of the training's 7,700 steps. The archive in ``fixtures`` instead counts the
+80 batches over which the BatchNorm statistics were recomputed after training."""
 
-MADE_HERE = "convnextpose_check/synthetic"
-"""The source of the training record of the synthetic archives."""
+SYNTHETIC_SOURCE = "convnextpose_check/synthetic"
+"""The source on record for the training record of the synthetic archives."""
 
 
 def reference_variant() -> Variant:
-    """The trained model as a variant: an XS without values of the paper."""
+    """The trained model as a variant: an XS without reported values."""
     return msgspec.structs.replace(
         read_catalogue()["XS"],
         name=REFERENCE,
@@ -49,16 +49,16 @@ def reference_variant() -> Variant:
         checkpoint=CheckpointFacts(
             REFERENCE_FILE,
             "modern",
-            ReportedCount(REFERENCE_EPOCH, MADE_HERE),
-            ReportedCount(REFERENCE_ITERATIONS, MADE_HERE),
+            ReportedCount(REFERENCE_EPOCH, SYNTHETIC_SOURCE),
+            ReportedCount(REFERENCE_ITERATIONS, SYNTHETIC_SOURCE),
         ),
     )
 
 
 def synthetic_catalogue() -> Catalogue:
-    """The synthetic models: the trained one, and one of each published architecture.
+    """The synthetic variants: the trained model, and a seeded one per published architecture.
 
-    Their epochs and iterations are known, so a wrong one fails a check.
+    Their epochs and iterations are verified values, so a different one fails a check.
     """
     published = read_catalogue()
     seeded = tuple(
@@ -66,8 +66,8 @@ def synthetic_catalogue() -> Catalogue:
             variant,
             checkpoint=msgspec.structs.replace(
                 variant.checkpoint,
-                epoch=ReportedCount(made_epoch(variant), MADE_HERE),
-                iterations=ReportedCount(FIVE_SUBJECTS, MADE_HERE),
+                epoch=ReportedCount(generated_epoch(variant), SYNTHETIC_SOURCE),
+                iterations=ReportedCount(FIVE_SUBJECTS, SYNTHETIC_SOURCE),
             ),
         )
         for variant in published.variants
@@ -76,17 +76,17 @@ def synthetic_catalogue() -> Catalogue:
 
 
 def reference_file(fixtures: Path) -> Path:
-    """The archive below the ``fixtures`` folder."""
+    """The trained model's archive in the ``fixtures`` folder."""
     return fixtures / "reference" / REFERENCE_FILE
 
 
 def reference_state(fixtures: Path) -> dict[str, Tensor]:
-    """The trained weights as the synthetic data set has them, with modern keys."""
-    return rescaled(trained_state(fixtures), reference_variant().architecture)
+    """The trained weights with published value ranges and modern keys."""
+    return rescale_weights(trained_state(fixtures), reference_variant().architecture)
 
 
 def trained_state(fixtures: Path) -> dict[str, Tensor]:
-    """The weights of the archive in ``fixtures``, in float32, with modern keys."""
+    """The trained weights of the archive in ``fixtures``, in float32, with modern keys."""
     import torch
 
     content = torch.load(reference_file(fixtures), map_location="cpu", weights_only=True)

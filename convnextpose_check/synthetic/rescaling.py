@@ -1,14 +1,15 @@
-"""Gives a network the value ranges of the published XS without changing what it computes.
+"""Gives a network the value ranges of the published XS without changing its output.
 
-The layer that reads a convolution's output channel can undo a factor on it: the BatchNorm behind
-it, the weights of the next convolution (ReLU commutes with positive factors), and, for the channels
-of a stage, all layers that write and read them. So each BatchNorm gets the variances, gammas and
-means of the published one, and the weights follow. Only float64 products, quotients, square roots
-and sums in a fixed order are used, so the bits are the same everywhere.
+A factor on a convolution's output channel can be undone by the layer that reads it: by the
+BatchNorm that follows, by the weights of the next convolution (ReLU commutes with positive
+factors), or, for the channels of a stage, by all layers that write and read them. So each BatchNorm
+gets the variances, gammas and means of the published one, and the weights compensate. Only float64
+products, quotients, square roots and sums in a fixed order are used, so that the bits are the same
+everywhere.
 
-One thing cannot be taken over: the published network has dead channels, with variances or gammas
-near zero. Where every channel matters, the reader of such a channel would need a weight as large as
-the gamma is small; ``MAX_READER_GAIN`` limits that.
+One exception: the published network has dead channels, with variances or gammas near zero. Here
+every channel is used, so the weight that reads such a channel would have to be very large;
+``MAX_READER_GAIN`` limits it.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 EPS = 1e-5
-"""Of every BatchNorm; most of the published variances lie below it."""
+"""Epsilon of every BatchNorm; most of the published variances are below it."""
 
 MAX_READER_GAIN = 6.0
-"""The largest gain by which a channel of a BatchNorm is read, relative to the median channel."""
+"""Largest increase of the weights that read a channel, relative to the median channel."""
 
 
 class PublishedStatistics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Value ranges of the published XS by layer, under modern keys.
+    """Value ranges of each layer of the published XS, under modern keys.
 
-    ``batch_norms`` has the quantiles of gamma, mean and variance at these ``levels``.
+    ``batch_norms`` contains the quantiles of gamma, mean and variance at ``levels``.
     """
 
     about: str
@@ -46,14 +47,14 @@ class PublishedStatistics(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     batch_norms: dict[str, dict[str, tuple[float, ...]]]
     convolution_rms: dict[str, float]
 
-    def spread(self, quantiles: tuple[float, ...], channels: int) -> Array:
-        """Ascending values (channels,) with these quantiles."""
+    def interpolate(self, quantiles: tuple[float, ...], channels: int) -> Array:
+        """Interpolate the quantiles to one value per channel, ascending."""
         positions = np.linspace(0.0, 1.0, channels) if channels > 1 else np.array([0.5])
         levels, values = np.array(self.levels), np.array(quantiles)
         above = np.clip(np.searchsorted(levels, positions, side="right"), 1, len(levels) - 1)
         share = (positions - levels[above - 1]) / (levels[above] - levels[above - 1])
-        spread: Array = values[above - 1] + share * (values[above] - values[above - 1])
-        return spread
+        interpolated: Array = values[above - 1] + share * (values[above] - values[above - 1])
+        return interpolated
 
 
 @cache
@@ -62,8 +63,8 @@ def published_statistics() -> PublishedStatistics:
     return read_json(Path(__file__).with_name("xs_statistics.json"), PublishedStatistics)
 
 
-def rescaled(state: StateDict, architecture: Architecture) -> dict[str, Tensor]:
-    """The same function with the published value ranges; ``state`` has modern keys, no prefix."""
+def rescale_weights(state: StateDict, architecture: Architecture) -> dict[str, Tensor]:
+    """Return the state dict with published value ranges; keys are modern, without prefix."""
     import torch
 
     arrays = {
@@ -87,78 +88,80 @@ class _Rescaling:
         self.statistics = published_statistics()
 
     def run(self) -> None:
-        """Rescale all layers from the stem to the last."""
+        """Rescale all layers, from the stem to the last."""
         head = [f"head.deconv_layers_{layer}" for layer in (1, 2, 3)]
         published_blocks = read_catalogue()["XS"].architecture.blocks
         for stage, depth in enumerate(self.blocks):
-            self._stream(stage, f"{head[0]}.dwconv")
+            self._rescale_stage(stage, f"{head[0]}.dwconv")
             for block in range(depth):
                 name = f"backbone.stages.{stage}.{block}"
-                # The block of the published XS at the same part of its stage.
+                # The block of the published XS at the same relative depth in its stage.
                 same = block * (published_blocks[stage] - 1) // max(depth - 1, 1)
                 published = f"backbone.stages.{stage}.{same}"
-                self._depthwise(name, f"{name}.pwconv1", published)
-                self._hidden(f"{name}.pwconv1", f"{name}.pwconv2", f"{published}.")
+                self._rescale_depthwise(name, f"{name}.pwconv1", published)
+                self._balance_relu_pair(f"{name}.pwconv1", f"{name}.pwconv2", f"{published}.")
         for name in head:
-            self._depthwise(name, f"{name}.pwconv", name)
+            self._rescale_depthwise(name, f"{name}.pwconv", name)
         readers = [*(f"{name}.dwconv" for name in head[1:]), "head.final_layer"]
         for name, reader in zip(head, readers, strict=True):
-            self._hidden(f"{name}.pwconv", reader, "")
+            self._balance_relu_pair(f"{name}.pwconv", reader, "")
 
-    def _stream(self, stage: int, head: str) -> None:
-        """Scale the channels that the blocks of a stage add to."""
+    def _rescale_stage(self, stage: int, head: str) -> None:
+        """Rescale the channels of a stage's residual connection."""
         last = stage == len(self.blocks) - 1
         between = f"backbone.downsample_layers.{stage + 1}"
         norm = "backbone.norm" if last else f"{between}.0"
-        # The file lacks the BatchNorm after the first stage.
+        # ``xs_statistics.json`` lacks the BatchNorm after the first stage.
         published = norm if stage else "backbone.downsample_layers.2.0"
-        factor = self._renorm(norm, head if last else f"{between}.1", published)
-        self._write(f"backbone.downsample_layers.{stage}.1", factor)
+        factor = self._rescale_batch_norm(norm, head if last else f"{between}.1", published)
+        self._scale_outputs(f"backbone.downsample_layers.{stage}.1", factor)
         for block in range(self.blocks[stage]):
-            self._write(f"backbone.stages.{stage}.{block}.pwconv2", factor)
-            self._read(f"backbone.stages.{stage}.{block}.dwconv", factor)
+            self._scale_outputs(f"backbone.stages.{stage}.{block}.pwconv2", factor)
+            self._unscale_inputs(f"backbone.stages.{stage}.{block}.dwconv", factor)
 
-    def _depthwise(self, name: str, reader: str, published: str) -> None:
-        """Scale the depthwise convolution by the BatchNorm behind it."""
+    def _rescale_depthwise(self, name: str, reader: str, published: str) -> None:
+        """Rescale a depthwise convolution and the BatchNorm that follows it."""
         convolution, norm = f"{name}.dwconv", f"{name}.norm"
-        self._write(convolution, self._renorm(norm, reader, f"{published}.norm"))
-        # The convolution's bias is free as well: the mean absorbs it.
+        self._scale_outputs(
+            convolution, self._rescale_batch_norm(norm, reader, f"{published}.norm")
+        )
+        # The mean absorbs any change of the convolution's bias.
         mean = self.arrays[f"{norm}.running_mean"]
         means = self.statistics.batch_norms[f"{published}.norm"]["mean"]
-        wanted = _by_rank(mean, self.statistics.spread(means, len(mean)))
+        wanted = _reorder_by_rank(mean, self.statistics.interpolate(means, len(mean)))
         self.arrays[f"{convolution}.bias"] += wanted - mean
         self.arrays[f"{norm}.running_mean"] = wanted
 
-    def _hidden(self, writer: str, reader: str, published: str) -> None:
-        """Split the weights before and behind a ReLU as the published network does.
+    def _balance_relu_pair(self, writer: str, reader: str, published: str) -> None:
+        """Match the ratio of the weights before and after a ReLU to the published one.
 
-        ``published`` is the prefix of both layers there; if it is empty, the names are the same.
+        ``published`` is the prefix of both published layers; if empty, their names are the same.
         """
         names = [f"{published}{n.rpartition('.')[2]}" if published else n for n in (writer, reader)]
         wanted = [self.statistics.convolution_rms[name] for name in names]
-        rms = [_rms(self.arrays[f"{writer}.weight"], 0), self._read_rms(reader)]
+        rms = [_channel_rms(self.arrays[f"{writer}.weight"], 0), self._input_rms(reader)]
         factor = np.sqrt(wanted[0] / rms[0] * (rms[1] / wanted[1]))
-        self._write(writer, factor)
-        self._read(reader, factor)
+        self._scale_outputs(writer, factor)
+        self._unscale_inputs(reader, factor)
 
-    def _renorm(self, norm: str, reader: str, published: str) -> Array:
-        """Give a BatchNorm the published ranges; returns the factor (C,) of its input."""
+    def _rescale_batch_norm(self, norm: str, reader: str, published: str) -> Array:
+        """Give a BatchNorm the published ranges; returns the factor (C,) on its input."""
         statistics = self.statistics.batch_norms[published]
         gamma, beta, mean, variance = (
             self.arrays[f"{norm}.{part}"]
             for part in ("weight", "bias", "running_mean", "running_var")
         )
         channels = len(gamma)
-        wanted_variance = _by_rank(
-            variance, self.statistics.spread(statistics["variance"], channels)
+        wanted_variance = _reorder_by_rank(
+            variance, self.statistics.interpolate(statistics["variance"], channels)
         )
-        signed = self.statistics.spread(statistics["gamma"], channels)
+        signed = self.statistics.interpolate(statistics["gamma"], channels)
         signed = signed[np.argsort(np.abs(signed), kind="stable")]
-        # How strongly a channel is read, for an output of the BatchNorm as large as its input.
-        read = np.abs(gamma) / np.sqrt(variance + EPS) * np.sqrt(variance) * self._read_rms(reader)
+        # Effective weight on the normalized channel: gamma times the reader's weights.
+        read = np.abs(gamma) / np.sqrt(variance + EPS) * np.sqrt(variance) * self._input_rms(reader)
         damped = np.sqrt(wanted_variance / (wanted_variance + EPS))
-        wanted_gamma = _by_rank(read / damped, signed)
-        # No channel may have to be read much more strongly than the others.
+        wanted_gamma = _reorder_by_rank(read / damped, signed)
+        # Limit the reader's weights: see MAX_READER_GAIN.
         least = read / (MAX_READER_GAIN * np.median(read / (np.abs(wanted_gamma) * damped)))
         damping = np.minimum(least / np.abs(signed).max(), 0.99)
         wanted_variance = np.maximum(wanted_variance, EPS * damping**2 / (1 - damping**2))
@@ -172,34 +175,34 @@ class _Rescaling:
         self.arrays[f"{norm}.bias"] = beta * output
         self.arrays[f"{norm}.running_mean"] = mean * factor
         self.arrays[f"{norm}.running_var"] = wanted_variance
-        self._read(reader, output)
+        self._unscale_inputs(reader, output)
         return np.asarray(factor)
 
-    def _write(self, layer: str, factor: Array) -> None:
-        """Multiply the output channels of a convolution, or of a BatchNorm."""
+    def _scale_outputs(self, layer: str, factor: Array) -> None:
+        """Multiply the output channels of a convolution or BatchNorm."""
         weight = self.arrays[f"{layer}.weight"]
         weight *= factor.reshape(-1, *[1] * (weight.ndim - 1))
         self.arrays[f"{layer}.bias"] *= factor
 
-    def _read(self, layer: str, factor: Array) -> None:
-        """Divide a convolution's weights by a factor of its input channels."""
+    def _unscale_inputs(self, layer: str, factor: Array) -> None:
+        """Divide a convolution's weights by the factor on its input channels."""
         weight = self.arrays[f"{layer}.weight"]
         weight /= factor.reshape((-1, 1, 1, 1) if weight.shape[1] == 1 else (1, -1, 1, 1))
 
-    def _read_rms(self, layer: str) -> Array:
+    def _input_rms(self, layer: str) -> Array:
         weight = self.arrays[f"{layer}.weight"]
-        return _rms(weight, 0 if weight.shape[1] == 1 else 1)
+        return _channel_rms(weight, 0 if weight.shape[1] == 1 else 1)
 
 
-def _by_rank(values: Array, ascending: Array) -> Array:
-    """The ascending numbers in the order of the values' ranks."""
+def _reorder_by_rank(values: Array, ascending: Array) -> Array:
+    """Reorder ascending numbers so that their ranks are those of ``values``."""
     ordered = np.empty_like(ascending)
     ordered[np.argsort(values, kind="stable")] = ascending
     return ordered
 
 
-def _rms(weight: Array, axis: int) -> Array:
-    """Root mean square of each channel's weights, summed one after another."""
+def _channel_rms(weight: Array, axis: int) -> Array:
+    """Root mean square of each channel's weights, summed in a fixed order."""
     rows = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1)
     sums: Array = np.add.accumulate(rows * rows, axis=1)[:, -1]
     return np.sqrt(sums / rows.shape[1])

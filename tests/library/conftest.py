@@ -17,7 +17,7 @@ from convnextpose_check.drive import download
 from convnextpose_check.drive.download import Downloads, download_missing
 from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import PREFIX
-from convnextpose_check.synthetic.archives import made_epoch
+from convnextpose_check.synthetic.archives import generated_epoch
 from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
 from tests.support.archives import make_snapshot, save_to_bytes, tiny_catalogue
 from tests.support.datasets import FACTS, HandmadeDataset
@@ -32,7 +32,7 @@ Fetch = Callable[..., Downloads]
 @pytest.fixture(scope="session")
 def archives(tiny: Architecture) -> dict[str, bytes]:
     return {
-        v.name: save_to_bytes(make_snapshot(v.architecture, made_epoch(v)))
+        v.name: save_to_bytes(make_snapshot(v.architecture, generated_epoch(v)))
         for v in tiny_catalogue(tiny).variants
     }
 

@@ -15,7 +15,7 @@ import torch
 
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.network.keymap import StateDict, add_prefix, to_legacy
-from convnextpose_check.synthetic.archives import made_epoch, write_archive
+from convnextpose_check.synthetic.archives import generated_epoch, write_archive
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue, Variant, read_catalogue
 
@@ -64,7 +64,7 @@ def save_to_bytes(content: Any, **options: Any) -> bytes:
 def make_authors_archive(variant: Variant, folder: Path) -> bytes:
     """A zip archive as the torch version of the authors writes it."""
     path = folder / "authors"
-    write_archive(variant, seeded_state(variant.architecture, made_epoch(variant)), path)
+    write_archive(variant, seeded_state(variant.architecture, generated_epoch(variant)), path)
     return path.read_bytes()
 
 

@@ -11,7 +11,7 @@ from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.synthetic.archives import made_epoch
+from convnextpose_check.synthetic.archives import generated_epoch
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.archives import (
     make_snapshot,
@@ -31,7 +31,7 @@ def catalogue(tiny: Architecture) -> Catalogue:
 @pytest.fixture(scope="module")
 def archives(catalogue: Catalogue) -> dict[str, bytes]:
     return {
-        v.name: save_to_bytes(make_snapshot(v.architecture, made_epoch(v), v.name in "ML"))
+        v.name: save_to_bytes(make_snapshot(v.architecture, generated_epoch(v), v.name in "ML"))
         for v in catalogue.variants
     }
 
@@ -98,7 +98,7 @@ def test_load_finds_checkpoints_by_name_or_content_and_opens_each_file_once(
     for name, path in paths.items():
         checkpoint = files.load(name)
         assert checkpoint.path == path
-        assert checkpoint.epoch == made_epoch(catalogue[name])
+        assert checkpoint.epoch == generated_epoch(catalogue[name])
         assert again.load(name) is checkpoint
 
     assert sorted(opened) == sorted([*paths.values(), tmp_path / "notes.pth"])
@@ -149,7 +149,7 @@ def test_same_weights_in_other_containers_are_one(
     snapshot = write_snapshot(load_checkpoint(archive), "L", tmp_path)
     snapshot.rename(tmp_path / "ConvNeXtPose_L.pth")
 
-    assert _load(catalogue, "L", tmp_path).epoch == made_epoch(catalogue["L"])
+    assert _load(catalogue, "L", tmp_path).epoch == generated_epoch(catalogue["L"])
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_several_different_files_are_refused(
     tmp_path: Path,
 ) -> None:
     variant = catalogue["L"]
-    content = make_snapshot(variant.architecture, **{"epoch": made_epoch(variant)} | changed)
+    content = make_snapshot(variant.architecture, **{"epoch": generated_epoch(variant)} | changed)
     one = _put(tmp_path / first, archives["L"])
     other = _put(tmp_path / second, save_to_bytes(content))
     error = _refusal(catalogue, "L", tmp_path)

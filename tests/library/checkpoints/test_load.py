@@ -13,7 +13,7 @@ import pytest
 from convnextpose_check.checkpoints import unpack
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.synthetic.archives import made_epoch
+from convnextpose_check.synthetic.archives import generated_epoch
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 from tests.support.archives import (
@@ -54,10 +54,10 @@ def test_authors_container_opens_to_the_same_bits(
     """It has the layout of older versions of torch."""
     variant = tiny_variant(tiny, "L")
     checkpoint = load_checkpoint(FORMS[form](make_authors_archive(variant, tmp_path), tmp_path))
-    values = seeded_state(tiny, made_epoch(variant)).values()
+    values = seeded_state(tiny, generated_epoch(variant)).values()
     expected = dict(zip(checkpoint.network, values, strict=True))
     assert find_differing_keys(checkpoint.network, expected) == []
-    assert checkpoint.epoch == made_epoch(variant)
+    assert checkpoint.epoch == generated_epoch(variant)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from convnextpose_check.human36m.crops import (
     warp_box,
 )
 from convnextpose_check.human36m.samples import Sample, load_dataset
-from convnextpose_check.synthetic.dataset import EXIF_QUARTER_TURN
+from convnextpose_check.synthetic.dataset import EXIF_ORIENTATION_6
 from tests.support.datasets import FACTS, HandmadeDataset
 
 
@@ -36,7 +36,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sample, ...]:
 
 def test_read_crop_exif_orientation_is_ignored(samples: tuple[Sample, ...], tmp_path: Path) -> None:
     content, path = samples[0].path.read_bytes(), tmp_path / "turned.jpg"
-    path.write_bytes(content[:2] + EXIF_QUARTER_TURN + content[2:])
+    path.write_bytes(content[:2] + EXIF_ORIENTATION_6 + content[2:])
 
     turned = read_crop(replace(samples[0], path=path))
 

@@ -9,7 +9,7 @@ import pytest
 
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.synthetic.build import SyntheticData
-from convnextpose_check.synthetic.record import measure, read_record
+from convnextpose_check.synthetic.record import measure_errors_mm, read_record
 from convnextpose_check.variants import Architecture
 from tests.support.full_size import write_full_size, write_own_model
 from tests.support.whole_runs import RunTests
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def test_every_recorded_setting_is_met(fixtures: Path) -> None:
     record = read_record(fixtures)
 
-    measured = measure(fixtures, record.dataset)
+    measured = measure_errors_mm(fixtures, record.dataset)
 
     assert measured.keys() == record.errors_mm.keys()
     for setting, errors_mm in measured.items():

@@ -31,15 +31,15 @@ pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="Kaggle has a
 Install = Callable[..., tuple[subprocess.CompletedProcess[str], dict[str, str]]]
 
 
-def test_notebook_is_the_one_that_the_module_writes() -> None:
-    assert NOTEBOOK_FILE.read_text() == notebook(), "write it again: python -m fixtures.notebook"
+def test_recorded_notebook_is_the_generated_one() -> None:
+    assert NOTEBOOK_FILE.read_text() == notebook(), "outdated: python -m fixtures.notebook"
 
 
 @pytest.mark.slow
-def test_failing_gate_fails_the_notebook_after_its_report_is_shown(
+def test_failing_run_fails_the_notebook_after_its_report(
     synthetic: SyntheticData, tiny: Architecture, tmp_path: Path
 ) -> None:
-    """The synthetic data set is attached, which is not the whole of Human3.6M."""
+    """The synthetic data set is attached, of which 8 samples are evaluated."""
     pytest.importorskip("IPython")
     attached, large = tmp_path / "kaggle" / "input", (".git", "node_modules", "output", ".venv")
     ignored = shutil.ignore_patterns(*large)
@@ -57,7 +57,7 @@ def test_failing_gate_fails_the_notebook_after_its_report_is_shown(
         **{f"CONVNEXTPOSE_{name}": value for name, value in settings.items()},
     )  # fmt: skip
 
-    assert "The gate failed with exit code 1" in result.stderr
+    assert "The run failed with exit code 1" in result.stderr
     assert "Not judged: subset, 8 of 8,695 samples" in result.stdout
     shown = re.findall(r"<IPython\.core\.display\.(\w+) object>", result.stdout)
     assert shown == ["Markdown", "Image", "HTML"]
@@ -67,12 +67,12 @@ def test_failing_gate_fails_the_notebook_after_its_report_is_shown(
     assert list_files(attached) == before
 
 
-def test_passing_gate_passes_the_notebook(
+def test_passing_run_passes_the_notebook(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("IPython")
-    (tmp_path / "report.html").write_text("this run")
-    names = {"output": tmp_path, "started": 0, "gate": SimpleNamespace(returncode=0)}
+    (tmp_path / "report.html").write_text("report")
+    names = {"output": tmp_path, "started": 0, "run": SimpleNamespace(returncode=0)}
 
     exec(SHOW, names)
 
@@ -104,10 +104,10 @@ def test_run_without_a_report_shows_its_last_lines(
 
 @pytest.fixture
 def install(tmp_path: Path) -> Install:
-    """Run the first cell where ``there`` is installed; returns its end and all packages."""
+    """Run the first cell with ``preinstalled`` installed; returns its result and all packages."""
 
     def install_here(
-        needs: list[str], there: list[str], wheels: dict[str, str]
+        needs: list[str], preinstalled: list[str], wheels: dict[str, str]
     ) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
         environment, kaggle = tmp_path / "environment", tmp_path / "kaggle"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
@@ -116,7 +116,7 @@ def install(tmp_path: Path) -> Install:
             assert tool is not None
             folder = Path(str(tool.origin)).parent
             (site / folder.name).symlink_to(folder)
-        for name, version in (each.split("==") for each in there):
+        for name, version in (each.split("==") for each in preinstalled):
             write_distribution(site, name, version)
         (kaggle / "working").mkdir(parents=True)
         for wheel, requires in wheels.items():
@@ -136,7 +136,7 @@ def install(tmp_path: Path) -> Install:
 def run_cell(
     python: str | Path, cell: str, kaggle: Path, **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a cell with ``kaggle`` as Kaggle's folder, and programs of its parent alone."""
+    """Run a cell with ``kaggle`` for ``/kaggle`` and its parent as ``PATH``."""
     settings |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     return subprocess.run(
         [python, "-c", cell.replace("/kaggle/", f"{kaggle}/")],
@@ -148,17 +148,19 @@ def run_cell(
 
 
 def write_distribution(site: Path, name: str, version: str, requires: str = "") -> None:
-    """A package that is installed, and empty."""
+    """Write the metadata of an empty installed package."""
     folder = site / f"{name}-{version}.dist-info"
     folder.mkdir(parents=True)
-    told = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-    (folder / "METADATA").write_text(told + (f"Requires-Dist: {requires}\n" if requires else ""))
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    (folder / "METADATA").write_text(
+        metadata + (f"Requires-Dist: {requires}\n" if requires else "")
+    )
     (folder / "RECORD").write_text("")
     (folder / "INSTALLER").write_text("pip")
 
 
 def write_wheel(folder: Path, name: str, version: str, requires: str) -> None:
-    """An empty wheel that needs something."""
+    """Write an empty wheel with one requirement."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as made:
         write_distribution(Path(made), name, version, requires)
@@ -172,7 +174,7 @@ def write_wheel(folder: Path, name: str, version: str, requires: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("needs", "there", "wheels", "message", "installed"),
+    ("needs", "preinstalled", "wheels", "message", "installed"),
     [
         pytest.param(
             ["torch>=2.10", "msgspec>=0.19", "tqdm>=4", "opencv-python-headless>=4,<5", "jinja2"],
@@ -186,12 +188,13 @@ def write_wheel(folder: Path, name: str, version: str, requires: str) -> None:
         ),
         pytest.param(
             ["msgspec"], ["torch==2.10.0"], {"msgspec==0.20": "torch>=3", "torch==3.0": ""},
-            "Not installed: msgspec. Kaggle lacks them:", {"torch": "2.10.0"}, id="torch-stays",
-            marks=pytest.mark.slow,
+            "Cannot install msgspec. Attach wheels of them and of their dependencies.",
+            {"torch": "2.10.0"}, id="torch-stays", marks=pytest.mark.slow,
         ),
         pytest.param(
             ["torch>=2.10"], ["torch==2.6.0"], {"torch==3.0": ""},
-            "Kaggle has torch 2.6.0 here: torch>=2.10 is in its newest environment.",
+            "This environment has torch 2.6.0, expected torch>=2.10. Select Kaggle's latest"
+            " environment (Settings, Environment).",
             {"torch": "2.6.0"}, id="old-torch",
         ),
     ],
@@ -199,12 +202,12 @@ def write_wheel(folder: Path, name: str, version: str, requires: str) -> None:
 def test_install_cell_replaces_nothing_that_is_new_enough(
     install: Install,
     needs: list[str],
-    there: list[str],
+    preinstalled: list[str],
     wheels: dict[str, str],
     message: str | None,
     installed: dict[str, str],
 ) -> None:
-    result, packages = install(needs, there, wheels)
+    result, packages = install(needs, preinstalled, wheels)
 
     assert result.returncode == int(message is not None), result.stderr
     assert (result.stderr.splitlines() or [""])[-1].startswith(message or "")
@@ -214,15 +217,15 @@ def test_install_cell_replaces_nothing_that_is_new_enough(
 @pytest.mark.parametrize(
     ("fork", "message"),
     [
-        ("YOUR-FORK", "Write the owner of your fork into the line of this cell that sets FORK."),
+        ("YOUR-FORK", "FORK is not set: write the owner of your fork at the top of this cell."),
         (
-            "somebody",
-            "Cannot clone https://github.com/somebody/convnextpose-check: is FORK its owner, and"
-            " Settings, Internet on?",
+            "owner",
+            "Cannot clone https://github.com/owner/convnextpose-check. Check FORK, and switch on"
+            " the internet (Settings, Internet).",
         ),
     ],
 )
-def test_install_cell_without_suite_ends_with_a_sentence(
+def test_install_cell_without_suite_prints_one_message(
     tmp_path: Path, fork: str, message: str
 ) -> None:
     (tmp_path / "git").write_text("#!/bin/sh\nexit 128\n")

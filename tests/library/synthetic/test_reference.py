@@ -27,8 +27,8 @@ from convnextpose_check.synthetic.reference import (
     trained_state,
 )
 from convnextpose_check.variants import REFERENCE, Catalogue
-from fixtures.reference import drawn, train
-from fixtures.reference.split import FIRST_ROOM, WIDE, training_sample, training_view
+from fixtures.reference import draw, train
+from fixtures.reference.split import FIRST_ROOM, WIDE_SAMPLES, training_sample, training_view
 
 ARCHIVE_BYTES = 8_000_000
 
@@ -79,7 +79,8 @@ def test_catalogue_is_the_published_one_and_the_reference(catalogue: Catalogue) 
 def test_training_split_has_no_room_and_no_pose_of_the_test_split(
     cameras: dict[str, Any], synthetic: SyntheticData, fixtures: Path
 ) -> None:
-    views = [training_view(number, cameras) for number in (*range(25), *range(WIDE, WIDE + 25))]
+    numbers = (*range(25), *range(WIDE_SAMPLES, WIDE_SAMPLES + 25))
+    views = [training_view(number, cameras) for number in numbers]
     rooms = {sequence.seed for subject in SUBJECTS for sequence in sequences(subject)}
     samples = load_dataset(synthetic.dataset, read_record(fixtures).dataset).samples
     tested_mm = np.stack([s.joints_cam_mm - s.joints_cam_mm[ROOT] for s in samples])
@@ -91,12 +92,12 @@ def test_training_split_has_no_room_and_no_pose_of_the_test_split(
 
 
 @pytest.mark.slow
-def test_drawn_split_has_the_samples_in_order(
+def test_draw_split_in_chunks_keeps_the_order_of_samples(
     cameras: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drawn, "CHUNK", 2)
+    monkeypatch.setattr(draw, "CHUNK", 2)
     grid_whd = reference_variant().architecture.grid_whd
-    split = drawn.drawn_split(range(2, 5), cameras, grid_whd)
+    split = draw.draw_split(range(2, 5), cameras, grid_whd)
 
     pixels_rgb, cells_xyz = training_sample(4, cameras, grid_whd)
     assert len(split) == 3
@@ -105,21 +106,21 @@ def test_drawn_split_has_the_samples_in_order(
 
 
 @pytest.mark.slow
-def test_train_takes_every_cycle_and_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_runs_every_cycle_and_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     cycles = (
         train.Cycle(range(6), (train.Phase(64, 8, 4),), 1e-3, 3, 0.9),
         train.Cycle(range(6, 12), (train.Phase(256, 4, 2),), 1e-3, 2, 0.5),
     )
-    for name, value in {"CYCLES": cycles, "MEASURED_EVERY": 1, "HELD_OUT": 2}.items():
+    for name, value in {"CYCLES": cycles, "STEPS_PER_POINT": 1, "HELD_OUT": 2}.items():
         monkeypatch.setattr(train, name, value)
 
-    def draw(samples: range) -> drawn.DrawnSplit:
+    def random_split(samples: range) -> draw.DrawnSplit:
         rng = np.random.default_rng(samples.start)
         pixels_rgb = rng.integers(0, 256, (6, 3, 256, 256)).astype(np.uint8)
         cells_xyz = rng.uniform(0, 32, (6, 18, 3)).astype(np.float32)
-        return drawn.DrawnSplit(samples, [(pixels_rgb, cells_xyz)])
+        return draw.DrawnSplit(samples, [(pixels_rgb, cells_xyz)])
 
-    training = train.train(draw)
+    training = train.train(random_split)
 
     assert [(p["cycle"], p["side_px"]) for p in training.curve] == [
         (1, 64), (1, 64), (2, 256), (2, 256),
