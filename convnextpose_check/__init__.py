@@ -1,6 +1,6 @@
 """Judge whether published ConvNeXtPose checkpoints do what their paper says.
 
-README.md beside this file has a line for each room, and which imports from which.
+README.md beside this file describes the architecture.
 """
 
 __version__ = "0.2.0"
