@@ -1,3 +1,3 @@
-"""Three tiny networks and a few images, for each test anew."""
+"""Fixtures: three tiny networks and six images."""
 
 from tests.support.passes import dataset, networks, read_counts  # noqa: F401 - fixtures

@@ -1,4 +1,4 @@
-"""Saved results come back bit by bit, and only for the same inputs."""
+"""The evaluation cache returns identical results, and only for the same inputs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BATCH_SIZE = 4
 
 @pytest.fixture(autouse=True)
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small package in place of this one, whose files are all part of a key."""
+    """A small package that replaces this one in cache keys."""
     folder = tmp_path / "package"
     (folder / "evaluation").mkdir(parents=True)
     for name in ("evaluation/metrics.py", "variants.json", "README.md"):
@@ -41,59 +41,65 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def key_of(dataset: Dataset, sha256: str = "ab", **settings: object) -> str:
+def compute_key(dataset: Dataset, sha256: str = "ab", **settings: object) -> str:
     return compute_cache_key(sha256, dataset, settings)
 
 
-def test_key_depends_on_checkpoint_data_set_and_settings(dataset: Dataset, tmp_path: Path) -> None:
+def test_compute_cache_key_other_checkpoint_data_or_settings_differs(
+    dataset: Dataset, tmp_path: Path
+) -> None:
     shutil.copytree(tmp_path / "set", tmp_path / "copy")  # with the times
     copy = load_dataset(tmp_path / "copy", FACTS)
     assert copy.digest == dataset.digest
     keys = [
-        key_of(dataset), key_of(dataset, "cd"), key_of(dataset, flip=True),
-        key_of(dataset, flip=False), key_of(replace(dataset, digest="another")),
-        key_of(replace(dataset, protocol=1)), key_of(replace(dataset, boxes="rootnet")),
-        key_of(copy),
+        compute_key(dataset), compute_key(dataset, "cd"), compute_key(dataset, flip=True),
+        compute_key(dataset, flip=False), compute_key(replace(dataset, digest="another")),
+        compute_key(replace(dataset, protocol=1)), compute_key(replace(dataset, boxes="rootnet")),
+        compute_key(copy),
     ]  # fmt: skip
 
     assert len(set(keys)) == len(keys)
-    assert key_of(dataset, flip=True, device="cpu") == key_of(dataset, device="cpu", flip=True)
+    assert compute_key(dataset, flip=True, device="cpu") == compute_key(
+        dataset, device="cpu", flip=True
+    )
 
 
 @pytest.mark.parametrize(("more_bytes", "later_ns"), [(1, 0), (0, 1)])
-def test_key_depends_on_size_and_time_of_every_image(
+def test_compute_cache_key_changed_image_size_or_time_differs(
     dataset: Dataset, more_bytes: int, later_ns: int
 ) -> None:
-    keys = [key_of(dataset)]
+    keys = [compute_key(dataset)]
     for index in (0, 5):
         path = dataset.samples[index].path
         time_ns = path.stat().st_mtime_ns + later_ns
         path.write_bytes(path.read_bytes() + bytes(more_bytes))
         os.utime(path, ns=(time_ns, time_ns))
-        keys.append(key_of(load_dataset(dataset.layout.root, FACTS)))
+        keys.append(compute_key(load_dataset(dataset.layout.root, FACTS)))
 
     assert len(set(keys)) == 3
 
 
-def test_key_depends_on_versions(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = [key_of(dataset)]
+def test_compute_cache_key_other_package_version_differs(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [compute_key(dataset)]
     version = environment.package_version
     for package in ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu"):
         versions = {package: "0.0"}
         monkeypatch.setattr(
             cache, "package_version", lambda name, v=versions: v.get(name) or version(name)
         )
-        keys.append(key_of(dataset))
+        keys.append(compute_key(dataset))
     monkeypatch.setattr(cache, "opencv_version", lambda: "4.0")
-    keys.append(key_of(dataset))
+    keys.append(compute_key(dataset))
 
     assert len(set(keys)) == 7
 
 
-def test_key_depends_on_sources_of_this_package(dataset: Dataset, package: Path) -> None:
-    keys = [key_of(dataset)]
+def test_compute_cache_key_changed_package_source_differs(dataset: Dataset, package: Path) -> None:
+    keys = [compute_key(dataset)]
     (package / "README.md").write_text("changed")
-    assert key_of(dataset) == keys[0]
+    assert compute_key(dataset) == keys[0]
     for change in (
         lambda: (package / "evaluation" / "metrics.py").write_text("changed"),
         lambda: (package / "variants.json").write_text("changed"),
@@ -101,21 +107,21 @@ def test_key_depends_on_sources_of_this_package(dataset: Dataset, package: Path)
         lambda: (package / "new.py").rename(package / "renamed.py"),
     ):
         change()
-        keys.append(key_of(dataset))
+        keys.append(compute_key(dataset))
 
     assert len(set(keys)) == 5
 
 
-def test_key_depends_on_every_setting_that_affects_results(
+def test_compute_cache_key_each_relevant_setting_differs(
     written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = json.loads((written_inputs / "own.json").read_text())
-    places = (written_inputs / "h36m", written_inputs / "models")
+    paths = (written_inputs / "h36m", written_inputs / "models")
 
     def run(**given: str) -> Run:
         settings = {"results_dir": str(tmp_path / "out"), "device": "cpu"} | given
         (tmp_path / "own.json").write_text(json.dumps(own))
-        return make_run(settings, read_catalogue(tmp_path / "own.json"), FACTS, *places)
+        return make_run(settings, read_catalogue(tmp_path / "own.json"), FACTS, *paths)
 
     def key_in(run: Run) -> str | None:
         return run.models["T"].cache_key(run.dataset, flip=run.settings.flip)
@@ -150,13 +156,13 @@ def test_key_depends_on_every_setting_that_affects_results(
 
 @pytest.fixture
 def entry(tmp_path: Path) -> ModelEntry:
-    """A model that cannot be called, so that every result is from the cache."""
+    """A model that cannot be called, so that all results come from the cache."""
     network: Any = SimpleNamespace(architecture=SimpleNamespace(grid_whd=GRID_WHD))
     return ModelEntry(network, "key", tmp_path / "result" / "XS.npz")
 
 
-def measured(dataset: Dataset, done: int | None = None) -> Measurements:
-    """Results of the first samples, the third of which has no usable image."""
+def make_measurements(dataset: Dataset, done: int | None = None) -> Measurements:
+    """Results of the first ``done`` samples; the third sample has no usable image."""
     results = Measurements.empty(len(dataset.samples), 2)
     rng = np.random.default_rng(0)
     results.done[:done] = True
@@ -172,44 +178,44 @@ def measured(dataset: Dataset, done: int | None = None) -> Measurements:
 
 @pytest.mark.parametrize("protocol", [1, 2])
 @pytest.mark.parametrize("done", [None, 4])
-def test_saved_results_come_back_unchanged(
+def test_load_cached_returns_saved_results_unchanged(
     dataset: Dataset, entry: ModelEntry, done: int | None, protocol: Any
 ) -> None:
     dataset = replace(dataset, protocol=protocol)
-    results = measured(dataset, done)
+    results = make_measurements(dataset, done)
     assert save_cached(entry, results, dataset, BATCH_SIZE) == results.done.sum()
 
-    found = load_cached(entry, dataset, BATCH_SIZE)
+    loaded = load_cached(entry, dataset, BATCH_SIZE)
 
-    assert found is not None
-    assert found.resumed == results.done.sum() - 1  # one of them has no usable image
-    results.resumed = found.resumed
+    assert loaded is not None
+    assert loaded.resumed == results.done.sum() - 1  # one of them has no usable image
+    results.resumed = loaded.resumed
     for name, value in vars(results).items():
-        np.testing.assert_array_equal(getattr(found, name), value, name)
+        np.testing.assert_array_equal(getattr(loaded, name), value, name)
 
 
-def test_errors_are_computed_again_from_the_positions(dataset: Dataset, entry: ModelEntry) -> None:
-    results = measured(dataset)
+def test_load_cached_recomputes_errors_from_positions(dataset: Dataset, entry: ModelEntry) -> None:
+    results = make_measurements(dataset)
     errors_mm = results.errors_mm.copy()
     results.errors_mm *= 0.5
     save_cached(entry, results, dataset, BATCH_SIZE)
 
-    found = load_cached(entry, dataset, BATCH_SIZE)
+    loaded = load_cached(entry, dataset, BATCH_SIZE)
 
-    assert found is not None
+    assert loaded is not None
     used = [0, 1, 3, 4, 5]
-    np.testing.assert_array_equal(found.errors_mm[used], errors_mm[used])
+    np.testing.assert_array_equal(loaded.errors_mm[used], errors_mm[used])
 
 
-def test_results_of_another_key_or_batch_size_are_measured_again(
+def test_load_cached_other_key_or_batch_size_returns_none(
     dataset: Dataset, entry: ModelEntry
 ) -> None:
     """Finished results do not depend on the batch size."""
-    save_cached(entry, measured(dataset, 5), dataset, BATCH_SIZE)
+    save_cached(entry, make_measurements(dataset, 5), dataset, BATCH_SIZE)
     assert load_cached(entry, dataset, BATCH_SIZE) is not None
     assert load_cached(entry, dataset, BATCH_SIZE + 1) is None
 
-    save_cached(entry, measured(dataset), dataset, BATCH_SIZE)
+    save_cached(entry, make_measurements(dataset), dataset, BATCH_SIZE)
     assert load_cached(entry, dataset, BATCH_SIZE + 1) is not None
     assert load_cached(replace(entry, key="another"), dataset, BATCH_SIZE) is None
     assert load_cached(replace(entry, key=None), dataset, BATCH_SIZE) is None
@@ -220,27 +226,30 @@ def test_finished_results_without_key_are_saved_but_cannot_be_resumed(
 ) -> None:
     without_key = replace(entry, key=None)
 
-    assert save_cached(without_key, measured(dataset), dataset, BATCH_SIZE) == 0
+    assert save_cached(without_key, make_measurements(dataset), dataset, BATCH_SIZE) == 0
 
     assert np.load(entry.cache_file)["done"].all()
     assert load_cached(without_key, dataset, BATCH_SIZE) is None
     assert load_cached(entry, dataset, BATCH_SIZE) is None
 
 
-def test_save_without_key_sample_or_folder_saves_nothing(
+def test_save_cached_without_key_sample_or_folder_saves_nothing(
     dataset: Dataset, entry: ModelEntry
 ) -> None:
-    results = measured(dataset)
+    results = make_measurements(dataset)
 
-    assert save_cached(replace(entry, key=None), measured(dataset, 5), dataset, BATCH_SIZE) == 0
+    assert (
+        save_cached(replace(entry, key=None), make_measurements(dataset, 5), dataset, BATCH_SIZE)
+        == 0
+    )
     assert save_cached(replace(entry, cache_file=Path()), results, dataset, BATCH_SIZE) == 0
-    assert save_cached(entry, measured(dataset, 0), dataset, BATCH_SIZE) == 0
+    assert save_cached(entry, make_measurements(dataset, 0), dataset, BATCH_SIZE) == 0
     assert not entry.cache_file.parent.exists()
     entry.cache_file.parent.write_text("a file in the place of the folder")
     assert save_cached(entry, results, dataset, BATCH_SIZE) == 0
 
 
-def edited_about(**changes: object) -> Callable[[Any], Any]:
+def make_about_editor(**changes: object) -> Callable[[Any], Any]:
     return lambda about: np.array(json.dumps(json.loads(str(about)) | changes))
 
 
@@ -253,18 +262,18 @@ EDITS: list[tuple[str, Callable[[Any], Any]]] = [
     ("errors_mm", lambda errors_mm: errors_mm * 0.5),
     ("sha256", lambda sha256: sha256[::-1]),
     ("image_ids", lambda image_ids: image_ids + 1),
-    ("about", edited_about(seconds=0.0)),
-    ("about", edited_about(problems={})),
+    ("about", make_about_editor(seconds=0.0)),
+    ("about", make_about_editor(problems={})),
     ("digest", lambda _: np.array("")),
 ]
 
 
-def test_edited_damaged_or_missing_file_is_measured_again(
+def test_load_cached_edited_damaged_or_missing_file_returns_none(
     dataset: Dataset, entry: ModelEntry
 ) -> None:
     assert load_cached(entry, dataset, BATCH_SIZE) is None
-    save_cached(entry, measured(dataset), dataset, BATCH_SIZE)
-    whole = entry.cache_file.read_bytes()
+    save_cached(entry, make_measurements(dataset), dataset, BATCH_SIZE)
+    content_bytes = entry.cache_file.read_bytes()
     with np.load(entry.cache_file) as arrays:
         content: dict[str, Any] = dict(arrays)
     np.savez(entry.cache_file, **content)
@@ -273,6 +282,10 @@ def test_edited_damaged_or_missing_file_is_measured_again(
     for name, edit in EDITS:
         np.savez(entry.cache_file, **(content | {name: edit(content[name])}))
         assert load_cached(entry, dataset, BATCH_SIZE) is None, name
-    for part in (*(whole[:end] for end in range(0, len(whole), 397)), b"PK\x03\x04", b"\x93NUMPY"):
+    for part in (
+        *(content_bytes[:end] for end in range(0, len(content_bytes), 397)),
+        b"PK\x03\x04",
+        b"\x93NUMPY",
+    ):
         entry.cache_file.write_bytes(part)
         assert load_cached(entry, dataset, BATCH_SIZE) is None

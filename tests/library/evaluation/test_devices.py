@@ -1,4 +1,4 @@
-"""A device that cannot compute is reported before a run depends on it; float32 stays exact."""
+"""Unusable devices are reported before a run starts; float32 stays exact."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from convnextpose_check.evaluation.devices import (
 )
 
 
-def test_get_working_device_with_a_warning_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_get_working_device_with_warning_returns_device(monkeypatch: pytest.MonkeyPatch) -> None:
     conv2d = torch.nn.functional.conv2d
 
-    def warning(*given: Any) -> Any:
+    def warn_and_convolve(*arguments: Any) -> Any:
         warnings.warn("this card will not be supported much longer", stacklevel=1)
-        return conv2d(*given)
+        return conv2d(*arguments)
 
-    monkeypatch.setattr(torch.nn.functional, "conv2d", warning)
+    monkeypatch.setattr(torch.nn.functional, "conv2d", warn_and_convolve)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("error")
 
@@ -39,10 +39,10 @@ def test_get_working_device_with_a_warning_passes(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("is_wrong", [True, False])
-def test_get_working_device_that_fails_is_reported_in_one_line(
+def test_get_working_device_failing_kernel_raises_device_not_found(
     is_wrong: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A P100 counts as available on Kaggle, and fails every kernel of newer torch versions."""
+    """A P100 is listed as available on Kaggle but fails every kernel of newer torch."""
 
     def fail(*_: object) -> Any:
         if is_wrong:
@@ -73,7 +73,7 @@ T4, OTHER = "Tesla T4", "Quadro K620"
         pytest.param([(T4, 15), (T4, None)], "cuda:0 (Tesla T4)", id="broken"),
     ],
 )
-def test_get_working_devices_are_the_free_cards_of_one_model(
+def test_get_working_devices_selects_free_gpus_of_one_model(
     monkeypatch: pytest.MonkeyPatch, cards: list[tuple[str, int | None]], used: str
 ) -> None:
     def working(name: str) -> torch.device:
@@ -92,7 +92,7 @@ def test_get_working_devices_are_the_free_cards_of_one_model(
     assert get_device_model(torch.device("cpu")).startswith("cpu ")
 
 
-def test_use_exact_float32_switches_everything_off() -> None:
+def test_use_exact_float32_disables_tf32() -> None:
     """Since torch 2.9 the older switches do not override the newer ones."""
     switches = [attrgetter(name)(torch) for name in SWITCHES]
     before = [switch.fp32_precision for switch in switches]
@@ -108,7 +108,7 @@ def test_use_exact_float32_switches_everything_off() -> None:
         switch.fp32_precision = precision
 
 
-def test_use_exact_float32_ignored_switch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_use_exact_float32_ignored_switch_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     class Stuck(SimpleNamespace):
         def __setattr__(self, name: str, value: object) -> None:
             """Ignore the setting."""

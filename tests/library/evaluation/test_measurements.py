@@ -1,4 +1,4 @@
-"""Results by sample become one evaluation."""
+"""Measurements of samples are combined into one evaluation."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from convnextpose_check.human36m.samples import Dataset, Exclusion
 from convnextpose_check.human36m.skeleton import JOINTS
 
 
-def sha256_of(text: str) -> str:
+def hash_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def measured(dataset: Dataset, indices: range) -> Measurements:
-    """Results of these samples, whose errors and cells are their index plus 1."""
+def make_measurements(dataset: Dataset, indices: range) -> Measurements:
+    """Measurements of these samples; errors and cells equal the index plus 1."""
     results = Measurements.empty(len(dataset.samples), 4)
     for index in indices:
-        results.record_image(index, Crop(dataset.samples[index], None, sha256_of(f"image {index}")))
+        results.record_image(index, Crop(dataset.samples[index], None, hash_text(f"image {index}")))
         results.cells_xyz[index] = results.errors_mm[index] = index + 1
     return results
 
 
-def test_read_records_hash_problem_and_warning(dataset: Dataset) -> None:
+def test_measurements_record_hash_problem_and_warning(dataset: Dataset) -> None:
     results = Measurements.empty(6, 1)
 
     with pytest.raises(AttributeError):  # it has no problem
-        results.record_image(0, SimpleNamespace(sha256=sha256_of("a")))  # type: ignore[arg-type]
+        results.record_image(0, SimpleNamespace(sha256=hash_text("a")))  # type: ignore[arg-type]
     assert not results.done.any(), "an interrupt may come between any two lines"
     results.record_image(
-        2, Crop(dataset.samples[2], None, sha256_of("a"), "it is cut off", "a warning")
+        2, Crop(dataset.samples[2], None, hash_text("a"), "it is cut off", "a warning")
     )
-    results.record_image(3, Crop(dataset.samples[3], None, sha256_of("b"), None, "a warning"))
+    results.record_image(3, Crop(dataset.samples[3], None, hash_text("b"), None, "a warning"))
 
     assert results.done.tolist() == [False, False, True, True, False, False]
-    assert [results.sha256[n].tobytes().hex() for n in (2, 3)] == [sha256_of("a"), sha256_of("b")]
+    assert [results.sha256[n].tobytes().hex() for n in (2, 3)] == [hash_text("a"), hash_text("b")]
     assert (results.problems, results.warnings) == ({2: "it is cut off"}, {3: "a warning"})
 
 
-def test_evaluation_covers_the_usable_samples(dataset: Dataset) -> None:
-    results = measured(dataset, range(6))
+def test_evaluation_excludes_unusable_samples(dataset: Dataset) -> None:
+    results = make_measurements(dataset, range(6))
     results.problems = {4: "cut off", 1: "no image"}
     results.warnings = {3: "extraneous bytes"}
     results.seconds, results.reading_seconds, results.resumed = 2.0, 4.0, 3
@@ -77,10 +77,14 @@ def test_evaluation_covers_the_usable_samples(dataset: Dataset) -> None:
     assert copies == sorted([(names[2], names[0]), (names[3], names[0])])
 
 
-def test_means_are_over_samples_and_keep_every_digit(dataset: Dataset) -> None:
-    evaluation = measured(dataset, range(6)).to_evaluation(dataset)
+def test_evaluation_means_are_over_samples_in_full_precision(dataset: Dataset) -> None:
+    evaluation = make_measurements(dataset, range(6)).to_evaluation(dataset)
     assert evaluation.complete
-    assert not measured(dataset, range(6)).to_evaluation(replace(dataset, limited=True)).complete
+    assert (
+        not make_measurements(dataset, range(6))
+        .to_evaluation(replace(dataset, limited=True))
+        .complete
+    )
     assert evaluation.error_mm == 3.5
     assert evaluation.per_action_mm() == {
         "Directions": (1 + 2 + 4) / 3, "Discussion": 3, "WalkTogether": 5.5,
@@ -96,8 +100,8 @@ def test_means_are_over_samples_and_keep_every_digit(dataset: Dataset) -> None:
     assert exact.per_action_mm()["Discussion"] == 50 + 42 / 1024
 
 
-def test_evaluation_without_a_usable_image_is_refused(dataset: Dataset) -> None:
-    results = measured(dataset, range(6))
+def test_evaluation_without_usable_image_raises_data_not_found(dataset: Dataset) -> None:
+    results = make_measurements(dataset, range(6))
     results.problems = {n: f"reason {n}" for n in reversed(range(6))}
 
     with pytest.raises(

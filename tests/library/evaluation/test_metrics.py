@@ -1,4 +1,4 @@
-"""Errors in millimetres: known predictions have known errors under both protocols."""
+"""Errors in millimeters: known predictions have known errors under both protocols."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ BOX = np.array([10.0, 5.0, 80.0, 80.0])
 CAMERA = Camera.from_annotation(camera_entry())
 
 
-def body() -> Array:
-    """Eighteen joints in camera coordinates, no closer than 3 m."""
-    around = np.random.default_rng(3).uniform(-450, 450, (18, 3))
-    return np.asarray(around + np.array([60, -40, 4000]), dtype=np.float32)
+def make_body() -> Array:
+    """Camera coordinates (18, 3) float32 in mm, at least 3 m from the camera."""
+    offsets_mm = np.random.default_rng(3).uniform(-450, 450, (18, 3))
+    return np.asarray(offsets_mm + np.array([60, -40, 4000]), dtype=np.float32)
 
 
-def sample(joints_cam_mm: Array, depth_mm: float | None = None) -> Sample:
+def make_sample(joints_cam_mm: Array, depth_mm: float | None = None) -> Sample:
     depth = joints_cam_mm[0, 2] if depth_mm is None else np.float32(depth_mm)
     return Sample(1, Path("any.jpg"), (100, 80), 9, "Posing", CAMERA, BOX, depth, joints_cam_mm)
 
 
-def cells_of(joints_mm: Array, root_depth_mm: float) -> Array:
-    """Cells of these camera coordinates: the authors' formulas, solved for the cells."""
+def project_to_cells(joints_mm: Array, root_depth_mm: float) -> Array:
+    """Cells of these camera coordinates, from the inverse of the authors' formulas."""
     focal, center = (200.0, 220.0), (50.5, 40.25)
     joints = joints_mm.astype(np.float64)
     columns = (joints[:, 0] / joints[:, 2] * focal[0] + center[0] - 10.0) / 80.0 * 32
@@ -40,8 +40,8 @@ def cells_of(joints_mm: Array, root_depth_mm: float) -> Array:
     return np.stack([columns, rows, bins], axis=1).astype(np.float32)
 
 
-def turned(points_mm: Array, degrees: float = 40.0) -> Array:
-    """The points turned about an oblique axis through their first one."""
+def rotate(points_mm: Array, degrees: float = 40.0) -> Array:
+    """The points rotated about an oblique axis through the first point."""
     axis = np.array([2.0, -1.0, 2.0]) / 3
     angle = np.radians(degrees)
     skew = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
@@ -50,8 +50,8 @@ def turned(points_mm: Array, degrees: float = 40.0) -> Array:
     return np.asarray(centered @ rotation.T + points_mm[0])
 
 
-def quaternion_aligned(points_mm: Array, target_mm: Array) -> Array:
-    """Horn's rigid alignment: the rotation is an eigenvector, a unit quaternion."""
+def align_by_quaternion(points_mm: Array, target_mm: Array) -> Array:
+    """Horn's rigid alignment; the rotation quaternion is an eigenvector."""
     points = points_mm - points_mm.mean(axis=0)
     target = target_mm - target_mm.mean(axis=0)
     s = points.T @ target
@@ -74,7 +74,7 @@ def no_error(_predicted: Array, _truth: Array) -> Array:
 
 
 def aligned_error(predicted: Array, truth: Array) -> Array:
-    aligned = quaternion_aligned(predicted - predicted[0], truth - truth[0])
+    aligned = align_by_quaternion(predicted - predicted[0], truth - truth[0])
     return np.asarray(np.linalg.norm(aligned - (truth - truth[0]), axis=1)[:17])
 
 
@@ -82,16 +82,16 @@ def unscaled_error(_predicted: Array, truth: Array) -> Array:
     return np.asarray(0.1 * np.linalg.norm(truth - truth.mean(axis=0), axis=1)[:17])
 
 
-def moved(joints: int | slice, *offset_mm: float) -> Callable[[Array], Array]:
-    def move(truth: Array) -> Array:
+def shift_joints(joints: int | slice, *offset_mm: float) -> Callable[[Array], Array]:
+    def shift(truth: Array) -> Array:
         predicted = truth.copy()
         predicted[joints] += np.array(offset_mm, np.float32)
         return predicted
 
-    return move
+    return shift
 
 
-def mirrored(truth: Array) -> Array:
+def mirror(truth: Array) -> Array:
     predicted = truth.copy()
     predicted[:, 0] = 2 * truth[0, 0] - truth[:, 0]
     return predicted
@@ -100,45 +100,47 @@ def mirrored(truth: Array) -> Array:
 CASES: dict[str, tuple[Protocol, Callable[[Array], Array], Expected]] = {
     "perfect": (2, np.copy, no_error),
     "perfect_aligned": (1, np.copy, no_error),
-    "one_joint": (2, moved(5, 30, 40, 0), lambda *_: 50.0 * np.eye(17)[5]),
-    "one_joint_in_depth": (2, moved(9, 0, 0, -120), lambda *_: 120.0 * np.eye(17)[9]),
-    "whole_body": (2, moved(slice(None), 25, -14, 130), no_error),
-    "root": (2, moved(0, 0, 3, 4), lambda *_: np.array([0.0] + [5.0] * 16)),
-    "thorax": (2, moved(17, 300, 300, 300), no_error),
-    "thorax_aligned": (1, moved(17, 300, 300, 300), aligned_error),
-    "turned": (1, lambda truth: turned(truth) + np.array([50.0, 20.0, 100.0]), no_error),
+    "one_joint": (2, shift_joints(5, 30, 40, 0), lambda *_: 50.0 * np.eye(17)[5]),
+    "one_joint_in_depth": (2, shift_joints(9, 0, 0, -120), lambda *_: 120.0 * np.eye(17)[9]),
+    "whole_body": (2, shift_joints(slice(None), 25, -14, 130), no_error),
+    "root": (2, shift_joints(0, 0, 3, 4), lambda *_: np.array([0.0] + [5.0] * 16)),
+    "thorax": (2, shift_joints(17, 300, 300, 300), no_error),
+    "thorax_aligned": (1, shift_joints(17, 300, 300, 300), aligned_error),
+    "turned": (1, lambda truth: rotate(truth) + np.array([50.0, 20.0, 100.0]), no_error),
     "scaled": (1, lambda t: t[0] + (t - t[0]) * np.float32(0.9), unscaled_error),
-    "mirrored": (1, mirrored, aligned_error),
+    "mirrored": (1, mirror, aligned_error),
 }
 
 
 @pytest.mark.parametrize(("protocol", "predict", "expected"), CASES.values(), ids=CASES)
-def test_joint_errors_of_known_predictions(
+def test_joint_errors_mm_known_predictions_have_known_errors(
     protocol: Protocol, predict: Callable[[Array], Array], expected: Expected
 ) -> None:
-    truth = body()
+    truth = make_body()
     predicted = predict(truth)
 
-    cells_xyz = cells_of(predicted, float(truth[0, 2]))
-    errors_mm = joint_errors_mm(cells_xyz, sample(truth), GRID, protocol)
+    cells_xyz = project_to_cells(predicted, float(truth[0, 2]))
+    errors_mm = joint_errors_mm(cells_xyz, make_sample(truth), GRID, protocol)
 
     assert errors_mm.dtype == np.float32
     np.testing.assert_allclose(errors_mm, expected(predicted, truth), atol=0.02)
 
 
-def test_alignment_of_a_flat_body_does_not_mirror_it() -> None:
-    target = body().astype(np.float64)
+def test_align_rigidly_flat_body_is_not_mirrored() -> None:
+    target = make_body().astype(np.float64)
     target[:, 2] = 0.0
 
-    np.testing.assert_allclose(align_rigidly(turned(target, 100.0), target), target, atol=1e-6)
+    np.testing.assert_allclose(align_rigidly(rotate(target, 100.0), target), target, atol=1e-6)
 
 
-def test_wrong_root_depth_scales_the_prediction() -> None:
-    """A depth that is 5 percent larger makes the prediction 5 percent wider."""
-    truth = body()
+def test_joint_errors_mm_wrong_root_depth_scales_prediction() -> None:
+    """A root depth 5% too large makes the prediction 5% wider."""
+    truth = make_body()
     truth[:, 2] = 4000.0
 
-    errors_mm = joint_errors_mm(cells_of(truth, 4000.0), sample(truth, 4200.0), GRID, 2)
+    errors_mm = joint_errors_mm(
+        project_to_cells(truth, 4000.0), make_sample(truth, 4200.0), GRID, 2
+    )
 
     expected_mm = 0.05 * np.linalg.norm((truth - truth[0])[:17, :2], axis=1)
     np.testing.assert_allclose(errors_mm, expected_mm, atol=0.02)

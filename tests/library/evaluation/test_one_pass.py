@@ -1,4 +1,4 @@
-"""Several models in one pass: each image is read once, and no model affects another."""
+"""A shared pass reads each image once, and its models do not affect each other."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ from tests.support.passes import FailingNetwork, evaluate_networks, make_conditi
 Networks = dict[str, Any]
 
 
-class Cut(BaseException):
-    """Ends a run at once."""
+class Killed(BaseException):
+    """Stops a run without a chance to save."""
 
 
-def repeated(dataset: Dataset, times: int) -> Dataset:
+def repeat_samples(dataset: Dataset, times: int) -> Dataset:
     return Dataset(**{**vars(dataset), "samples": dataset.samples * times})
 
 
-def test_batches_hold_every_sample_once_in_a_shuffled_order() -> None:
-    """Neighboring frames have similar errors: a first batch of them would not be typical."""
+def test_list_remaining_batches_has_each_sample_once_shuffled() -> None:
+    """Neighboring frames have similar errors; the first batch should be typical."""
     batches = list_remaining_batches([Measurements.empty(99, 4)], 4)
 
     assert [len(batch) for batch in batches] == [4] * 24 + [3]
@@ -60,7 +60,7 @@ def test_batches_hold_every_sample_once_in_a_shuffled_order() -> None:
     assert list_remaining_batches([partial], 4) == batches[1:]
 
 
-def test_images_are_read_once_and_models_do_not_affect_each_other(
+def test_evaluate_reads_images_once_and_models_are_independent(
     networks: Networks, dataset: Dataset, tmp_path: Path, read_counts: Counter[str]
 ) -> None:
     outcomes = evaluate_networks(networks, dataset, tmp_path / "all")
@@ -77,7 +77,7 @@ def test_images_are_read_once_and_models_do_not_affect_each_other(
 
 
 @pytest.mark.parametrize("code", ["bad-weights", "out-of-memory", "network-failed"])
-def test_model_that_fails_fails_alone_and_is_resumed(
+def test_evaluate_failing_model_fails_alone_and_can_be_resumed(
     networks: Networks, dataset: Dataset, tmp_path: Path, code: str, read_counts: Counter[str]
 ) -> None:
     good = result_bytes(evaluate_networks(networks, dataset, tmp_path / "good"))
@@ -102,15 +102,17 @@ def test_model_that_fails_fails_alone_and_is_resumed(
     assert sum(read_counts.values()) == 6 + 2
 
 
-def test_pass_ends_when_every_model_has_failed(
+def test_evaluate_stops_after_all_models_failed(
     networks: Networks, dataset: Dataset, tmp_path: Path, read_counts: Counter[str]
 ) -> None:
-    evaluate_networks({"A": FailingNetwork(networks["A"], 1)}, repeated(dataset, 20), tmp_path)
+    evaluate_networks(
+        {"A": FailingNetwork(networks["A"], 1)}, repeat_samples(dataset, 20), tmp_path
+    )
 
     assert sum(read_counts.values()) < 40
 
 
-def test_device_that_fails_outside_of_models_ends_the_pass(
+def test_evaluate_device_error_outside_models_stops_pass(
     networks: Networks, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished = result_bytes(evaluate_networks({"C": networks["C"]}, dataset, tmp_path))
@@ -132,15 +134,15 @@ def test_device_that_fails_outside_of_models_ends_the_pass(
     assert np.load(tmp_path / "A.npz")["done"].sum() == 4
 
 
-def test_resumed_run_measures_the_rest_to_the_same_bits(
+def test_evaluate_resumed_gives_identical_results(
     networks: Networks, dataset: Dataset, tmp_path: Path, read_counts: Counter[str]
 ) -> None:
     whole = result_bytes(evaluate_networks(networks, dataset, tmp_path / "whole"))
     evaluate_networks({"A": networks["A"]}, dataset, tmp_path)
-    never = FailingNetwork(networks["A"], 0, Cut())
-    cut = {"A": never, "B": networks["B"], "C": FailingNetwork(networks["C"], 2, Cut())}
-    with pytest.raises(Cut):
-        evaluate_networks(cut, dataset, tmp_path, resume=True)
+    uncallable = FailingNetwork(networks["A"], 0, Killed())
+    killed = {"A": uncallable, "B": networks["B"], "C": FailingNetwork(networks["C"], 2, Killed())}
+    with pytest.raises(Killed):
+        evaluate_networks(killed, dataset, tmp_path, resume=True)
     missing = shuffle_indices(6)[4:]
     for name in ("B", "C"):
         done = np.load(tmp_path / f"{name}.npz")["done"]
@@ -149,7 +151,7 @@ def test_resumed_run_measures_the_rest_to_the_same_bits(
     lines: list[str] = []
 
     outcomes = evaluate_networks(
-        {**networks, "A": never}, dataset, tmp_path, resume=True, messages=lines
+        {**networks, "A": uncallable}, dataset, tmp_path, resume=True, messages=lines
     )
 
     assert result_bytes(outcomes) == whole
@@ -160,35 +162,35 @@ def test_resumed_run_measures_the_rest_to_the_same_bits(
     ]
     read_counts.clear()
     assert result_bytes(
-        evaluate_networks(dict.fromkeys(networks, never), dataset, tmp_path, resume=True)
+        evaluate_networks(dict.fromkeys(networks, uncallable), dataset, tmp_path, resume=True)
     )
     assert not read_counts
     assert result_bytes(evaluate_networks(networks, dataset, tmp_path)) == whole
     assert sum(read_counts.values()) == 6, "results are used without --resume"
 
 
-def test_partial_results_are_saved_during_the_pass(
+def test_evaluate_saves_partial_results_during_pass(
     networks: Networks, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process may also be killed without a signal."""
+    """A process may be killed without a signal that it could handle."""
     monkeypatch.setattr("convnextpose_check.evaluation.one_pass.SAVE_SECONDS", 0.0)
     saved: list[int] = []
 
-    class Looking(FailingNetwork):
+    class SaveCountingNetwork(FailingNetwork):
         def __call__(self, images: Any) -> Any:
             path = tmp_path / "A.npz"
             saved.append(int(np.load(path)["done"].sum()) if path.exists() else 0)
             return self.network(images)
 
-    evaluate_networks({"A": Looking(networks["A"], 0)}, dataset, tmp_path)
+    evaluate_networks({"A": SaveCountingNetwork(networks["A"], 0)}, dataset, tmp_path)
 
     assert saved == [0, 2, 4]
 
 
-def test_interrupted_run_saves_partial_results_and_counts_them(
+def test_evaluate_interrupted_saves_and_counts_partial_results(
     networks: Networks, dataset: Dataset, tmp_path: Path
 ) -> None:
-    def interrupted(names: str, batch: int, *, key: bool = True) -> str:
+    def run_interrupted(names: str, batch: int, *, key: bool = True) -> str:
         network = FailingNetwork(networks[names[-1]], batch, KeyboardInterrupt())
         entries = {
             name: ModelEntry(
@@ -203,48 +205,48 @@ def test_interrupted_run_saves_partial_results_and_counts_them(
         assert caught.value.__suppress_context__
         return str(caught.value)
 
-    assert interrupted("A", 2, key=False) == "no results are saved"
+    assert run_interrupted("A", 2, key=False) == "no results are saved"
     assert not list(tmp_path.glob("*.npz"))
-    assert interrupted("A", 0) == "no results are saved"
-    assert interrupted("A", 2) == "partial results are saved (of 6 images: A 4)"
-    assert interrupted("AB", 1) == "partial results are saved (of 6 images: A 4, B 2)"
+    assert run_interrupted("A", 0) == "no results are saved"
+    assert run_interrupted("A", 2) == "partial results are saved (of 6 images: A 4)"
+    assert run_interrupted("AB", 1) == "partial results are saved (of 6 images: A 4, B 2)"
 
 
-class Counting:
-    """Records the sizes of its batches; out of memory above ``room`` images."""
+class CountingNetwork:
+    """Records its batch sizes; runs out of memory above ``capacity`` images."""
 
-    def __init__(self, network: Any, room: int) -> None:
+    def __init__(self, network: Any, capacity: int) -> None:
         self.network = network
         self.architecture = network.architecture
-        self.room = room
+        self.capacity = capacity
         self.sizes: list[int] = []
 
     def __call__(self, images: Any) -> Any:
-        if len(images) > self.room:
+        if len(images) > self.capacity:
             raise torch.OutOfMemoryError
         self.sizes.append(len(images))
         return self.network(images)
 
 
 @pytest.mark.parametrize(
-    ("rooms", "sizes", "batch_size"),
+    ("capacities", "sizes", "batch_size"),
     [
         ([9, 9], [[2, 2], [2]], 2),
         ([9, 9, 9, 9], [[2], [2], [2], []], 2),
         ([9, 1], [[2, 2], [1, 1]], 1),
     ],
 )
-def test_several_devices_share_the_batches_and_predict_the_same(
+def test_evaluate_several_devices_give_identical_results(
     networks: Networks,
     dataset: Dataset,
-    rooms: list[int],
+    capacities: list[int],
     sizes: list[list[int]],
     batch_size: int,
 ) -> None:
     whole = evaluate({"A": ModelEntry(networks["A"])}, dataset, make_conditions(flip=False))
-    replicas = [Counting(copy.deepcopy(networks["A"]), room) for room in rooms]
+    replicas = [CountingNetwork(copy.deepcopy(networks["A"]), capacity) for capacity in capacities]
     entry = ModelEntry(replicas[0], replicas=tuple(replicas[1:]))
-    devices = (torch.device("cpu"),) * len(rooms)
+    devices = (torch.device("cpu"),) * len(capacities)
 
     outcomes = evaluate({"A": entry}, dataset, make_conditions(flip=False, devices=devices))
 
@@ -253,19 +255,19 @@ def test_several_devices_share_the_batches_and_predict_the_same(
     assert outcomes["A"].batch_size == batch_size  # type: ignore[union-attr]  # an evaluation
 
 
-def test_pass_uses_two_threads_and_forgets_crops(
+def test_run_pass_uses_two_threads_and_frees_crops(
     networks: Networks, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pixels of 8,695 crops would take 1.7 GB; a single thread rounds differently."""
+    """8,695 crops would take 1.7 GB; a single thread rounds differently."""
     pixels: list[weakref.ref[Any]] = []
     most = 0
 
-    def watched(sample: Sample) -> Crop:
+    def track_crop(sample: Sample) -> Crop:
         crop = read_crop(sample)
         pixels.append(weakref.ref(crop.pixels_rgb))
         return crop
 
-    monkeypatch.setattr(crops, "read_crop", watched)
+    monkeypatch.setattr(crops, "read_crop", track_crop)
     monkeypatch.setattr(crops, "BATCHES_AHEAD", 1)
     monkeypatch.setattr(crops, "READ_AHEAD", 2)
     measured = {"A": Measurements.empty(24, 2)}
@@ -274,7 +276,7 @@ def test_pass_uses_two_threads_and_forgets_crops(
     torch.set_num_threads(1)
     gc.freeze()  # speeds up each collection
     for _ in run_pass(
-        {"A": ModelEntry(networks["A"])}, measured, repeated(dataset, 4),
+        {"A": ModelEntry(networks["A"])}, measured, repeat_samples(dataset, 4),
         make_conditions(flip=False, workers=1), batches, lambda _: None,
     ):  # fmt: skip
         gc.collect()
@@ -289,52 +291,52 @@ def test_pass_uses_two_threads_and_forgets_crops(
 
 @pytest.fixture
 def run_on_fake_gpu(tiny: Architecture, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run a pass on devices without data."""
+    """An optimized model on a fake GPU, and a function that runs a pass on it."""
     device = fake_gpu.FakeGpu()
     network = build_network(tiny, seeded_state(tiny, 1), torch.device("cpu"))
-    fast = OptimizedConvNeXtPose(network, device=torch.device("meta"))
+    optimized = OptimizedConvNeXtPose(network, device=torch.device("meta"))
 
     monkeypatch.setattr(predictions, "record_event", lambda _: fake_gpu.FakeEvent(device))
 
     def run(entries: dict[str, ModelEntry], devices: int = 1) -> Iterator[fake_gpu.FakeGpu]:
-        many = repeated(dataset, 3)
-        measured = {name: Measurements.empty(len(many.samples), 2) for name in entries}
+        repeated = repeat_samples(dataset, 3)
+        measured = {name: Measurements.empty(len(repeated.samples), 2) for name in entries}
         batches = list_remaining_batches(measured.values(), 2)
         meta = make_conditions(workers=1, devices=(torch.device("meta"),) * devices)
         with device:
-            for _ in run_pass(entries, measured, many, meta, batches, lambda _: None):
+            for _ in run_pass(entries, measured, repeated, meta, batches, lambda _: None):
                 yield device
         assert all(each.done.all() and each.seconds > 0 for each in measured.values())
         assert all(each.failure is None for each in measured.values())
 
-    return fast, run
+    return optimized, run
 
 
-def test_host_waits_for_nothing_but_the_predictions_of_each_model(run_on_fake_gpu: Any) -> None:
-    fast, run = run_on_fake_gpu
+def test_run_pass_host_waits_only_for_predictions(run_on_fake_gpu: Any) -> None:
+    optimized, run = run_on_fake_gpu
     waits = []
-    for device in run({"A": ModelEntry(fast), "B": ModelEntry(fast)}):
+    for device in run({"A": ModelEntry(optimized), "B": ModelEntry(optimized)}):
         waits.append(device.waits.copy())
         device.waits.clear()
 
     assert waits[3:-2] == [["event"] * 2] * 4
 
 
-def test_each_device_has_its_next_batch_before_its_last_one_is_waited_for(
+def test_run_pass_queues_next_batch_before_waiting(
     run_on_fake_gpu: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fast, run = run_on_fake_gpu
+    optimized, run = run_on_fake_gpu
     calls: list[str] = []
 
     class Recording:
-        architecture = fast.architecture
+        architecture = optimized.architecture
 
         def __init__(self, name: str) -> None:
             self.name = name
 
         def __call__(self, crops: Any) -> Any:
             calls.append(self.name)
-            return fast(crops)
+            return optimized(crops)
 
     monkeypatch.setattr(fake_gpu.FakeGpu, "wait", lambda *_: calls.append("wait"))
 

@@ -1,4 +1,4 @@
-"""Predictions of a model become errors: flip test, memory, and unusable images."""
+"""Predictions and their errors: flip test, out of memory, and unusable images."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.support.runs import evaluate_network
 CPU = torch.device("cpu")
 
 
-class Prepared:
-    """A model with prepared predictions, which records its inputs."""
+class FixedPredictions:
+    """Returns fixed predictions and records its inputs."""
 
     def __init__(self, architecture: Architecture, predictions: Array) -> None:
         self.architecture = architecture
@@ -38,13 +38,13 @@ class Prepared:
         return torch.from_numpy(np.stack(predictions).astype(np.float32))
 
 
-def run(network: Any, dataset: Dataset, **options: Any) -> Evaluation:
+def evaluate_dataset(network: Any, dataset: Dataset, **options: Any) -> Evaluation:
     settings = {"flip": False, "batch_size": 4, "workers": 2} | options
     return evaluate_network(network, dataset, CPU, **settings)
 
 
 @pytest.mark.parametrize("protocol", [1, 2])
-def test_errors_of_usable_images_are_those_of_the_predictions(
+def test_evaluate_computes_errors_of_usable_images(
     tiny: Architecture, dataset: Dataset, protocol: Protocol
 ) -> None:
     dataset = load_dataset(dataset.layout.root, FACTS, protocol)
@@ -53,7 +53,7 @@ def test_errors_of_usable_images_are_those_of_the_predictions(
     dataset.samples[1].path.write_bytes(b"<!DOCTYPE html>")
     order = [index for index in shuffle_indices(count) if index != 1]
 
-    evaluation = run(Prepared(tiny, cells_xyz[order]), dataset)
+    evaluation = evaluate_dataset(FixedPredictions(tiny, cells_xyz[order]), dataset)
 
     used = [0, *range(2, count)]
     samples = [dataset.samples[index] for index in used]
@@ -69,14 +69,14 @@ def test_errors_of_usable_images_are_those_of_the_predictions(
     np.testing.assert_array_equal(evaluation.errors_mm, np.array(expected_mm))
 
 
-def test_flip_test_by_hand(tiny: Architecture) -> None:
-    """Columns 0 to 31: x of the mirrored pass becomes 31 - x, and right becomes left."""
+def test_predict_flip_averages_mirrored_pass(tiny: Architecture) -> None:
+    """In 32 columns, x of the mirrored pass becomes 31 - x, and right becomes left."""
     plain, mirrored = np.zeros((2, 18, 3))
     plain[1], mirrored[4] = (10, 20, 3), (17, 22, 5)
     plain[4], mirrored[1] = (25, 21, 4), (8, 19, 4)
     plain[9], mirrored[9] = (16, 2, 1), (15, 4, 2)
     plain[16], mirrored[13] = (3, 3, 3), (30, 5, 5)
-    network = Prepared(tiny, np.stack([plain, mirrored]))
+    network = FixedPredictions(tiny, np.stack([plain, mirrored]))
     crops = torch.arange(3 * 256 * 256, dtype=torch.float32).view(1, 3, 256, 256)
 
     cells_xyz = predict(network, crops, flip=True)[0]
@@ -92,28 +92,28 @@ def test_flip_test_by_hand(tiny: Architecture) -> None:
 
 
 class SmallMemory:
-    """Predicts the first pixel of each crop, for at most ``room`` crops at once."""
+    """Predicts the first pixel of each crop, for at most ``capacity`` crops at once."""
 
-    def __init__(self, architecture: Architecture, room: int) -> None:
+    def __init__(self, architecture: Architecture, capacity: int) -> None:
         self.architecture = architecture
-        self.room = room
+        self.capacity = capacity
         self.sizes: list[int] = []
         self.tf32: list[bool] = []
 
     def __call__(self, crops: Tensor) -> Tensor:
-        if len(crops) > self.room:
+        if len(crops) > self.capacity:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         self.sizes.append(len(crops))
         self.tf32.append(torch.backends.cuda.matmul.allow_tf32)
         return crops[:, 0, 0, 0].view(-1, 1, 1).expand(-1, 18, 3).clone()
 
 
-@pytest.mark.parametrize(("room", "sizes"), [(16, [8]), (5, [4, 4]), (1, [1] * 8)])
-def test_batch_that_does_not_fit_is_halved_and_stays_smaller(
-    tiny: Architecture, room: int, sizes: list[int]
+@pytest.mark.parametrize(("capacity", "sizes"), [(16, [8]), (5, [4, 4]), (1, [1] * 8)])
+def test_predictor_out_of_memory_halves_batch_size(
+    tiny: Architecture, capacity: int, sizes: list[int]
 ) -> None:
     notes: list[str] = []
-    network = SmallMemory(tiny, room)
+    network = SmallMemory(tiny, capacity)
     predictor = Predictor(network, flip=False, batch_size=8, on_note=notes.append)
     crops = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 4, 4)
 
@@ -124,9 +124,9 @@ def test_batch_that_does_not_fit_is_halved_and_stays_smaller(
     assert network.sizes == sizes * 2
     assert not any(network.tf32)
     assert predictor.batch_size == sizes[0]
-    expected = {16: [], 5: [4], 1: [4, 2, 1]}[room]
+    expected = {16: [], 5: [4], 1: [4, 2, 1]}[capacity]
     assert notes == [f"out of memory on cpu: going on with {size} images" for size in expected]
-    network.room = 0
+    network.capacity = 0
     with pytest.raises(ConvNeXtPoseCheckError, match=r"single image.*--device cpu") as caught:
         predictor(crops)
     assert caught.value.code == "out-of-memory"

@@ -1,4 +1,4 @@
-"""From a difference to a verdict, and to a passed, failed or expectedly failed test."""
+"""Verdicts from differences, and the outcomes of the tolerance tests."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ NAN, INFINITY = float("nan"), float("inf")
 OUTPUT = Path("an output")
 
 
-def outcome(judgement: Judgement, tolerance_mm: int, gate_mm: int | None) -> str:
-    """The outcome of the validation test: passed, failed or expected failure (X)."""
+def run_tolerance_test(judgement: Judgement, tolerance_mm: int, gate_mm: int | None) -> str:
+    """The outcome of the validation test: P passed, F failed, X expected failure."""
     arguments: Any = {
         "run": SimpleNamespace(
-            name="published",
+            target="published",
             settings=SimpleNamespace(gate=gate_mm, results_dir=OUTPUT),
             reference=lambda _variant: judgement.reference,
             judgement=lambda _variant: judgement,
@@ -47,10 +47,12 @@ def outcome(judgement: Judgement, tolerance_mm: int, gate_mm: int | None) -> str
     return "P"
 
 
-def outcomes(judgement: Judgement) -> str:
-    """The outcomes of the tests of 1, 2 and 5 mm, with a gate of 1, 2, 5 mm and without one."""
+def run_tolerance_tests(judgement: Judgement) -> str:
+    """Outcomes of the 1, 2 and 5 mm tests, for the gates 1, 2, 5 mm and none."""
     return " ".join(
-        "".join(outcome(judgement, tolerance_mm, gate_mm) for tolerance_mm in TOLERANCES_MM)
+        "".join(
+            run_tolerance_test(judgement, tolerance_mm, gate_mm) for tolerance_mm in TOLERANCES_MM
+        )
         for gate_mm in (1, 2, 5, None)
     )
 
@@ -71,7 +73,7 @@ def outcomes(judgement: Judgement) -> str:
         (NAN, "review", "FFF FFF FFF FFF"),
     ],
 )
-def test_verdict_and_outcome_change_at_each_tolerance(
+def test_judge_verdict_and_outcome_change_at_tolerances(
     sign: int, difference_mm: float, word: str, expected: str
 ) -> None:
     judgement = judge(make_evaluation(50.0 + sign * difference_mm), PAPER)
@@ -80,14 +82,14 @@ def test_verdict_and_outcome_change_at_each_tolerance(
     assert judgement.difference_mm == pytest.approx(sign * difference_mm, nan_ok=True)
     assert not judgement.is_information
     assert not judgement.is_subset
-    assert outcomes(judgement) == expected
+    assert run_tolerance_tests(judgement) == expected
 
 
 ALWAYS_FAILS = "FFF FFF FFF FFF"
-LIKE_A_MISS = "FFF XFF XXF XXX"
-NO_FIGURE = "no reported value to compare with"
+OUTSIDE_TOLERANCE = "FFF XFF XXF XXX"
+NO_REFERENCE = "no reported value to compare with"
 SIX_SUBJECTS = "information only, trained on six subjects"
-MADE, SUBSET = make_evaluation(50.0), make_evaluation(50.0, complete=False)
+COMPLETE, SUBSET = make_evaluation(50.0), make_evaluation(50.0, complete=False)
 
 
 @pytest.mark.parametrize(
@@ -96,14 +98,14 @@ MADE, SUBSET = make_evaluation(50.0), make_evaluation(50.0, complete=False)
         (SUBSET, PAPER, "subset of 4 samples", False, ALWAYS_FAILS),
         (SUBSET, INFORMATION, "subset of 4 samples", True, ALWAYS_FAILS),
         (SUBSET, None, "subset of 4 samples", False, ALWAYS_FAILS),
-        (MADE, None, NO_FIGURE, False, "FFF FFF FFF XXX"),
-        (make_evaluation(50.0, protocol=1), None, NO_FIGURE, True, LIKE_A_MISS),
-        (make_evaluation(34.5), INFORMATION, SIX_SUBJECTS, True, LIKE_A_MISS),
-        (MADE, ReportedValue(50.0, "paper", ""), "information only, ", True, LIKE_A_MISS),
+        (COMPLETE, None, NO_REFERENCE, False, "FFF FFF FFF XXX"),
+        (make_evaluation(50.0, protocol=1), None, NO_REFERENCE, True, OUTSIDE_TOLERANCE),
+        (make_evaluation(34.5), INFORMATION, SIX_SUBJECTS, True, OUTSIDE_TOLERANCE),
+        (COMPLETE, ReportedValue(50.0, "paper", ""), "information only, ", True, OUTSIDE_TOLERANCE),
         (make_evaluation(NAN), INFORMATION, SIX_SUBJECTS, True, ALWAYS_FAILS),
     ],
 )
-def test_error_without_verdict_never_passes(
+def test_check_error_is_within_without_verdict_never_passes(
     measured: Evaluation,
     reference: ReportedValue | None,
     reason: str,
@@ -117,7 +119,7 @@ def test_error_without_verdict_never_passes(
     assert judgement.is_information is is_information
     assert judgement.is_subset is not measured.complete
     assert (judgement.difference_mm is None) is (reference is None)
-    assert outcomes(judgement) == expected
+    assert run_tolerance_tests(judgement) == expected
     with pytest.raises(CheckFailedError, match=reason) as caught:
         check_error_is_within(judgement, 5, "XS", OUTPUT)
     assert caught.value.code == "not-judged"
@@ -127,9 +129,7 @@ def test_error_without_verdict_never_passes(
 
 
 @pytest.mark.parametrize(("obtained_mm", "difference"), [(52.0, "+2.0000"), (47.5, "-2.5000")])
-def test_failed_check_reports_obtained_expected_and_difference(
-    obtained_mm: float, difference: str
-) -> None:
+def test_check_error_is_within_failure_reports_values(obtained_mm: float, difference: str) -> None:
     judgement = judge(make_evaluation(obtained_mm), PAPER)
     assert check_error_is_within(judgement, 5, "XS", OUTPUT) == float(difference)
     with pytest.raises(CheckFailedError) as caught:
