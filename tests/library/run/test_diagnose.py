@@ -134,6 +134,18 @@ def test_diagnose_names_other_settings_and_what_is_open(
     assert text in diagnosed(capsys, tmp_path)[1]
 
 
+def test_diagnose_compares_no_subset_with_a_reference(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error_mm = write_run(dataset, make_predictions(dataset), tmp_path / "one", 0.0).error_mm
+    write_run(dataset, make_predictions(dataset), tmp_path / "run", error_mm, expected_samples=8695)
+
+    code, out = diagnosed(capsys, tmp_path / "run")
+
+    assert code == 1
+    assert "not compared with a reference link settings: a subset" in out
+
+
 def test_diagnose_names_another_mean(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
