@@ -1,4 +1,4 @@
-"""``convnextpose-check``, or ``python -m convnextpose_check``: everything but running the tests."""
+"""The program ``convnextpose-check``, also started as ``python -m convnextpose_check``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from convnextpose_check.commands.terminal import print_lines
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.settings.options import add_settings
-from convnextpose_check.text import escape_control_chars, suggestion
+from convnextpose_check.text import escape_control_chars, format_suggestion
 
 COMMANDS = {
     module.__name__.rpartition(".")[2]: module
@@ -33,12 +33,13 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code; a user's mistake is one sentence and code 2."""
+    """Run a command and return its exit code; a user error prints its message and returns 2."""
     parser = argparse.ArgumentParser(
         prog="convnextpose-check",
-        description="Work on files. To evaluate models, run: python -m pytest -m gpu",
-        epilog="Exit codes: 0 success; 1 something is missing or wrong, and is named;\n"
-        "2 the command could not be carried out.",
+        description="Commands around an evaluation. To evaluate models, run:\n"
+        "  python -m pytest -m gpu",
+        epilog="Exit codes: 0 success; 1 something is missing or wrong, see the output;\n"
+        "2 the command could not run.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -64,13 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     if not given[0].startswith("-") and given[0] not in COMMANDS:
-        hint = suggestion(given[0], COMMANDS) or f": choose from {', '.join(COMMANDS)}"
-        parser.error(f"there is no command '{escape_control_chars(given[0])}'{hint}")
+        hint = format_suggestion(given[0], COMMANDS) or f". Choose from {', '.join(COMMANDS)}"
+        parser.error(f"unknown command '{escape_control_chars(given[0])}'{hint}.")
     options, unknown = parser.parse_known_args(given)
     if unknown:
         known = re.findall(r"--[\w-]+", options.parser.format_usage())
-        hint = suggestion(unknown[0].partition("=")[0], known)
-        options.parser.error(f"there is no option '{escape_control_chars(unknown[0])}'{hint}")
+        hint = format_suggestion(unknown[0].partition("=")[0], known, "--")
+        options.parser.error(f"unknown option '{escape_control_chars(unknown[0])}'{hint}.")
     try:
         return int(options.run(options))
     except ConvNeXtPoseCheckError as error:
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser, command: ModuleType) -> None:
-    """Declare the arguments and options of a command."""
+    """Declare the arguments and options of a command module."""
     for name, keywords in getattr(command, "ARGUMENTS", {}).items():
         parser.add_argument(name, **keywords)
     add_settings(parser, *getattr(command, "SETTINGS", ()))

@@ -1,4 +1,4 @@
-"""The software versions and the machine that a result depends on."""
+"""Software versions and machine, recorded with every result."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 import convnextpose_check
 
 
-def environment() -> dict[str, str]:
-    """Versions, machine, command and time of this run."""
+def collect_environment() -> dict[str, str]:
+    """Collect versions, machine, command and start time of this run."""
     return {
         "convnextpose_check": convnextpose_check.__version__,
         "commit": suite_commit(),
@@ -29,7 +29,7 @@ def environment() -> dict[str, str]:
 
 
 def package_version(*packages: str) -> str:
-    """The version of the first installed package, without importing it."""
+    """Return the version of the first of these that is installed, without importing it."""
     for package in packages:
         with suppress(PackageNotFoundError):
             return version(package)
@@ -37,14 +37,14 @@ def package_version(*packages: str) -> str:
 
 
 def opencv_version() -> str:
-    """The version of OpenCV, whichever of its packages is installed."""
+    """Return the version of the installed OpenCV package."""
     return package_version("opencv-python-headless", "opencv-python", "opencv-contrib-python")
 
 
 def suite_commit() -> str:
-    """The commit of this suite's checkout, with ``+changes`` if files were edited since."""
+    """Return the commit of this checkout, with ``+changes`` if tracked files were edited."""
     root = Path(__file__).parents[1]
-    if not (root / ".git").exists():  # installed, or inside another repository
+    if not (root / ".git").exists():  # installed as a package, or copied into another repository
         return "no checkout"
     describe = "describe --always --abbrev=40 --exclude=* --dirty=+changes"
     try:

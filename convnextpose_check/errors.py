@@ -1,4 +1,4 @@
-"""The errors that a user can cause and fix, and their codes."""
+"""Errors that a user can cause and fix, with stable codes for scripts."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from convnextpose_check.text import escape_control_chars
 
 
 class ErrorCode(str, Enum):
-    """What is wrong, for scripts; the message says it for people. Codes are stable."""
+    """The kind of an error, for scripts. Codes do not change between versions."""
 
     AMBIGUOUS = "ambiguous"  # several different files fit where one is expected
     BAD_ANNOTATIONS = "bad-annotations"  # an annotation file cannot be read
     BAD_NETWORK = "bad-network"  # the model of --network cannot be used
     BAD_OPTION = "bad-option"  # an option or variable has an invalid value
     BAD_RESULTS = "bad-results"  # the results of a run cannot be read
-    BAD_VARIANTS_FILE = "bad-variants-file"  # the variants file has another form
+    BAD_VARIANTS_FILE = "bad-variants-file"  # the variants file does not have the expected form
     BAD_WEIGHTS = "bad-weights"  # weights are not finite, or a BatchNorm variance is implausible
     CANNOT_WRITE = "cannot-write"  # a file or link cannot be written
-    CHECKPOINT_NOT_FOUND = "checkpoint-not-found"  # none in the given folders
+    CHECKPOINT_NOT_FOUND = "checkpoint-not-found"  # the given folders lack a checkpoint
     DAMAGED = "damaged"  # an archive is incomplete or damaged
     DAMAGED_IMAGE = "damaged-image"  # libjpeg warns about an image
-    DATA_NOT_FOUND = "data-not-found"  # Human3.6M, or a required part of it, is not there
+    DATA_NOT_FOUND = "data-not-found"  # Human3.6M, or a required part of it, is missing
     DEVICE_FAILED = "device-failed"  # the device raised an error
-    DEVICE_NOT_FOUND = "device-not-found"  # there is no such device, or it cannot run a kernel
+    DEVICE_NOT_FOUND = "device-not-found"  # the device does not exist or cannot run a kernel
     DISAGREEMENT = "disagreement"  # two models, or a crop and its mirror, differ
     DISK_FULL = "disk-full"  # too little of the disk is free
     DOWNLOAD_FAILED = "download-failed"  # a file could not be downloaded from Google Drive
     DOWNLOAD_REFUSED = "download-refused"  # quota exceeded, or no permission
-    FILE_NOT_FOUND = "file-not-found"  # there is no such file
+    FILE_NOT_FOUND = "file-not-found"  # a file or folder does not exist
     HTML_PAGE = "html-page"  # a web page was saved instead of a checkpoint
     IN_USE = "in-use"  # another run is writing to the folder
     INCOMPLETE = "incomplete"  # samples of the protocol are missing or were not measured
     NETWORK_FAILED = "network-failed"  # the evaluated model raised an error
     NOT_A_CHECKPOINT = "not-a-checkpoint"  # a file does not contain a checkpoint
-    NOT_JUDGED = "not-judged"  # an error was measured, but there is no verdict on it
-    NOT_VERIFIED = "not-verified"  # the published tensors of the variant are not on record
+    NOT_JUDGED = "not-judged"  # an error was measured but cannot be judged
+    NOT_VERIFIED = "not-verified"  # identity required, but the published tensors are not on record
     OUT_OF_MEMORY = "out-of-memory"  # too little memory is free
-    OUTSIDE_TOLERANCE = "outside-tolerance"  # an error is not the reported one
-    ROUND_TRIP = "round-trip"  # keys or weights change when they are converted and read back
-    SAME_IMAGE = "same-image"  # an image is a copy of another one
+    OUTSIDE_TOLERANCE = "outside-tolerance"  # an error differs too much from the reported value
+    ROUND_TRIP = "round-trip"  # keys or weights change when converted and read back
+    SAME_IMAGE = "same-image"  # an image is a copy of another
     TOO_MANY_FILES = "too-many-files"  # a folder contains more files than are searched
     UNREADABLE = "unreadable"  # a file cannot be read, or changes while it is read
-    UNSAFE_ARCHIVE = "unsafe-archive"  # more than torch.save writes for weights
+    UNSAFE_ARCHIVE = "unsafe-archive"  # contains more than torch.save writes for weights
     UNSUPPORTED_ARCHIVE = "unsupported-archive"  # encrypted, or an unknown compression
     WRONG_BOXES = "wrong-boxes"  # bounding boxes do not fit the joints
-    WRONG_CAMERAS = "wrong-cameras"  # cameras have another convention
+    WRONG_CAMERAS = "wrong-cameras"  # cameras follow another convention
     WRONG_COUNT = "wrong-count"  # parameters or multiply-adds differ
     WRONG_ENVIRONMENT = "wrong-environment"  # a package is missing or unsupported
     WRONG_EPOCH = "wrong-epoch"  # a checkpoint is from another epoch
@@ -54,7 +54,7 @@ class ErrorCode(str, Enum):
     WRONG_OPENCV = "wrong-opencv"  # OpenCV interpolates unlike version 4
     WRONG_ROOTNET = "wrong-rootnet"  # RootNet's boxes are not those of the protocol
     WRONG_TENSORS = "wrong-tensors"  # tensors differ from the published ones
-    WRONG_TRAINING = "wrong-training"  # not the recorded training
+    WRONG_TRAINING = "wrong-training"  # counters contradict the recorded training
     WRONG_VARIANT = "wrong-variant"  # a checkpoint contains another variant, or fits several
 
     def __str__(self) -> str:
@@ -62,9 +62,10 @@ class ErrorCode(str, Enum):
 
 
 class ConvNeXtPoseCheckError(Exception):
-    """A mistake or a failed check: what is wrong, where, and how to fix it.
+    """A user error or failed check: ``problem`` says what and where, ``remedy`` how to fix it.
 
-    Control characters of quoted names and files are escaped here, and nowhere else.
+    Both are given without a full stop. Control characters in quoted names and texts are escaped
+    here and nowhere else.
     """
 
     def __init__(
@@ -80,8 +81,8 @@ class ConvNeXtPoseCheckError(Exception):
         self.remedy = escape_control_chars(remedy)
         self.obtained = escape_control_chars(obtained) if isinstance(obtained, str) else obtained
         self.expected = escape_control_chars(expected) if isinstance(expected, str) else expected
-        super().__init__(f"[{code}] {self.problem}" + (f". {self.remedy}." if remedy else ""))
+        super().__init__(f"[{code}] {self.problem}." + (f" {self.remedy}." if remedy else ""))
 
 
 class CheckFailedError(ConvNeXtPoseCheckError):
-    """A check obtained another value than it expects."""
+    """A check obtained a value other than the expected one."""

@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM both end a run in order, with the partial results saved.
+"""Handle Ctrl-C and SIGTERM alike: a run saves its partial results and ends.
 
-Kaggle and CI end runs with SIGTERM, which by default ends Python at once.
+Kaggle and CI end runs with SIGTERM, which by default ends Python without cleanup.
 """
 
 from __future__ import annotations
@@ -12,36 +12,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-ENOUGH = 3
-"""Number of signals after which even a protected block is interrupted."""
+MAX_DEFERRED_SIGNALS = 3
+"""This many signals interrupt even a block of ``defer_signals``."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was interrupted; the message says what is saved, which --resume may continue."""
+    """An evaluation was interrupted; the message describes the partial results saved."""
 
 
 _counts: Counter[str] = Counter()
-"""Signals received by this process, and nested blocks of ``defer_signals``."""
+"""Signals received by this process, and the nesting depth of ``defer_signals``."""
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> None:
+def _handle_signal(number: int, _frame: FrameType | None) -> None:
     _counts["received"] += 1
-    if not _counts["holds"] or _counts["received"] >= ENOUGH:
+    if not _counts["depth"] or _counts["received"] >= MAX_DEFERRED_SIGNALS:
         raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def install_signal_handlers() -> Callable[[], None]:
-    """Have SIGTERM and SIGINT raise ``KeyboardInterrupt``; returns a function that undoes it.
+    """Make SIGTERM and SIGINT raise ``KeyboardInterrupt``; return a function that undoes this.
 
-    A signal that is ignored or has another handler is left alone.
+    A signal that is ignored or has a custom handler keeps it.
     """
-    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
+    if threading.current_thread() is not threading.main_thread():  # others may not set handlers
         return lambda: None
     _counts["received"] = 0
     defaults = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
     replaced = {n: default for n, default in defaults.items() if signal.getsignal(n) == default}
     for number in replaced:
-        signal.signal(number, _interrupt)
+        signal.signal(number, _handle_signal)
 
     def undo() -> None:
         for number, default in replaced.items():
@@ -52,15 +52,15 @@ def install_signal_handlers() -> Callable[[], None]:
 
 @contextmanager
 def defer_signals() -> Iterator[None]:
-    """Delay a signal until the end of the block.
+    """Delay the ``KeyboardInterrupt`` of a signal until the end of the block.
 
-    In a run that is already ending because of an earlier signal, a further one has no effect.
+    If an earlier signal is already ending the run, a further one has no effect.
     """
     before = _counts["received"]
-    _counts["holds"] += 1
+    _counts["depth"] += 1
     try:
         yield
     finally:
-        _counts["holds"] -= 1
-    if _counts["received"] > before == 0 and not _counts["holds"]:
+        _counts["depth"] -= 1
+    if _counts["received"] > before == 0 and not _counts["depth"]:
         raise KeyboardInterrupt

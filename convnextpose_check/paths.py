@@ -1,4 +1,4 @@
-"""Paths of the output files of a run, the lock of its folder, and files of an earlier run."""
+"""Paths of a run's output files, the lock of the results folder, and earlier outputs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ LOG_FOLDER = Path("log")
 RESULT_FOLDER = Path("result")
 DUMP_FOLDER = Path("model_dump")
 CACHE_FOLDER = RESULT_FOLDER / "evaluations"
-"""Evaluations, finished or partial, for --resume."""
+"""Finished and partial evaluations, for --resume."""
 
 
 def cache_file_path(target: str, variant: str) -> Path:
-    """Saved evaluation of a variant, below the results folder."""
+    """Path of a variant's cached evaluation, relative to the results folder."""
     return CACHE_FOLDER / f"{target}_{variant}.npz"
 
 
@@ -39,31 +39,32 @@ class Outputs:
         self.diagnoses = (result / "diagnosis.json", results_dir / "diagnosis.html")
 
     def log(self, variant: str) -> Path:
-        """The log of a variant."""
+        """Path of a variant's log."""
         return self.results_dir / LOG_FOLDER / f"test_{variant}.log"
 
 
 def lock_directory(folder: Path) -> BinaryIO:
     """Lock the results folder until the returned file is closed or the process ends.
 
-    Partial files of a killed run are removed from the folders that a run writes to. Raises
-    ``ConvNeXtPoseCheckError``: ``in-use``, ``cannot-write``.
+    Also deletes temporary files that a killed run left. Raises ``ConvNeXtPoseCheckError``:
+    ``in-use``, ``cannot-write``.
     """
     lock = lock_file(folder / ".lock")
-    of_other_weights = f"{DUMP_FOLDER}/*_????????"
-    for below in ("", RESULT_FOLDER, CACHE_FOLDER, LOG_FOLDER, DUMP_FOLDER, of_other_weights):
+    other_dumps = f"{DUMP_FOLDER}/*_????????"  # snapshots of other weights
+    for below in ("", RESULT_FOLDER, CACHE_FOLDER, LOG_FOLDER, DUMP_FOLDER, other_dumps):
         remove_partial_files(folder, below)
     return lock
 
 
-def set_aside_earlier(results_dir: Path) -> None:
-    """Rename the files of an earlier run after the models it judged.
+def rename_earlier_outputs(results_dir: Path) -> None:
+    """Add the target of an earlier run to the names of its output files.
 
-    ``benchmark_results.json`` becomes ``benchmark_results.published.json``, so that a quick run on
-    synthetic data does not overwrite the results of an hour.
+    ``benchmark_results.json`` becomes ``benchmark_results.published.json``, for example, so that a
+    short run on synthetic data does not overwrite the results of a long one. Raises
+    ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     earlier = Outputs(results_dir)
-    if (target := _target_of(earlier.results)) is None:
+    if (target := _read_target(earlier.results)) is None:
         return
     logs = [path for path in (results_dir / LOG_FOLDER).glob("test_*.log") if not path.suffixes[1:]]
     files = (*earlier.shared, *earlier.archives, *earlier.diagnoses, *logs)
@@ -74,8 +75,8 @@ def set_aside_earlier(results_dir: Path) -> None:
             raise cannot_write(path, error) from None
 
 
-def _target_of(results: Path) -> str | None:
-    """What a results file judged, ``earlier`` if that is unknown, None if it judged nothing."""
+def _read_target(results: Path) -> str | None:
+    """Return the target of a results file: ``earlier`` if unknown, None if nothing was judged."""
     try:
         content = json.loads(results.read_text(encoding="utf-8"))
         if not content.get("variants", True) and not content.get("weights"):

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line every few seconds in a log."""
+"""Progress display: a bar on a terminal, a line every few seconds in a log."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from typing import Literal, TextIO
 from convnextpose_check.text import escape_control_chars
 
 LOG_SECONDS = 10.0
-"""Longest time between two lines in a log."""
+"""Maximum time between two lines of a progress bar in a log."""
 PHASE_SECONDS = 8.0
-"""Time between two lines about work of unknown length."""
+"""Time between two lines for work of unknown duration."""
 
 
 Advance = Callable[..., None]
-"""Adds to the number of finished items, and sets the note beside the bar: ``(count, note="")``."""
+"""``advance(count, note="")`` adds finished items and sets the note beside the bar."""
 
 
 @contextmanager
 def progress_bar(
     stream: TextIO | None, title: str, total: int, unit: Literal[" images", "B"] = " images"
 ) -> Iterator[Advance]:
-    """Show a bar with the time left on ``stream``, if there is one, and yield its ``Advance``."""
+    """Show a progress bar with the remaining time on ``stream``; yield its ``Advance``.
+
+    With ``stream`` None nothing is shown.
+    """
     if stream is None:
         yield lambda _count, _note="": None
         return
@@ -53,18 +56,18 @@ def progress_bar(
 
 @dataclass(frozen=True)
 class ProgressDisplay:
-    """Shows lines on a stream, or nothing without one."""
+    """Writes progress lines to a stream; without a stream, to nowhere."""
 
     stream: TextIO | None = None
 
     @contextmanager
     def phase(self, title: str) -> Iterator[None]:
-        """Show every few seconds how long work of unknown length has taken."""
+        """Show the title and the elapsed time every few seconds until the block ends."""
         done, started = Event(), time.monotonic()
 
         def repeat() -> None:
             while not done.wait(PHASE_SECONDS):
-                self.say(f"{title}: {time.monotonic() - started:.0f} s")
+                self.write_line(f"{title}: {time.monotonic() - started:.0f} s")
 
         thread = Thread(target=repeat, daemon=True)
         thread.start()
@@ -74,22 +77,22 @@ class ProgressDisplay:
             done.set()
             thread.join()
 
-    def say(self, text: str) -> None:
-        """Show a line."""
+    def write_line(self, text: str) -> None:
+        """Write a line, with control characters escaped."""
         if self.stream is not None:
             _LossyOutput(self.stream).write_plain(f"\n{escape_control_chars(text)}\n")
 
 
 class _LossyOutput:
-    """A stream that drops what cannot be written: progress display must not end a run.
+    """A stream that ignores failed writes: a progress display must not end a run.
 
-    A full disk, a broken pipe or a closed stream raises nothing. Characters that the stream's
-    encoding lacks are replaced by ``?``. In a log, each drawing of a bar becomes a line.
+    A full disk, a broken pipe or a closed stream raises nothing. Characters missing from the
+    stream's encoding become ``?``. In a log, each state of a bar becomes a line.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self.encoding: str = getattr(stream, "encoding", None) or "utf-8"  # read by tqdm, too
+        self.encoding: str = getattr(stream, "encoding", None) or "utf-8"  # tqdm reads it, too
         self.is_terminal = False
         with suppress(*_LOSSES):
             self.is_terminal = stream.isatty()
@@ -106,7 +109,7 @@ class _LossyOutput:
             self._stream.flush()
 
     def fileno(self) -> int:
-        return self._stream.fileno()  # by which tqdm measures the terminal's width
+        return self._stream.fileno()  # tqdm uses it to measure the terminal's width
 
 
 _LOSSES = (OSError, ValueError)

@@ -1,4 +1,4 @@
-"""Escape text from files and names for terminals, logs and pipelines; suggest known names."""
+"""Escape untrusted text for terminals, logs and CI pipelines; suggest known names."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 _COMMAND_MARK = re.compile(r":(?=:)|#(?=#)")
-"""Pipelines obey lines with ``::error::`` or ``##[error]``, wherever in a line they stand."""
+"""CI pipelines execute ``::error::`` and ``##[error]`` at any position in a line."""
 
 
 def escape_control_chars(text: str) -> str:
-    """Escape line breaks, control and direction characters, surrogates, and pipeline commands.
+    """Escape line breaks, control and bidirectional characters, surrogates and CI commands.
 
-    The result is one line, and escaping it again changes nothing.
+    Returns one line. The function is idempotent.
     """
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return _COMMAND_MARK.sub(lambda mark: f"\\x{ord(mark[0]):02x}", text)
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean X?)`` for the known name that resembles ``name`` most, else ''."""
-    near = get_close_matches(name, list(known), n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+def format_suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return `` (did you mean X?)`` with the known name most similar to ``name``, or ''.
+
+    The ``prefix`` that all names share does not count as similarity.
+    """
+    near = get_close_matches(name.removeprefix(prefix), [k.removeprefix(prefix) for k in known], 1)
+    return f" (did you mean {prefix}{near[0]}?)" if near else ""

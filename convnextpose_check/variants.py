@@ -1,7 +1,7 @@
-"""The reported and counted values of each variant, read from one data file.
+"""Architecture, exact counts, reported values and checkpoint of each variant.
 
-``variants.json`` beside this module describes the published models. Users describe models of
-their own in another file of the same form.
+``variants.json`` beside this module describes the published models. A user's variants file
+describes other models in the same format.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ PUBLISHED_FILE = Path(__file__).with_name("variants.json")
 Protocol = Literal[1, 2]
 
 REFERENCE = "reference"
-"""The one trained model of the synthetic set; the others have seeded weights."""
+"""The only trained model of the synthetic set; the others have seeded random weights."""
 
 INPUT_SIDE_PX = 256
 """Side of the square crops that the network reads."""
 
 Size = Annotated[int, msgspec.Meta(ge=1, le=4096)]
-"""A number of blocks, channels or bins that a network on one machine can have."""
+"""A number of blocks, channels or bins, small enough for one machine."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.+-]{0,31}\Z")]
-"""A variant's name: it becomes part of file names and test ids."""
+"""A variant's name, which becomes part of file names and test ids."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -35,11 +35,14 @@ FileName = Annotated[str, msgspec.Meta(pattern=r"^[^./\\\0][^/\\\0]*\Z")]
 """A file name without folders."""
 
 DriveId = Annotated[str, msgspec.Meta(pattern=r"^[\w-]+\Z")]
-"""The id of a file or folder in the links of Google Drive."""
+"""The id of a file or folder, as in links to Google Drive."""
 
 
 class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The network's layers; ``head_upsamplings`` of the three head layers upsample."""
+    """Sizes of the network's layers.
+
+    ``head_upsamplings`` is the number of head layers, of three, that upsample by 2.
+    """
 
     backbone: str
     blocks: tuple[Size, Size, Size, Size]
@@ -51,19 +54,19 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def heatmap_side(self) -> int:
-        """Height and width of the heatmaps in cells: the backbone's 8, doubled."""
+        """Height and width of the heatmaps in cells: 8, doubled by each upsampling."""
         return 8 * 2**self.head_upsamplings
 
     @property
     def grid_whd(self) -> tuple[int, int, int]:
-        """Cells of a joint's volume along x, y and depth."""
+        """Number of cells of a joint's volume along x, y and depth."""
         return self.heatmap_side, self.heatmap_side, self.depth_bins
 
 
 class ReportedValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A reported value and its source.
 
-    ``information_only`` is the reason why the value is shown but never decides a verdict.
+    ``information_only`` is the reason why the value is shown but does not affect the verdict.
     """
 
     value: float
@@ -72,7 +75,7 @@ class ReportedValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The paper's values for the variant; null where it reports none."""
+    """The paper's values for the variant; None where the paper has no value."""
 
     mpjpe_mm: ReportedValue | None
     pa_mpjpe_mm: ReportedValue | None
@@ -85,9 +88,9 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReportedCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole number on record, or several that sources disagree about.
+    """An integer on record, or several if sources disagree.
 
-    ``information_only`` is the reason why it is shown and never decides.
+    ``information_only`` is the reason why it is shown but does not affect the verdict.
     """
 
     value: Count | Annotated[tuple[Count, ...], msgspec.Meta(min_length=2)]
@@ -96,12 +99,12 @@ class ReportedCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def values(self) -> tuple[int, ...]:
-        """All claimed numbers."""
+        """The number or numbers on record."""
         return self.value if isinstance(self.value, tuple) else (self.value,)
 
     @property
     def decides(self) -> bool:
-        """True if a file with another number is another file."""
+        """True if a file with another number is not the published file."""
         return self.information_only is None
 
     def __str__(self) -> str:
@@ -110,9 +113,9 @@ class ReportedCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The recorded properties of the variant's file; None where nothing is on record.
+    """The recorded properties of the variant's checkpoint; None if not on record.
 
-    ``epoch`` counts from 0, ``iterations`` are those of one epoch, ``folder`` is the top folder
+    ``epoch`` counts from 0, ``iterations`` is their number per epoch, ``folder`` the top folder
     inside the archive, and ``bytes`` the expected size, +/- half a percent.
     """
 
@@ -128,9 +131,9 @@ class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model: architecture, exact counts, reported values and checkpoint.
 
-    ``parameters`` counts trainable numbers, ``state_elements`` all of the state dict with the
-    BatchNorm buffers, ``multiply_adds`` those of the convolutions for one image. ``guide`` is the
-    Kaggle guide's number of state elements in millions.
+    ``parameters`` counts trainable numbers, ``state_elements`` all numbers of the state dict
+    including BatchNorm buffers, ``multiply_adds`` those of the convolutions for one image.
+    ``guide`` is the number of state elements, in millions, that the Kaggle guide reports.
     """
 
     name: Name
@@ -144,9 +147,9 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All variants of one variants file.
+    """The content of a variants file.
 
-    ``sources`` names, by field, the sources of the fields without a source of their own.
+    ``sources`` maps fields without their own ``source`` to the source.
     """
 
     about: str
@@ -156,7 +159,7 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if not self.names or len(set(self.names)) < len(self.names):
-            raise ValueError("it must name at least one variant, each once")
+            raise ValueError("expected at least one variant, each once")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -167,7 +170,7 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if name not in self.names:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.BAD_OPTION,
-                f"no variant is named '{name}'",
+                f"unknown variant '{name}'",
                 f"Choose from {', '.join(self.names)}",
             )
         return self.variants[self.names.index(name)]
@@ -176,8 +179,8 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_catalogue(path: Path = PUBLISHED_FILE) -> Catalogue:
     """Read and validate a variants file.
 
-    Raises ``ConvNeXtPoseCheckError`` (``bad-variants-file``) for a file that is missing, is not
-    JSON, lacks a field, has an unknown one, or names a variant twice.
+    Raises ``ConvNeXtPoseCheckError`` (``bad-variants-file``) if the file is missing, is not JSON,
+    lacks a field, has an unknown field, or has two variants of one name.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Catalogue)
@@ -185,5 +188,5 @@ def read_catalogue(path: Path = PUBLISHED_FILE) -> Catalogue:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_VARIANTS_FILE,
             f"cannot read the variants file {path}: {getattr(error, 'strerror', error)}",
-            f"Compare it with {PUBLISHED_FILE}, whose form it must have",
+            f"Write it in the format of {PUBLISHED_FILE}",
         ) from None

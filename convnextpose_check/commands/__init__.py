@@ -1,6 +1,6 @@
-"""The commands, a module each.
+"""The commands, one module each.
 
-A module's docstring is its ``--help``, the first line its row in the list of commands.
-``ARGUMENTS`` maps its own arguments to argparse's keywords, ``SETTINGS`` names the options of a run
-that it takes. ``run`` prints the outcome and returns the exit code.
+A module's docstring is the ``--help`` of its command, and the first line its entry in the list of
+commands. ``ARGUMENTS`` maps arguments to argparse's keywords, ``SETTINGS`` lists the options of a
+run that the command accepts. ``run`` prints the outcome and returns the exit code.
 """

@@ -1,9 +1,9 @@
 """Check whether a run has everything it needs.
 
-Makes the checks that a run makes first, without pytest: of the device, OpenCV,
-memory and disk, Human3.6M, and each checkpoint. Prints a line for each: ok,
-warning, or failed with the way to fix it. The options, their defaults and
-variables are those of a run. No file is written.
+Performs the checks at the start of a run, without pytest: device, OpenCV, memory
+and disk, Human3.6M, and each checkpoint. Prints one line per check: ok, warning,
+or failed with the remedy. Options, defaults and environment variables are those
+of a run. Writes no file.
 
   python -m convnextpose_check doctor --h36m-root DIR --checkpoints DIR
 """
@@ -29,7 +29,7 @@ from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Variant
 
 Group = dict[str, Callable[[], object]]
-"""Checks by title; if the first fails, the others cannot be made."""
+"""Checks by title. The others need the first: if it fails, they are skipped."""
 
 SETTINGS = (
     "h36m_root", "checkpoints", "variants", "variants_file", "weights_only", "require_identity",
@@ -37,8 +37,8 @@ SETTINGS = (
 )  # fmt: skip
 MAX_HINTS = 4
 HOW_TO_RENAME = (
-    "Rename or unpack it. In a folder that is read-only, such as /kaggle/input, make links (ln -s)"
-    " with the right names in another folder, and pass that as --h36m-root."
+    "Rename or unpack it. If its folder is read-only, such as /kaggle/input, make links (ln -s)"
+    " with the right names in another folder and pass that with --h36m-root."
 )
 
 _COPY_NUMBER = re.compile(r" ?\(\d+\)")
@@ -46,26 +46,26 @@ _PACKED = re.compile(r"(annot|images|h(uman)?36m|s_?0?9|s_?11).*\.(zip|tar|tgz|g
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line for each check."""
+    """Print one line per check, and hints if Human3.6M is incomplete."""
     settings = replace(read_settings(vars(options)), download=False, limit=None)
     checked = published_run(settings)
     print_lines(*(f"read: {line}" for line in settings.given.values()))
-    failed = [title for group in _checks(checked) for title in _failures(group)]
+    failed = [title for group in _list_checks(checked) for title in _run_checks(group)]
     if settings.h36m_root is not None and {"Human3.6M", "all samples"} & set(failed):
-        print_lines(*_hints(checked, settings.h36m_root))
+        print_lines(*_find_misnamed(checked, settings.h36m_root))
     print_lines("Not all checks passed." if failed else "All checks passed.")
     return 1 if failed else 0
 
 
-def _failures(group: Group) -> list[str]:
-    """Make the checks and print a line for each; returns the titles of those that failed."""
+def _run_checks(group: Group) -> list[str]:
+    """Run the checks and print one line each; return the titles of those that failed."""
     failed = []
     for title, check in group.items():
         try:
             with long_phase(title):
-                found = check()
-            is_doubtful = isinstance(found, TrainingRecord) and found.is_contradictory
-            print_lines(f"{'warning' if is_doubtful else 'ok':<8}{title:<24}{found}")
+                value = check()
+            is_warning = isinstance(value, TrainingRecord) and value.is_contradictory
+            print_lines(f"{'warning' if is_warning else 'ok':<8}{title:<24}{value}")
         except (ConvNeXtPoseCheckError, ImportError) as error:
             print_lines(f"failed  {title:<24}{error}")
             failed.append(title)
@@ -74,8 +74,8 @@ def _failures(group: Group) -> list[str]:
     return failed
 
 
-def _checks(run: Run) -> list[Group]:
-    """The checks that a run makes first, in its order."""
+def _list_checks(run: Run) -> list[Group]:
+    """Return the checks at the start of a run, in its order."""
     groups: list[Group] = [
         {
             "device": lambda: format_devices(*run.devices),
@@ -97,8 +97,8 @@ def _checks(run: Run) -> list[Group]:
     return groups + [_checkpoint_checks(run, variant) for variant in run.variants.values()]
 
 
-def _hints(run: Run, root: Path) -> list[str]:
-    """Name files and folders below ``root`` that are misnamed or still packed."""
+def _find_misnamed(run: Run, root: Path) -> list[str]:
+    """Return hints about files and folders below ``root`` that are misnamed or still packed."""
     content = list(walk(root))
     present = {name for _, _, files in content for name in files}
     needed = annotation_names(run.facts.protocols[run.settings.protocol].subjects)
@@ -106,9 +106,9 @@ def _hints(run: Run, root: Path) -> list[str]:
     hints = []
     for folder, folders, files in content:
         for name in (*folders, *files):
-            plain = _COPY_NUMBER.sub("", name).lower()
-            is_misnamed_sequence = plain != name and SEQUENCE_FOLDER.fullmatch(plain)
-            if expected := missing.get(plain) or (is_misnamed_sequence and plain):
+            normalized = _COPY_NUMBER.sub("", name).lower()
+            is_misnamed_sequence = normalized != name and SEQUENCE_FOLDER.fullmatch(normalized)
+            if expected := missing.get(normalized) or (is_misnamed_sequence and normalized):
                 hints.append(f"hint: {folder / name} should be named {expected}")
             elif _PACKED.fullmatch(name):
                 hints.append(f"hint: {folder / name} is still packed")
@@ -116,7 +116,7 @@ def _hints(run: Run, root: Path) -> list[str]:
 
 
 def _checkpoint_checks(run: Run, variant: Variant) -> Group:
-    name, known = variant.name, run.fingerprints.get(variant.name)
+    name, fingerprint = variant.name, run.fingerprints.get(variant.name)
 
     def load() -> Checkpoint:
         return run.checkpoints[name]
@@ -128,7 +128,7 @@ def _checkpoint_checks(run: Run, variant: Variant) -> Group:
         f"{name} training record": lambda: archives.check_training_record(variant, load()),
         f"{name} tensors": lambda: (
             archives.check_published_tensors(
-                known, load(), is_required=run.settings.require_identity
+                fingerprint, load(), is_required=run.settings.require_identity
             )
             or archives.NO_TENSORS
         ),

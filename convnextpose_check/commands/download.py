@@ -1,7 +1,7 @@
 """Download missing checkpoints from the authors' Google Drive folder.
 
-Sound files that exist are kept. Each downloaded file is opened and checked before it
-takes its name. The exit code is 1 if a checkpoint is missing in the end.
+Existing checkpoints are kept. Each downloaded file is opened and checked before it
+gets its final name. The exit code is 1 if a checkpoint is still missing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from convnextpose_check.commands.terminal import Arguments, print_lines
+from convnextpose_check.commands.terminal import Arguments, path_argument, print_lines
 from convnextpose_check.drive.download import download_missing
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import read_catalogue
@@ -19,16 +19,16 @@ ARGUMENTS: Arguments = {
     "folder": {
         "metavar": "FOLDER",
         "nargs": "?",
-        "type": Path,
+        "type": path_argument,
         "default": Path("checkpoints"),
-        "help": "folder of the checkpoints, new and existing [default: checkpoints]",
+        "help": "folder of existing and downloaded checkpoints [default: checkpoints]",
     },
 }
 SETTINGS = ("variants", "variants_file")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line for each checkpoint, and an error for each that is missing."""
+    """Print the path of each checkpoint, and an error for each that is missing."""
     settings = read_settings(vars(options))
     catalogue = read_catalogue(settings.variants_file)
     names = settings.variants or catalogue.names
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         if name not in downloads.refused:
             checkpoint = downloads.load(name)
             print_lines(
-                f"{name}: {'downloaded' if name in downloads.downloaded else 'was there'},"
+                f"{name}: {'downloaded' if name in downloads.downloaded else 'already present'},"
                 f" {checkpoint.path}",
                 f"    sha256 {checkpoint.sha256}",
             )

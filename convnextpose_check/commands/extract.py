@@ -1,9 +1,9 @@
 """Convert the authors' archives to .pth files and safetensors.
 
 Reads archives in any form (.tar as downloaded, renamed, unpacked, zipped again) or
-folders of them, checks them as a run does, and writes model_dump/snapshot_<epoch>.pth
-below the results folder, also named .pth.tar, and snapshot_<epoch>.safetensors. All
-keys are modern. No code in the archives is executed.
+folders of them and checks them as a run does. Writes model_dump/snapshot_<epoch>.pth
+below the results folder, the same file as .pth.tar, and snapshot_<epoch>.safetensors,
+all with modern key names. No code in the archives is executed.
 
 A file that cannot be used does not stop the others. The exit code is 0 if every file
 was extracted, 1 otherwise.
@@ -22,7 +22,7 @@ from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
 from convnextpose_check.checkpoints.training_record import format_epoch, read_training_record
 from convnextpose_check.checks import archives
-from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, path_argument, print_lines
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.keymap import detect_key_style
 from convnextpose_check.network.layout import identify_variants, normalize_keys
@@ -34,8 +34,8 @@ ARGUMENTS: Arguments = {
     "files": {
         "metavar": "FILE",
         "nargs": "+",
-        "type": Path,
-        "help": "a checkpoint, or a folder: every checkpoint below it",
+        "type": path_argument,
+        "help": "a checkpoint, or a folder with checkpoints",
     },
 }
 SETTINGS = ("results_dir", "variants_file")
@@ -56,16 +56,16 @@ def run(options: argparse.Namespace) -> int:
                 if is_expected or error.code == ErrorCode.CANNOT_WRITE:
                     failed += 1
                     print_lines(str(error), file=sys.stderr)
-                else:  # a folder contains other files as well
+                else:  # an unrelated file in a folder
                     print_lines(f"skipped {path}: {error.problem}")
-    print_lines("", f"{extracted} extracted" + (f", {failed} not" if failed else ""))
+    print_lines("", f"{extracted} extracted" + (f", {failed} failed" if failed else ""))
     return 0 if extracted and not failed else 1
 
 
 def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
-    """Check a checkpoint as the tests do, write it below ``folder``, and describe both.
+    """Check a checkpoint, write it below ``folder``, and return lines that describe both.
 
-    Raises what ``load_checkpoint``, the checks and ``write_snapshot`` raise.
+    Raises ``ConvNeXtPoseCheckError`` like ``load_checkpoint``, the checks and ``write_snapshot``.
     """
     checkpoint, catalogue = load_checkpoint(path), files.catalogue
     state = normalize_keys(checkpoint.network)
@@ -78,7 +78,7 @@ def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
         raise CheckFailedError(
             ErrorCode.WRONG_VARIANT if names else ErrorCode.WRONG_LAYOUT,
             f"{path} contains {' or '.join(names) or 'none of ' + ', '.join(catalogue.names)}",
-            "Name the file as its variant; a model of your own needs a --variants-file",
+            "Rename the file after its variant, or describe your own model in a --variants-file",
         )
     variant = catalogue[names[0]]
     archives.check_holds_variant(variant, checkpoint, catalogue)
@@ -88,11 +88,11 @@ def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
     archives.check_snapshot(snapshot, checkpoint)
     return [
         str(path),
-        f"  holds   {variant.name}, {format_epoch(variant.checkpoint.epoch, checkpoint.epoch)},"
+        f"  contains  {variant.name}, {format_epoch(variant.checkpoint.epoch, checkpoint.epoch)},"
         f" {len(checkpoint.network)} tensors, {detect_key_style(checkpoint.network)} head keys,"
         f" {checkpoint.form}",
-        f"  trained {read_training_record(checkpoint).description}",
-        f"  sha256  {checkpoint.sha256}",
-        f"  went to {snapshot}",
-        f"  and to  {write_safetensors(checkpoint, variant.name, snapshot)}",
+        f"  training  {read_training_record(checkpoint).description}",
+        f"  sha256    {checkpoint.sha256}",
+        f"  written   {snapshot}",
+        f"  written   {write_safetensors(checkpoint, variant.name, snapshot)}",
     ]

@@ -1,15 +1,14 @@
 """Print the sha256 of every tensor of a checkpoint.
 
-Prints JSON in the form of fixtures/published_tensors.json, with git's id of the file.
-Added there, it identifies the published file, whatever container holds it. The
-training record goes to stderr.
+Prints JSON in the format of fixtures/published_tensors.json, including git's id of
+the file. An entry in that file identifies the published weights in any container.
+The training record is printed to stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 import msgspec
 
@@ -18,7 +17,7 @@ from convnextpose_check.checkpoints.fingerprints import fingerprint
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.training_record import read_training_record
 from convnextpose_check.checks.archives import check_holds_variant
-from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, path_argument, print_lines
 from convnextpose_check.network.layout import identify_variants, normalize_keys
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import read_catalogue
@@ -26,7 +25,7 @@ from convnextpose_check.variants import read_catalogue
 ARGUMENTS: Arguments = {
     "file": {
         "metavar": "FILE",
-        "type": Path,
+        "type": path_argument,
         "help": "a checkpoint, in any container or unpacked",
     },
 }
@@ -34,7 +33,7 @@ SETTINGS = ("variants_file",)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the fingerprint under the name of the variant that the file contains."""
+    """Print the fingerprint, with the name of the variant as its key."""
     file, catalogue = options.file, read_catalogue(read_settings(vars(options)).variants_file)
     with long_phase(f"reading {file}"):
         checkpoint = load_checkpoint(file)
@@ -45,9 +44,9 @@ def run(options: argparse.Namespace) -> int:
         variant = claimed or (found[0] if len(found) == 1 else file.stem)
         source = f"{file.name}, epoch {checkpoint.epoch}, sha256 {checkpoint.sha256}"
         content = msgspec.json.encode({variant: fingerprint(checkpoint, source)})
-    print(msgspec.json.format(content, indent=2).decode())  # JSON has its own escapes
+    print(msgspec.json.format(content, indent=2).decode())  # JSON escapes control characters itself
     print_lines(
-        f"{file} holds {' or '.join(found) or 'none of the variants'}, epoch"
+        f"{file} contains {' or '.join(found) or 'none of the variants'}, epoch"
         f" {checkpoint.epoch}: {read_training_record(checkpoint).description}",
         file=sys.stderr,
     )

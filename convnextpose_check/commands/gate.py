@@ -1,9 +1,9 @@
-"""Judge models beside files that are not trusted: the gate of a repository's CI.
+"""Judge models in a repository that is not trusted, for its CI.
 
-Runs pytest on tests/validation so that nothing in the current folder is executed,
-and takes the verdict from the results file of this very run. Only --network
-module:factory runs code from the current folder; its verdict is only as trustworthy
-as that code. Without -I, Python itself would import from the current folder:
+Runs pytest on tests/validation without executing any file of the current folder,
+and takes the verdict from this run's results file. Only --network module:factory
+runs code from the current folder; its verdict is only as trustworthy as that code.
+Without -I, Python itself would import files of the current folder:
 
   python -I -m convnextpose_check gate --h36m-root DIR --checkpoints DIR
 """
@@ -19,7 +19,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from convnextpose_check.commands.terminal import Arguments, print_lines
+from convnextpose_check.commands.terminal import Arguments, path_argument, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.regular_files import cannot_write
 from convnextpose_check.paths import Outputs
@@ -36,32 +36,40 @@ from convnextpose_check.settings.options import (
 SUITE = Path(__file__).parents[2]
 VALIDATION = SUITE / "tests" / "validation"
 CODE_VARIABLES = ("PYTHON", "PYTEST", "COVERAGE_", "COV_CORE_", "MPL")
-"""Prefixes of variables that have Python, pytest or a library import further code."""
+"""Prefixes of variables that make Python, pytest or a library import code."""
 ARGUMENTS: Arguments = {
-    "--junitxml": {"metavar": "FILE", "help": "write the tests' outcomes as JUnit XML"},
-    "--summary": {"metavar": "FILE", "help": "append the Markdown report to this file"},
+    "--junitxml": {
+        "metavar": "FILE",
+        "type": path_argument,
+        "help": "write the tests' outcomes as JUnit XML",
+    },
+    "--summary": {
+        "metavar": "FILE",
+        "type": path_argument,
+        "help": "append the Markdown report to this file",
+    },
 }
 SETTINGS = tuple(option.field for option in OPTIONS)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0 only if this run's results file says that the published models passed."""
+    """Return 0 only if this run's results file is of the published models and passed."""
     if not sys.flags.isolated:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
-            "gate was started without -I, so that Python may import files of the current folder",
+            "gate was started without -I, so Python may import files of the current folder",
             "Run: python -I -m convnextpose_check gate",
         )
     if not VALIDATION.is_dir():
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
-            f"there is no folder {VALIDATION}: this package was installed without its tests",
+            f"{VALIDATION} does not exist, because this package was installed without its tests",
             "Install it from a checkout: pip install --editable CHECKOUT",
         )
     caller, run_id = Path.cwd(), secrets.token_hex(16)
     environment = gate_environment(os.environ, caller, run_id)
     settings = read_settings(vars(options), environment)
-    os.chdir(SUITE)  # libraries read settings from the current folder, such as matplotlibrc
+    os.chdir(SUITE)  # libraries read files of the current folder, such as matplotlibrc
     command = [
         *(sys.executable, "-I", "-m", "pytest", "-c", str(SUITE / "pytest.ini")),
         *(f"--rootdir={SUITE}", f"--confcutdir={SUITE}", "-p", "no:cacheprovider"),
@@ -85,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def gate_environment(inherited: Mapping[str, str], caller: Path, run_id: str) -> dict[str, str]:
-    """The variables of the pytest process; an option's variable that is empty counts as unset."""
+    """Return the variables of the pytest process; empty variables of options are removed."""
     return {
         name: value
         for name, value in inherited.items()
@@ -94,11 +102,11 @@ def gate_environment(inherited: Mapping[str, str], caller: Path, run_id: str) ->
 
 
 def gate_problem(exit_code: int, results: Results | None, results_dir: Path) -> str:
-    """Why the gate is not passed, empty if it is."""
+    """Return the reason why the gate has not passed, or ''."""
     if exit_code < 0:
         return f"pytest was ended by {signal.Signals(-exit_code).name}"
     if results is None:
-        return f"this run left no results in {Outputs(results_dir).results}"
+        return f"this run wrote no results to {Outputs(results_dir).results}"
     if results.target != "published":
         return f"the results are of the {results.target} models, not of the published ones"
     if exit_code or not results.passed:
@@ -107,9 +115,9 @@ def gate_problem(exit_code: int, results: Results | None, results_dir: Path) -> 
 
 
 def _run_pytest(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run pytest to its end, passing on SIGINT and SIGTERM, and return its exit code.
+    """Run pytest, forwarding SIGINT and SIGTERM, and return its exit code.
 
-    It has a session of its own, so that Ctrl-C in a terminal reaches it once.
+    It runs in a new session, so that Ctrl-C in a terminal reaches it only once.
     """
     process = subprocess.Popen(command, env=environment, cwd=SUITE, start_new_session=True)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -118,7 +126,7 @@ def _run_pytest(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _append_summary(summary: Path, results: Results | None, problem: str) -> None:
-    """Append this run's report, drawn from its results: a report file may be of an earlier run."""
+    """Append the Markdown report of these results; a report on disk may be of an earlier run."""
     from convnextpose_check.pages.html import escape_markdown, render_markdown
 
     try:

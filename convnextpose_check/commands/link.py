@@ -1,10 +1,10 @@
-"""Arrange Human3.6M for the authors' own code, with links.
+"""Link Human3.6M into the authors' repository.
 
 Only needed to run the authors' main/test.py: this suite reads every layout in place. Makes links in
-PROJECT_ROOT/data/Human36M to the annotations, image sequences and RootNet's file that are anywhere
-below the Kaggle input folder. The input is only read, and the authors' Python files stay unchanged.
-Existing links are kept, and those that lead nowhere are replaced; if anything else is in the way,
-nothing is changed.
+PROJECT_ROOT/data/Human36M to the annotations, image sequences and RootNet's file, which may be
+anywhere below the Kaggle input folder. The input folder and the authors' code stay unchanged.
+Existing links are kept and broken ones replaced; if any other file or folder is in the way, nothing
+is changed.
 
 --verify reads the annotations of the tree and looks for every test image, after linking if
 --kaggle-input is given. The exit code is 0 if the tree is complete, 1 if something is missing, 2 if
@@ -26,7 +26,7 @@ from convnextpose_check.authors_tree.links import (
     plan_links,
 )
 from convnextpose_check.checks.dataset import check_dataset_is_complete
-from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, path_argument, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.layout import ROOTNET_FILE
 from convnextpose_check.human36m.samples import load_dataset, read_facts
@@ -34,18 +34,18 @@ from convnextpose_check.human36m.samples import load_dataset, read_facts
 ARGUMENTS: Arguments = {
     "--kaggle-input": {
         "metavar": "DIR",
-        "type": Path,
+        "type": path_argument,
         "help": "folder with Human3.6M anywhere below it, such as /kaggle/input",
     },
     "--project-root": {
         "metavar": "DIR",
-        "type": Path,
+        "type": path_argument,
         "default": Path(),
         "help": "the authors' repository [default: the current folder]",
     },
     "--verify": {"action": "store_true", "help": "check that the tree is complete"},
 }
-"""Those of the Kaggle guide's setup_kaggle_dataset.py."""
+"""The same options as in the Kaggle guide's setup_kaggle_dataset.py."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
             "link needs --kaggle-input or --verify",
-            "Give --kaggle-input DIR to link, --verify to check existing links",
+            "Pass --kaggle-input DIR to make links, or --verify to check existing ones",
         )
     if options.kaggle_input is not None:
         _link(options.kaggle_input, options.project_root)
@@ -82,7 +82,7 @@ def _verify(project_root: Path) -> int:
             dataset = load_dataset(tree, read_facts())
         samples = check_dataset_is_complete(dataset)
     except ConvNeXtPoseCheckError as error:
-        print_lines(f"not complete: {error.problem}. Link again with --kaggle-input")
+        print_lines(f"not complete: {error.problem}. Link again with --kaggle-input.")
         return 1
     annotations = {path.parent for path in dataset.layout.annotations.values()}
     images = {sample.path.parents[1] for sample in dataset.samples}
@@ -90,8 +90,6 @@ def _verify(project_root: Path) -> int:
         print_lines(f"not complete: main/test.py does not read {min(elsewhere)}")
         return 1
     if not dataset.layout.rootnet:
-        print_lines(
-            f"note: there is no {ROOTNET_FILE}, which only a test with RootNet's boxes reads"
-        )
+        print_lines(f"note: {ROOTNET_FILE} is missing; only a test with RootNet's boxes reads it")
     print_lines(f"complete: main/test.py finds all {samples:,} test images and their annotations")
     return 0

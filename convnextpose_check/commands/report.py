@@ -1,18 +1,17 @@
-"""Draw and pack the pages of a finished run again.
+"""Write the report and archives of a finished run again.
 
 Writes report.html, BENCHMARK_REPORT.md and benchmark_comparison.png from
-benchmark_results.json and per_sample.csv, and packs them into benchmark_results.zip
-and benchmark_logs.zip. No model is run.
+benchmark_results.json and per_sample.csv, and packs benchmark_results.zip and
+benchmark_logs.zip. No model is run.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from msgspec.structs import replace
 
-from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, path_argument, print_lines
 from convnextpose_check.pages import write_pages
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import format_run_verdict
@@ -24,18 +23,18 @@ ARGUMENTS: Arguments = {
     "folder": {
         "metavar": "RESULTS_DIR",
         "nargs": "?",
-        "type": Path,
-        "help": "folder of the run [default: output]",
+        "type": path_argument,
+        "help": "results folder of the run [default: output]",
     },
 }
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the path of each archive that was written."""
+    """Print the paths of the report and the archives."""
     outputs = Outputs(options.folder or read_settings(vars(options)).results_dir)
-    with long_phase(f"drawing the pages of {outputs.results_dir}"):
+    with long_phase(f"writing the report of {outputs.results_dir}"):
         results, page = read_results(outputs.results), None
-        if results.finished:  # the file may state another verdict
+        if results.finished:  # the file could contain any sentence
             results = replace(results, verdict=format_run_verdict(results))
         if outputs.report.is_file():
             page = outputs.report.read_text(encoding="utf-8", errors="replace")

@@ -1,20 +1,29 @@
-"""What commands print, and how they declare their arguments."""
+"""Terminal output and arguments of commands."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, TextIO
 
 from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.text import escape_control_chars
 
 Arguments = dict[str, dict[str, Any]]
-"""Names of a command's arguments, and for each the keywords of ``ArgumentParser.add_argument``."""
+"""Maps a command's arguments to the keywords of ``ArgumentParser.add_argument``."""
+
+
+def path_argument(text: str) -> Path:
+    """Parse a path; an empty one, which ``Path`` takes for the current folder, is an error."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("empty; expected a path")
+    return Path(text)
 
 
 def print_lines(*lines: str, file: TextIO | None = None) -> None:
-    """Print each line at once, with escapes for what the terminal cannot show or would obey."""
+    """Print and flush each line; control and unencodable characters are escaped."""
     stream = sys.stdout if file is None else file
     encoding = stream.encoding or "utf-8"
     for line in lines:

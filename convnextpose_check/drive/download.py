@@ -133,7 +133,7 @@ def _download(
 
     def announce(state: tenacity.RetryCallState) -> None:
         problem = getattr(state.outcome and state.outcome.exception(), "problem", "it failed")
-        display.say(f"{name}: {problem}; trying again in {state.upcoming_sleep:.0f} s")
+        display.write_line(f"{name}: {problem}; trying again in {state.upcoming_sleep:.0f} s")
 
     retry = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(TransientError),

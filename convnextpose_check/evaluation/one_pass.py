@@ -73,9 +73,9 @@ def evaluate(
     for name, entry in entries.items():
         cached = load_cached(entry, dataset, conditions.batch_size) if resume else None
         if cached is not None and cached.done.all():
-            display.say(f"{name}: taken from {entry.cache_file}")
+            display.write_line(f"{name}: taken from {entry.cache_file}")
         elif cached is not None:
-            display.say(f"{name}: going on after {int(cached.done.sum())} of {total} images")
+            display.write_line(f"{name}: going on after {int(cached.done.sum())} of {total} images")
         measured[name] = cached or Measurements.empty(total, conditions.batch_size)
     if batches := list_remaining_batches(measured.values(), conditions.batch_size):
         title = f"{target} {' '.join(entries)}"
@@ -108,7 +108,7 @@ def _measure(
             }
 
     bar = progress_bar(display.stream, title, sum(map(len, batches)))
-    steps = run_pass(entries, measured, dataset, conditions, batches, display.say)
+    steps = run_pass(entries, measured, dataset, conditions, batches, display.write_line)
     try:
         with closing(steps), bar as advance:
             saved_at = time.monotonic()
@@ -121,7 +121,7 @@ def _measure(
     except KeyboardInterrupt:
         counts = ", ".join(f"{name} {count}" for name, count in save_all().items() if count)
         partial = f"partial results are saved (of {len(dataset.samples)} images: {counts})"
-        raise Interrupted(partial if counts else "no results are saved") from None
+        raise Interrupted(partial if counts else "") from None
     except BaseException:
         save_all()
         raise

@@ -1,12 +1,11 @@
-"""Explain command lines that pytest misreads.
+"""Refuse command lines that pytest misreads, and print the corrected one.
 
 pytest looks for its configuration file before it loads any plugin. At that moment it does not know
-the suite's options, so in ``pytest --h36m-root /data`` it takes ``/data`` for a path of tests, and
-looks for ``pytest.ini`` there instead of in the suite. No plugin is loaded early enough to change
-that, so the entry point of this module answers such a command line with the corrected one.
+the suite's options: in ``pytest --h36m-root /data`` it takes ``/data`` for a path of tests, and
+looks for ``pytest.ini`` there. No plugin is loaded early enough to change that.
 
-Every pytest run in the environment loads the entry point. Outside a checkout of this suite it
-declares nothing and does nothing.
+This module is an entry point, so every pytest run in the environment loads it. Outside a checkout
+of this suite it does nothing.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check.text import suggestion
+from convnextpose_check.text import format_suggestion
 
 _CHECKOUT_FILES = ("pytest.ini", "conftest.py", "convnextpose_check/plugin/command_line.py")
 """Files by which a checkout of this suite is recognized."""
 
 
 def join_options(arguments: Sequence[str]) -> list[str]:
-    """The arguments with every option of this suite joined to its value by ``=``."""
+    """Join every option of this suite to its value by ``=``."""
     from convnextpose_check.settings.options import OPTIONS
 
     valued = {option.flag for option in OPTIONS if not option.is_flag}
@@ -43,20 +42,20 @@ def join_options(arguments: Sequence[str]) -> list[str]:
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, None, None]:
-    """Refuse what pytest misreads: a path after a space, and a misspelled option of this suite.
+    """Refuse a path after a space and a misspelled option, in a checkout of this suite only.
 
-    Raises ``pytest.UsageError``, in a checkout of this suite only.
+    Raises ``pytest.UsageError``.
     """
     checkout = _find_checkout(early_config.invocation_params.dir)
     if checkout is not None:
         _refuse_misread_paths(early_config, checkout)
     yield
-    if checkout is not None:  # every option is declared now
+    if checkout is not None:  # conftest.py files have now declared every option
         _refuse_misspelled_options(parser, args)
 
 
 def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
-    """Refuse a command line in which pytest took the value of an option for a path of tests."""
+    """Refuse a command line in which pytest takes an option's value for a path of tests."""
     invocation = early_config.invocation_params
     given = list(map(str, invocation.args))
     joined = join_options(given)
@@ -72,7 +71,7 @@ def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
     if misread and all(tests) and not (tests and has_own_ini):
         raise pytest.UsageError(
             f"pytest takes {', '.join(misread)} for a path of tests, because a space separates it"
-            f" from its option: run {shlex.join(['python', '-m', 'pytest', *joined])}"
+            f" from its option. Run: {shlex.join(['python', '-m', 'pytest', *joined])}"
         )
 
 
@@ -81,12 +80,12 @@ def _refuse_misspelled_options(parser: pytest.Parser, arguments: list[str]) -> N
 
     for argument in parser.parse_known_and_unknown_args(arguments)[1]:
         option = argument.partition("=")[0]
-        if hint := suggestion(option, [known.flag for known in OPTIONS]):
-            raise pytest.UsageError(f"there is no option {option}{hint}")
+        if hint := format_suggestion(option, [known.flag for known in OPTIONS], "--"):
+            raise pytest.UsageError(f"unknown option {option}{hint}.")
 
 
 def _find_checkout(folder: Path) -> Path | None:
-    """The checkout of this suite that the folder is or lies in, None elsewhere."""
+    """Return the checkout of this suite that contains the folder, or None."""
     for parent in (folder, *folder.parents):
         if all((parent / name).is_file() for name in _CHECKOUT_FILES):
             return parent

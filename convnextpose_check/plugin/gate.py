@@ -1,4 +1,4 @@
-"""The records of the validation tests, and whether their run may be called passed."""
+"""Record the outcomes of the validation tests, and find reasons why a run has not passed."""
 
 from __future__ import annotations
 
@@ -16,30 +16,33 @@ from convnextpose_check.interrupts import Interrupted
 from convnextpose_check.results.schema import OUTCOMES, CheckRecord, Outcome
 
 MAX_SHOWN = 10
-"""More missing tests, or problems on the terminal, are only counted."""
+"""Maximum number of missing tests, or of problems on the terminal, that are listed."""
 
 
 @dataclass(eq=False)
 class Gate:
-    """The pytest plugin that records what happened to the validation tests of one run.
+    """The pytest plugin that records the outcomes of one run's validation tests.
 
-    ``names`` holds the selected tests by node id, everything else is by test name.
-    ``required`` are all tests that the target needs, whether or not they were selected: see
-    ``required.py``. It is empty for the synthetic target, parts of which may be run alone.
-    ``records`` holds the worst outcome of each test, so that a repetition cannot hide a failure.
-    ``changed`` holds tests whose outcome was changed by something outside the suite, and how.
-    ``runs`` counts how often each test was begun. ``mistakes`` holds, for each mistake of the user,
-    the tests that it failed. ``failed_elsewhere`` counts failed tests outside tests/validation.
-    ``interruption`` is what an interrupted evaluation has saved, empty if another part of the run
-    was interrupted, and None if nothing was.
+    All fields but ``names`` use test names, such as ``test_counts.py::test_multiply_adds[...]``.
+
+    ``required``: the tests that must run, selected or not (see ``required.py``); empty for the
+    synthetic target, whose tests may be run separately.
+    ``names``: node id to test name, of the selected tests.
+    ``records``: the worst outcome of each test, so that a repetition cannot hide a failure.
+    ``changed``: tests whose outcome something outside the suite changed, and the change.
+    ``run_counts``: how often each test was started.
+    ``user_errors``: message of each user error to the tests that it failed.
+    ``failed_elsewhere``: number of failed tests outside ``tests/validation``.
+    ``interruption``: the partial results that an interrupted evaluation saved, '' if the run was
+    interrupted elsewhere, None if it was not interrupted.
     """
 
     required: tuple[str, ...] = ()
     names: dict[str, str] = field(default_factory=dict)
     records: dict[str, CheckRecord] = field(default_factory=dict)
     changed: dict[str, str] = field(default_factory=dict)
-    runs: Counter[str] = field(default_factory=Counter)
-    mistakes: dict[str, list[str]] = field(default_factory=dict)
+    run_counts: Counter[str] = field(default_factory=Counter)
+    user_errors: dict[str, list[str]] = field(default_factory=dict)
     failed_elsewhere: int = 0
     interruption: str | None = None
 
@@ -47,7 +50,7 @@ class Gate:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Record the outcome of a phase of a test, before other plugins change its report."""
+        """Record the outcome of a test phase before other plugins change its report."""
         if (name := self.names.get(item.nodeid)) is None:
             return (yield)
         error = call.excinfo.value if call.excinfo is not None else None
@@ -55,29 +58,31 @@ class Gate:
             record_values(item.user_properties, error.obtained, error.expected)
         report = yield
         if isinstance(error, ConvNeXtPoseCheckError) and report.failed:
-            self.describe(name, report, error)
+            self.describe_user_error(name, report, error)
         outcome = vars(report)["raw_outcome"] = raw_outcome(item, call)
-        self.runs[name] += call.when == "setup"
+        self.run_counts[name] += call.when == "setup"
         if call.when == "call" or outcome != "passed":
             self.record(check_record(item, report, call, outcome))
         return report
 
-    def describe(self, name: str, report: pytest.TestReport, error: ConvNeXtPoseCheckError) -> None:
-        """Show a mistake in its own words in the first test that it fails; others name that one.
+    def describe_user_error(
+        self, name: str, report: pytest.TestReport, error: ConvNeXtPoseCheckError
+    ) -> None:
+        """Replace the traceback by the message, and a repeated message by the first test's name.
 
-        A mistake met in a fixture fails the test: it is not an error of the suite.
+        A user error in a fixture fails the test; pytest would report an error of the suite.
         """
-        tests = self.mistakes.setdefault(str(error), [])
+        tests = self.user_errors.setdefault(str(error), [])
         report.when, report.longrepr = "call", str(error)
         vars(report)["duplicate_of"] = tests[0] if tests else ""
         if tests:
-            report.longrepr = f"[{error.code}] as {tests[0]} says"
-            report.sections.clear()  # captured output repeats the mistake
+            report.longrepr = f"[{error.code}] same error as in {tests[0]}"
+            report.sections.clear()  # captured output repeats the message
         tests.append(name)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Compare the reported outcome with the raw one: only the suite itself may forgive."""
+        """Record a test whose reported outcome differs from the raw one."""
         if (name := self.names.get(report.nodeid)) is None:
             self.failed_elsewhere += report.failed
             return
@@ -90,27 +95,27 @@ class Gate:
             self.record(replace(self.records[name], outcome="failed", message=message))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Remember that the run was interrupted, and what an evaluation has saved."""
+        """Record the interruption, and the partial results that an evaluation saved."""
         self.interruption = str(excinfo.value) if isinstance(excinfo.value, Interrupted) else ""
 
     def record(self, check: CheckRecord) -> None:
-        """Keep the record unless a worse one of the same test is there."""
+        """Store the record unless the same test already has a worse one."""
         earlier = self.records.get(check.test)
         if earlier is None or OUTCOMES.index(check.outcome) >= OUTCOMES.index(earlier.outcome):
             self.records[check.test] = check
 
     def problems(self) -> Iterator[str]:
-        """Reasons why the run is not passed, besides failed tests."""
+        """Yield the reasons, other than failed tests, why the run has not passed."""
         for test, record in self.records.items():
             if record.outcome == "skipped" and test not in self.changed:
                 yield f"{test} was skipped"
-        # What hides a failure comes first: a terminal shows only some of them.
+        # Hidden failures first: the terminal lists only MAX_SHOWN problems.
         ranks = {test: OUTCOMES.index(check.outcome) for test, check in self.records.items()}
         for test, change in sorted(self.changed.items(), key=lambda item: -ranks.get(item[0], 0)):
             yield f"{test} {change}, by a plugin or conftest.py outside this suite"
-        for test, count in self.runs.items():
+        for test, count in self.run_counts.items():
             if count > 1:
-                yield f"{test} was run {count} times: each test of the gate runs once"
+                yield f"{test} was run {count} times, expected once"
         if self.failed_elsewhere:
             yield f"{self.failed_elsewhere} tests outside tests/validation failed"
         if self.interruption is not None:
@@ -124,20 +129,19 @@ class Gate:
             yield f"{len(missing) - MAX_SHOWN} more required tests were not run"
 
     def how_to_fix(self) -> list[str]:
-        """Each mistake and the tests that it failed, in the order in which they came."""
-        return [f"{text} It fails {_failed(tests)}." for text, tests in self.mistakes.items()]
+        """Format each user error with the tests that it failed, in order of occurrence."""
+        return [f"{text} Failed: {_count_tests(t)}." for text, t in self.user_errors.items()]
 
 
-def _failed(tests: list[str]) -> str:
-    """The first test and how many more there are."""
+def _count_tests(tests: list[str]) -> str:
+    """Format the first test and the number of others."""
     if len(tests) == 1:
         return tests[0]
-    more = "1 test that needs" if len(tests) == 2 else f"{len(tests) - 1} tests that need"
-    return f"{tests[0]} and {more} the same"
+    return f"{tests[0]} and {len(tests) - 1} more test{'s' if len(tests) > 2 else ''}"
 
 
 class MissedTolerance(XFailed):
-    """Raised by the suite itself if an error misses a tolerance tighter than the gate."""
+    """Raised by the suite if an error misses a tolerance tighter than the gate."""
 
 
 Recorder = Callable[..., None]
@@ -153,11 +157,10 @@ def record_values(
     warning: str = "",
     unverified: str = "",
 ) -> None:
-    """Add a check's values to a test's ``user_properties``, which JUnit's file shows as well.
+    """Store a check's values in a test's ``user_properties``, which JUnit XML includes.
 
-    Records the difference if both values are numbers. Replaces values recorded earlier. With a
-    ``warning``, or the reason why the claim is ``unverified``, a test that passes is not shown as
-    passed.
+    Adds the difference if both values are numbers, and replaces values stored earlier. A passed
+    test with a ``warning``, or with a reason in ``unverified``, is shown as such, not as passed.
     """
     values = {"obtained": obtained, "expected": expected, "difference": None}
     if isinstance(obtained, (int, float)) and isinstance(expected, (int, float)):
@@ -172,21 +175,21 @@ def record_values(
 
 
 def parameters_of(item: pytest.Item) -> Mapping[str, Any]:
-    """The parameters of a validation test."""
+    """Return the parameters of a validation test by name."""
     assert isinstance(item, pytest.Function)
     return item.callspec.params
 
 
 def name_of(item: pytest.Item) -> str:
-    """File and test as the results name them, whatever folder the file was reached by."""
+    """Return the test's name in the results: file name and test id, without the folder."""
     return f"{item.path.name}::{item.name}"
 
 
 def raw_outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
-    """The outcome of a phase by what was raised, before any plugin changed it.
+    """Return the outcome of a test phase from its exception, before any plugin changes it.
 
-    Only a missed tighter tolerance is an expected failure, and only in a test of one. A test that
-    something else made an expected failure counts as skipped.
+    Only a tolerance test that raises ``MissedTolerance`` is an expected failure. Other expected
+    failures count as skipped.
     """
     match call.excinfo and call.excinfo.value:
         case None:
@@ -199,7 +202,7 @@ def raw_outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
 
 
 def reported_outcome(report: pytest.TestReport) -> str:
-    """The outcome that pytest shows."""
+    """Return the outcome that pytest shows."""
     if hasattr(report, "wasxfail"):
         return "expected failure" if report.skipped else "unexpected pass"
     return report.outcome
@@ -208,7 +211,7 @@ def reported_outcome(report: pytest.TestReport) -> str:
 def check_record(
     item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None], outcome: Outcome
 ) -> CheckRecord:
-    """The record of a test with what it recorded."""
+    """Return the record of a test phase, with the values that the test stored."""
     recorded: dict[str, Any] = dict(report.user_properties)
     message = "" if call.excinfo is None else call.excinfo.exconly()
     if outcome == "expected failure" and call.excinfo is not None:
@@ -232,7 +235,7 @@ def check_record(
 
 
 def unverified_status(report: Any) -> Outcome | None:
-    """``warning`` or ``not verified`` for a passed check that recorded one, else None."""
+    """Return ``warning`` or ``not verified`` if a passed test stored one, else None."""
     recorded = dict(getattr(report, "user_properties", ()))
-    words: tuple[Outcome, ...] = ("warning", "not verified")
-    return next((word for word in words if word in recorded), None) if report.passed else None
+    states: tuple[Outcome, ...] = ("warning", "not verified")
+    return next((state for state in states if state in recorded), None) if report.passed else None

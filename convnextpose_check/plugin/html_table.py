@@ -1,4 +1,4 @@
-"""pytest-html's report of a run: the suite's summary above its table, and columns in the table."""
+"""Extend pytest-html's report by the suite's summary and by columns of values."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from convnextpose_check.plugin.session import Session, is_distributed, session_o
 from convnextpose_check.results.text import format_difference, format_value
 
 COLUMNS = ("variant", "obtained", "expected", "difference")
-"""Added to pytest-html's table, between the test and its duration."""
+"""Columns added to pytest-html's table, between the test and its duration."""
 
 
 def prepare_report(config: pytest.Config, session: Session) -> None:
-    """Have pytest-html make a report of a run, and refuse one that it could not write."""
+    """Configure pytest-html's report of a run.
+
+    Raises ``pytest.UsageError`` if the report's folder cannot be created.
+    """
     option = config.option
     makes_none = is_distributed(config) or option.collectonly or option.help
-    # With -p no:html there is no such option, and the report is a page without the table.
+    # With -p no:html the option does not exist, and the report has no table of tests.
     if makes_none or not session.can_judge or not hasattr(option, "htmlpath"):
         return
     if option.htmlpath is None:
@@ -40,22 +43,22 @@ def prepare_report(config: pytest.Config, session: Session) -> None:
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
-    """Take the page from pytest-html, which would write it before there is a verdict."""
+    """Keep pytest-html's page, which it would write before the verdict is known."""
     if not isinstance(plugin, BaseReport):
         return
     session = session_of(manager.getplugin("pytestconfig"))
 
     def take_page(page: str) -> None:
         if session.lock is not None:
-            session.page = _readable_by_all(page)
-        elif session.report != session.run.outputs.report:  # the user's own, of other tests
+            session.page = _add_accessibility(page)
+        elif session.report != session.run.outputs.report:  # --html FILE, without validation tests
             write_text(plugin._report_path, page)
 
     plugin._write_report = take_page
 
 
-def _readable_by_all(page: str) -> str:
-    """Add what pytest-html's page lacks: its language, its width, names of its check boxes."""
+def _add_accessibility(page: str) -> str:
+    """Add the language, the viewport and labels of check boxes, which pytest-html omits."""
     page = page.replace(
         "<html>\n  <head>",
         '<html lang="en">\n  <head>\n'
@@ -73,14 +76,14 @@ def pytest_html_report_title(report: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_html_results_summary(prefix: list[str], postfix: list[str]) -> None:
-    """Mark the place of the summary, above pytest-html's own table."""
+    """Mark the position of the summary above pytest-html's table."""
     prefix.append(f"{BEGIN}{END}")
     postfix.append(f"<script>\n{SCRIPT.read_text(encoding='utf-8')}</script>")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_html_results_table_header(cells: list[str]) -> None:
-    """Add columns for what each check is about and what came out."""
+    """Add the titles of ``COLUMNS``."""
     cells[2:2] = [
         f'<th class="sortable" data-column-type="{name}">{name.capitalize()}</th>'
         for name in COLUMNS
@@ -89,7 +92,7 @@ def pytest_html_results_table_header(cells: list[str]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_html_results_table_row(report: Any, cells: list[str]) -> None:
-    """Fill the columns; a file that did not import obtained nothing."""
+    """Add the values of ``COLUMNS``; a file that cannot be imported has none."""
     recorded = dict(getattr(report, "user_properties", ()))
     if (status := unverified_status(report)) is not None:
         cells[0] = f'<td class="col-result {status.split()[0]}">{status.capitalize()}</td>'
@@ -98,14 +101,13 @@ def pytest_html_results_table_row(report: Any, cells: list[str]) -> None:
 
 
 def _cell(name: str, value: str | float | None, unit: str) -> str:
-    """A cell of the table.
+    """Return a cell of the table.
 
-    pytest-html sorts by the text of a cell: a comment of fixed width in front of a number makes
-    that the order of the numbers.
+    pytest-html sorts cells as text, so a number follows a comment that holds it in fixed width.
     """
     key, text = "", format_value(value)
     if isinstance(value, (int, float)):
-        # In decimals: beside so large an offset a float would lose what is behind the point.
+        # Decimal, since adding so large an offset to a float would lose the decimals.
         key = f"<!--{Decimal(value) + 10**15:030.9f}-->"
         if name == "difference" and isinstance(value, float):
             text = format_difference(value)

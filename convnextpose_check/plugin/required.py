@@ -1,8 +1,8 @@
-"""Every validation test, and for which target, variants and tolerances it is required.
+"""The list of all validation tests, with the targets and variants that require them.
 
-The gate needs this list: a list taken from pytest's collection would shrink together with the
-collection, for example under ``-o python_functions=...``, and a run of a part would look complete.
-``tests/library/plugin/test_required.py`` compares it with what pytest collects.
+The gate cannot take the list from pytest's collection: a collection that is reduced, for example
+by ``-o python_functions=...``, would make an incomplete run look complete.
+``tests/library/plugin/test_required.py`` compares the list with the collected tests.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Applies = Callable[[Variant, Fingerprint | None], bool]
 
 @dataclass(frozen=True)
 class ValidationTest:
-    """A test function in ``tests/validation``, and what it is repeated over.
+    """A test function in ``tests/validation`` and its parametrization.
 
-    ``tolerance`` means each variant and each of ``TOLERANCES_MM``, which the test itself names.
-    ``applies`` selects variants. ``target`` limits the test to one target.
+    ``over``: once per target, once per variant, or (``tolerance``) once per variant and each of
+    ``TOLERANCES_MM``. ``applies`` selects variants. ``target`` restricts the test to one target.
     """
 
     file: str
@@ -98,7 +98,7 @@ VALIDATION_TESTS = (
 
 
 def cases_of(test: ValidationTest, run: Run) -> dict[str, Variant | None]:
-    """The target, or its variants, that a test is about, by id; empty if it does not apply."""
+    """Return the test's parameters (None for the target) by id; empty if it does not apply."""
     if test.target not in (None, run.target) or (run.settings.weights_only and test.needs_human36m):
         return {}
     if test.over == "target":
@@ -111,7 +111,7 @@ def cases_of(test: ValidationTest, run: Run) -> dict[str, Variant | None]:
 
 
 def required_tests(run: Run) -> tuple[str, ...]:
-    """Names of all tests that a run must finish."""
+    """Return the names of all tests that a run must finish."""
     return tuple(
         f"{test.file}::{test.function}[{case_id}{claim}]"
         for test in VALIDATION_TESTS

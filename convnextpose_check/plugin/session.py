@@ -1,4 +1,4 @@
-"""One pytest session: from its settings over the run of its target to report and exit code."""
+"""One pytest session: its settings, run, report and exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from _pytest.mark.expression import Expression
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.paths import lock_directory, set_aside_earlier
+from convnextpose_check.paths import lock_directory, rename_earlier_outputs
 from convnextpose_check.plugin.gate import Gate
 from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.results.baseline import compare_runs
@@ -39,11 +39,11 @@ VALIDATION = (FIXTURES.parent / "tests" / "validation").resolve()
 
 @dataclass
 class Session:
-    """The state that hooks and fixtures work on.
+    """The state shared by hooks and fixtures.
 
-    ``lock`` is that of the results folder, from the start of a run: once validation tests were
-    selected, not merely listed. ``can_judge`` is true if the arguments may lead to such tests.
-    ``report`` is where the HTML report goes, and ``page`` what pytest-html would have written.
+    ``lock``: lock of the results folder, None until validation tests start.
+    ``can_judge``: True if the arguments can select validation tests.
+    ``report``: path of the HTML report; ``page``: the page that pytest-html generated.
     """
 
     run: Run
@@ -58,16 +58,16 @@ class Session:
     )
 
     def start(self, evaluated: tuple[str, ...], *, writes: bool) -> None:
-        """Start the run, in which these variants are evaluated, and take its results folder.
+        """Start the run, in which ``evaluated`` variants are evaluated; lock its results folder.
 
-        A process that does not write is a worker of pytest-xdist. Raises ``pytest.UsageError``.
+        ``writes`` is False in a worker of pytest-xdist. Raises ``pytest.UsageError``.
         """
         settings, display = self.run.settings, ProgressDisplay()
         try:
             if writes:
                 lock = lock_directory(settings.results_dir)
-                set_aside_earlier(settings.results_dir)
-                self.lock, display = lock, open_screen()
+                rename_earlier_outputs(settings.results_dir)
+                self.lock, display = lock, open_progress_display()
             if self.run.target == "synthetic":
                 files = cached_synthetic_data(FIXTURES, display.stream)
                 checkpoints = (files.checkpoints,)
@@ -77,9 +77,9 @@ class Session:
         self.run = replace(self.run, settings=settings, evaluated=evaluated, display=display)
 
     def finish(self, exit_code: int) -> Results | None:
-        """Decide, and write the report; None if nothing was run.
+        """Decide the verdict and write the report; None if no validation test was started.
 
-        Called once, when pytest has ended with this exit code.
+        Called once, after pytest has ended with ``exit_code``.
         """
         if self.lock is None:
             return None
@@ -101,7 +101,7 @@ class Session:
             )
 
     def exit_code(self, of_pytest: int) -> int:
-        """The exit code of the whole run: 0 only if the results file of this run says passed."""
+        """Return the exit code: 0 only if this run's results file is marked as passed."""
         if self.lock is None:  # --collect-only, or no validation tests
             has_passed = not self.gate.required
         else:
@@ -117,22 +117,25 @@ class Session:
 
 
 SESSION = pytest.StashKey[Session]()
-"""Where pytest's config holds the session."""
+"""Key of the session in ``pytest.Config.stash``."""
 
 
 def session_of(config: pytest.Config) -> Session:
-    """The session; refused where the suite's plugin is missing."""
+    """Return the session; raises ``pytest.UsageError`` if the suite's plugin is disabled."""
     session = config.stash.get(SESSION, None)
     if session is None:
         raise pytest.UsageError(
-            "the plugin of this suite is not loaded: leave out -p no:convnextpose_check... and"
-            " --noconftest"
+            "the plugin of this suite is not loaded. Leave out -p no:convnextpose_check... and"
+            " --noconftest."
         )
     return session
 
 
 def open_session(config: pytest.Config) -> Session:
-    """Read the settings, open the session, and refuse what cannot be judged."""
+    """Read the settings and open the session.
+
+    Raises ``pytest.UsageError`` if the options do not select a run that can be judged.
+    """
     try:
         settings = read_settings(vars(config.option))
         refuse_contradictions(settings)
@@ -145,23 +148,23 @@ def open_session(config: pytest.Config) -> Session:
     session = Session(run, baseline, can_judge=_can_judge(config))
     if session.can_judge and is_distributed(config) and run.target == "published":
         raise pytest.UsageError(
-            "the published models are judged by one process: leave out -n and --dist"
+            "the published models are judged by one process. Leave out -n and --dist."
         )
     if session.can_judge and len(targets) > 1:
         raise pytest.UsageError(
-            "both the published models and the synthetic data are selected, but a run judges one"
-            " of them. Select the published models with -m gpu, or leave out -m."
+            "-m selects both the published and the synthetic models, but a run judges one target."
+            " Select the published models with -m gpu, or leave out -m."
         )
     return session
 
 
 def is_distributed(config: pytest.Config) -> bool:
-    """True if pytest-xdist distributes the tests, also in its workers."""
+    """True if pytest-xdist distributes the tests; also in its workers."""
     return getattr(config.option, "dist", "no") != "no" or hasattr(config, "workerinput")
 
 
 def _can_judge(config: pytest.Config) -> bool:
-    """True if the arguments may lead to validation tests."""
+    """True if the command line can select validation tests."""
     here = config.invocation_params.dir
     paths = [(here / argument.split("::")[0]).resolve() for argument in config.args]
     return any(
@@ -170,10 +173,10 @@ def _can_judge(config: pytest.Config) -> bool:
     )
 
 
-def open_screen() -> ProgressDisplay:
-    """The terminal behind pytest's capture, for progress.
+def open_progress_display() -> ProgressDisplay:
+    """Open the terminal for the progress display, bypassing pytest's capture.
 
-    A character that the terminal's encoding lacks is written as an escape sequence.
+    Characters missing from the terminal's encoding are written as escape sequences.
     """
     return ProgressDisplay(
         os.fdopen(os.dup(2), "w", 1, encoding="locale", errors="backslashreplace")
@@ -181,14 +184,14 @@ def open_screen() -> ProgressDisplay:
 
 
 def selected_targets(settings: Settings, marker_expression: str) -> list[TargetName]:
-    """The targets whose tests ``-m`` selects: one, unless it selects with and without ``gpu``."""
+    """Return the targets whose tests the ``-m`` expression selects."""
     if settings.weights_only or settings.has_own_models:
         return ["published"]
     try:
         expression = Expression.compile(marker_expression or "gpu or not gpu")
         selects_gpu = expression.evaluate(lambda name, /, **_arguments: name == "gpu")
         selects_others = expression.evaluate(lambda _name, /, **_arguments: False)
-    except Exception:  # noqa: BLE001 - differs between versions of pytest, which reports it itself
+    except Exception:  # noqa: BLE001 - pytest reports it; the type depends on its version
         return ["synthetic"]
     if selects_gpu:
         return ["published", "synthetic"] if selects_others else ["published"]
@@ -196,17 +199,17 @@ def selected_targets(settings: Settings, marker_expression: str) -> list[TargetN
 
 
 def open_run(name: TargetName, settings: Settings) -> Run:
-    """The run of a target with its reported values; no data and checkpoints are read yet."""
+    """Create the run of a target, without reading data or checkpoints."""
     if name == "published":
         return published_run(settings)
     record = read_record(FIXTURES)
-    # A model of --network is built for the published variants and cannot be the trained one.
+    # A --network model is built for published variants, so the trained synthetic one is left out.
     catalogue = read_catalogue() if settings.network else synthetic_catalogue()
     catalogue = record.add_to(catalogue, settings.protocol, settings.bbox, flip=settings.flip)
     return Run("synthetic", settings, catalogue, record.dataset)
 
 
 def synthetic_dataset(display: ProgressDisplay) -> Dataset:
-    """The synthetic data set, on which models are compared if Human3.6M is not needed."""
+    """Load the synthetic data set, for comparing models without Human3.6M."""
     root = cached_synthetic_data(FIXTURES, display.stream).dataset
     return load_dataset(root, read_record(FIXTURES).dataset)

@@ -1,4 +1,4 @@
-"""The pytest plugin of the suite: its hooks, from the options to the exit code."""
+"""The suite's pytest plugin: hooks from the options to the exit code."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ GATE_PLUGIN = "convnextpose_check.plugin.gate"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare every option of the suite to pytest, which returns each as a list of strings."""
-    group = parser.getgroup("ConvNeXtPose", "What is judged, and how")
+    """Declare the suite's options; each value is a list of strings."""
+    group = parser.getgroup("ConvNeXtPose", "Evaluation of ConvNeXtPose checkpoints")
     for option in OPTIONS:
         group.addoption(option.flag, **option.argument)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Open the session, and register the gate; without it there would be no verdict."""
+    """Open the session and register the gate, without which there would be no verdict."""
     session = config.stash[SESSION] = open_session(config)
     prepare_report(config, session)
     if config.pluginmanager.register(session.gate, GATE_PLUGIN) is None:
@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run validation tests first, in the order of the recorded list: first what all need."""
+    """Run validation tests first, in the order of ``VALIDATION_TESTS``."""
     positions = {test.file: number for number, test in enumerate(VALIDATION_TESTS)}
     last = len(positions)
     items.sort(
@@ -56,18 +56,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the run of the selected tests; a session without any writes nothing."""
+    """Start the run of the selected validation tests; without any, nothing is written."""
     config, state = session.config, session_of(session.config)
-    judging = [item for item in session.items if is_validation(item)]
-    if not judging:
+    validation_items = [item for item in session.items if is_validation(item)]
+    if not validation_items:
         if state.run.settings.weights_only and state.can_judge:
             raise pytest.UsageError(
                 "--weights-only was given, but no test of the weights is selected."
-                " Leave out -m, -k and the names of tests."
+                " Leave out -m, -k and paths of tests."
             )
         return
     evaluated: dict[str, None] = {}
-    for item in judging:
+    for item in validation_items:
         if (variant := parameters_of(item).get("variant")) is not None:
             item.user_properties.append(("variant", variant.name))
             if "evaluations" in getattr(item, "fixturenames", ()):
@@ -76,28 +76,28 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         state.start(tuple(evaluated), writes=not hasattr(config, "workerinput"))
     if state.run.target == "published":
         state.gate.required = required_tests(state.run)
-    state.gate.names = {item.nodeid: name_of(item) for item in judging}
+    state.gate.names = {item.nodeid: name_of(item) for item in validation_items}
 
 
 def is_validation(item: pytest.Item) -> bool:
-    """True for a test of the gate, by whatever path it was reached."""
+    """True for a test in ``tests/validation``, also if reached through a link."""
     return item.path.resolve().is_relative_to(VALIDATION)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
-    """Listen to signals; once pytest has ended, write the report, which decides the exit code.
+    """Handle signals; after pytest has ended, write the report and decide the exit code.
 
-    Here and not where the session ends, since plugins may change the exit code until then. A
-    signal while the report is written comes too late to change the verdict.
+    ``pytest_sessionfinish`` would be too early: other plugins can still change the exit code. A
+    signal that arrives while the report is written does not change the verdict.
     """
     if hasattr(config, "workerinput"):
         return (yield)
-    stop_listening = install_signal_handlers()
+    restore_signal_handlers = install_signal_handlers()
     try:
         try:
             code = int((yield) or 0)
-        except KeyboardInterrupt:  # after pytest's own handling of one
+        except KeyboardInterrupt:  # raised outside of pytest's own handler
             code = pytest.ExitCode.INTERRUPTED
         session = config.stash.get(SESSION, None)
         if session is None:
@@ -112,20 +112,20 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
                 print_report(config, session, results)
         return final
     finally:
-        stop_listening()
-        if (opened := config.stash.get(SESSION, None)) is not None:
-            opened.close()
+        restore_signal_handlers()
+        if (session := config.stash.get(SESSION, None)) is not None:
+            session.close()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Print what is judged, with what, and the source of each setting."""
+    """Print the models, data and versions, and the source of each setting."""
     settings = session_of(config).run.settings
     checkpoints = ", ".join(map(str, settings.checkpoints))
     gate = "no gate" if settings.gate is None else f"gate {settings.gate} mm"
     models = OWN_MODELS if settings.has_own_models else "published models"
     data = f"data {settings.h36m_root or 'not given'}"
     if settings.weights_only:
-        data = "weights only, no Human3.6M is read and no error measured"
+        data = "weights only, Human3.6M is not read and MPJPE not measured"
     return [
         f"{models}: {data}, checkpoints {checkpoints or 'not given'}",
         f"torch {package_version('torch')}, numpy {package_version('numpy')},"
@@ -141,7 +141,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Generator[None]:
-    """Keep pytest from printing failures that ``print_report`` describes."""
+    """Hide failures from pytest's summary that ``print_report`` describes."""
     stats, failed = terminalreporter.stats, terminalreporter.stats.get("failed", [])
     if failed and session_of(config).lock is not None:
         stats["failed"] = [report for report in failed if not hasattr(report, "duplicate_of")]
@@ -151,7 +151,10 @@ def pytest_terminal_summary(
 
 
 def print_report(config: pytest.Config, session: Session, results: Results) -> None:
-    """Print the table and the verdict, what to fix, and how to resume an interrupted run."""
+    """Print the table and the verdict, how to fix errors, and how to resume the run.
+
+    The command to resume is printed only if an evaluation was interrupted or had finished.
+    """
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None:
         return
@@ -162,7 +165,7 @@ def print_report(config: pytest.Config, session: Session, results: Results) -> N
     for title, texts in (
         ("how to fix it", session.gate.how_to_fix()),
         (
-            "not passed: something was left out",
+            "reasons why the run has not passed",
             [*results.left_out[:MAX_SHOWN], *[f"and {more} more"] * (more > 0)],
         ),
     ):
@@ -170,9 +173,10 @@ def print_report(config: pytest.Config, session: Session, results: Results) -> N
             terminal.section(title, red=True)
             for text in texts:
                 terminal.write_line(_wrap(text, indent="  "))
-    if (saved := session.gate.interruption) is not None:
+    saved = session.gate.interruption
+    if saved or (saved is not None and session.run.measured.available):
         terminal.section("interrupted", red=True)
-        terminal.write_line(f"{saved}; go on with:" if saved else "Go on with:")
+        terminal.write_line(f"{saved or 'finished evaluations are saved'}. To resume, run:")
         arguments = config.invocation_params.args
         terminal.write_line(resuming_command(sys.argv[0], arguments, os.environ))
 
@@ -180,11 +184,11 @@ def print_report(config: pytest.Config, session: Session, results: Results) -> N
 def resuming_command(
     program: str, arguments: Sequence[object], environment: Mapping[str, str]
 ) -> str:
-    """The command of this run with ``--resume``, as a shell takes it.
+    """Return this run's command with ``--resume``, quoted for a shell.
 
-    Settings from the environment stand in front, for they may have been given to this run alone.
+    It starts with the settings from environment variables, which may be set for this run only.
     """
-    given = [
+    variables = [
         f"{name}={shlex.quote(value)}"
         for name, value in sorted(environment.items())
         if name.startswith(PREFIX) or name == "PYTEST_ADDOPTS"
@@ -193,11 +197,11 @@ def resuming_command(
     rest = [str(argument) for argument in arguments]
     if "--resume" not in rest:
         rest.insert(rest.index("--") if "--" in rest else len(rest), "--resume")
-    return " ".join([*given, shlex.join([*start, *rest])])
+    return " ".join([*variables, shlex.join([*start, *rest])])
 
 
 def _wrap(text: str, indent: str = "") -> str:
-    """The text in lines that a terminal shows whole; options, paths and ids are not broken."""
+    """Wrap the text for a terminal without breaking options, paths and ids."""
     return fill(
         text,
         TERMINAL_COLUMNS,
@@ -210,7 +214,7 @@ def _wrap(text: str, indent: str = "") -> str:
 def pytest_report_teststatus(
     report: pytest.CollectReport | pytest.TestReport,
 ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-    """Show a check that verified nothing, or that warns, under its own word and never in green."""
+    """Show unverified checks and warnings under their own category, not as passed."""
     if report.when != "call" or (status := unverified_status(report)) is None:
         return None
     markup = {"yellow": True} if status == "warning" else {"light": True}

@@ -13,7 +13,7 @@ from convnextpose_check.checkpoints.fingerprints import describe_copy
 from convnextpose_check.checkpoints.training_record import format_epoch, read_training_record
 from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.checks.identity import determine_identity
-from convnextpose_check.environment import environment
+from convnextpose_check.environment import collect_environment
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import format_devices
 from convnextpose_check.evaluation.measurements import Evaluation
@@ -150,7 +150,7 @@ def build_results(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
         complete=variants.keys() == run.variants.keys()
         and all(record.complete for record in variants.values()),
         gate_mm=None if settings.weights_only else settings.gate,
-        environment=environment(),
+        environment=collect_environment(),
         settings=tuple(settings.given.values()),
         dataset=_dataset_record(run, is_read=bool(variants)),
         variants=variants,

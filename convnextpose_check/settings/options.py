@@ -1,7 +1,7 @@
-"""Every option, declared once as a field of ``Settings``.
+"""All options, each declared once as a field of ``Settings``.
 
-pytest's options, the commands' arguments, the environment variables and the table in ``README.md``
-are made from these fields. The command line wins over the environment.
+pytest's options, the commands' options, the environment variables and the table in ``README.md``
+are generated from these fields. The command line takes precedence over the environment.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.samples import BoxSource
 from convnextpose_check.network.users import is_factory
-from convnextpose_check.text import suggestion
+from convnextpose_check.text import format_suggestion
 from convnextpose_check.variants import PUBLISHED_FILE, Protocol
 
 PREFIX = "CONVNEXTPOSE_"
 RUN_ID_VARIABLE = f"{PREFIX}RUN_ID"
-"""Not a setting: an id that the caller chooses and finds in the run's results file."""
+"""An id chosen by the process that starts pytest and copied to the run's results file."""
 CALLER_VARIABLE = f"{PREFIX}CALLER"
-"""Not a setting: the folder that relative paths refer to, if it is not the current one."""
+"""The folder that relative paths refer to, if not the current folder."""
+INTERNAL_VARIABLES = (RUN_ID_VARIABLE, CALLER_VARIABLE)
+"""Variables for processes of the suite, not settings."""
 KAGGLE_INPUT = Path("/kaggle/input")
 
 
 Kind = tuple[str, Callable[[str], Any]]
-"""How a value is shown in the usage, and read from a text.
+"""Type of an option: the metavar in ``--help``, and the parser of its text.
 
-The function raises ``ValueError`` with what it expected.
+The parser raises ``ValueError`` with a description of the expected text.
 """
 
 
 def _parse_path(text: str) -> Path:
-    if not text.strip():
-        raise ValueError("a path")
     return Path(os.path.expanduser(text))  # noqa: PTH111 - unknown users are no error
 
 
@@ -73,25 +73,25 @@ FILES_OR_FOLDERS: Kind = ("PATH", _parse_path)
 
 @dataclass(frozen=True)
 class Option:
-    """A field of ``Settings`` as it is written and described."""
+    """The option that sets a field of ``Settings``."""
 
     field: str
     kind: Kind
-    does: str
+    description: str
 
     @property
     def is_repeatable(self) -> bool:
-        """True if the option may be given several times."""
+        """True if the option accepts several values."""
         return self.kind is FILES_OR_FOLDERS
 
     @property
     def flag(self) -> str:
-        """The option on the command line."""
+        """Name on the command line, such as ``--h36m-root``."""
         return f"--{self.field.replace('_', '-')}"
 
     @property
     def variable(self) -> str:
-        """The option in the environment."""
+        """Name of the environment variable, such as ``CONVNEXTPOSE_H36M_ROOT``."""
         return f"{PREFIX}{self.field.upper()}"
 
     @property
@@ -101,87 +101,90 @@ class Option:
 
     @property
     def argument(self) -> dict[str, Any]:
-        """The arguments of argparse and pytest; the value is a list of texts, or None."""
-        about = {"dest": self.field, "help": f"{self.does} (${self.variable})".replace("%", "%%")}
+        """Keywords for argparse and pytest, whose value is a list of texts or None."""
+        text = f"{self.description} (${self.variable})".replace("%", "%%")
+        about = {"dest": self.field, "help": text}
         if self.is_flag:
             return about | {"action": "append_const", "const": "yes"}
         return about | {"action": "append", "metavar": self.kind[0]}
 
 
-def _option(kind: Kind, does: str, default: Any = None) -> Any:
-    """Declare a field of ``Settings``; ``default`` is a value, or a function that returns it."""
+def _option(kind: Kind, description: str, default: Any = None) -> Any:
+    """Declare a field of ``Settings``; ``default`` is a value or a function that returns it."""
     make_default = default if callable(default) else lambda: default
-    return field(default_factory=make_default, metadata={"kind": kind, "does": does})
+    return field(default_factory=make_default, metadata={"kind": kind, "description": description})
 
 
 @dataclass(frozen=True)
 class Settings:
     """The values of all options.
 
-    ``given`` has the text of each field that was set, after the option or variable that set it, as
-    in ``--gate 2mm``. ``caller`` is the folder of the command ``gate``'s caller, which contains the
-    module of ``--network``; None without that command.
+    ``given`` maps each field that was set to its option or variable and its text, such as
+    ``--gate 2mm``. ``caller`` is the folder in which the command ``gate`` was started and from
+    which the module of ``--network`` is imported; None without that command.
     """
 
     h36m_root: Path | None = _option(
         FOLDER,
-        "folder with Human3.6M, in any of the known layouts; it is only read"
+        "folder with Human3.6M in any known layout; nothing is written to it"
         f" [default: {KAGGLE_INPUT} if it exists]",
         lambda: KAGGLE_INPUT if KAGGLE_INPUT.is_dir() else None,
     )
     checkpoints: tuple[Path, ...] = _option(
         FILES_OR_FOLDERS,
-        "folder or file with the authors' archives; may be given several times"
+        "folder or file with the authors' archives; accepts several"
         f" [default: {KAGGLE_INPUT} if it exists]",
         lambda: (KAGGLE_INPUT,) if KAGGLE_INPUT.is_dir() else (),
     )
     download: bool = _option(
         SWITCH,
-        "fetch missing archives from Google Drive into the first writable folder of --checkpoints,"
-        " else into checkpoints/ below --results-dir",
+        "download missing archives from Google Drive to the first writable folder of --checkpoints,"
+        " else to checkpoints/ below --results-dir",
         False,
     )
     variants: tuple[str, ...] | None = _option(
         ("NAMES", _parse_names),
-        "variants to evaluate, such as XS,S; reference is the synthetic trained model"
+        "variants to evaluate, such as XS,S; reference is the trained model of the synthetic data"
         " [default: all]",
     )
     variants_file: Path = _option(
         FILE,
-        "description of your own models, in the form of the package's variants.json"
+        "description of your own models, in the format of the package's variants.json"
         " [default: that file]",
         PUBLISHED_FILE,
     )
     weights_only: bool = _option(
         SWITCH,
-        "check the checkpoints alone, without Human3.6M and without a GPU: no error is measured",
+        "check only the checkpoints, without Human3.6M or a GPU; MPJPE is not measured",
         False,
     )
     require_identity: bool = _option(
         SWITCH,
-        "fail unless every checkpoint is verified to be the published one, tensor by tensor",
+        "fail unless every tensor of every checkpoint is verified to be the published one",
         False,
     )
     protocol: Protocol = _option(
         _choice({"1": 1, "2": 2}),
-        "2: subjects 9 and 11, MPJPE; 1: subject 11, PA-MPJPE [default: 2]",
+        "2: MPJPE on subjects 9 and 11; 1: PA-MPJPE on subject 11 [default: 2]",
         2,
     )
     bbox: BoxSource = _option(
         _choice({"gt": "gt", "rootnet": "rootnet"}),
-        "boxes and root depth from the ground truth or from RootNet [default: gt]",
+        "source of boxes and root depth: ground truth or RootNet [default: gt]",
         "gt",
     )
-    no_flip: bool = _option(SWITCH, "do not average with the mirrored image", False)
+    no_flip: bool = _option(
+        SWITCH, "do not average predictions with those of the mirrored image", False
+    )
     device: str | None = _option(
         ("NAME", str),
-        "cuda: every GPU of the first one's kind; cuda:1: that GPU alone; cpu [default: cuda for"
-        " the published models, cpu for the synthetic data set and with --weights-only]",
+        "cuda: all GPUs of the same model as the first; cuda:1: only that GPU; cpu [default: cuda"
+        " for the published models, cpu for the synthetic data set and with --weights-only]",
     )
     gate: int | None = _option(
         _choice({**{f"{mm}mm": mm for mm in TOLERANCES_MM}, "none": None}),
-        "the tolerance that fails the run; a tighter one that is missed is an expected failure,"
-        " shown with its millimetres; none: measure, without a verdict [default: 5mm]",
+        "tolerance outside of which the run fails; missing a tighter one is an expected failure,"
+        " shown with the difference in mm; none: measure without a verdict [default: 5mm]",
         5,
     )
     results_dir: Path = _option(
@@ -189,37 +192,39 @@ class Settings:
     )
     limit: int | None = _option(
         ("N", _parse_count),
-        "evaluate only N samples, spread evenly: a quick look that never passes",
+        "evaluate only N evenly spaced samples; such a run never passes",
     )
     resume: bool = _option(
         SWITCH,
-        "reuse and continue the evaluations of an earlier run on exactly the same inputs",
+        "reuse and continue the evaluations of an earlier run on identical inputs",
         False,
     )
     network: str | None = _option(
         ("WHICH", str),
-        "evaluate this network: a function package.module:factory that takes a variant's name, or"
-        " exported files such as exports/{variant}.onnx [default: the suite's own]",
+        "evaluate another network: package.module:factory, a function that takes a variant's name,"
+        " or exported files such as exports/{variant}.onnx [default: the suite's network]",
     )
     baseline: Path | None = _option(
         FILE,
-        "an earlier benchmark_results.json: larger counts, a worse verdict or check, an error that"
-        " changed by more than 0.05 mm, or a missing variant or test fails the run",
+        "an earlier benchmark_results.json; the run fails if a count is larger, a verdict or check"
+        " is worse, an error changed by more than 0.05 mm, or a variant or test is missing",
     )
     embed_images: bool = _option(
-        SWITCH, "show frames of Human3.6M in the report; its license forbids passing them on", False
+        SWITCH,
+        "show frames of Human3.6M in the report; its license forbids redistributing them",
+        False,
     )
     given: Mapping[str, str] = field(default_factory=dict)
     caller: Path | None = None
 
     @property
     def flip(self) -> bool:
-        """True if predictions are averaged with those of the mirrored crop."""
+        """True if predictions are averaged with those of the mirrored crop (flip test)."""
         return not self.no_flip
 
     @property
     def has_own_models(self) -> bool:
-        """True if the models are described by a variants file of the user."""
+        """True if a variants file of the user describes the models."""
         file = self.variants_file
         return file != PUBLISHED_FILE and file.resolve() != PUBLISHED_FILE.resolve()
 
@@ -227,14 +232,14 @@ class Settings:
 OPTIONS: tuple[Option, ...] = tuple(
     Option(part.name, **part.metadata) for part in fields(Settings) if part.metadata
 )
-"""Every option, in the order of the fields."""
+"""All options, in the order of the fields."""
 
-ABOUT_AN_ERROR = ("h36m_root", "gate", "limit", "resume", "baseline")
-"""Options that have no effect if no error is measured."""
+EVALUATION_FIELDS = ("h36m_root", "gate", "limit", "resume", "baseline")
+"""Options that have no effect if MPJPE is not measured."""
 
 
 def add_settings(parser: argparse.ArgumentParser, *fields: str) -> None:
-    """Add the options of these fields; a repeatable one also takes several values in a row."""
+    """Add the options of these fields; a repeatable one also accepts ``--checkpoints A B``."""
     for option in OPTIONS:
         if option.field in fields:
             several = {"action": "extend", "nargs": "+"} if option.is_repeatable else {}
@@ -244,17 +249,18 @@ def add_settings(parser: argparse.ArgumentParser, *fields: str) -> None:
 def read_settings(
     options: Mapping[str, Any], environment: Mapping[str, str] = os.environ
 ) -> Settings:
-    """Read the settings from options, the environment and the defaults.
+    """Read the settings from options, environment variables and defaults.
 
-    ``options`` is what argparse or pytest has read: by field a list of texts, or None. Raises
-    ``ConvNeXtPoseCheckError`` (``bad-option``) that names the option or variable.
+    ``options`` maps fields to the list of texts that argparse or pytest read, or None. Raises
+    ``ConvNeXtPoseCheckError`` (``bad-option``) for an unknown variable and an invalid value.
     """
-    known = {RUN_ID_VARIABLE, CALLER_VARIABLE, *(option.variable for option in OPTIONS)}
-    if unknown := sorted(v for v in environment if v.startswith(PREFIX) and v not in known):
+    known = [option.variable for option in OPTIONS]
+    given_names = {variable for variable in environment if variable.startswith(PREFIX)}
+    if unknown := given_names.difference(known, INTERNAL_VARIABLES):
+        name = min(unknown)
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
-            f"the environment variable {unknown[0]} is not a setting"
-            f"{suggestion(unknown[0], known)}",
+            f"unknown environment variable {name}{format_suggestion(name, known, PREFIX)}",
             "Correct or unset it",
         )
     values: dict[str, Any] = {}
@@ -267,6 +273,10 @@ def read_settings(
         if not texts:
             continue
         texts = texts if option.is_repeatable else texts[-1:]  # the last one wins
+        if not all(map(str.strip, texts)):
+            raise ConvNeXtPoseCheckError(
+                ErrorCode.BAD_OPTION, f"{source} is empty", "Give it a value or leave it out"
+            )
         try:
             parsed = tuple(option.kind[1](text) for text in texts)
         except ValueError as error:
@@ -281,7 +291,7 @@ def read_settings(
 
 
 def _absolute(settings: Settings, caller: Path) -> Settings:
-    """The settings with every path, also of defaults, joined to the caller's folder."""
+    """Join every path, including defaults, to the caller's folder."""
     paths = {name: caller / v for name, v in vars(settings).items() if isinstance(v, Path)}
     checkpoints, network = tuple(caller / path for path in settings.checkpoints), settings.network
     if network is not None and not is_factory(network):
@@ -291,21 +301,21 @@ def _absolute(settings: Settings, caller: Path) -> Settings:
 
 
 def refuse_contradictions(settings: Settings) -> None:
-    """Refuse options that together would make the verdict look like more than it is.
+    """Refuse combinations of options whose verdict would claim more than was checked.
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-option``).
     """
-    beside = [settings.given[name] for name in ABOUT_AN_ERROR if name in settings.given]
-    if settings.weights_only and beside:
+    refused = [settings.given[name] for name in EVALUATION_FIELDS if name in settings.given]
+    if settings.weights_only and refused:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
-            f"{beside[0]} is about an error: --weights-only measures none",
+            f"{refused[0]} cannot be combined with --weights-only, which does not measure MPJPE",
             "Leave out one of the two",
         )
     if settings.require_identity and settings.has_own_models:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
-            f"--require-identity cannot be met by the models of {settings.variants_file}: tensors"
-            " are on record for published models only",
+            f"--require-identity cannot be combined with the models of {settings.variants_file}:"
+            " only tensors of published models are on record",
             "Leave out --require-identity or --variants-file",
         )

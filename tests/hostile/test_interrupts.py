@@ -146,7 +146,7 @@ def test_interrupted_run_saves_results_and_prints_the_command_to_resume(
 
     stdout, stderr = capfd.readouterr()
     assert code == pytest.ExitCode.INTERRUPTED, stdout + stderr
-    assert "(of 6 images: T1 4, T2 4); go on with:\n" in stdout
+    assert "(of 6 images: T1 4, T2 4). To resume, run:\n" in stdout
     assert "Traceback" not in stdout + stderr
     assert "KeyboardInterrupt" not in stdout + stderr
     assert_all_whole(tmp_path)

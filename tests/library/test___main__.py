@@ -1,4 +1,4 @@
-"""The command line names what is wrong, and its versions."""
+"""Wrong command lines are named, and ``--version`` prints the packages."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ from convnextpose_check.__main__ import main
     ("arguments", "code", "text"),
     [
         ([], 2, "\n    report "),
-        (["--help"], 0, "Draw and pack the pages of a finished run again."),
-        (["reprot"], 2, "there is no command 'reprot' (did you mean report?)"),
-        (["x"], 2, "there is no command 'x': choose from doctor, download, gate, diagnose, report"),
-        (["doctor", "--h36m-rot=x"], 2, "no option '--h36m-rot=x' (did you mean --h36m-root?)"),
-        (["link", "--zzz"], 2, "there is no option '--zzz'"),
-        (["link", "--a\n::error::"], 2, "no option '--a\\n\\x3a:error\\x3a:'"),
+        (["--help"], 0, "Write the report and archives of a finished run again."),
+        (["reprot"], 2, "unknown command 'reprot' (did you mean report?)."),
+        (["x"], 2, "unknown command 'x'. Choose from doctor, download, gate, diagnose, report"),
+        (
+            ["doctor", "--h36m-rot=x"],
+            2,
+            "unknown option '--h36m-rot=x' (did you mean --h36m-root?).",
+        ),
+        (["link", "--zzz"], 2, "unknown option '--zzz'."),
+        (["link", "--a\n::error::"], 2, "unknown option '--a\\n\\x3a:error\\x3a:'."),
         (["doctor", "--protocol", "3"], 2, "[bad-option] --protocol is '3': expected one of 1, 2"),
-        (["doctor", "--variants", "Q"], 2, "no variant is named 'Q'"),
+        (["doctor", "--variants", "Q"], 2, "unknown variant 'Q'"),
+        (["link", "--kaggle-input="], 2, "argument --kaggle-input: empty; expected a path"),
+        (["doctor", "--device="], 2, "[bad-option] --device is empty. Give it a value"),
         (["doctor", "--variants-file", "nowhere"], 2, "cannot read the variants file"),
     ],
 )

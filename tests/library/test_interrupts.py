@@ -9,7 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from convnextpose_check.interrupts import ENOUGH, defer_signals, install_signal_handlers
+from convnextpose_check.interrupts import (
+    MAX_DEFERRED_SIGNALS,
+    defer_signals,
+    install_signal_handlers,
+)
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 
@@ -67,7 +71,7 @@ def test_second_signal_has_no_effect_and_the_third_interrupts_at_once() -> None:
 
     def never_done() -> None:
         with defer_signals():
-            for _ in range(ENOUGH):
+            for _ in range(MAX_DEFERRED_SIGNALS):
                 send()
             pytest.fail("it goes on")
 

@@ -24,7 +24,7 @@ def show_everything(stream: TextIO) -> int:
         for _ in range(4):
             advance(1, "XS 56.6 ±4.4")
             done += 1
-    ProgressDisplay(stream).say("going on: ±4 images")
+    ProgressDisplay(stream).write_line("going on: ±4 images")
     return done
 
 

@@ -11,7 +11,7 @@ END = "<!-- end of options -->"
 
 
 def options_table() -> str:
-    rows = "".join(f"| {_format_option(o)} | {_format_code(o.does)} |\n" for o in OPTIONS)
+    rows = "".join(f"| {_format_option(o)} | {_format_code(o.description)} |\n" for o in OPTIONS)
     return f"| option | what it does |\n|---|---|\n{rows}"
 
 

@@ -48,7 +48,7 @@ def networks(tiny: Architecture) -> dict[str, Any]:
 class RecordingDisplay(ProgressDisplay):
     texts: list[str] = field(default_factory=list)
 
-    def say(self, text: str) -> None:
+    def write_line(self, text: str) -> None:
         self.texts.append(text)
 
 

@@ -141,7 +141,7 @@ def test_verify_incomplete_tree_is_named(
     tree = HandmadeDataset().write(tmp_path / "data" / "Human36M")
     (tree / "bbox_root" / ROOTNET).unlink()
     assert verify(tree) == 0
-    assert f"note: there is no {ROOTNET}" in capsys.readouterr().out
+    assert f"note: {ROOTNET} is missing" in capsys.readouterr().out
     change(tree)
 
     assert verify(tree) == 1
@@ -252,4 +252,4 @@ def test_link_of_a_folder_is_kept_and_missing_rootnet_file_is_noted(
     assert "note: " not in capsys.readouterr().out
 
     assert main(["link"]) == 2
-    assert "Give --kaggle-input DIR to link, --verify to check" in capsys.readouterr().err
+    assert "Pass --kaggle-input DIR to make links, or --verify to check" in capsys.readouterr().err

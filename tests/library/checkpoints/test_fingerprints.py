@@ -119,14 +119,14 @@ def test_command_prints_a_fingerprint_for_the_file_and_refuses_a_swapped_one(
     assert added.tensors.sha256 == tensor_digests(checkpoint)
     assert describe_copy(added, checkpoint).startswith("the very file of own_T.pth, epoch 3, sha")
     assert captured.err == (
-        f"{path} holds T, epoch 3: 4 x 39,024 iterations: trained otherwise, 39,024 iterations of"
-        " an epoch; the optimizer is not in the file, so its steps are unknown\n"
+        f"{path} contains T, epoch 3: 4 x 39,024 iterations: trained otherwise, 39,024 iterations"
+        " of an epoch; the optimizer is not in the file, so its steps are unknown\n"
     )
 
     assert main(["fingerprint", str(path)]) == 0
     captured = capsys.readouterr()
     assert list(json.loads(captured.out)) == ["own_T"]
-    assert "own_T.pth holds none of the variants, epoch 3" in captured.err
+    assert "own_T.pth contains none of the variants, epoch 3" in captured.err
 
     assert main(["fingerprint", str(path.rename(tmp_path / "ConvNeXtPose_M.tar"))]) == 2
     assert capsys.readouterr().err.startswith("[wrong-layout] ")

@@ -60,10 +60,10 @@ def test_extract_writes_what_a_run_writes(own: Path, capsys: pytest.CaptureFixtu
         assert path.read_bytes() == expected.read_bytes()
         assert path.with_name(f"{path.name}.tar").read_bytes() == expected.read_bytes()
         assert source_sha256(safetensors) == checkpoint.sha256
-        assert f"holds   {name}, epoch {epoch}, {len(checkpoint.network)} tensors, modern" in out
-        assert f"trained {read_training_record(checkpoint).description}\n" in out
-        assert f"sha256  {checkpoint.sha256}" in out
-        assert f"went to {path}\n  and to  {safetensors}\n" in out
+        assert f"contains  {name}, epoch {epoch}, {len(checkpoint.network)} tensors, modern" in out
+        assert f"training  {read_training_record(checkpoint).description}\n" in out
+        assert f"sha256    {checkpoint.sha256}" in out
+        assert f"written   {path}\n  written   {safetensors}\n" in out
     assert out.endswith("\n2 extracted\n")
     assert list_files(own) == before
 
@@ -82,7 +82,7 @@ def test_extract_bad_file_does_not_stop_the_others_and_names_are_escaped(
     assert snapshots(own) == ["snapshot_1.pth", "snapshot_2.pth"]
     captured = capsys.readouterr()
     assert captured.err.startswith(f"[html-page] {own.parent}/\\udcfe\\n\\x3a:error\\x3a:page.tar")
-    assert captured.out.endswith(f"\n{2 + len(HOSTILE_NAMES)} extracted, 1 not\n")
+    assert captured.out.endswith(f"\n{2 + len(HOSTILE_NAMES)} extracted, 1 failed\n")
     for line in (captured.out + captured.err).split("\n"):
         assert line.isprintable()
         assert "::" not in line
@@ -160,7 +160,7 @@ def test_extract_variants_with_equal_tensors_are_distinguished_by_name(
     assert "[wrong-variant]" in (error := capsys.readouterr().err)
     assert "contains T or V" in error
     assert extract(own, own / "own_V.pth") == 0
-    assert "holds   V, epoch 1," in capsys.readouterr().out
+    assert "contains  V, epoch 1," in capsys.readouterr().out
 
 
 def test_extract_other_epoch_is_shown_and_equal_epochs_stay_apart(
@@ -170,7 +170,7 @@ def test_extract_other_epoch_is_shown_and_equal_epochs_stay_apart(
 
     assert extract(own, own) == 0
 
-    assert "holds   U, epoch 1 (expected 2), " in (out := capsys.readouterr().out)
+    assert "contains  U, epoch 1 (expected 2), " in (out := capsys.readouterr().out)
     first, second = snapshots(own)
     assert second == "snapshot_1.pth"
     assert first.startswith("U_")

@@ -55,10 +55,10 @@ LISTED = ("-m", "gpu", "--collect-only", "-q")
 @pytest.mark.parametrize(
     ("folder", "more"), [(".", ()), ("tests/validation", ("-c", "../../pytest.ini"))]
 )
-def test_existing_path_after_a_space_is_answered_with_the_corrected_command_line(
+def test_existing_path_after_a_space_is_refused_with_the_corrected_command(
     run_pytest: RunPytest, tmp_path: Path, folder: str, more: tuple[str, ...]
 ) -> None:
-    """pytest alone would know none of the options, and call them unrecognized."""
+    """Without the plugin, pytest would report all options as unrecognized."""
     given = ("--h36m-root", tmp_path, f"--results-dir={tmp_path}")
 
     code, out, err = run_pytest(ROOT / folder, *LISTED, *more, *given)
@@ -69,7 +69,7 @@ def test_existing_path_after_a_space_is_answered_with_the_corrected_command_line
     assert error.endswith(" ".join([*more, f"--h36m-root={tmp_path}", f"--results-dir={tmp_path}"]))
 
 
-def test_paths_of_tests_and_paths_that_do_not_exist_reach_the_suite(
+def test_paths_of_tests_and_missing_paths_reach_the_suite(
     run_pytest: RunPytest, tmp_path: Path
 ) -> None:
     given = ["--h36m-root", tmp_path / "missing", "--results-dir", tmp_path]
@@ -82,11 +82,11 @@ def test_paths_of_tests_and_paths_that_do_not_exist_reach_the_suite(
     assert "[synthetic]" not in out
 
 
-def test_misspelled_option_is_refused_with_the_one_that_was_meant(run_pytest: RunPytest) -> None:
+def test_misspelled_option_is_refused_with_a_suggestion(run_pytest: RunPytest) -> None:
     code, _, err = run_pytest(ROOT, *LISTED, "--h36m-rot=/x")
 
     assert code == pytest.ExitCode.USAGE_ERROR
-    assert "there is no option --h36m-rot (did you mean --h36m-root?)" in err
+    assert "unknown option --h36m-rot (did you mean --h36m-root?)." in err
 
 
 @pytest.fixture

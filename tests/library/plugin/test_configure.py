@@ -1,4 +1,4 @@
-"""A run shows what it judges, refuses what cannot be judged, and touches no other files."""
+"""A run that cannot be judged is refused, and other files stay unchanged."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ VALIDATION = "tests/validation"
         (["--gate=3mm"], [VALIDATION], "--gate is '3mm': expected one of 1mm, 2mm, 5mm, none"),
         (["--results-dir=/dev/null/out"], [VALIDATION], "cannot write /dev/null/out"),
         (["--baseline=none.json"], [VALIDATION], "cannot read the results none.json"),
-        (["-n", "2", "-m", "gpu"], ["."], "are judged by one process: leave out -n"),
-        (["-m", "", "-k", "parameter_count"], [VALIDATION], "a run judges one of them"),
+        (["-n", "2", "-m", "gpu"], ["."], "are judged by one process. Leave out -n"),
+        (["-m", "", "-k", "parameter_count"], [VALIDATION], "a run judges one target"),
         (
             ["-m", "gpu", "--variants=reference"], [VALIDATION],
-            "no variant is named 'reference'. Choose from XS, S, M, L",
+            "unknown variant 'reference'. Choose from XS, S, M, L",
         ),
         (
             ["--weights-only"], [f"{VALIDATION}/test_mpjpe.py"],
@@ -31,8 +31,9 @@ VALIDATION = "tests/validation"
         ),
         (
             ["-m", "gpu", "--weights-only", "--h36m-root=/data"], [VALIDATION],
-            "--h36m-root /data is about an error: --weights-only measures none",
+            "--h36m-root /data cannot be combined with --weights-only",
         ),
+        (["--device="], [VALIDATION], "[bad-option] --device is empty. Give it a value"),
         (["--noconftest"], [VALIDATION], "--results-dir"),
         (
             ["-p", "no:convnextpose_check.plugin.gate"], [VALIDATION],

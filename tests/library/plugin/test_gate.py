@@ -23,7 +23,7 @@ def gate_of(required: tuple[str, ...] = (A, B), **outcomes: Any) -> Gate:
     gate = Gate(required)
     for test in (A, B):
         if outcome := outcomes.get(test[5], "passed"):
-            gate.runs[test] += 1
+            gate.run_counts[test] += 1
             gate.record(CheckRecord(test, outcome))
     return gate
 
@@ -84,18 +84,18 @@ def describe(gate: Gate, *errors: ConvNeXtPoseCheckError) -> list[Any]:
         report = pytest.TestReport(
             "", ("", 0, ""), {}, "failed", "a traceback", "call", sections=[("log", "no folder")]
         )
-        gate.describe(f"x.py::test_{letter}[XS]", report, error)
+        gate.describe_user_error(f"x.py::test_{letter}[XS]", report, error)
         reports.append(report)
     return reports
 
 
-def test_first_test_describes_the_mistake_and_the_others_name_it() -> None:
+def test_describe_user_error_repeated_message_names_the_first_test() -> None:
     reports = describe(Gate(), NO_DATA, OTHER, NO_DATA)
 
     assert [str(report.longrepr) for report in reports] == [
         "[data-not-found] no folder was given. Give one.",
-        "[wrong-count] it has 4: expected 3",
-        "[data-not-found] as x.py::test_a[XS] says",
+        "[wrong-count] it has 4: expected 3.",
+        "[data-not-found] same error as in x.py::test_a[XS]",
     ]
     assert [report.duplicate_of for report in reports] == ["", "", "x.py::test_a[XS]"]
     assert [len(report.sections) for report in reports] == [1, 1, 0]
@@ -105,8 +105,8 @@ def test_first_test_describes_the_mistake_and_the_others_name_it() -> None:
     ("count", "tests"),
     [
         (1, "x.py::test_a[XS]"),
-        (2, "x.py::test_a[XS] and 1 test that needs the same"),
-        (4, "x.py::test_a[XS] and 3 tests that need the same"),
+        (2, "x.py::test_a[XS] and 1 more test"),
+        (4, "x.py::test_a[XS] and 3 more tests"),
     ],
 )
 def test_how_to_fix_counts_the_tests(count: int, tests: str) -> None:
@@ -114,5 +114,5 @@ def test_how_to_fix_counts_the_tests(count: int, tests: str) -> None:
     describe(gate, *[NO_DATA] * count)
 
     assert gate.how_to_fix() == [
-        f"[data-not-found] no folder was given. Give one. It fails {tests}."
+        f"[data-not-found] no folder was given. Give one. Failed: {tests}."
     ]

@@ -12,7 +12,7 @@ from convnextpose_check.plugin import html_table
 from convnextpose_check.plugin import suite as hooks
 from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.results.decision import add_decision
-from convnextpose_check.run.run import published_run
+from convnextpose_check.run.run import ByVariant, published_run
 from convnextpose_check.settings.options import read_settings
 from tests.support.results import example_results
 
@@ -61,10 +61,35 @@ def printed(*problems: str) -> list[str]:
 def test_print_report_counts_the_problems_after_the_tenth() -> None:
     lines = printed("word " * 30, *(f"problem {n}" for n in range(1, 11)))
 
-    assert lines[0] == "== not passed: something was left out"
+    assert lines[0] == "== reasons why the run has not passed"
     assert lines[1].splitlines()[1].startswith("  word")
     assert max(map(len, lines[1].splitlines())) <= 80
     assert lines[2:] == [*(f"problem {n}" for n in range(1, 10)), "and 1 more"]
+
+
+@pytest.mark.parametrize(
+    ("interruption", "measured", "lines"),
+    [
+        (None, {}, []),
+        ("", {}, []),  # such as an error during collection
+        ("", {"XS": "an evaluation"}, ["finished evaluations are saved. To resume, run:"]),
+        ("XS 4 are saved", {}, ["XS 4 are saved. To resume, run:"]),
+    ],
+)
+def test_print_report_command_to_resume_only_if_something_was_evaluated(
+    interruption: str | None, measured: dict[str, Any], lines: list[str]
+) -> None:
+    terminal = Terminal()
+    config, session = session_in(terminal)
+    config.invocation_params = SimpleNamespace(args=["-q"])
+    session.gate.interruption = interruption
+    vars(session.run)["evaluations"] = ByVariant(measured)
+
+    hooks.print_report(config, session, add_decision(example_results(variants={}), [], ""))
+
+    *shown, command = terminal.lines[2:] or [""]
+    assert shown == (["== interrupted", *lines] if lines else [])
+    assert command.endswith("--resume") is bool(lines)
 
 
 def test_terminal_summary_hides_described_failures_from_pytest() -> None:

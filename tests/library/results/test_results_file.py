@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.environment import environment, package_version, suite_commit
+from convnextpose_check.environment import collect_environment, package_version, suite_commit
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.paths import Outputs, set_aside_earlier
+from convnextpose_check.paths import Outputs, rename_earlier_outputs
 from convnextpose_check.results.decision import is_passed
 from convnextpose_check.results.results_file import read_results, write_results
 from convnextpose_check.results.schema import ReferenceRecord
@@ -216,7 +216,7 @@ def test_earlier_files_are_kept_under_what_was_judged(tmp_path: Path, judged: st
         file.parent.mkdir(exist_ok=True)
         file.write_text(file.name)
 
-    set_aside_earlier(tmp_path)
+    rename_earlier_outputs(tmp_path)
 
     assert read_results(now.results.with_suffix(f".{judged}.json")) == results
     kept = [file.with_suffix(f".{judged}{file.suffix}") for file in others]
@@ -229,8 +229,8 @@ def test_unreadable_earlier_results_are_kept_too(path: Path, tmp_path: Path, con
     path.parent.mkdir()
     path.write_text(content, encoding="utf-8")
 
-    set_aside_earlier(tmp_path)
-    set_aside_earlier(tmp_path / "new")
+    rename_earlier_outputs(tmp_path)
+    rename_earlier_outputs(tmp_path / "new")
 
     assert not (tmp_path / "new").exists()
     assert (path.parent / "benchmark_results.earlier.json").read_text() == content
@@ -250,7 +250,7 @@ def test_environment_names_the_versions_that_matter() -> None:
     import cv2
     import torch
 
-    found = environment()
+    found = collect_environment()
 
     assert torch.__version__.startswith(found["torch"].split("+")[0])
     assert found["opencv"].startswith(cv2.__version__)

@@ -88,7 +88,7 @@ def test_verdict_on_weights_is_never_reproduced(judged: CompletedRun) -> None:
         assert verdict.removesuffix(".") in " ".join(text.replace("\\", "").split())
         assert "user's own weights (MPJPE not measured)" in unescape(text)
         assert "eproduced" not in text
-    assert "weights only, no Human3.6M is read and no error measured" in judged.text
+    assert "weights only, Human3.6M is not read and MPJPE not measured" in judged.text
     summary = judged.folder.parents[1] / "temporary" / "summary.md"
     assert summary.read_text(encoding="utf-8") == markdown
     assert not files.picture.exists()
@@ -142,7 +142,7 @@ def test_workflow_executes_the_named_network_alone_and_finds_the_wrong_count(
         (0, {}, ""),
         (0, {"passed": False}, "Reproduced: XS"),
         (1, {}, "Reproduced: XS"),
-        (0, {"run_id": "another"}, "this run left no results in"),
+        (0, {"run_id": "another"}, "this run wrote no results to"),
         (0, {"target": "synthetic"}, "the results are of the synthetic models"),
         (-9, {}, "pytest was ended by SIGKILL"),
     ],
@@ -170,7 +170,7 @@ def test_gate_problem_without_readable_results_is_one(tmp_path: Path, content: s
 
     assert (
         gate_problem(0, read_results_of_run(Outputs(tmp_path).results, "this"), tmp_path)
-        == f"this run left no results in {path}"
+        == f"this run wrote no results to {path}"
     )
 
 
@@ -192,8 +192,8 @@ def test_gate_is_not_passed_by_results_of_an_earlier_run(
     code = gate.run(Namespace(**given, junitxml=None, summary="summary.md"))
 
     assert code == 1
-    assert f"not passed: this run left no results in {outputs.results}" in capsys.readouterr().err
-    assert (tmp_path / "summary.md").read_text().startswith("**Not passed: this run left no res")
+    assert f"not passed: this run wrote no results to {outputs.results}" in capsys.readouterr().err
+    assert (tmp_path / "summary.md").read_text().startswith("**Not passed: this run wrote no res")
 
 
 def test_gate_environment_has_no_variable_that_imports_code() -> None:

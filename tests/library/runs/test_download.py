@@ -44,7 +44,7 @@ def test_command_prints_existing_and_downloaded_checkpoints(
     assert main([*command, "--variants", "XS, S"]) == 0
 
     assert capsys.readouterr().out.splitlines() == [
-        f"XS: was there, {folder / 'ConvNeXtPose_XS.tar'}",
+        f"XS: already present, {folder / 'ConvNeXtPose_XS.tar'}",
         f"    sha256 {hashlib.sha256(archives['XS']).hexdigest()}",
         f"S: downloaded, {folder / 'ConvNeXtPose_S.tar'}",
         f"    sha256 {hashlib.sha256(archives['S']).hexdigest()}",

@@ -1,4 +1,4 @@
-"""Options are read from the command line, then the environment; errors name what is wrong."""
+"""Settings are read from options and environment variables; invalid ones are named."""
 
 from __future__ import annotations
 
@@ -107,7 +107,6 @@ def test_read_settings_relative_paths_refer_to_the_callers_folder() -> None:
         ("limit", "1.5", "a whole number from 1"),
         ("variants", ",", "names of variants"),
         ("no_flip", "perhaps", "one of 1, true, yes, 0, false, no"),
-        ("h36m_root", "", "a path"),
     ],
 )
 def test_read_settings_wrong_value_is_named(field: str, text: str, expected: str) -> None:
@@ -116,10 +115,20 @@ def test_read_settings_wrong_value_is_named(field: str, text: str, expected: str
 
 
 def test_read_settings_unknown_variable_is_refused() -> None:
-    hint = r"CONVNEXTPOSE_GATES is not a setting \(did you mean CONVNEXTPOSE_GATE\?\)"
+    hints = {"GATES": r" \(did you mean CONVNEXTPOSE_GATE\?\)", "XYZ": "", "RUN_IDS": "", "": ""}
 
-    with pytest.raises(ConvNeXtPoseCheckError, match=hint):
-        read_settings({}, {"CONVNEXTPOSE_GATES": "1mm"})
+    for name, hint in hints.items():
+        message = f"unknown environment variable CONVNEXTPOSE_{name}{hint}\\. Correct or unset it"
+        with pytest.raises(ConvNeXtPoseCheckError, match=message):
+            read_settings({}, {f"CONVNEXTPOSE_{name}": "1mm"})
+
+
+@pytest.mark.parametrize("field", [option.field for option in OPTIONS])
+def test_read_settings_empty_value_is_refused(field: str) -> None:
+    for options, environment in (({field: [" "]}, {}), ({}, {variable(field): ""})):
+        name = flag(field) if options else variable(field)
+        with pytest.raises(ConvNeXtPoseCheckError, match=f"{name} is empty. Give it a value"):
+            read_settings(options, environment)
 
 
 def test_refuse_contradictions_names_the_option_that_has_no_meaning() -> None:
@@ -133,9 +142,9 @@ def test_refuse_contradictions_names_the_option_that_has_no_meaning() -> None:
         refuse_contradictions(read_settings(sound, {}))
 
     for given in about_errors:
-        with pytest.raises(ConvNeXtPoseCheckError, match=f"{flag(*given)} .* is about an error"):
+        with pytest.raises(ConvNeXtPoseCheckError, match=f"{flag(*given)} .* --weights-only"):
             refuse_contradictions(read_settings(alone | given, {}))
-    with pytest.raises(ConvNeXtPoseCheckError, match="--require-identity cannot be met"):
+    with pytest.raises(ConvNeXtPoseCheckError, match="--require-identity cannot be combined"):
         refuse_contradictions(read_settings(identity | own, {}))
 
 
