@@ -174,7 +174,7 @@ def print_report(config: pytest.Config, session: Session, results: Results) -> N
             for text in texts:
                 terminal.write_line(_wrap(text, indent="  "))
     saved = session.gate.interruption
-    if saved or (saved is not None and session.run.measured.available):
+    if saved or (saved is not None and session.run.finished_evaluations.available):
         terminal.section("interrupted", red=True)
         terminal.write_line(f"{saved or 'finished evaluations are saved'}. To resume, run:")
         arguments = config.invocation_params.args
