@@ -50,7 +50,7 @@ VALIDATION_TESTS = (
     ValidationTest(PREFLIGHT, "test_checkpoint_is_found"),
     ValidationTest(CHECKPOINTS, "test_archive_holds_the_variant"),
     ValidationTest(CHECKPOINTS, "test_epoch_is_the_expected_one"),
-    ValidationTest(CHECKPOINTS, "test_counters_tell_one_training"),
+    ValidationTest(CHECKPOINTS, "test_training_record_is_consistent"),
     ValidationTest(
         CHECKPOINTS,
         "test_tensors_are_the_published_ones",
@@ -82,7 +82,7 @@ VALIDATION_TESTS = (
     ValidationTest(MPJPE, "test_dataset_is_complete", "target", True),
     ValidationTest(MPJPE, "test_every_sample_is_measured", "variant", True),
     ValidationTest(MPJPE, "test_no_image_is_damaged", "variant", True),
-    ValidationTest(MPJPE, "test_no_image_stands_for_another", "variant", True),
+    ValidationTest(MPJPE, "test_images_are_distinct", "variant", True),
     ValidationTest(
         MPJPE,
         "test_mpjpe_is_within_tolerance_of_reported_value",

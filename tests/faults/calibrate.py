@@ -36,7 +36,7 @@ from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.synthetic.build import cached_synthetic_data
-from tests.faults.fault import every_fault
+from tests.faults.fault import all_faults
 from tests.faults.scene import Scene
 from tests.faults.unseen import UNSEEN
 from tests.support.memoize import memoize_predictions
@@ -163,7 +163,7 @@ class Bench:
         return self.finished("sound", dict(setting), None)[0].result_mm
 
     def finished(
-        self, title: str, setting: dict[str, Any], put_in: Callable[[Scene], None] | None
+        self, title: str, setting: dict[str, Any], insert: Callable[[Scene], None] | None
     ) -> tuple[FinishedRun, Run]:
         """The finished run with the fault, evaluated unless it was kept."""
         name = re.sub(r"\W+", "-", f"{title} {sorted(setting.items())}")
@@ -174,8 +174,8 @@ class Bench:
             folder.mkdir(parents=True)
             with pytest.MonkeyPatch.context() as patch:
                 scene = Scene(self.fixtures, self.synthetic, folder, patch, **setting)
-                if put_in is not None:
-                    put_in(scene)
+                if insert is not None:
+                    insert(scene)
                 evaluated = scene.run()
                 evaluated.evaluations[scene.variant.name]
                 write_results(evaluated)
@@ -191,11 +191,11 @@ class Bench:
 
     def row(
         self, kind: Literal["built for", "unseen"], title: str, setting: dict[str, Any],
-        put_in: Callable[[Scene], None], words: str, links: set[str] | None, place: dict[str, str],
+        insert: Callable[[Scene], None], words: str, links: set[str] | None, place: dict[str, str],
     ) -> Row | str:  # fmt: skip
         """The answer for a fault, or why there is none."""
         try:
-            finished, run = self.finished(title, setting, put_in)
+            finished, run = self.finished(title, setting, insert)
         except ConvNeXtPoseCheckError as error:
             return error.problem.replace(str(self.folder), "")
         reference_mm = self.sound_mm(tuple(sorted(setting.items())))
@@ -215,13 +215,13 @@ class Bench:
 def faults() -> Iterator[tuple[Any, ...]]:
     """The arguments of ``Bench.row`` for all faults, the unseen ones last."""
     titles = set()
-    for fault in every_fault():
+    for fault in all_faults():
         if fault.title in RIGHT and fault.title not in titles:
             titles.add(fault.title)
-            setting = {name: v for name, v in fault.asked.items() if name != "variant_name"}
-            yield "built for", fault.title, setting, fault.put_in, RIGHT[fault.title], None, {}
+            setting = {name: v for name, v in fault.setting.items() if name != "variant_name"}
+            yield "built for", fault.title, setting, fault.insert, RIGHT[fault.title], None, {}
     for each in UNSEEN:
-        yield "unseen", each.title, {}, each.put_in, each.words, LINKS[each.link], each.place
+        yield "unseen", each.title, {}, each.insert, each.words, LINKS[each.link], each.place
 
 
 def sound_runs(bench: Bench, redrawn: int) -> Mapping[str, Callable[[], list[Diagnosis]]]:

@@ -26,49 +26,49 @@ CHAIN = (
 )
 """The links, in the order in which the data passes them."""
 
-PutIn = Callable[[Scene], None]
+Insert = Callable[[Scene], None]
 
 
 @dataclass(frozen=True)
 class Fault:
     """An error in one link of the chain, and the check that has to fail.
 
-    ``asked`` are the fields of the scene that choose the model and the setting.
+    ``setting`` has the fields of the scene that choose the model and the setting.
     """
 
     title: str
     link: str
     check: str
-    asked: dict[str, Any]
-    put_in: PutIn
+    setting: dict[str, Any]
+    insert: Insert
 
     @property
     def subject(self) -> str:
         """The model and the setting, in words."""
-        name = str(self.asked.get("variant_name", REFERENCE))
-        if "protocol" in self.asked:
-            name += f", protocol {self.asked['protocol']}"
-        if "boxes" in self.asked:
+        name = str(self.setting.get("variant_name", REFERENCE))
+        if "protocol" in self.setting:
+            name += f", protocol {self.setting['protocol']}"
+        if "boxes" in self.setting:
             name += ", RootNet's boxes"
         return name
 
 
-_EVERY: list[Fault] = []
+_FAULTS: list[Fault] = []
 
 
-def fault(title: str, link: str, check: str, **asked: Any) -> Callable[[PutIn], PutIn]:
+def fault(title: str, link: str, check: str, **setting: Any) -> Callable[[Insert], Insert]:
     """Decorator that registers a function as a fault."""
 
-    def register(put_in: PutIn) -> PutIn:
-        _EVERY.append(Fault(title, link, check, asked, put_in))
-        return put_in
+    def register(insert: Insert) -> Insert:
+        _FAULTS.append(Fault(title, link, check, setting, insert))
+        return insert
 
     return register
 
 
-def every_fault() -> list[Fault]:
+def all_faults() -> list[Fault]:
     """All faults, in the order of the chain."""
     # Importing these modules registers their faults.
     from tests.faults import in_arithmetic, in_data, in_files, in_networks  # noqa: F401
 
-    return sorted(_EVERY, key=lambda each: CHAIN.index(each.link))
+    return sorted(_FAULTS, key=lambda each: CHAIN.index(each.link))

@@ -23,8 +23,8 @@ from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.progress import progress_bar
 from convnextpose_check.results.text import format_value
 from convnextpose_check.synthetic.build import SyntheticData, cached_synthetic_data
-from tests.faults.asking import ask, failed_check
-from tests.faults.fault import Fault, every_fault
+from tests.faults.fault import Fault, all_faults
+from tests.faults.run_check import failed_check, run_check
 from tests.faults.scene import Scene
 from tests.support.memoize import memoize_predictions
 
@@ -33,7 +33,7 @@ README = Path(__file__).with_name("README.md")
 FAULTS_FILE = Path(__file__).with_name("faults.json")
 BEGIN, END = "<!-- faults: written by tests.faults.record -->", "<!-- end of faults -->"
 ABOUT = (
-    "Faults put into the chain on purpose, and what the check that must see each said of it."
+    "Faults inserted on purpose, and the failure of the check that must detect each."
     " Written by: python -m tests.faults.record"
 )
 UNITS = {
@@ -64,21 +64,21 @@ class FaultRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: str = ""
 
     @property
-    def moved_mm(self) -> float | None:
+    def effect_mm(self) -> float | None:
         """The change of the model's error; None if another check than the error's fails."""
         if self.check != "check_error_is_within":
             return None
         return float(self.obtained) - float(self.expected)
 
     @property
-    def seen_at(self) -> str:
-        """The gates of the published models that fail at this fault.
+    def failing_gates_mm(self) -> str:
+        """Tolerances in mm with which a run of the published models fails at this fault.
 
-        The synthetic set's tolerance of 0.02 mm is the only one that notices the smallest changes.
+        Only the tolerance of the synthetic data, 0.02 mm, detects the smallest effects.
         """
-        if self.moved_mm is None:
+        if self.effect_mm is None:
             return "any"
-        exceeded = [mm for mm in TOLERANCES_MM if not abs(self.moved_mm) < mm]
+        exceeded = [mm for mm in TOLERANCES_MM if not abs(self.effect_mm) < mm]
         return " / ".join(map(str, exceeded)) or "none: the synthetic data alone"
 
 
@@ -95,18 +95,18 @@ def read_faults() -> FaultTable:
 
 
 @contextmanager
-def scene_of(fault: Fault, fixtures: Path, synthetic: SyntheticData) -> Iterator[Scene]:
+def open_scene(fault: Fault, fixtures: Path, synthetic: SyntheticData) -> Iterator[Scene]:
     """The scene of the fault's model and setting, still without the fault."""
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
-        yield Scene(fixtures, synthetic, Path(folder), patch, **fault.asked)
+        yield Scene(fixtures, synthetic, Path(folder), patch, **fault.setting)
 
 
-def measured(fault: Fault, fixtures: Path, synthetic: SyntheticData) -> FaultRecord | None:
+def measure(fault: Fault, fixtures: Path, synthetic: SyntheticData) -> FaultRecord | None:
     """The failure of the fault's check, None if it passes; failures of other checks are raised."""
-    with scene_of(fault, fixtures, synthetic) as scene:
-        fault.put_in(scene)
+    with open_scene(fault, fixtures, synthetic) as scene:
+        fault.insert(scene)
         try:
-            ask(fault.check, scene)
+            run_check(fault.check, scene)
         except CheckFailedError as error:
             if failed_check(error) != fault.check or error.code == "not-judged":
                 raise
@@ -130,7 +130,7 @@ def _json_value(value: Any) -> str | int | float:
 
 
 def with_table(readme: str, table: FaultTable) -> str:
-    """The README with this table between its marks."""
+    """The README with this table between its markers."""
     lines = [
         "| fault | put into | model | check that fails | obtained | expected |"
         " gates in mm that see it |",
@@ -138,7 +138,7 @@ def with_table(readme: str, table: FaultTable) -> str:
     ]
     for r in table.faults:
         values = (f"{format_value(value)} {r.unit}".strip() for value in (r.obtained, r.expected))
-        cells = (r.fault, r.link, r.subject, f"`{r.check}`", *values, r.seen_at)
+        cells = (r.fault, r.link, r.subject, f"`{r.check}`", *values, r.failing_gates_mm)
         lines.append(f"| {' | '.join(cells)} |")
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -151,15 +151,14 @@ def main() -> None:
     """Measure every fault; nothing is written if a check misses one of them."""
     fixtures = ROOT / "fixtures"
     synthetic = cached_synthetic_data(fixtures, sys.stderr)
-    faults, records = every_fault(), []
+    faults, records = all_faults(), []
     with (
-        memoize_predictions(
-            OptimizedConvNeXtPose
-        ),  # most faults leave the network and its crops unchanged
-        progress_bar(sys.stderr, "putting faults in", len(faults)) as advance,
+        # Most faults leave the network and its crops unchanged.
+        memoize_predictions(OptimizedConvNeXtPose),
+        progress_bar(sys.stderr, "measuring faults", len(faults)) as advance,
     ):
         for fault in faults:
-            record = measured(fault, fixtures, synthetic)
+            record = measure(fault, fixtures, synthetic)
             if record is None:
                 raise SystemExit(f"{fault.check} misses: {fault.link}, {fault.title}")
             records.append(record)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from convnextpose_check.diagnosis.finding import Diagnosis, Finding, Grade
 from tests.faults.calibrate import RIGHT, answer_of, read_calibration, with_tables
-from tests.faults.fault import every_fault
+from tests.faults.fault import all_faults
 from tests.faults.unseen import UNSEEN
 
 
@@ -26,7 +26,7 @@ def test_readme_has_the_tables() -> None:
 
 def test_rows_are_of_known_faults() -> None:
     unseen = {each.title for each in UNSEEN}
-    built_for = {fault.title for fault in every_fault()} & set(RIGHT)
+    built_for = {fault.title for fault in all_faults()} & set(RIGHT)
 
     for row in read_calibration().rows:
         assert row.fault in (unseen if row.kind == "unseen" else built_for)

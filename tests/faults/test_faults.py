@@ -11,12 +11,12 @@ import pytest
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.synthetic.build import SyntheticData
-from tests.faults.asking import CHECK_MODULES, TESTS, ask
-from tests.faults.fault import CHAIN, Fault, every_fault
-from tests.faults.record import README, measured, read_faults, scene_of, with_table
+from tests.faults.fault import CHAIN, Fault, all_faults
+from tests.faults.record import README, measure, open_scene, read_faults, with_table
+from tests.faults.run_check import CHECK_MODULES, TESTS, run_check
 from tests.support.memoize import memoize_predictions
 
-FAULTS = every_fault()
+FAULTS = all_faults()
 TOLERANCES = {"GB": 1e-6, "mm": 0.05, "GMACs": 1e-6, "M": 1e-6}
 """Between platforms, by unit."""
 
@@ -44,14 +44,14 @@ def _remembered() -> Iterator[None]:
     [
         pytest.param(
             fault,
-            id=f"{fault.check}-{fault.put_in.__name__}",
+            id=f"{fault.check}-{fault.insert.__name__}",
             marks=[] if fault in QUICK else [pytest.mark.slow],
         )
         for fault in FAULTS
     ],
 )
 def test_check_fails_at_the_fault(fixtures: Path, synthetic: SyntheticData, fault: Fault) -> None:
-    record = measured(fault, fixtures, synthetic)
+    record = measure(fault, fixtures, synthetic)
 
     assert record is not None, "the check misses the fault"
     known = RECORDED[fault.link, fault.title, fault.check]
@@ -88,10 +88,10 @@ def test_failed_data_check_does_not_withhold_the_error(
     fixtures: Path, synthetic: SyntheticData
 ) -> None:
     fault = next(fault for fault in FAULTS if fault.title == "two cameras swapped")
-    with scene_of(fault, fixtures, synthetic) as scene:
+    with open_scene(fault, fixtures, synthetic) as scene:
         scene.limit = 4
-        fault.put_in(scene)
+        fault.insert(scene)
 
         with pytest.raises(CheckFailedError, match="wrong-boxes"):
-            ask("check_joints_lie_in_boxes", scene)
+            run_check("check_joints_lie_in_boxes", scene)
         assert scene.run().evaluations[scene.variant.name].error_mm > 50

@@ -37,7 +37,7 @@ class UnseenFault:
     link: Link
     words: str
     place: dict[str, str]
-    put_in: Callable[[Scene], None] = field(repr=False)
+    insert: Callable[[Scene], None] = field(repr=False)
 
 
 UNSEEN: list[UnseenFault] = []
@@ -46,9 +46,9 @@ UNSEEN: list[UnseenFault] = []
 def unseen(title: str, link: Link, words: str, **place: str) -> Callable[..., Any]:
     """Decorator that registers a function as an unseen fault."""
 
-    def register(put_in: Callable[[Scene], None]) -> Callable[[Scene], None]:
-        UNSEEN.append(UnseenFault(title, link, words, place, put_in))
-        return put_in
+    def register(insert: Callable[[Scene], None]) -> Callable[[Scene], None]:
+        UNSEEN.append(UnseenFault(title, link, words, place, insert))
+        return insert
 
     return register
 

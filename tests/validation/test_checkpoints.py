@@ -43,7 +43,7 @@ def test_epoch_is_the_expected_one(
     )
 
 
-def test_counters_tell_one_training(
+def test_training_record_is_consistent(
     variant: Variant, checkpoints: Checkpoints, record: Recorder
 ) -> None:
     """A contradiction fails where the training is on record, and is a warning elsewhere."""

@@ -43,9 +43,7 @@ def test_no_image_is_damaged(variant: Variant, evaluations: Evaluations, record:
     record(check_images_are_undamaged(evaluation), len(evaluation.image_ids), "images")
 
 
-def test_no_image_stands_for_another(
-    variant: Variant, evaluations: Evaluations, record: Recorder
-) -> None:
+def test_images_are_distinct(variant: Variant, evaluations: Evaluations, record: Recorder) -> None:
     evaluation = evaluations[variant.name]
     record(check_images_are_distinct(evaluation), len(evaluation.image_ids), "images")
 

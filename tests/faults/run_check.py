@@ -29,7 +29,7 @@ TESTS: dict[str, Test | tuple[Test, ...]] = {
     "check_rootnet_file": test_preflight.test_rootnet_file_is_the_one_for_the_protocol,
     "check_holds_variant": test_checkpoints.test_archive_holds_the_variant,
     "check_epoch": test_checkpoints.test_epoch_is_the_expected_one,
-    "check_training_record": test_checkpoints.test_counters_tell_one_training,
+    "check_training_record": test_checkpoints.test_training_record_is_consistent,
     "check_published_tensors": test_checkpoints.test_tensors_are_the_published_ones,
     "check_weights_are_finite": test_checkpoints.test_weights_are_finite,
     "check_batchnorm_variances": test_checkpoints.test_batchnorm_variances_are_plausible,
@@ -51,12 +51,12 @@ TESTS: dict[str, Test | tuple[Test, ...]] = {
     "check_dataset_is_complete": test_mpjpe.test_dataset_is_complete,
     "check_evaluation_is_complete": test_mpjpe.test_every_sample_is_measured,
     "check_images_are_undamaged": test_mpjpe.test_no_image_is_damaged,
-    "check_images_are_distinct": test_mpjpe.test_no_image_stands_for_another,
+    "check_images_are_distinct": test_mpjpe.test_images_are_distinct,
     "check_error_is_within": test_mpjpe.test_mpjpe_is_the_recorded_value,
 }
 
 
-def ask(check: str, scene: Scene) -> None:
+def run_check(check: str, scene: Scene) -> None:
     """Run the check's validation tests on the scene."""
     run = scene.run()
     fixtures: dict[str, Callable[[], Any]] = {
