@@ -1,6 +1,4 @@
-"""The soft-argmax as one kernel, without a GPU: Triton's interpreter runs it and its compiler
-translates it.
-"""
+"""The Triton soft-argmax kernel without a GPU: interpreted, and compiled for GPUs."""
 
 from __future__ import annotations
 
@@ -20,9 +18,9 @@ from convnextpose_check.variants import Architecture
 from tests.support.processes import checkout_environment
 
 CELLS = 3e-5
-"""Difference from float64, about that of torch's own operations."""
+"""Tolerance: float64 differs as much from torch's own operations."""
 
-INTERPRETED = """
+INTERPRETED_CODE = """
 import torch
 from convnextpose_check.network import kernel, reference
 
@@ -50,10 +48,11 @@ print(*kernel.soft_argmax(peaks, True).isnan().tolist()[0])
 """
 
 
-def test_kernel_computes_the_soft_argmax() -> None:
+def test_kernel_soft_argmax_agrees_with_reference() -> None:
     pytest.importorskip("triton")
     lines = subprocess.run(
-        [sys.executable, "-c", INTERPRETED], env=checkout_environment() | {"TRITON_INTERPRET": "1"},
+        [sys.executable, "-c", INTERPRETED_CODE],
+        env=checkout_environment() | {"TRITON_INTERPRET": "1"},
         capture_output=True, check=True, text=True,
     ).stdout.splitlines()  # fmt: skip
 
@@ -65,7 +64,7 @@ def test_kernel_computes_the_soft_argmax() -> None:
 
 @pytest.mark.parametrize("capability", [75, 80, 90], ids=["T4", "A100", "H100"])
 @pytest.mark.parametrize("side", [32, 64])
-def test_kernel_compiles_for_the_gpu_and_writes_only_positions(
+def test_kernel_compiled_for_gpu_writes_only_positions(
     capability: int, side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     triton = pytest.importorskip("triton")
@@ -86,44 +85,47 @@ def test_kernel_compiles_for_the_gpu_and_writes_only_positions(
 
     assert compiled.asm["cubin"]
     assert compiled.asm["ptx"].count("st.global") == 3
-    assert ".local" not in compiled.asm["ptx"]  # memory for what registers cannot hold
+    assert ".local" not in compiled.asm["ptx"]  # register spills
 
 
-def in_torch(heatmaps: Tensor, upsamples: bool) -> Tensor:
+def torch_soft_argmax(heatmaps: Tensor, upsamples: bool) -> Tensor:
     matrix = optimized_model.upsampling_matrix(heatmaps.shape[-1]) if upsamples else None
     return optimized_model.soft_argmax(heatmaps, matrix)
 
 
-def chosen_kernel() -> Any:
-    """The kernel that is used on this machine."""
+def select_kernel() -> Any:
+    """The kernel that this machine uses, or None."""
     return optimized_model.find_working_kernel.__wrapped__(torch.device("cpu"), 4, 8, True)
 
 
-def test_kernel_is_used_only_if_it_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_select_kernel_disagreeing_kernel_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton")
-    assert chosen_kernel() is None, "Triton cannot run it without a GPU"
-    for kernel, is_used in ((in_torch, True), (lambda h, _upsamples: in_torch(h, False), False)):
+    assert select_kernel() is None, "Triton cannot run it without a GPU"
+    for kernel, is_used in (
+        (torch_soft_argmax, True),
+        (lambda h, _upsamples: torch_soft_argmax(h, False), False),
+    ):
         monkeypatch.setattr("convnextpose_check.network.kernel.soft_argmax", kernel)
-        assert (chosen_kernel() is kernel) is is_used
+        assert (select_kernel() is kernel) is is_used
     monkeypatch.setitem(sys.modules, "convnextpose_check.network.kernel", None)
-    assert chosen_kernel() is None
+    assert select_kernel() is None
 
 
 @pytest.mark.parametrize("upsamplings", [2, 3])
-def test_network_calls_the_kernel_for_all_joints_at_once(
+def test_optimized_model_calls_kernel_for_all_joints_at_once(
     upsamplings: int, tiny: Architecture
 ) -> None:
     torch.manual_seed(0)
-    plain = ConvNeXtPose(replace(tiny, head_upsamplings=upsamplings)).eval()
-    network = optimized_model.OptimizedConvNeXtPose(plain)
+    reference_model = ConvNeXtPose(replace(tiny, head_upsamplings=upsamplings)).eval()
+    optimized = optimized_model.OptimizedConvNeXtPose(reference_model)
     crops, shapes = torch.randn(2, 3, 256, 256), []
 
     def kernel(heatmaps: Tensor, upsamples: bool) -> Tensor:
         shapes.append(heatmaps.shape)
-        return in_torch(heatmaps, upsamples)
+        return torch_soft_argmax(heatmaps, upsamples)
 
-    expected = network(crops)
-    network.kernel = kernel
+    expected = optimized(crops)
+    optimized.kernel = kernel
 
-    torch.testing.assert_close(network(crops), expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(optimized(crops), expected, atol=1e-4, rtol=0)
     assert {shape[1] for shape in shapes} == {18}

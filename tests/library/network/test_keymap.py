@@ -1,4 +1,4 @@
-"""Legacy and modern keys, with and without the prefix of DataParallel."""
+"""Legacy and modern keys, with and without DataParallel's prefix."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ PARTS = {"dwconv": "0", "norm": "1", "pwconv": "2"}
 Mapper = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
-def _legacy(key: str) -> str:
-    """The legacy key, written without the module under test."""
+def _make_legacy_key(key: str) -> str:
+    """The legacy key, computed independently of the module under test."""
     layer, _, rest = key.partition("head.deconv_layers_")
     if not rest:
         return key
@@ -39,14 +39,14 @@ def keys(tiny: Architecture) -> list[str]:
 
 
 @pytest.mark.parametrize("prefixed", [False, True], ids=["bare", "module"])
-def test_mapping_there_and_back_keeps_names_order_and_tensors(
+def test_to_legacy_and_back_preserves_keys_order_and_tensors(
     keys: list[str], prefixed: bool
 ) -> None:
     state: Mapping[str, Any] = {key: object() for key in keys}
     state = add_prefix(state) if prefixed else state
     legacy = to_legacy(state)
     returned = to_modern(legacy)
-    assert list(legacy) == [_legacy(key) for key in state]
+    assert list(legacy) == [_make_legacy_key(key) for key in state]
     assert sum(map(operator.ne, legacy, state)) == 3 * 9
     assert list(returned) == list(state)
     assert all(map(operator.is_, legacy.values(), state.values()))
@@ -65,8 +65,8 @@ def test_mapping_there_and_back_keeps_names_order_and_tensors(
         "decoy.head.deconv_layers_1.0.weight",
     ],
 )
-def test_keys_outside_the_head_layers_stay(key: str, keys: list[str]) -> None:
-    assert next(iter(to_modern({key: 0} | dict.fromkeys(map(_legacy, keys), 0)))) == key
+def test_key_mapping_keys_outside_head_layers_are_unchanged(key: str, keys: list[str]) -> None:
+    assert next(iter(to_modern({key: 0} | dict.fromkeys(map(_make_legacy_key, keys), 0)))) == key
     assert next(iter(to_legacy({key: 0} | dict.fromkeys(keys, 0)))) == key
 
 
@@ -85,14 +85,14 @@ def test_keys_outside_the_head_layers_stay(key: str, keys: list[str]) -> None:
         "head.deconv_layers_1.0.weight",
     ],
 )
-def test_head_key_that_cannot_be_mapped_is_refused_by_name(added: str, keys: list[str]) -> None:
+def test_to_modern_unknown_head_key_raises_wrong_keys(added: str, keys: list[str]) -> None:
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
         to_modern(dict.fromkeys([*keys, added], 0))
     assert caught.value.code == "wrong-keys"
     assert f"'{added}'" in caught.value.problem
 
 
-def test_prefix_is_added_once_and_removed_from_all_or_no_keys(keys: list[str]) -> None:
+def test_add_and_strip_prefix_apply_to_all_keys_or_none(keys: list[str]) -> None:
     state = {key: object() for key in keys}
     prefixed = add_prefix(state)
     assert list(prefixed) == [f"module.{key}" for key in keys]
@@ -105,10 +105,10 @@ def test_prefix_is_added_once_and_removed_from_all_or_no_keys(keys: list[str]) -
 
 
 @pytest.mark.parametrize("mapper", [to_modern, to_legacy])
-def test_state_in_two_styles_is_refused_with_both_keys(mapper: Mapper, keys: list[str]) -> None:
-    head_keys = [key for key in keys if key != _legacy(key)]
+def test_key_mapping_mixed_styles_raises_wrong_keys(mapper: Mapper, keys: list[str]) -> None:
+    head_keys = [key for key in keys if key != _make_legacy_key(key)]
     for changed in (head_keys[:1], head_keys[-1:], head_keys[:-1]):
-        mixed = [_legacy(key) if key in changed else key for key in keys]
+        mixed = [_make_legacy_key(key) if key in changed else key for key in keys]
         with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[wrong-keys\] ") as caught:
             mapper(dict.fromkeys(mixed, 0))
         named = set(re.findall(r"'([^']+)'", caught.value.problem))
@@ -117,6 +117,6 @@ def test_state_in_two_styles_is_refused_with_both_keys(mapper: Mapper, keys: lis
 
 
 @pytest.mark.parametrize("keys", [(), ("backbone.norm.weight", "head.final_layer.bias")])
-def test_state_without_a_head_is_refused(keys: tuple[str, ...]) -> None:
+def test_detect_key_style_without_head_raises_wrong_keys(keys: tuple[str, ...]) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[wrong-keys\] .*head\.deconv_layers_"):
         detect_key_style(keys)

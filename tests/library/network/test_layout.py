@@ -1,4 +1,4 @@
-"""Identify a state dict, load it strictly, and check the weights."""
+"""State dicts are identified and loaded strictly, and their weights checked."""
 
 from __future__ import annotations
 
@@ -45,44 +45,44 @@ def state(tiny: Architecture) -> State:
 
 
 @cache
-def _published_state(name: str) -> State:
-    """Shapes only, under the names that the published file has."""
+def _make_published_state(name: str) -> State:
+    """Shapes only, with the key names of the published file."""
     variant = PUBLISHED[name]
     state = add_prefix(build_meta_network(variant.architecture).state_dict())
     return to_legacy(state) if variant.checkpoint.head_keys == "legacy" else state
 
 
-def _failure(check: Callable[..., Any], *arguments: Any) -> CheckFailedError:
+def _catch_failure(check: Callable[..., Any], *arguments: Any) -> CheckFailedError:
     with pytest.raises(CheckFailedError) as caught:
         check(*arguments)
     return caught.value
 
 
 @pytest.mark.parametrize("variant", PUBLISHED.variants, ids=lambda variant: variant.name)
-def test_variant_is_identified_and_every_other_file_is_named(variant: Any) -> None:
-    assert identify_variants(normalize_keys(_published_state(variant.name)), PUBLISHED) == (
+def test_check_holds_variant_other_variant_raises_wrong_variant(variant: Any) -> None:
+    assert identify_variants(normalize_keys(_make_published_state(variant.name)), PUBLISHED) == (
         variant.name,
     )
     path = Path("/data") / variant.checkpoint.file_name
     for other in PUBLISHED.variants:
-        checkpoint = make_checkpoint(_published_state(other.name), path=path)
+        checkpoint = make_checkpoint(_make_published_state(other.name), path=path)
         if other == variant:
             assert check_holds_variant(variant, checkpoint, PUBLISHED) == variant.name
             assert check_key_map_round_trip(checkpoint) == variant.checkpoint.head_keys
             continue
-        error = _failure(check_holds_variant, variant, checkpoint, PUBLISHED)
+        error = _catch_failure(check_holds_variant, variant, checkpoint, PUBLISHED)
         assert error.code == "wrong-variant"
         assert f"{path} is used as {variant.name} but holds {other.name}." in str(error)
         assert variant.checkpoint.file_name in error.remedy
         assert (error.obtained, error.expected) == (other.name, variant.name)
 
 
-def test_variants_that_differ_in_upsampling_alone_are_both_named(tiny: Architecture) -> None:
+def test_identify_variants_equal_layouts_returns_both(tiny: Architecture) -> None:
     variants = (tiny_variant(tiny, "S"), tiny_variant(tiny, "M"), tiny_variant(tiny, "L", 8))
     catalogue = Catalogue("twins", variants)
     checkpoint = make_checkpoint(seeded_state(tiny, 1))
     assert identify_variants(checkpoint.network, catalogue) == ("S", "M")
-    error = _failure(check_holds_variant, catalogue["L"], checkpoint, catalogue)
+    error = _catch_failure(check_holds_variant, catalogue["L"], checkpoint, catalogue)
     assert "holds S or M" in error.problem
     assert error.obtained == "S or M"
 
@@ -102,7 +102,7 @@ SPOIL: dict[str, Callable[[State], Any]] = {
 
 
 @pytest.mark.parametrize(("difference", "spoil"), SPOIL.items())
-def test_first_difference_is_named(
+def test_find_layout_difference_names_first_difference(
     difference: str, spoil: Callable[[State], Any], state: State, tiny: Architecture
 ) -> None:
     assert find_layout_difference(state, tiny) is None
@@ -111,7 +111,7 @@ def test_first_difference_is_named(
     variant = tiny_variant(tiny, "L")
     catalogue = Catalogue("one", (variant,))
     assert identify_variants(state, catalogue) == ()
-    error = _failure(check_holds_variant, variant, make_checkpoint(state), catalogue)
+    error = _catch_failure(check_holds_variant, variant, make_checkpoint(state), catalogue)
     assert error.code == "wrong-layout"
     assert difference in error.problem
     assert (error.obtained, error.expected) == (difference, "L")
@@ -120,7 +120,7 @@ def test_first_difference_is_named(
             build_network(tiny, state, torch.device("cpu"))
 
 
-def test_network_holds_the_weights_in_evaluation_mode(state: State, tiny: Architecture) -> None:
+def test_build_network_loads_weights_in_eval_mode(state: State, tiny: Architecture) -> None:
     network = build_network(tiny, state, torch.device("cpu"))
     assert not any(module.training for module in network.modules())
     loaded = network.state_dict()
@@ -129,28 +129,28 @@ def test_network_holds_the_weights_in_evaluation_mode(state: State, tiny: Archit
 
 
 @pytest.mark.parametrize("number", [float("nan"), -float("inf")])
-def test_one_number_that_is_not_finite_is_found(number: float, state: State) -> None:
+def test_check_weights_are_finite_one_nan_or_inf_raises(number: float, state: State) -> None:
     count = sum(tensor.numel() for tensor in state.values())
     assert check_weights_are_finite(state, "L.tar") == count
     state[LAST][5] = number
-    error = _failure(check_weights_are_finite, state, "L.tar")
+    error = _catch_failure(check_weights_are_finite, state, "L.tar")
     assert error.code == "bad-weights"
     assert error.problem.startswith(f"1 of 126 numbers in '{LAST}' of L.tar")
     assert (error.obtained, error.expected) == (1, 0)
 
 
 @pytest.mark.parametrize("number", [-1e-6, 1.01e12, float("nan")])
-def test_implausible_variance_is_found(number: float, state: State) -> None:
+def test_check_batchnorm_variances_implausible_raises(number: float, state: State) -> None:
     state[VARIANCE][:] = 1.0  # all alike
     assert check_batchnorm_variances(state, "L.tar")[1] >= 1.0
     state[VARIANCE][:2] = torch.tensor([0.0, 1e11])
     assert check_batchnorm_variances(state, "L.tar") == (0.0, float(torch.tensor(1e11)))
     state[VARIANCE][1] = number
-    error = _failure(check_batchnorm_variances, state, "L.tar")
+    error = _catch_failure(check_batchnorm_variances, state, "L.tar")
     assert error.code == "bad-weights"
     assert f"'{VARIANCE}' of L.tar" in error.problem
     bare = {key: tensor for key, tensor in state.items() if not key.endswith(".running_var")}
-    assert _failure(check_batchnorm_variances, bare, "L.tar").code == "bad-weights"
+    assert _catch_failure(check_batchnorm_variances, bare, "L.tar").code == "bad-weights"
 
 
 @pytest.mark.parametrize(
@@ -164,11 +164,11 @@ def test_implausible_variance_is_found(number: float, state: State) -> None:
     ],
     ids=["nothing_renamed", "other_order", "other_tensors", "one_lost", "values_swapped"],
 )
-def test_broken_key_map_is_found(
+def test_check_key_map_round_trip_broken_map_raises(
     broken: Callable[[State], State], state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archives, "to_legacy", broken)
-    error = _failure(check_key_map_round_trip, make_checkpoint(state))
+    error = _catch_failure(check_key_map_round_trip, make_checkpoint(state))
     assert error.code == "round-trip"
     assert str(error.obtained).endswith(" keys as before")
     assert error.expected == len(state)

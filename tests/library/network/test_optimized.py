@@ -22,14 +22,14 @@ from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
 
 CELLS = 3e-3
-"""The reference model in float32 differs from float64 by up to 2e-3, the optimized by less."""
+"""Tolerance: the reference model in float32 differs from float64 by up to 2e-3."""
 
 HALF_UNIT = 2**-24
-"""Rounding a number to float32 changes it by this share of it at most."""
+"""Largest relative rounding error of float32."""
 
 
 @pytest.fixture(scope="module", params=[2, 3])
-def plain(request: pytest.FixtureRequest, tiny: Architecture) -> ConvNeXtPose:
+def reference(request: pytest.FixtureRequest, tiny: Architecture) -> ConvNeXtPose:
     architecture = replace(tiny, head_upsamplings=request.param)
     return build_network(architecture, seeded_state(architecture, 1), torch.device("cpu"))
 
@@ -39,38 +39,38 @@ def crops() -> Tensor:
     return torch.randn(3, 3, 256, 256, generator=torch.Generator().manual_seed(1))
 
 
-def difference_cells(one: Any, other: Any, crops: Tensor) -> float:
+def max_difference_cells(one: Any, other: Any, crops: Tensor) -> float:
     found = [predict(network, crops, flip=True) for network in (one, other)]
     return float((found[0] - found[1]).abs().max())
 
 
-def test_positions_are_those_of_the_reference_network_which_is_not_changed(
-    plain: ConvNeXtPose, crops: Tensor
+def test_optimized_model_agrees_with_unchanged_reference_model(
+    reference: ConvNeXtPose, crops: Tensor
 ) -> None:
-    """Blocks add in place: that must not change the crops or the weights."""
+    """Blocks add in place, which must change neither crops nor weights."""
     given = crops.clone()
-    before = {key: tensor.clone() for key, tensor in plain.state_dict().items()}
-    fast = OptimizedConvNeXtPose(plain)
+    before = {key: tensor.clone() for key, tensor in reference.state_dict().items()}
+    optimized = OptimizedConvNeXtPose(reference)
 
-    weights = [part.weight for part in fast.modules() if isinstance(part, nn.Conv2d)]
+    weights = [part.weight for part in optimized.modules() if isinstance(part, nn.Conv2d)]
     assert all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)
-    assert difference_cells(fast, plain, crops) < CELLS
-    assert difference_cells(fast, fast, crops) == 0
+    assert max_difference_cells(optimized, reference, crops) < CELLS
+    assert max_difference_cells(optimized, optimized, crops) == 0
     assert torch.equal(crops, given)
-    assert all(torch.equal(tensor, before[key]) for key, tensor in plain.state_dict().items())
+    assert all(torch.equal(tensor, before[key]) for key, tensor in reference.state_dict().items())
 
 
 @pytest.mark.parametrize("numbers", [1, 2**30])
-def test_size_of_the_pieces_does_not_matter(
-    numbers: int, plain: ConvNeXtPose, crops: Tensor, monkeypatch: pytest.MonkeyPatch
+def test_optimized_model_any_chunk_size_agrees(
+    numbers: int, reference: ConvNeXtPose, crops: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("VOLUME_ELEMENTS_CPU", "BLOCK_ELEMENTS"):
         monkeypatch.setattr(optimized_model, name, numbers)
 
-    assert difference_cells(OptimizedConvNeXtPose(plain), plain, crops) < CELLS
+    assert max_difference_cells(OptimizedConvNeXtPose(reference), reference, crops) < CELLS
 
 
-def not_aligned(side: int) -> Any:
+def make_unaligned_upsampling(side: int) -> Any:
     rows = torch.eye(side)[None]
     return nn.functional.interpolate(rows, scale_factor=2, mode="linear")[0].T
 
@@ -78,58 +78,58 @@ def not_aligned(side: int) -> Any:
 BROKEN: dict[str, tuple[int, str, Any]] = {
     "norm-after": (2, "fuse_conv_bn_eval", lambda convolution, _norm: convolution),
     "norm-before": (2, "fuse_bn_conv", lambda _norm, convolution: convolution),
-    "corners": (3, "upsampling_matrix", not_aligned),
+    "corners": (3, "upsampling_matrix", make_unaligned_upsampling),
     "upsampling": (3, "soft_argmax", lambda heatmaps, _: soft_argmax(heatmaps)),
 }
 
 
 @pytest.mark.parametrize(
-    ("plain", "part", "wrong"), BROKEN.values(), ids=BROKEN, indirect=["plain"]
+    ("reference", "part", "wrong"), BROKEN.values(), ids=BROKEN, indirect=["reference"]
 )
-def test_each_wrong_optimization_is_noticed(
-    plain: ConvNeXtPose, part: str, wrong: Any, crops: Tensor, monkeypatch: pytest.MonkeyPatch
+def test_optimized_model_wrong_optimization_disagrees(
+    reference: ConvNeXtPose, part: str, wrong: Any, crops: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(optimized_model, part, wrong)
 
-    assert difference_cells(OptimizedConvNeXtPose(plain), plain, crops[:1]) > CELLS
+    assert max_difference_cells(OptimizedConvNeXtPose(reference), reference, crops[:1]) > CELLS
 
 
-def test_padded_convolution_is_never_merged_with_the_norm_before_it(plain: ConvNeXtPose) -> None:
-    """The padding would be of the values that the norm maps to 0, so the border would be wrong."""
+def test_norm_before_padded_convolution_raises(reference: ConvNeXtPose) -> None:
+    """Zeros are padded after the norm, so a merged convolution is wrong at the border."""
     with pytest.raises(ValueError, match="padding"):
-        optimized_model.fuse_bn_conv(plain.backbone.norm, plain.head.deconv_layers_1.dwconv)
+        optimized_model.fuse_bn_conv(reference.backbone.norm, reference.head.deconv_layers_1.dwconv)
 
 
-def with_numbers_of_the_published(tiny: Architecture) -> ConvNeXtPose:
-    """A network whose variances are spread around eps, from 1e-12 to 1e-4, as in the real XS."""
+def make_network_with_small_variances(tiny: Architecture) -> ConvNeXtPose:
+    """A network with variances from 1e-12 to 1e-4, around eps, as in the published XS."""
     generator = torch.Generator().manual_seed(0)
     network = ConvNeXtPose(tiny).eval().requires_grad_(False)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            spread = torch.rand(module.num_features, generator=generator)
-            module.running_var = 10 ** (spread * 8 - 12)
+            exponents = torch.rand(module.num_features, generator=generator)
+            module.running_var = 10 ** (exponents * 8 - 12)
             module.running_mean = torch.randn(module.num_features, generator=generator) * 0.01
             module.weight.uniform_(-0.3, 0.3, generator=generator)
             module.bias.uniform_(-1, 1, generator=generator)
     return network
 
 
-def test_folding_is_exact_to_the_last_bit_of_float32(tiny: Architecture) -> None:
-    """Of the convolution with the BatchNorm behind it, and of those with one before them."""
-    plain = with_numbers_of_the_published(tiny)
-    folded = [part for part in OptimizedConvNeXtPose(plain).body if isinstance(part, nn.Conv2d)]
+def test_optimized_model_folded_weights_are_exact_in_float32(tiny: Architecture) -> None:
+    """BatchNorm is folded into the convolution before it or after it."""
+    reference = make_network_with_small_variances(tiny)
+    folded = [part for part in OptimizedConvNeXtPose(reference).body if isinstance(part, nn.Conv2d)]
 
-    for between, obtained in zip(plain.backbone.downsample_layers, folded, strict=True):
+    for between, obtained in zip(reference.backbone.downsample_layers, folded, strict=True):
         assert obtained.bias is not None
         norm, convolution = sorted(between.children(), key=lambda part: isinstance(part, nn.Conv2d))
-        exact = folded_in_float64(convolution, norm, is_before=obtained is not folded[0])
+        exact = fold_in_float64(convolution, norm, is_before=obtained is not folded[0])
         for rounded, numbers in zip((obtained.weight, obtained.bias), exact, strict=True):
             assert rounded.dtype == torch.float32
             difference = (rounded.double() - numbers).abs()
             assert (difference <= numbers.abs() * HALF_UNIT * (1 + 1e-6)).all()
 
 
-def folded_in_float64(convolution: Any, norm: Any, is_before: bool) -> tuple[Tensor, Tensor]:
+def fold_in_float64(convolution: Any, norm: Any, is_before: bool) -> tuple[Tensor, Tensor]:
     """Weight and bias of the convolution with the BatchNorm after or before it."""
     weight, bias = convolution.weight.double(), convolution.bias.double()
     scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
@@ -140,7 +140,7 @@ def folded_in_float64(convolution: Any, norm: Any, is_before: bool) -> tuple[Ten
     return torch.einsum("oihw,o->oihw", weight, scale), bias * scale + shift
 
 
-def test_volume_far_from_zero_neither_overflows_nor_vanishes() -> None:
+def test_soft_argmax_large_values_do_not_overflow() -> None:
     heatmaps = torch.full((1, 2, 4, 3, 3), -1e4)
     heatmaps[0, 0, 1, 2, 0] = 1e4
 
@@ -150,58 +150,58 @@ def test_volume_far_from_zero_neither_overflows_nor_vanishes() -> None:
     assert cells_xyz[0, 1].tolist() == [1.0, 1.0, 1.5]
 
 
-def traced(architecture: Architecture, images: int) -> list[tuple[str, Any, Any]]:
-    """Name, inputs and output of each operation on a GPU, with tensors that hold no data."""
-    seen: list[tuple[str, Any, Any]] = []
+def trace_operations(architecture: Architecture, images: int) -> list[tuple[str, Any, Any]]:
+    """Name, inputs and output of each GPU operation, recorded on ``meta`` tensors."""
+    operations: list[tuple[str, Any, Any]] = []
 
-    class Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
+    class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
         def __torch_dispatch__(
             self, func: Any, _types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
             output = func(*args, **(kwargs or {}))
-            seen.append((func._schema.name.removeprefix("aten::"), args, output))
+            operations.append((func._schema.name.removeprefix("aten::"), args, output))
             return output
 
     meta = torch.device("meta")
     network = OptimizedConvNeXtPose(ConvNeXtPose(architecture), meta)
-    with torch.inference_mode(), Watching():  # type: ignore[no-untyped-call]
+    with torch.inference_mode(), OperationRecorder():  # type: ignore[no-untyped-call]
         output = network(torch.zeros(images, 3, 256, 256, device=meta))
     assert output.shape == (images, 18, 3)
-    return seen
+    return operations
 
 
 @pytest.mark.parametrize("upsamplings", [2, 3])
-def test_gpu_convolves_in_rows_and_upsamples_in_channels_last(
+def test_optimized_model_on_gpu_uses_fast_memory_formats(
     tiny: Architecture, upsamplings: int
 ) -> None:
-    """The other ways are slow there."""
-    seen = traced(replace(tiny, head_upsamplings=upsamplings), 2)
-    convolutions = [(*args[:2], output) for op, args, output in seen if op == "conv2d"]
+    """Other memory formats are slow on a GPU."""
+    operations = trace_operations(replace(tiny, head_upsamplings=upsamplings), 2)
+    convolutions = [(*args[:2], output) for op, args, output in operations if op == "conv2d"]
 
     assert len(convolutions) == 4 + 3 * sum(tiny.blocks) + 2 * 3
     for tensors in convolutions:
         assert {tensor.dtype for tensor in tensors} == {torch.float32}
         assert all(tensor.is_contiguous() for tensor in tensors)
-    upsampled = [args[0] for op, args, _ in seen if op == "upsample_bilinear2d"]
+    upsampled = [args[0] for op, args, _ in operations if op == "upsample_bilinear2d"]
     assert len(upsampled) == 2
     assert all(x.is_contiguous(memory_format=torch.channels_last) for x in upsampled)
 
 
-def test_gpu_writes_each_volume_once_in_pieces_that_a_grid_holds(
+def test_optimized_model_on_gpu_writes_each_volume_once(
     tiny: Architecture, catalogue: Catalogue
 ) -> None:
-    """The soft-argmax takes a quarter of M's time, all of it for memory."""
-    of_m = catalogue["M"].architecture
-    narrow = replace(of_m, blocks=tiny.blocks, channels=tiny.channels, head_channels=6)
-    volume = torch.Size(reversed(of_m.grid_whd))
+    """Memory access of the soft-argmax takes a quarter of M's time."""
+    architecture_m = catalogue["M"].architecture
+    narrow = replace(architecture_m, blocks=tiny.blocks, channels=tiny.channels, head_channels=6)
+    volume = torch.Size(reversed(architecture_m.grid_whd))
 
-    seen = traced(narrow, 128)
+    operations = trace_operations(narrow, 128)
 
     products = [
         output.shape[:-2].numel()
-        for op, args, output in seen
+        for op, args, output in operations
         if op == "matmul" and args[0].dim() == 2
     ]
-    large = [op for op, _, out in seen if isinstance(out, Tensor) and out.shape[2:] == volume]
+    large = [op for op, _, out in operations if isinstance(out, Tensor) and out.shape[2:] == volume]
     assert 50_000 < max(products) < 65_536
     assert large == ["matmul", "exp_"] * len(products)

@@ -1,4 +1,4 @@
-"""The reference network: counted by hand, and distinguished from wrong settings."""
+"""The reference model: counts computed by hand, and wrong settings detected."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from tests.support.archives import tiny_variant
 NAMES = ("XS", "S", "M", "L")
 
 
-def counted_by_hand(a: Architecture) -> tuple[int, int]:
-    """Parameters and multiply-adds of the convolutions, from the description alone."""
+def count_by_hand(a: Architecture) -> tuple[int, int]:
+    """Parameters and multiply-adds of the convolutions, from the architecture alone."""
     parameters = multiply_adds = 0
 
     def convolution(c_in: int, c_out: int, kernel: int, side: int, groups: int = 1) -> None:
@@ -42,38 +42,38 @@ def counted_by_hand(a: Architecture) -> tuple[int, int]:
         nonlocal parameters
         parameters += 2 * channels
 
-    side, before = 64, 3
+    side, channels_in = 64, 3
     for stage, (depth, width) in enumerate(zip(a.blocks, a.channels, strict=True)):
         if stage == 0:
             convolution(3, width, 4, side)
             norm(width)
         else:
             side //= 2
-            norm(before)
-            convolution(before, width, 2, side)
+            norm(channels_in)
+            convolution(channels_in, width, 2, side)
         for _ in range(depth):
             convolution(width, width, 7, side, groups=width)
             norm(width)
             convolution(width, 4 * width, 1, side)
             convolution(4 * width, width, 1, side)
-        before = width
-    norm(before)
+        channels_in = width
+    norm(channels_in)
     for layer in range(3):
-        convolution(before, before, 3, side, groups=before)
-        norm(before)
-        convolution(before, a.head_channels, 1, side)
+        convolution(channels_in, channels_in, 3, side, groups=channels_in)
+        norm(channels_in)
+        convolution(channels_in, a.head_channels, 1, side)
         side *= 2 if layer < a.head_upsamplings else 1
-        before = a.head_channels
-    convolution(before, a.joints * a.depth_bins, 1, side)
+        channels_in = a.head_channels
+    convolution(channels_in, a.joints * a.depth_bins, 1, side)
     return parameters, multiply_adds
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_counts_of_each_variant_are_those_by_hand(catalogue: Catalogue, name: str) -> None:
-    """``tests/validation`` counts those of the networks themselves."""
+def test_variant_counts_equal_counts_by_hand(catalogue: Catalogue, name: str) -> None:
+    """``tests/validation`` counts the networks themselves."""
     variant = catalogue[name]
 
-    parameters, multiply_adds = counted_by_hand(variant.architecture)
+    parameters, multiply_adds = count_by_hand(variant.architecture)
 
     assert (parameters, multiply_adds) == (variant.parameters, variant.multiply_adds)
     paper = variant.paper
@@ -85,10 +85,10 @@ def test_counts_of_each_variant_are_those_by_hand(catalogue: Catalogue, name: st
         assert check_reported_value("millions", value, reported, slack, name) == value
 
 
-def test_wrong_architecture_is_seen_in_parameters_multiply_adds_or_grid(tiny: Architecture) -> None:
-    """Upsampling has no weights: with another number of them the parameters agree."""
+def test_wrong_architecture_changes_counts_or_heatmap_grid(tiny: Architecture) -> None:
+    """Upsampling has no weights: it changes multiply-adds, but not parameters."""
     network = build_meta_network(tiny)
-    parameters, multiply_adds = counted_by_hand(tiny)
+    parameters, multiply_adds = count_by_hand(tiny)
     elements = sum(tensor.numel() for tensor in network.state_dict().values())
     variant = replace(
         tiny_variant(tiny, "XS"), parameters=parameters, multiply_adds=multiply_adds,
@@ -109,23 +109,23 @@ def test_wrong_architecture_is_seen_in_parameters_multiply_adds_or_grid(tiny: Ar
     with pytest.raises(CheckFailedError, match=" has parameters ") as caught:
         check_count("parameters", count_parameters(deeper), parameters, "XS")
     assert (caught.value.code, caught.value.expected) == ("wrong-count", parameters)
-    assert caught.value.obtained == counted_by_hand(replace(tiny, depth_bins=8))[0]
+    assert caught.value.obtained == count_by_hand(replace(tiny, depth_bins=8))[0]
     assert count_state_elements(deeper.state_dict()) != elements
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_wrong_settings_give_neither_table(catalogue: Catalogue, name: str) -> None:
-    """The guide's 17 joints and depth of 64, and any other number of upsamplings."""
+def test_wrong_settings_miss_reported_counts(catalogue: Catalogue, name: str) -> None:
+    """The guide's 17 joints and 64 depth bins, and other numbers of upsampling layers."""
     variant = catalogue[name]
     architecture = variant.architecture
 
     for upsamplings in {1, 2, 3} - {architecture.head_upsamplings}:
-        _, multiply_adds = counted_by_hand(replace(architecture, head_upsamplings=upsamplings))
+        _, multiply_adds = count_by_hand(replace(architecture, head_upsamplings=upsamplings))
         gmacs = multiply_adds / 1e9
         with pytest.raises(CheckFailedError, match=r"GMACs.*upsample"):
             check_reported_value("GMACs", gmacs, variant.paper.gmacs, GMACS_SLACK, name)
     for changes in ({"joints": 17}, {"depth_bins": 64}):
-        parameters, _ = counted_by_hand(replace(architecture, **changes))
+        parameters, _ = count_by_hand(replace(architecture, **changes))
         if parameters != variant.parameters:  # M and L have a depth of 64
             what, millions = "million parameters", parameters / 1e6
             reported = variant.paper.parameters_millions
@@ -142,7 +142,7 @@ def test_wrong_settings_give_neither_table(catalogue: Catalogue, name: str) -> N
         (0.82, GMACS_SLACK, "GMACs"),
     ],
 )
-def test_reported_values_are_met_within_their_slack(
+def test_check_reported_value_passes_within_slack(
     value: float, slack: float, what: str, sign: int
 ) -> None:
     reported = ReportedValue(value, "table 1")
@@ -157,8 +157,8 @@ def test_reported_values_are_met_within_their_slack(
     assert ("upsample" in caught.value.remedy) is (what == "GMACs")
 
 
-def test_soft_argmax_is_over_the_whole_volume_in_the_order_x_y_z() -> None:
-    """The second joint has two peaks of weights 1 and 3, in different depths."""
+def test_soft_argmax_averages_whole_volume_and_returns_xyz() -> None:
+    """The second joint has two peaks with weights 1 and 3 at different depths."""
     heatmaps = torch.full((1, 3, 4, 5, 6), -100.0)
     heatmaps[0, 0, 3, 2, 5] = 100.0
     heatmaps[0, 1, 0, 0, 0], heatmaps[0, 1, 1, 0, 3] = 0.0, torch.log(torch.tensor(3.0))
@@ -169,8 +169,8 @@ def test_soft_argmax_is_over_the_whole_volume_in_the_order_x_y_z() -> None:
     torch.testing.assert_close(cells_xyz, expected)
 
 
-def test_network_has_the_parts_that_the_description_names(tiny: Architecture) -> None:
-    """No layer norm, no GELU, no layer scale; torch's default eps; biases everywhere."""
+def test_reference_model_has_described_layers(tiny: Architecture) -> None:
+    """No LayerNorm, GELU or layer scale; torch's default eps; biases everywhere."""
     network = parts.ConvNeXtPose(tiny)
     kinds = {type(module) for module in network.modules() if not list(module.children())}
 
@@ -179,8 +179,8 @@ def test_network_has_the_parts_that_the_description_names(tiny: Architecture) ->
     assert {m.eps for m in network.modules() if isinstance(m, nn.BatchNorm2d)} == {1e-5}
 
 
-def test_parts_are_computed_in_the_described_order(tiny: Architecture) -> None:
-    """The block and the head layer against their formulas, written out once more."""
+def test_block_and_head_layer_compute_described_formulas(tiny: Architecture) -> None:
+    """Compares the block and the head layer with their formulas."""
     torch.manual_seed(0)
     network = parts.ConvNeXtPose(tiny).eval()
     block, layer = next(iter(network.backbone.stages[0].children())), network.head.deconv_layers_2
@@ -190,7 +190,7 @@ def test_parts_are_computed_in_the_described_order(tiny: Architecture) -> None:
     expected = x + block.pwconv2(block.pwconv1(block.norm(block.dwconv(x))).clamp(min=0))
     torch.testing.assert_close(block(x), expected)
     y = torch.randn(1, 6, 4, 4)
-    doubled = nn.UpsamplingBilinear2d(scale_factor=2)(
+    upsampled_y = nn.UpsamplingBilinear2d(scale_factor=2)(
         layer.pwconv(layer.norm(layer.dwconv(y))).clamp(min=0)
     )
-    torch.testing.assert_close(layer(y), doubled)
+    torch.testing.assert_close(layer(y), upsampled_y)

@@ -1,4 +1,4 @@
-"""Networks of the user's code and exported networks."""
+"""Networks built by the user's code, and exported ONNX networks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.texts import read_marked_section
 
 CPU = torch.device("cpu")
 
-FACTORIES = '''
+FACTORY_CODE = '''
 import torch
 
 class Elsewhere(torch.nn.Module):
@@ -53,7 +53,7 @@ def broken(variant):
 
 
 @pytest.fixture(scope="module")
-def plain(tiny: Architecture) -> ConvNeXtPose:
+def reference(tiny: Architecture) -> ConvNeXtPose:
     return build_network(tiny, seeded_state(tiny, seed=1), CPU)
 
 
@@ -64,16 +64,16 @@ def crops() -> Tensor:
 
 @pytest.fixture
 def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    (tmp_path / "factories_of_a_test.py").write_text(FACTORIES)
+    (tmp_path / "factories_of_a_test.py").write_text(FACTORY_CODE)
     monkeypatch.syspath_prepend(tmp_path)
     return "factories_of_a_test"
 
 
-def test_factory_is_found_in_the_folder_and_hides_no_installed_module(
+def test_build_module_in_folder_hides_no_installed_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
-    (tmp_path / "factories_in_a_folder.py").write_text("import helper_of_a_test\n" + FACTORIES)
+    (tmp_path / "factories_in_a_folder.py").write_text("import helper_of_a_test\n" + FACTORY_CODE)
     (tmp_path / "helper_of_a_test.py").write_text("")
     (tmp_path / "tqdm.py").write_text("raise RuntimeError")
     before = [*sys.path]
@@ -94,14 +94,14 @@ def test_factory_is_found_in_the_folder_and_hides_no_installed_module(
         ("", "it cannot be imported"),
     ],
 )
-def test_factory_that_cannot_be_used_is_refused(
+def test_build_module_unusable_factory_raises_bad_network(
     factories: str, attribute: str, fragment: str
 ) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[bad-network\] .*{fragment}"):
         build_module(factories + attribute, "XS")
 
 
-def test_module_with_other_keys_keeps_its_weights_and_exceptions_pass(
+def test_build_module_other_keys_keep_weights_and_exceptions_propagate(
     factories: str, tiny: Architecture
 ) -> None:
     assert not has_published_layout(build_module(f"{factories}:build", "XS"), tiny)
@@ -110,50 +110,52 @@ def test_module_with_other_keys_keeps_its_weights_and_exceptions_pass(
 
 
 OUTPUTS: dict[str, Callable[[Any, Any], Any]] = {
-    "cells": lambda plain, x: plain(x),
-    "flat heatmaps": lambda plain, x: plain.head(plain.backbone(x)),
-    "volumes": lambda plain, x: plain.heatmaps(x),
-    "a tuple": lambda plain, x: (plain(x), None),
+    "cells": lambda reference, x: reference(x),
+    "flat heatmaps": lambda reference, x: reference.head(reference.backbone(x)),
+    "volumes": lambda reference, x: reference.heatmaps(x),
+    "a tuple": lambda reference, x: (reference(x), None),
 }
 
 
 @pytest.mark.parametrize("output", OUTPUTS.values(), ids=OUTPUTS)
-def test_cells_and_heatmaps_are_distinguished_by_shape(
-    plain: ConvNeXtPose, tiny: Architecture, crops: Tensor, output: Callable[[Any, Any], Any]
+def test_user_network_detects_cells_and_heatmaps_by_shape(
+    reference: ConvNeXtPose, tiny: Architecture, crops: Tensor, output: Callable[[Any, Any], Any]
 ) -> None:
-    cells_xyz = UserNetwork(lambda x: output(plain, x), tiny, "own")(crops)
+    cells_xyz = UserNetwork(lambda x: output(reference, x), tiny, "own")(crops)
 
-    assert torch.equal(cells_xyz, plain(crops))
+    assert torch.equal(cells_xyz, reference(crops))
 
 
 @pytest.mark.parametrize(
     "answer",
     [lambda x: x, lambda x: x[:, :2, :18].mean(3), lambda _: "cells", lambda x: x.mean((1, 2, 3))],
 )
-def test_output_of_another_shape_is_refused(tiny: Architecture, crops: Tensor, answer: Any) -> None:
+def test_user_network_other_output_shape_raises(
+    tiny: Architecture, crops: Tensor, answer: Any
+) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=r"expected \(3, 18, 3\) cells or"):
         UserNetwork(answer, tiny, "own")(crops)
 
 
 @pytest.mark.parametrize("style", ["modern", "parallel"])
-def test_module_with_the_published_keys_gets_the_published_weights(
-    tiny: Architecture, plain: ConvNeXtPose, crops: Tensor, style: str
+def test_load_weights_published_keys_get_published_weights(
+    tiny: Architecture, reference: ConvNeXtPose, crops: Tensor, style: str
 ) -> None:
     own = ConvNeXtPose(tiny).eval()
     module: Module = torch.nn.DataParallel(own) if style == "parallel" else own
     assert has_published_layout(module, tiny)
-    assert not torch.equal(own(crops), plain(crops))
+    assert not torch.equal(own(crops), reference(crops))
 
     load_weights(module, seeded_state(tiny, seed=1))
 
-    assert torch.equal(own(crops), plain(crops))
+    assert torch.equal(own(crops), reference(crops))
 
 
 @pytest.mark.parametrize("batch_size", ["batch", 1, 2])
-def test_onnx_model_predicts_in_batches_of_its_size(
+def test_load_onnx_network_predicts_in_batches_of_model_size(
     batch_size: int | str, tiny: Architecture, crops: Tensor, tmp_path: Path
 ) -> None:
-    """Three crops do not fill batches of two, which the runtime refuses."""
+    """Three crops do not fill batches of two, which onnxruntime rejects."""
     (tmp_path / "T.onnx").write_bytes(make_corner_model(batch_size))
     network = load_onnx_network(str(tmp_path / "{variant}.onnx"), "T", tiny, CPU)
 
@@ -168,20 +170,20 @@ def test_onnx_model_predicts_in_batches_of_its_size(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the exporter, about itself
 @pytest.mark.parametrize("batch", [{0: torch.export.Dim("batch")}, None])
-def test_load_onnx_network_agrees_with_the_reference(
-    batch: Any, tiny: Architecture, plain: ConvNeXtPose, crops: Tensor, tmp_path: Path
+def test_load_onnx_network_agrees_with_reference(
+    batch: Any, tiny: Architecture, reference: ConvNeXtPose, crops: Tensor, tmp_path: Path
 ) -> None:
     path = tmp_path / "T.onnx"
     shapes = {"crops": batch} if batch else None
     example = crops[: 2 if batch else 1]
-    torch.onnx.export(plain, (example,), path, dynamic_shapes=shapes, verbose=False)
+    torch.onnx.export(reference, (example,), path, dynamic_shapes=shapes, verbose=False)
     network = load_onnx_network(str(path), "T", tiny, CPU)
 
     with torch.inference_mode():
-        assert float((network(crops) - plain(crops)).abs().max()) < AGREEMENT_CELLS
+        assert float((network(crops) - reference(crops)).abs().max()) < AGREEMENT_CELLS
 
 
-def test_onnx_runs_on_the_named_gpu_in_exact_float32() -> None:
+def test_onnx_providers_use_selected_gpu_in_exact_float32() -> None:
     both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
     on_cuda = onnx_providers(torch.device("cuda:1"), both)
@@ -192,21 +194,21 @@ def test_onnx_runs_on_the_named_gpu_in_exact_float32() -> None:
     assert onnx_providers(torch.device("cuda"), both[1:]) == both[1:]
 
 
-def _truncated(folder: Path) -> None:
+def _truncate(folder: Path) -> None:
     path = folder / "X.onnx"
     path.write_bytes(path.read_bytes()[:-1])
 
 
-def _weights_at(location: str) -> Callable[[Path], Any]:
+def _write_model_with_weights_at(location: str) -> Callable[[Path], Any]:
     return lambda folder: (folder / "X.onnx").write_bytes(make_onnx_model("a test", location))
 
 
 BROKEN_EXPORTS: list[tuple[str, Callable[[Path], Any]]] = [
     ("missing.onnx", lambda _: None),
     ("X.onnx", lambda folder: (folder / "X.onnx").write_bytes(b"not a model")),
-    ("X.onnx", _truncated),
+    ("X.onnx", _truncate),
     *(
-        ("X.onnx", _weights_at(location))
+        ("X.onnx", _write_model_with_weights_at(location))
         for location in (
             "../outside", "inside/../../outside", "/etc/passwd", "..", "", "missing", "inside",
             "*/_ORT_MEM_ADDR_/*",
@@ -216,13 +218,13 @@ BROKEN_EXPORTS: list[tuple[str, Callable[[Path], Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "spoil"), BROKEN_EXPORTS)
-def test_export_that_cannot_be_loaded_is_refused(
+def test_load_onnx_network_invalid_file_raises_bad_network(
     tiny: Architecture, tmp_path: Path, name: str, spoil: Callable[[Path], Any]
 ) -> None:
     (tmp_path / "outside").write_bytes(bytes(4))
     folder = tmp_path / "exports"
     (folder / "inside").mkdir(parents=True)
-    _weights_at("weights")(folder)
+    _write_model_with_weights_at("weights")(folder)
     (folder / "weights").write_bytes(bytes(4))
     spoil(folder)
 
@@ -233,7 +235,7 @@ def test_export_that_cannot_be_loaded_is_refused(
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_missing_package_is_named(
+def test_load_onnx_network_missing_package_is_named(
     package: str, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "X.onnx").write_bytes(make_corner_model(1))
@@ -243,7 +245,7 @@ def test_missing_package_is_named(
         load_onnx_network(str(tmp_path / "X.onnx"), "T", tiny, CPU)
 
 
-def test_digest_covers_the_weights_beside_the_model(tmp_path: Path) -> None:
+def test_hash_onnx_model_covers_external_weights(tmp_path: Path) -> None:
     def digest(weights: bytes, producer: str = "a test") -> str:
         (tmp_path / "X.onnx").write_bytes(make_onnx_model(producer, "below/weights"))
         (tmp_path / "below").mkdir(exist_ok=True)
@@ -256,7 +258,7 @@ def test_digest_covers_the_weights_beside_the_model(tmp_path: Path) -> None:
     assert digest(b"1234") == first
 
 
-AUTHORS_MODEL = """
+AUTHORS_CODE = """
 import torch
 from config import cfg
 from convnextpose_check.network.reference import ConvNeXtPose
@@ -274,15 +276,15 @@ def get_pose_net(cfg, is_train, joint_num):
 """
 
 
-def test_authors_repository_is_built_with_the_adapter_of_the_readme(
+def test_readme_adapter_builds_authors_repository(
     tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """XS and M, with two and three layers that upsample, one after the other in one process."""
+    """XS and M, with two and three upsampling layers, one after the other in one process."""
     _, adapter, _ = read_marked_section("adapter").split("```")
     (tmp_path / "adapter.py").write_text(adapter.removeprefix("python\n"))
     (tmp_path / "main").mkdir()
     (tmp_path / "main" / "config.py").write_text("class cfg:\n    pass\n")
-    (tmp_path / "main" / "model.py").write_text(AUTHORS_MODEL)
+    (tmp_path / "main" / "model.py").write_text(AUTHORS_CODE)
     monkeypatch.setattr(sys, "path", [*sys.path])
     crop = torch.zeros(1, 3, 64, 64)
     for name in ("XS", "M"):
