@@ -1,4 +1,4 @@
-"""Annotation files unlike Human3.6M's are refused with one error that names file and position."""
+"""Invalid annotation files raise one error that names file and position."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ NAN = float("nan")
 CAMERA, ROTATION = json.dumps(camera_entry()), json.dumps(camera_entry()["R"])
 
 
-def refused(root: Path, file: str, boxes: BoxSource = "gt") -> str:
-    """The message of the error, which names the file."""
+def catch_problem(root: Path, file: str, boxes: BoxSource = "gt") -> str:
+    """The message of the error, which must name the file."""
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
         load_dataset(root, FACTS, boxes=boxes)
     assert caught.value.code == "bad-annotations"
@@ -26,28 +26,28 @@ def refused(root: Path, file: str, boxes: BoxSource = "gt") -> str:
     return caught.value.problem
 
 
-def camera(**fields: object) -> Callable[[HandmadeDataset], object]:
+def change_camera(**fields: object) -> Callable[[HandmadeDataset], object]:
     return lambda m: m.cameras[9]["1"].update(fields)
 
 
-def image(**fields: object) -> Callable[[HandmadeDataset], object]:
+def change_image(**fields: object) -> Callable[[HandmadeDataset], object]:
     return lambda m: m.image(100).update(fields)
 
 
-def box(*values: object) -> Callable[[HandmadeDataset], object]:
+def change_box(*values: object) -> Callable[[HandmadeDataset], object]:
     return lambda m: m.annotation(100).update(bbox=values)
 
 
 WRONG_CONTENT: list[tuple[str, str, Callable[[HandmadeDataset], object]]] = [
-    ("data", "$.images[0].id", image(id="7")),
-    ("data", "images[0].id", image(id=2**63)),
+    ("data", "$.images[0].id", change_image(id="7")),
+    ("data", "images[0].id", change_image(id=2**63)),
     ("data", "width", lambda m: m.image(100).pop("width")),
-    ("data", "frame_idx", image(frame_idx=0.5)),
-    ("data", "annotations[0].bbox", box(1, 1, 1)),
-    ("data", "bbox[1]", box(1, None, 1, 1)),
-    ("data", "bbox[0]", box(NAN, NAN, NAN, NAN)),
-    ("data", "bbox[2]", box(1, 1, 10**10, 1)),
-    ("data", "invalid", box(1, 1, float("inf"), 1)),
+    ("data", "frame_idx", change_image(frame_idx=0.5)),
+    ("data", "annotations[0].bbox", change_box(1, 1, 1)),
+    ("data", "bbox[1]", change_box(1, None, 1, 1)),
+    ("data", "bbox[0]", change_box(NAN, NAN, NAN, NAN)),
+    ("data", "bbox[2]", change_box(1, 1, 10**10, 1)),
+    ("data", "invalid", change_box(1, 1, float("inf"), 1)),
     ("data", "images", lambda m: m.data[9].pop("images")),
     ("data", "image id 100 occurs twice", lambda m: m.data[9]["images"].append(m.image(100))),
     ("data", "image file s_09_act_02_subact_01_ca_01/s_09_act_02_subact_01_ca_01_000065.jpg occurs",
@@ -63,11 +63,11 @@ WRONG_CONTENT: list[tuple[str, str, Callable[[HandmadeDataset], object]]] = [
     ("camera", "Expected `object`, got `int` - at `$[...]`",
      lambda m: m.cameras[9].update({"1": 5})),
     ("camera", "missing required field `R`", lambda m: m.cameras[9]["1"].pop("R")),
-    ("camera", "Expected `array` of length 3 - at `$[...].R", camera(R=[[1, 0], [0, 1]])),
-    ("camera", "$[...].f[0]", camera(f=[NAN, 1])),
-    ("camera", "$[...].f[0]", camera(f=[10**400, 1])),
-    ("camera", "$[...].c[0]", camera(c=[1e39, 1])),
-    ("camera", "$[...].f[1]", camera(f=[200, 0])),
+    ("camera", "Expected `array` of length 3 - at `$[...].R", change_camera(R=[[1, 0], [0, 1]])),
+    ("camera", "$[...].f[0]", change_camera(f=[NAN, 1])),
+    ("camera", "$[...].f[0]", change_camera(f=[10**400, 1])),
+    ("camera", "$[...].c[0]", change_camera(c=[1e39, 1])),
+    ("camera", "$[...].f[1]", change_camera(f=[200, 0])),
     ("camera", "`key` in `$`", lambda m: m.cameras[9].update(front=m.cameras[9]["1"])),
     ("camera", "`key` in `$`", lambda m: m.cameras[9].update({"01": m.cameras[9]["1"]})),
 ]  # fmt: skip
@@ -77,17 +77,17 @@ WRONG_CONTENT: list[tuple[str, str, Callable[[HandmadeDataset], object]]] = [
 def test_load_dataset_wrong_content_is_refused(
     tmp_path: Path, part: str, fragment: str, change: Callable[[HandmadeDataset], object]
 ) -> None:
-    made = HandmadeDataset()
-    root = made.write(tmp_path / "set")
-    change(made)
-    contents = {"data": made.data, "camera": made.cameras, "joint_3d": made.joints}
+    handmade = HandmadeDataset()
+    root = handmade.write(tmp_path / "set")
+    change(handmade)
+    contents = {"data": handmade.data, "camera": handmade.cameras, "joint_3d": handmade.joints}
     file = f"Human36M_subject9_{part}.json"
     (root / "annotations" / file).write_text(json.dumps(contents[part][9]))
 
-    assert fragment in refused(root, file)
+    assert fragment in catch_problem(root, file)
 
 
-def cut_off(end: int) -> Callable[[Path], object]:
+def truncate(end: int) -> Callable[[Path], object]:
     return lambda path: path.write_bytes(path.read_bytes()[:end])
 
 
@@ -103,14 +103,14 @@ def replace_file(create: Callable[[Path], object]) -> Callable[[Path], object]:
     return replace
 
 
-def nest(path: Path) -> None:
+def write_nested(path: Path) -> None:
     path.write_bytes(b'{"1":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
 
 
 WRONG_FILES: list[tuple[str, str, Callable[[Path], object]]] = [
-    *((part, "truncated", cut_off(-1)) for part in ("data", "camera", "joint_3d")),
-    *((part, "cannot be used", nest) for part in ("data", "camera", "joint_3d")),
-    ("data", "truncated", cut_off(0)),
+    *((part, "truncated", truncate(-1)) for part in ("data", "camera", "joint_3d")),
+    *((part, "cannot be used", write_nested) for part in ("data", "camera", "joint_3d")),
+    ("data", "truncated", truncate(0)),
     ("data", "cannot be used", lambda path: path.write_bytes(b"\x1f\x8b\x08\xff" * 9)),
     ("data", "cannot be read (No such file", replace_file(lambda p: p.symlink_to(p.parent / "x"))),
     ("data", "no regular file", replace_file(os.mkfifo)),
@@ -132,17 +132,17 @@ def test_load_dataset_wrong_file_is_refused(
     file = root / "annotations" / f"Human36M_subject9_{part}.json"
     spoil(file)
 
-    assert fragment in refused(root, file.name)
+    assert fragment in catch_problem(root, file.name)
 
 
-def test_load_dataset_accepts_equal_keys_of_different_objects_and_reads_rootnet_on_request(
+def test_load_dataset_equal_keys_in_different_objects_are_accepted(
     tmp_path: Path,
 ) -> None:
-    made = HandmadeDataset()
-    made.cameras[9]["1"].update(name='"1" and "1"', sizes=[{"a": 1}, {"a": 1}])
+    handmade = HandmadeDataset()
+    handmade.cameras[9]["1"].update(name='"1" and "1"', sizes=[{"a": 1}, {"a": 1}])
 
-    made.rootnet[3]["root_cam"] = [1, 2]
-    root = made.write(tmp_path / "set")
+    handmade.rootnet[3]["root_cam"] = [1, 2]
+    root = handmade.write(tmp_path / "set")
 
     assert len(load_dataset(root, FACTS).samples) == 6
-    assert "$[3].root_cam" in refused(root, ROOTNET, boxes="rootnet")
+    assert "$[3].root_cam" in catch_problem(root, ROOTNET, boxes="rootnet")

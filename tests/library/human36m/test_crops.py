@@ -63,7 +63,7 @@ def test_read_crop_colors_are_red_green_blue(samples: tuple[Sample, ...], tmp_pa
 
 
 def test_warp_box_is_moved_and_scaled() -> None:
-    """Twice the size: input pixel (2i, 2j) is image pixel (i + 40, j + 20)."""
+    """At twice the size, input pixel (2i, 2j) is image pixel (i + 40, j + 20)."""
     image = np.random.default_rng(0).integers(0, 256, (300, 300, 3)).astype(np.uint8)
 
     warped = warp_box(image, np.array([20.0, 40.0, 128.0, 128.0]))
@@ -109,7 +109,7 @@ def test_read_crops_keep_order_of_samples(samples: tuple[Sample, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "batch_size", "most"),
+    ("workers", "batch_size", "limit"),
     [(1, 1, READ_AHEAD), (4, 1, 4 * READ_AHEAD), (1, 64, 2 * 64), (20, 4, 20 * READ_AHEAD)],
 )
 def test_read_crops_read_ahead_is_limited(
@@ -117,23 +117,23 @@ def test_read_crops_read_ahead_is_limited(
     monkeypatch: pytest.MonkeyPatch,
     workers: int,
     batch_size: int,
-    most: int,
+    limit: int,
 ) -> None:
-    taken = 0
+    read_count = 0
 
-    class Watched(tuple[Sample, ...]):
+    class CountingSamples(tuple[Sample, ...]):
         def __iter__(self) -> Iterator[Sample]:
-            nonlocal taken
+            nonlocal read_count
             for sample in super().__iter__():
-                taken += 1
+                read_count += 1
                 yield sample
 
     monkeypatch.setattr(crops, "read_crop", lambda sample: Crop(sample, None, ""))
 
-    reader = read_crops(Watched(samples * 40), workers, batch_size)
+    reader = read_crops(CountingSamples(samples * 40), workers, batch_size)
 
-    assert max(taken - read for read, _ in enumerate(reader)) == most
-    assert taken == 240
+    assert max(read_count - read for read, _ in enumerate(reader)) == limit
+    assert read_count == 240
 
 
 def test_read_crops_use_one_core_each_and_stop_with_reader(samples: tuple[Sample, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The list of all images is read in pieces, with the same result as a whole and in less memory."""
+"""``data`` files are read in chunks, with the same result in less memory."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=[2**30, 700, 4000])
 def _pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All entries, one entry or some entries at a time."""
+    """Read all entries, one entry, or some entries at a time."""
     monkeypatch.setattr(reader, "PIECE_BYTES", request.param)
 
 
-def read(file: Path) -> Listing:
+def read_selected(file: Path) -> Listing:
     return read_listing(file, lambda image: image.frame_idx % 8 == 0)
 
 
-def with_fields(content: Content, entries: slice, **fields: object) -> str:
+def add_fields(content: Content, entries: slice, **fields: object) -> str:
     for entry in content["images"][entries]:
         entry.update(fields)
     return json.dumps(content)
@@ -55,23 +55,23 @@ LAYOUTS: dict[str, Callable[[Content], str]] = {
     "far apart": lambda content: json.dumps(content, separators=("," + " " * 500, ":")),
     "other order": lambda content: json.dumps(dict(reversed(content.items()))),
     "more keys": lambda content: json.dumps({"info": {"y": 1}, **content, "more": [{"id": 1}]}),
-    "deep entries": lambda content: with_fields(content, EVERY, more=DEEP),
-    "late key": lambda content: with_fields(content, slice(-2, -1), annotations=[]),
-    "text like cuts": lambda content: with_fields(
+    "deep entries": lambda content: add_fields(content, EVERY, more=DEEP),
+    "late key": lambda content: add_fields(content, slice(-2, -1), annotations=[]),
+    "text like cuts": lambda content: add_fields(
         content, EVERY, note='}, {"id": 5}], "annotations": [{', more="}]}"
     ),
-    "repeated key": lambda content: with_fields(content, slice(0, None, 7), annotations=[1]),
+    "repeated key": lambda content: add_fields(content, slice(0, None, 7), annotations=[1]),
 }
 
 
 @pytest.mark.usefixtures("_pieces")
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_read_listing_any_layout_has_same_result(
+def test_read_listing_any_json_layout_has_same_result(
     layout: Callable[[Content], str], file: Path
 ) -> None:
     file.write_text(layout(content()), encoding="utf-8")
 
-    found = read(file)
+    found = read_selected(file)
 
     selected = range(0, COUNT, 8)
     assert [image.id for image in found.images] == [100 + n for n in selected]
@@ -79,13 +79,13 @@ def test_read_listing_any_layout_has_same_result(
     assert [list(entry.bbox) for entry in found.annotations] == [[n, 1.5, 2, 3] for n in selected]
 
 
-def test_read_listing_random_damage_has_same_outcome_in_pieces_and_whole(
+def test_read_listing_random_damage_has_same_outcome_in_chunks(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def outcome(start: re.Pattern[bytes]) -> str:
         monkeypatch.setattr(reader, "_START", start)
         try:
-            return str(read(file))
+            return str(read_selected(file))
         except ConvNeXtPoseCheckError as error:
             return str(error)
 

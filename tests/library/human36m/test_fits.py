@@ -1,4 +1,4 @@
-"""Joints, cameras and boxes that do not belong together fail a check."""
+"""Joints, cameras and boxes that do not match fail a check."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Content = Any
 Change = Callable[[Content], Content]
 
 
-class Files:
-    """A copy of the synthetic annotations to change; the images are linked."""
+class AnnotationFiles:
+    """A copy of the synthetic annotations, which a test may change; images are linked."""
 
     def __init__(self, synthetic: SyntheticData, root: Path, fixtures: Path) -> None:
         self.root = root
@@ -41,55 +41,57 @@ class Files:
 
 
 @pytest.fixture
-def files(synthetic: SyntheticData, tmp_path: Path, fixtures: Path) -> Files:
-    return Files(synthetic, tmp_path / "set", fixtures)
+def files(synthetic: SyntheticData, tmp_path: Path, fixtures: Path) -> AnnotationFiles:
+    return AnnotationFiles(synthetic, tmp_path / "set", fixtures)
 
 
-def before_june_2020(cameras: Content) -> Content:
+def use_translation_before_june_2020(cameras: Content) -> Content:
     for camera in cameras.values():
         camera["t"] = (-np.transpose(camera["R"]) @ camera["t"]).tolist()
     return cameras
 
 
-def in_other_rooms(cameras: Content) -> Content:
+def swap_rotations(cameras: Content) -> Content:
     return {i: c | {"R": cameras[str(int(i) % 4 + 1)]["R"]} for i, c in cameras.items()}
 
 
-def behind_the_camera(cameras: Content) -> Content:
-    """All joints project to the same pixels as those in front of it."""
+def move_behind_camera(cameras: Content) -> Content:
+    """All joints still project to the same pixels."""
     for camera in cameras.values():
         camera["R"], camera["t"] = (np.negative(camera[name]).tolist() for name in "Rt")
     return cameras
 
 
-def drawn_by_hand(data: Content) -> Content:
+def jitter_boxes(data: Content) -> Content:
     rng = np.random.default_rng(0)
     for annotation in data["annotations"]:
         x, y, width, height = annotation["bbox"]
-        grown, (right, down) = rng.uniform(0.85, 1.3), rng.uniform(-0.06, 0.06, 2)
-        left, top = x + width * (right + (1 - grown) / 2), y + height * (down + (1 - grown) / 2)
-        annotation["bbox"] = [left, top, width * grown, height * grown]
+        scale, (right, down) = rng.uniform(0.85, 1.3), rng.uniform(-0.06, 0.06, 2)
+        left, top = x + width * (right + (1 - scale) / 2), y + height * (down + (1 - scale) / 2)
+        annotation["bbox"] = [left, top, width * scale, height * scale]
     return data
 
 
-def misaligned(joints: Content) -> Content:
-    """Farther than in the published annotations of subject 9."""
+def misalign_joints(joints: Content) -> Content:
+    """The offset is larger than in the published annotations of subject 9."""
     for action, subaction in (("5", "2"), ("10", "1"), ("13", "1")):
         for frame, pose in joints[action][subaction].items():
             joints[action][subaction][frame] = np.add(pose, (200, 150, 0)).tolist()
     return joints
 
 
-def test_check_joints_lie_in_boxes_correct_annotations_pass(files: Files) -> None:
+def test_check_joints_lie_in_boxes_correct_annotations_pass(files: AnnotationFiles) -> None:
     dataset = files.load(2)
 
     assert check_joints_lie_in_boxes(dataset) == "100% of a camera's joints"
     assert dataset.box_consistency == (1.0, 1.0)
 
 
-@pytest.mark.parametrize(("part", "change"), [("data", drawn_by_hand), ("joint_3d", misaligned)])
+@pytest.mark.parametrize(
+    ("part", "change"), [("data", jitter_boxes), ("joint_3d", misalign_joints)]
+)
 def test_check_joints_lie_in_boxes_known_inaccuracies_pass(
-    files: Files, part: str, change: Change
+    files: AnnotationFiles, part: str, change: Change
 ) -> None:
     files.change(11, part, change)
 
@@ -99,12 +101,16 @@ def test_check_joints_lie_in_boxes_known_inaccuracies_pass(
 @pytest.mark.parametrize(
     ("code", "change", "cause"),
     [
-        ("wrong-cameras", before_june_2020, "subject11_camera.json is of before June 2020"),
-        ("wrong-boxes", in_other_rooms, "do not belong together"),
+        (
+            "wrong-cameras",
+            use_translation_before_june_2020,
+            "subject11_camera.json is of before June 2020",
+        ),
+        ("wrong-boxes", swap_rotations, "do not belong together"),
     ],
 )
 def test_check_joints_lie_in_boxes_wrong_cameras_fail(
-    files: Files, code: str, change: Change, cause: str
+    files: AnnotationFiles, code: str, change: Change, cause: str
 ) -> None:
     files.change(11, "camera", change)
 
@@ -114,8 +120,8 @@ def test_check_joints_lie_in_boxes_wrong_cameras_fail(
     assert "June 2020 or later" in caught.value.remedy
 
 
-def test_load_dataset_all_joints_behind_cameras_is_a_misfit(files: Files) -> None:
-    files.change(11, "camera", behind_the_camera)
+def test_load_dataset_all_joints_behind_cameras_raises(files: AnnotationFiles) -> None:
+    files.change(11, "camera", move_behind_camera)
 
     with pytest.raises(ConvNeXtPoseCheckError, match=r"\(0% of camera 1's, .* 0% of camera 4's\)"):
         files.load()

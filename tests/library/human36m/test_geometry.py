@@ -74,7 +74,7 @@ def test_square_box_without_area_in_image_is_none(box: tuple[float, ...]) -> Non
     assert square_box(np.array(box), 100, 80) is None
 
 
-def test_joint_is_moved_from_world_to_camera_to_image_and_back(camera: Camera) -> None:
+def test_world_to_camera_and_camera_to_image_known_joint(camera: Camera) -> None:
     moved = world_to_camera(np.array([[10.0, 20.0, 30.0]], dtype=np.float32), camera)
     pixels = camera_to_image(moved, camera)
 
@@ -85,7 +85,7 @@ def test_joint_is_moved_from_world_to_camera_to_image_and_back(camera: Camera) -
 
 
 def test_cells_to_camera_is_not_shifted_by_half_a_cell(camera: Camera) -> None:
-    """40 px in 32 columns, 88 in 16 rows, 2000 mm in 64 bins; cell 0 is a corner and -1000 mm."""
+    """32 columns of 40 px, 16 rows of 88 px, 64 bins of 2000 mm from -1000 mm."""
     cells = np.array([[0, 0, 0], [16, 8, 32], [31, 31, 48]], dtype=np.float32)
     box = np.array([30.5, 20.25, 40.0, 88.0])
 
@@ -106,11 +106,11 @@ def test_cells_to_camera_is_not_shifted_by_half_a_cell(camera: Camera) -> None:
 
 def test_camera_to_cells_inverts_cells_to_camera(camera: Camera) -> None:
     cells_xyz = np.array([[3.25, 17.5, 12.0], [30.0, 1.5, 27.75]], dtype=np.float32)
-    of_sample = ((32, 64, 16), np.array([30.0, -12.5, 180.0, 140.0]), np.float64(4321.0), camera)
+    conversion = ((32, 64, 16), np.array([30.0, -12.5, 180.0, 140.0]), np.float64(4321.0), camera)
 
-    joints_cam_mm = cells_to_camera(cells_xyz, *of_sample)
+    joints_cam_mm = cells_to_camera(cells_xyz, *conversion)
 
-    np.testing.assert_allclose(camera_to_cells(joints_cam_mm, *of_sample), cells_xyz, atol=1e-4)
+    np.testing.assert_allclose(camera_to_cells(joints_cam_mm, *conversion), cells_xyz, atol=1e-4)
 
 
 def test_cells_to_crop_and_image_to_crop_are_pixels_of_256() -> None:

@@ -1,4 +1,4 @@
-"""Image files that are missing, broken, cut off or of another size have a problem, not pixels."""
+"""Missing, damaged, truncated or wrongly sized images yield a problem, not pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.datasets import FACTS, HandmadeDataset, make_image
 
 END = b"\xff\xd9"
 SCAN = b"\xff\xda\x00\x08\x01\x01\x00\x01\x01\x00"
-"""A scan of one coefficient of no block."""
+"""A JPEG scan of one coefficient that covers no block."""
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +41,13 @@ def read(sample: Sample, tmp_path: Path) -> Callable[[bytes], Crop]:
     return read_content
 
 
-def jpeg(*options: int, image: Any = None) -> bytes:
+def encode_jpeg(*options: int, image: Any = None) -> bytes:
     image = make_image(1) if image is None else np.ascontiguousarray(image)
     return cv2.imencode(".jpg", image, options)[1].tobytes()
 
 
-def restarting() -> bytes:
-    return jpeg(cv2.IMWRITE_JPEG_RST_INTERVAL, 3)
+def encode_with_restarts() -> bytes:
+    return encode_jpeg(cv2.IMWRITE_JPEG_RST_INTERVAL, 3)
 
 
 CUT_OFF = "it is damaged (Premature end of JPEG file)"
@@ -56,14 +56,14 @@ UNUSABLE: list[tuple[Callable[[], bytes], str]] = [
     (lambda: b"<!DOCTYPE html>", "it is not a JPEG"),
     (lambda: cv2.imencode(".png", make_image(1))[1].tobytes(), "it is not a JPEG"),
     (lambda: b"\xff\xd8\xff\xe0", "it is damaged (tjDecompressHeader"),
-    (lambda: jpeg()[: len(jpeg()) // 2], CUT_OFF),
-    (lambda: jpeg()[:-2], CUT_OFF),
-    (lambda: jpeg()[:-900] + bytes(900), CUT_OFF),
+    (lambda: encode_jpeg()[: len(encode_jpeg()) // 2], CUT_OFF),
+    (lambda: encode_jpeg()[:-2], CUT_OFF),
+    (lambda: encode_jpeg()[:-900] + bytes(900), CUT_OFF),
     # a whole thumbnail in front
-    (lambda: jpeg()[:2] + b"\xff\xe1\x00\x06" + END * 2 + jpeg()[2:-900], CUT_OFF),
-    (lambda: jpeg()[:-2] + SCAN * 64 + END, "it has more than 64 scans"),
-    (lambda: jpeg(image=make_image(1)[:70, :90]), "it is 90x70: expected 100x80"),
-    (lambda: jpeg(image=make_image(1).transpose(1, 0, 2)), "it is 80x100: expected 100x80"),
+    (lambda: encode_jpeg()[:2] + b"\xff\xe1\x00\x06" + END * 2 + encode_jpeg()[2:-900], CUT_OFF),
+    (lambda: encode_jpeg()[:-2] + SCAN * 64 + END, "it has more than 64 scans"),
+    (lambda: encode_jpeg(image=make_image(1)[:70, :90]), "it is 90x70: expected 100x80"),
+    (lambda: encode_jpeg(image=make_image(1).transpose(1, 0, 2)), "it is 80x100: expected 100x80"),
 ]
 
 
@@ -80,25 +80,25 @@ def test_read_crop_unusable_file_has_problem(
     assert crop.sha256 == hashlib.sha256(content).hexdigest()
 
 
-def expected_rgb(sample: Sample, content: bytes) -> Any:
+def decode_expected_rgb(sample: Sample, content: bytes) -> Any:
     """The crop of the image that OpenCV decodes."""
     image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     assert image_bgr is not None
     return warp_box(image_bgr, sample.box_xywh_px)[:, :, ::-1].transpose(2, 0, 1)
 
 
-def zeros_in_scan() -> bytes:
-    middle = (jpeg().index(b"\xff\xda") + len(jpeg())) // 2
-    return jpeg()[:middle] + bytes(500) + jpeg()[middle + 500 :]
+def encode_with_zeros_in_scan() -> bytes:
+    middle = (encode_jpeg().index(b"\xff\xda") + len(encode_jpeg())) // 2
+    return encode_jpeg()[:middle] + bytes(500) + encode_jpeg()[middle + 500 :]
 
 
 def odd_scan_header() -> bytes:
     """A scan that names 62 instead of 63 as its last coefficient, which decoders ignore."""
-    header = jpeg().index(b"\xff\xda")
-    return jpeg()[:header] + jpeg()[header:].replace(b"\0\x3f\0", b"\0\x3e\0", 1)
+    header = encode_jpeg().index(b"\xff\xda")
+    return encode_jpeg()[:header] + encode_jpeg()[header:].replace(b"\0\x3f\0", b"\0\x3e\0", 1)
 
 
-def by_pillow(mode: str = "RGB", kind: str = "JPEG", **options: object) -> bytes:
+def encode_with_pillow(mode: str = "RGB", kind: str = "JPEG", **options: object) -> bytes:
     from PIL import Image
 
     stream = io.BytesIO()
@@ -106,26 +106,35 @@ def by_pillow(mode: str = "RGB", kind: str = "JPEG", **options: object) -> bytes
     return stream.getvalue()
 
 
-BEFORE = "extraneous bytes before marker"
-USED: dict[str, tuple[Callable[[], bytes], str | None]] = {
-    "half": (lambda: jpeg()[: len(jpeg()) // 2] + END, "premature end of data segment"),
-    "zeros in it": (zeros_in_scan, f"43 {BEFORE} 0xd9"),
-    "a part lost": (lambda: restarting().replace(b"\xff\xd2", b"", 1), f"589 {BEFORE} 0xd3"),
+EXTRANEOUS = "extraneous bytes before marker"
+USABLE: dict[str, tuple[Callable[[], bytes], str | None]] = {
+    "half": (
+        lambda: encode_jpeg()[: len(encode_jpeg()) // 2] + END,
+        "premature end of data segment",
+    ),
+    "zeros in it": (encode_with_zeros_in_scan, f"43 {EXTRANEOUS} 0xd9"),
+    "a part lost": (
+        lambda: encode_with_restarts().replace(b"\xff\xd2", b"", 1),
+        f"589 {EXTRANEOUS} 0xd3",
+    ),
     "odd header": (odd_scan_header, "Invalid SOS parameters for sequential JPEG"),
-    "quality 1": (lambda: jpeg(cv2.IMWRITE_JPEG_QUALITY, 1), None),
-    "restarting": (restarting, None),
-    "progressive": (lambda: jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1), None),
-    "gray": (lambda: by_pillow("L"), None),
-    "CMYK": (lambda: by_pillow("CMYK"), None),
-    "4:4:4": (lambda: by_pillow(subsampling=0), None),
-    "profile and comment": (lambda: by_pillow(icc_profile=bytes(99_999), comment=END * 99), None),
-    "two pictures": (lambda: by_pillow(kind="MPO"), None),
-    "zeros behind": (lambda: jpeg() + bytes(70_000), None),
-    "cut-off image behind": (lambda: jpeg() + jpeg()[:-900], None),
+    "quality 1": (lambda: encode_jpeg(cv2.IMWRITE_JPEG_QUALITY, 1), None),
+    "restarting": (encode_with_restarts, None),
+    "progressive": (lambda: encode_jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1), None),
+    "gray": (lambda: encode_with_pillow("L"), None),
+    "CMYK": (lambda: encode_with_pillow("CMYK"), None),
+    "4:4:4": (lambda: encode_with_pillow(subsampling=0), None),
+    "profile and comment": (
+        lambda: encode_with_pillow(icc_profile=bytes(99_999), comment=END * 99),
+        None,
+    ),
+    "two pictures": (lambda: encode_with_pillow(kind="MPO"), None),
+    "zeros behind": (lambda: encode_jpeg() + bytes(70_000), None),
+    "cut-off image behind": (lambda: encode_jpeg() + encode_jpeg()[:-900], None),
 }
 
 
-@pytest.mark.parametrize(("make", "warning"), USED.values(), ids=USED)
+@pytest.mark.parametrize(("make", "warning"), USABLE.values(), ids=USABLE)
 def test_read_crop_jpeg_is_decoded_like_opencv(
     sample: Sample,
     read: Callable[[bytes], Crop],
@@ -135,7 +144,7 @@ def test_read_crop_jpeg_is_decoded_like_opencv(
     crop = read(make())
 
     assert (crop.problem, crop.warning) == (None, warning)
-    np.testing.assert_array_equal(crop.pixels_rgb, expected_rgb(sample, make()))
+    np.testing.assert_array_equal(crop.pixels_rgb, decode_expected_rgb(sample, make()))
 
 
 def test_read_crop_image_that_opencv_decodes_to_another_size_has_problem(
@@ -143,13 +152,15 @@ def test_read_crop_image_that_opencv_decodes_to_another_size_has_problem(
 ) -> None:
     monkeypatch.setattr("cv2.imdecode", lambda *_: make_image(1)[:40, :50])
 
-    assert read(jpeg()).problem == "OpenCV cannot decode it"
+    assert read(encode_jpeg()).problem == "OpenCV cannot decode it"
 
 
 def test_read_crop_too_many_pixels_are_not_decoded(
     sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "large.jpg").write_bytes(jpeg(image=np.zeros((2049, 2048, 3), dtype=np.uint8)))
+    (tmp_path / "large.jpg").write_bytes(
+        encode_jpeg(image=np.zeros((2049, 2048, 3), dtype=np.uint8))
+    )
     monkeypatch.setattr("cv2.imdecode", lambda *_: pytest.fail("the image was decoded"))
 
     crop = read_crop(replace(sample, path=tmp_path / "large.jpg", size_px=(2048, 2049)))
@@ -157,15 +168,15 @@ def test_read_crop_too_many_pixels_are_not_decoded(
     assert crop.problem == "it is 2048x2049, which is more than is decoded"
 
 
-@pytest.mark.parametrize("beyond", [0, 1])
-def test_read_crop_file_beyond_limit_is_not_read(
-    read: Callable[[bytes], Crop], monkeypatch: pytest.MonkeyPatch, beyond: int
+@pytest.mark.parametrize("extra_bytes", [0, 1])
+def test_read_crop_too_large_file_is_not_read(
+    read: Callable[[bytes], Crop], monkeypatch: pytest.MonkeyPatch, extra_bytes: int
 ) -> None:
     monkeypatch.setattr(crops, "MAX_FILE_BYTES", 1 << 20)
 
-    crop = read(jpeg().ljust((1 << 20) + beyond, b"\0"))
+    crop = read(encode_jpeg().ljust((1 << 20) + extra_bytes, b"\0"))
 
-    assert crop.problem == ("it has more than 1 MB" if beyond else None)
+    assert crop.problem == ("it has more than 1 MB" if extra_bytes else None)
 
 
 @pytest.mark.parametrize(
@@ -176,12 +187,12 @@ def test_read_crop_file_beyond_limit_is_not_read(
         (os.mkfifo, None),  # read_crop would wait
     ],
 )
-def test_image_that_is_no_file_is_excluded_or_has_problem(
+def test_load_dataset_image_that_is_not_a_file_is_excluded(
     tmp_path: Path, create: Callable[[Path], None], problem: str | None
 ) -> None:
-    made = HandmadeDataset()
-    root = made.write(tmp_path / "set")
-    path = root / "images" / made.image(203)["file_name"]
+    handmade = HandmadeDataset()
+    root = handmade.write(tmp_path / "set")
+    path = root / "images" / handmade.image(203)["file_name"]
     sample = load_dataset(root, FACTS).samples[-1]
     path.unlink()
     create(path)

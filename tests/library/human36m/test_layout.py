@@ -1,4 +1,4 @@
-"""Human3.6M is found in every known arrangement of folders, and never written to."""
+"""Human3.6M is found in every known folder layout and never modified."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DATA_FILE = "annotations/Human36M_subject9_data.json"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The authors' tree."""
+    """The data set in the authors' layout."""
     return HandmadeDataset().write(tmp_path / "Human36M")
 
 
@@ -54,7 +54,7 @@ def test_find_layout_authors_tree_is_found_and_not_written_to(tree: Path) -> Non
     assert list_files(tree) == before
 
 
-def rearrange(annotations: str, of_9: str, of_11: str) -> Change:
+def make_rearrangement(annotations: str, of_9: str, of_11: str) -> Change:
     return lambda tree: rearrange_dataset(
         tree, tree.parent / "other", annotations, {9: of_9, 11: of_11}
     )
@@ -73,12 +73,12 @@ def link_in_loop(tree: Path) -> None:
     assert len(list(walk(tree))) == 4
 
 
-def equal_annotations(tree: Path) -> None:
+def add_equal_annotations(tree: Path) -> None:
     (tree / "older").mkdir()
     shutil.copy(tree / DATA_FILE, tree / "older")
 
 
-def second_folder(parent: str, lost: slice, *, keep_empty: bool = False) -> Change:
+def make_second_folder_adder(parent: str, lost: slice, *, keep_empty: bool = False) -> Change:
     """A second folder of one sequence without some images, or with empty ones."""
 
     def add(tree: Path) -> None:
@@ -90,7 +90,7 @@ def second_folder(parent: str, lost: slice, *, keep_empty: bool = False) -> Chan
     return add
 
 
-def spread_over_two_folders(tree: Path) -> None:
+def split_sequence(tree: Path) -> None:
     first, *others = sorted(copy_sequence(tree, "a first").iterdir())
     (tree / "images" / SEQUENCE / first.name).unlink()
     for image in others:
@@ -99,21 +99,21 @@ def spread_over_two_folders(tree: Path) -> None:
 
 EVERY = slice(None)
 SOUND: list[Change] = [
-    rearrange("annotations (1)/annotations", "S9_ACT2_16", "S11_ACT2_16"),
-    rearrange("annotation", "a/S9_ACT2_i6/S9_ACT2_i6", "S11"),
-    rearrange(".", ".", "."),
+    make_rearrangement("annotations (1)/annotations", "S9_ACT2_16", "S11_ACT2_16"),
+    make_rearrangement("annotation", "a/S9_ACT2_i6/S9_ACT2_i6", "S11"),
+    make_rearrangement(".", ".", "."),
     link_sequences,
     link_in_loop,
-    equal_annotations,
-    second_folder("a first", EVERY),
-    second_folder("a first", EVERY, keep_empty=True),
-    second_folder("z last", slice(1)),
-    spread_over_two_folders,
+    add_equal_annotations,
+    make_second_folder_adder("a first", EVERY),
+    make_second_folder_adder("a first", EVERY, keep_empty=True),
+    make_second_folder_adder("z last", slice(1)),
+    split_sequence,
 ]
 
 
 @pytest.mark.parametrize("change", SOUND)
-def test_load_dataset_sound_arrangement_has_same_samples(tree: Path, change: Change) -> None:
+def test_load_dataset_any_valid_layout_has_same_samples(tree: Path, change: Change) -> None:
     digest = load_dataset(tree, FACTS).digest
     root = change(tree) or tree
 
@@ -140,21 +140,21 @@ def test_rootnet_for_protocol_chooses_file_by_folder(
     assert load_dataset(tree, FACTS, protocol=1).is_complete()  # without the other subject
 
 
-def empty(tree: Path) -> None:
+def empty_folder(tree: Path) -> None:
     shutil.rmtree(tree)
     tree.mkdir()
 
 
-def other_annotations(tree: Path) -> None:
-    """Of the same size and time of change."""
-    equal_annotations(tree)
+def add_other_annotations(tree: Path) -> None:
+    """Add annotations of the same size and modification time."""
+    add_equal_annotations(tree)
     second = tree / "older" / Path(DATA_FILE).name
     second.write_bytes(second.read_bytes().replace(b"100", b"199"))
     for file in (tree / DATA_FILE, second):
         os.utime(file, (1e9, 1e9))
 
 
-def two_rootnet_files(tree: Path) -> None:
+def add_two_rootnet_files(tree: Path) -> None:
     for folder in (BOTH, f"again/{BOTH}"):
         add_rootnet(tree, folder)
 
@@ -163,14 +163,14 @@ ADVICE = " Give the folder that holds Human3.6M with --h36m-root"
 OLDER = f"{{}}/older/{Path(DATA_FILE).name} have one name and different contents"
 REFUSED: list[tuple[str, str, Change]] = [
     ("data-not-found", "{} cannot be listed (No such file or directory)." + ADVICE, shutil.rmtree),
-    ("data-not-found", "the folder holds nothing." + ADVICE, empty),
+    ("data-not-found", "the folder holds nothing." + ADVICE, empty_folder),
     ("data-not-found", "{}: missing image folders such as s_09_act_02_subact_01_ca_01;",
      lambda tree: shutil.rmtree(tree / "images")),
     ("data-not-found", "{}: missing Human36M_subject9_data.json; the folder holds annotations,",
      lambda tree: (tree / DATA_FILE).unlink()),
-    ("ambiguous", OLDER, other_annotations),
+    ("ambiguous", OLDER, add_other_annotations),
     ("ambiguous", "2 files below {} are named", lambda tree: add_rootnet(tree, "elsewhere")),
-    ("ambiguous", "2 files below {} are named", two_rootnet_files),
+    ("ambiguous", "2 files below {} are named", add_two_rootnet_files),
     ("data-not-found", "use --bbox gt", lambda tree: shutil.rmtree(tree / "bbox_root")),
 ]  # fmt: skip
 
@@ -207,11 +207,11 @@ def test_check_dataset_is_complete_conflicting_images_fail_check_only(tree: Path
 
 @pytest.mark.parametrize("folder", ["__MACOSX", "images/@eaDir", ".hidden", "images/.thumbnails"])
 def test_find_layout_system_folders_are_left_out(tree: Path, folder: str) -> None:
-    litter = copy_sequence(tree, folder)
-    for image in litter.iterdir():
+    copied = copy_sequence(tree, folder)
+    for image in copied.iterdir():
         image.write_bytes(b"thumbnail")
-    (litter.parent / Path(DATA_FILE).name).write_text("{}")
-    (litter.parent / ROOTNET).write_text("[]")
+    (copied.parent / Path(DATA_FILE).name).write_text("{}")
+    (copied.parent / ROOTNET).write_text("[]")
     (tree / "annotations" / f"._{Path(DATA_FILE).name}").write_bytes(b"\0\5\x16\7")
 
     layout = find_layout(tree, (9, 11))

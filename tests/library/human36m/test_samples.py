@@ -1,4 +1,4 @@
-"""Which test images become samples, what they contain, and which are excluded."""
+"""Which test images become samples or are excluded, and what samples contain."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ Change = Callable[[HandmadeDataset], object]
 
 
 @pytest.fixture
-def made() -> HandmadeDataset:
+def handmade() -> HandmadeDataset:
     return HandmadeDataset()
 
 
-def ids(dataset: Dataset) -> list[int]:
+def image_ids(dataset: Dataset) -> list[int]:
     return [sample.image_id for sample in dataset.samples]
 
 
 @pytest.mark.parametrize(("protocol", "samples"), [(1, 3683), (2, 8695)])
 def test_read_facts_published_counts_add_up(protocol: Protocol, samples: int) -> None:
     facts = read_facts()
-    of_protocol = facts.protocols[protocol]
+    protocol_facts = facts.protocols[protocol]
 
     assert facts.frame_stride == 64
-    assert of_protocol.samples == sum(of_protocol.per_action.values()) == samples
-    assert len(of_protocol.per_action) == 15
+    assert protocol_facts.samples == sum(protocol_facts.per_action.values()) == samples
+    assert len(protocol_facts.per_action) == 15
 
 
-def test_misaligned_are_counted_and_left_out_of_error() -> None:
+def test_misaligned_takes_are_counted_and_left_out_of_error() -> None:
     names = [f"s_{n}_subact_01_ca_01_000001.jpg" for n in ("09_act_02", "11_act_02", "09_act_03")]
     errors_mm = np.array([[9.0, 9.0], [1.0, 2.0], [3.0, 4.0]])
     known = {"S9 Directions 1": "s_09_act_02_subact_01_", "S9 Greeting 2": "s_09_act_05_subact_02_"}
@@ -63,27 +63,27 @@ def test_misaligned_are_counted_and_left_out_of_error() -> None:
 
 
 def test_load_dataset_takes_every_64th_frame_of_subject_in_order(
-    made: HandmadeDataset, tmp_path: Path
+    handmade: HandmadeDataset, tmp_path: Path
 ) -> None:
-    made.data[9]["annotations"].reverse()
-    made.data[11]["images"].reverse()
-    made.data[9]["annotations"].remove(made.annotation(101))  # not a test frame
-    made.image(201)["subject"] = 8
+    handmade.data[9]["annotations"].reverse()
+    handmade.data[11]["images"].reverse()
+    handmade.data[9]["annotations"].remove(handmade.annotation(101))  # not a test frame
+    handmade.image(201)["subject"] = 8
 
-    dataset = load_dataset(made.write(tmp_path / "set"), FACTS)
+    dataset = load_dataset(handmade.write(tmp_path / "set"), FACTS)
 
-    assert ids(dataset) == [103, 102, 100, 200, 203]
+    assert image_ids(dataset) == [103, 102, 100, 200, 203]
     assert not dataset.excluded
 
 
 def test_load_dataset_sample_has_ground_truth_in_camera_coordinates(
-    made: HandmadeDataset, tmp_path: Path
+    handmade: HandmadeDataset, tmp_path: Path
 ) -> None:
-    made.frame(100)[0] = [10.0, 20.0, 30.0]
-    made.frame(100)[11], made.frame(100)[14] = [0.0, 0.0, 0.0], [20.0, 40.0, 60.0]
-    made.image(102).update(width=97, height=79)
+    handmade.frame(100)[0] = [10.0, 20.0, 30.0]
+    handmade.frame(100)[11], handmade.frame(100)[14] = [0.0, 0.0, 0.0], [20.0, 40.0, 60.0]
+    handmade.image(102).update(width=97, height=79)
 
-    sample, second, *_ = load_dataset(made.write(tmp_path / "set"), FACTS).samples
+    sample, second, *_ = load_dataset(handmade.write(tmp_path / "set"), FACTS).samples
 
     np.testing.assert_array_equal(sample.joints_cam_mm[0], [110.0, -80.0, 4020.0])
     np.testing.assert_array_equal(sample.joints_cam_mm[17], [110.0, -80.0, 4020.0])
@@ -94,26 +94,28 @@ def test_load_dataset_sample_has_ground_truth_in_camera_coordinates(
     assert sample.path.read_bytes()[:2] == b"\xff\xd8"
 
 
-def test_load_dataset_sample_has_camera_of_its_image(made: HandmadeDataset, tmp_path: Path) -> None:
+def test_load_dataset_sample_has_camera_of_its_image(
+    handmade: HandmadeDataset, tmp_path: Path
+) -> None:
     numbers = dict(zip(TEST_IDS[11], (3, 2, 4), strict=True))
     for image_id, number in numbers.items():
-        made.cameras[11][str(number)] = camera_entry() | {"t": [number, 0.0, 4000.0]}
-        made.image(image_id)["cam_idx"] = number
-        made.frame(image_id)[0] = [0.0, 0.0, 0.0]
+        handmade.cameras[11][str(number)] = camera_entry() | {"t": [number, 0.0, 4000.0]}
+        handmade.image(image_id)["cam_idx"] = number
+        handmade.frame(image_id)[0] = [0.0, 0.0, 0.0]
 
-    samples = load_dataset(made.write(tmp_path / "set"), FACTS, protocol=1).samples
+    samples = load_dataset(handmade.write(tmp_path / "set"), FACTS, protocol=1).samples
 
     assert {s.image_id: s.camera.translation_mm[0] for s in samples} == numbers
     assert {s.image_id: s.joints_cam_mm[0, 0] for s in samples} == numbers
 
 
 def test_load_dataset_box_in_integers_stays_in_integers(
-    made: HandmadeDataset, tmp_path: Path
+    handmade: HandmadeDataset, tmp_path: Path
 ) -> None:
-    made.annotation(100)["bbox"] = [10, 10, 15, 15]
-    made.annotation(102)["bbox"] = [10, 10, 15, 15.0]
+    handmade.annotation(100)["bbox"] = [10, 10, 15, 15]
+    handmade.annotation(102)["bbox"] = [10, 10, 15, 15.0]
 
-    first, second, *_ = load_dataset(made.write(tmp_path / "set"), FACTS).samples
+    first, second, *_ = load_dataset(handmade.write(tmp_path / "set"), FACTS).samples
 
     # side 14 * 1.25 = 17.5, corner 17 - 17 / 2 = 8.5, or 17 - 17.5 / 2 = 8.25
     assert first.box_xywh_px.tolist() == [8, 8, 17, 17]
@@ -121,9 +123,9 @@ def test_load_dataset_box_in_integers_stays_in_integers(
 
 
 def test_load_dataset_rootnet_box_and_depth_are_unchanged(
-    made: HandmadeDataset, tmp_path: Path
+    handmade: HandmadeDataset, tmp_path: Path
 ) -> None:
-    dataset = load_dataset(made.write(tmp_path / "set"), FACTS, boxes="rootnet")
+    dataset = load_dataset(handmade.write(tmp_path / "set"), FACTS, boxes="rootnet")
 
     assert dataset.is_complete()
     assert (
@@ -134,61 +136,69 @@ def test_load_dataset_rootnet_box_and_depth_are_unchanged(
         assert sample.root_depth_mm == 4010.5
 
 
-def image(**fields: object) -> Change:
+def change_image(**fields: object) -> Change:
     return lambda m: m.image(102).update(fields)
 
 
-def joint(*xyz: float | None) -> Change:
+def change_joint(*xyz: float | None) -> Change:
     return lambda m: m.frame(102).__setitem__(5, xyz)
 
 
-def box(*xywh: float) -> Change:
+def change_box(*xywh: float) -> Change:
     return lambda m: m.annotation(102).update(bbox=xywh)
 
 
-def rootnet(**fields: object) -> Change:
+def change_rootnet(**fields: object) -> Change:
     return lambda m: m.rootnet[1].update(fields)
 
 
 SEQUENCE = "s_09_act_02_subact_01_ca_01"
 
 
-def no_annotation(made: HandmadeDataset) -> None:
-    made.data[9]["annotations"].remove(made.annotation(102))
+def remove_annotation(handmade: HandmadeDataset) -> None:
+    handmade.data[9]["annotations"].remove(handmade.annotation(102))
 
 
-EXCLUSIONS: list[tuple[BoxSource, str, Change]] = [
-    ("gt", "it has no annotation", no_annotation),
-    ("gt", "its file name does not fit its action", image(action_idx=3)),
-    ("gt", "its file name does not fit its action", image(file_name=f"{SEQUENCE}/other.jpg")),
-    ("gt", "camera 3 is missing", image(cam_idx=3)),
+EXCLUSION_CASES: list[tuple[BoxSource, str, Change]] = [
+    ("gt", "it has no annotation", remove_annotation),
+    ("gt", "its file name does not fit its action", change_image(action_idx=3)),
+    (
+        "gt",
+        "its file name does not fit its action",
+        change_image(file_name=f"{SEQUENCE}/other.jpg"),
+    ),
+    ("gt", "camera 3 is missing", change_image(cam_idx=3)),
     ("gt", "joints are missing", lambda m: m.joints[9]["2"]["1"].pop("64")),
-    ("gt", "joints are missing", image(subaction_idx=2)),
-    ("gt", "joints are missing", image(frame_idx=-64)),
-    ("gt", "joints are missing or not finite", joint(1, float("nan"), 2)),
-    ("gt", "joints are missing or not finite", joint(1, 1e39, 2)),
-    ("gt", "kilometre away", joint(2e6, 0, 0)),
-    ("gt", "behind the camera", joint(0, -4001, 0)),
-    ("gt", "its box has no area", box(1, 1, 5, 0)),
-    ("gt", "its box has no area", box(20, 20, 1, 1)),
-    ("gt", "its box has no area", image(width=-100)),
+    ("gt", "joints are missing", change_image(subaction_idx=2)),
+    ("gt", "joints are missing", change_image(frame_idx=-64)),
+    ("gt", "joints are missing or not finite", change_joint(1, float("nan"), 2)),
+    ("gt", "joints are missing or not finite", change_joint(1, 1e39, 2)),
+    ("gt", "kilometre away", change_joint(2e6, 0, 0)),
+    ("gt", "behind the camera", change_joint(0, -4001, 0)),
+    ("gt", "its box has no area", change_box(1, 1, 5, 0)),
+    ("gt", "its box has no area", change_box(20, 20, 1, 1)),
+    ("gt", "its box has no area", change_image(width=-100)),
     ("rootnet", "RootNet gives no box", lambda m: m.rootnet.pop(1)),
-    ("rootnet", "RootNet's box or depth for it is not positive", rootnet(bbox=[1, 1, 0, 0])),
-    ("rootnet", "RootNet's box or depth for it is not positive", rootnet(root_cam=[1, 1, -5])),
+    ("rootnet", "RootNet's box or depth for it is not positive", change_rootnet(bbox=[1, 1, 0, 0])),
+    (
+        "rootnet",
+        "RootNet's box or depth for it is not positive",
+        change_rootnet(root_cam=[1, 1, -5]),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("boxes", "reason", "change"), EXCLUSIONS)
+@pytest.mark.parametrize(("boxes", "reason", "change"), EXCLUSION_CASES)
 def test_load_dataset_unusable_image_is_excluded(
-    made: HandmadeDataset, tmp_path: Path, boxes: BoxSource, reason: str, change: Change
+    handmade: HandmadeDataset, tmp_path: Path, boxes: BoxSource, reason: str, change: Change
 ) -> None:
-    change(made)
+    change(handmade)
 
-    dataset = load_dataset(made.write(tmp_path / "set"), FACTS, boxes=boxes)
+    dataset = load_dataset(handmade.write(tmp_path / "set"), FACTS, boxes=boxes)
 
-    assert ids(dataset) == [100, 103, *TEST_IDS[11]]
+    assert image_ids(dataset) == [100, 103, *TEST_IDS[11]]
     (exclusion,) = dataset.excluded
-    assert (exclusion.image_id, exclusion.file_name) == (102, made.image(102)["file_name"])
+    assert (exclusion.image_id, exclusion.file_name) == (102, handmade.image(102)["file_name"])
     assert reason in exclusion.reason
     with pytest.raises(CheckFailedError) as caught:
         check_dataset_is_complete(dataset)
@@ -198,28 +208,28 @@ def test_load_dataset_unusable_image_is_excluded(
 
 
 def test_load_dataset_without_usable_image_is_refused(
-    made: HandmadeDataset, tmp_path: Path
+    handmade: HandmadeDataset, tmp_path: Path
 ) -> None:
-    made.cameras[11] = {}
+    handmade.cameras[11] = {}
 
     with pytest.raises(
         ConvNeXtPoseCheckError, match=r"3 were excluded.*camera 1 is missing: s_11_act_02"
     ) as caught:
-        load_dataset(made.write(tmp_path / "set"), FACTS, protocol=1)
+        load_dataset(handmade.write(tmp_path / "set"), FACTS, protocol=1)
     assert caught.value.code == "data-not-found"
 
 
 @pytest.mark.parametrize(("frame", "limit"), [(128, None), (64, 6)])
 def test_check_dataset_is_complete_expected_number_does_not_suffice(
-    made: HandmadeDataset, tmp_path: Path, frame: int, limit: int | None
+    handmade: HandmadeDataset, tmp_path: Path, frame: int, limit: int | None
 ) -> None:
-    """Another action has one more sample, or all have and some were left out on request."""
-    made.data[9]["images"].append(image_entry(150, 9, 3, 1, frame))
-    made.data[9]["annotations"].append({"id": 1, "image_id": 150, "bbox": [30, 20, 40, 40]})
-    made.joints[9]["3"]["1"][str(frame)] = made.frame(103)
+    """Either another action has one more sample, or ``limit`` left samples out."""
+    handmade.data[9]["images"].append(image_entry(150, 9, 3, 1, frame))
+    handmade.data[9]["annotations"].append({"id": 1, "image_id": 150, "bbox": [30, 20, 40, 40]})
+    handmade.joints[9]["3"]["1"][str(frame)] = handmade.frame(103)
     if limit is None:
-        no_annotation(made)
-    root = made.write(tmp_path / "set")
+        remove_annotation(handmade)
+    root = handmade.write(tmp_path / "set")
     dataset = load_dataset(root, FACTS, limit=limit)
 
     assert len(dataset.samples) == FACTS.protocols[2].samples
@@ -230,21 +240,21 @@ def test_check_dataset_is_complete_expected_number_does_not_suffice(
 
 @pytest.mark.parametrize(("limit", "indices"), [(1, [0]), (3, [0, 2, 5]), (7, range(6))])
 def test_load_dataset_limit_keeps_evenly_spread_samples(
-    made: HandmadeDataset, tmp_path: Path, limit: int, indices: list[int]
+    handmade: HandmadeDataset, tmp_path: Path, limit: int, indices: list[int]
 ) -> None:
-    root = made.write(tmp_path / "set")
-    every = ids(load_dataset(root, FACTS))
+    root = handmade.write(tmp_path / "set")
+    every = image_ids(load_dataset(root, FACTS))
 
     dataset = load_dataset(root, FACTS, limit=limit)
 
-    assert ids(dataset) == [every[index] for index in indices]
+    assert image_ids(dataset) == [every[index] for index in indices]
     assert dataset.limited == (not dataset.is_complete()) == (limit < 6)
     if limit < 6:
         with pytest.raises(CheckFailedError, match="Without --limit"):
             check_dataset_is_complete(dataset)
 
 
-DIGESTED: list[tuple[BoxSource, Change]] = [
+DIGEST_CHANGES: list[tuple[BoxSource, Change]] = [
     ("gt", lambda m: m.frame(203)[16].__setitem__(2, m.frame(203)[16][2] + 0.001)),
     ("gt", lambda m: m.annotation(102)["bbox"].__setitem__(0, 30.75)),
     ("gt", lambda m: m.cameras[11]["1"]["R"][2].__setitem__(0, 0.0001)),
@@ -258,13 +268,13 @@ DIGESTED: list[tuple[BoxSource, Change]] = [
 ]
 
 
-@pytest.mark.parametrize(("boxes", "change"), DIGESTED)
+@pytest.mark.parametrize(("boxes", "change"), DIGEST_CHANGES)
 def test_digest_changes_with_every_number(
-    made: HandmadeDataset, tmp_path: Path, boxes: BoxSource, change: Change
+    handmade: HandmadeDataset, tmp_path: Path, boxes: BoxSource, change: Change
 ) -> None:
-    before = load_dataset(made.write(tmp_path / "before"), FACTS, boxes=boxes)
-    change(made)
-    after = load_dataset(made.write(tmp_path / "after"), FACTS, boxes=boxes)
+    before = load_dataset(handmade.write(tmp_path / "before"), FACTS, boxes=boxes)
+    change(handmade)
+    after = load_dataset(handmade.write(tmp_path / "after"), FACTS, boxes=boxes)
 
     assert before.digest != after.digest
     assert len(before.samples) == len(after.samples)
@@ -281,13 +291,13 @@ def test_digest_changes_with_every_number(
     ],
 )
 def test_check_rootnet_file_is_the_one_for_the_protocol(
-    made: HandmadeDataset, tmp_path: Path, protocol: Protocol, first_id: int, own: str | None,
+    handmade: HandmadeDataset, tmp_path: Path, protocol: Protocol, first_id: int, own: str | None,
     expected: str, is_right: bool,
 ) -> None:  # fmt: skip
-    """The file has the entries from an id on; ``own`` is the protocol's file."""
-    made.rootnet = [entry for entry in made.rootnet if entry["image_id"] >= first_id]
+    """RootNet's file starts at ``first_id``; ``own`` is the protocol's file."""
+    handmade.rootnet = [entry for entry in handmade.rootnet if entry["image_id"] >= first_id]
     facts = replace(FACTS, protocols={protocol: replace(FACTS.protocols[protocol], rootnet=own)})
-    dataset = load_dataset(made.write(tmp_path / "set"), facts, protocol, "rootnet")
+    dataset = load_dataset(handmade.write(tmp_path / "set"), facts, protocol, "rootnet")
 
     if is_right:
         assert check_rootnet_file(dataset) == f"RootNet's {ROOTNET} for {expected}"
