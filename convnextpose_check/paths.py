@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import BinaryIO
 
+from convnextpose_check.files.folders import is_file
 from convnextpose_check.files.regular_files import cannot_write, lock_file, remove_partial_files
 
 LOG_FOLDER = Path("log")
@@ -68,7 +69,7 @@ def rename_earlier_outputs(results_dir: Path) -> None:
         return
     logs = [path for path in (results_dir / LOG_FOLDER).glob("test_*.log") if not path.suffixes[1:]]
     files = (*earlier.shared, *earlier.archives, *earlier.diagnoses, *logs)
-    for path in filter(Path.is_file, files):
+    for path in filter(is_file, files):
         try:
             path.replace(path.with_suffix(f".{target}{path.suffix}"))
         except OSError as error:

@@ -1,1 +1,1 @@
-"""Human3.6M as the authors' own code reads it."""
+"""The folder layout of Human3.6M that the authors' code expects."""

@@ -1,4 +1,4 @@
-"""The authors' own tree of Human3.6M, made of links to a data set in any layout.
+"""Arrange Human3.6M as the authors' code expects it, with links to a data set in any layout.
 
 Their code reads ``images/<sequence>/``, ``annotations/`` and ``bbox_root/`` in ``data/Human36M`` of
 their repository. Subjects 9 and 11 share one ``images/`` there, so sequences and files are linked
@@ -23,16 +23,17 @@ IMAGES, ANNOTATIONS, ROOTNET = "images", "annotations", "bbox_root"
 def plan_links(
     source: Path, project_root: Path, subjects: tuple[int, ...]
 ) -> tuple[dict[Path, Path], str]:
-    """The target of each link of the authors' tree below ``project_root``, and a note or ``""``.
+    """The links of the authors' tree below ``project_root``, as target by path, and a note.
 
-    Without RootNet's file below ``source``, its link is left out. Raises
-    ``ConvNeXtPoseCheckError``: ``file-not-found``, ``bad-option``, what ``find_layout`` raises, and
-    ``data-not-found`` for a subject without images.
+    The note, or ``""``, explains why RootNet's file is not linked. Raises
+    ``ConvNeXtPoseCheckError``: ``file-not-found`` without ``project_root``, ``bad-option`` if one
+    folder contains the other, ``data-not-found`` for a subject without images, and the errors of
+    ``find_layout``.
     """
     if not project_root.is_dir():
         raise ConvNeXtPoseCheckError(
             ErrorCode.FILE_NOT_FOUND,
-            f"there is no folder {project_root}",
+            f"the folder {project_root} does not exist",
             "Give the folder of the authors' repository with --project-root",
         )
     note, source, tree = "", Path(abspath(source)), Path(abspath(project_root / TREE))  # noqa: PTH100
@@ -44,8 +45,8 @@ def plan_links(
         if not (sequences := [name for name in layout.sequences if name.startswith(start)]):
             raise ConvNeXtPoseCheckError(
                 ErrorCode.DATA_NOT_FOUND,
-                f"there are no images of subject {subject} below {source}",
-                "Give a folder that holds both subjects with --kaggle-input, such as /kaggle/input",
+                f"{source} contains no image folder of subject {subject}",
+                "Give a folder with both subjects with --kaggle-input, such as /kaggle/input",
             )
         for name in sorted(sequences):
             links |= _plan_image_links(tree / IMAGES / name, layout)
@@ -54,19 +55,17 @@ def plan_links(
         links[rootnet_link] = layout.choose_rootnet_file(subjects)
     except ConvNeXtPoseCheckError as error:
         if not path_exists(rootnet_link):
-            note = (
-                f"no {ROOTNET} was linked, which only a test with its boxes reads: {error.problem}"
-            )
+            note = f"{ROOTNET} was not linked, and only RootNet's boxes need it: {error.problem}"
     return links, note
 
 
 def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
-    """The data set; refused if the search for it would find the links themselves."""
+    """Find the data set; raises ``bad-option`` if the search would find the links themselves."""
     real_source, real_tree = Path(realpath(source)), Path(realpath(tree))
     if real_tree.is_relative_to(real_source) or real_source.is_relative_to(real_tree):
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
-            f"of {source} and {tree} one lies inside the other",
+            f"one of {source} and {tree} is inside the other",
             "Give the folder of the data set alone with --kaggle-input",
         )
     try:
@@ -77,7 +76,7 @@ def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
 
 
 def _plan_image_links(path: Path, layout: Layout) -> dict[Path, Path]:
-    """A link to the sequence's only folder, else one to the largest copy of each image."""
+    """Link a sequence's only folder, or of several folders the largest copy of each image."""
     folders = layout.sequences[path.name]
     if len(folders) == 1:
         return {path: folders[0]}
@@ -91,34 +90,39 @@ def _plan_image_links(path: Path, layout: Layout) -> dict[Path, Path]:
 
 
 def make_links(links: Mapping[Path, Path]) -> int:
-    """Make every link that is missing or leads nowhere; returns how many.
+    """Create the links that are missing or broken; returns their number.
 
-    If anything else is at the place of a link, nothing is changed. Raises
-    ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    A path that already leads to the target is kept, whether by a symbolic or a hard link. If
+    anything else is at the path of a link, nothing is changed. Raises ``ConvNeXtPoseCheckError``
+    (``cannot-write``).
     """
-    new = {path: target for path, target in links.items() if realpath(path) != realpath(target)}
+    new = {
+        path: target
+        for path, target in links.items()
+        if not (path_exists(path) and path.samefile(target))
+    }
     obstacles = list(dict.fromkeys(filter(None, map(_describe_obstacle, new))))
     if obstacles:
-        rest = f", and {len(obstacles) - 1} more are in the way" if len(obstacles) > 1 else ""
+        more = f"; {len(obstacles) - 1} more paths are taken" if len(obstacles) > 1 else ""
         raise ConvNeXtPoseCheckError(
             ErrorCode.CANNOT_WRITE,
-            f"nothing was linked: {obstacles[0]}{rest}",
-            "Move it away, or name another folder with --project-root",
+            f"nothing was linked: {obstacles[0]}{more}",
+            "Move it away, or give another folder with --project-root",
         )
     for path, target in new.items():
         try:
             if not path_exists(path.parent):
-                path.parent.unlink(missing_ok=True)  # a link that leads nowhere
+                path.parent.unlink(missing_ok=True)  # a broken link
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
             path.symlink_to(target)
         except OSError as error:
-            raise cannot_write(path, error) from None
+            raise cannot_write(path, error, "--project-root") from None
     return len(new)
 
 
 def _describe_obstacle(path: Path) -> str | None:
-    """A description of what is at the place of a link, None if a link can be made there."""
+    """Describe what prevents a link at ``path``; None if it can be created."""
     folder = path.parent
     if path_exists(folder) and folder.is_symlink():
         return f"{folder} is itself a link, to {folder.readlink()}"

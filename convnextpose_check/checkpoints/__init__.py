@@ -1,1 +1,1 @@
-"""Find, open and identify checkpoints, without trusting their content."""
+"""Find, load and identify checkpoints from untrusted files."""

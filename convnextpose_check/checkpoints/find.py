@@ -1,8 +1,8 @@
 """Find the checkpoint file of each variant.
 
-A file or folder with the authors' name (``ConvNeXtPose_L.tar``, also with `` (1)``, another
-suffix, or as the folder around an unpacked archive) claims to be that variant; the claim is
-checked later, against the content. Files with other names are identified by their shapes.
+The authors' file name (``ConvNeXtPose_L.tar``, also with `` (1)`` or another suffix, or as the name
+of a folder around an unpacked archive) assigns a file to a variant; other checks then compare it
+with the content. Files with other names are identified by the shapes of their tensors.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from convnextpose_check.variants import Catalogue
 
 CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".zip", ".tgz", ".gz")
 MAX_CANDIDATES = 1_000
-"""Each may have to be opened; there are four published ones."""
+"""Each may have to be opened; four are published."""
 _DECORATION = re.compile(r"( ?\(\d+\)|\.\w+)+$")
 
 GIVE_CHECKPOINTS = (
-    "Give the folder or the files that hold the authors' four downloads with --checkpoints, or"
-    " fetch them with --download"
+    "Give the folder or the files of the authors' four downloads with --checkpoints, or download"
+    " them with --download"
 )
 
 LoadedFiles = dict[Path, Checkpoint | str]
@@ -36,9 +36,10 @@ LoadedFiles = dict[Path, Checkpoint | str]
 
 @dataclass
 class CheckpointFiles:
-    """The checkpoints below the given files and folders.
+    """The checkpoints in the given files and folders.
 
-    ``refused`` maps variants to known errors, such as a failed download.
+    ``refused`` maps variants to known errors, such as of a failed download. ``loaded_files`` may be
+    shared, so that each file is opened once.
     """
 
     paths: Sequence[Path]
@@ -50,23 +51,23 @@ class CheckpointFiles:
     def candidates(self) -> tuple[Path, ...]:
         """Every file or unpacked folder that may be a checkpoint.
 
-        Raises ``ConvNeXtPoseCheckError``: ``checkpoint-not-found`` for a place that does not exist,
+        Raises ``ConvNeXtPoseCheckError``: ``checkpoint-not-found`` for a path that does not exist,
         ``too-many-files``.
         """
         found: dict[Path, None] = {}
-        for place in self.paths:
-            if not path_exists(place):
+        for root in self.paths:
+            if not path_exists(root):
                 raise ConvNeXtPoseCheckError(
-                    ErrorCode.CHECKPOINT_NOT_FOUND, f"there is nothing at {place}", GIVE_CHECKPOINTS
+                    ErrorCode.CHECKPOINT_NOT_FOUND, f"{root} does not exist", GIVE_CHECKPOINTS
                 )
-            for path in _find_candidates(place):
+            for path in _find_candidates(root):
                 found[path] = None
                 if len(found) > MAX_CANDIDATES:
-                    raise too_many_files(MAX_CANDIDATES, "files that may be checkpoints", place)
+                    raise too_many_files(MAX_CANDIDATES, "files that may be checkpoints", root)
         return tuple(found)
 
     def claimed_variant(self, path: Path) -> str | None:
-        """The variant in the name of the file or of a folder around it, the innermost first."""
+        """The variant in the name of the file, or of the innermost folder with such a name."""
         stems = {Path(v.checkpoint.file_name).stem.lower(): v.name for v in self.catalogue.variants}
         for part in reversed(path.parts):
             if name := stems.get(_DECORATION.sub("", part).lower()):
@@ -74,7 +75,11 @@ class CheckpointFiles:
         return None
 
     def load(self, variant: str) -> Checkpoint:
-        """Load a variant's one checkpoint; copies of the same weights count as one."""
+        """Load the variant's only checkpoint; files with equal weights count as one.
+
+        Raises ``ConvNeXtPoseCheckError``: ``checkpoint-not-found``, ``ambiguous``, what
+        ``load_checkpoint`` raises, and the error in ``refused``.
+        """
         if variant in self.refused:
             raise self.refused[variant]
         claimed = [path for path in self.candidates if self.claimed_variant(path) == variant]
@@ -85,7 +90,7 @@ class CheckpointFiles:
                 ErrorCode.AMBIGUOUS,
                 f"several different files are checkpoints of {variant}:"
                 f" {_join_paths(checkpoint.path for checkpoint in loaded)}",
-                "Name the right file with --checkpoints",
+                "Give the right file with --checkpoints",
             )
         return loaded[0]
 
@@ -96,13 +101,14 @@ class CheckpointFiles:
         return checkpoint
 
     def _find_by_content(self, variant: str) -> list[Checkpoint]:
+        """Load the unnamed files, and return those whose tensors have the variant's shapes."""
         found, skipped = [], ""
         for path in (path for path in self.candidates if self.claimed_variant(path) is None):
-            outcome = self._identify(path)
-            if isinstance(outcome, str):
-                skipped = skipped or f"; {path.name} was skipped: {outcome}"
-            elif variant in identify_variants(normalize_keys(outcome.network), self.catalogue):
-                found.append(outcome)
+            content = self._identify(path)
+            if isinstance(content, str):
+                skipped = skipped or f"; {path.name} was skipped: {content}"
+            elif variant in identify_variants(normalize_keys(content.network), self.catalogue):
+                found.append(content)
         if not found:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND,
@@ -113,22 +119,22 @@ class CheckpointFiles:
         return found
 
     def _identify(self, path: Path) -> Checkpoint | str:
-        """The checkpoint of any variant in the file, or the reason why there is none."""
+        """The checkpoint in the file, or why it is not a checkpoint of any variant."""
         if path not in self.loaded_files:
             try:
                 state = normalize_keys(self._load_once(path).network)
                 if not identify_variants(state, self.catalogue):
-                    self.loaded_files[path] = f"{path} holds none of the variants"
+                    self.loaded_files[path] = f"{path} contains none of the variants"
             except ConvNeXtPoseCheckError as error:
                 self.loaded_files[path] = error.problem  # the checkpoint itself may be large
         return self.loaded_files[path]
 
 
-def _find_candidates(place: Path) -> Iterator[Path]:
-    if is_file(place) or is_file(place / "data.pkl"):
-        yield place
+def _find_candidates(root: Path) -> Iterator[Path]:
+    if is_file(root) or is_file(root / "data.pkl"):
+        yield root
         return
-    for folder, folders, files in walk(place):
+    for folder, folders, files in walk(root):
         if "data.pkl" in files:
             yield folder
             folders.clear()

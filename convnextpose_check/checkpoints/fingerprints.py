@@ -1,7 +1,7 @@
-"""Recorded hashes of the published tensors and files, and the comparison with a checkpoint.
+"""Recorded hashes of the published tensors and files, and their comparison with a checkpoint.
 
-Tensors are compared under the network's own keys, independent of container and key style. Files
-have the ids that git gives them, since a repository keeps copies of two.
+Tensors are compared under modern keys, independent of container and key style. Files have git's
+object ids, since a public repository contains copies of two of them.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ GitBlob = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{40}\Z")]
 
 
 class KnownTensors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The sha256 of each tensor's numbers in memory, little-endian, by modern key."""
+    """The sha256 of each tensor's little-endian values, by modern key."""
 
     source: str
     sha256: dict[str, Sha256]
 
 
 class KnownFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Git's id of the whole file (``git hash-object FILE``)."""
+    """Git's object id of the file (``git hash-object FILE``)."""
 
     source: str
     git_blob: GitBlob
 
 
 class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The recorded hashes of one variant, None where there are none."""
+    """The recorded hashes of one variant; None if not recorded."""
 
     file: KnownFile | None = None
     tensors: KnownTensors | None = None
@@ -51,13 +51,13 @@ class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_fingerprints(fixtures: Path, names: Iterable[str]) -> dict[str, Fingerprint]:
-    """The recorded hashes of the published variants, empty ones where none are recorded."""
+    """The recorded hashes of the named variants; empty for a variant without any."""
     known = read_json(fixtures / "published_tensors.json", Fingerprints).variants
     return {name: known.get(name, Fingerprint()) for name in names}
 
 
 def tensor_digests(checkpoint: Checkpoint) -> dict[str, str]:
-    """The sha256 of every tensor, under the network's own keys and in the file's order."""
+    """The sha256 of every tensor, by modern key and in the file's order."""
     return {
         key: hashlib.sha256(tensor.numpy().tobytes()).hexdigest()
         for key, tensor in normalize_keys(checkpoint.network).items()
@@ -65,7 +65,7 @@ def tensor_digests(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def fingerprint(checkpoint: Checkpoint, source: str) -> Fingerprint:
-    """The hashes of a checkpoint, to compare other files with."""
+    """Hash a checkpoint, so that other files can be compared with it."""
     return Fingerprint(
         KnownFile(source, checkpoint.git_blob) if checkpoint.git_blob else None,
         KnownTensors(source, tensor_digests(checkpoint)),
@@ -73,7 +73,7 @@ def fingerprint(checkpoint: Checkpoint, source: str) -> Fingerprint:
 
 
 def describe_copy(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
-    """The source of the recorded file if this is a copy of it; it decides no verdict."""
+    """Name the recorded file that this is a copy of, or return ``""``; only for information."""
     if known is None or known.file is None or known.file.git_blob != checkpoint.git_blob:
         return ""
-    return f"the very file of {known.file.source}"
+    return f"identical to the file of {known.file.source}"

@@ -20,10 +20,11 @@ MAX_EPOCH = 1_000_000
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The network of a checkpoint file, with the file's keys in the file's order.
+    """The network of a checkpoint file, under the file's keys and in its order.
 
-    ``form`` names the containers, ``sha256`` is the user's file's, ``steps`` are the optimizer's
-    steps of each parameter, if any, and ``git_blob`` is git's id of the file, None for a folder.
+    ``form`` names the containers, outermost last. ``sha256`` and git's object id ``git_blob`` are
+    those of the user's file; a folder has no object id. ``steps`` are the optimizer's steps of each
+    parameter, empty without an optimizer.
     """
 
     path: Path
@@ -36,7 +37,7 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Open a checkpoint in any container, with ``weights_only`` and checked content.
+    """Load a checkpoint in any container, with ``weights_only`` and checked content.
 
     Raises ``ConvNeXtPoseCheckError``: ``file-not-found``, ``unreadable``, ``html-page``,
     ``damaged``, ``not-a-checkpoint``, ``ambiguous``, ``unsupported-archive``, ``unsafe-archive``.
@@ -48,16 +49,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except RefusedError as error:
         problem, code, remedy = f"{path} {error.problem}", error.code, error.remedy
     except FileNotFoundError:
-        problem, code = f"there is no file {path}", ErrorCode.FILE_NOT_FOUND
-        remedy = "Check its name"
+        problem, code = f"{path} does not exist", ErrorCode.FILE_NOT_FOUND
+        remedy = "Check the path"
     except OSError as error:
         problem, code = f"cannot read {path}: {error.strerror or error}", ErrorCode.UNREADABLE
-        remedy = "Check its permissions"
+        remedy = "Check the permissions"
     raise ConvNeXtPoseCheckError(code, problem, remedy) from None
 
 
 def load_content(path: Path) -> tuple[Any, str, str, str | None]:
-    """The object that ``torch.save`` was given, with form, sha256 and git's id of the file.
+    """The saved object, with the form, sha256 and git's object id of the file.
 
     Raises ``RefusedError`` or ``OSError``.
     """
@@ -66,46 +67,46 @@ def load_content(path: Path) -> tuple[Any, str, str, str | None]:
     archive, form, sha256, git_blob = repack(path)
     try:
         content = torch.load(archive, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch raises a dozen types, with unsafe advice
+    except Exception as error:  # noqa: BLE001 - torch raises many types, whose messages advise weights_only=False
         problem = f"has a data.pkl that torch cannot load ({type(error).__name__})"
         raise RefusedError(problem) from None
     return content, form, sha256, git_blob
 
 
 def _check_content(content: Any) -> tuple[int, StateDict, tuple[float, ...]]:
-    """Epoch, network and steps of the loaded object, by no method that the file could replace."""
+    """Epoch, network and steps of the object, read without methods that the file may replace."""
     if type(content) is not dict or "network" not in content or "epoch" not in content:
         raise RefusedError(
-            "does not hold a dict with 'epoch' and 'network'",
+            "contains no dict with 'epoch' and 'network'",
             ErrorCode.NOT_A_CHECKPOINT,
-            "Name the training snapshot, not a bare state dict or another file",
+            "Give the training snapshot, not a bare state dict or another file",
         )
     epoch, network = content["epoch"], content["network"]
     problem = None
     if type(epoch) is not int or not 0 <= epoch < MAX_EPOCH:
-        problem = f"has an epoch that is not a whole number below {MAX_EPOCH:,}"
+        problem = f"has an epoch that is not an integer from 0 to {MAX_EPOCH - 1:,}"
     elif type(network) not in (dict, OrderedDict) or not dict.__len__(network):
-        problem = "holds no state dict under 'network'"
+        problem = "contains no state dict under 'network'"
     elif attributes := set(getattr(network, "__dict__", ())) - {"_metadata"}:
-        problem = f"holds a state dict with extra attributes ({quote(str(attributes))})"
+        problem = f"contains a state dict with extra attributes ({quote(str(attributes))})"
     if problem:
         raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT)
-    claimed_bytes: Counter[int] = Counter()  # of each storage, by its address
+    claimed_bytes: Counter[int] = Counter()  # by the address of the storage
     for key, tensor in dict.items(network):
         if type(key) is not str or not (key.isascii() and key.isprintable()):
             raise RefusedError(
-                f"has the key {quote(str(key))}, which is not a escape_control_chars string"
+                f"has the key {quote(str(key))}: expected printable ASCII characters"
             )
         if not _is_plain(tensor) or not _fits_storage(tensor, claimed_bytes):
             raise RefusedError(
-                f"holds under {quote(key)} something other than a contiguous tensor of float32 or"
-                " int64 in a storage of its own size"
+                f"contains under {quote(key)} something other than a contiguous float32 or int64"
+                " tensor that fits its storage"
             )
     return epoch, dict(dict.items(network)), _read_steps(dict.get(content, "optimizer"))
 
 
 def _read_steps(optimizer: Any) -> tuple[float, ...]:
-    """The numbers under ``state.<parameter>.step`` of an AdamW; everything else is ignored."""
+    """The numbers at ``state.<parameter>.step`` of an AdamW; everything else is ignored."""
     state = dict.get(optimizer, "state") if type(optimizer) is dict else None
     if type(state) is not dict:
         return ()
@@ -116,14 +117,14 @@ def _read_steps(optimizer: Any) -> tuple[float, ...]:
 
 
 def _to_number(value: Any) -> float | None:
-    """The value of a number or of a tensor with one element: torch before 1.12 wrote numbers."""
+    """A number, or the value of a tensor with one element; torch before 1.12 saved numbers."""
     if _is_plain(value) and value.numel() == 1:
         value = value.item()
     return value if type(value) in (int, float) else None
 
 
 def _is_plain(tensor: Any) -> bool:
-    """True for a dense tensor on the CPU, of a dtype that the authors' files have."""
+    """True for a dense, contiguous CPU tensor of a dtype in the authors' files."""
     import torch
 
     return (
@@ -139,7 +140,7 @@ def _is_plain(tensor: Any) -> bool:
 
 
 def _fits_storage(tensor: Tensor, claimed_bytes: Counter[int]) -> bool:
-    """True if all tensors of the tensor's storage together are no larger than the storage."""
+    """True if this tensor and the earlier ones of its storage fit into the storage together."""
     storage = tensor.untyped_storage()
     claimed_bytes[storage.data_ptr()] += tensor.numel() * tensor.element_size()
     return not tensor.numel() or claimed_bytes[storage.data_ptr()] <= storage.nbytes()

@@ -1,7 +1,7 @@
-"""Read the members of a folder, zip or tar, checked as far as the container allows.
+"""Read the members of a folder, zip or tar, and check them as far as the container allows.
 
-A zip has a CRC for each member and a compressor one over everything; folders and plain tars have
-none.
+A zip has a CRC of each member, a compressed tar a checksum of the whole; folders and plain tars
+have neither.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ COMPRESSORS: dict[bytes, Callable[..., Any]] = {
 
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY_BYTES = 2 << 20
-"""Of a zip; Python needs up to fifteen times as much memory for its entries."""
+"""Limit for a zip's directory; Python's entries for it take up to 15 times as much memory."""
 MAX_TAR_HEADER_BYTES = 64 << 10
 MAX_TAR_HEADERS_BYTES = 2 << 20
-"""Of all extended headers of a tar together; Python needs dozens of times as much memory."""
+"""Limit for a tar's extended headers; Python takes dozens of times as much memory for them."""
 CHUNK_BYTES = 1 << 20
 
 DOWNLOAD_AGAIN = "Download it again and compare its size with the one on Drive"
 
 
 class RefusedError(ConvNeXtPoseCheckError):
-    """The reason why a file is refused, without its path: ``is a zip with a password``."""
+    """Why a file is refused, as a predicate for its path: ``is a zip with a password``."""
 
     def __init__(
         self,
@@ -55,26 +55,26 @@ class RefusedError(ConvNeXtPoseCheckError):
 
 @dataclass(frozen=True)
 class Member:
-    """One regular file of a container."""
+    """A regular file in a container."""
 
     name: str
     size: int
     chunks: Callable[[], Iterator[bytes]]
-    """Reads the bytes; raises at the end if they are damaged."""
+    """Read the content; raises ``RefusedError``, at the latest at the end, if it is damaged."""
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
-        """The name split into folders and file."""
+        """Folders and file name."""
         return PurePosixPath(self.name.replace("\\", "/")).parts
 
 
 def quote(text: str) -> str:
-    """An untrusted text for a message: quoted, shortened, without control codes."""
+    """Quote an untrusted text for a message, in ASCII and at most 80 characters of it."""
     return ascii(text if len(text) <= 80 else f"{text[:80]}...")
 
 
 def decompress(stream: IO[bytes], head: bytes, limit: int, stack: ExitStack) -> io.BytesIO:
-    """The whole uncompressed stream, since the compressor's checksum is at its end."""
+    """Decompress the whole stream, since the checksum is at its end; raises ``RefusedError``."""
     opener = next(opener for magic, opener in COMPRESSORS.items() if head.startswith(magic))
     plain = stack.enter_context(io.BytesIO())
     try:
@@ -90,7 +90,7 @@ def decompress(stream: IO[bytes], head: bytes, limit: int, stack: ExitStack) -> 
 
 
 def read_folder(folder: Path, max_bytes: int) -> Iterator[Member]:
-    """The files below an unpacked folder, read once, in the order of their names."""
+    """Read the files below an unpacked folder, sorted by path."""
     total = 0
     for file in sorted(_list_files(folder)):
         with open_regular(file) as stream:
@@ -102,7 +102,7 @@ def read_folder(folder: Path, max_bytes: int) -> Iterator[Member]:
 
 
 def _list_files(folder: Path) -> Iterator[Path]:
-    """Regular files, and links to such; links to folders are not followed."""
+    """Regular files and links to them; links to folders are not followed."""
 
     def fail(error: OSError) -> NoReturn:
         raise error
@@ -112,28 +112,28 @@ def _list_files(folder: Path) -> Iterator[Path]:
         count += len(folders) + len(names)
         if count > MAX_MEMBERS:
             raise RefusedError(
-                f"holds more than {MAX_MEMBERS} files and folders: a checkpoint has less than a"
-                " thousand",
-                remedy="Name the folder that holds data.pkl, without other files in it",
+                f"contains more than {MAX_MEMBERS} files and folders: a checkpoint has fewer than"
+                " 1000",
+                remedy="Give the folder with data.pkl, without other files in it",
             )
         yield from filter(Path.is_file, (Path(parent, name) for name in names))
 
 
 def check_size(size: int, max_bytes: int) -> None:
-    """Refuse a file or folder that is larger than any checkpoint."""
+    """Raise ``RefusedError`` for a file or folder larger than any checkpoint."""
     if size > max_bytes:
-        problem = f"has {size} bytes or more: a checkpoint has at most {max_bytes}"
-        raise RefusedError(problem, remedy="Name the checkpoint alone")
+        problem = f"has at least {size} bytes: a checkpoint has at most {max_bytes}"
+        raise RefusedError(problem, remedy="Give the checkpoint alone")
 
 
 def read_zip(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
-    """The files of a zip, which ``stack`` closes."""
+    """The files in a zip, which ``stack`` closes; raises ``RefusedError``."""
     try:
         end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]
         is_small = end is None or end[zipfile._ECD_SIZE] <= MAX_DIRECTORY_BYTES  # type: ignore[attr-defined]
         archive = stack.enter_context(zipfile.ZipFile(stream)) if is_small else None
     except Exception as error:  # noqa: BLE001 - zipfile raises any exception
-        problem = f"begins as a zip but does not end as one ({error})"
+        problem = f"begins like a zip but does not end like one ({error})"
         raise RefusedError(problem, ErrorCode.DAMAGED) from None
     if archive is None:
         raise RefusedError(f"has a directory of more than {MAX_DIRECTORY_BYTES} bytes")
@@ -146,22 +146,22 @@ def read_zip(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
                 f"compresses {quote(info.filename)} by method {info.compress_type}: expected"
                 " stored or deflated",
                 ErrorCode.UNSUPPORTED_ARCHIVE,
-                "Unpack it and name the unpacked folder",
+                "Unpack it and give the unpacked folder",
             )
         if not info.filename.endswith("/"):
             yield _archive_member(partial(archive.open, info), info.filename, info.file_size)
 
 
 class _PlainHeader(tarfile.TarInfo):
-    """Refuses headers that make tarfile slow or large: long, negative, global or sparse ones.
+    """Rejects headers that exhaust time or memory: long, negative, global or sparse ones.
 
     tarfile copies a global header into every following member.
     """
 
     def _proc_member(self, archive: _PlainTar) -> tarfile.TarInfo:
         is_header = self.type not in tarfile.REGULAR_TYPES
-        odd_size = self.size < 0 or (is_header and self.size > MAX_TAR_HEADER_BYTES)
-        if odd_size or self.type in (tarfile.GNUTYPE_SPARSE, tarfile.XGLTYPE):
+        has_odd_size = self.size < 0 or (is_header and self.size > MAX_TAR_HEADER_BYTES)
+        if has_odd_size or self.type in (tarfile.GNUTYPE_SPARSE, tarfile.XGLTYPE):
             raise tarfile.ReadError(f"a header of type {self.type!r} with size {self.size}")
         if is_header:
             archive.headers_bytes += self.size
@@ -176,14 +176,14 @@ class _PlainHeader(tarfile.TarInfo):
 
 
 class _PlainTar(tarfile.TarFile):
-    """A tar that counts the bytes of its extended headers."""
+    """Counts the bytes of the extended headers."""
 
     tarinfo = _PlainHeader
     headers_bytes = 0
 
 
 def read_tar(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
-    """The regular files of a plain tar, which ``stack`` closes; links and devices are left out."""
+    """The regular files in a plain tar, which ``stack`` closes, without links and devices."""
     try:
         archive = stack.enter_context(_PlainTar.open(fileobj=stream, mode="r:"))
         for count, info in enumerate(iter(archive.next, None), start=1):
@@ -205,7 +205,7 @@ def _archive_member(open_member: Callable[[], IO[bytes] | None], name: str, size
 def _read_chunks(
     open_member: Callable[[], IO[bytes] | None], name: str, size: int
 ) -> Iterator[bytes]:
-    """The member's bytes in chunks, of the declared length; zipfile checks the CRC."""
+    """Read a member in chunks and check its length; zipfile checks the CRC."""
     length = 0
     try:
         stream = open_member()
@@ -216,16 +216,16 @@ def _read_chunks(
                 yield chunk
     except Exception as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # by the disk; an archive only causes a seek to an impossible place
-        problem = f"holds a damaged {quote(name)} ({error})"
+            raise  # a disk error; a bad archive only causes seeks to invalid positions, EINVAL
+        problem = f"contains a damaged {quote(name)} ({error})"
         raise RefusedError(problem, ErrorCode.DAMAGED) from None
     if length != size:
-        problem = f"holds {length} bytes or more of {quote(name)}: expected {size}"
+        problem = f"contains {length} bytes of {quote(name)}: expected {size}"
         raise RefusedError(problem, ErrorCode.DAMAGED)
 
 
 def limit_unpacked_size(members: Iterator[Member], limit: int) -> Iterator[Member]:
-    """The members; raises once their declared sizes or their number exceed a checkpoint's."""
+    """Yield the members; raises if their number or declared size exceeds a checkpoint's."""
     total = 0
     for count, member in enumerate(members, start=1):
         total += member.size
@@ -236,6 +236,6 @@ def limit_unpacked_size(members: Iterator[Member], limit: int) -> Iterator[Membe
 def _check_unpacked_size(total: int, count: int, limit: int) -> None:
     if total > limit or count > MAX_MEMBERS:
         raise RefusedError(
-            f"would unpack to {total} bytes or more in {count} files or more: expected at most"
-            f" {limit} bytes in {MAX_MEMBERS} files"
+            f"would unpack to at least {total} bytes in {count} files: expected at most {limit}"
+            f" bytes in {MAX_MEMBERS} files"
         )

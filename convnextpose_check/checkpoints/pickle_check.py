@@ -1,7 +1,7 @@
-"""Check ``data.pkl`` without running it, and refuse anything that torch.save does not write.
+"""Check ``data.pkl`` without running it; anything that torch.save does not write is refused.
 
-Every opcode is followed on a stack of placeholders before torch loads the pickle. So each call,
-storage and nesting is known to be harmless, independent of what the installed torch allows.
+Every opcode is simulated on a stack of placeholders before torch loads the pickle. So every call,
+storage and nesting is checked, independent of what the installed torch allows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ REBUILD_TENSOR = "torch._utils _rebuild_tensor_v2"
 ITEM_BYTES = {"torch FloatStorage": 4, "torch LongStorage": 8}
 
 ALLOWED_GLOBALS = frozenset({ORDERED_DICT, REBUILD_TENSOR, *ITEM_BYTES})
-"""The globals in the authors' checkpoints; any other is refused before torch loads the pickle."""
+"""The globals in the authors' checkpoints."""
 
 ALLOWED_OPCODES = frozenset(
     "PROTO STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE"
@@ -31,25 +31,27 @@ ALLOWED_OPCODES = frozenset(
 MAX_OPCODES = 200_000
 """A published checkpoint has about 40,000."""
 MAX_STACK = 4_096
-"""Pickle sets 1,000 items of a dict at a time, which takes 2,000 places."""
+"""Pickle sets 1,000 items of a dict at a time, which are 2,000 objects on the stack."""
 MAX_MARKS = 32
 MAX_TUPLE_DEPTH = 8
-"""Python hashes a nested tuple by recursion in C: a deep one as a key ends the process."""
+"""Python hashes nested tuples by recursion in C: a deep one as a key crashes the process."""
 MAX_DIMENSIONS = 8
 MAX_INTEGER = 1 << 63
-"""Longer integers can be chosen with equal hashes; a dict of them takes minutes to build."""
+"""Larger integers can be chosen with equal hashes; a dict with such keys takes minutes."""
 
-SAVE_AGAIN = "Do not load this file by other means; save its epoch and network alone again"
+SAVE_AGAIN = (
+    "Do not load this file in another way; if it is your own, save only its epoch and network again"
+)
 
 
 class _Object(Enum):
-    """Objects that the pickle creates and that need no further inspection."""
+    """Placeholders for objects of which only the kind matters."""
 
     LIST = auto()
     DICT = auto()
     ORDERED_DICT = auto()
     TENSOR = auto()
-    SHARED = auto()  # a list or dict fetched from the memo
+    SHARED = auto()  # a list or dict from the memo
 
 
 class _Global(str):
@@ -73,22 +75,22 @@ _CONSTANTS = {
     "EMPTY_DICT": _Object.DICT,
     "EMPTY_TUPLE": _Tuple(),
 }
-"""What an opcode without an argument puts on the stack."""
+"""The object that an opcode without an argument pushes."""
 
 _OPERANDS = {"APPEND": 1, "SETITEM": 2, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-"""How many objects an opcode takes off the stack; others take all above the last mark."""
+"""Number of objects that an opcode pops; other opcodes pop all above the last mark."""
 
 
 def _unusual_pickle(what: str) -> RefusedError:
-    """The error for a pickle that does what no checkpoint does."""
+    """The error for a pickle with something that torch.save does not write."""
     problem = f"has a data.pkl {what}, which torch.save does not write"
     return RefusedError(problem, remedy=SAVE_AGAIN)
 
 
 def check_pickle(pickle: bytes, storages: Mapping[str, int]) -> None:
-    """Refuse a pickle that torch.save cannot have written for these storages.
+    """Raise ``RefusedError`` for a pickle that torch.save cannot have written.
 
-    ``storages`` maps each storage's key to its size in bytes. Raises ``RefusedError``.
+    ``storages`` maps the key of each storage to its size in bytes.
     """
     machine = _PickleMachine(storages)
     try:
@@ -104,16 +106,16 @@ def check_pickle(pickle: bytes, storages: Mapping[str, int]) -> None:
 
 
 class _PickleMachine:
-    """The stacks and the memo of torch's own unpickler, with placeholders for objects."""
+    """Simulates torch's unpickler, with placeholders on its stack and in its memo."""
 
     def __init__(self, storages: Mapping[str, int]) -> None:
         self.storages = storages
         self.stack: list[Any] = []
-        self.outer: list[list[Any]] = []
+        self.outer_stacks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
 
     def step(self, name: str, argument: Any) -> None:
-        """Follow one opcode."""
+        """Simulate one opcode."""
         if name not in ALLOWED_OPCODES or (name == "PROTO" and argument != 2):
             raise _unusual_pickle(f"with the opcode {name}")
         if name == "GLOBAL" and argument not in ALLOWED_GLOBALS:
@@ -128,14 +130,14 @@ class _PickleMachine:
             case "STOP":
                 stack.pop()
             case "MARK":
-                self.outer.append(stack)
+                self.outer_stacks.append(stack)
                 self.stack = []
             case "GLOBAL":
                 stack.append(_Global(argument))
             case "BINPUT" | "LONG_BINPUT":
                 self.memo[argument] = stack[-1]
             case "BINGET" | "LONG_BINGET":
-                # Only a new object may be filled or copied: copies of a large dict take gigabytes.
+                # Only a new list or dict may be filled: copies of a large one would take gigabytes.
                 value = self.memo[argument]
                 mutable = value in (_Object.LIST, _Object.DICT, _Object.ORDERED_DICT)
                 stack.append(_Object.SHARED if mutable else value)
@@ -146,32 +148,34 @@ class _PickleMachine:
                 keys = self._pop_operands(name)[::2]
                 self._expect_top(_Object.DICT, _Object.ORDERED_DICT)
                 if not all(type(key) in (str, int) for key in keys):
-                    raise _unusual_pickle("with a key that is not a string or a whole number")
+                    raise _unusual_pickle("with a key that is neither a string nor an integer")
             case "TUPLE" | "TUPLE1" | "TUPLE2" | "TUPLE3":
                 items = self._pop_operands(name)
                 self.stack.append(_make_tuple(items))
             case "BUILD":
                 if stack.pop() is not _Object.DICT or stack[-1] is not _Object.ORDERED_DICT:
-                    raise _unusual_pickle("that sets the state of a non-dict")
+                    raise _unusual_pickle("that sets the state of an object other than a dict")
             case "REDUCE":
                 arguments, function = stack.pop(), stack.pop()
                 stack.append(_check_call(function, arguments))
             case "BINPERSID":
                 stack.append(self._check_storage(stack.pop()))
-            case _:  # a constant, a number or a text
+            case _:  # a constant, a number or a string
                 stack.append(_CONSTANTS.get(name, argument))
-        if len(self.stack) > MAX_STACK or len(self.outer) > MAX_MARKS:
-            raise _unusual_pickle(f"that goes deeper than {MAX_STACK} or {MAX_MARKS} marks")
+        if len(self.stack) > MAX_STACK or len(self.outer_stacks) > MAX_MARKS:
+            raise _unusual_pickle(
+                f"with a stack of more than {MAX_STACK} objects or {MAX_MARKS} marks"
+            )
 
     def _pop_operands(self, name: str) -> list[Any]:
         if count := _OPERANDS.get(name):
             return [self.stack.pop() for _ in range(count)][::-1]
-        items, self.stack = self.stack, self.outer.pop()
+        items, self.stack = self.stack, self.outer_stacks.pop()
         return items
 
     def _expect_top(self, *kinds: _Object) -> None:
         if self.stack[-1] not in kinds:
-            raise _unusual_pickle("that fills something other than a new list or dict")
+            raise _unusual_pickle("that adds items to an object other than a new list or dict")
 
     def _check_storage(self, identity: Any) -> _Storage:
         types = (str, _Global, str, str, int)
@@ -181,8 +185,8 @@ class _PickleMachine:
         _tag, kind, key, _location, items = identity
         if self.storages.get(key) != items * ITEM_BYTES[kind]:
             raise _unusual_pickle(
-                f"that gives storage {quote(key)} {items} elements of {ITEM_BYTES[kind]} bytes,"
-                f" where the file has {self.storages.get(key, 'no')} bytes",
+                f"that declares {items} elements of {ITEM_BYTES[kind]} bytes in storage {quote(key)}"
+                f" of {self.storages.get(key, 0)} bytes",
             )
         return _Storage(items)
 
@@ -197,7 +201,7 @@ def _make_tuple(items: list[Any]) -> _Tuple:
 
 def _check_call(function: Any, arguments: Any) -> _Object:
     if type(function) is not _Global or type(arguments) is not _Tuple:
-        raise _unusual_pickle("that calls something other than a function")
+        raise _unusual_pickle("that calls an object other than a function")
     if function == ORDERED_DICT and not arguments:
         return _Object.ORDERED_DICT
     if function == REBUILD_TENSOR and len(arguments) == 6:
@@ -209,7 +213,7 @@ def _check_call(function: Any, arguments: Any) -> _Object:
 def _check_tensor(
     storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any
 ) -> _Object:
-    """A tensor whose every element is inside its storage."""
+    """Check that all elements of a tensor are in its storage."""
     if (
         type(storage) is not _Storage
         or type(requires_grad) is not bool
@@ -219,10 +223,10 @@ def _check_tensor(
         or not len(size) == len(stride) <= MAX_DIMENSIONS
         or not all(type(number) is int and number >= 0 for number in (offset, *size, *stride))
     ):
-        raise _unusual_pickle("with a tensor that is not plain")
+        raise _unusual_pickle("with malformed arguments of a tensor")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if 0 not in size and last >= storage.items:
         raise _unusual_pickle(
-            f"with a tensor that reaches element {last} of a storage of {storage.items}",
+            f"with a tensor that extends to element {last} of a storage of {storage.items}",
         )
     return _Object.TENSOR

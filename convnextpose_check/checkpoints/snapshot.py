@@ -1,9 +1,9 @@
 """Write checkpoints as ``.pth`` files for the authors' tools, and as safetensors.
 
-``model_dump/snapshot_<epoch>.pth`` holds ``epoch`` and ``network`` with the prefix and the modern
-head keys that the authors' ``main/test.py`` loads. That script looks for ``.pth.tar``, so a copy
-has that name. A file of either name from another checkpoint, such as one that the user trained, is
-kept: the new one then goes to ``model_dump/<variant>_<sha256>/``.
+``model_dump/snapshot_<epoch>.pth`` contains ``epoch`` and ``network`` with the prefix and the
+modern head keys that the authors' ``main/test.py`` loads. That script looks for ``.pth.tar``, so a
+copy has that name. A file of either name from another checkpoint, such as the user's own training,
+is not overwritten: the new file then goes to ``model_dump/<variant>_<sha256>/``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from convnextpose_check.checkpoints.load import Checkpoint, load_content
 from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.folders import path_exists
 from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.network.keymap import add_prefix, to_modern
 from convnextpose_check.network.layout import normalize_keys
@@ -21,7 +22,7 @@ from convnextpose_check.paths import DUMP_FOLDER
 
 
 def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> Path:
-    """Write the checkpoint under ``results_dir/model_dump``; returns the path of the ``.pth``."""
+    """Write the checkpoint below ``results_dir/model_dump``; returns the path of the ``.pth``."""
     import torch
 
     path = _choose_path(
@@ -34,22 +35,22 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
         "source_sha256": checkpoint.sha256,
     }
     buffer = io.BytesIO()
-    torch.save(content, buffer)  # to a file, it would raise a RuntimeError on a full disk
-    for written in (path, _tar_copy_path(path)):
-        with write_atomically(written) as temporary:
+    torch.save(content, buffer)  # written to a file, it would raise a RuntimeError on a full disk
+    for target in (path, _tar_copy_path(path)):
+        with write_atomically(target) as temporary:
             temporary.write_bytes(buffer.getbuffer())
     return path
 
 
 def write_safetensors(checkpoint: Checkpoint, variant: str, snapshot: Path) -> Path:
-    """Write the tensors, under the network's own keys, beside the ``.pth``; returns the path.
+    """Write the tensors, under modern keys, beside the ``.pth``; returns the path.
 
-    The metadata name variant, epoch and the source file's sha256.
+    The metadata contain variant, epoch and the source file's sha256.
     """
     from safetensors.torch import save
 
     path = _choose_path(snapshot.with_suffix(".safetensors"), variant, checkpoint)
-    # Copied, since safetensors refuses tensors that share a storage.
+    # Copies, since safetensors refuses tensors that share a storage.
     tensors = {k: t.clone().contiguous() for k, t in normalize_keys(checkpoint.network).items()}
     metadata = {
         "format": "pt",
@@ -67,15 +68,15 @@ def _tar_copy_path(path: Path) -> Path:
 
 
 def _choose_path(path: Path, variant: str, checkpoint: Checkpoint) -> Path:
-    """The path, or one in a separate folder if another checkpoint's file has it."""
-    present = [file for file in (path, _tar_copy_path(path)) if file.exists()]
-    if all(source_sha256(file) == checkpoint.sha256 for file in present):
+    """``path``, or a path in a separate folder if ``path`` has a file of another checkpoint."""
+    present = [file for file in (path, _tar_copy_path(path)) if path_exists(file)]
+    if all(read_source_sha256(file) == checkpoint.sha256 for file in present):
         return path
     return path.parent / f"{variant}_{checkpoint.sha256[:8]}" / path.name
 
 
-def source_sha256(path: Path) -> Any:
-    """The sha256 of the checkpoint that a written file was made from, None for other files."""
+def read_source_sha256(path: Path) -> Any:
+    """The source's sha256 in a file that this module wrote, None for any other file."""
     from safetensors import SafetensorError, safe_open
 
     content: Any

@@ -1,8 +1,8 @@
 """Read from a checkpoint's counters how it was trained.
 
-An epoch index e is written after (e + 1) epochs. So the optimizer's step of every parameter and the
-``num_batches_tracked`` of every BatchNorm are (e + 1) times the iterations of an epoch, and those
-identify the training set.
+Epochs count from 0, so epoch e is saved after (e + 1) epochs. The optimizer's step of every
+parameter and the ``num_batches_tracked`` of every BatchNorm are then (e + 1) times the iterations
+per epoch, which identify the training set.
 """
 
 from __future__ import annotations
@@ -14,25 +14,24 @@ from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.variants import ReportedCount
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
-"""BatchNorm's buffers, for which the optimizer counts no steps."""
-
+"""BatchNorm's buffers, for which the optimizer has no steps."""
 
 FIVE_SUBJECTS = 19_512
-"""Iterations of an epoch of the authors' loaders: ceil(2 N / 32), since a batch is 32 and the 2D
-set is made as long as the 3D one. N, every fifth frame of subjects 1, 5, 6, 7 and 8, is 312,177 to
-312,192; the XS of the fork's commit 3ff09c86ad counts 69 such epochs."""
+"""Iterations per epoch of the authors' data loaders: ceil(2 N / 32), since batches have 32 samples
+and the 2D set is repeated to the length of the 3D set. N, every fifth frame of subjects 1, 5, 6, 7
+and 8, is 312,177 to 312,192; the XS of the fork's commit 3ff09c86ad has 69 such epochs."""
 
 SIX_SUBJECTS = range(23_370, 23_605)
-"""The same with the frames of subject 9, estimated from every 64th, which protocol 2 tests, to half
-a percent: no file with such a training is on record."""
+"""The same with subject 9 added, whose frames are estimated to 0.5 % from its test samples, every
+64th frame. No file with such a training is on record."""
 
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """The training that the counters record.
+    """The training that the counters show, as a sentence and as a short ``summary``.
 
-    ``iterations`` are those of one epoch, None if the counters give no such number.
-    ``has_counters`` is true if the file has a counter at all. ``summary`` is the short form.
+    ``iterations`` are those per epoch, None if they cannot be determined. ``has_counters`` is false
+    for a file without any counter.
     """
 
     description: str
@@ -45,12 +44,12 @@ class TrainingRecord:
 
     @property
     def is_contradictory(self) -> bool:
-        """True if the counters fit no single training."""
+        """True if no single training has such counters."""
         return self.has_counters and self.iterations is None
 
 
 def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
-    """The training recorded by the checkpoint's epoch, steps and BatchNorm counters together."""
+    """Read the training from the epoch, the optimizer's steps and the BatchNorm counters."""
     network = checkpoint.network
     batches = Counter(
         float(tensor)
@@ -64,7 +63,7 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
             differing = _format_counters(counters)
             return TrainingRecord(f"{title} differ: {differing}", differing)
     if steps and steps.total() != parameters:
-        missing = f"steps of {steps.total()} of {parameters} parameters"
+        missing = f"steps for {steps.total()} of {parameters} parameters"
         return TrainingRecord(f"the optimizer has {missing}", missing)
     counts = [*batches, *steps]
     if not counts:
@@ -73,7 +72,7 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
         )
     if len(set(counts)) > 1:
         counted = f"{_format_count(counts[1])} steps, {_format_count(counts[0])} batches"
-        reason = "trained further with a new optimizer" if counts[1] < counts[0] else "mixed"
+        reason = "trained further with a new optimizer" if counts[1] < counts[0] else "inconsistent"
         return TrainingRecord(f"{reason}: {counted} of BatchNorm", counted)
     without = "" if steps else "; the optimizer is not in the file, so its steps are unknown"
     count, epochs = counts[0], checkpoint.epoch + 1
@@ -83,22 +82,22 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
     if count < 0 or count % epochs:
         counted = f"{epochs} x {count / epochs:,.1f}"
         return TrainingRecord(
-            f"trained further, or by epochs of several lengths: {_format_count(count)} iterations"
-            f" are {counted}{without}",
+            f"trained further, or with epochs of different lengths: {_format_count(count)}"
+            f" iterations are {counted}{without}",
             counted,
         )
     iterations = int(count // epochs)
-    title = f"trained otherwise, {iterations:,} iterations of an epoch"
+    title = "another training set or batch size"
     if iterations == FIVE_SUBJECTS:
-        title = "five subjects with the authors' loaders, so protocol 2"
+        title = "five subjects with the authors' data loaders (protocol 2)"
     elif iterations in SIX_SUBJECTS:
-        title = "six subjects with the authors' loaders, so protocol 1"
+        title = "six subjects with the authors' data loaders (protocol 1)"
     counted = f"{epochs} x {iterations:,}"
     return TrainingRecord(f"{counted} iterations: {title}{without}", counted, iterations)
 
 
 def _format_counters(counters: Counter[float]) -> str:
-    """Such as ``18 of 1,346,328 and 1 of 5``, the most frequent first."""
+    """Format as ``18 of 1,346,328 and 1 of 5``, the most frequent first."""
     listed = [f"{times} of {_format_count(count)}" for count, times in counters.most_common(3)]
     rest = len(counters) - len(listed)
     return " and ".join(listed) + (f" and {rest} more" if rest else "")
@@ -109,7 +108,7 @@ def _format_count(count: float) -> str:
 
 
 def format_epoch(known: ReportedCount | None, epoch: int) -> str:
-    """The file's epoch beside the recorded or claimed one."""
+    """The file's epoch, with the expected one if it differs, or with an unverified claim."""
     if known is None or (known.decides and epoch in known.values):
         return f"epoch {epoch}"
     if known.decides:

@@ -1,9 +1,9 @@
-"""Repack a checkpoint in any container to the one form that torch reads.
+"""Repack a checkpoint from any container into the zip format that ``torch.load`` reads.
 
 ``torch.save`` writes ``data.pkl``, ``version`` and numbered storages below one folder of a zip.
-Downloads, mirrors and unpackers wrap, rename, unpack and zip that again. This module finds the one
-``data.pkl``, reads its members with CRC checks, and writes them into a new stored zip in memory.
-Nothing is written to disk under a name from an archive.
+Downloads, mirrors and unpackers wrap, rename, unpack and zip that again. This module finds the only
+``data.pkl``, reads the files beside it with CRC checks, and writes them into a new uncompressed zip
+in memory. Nothing is written to disk under a name from an archive.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from convnextpose_check.checkpoints.pickle_check import check_pickle
 from convnextpose_check.errors import ErrorCode
 from convnextpose_check.files.regular_files import open_regular, read_exactly, size_of
 
-BY_HAND = "Open the Drive folder in a browser and download the file there"
+DOWNLOAD_BY_HAND = "Open the Drive folder in a browser and download the file there"
 
 
 class DrivePage(NamedTuple):
-    """A page of Drive with a text that it contains.
+    """A web page of Google Drive, recognized by lower-case ``phrases`` in it.
 
-    ``code`` is that of the error if Drive sends only this page.
+    ``code`` is the error code if Drive sends the page instead of a download.
     """
 
-    words: tuple[bytes, ...]
+    phrases: tuple[bytes, ...]
     code: ErrorCode
-    what: str
+    description: str
     remedy: str
 
 
@@ -52,14 +52,14 @@ PAGES = (
     DrivePage(
         (b"quota exceeded", b"too many users have viewed", b"download quota"),
         ErrorCode.DOWNLOAD_REFUSED,
-        "Drive's quota page: too many people have downloaded the file",
+        "Drive's quota page: the download quota of this file is exceeded",
         "Try again after 24 hours, or copy the file to your own Drive and download the copy",
     ),
     DrivePage(
         (b"virus scan warning", b"scan this file for viruses"),
         ErrorCode.DOWNLOAD_FAILED,
         "Drive's virus scan page: the file is too large for Drive to scan",
-        f"{BY_HAND}, confirming the warning, or run: python -m convnextpose_check download",
+        f"{DOWNLOAD_BY_HAND} and confirm it, or run: python -m convnextpose_check download",
     ),
     DrivePage(
         (b"file you have requested does not exist", b"error 404 (not found)"),
@@ -71,33 +71,33 @@ PAGES = (
         (b"need access", b"request access", b"access denied", b"need permission"),
         ErrorCode.DOWNLOAD_REFUSED,
         "Drive's permission page: the file is not shared with you",
-        "Check the link, and download while signed in to an account that may open it",
+        "Check the link, and download it while signed in to an account with access",
     ),
     DrivePage(
         (b"accounts.google.com", b"servicelogin", b"sign in", b"sign-in"),
         ErrorCode.DOWNLOAD_REFUSED,
-        "Google's sign-in page: the download was made without an account",
-        f"Sign in. {BY_HAND}",
+        "Google's sign-in page: the file requires an account",
+        f"Sign in to Google. {DOWNLOAD_BY_HAND}",
     ),
 )
-"""In order: permission pages have a link to sign in, and quota pages have both."""
+"""The order matters: quota and permission pages also contain a link to sign in."""
 
 
 def recognize_page(content: bytes) -> DrivePage | None:
-    """The first page of Drive that fits the content."""
+    """The first of ``PAGES`` with a phrase in the content, None if none matches."""
     lower = content.lower()
-    return next((page for page in PAGES if any(word in lower for word in page.words)), None)
+    return next((page for page in PAGES if any(phrase in lower for phrase in page.phrases)), None)
 
 
 INNER_ARCHIVE_SUFFIXES = (".pth", ".pt", ".tar", ".zip", ".tgz", ".gz")
 MAX_NESTING = 3
 MAX_FILE_BYTES = 1 << 30
-"""Of a file, or of all files of an unpacked folder. The largest published checkpoint has 101 MB."""
+"""Limit for a file or a whole unpacked folder; the largest published checkpoint has 101 MB."""
 MAX_UNPACKED_RATIO = 1.25
-"""Weights hardly compress: a file that unpacks to more than this times its size is refused.
+"""Refuse a file that unpacks to more than this times its size: weights hardly compress.
 
-At most two copies of the unpacked data, or the file and one of them, are in memory at a time. With
-the slack below, they take at most three times the file's size and 200 MB.
+At most two copies of the unpacked data, or one and the file, are in memory at a time. With the
+slack below, they take at most three times the file's size plus 200 MB.
 """
 UNPACKED_SLACK_BYTES = 48 << 20
 HEAD_BYTES = 64 << 10
@@ -106,11 +106,11 @@ MAX_PICKLE_BYTES = 4 << 20
 
 
 def repack(path: Path) -> tuple[io.BytesIO, str, str, str | None]:
-    """Open ``path``, a file or an unpacked folder, and repack the one checkpoint in it.
+    """Repack the only checkpoint in ``path``, a file or an unpacked folder; checks the pickle.
 
-    Returns the new zip, the names of the containers, the file's sha256 and git's id of it. The
-    sha256 of an unpacked folder covers the names, sizes and bytes of its files, and git has no id
-    for a folder. The pickle is checked.
+    Returns the new zip, the names of the containers, the file's sha256 and git's object id, None
+    for a folder. The sha256 of a folder covers the names, sizes and bytes of its files. Raises
+    ``RefusedError`` or ``OSError``.
     """
     with ExitStack() as stack:
         if path.is_dir():
@@ -122,17 +122,17 @@ def repack(path: Path) -> tuple[io.BytesIO, str, str, str | None]:
             sha256, git_blob = hashlib.sha256(content).hexdigest(), _git_blob(content)
             limit = _unpacked_limit(len(content))
             stream = stack.enter_context(io.BytesIO(content))
-            del content  # so that closing the stream frees it
+            del content  # closing the stream then frees it
             form, members = _open_container(stream, limit, stack)
         found = _find_checkpoint(members)
         for _ in range(MAX_NESTING):
             if isinstance(found, list):
                 break
-            plain = io.BytesIO()
-            plain.writelines(found.chunks())
+            inner = io.BytesIO()
+            inner.writelines(found.chunks())
             stack.close()  # frees the outer container and its unpacked data
             del members, found
-            form_inside, members = _open_container(stack.enter_context(plain), limit, stack)
+            form_inside, members = _open_container(stack.enter_context(inner), limit, stack)
             form, found = f"{form_inside} in {form}", _find_checkpoint(members)
         if not isinstance(found, list):
             raise _no_pickle_error()
@@ -144,7 +144,7 @@ def _unpacked_limit(size: int) -> int:
 
 
 def _read_container(path: Path) -> bytes:
-    """The bytes of a container, read once, so that the hashed bytes are the loaded ones."""
+    """Read a container once, so that the hashed bytes are those that are loaded."""
     with open_regular(path) as stream:
         recognize_container(stream.read(HEAD_BYTES))
         size = size_of(stream)
@@ -153,7 +153,7 @@ def _read_container(path: Path) -> bytes:
 
 
 def _git_blob(content: bytes) -> str:
-    """Git's id of a file with these bytes (``git hash-object``)."""
+    """Git's object id of a file with this content (``git hash-object``)."""
     digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
     digest.update(content)
     return digest.hexdigest()
@@ -169,7 +169,7 @@ def _members_sha256(members: list[Member]) -> str:
 
 
 def recognize_container(head: bytes) -> str:
-    """The kind of container by its first bytes; raises ``RefusedError`` for any other file."""
+    """The kind of container, by its first bytes; raises ``RefusedError`` for other files."""
     if head.startswith(b"PK\x03\x04"):
         return "zip"
     if head.startswith(tuple(COMPRESSORS)):
@@ -180,21 +180,21 @@ def recognize_container(head: bytes) -> str:
         raise RefusedError("is empty", ErrorCode.DAMAGED)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         page = recognize_page(head)
-        what, remedy = (page.what, page.remedy) if page else ("not a known page of Drive", BY_HAND)
+        what, remedy = (page.description, page.remedy) if page else ("unknown", DOWNLOAD_BY_HAND)
         raise RefusedError(f"is a web page, not a checkpoint: {what}", ErrorCode.HTML_PAGE, remedy)
     raise RefusedError(
-        f"begins with {head[:4]!r}: expected a zip, as torch.save writes it, or a tar around one",
+        f"begins with {head[:4]!r}: expected a zip written by torch.save, or a tar around it",
         ErrorCode.NOT_A_CHECKPOINT,
     )
 
 
 def _open_container(stream: io.BytesIO, limit: int, stack: ExitStack) -> tuple[str, list[Member]]:
-    """The container's form and its members."""
+    """The kind of container and its members."""
     head = bytes(stream.getbuffer()[:HEAD_BYTES])
     stream.seek(0)
     form = recognize_container(head)
     if form == "compressed tar":
-        with stream:  # closed, to free memory for the unpacked data
+        with stream:  # closing it frees memory for the unpacked data
             stream = decompress(stream, head, limit, stack)
     members = read_zip(stream, stack) if form == "zip" else read_tar(stream, stack)
     return form, list(limit_unpacked_size(members, limit))
@@ -202,15 +202,15 @@ def _open_container(stream: io.BytesIO, limit: int, stack: ExitStack) -> tuple[s
 
 def _no_pickle_error() -> RefusedError:
     return RefusedError(
-        "holds no data.pkl, which every checkpoint written by torch.save has",
+        "contains no data.pkl, which torch.save writes in every checkpoint",
         ErrorCode.NOT_A_CHECKPOINT,
-        "Name the checkpoint file itself",
+        "Give the checkpoint file itself",
     )
 
 
 def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
-    """The members below the folder of the one ``data.pkl``, or the one archive around it."""
-    # Without the resource forks and folder settings of macOS.
+    """The members beside the only ``data.pkl``, or the only archive that may contain it."""
+    # Leave out the resource forks and folder settings of macOS.
     members = [
         member
         for member in members
@@ -220,7 +220,7 @@ def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
     ]
     names = Counter(member.parts for member in members)
     if repeated := [parts for parts, count in names.items() if count > 1]:
-        raise RefusedError(f"holds {quote('/'.join(repeated[0]))} more than once")
+        raise RefusedError(f"contains {quote('/'.join(repeated[0]))} more than once")
     pickles = [member for member in members if member.parts[-1] == "data.pkl"]
     inner = [m for m in members if m.name.lower().endswith(INNER_ARCHIVE_SUFFIXES)]
     if not pickles + inner:
@@ -228,9 +228,9 @@ def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
     if len(several := pickles + inner) > 1:
         listed = ", ".join(quote(member.name) for member in several[:4])
         raise RefusedError(
-            f"holds {len(several)} checkpoints ({listed})",
+            f"contains {len(several)} checkpoints ({listed})",
             ErrorCode.AMBIGUOUS,
-            "Unpack it and name the right one",
+            "Unpack it and give the right one",
         )
     if inner:
         return inner[0]
@@ -243,11 +243,11 @@ def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
 
 
 def _write_zip(members: list[Member]) -> io.BytesIO:
-    """A new stored zip of the members that torch reads, with a checked pickle."""
+    """Write the members that torch reads into an uncompressed zip, and check the pickle."""
     by_name = {member.name: member for member in members}
     storages = [name for name in by_name if re.fullmatch(r"data/[0-9]+", name)]
     if not storages:
-        problem = "holds a data.pkl without storages beside it"
+        problem = "contains a data.pkl without storages beside it"
         raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT)
     if (size := by_name["data.pkl"].size) > MAX_PICKLE_BYTES:
         problem = f"has a data.pkl of {size} bytes: expected at most {MAX_PICKLE_BYTES}"
@@ -258,7 +258,7 @@ def _write_zip(members: list[Member]) -> io.BytesIO:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, chunks in (contents | {name: by_name[name].chunks() for name in copied}).items():
-            # A new ZipInfo, since the archive's dates may be before 1980.
+            # A new ZipInfo, since the archive's dates may precede 1980.
             info = zipfile.ZipInfo(f"archive/{name}")
             with archive.open(info, "w", force_zip64=True) as copy:
                 copy.writelines(chunks)

@@ -134,4 +134,4 @@ def _append_summary(summary: Path, results: Results | None, problem: str) -> Non
             failure = f"**Not passed: {escape_markdown(problem)}**\n"
             file.write(render_markdown(results) if results else failure)
     except OSError as error:
-        raise cannot_write(summary, error) from None
+        raise cannot_write(summary, error, option="") from None

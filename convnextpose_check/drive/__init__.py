@@ -1,1 +1,1 @@
-"""Fetching checkpoints from Google Drive."""
+"""Download checkpoints from Google Drive."""

@@ -1,7 +1,7 @@
-"""Download the missing checkpoints from Google Drive; existing ones are not touched.
+"""Download missing checkpoints from Google Drive; existing ones are not changed.
 
-A checkpoint exists if it opens and contains its variant. A download is checked before it is moved
-to its final name.
+A checkpoint is missing if no file opens and contains its variant. A downloaded file is checked
+before it is moved to its final name.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from convnextpose_check.variants import Catalogue, Variant
 DRIVE = "https://drive.google.com"
 DOWNLOAD_LOCK = ".download.lock"
 TIMEOUT_SECONDS = 15.0, 30.0
-"""To connect, and between two reads."""
+"""Limits for connecting and for each read."""
 ATTEMPTS = 4
 BACK_OFF_SECONDS = 2.0
-"""Wait before the second attempt; doubled after each, plus up to as much at random."""
+"""Wait before the second attempt; doubled for each further one, plus up to 2 s at random."""
 MAX_BYTES = 1 << 30
-"""Limit for a file of unknown size; otherwise the limit is twice the expected size."""
-UNEXPECTED_ANSWER = (LookupError, ValueError, TypeError, AttributeError, AssertionError)
-"""Raised by gdown for an answer that it does not expect."""
+"""Limit for a file of unknown size; for others, it is twice the expected size."""
+GDOWN_PARSE_ERRORS = (LookupError, ValueError, TypeError, AttributeError, AssertionError)
+"""What gdown raises for a response that it cannot parse."""
 
 
 class TransientError(ConvNeXtPoseCheckError):
-    """A failure that the next attempt may not have."""
+    """A failure that may not recur: the download is tried again."""
 
     def __init__(self, problem: str, remedy: str = "Try again later") -> None:
         super().__init__(ErrorCode.DOWNLOAD_FAILED, problem, remedy)
 
 
 class UnreachableError(TransientError):
-    """Google Drive cannot be reached, for this file or any other."""
+    """Google Drive cannot be reached: other files are not tried."""
 
 
 @dataclass
@@ -60,18 +60,19 @@ def download_missing(
     names: Sequence[str],
     stream: TextIO | None = None,
 ) -> Downloads:
-    """Look for the variants in ``paths`` and ``folder``; download the missing into ``folder``.
+    """Look for the variants in ``paths`` and ``folder``; download missing ones into ``folder``.
 
-    The files that are returned refuse a variant that is wrong or could not be downloaded.
+    Errors of wrong files and failed downloads are in the result's ``refused``, by variant. Raises
+    ``ConvNeXtPoseCheckError``: ``in-use`` or ``cannot-write`` for ``folder``.
     """
     variants = [catalogue[name] for name in names]
     others = [path for path in paths if path != folder]
     downloads = Downloads([*others, folder] if path_exists(folder) else others, catalogue)
     if not (missing := _find_missing(downloads, variants, folder)):
         return downloads
-    with lock_file(folder / DOWNLOAD_LOCK):
+    with lock_file(folder / DOWNLOAD_LOCK, option=""):
         remove_partial_files(folder)
-        # Another run may have downloaded them before it released the lock.
+        # Search again: another run may have downloaded them before it released the lock.
         downloads = replace(downloads, paths=[*others, folder])
         missing = _find_missing(downloads, missing, folder)
         for number, variant in enumerate(missing):
@@ -85,25 +86,29 @@ def download_missing(
             else:
                 downloads.loaded_files[checkpoint.path] = checkpoint
                 downloads.downloaded.add(variant.name)
-    return replace(downloads)  # which looks for the files again
+    return replace(downloads)  # a new object, whose candidates include the new files
 
 
 def choose_download_folder(paths: Sequence[Path], results_dir: Path) -> Path:
-    """The first place to which files can be downloaded, else a folder below the results."""
+    """The first of the paths to which files can be downloaded, else ``results_dir/checkpoints``."""
     return next((path for path in paths if _is_download_folder(path)), results_dir / "checkpoints")
 
 
-def _is_download_folder(place: Path) -> bool:
-    names_a_file = is_file(place) or place.suffix.lower() in CHECKPOINT_SUFFIXES
-    existing = next(path for path in (place, *place.parents) if path_exists(path))
-    may_write = os.access(existing, os.W_OK | os.X_OK, effective_ids=True)
-    return may_write and not names_a_file and not is_file(place / "data.pkl")
+def _is_download_folder(path: Path) -> bool:
+    """True for a writable folder, existing or new, that is not an unpacked checkpoint."""
+    is_named_as_file = is_file(path) or path.suffix.lower() in CHECKPOINT_SUFFIXES
+    existing = next(parent for parent in (path, *path.parents) if path_exists(parent))
+    is_writable = os.access(existing, os.W_OK | os.X_OK, effective_ids=True)
+    return is_writable and not is_named_as_file and not is_file(path / "data.pkl")
 
 
 def _find_missing(
     files: CheckpointFiles, variants: Sequence[Variant], folder: Path
 ) -> list[Variant]:
-    """Open existing checkpoints, refuse wrong ones, and return the missing variants."""
+    """The missing variants; errors of other existing files go to ``files.refused``.
+
+    A damaged file under the name of a download counts as missing.
+    """
     missing = []
     for variant in variants:
         try:
@@ -112,9 +117,9 @@ def _find_missing(
             claimed = [
                 path for path in files.candidates if files.claimed_variant(path) == variant.name
             ]
-            is_ours = claimed == [folder / variant.checkpoint.file_name]
+            is_download = claimed == [folder / variant.checkpoint.file_name]
             is_damaged = error.code in (ErrorCode.DAMAGED, ErrorCode.HTML_PAGE)
-            if error.code == ErrorCode.CHECKPOINT_NOT_FOUND or (is_ours and is_damaged):
+            if error.code == ErrorCode.CHECKPOINT_NOT_FOUND or (is_download and is_damaged):
                 missing.append(variant)
             else:
                 files.refused[variant.name] = error
@@ -124,7 +129,7 @@ def _find_missing(
 def _download(
     variant: Variant, folder: Path, catalogue: Catalogue, display: ProgressDisplay
 ) -> Checkpoint:
-    """Download one checkpoint; every error says how to download the file by hand."""
+    """Download one checkpoint; every error explains how to download the file by hand."""
     import tenacity
 
     name, target = variant.checkpoint.file_name, folder / variant.checkpoint.file_name
@@ -132,8 +137,8 @@ def _download(
     link = f"{DRIVE}/drive/folders/{folder_id}" if folder_id else f"{DRIVE}/file/d/{file_id}/view"
 
     def announce(state: tenacity.RetryCallState) -> None:
-        problem = getattr(state.outcome and state.outcome.exception(), "problem", "it failed")
-        display.write_line(f"{name}: {problem}; trying again in {state.upcoming_sleep:.0f} s")
+        problem = getattr(state.outcome and state.outcome.exception(), "problem", "download failed")
+        display.write_line(f"{name}: {problem}; next attempt in {state.upcoming_sleep:.0f} s")
 
     retry = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(TransientError),
@@ -143,7 +148,7 @@ def _download(
         before_sleep=announce,
         reraise=True,
     )
-    with write_atomically(target) as temporary:
+    with write_atomically(target, option="") as temporary:
         try:
             checkpoint = retry(_download_once, variant, temporary, catalogue, display)
         except ConvNeXtPoseCheckError as error:
@@ -161,6 +166,7 @@ def _download(
 def _download_once(
     variant: Variant, path: Path, catalogue: Catalogue, display: ProgressDisplay
 ) -> Checkpoint:
+    """Download a file to ``path`` and check it; raises ``TransientError`` if it is damaged."""
     _download_bytes(variant, path, display)
     try:
         checkpoint = load_checkpoint(path)
@@ -173,28 +179,29 @@ def _download_once(
 
 
 def _download_bytes(variant: Variant, path: Path, display: ProgressDisplay) -> None:
+    """Download a file with gdown; raises ``ConvNeXtPoseCheckError``."""
     import gdown
     import requests
 
-    facts, shown = variant.checkpoint, 0
+    facts, shown_bytes = variant.checkpoint, 0
     if facts.drive_id is None:
         raise ConvNeXtPoseCheckError(
             ErrorCode.DOWNLOAD_FAILED,
-            "the variants file has no drive_id for it",
-            "Add its drive_id",
+            f"the variants file has no drive_id for {variant.name}",
+            "Add the file's id on Google Drive to the variants file",
         )
     limit = 2 * facts.bytes if facts.bytes else MAX_BYTES
 
-    def progress(so_far: int, _total: int | None) -> None:
-        nonlocal shown
-        if so_far > limit:
+    def progress(received_bytes: int, _total: int | None) -> None:
+        nonlocal shown_bytes
+        if received_bytes > limit:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.DOWNLOAD_FAILED,
-                f"Google Drive sends more than {limit:,} bytes, twice the expected size",
-                "Check the drive_id",
+                f"Google Drive sent more than the allowed {limit:,} bytes",
+                "Check the drive_id in the variants file",
             )
-        advance(so_far - shown)
-        shown = so_far
+        advance(received_bytes - shown_bytes)
+        shown_bytes = received_bytes
 
     bar = progress_bar(display.stream, facts.file_name, facts.bytes or 0, "B")
     try:
@@ -213,27 +220,27 @@ def _download_bytes(variant: Variant, path: Path, display: ProgressDisplay) -> N
     except (requests.ConnectionError, requests.Timeout) as error:
         raise UnreachableError(
             f"the connection to Google Drive failed ({type(error).__name__})",
-            "Check the connection; on Kaggle, switch Settings, Internet on",
+            "Check the internet connection (on Kaggle: Settings, Internet on)",
         ) from None
-    except (requests.RequestException, gdown.DownloadError, *UNEXPECTED_ANSWER) as error:
+    except (requests.RequestException, gdown.DownloadError, *GDOWN_PARSE_ERRORS) as error:
         raise TransientError(f"gdown failed ({type(error).__name__}: {error})") from None
 
 
 def _explain_refusal(file_id: str, gdown_message: str) -> ConvNeXtPoseCheckError:
-    """Find out why Drive sent a page, which gdown does not return, by requesting it again."""
+    """The error for a web page instead of a file, which is requested again: gdown drops it."""
     import requests
 
     with requests.get(f"{DRIVE}/uc?id={file_id}", stream=True, timeout=TIMEOUT_SECONDS) as response:
         status = response.status_code
         if status == 429 or status >= 500 or "Content-Disposition" in response.headers:
-            return TransientError(f"Google Drive does not send the file (HTTP {status})")
-        # The sign-in page is recognized by its address, whatever its language.
+            return TransientError(f"Google Drive did not send the file (HTTP {status})")
+        # The sign-in page is recognized by its address in every language.
         text = " ".join(f"{gdown_message} {response.text} {response.url}".split())
     page = recognize_page(text.encode())
     if page is None:
         return ConvNeXtPoseCheckError(
             ErrorCode.FILE_NOT_FOUND if status == 404 else ErrorCode.DOWNLOAD_FAILED,
             f"Google sent an unknown page (HTTP {status})",
-            "Check the link",
+            "Check the drive_id in the variants file",
         )
-    return ConvNeXtPoseCheckError(page.code, f"Google sent {page.what}", page.remedy)
+    return ConvNeXtPoseCheckError(page.code, f"Google sent {page.description}", page.remedy)

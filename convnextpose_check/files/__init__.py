@@ -1,1 +1,1 @@
-"""Reading and writing files: whole or not at all, plain files only."""
+"""Safe reading and writing of files, and the search through folders."""

@@ -1,4 +1,4 @@
-"""Search folders that may hold half a million images."""
+"""Walk through folders that may contain half a million images."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pathlib import Path
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
 SEQUENCE_FOLDER = re.compile(r"s_\d\d_act_\d\d_subact_\d\d_ca_\d\d")
-"""Name of the folder that holds the images of one Human3.6M sequence."""
+"""Name of the image folder of one Human3.6M sequence."""
 
 SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
-"""Folders of macOS and Synology with files of the same names as the data. Others are hidden."""
+"""Folders in which macOS and Synology store files with the same names as the data."""
 
 MAX_DEPTH = 8
 MAX_FOLDERS = 50_000
-"""Human3.6M has some thousand besides those of its sequences, which are not entered."""
+"""Human3.6M has about a thousand, apart from its sequence folders, which are not entered."""
 
-# Unlike pathlib's methods, these return False for a name that is too long or may not be searched.
+# Unlike pathlib's methods, these return False for a path that is too long or in a closed folder.
 path_exists = os.path.exists
 is_file = os.path.isfile
 
 
 def file_state(path: Path) -> tuple[int, int] | None:
-    """Size and modification time of a regular file; None if there is none that can be read."""
+    """Size in bytes and modification time in ns of a regular file; None for anything else."""
     try:
         status = os.stat(path)  # noqa: PTH116 - pathlib is slower
     except (OSError, ValueError):
@@ -35,10 +35,11 @@ def file_state(path: Path) -> tuple[int, int] | None:
 
 
 def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Every folder below ``root`` in sorted order, with the names of its folders and files.
+    """Yield each folder below ``root``, with the sorted names of its folders and files.
 
-    Not entered: sequence folders, those that the caller removes from the list, links a second time,
-    hidden and system folders. Raises ``ConvNeXtPoseCheckError`` (``too-many-files``).
+    Hidden, system and sequence folders are not entered, nor those that the caller removes from the
+    list; a folder with several links is entered once. Raises ``ConvNeXtPoseCheckError``
+    (``too-many-files``).
     """
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
@@ -56,9 +57,9 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 
 
 def too_many_files(count: int, what: str, root: Path) -> ConvNeXtPoseCheckError:
-    """The error for a folder that holds more than is searched."""
+    """The error for a folder with too many entries to search."""
     return ConvNeXtPoseCheckError(
         ErrorCode.TOO_MANY_FILES,
-        f"there are more than {count:,} {what} below {root}",
-        "Name the folder inside it that is meant, or the files",
+        f"{root} contains more than {count:,} {what}",
+        "Give a folder inside it, or the files themselves",
     )

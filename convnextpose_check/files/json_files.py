@@ -1,4 +1,4 @@
-"""JSON files of a given form, with one error for those that do not have it."""
+"""Decode JSON files into a given type, with one error for all invalid files."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ T = TypeVar("T")
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def read_json(path: Path, form: type[T]) -> T:
-    """Decode a JSON file into ``form``.
+def read_json(path: Path, type_: type[T]) -> T:
+    """Decode a JSON file into ``type_``.
 
-    Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``) for a file that cannot be read, is cut
-    off, has another form or, where ``form`` is a dictionary, repeats a key.
+    Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``) for a file that cannot be read, is
+    truncated, has another structure or, where a dictionary is expected, repeats a key.
     """
     with open_json(path) as stream:
         content = replace_nan(stream.read())
-    decoded = decode_json(content, form, path)
-    # Each key has two quotation marks: if there are no more, msgspec has dropped no key.
+    decoded = decode_json(content, type_, path)
+    # msgspec keeps the last of repeated keys. Each key has two quotation marks: search for
+    # repeated keys only if there are more marks than that.
     if isinstance(decoded, dict) and content.count(b'"') > 2 * _count_keys(decoded):
-        _refuse_repeated_keys(content, path)
+        _raise_for_repeated_key(content, path)
     return decoded
 
 
-def decode_json(content: bytes | msgspec.Raw, form: type[T], path: Path, place: str = "") -> T:
-    """Decode JSON into ``form``; an error ends with ``place``."""
+def decode_json(content: bytes | msgspec.Raw, type_: type[T], path: Path, position: str = "") -> T:
+    """Decode JSON into ``type_``; ``position`` is appended to the error message."""
     try:
-        return msgspec.json.decode(content, type=form)
+        return msgspec.json.decode(content, type=type_)
     except UNDECODABLE as error:
-        raise bad_annotations(path, f"{error}{place}") from None
+        raise bad_annotations(path, f"{error}{position}") from None
 
 
 def _count_keys(value: object) -> int:
@@ -47,31 +48,31 @@ def _count_keys(value: object) -> int:
 
 
 class _Pairs(list[tuple[str, object]]):
-    """A JSON object, in which keys may be repeated."""
+    """The keys and values of a JSON object, with repeated keys."""
 
 
-def _refuse_repeated_keys(content: bytes, path: Path) -> None:
-    """Find a repeated key, which msgspec ignores; slow and seldom necessary."""
-    try:  # numbers may be larger than Python reads
-        found = json.loads(
+def _raise_for_repeated_key(content: bytes, path: Path) -> None:
+    """Decode with Python's json, which reports repeated keys; slow and rarely necessary."""
+    try:  # numbers are skipped: they may have more digits than Python converts
+        decoded = json.loads(
             content, object_pairs_hook=_Pairs, parse_int=lambda _: None, parse_float=lambda _: None
         )
     except (ValueError, RecursionError) as error:
         raise bad_annotations(path, str(error)) from None
-    places = [("", found)]
-    while places:
-        place, value = places.pop()
+    pending = [("", decoded)]
+    while pending:
+        position, value = pending.pop()
         if isinstance(value, _Pairs):
             for key, count in Counter(key for key, _ in value).items():
                 if count > 1:
-                    raise bad_annotations(path, f"the key {key!r} stands twice{place}")
-            places += [(f"{place or ' in'} {key!r}", inner) for key, inner in value]
+                    raise bad_annotations(path, f"the key {key!r} is repeated{position}")
+            pending += [(f"{position or ' in'} {key!r}", inner) for key, inner in value]
         elif isinstance(value, list):
-            places += [(place, inner) for inner in value]
+            pending += [(position, inner) for inner in value]
 
 
 def replace_nan(content: bytes) -> bytes:
-    """Replace NaN, which Python writes and JSON does not have, by null."""
+    """Replace NaN, which Python writes but JSON does not allow, with null."""
     if b"N" not in content:  # ten times as fast as searching for NaN
         return content
     return content.replace(b"NaN", b"null")
@@ -79,7 +80,7 @@ def replace_nan(content: bytes) -> bytes:
 
 @contextmanager
 def open_json(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file to read; raises ``bad-annotations`` where that fails."""
+    """Open a regular file for reading; raises ``bad-annotations`` if that fails."""
     try:
         with open_regular(path) as stream:
             yield stream
@@ -88,9 +89,9 @@ def open_json(path: Path) -> Iterator[BinaryIO]:
 
 
 def bad_annotations(path: Path, problem: str) -> ConvNeXtPoseCheckError:
-    """The error for an annotation file that differs from those of Human3.6M."""
+    """The error for an invalid annotation file."""
     return ConvNeXtPoseCheckError(
         ErrorCode.BAD_ANNOTATIONS,
         f"the annotation file {path} cannot be used: {problem}",
-        "Fetch the file again and compare its size with the source",
+        "Download the file again and compare its size with the source",
     )

@@ -16,18 +16,18 @@ from typing import BinaryIO
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 
 PARTIAL = ".convnextpose-check.partial"
-"""Suffix of the folders of files that are being written, which nothing else uses."""
+"""Suffix of the temporary folders in which files are written."""
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
-    """Open a regular file with flags of ``os.open``, without waiting for the writer of a pipe.
+    """Open a regular file with flags of ``os.open``, without blocking on a pipe.
 
-    Raises ``OSError``.
+    Raises ``OSError``, also for anything but a regular file.
     """
     handle = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "not a regular file")
     return os.fdopen(handle, "r+b" if flags & os.O_RDWR else "rb")
 
 
@@ -37,23 +37,26 @@ def size_of(stream: BinaryIO) -> int:
 
 
 def read_exactly(stream: BinaryIO, size: int, path: Path) -> bytes:
-    """Read the open file, which must still have the size that was checked."""
+    """Read the open file from its start.
+
+    Raises ``ConvNeXtPoseCheckError`` (``unreadable``) if it no longer has ``size`` bytes.
+    """
     stream.seek(0)
     content = stream.read(size + 1)
     if len(content) != size:
         raise ConvNeXtPoseCheckError(
             ErrorCode.UNREADABLE,
-            f"{path} changed its size while it was read",
-            "Wait until it is written, and run again",
+            f"the size of {path} changed while it was read",
+            "Wait until the file is complete and run again",
         )
     return content
 
 
 @contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
+def write_atomically(path: Path, option: str = "--results-dir") -> Iterator[Path]:
     """Yield a temporary path beside ``path``, and rename it to ``path`` at the end of the block.
 
-    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``) for an ``OSError``, also of the block.
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``) for any ``OSError``, including the block's.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,13 +68,13 @@ def write_atomically(path: Path) -> Iterator[Path]:
             temporary.chmod(0o644)
             temporary.replace(path)
     except OSError as error:
-        raise cannot_write(path, error) from None
+        raise cannot_write(path, error, option) from None
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file.
+    """Write a UTF-8 text file atomically.
 
-    Bytes of file names that the locale cannot decode are read as UTF-8, or else escaped.
+    Bytes of file names that the locale could not decode are read as UTF-8, or else escaped.
     """
     decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     with write_atomically(path) as temporary:
@@ -79,28 +82,28 @@ def write_text(path: Path, text: str) -> None:
 
 
 def remove_partial_files(folder: Path, below: Path | str = "") -> None:
-    """Remove the partial files of a killed run from ``below``, a pattern of folders in ``folder``.
+    """Remove what killed runs left of ``write_atomically`` in ``folder / below``, a glob pattern.
 
-    The folders inside them are left alone. Version 0.2 wrote files where now there are folders.
+    Deeper folders are not searched. Version 0.2 wrote to files instead of folders of this name.
     """
-    for left_over in folder.glob(str(Path(below, f".*.????????{PARTIAL}"))):
-        shutil.rmtree(left_over, ignore_errors=True)
+    for partial in folder.glob(str(Path(below, f".*.????????{PARTIAL}"))):
+        shutil.rmtree(partial, ignore_errors=True)
         with suppress(OSError):
-            left_over.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
 
-def lock_file(path: Path) -> BinaryIO:
-    """Lock a file until the returned one is closed or the process ends.
+def lock_file(path: Path, option: str = "--results-dir") -> BinaryIO:
+    """Lock a file, created if missing, until the returned stream is closed or the process ends.
 
-    The file may exist, and is not changed. filelock is not used because most of its releases
-    truncate the file. Raises ``ConvNeXtPoseCheckError``: ``in-use`` if another run has the lock,
-    ``cannot-write`` if the file cannot be made, or is a link or a special file.
+    An existing file keeps its content; most releases of the filelock package would truncate it.
+    Raises ``ConvNeXtPoseCheckError``: ``in-use`` if another run has the lock, ``cannot-write`` if
+    the file cannot be created, or is a link or a special file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     except OSError as error:
-        raise cannot_write(path, error) from None
+        raise cannot_write(path, error, option) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -108,21 +111,23 @@ def lock_file(path: Path) -> BinaryIO:
         raise ConvNeXtPoseCheckError(
             ErrorCode.IN_USE,
             f"another run is writing to {path.parent}",
-            "Wait until it has ended, or name another folder",
+            "Wait until that run has finished, or give another folder"
+            + (f" with {option}" if option else ""),
         ) from None
     except OSError:
-        pass  # a file system without locks: two runs may overwrite each other's files
+        pass  # the file system has no locks, so two runs can overwrite each other's files
     return lock
 
 
-def cannot_write(path: Path, error: OSError) -> ConvNeXtPoseCheckError:
-    """The error for a file that cannot be written."""
+def cannot_write(
+    path: Path, error: OSError, option: str = "--results-dir"
+) -> ConvNeXtPoseCheckError:
+    """The error for a file that cannot be written; ``option`` gives another folder, if any."""
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = (
-        "Free disk space, or name a folder on another disk" if is_full else "Name another folder"
-    )
     return ConvNeXtPoseCheckError(
         ErrorCode.CANNOT_WRITE,
         f"cannot write {path}: {error.strerror or error}",
-        f"{remedy}, such as with --results-dir",
+        ("Free disk space" if is_full else "Check the permissions")
+        + ", or give another folder"
+        + (f" with {option}" if option else ""),
     )

@@ -94,7 +94,7 @@ def test_unpacked_folder_of_many_files_is_refused(
     code, message = outcome(tmp_path)
 
     assert code == "unsafe-archive"
-    assert f"{tmp_path} holds more than 9 files and folders" in message
+    assert f"{tmp_path} contains more than 9 files and folders" in message
 
 
 def _cut(whole: bytes, rng: random.Random) -> bytes:

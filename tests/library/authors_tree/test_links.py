@@ -161,7 +161,7 @@ def put(path: Path, target: Path | None = None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             lambda _, tree: put(tree / "images" / S11),
@@ -169,13 +169,13 @@ def put(path: Path, target: Path | None = None) -> None:
         ),
         (
             lambda _, tree: [(tree / "images" / s).mkdir(parents=True) for s in (S9, S11)],
-            f"{S9} is not a link, and 1 more are in the way. Move it away",
+            f"{S9} is not a link; 1 more paths are taken. Move it away",
         ),
         (lambda kaggle, tree: put(tree / "images" / S11, kaggle), "is a link to {kaggle}"),
         (lambda kaggle, tree: put(tree / "images", kaggle), "{tree}/images is itself a link"),
         (lambda _, tree: put(tree / "annotations"), "{tree}/annotations is not a folder. Move it"),
         (lambda _, tree: put(tree.parent), "[cannot-write] cannot write {tree}"),
-        (lambda _, tree: tree.parents[1].rmdir(), "[file-not-found] there is no folder"),
+        (lambda _, tree: tree.parents[1].rmdir(), "[file-not-found] the folder {tree.parents[1]}"),
         (lambda kaggle, _: shutil.rmtree(kaggle), "[data-not-found] the folder {kaggle} cannot"),
         (
             lambda kaggle, _: next(kaggle.rglob("*subject11_joint_3d.json")).unlink(),
@@ -183,13 +183,13 @@ def put(path: Path, target: Path | None = None) -> None:
         ),
         (
             lambda kaggle, _: shutil.rmtree(kaggle / "s11"),
-            "[data-not-found] there are no images of subject 11 below {kaggle}. Give a folder that"
-            " holds both subjects with --kaggle-input",
+            "[data-not-found] {kaggle} contains no image folder of subject 11. Give a folder with"
+            " both subjects with --kaggle-input",
         ),
     ],
 )
 def test_link_obstacle_or_missing_input_is_named_and_nothing_changed(
-    kaggle: Path, tree: Path, tmp_path: Path, change: Callable[[Path, Path], object], said: str,
+    kaggle: Path, tree: Path, tmp_path: Path, change: Callable[[Path, Path], object], message: str,
     capsys: Output,
 ) -> None:  # fmt: skip
     """A folder that is itself a link, as the guide's script made, would lead into the input."""
@@ -200,7 +200,7 @@ def test_link_obstacle_or_missing_input_is_named_and_nothing_changed(
 
     assert list_files(tmp_path) == before
     error = capsys.readouterr().err
-    assert said.format(tree=tree, kaggle=kaggle) in error
+    assert message.format(tree=tree, kaggle=kaggle) in error
     assert "--h36m-root" not in error
     assert len(error.splitlines()) == 1
 
@@ -239,6 +239,16 @@ def test_link_images_in_two_folders_are_linked_one_by_one(kaggle: Path, tree: Pa
     assert load_dataset(tree, FACTS).is_complete()
 
 
+def test_link_hard_link_to_the_right_file_is_kept(kaggle: Path, tree: Path, capsys: Output) -> None:
+    (tree / CAMERA).parent.mkdir(parents=True)
+    (tree / CAMERA).hardlink_to(kaggle / "h36m/annotations (1)" / CAMERA)
+
+    assert link(kaggle, tree, "--verify") == 0
+
+    assert not (tree / CAMERA).is_symlink()
+    assert f"10 links in {tree}, 9 of them new\n" in capsys.readouterr().out
+
+
 def test_link_of_a_folder_is_kept_and_missing_rootnet_file_is_noted(
     kaggle: Path, tree: Path, capsys: Output
 ) -> None:
@@ -246,7 +256,7 @@ def test_link_of_a_folder_is_kept_and_missing_rootnet_file_is_noted(
 
     assert link(kaggle, tree, "--verify") == 0
     assert (tree / "annotations").is_symlink()
-    assert "note: no bbox_root was linked" in capsys.readouterr().out
+    assert "note: bbox_root was not linked" in capsys.readouterr().out
     put(tree / "bbox_root" / ROOTNET)
     assert link(kaggle, tree) == 0
     assert "note: " not in capsys.readouterr().out

@@ -94,7 +94,7 @@ def test_whole_file_is_named_as_git_names_it(tiny: Architecture, tmp_path: Path)
 
     known = fingerprint(checkpoint, "a commit")
     assert known.file is not None
-    assert describe_copy(known, checkpoint) == "the very file of a commit"
+    assert describe_copy(known, checkpoint) == "identical to the file of a commit"
     other = replace(known, file=replace(known.file, git_blob="0" * 40))
     unpacked = load_checkpoint(FORMS["folder"](path.read_bytes(), tmp_path))
     assert unpacked.git_blob is None
@@ -117,10 +117,12 @@ def test_command_prints_a_fingerprint_for_the_file_and_refuses_a_swapped_one(
     checkpoint = load_checkpoint(path)
     assert added.tensors is not None
     assert added.tensors.sha256 == tensor_digests(checkpoint)
-    assert describe_copy(added, checkpoint).startswith("the very file of own_T.pth, epoch 3, sha")
+    assert describe_copy(added, checkpoint).startswith(
+        "identical to the file of own_T.pth, epoch 3, sha"
+    )
     assert captured.err == (
-        f"{path} contains T, epoch 3: 4 x 39,024 iterations: trained otherwise, 39,024 iterations"
-        " of an epoch; the optimizer is not in the file, so its steps are unknown\n"
+        f"{path} contains T, epoch 3: 4 x 39,024 iterations: another training set"
+        " or batch size; the optimizer is not in the file, so its steps are unknown\n"
     )
 
     assert main(["fingerprint", str(path)]) == 0

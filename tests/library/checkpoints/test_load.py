@@ -125,7 +125,7 @@ def test_path_without_a_checkpoint_is_refused(place: str, code: str, tmp_path: P
         ("Google Drive - Quota exceeded. Sign in", "quota page", "24 hours"),
         ("Sorry, too many users have viewed or downloaded this file", "quota page", "24 hours"),
         ("Sorry, the file you have requested does not exist. Sign in", "not exist", "link"),
-        ("You need access. Request access, or sign in", "permission page", "may open it"),
+        ("You need access. Request access, or sign in", "permission page", "account with access"),
         ("https://accounts.google.com/ServiceLogin", "sign-in page", "Sign in"),
         ("Google Drive - Virus scan warning", "virus scan page", "convnextpose_check download"),
         ("404", "web page", "browser"),
@@ -179,7 +179,7 @@ def test_file_that_changes_its_size_while_it_is_read_is_refused(
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[unreadable\] ") as caught:
         load_checkpoint(path)
 
-    assert caught.value.problem == f"{path} changed its size while it was read"
+    assert caught.value.problem == f"the size of {path} changed while it was read"
 
 
 def _call_first(function: str, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:

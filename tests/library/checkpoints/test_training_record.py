@@ -56,7 +56,7 @@ def test_steps_of_every_torch_version_are_read(
     assert len(checkpoint.steps) == 70 == len(checkpoint.network) - 3 * 12
     record = check_training_record(xs, checkpoint)
     assert record.description == (
-        "69 x 19,512 iterations: five subjects with the authors' loaders, so protocol 2"
+        "69 x 19,512 iterations: five subjects with the authors' data loaders (protocol 2)"
     )
     assert (record.iterations, record.has_counters) == (19_512, True)
 
@@ -78,18 +78,22 @@ def test_missing_optimizer_is_unknown_and_not_a_failure(
 
 
 OTHER_TRAININGS: dict[str, tuple[Checkpoint, str, str]] = {
-    "six": (counted([69 * 23_487] * 2), "69 x 23,487", "six subjects with the authors' loaders"),
+    "six": (
+        counted([69 * 23_487] * 2),
+        "69 x 23,487",
+        "six subjects with the authors' data",
+    ),
     "six-at-most": (counted([69 * 23_604] * 2), "69 x 23,604", "six subjects"),
-    "more-than-six": (counted([69 * 23_605] * 2), "69 x 23,605", "trained otherwise"),
-    "own": (counted([69 * 5_000] * 2), "69 x 5,000", "otherwise, 5,000 iterations of an epoch"),
+    "more-than-six": (counted([69 * 23_605] * 2), "69 x 23,605", "another training set"),
+    "own": (counted([69 * 5_000] * 2), "69 x 5,000", "another training set or batch size"),
     "tuned": (counted([XS_COUNT + 15_000] * 2, epoch=71), "72 x 18,907.3", "trained further"),
-    "epoch": (counted([XS_COUNT] * 2, epoch=69), "70 x 19,233.3", "epochs of several lengths"),
+    "epoch": (counted([XS_COUNT] * 2, epoch=69), "70 x 19,233.3", "epochs of different lengths"),
     "reset": (
         counted([XS_COUNT + 5_000] * 2, [5_000] * 3),
         "5,000 steps, 1,351,328 batches",
         "trained further with a new optimizer",
     ),
-    "renormed": (counted([80, 80], [XS_COUNT] * 3), "1,346,328 steps, 80 batches", "mixed"),
+    "renormed": (counted([80, 80], [XS_COUNT] * 3), "1,346,328 steps, 80 batches", "inconsistent"),
     "step": (
         counted([XS_COUNT] * 2, [XS_COUNT, XS_COUNT, XS_COUNT + 1]),
         "2 of 1,346,328 and 1 of 1,346,329",
@@ -107,7 +111,7 @@ OTHER_TRAININGS: dict[str, tuple[Checkpoint, str, str]] = {
     ),
     "missing": (
         counted([XS_COUNT] * 2, [XS_COUNT] * 2),
-        "steps of 2 of 3 parameters",
+        "steps for 2 of 3 parameters",
         "the optimizer has",
     ),
     "negative": (counted([-69, -69]), "69 x -1.0", "lengths"),
@@ -116,14 +120,14 @@ OTHER_TRAININGS: dict[str, tuple[Checkpoint, str, str]] = {
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "shown", "fragment"), OTHER_TRAININGS.values(), ids=OTHER_TRAININGS
+    ("checkpoint", "summary", "fragment"), OTHER_TRAININGS.values(), ids=OTHER_TRAININGS
 )
 def test_other_training_is_described_and_fails_if_one_is_recorded(
-    xs: Variant, checkpoint: Checkpoint, shown: str, fragment: str
+    xs: Variant, checkpoint: Checkpoint, summary: str, fragment: str
 ) -> None:
     with pytest.raises(CheckFailedError, match=r"^\[wrong-training\] ") as caught:
         check_training_record(xs, checkpoint)
-    assert caught.value.obtained == shown
+    assert caught.value.obtained == summary
     assert caught.value.expected == f"{checkpoint.epoch + 1} x 19,512"
     assert fragment in caught.value.problem
 
@@ -142,7 +146,7 @@ def test_own_model_without_facts_and_missing_counters_are_described(xs: Variant)
     assert check_epoch(own, checkpoint) == 3
     assert format_epoch(None, 3) == "epoch 3"
     assert read_training_record(checkpoint).description.endswith(
-        "trained otherwise, 10 iterations of an epoch"
+        "4 x 10 iterations: another training set or batch size"
     )
     record = check_training_record(xs, make_checkpoint({"module.w": torch.ones(2)}))
     assert record.description == "unknown: the file has no counters"

@@ -50,7 +50,7 @@ def test_identity_is_verified_by_the_tensors_alone(
     assert (without.status, without.matched) == ("not verified", ALL[:-1])
     assert without.reason == "no published tensors on record"
     copy = determine_identity(variant, checkpoint, Fingerprint(known.file))
-    assert copy.reason == "no published tensors on record; the very file of a test"
+    assert copy.reason == "no published tensors on record; identical to the file of a test"
     facts = msgspec.structs.replace(variant.checkpoint, iterations=None)
     unrecorded = msgspec.structs.replace(variant, checkpoint=facts)
     assert "training record" not in determine_identity(unrecorded, checkpoint, known).matched

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.load import load_checkpoint
-from convnextpose_check.checkpoints.snapshot import source_sha256, write_snapshot
+from convnextpose_check.checkpoints.snapshot import read_source_sha256, write_snapshot
 from convnextpose_check.checkpoints.training_record import read_training_record
 from convnextpose_check.network.keymap import add_prefix
 from convnextpose_check.paths import lock_directory
@@ -59,7 +59,7 @@ def test_extract_writes_what_a_run_writes(own: Path, capsys: pytest.CaptureFixtu
         expected = write_snapshot(checkpoint, name, own.parent / "run")
         assert path.read_bytes() == expected.read_bytes()
         assert path.with_name(f"{path.name}.tar").read_bytes() == expected.read_bytes()
-        assert source_sha256(safetensors) == checkpoint.sha256
+        assert read_source_sha256(safetensors) == checkpoint.sha256
         assert f"contains  {name}, epoch {epoch}, {len(checkpoint.network)} tensors, modern" in out
         assert f"training  {read_training_record(checkpoint).description}\n" in out
         assert f"sha256    {checkpoint.sha256}" in out

@@ -101,7 +101,7 @@ FAILURES = {
     "quota": (
         html_response(QUOTA),
         "download-refused",
-        "too many people.*Try again after 24 hours",
+        "quota page.*Try again after 24 hours",
         2,
     ),
     "permission": (
@@ -110,7 +110,7 @@ FAILURES = {
         "not shared with you.*signed in",
         2,
     ),
-    "sign-in": (redirect_to_sign_in, "download-refused", "without an account.*Sign in", 2),
+    "sign-in": (redirect_to_sign_in, "download-refused", "requires an account.*Sign in", 2),
     "missing": (html_response(MISSING, 404), "file-not-found", "a file that does not exist", 2),
     "gone": (html_response("<html>?", 404), "file-not-found", "HTTP 404", 2),
     "page-as-file": (
@@ -120,7 +120,7 @@ FAILURES = {
         1,
     ),
     "other-variant": (None, "wrong-variant", "the received file is used as XS but holds L", 1),
-    "endless": (endless_response, "download-failed", r"sends more than [\d,]+ bytes", 1),
+    "endless": (endless_response, "download-failed", r"sent more than the allowed [\d,]+ bytes", 1),
     "server-error": (html_response(SERVER_ERROR, 500), "download-failed", "HTTP 500", 4),
     "cut-off": (file_response(b"half", 1000), "download-failed", "Download is incomplete", 4),
     "junk": (file_response(b"junk"), "not-a-checkpoint", "the received file", 1),
@@ -129,7 +129,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("answer", "code", "text", "attempts"), FAILURES.values(), ids=FAILURES)
-def test_failed_download_names_reason_and_way_by_hand_and_leaves_nothing(
+def test_failed_download_names_reason_and_manual_download_and_leaves_no_file(
     answer: ResponseFactory | None, code: str, text: str, attempts: int,
     fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes],
 ) -> None:  # fmt: skip
@@ -148,7 +148,7 @@ def test_failed_download_names_reason_and_way_by_hand_and_leaves_nothing(
         downloads.load("XS")
     assert files_in(folder) == set()
     if attempts in (1, 4):
-        assert log.getvalue().count("trying again in") == attempts - 1
+        assert log.getvalue().count("next attempt in") == attempts - 1
     else:  # gdown's, and one to see why
         assert (
             sum(query["id"] == XS_ID for place, query in drive.requests if place == FILE_URL) == 2
@@ -173,8 +173,8 @@ def test_transient_failures_are_retried_after_growing_waits(
 
     for base, wait in zip((1, 2), waits, strict=True):
         assert base < wait < base + 1
-        assert f"; trying again in {wait:.0f} s" in log.getvalue()
-    assert f"{FILE}: the received file is damaged; trying" in log.getvalue()
+        assert f"; next attempt in {wait:.0f} s" in log.getvalue()
+    assert f"{FILE}: the received file is damaged; next" in log.getvalue()
 
 
 def test_silent_connection_is_ended(
@@ -275,7 +275,7 @@ def test_refusals_before_any_request(
     error = fetch("XS", catalogue=without_id).refused["XS"]
 
     assert (error.code, "has no drive_id" in error.problem) == ("download-failed", True)
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"there is nothing at .*nowhere"):
+    with pytest.raises(ConvNeXtPoseCheckError, match="nowhere does not exist"):
         fetch("XS", paths=[tmp_path / "nowhere"])
     with (
         lock_file(folder / download.DOWNLOAD_LOCK),

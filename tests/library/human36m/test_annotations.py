@@ -113,14 +113,14 @@ WRONG_FILES: list[tuple[str, str, Callable[[Path], object]]] = [
     ("data", "truncated", truncate(0)),
     ("data", "cannot be used", lambda path: path.write_bytes(b"\x1f\x8b\x08\xff" * 9)),
     ("data", "cannot be read (No such file", replace_file(lambda p: p.symlink_to(p.parent / "x"))),
-    ("data", "no regular file", replace_file(os.mkfifo)),
-    ("camera", "key '1' stands twice", replace_text("{", f'{{"1": {CAMERA}, ')),
-    ("camera", "key '1' stands twice", replace_text("{", f'{{"\\u0031": {CAMERA}, ')),
-    ("camera", "key 'R' stands twice in '1'", replace_text('"R":', f'"R": {ROTATION}, "R":')),
-    ("camera", "key 'b' stands twice in '1' 'a'",
+    ("data", "not a regular file", replace_file(os.mkfifo)),
+    ("camera", "key '1' is repeated", replace_text("{", f'{{"1": {CAMERA}, ')),
+    ("camera", "key '1' is repeated", replace_text("{", f'{{"\\u0031": {CAMERA}, ')),
+    ("camera", "key 'R' is repeated in '1'", replace_text('"R":', f'"R": {ROTATION}, "R":')),
+    ("camera", "key 'b' is repeated in '1' 'a'",
      replace_text('"R":', '"a": [{"b": 1, "c": 2, "b": "\\""}], "R":')),
-    ("joint_3d", "key '2' stands twice", replace_text('"3": {', '"2": {}, "3": {')),
-    ("joint_3d", "key '0' stands twice in '2' '1'", replace_text('"64":', '"0": [], "64":')),
+    ("joint_3d", "key '2' is repeated", replace_text('"3": {', '"2": {}, "3": {')),
+    ("joint_3d", "key '0' is repeated in '2' '1'", replace_text('"64":', '"0": [], "64":')),
 ]  # fmt: skip
 
 

@@ -231,8 +231,8 @@ def test_walk_enters_no_sequences_and_no_deep_or_too_many_folders(
     assert not any(name.endswith(".jpg") for _, files in found for name in files)
 
     monkeypatch.setattr(folders, "MAX_FOLDERS", 9)
-    problem = f"more than 9 folders below {tree}"
+    problem = f"{tree} contains more than 9 folders"
     with pytest.raises(ConvNeXtPoseCheckError, match=problem) as caught:
         list(walk(tree))
     assert caught.value.code == "too-many-files"
-    assert "Name the folder inside it" in caught.value.remedy
+    assert "Give a folder inside it" in caught.value.remedy

@@ -14,6 +14,7 @@ from convnextpose_check.paths import Outputs, rename_earlier_outputs
 from convnextpose_check.results.decision import is_passed
 from convnextpose_check.results.results_file import read_results, write_results
 from convnextpose_check.results.schema import ReferenceRecord
+from tests.support.read_only import read_only
 from tests.support.results import example_results, example_variant, example_weights
 from tests.support.schema import SCHEMA_FILE, json_schema
 
@@ -234,6 +235,16 @@ def test_unreadable_earlier_results_are_kept_too(path: Path, tmp_path: Path, con
 
     assert not (tmp_path / "new").exists()
     assert (path.parent / "benchmark_results.earlier.json").read_text() == content
+
+
+def test_rename_earlier_outputs_closed_folder_is_left_alone(path: Path, tmp_path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("{}", encoding="utf-8")
+
+    with read_only(path.parent, 0o000):
+        rename_earlier_outputs(tmp_path)
+
+    assert path.exists()
 
 
 def test_results_in_a_folder_that_is_a_file_are_neither_read_nor_written(tmp_path: Path) -> None:
