@@ -185,7 +185,7 @@ class _PickleMachine:
         _tag, kind, key, _location, items = identity
         if self.storages.get(key) != items * ITEM_BYTES[kind]:
             raise _unusual_pickle(
-                f"that declares {items} elements of {ITEM_BYTES[kind]} bytes in storage {quote(key)}"
+                f"that has {items} elements of {ITEM_BYTES[kind]} bytes in storage {quote(key)}"
                 f" of {self.storages.get(key, 0)} bytes",
             )
         return _Storage(items)
