@@ -40,7 +40,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.paths import Outputs, cache_file_path
 from convnextpose_check.results.results_file import read_results
-from convnextpose_check.run.run import Run, published_run
+from convnextpose_check.run.run import Run, open_published_run
 from convnextpose_check.settings.options import Settings, read_settings
 from convnextpose_check.synthetic.reference import synthetic_catalogue
 
@@ -82,7 +82,7 @@ def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun,
         settings, h36m_root=settings.h36m_root or Path(results.dataset.root),
         protocol=results.protocol, bbox=results.bbox, no_flip=not results.flip,
     )  # fmt: skip
-    run = published_run(settings)
+    run = open_published_run(settings)
     if results.target == "synthetic":
         run = replace(run, catalogue=synthetic_catalogue())
     for variant, record in results.variants.items():
@@ -100,7 +100,7 @@ def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun,
 
 
 def _authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]:
-    run = published_run(settings)
+    run = open_published_run(settings)
     if len(settings.variants or ()) != 1:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,

@@ -24,7 +24,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import format_devices
 from convnextpose_check.files.folders import SEQUENCE_FOLDER, walk
 from convnextpose_check.human36m.layout import annotation_names
-from convnextpose_check.run.run import Run, published_run
+from convnextpose_check.run.run import Run, open_published_run
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Variant
 
@@ -48,7 +48,7 @@ _PACKED = re.compile(r"(annot|images|h(uman)?36m|s_?0?9|s_?11).*\.(zip|tar|tgz|g
 def run(options: argparse.Namespace) -> int:
     """Print one line per check, and hints if Human3.6M is incomplete."""
     settings = replace(read_settings(vars(options)), download=False, limit=None)
-    checked = published_run(settings)
+    checked = open_published_run(settings)
     print_lines(*(f"read: {line}" for line in settings.given.values()))
     failed = [title for group in _list_checks(checked) for title in _run_checks(group)]
     if settings.h36m_root is not None and {"Human3.6M", "all samples"} & set(failed):

@@ -1,4 +1,4 @@
-"""The pages of a run, made from its results and its per-sample file alone."""
+"""Reports and chart of a run, rendered from its results and per-sample file only."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from convnextpose_check.results.schema import Results
 
 
 def write_pages(results: Results, outputs: Outputs, report: Path, page: str | None) -> None:
-    """Write the HTML report, the Markdown report and, if errors were measured, the picture.
+    """Write the HTML and the Markdown report and, if errors were measured, the chart.
 
-    ``page`` is a report of pytest-html: its table of tests is kept, and its summary replaced.
-    Without a per-sample file the HTML report shows no distribution of errors.
+    ``page`` is pytest-html's report, in which only the summary is replaced. Without a per-sample
+    file the HTML report lacks the distribution of errors.
     """
     errors_mm = {}
     with suppress(ConvNeXtPoseCheckError):

@@ -1,4 +1,4 @@
-"""The charts of a run, their colors, and those of the pages."""
+"""Charts of a run, and the colors of charts and pages."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ CHART_COLORS = {
     "band-2": "#e9ecc4",
     "band-5": "#f8dfbf",
 }
-"""The colors of charts by CSS name. Text is ``ink`` or ``quiet``.
+"""Chart colors by CSS name; text is ``ink`` or ``quiet``.
 
-The four series differ for every kind of color vision and stand out from ``paper`` and the bands.
+The four series are distinct with every color vision deficiency, also on ``paper`` and the bands.
 """
 
 SERIES = tuple(color for name, color in CHART_COLORS.items() if name.startswith("series-"))
@@ -59,22 +59,22 @@ PAGE_COLORS = {
     "fair-ink": ("#7a4b00", "#f1c27b"),
     "heat-rgb": ("224, 110, 20", "214, 110, 30"),
 }
-"""The colors of pages by CSS name, light and dark."""
+"""Page colors by CSS name: (light, dark)."""
 
 DISTRIBUTION_WIDTH_PX = 400
 PICTURE_WIDTH_PX = 800
 PICTURE_SCALE = 2
 
 AXIS_END_QUANTILE = 0.995
-"""The axis of a distribution ends at this quantile of all samples; the others are counted."""
+"""The axis of a distribution ends at this quantile; samples above it are only counted."""
 
 BINS = 40
 
 AXIS_END_IN_BANDS = 1.3
-"""The axis of differences ends here, in widths of the widest band."""
+"""End of the axis of differences, as a multiple of the largest tolerance."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-"""One for each variant, so that color is not the only distinction."""
+"""One per variant, so that color is not the only distinction."""
 
 _BAND_COLORS = (CHART_COLORS["band-1"], CHART_COLORS["band-2"], CHART_COLORS["band-5"])
 _POINTS_PER_INCH = 72
@@ -97,7 +97,7 @@ _STYLE: dict[Any, object] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "convnextpose-check",
     "text.color": CHART_COLORS["ink"],
-    "text.parse_math": False,  # a dollar in a name is a dollar
+    "text.parse_math": False,  # a name may contain a dollar sign
     "ytick.major.size": 0,
 }
 
@@ -115,10 +115,10 @@ def _open_figure(width_px: float, height_px: float, scale: int = 1) -> Iterator[
 
 
 def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
-    """Histograms of the samples' errors, one row per featured variant, as an ``<img>``.
+    """Draw histograms of the sample errors, one per featured variant, as an ``<img>``.
 
-    ``errors_mm`` holds (N,) for each variant: the mean over joints of each sample. Empty if there
-    is nothing to draw. The numbers of each row are in the alternative text as well.
+    ``errors_mm`` has the errors (N,) of each variant, averaged over the joints. The alternative
+    text repeats the numbers. Returns an empty text if there are no errors.
     """
     rows = {escape_control_chars(n): errors_mm[n] for n in results.featured if n in errors_mm}
     if not rows:
@@ -134,11 +134,11 @@ def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
             axes.axvline(values.mean(), color=CHART_COLORS["ink"], linestyle="--")
             axes.set_title(f"{name}\n{texts[name]}")
             axes.set(yticks=[], xlim=(0, end_mm))
-        grid[-1].set_xlabel("error of a sample, mm (solid: median, dashed: mean)")
+        grid[-1].set_xlabel("sample error, mm (solid: median, dashed: mean)")
         no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(content, format="svg", metadata=no_metadata)
     described = " ".join(f"{name}: {text}." for name, text in texts.items())
-    alt = f"Histograms of the errors of single samples, {results.metric}. {described}"
+    alt = f"Histograms of the sample errors ({results.metric}). {described}"
     encoded = base64.b64encode(content.getvalue()).decode()
     return f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{encoded}">'
 
@@ -146,18 +146,22 @@ def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
 def _describe_distribution(values_mm: Array, end_mm: float) -> str:
     low, median, high = np.quantile(values_mm, (0.05, 0.5, 0.95))
     text = f"5 to 95 %: {low:.1f} to {high:.1f}, median {median:.1f}, mean {values_mm.mean():.1f}"
-    beyond = int(np.count_nonzero(values_mm > end_mm))
-    return f"{text}\n{beyond:,} beyond the axis, up to {values_mm.max():.0f}" if beyond else text
+    above = int(np.count_nonzero(values_mm > end_mm))
+    return (
+        f"{text}\n{above:,} samples above the axis, up to {values_mm.max():.0f} mm"
+        if above
+        else text
+    )
 
 
 def draw_comparison(results: Results, path: Path) -> None:
-    """Write one picture of the run, 1600 pixels wide: differences, and errors by action.
+    """Write a chart of the run, 1600 pixels wide: differences, and errors by action.
 
     Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     variants = {escape_control_chars(name): record for name, record in results.featured.items()}
-    found = {action for record in variants.values() for action in record.per_action_mm}
-    actions = sorted(found, key=[*ACTIONS.values(), *sorted(found)].index)
+    measured = {action for record in variants.values() for action in record.per_action_mm}
+    actions = sorted(measured, key=[*ACTIONS.values(), *sorted(measured)].index)
     title = f"ConvNeXtPose, {results.judged_models}: {results.metric}, protocol {results.protocol}"
     verdict = fill(escape_control_chars(results.verdict), 100, max_lines=6, break_on_hyphens=False)
     rows = (1 + len(variants), 1 + len(actions) / 2)
@@ -175,7 +179,7 @@ def draw_comparison(results: Results, path: Path) -> None:
 
 
 def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, VariantResult]) -> None:
-    """A row for each variant: its difference on the tolerance bands, its interval, the numbers."""
+    """Draw a row per variant: difference, tolerance bands, interval and numbers."""
     bands: dict[float, str] = {float(mm): word for mm, word in TOLERANCES_MM.items()}
     worst: str = REVIEW
     if results.target == "synthetic":
@@ -202,7 +206,7 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
     axes.set(
         xlim=(-end_mm, end_mm), ylim=(len(variants) - 0.5, -0.5),
         xticks=sorted({0, *bands, *(-mm for mm in bands)}),
-        xlabel=f"obtained minus expected, mm (from {max(bands):g} mm: {worst})",
+        xlabel=f"obtained minus expected, mm ({max(bands):g} mm or more: {worst})",
     )  # fmt: skip
     axes.xaxis.set_major_formatter(lambda mm, _: f"{mm:+g}" if mm else "0")
 
@@ -210,19 +214,19 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
 def _draw_actions(
     axes: Axes, results: Results, variants: Mapping[str, VariantResult], actions: list[str]
 ) -> None:
-    """A row for each action, a point for each variant."""
+    """Draw a row per action with a point per variant."""
     styled = zip(variants.items(), cycle(SERIES), cycle(MARKERS), strict=False)
     for (name, record), color, marker in styled:
         rows = list(map(actions.index, record.per_action_mm))
         errors_mm = list(record.per_action_mm.values())
         axes.plot(errors_mm, rows, marker, markersize=7, color=color, label=name)
     axes.set_yticks(range(len(actions)), list(map(escape_control_chars, actions)))
-    axes.set(ylim=(len(actions) - 0.4, -0.6), xlabel=f"{results.metric} of each action, mm")
+    axes.set(ylim=(len(actions) - 0.4, -0.6), xlabel=f"{results.metric} by action, mm")
     axes.grid(visible=True)
 
 
 def _describe_variant(record: VariantResult) -> str:
-    """The verdict, the difference and the error; the reason for no verdict is in the heading."""
+    """Verdict, difference and error; the heading has the reason for no verdict."""
     word = variant_badge(record).text if record.verdict else "not judged"
     if record.reference is None:
         return f"{word}, no reference\n{record.error_mm:.2f}; 95 %: {format_interval(record, 2)}"
@@ -234,7 +238,7 @@ def _describe_variant(record: VariantResult) -> str:
 
 
 def format_css_variables() -> str:
-    """The colors of pages as CSS variables, dark where the reader prefers that."""
+    """The page colors as CSS variables, dark if the browser prefers a dark scheme."""
     light, dark = (
         "".join(f"--{name}:{colors[scheme]};" for name, colors in PAGE_COLORS.items())
         for scheme in (0, 1)

@@ -1,4 +1,4 @@
-"""The reports of a run: one page of HTML, and Markdown for a pull request."""
+"""The reports of a run: a single HTML page, and Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM
+from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import BONES, FLIP_PAIRS
 from convnextpose_check.network.users import is_factory
@@ -36,9 +36,9 @@ from convnextpose_check.variants import INPUT_SIDE_PX
 FOLDER = Path(__file__).parent
 STYLE_SHEET = FOLDER / "report.css"
 SCRIPT = FOLDER / "report.js"
-"""Turns the skeletons and folds pytest-html's table; the summary needs no script."""
+"""Rotates the skeletons and folds pytest-html's table; the summary works without it."""
 BEGIN, END = "<!-- ConvNeXtPose: begin -->", "<!-- ConvNeXtPose: end -->"
-"""The place of the summary in pytest-html's page."""
+"""Markers around the summary in pytest-html's page."""
 
 SEVERITIES: dict[Outcome, Severity] = {
     "passed": "good",
@@ -48,15 +48,16 @@ SEVERITIES: dict[Outcome, Severity] = {
     "failed": "bad",
     "skipped": "none",
 }
-"""In the order in which their counts are shown."""
+"""Severity of each outcome, in the order of their counts in the report."""
 
-_STRONGEST_HEAT = 0.55
-"""Above that the numbers on the color would be hard to read."""
+_MAX_OPACITY = 0.55
+"""A stronger color would make the numbers on it hard to read."""
 
 _RIGHT = {right for right, _ in FLIP_PAIRS}
 _LEFT = {left for _, left in FLIP_PAIRS}
 
 COLUMNS = 7
+"""Most columns of a table in the Markdown report."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~@!+-])")
 
 
@@ -66,7 +67,7 @@ def _render(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    """The templates; every value in one that ends in ``.html.j2`` appears as text."""
+    """The template environment, which escapes all values in ``.html.j2`` templates."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=lambda name: bool(name) and str(name).endswith(".html.j2"),
@@ -75,13 +76,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        number=format_number,
-        value=format_value,
-        difference=format_difference,
-        md=escape_markdown,
-        code=escape_markdown_code,
-    )
+    environment.filters.update(number=format_number, value=format_value)
+    environment.filters.update(difference=format_difference, md=escape_markdown, code=escape_code)
     environment.globals.update(
         draw_3d_poses=draw_3d_poses,
         draw_crop_poses=draw_crop_poses,
@@ -90,15 +86,16 @@ def _environment() -> Environment:
         interval=format_interval,
         recorded_tolerance_mm=RECORDED_TOLERANCE_MM,
         severities=SEVERITIES,
+        tolerances_mm=TOLERANCES_MM,
         variant_badge=variant_badge,
     )
     return environment
 
 
 def render_summary(results: Results, errors_mm: Mapping[str, Array]) -> str:
-    """The summary of a run, which needs neither scripts nor other files.
+    """Render the summary of a run, which needs neither scripts nor other files.
 
-    ``errors_mm`` holds the mean errors (N,) of the samples, by variant.
+    ``errors_mm`` has the sample errors (N,) of each variant, averaged over the joints.
     """
     featured = results.featured
     section = _render(
@@ -106,7 +103,7 @@ def render_summary(results: Results, errors_mm: Mapping[str, Array]) -> str:
         check_rows=group_checks(results),
         has_images=any(e.crop_jpeg for record in featured.values() for e in record.examples),
         distribution=Markup(draw_distribution(results, errors_mm)),
-        heat_tables={
+        error_tables={
             "Error by action (mm)": _shade_rows([r.per_action_mm for r in featured.values()]),
             "Error by joint (mm)": _shade_rows([r.per_joint_mm for r in featured.values()]),
         },
@@ -116,7 +113,10 @@ def render_summary(results: Results, errors_mm: Mapping[str, Array]) -> str:
 
 
 def render_page(results: Results, errors_mm: Mapping[str, Array], page: str | None) -> str:
-    """The report as one page that needs no other file: ``page`` with the summary, or its own."""
+    """Render the report as one self-contained page.
+
+    The summary is put between the markers of pytest-html's ``page``, or into a separate page.
+    """
     summary = Markup(render_summary(results, errors_mm))
     before, begin, rest = (page or "").partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -127,7 +127,7 @@ def render_page(results: Results, errors_mm: Mapping[str, Array], page: str | No
 
 
 def shared_context(results: Results) -> dict[str, Any]:
-    """The values that both the page and the Markdown report show."""
+    """The template values that the HTML and the Markdown report share."""
     outcomes = Counter(check.outcome for check in results.checks)
     repeated = Counter(check.duplicate_of for check in results.failed_checks)
     return {
@@ -147,32 +147,32 @@ def trust_note(results: Results) -> str:
     if not is_factory(results.network):
         return ""
     return (
-        f"The evaluated network is the user's own, {results.network}. Its code ran in the same"
-        " process: the verdict is only as trustworthy as that code."
+        f"The evaluated model, {results.network}, is user code that ran in the same process as the"
+        " checks. The verdict is only as trustworthy as that code."
     )
 
 
 def _describe_test(check: CheckRecord) -> str:
-    """The name of the test in words, with its tolerance."""
-    words = check.test.rpartition("::")[2].partition("[")[0].removeprefix("test_").replace("_", " ")
-    return words if check.tolerance_mm is None else f"{words}, {check.tolerance_mm} mm"
+    """The name of the test as words, with its tolerance."""
+    name = check.test.rpartition("::")[2].partition("[")[0].removeprefix("test_").replace("_", " ")
+    return name if check.tolerance_mm is None else f"{name}, {check.tolerance_mm} mm"
 
 
 def group_checks(results: Results) -> dict[str, dict[str, CheckRecord]]:
-    """The checks by claim, then by variant; those of the whole run under ``""``."""
+    """The checks by description, then by variant (``""`` for the whole run)."""
     rows: dict[str, dict[str, CheckRecord]] = {}
     for check in results.checks:
         variant = check.variant or ""
         row = rows.setdefault(_describe_test(check), {})
-        if variant in row:  # a test with further parameters
+        if variant in row:  # the test has further parameters
             row = rows.setdefault(check.test, {})
         row[variant] = check
     return rows
 
 
 def _shade_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, float] | None]]:
-    """The error and the strength of its color in each column, by the name of the row."""
-    # The root joint has no error by definition: it must not stretch the scale of the others.
+    """Each row's errors and the opacity of their color, one per column, by row name."""
+    # The root joint's error is 0 by definition and must not extend the color scale.
     values = [value for column in columns for value in column.values() if value > 0]
     low = min(values, default=0.0)
     span = max(max(values, default=0.0) - low, 1e-9)
@@ -180,14 +180,14 @@ def _shade_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, 
     def cell(error_mm: float | None) -> tuple[float, float] | None:
         if error_mm is None:
             return None
-        return error_mm, round(max(error_mm - low, 0.0) / span * _STRONGEST_HEAT, 3)
+        return error_mm, round(max(error_mm - low, 0.0) / span * _MAX_OPACITY, 3)
 
     names = dict.fromkeys(name for column in columns for name in column)
     return {name: [cell(column.get(name)) for column in columns] for name in names}
 
 
 def render_markdown(results: Results) -> str:
-    """The report, without a picture, which the summary of a CI job cannot show."""
+    """Render the Markdown report, without chart: a CI job summary cannot show one."""
     actions = dict.fromkeys(a for record in results.variants.values() for a in record.per_action_mm)
     names, share = list(results.variants), COLUMNS - 1
     return _render(
@@ -199,18 +199,18 @@ def render_markdown(results: Results) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Escape a text so that it contains no markup and stays in its table cell."""
+    """Escape a text so that it has no markup and stays in its table cell."""
     flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     return _SPECIAL.sub(r"\\\1", flat)
 
 
-def escape_markdown_code(text: str) -> str:
+def escape_code(text: str) -> str:
     """Escape a text between backticks."""
     return " ".join(text.split()).replace("`", "'")
 
 
 def draw_crop_poses(variant: str, example: Example) -> Markup:
-    """The poses on the 256x256 crop, with its image where the results hold it."""
+    """Draw the poses on the 256x256 crop, with its image if the results contain it."""
     side, image = INPUT_SIDE_PX, ""
     if example.crop_jpeg is not None:
         source = f"data:image/jpeg;base64,{escape(example.crop_jpeg)}"
@@ -222,16 +222,16 @@ def draw_crop_poses(variant: str, example: Example) -> Markup:
 
 
 def draw_3d_poses(variant: str, example: Example) -> Markup:
-    """The poses in space, seen from the right of the camera, which is on the left of the picture.
+    """Draw the poses in 3D, seen from the side with the camera on the left.
 
-    The center of both is the origin, so that they stay in the picture however they are turned.
+    Their common center is the origin, so that no rotation moves them out of the picture.
     """
     truth, predicted = np.array(example.truth_mm), np.array(example.predicted_mm)
     both = np.concatenate([truth, predicted])
     center = (both.min(axis=0) + both.max(axis=0)) / 2
     radius_mm = max(float(np.linalg.norm(both - center, axis=1).max()), 1.0)
     poses = ((pose - center) / radius_mm * 95 for pose in (truth, predicted))
-    label = f"{variant}, {example.rank} sample in space"
+    label = f"{variant}, {example.rank} sample in 3D"
     return _draw_svg("in-space", "-100 -100 200 200", label, "", *poses)
 
 
@@ -246,9 +246,9 @@ def _draw_svg(
 
 
 def _draw_bones(points: Array) -> str:
-    """The bones of points (17, 2) or (17, 3) as three paths: right, left, middle of the body.
+    """Draw the bones of joints (17, 2) or (17, 3) as three paths: right, left, middle.
 
-    Of points in space (x right, y down, z away from the camera) ``data-ends`` holds the ends.
+    For 3D joints (x right, y down, z away from the camera) ``data-ends`` has the bones' ends.
     """
     ends: dict[str, list[Array]] = {"right": [], "left": [], "middle": []}
     for a, b in BONES:

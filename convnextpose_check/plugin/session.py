@@ -22,7 +22,7 @@ from convnextpose_check.results.decision import add_decision, format_run_verdict
 from convnextpose_check.results.results_file import read_results, read_results_of_run
 from convnextpose_check.results.schema import Results
 from convnextpose_check.run.report import build_results, write_report
-from convnextpose_check.run.run import FIXTURES, Run, TargetName, published_run
+from convnextpose_check.run.run import FIXTURES, Run, TargetName, open_published_run
 from convnextpose_check.settings.options import (
     RUN_ID_VARIABLE,
     Settings,
@@ -201,7 +201,7 @@ def selected_targets(settings: Settings, marker_expression: str) -> list[TargetN
 def open_run(name: TargetName, settings: Settings) -> Run:
     """Create the run of a target, without reading data or checkpoints."""
     if name == "published":
-        return published_run(settings)
+        return open_published_run(settings)
     record = read_record(FIXTURES)
     # A --network model is built for published variants, so the trained synthetic one is left out.
     catalogue = read_catalogue() if settings.network else synthetic_catalogue()

@@ -1,1 +1,1 @@
-"""The results of a run, their file, and what is derived from them."""
+"""The results of a run: their file, the verdict, and the texts computed from them."""

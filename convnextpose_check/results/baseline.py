@@ -1,4 +1,4 @@
-"""Compare a run with an earlier one: nothing may worsen, and nothing may vanish."""
+"""Compare a run with an earlier one (``--baseline``)."""
 
 from __future__ import annotations
 
@@ -16,35 +16,37 @@ from convnextpose_check.results.schema import (
 )
 
 VERDICTS = get_args(Verdict)
-"""From good to bad; any other text is worse than all."""
+"""From good to bad; an unknown text ranks worst."""
 
 TOLERANCE_MM = 0.05
-"""By how much an error may differ from the baseline's, either way."""
+"""Allowed difference from the baseline's error, in either direction."""
 
 
 def compare_runs(results: Results, earlier: Results, file: Path) -> BaselineRecord:
-    """Every value beside that of the earlier run in ``file``, and why the run is not as good.
+    """Compare every value with that of the earlier run, which was read from ``file``.
 
-    Runs of different targets, settings or data are not compared, which is a problem as well.
+    Worse values and missing variants or tests are problems, as are runs of different targets,
+    settings or data, which are not compared.
     """
     problems = list(_find_different_conditions(results, earlier))
     deviations: list[Deviation] = []
     if not problems:
         for name, before in earlier.variants.items():
             if (now := results.variants.get(name)) is None:
-                problems.append(f"{name} was evaluated for the baseline and not now")
+                problems.append(f"{name} was evaluated in the baseline but not in this run")
             else:
                 deviations += _compare_variant(name, before, now)
                 if before.images_sha256 != now.images_sha256:
-                    problems.append(f"{name} was evaluated on other images than the baseline's")
+                    problems.append(f"{name} was evaluated on other images than in the baseline")
         outcomes = {check.test: check.outcome for check in results.checks}
         for check in earlier.checks:
             if check.test not in outcomes:
-                problems.append(f"{check.test} was run for the baseline and not now")
+                problems.append(f"{check.test} ran in the baseline but not in this run")
             elif _rank(outcomes[check.test], OUTCOMES) > _rank(check.outcome, OUTCOMES):
-                problems.append(f"{check.test} was {check.outcome} and is {outcomes[check.test]}")
+                outcome = f"{outcomes[check.test]}, in the baseline {check.outcome}"
+                problems.append(f"{check.test}: {outcome}")
     problems += [
-        f"{d.variant} has worse {d.quantity} than the baseline: {d.now}, before {d.before}"
+        f"{d.variant}: {d.quantity} {d.now}, in the baseline {d.before} (allowed: {d.allowed})"
         for d in deviations
         if d.is_worse
     ]
@@ -59,9 +61,9 @@ def compare_runs(results: Results, earlier: Results, file: Path) -> BaselineReco
 
 def _find_different_conditions(results: Results, earlier: Results) -> Iterator[str]:
     if earlier.weights_only:
-        yield "it is of a run that measured no error"
+        yield "the earlier run measured no error"
     elif not earlier.finished or not earlier.variants:
-        yield "it is of a run that did not finish"
+        yield "the earlier run did not finish"
     pairs = {
         "target": (results.target, earlier.target),
         "protocol": (results.protocol, earlier.protocol),
@@ -69,9 +71,9 @@ def _find_different_conditions(results: Results, earlier: Results) -> Iterator[s
         "flip test": (results.flip, earlier.flip),
         "data digest": (results.dataset.digest[:16] or "unknown", earlier.dataset.digest[:16]),
     }
-    for what, (now, before) in pairs.items():
+    for quantity, (now, before) in pairs.items():
         if now != before:
-            yield f"{what} is {now}, in the baseline {before}: the two cannot be compared"
+            yield f"the runs cannot be compared: {quantity} {now}, in the baseline {before}"
 
 
 def _compare_variant(name: str, before: VariantResult, now: VariantResult) -> Iterator[Deviation]:
@@ -94,5 +96,5 @@ def _compare_variant(name: str, before: VariantResult, now: VariantResult) -> It
     yield Deviation(name, "sha256", *hashes, None, allowed, is_worse=False)
 
 
-def _rank(word: str, order: tuple[str, ...]) -> int:
-    return order.index(word) if word in order else len(order)
+def _rank(text: str, order: tuple[str, ...]) -> int:
+    return order.index(text) if text in order else len(order)

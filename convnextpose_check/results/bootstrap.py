@@ -1,4 +1,4 @@
-"""Bootstrap interval of a mean error, over whole takes."""
+"""Bootstrap confidence interval of a mean error, resampling whole takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SEED = 0
 
 
 def take_name(sequence: str) -> str:
-    """The take of a sequence, such as ``s_09_act_02_subact_01``.
+    """The take of a sequence or frame, such as ``s_09_act_02_subact_01``.
 
     Up to four cameras film one take, so the errors of their frames are correlated.
     """
@@ -24,10 +24,11 @@ def take_name(sequence: str) -> str:
 def bootstrap_interval_mm(
     errors_mm: Array, groups: Sequence[str]
 ) -> tuple[tuple[float, float] | None, int]:
-    """The 95 % percentile interval of the mean of (N,) errors, and the number of groups.
+    """The 95 % interval of the mean of errors (N,), and the number of groups.
 
-    Whole groups are drawn with replacement: neighboring frames hardly differ, so drawing single
-    frames would overstate the precision. None for fewer than two groups.
+    ``groups`` is the group of each error. Whole groups are drawn with replacement, because errors
+    within a take are correlated: drawing single frames would overstate the precision. The interval
+    is None for fewer than two groups.
     """
     names, index = np.unique(np.array(groups), return_inverse=True)
     if len(names) < 2:

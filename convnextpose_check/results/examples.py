@@ -22,9 +22,9 @@ from convnextpose_check.results.schema import Example
 
 JPEG_QUALITY = 80
 WORST = 3
-"""The number of worst samples that are shown."""
+"""Number of worst samples in the report."""
 DECIMALS = 2
-"""Hundredths of a millimetre and of a pixel suffice for a drawing."""
+"""Of mm and pixels: enough for a drawing."""
 
 
 def find_examples(
@@ -34,9 +34,10 @@ def find_examples(
     *,
     with_crops: bool,
 ) -> tuple[Example, ...]:
-    """Best, median and the worst samples by mean error.
+    """Best, median and worst samples by mean joint error.
 
-    ``with_crops`` adds the images of the first three.
+    ``grid_whd`` is the size of the heatmaps in cells. ``with_crops`` adds the images of the best,
+    the median and the worst sample.
     """
     samples = {sample.path.name: sample for sample in dataset.samples}
     order = np.argsort(evaluation.errors_mm.mean(axis=1), kind="stable")
@@ -69,12 +70,12 @@ def find_examples(
 
 
 def _round_points(points: Array) -> Any:
-    """Points (J, 2) or (J, 3) as a tuple of pairs or triples."""
+    """Round points (J, 2) or (J, 3) to a tuple of pairs or triples."""
     return tuple(tuple(round(float(value), DECIMALS) for value in point) for point in points)
 
 
 def _encode_jpeg(crop: Crop) -> str | None:
-    """The crop as a JPEG in base64, None if its image can no longer be read."""
+    """Encode the crop as a JPEG in base64; None if its image cannot be read any more."""
     import cv2
 
     if crop.pixels_rgb is None:

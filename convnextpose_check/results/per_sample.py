@@ -17,13 +17,13 @@ from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS
 from convnextpose_check.results.bootstrap import take_name
 
 SAMPLE_COLUMNS = ("variant", "image_id", "file_name", "subject", "action", "take", "camera")
-"""``take`` is one take, filmed by up to four cameras."""
+"""``take`` is (subject, action, subaction), filmed by up to four cameras."""
 
 JOINT_COLUMNS = tuple(f"{joint}_mm" for joint in JOINTS[:ANNOTATED_JOINTS])
 
 
 def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, path: Path) -> None:
-    """Write a line for each sample of each variant, millimetres to the tenth of a micrometre."""
+    """Write one line per sample and variant, errors in mm to four decimals."""
     samples = {sample.path.name: sample for sample in dataset.samples}
     with (
         write_atomically(path) as temporary,
@@ -46,22 +46,22 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
 
 
 def read_errors_mm(path: Path) -> dict[str, Array]:
-    """The mean errors (N,) of the samples over their joints in millimetres, by variant.
+    """The sample errors (N,) in mm, averaged over the joints, by variant.
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-results``).
     """
-    found: dict[str, list[list[float]]] = {}
+    rows_mm: dict[str, list[list[float]]] = {}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file, strict=True):
                 errors_mm = [float(row[column]) for column in JOINT_COLUMNS]
-                found.setdefault(row["variant"], []).append(errors_mm)
-        if not all(np.isfinite(each).all() for each in found.values()):
+                rows_mm.setdefault(row["variant"], []).append(errors_mm)
+        if not all(np.isfinite(each).all() for each in rows_mm.values()):
             raise ValueError("an error is not finite")
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_RESULTS,
             f"{path} is not a readable per-sample file: {error!r}",
-            "Name a folder that a run has written",
+            "Pass the results folder of a finished run",
         ) from None
-    return {name: np.mean(errors_mm, axis=1) for name, errors_mm in found.items()}
+    return {name: np.mean(errors_mm, axis=1) for name, errors_mm in rows_mm.items()}

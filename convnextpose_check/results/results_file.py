@@ -1,6 +1,6 @@
 """Write and read a run's results: ``<results-dir>/result/benchmark_results.json``.
 
-The form of the file is published as a JSON Schema beside this module.
+Its JSON Schema is ``benchmark_results.schema.json`` beside this module.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _TOLERANCE = re.compile(r"-(?:within-)?(\d{1,3})mm\]$")
 
 
 def write_results(results: Results, path: Path) -> None:
-    """Write the results as JSON, whole or not at all; a NaN is refused.
+    """Write the results as JSON, whole or not at all; raises ``ValueError`` for NaN.
 
-    Bytes of file names that are not in the locale's encoding are decoded as UTF-8.
+    File names that the locale could not decode are decoded as UTF-8.
     """
     content = msgspec.to_builtins(results)
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -31,13 +31,13 @@ def write_results(results: Results, path: Path) -> None:
 
 
 def read_results(path: Path) -> Results:
-    """Read a results file of this version or of 0.1 and 0.2.
+    """Read a results file of this version, 0.1 or 0.2.
 
-    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) if it is missing or of another form.
+    Raises ``ConvNeXtPoseCheckError`` (``bad-results``) if it is missing or invalid.
     """
     try:
         content = msgspec.json.decode(path.read_bytes())
-        if isinstance(content, dict) and content.get("schema_version") == 2:  # of 0.1 and 0.2
+        if isinstance(content, dict) and content.get("schema_version") == 2:  # versions 0.1 and 0.2
             content = upgrade_results(content)
         return msgspec.convert(content, Results)
     except OSError as error:
@@ -47,12 +47,12 @@ def read_results(path: Path) -> Results:
     except (AttributeError, KeyError, TypeError) as error:
         problem = f"{path} is not a results file of version 0.1 or 0.2: {error!r}"
     raise ConvNeXtPoseCheckError(
-        ErrorCode.BAD_RESULTS, problem, "Name a benchmark_results.json that a run has written"
+        ErrorCode.BAD_RESULTS, problem, "Pass a benchmark_results.json written by a run"
     )
 
 
 def read_results_of_run(path: Path, run_id: str) -> Results | None:
-    """The results of the run with this id; None if there are none or they are another run's."""
+    """The results of the run with this id; None if missing, invalid or of another run."""
     try:
         results = read_results(path)
     except ConvNeXtPoseCheckError:
@@ -61,7 +61,7 @@ def read_results_of_run(path: Path, run_id: str) -> Results | None:
 
 
 def upgrade_results(content: dict[str, Any]) -> dict[str, Any]:
-    """The decoded content of an earlier file in today's form."""
+    """Convert the content of a file of version 0.1 or 0.2 to the current schema."""
     misaligned = content["dataset"].get("displaced") or {}
     counts = {f"misaligned_{part}": misaligned[part] for part in misaligned}
     target = content["subject"].replace("miniature", "synthetic")
@@ -78,8 +78,8 @@ def upgrade_results(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _upgrade_file(record: dict[str, Any]) -> dict[str, Any]:
-    origin = record.get("provenance") or {}
-    texts = (origin.get(part) for part in ("epoch", "story", "tensors", "copy"))
+    training = record.get("provenance") or {}
+    texts = (training.get(part) for part in ("epoch", "story", "tensors", "copy"))
     return record | {"training_record": "; ".join(filter(None, texts))}
 
 
@@ -108,7 +108,7 @@ def _upgrade_reference(record: dict[str, Any], content: dict[str, Any]) -> dict[
 
 
 def _upgrade_check(check: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
-    """The check with its parameters, which its test id ends with."""
+    """Add variant and tolerance, which earlier versions wrote only in the test id."""
     tolerance = _TOLERANCE.search(check["test"])
     case = check["test"].partition(f"[{content['subject']}-")[2].rstrip("]")
     names = [n for n in content["expected_variants"] if f"{case}-".startswith(f"{n}-")]

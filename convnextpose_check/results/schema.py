@@ -1,6 +1,6 @@
-"""The results of a run: everything that reports, comparison and gate are made from.
+"""The results of a run, from which reports, verdict and comparisons are computed.
 
-Unknown fields of a results file, such as those of another version, are ignored.
+Unknown fields of a results file are ignored, since another version may have written it.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ METRIC_TITLES: dict[Protocol, str] = {1: "PA-MPJPE", 2: "MPJPE"}
 
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 Number = int | Finite
-"""A whole number stays one: it is shown without decimals."""
+"""Integers stay integers, which are shown without decimals."""
 
 Pair = tuple[Finite, Finite]
 Triple = tuple[Finite, Finite, Finite]
 
 Outcome = Literal["passed", "not verified", "warning", "expected failure", "skipped", "failed"]
-"""Of a test, from good to bad."""
+"""Outcome of a test, from good to bad."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 Identity = Literal["verified", "not verified", "contradicted"]
-"""Whether a file holds the published weights: all tensors on record match, none are on record, or
-a recorded property contradicts it."""
+"""Whether a file contains the published weights: every recorded tensor matches, no tensors are
+recorded, or a recorded property contradicts it."""
 
 Matched = Literal["architecture", "counts", "epoch", "training record", "tensors"]
-"""A property of a checkpoint that was compared with its recorded value, and equals it."""
+"""A property of a checkpoint that equals its recorded value."""
 
 ReferenceKind = Literal["paper", "recorded", "own file"]
-"""Where a reference value is from: the package's variants file, the record of the synthetic data
-set, or a variants file of the user's."""
+"""Source of a reference value: the package's variants file, the recorded errors of the synthetic
+data set, or the user's variants file."""
 
 OWN_MODELS = "user's own models"
-"""Name of models from a variants file of the user's, in titles and messages."""
+"""Models from the user's variants file, as titles and messages name them."""
 
 
 class CheckRecord(msgspec.Struct, frozen=True):
     """The outcome of one validation test.
 
-    ``not verified`` is a check without a recorded value to compare with, ``warning`` one that
-    found a contradiction that proves nothing: neither is a success, neither fails a run.
-    ``difference`` is obtained minus expected where both are numbers. ``duplicate_of`` is the test
-    that failed first for the same reason, empty for the first itself. ``variant`` and
+    ``not verified``: there is no recorded value to compare with. ``warning``: the check found a
+    contradiction that does not prove an error. Neither passes the check, and neither fails the
+    run. ``difference`` is obtained minus expected if both are numbers. ``duplicate_of`` is the test
+    that failed first for the same reason, empty for that first test. ``variant`` and
     ``tolerance_mm`` are parameters of the test.
     """
 
@@ -66,11 +66,11 @@ class CheckRecord(msgspec.Struct, frozen=True):
 
 
 class Example(msgspec.Struct, frozen=True):
-    """One sample to look at, its poses in the order of Human3.6M's 17 joints.
+    """A sample drawn in the report, its poses in the order of Human3.6M's 17 joints.
 
-    ``predicted_mm`` and ``truth_mm`` are as compared, roots at the origin, in the camera's axes;
-    ``predicted_px`` and ``truth_px`` are pixels of the 256x256 crop. ``crop_jpeg`` is the crop in
-    base64, None if it may not be passed on.
+    ``predicted_mm`` and ``truth_mm`` are the compared poses, relative to the root joint, in camera
+    axes. ``predicted_px`` and ``truth_px`` are pixels of the 256x256 crop. ``crop_jpeg`` is the
+    crop in base64, None unless frames are embedded.
     """
 
     rank: Literal["best", "median", "worst"]
@@ -86,10 +86,10 @@ class Example(msgspec.Struct, frozen=True):
 
 
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A variant's checkpoint, and the counts of its network.
+    """A variant's checkpoint, and the parameters and multiply-adds of its network.
 
     ``identity_reason`` is part of a sentence. ``matched`` are the properties that equal their
-    recorded values. ``training_record`` is a sentence, empty if the record could not be read.
+    recorded values. ``training_record`` is one line of text, empty in files that lack it.
     """
 
     file: str
@@ -107,9 +107,9 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReferenceRecord(msgspec.Struct, frozen=True):
-    """The value that an error is compared with.
+    """The expected value of an error.
 
-    A run fails if the difference reaches ``tolerance_mm``, None with ``--gate none``.
+    The run fails if the difference reaches ``tolerance_mm``, which is None with ``--gate none``.
     """
 
     value_mm: Finite
@@ -119,17 +119,16 @@ class ReferenceRecord(msgspec.Struct, frozen=True):
 
 
 class VariantResult(FileRecord, frozen=True, kw_only=True):
-    """One variant, judged by its error.
+    """The error of one variant, and its verdict.
 
-    One of ``mpjpe_mm`` (protocol 2) and ``pa_mpjpe_mm`` (protocol 1) is present, and one of
-    ``verdict`` and ``not_judged``, the reason why there is no verdict. ``interval_mm`` is the 95 %
-    bootstrap interval of the error over ``sequences`` sequences, None for fewer than two.
-    ``unreadable`` counts the images that could not be used, by reason. ``seconds`` is the time of
-    the network alone; ``reading_seconds`` that of waiting for images, shared by all variants.
-    ``without_misaligned_mm`` is the error without the samples that ``misaligned_takes``
-    counts. ``repeated_images`` are files that equal an earlier one of the same take and camera,
-    each with that one. ``resumed_samples`` are from an earlier run's cache. ``soft_argmax`` is None
-    for a network of the user's.
+    Either ``mpjpe_mm`` (protocol 2) or ``pa_mpjpe_mm`` (protocol 1) is present, and either
+    ``verdict`` or ``not_judged``, the reason for no verdict. ``interval_mm`` is the 95 % bootstrap
+    interval of the error over ``sequences`` takes, None for fewer than two. ``unreadable`` counts
+    unusable images by reason. ``seconds`` is the time of the network alone, ``reading_seconds`` the
+    time of waiting for images, which all variants share. ``without_misaligned_mm`` is the error
+    without the samples that ``misaligned_takes`` counts. ``repeated_images`` are pairs of a file
+    and the earlier one of the same take and camera that it equals. ``resumed_samples`` counts
+    samples from an earlier run's cache. ``soft_argmax`` is None for the user's own network.
     """
 
     mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
@@ -157,7 +156,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     examples: tuple[Example, ...]
 
     def __post_init__(self) -> None:
-        """Refuse contradictory fields, so that no edited verdict is reported."""
+        """Refuse contradictory fields, such as an edited verdict."""
         if (self.mpjpe_mm is msgspec.UNSET) == (self.pa_mpjpe_mm is msgspec.UNSET):
             raise ValueError("expected one of `mpjpe_mm` and `pa_mpjpe_mm`")
         difference_mm = None if self.reference is None else self.error_mm - self.reference.value_mm
@@ -170,18 +169,18 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
 
     @property
     def error_mm(self) -> float:
-        """MPJPE or PA-MPJPE, whichever was measured."""
+        """The measured error: MPJPE or PA-MPJPE."""
         measured = (self.mpjpe_mm, self.pa_mpjpe_mm)
         return next(mm for mm in measured if not isinstance(mm, msgspec.UnsetType))
 
     @property
     def reference_mm(self) -> float | None:
-        """The value of the reference."""
+        """The expected error, None without a reference."""
         return None if self.reference is None else self.reference.value_mm
 
     @property
     def is_within_tolerance(self) -> bool | None:
-        """Whether the error is within the tolerance of its reference; None if it is not judged."""
+        """True if the error is within its reference's tolerance; None without a verdict."""
         if self.verdict is None or self.reference is None or self.difference_mm is None:
             return None
         return abs(self.difference_mm) < (self.reference.tolerance_mm or 0)
@@ -193,10 +192,11 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
 
 
 class DatasetRecord(msgspec.Struct, frozen=True):
-    """The data a run read; ``excluded`` counts the test images it could not use, by reason.
+    """The data set of a run.
 
-    ``boxes`` is the source of boxes and root depths. ``misaligned_takes`` counts samples with
-    misaligned ground truth, which ``misaligned_source`` reports.
+    ``excluded`` counts the test images that are not samples, by reason. ``boxes`` is the source of
+    boxes and root depths. ``misaligned_takes`` counts the samples with misaligned ground truth by
+    take, as ``misaligned_source`` reports them.
     """
 
     root: str
@@ -209,7 +209,7 @@ class DatasetRecord(msgspec.Struct, frozen=True):
 
 
 class Deviation(msgspec.Struct, frozen=True):
-    """One value of a variant beside an earlier run's."""
+    """A value of a variant compared with that of an earlier run."""
 
     variant: str
     quantity: str
@@ -221,7 +221,7 @@ class Deviation(msgspec.Struct, frozen=True):
 
 
 class BaselineRecord(msgspec.Struct, frozen=True):
-    """A run compared with an earlier one."""
+    """The comparison of a run with an earlier one."""
 
     file: str
     started: str
@@ -231,14 +231,14 @@ class BaselineRecord(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """A run's results about one target.
+    """The results of a run of one target.
 
     ``left_out`` are the reasons, besides failed checks, why the run did not pass. ``gate_mm`` is
-    None for ``--gate none``. If ``weights_only`` is true no error was measured: ``variants`` is
-    empty and ``weights`` holds the judged files. If ``own_models`` is true, models and references
-    are from a variants file of the user's, and nothing here is about the published models.
-    ``network`` is the value of ``--network``. ``passed`` is the gate's decision; ``run_id``, which
-    a caller may set, identifies the run.
+    None for ``--gate none``. With ``weights_only`` no error was measured: ``variants`` is empty,
+    and ``weights`` contains the judged files. With ``own_models``, models and expected values are
+    from the user's variants file, and no published model was judged. ``network`` is the value of
+    ``--network``. ``passed`` is the gate's decision. ``run_id`` identifies the run, and may be set
+    by the caller.
     """
 
     schema_version: Literal[3] = 3
@@ -269,13 +269,13 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     own_models: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a subset that is stored as complete."""
+        """Refuse a variant that is called complete but lacks samples."""
         if any(v.complete and v.samples != self.expected_samples for v in self.variants.values()):
             raise ValueError("expected a `complete` variant to have `expected_samples`")
 
     @property
     def judged_models(self) -> str:
-        """The judged models, as titles name them."""
+        """The judged models, as named in titles."""
         models = OWN_MODELS if self.own_models else f"{self.target} models"
         if self.weights_only:
             return f"{models.removesuffix('models')}weights (MPJPE not measured)"
@@ -283,27 +283,29 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def metric(self) -> str:
-        """The name of the error."""
+        """Name of the measured error."""
         return METRIC_TITLES[self.protocol]
 
     @property
     def featured(self) -> dict[Name, VariantResult]:
-        """The variants that are shown in detail: of the synthetic ones the trained one."""
+        """The variants shown in detail: of the synthetic ones only the trained model."""
         if self.target == "synthetic" and REFERENCE in self.variants:
             return {REFERENCE: self.variants[REFERENCE]}
         return self.variants
 
     @property
     def gate_text(self) -> str:
-        """The tolerance that fails the run, in words."""
-        return "none (--gate none)" if self.gate_mm is None else f"{self.gate_mm} mm"
+        """The difference that fails the run, in words."""
+        if self.gate_mm is None:
+            return "no difference fails the run (--gate none)"
+        return f"a difference of {self.gate_mm} mm or more fails the run"
 
     @property
     def failed_checks(self) -> tuple[CheckRecord, ...]:
-        """The checks that did not pass."""
+        """The checks that failed or were skipped."""
         return tuple(check for check in self.checks if check.outcome in ("failed", "skipped"))
 
     @property
     def warnings(self) -> tuple[CheckRecord, ...]:
-        """The checks that warn."""
+        """The checks with a warning."""
         return tuple(check for check in self.checks if check.outcome == "warning")

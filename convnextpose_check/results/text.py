@@ -1,4 +1,4 @@
-"""Values and verdicts as text, for terminal, report, Markdown and picture."""
+"""Format values and verdicts for terminal, HTML and Markdown report, and chart."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ICONS: dict[Severity, str] = {
     "none": "\N{WHITE CIRCLE}",
 }
 
-_VERDICTS: dict[str, Severity] = {
+_VERDICT_SEVERITIES: dict[str, Severity] = {
     "excellent": "good",
     "very good": "good",
     "acceptable": "fair",
     "review": "bad",
 }
 
-_IDENTITIES: dict[str, Severity] = {
+_IDENTITY_SEVERITIES: dict[str, Severity] = {
     "verified": "good",
     "not verified": "none",
     "contradicted": "fair",
@@ -36,29 +36,29 @@ _IDENTITIES: dict[str, Severity] = {
 
 
 class Badge(NamedTuple):
-    """A verdict with its color."""
+    """A verdict and the severity that decides its color and icon."""
 
     severity: Severity
     text: str
 
 
 def variant_badge(record: VariantResult) -> Badge:
-    """The verdict on a variant; a recorded value is met or not, and earns no word."""
+    """The verdict on a variant; for a recorded value only whether it is met."""
     if record.verdict is None or record.reference is None:
         return Badge("none", record.verdict_text)
     if record.reference.kind == "recorded":
         is_met = record.is_within_tolerance
         return Badge("good", "as recorded") if is_met else Badge("bad", "not as recorded")
-    return Badge(_VERDICTS[record.verdict], record.verdict)
+    return Badge(_VERDICT_SEVERITIES[record.verdict], record.verdict)
 
 
 def identity_badge(record: FileRecord) -> Badge:
-    """The identity of a file: green only where every tensor on record matches."""
-    return Badge(_IDENTITIES[record.identity], record.identity)
+    """The identity of a file, green only if every recorded tensor matches."""
+    return Badge(_IDENTITY_SEVERITIES[record.identity], record.identity)
 
 
 def run_badge(results: Results) -> Badge:
-    """The run's verdict: green only for a reproduction, red for every run that did not pass."""
+    """The run's verdict, green only if reproduced, red if the run did not pass."""
     decision = decide(results)[0]
     severity: Severity = "none"
     if not is_passed(results) or decision == "off":
@@ -71,14 +71,14 @@ def run_badge(results: Results) -> Badge:
 
 
 def format_number(value: float | None, decimals: int = 3) -> str:
-    """A number without a negative zero, a dash for None."""
+    """A number without negative zero; a dash for None."""
     return "-" if value is None else f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
 def format_difference(value: float | None) -> str:
-    """A difference with its sign and three decimals, more where three would mislead.
+    """A difference with its sign and three decimals; more if three would mislead.
 
-    That is where three would show zero, or put the difference on the other side of a tolerance.
+    They mislead if they show zero, or round the difference to the other side of a tolerance.
     """
     if value is None:
         return "-"
@@ -91,14 +91,14 @@ def format_difference(value: float | None) -> str:
 
 
 def format_value(value: str | float | None) -> str:
-    """A recorded value: thousands separated, three decimals."""
+    """A value of the results: separated thousands, three decimals for floats."""
     if isinstance(value, float):
         return format_number(value)
     return f"{value:,}" if isinstance(value, int) else value or ""
 
 
 def format_interval(record: VariantResult, decimals: int = 1) -> str:
-    """The bootstrap interval relative to the reference, absolute without one."""
+    """The bootstrap interval, relative to the reference if there is one."""
     if record.interval_mm is None:
         return "-"
     shift_mm = record.reference_mm or 0.0
@@ -107,7 +107,7 @@ def format_interval(record: VariantResult, decimals: int = 1) -> str:
 
 
 def format_terminal_table(results: Results) -> list[str]:
-    """The table of the variants, at most 80 columns wide; empty if nothing was evaluated."""
+    """The table of variants, at most 80 columns wide; empty if nothing was evaluated."""
     if results.weights:
         return _format_weights_table(results.weights)
     if not results.variants:

@@ -1,1 +1,1 @@
-"""One run: the files, models, evaluations and results of one target."""
+"""A run: the files, models, evaluations and results of one target."""

@@ -1,4 +1,4 @@
-"""The models of one variant: the reference model, the counted one and the evaluated one."""
+"""The models of a variant: reference model, counted model and evaluated model."""
 
 from __future__ import annotations
 
@@ -37,34 +37,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class VariantModels:
-    """The models of one variant on the run's devices, each built when first needed.
+    """The models of a variant on the run's devices, each built on first use.
 
-    ``specification`` is the value of ``--network``, ``caller`` the folder that its module is
-    looked for in.
+    ``specification`` is the value of ``--network``, whose module is imported from ``module_dir``.
     """
 
     variant: Variant
     checkpoint: Checkpoint
     devices: tuple[torch.device, ...]
     specification: str | None = None
-    caller: Path | None = None
+    module_dir: Path | None = None
 
     @cached_property
     def state(self) -> StateDict:
-        """The checkpoint's state dict under the network's own names."""
+        """The checkpoint's state dict, its keys mapped to the reference model's names."""
         return normalize_keys(self.checkpoint.network)
 
     @cached_property
     def reference(self) -> ConvNeXtPose:
-        """The network as in the paper, with the checkpoint's weights, loaded strictly."""
+        """The architecture of the paper, with the checkpoint's weights loaded strictly."""
         return build_network(self.variant.architecture, self.state, self.devices[0])
 
     @cached_property
     def counted(self) -> Module:
-        """The module whose parameters and multiply-adds are counted."""
+        """The module whose parameters and multiply-adds are counted, on the first device."""
         if not is_factory(self.specification):
             return self.reference
-        module = build_module(self.specification, self.variant.name, self.caller)
+        module = build_module(self.specification, self.variant.name, self.module_dir)
         module = module.to(self.devices[0]).eval()
         if has_published_layout(module, self.variant.architecture):
             load_weights(module, self.state)
@@ -72,7 +71,7 @@ class VariantModels:
 
     @cached_property
     def evaluated(self) -> Network:
-        """The model whose error is measured: the optimized one, or the one of ``--network``."""
+        """The model whose error is measured: the optimized model or that of ``--network``."""
         if is_factory(self.specification):
             return UserNetwork(self.counted, self.variant.architecture, self.specification)
         return self._on_device(self.devices[0])
@@ -84,14 +83,14 @@ class VariantModels:
 
     @property
     def soft_argmax(self) -> SoftArgmaxBackend | None:
-        """How the evaluated model computes its soft-argmax, None for a model of ``--network``."""
+        """The evaluated model's soft-argmax implementation, None with ``--network``."""
         from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 
         model = self.evaluated
         return model.soft_argmax_backend if isinstance(model, OptimizedConvNeXtPose) else None
 
     def cache_key(self, dataset: Dataset, *, flip: bool) -> str | None:
-        """The key of a cached evaluation: equal only for the same checkpoint, data and settings.
+        """The cache key, equal only for the same checkpoint, data, model and settings.
 
         None for a module of ``--network``, whose code may have changed.
         """

@@ -1,4 +1,4 @@
-"""The results of a run, and its files: logs, per-sample errors, pages, results and archives."""
+"""Build a run's results and write its files: logs, errors, pages and archives."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ from convnextpose_check.variants import ReportedValue
 
 
 def write_report(run: Run, results: Results, report: Path, page: str | None) -> Results:
-    """Write every file of the run once; returns the results that were written.
+    """Write all files of the run, and return the results in them.
 
-    ``page`` is pytest-html's report, which gets the summary and is written to ``report``.
-    If a file cannot be written, the run is not passed: the reason is added to the results, and all
-    files are written again with it.
+    ``page`` is pytest-html's report, which is written to ``report`` with the summary. A file that
+    cannot be written fails the run: its reason is added to the results, and all files are written
+    again.
     """
     for _ in range(2):
         problems = _write_files(run, results, report, page)
@@ -64,7 +64,7 @@ def write_report(run: Run, results: Results, report: Path, page: str | None) -> 
 
 
 def _write_files(run: Run, results: Results, report: Path, page: str | None) -> list[str]:
-    """Write each file, and return why others could not be written."""
+    """Write each file, and return the reasons for those that could not be written."""
     from convnextpose_check.pages import write_pages
 
     outputs, problems = run.outputs, []
@@ -90,8 +90,8 @@ def _write_files(run: Run, results: Results, report: Path, page: str | None) -> 
 
 
 def _format_log(run: Run, variant: str, outcome: Evaluation | Exception) -> Iterator[str]:
-    """The log of a variant: its checkpoint, the data, and its errors or what prevented them."""
-    with suppress(ConvNeXtPoseCheckError):  # then the outcome has the reason
+    """The lines of a variant's log: checkpoint, data, and errors or the failure."""
+    with suppress(ConvNeXtPoseCheckError):  # the outcome below has the reason
         checkpoint, dataset = run.checkpoints[variant], run.dataset
         yield f"checkpoint {checkpoint.path} ({checkpoint.form})"
         yield f"sha256 {checkpoint.sha256}, {describe_training_record(run, variant)}"
@@ -103,19 +103,19 @@ def _format_log(run: Run, variant: str, outcome: Evaluation | Exception) -> Iter
         yield from getattr(outcome, "trace", "").splitlines()
         return
     for exclusion in outcome.unreadable:
-        yield f"left out {exclusion.file_name}: {exclusion.reason}"
+        yield f"unusable {exclusion.file_name}: {exclusion.reason}"
     yield (
         f"protocol {outcome.protocol}, {METRIC_TITLES[outcome.protocol]} {outcome.error_mm:.4f} mm"
         f" over {len(outcome.image_ids)} samples in {outcome.seconds:.1f} s:"
         f" {run.judgement(variant)}"
     )
-    yield f"reading images took {outcome.reading_seconds:.1f} s more, once for all variants"
+    yield f"reading images took another {outcome.reading_seconds:.1f} s, shared by all variants"
     for action, error_mm in outcome.per_action_mm().items():
         yield f"{action:13} {error_mm:8.2f} mm"
 
 
 def pack_archives(outputs: Outputs, results: Results) -> None:
-    """Write the two archives; by name, because the folder may hold files of an earlier run."""
+    """Pack results and logs of this run, but no others in the folder, into archives."""
     logs = [outputs.log(variant) for variant in results.variants]
     for archive, files in zip(outputs.archives, (outputs.shared, logs), strict=True):
         with (
@@ -127,14 +127,14 @@ def pack_archives(outputs: Outputs, results: Results) -> None:
 
 
 def build_results(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
-    """Everything that is known of the run, before the gate decides."""
+    """Collect the results of the run; ``add_decision`` completes them."""
     settings, device = run.settings, run.settings.device or ""
     variants = {
         variant: build_variant_result(run, variant, evaluation)
         for variant, evaluation in run.finished_evaluations.available.items()
     }
     if variants or settings.weights_only:
-        with suppress(ConvNeXtPoseCheckError):  # then the tests have the reason
+        with suppress(ConvNeXtPoseCheckError):  # the failed tests have the reason
             device = format_devices(*run.devices)
     return Results(
         target=run.target,
@@ -158,17 +158,17 @@ def build_results(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
         left_out=(),
         baseline=None,
         weights_only=settings.weights_only,
-        weights=_load_weights_records(run) if settings.weights_only else {},
+        weights=_checkpoint_records(run) if settings.weights_only else {},
         own_models=settings.has_own_models,
         network=settings.network,
     )
 
 
-def _load_weights_records(run: Run) -> dict[str, FileRecord]:
-    """Each file that could be loaded, of a run that measures no error."""
+def _checkpoint_records(run: Run) -> dict[str, FileRecord]:
+    """The record of each checkpoint that could be loaded, for ``--weights-only``."""
     weights = {}
     for variant in run.variants:
-        # Without a record, the variant's checks have the reason.
+        # If a record is missing, the variant's failed checks have the reason.
         with suppress(ConvNeXtPoseCheckError), wrap_network_errors("building the network"):
             weights[variant] = FileRecord(**_file_values(run, variant))
     return weights
@@ -184,14 +184,14 @@ def _dataset_record(run: Run, *, is_read: bool) -> DatasetRecord:
         digest=dataset.digest,
         excluded=_count_reasons(dataset.excluded),
         limited=dataset.limited,
-        boxes=dataset.rootnet or "the ground truth's boxes",
+        boxes=dataset.rootnet or "ground truth",
         misaligned_takes=takes,
         misaligned_source=known.source if known and takes else "",
     )
 
 
 def describe_training_record(run: Run, variant: str) -> str:
-    """The training record of the variant's checkpoint in one line."""
+    """The training record of the variant's checkpoint as one line."""
     checkpoint, known = run.checkpoints[variant], run.fingerprints.get(variant)
     try:
         tensors = check_published_tensors(known, checkpoint)
@@ -207,7 +207,7 @@ def describe_training_record(run: Run, variant: str) -> str:
 
 
 def _file_values(run: Run, variant: str) -> dict[str, Any]:
-    """The fields of ``FileRecord``."""
+    """The fields of the variant's ``FileRecord``."""
     checkpoint, module = run.checkpoints[variant], run.models[variant].counted
     identity = determine_identity(
         run.variants[variant],
@@ -232,17 +232,17 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
 
 
 def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantResult:
-    """Checkpoint, errors and verdict of an evaluated variant."""
+    """Collect checkpoint, errors and verdict of an evaluated variant."""
     misaligned, judgement = run.facts.misaligned, judge(evaluation, run.reference(variant))
-    sequences = [take_name(name) for name in evaluation.file_names]
+    takes = [take_name(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
-    interval_mm, sequence_count = bootstrap_interval_mm(errors_mm, sequences)
+    interval_mm, take_count = bootstrap_interval_mm(errors_mm, takes)
     values = _file_values(run, variant)
     values["mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm"] = evaluation.error_mm
     return VariantResult(
         **values,
         interval_mm=interval_mm,
-        sequences=sequence_count,
+        sequences=take_count,
         reference=_reference_record(run, judgement.reference),
         difference_mm=judgement.difference_mm,
         verdict=judgement.verdict,

@@ -1,4 +1,4 @@
-"""A run of one target: its files, models and evaluations, each made when first needed."""
+"""A run of one target: its files, models and evaluations, computed on first use."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     import torch
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-"""Recorded data of a checkout; a package that was installed from a wheel has none."""
+"""Recorded data, which exist only in a checkout, not in an installed wheel."""
 
 CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
-"""Images in a batch; halved where the device's memory is too small."""
+"""Images per batch; halved if the device is out of memory."""
 
 
 T = TypeVar("T")
@@ -44,17 +44,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ByVariant(Generic[T]):
-    """Values by variant; reading one that could not be made raises its error.
+    """A value or an error for each variant; reading a failed value raises its error.
 
-    The error of one variant does not affect the others, and many tests can read a value that took
-    long to make.
+    An error of one variant does not affect the others. Each value is computed once, and many tests
+    read it.
     """
 
     outcomes: dict[str, T | Exception]
 
     @classmethod
     def collect(cls, variants: Iterable[str], make: Callable[[str], T]) -> ByVariant[T]:
-        """Make the value of each variant; a user's mistake is stored as its error."""
+        """Compute the value of each variant; store a ``ConvNeXtPoseCheckError`` instead."""
         outcomes: dict[str, T | Exception] = {}
         for variant in variants:
             try:
@@ -73,7 +73,7 @@ class ByVariant(Generic[T]):
 
     @property
     def available(self) -> dict[str, T]:
-        """The values that could be made."""
+        """The values without those that failed."""
         return {v: value for v, value in self.outcomes.items() if not isinstance(value, Exception)}
 
 
@@ -82,12 +82,11 @@ TargetName = Literal["published", "synthetic"]
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One run of one target under the given settings.
+    """One run of one target with the given settings.
 
-    ``catalogue`` has the variants with their reported values, ``facts`` what is known of the data
-    set, and ``fingerprints`` the published hashes of each variant's file, where they are on record.
-    ``evaluated`` names the variants that are evaluated together, so that every image is read once
-    for all of them.
+    ``catalogue`` has the variants and their reported values, ``facts`` the expected properties of
+    the data set, and ``fingerprints`` the recorded hashes of published files, by variant.
+    ``evaluated`` names the variants to evaluate, in one pass that reads each image once.
     """
 
     target: TargetName
@@ -102,7 +101,7 @@ class Run:
     def variants(self) -> dict[str, Variant]:
         """The chosen variants by name.
 
-        Raises ``ConvNeXtPoseCheckError`` (``bad-option``) for a name that this target lacks.
+        Raises ``ConvNeXtPoseCheckError`` (``bad-option``) for an unknown name.
         """
         return {n: self.catalogue[n] for n in self.settings.variants or self.catalogue.names}
 
@@ -112,12 +111,12 @@ class Run:
         return Outputs(self.settings.results_dir)
 
     def reference(self, variant: str) -> ReportedValue | None:
-        """The reported error under the run's protocol, in mm."""
+        """The reported error in mm under the run's protocol; None if there is none."""
         return self.catalogue[variant].paper.error_mm(self.settings.protocol)
 
     @cached_property
     def checkpoints(self) -> ByVariant[Checkpoint]:
-        """The checkpoint of each chosen variant, opened once."""
+        """The checkpoint of each chosen variant, loaded once."""
         try:
             files = self._checkpoint_files()
         except ConvNeXtPoseCheckError as error:
@@ -141,9 +140,9 @@ class Run:
 
     @cached_property
     def devices(self) -> tuple[torch.device, ...]:
-        """The devices of the run, each proved to run a kernel.
+        """The devices of the run, each of which has run a test kernel.
 
-        One alone if ``--network`` is code, whose module exists only once. Raises
+        Only one if ``--network`` is code, since its module exists only once. Raises
         ``ConvNeXtPoseCheckError`` (``device-not-found``).
         """
         use_exact_float32()
@@ -167,8 +166,7 @@ class Run:
     def dataset(self) -> Dataset:
         """The test samples of Human3.6M.
 
-        Raises ``ConvNeXtPoseCheckError`` if they cannot be read; wrong values are left to the
-        checks.
+        Raises ``ConvNeXtPoseCheckError`` if they cannot be read; the checks judge their values.
         """
         s = self.settings
         if s.h36m_root is None:
@@ -180,9 +178,9 @@ class Run:
 
     @cached_property
     def evaluations(self) -> ByVariant[Evaluation]:
-        """The errors of all samples for each variant in ``evaluated``, measured in one pass."""
+        """The evaluation of each variant in ``evaluated``, all measured in one pass."""
         try:
-            dataset = self.dataset  # first, so that data that cannot be read are read only once
+            dataset = self.dataset  # first: each variant would try again to read unreadable data
             with self.display.phase("building the models"):
                 entries = ByVariant.collect(self.evaluated, self._build_entry)
             outcomes: dict[str, Any] = dict(entries.outcomes)
@@ -196,13 +194,13 @@ class Run:
                     target=self.target,
                     display=self.display,
                 )
-        except Exception as error:  # noqa: BLE001 - even a bug must not be repeated for each test
+        except Exception as error:  # noqa: BLE001 - not even a bug may repeat the pass for each test
             outcomes = dict.fromkeys(self.evaluated, error)
         return ByVariant(outcomes)
 
     @property
     def finished_evaluations(self) -> ByVariant[Evaluation]:
-        """The evaluations so far; none until ``evaluations`` is first read."""
+        """The evaluations, empty if ``evaluations`` has not been read yet."""
         return self.evaluations if "evaluations" in vars(self) else ByVariant({})
 
     def judgement(self, variant: str) -> Judgement:
@@ -211,7 +209,7 @@ class Run:
 
     @property
     def batch_size(self) -> int:
-        """Images in a batch."""
+        """Images per batch on the run's devices."""
         return CUDA_BATCH_SIZE if self.devices[0].type == "cuda" else CPU_BATCH_SIZE
 
     def _build_entry(self, variant: str) -> ModelEntry:
@@ -222,8 +220,8 @@ class Run:
             return ModelEntry(models.evaluated, key, path, models.replicas)
 
 
-def published_run(settings: Settings) -> Run:
-    """The run of the published models, or of the user's own if ``--variants-file`` describes them.
+def open_published_run(settings: Settings) -> Run:
+    """Open the run of the published models, or of those in ``--variants-file``.
 
     Raises ``ConvNeXtPoseCheckError`` if the reported values or hashes cannot be read.
     """

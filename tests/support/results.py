@@ -1,4 +1,4 @@
-"""Results as a run writes them, for tests of reports and verdicts."""
+"""Example results, as a run writes them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def example_weights(**changes: Any) -> Results:
     record = example_variant(57.0, 56.61)
     fields = {f: getattr(record, f) for f in FileRecord.__struct_fields__}
     unmeasured: dict[str, Any] = {
-        "verdict": "Weights only: the file of XS has all that is known of the published.",
+        "verdict": "Weights only: XS: every published property on record matches.",
         "samples": 0,
         "variants": {},
         "expected_variants": ("XS",),

@@ -36,12 +36,12 @@ def description_and_texts(image: str) -> tuple[str, list[str]]:
 def test_distribution_has_its_numbers_in_chart_and_description() -> None:
     values = np.r_[np.linspace(20, 100, 997), [5000.0, 6000.0, 7000.0]]
     numbers = "5 to 95 %: 24.0 to 96.2, median 60.1, mean 77.8"
-    beyond = "5 beyond the axis, up to 7000"
+    above = "5 samples above the axis, up to 7000 mm"
 
     description, texts = description_and_texts(draw_distribution(ONE, {"S": values}))
 
-    assert f"MPJPE. S: {numbers}\n{beyond}." in description
-    assert {"S", numbers, beyond} <= set(texts)
+    assert f"(MPJPE). S: {numbers}\n{above}." in description
+    assert {"S", numbers, above} <= set(texts)
     assert max(float(text) for text in texts if re.fullmatch(r"\d+", text)) <= 100
     assert draw_distribution(ONE, {"other": values}) == ""
 
@@ -136,7 +136,7 @@ def test_picture_has_each_number(drawn: dict[str, tuple[Figure, bytes]]) -> None
         "not judged, no reference\n55.95; 95 %: 53.95 to 57.95",
         "+20.250 mm, review\n70.00, paper 49.75; 95 %: +18.25 to +22.25",
         "below 1 mm: excellent", "below 2 mm: very good", "below 5 mm: acceptable",
-        "obtained minus expected, mm (from 5 mm: review)", *ACTIONS.values(),
+        "obtained minus expected, mm (5 mm or more: review)", *ACTIONS.values(),
     } <= texts_of(drawn["published"][0]).keys()  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The reports show what the results hold, and no text from outside becomes markup.
+"""The reports show all results, and escape every text from outside.
 
 The golden pages are in ``__snapshots__``; after a change of the templates, look at the difference
 and record them again: ``python -m pytest tests/library/pages --snapshot-update``.
@@ -247,7 +247,7 @@ def test_frames_are_shown_only_where_the_results_hold_them(crop_jpeg: str | None
     page = render_summary(example_results(variants={"XS": record}), {})
 
     assert page.count("data:image/jpeg;base64,/9j/4AAQ") == (3 if crop_jpeg else 0)
-    assert ("license forbids passing them on" in page) == (crop_jpeg is None)
+    assert ("license forbids sharing them" in page) == (crop_jpeg is None)
 
 
 def test_only_the_trained_synthetic_model_is_shown_in_detail() -> None:
@@ -256,10 +256,10 @@ def test_only_the_trained_synthetic_model_is_shown_in_detail() -> None:
     results = example_results("synthetic", variants={"reference": trained, "XS": seeded})
 
     for page in (render_summary(results, {}), render_markdown(results)):
-        assert "XS have random weights" in page
+        assert "test only the arithmetic: XS" in page
         assert page.count("as recorded") == 2
         assert "excellent" not in page
-    assert '<th scope="col">XS</th>' not in render_summary(results, {}).partition("Where the")[2]
+    assert '<th scope="col">XS</th>' not in render_summary(results, {}).partition("<h3>Error by")[2]
 
 
 def test_own_models_are_called_published_nowhere() -> None:
@@ -292,7 +292,7 @@ def test_report_draws_all_pages_from_the_files_alone(tmp_path: Path) -> None:
     assert page.startswith(f"<body>{BEGIN}<style>")
     assert page.endswith(f"{END}tests</body>")
     assert "earlier" not in page
-    assert "Errors of single samples" in page
+    assert "Distribution of the sample errors" in page
     assert all(archive.stat().st_size > 1000 for archive in outputs.archives[:1])
     assert outputs.markdown.read_text() == render_markdown(results)
     assert outputs.picture.stat().st_size > 10_000

@@ -260,7 +260,9 @@ def test_error_from_five_millimeters_fails_whatever_the_exit_code(judge: RunTest
     run = judge(off_mm=-5.01, plugin=plugin(pytest_sessionfinish=change_exit_code))
 
     assert run.code == FAILED
-    assert run.results.verdict.startswith("Not reproduced: T differs by 5 mm or more.")
+    assert run.results.verdict.startswith(
+        "Not reproduced: T differs by 5 mm or more from the expected value."
+    )
     assert not run.results.passed
 
 
@@ -336,9 +338,9 @@ def test_run_that_is_worse_than_its_baseline_is_red(judge: RunTests, tmp_path: P
 
     worse = judge(f"--baseline={baseline}")
 
-    assert_red(worse, "baseline: T has worse parameters than the baseline")
-    assert_red(worse, "baseline: test_x.py::test_x[a] was run for the baseline and not now")
-    assert "Against the baseline" in worse.files.report.read_text(encoding="utf-8")
+    assert_red(worse, "baseline: T: parameters")
+    assert_red(worse, "baseline: test_x.py::test_x[a] ran in the baseline but not in this run")
+    assert "Comparison with the baseline" in worse.files.report.read_text(encoding="utf-8")
 
 
 def test_baseline_of_another_target_is_red(judge: RunTests, tmp_path: Path) -> None:
@@ -346,5 +348,5 @@ def test_baseline_of_another_target_is_red(judge: RunTests, tmp_path: Path) -> N
 
     assert_red(
         judge(f"--baseline={tmp_path / 'baseline.json'}"),
-        "baseline: target is published, in the baseline synthetic: the two cannot be compared",
+        "baseline: the runs cannot be compared: target published, in the baseline synthetic",
     )

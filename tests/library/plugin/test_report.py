@@ -12,7 +12,7 @@ from convnextpose_check.plugin import html_table
 from convnextpose_check.plugin import suite as hooks
 from convnextpose_check.plugin.session import SESSION, Session
 from convnextpose_check.results.decision import add_decision
-from convnextpose_check.run.run import ByVariant, published_run
+from convnextpose_check.run.run import ByVariant, open_published_run
 from convnextpose_check.settings.options import read_settings
 from tests.support.results import example_results
 
@@ -40,7 +40,7 @@ class Terminal:
 
 def session_in(terminal: Terminal) -> tuple[Any, Session]:
     """A session that writes a report, and pytest's configuration."""
-    session = Session(published_run(read_settings({}, {})), lock=BytesIO())
+    session = Session(open_published_run(read_settings({}, {})), lock=BytesIO())
     config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=lambda _: terminal))
     config.stash = pytest.Stash()
     config.stash[SESSION] = session

@@ -1,4 +1,4 @@
-"""A run held against an earlier one: what worsened or vanished is named, the rest is not."""
+"""Comparison with a baseline: worse and missing values are problems, others are not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def changed(error_mm: float = 57.0, reference_mm: float | None = 56.61, **change
     return replace(EARLIER, variants={**EARLIER.variants, "XS": xs})
 
 
-def test_the_same_run_again_has_no_problem() -> None:
+def test_compare_runs_equal_runs_have_no_problems() -> None:
     record = compare_runs(EARLIER, EARLIER, FILE)
 
     assert (record.file, record.started, record.tolerance_mm) == ("old.json", "1.0", 0.05)
@@ -42,7 +42,7 @@ def test_the_same_run_again_has_no_problem() -> None:
     assert compare_runs(EARLIER, undated, FILE).started == "unknown"
 
 
-def test_each_figure_is_recorded_beside_the_earlier_one() -> None:
+def test_compare_runs_records_each_value_with_the_earlier_one() -> None:
     now = changed(67.0, parameters=3_528_000, gmacs=0.9, sha256="b" * 64)
     record = compare_runs(now, EARLIER, FILE)
     before_gmacs = EARLIER.variants["XS"].gmacs
@@ -60,13 +60,19 @@ def test_each_figure_is_recorded_beside_the_earlier_one() -> None:
 @pytest.mark.parametrize(
     ("changes", "fragment"),
     [
-        ({"parameters": 3_528_009}, "XS has worse parameters than the baseline: 3528009, before"),
-        ({"state_elements": 3_534_141}, "worse state dict"),
-        ({"gmacs": 0.9}, "worse GMACs"),
-        ({"error_mm": 57.06}, "worse error"),
-        ({"error_mm": 56.94}, "worse error"),
-        ({"reference_mm": 55.9}, "worse verdict than the baseline: very good, before excellent"),
-        ({"reference_mm": None}, "worse verdict than the baseline: not judged"),
+        (
+            {"parameters": 3_528_009},
+            "XS: parameters 3528009, in the baseline 3528008 (allowed: not more)",
+        ),
+        ({"state_elements": 3_534_141}, "XS: state dict"),
+        ({"gmacs": 0.9}, "XS: GMACs"),
+        ({"error_mm": 57.06}, "(allowed: within 0.05 mm)"),
+        ({"error_mm": 56.94}, "(allowed: within 0.05 mm)"),
+        (
+            {"reference_mm": 55.9},
+            "XS: verdict very good, in the baseline excellent (allowed: not worse)",
+        ),
+        ({"reference_mm": None}, "XS: verdict not judged"),
         ({"images_sha256": "c" * 64}, "XS was evaluated on other images"),
         ({"parameters": 1}, None),
         ({"gmacs": 0.1}, None),
@@ -76,7 +82,7 @@ def test_each_figure_is_recorded_beside_the_earlier_one() -> None:
         ({"sha256": "b" * 64}, None),
     ],
 )
-def test_only_values_that_are_worse_by_more_than_the_tolerance_are_problems(
+def test_compare_runs_values_worse_than_the_tolerance_are_problems(
     changes: dict[str, Any], fragment: str | None
 ) -> None:
     found = problems(changed(**changes))
@@ -90,17 +96,17 @@ def test_only_values_that_are_worse_by_more_than_the_tolerance_are_problems(
     [
         (
             {"variants": {"XS": EARLIER.variants["XS"]}},
-            ["baseline: S was evaluated for the baseline and not now"],
+            ["baseline: S was evaluated in the baseline but not in this run"],
         ),
         ({"variants": {**EARLIER.variants, "M": example_variant(51.0, 51.05)}}, []),
         (
             {"checks": EARLIER.checks[:1]},
-            ["baseline: within-1mm[XS] was run for the baseline and not now"],
+            ["baseline: within-1mm[XS] ran in the baseline but not in this run"],
         ),
         ({"checks": (*EARLIER.checks, CheckRecord("new", "failed"))}, []),
     ],
 )
-def test_what_vanished_is_named_and_what_is_new_is_not(
+def test_compare_runs_names_missing_variants_and_tests_but_not_new_ones(
     changes: dict[str, Any], found: list[str]
 ) -> None:
     assert problems(replace(EARLIER, **changes)) == found
@@ -118,29 +124,29 @@ def test_what_vanished_is_named_and_what_is_new_is_not(
         ("failed", "skipped", False),
     ],
 )
-def test_check_that_worsened_is_named(before: Any, now: Any, is_worse: bool) -> None:
+def test_compare_runs_names_a_worse_outcome(before: Any, now: Any, is_worse: bool) -> None:
     earlier = replace(EARLIER, checks=(CheckRecord(test="a", outcome=before),))
     found = problems(replace(EARLIER, checks=(CheckRecord(test="a", outcome=now),)), earlier)
 
-    assert found == ([f"baseline: a was {before} and is {now}"] if is_worse else [])
+    assert found == ([f"baseline: a: {now}, in the baseline {before}"] if is_worse else [])
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "fragment"),
     [
-        ({"target": "synthetic"}, "target is synthetic, in the baseline published"),
-        ({"protocol": 1}, "protocol is 1"),
-        ({"bbox": "rootnet"}, "boxes is rootnet"),
-        ({"flip": False}, "flip test is False"),
-        ({"dataset": DatasetRecord("/data", "1" * 64, {}, False)}, "data digest is 1111"),
+        ({"target": "synthetic"}, "target synthetic, in the baseline published"),
+        ({"protocol": 1}, "protocol 1"),
+        ({"bbox": "rootnet"}, "boxes rootnet"),
+        ({"flip": False}, "flip test False"),
+        ({"dataset": DatasetRecord("/data", "1" * 64, {}, False)}, "data digest 1111"),
     ],
 )
-def test_runs_that_measured_something_else_are_not_compared(
-    changes: dict[str, Any], said: str
+def test_compare_runs_refuses_other_targets_settings_and_data(
+    changes: dict[str, Any], fragment: str
 ) -> None:
     record = compare_runs(replace(EARLIER, **changes), EARLIER, FILE)
 
-    assert said in record.problems[0]
+    assert fragment in record.problems[0]
     assert "cannot be compared" in record.problems[0]
     assert record.deviations == ()
 
@@ -150,8 +156,8 @@ def test_runs_that_measured_something_else_are_not_compared(
     [
         (replace(EARLIER, finished=False), "did not finish"),
         (replace(EARLIER, variants={}), "did not finish"),
-        (example_weights(), "baseline: it is of a run that measured no error"),
+        (example_weights(), "baseline: the earlier run measured no error"),
     ],
 )
-def test_run_without_all_errors_is_no_baseline(earlier: Results, problem: str) -> None:
+def test_compare_runs_refuses_a_baseline_without_errors(earlier: Results, problem: str) -> None:
     assert problem in problems(EARLIER, earlier)[0]

@@ -1,4 +1,4 @@
-"""The bootstrap draws whole takes, not frames."""
+"""The bootstrap resamples whole takes, not frames."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from convnextpose_check.results.bootstrap import bootstrap_interval_mm, take_nam
 SEQUENCE = "s_09_act_02_subact_01_ca_{camera:02}_{frame:06}.jpg"
 
 
-def test_cameras_and_frames_of_one_performance_are_one() -> None:
+def test_take_name_is_the_same_for_all_cameras_and_frames() -> None:
     names = {
         take_name(SEQUENCE.format(camera=camera, frame=frame))
         for camera in (1, 2, 3, 4)
@@ -20,7 +20,7 @@ def test_cameras_and_frames_of_one_performance_are_one() -> None:
     assert names == {"s_09_act_02_subact_01"}
 
 
-def test_interval_of_independent_groups_is_that_of_the_normal_law() -> None:
+def test_bootstrap_interval_of_independent_groups_is_the_normal_one() -> None:
     errors_mm = np.random.default_rng(1).normal(50, 10, 400)
     interval, count = bootstrap_interval_mm(errors_mm, [str(i) for i in range(400)])
 
@@ -31,7 +31,7 @@ def test_interval_of_independent_groups_is_that_of_the_normal_law() -> None:
     assert interval == pytest.approx(expected, abs=0.1)
 
 
-def test_groups_count_by_their_samples() -> None:
+def test_bootstrap_interval_weights_groups_by_their_samples() -> None:
     """The mean is over samples: a group of 99 weighs as 99."""
     errors_mm = np.array([0.0] * 99 + [100.0])
     interval, _ = bootstrap_interval_mm(errors_mm, ["a"] * 99 + ["b"])
@@ -39,5 +39,5 @@ def test_groups_count_by_their_samples() -> None:
     assert interval == (0.0, 100.0)
 
 
-def test_a_single_group_has_no_interval() -> None:
+def test_bootstrap_interval_of_a_single_group_is_none() -> None:
     assert bootstrap_interval_mm(np.array([1.0, 2.0]), ["a", "a"]) == (None, 1)

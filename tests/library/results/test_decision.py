@@ -1,4 +1,4 @@
-"""One table of decisions: what passes, in which color, and in which sentence."""
+"""The decision, color and verdict sentence of every kind of run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ SKIPPED = (CheckRecord("a", "skipped"),)
 FORGIVEN = (CheckRecord("a", "expected failure"),)
 WARNING = (CheckRecord("a", "warning", message="the record of S is odd"),)
 
-NO_PROBLEM, PROBLEM = "Reproduced: XS, S are within 5 mm of the paper.", "not pass: 1 check failed"
+NO_PROBLEM, PROBLEM = (
+    "Reproduced: XS, S are within 5 mm of the paper.",
+    "not pass because of 1 problem.",
+)
 
 DECISIONS = {
     "reproduced": (example_results(), "reproduced", True, "good", NO_PROBLEM),
@@ -44,17 +47,17 @@ DECISIONS = {
     "skipped": (example_results(checks=SKIPPED), "reproduced", False, "bad", PROBLEM),
     "left out": (example_results(left_out=("a",)), "reproduced", False, "bad", PROBLEM),
     "two problems":
-        (example_results(left_out=("a", "b")), "reproduced", False, "bad", "pass: 2 checks"),
+        (example_results(left_out=("a", "b")), "reproduced", False, "bad", "of 2 problems."),
     "above": (example_results(variants={"XS": FAR}), "off", False, "bad",
-              "Not reproduced: XS differs by 5 mm or more."),
+              "Not reproduced: XS differs by 5 mm or more from the expected value."),
     "below": (example_results(variants={"XS": example_variant(51.0, 56.61)}), "off", False, "bad",
               "Not reproduced: XS differs"),
     "on the gate":
         (example_results(variants={"XS": example_variant(55.0, 50.0), "S": FAR}), "off", False,
-         "bad", "Not reproduced: XS, S differ by 5 mm or more."),
+         "bad", "Not reproduced: XS, S differ by 5 mm or more from the expected value."),
     "other gate":
         (example_results(gate_mm=1, variants={"XS": example_variant(51.0, 50.0, tolerance_mm=1)}),
-         "off", False, "bad", "Not reproduced: XS differs by 1 mm or more."),
+         "off", False, "bad", "XS differs by 1 mm or more from the expected value."),
     "no reference":
         (example_results(variants={"XS": UNKNOWN}), "not judged", False, "bad",
          "No verdict on XS: no reported value to compare with."),
@@ -63,13 +66,13 @@ DECISIONS = {
          "Not reproduced: S differs"),
     "subset":
         (example_results(complete=False, samples=100), "subset", False, "bad",
-         "Not judged: subset, 100 of 8,695 samples are no reproduction."),
+         "Not judged: only 100 of 8,695 samples were evaluated."),
     "missing":
         (example_results(expected_variants=("XS", "S", "M")), "missing", False, "bad",
          "Not judged: M could not be evaluated."),
     "nothing":
         (example_results(variants={}), "nothing", False, "bad",
-         "Nothing was evaluated, so there is no verdict."),
+         "No verdict: nothing was evaluated."),
     "no gate":
         (example_results(variants={"XS": FAR}, gate_mm=None), "no gate", True, "none",
          "No verdict on XS: --gate none was given."),
@@ -79,15 +82,15 @@ DECISIONS = {
         (example_results(gate_mm=None, checks=FAILED), "no gate", False, "bad", PROBLEM),
     "synthetic":
         (example_results("synthetic", variants=AS_RECORDED), "reproduced", True, "good",
-         "The suite works here: A of the synthetic data has its recorded error. No published model"
-         " was judged."),
+         "The suite works on this machine: A has its recorded error on the synthetic data. No"
+         " published model was judged."),
     "synthetic, off":
         (example_results("synthetic", variants=NOT_AS_RECORDED, checks=FAILED), "off", False,
-         "bad", "Not reproduced: A differs by 0.02 mm or more."),
+         "bad", "Not reproduced: A differs by 0.02 mm or more from the expected value."),
     "synthetic, off, its test not run":
         (example_results("synthetic", variants=NOT_AS_RECORDED), "off", True, "bad", "A differs"),
     "synthetic, a part":
-        (example_results("synthetic", variants={}), "nothing", True, "none", "Nothing was"),
+        (example_results("synthetic", variants={}), "nothing", True, "none", "nothing was"),
     "synthetic, failed":
         (example_results("synthetic", checks=FAILED), "reproduced", False, "bad", PROBLEM),
     "synthetic, skipped":
@@ -100,14 +103,14 @@ DECISIONS = {
          "Warning: the record of S is odd. MPJPE was not measured."),
     "weights, unchecked":
         (example_weights(checks=()), "weights fail", False, "bad",
-         "Weights only: not passed, 0 checks failed or left out. MPJPE was not measured."),
+         "Weights only: not passed because of missing checks. MPJPE was not measured."),
     "weights, forgiven":
-        (example_weights(checks=FORGIVEN), "weights fail", False, "bad", "not passed, 0 checks"),
+        (example_weights(checks=FORGIVEN), "weights fail", False, "bad", "of missing checks"),
     "weights, failed":
         (example_weights(complete=True, checks=FAILED), "weights fail", False, "bad",
-         "not passed, 1 check failed"),
+         "not passed because of 1 problem"),
     "weights, left out":
-        (example_weights(left_out=("a",)), "weights fail", False, "bad", "not passed, 1 check "),
+        (example_weights(left_out=("a",)), "weights fail", False, "bad", "because of 1 problem"),
     "weights, missing":
         (example_weights(expected_variants=("XS", "S")), "weights fail", False, "bad",
          "not passed"),
@@ -135,11 +138,11 @@ def test_decision_on_a_run(
     ("changes", "problems", "passed", "verdict"),
     [
         ({}, (), True, NO_PROBLEM),
-        ({}, ("a was skipped",), False, "did not pass: 1 check failed or left out."),
+        ({}, ("a was skipped",), False, "did not pass because of 1 problem."),
         ({"left_out": ("earlier",)}, (), True, NO_PROBLEM),
     ],
 )
-def test_decided_replaces_problems_run_id_verdict_and_decision(
+def test_add_decision_replaces_problems_run_id_verdict_and_decision(
     changes: dict[str, Any], problems: tuple[str, ...], passed: object, verdict: str
 ) -> None:
     before = example_results(finished=False, verdict="", passed=not passed, **changes)
@@ -162,7 +165,7 @@ def test_verdict_names_cached_samples() -> None:
 
     assert format_run_verdict(example_results(variants=variants)) == (
         "Reproduced: XS, S, M are within 5 mm of the paper. Taken from an earlier run's cache: XS,"
-        " 1,200 of 8,695 samples of S; image contents were not read again."
+        " 1,200 of 8,695 samples of S; their images were not read again."
     )
 
 

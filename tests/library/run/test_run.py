@@ -20,7 +20,7 @@ from convnextpose_check.results.decision import format_run_verdict
 from convnextpose_check.results.per_sample import read_errors_mm
 from convnextpose_check.results.schema import ReferenceRecord, VariantResult
 from convnextpose_check.run.report import build_results, build_variant_result
-from convnextpose_check.run.run import Run, published_run
+from convnextpose_check.run.run import Run, open_published_run
 from convnextpose_check.settings.options import read_settings
 from tests.library.run.conftest import REFERENCE_MM
 from tests.support.runs import write_results
@@ -44,7 +44,7 @@ def test_results_have_each_value_under_its_name(inputs: Path, open_run: OpenRun)
     assert (results.device, results.complete, results.samples) == ("cpu", True, 6)
     assert results.dataset.root == str(inputs / "h36m")
     assert results.dataset.digest == run.dataset.digest
-    assert results.dataset.boxes == "the ground truth's boxes"
+    assert results.dataset.boxes == "ground truth"
     assert not results.dataset.limited
     assert (record.file, record.epoch, record.head_keys) == ("own_T.pth", 1, "modern")
     assert (record.form, record.sha256) == (checkpoint.form, checkpoint.sha256)
@@ -151,7 +151,7 @@ def test_log_has_the_evaluation_and_its_values(inputs: Path, open_run: OpenRun) 
         f"checkpoint {inputs / 'models' / 'own_T.pth'} ({checkpoint.form})",
         f"sha256 {checkpoint.sha256}, epoch 1",
         f"6 samples below {inputs / 'h36m'}",
-        "left out a\\n\\x3a:error\\x3a:b\\x1b[2J: torn",
+        "unusable a\\n\\x3a:error\\x3a:b\\x1b[2J: torn",
         f"protocol 2, MPJPE {evaluation.error_mm:.4f} mm over 6 samples in ",
         *(f"{action:13} {mm:8.2f} mm" for action, mm in evaluation.per_action_mm().items()),
     ):
@@ -209,8 +209,8 @@ def test_cache_of_another_soft_argmax_is_not_used(open_run: OpenRun) -> None:
 
 
 def test_published_run_has_fingerprints_that_own_models_lack(inputs: Path) -> None:
-    published = published_run(read_settings({}, {}))
-    own = published_run(read_settings({"variants_file": [str(inputs / "own.json")]}, {}))
+    published = open_published_run(read_settings({}, {}))
+    own = open_published_run(read_settings({"variants_file": [str(inputs / "own.json")]}, {}))
 
     assert set(published.fingerprints) == {"XS", "S", "M", "L"}
     assert (own.catalogue.names, own.fingerprints) == (("T", "U"), {})

@@ -133,7 +133,7 @@ def test_workflow_executes_the_named_network_alone_and_finds_the_wrong_count(
     assert summary == run.files.markdown.read_text(encoding="utf-8")
     assert "Reproduced" not in summary
     for text in (summary, run.files.report.read_text(encoding="utf-8")):
-        assert "the verdict is only as trustworthy as that code." in text
+        assert "The verdict is only as trustworthy as that code." in text
 
 
 @pytest.mark.parametrize(

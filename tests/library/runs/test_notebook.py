@@ -58,7 +58,7 @@ def test_failing_run_fails_the_notebook_after_its_report(
     )  # fmt: skip
 
     assert "The run failed with exit code 1" in result.stderr
-    assert "Not judged: subset, 8 of 8,695 samples" in result.stdout
+    assert "Not judged: only 8 of 8,695 samples" in result.stdout
     shown = re.findall(r"<IPython\.core\.display\.(\w+) object>", result.stdout)
     assert shown == ["Markdown", "Image", "HTML"]
     results = read_results(Outputs(tmp_path / "kaggle" / "working" / "output").results)

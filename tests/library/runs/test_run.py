@@ -162,5 +162,5 @@ def test_run_without_inputs_fails_and_describes_each_reason_once(run_tests: RunT
         assert remedy in " ".join(end.split())
         assert remedy.replace("-", r"\-") in markdown
         assert remedy in page
-    assert "Nothing was evaluated" in before
-    assert markdown.index("How to fix it") < markdown.index("checkpoint\\-not\\-found")
+    assert "nothing was evaluated" in before
+    assert markdown.index("how to fix it") < markdown.index("checkpoint\\-not\\-found")

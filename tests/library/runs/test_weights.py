@@ -67,7 +67,7 @@ def judge_weights(
         ),
         (  # whose recipe is on record
             "L", True, FAILED,
-            "Weights only: not passed, 1 check failed or left out. MPJPE was not measured.",
+            "Weights only: not passed because of 1 problem. MPJPE was not measured.",
             ("passed", "failed", "not verified"),
         ),
     ],
