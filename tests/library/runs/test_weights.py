@@ -16,9 +16,9 @@ from tests.support.whole_runs import CompletedRun, RunTests
 
 OK, FAILED = 0, 1
 FILE = required.CHECKPOINTS
-ASKED = (
+COMPARED = (
     "epoch_is_the_expected_one",
-    "counters_tell_one_training",
+    "training_record_is_consistent",
     "tensors_are_the_published_ones",
 )
 
@@ -87,8 +87,8 @@ def test_random_weights_under_a_published_name_are_never_verified(
     assert results.verdict.startswith(verdict)
     assert results.weights[name].identity == ("contradicted" if is_contradicted else "not verified")
     obtained = {c.test.split("::test_")[1].split("[")[0]: c.outcome for c in results.checks}
-    assert tuple(obtained[each] for each in ASKED) == outcomes
-    for each, outcome in zip(ASKED, outcomes, strict=True):
+    assert tuple(obtained[each] for each in COMPARED) == outcomes
+    for each, outcome in zip(COMPARED, outcomes, strict=True):
         line = next(line for line in ended.output.splitlines() if each in line)
         assert outcome.upper() in line  # the word PASSED only for what was verified
 
