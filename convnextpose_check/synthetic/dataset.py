@@ -100,11 +100,11 @@ def test_image_count() -> int:
 def write_dataset(
     root: Path,
     cameras: Mapping[str, Any],
-    on_image: Callable[[int], None] = lambda _count: None,
+    on_images: Callable[[int], None] = lambda _count: None,
 ) -> None:
     """Write images, annotations and RootNet's file below ``root``.
 
-    ``cameras`` is the content of ``h36m_cameras.json``. ``on_image`` is called once per sequence,
+    ``cameras`` is the content of ``h36m_cameras.json``. ``on_images`` is called once per sequence,
     with the number of its images.
     """
     image_id = FIRST_IMAGE_ID
@@ -149,7 +149,7 @@ def write_dataset(
         _write_json(root / f"{stem}_camera.json", fields)
         _write_json(root / f"{stem}_joint_3d.json", joints_3d)
     _write_json(root / "bbox_root" / "bbox_root_human36m_output.json", rootnet)
-    _write_images(root, cameras, on_image)
+    _write_images(root, cameras, on_images)
 
 
 def _rounded_pose_mm(sequence: Sequence, frame: int) -> Array:
@@ -216,15 +216,15 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
 
 
-def _write_images(root: Path, cameras: Mapping[str, Any], on_image: Callable[[int], None]) -> None:
-    drawn = [sequence for subject in SUBJECTS for sequence in sequences(subject)]
+def _write_images(root: Path, cameras: Mapping[str, Any], on_images: Callable[[int], None]) -> None:
+    every = [sequence for subject in SUBJECTS for sequence in sequences(subject)]
     with ThreadPoolExecutor() as pool:
-        for images in pool.map(lambda sequence: draw_images(sequence, cameras), drawn):
+        for images in pool.map(lambda sequence: draw_images(sequence, cameras), every):
             for name, content in images.items():
                 path = root / "images" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            on_image(len(images))
+            on_images(len(images))
 
 
 def draw_images(sequence: Sequence, cameras: Mapping[str, Any]) -> dict[str, bytes]:

@@ -56,8 +56,8 @@ class Posture:
 
     Hands are relative to the neck in the chest's axes, feet to the floor point below the pelvis.
     Elbows and knees are directions. The right hand moves to ``right_hand_to`` and back in
-    ``cycle_s`` seconds. An ankle swings ``stride`` forward and backward; 0 is standing still. A
-    ``seat_height`` of 0 is without a stool.
+    ``cycle_s`` seconds. An ankle swings ``stride`` forward and backward, 0 if the person stands.
+    ``seat_height`` is that of the stool, 0 if there is none.
     """
 
     pelvis_height: float = 966
@@ -145,7 +145,7 @@ def _wobble(draws: tuple[float, ...], channel: int, seconds: float) -> float:
 
 
 def _standing_position(
-    posture: Posture, draws: tuple[float, ...], seconds: float, sequence: int
+    posture: Posture, draws: tuple[float, ...], seconds: float, heading_index: int
 ) -> Position:
     if posture.stride:  # walk in a circle
         radius_mm = ROAM_RADIUS_MM * (0.7 + 0.3 * draws[1])
@@ -156,7 +156,9 @@ def _standing_position(
         radius_mm = ROAM_RADIUS_MM * sqrt(draws[1])
         angle = 2 * pi * draws[3]
         # Multiples of the golden ratio spread few headings evenly.
-        heading_rad = 2 * pi * (sequence * 0.6180339887) + radians(22) * _wobble(draws, 0, seconds)
+        heading_rad = 2 * pi * (heading_index * 0.6180339887) + radians(22) * _wobble(
+            draws, 0, seconds
+        )
     x_mm, y_mm = ROOM_CENTER_MM
     return Position(x_mm + radius_mm * cos(angle), y_mm + radius_mm * sin(angle), heading_rad)
 
@@ -212,14 +214,14 @@ def _wrist_targets(
     return (right[0], right[1], right[2]), (left[0], left[1], left[2])
 
 
-def _ankle_target(still: Offset, stride_mm: float, step: float) -> Offset:
+def _ankle_target(standing: Offset, stride_mm: float, step: float) -> Offset:
     """Position of an ankle, relative to the floor below the pelvis."""
     if not stride_mm:
-        return still
+        return standing
     forward = stride_mm * sin(step)
     push_off = max(0.0, -sin(step)) ** 3
     lift = max(0.0, cos(step)) ** 2
-    return (forward, 85.0, still[2] + 110 * lift + 70 * push_off)
+    return (forward, 85.0, standing[2] + 110 * lift + 70 * push_off)
 
 
 def _set_limb(
@@ -255,13 +257,13 @@ def _two_bone_ik(
 
     Goals that are too near or too far are moved within reach.
     """
-    towards = unit_vector(goal - root)
+    direction = unit_vector(goal - root)
     reach_mm = sqrt(float(((goal - root) ** 2).sum()))
     reach_mm = min(max(reach_mm, 0.30 * (upper_mm + lower_mm)), 0.995 * (upper_mm + lower_mm))
     along_mm = (upper_mm**2 - lower_mm**2 + reach_mm**2) / (2 * reach_mm)
-    aside = unit_vector(pole - (pole * towards).sum() * towards)
-    middle = root + along_mm * towards + sqrt(upper_mm**2 - along_mm**2) * aside
-    return middle, root + reach_mm * towards
+    aside = unit_vector(pole - (pole * direction).sum() * direction)
+    middle = root + along_mm * direction + sqrt(upper_mm**2 - along_mm**2) * aside
+    return middle, root + reach_mm * direction
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> Array:

@@ -19,7 +19,7 @@ from convnextpose_check.synthetic.record import read_record
 from convnextpose_check.synthetic.reference import REFERENCE_FILE
 from convnextpose_check.variants import Catalogue
 
-REDRAWN = ((9, 9, 1), (9, 13, 2), (11, 6, 2), (11, 14, 2))
+CASES = ((9, 9, 1), (9, 13, 2), (11, 6, 2), (11, 14, 2))
 """Subject, action and subaction: with an EXIF orientation, at the border, seated, walking."""
 
 
@@ -35,7 +35,7 @@ def dataset(synthetic: SyntheticData, fixtures: Path) -> Dataset:
 
 @pytest.mark.parametrize(
     "sequence",
-    [s for n in SUBJECTS for s in sequences(n) if (n, s.action, s.subaction) in REDRAWN],
+    [s for n in SUBJECTS for s in sequences(n) if (n, s.action, s.subaction) in CASES],
     ids=lambda sequence: sequence.name,
 )
 def test_draw_images_again_gives_the_same_bytes(
@@ -77,29 +77,29 @@ def test_archive_has_the_form_of_the_published_one(
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache in which ``generate`` makes one small file instead of the synthetic data."""
+    """An empty cache; ``write_one_file`` replaces the generation of the synthetic data."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(build, "_generate", generate)
+    monkeypatch.setattr(build, "_generate", write_one_file)
     return tmp_path / "convnextpose-check"
 
 
-def generate(synthetic: SyntheticData, _cameras: Path, _stream: TextIO | None) -> None:
+def write_one_file(synthetic: SyntheticData, _cameras: Path, _stream: TextIO | None) -> None:
     synthetic.checkpoints.mkdir()
     (synthetic.checkpoints / "one.tar").write_text("one")
 
 
-def interrupted(synthetic: SyntheticData, cameras: Path, stream: TextIO | None) -> None:
-    generate(synthetic, cameras, stream)
+def interrupt_generation(synthetic: SyntheticData, cameras: Path, stream: TextIO | None) -> None:
+    write_one_file(synthetic, cameras, stream)
     raise KeyboardInterrupt
 
 
 def test_cached_synthetic_data_is_generated_once_for_the_same_inputs(
     fixtures: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "_generate", interrupted)
+    monkeypatch.setattr(build, "_generate", interrupt_generation)
     with pytest.raises(KeyboardInterrupt):
         cached_synthetic_data(fixtures)
-    monkeypatch.setattr(build, "_generate", generate)
+    monkeypatch.setattr(build, "_generate", write_one_file)
     assert list(cache.iterdir()) == []
 
     first = cached_synthetic_data(fixtures)
@@ -118,13 +118,13 @@ def test_cached_synthetic_data_is_generated_once_for_the_same_inputs(
 def test_cached_synthetic_data_overtaken_by_another_run_uses_the_other_files(
     fixtures: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def overtaken(synthetic: SyntheticData, cameras: Path, stream: TextIO | None) -> None:
-        monkeypatch.setattr(build, "_generate", generate)
+    def generate_later(synthetic: SyntheticData, cameras: Path, stream: TextIO | None) -> None:
+        monkeypatch.setattr(build, "_generate", write_one_file)
         other = cached_synthetic_data(cameras, stream)
         (other.checkpoints / "one.tar").write_text("the other's")
-        generate(synthetic, cameras, stream)
+        write_one_file(synthetic, cameras, stream)
 
-    monkeypatch.setattr(build, "_generate", overtaken)
+    monkeypatch.setattr(build, "_generate", generate_later)
     obtained = cached_synthetic_data(fixtures)
 
     assert (obtained.checkpoints / "one.tar").read_text() == "the other's"
