@@ -1,3 +1,5 @@
+"""Checkpoints are found by name, then by content; ambiguity is an error."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -36,7 +38,7 @@ def archives(catalogue: Catalogue) -> dict[str, bytes]:
     }
 
 
-def _put(path: Path, data: bytes) -> Path:
+def _write_file(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
@@ -46,7 +48,7 @@ def _load(catalogue: Catalogue, variant: str, *paths: Path) -> Checkpoint:
     return CheckpointFiles(paths, catalogue).load(variant)
 
 
-def _refusal(catalogue: Catalogue, variant: str, *paths: Path) -> ConvNeXtPoseCheckError:
+def _catch_error(catalogue: Catalogue, variant: str, *paths: Path) -> ConvNeXtPoseCheckError:
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
         _load(catalogue, variant, *paths)
     return caught.value
@@ -65,27 +67,27 @@ def _refusal(catalogue: Catalogue, variant: str, *paths: Path) -> ConvNeXtPoseCh
         ("ConvNeXtPose_.tar", None),
     ],
 )
-def test_claim_is_the_innermost_whole_name(
+def test_claim_uses_innermost_whole_name(
     path: str, variant: str | None, catalogue: Catalogue
 ) -> None:
     assert CheckpointFiles([], catalogue).claimed_variant(Path("/data") / path) == variant
 
 
-def test_load_finds_checkpoints_by_name_or_content_and_opens_each_file_once(
+def test_load_finds_by_name_or_content_and_reads_each_file_once(
     catalogue: Catalogue,
     archives: dict[str, bytes],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     paths = {
-        "XS": _put(tmp_path / "deep" / "er" / "ConvNeXtPose_XS.tar", archives["XS"]),
-        "S": _put(tmp_path / "renamed.pth", archives["S"]),
+        "XS": _write_file(tmp_path / "deep" / "er" / "ConvNeXtPose_XS.tar", archives["XS"]),
+        "S": _write_file(tmp_path / "renamed.pth", archives["S"]),
         "M": write_members(
             read_members(archives["M"]), tmp_path / "ConvNeXtPose_M" / "snapshot.pth"
         ),
         "L": write_members(read_members(archives["L"]), tmp_path / "unpacked"),
     }
-    _put(tmp_path / "notes.pth", b"not a checkpoint")
+    _write_file(tmp_path / "notes.pth", b"not a checkpoint")
     opened: list[Path] = []
 
     def load(path: Path) -> Checkpoint:
@@ -94,57 +96,57 @@ def test_load_finds_checkpoints_by_name_or_content_and_opens_each_file_once(
 
     monkeypatch.setattr(find, "load_checkpoint", load)
     files = CheckpointFiles([tmp_path], catalogue)
-    again = CheckpointFiles(list(paths.values()), catalogue, loaded_files=files.loaded_files)
+    others = CheckpointFiles(list(paths.values()), catalogue, loaded_files=files.loaded_files)
     for name, path in paths.items():
         checkpoint = files.load(name)
         assert checkpoint.path == path
         assert checkpoint.epoch == generated_epoch(catalogue[name])
-        assert again.load(name) is checkpoint
+        assert others.load(name) is checkpoint
 
     assert sorted(opened) == sorted([*paths.values(), tmp_path / "notes.pth"])
-    anything = _put(tmp_path / "weights", archives["S"])
-    assert _load(catalogue, "S", anything, anything).path == anything
-    _put(paths["L"] / "inside" / "ConvNeXtPose_L.tar", archives["L"])
+    unnamed = _write_file(tmp_path / "weights", archives["S"])
+    assert _load(catalogue, "S", unnamed, unnamed).path == unnamed
+    _write_file(paths["L"] / "inside" / "ConvNeXtPose_L.tar", archives["L"])
     assert CheckpointFiles([paths["L"]], catalogue).candidates == (paths["L"],)
 
 
-def test_name_decides_before_the_content(
+def test_load_prefers_name_over_content(
     catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """Wrong content is then reported by another check, not skipped."""
-    path = _put(tmp_path / "ConvNeXtPose_L.tar", archives["M"])
-    _put(tmp_path / "other.pth", archives["L"])
+    """Another check then reports the wrong content."""
+    path = _write_file(tmp_path / "ConvNeXtPose_L.tar", archives["M"])
+    _write_file(tmp_path / "other.pth", archives["L"])
     assert _load(catalogue, "L", tmp_path).path == path
     path.write_bytes(b"<html>")
-    error = _refusal(catalogue, "L", tmp_path)
+    error = _catch_error(catalogue, "L", tmp_path)
     assert error.code == "html-page"
     assert str(path) in error.problem
 
 
-def test_missing_checkpoint_error_lists_what_was_found(
+def test_load_missing_checkpoint_lists_files_found(
     catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
 ) -> None:
-    assert f"in {tmp_path}: found nothing" in _refusal(catalogue, "L", tmp_path).problem
-    assert "in any folder: found nothing" in _refusal(catalogue, "L").problem
-    other = _put(
+    assert f"in {tmp_path}: found nothing" in _catch_error(catalogue, "L", tmp_path).problem
+    assert "in any folder: found nothing" in _catch_error(catalogue, "L").problem
+    other = _write_file(
         tmp_path / "aaa.pth", save_to_bytes({"epoch": 1, "network": {"w": torch.zeros(1)}})
     )
-    path = _put(tmp_path / "zzz_ConvNeXtPose_M.tar", archives["M"])
-    error = _refusal(catalogue, "L", tmp_path)
+    path = _write_file(tmp_path / "zzz_ConvNeXtPose_M.tar", archives["M"])
+    error = _catch_error(catalogue, "L", tmp_path)
     assert error.code == "checkpoint-not-found"
     assert f"no checkpoint of L in {tmp_path}: found {other}, {path}" in error.problem
     assert "aaa.pth was skipped: no key begins with" in error.problem
     assert "--checkpoints" in error.remedy
-    missing = _refusal(catalogue, "L", tmp_path, tmp_path / "missing")
+    missing = _catch_error(catalogue, "L", tmp_path, tmp_path / "missing")
     assert missing.code == "checkpoint-not-found"
     assert missing.problem == f"{tmp_path / 'missing'} does not exist"
 
 
-def test_same_weights_in_other_containers_are_one(
+def test_load_equal_weights_in_several_files_are_accepted(
     catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """The archive, its unpacked folder, and a snapshot with modern keys."""
-    archive = _put(tmp_path / "ConvNeXtPose_L.tar", archives["L"])
+    """An archive, its unpacked folder, and a snapshot with modern keys."""
+    archive = _write_file(tmp_path / "ConvNeXtPose_L.tar", archives["L"])
     write_members(read_members(archives["L"]), tmp_path / "ConvNeXtPose_L")
     snapshot = write_snapshot(load_checkpoint(archive), "L", tmp_path)
     snapshot.rename(tmp_path / "ConvNeXtPose_L.pth")
@@ -159,7 +161,7 @@ def test_same_weights_in_other_containers_are_one(
         ("a.pth", "b.pth", {"seed": 8}),
     ],
 )
-def test_several_different_files_are_refused(
+def test_load_several_different_files_raises_ambiguous(
     first: str,
     second: str,
     changed: dict[str, Any],
@@ -169,19 +171,19 @@ def test_several_different_files_are_refused(
 ) -> None:
     variant = catalogue["L"]
     content = make_snapshot(variant.architecture, **{"epoch": generated_epoch(variant)} | changed)
-    one = _put(tmp_path / first, archives["L"])
-    other = _put(tmp_path / second, save_to_bytes(content))
-    error = _refusal(catalogue, "L", tmp_path)
+    one = _write_file(tmp_path / first, archives["L"])
+    other = _write_file(tmp_path / second, save_to_bytes(content))
+    error = _catch_error(catalogue, "L", tmp_path)
     assert error.code == "ambiguous"
     assert str(one) in error.problem
     assert str(other) in error.problem
     assert _load(catalogue, "L", one).path == one
 
 
-def test_litter_and_other_files_are_not_candidates(
+def test_candidates_exclude_system_and_other_files(
     catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
 ) -> None:
-    path = _put(tmp_path / "b.tar", archives["L"])
+    path = _write_file(tmp_path / "b.tar", archives["L"])
     for name in (
         "._ConvNeXtPose_L.tar",
         "__MACOSX/ConvNeXtPose_L.tar",
@@ -189,23 +191,23 @@ def test_litter_and_other_files_are_not_candidates(
         "s_09_act_02_subact_01_ca_01/a.tar",
         "notes.txt",
     ):
-        _put(tmp_path / name, archives["M"])
-    _put(tmp_path / "annotations.zip", make_zip({"a.json": b"{}"}))
+        _write_file(tmp_path / name, archives["M"])
+    _write_file(tmp_path / "annotations.zip", make_zip({"a.json": b"{}"}))
     files = CheckpointFiles([tmp_path], catalogue)
     assert files.candidates == (tmp_path / "annotations.zip", path)
     assert files.load("L").path == path
 
 
 @pytest.mark.parametrize("name", ["{}.pth", "{}/data.pkl"])
-def test_too_many_candidates_are_refused(
+def test_load_too_many_candidates_raises_too_many_files(
     name: str, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert find.MAX_CANDIDATES == 1_000
     monkeypatch.setattr(find, "MAX_CANDIDATES", 3)
     for number in range(3):
-        _put(tmp_path / name.format(number), b"")
+        _write_file(tmp_path / name.format(number), b"")
     assert len(CheckpointFiles([tmp_path], catalogue).candidates) == 3
-    _put(tmp_path / "ConvNeXtPose_L.tar", b"")
-    error = _refusal(catalogue, "L", tmp_path)
+    _write_file(tmp_path / "ConvNeXtPose_L.tar", b"")
+    error = _catch_error(catalogue, "L", tmp_path)
     assert error.code == "too-many-files"
     assert f"{tmp_path} contains more than 3 files that may be checkpoints" in str(error)

@@ -1,4 +1,4 @@
-"""The published tensors and files are distinguished from all others."""
+"""Fingerprints identify the published tensors and files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ from tests.support.archives import (
 KEY = "backbone.stages.1.0.pwconv1.weight"
 
 
-def test_known_tensors_are_those_of_the_architecture(fixtures: Path, catalogue: Catalogue) -> None:
+def test_read_fingerprints_keys_are_those_of_the_architecture(
+    fixtures: Path, catalogue: Catalogue
+) -> None:
     known = read_fingerprints(fixtures, catalogue.names)
     layout = list(expected_layout(catalogue["XS"].architecture))
 
@@ -49,22 +51,22 @@ def test_known_tensors_are_those_of_the_architecture(fixtures: Path, catalogue: 
     assert keys == layout[11:], "the first eleven storages are not known"
 
 
-def _flip_a_bit(network: dict[str, Any]) -> None:
+def _change_two_tensors(network: dict[str, Any]) -> None:
     weight = network[f"module.{KEY}"]
     weight[0, 0] = torch.nextafter(weight[0, 0], torch.tensor(torch.inf))
     network["module.head.final_layer.bias"][0] += 1
 
 
-def _cut_a_row(network: dict[str, Any]) -> None:
+def _cut_tensor(network: dict[str, Any]) -> None:
     network[f"module.{KEY}"] = network[f"module.{KEY}"][:1].clone()
 
 
 @pytest.mark.parametrize(
     ("spoil", "wrong"),
-    [(_flip_a_bit, 2), (_cut_a_row, 1), (lambda network: network.pop(f"module.{KEY}"), 1)],
+    [(_change_two_tensors, 2), (_cut_tensor, 1), (lambda network: network.pop(f"module.{KEY}"), 1)],
     ids=["bit", "shape", "missing"],
 )
-def test_published_tensors_are_compared_to_the_bit(
+def test_check_published_tensors_changed_bit_shape_or_key_raises(
     tiny: Architecture, spoil: Callable[[dict[str, Any]], Any], wrong: int
 ) -> None:
     known = fingerprint(make_checkpoint(make_snapshot(tiny)["network"]), "a test")
@@ -84,7 +86,7 @@ def test_published_tensors_are_compared_to_the_bit(
     assert caught.value.expected == f"{count} published"
 
 
-def test_whole_file_is_named_as_git_names_it(tiny: Architecture, tmp_path: Path) -> None:
+def test_describe_copy_identifies_file_by_git_blob_id(tiny: Architecture, tmp_path: Path) -> None:
     path = FORMS["as_saved"](save_to_bytes(make_snapshot(tiny)), tmp_path)
     checkpoint = load_checkpoint(path)
     git = subprocess.run(
@@ -102,7 +104,7 @@ def test_whole_file_is_named_as_git_names_it(tiny: Architecture, tmp_path: Path)
         assert describe_copy(*others) == ""
 
 
-def test_command_prints_a_fingerprint_for_the_file_and_refuses_a_swapped_one(
+def test_fingerprint_command_prints_json_and_refuses_other_variant(
     tiny: Architecture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = Catalogue("The user's own model.", (replace(tiny_variant(tiny, "XS"), name="T"),))

@@ -1,4 +1,4 @@
-"""Sound files load to their bits; ``tests/hostile`` has the files that are refused."""
+"""Valid files of any form load bit for bit; ``tests/hostile`` has the invalid ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def archive(tiny: Architecture) -> bytes:
 
 
 @pytest.mark.parametrize("write", FORMS.values(), ids=FORMS)
-def test_every_form_opens_to_the_same_bits(
+def test_load_checkpoint_every_form_has_identical_tensors(
     write: FormWriter, tiny: Architecture, tmp_path: Path
 ) -> None:
     content = make_snapshot(tiny)
@@ -48,10 +48,10 @@ def test_every_form_opens_to_the_same_bits(
 
 
 @pytest.mark.parametrize("form", ["as_saved", "folder"])
-def test_authors_container_opens_to_the_same_bits(
+def test_load_checkpoint_authors_archive_has_identical_tensors(
     form: str, tiny: Architecture, tmp_path: Path
 ) -> None:
-    """It has the layout of older versions of torch."""
+    """The archive has the layout of older torch versions."""
     variant = tiny_variant(tiny, "L")
     checkpoint = load_checkpoint(FORMS[form](make_authors_archive(variant, tmp_path), tmp_path))
     values = seeded_state(tiny, generated_epoch(variant)).values()
@@ -70,7 +70,7 @@ def test_authors_container_opens_to_the_same_bits(
         ("zip_around_tar_gz", "zip in compressed tar in zip"),
     ],
 )
-def test_form_and_sha256_describe_the_file(
+def test_load_checkpoint_form_and_sha256_describe_the_file(
     form: str, expected: str, archive: bytes, tmp_path: Path
 ) -> None:
     path = FORMS[form](archive, tmp_path)
@@ -84,7 +84,7 @@ def test_form_and_sha256_describe_the_file(
         assert checkpoint.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_torch_load_is_called_with_weights_only_and_its_advice_is_hidden(
+def test_load_checkpoint_uses_weights_only_and_hides_torch_advice(
     archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options: dict[str, Any] = {}
@@ -111,7 +111,9 @@ def test_torch_load_is_called_with_weights_only_and_its_advice_is_hidden(
         ("file/below.tar", "unreadable"),
     ],
 )
-def test_path_without_a_checkpoint_is_refused(place: str, code: str, tmp_path: Path) -> None:
+def test_load_checkpoint_path_without_checkpoint_raises(
+    place: str, code: str, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[{code}\] ") as caught:
         load_checkpoint(tmp_path / place)
@@ -120,7 +122,7 @@ def test_path_without_a_checkpoint_is_refused(place: str, code: str, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("words", "named", "remedy"),
+    ("text", "named", "remedy"),
     [
         ("Google Drive - Quota exceeded. Sign in", "quota page", "24 hours"),
         ("Sorry, too many users have viewed or downloaded this file", "quota page", "24 hours"),
@@ -131,11 +133,11 @@ def test_path_without_a_checkpoint_is_refused(place: str, code: str, tmp_path: P
         ("404", "web page", "browser"),
     ],
 )
-def test_web_page_is_named_with_a_remedy(
-    words: str, named: str, remedy: str, tmp_path: Path
+def test_load_checkpoint_web_page_raises_html_page_with_remedy(
+    text: str, named: str, remedy: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "L.tar"
-    path.write_text(f"<html><title>{words}</title></html>")
+    path.write_text(f"<html><title>{text}</title></html>")
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[html-page\] ") as caught:
         load_checkpoint(path)
     assert caught.value.problem.startswith(f"{path} is a web page")
@@ -144,21 +146,21 @@ def test_web_page_is_named_with_a_remedy(
 
 
 @pytest.mark.parametrize(
-    ("form", "moment"),
+    ("form", "function"),
     [
         ("as_saved", "_open_container"),
         ("tar_around_pth", "_open_container"),
         ("folder", "_members_sha256"),
     ],
 )
-def test_file_written_after_it_was_read_loads_as_it_was_hashed(
-    form: str, moment: str, archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_load_checkpoint_file_changed_after_hashing_loads_hashed_content(
+    form: str, function: str, archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zeros = bytes(len(read_members(archive)["data/0"]))
     other = make_zip(read_members(archive) | {"data/0": zeros})
     path = FORMS[form](archive, tmp_path)
     before = load_checkpoint(path)
-    _call_first(moment, lambda: FORMS[form](other, tmp_path), monkeypatch)
+    _call_first(function, lambda: FORMS[form](other, tmp_path), monkeypatch)
 
     found = load_checkpoint(path)
 
@@ -167,7 +169,7 @@ def test_file_written_after_it_was_read_loads_as_it_was_hashed(
 
 
 @pytest.mark.parametrize("change", [lambda whole: whole + b"more", lambda whole: whole[:-1]])
-def test_file_that_changes_its_size_while_it_is_read_is_refused(
+def test_load_checkpoint_size_changed_while_reading_raises_unreadable(
     change: Callable[[bytes], bytes],
     archive: bytes,
     tmp_path: Path,
@@ -182,12 +184,14 @@ def test_file_that_changes_its_size_while_it_is_read_is_refused(
     assert caught.value.problem == f"the size of {path} changed while it was read"
 
 
-def _call_first(function: str, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Call ``act`` before each call of a function of ``unpack``."""
+def _call_first(
+    function: str, action: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Call ``action`` before each call of a function of ``unpack``."""
     original: Callable[..., Any] = getattr(unpack, function)
 
-    def acting(*arguments: Any) -> Any:
-        act()
+    def call_both(*arguments: Any) -> Any:
+        action()
         return original(*arguments)
 
-    monkeypatch.setattr(unpack, function, acting)
+    monkeypatch.setattr(unpack, function, call_both)

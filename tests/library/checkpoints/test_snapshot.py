@@ -33,18 +33,18 @@ KEY = "module.head.final_layer.bias"
 
 @pytest.fixture
 def checkpoint(tiny: Architecture) -> Checkpoint:
-    """A legacy one, as M and L are."""
+    """A checkpoint with legacy keys, as those of M and L."""
     return make_checkpoint(make_snapshot(tiny, legacy=True)["network"])
 
 
-def _content(path: Path) -> Any:
+def _load_content(path: Path) -> Any:
     return torch.load(path, weights_only=True)
 
 
 @pytest.mark.parametrize(
     ("legacy", "prefix"), [(False, "module."), (True, "")], ids=["modern", "legacy"]
 )
-def test_snapshot_has_the_authors_keys_and_opens_as_a_checkpoint(
+def test_write_snapshot_has_authors_keys_and_loads_as_checkpoint(
     legacy: bool, prefix: str, tiny: Architecture, tmp_path: Path
 ) -> None:
     network = make_snapshot(tiny, legacy=legacy)["network"]
@@ -52,20 +52,22 @@ def test_snapshot_has_the_authors_keys_and_opens_as_a_checkpoint(
     path = write_snapshot(make_checkpoint(given), "L", tmp_path)
     assert path == tmp_path / "model_dump" / NAME
     modern = make_snapshot(tiny)["network"]
-    for content in (_content(path)["network"], load_checkpoint(path).network):
+    for content in (_load_content(path)["network"], load_checkpoint(path).network):
         assert list(content) == list(modern)
         assert detect_key_style(content) == "modern"
         assert find_differing_keys(content, modern) == []
-    assert _content(path)["epoch"] == load_checkpoint(path).epoch == EPOCH
+    assert _load_content(path)["epoch"] == load_checkpoint(path).epoch == EPOCH
     assert check_snapshot(path, make_checkpoint(network)) == path.stat().st_size
     twin = path.with_name(f"{NAME}.tar")
     assert twin.read_bytes() == path.read_bytes()
     assert sorted(path.parent.iterdir()) == [path, twin]
 
 
-def test_own_snapshot_is_replaced(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_write_snapshot_replaces_snapshot_of_same_checkpoint(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
     path = write_snapshot(checkpoint, "L", tmp_path)
-    torch.save(_content(path) | {"network": {KEY: torch.zeros(1)}}, path)
+    torch.save(_load_content(path) | {"network": {KEY: torch.zeros(1)}}, path)
     assert write_snapshot(checkpoint, "L", tmp_path) == path
     assert check_snapshot(path, checkpoint)
     assert len(list(path.parent.iterdir())) == 2
@@ -82,24 +84,27 @@ def test_own_snapshot_is_replaced(checkpoint: Checkpoint, tmp_path: Path) -> Non
     ],
     ids=["text", "twin", "another_checkpoint", "list", "pipe"],
 )
-def test_snapshot_of_another_origin_is_kept(
+def test_write_snapshot_keeps_file_of_other_source(
     foreign: Any, name: str, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    theirs = tmp_path / "model_dump" / name
-    theirs.parent.mkdir()
+    existing = tmp_path / "model_dump" / name
+    existing.parent.mkdir()
     if foreign is None:
-        os.mkfifo(theirs)
+        os.mkfifo(existing)
     else:
-        theirs.write_bytes(foreign if isinstance(foreign, bytes) else save_to_bytes(foreign))
-    before = theirs.stat()
+        existing.write_bytes(foreign if isinstance(foreign, bytes) else save_to_bytes(foreign))
+    before = existing.stat()
     with at_most(5):
         path = write_snapshot(checkpoint, "L", tmp_path)
-    assert path == theirs.parent / "L_00000000" / NAME
+    assert path == existing.parent / "L_00000000" / NAME
     assert check_snapshot(path, checkpoint)
-    assert (theirs.stat().st_ino, theirs.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert (existing.stat().st_ino, existing.stat().st_mtime_ns) == (
+        before.st_ino,
+        before.st_mtime_ns,
+    )
 
 
-def test_folder_that_cannot_be_written_is_an_error(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_unwritable_folder_raises_cannot_write(checkpoint: Checkpoint, tmp_path: Path) -> None:
     (tmp_path / "results").touch()
     with pytest.raises(ConvNeXtPoseCheckError, match=r"\[cannot-write\]"):
         write_snapshot(checkpoint, "L", tmp_path / "results")
@@ -107,14 +112,14 @@ def test_folder_that_cannot_be_written_is_an_error(checkpoint: Checkpoint, tmp_p
         write_safetensors(checkpoint, "L", tmp_path / "results" / NAME)
 
 
-def _next_number(content: Any) -> None:
+def _increment_last_bit(content: Any) -> None:
     tensor = content["network"][KEY]
     tensor[0] = tensor[0].nextafter(torch.tensor(2.0))
 
 
 SPOIL: dict[str, Callable[[Any], Any]] = {
     "epoch": lambda content: content.update(epoch=EPOCH + 1),
-    "next_number": _next_number,
+    "next_number": _increment_last_bit,
     "sign_of_zero": lambda content: content["network"][KEY].index_fill_(0, torch.tensor([1]), -0.0),
     "dtype": lambda content: content["network"].update({KEY: content["network"][KEY].double()}),
     "shape": lambda content: content["network"].update({KEY: content["network"][KEY][None]}),
@@ -124,13 +129,13 @@ SPOIL: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOIL.values(), ids=SPOIL)
-def test_check_snapshot_finds_any_difference(
+def test_check_snapshot_any_difference_raises_round_trip(
     spoil: Callable[[Any], Any], checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     checkpoint.network[KEY][:3] = torch.tensor([1.0, 0.0, torch.nan])
     path = write_snapshot(checkpoint, "L", tmp_path)
     assert check_snapshot(path, checkpoint) == path.stat().st_size
-    content = _content(path)
+    content = _load_content(path)
     spoil(content)
     torch.save(content, path)
     with pytest.raises(CheckFailedError, match=r"^\[round-trip\] ") as caught:
@@ -140,19 +145,21 @@ def test_check_snapshot_finds_any_difference(
     assert str(caught.value.expected).startswith(("the archive's bits, torch.", "epoch "))
 
 
-def test_check_snapshot_unpickles_no_code(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_check_snapshot_does_not_execute_pickled_code(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
     class Hostile:
         def __reduce__(self) -> Any:
             return os.mkdir, (str(tmp_path / "executed"),)
 
     path = write_snapshot(checkpoint, "L", tmp_path)
-    torch.save(_content(path) | {"epoch": Hostile()}, path)
+    torch.save(_load_content(path) | {"epoch": Hostile()}, path)
     with pytest.raises(Exception, match="weights_only"):
         check_snapshot(path, checkpoint)
     assert not (tmp_path / "executed").exists()
 
 
-def test_safetensors_hold_the_archives_bits_and_its_origin(
+def test_write_safetensors_has_identical_tensors_and_source(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     from safetensors import safe_open
@@ -174,7 +181,7 @@ def test_safetensors_hold_the_archives_bits_and_its_origin(
 
 
 @pytest.mark.parametrize("foreign", ["another checkpoint", "text"])
-def test_safetensors_of_another_origin_are_kept(
+def test_write_safetensors_keeps_file_of_other_source(
     foreign: str, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     path, snapshot = tmp_path / "snapshot_83.safetensors", tmp_path / "snapshot_83.pth"

@@ -1,4 +1,4 @@
-"""The training in a checkpoint's counters, and its comparison with the recorded one."""
+"""Training records: optimizer steps and BatchNorm counters of a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from convnextpose_check.variants import Architecture, ReportedCount, Variant
 from tests.support.archives import make_checkpoint, save_to_bytes, tiny_variant
 
 XS_COUNT = 1_346_328
-"""Of every counter of the published XS."""
+"""The value of every counter of the published XS."""
 
 
 @pytest.fixture
@@ -28,8 +28,10 @@ def xs(tiny: Architecture) -> Variant:
     return tiny_variant(tiny, "XS")
 
 
-def counted(batches: list[float], steps: list[float] | None = None, epoch: int = 68) -> Checkpoint:
-    """A network of three parameters and two BatchNorms; by default all counters agree."""
+def make_counted_checkpoint(
+    batches: list[float], steps: list[float] | None = None, epoch: int = 68
+) -> Checkpoint:
+    """A checkpoint with three parameters and one counter for each of ``batches``."""
     network = {f"module.{name}": torch.ones(1) for name in ("a.weight", "b.weight", "b.bias")}
     for index, count in enumerate(batches):
         network[f"module.n{index}.num_batches_tracked"] = torch.tensor(count)
@@ -41,7 +43,7 @@ def counted(batches: list[float], steps: list[float] | None = None, epoch: int =
     [lambda step: torch.tensor(float(step)), torch.tensor, float, int],
     ids=["float32", "int64", "float", "int"],
 )
-def test_steps_of_every_torch_version_are_read(
+def test_load_checkpoint_reads_steps_of_every_torch_version(
     xs: Variant, tmp_path: Path, write: Callable[[int], Any]
 ) -> None:
     content = snapshot_content(xs, seeded_state(xs.architecture, seed=1))
@@ -66,7 +68,7 @@ def test_steps_of_every_torch_version_are_read(
     [None, {"state": {}}, {"state": [1]}, {"state": {0: 1}}, {"state": {0: {"step": "many"}}}],
     ids=["null", "empty", "list", "number", "text"],
 )
-def test_missing_optimizer_is_unknown_and_not_a_failure(
+def test_check_training_record_missing_optimizer_passes(
     xs: Variant, tmp_path: Path, optimizer: Any
 ) -> None:
     content = snapshot_content(xs, seeded_state(xs.architecture, seed=1))
@@ -79,43 +81,63 @@ def test_missing_optimizer_is_unknown_and_not_a_failure(
 
 OTHER_TRAININGS: dict[str, tuple[Checkpoint, str, str]] = {
     "six": (
-        counted([69 * 23_487] * 2),
+        make_counted_checkpoint([69 * 23_487] * 2),
         "69 x 23,487",
         "six subjects with the authors' data",
     ),
-    "six-at-most": (counted([69 * 23_604] * 2), "69 x 23,604", "six subjects"),
-    "more-than-six": (counted([69 * 23_605] * 2), "69 x 23,605", "another training set"),
-    "own": (counted([69 * 5_000] * 2), "69 x 5,000", "another training set or batch size"),
-    "tuned": (counted([XS_COUNT + 15_000] * 2, epoch=71), "72 x 18,907.3", "trained further"),
-    "epoch": (counted([XS_COUNT] * 2, epoch=69), "70 x 19,233.3", "epochs of different lengths"),
+    "six-at-most": (make_counted_checkpoint([69 * 23_604] * 2), "69 x 23,604", "six subjects"),
+    "more-than-six": (
+        make_counted_checkpoint([69 * 23_605] * 2),
+        "69 x 23,605",
+        "another training set",
+    ),
+    "own": (
+        make_counted_checkpoint([69 * 5_000] * 2),
+        "69 x 5,000",
+        "another training set or batch size",
+    ),
+    "tuned": (
+        make_counted_checkpoint([XS_COUNT + 15_000] * 2, epoch=71),
+        "72 x 18,907.3",
+        "trained further",
+    ),
+    "epoch": (
+        make_counted_checkpoint([XS_COUNT] * 2, epoch=69),
+        "70 x 19,233.3",
+        "epochs of different lengths",
+    ),
     "reset": (
-        counted([XS_COUNT + 5_000] * 2, [5_000] * 3),
+        make_counted_checkpoint([XS_COUNT + 5_000] * 2, [5_000] * 3),
         "5,000 steps, 1,351,328 batches",
         "trained further with a new optimizer",
     ),
-    "renormed": (counted([80, 80], [XS_COUNT] * 3), "1,346,328 steps, 80 batches", "inconsistent"),
+    "renormed": (
+        make_counted_checkpoint([80, 80], [XS_COUNT] * 3),
+        "1,346,328 steps, 80 batches",
+        "inconsistent",
+    ),
     "step": (
-        counted([XS_COUNT] * 2, [XS_COUNT, XS_COUNT, XS_COUNT + 1]),
+        make_counted_checkpoint([XS_COUNT] * 2, [XS_COUNT, XS_COUNT, XS_COUNT + 1]),
         "2 of 1,346,328 and 1 of 1,346,329",
         "the optimizer's steps differ",
     ),
     "nan": (
-        counted([XS_COUNT] * 2, [XS_COUNT, XS_COUNT, torch.nan]),
+        make_counted_checkpoint([XS_COUNT] * 2, [XS_COUNT, XS_COUNT, torch.nan]),
         "2 of 1,346,328 and 1 of nan",
         "differ",
     ),
     "batches": (
-        counted([5, 5, 5, 1, 2, 3, 4], [5] * 3),
+        make_counted_checkpoint([5, 5, 5, 1, 2, 3, 4], [5] * 3),
         "3 of 5 and 1 of 1 and 1 of 2 and 2 more",
         "BatchNorm's counters differ",
     ),
     "missing": (
-        counted([XS_COUNT] * 2, [XS_COUNT] * 2),
+        make_counted_checkpoint([XS_COUNT] * 2, [XS_COUNT] * 2),
         "steps for 2 of 3 parameters",
         "the optimizer has",
     ),
-    "negative": (counted([-69, -69]), "69 x -1.0", "lengths"),
-    "untrained": (counted([0, 0]), "0", "not trained"),
+    "negative": (make_counted_checkpoint([-69, -69]), "69 x -1.0", "lengths"),
+    "untrained": (make_counted_checkpoint([0, 0]), "0", "not trained"),
 }
 
 
@@ -140,9 +162,9 @@ def test_other_training_is_described_and_fails_if_one_is_recorded(
         assert record.has_counters
 
 
-def test_own_model_without_facts_and_missing_counters_are_described(xs: Variant) -> None:
+def test_training_record_without_facts_or_counters_is_described(xs: Variant) -> None:
     own = replace(xs, checkpoint=replace(xs.checkpoint, epoch=None, iterations=None))
-    checkpoint = counted([40, 40], epoch=3)
+    checkpoint = make_counted_checkpoint([40, 40], epoch=3)
     assert check_epoch(own, checkpoint) == 3
     assert format_epoch(None, 3) == "epoch 3"
     assert read_training_record(checkpoint).description.endswith(
@@ -154,7 +176,7 @@ def test_own_model_without_facts_and_missing_counters_are_described(xs: Variant)
 
 
 @pytest.mark.parametrize(("name", "epoch"), [("M", 69), ("S", 67), ("S", 60)])
-def test_unverified_epoch_never_fails(tiny: Architecture, name: str, epoch: int) -> None:
+def test_check_epoch_unverified_epoch_passes(tiny: Architecture, name: str, epoch: int) -> None:
     variant = tiny_variant(tiny, name)
 
     assert check_epoch(variant, make_checkpoint({}, epoch)) == epoch
@@ -164,7 +186,9 @@ def test_unverified_epoch_never_fails(tiny: Architecture, name: str, epoch: int)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(83, 83), ((67, 83), "67 or 83")])
-def test_verified_epoch_decides(xs: Variant, value: Any, expected: Any) -> None:
+def test_check_epoch_other_than_verified_raises_wrong_epoch(
+    xs: Variant, value: Any, expected: Any
+) -> None:
     known = ReportedCount(value, "a folder")
     variant = replace(xs, checkpoint=replace(xs.checkpoint, epoch=known))
     assert check_epoch(variant, make_checkpoint({}, epoch=83)) == 83
