@@ -1,4 +1,4 @@
-"""The checks of a network's output and of an evaluation fail with the difference."""
+"""Checks of predictions, evaluations and data sets fail with the difference."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ from tests.support.datasets import FACTS, HandmadeDataset
 from tests.support.runs import make_evaluation
 
 
-class Pointing:
-    """Returns the column of the brightest pixel of the middle row, for all joints alike.
+class BrightestColumn:
+    """Predicts the column of the brightest pixel in the middle row, for all joints.
 
-    ``columns`` are added to x of the second crop's joints, ``bins`` to their depth: of the fourth,
-    or from that one on.
+    ``columns`` is added to x and ``bins`` to the depth of ``joints`` in the second crop.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class Pointing:
 
 @pytest.fixture
 def crops() -> Tensor:
-    """Two crops with a bright column each, at a quarter and near the right edge."""
+    """Two crops with one bright column each, at 64 and 240 of 256."""
     pixels = torch.zeros(2, 3, 256, 256)
     pixels[0, :, :, 64] = pixels[1, :, :, 240] = 1.0
     return pixels
@@ -81,58 +80,58 @@ def dataset(tmp_path: Path) -> Dataset:
         (np.nan, "nan cells"),
     ],
 )
-def test_flip_test_is_symmetric_up_to_the_agreed_cells(
+def test_check_flip_is_symmetric_within_tolerance_passes(
     offset: float,
     obtained: str | None,
     tiny: Architecture,
     crops: Tensor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An offset as if the mirrored columns were counted from 1."""
+    """The offset simulates mirrored columns that are counted from 1."""
 
-    def predict(network: Pointing, shown: Tensor, *, flip: bool) -> Tensor:
+    def predict(network: BrightestColumn, shown: Tensor, *, flip: bool) -> Tensor:
         assert flip
         return network(shown) + offset
 
     if offset:
         monkeypatch.setattr("convnextpose_check.evaluation.predict.predict", predict)
     if obtained is None:
-        cells = check_flip_is_symmetric(Pointing(tiny), crops, "T")
+        cells = check_flip_is_symmetric(BrightestColumn(tiny), crops, "T")
         assert cells == pytest.approx(2 * offset, rel=1e-3)
         return
     with pytest.raises(CheckFailedError, match=r"\[disagreement\].* T .* cells") as caught:
-        check_flip_is_symmetric(Pointing(tiny), crops, "T")
+        check_flip_is_symmetric(BrightestColumn(tiny), crops, "T")
     assert (caught.value.obtained, caught.value.expected) == (obtained, "0.01 cells")
 
 
 @pytest.mark.parametrize("columns", [0.5, 1.02 * AGREEMENT_CELLS, np.nan])
-def test_disagreement_in_cells_fails(
+def test_check_networks_agree_difference_in_cells_raises(
     columns: float, tiny: Architecture, crops: Tensor, dataset: Dataset
 ) -> None:
-    other = Pointing(tiny, columns=columns)
+    other = BrightestColumn(tiny, columns=columns)
     problem = rf"^\[disagreement\] T differs .* up to {columns:.4f} cells, .* on 2 samples by "
     with pytest.raises(CheckFailedError, match=problem) as caught:
-        check_networks_agree(other, Pointing(tiny), crops, dataset.samples[:2], "T")
+        check_networks_agree(other, BrightestColumn(tiny), crops, dataset.samples[:2], "T")
     obtained = f"{columns:.3f} cells"
     assert (caught.value.obtained, caught.value.expected) == (obtained, "0.01 cells")
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_disagreement_in_millimeters_alone_fails(
+def test_check_networks_agree_difference_in_millimeters_raises(
     tiny: Architecture, crops: Tensor, dataset: Dataset, sign: int
 ) -> None:
-    """Fourteen joints that move the same way, by less than the agreed cells."""
-    plain, samples = Pointing(tiny), dataset.samples[:2]
+    """Fourteen joints move in one direction, by less than the tolerance in cells."""
+    plain, samples = BrightestColumn(tiny), dataset.samples[:2]
 
-    def moved(bins: float) -> Pointing:
-        return Pointing(tiny, bins=sign * bins, joints=slice(4, 18))
+    def make_shifted(bins: float) -> BrightestColumn:
+        return BrightestColumn(tiny, bins=sign * bins, joints=slice(4, 18))
 
     assert check_networks_agree(plain, plain, crops, samples, "T") == (0.0, 0.0)
-    cells, moved_mm = check_networks_agree(moved(0.0068), plain, crops, samples, "T")
+    cells, moved_mm = check_networks_agree(make_shifted(0.0068), plain, crops, samples, "T")
     assert cells == pytest.approx(0.0068, rel=1e-3)
     assert 0.02 < abs(moved_mm) < AGREEMENT_MM
     with pytest.raises(CheckFailedError, match=r"and its error on 2 samples by [+-]0\.") as caught:
-        check_networks_agree(moved(0.0095), plain, crops, samples, "T")
+        check_networks_agree(make_shifted(0.0095), plain, crops, samples, "T")
     obtained = str(caught.value.obtained)
     assert obtained[0] in "+-"
     assert AGREEMENT_MM < abs(float(obtained.removesuffix(" mm"))) < 10 * AGREEMENT_MM
@@ -160,7 +159,7 @@ COPIES = tuple((f"{n}.jpg", "a.jpg") for n in range(5))
         ),
     ],
 )
-def test_unfit_images_are_counted_and_the_first_named(
+def test_check_images_distinct_and_undamaged_raise_with_examples(
     check: Callable[[Evaluation], int],
     changes: dict[str, Any],
     code: str,
@@ -188,7 +187,7 @@ def test_check_images_are_distinct_repeated_frame_of_one_sequence_passes() -> No
         check_images_are_distinct(make_evaluation(count=2, cross_sequence_copies=misplaced))
 
 
-def test_incomplete_evaluation_counts_unreadable_images_and_names_the_first(
+def test_check_evaluation_is_complete_unreadable_images_raise(
     dataset: Dataset,
 ) -> None:
     assert check_evaluation_is_complete(make_evaluation(count=2), dataset) == 2
@@ -205,8 +204,8 @@ def test_incomplete_evaluation_counts_unreadable_images_and_names_the_first(
     assert caught.value.problem == "2 samples were measured: expected 6"
 
 
-def test_incomplete_data_set_lists_actions_and_reasons(dataset: Dataset) -> None:
-    """Of Directions one of three is there, and one image was excluded."""
+def test_check_dataset_is_complete_lists_actions_and_reasons(dataset: Dataset) -> None:
+    """Directions has one of three samples, and one image was excluded."""
     excluded = (Exclusion(7, "c.jpg", "it has no annotation"),)
     short = replace(dataset, samples=dataset.samples[2:], excluded=excluded)
     with pytest.raises(CheckFailedError) as caught:

@@ -1,4 +1,4 @@
-"""A checkpoint's identity by what matches, differs or cannot be compared."""
+"""A checkpoint's identity: verified, not verified or contradicted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALL = ("architecture", "counts", "epoch", "training record", "tensors")
 
 @pytest.fixture
 def checkpoint(tiny: Architecture) -> Checkpoint:
-    """An XS with the counters of 69 epochs of five subjects, as a file with a git id."""
+    """An XS checkpoint with a git id and the counters of 69 epochs of five subjects."""
     state = seeded_state(tiny, seed=EPOCHS - 1)
     return make_checkpoint(state, epoch=EPOCHS - 1, git_blob="1" * 40)
 
@@ -37,9 +37,7 @@ def variant(tiny: Architecture, checkpoint: Checkpoint) -> Variant:
     )
 
 
-def test_identity_is_verified_by_the_tensors_alone(
-    variant: Variant, checkpoint: Checkpoint
-) -> None:
+def test_determine_identity_only_tensors_verify(variant: Variant, checkpoint: Checkpoint) -> None:
     known = fingerprint(checkpoint, "a test")
     found = determine_identity(variant, checkpoint, known)
     assert (found.status, found.matched) == ("verified", ALL)
@@ -68,7 +66,7 @@ def test_identity_is_verified_by_the_tensors_alone(
         ({"missing": "head.final_layer.bias"}, {}, "keys are missing", ALL[2:4]),
     ],
 )
-def test_identity_is_contradicted_by_any_difference(
+def test_determine_identity_any_difference_contradicts(
     changes: dict[str, Any],
     facts: dict[str, Any],
     fragment: str,
@@ -93,7 +91,7 @@ def test_identity_is_contradicted_by_any_difference(
     assert matched in (None, found.matched)
 
 
-def test_required_identity_without_tensors_on_record_fails(checkpoint: Checkpoint) -> None:
+def test_check_published_tensors_required_without_record_raises(checkpoint: Checkpoint) -> None:
     assert check_published_tensors(Fingerprint(), checkpoint) == ""
     with pytest.raises(CheckFailedError, match=r"^\[not-verified\] ") as caught:
         check_published_tensors(None, checkpoint, is_required=True)

@@ -26,7 +26,7 @@ CGROUP = "sys/fs/cgroup/memory"
 @pytest.mark.parametrize(
     ("files", "expected_gb"),
     [
-        pytest.param({}, None, id="nothing-says-it"),
+        pytest.param({}, None, id="unknown"),
         pytest.param({MEMORY: "MemFree: 1 kB\nMemAvailable:    8000000 kB\n"}, 8.192, id="machine"),
         pytest.param(
             {
@@ -47,12 +47,10 @@ CGROUP = "sys/fs/cgroup/memory"
             1.024,
             id="container-without-limit",
         ),
-        pytest.param(
-            {f"{CGROUP}.max": "5\n", f"{CGROUP}.current": "9\n"}, 0.0, id="over-its-limit"
-        ),
+        pytest.param({f"{CGROUP}.max": "5\n", f"{CGROUP}.current": "9\n"}, 0.0, id="above-limit"),
     ],
 )
-def test_free_memory_is_the_least_that_anything_grants(
+def test_get_free_ram_gb_returns_smallest_limit(
     tmp_path: Path, files: dict[str, str], expected_gb: float | None
 ) -> None:
     for name, text in files.items():
@@ -74,7 +72,7 @@ def test_free_memory_is_the_least_that_anything_grants(
         (None, 15.0, "memory is not known here, 15.0 of 15.8 GB free on cuda:1"),
     ],
 )
-def test_memory_is_checked_on_machine_and_gpu(
+def test_check_memory_covers_machine_and_gpu(
     ram_gb: float | None, gpu_gb: float, found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert get_free_ram_gb() is not None
@@ -88,25 +86,27 @@ def test_memory_is_checked_on_machine_and_gpu(
         assert check_memory(torch.device("cpu")) == found.split(", ")[0]
 
 
-def test_disk_of_the_results_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Path] = []
+def test_check_disk_little_space_raises_disk_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked_paths: list[Path] = []
 
-    def usage(path: Path) -> SimpleNamespace:
-        asked.append(path)
+    def fake_disk_usage(path: Path) -> SimpleNamespace:
+        checked_paths.append(path)
         return SimpleNamespace(free=free_bytes)
 
-    monkeypatch.setattr("shutil.disk_usage", usage)
+    monkeypatch.setattr("shutil.disk_usage", fake_disk_usage)
     free_bytes = 1_100_000_000
     assert check_disk(tmp_path / "not" / "yet") == pytest.approx(1.1)
     free_bytes = 900_000_000
     with pytest.raises(ConvNeXtPoseCheckError, match=r"0\.9 GB are free.*--results-dir") as caught:
         check_disk(tmp_path / "not" / "yet")
     assert caught.value.code == "disk-full"
-    assert asked == [tmp_path, tmp_path]
+    assert checked_paths == [tmp_path, tmp_path]
 
 
 @pytest.mark.parametrize("forbidden", [".", "log", "result/evaluations"])
-def test_folder_that_cannot_be_written_is_an_error(forbidden: str, tmp_path: Path) -> None:
+def test_unwritable_folder_raises_cannot_write(forbidden: str, tmp_path: Path) -> None:
     for folder in ("log", "model_dump", "result/evaluations"):
         (tmp_path / folder).mkdir(parents=True)
     before = list_files(tmp_path)
