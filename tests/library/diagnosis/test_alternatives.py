@@ -1,4 +1,4 @@
-"""Other means and other comparisons are recognized from the run's own numbers."""
+"""Other means and comparisons are recognized from the run's errors and positions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ TABLE = make_sample_table().select(np.arange(0, 720, 30))
 MEANS = other_means(TABLE.errors_mm, TABLE)
 USED = [each for each in (*COMPARISONS, *CONVERSIONS) if each.used]
 SAME = {"poses are not aligned", "poses are compared with those {} test frames on"}
-"""What leaves these samples as they are."""
+"""Alternatives that do not change these samples."""
 
 
 @pytest.mark.parametrize("text", [t for t, mm in MEANS.items() if abs(mm - TABLE.error_mm) > 0.1])
-def test_other_mean_is_named(text: str) -> None:
+def test_explain_result_other_mean_is_named(text: str) -> None:
     finding = explain_result(MEANS[text], TABLE.errors_mm, TABLE)
 
     assert finding is not None
@@ -31,7 +31,7 @@ def test_other_mean_is_named(text: str) -> None:
     assert finding.grade == "reproduces"
 
 
-def test_unknown_figure_is_behind_the_errors() -> None:
+def test_explain_result_unknown_value_holds_after_errors() -> None:
     finding = explain_result(TABLE.error_mm + 7.77, TABLE.errors_mm, TABLE)
 
     assert finding is not None
@@ -39,7 +39,7 @@ def test_unknown_figure_is_behind_the_errors() -> None:
     assert finding.explained_mm == pytest.approx(7.77)
 
 
-def test_agreeing_figure_and_errors_have_no_finding() -> None:
+def test_explain_agreeing_result_and_errors_have_no_finding() -> None:
     assert not explain_result(TABLE.error_mm, TABLE.errors_mm, TABLE)
     assert not explain_errors(TABLE, TABLE.errors_mm)
 
@@ -49,7 +49,7 @@ def test_agreeing_figure_and_errors_have_no_finding() -> None:
     [e for e in USED if e.what not in SAME and not ("origin" in e.what and "Hip" not in e.what)],
     ids=lambda e: e.what,
 )
-def test_other_comparison_is_named(used: Alternative) -> None:
+def test_explain_errors_other_comparison_is_named(used: Alternative) -> None:
     value = used.values[-3] if used.values[1:] else 0.0
     errors_mm = used.errors_mm(TABLE, value)
 
@@ -60,7 +60,7 @@ def test_other_comparison_is_named(used: Alternative) -> None:
     assert finding.what == used.what.format(f"{value:.3g}")
 
 
-def test_unknown_comparison_is_behind_the_positions() -> None:
+def test_explain_errors_unknown_comparison_is_located() -> None:
     errors_mm = np.random.default_rng(0).uniform(0, 200, TABLE.errors_mm.shape)
 
     finding = explain_errors(TABLE, errors_mm)

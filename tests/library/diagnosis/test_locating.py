@@ -1,4 +1,4 @@
-"""Faults of the data are located and described; sound tables have no place."""
+"""Faults of the data are located and described; a table without faults has none."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tests.support.sample_tables import make_sample_table, mix_tables
 RNG = np.random.default_rng
 
 
-def changed(name: str, value: float = 0.0) -> SampleTable:
-    """The sound table under an alternative."""
+def apply_alternative(name: str, value: float = 0.0) -> SampleTable:
+    """The table without faults, changed by an alternative."""
     alternative = next(each for each in CONVERSIONS if name in each.what)
     return alternative.change(make_sample_table(), value)
 
 
-def noisy() -> SampleTable:
+def add_noise() -> SampleTable:
     table = make_sample_table()
     noise = RNG(0).normal(0, 2, table.cells_xyz.shape)
     return replace(table, cells_xyz=table.cells_xyz + noise)
 
 
-def first_alternative(table: SampleTable) -> Finding:
+def find_first_alternative(table: SampleTable) -> Finding:
     return locate_alternative(table, table.error_mm - make_sample_table().error_mm, RNG(0))[0]
 
 
@@ -47,14 +47,14 @@ def first_alternative(table: SampleTable) -> Finding:
         ("depths are", 1.5, "", "depths are multiplied by 0.6", ""),
     ],
 )
-def test_alternative_is_located_and_fitted(
+def test_locate_alternative_finds_group_and_value(
     name: str, value: float, group: str, what: str, place: str
 ) -> None:
     sound = make_sample_table()
     (mask,) = (each.mask for each in sound.groups if each.label == group)
-    table = mix_tables(sound, mask, changed(name, value))
+    table = mix_tables(sound, mask, apply_alternative(name, value))
 
-    finding = first_alternative(table)
+    finding = find_first_alternative(table)
 
     assert re.search(what, finding.what)
     assert finding.place.startswith(place)
@@ -62,7 +62,7 @@ def test_alternative_is_located_and_fitted(
 
 
 @pytest.mark.parametrize(("seed", "shift_mm"), [(1, 2.0), (2, 5.0)])
-def test_sound_table_has_no_place(seed: int, shift_mm: float) -> None:
+def test_locate_table_without_faults_has_no_finding(seed: int, shift_mm: float) -> None:
     table = make_sample_table(seed)
 
     assert not locate_alternative(table, shift_mm, RNG(0))
@@ -70,10 +70,10 @@ def test_sound_table_has_no_place(seed: int, shift_mm: float) -> None:
 
 
 @pytest.mark.parametrize("label", ["camera 3", "Walking", "S11 Photo 2"])
-def test_unknown_fault_is_located(label: str) -> None:
+def test_locate_excess_finds_group_of_unknown_fault(label: str) -> None:
     sound = make_sample_table()
     (mask,) = (group.mask for group in sound.groups if group.label == label)
-    table = mix_tables(sound, mask, noisy())
+    table = mix_tables(sound, mask, add_noise())
 
     (finding,) = locate_excess(table, table.error_mm - sound.error_mm, RNG(0))
 
@@ -81,7 +81,7 @@ def test_unknown_fault_is_located(label: str) -> None:
     assert finding.grade == "holds"
 
 
-def test_difference_from_baseline_is_in_the_smallest_group() -> None:
+def test_locate_difference_returns_smallest_group() -> None:
     table = make_sample_table()
     (mask,) = (group.mask for group in table.groups if group.label == "S9 Eating")
 

@@ -1,4 +1,4 @@
-"""Runs are read as they were written."""
+"""Sample tables and the authors' output are read with exact errors."""
 
 from __future__ import annotations
 
@@ -31,17 +31,15 @@ def cells_xyz(dataset: Dataset) -> Array:
     return make_predictions(dataset)
 
 
-def written(entries: Any, folder: Path) -> Path:
+def write_entries(entries: Any, folder: Path) -> Path:
     path = folder / "bbox_root_pose_human36m_output.json"
     path.write_text(json.dumps(entries))
     return path
 
 
 @pytest.mark.parametrize("protocol", [1, 2])
-def test_table_errors_are_those_of_the_evaluation(
-    synthetic: SyntheticData, protocol: Protocol
-) -> None:
-    """Under protocol 1 the two align in different ways, also positions that mirror the truth."""
+def test_sample_table_errors_equal_evaluation(synthetic: SyntheticData, protocol: Protocol) -> None:
+    """Under protocol 1 the two align differently, also mirrored predictions."""
     samples = load_dataset(synthetic.dataset, read_facts(), limit=40).samples
     cells_xyz = np.random.default_rng(0).uniform(0, 64, (len(samples), 18, 3)).astype(np.float32)
 
@@ -51,10 +49,10 @@ def test_table_errors_are_those_of_the_evaluation(
     np.testing.assert_allclose(table.errors_mm, expected_mm, atol=0.01)
 
 
-def test_authors_errors_are_exact_and_the_table_has_them(
+def test_read_authors_output_errors_are_exact(
     dataset: Dataset, cells_xyz: Array, tmp_path: Path
 ) -> None:
-    path = written(make_authors_output(dataset, cells_xyz), tmp_path)
+    path = write_entries(make_authors_output(dataset, cells_xyz), tmp_path)
 
     saved = read_authors_output(path, dataset)
 
@@ -65,18 +63,18 @@ def test_authors_errors_are_exact_and_the_table_has_them(
     assert saved.table.errors_mm == pytest.approx(saved.errors_mm, abs=0.005)
 
 
-def test_other_images_in_authors_output_are_left_out(
+def test_read_authors_output_other_images_are_left_out(
     dataset: Dataset, cells_xyz: Array, tmp_path: Path
 ) -> None:
     entries = make_authors_output(dataset, cells_xyz)
     entries[0]["image_id"] = 1
 
-    saved = read_authors_output(written(entries, tmp_path), dataset)
+    saved = read_authors_output(write_entries(entries, tmp_path), dataset)
 
     assert saved.samples == list(dataset.samples[1:])
 
 
-def spoilt(key: str, value: object) -> dict[str, object]:
+def make_invalid_entry(key: str, value: object) -> dict[str, object]:
     entry = {"image_id": 100, "joint_cam": [[0.0] * 3] * 17, "bbox": [1, 1, 2, 2]}
     return {**entry, "root_cam": [0, 0, 4000], key: value}
 
@@ -85,18 +83,21 @@ def spoilt(key: str, value: object) -> dict[str, object]:
     ("content", "problem"),
     [
         ({"image_id": 1}, "is not the output of the authors' test script"),
-        ([spoilt("joint_cam", [[0.0] * 3] * 18)], r"length <= 17 - at `\$\[0\].joint_cam`"),
-        ([spoilt("bbox", [1, 1, 0, 2])], r"`float` > 0.0 - at `\$\[0\].bbox\[2\]`"),
-        ([spoilt("image_id", 1)], "is a test sample of this data set"),
-        ([spoilt("root_cam", [0, 0, float("nan")])], "is not the output"),
-        ([spoilt("bbox", [1, 1, 1e308, 10**400])], "is not the output"),
+        (
+            [make_invalid_entry("joint_cam", [[0.0] * 3] * 18)],
+            r"length <= 17 - at `\$\[0\].joint_cam`",
+        ),
+        ([make_invalid_entry("bbox", [1, 1, 0, 2])], r"`float` > 0.0 - at `\$\[0\].bbox\[2\]`"),
+        ([make_invalid_entry("image_id", 1)], "is a test sample of this data set"),
+        ([make_invalid_entry("root_cam", [0, 0, float("nan")])], "is not the output"),
+        ([make_invalid_entry("bbox", [1, 1, 1e308, 10**400])], "is not the output"),
     ],
 )
-def test_read_authors_output_of_another_form_raises_bad_results(
+def test_read_authors_output_invalid_raises_bad_results(
     dataset: Dataset, tmp_path: Path, content: object, problem: str
 ) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=problem) as raised:
-        read_authors_output(written(content, tmp_path), dataset)
+        read_authors_output(write_entries(content, tmp_path), dataset)
 
     assert raised.value.code == "bad-results"
 

@@ -1,4 +1,4 @@
-"""A regression on verified positions recovers each linear change, and its share of samples."""
+"""A regression on verified positions recovers linear changes and affected samples."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def verified() -> Array:
         (np.round, "positions are rounded to whole cells"),
     ],
 )
-def test_fit_describes_the_change(
+def test_fit_positions_describes_change(
     verified: Array, change: Callable[[Array], Array], text: str
 ) -> None:
     fit = fit_positions(change(verified), {"": verified}, MIDDLE)
@@ -42,7 +42,7 @@ def test_fit_describes_the_change(
     assert fit.follows.all()
 
 
-def test_fit_names_the_pass_that_counts(verified: Array) -> None:
+def test_fit_positions_names_used_pass(verified: Array) -> None:
     plain = verified + np.random.default_rng(0).normal(0, 0.3, verified.shape)
 
     fit = fit_positions(plain, {"": verified, "only the plain pass counts": plain}, MIDDLE)
@@ -50,7 +50,7 @@ def test_fit_names_the_pass_that_counts(verified: Array) -> None:
     assert fit.departures == ["only the plain pass counts"]
 
 
-def test_fit_marks_samples_that_do_not_follow(verified: Array) -> None:
+def test_fit_positions_marks_samples_that_do_not_fit(verified: Array) -> None:
     every_third = np.arange(len(verified)) % 3 == 0
     run_xyz = np.where(every_third[:, None, None], verified + 1, verified)
 
@@ -60,7 +60,7 @@ def test_fit_marks_samples_that_do_not_follow(verified: Array) -> None:
     assert (fit.follows == ~every_third).all()
 
 
-def test_fit_of_other_positions_leaves_most(verified: Array) -> None:
+def test_fit_positions_unrelated_positions_explain_little(verified: Array) -> None:
     run_xyz = np.random.default_rng(0).uniform(0, 32, verified.shape)
 
     assert fit_positions(run_xyz, {"": verified}, MIDDLE).left_share > 0.5

@@ -1,4 +1,4 @@
-"""Samples predicted again under each condition reveal the condition that a run used."""
+"""A replay under each condition recognizes the condition that a run used."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def replay(synthetic: SyntheticData, tiny: Architecture) -> Replay:
 
 
 @pytest.mark.parametrize("used", CONDITIONS, ids=lambda condition: condition.what)
-def test_condition_of_a_run_is_recognized(replay: Replay, used: Condition) -> None:
+def test_try_conditions_recognizes_condition_of_a_run(replay: Replay, used: Condition) -> None:
     verified_xyz = replay.predict()[""]
     replay.table = replace(replay.table, cells_xyz=replay.predict(used)[""])
 
