@@ -26,11 +26,11 @@ from convnextpose_check.variants import Catalogue, Variant
 NO_TENSORS = "no published tensors on record"
 
 MAX_BATCHNORM_VARIANCE = 1e12
-"""Far above what pixels of 0 to 255 produce; a channel that is always zero has variance 0."""
+"""Far above what pixels of 0 to 255 produce. A channel that is always zero has variance 0."""
 
 
 def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Catalogue) -> str:
-    """The file holds the variant that it is used as, by keys, dtypes and shapes."""
+    """The file has the variant's keys, dtypes and shapes; returns its name."""
     state = normalize_keys(checkpoint.network)
     found = identify_variants(state, catalogue)
     if variant.name in found:
@@ -38,28 +38,29 @@ def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Cat
     if found:
         raise CheckFailedError(
             ErrorCode.WRONG_VARIANT,
-            f"{checkpoint.path} is used as {variant.name} but holds {' or '.join(found)}",
-            f"Replace it by the file of {variant.name}, {variant.checkpoint.file_name}",
+            f"{checkpoint.path} contains variant {' or '.join(found)}: expected {variant.name}",
+            f"Replace it with the file of {variant.name}, {variant.checkpoint.file_name}",
             " or ".join(found),
             variant.name,
         )
     difference = find_layout_difference(state, variant.architecture)
     raise CheckFailedError(
         ErrorCode.WRONG_LAYOUT,
-        f"{checkpoint.path} is not a {variant.name}: {difference}",
-        "Compare the file with the one on Drive; a model of your own needs a --variants-file",
+        f"{checkpoint.path} is not a checkpoint of variant {variant.name}: {difference}",
+        "Download the file again; for your own model, add --variants-file",
         difference,
         variant.name,
     )
 
 
 def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
-    """The epoch in the file is the verified one; an unverified one never fails."""
+    """The file has the verified epoch, if there is one; an unverified one never fails."""
     known = variant.checkpoint.epoch
     if known is not None and known.decides and checkpoint.epoch not in known.values:
         raise CheckFailedError(
             ErrorCode.WRONG_EPOCH,
             f"{checkpoint.path} has epoch {checkpoint.epoch}: expected {known} ({known.source})",
+            "Download the file again; for your own model, add --variants-file",
             obtained=checkpoint.epoch,
             expected=known.value if isinstance(known.value, int) else str(known),
         )
@@ -67,7 +68,7 @@ def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
 
 
 def check_training_record(variant: Variant, checkpoint: Checkpoint) -> TrainingRecord:
-    """The counters are those of the recorded training, if there is one; returns their record."""
+    """The counters match the recorded training, if any; returns the training record."""
     record, known = read_training_record(checkpoint), variant.checkpoint.iterations
     if known is None or not known.decides:
         return record
@@ -78,8 +79,7 @@ def check_training_record(variant: Variant, checkpoint: Checkpoint) -> TrainingR
             ErrorCode.WRONG_TRAINING,
             f"{checkpoint.path} is not from the recorded training of {variant.name}:"
             f" {record.description}: expected {expected} iterations ({known.source})",
-            f"Give {variant.checkpoint.file_name} of that training; a model of your own needs a"
-            " --variants-file",
+            "Use the published file; for your own model, add --variants-file",
             record.summary,
             expected,
         )
@@ -89,18 +89,17 @@ def check_training_record(variant: Variant, checkpoint: Checkpoint) -> TrainingR
 def check_published_tensors(
     known: Fingerprint | None, checkpoint: Checkpoint, *, is_required: bool = False
 ) -> str:
-    """Every tensor on record is in the file, to the bit; returns how many are.
+    """The file has every recorded tensor, bit for bit; returns their number as text.
 
-    Without tensors on record, returns an empty text, or raises where identity is required.
+    Without recorded tensors, returns an empty string, or raises if ``is_required``.
     """
     if known is None or known.tensors is None:
         if is_required:
             raise CheckFailedError(
                 ErrorCode.NOT_VERIFIED,
-                f"the identity of {checkpoint.path} is not verified ({NO_TENSORS}), and"
+                f"the identity of {checkpoint.path} cannot be verified ({NO_TENSORS}), and"
                 " --require-identity was given",
-                "Choose variants whose tensors are on record with --variants, or leave out"
-                " --require-identity",
+                "Select variants with recorded tensors (--variants), or remove --require-identity",
                 "not verified",
                 "verified",
             )
@@ -111,13 +110,13 @@ def check_published_tensors(
     if other:
         raise CheckFailedError(
             ErrorCode.WRONG_TENSORS,
-            f"{len(other)} of {count} known tensors of {checkpoint.path} are not the published"
-            f" ones, the first is '{other[0]}' ({known.tensors.source})",
-            "Give the published file; a model of your own needs a --variants-file",
+            f"{len(other)} of {count} recorded tensors differ in {checkpoint.path}, the first is"
+            f" '{other[0]}' ({known.tensors.source})",
+            "Use the published file; for your own model, add --variants-file",
             f"{count - len(other)} published, first other: {other[0]}",
             f"{count} published",
         )
-    return f"{count} of {count} known tensors are the published ones"
+    return f"{count} of {count} recorded tensors are equal"
 
 
 def check_weights_are_finite(state: StateDict, where: str) -> int:
@@ -127,7 +126,7 @@ def check_weights_are_finite(state: StateDict, where: str) -> int:
         if wrong:
             raise CheckFailedError(
                 ErrorCode.BAD_WEIGHTS,
-                f"{wrong} of {tensor.numel()} numbers in '{key}' of {where} are NaN or infinite:"
+                f"{wrong} of {tensor.numel()} values in '{key}' of {where} are NaN or infinite:"
                 " expected none",
                 "Download the file again",
                 wrong,
@@ -137,7 +136,7 @@ def check_weights_are_finite(state: StateDict, where: str) -> int:
 
 
 def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, float]:
-    """Every running variance is plausible; returns the smallest and largest."""
+    """Every BatchNorm variance is plausible; returns the smallest and the largest."""
     ends: list[float] = []
     for key, tensor in state.items():
         if key.endswith(".running_var"):
@@ -145,41 +144,41 @@ def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, floa
             if not 0 <= low <= high < MAX_BATCHNORM_VARIANCE:
                 raise CheckFailedError(
                     ErrorCode.BAD_WEIGHTS,
-                    f"'{key}' of {where} goes from {low:g} to {high:g}: expected variances from 0"
-                    f" to {MAX_BATCHNORM_VARIANCE:g}",
+                    f"'{key}' of {where} has variances from {low:g} to {high:g}: expected 0 to"
+                    f" {MAX_BATCHNORM_VARIANCE:g}",
                     "Download the file again",
                     f"{low:g} to {high:g}",
                     f"0 to {MAX_BATCHNORM_VARIANCE:g}",
                 )
             ends += [low, high]
     if not ends:
-        raise CheckFailedError(ErrorCode.BAD_WEIGHTS, f"{where} has no BatchNorm")
+        raise CheckFailedError(ErrorCode.BAD_WEIGHTS, f"{where} has no BatchNorm variances")
     return min(ends), max(ends)
 
 
 def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
-    """Mapping the keys there and back preserves them and the tensors; returns the style."""
+    """Converting keys to the other style and back changes nothing; returns the style."""
     state = checkpoint.network
     style = detect_key_style(state)
-    there, back = (to_modern, to_legacy) if style == "legacy" else (to_legacy, to_modern)
-    mapped = there(state)
-    kept = sum(
-        key == after and state[key] is tensor
-        for key, (after, tensor) in zip(state, back(mapped).items(), strict=False)
+    convert, restore = (to_modern, to_legacy) if style == "legacy" else (to_legacy, to_modern)
+    converted = convert(state)
+    equal = sum(
+        key == restored and state[key] is tensor
+        for key, (restored, tensor) in zip(state, restore(converted).items(), strict=False)
     )
-    if not kept == len(state) == len(mapped) or detect_key_style(mapped) == style:
+    if not equal == len(state) == len(converted) or detect_key_style(converted) == style:
         raise CheckFailedError(
             ErrorCode.ROUND_TRIP,
-            f"mapping the keys of {checkpoint.path} from {style} and back changes them",
-            "Report this as a bug of the key map",
-            f"{kept} keys as before",
+            f"converting the keys of {checkpoint.path} from {style} style and back changes them",
+            "Report this as a bug of convnextpose-check",
+            f"{equal} unchanged keys",
             len(state),
         )
     return style
 
 
 def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
-    """The written ``.pth`` loads safely and equals the checkpoint; returns its size."""
+    """The written ``.pth`` loads with ``weights_only``, unchanged; returns its bytes."""
     import torch
 
     content = torch.load(path, map_location="cpu", weights_only=True)
@@ -189,17 +188,19 @@ def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
         raise CheckFailedError(
             ErrorCode.ROUND_TRIP,
             f"{path} does not have the epoch and keys of {checkpoint.path}",
+            "Report this as a bug of convnextpose-check",
             obtained=f"epoch {content['epoch']}, {len(obtained)} keys",
             expected=f"epoch {checkpoint.epoch}, {len(expected)} keys",
         )
     for key, tensor in expected.items():
-        one = obtained[key]
-        is_alike = one.dtype == tensor.dtype and one.shape == tensor.shape
-        if not is_alike or one.numpy().tobytes() != tensor.numpy().tobytes():
+        read = obtained[key]
+        has_layout = read.dtype == tensor.dtype and read.shape == tensor.shape
+        if not has_layout or read.numpy().tobytes() != tensor.numpy().tobytes():
             raise CheckFailedError(
                 ErrorCode.ROUND_TRIP,
-                f"'{key}' in {path} differs from the one in {checkpoint.path}",
-                obtained=f"{key}: {one.dtype}",
-                expected=f"the archive's bits, {tensor.dtype}",
+                f"'{key}' differs between {path} and {checkpoint.path}",
+                "Report this as a bug of convnextpose-check",
+                f"{key}: {read.dtype}",
+                f"the archive's bits, {tensor.dtype}",
             )
     return path.stat().st_size

@@ -1,4 +1,4 @@
-"""Check that Human3.6M is complete and that its parts belong together."""
+"""Check that Human3.6M is complete and that its files are consistent."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from convnextpose_check.human36m.samples import Dataset
 
 
 def check_dataset_is_complete(dataset: Dataset) -> int:
-    """Every action has its samples of the protocol, with one image each; returns their number."""
+    """Every action has all samples, each with one image; returns their number."""
     if dataset.conflicts:
         used, other = dataset.conflicts[0]
         raise CheckFailedError(
             ErrorCode.AMBIGUOUS,
             f"{len(dataset.conflicts):,} images differ between folders of one sequence: {used} was"
             f" used, {other} has other content",
-            "Keep the folder with the original images, or name it with --h36m-root",
+            "Keep only the folder with the original images, or pass it with --h36m-root",
             f"{len(dataset.conflicts)} images with two contents",
             "one content for each image",
         )
@@ -39,7 +39,7 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
         f" {dataset.layout.root}: expected {dataset.facts.samples}"
         + (f" ({', '.join(short[:4])}{', ...' if len(short) > 4 else ''})" if short else "")
         + (f"; {len(dataset.excluded)} excluded because {'; '.join(reasons)}" if reasons else ""),
-        "Without --limit, give the whole data set with --h36m-root; a subset is no reproduction",
+        "Pass the complete data set with --h36m-root, without --limit",
         len(dataset.samples),
         dataset.facts.samples,
     )
@@ -48,7 +48,7 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
 def check_joints_lie_in_boxes(dataset: Dataset) -> str:
     """Projected joints lie in the annotated boxes, in frames spread over each subject.
 
-    Returns the smallest share of a camera's joints inside.
+    Returns, as text, the smallest share of joints inside their boxes of all cameras.
     """
     shares = []
     for share in dataset.box_consistency:
@@ -57,7 +57,7 @@ def check_joints_lie_in_boxes(dataset: Dataset) -> str:
                 share.code,
                 share.problem,
                 share.remedy,
-                "joints outside their boxes",
+                "joints outside of their boxes",
                 "joints in their boxes",
             )
         shares.append(share)
@@ -65,10 +65,10 @@ def check_joints_lie_in_boxes(dataset: Dataset) -> str:
 
 
 def check_rootnet_file(dataset: Dataset) -> str:
-    """Boxes from RootNet come from the protocol's file; returns which file it is.
+    """Boxes from RootNet come from the protocol's file; returns their source.
 
-    The file for subjects 9 and 11 is of another RootNet than that for subject 11, which was trained
-    on subject 9. On subject 11 they differ by 58.6 mm of root depth on average.
+    The file for subjects 9 and 11 and the one for subject 11 come from two RootNets; the latter was
+    trained on subject 9 too. Their root depths on subject 11 differ by 58.6 mm on average.
     """
     found, expected = dataset.rootnet or "the ground truth's boxes", dataset.facts.rootnet
     if not dataset.rootnet or expected is None:
@@ -76,9 +76,9 @@ def check_rootnet_file(dataset: Dataset) -> str:
     if not dataset.has_expected_rootnet:
         raise CheckFailedError(
             ErrorCode.WRONG_ROOTNET,
-            f"the boxes are not of RootNet's file for protocol {dataset.protocol}, '{expected}':"
-            f" they are of {found}",
-            f"Replace it by the file of that folder below {dataset.layout.root}",
+            f"the boxes are not from RootNet's file for protocol {dataset.protocol}, '{expected}':"
+            f" they are from {found}",
+            f"Replace it with the file from that folder, below {dataset.layout.root}",
             found,
             expected,
         )

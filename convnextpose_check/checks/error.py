@@ -1,4 +1,4 @@
-"""Check that an evaluation is complete, and its error against the reference."""
+"""Check that an evaluation is complete and that its error is within a tolerance."""
 
 from __future__ import annotations
 
@@ -24,51 +24,51 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
             if unreadable
             else ""
         ),
-        "Download the missing images again; a subset is not a reproduction",
+        "Download the missing images again, and run without --limit",
         len(evaluation.image_ids),
         dataset.facts.samples,
     )
 
 
 def check_images_are_undamaged(evaluation: Evaluation) -> int:
-    """Libjpeg warns about no image; returns their number.
+    """No image has a libjpeg warning; returns the number of images.
 
-    OpenCV decodes damaged images silently, as in the authors' code, so the error includes them.
+    The error includes damaged images, since OpenCV, as in the authors' code, decodes them silently.
     """
     images = [f"{each.file_name}: {each.reason}" for each in evaluation.damaged]
     what = "images are damaged and were used as OpenCV decodes them"
-    return _check_none(evaluation, images, what, ErrorCode.DAMAGED_IMAGE)
+    return _fail_if_any(evaluation, images, what, ErrorCode.DAMAGED_IMAGE)
 
 
 def check_images_are_distinct(evaluation: Evaluation) -> int:
     """No image is a copy from another sequence; returns the number of images.
 
-    One copied image changes the error by less than any tolerance. Copies within one sequence pass:
-    the camera may have repeated a frame.
+    A single copy changes the error by less than any tolerance. Copies within one sequence pass: the
+    camera may have repeated a frame.
     """
     pairs = [" and ".join(pair) for pair in evaluation.cross_sequence_copies]
-    return _check_none(
-        evaluation, pairs, "of the images are copies of others", ErrorCode.SAME_IMAGE
+    return _fail_if_any(
+        evaluation, pairs, "images are copies from other sequences", ErrorCode.SAME_IMAGE
     )
 
 
-def _check_none(evaluation: Evaluation, unfit: list[str], what: str, code: ErrorCode) -> int:
-    if unfit:
-        problem = f"{len(unfit)} {what} ({', '.join(unfit[:4])})"
-        raise CheckFailedError(code, problem, "Fetch these images again", len(unfit), 0)
+def _fail_if_any(evaluation: Evaluation, images: list[str], what: str, code: ErrorCode) -> int:
+    if images:
+        problem = f"{len(images)} {what} ({', '.join(images[:4])})"
+        raise CheckFailedError(code, problem, "Download these images again", len(images), 0)
     return len(evaluation.image_ids)
 
 
 def check_error_is_within(
     judgement: Judgement, tolerance_mm: float, where: str, results_dir: Path
 ) -> float:
-    """MPJPE or PA-MPJPE differs by less than the tolerance; returns the difference."""
+    """MPJPE or PA-MPJPE is within the tolerance; returns the difference in mm."""
     difference_mm = judgement.difference_mm
     if judgement.not_judged or difference_mm is None or judgement.reference is None:
         raise CheckFailedError(
             ErrorCode.NOT_JUDGED,
             f"{where} has {judgement.obtained_mm:.2f} mm, {judgement}",
-            "" if judgement.is_subset else "To see it without a verdict, add --gate none",
+            "" if judgement.is_subset else "To accept an error without a verdict, add --gate none",
             obtained=str(judgement),
             expected="a verdict",
         )
@@ -78,7 +78,7 @@ def check_error_is_within(
             f"{where} has {judgement.obtained_mm:.4f} mm: expected"
             f" {judgement.reference.value:.4f} +/- {tolerance_mm:g} mm"
             f" ({judgement.reference.source}), the difference is {difference_mm:+.4f} mm",
-            "To search for the cause, run: python -m convnextpose_check diagnose"
+            "To find likely causes, run: python -m convnextpose_check diagnose"
             f" {shlex.quote(str(results_dir))}",
             judgement.obtained_mm,
             judgement.reference.value,

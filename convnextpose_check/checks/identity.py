@@ -26,10 +26,10 @@ from convnextpose_check.variants import Variant
 
 @dataclass(frozen=True)
 class IdentityResult:
-    """A checkpoint's identity, the reason as part of a sentence, and the properties that match.
+    """A checkpoint's identity, a reason for display, and the matching properties.
 
-    ``verified`` depends on the tensors alone: architecture, counts, epoch and training record are
-    easily imitated.
+    Only tensors can make the status ``verified``: architecture, counts, epoch and training record
+    are easily imitated.
     """
 
     status: Identity
@@ -44,7 +44,7 @@ def determine_identity(
     *,
     is_own: bool = False,
 ) -> IdentityResult:
-    """Compare the checkpoint with the variant; ``is_own`` marks a model of the user."""
+    """Compare the checkpoint with the variant; ``is_own`` is true for a user's model."""
     facts, record = variant.checkpoint, read_training_record(checkpoint)
     state = normalize_keys(checkpoint.network)
     has_training = facts.iterations is not None and facts.iterations.decides
@@ -80,7 +80,7 @@ def determine_identity(
 
 
 def describe_contradiction(variant: Variant, record: TrainingRecord) -> str:
-    """The warning for a training record that no single training leaves."""
+    """Format the warning for counters that cannot come from a single training."""
     return (
         f"the training record of {variant.name} contradicts a single training: {record.description}"
     )

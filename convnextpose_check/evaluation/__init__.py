@@ -1,1 +1,1 @@
-"""Evaluation of models: from crops to errors in millimetres and verdicts."""
+"""Evaluate models: from crops to joint errors in mm and a verdict."""

@@ -1,8 +1,8 @@
-"""The evaluation cache: one file per model with finished or partial results, for ``--resume``.
+"""The evaluation cache for ``--resume``: one file of results for each model.
 
 A file is used only if its key is the same: a sha256 over everything that the results depend on.
-Errors are computed again from the cached positions. Positions and image contents cannot be
-verified without running the model, so results count the samples that were resumed.
+Errors are recomputed from the cached positions. Positions and image contents cannot be verified
+without running the model, so the results state how many samples came from the cache.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ NUMBERS = ("problems", "warnings", "batch_size", "seconds", "reading_seconds")
 
 
 def compute_cache_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
-    """A sha256 over checkpoint, annotations, image files, settings, versions and this package.
+    """A sha256 over checkpoint, data set, settings, versions and this package.
 
-    Image files count by path, size and time of change: reading them again is what resuming saves.
+    Images enter with path, size and modification time, since reading them takes too long.
     """
     parts = {
         "checkpoint": checkpoint_sha256,
@@ -52,9 +52,9 @@ def compute_cache_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[s
 def save_cached(
     entry: ModelEntry, measured: Measurements, dataset: Dataset, batch_size: int
 ) -> int:
-    """Save the results, if there are any; returns the number of samples that can be resumed.
+    """Save the results, if any; returns the number of samples that can be resumed.
 
-    Without a key none can; the file of a finished evaluation is for ``diagnose`` then.
+    Without a key only a finished evaluation is saved, for ``diagnose``, and 0 is returned.
     """
     has_key = entry.key is not None
     if not entry.cache_file.name or not (measured.done.any() if has_key else measured.done.all()):
@@ -67,22 +67,22 @@ def save_cached(
     try:
         with write_atomically(entry.cache_file) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **arrays, about=about, digest=digest)
-    except ConvNeXtPoseCheckError:  # it only costs time in a later run
+    except ConvNeXtPoseCheckError:  # a missing cache only costs time
         return 0
     return int(measured.done.sum()) if has_key else 0
 
 
 def load_cached(entry: ModelEntry, dataset: Dataset, batch_size: int) -> Measurements | None:
-    """The results that are saved under the entry's key; None if there are none, or not intact.
+    """Load the results of the entry's key; None for a missing or damaged file.
 
-    Partial results are used only for the same ``batch_size``: predictions may depend, in their
-    last digits, on the other images of the batch.
+    Partial results require the same ``batch_size``: the last digits of a prediction may depend on
+    the other images in the batch.
     """
     try:
         with np.load(io.BytesIO(entry.cache_file.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in (*ARRAYS, "image_ids")}
             text, digest = str(file["about"]), str(file["digest"])
-    except Exception:  # noqa: BLE001 - NumPy raises types of its own, not one family
+    except Exception:  # noqa: BLE001 - NumPy raises several unrelated types
         return None
     if digest != _digest(text, arrays):
         return None
@@ -104,7 +104,7 @@ def load_cached(entry: ModelEntry, dataset: Dataset, batch_size: int) -> Measure
 
 
 def _digest(text: str, arrays: Mapping[str, Any]) -> str:
-    """A sha256 over the contents of a file, which shows that it is damaged or was edited."""
+    """A sha256 over the file's contents, to detect damage and edits."""
     digest = hashlib.sha256(text.encode())
     for name, array in arrays.items():
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())

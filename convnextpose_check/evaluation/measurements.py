@@ -1,4 +1,4 @@
-"""A model to evaluate, its partial results by sample, and its finished evaluation."""
+"""A model to evaluate, its partial results, and its finished evaluation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from convnextpose_check.variants import Protocol
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model to evaluate, with a replica for each further device.
+    """A model to evaluate, with a replica for each additional device.
 
     ``key`` identifies its evaluation in ``cache_file``; without a key none is resumed.
     """
@@ -33,13 +33,13 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The results of one model on one data set, for the N samples with a usable image.
+    """Results of one model on one data set, for the N samples with a usable image.
 
     ``errors_mm`` is (N, 17) float64, under protocol 1 after rigid alignment; ``cells_xyz`` is
-    (N, 18, 3) float32. ``complete`` is true for all samples of the protocol. ``seconds`` is the
-    time in the model, ``reading_seconds`` the time waiting for images. ``cross_sequence_copies``
-    pairs each image that equals an earlier one of another sequence with that one,
-    ``same_sequence_copies`` those within one sequence, where the camera may have repeated a frame.
+    (N, 18, 3) float32. ``complete`` is true if all samples of the protocol were measured.
+    ``seconds`` is the time in the model, ``reading_seconds`` the time waiting for images. Pairs in
+    ``cross_sequence_copies`` are an image and an equal earlier one of another sequence; those in
+    ``same_sequence_copies`` are of one sequence, whose camera may have repeated a frame.
     ``damaged`` lists images with a libjpeg warning; ``resumed`` counts samples from the cache.
     """
 
@@ -62,37 +62,37 @@ class Evaluation:
 
     @property
     def error_mm(self) -> float:
-        """MPJPE or PA-MPJPE: the mean over samples and joints, not over actions."""
+        """MPJPE, or PA-MPJPE under protocol 1: mean over samples and joints."""
         return float(np.mean(self.errors_mm))
 
     @property
     def images_per_second(self) -> float:
-        """The speed of the model without reading images; 0 if no time was measured."""
+        """Speed of the model, without reading images; 0 if no time was measured."""
         return len(self.image_ids) / self.seconds if self.seconds > 0 else 0.0
 
     def per_action_mm(self) -> dict[str, float]:
-        """The mean error of each action that has samples, in Human3.6M's order."""
-        of_samples = np.array(self.actions)
+        """Mean error of each action that has samples, in Human3.6M's order."""
+        sample_actions = np.array(self.actions)
         return {
-            action: float(np.mean(self.errors_mm[of_samples == action]))
+            action: float(np.mean(self.errors_mm[sample_actions == action]))
             for action in ACTIONS.values()
             if action in self.actions
         }
 
     def per_joint_mm(self) -> dict[str, float]:
-        """The mean error of each joint."""
+        """Mean error of each of the 17 joints."""
         means_mm: list[float] = self.errors_mm.mean(axis=0).tolist()
         return dict(zip(JOINTS[:ANNOTATED_JOINTS], means_mm, strict=True))
 
 
 @dataclass
 class Measurements:
-    """Partial results of one model by sample index; N is the number of all samples.
+    """Partial results of one model; arrays have a row for each of all N samples.
 
-    ``done`` (N,) marks evaluated samples, ``sha256`` (N, 32) uint8 is that of their files,
-    ``cells_xyz`` is (N, 18, 3) float32, ``errors_mm`` (N, 17) float64. ``problems`` maps an
-    unusable image to the reason, ``warnings`` a used one to libjpeg's warning. ``failure`` ended
-    the evaluation early. The other fields are those of ``Evaluation``.
+    ``done`` (N,) marks evaluated samples, ``sha256`` (N, 32) uint8 has the hash of each file,
+    ``cells_xyz`` is (N, 18, 3) float32, ``errors_mm`` (N, 17) float64. ``problems`` maps the index
+    of an unusable image to the reason, ``warnings`` that of a usable one to libjpeg's warning.
+    ``failure`` is the error that ended the evaluation. Other fields are as in ``Evaluation``.
     """
 
     done: Array
@@ -109,7 +109,7 @@ class Measurements:
 
     @classmethod
     def empty(cls, samples: int, batch_size: int) -> Measurements:
-        """Nothing measured yet."""
+        """Create the arrays before the first measurement."""
         return cls(
             np.zeros(samples, dtype=bool),
             np.zeros((samples, 32), dtype=np.uint8),
@@ -120,36 +120,36 @@ class Measurements:
 
     @property
     def used(self) -> Array:
-        """Marks (N,) the evaluated samples with a usable image."""
+        """Mask (N,) of the evaluated samples with a usable image."""
         used: Array = self.done.copy()
         used[list(self.problems)] = False
         return used
 
     def record_image(self, index: int, crop: Crop) -> None:
-        """Record the image of a sample, and mark the sample as evaluated."""
+        """Record a sample's image hash and problems, and mark the sample as done."""
         self.sha256[index] = np.frombuffer(bytes.fromhex(crop.sha256), np.uint8)
         if crop.problem is not None:
             self.problems[index] = crop.problem
         elif crop.warning is not None:
             self.warnings[index] = crop.warning
-        self.done[index] = True  # last, since an interrupt may come between any two lines
+        self.done[index] = True  # last, since an interrupt may occur between any two lines
 
     def to_evaluation(self, dataset: Dataset) -> Evaluation:
-        """The finished evaluation; raises ``failure``, if any.
+        """Return the finished evaluation, or raise ``failure`` if there is one.
 
-        Raises ``ConvNeXtPoseCheckError`` (``data-not-found``) if none of the images can be used.
+        Raises ``ConvNeXtPoseCheckError`` (``data-not-found``) if no image can be used.
         """
         if self.failure is not None:
             raise self.failure
         assert self.done.all()
-        unreadable = _listed(dataset, self.problems)
+        unreadable = _list_exclusions(dataset, self.problems)
         used = np.flatnonzero(self.used).tolist()
         if not used:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.DATA_NOT_FOUND,
                 f"none of the {len(dataset.samples)} images below {dataset.layout.root} can be"
                 f" used, the first because {unreadable[0].reason}",
-                "Fetch the images again",
+                "Download the images again",
             )
         samples = [dataset.samples[n] for n in used]
         names = tuple(sample.path.name for sample in samples)
@@ -169,7 +169,7 @@ class Measurements:
             reading_seconds=self.reading_seconds,
             cross_sequence_copies=cross_sequence_copies,
             same_sequence_copies=same_sequence_copies,
-            damaged=_listed(dataset, self.warnings),
+            damaged=_list_exclusions(dataset, self.warnings),
             resumed=self.resumed,
         )
 
@@ -178,22 +178,22 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 def find_copies(names: Sequence[str], sha256: Array) -> tuple[Pairs, Pairs]:
-    """The files that are copies of an earlier one, each paired with that one.
+    """Find files equal to an earlier one; return pairs (copy, earlier file).
 
-    Copies from another sequence come first, then those within one take and camera, whose names
-    differ in the frame.
+    Returns the copies from other sequences, then those within one sequence, where names differ in
+    the frame only. ``sha256`` is (N, 32) uint8.
     """
     first: dict[bytes, str] = {}
     copies: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
     for name, row in zip(names, sha256, strict=True):
         if (earlier := first.setdefault(row.tobytes(), name)) != name:
-            is_of_one_sequence = earlier.rpartition("_")[0] == name.rpartition("_")[0] != ""
-            copies[is_of_one_sequence].append((name, earlier))
+            is_same_sequence = earlier.rpartition("_")[0] == name.rpartition("_")[0] != ""
+            copies[is_same_sequence].append((name, earlier))
     return tuple(copies[False]), tuple(copies[True])
 
 
-def _listed(dataset: Dataset, reasons: Mapping[int, str]) -> tuple[Exclusion, ...]:
-    """The samples of these indices, in order, each with its reason."""
+def _list_exclusions(dataset: Dataset, reasons: Mapping[int, str]) -> tuple[Exclusion, ...]:
+    """Convert reasons by sample index to exclusions in the order of samples."""
     samples = dataset.samples
     return tuple(
         Exclusion(samples[n].image_id, samples[n].path.name, reasons[n]) for n in sorted(reasons)

@@ -1,4 +1,4 @@
-"""Errors in millimetres, from heatmap cells and ground truth."""
+"""Joint errors in mm, from positions in heatmap cells and ground truth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from convnextpose_check.variants import Protocol
 def joint_errors_mm(
     cells_xyz: Array, sample: Sample, grid_whd: tuple[int, int, int], protocol: Protocol
 ) -> Array:
-    """Euclidean error of each of the 17 annotated joints, from ``compared_poses_mm``."""
+    """Euclidean errors (17,) of the poses of ``compared_poses_mm``."""
     predicted_mm, truth_mm = compared_poses_mm(cells_xyz, sample, grid_whd, protocol)
     errors_mm: Array = np.sqrt(np.sum((predicted_mm - truth_mm) ** 2, axis=1))
     return errors_mm
@@ -27,7 +27,7 @@ def sample_errors_mm(
     grid_whd: tuple[int, int, int],
     protocol: Protocol,
 ) -> Array:
-    """Errors (N, 17) float64 of positions (N, 18, 3), one for each sample."""
+    """Joint errors (N, 17) float64 of positions (N, 18, 3)."""
     errors_mm = [
         joint_errors_mm(cells, sample, grid_whd, protocol)
         for cells, sample in zip(cells_xyz, samples, strict=True)
@@ -38,10 +38,10 @@ def sample_errors_mm(
 def compared_poses_mm(
     cells_xyz: Array, sample: Sample, grid_whd: tuple[int, int, int], protocol: Protocol
 ) -> tuple[Array, Array]:
-    """Prediction and ground truth, (17, 3) each, both with the root at the origin.
+    """Prediction and ground truth (17, 3), in camera coordinates relative to the root.
 
-    ``cells_xyz`` is (18, 3). Under protocol 1 the prediction is aligned rigidly on all 18 joints
-    before the thorax is dropped.
+    ``cells_xyz`` is (18, 3). Under protocol 1 the prediction is aligned rigidly to the ground
+    truth with all 18 joints, before the thorax is dropped.
     """
     predicted_mm = cells_to_camera(
         cells_xyz, grid_whd, sample.box_xywh_px, sample.root_depth_mm, sample.camera
@@ -54,9 +54,9 @@ def compared_poses_mm(
 
 
 def align_rigidly(points_mm: Array, target_mm: Array) -> Array:
-    """Rotate and move (J, 3) points onto the target, least squares, without scaling or mirroring.
+    """Rotate and translate (J, 3) points to fit the target in the least-squares sense.
 
-    The Kabsch algorithm without scale, as in the authors' code; with scale errors are smaller.
+    The Kabsch algorithm as in the authors' code: no mirroring, no scaling (it lowers errors).
     """
     center, target_center = points_mm.mean(axis=0), target_mm.mean(axis=0)
     covariance = np.dot((points_mm - center).T, target_mm - target_center)

@@ -1,6 +1,6 @@
 """Evaluate several models in one pass that reads every image once.
 
-Finished and partial results are saved in a cache.
+Finished and partial results are saved in the evaluation cache.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SAVE_SECONDS = 30.0
-"""Partial results are saved this often."""
+"""Interval between two saves of partial results."""
 
 Outcome = Evaluation | ConvNeXtPoseCheckError
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Everything beside model and image that predictions depend on.
+    """Settings of the evaluation; batches alternate between the devices.
 
-    Batches go in turns to the devices, which are of the same model.
+    The devices have the same hardware model. ``workers`` threads read images.
     """
 
     devices: tuple[torch.device, ...]
@@ -63,9 +63,9 @@ def evaluate(
     target: str = "",
     display: ProgressDisplay | None = None,
 ) -> dict[str, Outcome]:
-    """The evaluation or the error of each model; one that fails does not affect the others.
+    """Return each model's evaluation, or its error, which affects no other model.
 
-    With ``resume``, finished results are taken from the cache and partial ones are completed.
+    With ``resume``, finished results are loaded from the cache and partial ones are completed.
     Raises ``Interrupted`` on Ctrl-C or SIGTERM, after saving partial results.
     """
     display, total = display or ProgressDisplay(), len(dataset.samples)
@@ -73,13 +73,13 @@ def evaluate(
     for name, entry in entries.items():
         cached = load_cached(entry, dataset, conditions.batch_size) if resume else None
         if cached is not None and cached.done.all():
-            display.write_line(f"{name}: taken from {entry.cache_file}")
+            display.write_line(f"{name}: results loaded from {entry.cache_file}")
         elif cached is not None:
-            display.write_line(f"{name}: going on after {int(cached.done.sum())} of {total} images")
+            display.write_line(f"{name}: resuming after {int(cached.done.sum())} of {total} images")
         measured[name] = cached or Measurements.empty(total, conditions.batch_size)
     if batches := list_remaining_batches(measured.values(), conditions.batch_size):
         title = f"{target} {' '.join(entries)}"
-        _measure(entries, measured, dataset, conditions, batches, title, display)
+        _run_with_progress(entries, measured, dataset, conditions, batches, title, display)
     outcomes: dict[str, Outcome] = {}
     for name, each in measured.items():
         try:
@@ -89,7 +89,7 @@ def evaluate(
     return outcomes
 
 
-def _measure(
+def _run_with_progress(
     entries: Mapping[str, ModelEntry],
     measured: Mapping[str, Measurements],
     dataset: Dataset,
@@ -98,7 +98,7 @@ def _measure(
     title: str,
     display: ProgressDisplay,
 ) -> None:
-    """Run the pass with a progress bar; partial results are saved now and then, and at its end."""
+    """Run the pass with a progress bar, saving results regularly and at the end."""
 
     def save_all() -> dict[str, int]:
         with defer_signals():
@@ -113,7 +113,7 @@ def _measure(
         with closing(steps), bar as advance:
             saved_at = time.monotonic()
             for count in steps:
-                advance(count, _running_errors(measured))
+                advance(count, _format_running_errors(measured))
                 if time.monotonic() - saved_at > SAVE_SECONDS:
                     save_all()
                     saved_at = time.monotonic()
@@ -127,8 +127,8 @@ def _measure(
         raise
 
 
-def _running_errors(measured: Mapping[str, Measurements]) -> str:
-    """Format the mean errors so far for the progress display, e.g. ``XS 56.6, S 52.0 mm``."""
+def _format_running_errors(measured: Mapping[str, Measurements]) -> str:
+    """Format the mean errors so far, e.g. ``XS 56.6, S 52.0 mm``."""
     notes = [
         f"{name} {each.errors_mm[used].mean():.1f}"
         for name, each in measured.items()
@@ -138,19 +138,19 @@ def _running_errors(measured: Mapping[str, Measurements]) -> str:
 
 
 def shuffle_indices(samples: int) -> list[int]:
-    """Sample indices in the order of evaluation, which is always the same.
+    """Sample indices in the order of evaluation, shuffled with a fixed seed.
 
-    Neighboring frames have similar errors; shuffled, the running mean settles early. Results are
-    stored by sample index and do not depend on the order.
+    Adjacent frames have similar errors; in shuffled order the running mean converges early. Results
+    are stored by sample index, so they do not depend on the order.
     """
     return [int(index) for index in np.random.default_rng(0).permutation(samples)]
 
 
 def list_remaining_batches(measured: Collection[Measurements], batch_size: int) -> list[list[int]]:
-    """Sample indices of each batch of which some model lacks a sample.
+    """Sample indices of each batch that at least one model has not completed.
 
-    Batches do not depend on partial results: a prediction is the same to the last digit only in
-    the same batch.
+    The batches are those of a run from the start, since the last digits of a prediction may depend
+    on the other images in the batch.
     """
     (samples,) = {len(each.done) for each in measured}
     order = shuffle_indices(samples)
@@ -164,21 +164,20 @@ def run_pass(
     dataset: Dataset,
     conditions: Conditions,
     batches: Sequence[list[int]],
-    say: Callable[[str], None],
+    on_note: Callable[[str], None],
 ) -> Generator[int, None, None]:
     """Evaluate all models on the batches; yields the number of samples of each batch.
 
-    ``batches`` holds sample indices. Fills ``measured``, with the error of each model that fails;
-    the others go on, unless the device fails outside of a model. Threads read images ahead. A GPU
-    gets its next batch before the host computes the errors of the last one, so that it is never
-    idle.
+    ``batches`` contains sample indices. Writes results, or the error of a model that fails, to
+    ``measured``; the others continue, unless the device itself fails. Threads read images ahead. A
+    GPU receives its next batch before the host computes errors of the previous one.
     """
     import torch
 
-    if torch.get_num_threads() < 2:  # a single thread uses other kernels, which round differently
+    if torch.get_num_threads() < 2:  # one thread selects kernels that round differently
         torch.set_num_threads(2)
     runners = [
-        _ModelRunner(entry, measured[name], conditions, dataset.protocol, say)
+        _ModelRunner(entry, measured[name], conditions, dataset.protocol, on_note)
         for name, entry in entries.items()
         if not measured[name].done.all()
     ]
@@ -210,7 +209,7 @@ def run_pass(
 
 @dataclass(frozen=True)
 class _Batch:
-    """The crops of a batch, and the usable ones as input on a device; None without a usable one.
+    """The crops of a batch; ``input`` has the usable ones on a device, None without any.
 
     ``seconds`` is the time spent waiting for the images.
     """
@@ -226,13 +225,13 @@ def _read_batch(
     indices: list[int], crops: Iterator[Crop], device_index: int, device: torch.device
 ) -> _Batch:
     start = time.perf_counter()
-    taken = list(islice(crops, len(indices)))
-    pixels_rgb = [crop.pixels_rgb for crop in taken if crop.pixels_rgb is not None]
+    batch_crops = list(islice(crops, len(indices)))
+    pixels_rgb = [crop.pixels_rgb for crop in batch_crops if crop.pixels_rgb is not None]
     batch_input = None
     if pixels_rgb:
         with wrap_network_errors(f"the device {device}", ErrorCode.DEVICE_FAILED):
             batch_input = to_input(to_device(pixels_rgb, device))
-    return _Batch(indices, taken, batch_input, device_index, time.perf_counter() - start)
+    return _Batch(indices, batch_crops, batch_input, device_index, time.perf_counter() - start)
 
 
 class _ModelRunner:
@@ -244,13 +243,13 @@ class _ModelRunner:
         measured: Measurements,
         conditions: Conditions,
         protocol: Protocol,
-        say: Callable[[str], None],
+        on_note: Callable[[str], None],
     ) -> None:
         self.measured = measured
         self._protocol = protocol
         self._grid_whd = entry.network.architecture.grid_whd
         self._predictors = [
-            Predictor(network, conditions.flip, measured.batch_size, say)
+            Predictor(network, conditions.flip, measured.batch_size, on_note)
             for network in (entry.network, *entry.replicas)
         ]
         self._earlier_seconds = measured.seconds
@@ -258,21 +257,21 @@ class _ModelRunner:
         self._pending: deque[tuple[_Batch, PendingPrediction | None]] = deque()
 
     def fail(self, error: ConvNeXtPoseCheckError) -> None:
-        """Record why this model is not evaluated any further."""
-        self.measured.failure = error.with_traceback(None)  # its frames would hold the batch
+        """Record the error that ends this model's evaluation."""
+        self.measured.failure = error.with_traceback(None)  # frames would keep the batch in memory
         self._pending.clear()
 
     @contextmanager
-    def _failing_alone(self) -> Iterator[None]:
+    def _record_failure(self) -> Iterator[None]:
         try:
             yield
         except ConvNeXtPoseCheckError as error:
             self.fail(error)
 
     def start(self, batch: _Batch) -> None:
-        """Have the device predict the batch."""
+        """Queue the batch on its device."""
         prediction = None
-        with self._failing_alone():
+        with self._record_failure():
             if batch.input is not None:
                 with wrap_network_errors("the network"):
                     prediction = PendingPrediction(
@@ -281,8 +280,8 @@ class _ModelRunner:
             self._pending.append((batch, prediction))
 
     def finish(self, lag: int) -> None:
-        """Record the results of all but the last ``lag`` batches."""
-        with self._failing_alone():
+        """Wait for all but the last ``lag`` batches and record their results."""
+        with self._record_failure():
             while len(self._pending) > lag:
                 batch, prediction = self._pending.popleft()
                 if prediction is not None:
@@ -292,7 +291,7 @@ class _ModelRunner:
                 self.measured.reading_seconds += batch.seconds
 
     def _record(self, batch: _Batch, prediction: PendingPrediction) -> None:
-        """Wait for the predictions, and record them with their errors."""
+        """Wait for the predictions; record them and their errors."""
         measured = self.measured
         pairs = zip(batch.indices, batch.crops, strict=True)
         used = {index: crop.sample for index, crop in pairs if crop.pixels_rgb is not None}

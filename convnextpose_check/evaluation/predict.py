@@ -1,8 +1,7 @@
-"""Predictions of a model, with or without the flip test, that overlap with work of the host.
+"""Predict batches with or without the flip test, while the host does other work.
 
-Errors that a model or its device raises are reported in one sentence as a failure of that model.
-Only calls of the evaluated model or its device are wrapped. An error that is raised elsewhere is a
-bug of this suite and shows its traceback.
+Exceptions of the evaluated model or its device become a one-line failure of that model. An
+exception raised elsewhere is a bug of this suite and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -37,13 +36,13 @@ OUT_OF_MEMORY_TEXTS = (
     "cannot allocate memory",
     "bad_alloc",
 )
-"""Parts of out-of-memory messages of torch, CUDA and onnxruntime, in lower case."""
+"""Substrings of out-of-memory messages of torch, CUDA and onnxruntime, in lower case."""
 
 
 class NetworkFailedError(ConvNeXtPoseCheckError):
-    """An error of the evaluated model; ``trace`` is its traceback as text.
+    """The evaluated model raised an exception; ``trace`` is the formatted traceback.
 
-    The error itself is not stored: its frames would hold the batch on the device.
+    The exception is not stored, since its frames would keep the batch in device memory.
     """
 
     trace = ""
@@ -55,12 +54,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return any(words in str(error).lower() for words in OUT_OF_MEMORY_TEXTS)
+    return any(text in str(error).lower() for text in OUT_OF_MEMORY_TEXTS)
 
 
 @contextmanager
 def wrap_network_errors(what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -> Iterator[None]:
-    """Raise ``NetworkFailedError``, with the last own line, for an error without a code."""
+    """Convert other exceptions to ``NetworkFailedError``, naming the user's last line."""
     try:
         yield
     except ConvNeXtPoseCheckError:
@@ -74,20 +73,20 @@ def wrap_network_errors(what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -
         failure = NetworkFailedError(
             code,
             f"{what} raises {message}{line}",
-            "The variant's log has the traceback; if the device failed, run again with --resume",
+            "See the traceback in the variant's log; if the device failed, run again with --resume",
         )
         failure.trace = "".join(traceback.format_exception(error))
         chained: BaseException | None = error
-        while chained is not None and chained.__traceback__ is not None:  # frames hold the batch
+        while chained is not None and chained.__traceback__ is not None:  # frames keep the batch
             chained.__traceback__ = None
             chained = chained.__cause__ or chained.__context__
         raise failure from None
 
 
 def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
-    """Joint positions (B, 18, 3) in heatmap cells; with ``flip`` averaged with the mirrored crop's.
+    """Predict positions (B, 18, 3) in heatmap cells from crops (B, 3, 256, 256).
 
-    Both go through the network in one batch.
+    With ``flip``, averages the predictions for the crops and their mirror images.
     """
     import torch
 
@@ -99,9 +98,9 @@ def predict(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
 
 
 def predict_passes(network: Network, crops: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions (B, 18, 3) of the crops and of the mirrored crops, the latter mirrored back.
+    """Positions (B, 18, 3) from the crops and from their mirror images, mirrored back.
 
-    Mirrored columns count from the other end, and left and right joints change places.
+    Both are one batch. Mirroring back reverses columns and swaps left and right joints.
     """
     import torch
 
@@ -113,7 +112,7 @@ def predict_passes(network: Network, crops: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass
 class Predictor:
-    """Predicts batches in parts that fit the device's memory."""
+    """Predicts batches in parts that fit in the device's memory."""
 
     network: Network
     flip: bool
@@ -121,7 +120,7 @@ class Predictor:
     on_note: Callable[[str], None]
 
     def __call__(self, crops: Tensor) -> Tensor:
-        """Predict (B, 3, 256, 256) crops, halving the parts until they fit.
+        """Predict crops (B, 3, 256, 256); halve ``batch_size`` until a part fits.
 
         Raises ``ConvNeXtPoseCheckError``: ``out-of-memory`` if a single image does not fit,
         ``network-failed`` for any other error of the network.
@@ -131,7 +130,7 @@ class Predictor:
         while True:
             with wrap_network_errors("the network"):
                 try:
-                    use_exact_float32()  # a network may have switched TF32 on
+                    use_exact_float32()  # a user's network may enable TF32
                     return torch.cat(
                         [
                             predict(self.network, part, flip=self.flip)
@@ -149,11 +148,11 @@ class Predictor:
                 )
             self.batch_size = max(1, min(self.batch_size, len(crops)) // 2)
             torch.cuda.empty_cache()
-            self.on_note(f"out of memory on {crops.device}: going on with {self.batch_size} images")
+            self.on_note(f"out of memory on {crops.device}: retrying with {self.batch_size} images")
 
 
 def record_event(device: torch.device) -> Any:
-    """A CUDA event behind the work that is queued so far; on a CPU the present time in seconds."""
+    """Record a CUDA event after the queued work; on a CPU return the time in s."""
     if device.type != "cuda":
         return time.perf_counter()
     import torch
@@ -164,10 +163,9 @@ def record_event(device: torch.device) -> Any:
 
 
 class PendingPrediction:
-    """Predictions of a batch that a device computes and copies to the host.
+    """Predictions of a batch that a device is computing and copying to the host.
 
-    The copy is queued directly behind the computation, so that waiting for it does not wait for
-    the next batch.
+    The copy is queued before the next batch, so that ``wait`` does not wait for that one.
     """
 
     def __init__(self, predict: Callable[[Tensor], Tensor], crops: Tensor) -> None:
@@ -186,7 +184,7 @@ class PendingPrediction:
         self._copied = record_event(device)
 
     def wait(self) -> tuple[Array, float]:
-        """The predictions (B, 18, 3), and the seconds that computing them took."""
+        """Return the predictions (B, 18, 3) and the seconds of their computation."""
         if isinstance(self._copied, float):
             return self._cells_xyz.numpy(), self._end - self._start
         self._copied.synchronize()
@@ -196,7 +194,7 @@ class PendingPrediction:
 def to_device(images: Sequence[Array], device: torch.device) -> Tensor:
     """Stack uint8 images of one shape into a batch on the device.
 
-    CUDA copies without waiting only from pinned memory, which torch caches.
+    Pinned memory, which torch caches, lets CUDA copy asynchronously.
     """
     import torch
 

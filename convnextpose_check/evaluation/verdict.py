@@ -1,4 +1,4 @@
-"""The verdict on a difference in millimetres, in the words of the Kaggle guide."""
+"""The verdict on a difference in mm, in the Kaggle guide's terms."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from convnextpose_check.variants import ReportedValue
 Verdict = Literal["excellent", "very good", "acceptable", "review"]
 
 TOLERANCES_MM: dict[int, Verdict] = {1: "excellent", 2: "very good", 5: "acceptable"}
-"""The verdict on a difference below each tolerance; from the last one on it is review."""
+"""The verdict on a difference below each tolerance; ``REVIEW`` from the last one on."""
 
 REVIEW: Verdict = "review"
 
 RECORDED_TOLERANCE_MM = 0.02
-"""Tolerance of the recorded errors of the synthetic data set."""
+"""Tolerance for the recorded errors on the synthetic data set."""
 
 
 def verdict_word(difference_mm: float) -> Verdict:
-    """The guide's word for a difference of either sign."""
+    """Return the verdict on a difference of either sign."""
     return next((word for mm, word in TOLERANCES_MM.items() if abs(difference_mm) < mm), REVIEW)
 
 
 def format_verdict(verdict: Verdict | None, not_judged: str | None) -> str:
-    """The verdict, or the reason for no verdict."""
+    """Format the verdict, or the reason for its absence."""
     return verdict or f"not judged: {not_judged}"
 
 
@@ -34,9 +34,9 @@ def format_verdict(verdict: Verdict | None, not_judged: str | None) -> str:
 class Judgement:
     """An obtained error compared with a reference.
 
-    ``not_judged`` is the reason why there is no verdict, or None. ``is_information`` is true if
-    none is expected: the paper has no value under protocol 1, or marks it as information only.
-    Under protocol 2 a missing reference is a failure.
+    ``not_judged`` is the reason for having no verdict, or None. ``is_information`` is true if no
+    verdict is expected: the paper reports no value under protocol 1, or the variants file marks
+    the value as information only. Under protocol 2 a missing reference is a failure.
     """
 
     obtained_mm: float
@@ -52,7 +52,7 @@ class Judgement:
 
     @property
     def verdict(self) -> Verdict | None:
-        """The guide's word for the difference."""
+        """The verdict on the difference; None if it is not judged."""
         if self.not_judged or self.difference_mm is None:
             return None
         return verdict_word(self.difference_mm)
@@ -64,8 +64,8 @@ class Judgement:
 def is_miss_allowed(judgement: Judgement, tolerance_mm: float, gate_mm: float | None) -> bool:
     """True if an error outside of the tolerance does not fail the run.
 
-    With a gate only a tighter tolerance may be missed, and only by an error with a verdict or for
-    information; without a gate (None) any. An error that is not finite or of a subset always fails.
+    With a gate: a tolerance tighter than the gate, if the error has a verdict or is information
+    only. Without one (None): any. An error that is not finite or of a subset always fails.
     """
     if not math.isfinite(judgement.obtained_mm) or judgement.is_subset:
         return False

@@ -1,4 +1,4 @@
-"""The network: reference, optimized or the user's own; its keys, layout and cost."""
+"""The reference, the optimized and users' models; keys, layout and cost."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Network(Interface):
-    """A function from crops (B, 3, 256, 256) to joint positions (B, J, 3) in heatmap cells."""
+    """Crops (B, 3, 256, 256) to joint positions (B, J, 3) in heatmap cells."""
 
     @property
     def architecture(self) -> Architecture:
-        """The architecture that it computes."""
+        """The variant's architecture, which gives J and the heatmap size."""
 
     def __call__(self, crops: Tensor, /) -> Tensor:
-        """The positions, order x, y, z."""
+        """Return the positions, in the order x, y, z."""

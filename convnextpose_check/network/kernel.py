@@ -1,6 +1,6 @@
-"""The soft-argmax as one GPU kernel, which reads the heatmaps and never writes a volume.
+"""The soft-argmax as one GPU kernel, which stores no upsampled volume.
 
-It is written in Triton, which torch installs for CUDA. ``fast`` uses it where it works.
+Written in Triton, which torch for CUDA installs. ``optimized`` uses it where it works.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from torch import Tensor
 from convnextpose_check.network.reference import UPSAMPLING
 
 WARPS = 8
-"""Of 32 threads each. Of 4, 8 and 16 the fastest on an H100, or nearly."""
+"""Warps per joint, with 32 threads each: the fastest of 4, 8 and 16 on an H100, or nearly."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]  # Triton has no types
 def _expected_cells(  # type: ignore[no-untyped-def]  # Triton reads annotations
     heatmaps, cells_xyz, bins: tl.constexpr, coarse: tl.constexpr, side: tl.constexpr
 ):
-    """One joint's volume: its maximum first, then its exponentials' sums, slice by slice.
+    """Reduce one joint's volume: its maximum, then sums of exponentials by slice.
 
-    A slice of ``coarse`` cells a side is interpolated to ``side`` cells, with weights that are
-    quotients of whole numbers, so that no position is rounded.
+    Each depth slice has ``coarse`` x ``coarse`` cells and is interpolated to ``side`` x ``side``.
+    Interpolation weights are quotients of integers, so that positions are exact.
     """
     joint = tl.program_id(0).to(tl.int64)
     first = heatmaps + joint * bins * coarse * coarse
@@ -35,7 +35,7 @@ def _expected_cells(  # type: ignore[no-untyped-def]  # Triton reads annotations
 
     cell = tl.arange(0, side * side)
     row, column = cell // side, cell % side
-    # side - 1 steps from corner to corner.
+    # Aligned corners: side - 1 steps from the first to the last cell.
     above, left = row * (coarse - 1) // (side - 1), column * (coarse - 1) // (side - 1)
     down = (row * (coarse - 1) % (side - 1)).to(tl.float32) / (side - 1)
     right = (column * (coarse - 1) % (side - 1)).to(tl.float32) / (side - 1)
@@ -43,37 +43,37 @@ def _expected_cells(  # type: ignore[no-untyped-def]  # Triton reads annotations
     total = tl.zeros([side * side], tl.float32)
     by_depth = tl.zeros([side * side], tl.float32)
     for depth in range(bins):
-        at = first + depth * coarse * coarse
+        slice_start = first + depth * coarse * coarse
         if side == coarse:
-            value = tl.load(at + cell) - maximum
+            value = tl.load(slice_start + cell) - maximum
         else:
-            upper = (tl.load(at + above * coarse + left) - maximum) * (1 - right) + (
-                tl.load(at + above * coarse + beside) - maximum
+            upper = (tl.load(slice_start + above * coarse + left) - maximum) * (1 - right) + (
+                tl.load(slice_start + above * coarse + beside) - maximum
             ) * right
-            lower = (tl.load(at + below * coarse + left) - maximum) * (1 - right) + (
-                tl.load(at + below * coarse + beside) - maximum
+            lower = (tl.load(slice_start + below * coarse + left) - maximum) * (1 - right) + (
+                tl.load(slice_start + below * coarse + beside) - maximum
             ) * right
             value = upper * (1 - down) + lower * down
         exponential = tl.exp(value)
         total += exponential
         by_depth += exponential * depth
-    everything = tl.sum(total, axis=0)
-    answer = cells_xyz + joint * 3
-    tl.store(answer, tl.sum(total * column.to(tl.float32), axis=0) / everything)
-    tl.store(answer + 1, tl.sum(total * row.to(tl.float32), axis=0) / everything)
-    tl.store(answer + 2, tl.sum(by_depth, axis=0) / everything)
+    normalizer = tl.sum(total, axis=0)
+    position = cells_xyz + joint * 3
+    tl.store(position, tl.sum(total * column.to(tl.float32), axis=0) / normalizer)
+    tl.store(position + 1, tl.sum(total * row.to(tl.float32), axis=0) / normalizer)
+    tl.store(position + 2, tl.sum(by_depth, axis=0) / normalizer)
 
 
 def soft_argmax(heatmaps: Tensor, upsamples: bool) -> Tensor:
-    """Expected position under the softmax of each joint's whole volume, order x, y, z.
+    """Expected position (B, J, 3) under the softmax over each joint's volume.
 
-    ``heatmaps`` is (B, J, D, h, h) float32, h a power of 2; ``upsamples`` doubles both axes of a
-    slice, with aligned corners.
+    The order is x, y, z. ``heatmaps`` is (B, J, D, h, h) float32, h a power of 2. With
+    ``upsamples``, each depth slice is upsampled to (2h, 2h), bilinear with aligned corners.
     """
     images, joints, bins, coarse, _ = heatmaps.shape
     cells_xyz = torch.empty(images, joints, 3, device=heatmaps.device)
     side = coarse * UPSAMPLING if upsamples else coarse
-    # Triton uses the current device.
+    # Triton launches on the current device.
     with torch.cuda.device_of(heatmaps):  # type: ignore[no-untyped-call]  # untyped in torch
         _expected_cells[(images * joints,)](
             heatmaps.contiguous(), cells_xyz, bins, coarse, side, num_warps=WARPS

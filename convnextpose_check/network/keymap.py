@@ -1,7 +1,7 @@
-"""Map the head's keys from legacy (M, L) to modern (XS, S) and back.
+"""Convert the head's keys from legacy (M, L) to modern style (XS, S) and back.
 
-Legacy files number the parts of a head layer, modern files name them. Only keys below
-``head.deconv_layers_`` are renamed: ``backbone.downsample_layers.0.0`` has numbers in both.
+Legacy files number the modules of a head layer, modern files name them. Only keys that start with
+``head.deconv_layers_`` differ: ``backbone.downsample_layers.0.0`` has numbers in both styles.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ LEGACY_TO_MODERN = {"0": "dwconv", "1": "norm", "2": "pwconv"}
 MODERN_TO_LEGACY = {modern: legacy for legacy, modern in LEGACY_TO_MODERN.items()}
 
 DATA_PARALLEL_PREFIX = "module."
-"""Prefix of every network key of the published files, from training in DataParallel."""
+"""Prefix of every key of the published state dicts, from training with DataParallel."""
 
 _HEAD_LAYER = "head.deconv_layers_"
 _HEAD_KEY = re.compile(r"((?:module\.)?head\.deconv_layers_[123]\.)(\w+)(\.\w+)")
 
 
 def detect_key_style(keys: Iterable[str]) -> KeyStyle:
-    """Whether the head keys are numbered or named.
+    """Return the style of the head keys: ``legacy`` (numbered) or ``modern`` (named).
 
-    Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) for a head key of neither style, for a
-    mixture of styles, and without a head key.
+    Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) if a head key has neither style, if styles
+    are mixed, or if there are no head keys.
     """
     styles: dict[KeyStyle, str] = {}
     for key in keys:
@@ -52,33 +52,33 @@ def detect_key_style(keys: Iterable[str]) -> KeyStyle:
 
 
 def to_modern(state: Mapping[str, T]) -> dict[str, T]:
-    """Name the head's parts, keeping order and values; modern keys stay."""
-    return _renamed(state, LEGACY_TO_MODERN)
+    """Convert legacy head keys to modern ones; order, values and other keys stay."""
+    return _rename_head_keys(state, LEGACY_TO_MODERN)
 
 
 def to_legacy(state: Mapping[str, T]) -> dict[str, T]:
-    """Number the head's parts: the inverse of ``to_modern``, with the same errors."""
-    return _renamed(state, MODERN_TO_LEGACY)
+    """Convert modern head keys to legacy ones: the inverse of ``to_modern``."""
+    return _rename_head_keys(state, MODERN_TO_LEGACY)
 
 
 def strip_prefix(state: Mapping[str, T]) -> dict[str, T]:
-    """Remove the prefix of DataParallel, which all keys or none must have."""
+    """Remove the DataParallel prefix; ``wrong-keys`` if only some keys have it."""
     bare = [key for key in state if not key.startswith(DATA_PARALLEL_PREFIX)]
     if bare and len(bare) < len(state):
         raise ConvNeXtPoseCheckError(
             ErrorCode.WRONG_KEYS,
-            f"'{bare[0]}' lacks the prefix '{DATA_PARALLEL_PREFIX}' that others have",
+            f"'{bare[0]}' lacks the prefix '{DATA_PARALLEL_PREFIX}' that other keys have",
         )
     return {key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()}
 
 
 def add_prefix(state: Mapping[str, T]) -> dict[str, T]:
-    """Add the prefix of DataParallel, which the authors' code expects."""
+    """Add the DataParallel prefix, which the authors' code expects."""
     return {DATA_PARALLEL_PREFIX + key: value for key, value in strip_prefix(state).items()}
 
 
 def _head_part(key: str) -> str | None:
-    """The part of the head layer in ``key``, None for a key outside the head layers."""
+    """The module name or number in a head layer's key; None for other keys."""
     if not key.removeprefix(DATA_PARALLEL_PREFIX).startswith(_HEAD_LAYER):
         return None
     match = _HEAD_KEY.fullmatch(key)
@@ -91,8 +91,8 @@ def _head_part(key: str) -> str | None:
     return match[2]
 
 
-def _renamed(state: Mapping[str, T], parts: Mapping[str, str]) -> dict[str, T]:
-    detect_key_style(state)  # of one style, no two keys become the same one
+def _rename_head_keys(state: Mapping[str, T], parts: Mapping[str, str]) -> dict[str, T]:
+    detect_key_style(state)  # raises for mixed styles, where two keys could become equal
     matches = {key: _HEAD_KEY.fullmatch(key) for key in state}
     return {
         f"{match[1]}{parts.get(match[2], match[2])}{match[3]}" if match else key: state[key]

@@ -1,4 +1,4 @@
-"""Identify the variant of a state dict, load it strictly, and count parameters and cost."""
+"""Identify the variant of a state dict, load it, count parameters and cost."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def count_parameters(network: Module) -> int:
-    """Number of trainable parameters, as the paper counts."""
+    """Number of trainable parameters, the count that the paper reports."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def count_state_elements(state: Mapping[str, Tensor]) -> int:
-    """Numbers in a state dict with BatchNorm's buffers, as the Kaggle guide counts."""
+    """Number of elements with BatchNorm's buffers, the count of the Kaggle guide."""
     return sum(tensor.numel() for tensor in state.values())
 
 
 def count_multiply_adds(network: Module) -> int:
-    """Multiply-adds of the convolutions for one image; torch counts each as two operations."""
+    """Multiply-adds of the convolutions for one image: half of torch's FLOPs."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -42,7 +42,7 @@ def count_multiply_adds(network: Module) -> int:
 
 
 def build_meta_network(architecture: Architecture) -> ConvNeXtPose:
-    """The network on torch's meta device: shapes and costs, without storage."""
+    """Build the network on torch's meta device: shapes without storage."""
     import torch
 
     from convnextpose_check.network.reference import ConvNeXtPose
@@ -52,19 +52,19 @@ def build_meta_network(architecture: Architecture) -> ConvNeXtPose:
 
 
 def normalize_keys(network: StateDict) -> StateDict:
-    """The state dict under the network's own keys: no prefix, modern head keys."""
+    """Return the state dict with keys of ``ConvNeXtPose``: no prefix, modern."""
     return to_modern(strip_prefix(network))
 
 
 @cache
 def expected_layout(architecture: Architecture) -> dict[str, tuple[torch.dtype, torch.Size]]:
-    """Dtype and shape of every key of a state dict of this architecture, in order."""
+    """Dtype and shape of each key in the architecture's state dict, in its order."""
     state = build_meta_network(architecture).state_dict()
     return {key: (tensor.dtype, tensor.shape) for key, tensor in state.items()}
 
 
 def find_layout_difference(state: StateDict, architecture: Architecture) -> str | None:
-    """The first difference from the layout, if any: missing or other keys, dtypes, shapes."""
+    """Describe the first wrong key, dtype or shape; None if all are as expected."""
     expected = expected_layout(architecture)
     if missing := [key for key in expected if key not in state]:
         return f"{len(missing)} of {len(expected)} keys are missing, the first is '{missing[0]}'"
@@ -79,9 +79,9 @@ def find_layout_difference(state: StateDict, architecture: Architecture) -> str 
 
 
 def identify_variants(state: StateDict, catalogue: Catalogue) -> tuple[str, ...]:
-    """Names of the variants with the keys, dtypes and shapes of the state dict.
+    """Names of the variants with the state dict's keys, dtypes and shapes.
 
-    Several, if they differ only in the head's upsampling, which has no weights.
+    Variants that differ only in upsampling, which has no weights, are all returned.
     """
     return tuple(
         variant.name
@@ -93,7 +93,7 @@ def identify_variants(state: StateDict, catalogue: Catalogue) -> tuple[str, ...]
 def build_network(
     architecture: Architecture, state: StateDict, device: torch.device
 ) -> ConvNeXtPose:
-    """The network in evaluation mode, its weights loaded strictly."""
+    """Build the reference model in evaluation mode, with ``state`` loaded strictly."""
     from convnextpose_check.network.reference import ConvNeXtPose
 
     network = ConvNeXtPose(architecture)

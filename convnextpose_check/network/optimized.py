@@ -1,13 +1,13 @@
-"""The network optimized for speed: the same function of the same weights in fewer operations.
+"""The optimized model: the reference model's function in fewer operations.
 
-The network of ``plain`` stays the reference. Differences:
+Differences from ``reference.ConvNeXtPose``, which has the same weights:
 
-* BatchNorm is folded, in float64, into the convolution beside it wherever no zero padding lies
-  between the two: all but the backbone's last one, whose output is padded by the head.
-* Where the last head layer upsamples, the final 1x1 convolution comes before the upsampling, on a
-  quarter of the cells. The two commute, since one mixes channels and the other cells.
-* The volumes are upsampled, exponentiated and summed a few joints at a time, so that they fit the
-  processor's cache; on a GPU one kernel does it, see ``kernel``.
+* Every BatchNorm but the backbone's last is fused, in float64, into the convolution before or
+  after it. The last one cannot be, since the head pads its output with zeros.
+* Where the last head layer upsamples, the final 1x1 convolution runs before the upsampling, on a
+  quarter of the cells. They commute: one combines channels, the other cells.
+* Volumes are upsampled, exponentiated and summed a few joints at a time, so that they fit in the
+  CPU's cache. On a GPU one kernel does this, see ``kernel``.
 * Activations and weights have the memory format of the device's fastest convolutions.
 """
 
@@ -35,46 +35,45 @@ from convnextpose_check.network.reference import (
 SoftArgmaxBackend = Literal["triton", "torch"]
 
 VOLUME_ELEMENTS_CPU = 2**20
-"""Of joints' volumes at once on the CPU: 4 MB of float32, about the size of its second cache."""
+"""Elements of the volumes computed at once on the CPU: 4 MB of float32 fit its level 2 cache."""
 
 VOLUME_ELEMENTS_GPU = 2**28
-"""The same on another device, limited by its memory."""
+"""Elements of the volumes computed at once on a GPU: limits memory to 1 GB."""
 
-MATRICES = 2**16 - 1
-"""Most matrices of a batched product, the limit of CUDA's grids."""
+MAX_MATRICES = 2**16 - 1
+"""Most matrices in one batched product: the limit of a CUDA grid."""
 
 BLOCK_ELEMENTS = 2**23
-"""Of a block's widest activations: above 32 MB the C library allocates new memory every time."""
+"""Elements of a block's widest activation on the CPU: malloc does not reuse more than 32 MB."""
 
 KERNEL_TOLERANCE_CELLS = 1e-3
-"""Largest difference from the soft-argmax in torch's operations of a kernel that is used."""
+"""A kernel that differs more than this from torch's operations is not used."""
 
 
 class OptimizedConvNeXtPose(nn.Module):
-    """Crops (B, 3, 256, 256) to joint positions (B, J, 3) in heatmap cells, order x, y, z.
+    """Crops (B, 3, 256, 256) to joint positions xyz (B, J, 3) in heatmap cells.
 
-    Copies the weights of ``plain`` to its device or to another one.
+    Copies the weights of ``reference`` to ``device``, by default the device of ``reference``.
     """
 
-    def __init__(self, plain: ConvNeXtPose, device: torch.device | None = None) -> None:
+    def __init__(self, reference: ConvNeXtPose, device: torch.device | None = None) -> None:
         super().__init__()
-        self.architecture = plain.architecture
-        device = device or next(plain.parameters()).device
+        self.architecture = reference.architecture
+        device = device or next(reference.parameters()).device
         self.on_cpu = device.type == "cpu"
-        # The CPU's depthwise and 1x1 convolutions are made for channels last; the float32 ones of
-        # cuDNN are slow on it.
+        # Channels last is fastest for the CPU's depthwise and 1x1 convolutions, slow for cuDNN's.
         self.layout = torch.channels_last if self.on_cpu else torch.contiguous_format
-        network = copy.deepcopy(plain).cpu().double().eval()
+        network = copy.deepcopy(reference).cpu().double().eval()
         head = network.head
         self.body = nn.Sequential(
-            *_folded_backbone(network.backbone),
+            *_fuse_backbone(network.backbone),
             FoldedHeadLayer(head.deconv_layers_1),
             FoldedHeadLayer(head.deconv_layers_2),
         )
         self.last = FoldedHeadLayer(head.deconv_layers_3)
         self.final = head.final_layer
         self.requires_grad_(False)
-        # In one step, since weights that were channels last may keep such strides.
+        # One call for device and format: in two, weights could keep channels-last strides.
         self.to(device, torch.float32, memory_format=self.layout)  # type: ignore[call-overload]  # stubs
         upsamples, side = self.last.upsamples, self.architecture.heatmap_side
         self.upsampling: Tensor | None = None
@@ -87,36 +86,36 @@ class OptimizedConvNeXtPose(nn.Module):
 
     @property
     def soft_argmax_backend(self) -> SoftArgmaxBackend:
-        """The Triton kernel or torch's operations."""
+        """Which implementation of the soft-argmax is used."""
         return "torch" if self.kernel is None else "triton"
 
     def forward(self, crops: Tensor) -> Tensor:
         x = self.body(crops.contiguous(memory_format=self.layout))
-        images = 1 if self.on_cpu else MATRICES // self.architecture.depth_bins
-        return torch.cat([self._located(part) for part in torch.split(x, images)])
+        images = 1 if self.on_cpu else MAX_MATRICES // self.architecture.depth_bins
+        return torch.cat([self._predict_cells(part) for part in torch.split(x, images)])
 
-    def _located(self, x: Tensor) -> Tensor:
-        """The joints' positions from the output of the second head layer."""
+    def _predict_cells(self, x: Tensor) -> Tensor:
+        """Positions (B, J, 3) from the output (B, C, h, h) of the second head layer."""
         x = self.last(x)
         a = self.architecture
-        # The final 1x1 convolution as a product of channels and cells: it leaves each joint's
-        # volume contiguous, and flattening is a view in either memory format.
+        # The final 1x1 convolution as a matrix product: each joint's volume is contiguous, and
+        # flatten makes no copy in either memory format.
         weight = self.final.weight.flatten(1).expand(len(x), -1, -1)
         assert self.final.bias is not None
         maps = torch.baddbmm(self.final.bias.view(1, -1, 1), weight, x.flatten(2))
         volumes = maps.view(-1, a.joints, a.depth_bins, *x.shape[2:])
         if self.kernel is not None:
             return self.kernel(volumes, self.upsampling is not None)
-        numbers = VOLUME_ELEMENTS_CPU if self.on_cpu else VOLUME_ELEMENTS_GPU
+        elements = VOLUME_ELEMENTS_CPU if self.on_cpu else VOLUME_ELEMENTS_GPU
         joints = min(
-            numbers // (len(x) * math.prod(a.grid_whd)), MATRICES // (len(x) * a.depth_bins)
+            elements // (len(x) * math.prod(a.grid_whd)), MAX_MATRICES // (len(x) * a.depth_bins)
         )
         parts = torch.split(volumes, max(1, joints), dim=1)
         return torch.cat([soft_argmax(part, self.upsampling) for part in parts], dim=1)
 
 
 class FoldedBlock(nn.Module):
-    """A ``Block`` with its BatchNorm in the depthwise convolution."""
+    """A ``Block`` with BatchNorm fused into the depthwise convolution."""
 
     def __init__(self, block: Block) -> None:
         super().__init__()
@@ -136,7 +135,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedHeadLayer(nn.Module):
-    """A ``HeadLayer`` with its BatchNorm in the depthwise convolution."""
+    """A ``HeadLayer`` with BatchNorm fused into the depthwise convolution."""
 
     def __init__(self, layer: HeadLayer) -> None:
         super().__init__()
@@ -146,14 +145,14 @@ class FoldedHeadLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.pointwise(self.depthwise(x)).relu_()
-        return doubled(x) if self.upsamples else x
+        return upsample(x) if self.upsamples else x
 
 
-def doubled(x: Tensor) -> Tensor:
-    """Bilinear doubling of (B, C, H, W) with aligned corners, in the memory format of ``x``.
+def upsample(x: Tensor) -> Tensor:
+    """Bilinear upsampling from (B, C, H, W) to (B, C, 2H, 2W), aligned corners.
 
-    Computed in channels last: CUDA's other function has one thread for each cell, which loops over
-    all channels of all images, and took half of the time of L.
+    Keeps the memory format but computes in channels last: CUDA's kernel for contiguous tensors,
+    where one thread loops over all channels and images of a cell, took half of the time of L.
     """
     is_channels_last = x.is_contiguous(memory_format=torch.channels_last)
     x = interpolate(
@@ -165,7 +164,7 @@ def doubled(x: Tensor) -> Tensor:
     return x if is_channels_last else x.contiguous()
 
 
-def _folded_backbone(backbone: Backbone) -> list[nn.Module]:
+def _fuse_backbone(backbone: Backbone) -> list[nn.Module]:
     parts: list[nn.Module] = []
     for between, stage in zip(backbone.downsample_layers, backbone.stages, strict=True):
         match tuple(between.children()):
@@ -178,14 +177,14 @@ def _folded_backbone(backbone: Backbone) -> list[nn.Module]:
 
 
 def fuse_bn_conv(norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> nn.Conv2d:
-    """One convolution for a BatchNorm and the convolution after it.
+    """Fuse a BatchNorm and the convolution after it into one convolution.
 
-    Raises ``ValueError`` for padding, which would be of the values that the BatchNorm maps to 0.
+    Raises ``ValueError`` for groups, and for padding: it is zero after the BatchNorm, not before.
     """
     folded = copy.deepcopy(convolution)
     mean, variance = (norm.get_buffer(name) for name in ("running_mean", "running_var"))
     if set(folded.padding) != {0} or folded.groups != 1:
-        raise ValueError("a convolution with padding or groups cannot take in the norm before it")
+        raise ValueError("a convolution with padding or groups cannot be fused with this norm")
     scale = norm.weight.data / (variance + norm.eps).sqrt()
     shift = norm.bias.data - mean * scale
     folded.get_parameter("bias").data += (folded.weight.data.sum(dim=(2, 3)) * shift).sum(dim=1)
@@ -194,14 +193,14 @@ def fuse_bn_conv(norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> nn.Conv2d:
 
 
 def upsampling_matrix(side: int) -> Tensor:
-    """The (2 side, side) float32 matrix of bilinear doubling along one axis, aligned corners."""
+    """Matrix (2 side, side) of linear upsampling along one axis, aligned corners."""
     rows = torch.eye(side, dtype=torch.float64)[None]
-    doubled = interpolate(rows, scale_factor=UPSAMPLING, mode="linear", align_corners=True)
-    return doubled[0].T.float().contiguous()
+    upsampled = interpolate(rows, scale_factor=UPSAMPLING, mode="linear", align_corners=True)
+    return upsampled[0].T.float().contiguous()
 
 
 def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
-    """Expected position under the softmax of each joint's whole volume, order x, y, z.
+    """Expected position xyz (B, J, 3) under the softmax over each joint's volume.
 
     ``heatmaps`` is (B, J, D, h, w), doubled along both axes by ``upsampling`` if that is given.
     Interpolation exceeds no maximum, so it is subtracted before.
@@ -211,9 +210,9 @@ def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
         volume = upsampling @ (volume @ upsampling.T)
     volume = volume.exp_()
     by_depth_and_row = volume.sum(dim=4)
-    x = volume @ _cells(volume, 4)
+    x = volume @ _indices(volume, 4)
     by_row, by_depth = by_depth_and_row.sum(dim=2), by_depth_and_row.sum(dim=3)
-    moments = [x.sum(dim=(2, 3)), by_row @ _cells(volume, 3), by_depth @ _cells(volume, 2)]
+    moments = [x.sum(dim=(2, 3)), by_row @ _indices(volume, 3), by_depth @ _indices(volume, 2)]
     return torch.stack(moments, dim=2) / by_depth.sum(dim=2).unsqueeze(2)
 
 
@@ -221,9 +220,9 @@ def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
 def find_working_kernel(
     device: torch.device, bins: int, side: int, upsamples: bool
 ) -> Callable[[Tensor, bool], Tensor] | None:
-    """The soft-argmax as one kernel, if it agrees on the device for volumes of this size.
+    """The Triton kernel, if it agrees with torch's operations on this device and size.
 
-    None otherwise: Triton may be missing, not support the card, or lack a C compiler.
+    Else None: Triton or a C compiler may be missing, or the GPU unsupported.
     """
     rng = torch.Generator().manual_seed(0)
     heatmaps = torch.randn(1, 2, bins, side, side, generator=rng).to(device)
@@ -233,9 +232,9 @@ def find_working_kernel(
 
         difference_cells = (kernel(heatmaps, upsamples) - soft_argmax(heatmaps, upsampling)).abs()
         return kernel if difference_cells.max().item() < KERNEL_TOLERANCE_CELLS else None
-    except Exception:  # noqa: BLE001 - Triton and its compilers have their own exceptions
+    except Exception:  # noqa: BLE001 - Triton and its compilers raise various types
         return None
 
 
-def _cells(volume: Tensor, dim: int) -> Tensor:
+def _indices(volume: Tensor, dim: int) -> Tensor:
     return torch.arange(volume.shape[dim], dtype=volume.dtype, device=volume.device)

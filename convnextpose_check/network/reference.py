@@ -1,6 +1,6 @@
-"""The reference network, written from the paper's description, for evaluation.
+"""The reference model, for evaluation only, written from the paper's description.
 
-The module names are those of the published state dicts with modern head keys, so a published
+Modules have the names of the published state dicts (modern key style), so that a published
 checkpoint loads with ``load_state_dict(..., strict=True)``.
 """
 
@@ -15,11 +15,11 @@ from torch.nn.functional import interpolate, relu
 from convnextpose_check.variants import Architecture
 
 UPSAMPLING = 2
-"""Each upsampling head layer doubles height and width."""
+"""Factor by which an upsampling head layer enlarges height and width."""
 
 
 class Block(nn.Module):
-    """Residual block: depthwise 7x7, BatchNorm, 1x1 to four times the channels, ReLU, 1x1 back."""
+    """Residual block: depthwise 7x7, BatchNorm, 1x1 to 4C channels, ReLU, 1x1 to C."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Block(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Four stages of blocks; (B, 3, 256, 256) becomes (B, C, 8, 8)."""
+    """Four stages of blocks: (B, 3, 256, 256) to (B, C, 8, 8)."""
 
     def __init__(self, blocks: tuple[int, ...], channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Backbone(nn.Module):
 
 
 class HeadLayer(nn.Module):
-    """Depthwise 3x3, BatchNorm, 1x1, ReLU, then bilinear doubling if ``upsamples``."""
+    """Depthwise 3x3, BatchNorm, 1x1, ReLU, then bilinear upsampling if ``upsamples``."""
 
     align_corners = True
 
@@ -79,7 +79,7 @@ class HeadLayer(nn.Module):
 
 
 class Head(nn.Module):
-    """Three head layers, of which the first ``upsamplings`` upsample, and the final 1x1."""
+    """Three head layers, the first ``head_upsamplings`` upsampling, and a final 1x1."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Head(nn.Module):
 
 
 class ConvNeXtPose(nn.Module):
-    """Crops (B, 3, 256, 256) to joint positions (B, J, 3) in heatmap cells, order x, y, z."""
+    """Crops (B, 3, 256, 256) to joint positions xyz (B, J, 3) in heatmap cells."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class ConvNeXtPose(nn.Module):
         self.head = Head(architecture)
 
     def heatmaps(self, crops: Tensor) -> Tensor:
-        """Logits (B, J, D, H, W) of the joint volumes, before the softmax."""
+        """Heatmaps (B, J, D, H, W) of the joints, before the softmax."""
         maps: Tensor = self.head(self.backbone(crops))
         a = self.architecture
         return maps.reshape(-1, a.joints, a.depth_bins, *maps.shape[-2:])
@@ -115,9 +115,9 @@ class ConvNeXtPose(nn.Module):
 
 
 def soft_argmax(heatmaps: Tensor) -> Tensor:
-    """Expected position under the softmax of each joint's whole volume.
+    """Expected position under the softmax over each joint's volume.
 
-    ``heatmaps`` is (B, J, D, H, W); the result (B, J, 3) counts cells from 0, order x, y, z.
+    ``heatmaps`` is (B, J, D, H, W); returns (B, J, 3) in cells from 0, order x, y, z.
     """
     volume = heatmaps.flatten(2).softmax(dim=2).reshape(heatmaps.shape)
 

@@ -1,8 +1,8 @@
-"""Networks of ``--network``: built by the user's code, or exported to ONNX files.
+"""Models passed with ``--network``: built by the user's code, or ONNX files.
 
-``--network package.module:factory`` calls the factory with the variant's name, ``--network
+``--network package.module:factory`` calls the factory with the variant's name; ``--network
 exports/{variant}.onnx`` loads a file. Either maps crops (B, 3, 256, 256) to joint positions
-(B, 18, 3) in cells or to raw heatmaps, distinguished by their shape.
+(B, 18, 3) in cells or to raw heatmaps; the output's shape decides which.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 
 def is_factory(specification: str | None) -> TypeGuard[str]:
-    """True if ``--network`` names a factory, not files."""
+    """True if ``--network`` names a factory, not ONNX files."""
     return specification is not None and not specification.endswith(".onnx")
 
 
 def build_module(specification: str, variant: str, folder: Path | None = None) -> Module:
-    """The module that the factory ``package.module:factory`` returns for the variant.
+    """Call the factory ``package.module:factory`` with the variant's name.
 
-    ``folder`` is appended to the import path, after installed packages, and stays there, since a
-    factory may import more when it is called. Raises ``ConvNeXtPoseCheckError`` (``bad-network``);
-    an exception of the factory itself passes with its traceback.
+    ``folder`` is appended to ``sys.path``, after installed packages, and stays there, since the
+    factory may import more when it is called. Raises ``ConvNeXtPoseCheckError`` (``bad-network``)
+    if the import fails or the result is not a module; the factory's exceptions propagate.
     """
     import torch
 
@@ -60,23 +60,23 @@ def build_module(specification: str, variant: str, folder: Path | None = None) -
 
 
 def has_published_layout(module: Module, architecture: Architecture) -> bool:
-    """True if the module has every tensor of the published state dict."""
+    """True if the module's state dict has the published keys, dtypes and shapes."""
     try:
         return find_layout_difference(normalize_keys(module.state_dict()), architecture) is None
-    except ConvNeXtPoseCheckError:  # other keys
+    except ConvNeXtPoseCheckError:  # wrong-keys
         return False
 
 
 def load_weights(module: Module, state: StateDict) -> None:
-    """Load the published tensors, given under the network's own names, into the module."""
-    own = module.state_dict()
-    names = dict(zip(normalize_keys(own), own, strict=True))
-    module.load_state_dict({names[key]: tensor for key, tensor in state.items()}, strict=True)
+    """Load a state dict with normalized keys into a module with any key style."""
+    current = module.state_dict()
+    module_keys = dict(zip(normalize_keys(current), current, strict=True))
+    module.load_state_dict({module_keys[key]: tensor for key, tensor in state.items()}, strict=True)
 
 
 @dataclass(frozen=True, eq=False)
 class UserNetwork:
-    """A function from crops to cells or heatmaps as a ``Network``, in batches of a fixed size."""
+    """Adapts the user's ``predict`` to ``Network``, in batches of a fixed size."""
 
     predict: Callable[[Tensor], Any]
     architecture: Architecture
@@ -84,13 +84,13 @@ class UserNetwork:
     batch_size: int | None = None
 
     def __call__(self, crops: Tensor, /) -> Tensor:
-        """Joint positions (B, 18, 3) in cells; ``bad-network`` for an output of another shape."""
+        """Return positions (B, 18, 3) in cells; ``bad-network`` for another shape."""
         import torch
 
         parts = torch.split(crops, self.batch_size or len(crops))
-        return torch.cat([self._cells_xyz(self.predict(part), len(part)) for part in parts])
+        return torch.cat([self._to_cells(self.predict(part), len(part)) for part in parts])
 
-    def _cells_xyz(self, output: Any, images: int) -> Tensor:
+    def _to_cells(self, output: Any, images: int) -> Tensor:
         import torch
 
         from convnextpose_check.network.reference import soft_argmax
@@ -100,35 +100,35 @@ class UserNetwork:
         joints, (columns, rows, bins) = self.architecture.joints, self.architecture.grid_whd
         volumes = (images, joints, bins, rows, columns)
         flat = (images, joints * bins, rows, columns)
-        found = f"a {type(output).__name__}"
+        description = f"a {type(output).__name__}"
         if isinstance(output, torch.Tensor):
             if output.shape == (images, joints, 3):
                 return output.float()
             if output.shape in (volumes, flat):
                 return soft_argmax(output.float().reshape(volumes))
-            found = f"a tensor of shape {tuple(output.shape)}"
+            description = f"a tensor of shape {tuple(output.shape)}"
         raise bad_network(
             self.specification,
-            f"it returned {found}: expected ({images}, {joints}, 3) cells or {flat} heatmaps",
+            f"it returned {description}: expected ({images}, {joints}, 3) cells or {flat} heatmaps",
         )
 
 
 def load_onnx_network(
     specification: str, variant: str, architecture: Architecture, device: torch.device
 ) -> UserNetwork:
-    """The variant's ONNX model in onnxruntime, in batches of its size if that is fixed."""
+    """Load the variant's ONNX model with onnxruntime; a fixed batch size is respected."""
     import torch
 
-    content = _onnx_bytes(specification, variant)
+    content = _read_onnx_model(specification, variant)
     try:
         runtime = importlib.import_module("onnxruntime")
         providers = onnx_providers(device, runtime.get_available_providers())
         session = runtime.InferenceSession(content, providers=providers)
-    except Exception as error:  # noqa: BLE001 - onnxruntime has its own exceptions
-        raise _not_loadable(specification, error) from None
+    except Exception as error:  # noqa: BLE001 - onnxruntime raises various types
+        raise _loading_error(specification, error) from None
     shapes = {each.name: each.shape for each in session.get_inputs()}
     if [shape[1:] for shape in shapes.values()] != [[3, INPUT_SIDE_PX, INPUT_SIDE_PX]]:
-        problem = f"it takes {shapes}: expected crops (B, 3, 256, 256)"
+        problem = f"it takes inputs {shapes}: expected one of (B, 3, 256, 256)"
         raise bad_network(specification, problem)
     ((name, (batch_size, *_)),) = shapes.items()
 
@@ -141,14 +141,14 @@ def load_onnx_network(
 
 
 def hash_onnx_model(specification: str, variant: str) -> str:
-    """A sha256 of the exported model with all its weights; raises as ``load_onnx_network``."""
-    return hashlib.sha256(_onnx_bytes(specification, variant)).hexdigest()
+    """The sha256 of the model with all weights; raises ``bad-network``."""
+    return hashlib.sha256(_read_onnx_model(specification, variant)).hexdigest()
 
 
-def _onnx_bytes(specification: str, variant: str) -> bytes:
-    """The model with the weights that exporters write to files beside it.
+def _read_onnx_model(specification: str, variant: str) -> bytes:
+    """Serialize the model with the weights that exporters write to separate files.
 
-    onnx refuses weights outside the model's folder.
+    onnx raises an error for weights outside the model's folder.
     """
     path = Path(specification.replace("{variant}", variant))
     if not path.is_file():
@@ -156,19 +156,19 @@ def _onnx_bytes(specification: str, variant: str) -> bytes:
     try:
         model = importlib.import_module("onnx").load(str(path))
         return bytes(model.SerializeToString(deterministic=True))
-    except Exception as error:  # noqa: BLE001 - onnx and protobuf have their own exceptions
-        raise _not_loadable(specification, error) from None
+    except Exception as error:  # noqa: BLE001 - onnx and protobuf raise various types
+        raise _loading_error(specification, error) from None
 
 
 def onnx_providers(
-    device: torch.device, offered: Collection[str]
+    device: torch.device, available: Collection[str]
 ) -> list[str | tuple[str, dict[str, object]]]:
-    """The device in exact float32 if it is a GPU that onnxruntime offers, else the CPU.
+    """CUDA in exact float32 for a GPU if onnxruntime supports it, else the CPU.
 
-    The heuristic choice of convolutions is nearly as fast as trying all for each batch size.
+    ``HEURISTIC`` is nearly as fast as an exhaustive search for each batch size.
     """
     cpu, cuda = "CPUExecutionProvider", "CUDAExecutionProvider"
-    if device.type != "cuda" or cuda not in offered:
+    if device.type != "cuda" or cuda not in available:
         return [cpu]
     options = {
         "device_id": device.index or 0,
@@ -181,7 +181,7 @@ def onnx_providers(
 def bad_network(
     specification: str,
     problem: str,
-    remedy: str = "Name a function as package.module:factory, or files as exports/{variant}.onnx",
+    remedy: str = "Pass a factory as package.module:factory, or files as exports/{variant}.onnx",
 ) -> ConvNeXtPoseCheckError:
     """The error for a ``--network`` that cannot be evaluated."""
     return ConvNeXtPoseCheckError(
@@ -189,7 +189,7 @@ def bad_network(
     )
 
 
-def _not_loadable(specification: str, error: Exception) -> ConvNeXtPoseCheckError:
+def _loading_error(specification: str, error: Exception) -> ConvNeXtPoseCheckError:
     if isinstance(error, ImportError):
         return bad_network(specification, str(error), "Run: pip install onnx onnxruntime")
     problem = (str(error).strip().splitlines() or [type(error).__name__])[0]

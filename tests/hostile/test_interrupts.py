@@ -108,7 +108,7 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
     again = run_python(*command(inputs, tmp_path, "--resume"), folder=root)
 
     assert assert_all_whole(tmp_path) == set(NAMES)
-    assert again.stderr.count("taken from") >= len(finished)
+    assert again.stderr.count("results loaded from") >= len(finished)
     assert list(tmp_path.rglob(f".*{PARTIAL}")) == []
 
 
@@ -155,7 +155,7 @@ def test_interrupted_run_saves_results_and_prints_the_command_to_resume(
     assert words[0] == "pytest"
     pytest.main(words[1:])
     again = capfd.readouterr().err
-    assert [f"{name}: going on after 4 of 6 images" in again for name in NAMES] == [True] * 2
+    assert [f"{name}: resuming after 4 of 6 images" in again for name in NAMES] == [True] * 2
     assert assert_all_whole(tmp_path) == set(NAMES)
 
 

@@ -73,7 +73,7 @@ def test_check_published_tensors_changed_bit_shape_or_key_raises(
     assert known.tensors is not None
     count = len(known.tensors.sha256)
     legacy = make_checkpoint(make_snapshot(tiny, legacy=True)["network"])
-    text = f"{count} of {count} known tensors are the published ones"
+    text = f"{count} of {count} recorded tensors are equal"
     assert check_published_tensors(known, legacy) == text
     network = make_snapshot(tiny)["network"]
     spoil(network)

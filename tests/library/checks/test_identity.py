@@ -41,7 +41,7 @@ def test_determine_identity_only_tensors_verify(variant: Variant, checkpoint: Ch
     known = fingerprint(checkpoint, "a test")
     found = determine_identity(variant, checkpoint, known)
     assert (found.status, found.matched) == ("verified", ALL)
-    assert found.reason.endswith("known tensors are the published ones")
+    assert found.reason.endswith("recorded tensors are equal")
     assert check_published_tensors(known, checkpoint, is_required=True) == found.reason
 
     without = determine_identity(variant, checkpoint, Fingerprint())
@@ -62,7 +62,7 @@ def test_determine_identity_only_tensors_verify(variant: Variant, checkpoint: Ch
         ({"epoch": 4}, {"iterations": None}, "has epoch 4", ("architecture", "counts", "tensors")),
         ({"epoch": 4}, {"iterations": None, "epoch": None}, "contradicts a single training", None),
         ({"steps": (7.0,)}, {}, "is not from the recorded training", None),
-        ({"tensor": "head.final_layer.bias"}, {}, "1 of 106 known tensors", ALL[:-1]),
+        ({"tensor": "head.final_layer.bias"}, {}, "1 of 106 recorded tensors", ALL[:-1]),
         ({"missing": "head.final_layer.bias"}, {}, "keys are missing", ALL[2:4]),
     ],
 )

@@ -62,14 +62,14 @@ def test_get_free_ram_gb_returns_smallest_limit(
 @pytest.mark.parametrize(
     ("ram_gb", "gpu_gb", "found"),
     [
-        (1.25, 15.0, r"\[out-of-memory\] 1\.2 GB of memory are free: a run takes 2\."),
+        (1.25, 15.0, r"\[out-of-memory\] 1\.2 GB of memory are free: a run needs 2 GB\."),
         (
             8.0,
             0.4,
-            r"\[out-of-memory\] 0\.4 of 15\.8 GB free on cuda:1: a run takes 1\..*nvidia-smi",
+            r"\[out-of-memory\] 0\.4 of 15\.8 GB free on cuda:1: a run needs 1 GB\..*nvidia-smi",
         ),
         (2.25, 15.0, "2.2 GB free, 15.0 of 15.8 GB free on cuda:1"),
-        (None, 15.0, "memory is not known here, 15.0 of 15.8 GB free on cuda:1"),
+        (None, 15.0, "free memory is unknown, 15.0 of 15.8 GB free on cuda:1"),
     ],
 )
 def test_check_memory_covers_machine_and_gpu(

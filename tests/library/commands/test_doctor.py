@@ -162,7 +162,7 @@ def test_doctor_swapped_checkpoints_are_named(
     code, rows = doctor(*given(inputs))
 
     assert code == 1
-    assert f"{models / 'own_T.pth'} is used as T but holds U" in rows["T variant"]
+    assert f"{models / 'own_T.pth'} contains variant U: expected T" in rows["T variant"]
     assert "no checkpoint of U" in rows["U file"]
     write_own_model(tiny, models, "T", epoch=5)
     assert "expected 1 (a test)" in doctor(*given(inputs))[1]["T epoch"]

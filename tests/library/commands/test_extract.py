@@ -139,7 +139,7 @@ def test_extract_file_of_another_variant_is_refused(
     none, swapped = capsys.readouterr().err.splitlines()
     assert none.startswith(f"[wrong-layout] {own / 'mine.pth'} contains none of T, U. ")
     assert "--variants-file" in none
-    assert swapped.startswith(f"[wrong-variant] {own / 'own_T.pth'} is used as T but holds U")
+    assert swapped.startswith(f"[wrong-variant] {own / 'own_T.pth'} contains variant U: expected T")
     assert snapshots(own) == []
 
 

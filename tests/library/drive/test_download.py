@@ -119,7 +119,12 @@ FAILURES = {
         "received file is a web page.*quota",
         1,
     ),
-    "other-variant": (None, "wrong-variant", "the received file is used as XS but holds L", 1),
+    "other-variant": (
+        None,
+        "wrong-variant",
+        "the received file contains variant L: expected XS",
+        1,
+    ),
     "endless": (endless_response, "download-failed", r"sent more than the allowed [\d,]+ bytes", 1),
     "server-error": (html_response(SERVER_ERROR, 500), "download-failed", "HTTP 500", 4),
     "cut-off": (file_response(b"half", 1000), "download-failed", "Download is incomplete", 4),

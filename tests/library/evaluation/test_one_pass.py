@@ -157,8 +157,8 @@ def test_evaluate_resumed_gives_identical_results(
     assert result_bytes(outcomes) == whole
     assert read_counts == {dataset.samples[index].path.name: 1 for index in missing}
     assert lines == [
-        f"A: taken from {tmp_path / 'A.npz'}",
-        *(f"{name}: going on after 4 of 6 images" for name in ("B", "C")),
+        f"A: results loaded from {tmp_path / 'A.npz'}",
+        *(f"{name}: resuming after 4 of 6 images" for name in ("B", "C")),
     ]
     read_counts.clear()
     assert result_bytes(

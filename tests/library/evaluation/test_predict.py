@@ -125,7 +125,7 @@ def test_predictor_out_of_memory_halves_batch_size(
     assert not any(network.tf32)
     assert predictor.batch_size == sizes[0]
     expected = {16: [], 5: [4], 1: [4, 2, 1]}[capacity]
-    assert notes == [f"out of memory on cpu: going on with {size} images" for size in expected]
+    assert notes == [f"out of memory on cpu: retrying with {size} images" for size in expected]
     network.capacity = 0
     with pytest.raises(ConvNeXtPoseCheckError, match=r"single image.*--device cpu") as caught:
         predictor(crops)

@@ -250,7 +250,7 @@ def test_load_dataset_limit_keeps_evenly_spread_samples(
     assert image_ids(dataset) == [every[index] for index in indices]
     assert dataset.limited == (not dataset.is_complete()) == (limit < 6)
     if limit < 6:
-        with pytest.raises(CheckFailedError, match="Without --limit"):
+        with pytest.raises(CheckFailedError, match="without --limit"):
             check_dataset_is_complete(dataset)
 
 

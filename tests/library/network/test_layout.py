@@ -72,7 +72,7 @@ def test_check_holds_variant_other_variant_raises_wrong_variant(variant: Any) ->
             continue
         error = _catch_failure(check_holds_variant, variant, checkpoint, PUBLISHED)
         assert error.code == "wrong-variant"
-        assert f"{path} is used as {variant.name} but holds {other.name}." in str(error)
+        assert f"{path} contains variant {other.name}: expected {variant.name}." in str(error)
         assert variant.checkpoint.file_name in error.remedy
         assert (error.obtained, error.expected) == (other.name, variant.name)
 
@@ -83,7 +83,7 @@ def test_identify_variants_equal_layouts_returns_both(tiny: Architecture) -> Non
     checkpoint = make_checkpoint(seeded_state(tiny, 1))
     assert identify_variants(checkpoint.network, catalogue) == ("S", "M")
     error = _catch_failure(check_holds_variant, catalogue["L"], checkpoint, catalogue)
-    assert "holds S or M" in error.problem
+    assert "contains variant S or M" in error.problem
     assert error.obtained == "S or M"
 
 
@@ -135,7 +135,7 @@ def test_check_weights_are_finite_one_nan_or_inf_raises(number: float, state: St
     state[LAST][5] = number
     error = _catch_failure(check_weights_are_finite, state, "L.tar")
     assert error.code == "bad-weights"
-    assert error.problem.startswith(f"1 of 126 numbers in '{LAST}' of L.tar")
+    assert error.problem.startswith(f"1 of 126 values in '{LAST}' of L.tar")
     assert (error.obtained, error.expected) == (1, 0)
 
 

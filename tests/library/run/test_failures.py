@@ -77,7 +77,7 @@ def test_lack_of_memory_halves_the_batch(
     predictor(torch.zeros(8, 3, 4, 4))
 
     assert network.seen == [8, 4, 4]
-    assert notes == ["out of memory on cpu: going on with 4 images"]
+    assert notes == ["out of memory on cpu: retrying with 4 images"]
 
 
 @pytest.mark.parametrize(
