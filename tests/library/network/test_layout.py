@@ -170,5 +170,5 @@ def test_check_key_map_round_trip_broken_map_raises(
     monkeypatch.setattr(archives, "to_legacy", broken)
     error = _catch_failure(check_key_map_round_trip, make_checkpoint(state))
     assert error.code == "round-trip"
-    assert str(error.obtained).endswith(" keys as before")
+    assert str(error.obtained).endswith(" unchanged keys")
     assert error.expected == len(state)
