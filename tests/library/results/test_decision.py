@@ -120,7 +120,7 @@ DECISIONS = {
 @pytest.mark.parametrize(
     ("results", "decision", "passed", "severity", "fragment"), DECISIONS.values(), ids=DECISIONS
 )
-def test_decision_on_a_run(
+def test_decide_and_verdict_of_each_kind_of_run(
     results: Results, decision: str, severity: str, fragment: str, *, passed: bool
 ) -> None:
     sentence = format_run_verdict(results)

@@ -1,4 +1,4 @@
-"""The samples to look at are the right ones, and drawn where they are."""
+"""Best, median and worst samples, and the file of errors per sample."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def dataset(synthetic: SyntheticData, fixtures: Path) -> Dataset:
 
 @pytest.fixture(scope="module")
 def evaluation(dataset: Dataset) -> Evaluation:
-    """Random predictions, the fourth the best and the second the worst."""
+    """Random predictions; the fourth sample is the best, the second the worst."""
     random = np.random.default_rng(0)
     cells_xyz = random.random((len(dataset.samples), 18, 3), np.float32) * 8 + 12
     cells_xyz[1] *= 3
@@ -59,7 +59,7 @@ def evaluation(dataset: Dataset) -> Evaluation:
     )
 
 
-def test_best_median_and_worst_are_chosen_with_the_poses_that_were_compared(
+def test_find_examples_returns_best_median_worst_with_compared_poses(
     evaluation: Evaluation, dataset: Dataset
 ) -> None:
     best, median, worst, *more = find_examples(evaluation, dataset, GRID_WHD, with_crops=False)
@@ -77,7 +77,7 @@ def test_best_median_and_worst_are_chosen_with_the_poses_that_were_compared(
     assert worst.truth_mm[0] == (0.0, 0.0, 0.0)
 
 
-def test_crop_is_the_one_that_the_network_saw(evaluation: Evaluation, dataset: Dataset) -> None:
+def test_find_examples_crop_is_network_input(evaluation: Evaluation, dataset: Dataset) -> None:
     import cv2
 
     example = find_examples(evaluation, dataset, GRID_WHD, with_crops=True)[0]
@@ -92,7 +92,7 @@ def test_crop_is_the_one_that_the_network_saw(evaluation: Evaluation, dataset: D
     assert np.abs(difference).mean() < 4
 
 
-def test_per_sample_file_has_every_joint_of_every_sample(
+def test_write_per_sample_has_every_joint_of_every_sample(
     evaluation: Evaluation, dataset: Dataset, tmp_path: Path
 ) -> None:
     path = tmp_path / "per_sample.csv"
@@ -127,7 +127,7 @@ OTHERS = "1.0," * (len(JOINT_COLUMNS) - 1)
         "a\n\x00",
     ],
 )
-def test_per_sample_file_of_another_form_raises_bad_results(
+def test_read_errors_mm_invalid_file_raises_bad_results(
     content: str | None, tmp_path: Path
 ) -> None:
     path = tmp_path / "per_sample.csv"

@@ -1,4 +1,4 @@
-"""The results file appears whole, in the published form, and costs no earlier results."""
+"""The results file is written atomically, follows the schema, and replaces no other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.results import example_results, example_variant, example_weig
 from tests.support.schema import SCHEMA_FILE, json_schema
 
 EARLIER = Path(__file__).with_name("earlier")
-"""Results files that the versions in their names have written."""
+"""Results files written by the versions in their names."""
 
 
 MISSING = object()
@@ -45,7 +45,7 @@ def written(path: Path) -> dict[str, Any]:
     return content
 
 
-def test_results_are_written_at_full_precision_and_come_back(path: Path) -> None:
+def test_write_results_full_precision_round_trip(path: Path) -> None:
     exact = example_results(variants={"XS": example_variant(0.1 + 0.2, 56.61)})
 
     write_results(exact, path)
@@ -56,7 +56,7 @@ def test_results_are_written_at_full_precision_and_come_back(path: Path) -> None
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_write_results_refuses_nan_and_keeps_the_earlier_file(path: Path) -> None:
+def test_write_results_nan_raises_and_keeps_earlier_file(path: Path) -> None:
     write_results(example_results(), path)
 
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -81,13 +81,13 @@ def test_read_results_ignores_unknown_fields(written: dict[str, Any], path: Path
     assert read_results(path) == example_results()
 
 
-def test_published_schema_is_that_of_the_code() -> None:
+def test_schema_file_is_up_to_date() -> None:
     assert SCHEMA_FILE.read_bytes() == json_schema(), (
         "write it again: python -m tests.support.schema"
     )
 
 
-def test_written_results_have_the_published_form(written: dict[str, Any]) -> None:
+def test_write_results_output_is_valid_under_schema(written: dict[str, Any]) -> None:
     import jsonschema
 
     schema = json.loads(SCHEMA_FILE.read_text())
@@ -110,7 +110,7 @@ def test_written_results_have_the_published_form(written: dict[str, Any]) -> Non
         (("checks",), [{"test": "a", "outcome": "green"}]),
     ],
 )
-def test_another_form_is_refused_by_schema_and_reader(
+def test_read_results_invalid_value_is_refused_as_by_schema(
     written: dict[str, Any], path: Path, place: tuple[str, ...], value: object
 ) -> None:
     import jsonschema
@@ -162,7 +162,7 @@ def test_read_results_of_earlier_version_keeps_misaligned_samples(path: Path) ->
         (("variants", "XS", "reference_kind"), "own file", "own file", 5),
     ],
 )
-def test_reference_of_an_earlier_version_has_its_kind_and_tolerance_or_is_refused(
+def test_read_results_of_earlier_version_derives_kind_and_tolerance(
     path: Path, place: tuple[str, ...], value: object, kind: str, tolerance_mm: float | None
 ) -> None:
     content = json.loads((EARLIER / "benchmark_results_0.2.0.json").read_text(encoding="utf-8"))
@@ -194,7 +194,7 @@ def test_reference_of_an_earlier_version_has_its_kind_and_tolerance_or_is_refuse
         ({"samples": 100}, "expected a `complete` variant"),
     ],
 )
-def test_contradictory_fields_are_refused(
+def test_read_results_contradictory_fields_raise(
     written: dict[str, Any], path: Path, changes: dict[str, Any], problem: str
 ) -> None:
     record = written["variants"]["XS"] | changes
@@ -206,8 +206,8 @@ def test_contradictory_fields_are_refused(
 
 
 @pytest.mark.parametrize("judged", ["published", "synthetic", "weights"])
-def test_earlier_files_are_kept_under_what_was_judged(tmp_path: Path, judged: str) -> None:
-    """Weights alone never take the place of an hour's errors."""
+def test_rename_earlier_outputs_appends_target_to_names(tmp_path: Path, judged: str) -> None:
+    """A weights-only run never overwrites measured errors."""
     now = Outputs(tmp_path)
     results = example_weights() if judged == "weights" else example_results(judged)
     write_results(results, now.results)
@@ -226,7 +226,9 @@ def test_earlier_files_are_kept_under_what_was_judged(tmp_path: Path, judged: st
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"target": "../../etc"}', '{"subject": 1}'])
-def test_unreadable_earlier_results_are_kept_too(path: Path, tmp_path: Path, content: str) -> None:
+def test_rename_earlier_outputs_unreadable_results_are_renamed(
+    path: Path, tmp_path: Path, content: str
+) -> None:
     path.parent.mkdir()
     path.write_text(content, encoding="utf-8")
 
@@ -247,7 +249,7 @@ def test_rename_earlier_outputs_closed_folder_is_left_alone(path: Path, tmp_path
     assert path.exists()
 
 
-def test_results_in_a_folder_that_is_a_file_are_neither_read_nor_written(tmp_path: Path) -> None:
+def test_results_folder_that_is_a_file_raises(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
 
@@ -257,7 +259,7 @@ def test_results_in_a_folder_that_is_a_file_are_neither_read_nor_written(tmp_pat
         read_results(Outputs(blocked).results)
 
 
-def test_environment_names_the_versions_that_matter() -> None:
+def test_collect_environment_has_versions_and_commit() -> None:
     import cv2
     import torch
 

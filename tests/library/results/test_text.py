@@ -30,13 +30,11 @@ from tests.support.results import example_results, example_variant, example_weig
         (0.0199999, "+0.0199999"), (1.0004, "+1.000"),
     ],
 )  # fmt: skip
-def test_difference_is_rounded_to_nothing_and_over_no_tolerance(
-    value: float | None, text: str
-) -> None:
+def test_format_difference_never_rounds_across_tolerance(value: float | None, text: str) -> None:
     assert format_difference(value) == text
 
 
-def test_tolerance_of_recorded_errors_is_that_of_the_record(fixtures: Path) -> None:
+def test_recorded_tolerance_equals_record(fixtures: Path) -> None:
     assert read_record(fixtures).tolerance_mm == RECORDED_TOLERANCE_MM
 
 
@@ -51,14 +49,16 @@ def test_tolerance_of_recorded_errors_is_that_of_the_record(fixtures: Path) -> N
         (0.03125, "recorded", ("bad", "not as recorded")),
     ],
 )
-def test_badge_of_a_verdict(difference_mm: float, kind: Any, expected: tuple[str, ...]) -> None:
+def test_variant_badge_of_verdict(
+    difference_mm: float, kind: Any, expected: tuple[str, ...]
+) -> None:
     tolerance_mm = RECORDED_TOLERANCE_MM if kind == "recorded" else 5
 
     assert variant_badge(example_variant(50 + difference_mm, 50.0, kind, tolerance_mm)) == expected
 
 
 @pytest.mark.parametrize("kind", ["paper", "recorded"])
-def test_badge_without_verdict_is_gray_with_the_reason(kind: Any) -> None:
+def test_variant_badge_without_verdict_is_gray_with_reason(kind: Any) -> None:
     record = example_variant(50.0, 50.0, kind, not_judged="subset of 5 samples")
 
     assert variant_badge(record) == ("none", "not judged: subset of 5 samples")
@@ -72,13 +72,13 @@ def test_badge_without_verdict_is_gray_with_the_reason(kind: Any) -> None:
         ("contradicted", "fair", "\N{WARNING SIGN}"),
     ],
 )
-def test_badge_of_an_identity(identity: Any, severity: str, icon: str) -> None:
+def test_identity_badge_has_severity_and_icon(identity: Any, severity: str, icon: str) -> None:
     found = identity_badge(replace(example_weights().weights["XS"], identity=identity))
 
     assert (*found, ICONS[found.severity]) == (severity, identity, icon)
 
 
-def test_terminal_table_fits_80_columns_and_shows_every_value() -> None:
+def test_format_terminal_table_fits_80_columns() -> None:
     variants = {"XS": example_variant(57.0, 56.61), "S": example_variant(57.0, None)}
     variants["S"] = replace(variants["S"], interval_mm=None)
     header, first, second, speeds = format_terminal_table(example_results(variants=variants))
@@ -91,7 +91,7 @@ def test_terminal_table_fits_80_columns_and_shows_every_value() -> None:
     assert second.split()[4:7] == ["-", "-", "-"]
 
 
-def test_terminal_table_of_weights_has_no_error() -> None:
+def test_format_terminal_table_of_weights_has_no_error() -> None:
     (_, row) = format_terminal_table(example_weights())
 
     assert row.split() == [
@@ -99,7 +99,7 @@ def test_terminal_table_of_weights_has_no_error() -> None:
     ]  # fmt: skip
 
 
-def test_terminal_table_wraps_speeds_and_is_empty_without_variants() -> None:
+def test_format_terminal_table_wraps_speeds() -> None:
     names = [f"V{i:02}" for i in range(6)] + ["V0600"]  # which would end in column 81
     variants = {name: example_variant(50.0, 50.0) for name in names}
 
@@ -113,5 +113,5 @@ def test_terminal_table_wraps_speeds_and_is_empty_without_variants() -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(-0.0001, "0.000"), (1.25, "1.250"), (None, "-"), (-2.0, "-2.000")]
 )
-def test_numbers_have_no_negative_zero(value: float | None, text: str) -> None:
+def test_format_number_has_no_negative_zero(value: float | None, text: str) -> None:
     assert format_number(value) == text
