@@ -1,4 +1,4 @@
-"""The charts show every variant and its numbers, whole and legible."""
+"""Charts show every variant and its values, without cropped or small texts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def description_and_texts(image: str) -> tuple[str, list[str]]:
     return unescape(match[1]), ["".join(text.itertext()) for text in texts]
 
 
-def test_distribution_has_its_numbers_in_chart_and_description() -> None:
+def test_draw_distribution_has_values_in_chart_and_description() -> None:
     values = np.r_[np.linspace(20, 100, 997), [5000.0, 6000.0, 7000.0]]
     numbers = "5 to 95 %: 24.0 to 96.2, median 60.1, mean 77.8"
     above = "5 samples above the axis, up to 7000 mm"
@@ -46,7 +46,7 @@ def test_distribution_has_its_numbers_in_chart_and_description() -> None:
     assert draw_distribution(ONE, {"other": values}) == ""
 
 
-def test_distribution_escapes_names_and_ignores_the_users_style() -> None:
+def test_draw_distribution_escapes_names_and_ignores_user_style() -> None:
     import matplotlib
 
     name = '<script>"&\x00$x_1$</script>'
@@ -84,7 +84,7 @@ PICTURES = {
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Figure, bytes]]:
-    """Each picture as matplotlib's figure, and the content of its file."""
+    """The matplotlib figure and the PNG content of each picture."""
     from matplotlib.figure import Figure
 
     save, figures = Figure.savefig, []
@@ -111,7 +111,7 @@ def texts_of(figure: Figure) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_picture_is_1600_wide_and_crops_no_text(
+def test_draw_comparison_is_1600_wide_without_cropped_text(
     name: str, drawn: dict[str, tuple[Figure, bytes]]
 ) -> None:
     figure, content = drawn[name]
@@ -128,7 +128,7 @@ def test_picture_is_1600_wide_and_crops_no_text(
     assert figure.axes[0].get_window_extent().width > 1600 / 3
 
 
-def test_picture_has_each_number(drawn: dict[str, tuple[Figure, bytes]]) -> None:
+def test_draw_comparison_has_each_value(drawn: dict[str, tuple[Figure, bytes]]) -> None:
     assert {
         "ConvNeXtPose, published models: MPJPE, protocol 2\nNot reproduced: L.",
         "-0.800 mm, excellent\n55.81, paper 56.61; 95 %: -2.80 to +1.20",
@@ -140,7 +140,7 @@ def test_picture_has_each_number(drawn: dict[str, tuple[Figure, bytes]]) -> None
     } <= texts_of(drawn["published"][0]).keys()  # fmt: skip
 
 
-def test_picture_draws_each_value_at_its_place(drawn: dict[str, tuple[Figure, bytes]]) -> None:
+def test_draw_comparison_has_correct_coordinates(drawn: dict[str, tuple[Figure, bytes]]) -> None:
     differences, actions = drawn["published"][0].axes
 
     points = {

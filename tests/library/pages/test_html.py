@@ -63,8 +63,8 @@ class MarkdownFile(HtmlFile):
     file_extension = "md"
 
 
-def distinct(index: int, **changes: Any) -> VariantResult:
-    """A variant's record without two equal values, nor one of another index."""
+def make_distinct_variant(index: int, **changes: Any) -> VariantResult:
+    """A variant's record in which every value differs, also from other indices."""
     error_mm = (56.123, 52.456, 49.789)[index]
     fields: dict[str, Any] = {
         "interval_mm": (error_mm - 1.5 - index, error_mm + 2.25 + index),
@@ -92,8 +92,8 @@ def distinct(index: int, **changes: Any) -> VariantResult:
     return example_variant(error_mm, reference_mm, **{**fields, **changes})
 
 
-def failing() -> Results:
-    """Results with everything that a report can show."""
+def make_failing_results() -> Results:
+    """Results that use every part of a report."""
     one_check_of_each = tuple(
         CheckRecord(
             f"test_counts.py::test_claim_{number}[published-XS]", outcome, 1000.5 + number,
@@ -115,14 +115,16 @@ def failing() -> Results:
     repeated = tuple((f"copy_{number}.jpg", f"first_{number}.jpg") for number in range(5))
     results = example_results(
         variants={
-            "XS": distinct(
+            "XS": make_distinct_variant(
                 0,
                 unreadable={"it is cut off": 2},
                 repeated_images=repeated,
                 examples=example_examples(worst=2),
             ),
-            "S": distinct(1, per_joint_mm={"Head": 40.6}),
-            "M": distinct(2, reference=None, difference_mm=None, verdict=None, not_judged="no cup"),
+            "S": make_distinct_variant(1, per_joint_mm={"Head": 40.6}),
+            "M": make_distinct_variant(
+                2, reference=None, difference_mm=None, verdict=None, not_judged="no cup"
+            ),
         },
         checks=(*one_check_of_each, *others),
         expected_variants=("XS", "S", "M", "L"),
@@ -139,19 +141,21 @@ def failing() -> Results:
     return add_decision(results, ["test_c[XS] was not run"], "an-id")
 
 
-def weights() -> Results:
+def make_weights_results() -> Results:
     names = FileRecord.__struct_fields__
     records = {
-        name: FileRecord(**{field: getattr(distinct(index), field) for field in names})
+        name: FileRecord(**{field: getattr(make_distinct_variant(index), field) for field in names})
         for index, name in enumerate(("XS", "S", "M"))
     }
     return add_decision(example_weights(weights=records, expected_variants=tuple(records)), (), "")
 
 
 GOLDEN = {
-    "passing": add_decision(example_results(variants={"XS": distinct(0)}, protocol=2), (), ""),
-    "failing": failing(),
-    "weights": weights(),
+    "passing": add_decision(
+        example_results(variants={"XS": make_distinct_variant(0)}, protocol=2), (), ""
+    ),
+    "failing": make_failing_results(),
+    "weights": make_weights_results(),
     "nothing": add_decision(example_results(variants={}, expected_variants=("XS",)), (), ""),
 }
 
@@ -166,16 +170,16 @@ def test_markdown_is_the_golden_one(results: Results, snapshot: SnapshotAssertio
     assert render_markdown(results) == snapshot(extension_class=MarkdownFile)
 
 
-def rendered(text: str) -> str:
-    """Markdown as GitHub shows it, except that HTML in it is not made harmless."""
+def render_as_github(text: str) -> str:
+    """Markdown rendered as on GitHub, but without sanitized HTML."""
     import markdown_it
 
     parser = markdown_it.MarkdownIt("gfm-like", {"linkify": False, "html": True})
     return str(parser.render(text))
 
 
-def hostile() -> Results:
-    """Results in which every text from outside tries to be markup."""
+def make_hostile_results() -> Results:
+    """Results in which every untrusted text contains markup."""
     variant = example_variant(
         57.0, 56.61,
         file=HOSTILE, sha256=HOSTILE, form=HOSTILE, unreadable={HOSTILE: 1},
@@ -201,8 +205,11 @@ def hostile() -> Results:
     )
 
 
-def test_pages_show_hostile_texts_as_text() -> None:
-    html, from_markdown = render_summary(hostile(), {}), rendered(render_markdown(hostile()))
+def test_render_hostile_texts_are_escaped() -> None:
+    html, from_markdown = (
+        render_summary(make_hostile_results(), {}),
+        render_as_github(render_markdown(make_hostile_results())),
+    )
 
     tags = re.findall(r"<(\w+)", from_markdown)
     assert "<script" not in html
@@ -212,9 +219,9 @@ def test_pages_show_hostile_texts_as_text() -> None:
     assert from_markdown.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 12
 
 
-def test_markdown_of_many_variants_stays_narrow() -> None:
+def test_render_markdown_many_variants_has_several_tables() -> None:
     variants = {f"V{i}": example_variant(50.0 + i, 50.0) for i in range(9)}
-    html = rendered(render_markdown(example_results(variants=variants)))
+    html = render_as_github(render_markdown(example_results(variants=variants)))
 
     widths = [len(re.findall("<t[hd][ >]", row)) for row in html.split("<tr>")[1:]]
     assert max(widths) == 7
@@ -229,7 +236,7 @@ def test_markdown_of_many_variants_stays_narrow() -> None:
         ({"Head": 0.5, "Neck": 0.9}, [0.0, 0.55]),
     ],
 )
-def test_heat_grows_from_the_least_error_to_the_largest(
+def test_render_summary_heat_grows_with_error(
     per_joint_mm: dict[str, float], heats: list[float]
 ) -> None:
     record = example_variant(57.0, 56.61, per_joint_mm=per_joint_mm, per_action_mm={})
@@ -240,7 +247,7 @@ def test_heat_grows_from_the_least_error_to_the_largest(
 
 
 @pytest.mark.parametrize("crop_jpeg", [None, "/9j/4AAQ"])
-def test_frames_are_shown_only_where_the_results_hold_them(crop_jpeg: str | None) -> None:
+def test_render_summary_shows_frames_only_if_embedded(crop_jpeg: str | None) -> None:
     examples = tuple(replace(e, crop_jpeg=crop_jpeg) for e in example_examples())
     record = example_variant(57.0, 56.61, examples=examples)
 
@@ -250,7 +257,7 @@ def test_frames_are_shown_only_where_the_results_hold_them(crop_jpeg: str | None
     assert ("license forbids sharing them" in page) == (crop_jpeg is None)
 
 
-def test_only_the_trained_synthetic_model_is_shown_in_detail() -> None:
+def test_render_synthetic_shows_only_trained_model_in_detail() -> None:
     seeded = example_variant(700.0, 700.0, "recorded", 0.02)
     trained = example_variant(29.96, 29.96, "recorded", 0.02)
     results = example_results("synthetic", variants={"reference": trained, "XS": seeded})
@@ -262,7 +269,7 @@ def test_only_the_trained_synthetic_model_is_shown_in_detail() -> None:
     assert '<th scope="col">XS</th>' not in render_summary(results, {}).partition("<h3>Error by")[2]
 
 
-def test_own_models_are_called_published_nowhere() -> None:
+def test_render_own_models_are_not_called_published() -> None:
     own = example_variant(57.0, 56.61, "own file")
     results = add_decision(example_results(variants={"T": own}, own_models=True), (), "")
 
@@ -280,7 +287,7 @@ def write_run(folder: Path, results: Results) -> Outputs:
     return outputs
 
 
-def test_report_draws_all_pages_from_the_files_alone(tmp_path: Path) -> None:
+def test_report_command_draws_pages_from_files(tmp_path: Path) -> None:
     results = add_decision(example_results(variants={"XS": example_variant(57.0, 56.61)}), (), "")
     outputs = write_run(tmp_path, replace(results, verdict="Reproduced: all."))
 
@@ -298,7 +305,7 @@ def test_report_draws_all_pages_from_the_files_alone(tmp_path: Path) -> None:
     assert outputs.picture.stat().st_size > 10_000
 
 
-def test_write_pages_without_samples_makes_a_page(tmp_path: Path) -> None:
+def test_write_pages_without_samples_writes_page(tmp_path: Path) -> None:
     results = GOLDEN["weights"]
     outputs = write_run(tmp_path, results)
     outputs.per_sample.unlink()

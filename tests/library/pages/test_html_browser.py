@@ -1,4 +1,4 @@
-"""The report in a real browser: complete, quiet and readable at any width, by everyone."""
+"""The report in a browser: no errors or requests, accessible, no overflow."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def chrome() -> Iterator[Chrome]:
 
 @pytest.fixture(scope="module")
 def report(written_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a run that fails: two tiny models, a handful of images, a hostile name."""
+    """The report of a failing run: two tiny models, six images, a hostile folder name."""
     results = tmp_path_factory.mktemp("results")
     inputs = tmp_path_factory.mktemp("inputs") / HOSTILE_FOLDER
     shutil.copytree(written_inputs, inputs)
@@ -61,7 +61,7 @@ def report(written_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def everything(report: Path) -> Path:
-    """The report with pytest-html's table, and with all that a summary can show."""
+    """The report with pytest-html's table and every part of a summary."""
     errors_mm = {"XS": np.linspace(20, 90, 200)}
     summaries = render_summary(GOLDEN["failing"], errors_mm) + render_summary(GOLDEN["weights"], {})
     before, begin, rest = report.read_text(encoding="utf-8").partition(BEGIN)
@@ -72,7 +72,7 @@ def everything(report: Path) -> Path:
 
 
 @pytest.mark.parametrize(("width_px", "scheme"), [(1440, "light"), (380, "dark")])
-def test_page_is_quiet_whole_and_accessible(
+def test_page_has_no_errors_overflow_or_violations(
     chrome: Chrome, everything: Path, width_px: int, scheme: str
 ) -> None:
     open_page(chrome, everything, width_px, scheme)
@@ -84,7 +84,7 @@ def test_page_is_quiet_whole_and_accessible(
     assert accessibility_violations(chrome) == []
 
 
-def test_table_of_tests_sorts_numbers_and_opens_logs_by_keyboard(
+def test_results_table_sorts_numbers_and_opens_logs_by_keyboard(
     chrome: Chrome, report: Path
 ) -> None:
     open_page(chrome, report)
@@ -110,8 +110,8 @@ def test_table_of_tests_sorts_numbers_and_opens_logs_by_keyboard(
     assert chrome.execute_script(is_hidden) != before
 
 
-def test_frame_without_scripts_shows_all_that_matters(chrome: Chrome, report: Path) -> None:
-    """A page of CI artifacts shows a report in such a frame."""
+def test_page_without_scripts_shows_results_and_failures(chrome: Chrome, report: Path) -> None:
+    """CI services show reports in such a frame."""
     frame = report.parent / "frame.html"
     frame.write_text('<iframe sandbox="" src="report.html" width="1400" height="800"></iframe>')
     open_page(chrome, frame)
@@ -132,7 +132,7 @@ def test_frame_without_scripts_shows_all_that_matters(chrome: Chrome, report: Pa
         assert (check.duplicate_of or check.test) in body
 
 
-def test_skeleton_turns_by_keyboard_mouse_and_touch(chrome: Chrome, everything: Path) -> None:
+def test_skeleton_rotates_by_keyboard_mouse_and_touch(chrome: Chrome, everything: Path) -> None:
     open_page(chrome, everything, 380)
     svg = chrome.find_element("css selector", ".worst figure:not([hidden]) .in-space")
     path = svg.find_element("css selector", ".predicted .right")
@@ -155,7 +155,7 @@ def test_skeleton_turns_by_keyboard_mouse_and_touch(chrome: Chrome, everything: 
     assert path.get_attribute("d") == drawn[0]
 
 
-def test_worst_samples_are_stepped_through(chrome: Chrome, everything: Path) -> None:
+def test_worst_samples_buttons_step_through_figures(chrome: Chrome, everything: Path) -> None:
     open_page(chrome, everything)
     worst = chrome.find_element("css selector", ".worst")
     worse, better = worst.find_elements("css selector", ".steps button")

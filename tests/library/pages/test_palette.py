@@ -1,4 +1,4 @@
-"""Colors are legible and distinct, also with a color vision deficiency."""
+"""Colors have enough contrast and differ, also with color vision deficiencies."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ VISIONS = {
 }  # fmt: skip
 
 
-def linear(color: str) -> Array:
+def to_linear_rgb(color: str) -> Array:
     """Linear RGB (3,) from 0 to 1."""
     encoded = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
-def contrast(one: str, other: str) -> float:
+def contrast_ratio(one: str, other: str) -> float:
     """WCAG's contrast ratio."""
-    low, high = sorted(float(linear(c) @ [0.2126, 0.7152, 0.0722]) for c in (one, other))
+    low, high = sorted(float(to_linear_rgb(c) @ [0.2126, 0.7152, 0.0722]) for c in (one, other))
     return (high + 0.05) / (low + 0.05)
 
 
-def lab(rgb: Array) -> Array:
+def to_cielab(rgb: Array) -> Array:
     """CIELAB (3,) of linear RGB under D65."""
     to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
     xyz = np.array(to_xyz) @ rgb.clip(0, 1) / [0.9505, 1, 1.089]
@@ -48,17 +48,17 @@ def lab(rgb: Array) -> Array:
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
-def test_texts_series_and_skeletons_stand_out_from_their_ground() -> None:
+def test_colors_have_contrast_to_background() -> None:
     for ground in map(CHART_COLORS.__getitem__, ("paper", "band-1", "band-2", "band-5")):
-        assert all(contrast(CHART_COLORS[name], ground) >= 4.5 for name in ("ink", "quiet"))
-        assert all(contrast(color, ground) >= 3 for color in SERIES)
+        assert all(contrast_ratio(CHART_COLORS[name], ground) >= 4.5 for name in ("ink", "quiet"))
+        assert all(contrast_ratio(color, ground) >= 3 for color in SERIES)
     for scheme in (0, 1):  # light, dark
         lines = [PAGE_COLORS[name][scheme] for name in ("left", "right", "ink", "quiet")]
-        assert all(contrast(color, PAGE_COLORS["shade"][scheme]) >= 3 for color in lines)
+        assert all(contrast_ratio(color, PAGE_COLORS["shade"][scheme]) >= 3 for color in lines)
 
 
 @pytest.mark.parametrize("vision", VISIONS)
-def test_series_differ_for_every_kind_of_color_vision(vision: str) -> None:
-    seen = [lab(np.array(VISIONS[vision]) @ linear(color)) for color in SERIES]
+def test_series_colors_differ_for_every_color_vision(vision: str) -> None:
+    seen = [to_cielab(np.array(VISIONS[vision]) @ to_linear_rgb(color)) for color in SERIES]
 
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 20
