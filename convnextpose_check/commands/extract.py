@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
                     failed += 1
                     print_lines(str(error), file=sys.stderr)
                 else:  # an unrelated file in a folder
-                    print_lines(f"skipped {path}: {error.problem}")
+                    print_lines(f"skipped {path}: {error.problem}.")
     print_lines("", f"{extracted} extracted" + (f", {failed} failed" if failed else ""))
     return 0 if extracted and not failed else 1
 

@@ -104,11 +104,11 @@ def gate_environment(inherited: Mapping[str, str], caller: Path, run_id: str) ->
 def gate_problem(exit_code: int, results: Results | None, results_dir: Path) -> str:
     """Return the reason why the gate has not passed, or ''."""
     if exit_code < 0:
-        return f"pytest was ended by {signal.Signals(-exit_code).name}"
+        return f"pytest was ended by {signal.Signals(-exit_code).name}."
     if results is None:
-        return f"this run wrote no results to {Outputs(results_dir).results}"
+        return f"this run wrote no results to {Outputs(results_dir).results}."
     if results.target != "published":
-        return f"the results are of the {results.target} models, not of the published ones"
+        return f"the results are of the {results.target} models, not of the published ones."
     if exit_code or not results.passed:
         return results.verdict
     return ""

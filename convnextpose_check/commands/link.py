@@ -87,9 +87,9 @@ def _verify(project_root: Path) -> int:
     annotations = {path.parent for path in dataset.layout.annotations.values()}
     images = {sample.path.parents[1] for sample in dataset.samples}
     if elsewhere := (annotations | images) - {tree / ANNOTATIONS, tree / IMAGES}:
-        print_lines(f"not complete: main/test.py does not read {min(elsewhere)}")
+        print_lines(f"not complete: main/test.py does not read {min(elsewhere)}.")
         return 1
     if not dataset.layout.rootnet:
-        print_lines(f"note: {ROOTNET_FILE} is missing; only a test with RootNet's boxes reads it")
-    print_lines(f"complete: main/test.py finds all {samples:,} test images and their annotations")
+        print_lines(f"note: {ROOTNET_FILE} is missing; only a test with RootNet's boxes reads it.")
+    print_lines(f"complete: main/test.py finds all {samples:,} test images and their annotations.")
     return 0

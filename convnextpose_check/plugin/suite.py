@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -28,6 +29,9 @@ from convnextpose_check.results.text import TERMINAL_COLUMNS, format_terminal_ta
 from convnextpose_check.settings.options import OPTIONS, PREFIX
 
 GATE_PLUGIN = "convnextpose_check.plugin.gate"
+
+_COMMAND = re.compile(r"\b(?:python|pip) .*?(?=\. |\.?$)")
+"""A shell command in a message: up to the end of the sentence."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -201,14 +205,15 @@ def resuming_command(
 
 
 def _wrap(text: str, indent: str = "") -> str:
-    """Wrap the text for a terminal without breaking options, paths and ids."""
+    """Wrap the text for a terminal without breaking shell commands, options, paths and ids."""
+    unbreakable = _COMMAND.sub(lambda command: command[0].replace(" ", "\0"), text)
     return fill(
-        text,
+        unbreakable,
         TERMINAL_COLUMNS,
         subsequent_indent=indent,
         break_on_hyphens=False,
         break_long_words=False,
-    )
+    ).replace("\0", " ")
 
 
 def pytest_report_teststatus(

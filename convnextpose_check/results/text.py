@@ -124,7 +124,10 @@ def format_terminal_table(results: Results) -> list[str]:
             f" {format_interval(record):>14}  {variant_badge(record).text}"
         )
     speeds = (f"{name} {r.images_per_second:.1f}" for name, r in results.variants.items())
-    return [*lines, *wrap(f"images/s: {', '.join(speeds)}", TERMINAL_COLUMNS)]
+    return [
+        *lines,
+        *wrap(f"images/s: {', '.join(speeds)}", TERMINAL_COLUMNS, break_on_hyphens=False),
+    ]
 
 
 def _format_weights_table(weights: Mapping[str, FileRecord]) -> list[str]:

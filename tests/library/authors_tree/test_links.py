@@ -81,7 +81,7 @@ def test_link_tree_has_the_authors_files_and_the_same_samples(
     assert f"annotations: 6 from {kaggle / 'h36m/annotations (1)/annotations'}" in out
     assert f"images: 4 from {kaggle / 's9/S9_ACT2_16'}, {kaggle / 's11/S11_ACT2_16'}" in out
     assert f"11 links in {tree}, 11 of them new\n" in out
-    assert "complete: main/test.py finds all 6 test images and their annotations\n" in out
+    assert "complete: main/test.py finds all 6 test images and their annotations.\n" in out
     made = list_files(tree)
     assert link(kaggle, tree) == 0
     assert list_files(tree) == made

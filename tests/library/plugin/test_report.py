@@ -67,6 +67,15 @@ def test_print_report_counts_the_problems_after_the_tenth() -> None:
     assert lines[2:] == [*(f"problem {n}" for n in range(1, 10)), "and 1 more"]
 
 
+def test_print_report_shell_commands_stay_on_one_line() -> None:
+    command = "python -m convnextpose_check diagnose 'a folder with v1.2 of an output'"
+
+    lines = printed(f"{'word ' * 12}run: {command}. Failed: x.", f"{'word ' * 12}{command}")
+
+    assert [command in text for text in lines[1].splitlines()] == [False, True, False]
+    assert lines[2].splitlines()[-1].strip() == command
+
+
 @pytest.mark.parametrize(
     ("interruption", "measured", "lines"),
     [

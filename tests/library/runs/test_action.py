@@ -170,7 +170,7 @@ def test_gate_problem_without_readable_results_is_one(tmp_path: Path, content: s
 
     assert (
         gate_problem(0, read_results_of_run(Outputs(tmp_path).results, "this"), tmp_path)
-        == f"this run wrote no results to {path}"
+        == f"this run wrote no results to {path}."
     )
 
 
