@@ -1,1 +1,1 @@
-"""Human3.6M on disk: from annotations and images to samples and crops."""
+"""Read Human3.6M: from annotations and images to samples and network inputs."""

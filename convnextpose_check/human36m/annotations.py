@@ -1,6 +1,6 @@
-"""Read Human3.6M's annotation files: only what the evaluation uses, in the form it must have.
+"""Read and validate the parts of Human3.6M's annotation files that the evaluation uses.
 
-The file that lists all images of a subject is read in pieces, of which little is kept.
+The file that lists all images of a subject is read in pieces, to save memory.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from convnextpose_check.human36m.layout import Layout
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
 
 PIECE_BYTES = 2**18
-"""Entries are decoded in pieces of this size; their objects then stay in the processor's cache."""
+"""Entries are decoded in pieces of this size, whose objects fit into the processor's cache."""
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Number = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
-"""JSON's numbers have no bounds; within these nothing overflows later."""
+"""Bounds within which later calculations cannot overflow; JSON has none."""
 
 _Length = Annotated[int, msgspec.Meta(ge=-(10**9), le=10**9)] | Number
 
@@ -51,25 +51,25 @@ class Image(msgspec.Struct, gc=False):
 
 
 class Annotation(msgspec.Struct, gc=False):
-    """An entry of ``annotations``; ``bbox`` is (x, y, w, h) in pixels, as the file writes it."""
+    """An entry of ``annotations``; ``bbox`` is (x, y, w, h) in pixels, integers or floats."""
 
     image_id: Integer
     bbox: tuple[_Length, _Length, _Length, _Length]
 
 
 class Listing(msgspec.Struct):
-    """Images and their annotations, in the file's order."""
+    """Images and annotations, in the file's order."""
 
     images: list[Image]
     annotations: list[Annotation]
 
 
 def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
-    """Read the selected images and their annotations; every entry must have the right form.
+    """Read the selected images and their annotations; all entries are validated.
 
-    A file laid out like the published ones, one list after the other, is decoded in pieces. Any
-    other is decoded as a whole, which takes more memory and has the same result; so is one with
-    an error, to name its position. Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``).
+    A file laid out like the published ones, images before annotations, is decoded in pieces. Any
+    other is decoded as a whole, with the same result but more memory, and so is a file with an
+    error, to find its position. Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``).
     """
     with open_json(path) as stream:
         try:
@@ -81,7 +81,7 @@ def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
 
 
 def _select(pieces: Iterable[Listing], is_selected: Callable[[Image], bool]) -> Listing:
-    """The selected images and their annotations; all images come before the first annotation."""
+    """Select images and their annotations; the pieces have all images before any annotation."""
     images: list[Image] = []
     annotations: list[Annotation] = []
     ids: set[int] = set()
@@ -104,10 +104,10 @@ _LAST = re.compile(rb"(?s:(.*\}))\s*,\s*(?=\{)")
 
 
 def _read_pieces(stream: BinaryIO) -> Iterator[Listing]:
-    """Decode the lists in pieces, cut between two entries.
+    """Decode the lists in pieces that are split between two entries.
 
-    A cut that only looks as if it lay between two entries, within a text or a deeper list, leaves a
-    piece that is not JSON: every piece that is decoded consists of whole entries.
+    A split inside a string or a nested list, at what looks like the end of an entry, leaves a piece
+    that is not JSON: a piece that can be decoded consists of whole entries.
     """
     images = msgspec.json.Decoder(list[Image])
     annotations = msgspec.json.Decoder(list[Annotation])
@@ -132,7 +132,7 @@ def _read_pieces(stream: BinaryIO) -> Iterator[Listing]:
 
 
 def _split_at_last_entry(content: bytes) -> tuple[bytes, bytes]:
-    """The content up to the last position between two entries, and after it."""
+    """Split the content between its last two entries."""
     if not (found := _LAST.match(content)):
         raise _OtherLayoutError
     return content[: found.end(1)], content[found.end() :]
@@ -155,7 +155,7 @@ _Positive = Annotated[float, msgspec.Meta(ge=1, le=1e9)]
 
 
 class _CameraEntry(msgspec.Struct):
-    """A camera of the camera file, whose fields keep their names."""
+    """An entry of the camera file."""
 
     R: tuple[_Row, _Row, _Row]
     t: _Row
@@ -164,11 +164,10 @@ class _CameraEntry(msgspec.Struct):
 
 
 class SubjectFiles:
-    """The three annotation files of one subject, restricted to every ``stride``-th frame.
+    """The three annotation files of a subject, reduced to every ``stride``-th frame.
 
-    The files list all frames and have hundreds of megabytes; all entries are checked, few are kept.
-    ``test_frames`` has each image of such a frame with its annotation, in the annotations' order;
-    images without one follow, with None.
+    The files list all frames, in hundreds of megabytes. ``test_frames`` pairs each image of such a
+    frame with its annotation, in the annotations' order, followed by images without one (None).
     """
 
     def __init__(self, layout: Layout, subject: int, stride: int) -> None:
@@ -190,7 +189,7 @@ class SubjectFiles:
         }
 
     def _read_test_frames(self, path: Path) -> list[tuple[Image, Annotation | None]]:
-        """Refuse repeated entries, which could hide that another one is missing."""
+        """Pair images and annotations; raises ``bad-annotations`` for repeated entries."""
         listed = read_listing(
             path,
             lambda image: image.subject == self.subject and image.frame_idx % self.stride == 0,
@@ -213,9 +212,9 @@ class SubjectFiles:
         return [*annotated, *((image, None) for image in images.values())]
 
     def joints_world_mm(self, image: Image) -> Array | None:
-        """The (17, 3) float32 joints of the image's frame, None if the file has none.
+        """The (17, 3) float32 joints of the image's frame, None if they are missing.
 
-        A number that the file gives as NaN or null becomes NaN.
+        NaN and null in the file become NaN.
         """
         key = (str(image.action_idx), str(image.subaction_idx), str(image.frame_idx))
         if (raw := self._joints.get(key)) is None:
@@ -225,12 +224,12 @@ class SubjectFiles:
         if len(joints) != ANNOTATED_JOINTS:
             problem = f"{len(joints)} joints{position}: expected {ANNOTATED_JOINTS}"
             raise bad_annotations(self.joints_file, problem)
-        with np.errstate(over="ignore"):  # infinite if too large for float32, like the authors'
+        with np.errstate(over="ignore"):  # as in the authors' code, inf if too large for float32
             return np.array(joints, dtype=np.float32)
 
 
 def parse_sequence(image: Image) -> str | None:
-    """The sequence in the image's file name, None if the name does not fit the image's action."""
+    """The sequence in the image's file name, None if the name contradicts the image's action."""
     name = _FILE_NAME.fullmatch(image.file_name)
     if name is None or int(name["action"]) != image.action_idx or image.action_idx not in ACTIONS:
         return None
@@ -238,7 +237,7 @@ def parse_sequence(image: Image) -> str | None:
 
 
 class RootNetEntry(msgspec.Struct, gc=False):
-    """RootNet's estimate for an image: a square box in pixels, the pelvis in camera mm."""
+    """RootNet's estimate: square box (x, y, w, h) in pixels, pelvis (3,) in camera mm."""
 
     image_id: Integer
     bbox: tuple[Number, Number, Number, Number]
@@ -246,6 +245,6 @@ class RootNetEntry(msgspec.Struct, gc=False):
 
 
 def select_evenly(items: Sequence[T], count: int) -> list[T]:
-    """At most ``count`` of the items, spread evenly over all of them."""
+    """Select ``count`` items at equal distances, or all if there are fewer."""
     indices = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return [items[index] for index in indices.tolist()]

@@ -1,4 +1,4 @@
-"""Whether a subject's joints, cameras and boxes belong together: joints must lie in their boxes."""
+"""Check that a subject's projected joints are inside its annotated boxes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from convnextpose_check.human36m.geometry import Array, Camera, camera_to_image,
 from convnextpose_check.human36m.layout import annotation_name
 
 COMPARED_FRAMES = 300
-"""Frames of a subject to compare, spread evenly."""
+"""Frames of a subject that are compared, evenly spaced."""
 
 MIN_FRAMES = 6
-"""A camera with fewer frames is left out."""
+"""Cameras with fewer frames are skipped."""
 
 BOX_TOLERANCE = 0.1
-"""Tolerance on each side as a share of the box, for lens distortion and boxes drawn by hand."""
+"""Tolerance on each side relative to the box, for lens distortion and hand-drawn boxes."""
 
 MIN_SHARE_INSIDE = 0.85
-"""Share of each camera's joints. Correct annotations have all joints in their boxes; wrong ones
-have at most two thirds for their worst camera."""
+"""Smallest allowed share of a camera's joints. Correct annotations reach 1, wrong ones at most two
+thirds for their worst camera."""
 
 REMEDY = (
-    "Fetch the subject's annotation files again, all from one place and of June 2020 or later, such"
-    " as those to which the authors' README links"
+    "Download all annotation files of the subject from one source of June 2020 or later, such as"
+    " the link in the authors' README"
 )
 
 
@@ -44,7 +44,7 @@ def compare_joints_with_boxes(files: SubjectFiles) -> float | ConvNeXtPoseCheckE
         return min(shares.values(), default=None)
     code: ErrorCode = ErrorCode.WRONG_BOXES
     cause = "joints, cameras and boxes do not belong together"
-    # Before June 2020: 3DMPPE_POSENET_RELEASE, issue 58
+    # The convention before June 2020: 3DMPPE_POSENET_RELEASE, issue 58
     corrected = {
         index: replace(camera, translation_mm=-camera.rotation @ camera.translation_mm)
         for index, camera in files.cameras.items()
@@ -61,7 +61,7 @@ def compare_joints_with_boxes(files: SubjectFiles) -> float | ConvNeXtPoseCheckE
 
 
 def _frames_by_camera(files: SubjectFiles) -> dict[int, list[tuple[Array, tuple[float, ...]]]]:
-    """Joints (17, 3) in world mm and box (x, y, w, h) of frames, by camera index."""
+    """Joints (17, 3) in world mm and box (x, y, w, h) in pixels of each frame, by camera."""
     listed = [
         (image, annotation)
         for image, annotation in files.test_frames
@@ -78,14 +78,14 @@ def _frames_by_camera(files: SubjectFiles) -> dict[int, list[tuple[Array, tuple[
 def _shares_inside(
     frames: Mapping[int, list[tuple[Array, tuple[float, ...]]]], cameras: Mapping[int, Camera]
 ) -> dict[int, float]:
-    """The share of joints in their grown boxes, by camera, without cameras of too few frames."""
+    """Share of joints inside their enlarged boxes, by camera with at least ``MIN_FRAMES``."""
     shares = {}
     for index in sorted(index for index in frames if len(frames[index]) >= MIN_FRAMES):
         joints_world_mm, boxes_px = (
             np.array(part, float) for part in zip(*frames[index], strict=True)
         )
         corners_px, sizes_px = boxes_px[:, None, :2], boxes_px[:, None, 2:]
-        with np.errstate(all="ignore"):  # wrong annotations place joints anywhere
+        with np.errstate(all="ignore"):  # wrong annotations may project joints to infinity
             joints_cam_mm = world_to_camera(joints_world_mm.reshape(-1, 3), cameras[index])
             joints_cam_mm = joints_cam_mm.reshape(joints_world_mm.shape)
             pixels_px = camera_to_image(joints_cam_mm, cameras[index])

@@ -1,4 +1,4 @@
-"""From an image file, a whole JPEG of the annotated size, to the crop that the network reads."""
+"""Decode images and crop them to the input of the network."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 32 << 20
 MAX_PIXELS = 1 << 22
-"""Four times as many as Human3.6M's images have."""
+"""Four times the pixels of Human3.6M's images."""
 
 MAX_SCANS = 64
-"""Encoders write about ten; a decoder goes through the whole image for each."""
+"""Encoders write about ten; each takes the decoder through the whole image."""
 
 _START = b"\xff\xd8\xff"
 _START_OF_SCAN = b"\xff\xda"
@@ -37,15 +37,15 @@ _CUT_OFF = "Premature end"
 
 
 class UnusableImageError(Exception):
-    """A file does not hold the image that its annotation describes; the message says why."""
+    """A file is not the image that its annotation describes; the message is the reason."""
 
 
 def decode_jpeg(content: bytes, size_px: tuple[int, int]) -> tuple[Array, str | None]:
-    """The (H, W, 3) uint8 image, blue first, and libjpeg's warning about it, if any.
+    """Decode a JPEG to (H, W, 3) uint8 BGR, and return libjpeg's warning about it, if any.
 
-    OpenCV fills damaged parts with gray without a warning, so libjpeg decodes the same bytes first,
-    to an eighth of the size. An image with a warning is used as OpenCV decodes it, like in the
-    authors' code. EXIF orientation is ignored. Raises ``UnusableImageError``.
+    OpenCV silently fills damaged parts with gray, so libjpeg first decodes the same bytes at an
+    eighth of the size. An image with a warning is used as decoded by OpenCV, as in the authors'
+    code. EXIF orientation is ignored. Raises ``UnusableImageError``.
     """
     import cv2
 
@@ -53,7 +53,7 @@ def decode_jpeg(content: bytes, size_px: tuple[int, int]) -> tuple[Array, str | 
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:  # OPENCV_IO_MAX_IMAGE_PIXELS may be set to less
+    except cv2.error:  # such as by OPENCV_IO_MAX_IMAGE_PIXELS
         image_bgr = None
     if image_bgr is None or image_bgr.shape[1::-1] != size_px:
         raise UnusableImageError("OpenCV cannot decode it")
@@ -72,7 +72,7 @@ def _check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
         if (width, height) != size_px:
             raise UnusableImageError(f"it is {width}x{height}: expected {size_px[0]}x{size_px[1]}")
         if width * height > MAX_PIXELS:
-            raise UnusableImageError(f"it is {width}x{height}, which is more than is decoded")
+            raise UnusableImageError(f"it is {width}x{height}: over {MAX_PIXELS:,} pixels")
         try:
             _decode_small(content, colors, strict=True)
         except ValueError as error:
@@ -102,21 +102,21 @@ def _decode_small(content: bytes, colors: str, *, strict: bool) -> None:
 
 PIXEL_MEAN_RGB = (0.485, 0.456, 0.406)
 PIXEL_STD_RGB = (0.229, 0.224, 0.225)
-"""The published weights were trained with these values for pixels of 0 to 255."""
+"""The published weights were trained with these values on pixels of 0 to 255."""
 
 READ_AHEAD = 8
-"""Crops that each worker may be ahead of the network, if batches are small."""
+"""Crops per worker that are read in advance, if batches are small."""
 
 BATCHES_AHEAD = 2
-"""At least: the next one, and one while that is on its way to the device."""
+"""Minimum number of batches read in advance: one is copied to the device, one is complete."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """``pixels_rgb`` is (3, 256, 256) uint8, ``sha256`` that of the bytes read from the file.
+    """A sample's crop: ``pixels_rgb`` (3, 256, 256) uint8 and the image file's ``sha256``.
 
-    An unusable image has no pixels but a ``problem``. ``warning`` is libjpeg's for an image that is
-    used as OpenCV decodes it.
+    An unusable image has a ``problem`` instead of pixels; a usable one may have libjpeg's
+    ``warning``.
     """
 
     sample: Sample
@@ -127,7 +127,7 @@ class Crop:
 
 
 def read_crop(sample: Sample) -> Crop:
-    """Read the sample's image and crop its box."""
+    """Read and crop the sample's image; a failure becomes the crop's ``problem``."""
     content, pixels_rgb, problem, warning = b"", None, None, None
     try:
         content = _read(sample.path)
@@ -141,7 +141,7 @@ def read_crop(sample: Sample) -> Crop:
 
 
 def read_image(sample: Sample) -> Array | None:
-    """The sample's whole image, (H, W, 3) uint8 and blue first; None if it cannot be used."""
+    """The sample's whole image, (H, W, 3) uint8 BGR; None if it is unusable."""
     try:
         return decode_jpeg(_read(sample.path), sample.size_px)[0]
     except (OSError, UnusableImageError):
@@ -157,11 +157,11 @@ def _read(path: Path) -> bytes:
 
 
 def warp_box(image_bgr: Array, box_xywh_px: Array, border: str = "BORDER_CONSTANT") -> Array:
-    """The box (x, y, w, h) of a (H, W, 3) uint8 image, warped to a (256, 256, 3) square.
+    """Warp the box (x, y, w, h) of an (H, W, 3) uint8 image to (256, 256, 3).
 
-    The affine map is fixed by three float32 points, as in the authors' code: the box's center and
-    the middles of its lower and right edges. Pixels outside the image are black; diagnosis tries
-    another of OpenCV's borders by its name.
+    As in the authors' code, the affine map is given by three float32 points: the box's center and
+    the middles of its lower and right edges. Pixels outside the image are black by default;
+    ``border`` is the name of an OpenCV border mode.
     """
     import cv2
 
@@ -179,7 +179,7 @@ def warp_box(image_bgr: Array, box_xywh_px: Array, border: str = "BORDER_CONSTAN
 
 
 def to_rgb_planes(image_bgr: Array) -> Array:
-    """A (H, W, 3) image that is blue first as (3, H, W), red first."""
+    """Convert an (H, W, 3) BGR image to (3, H, W) RGB."""
     return np.ascontiguousarray(image_bgr[:, :, ::-1].transpose(2, 0, 1))
 
 
@@ -193,10 +193,10 @@ def _three_points(center_x: float, center_y: float, half_w: float, half_h: float
 def read_crops(
     samples: Sequence[Sample], workers: int, batch_size: int = 1
 ) -> Generator[Crop, None, None]:
-    """The samples' crops in order, read ahead by ``workers`` threads.
+    """Yield the samples' crops in order, read in advance by ``workers`` threads.
 
-    OpenCV decodes and warps outside Python's lock, so threads suffice. Each uses one core: OpenCV
-    must not distribute an image over several. Only a few crops or batches are in memory at a time.
+    OpenCV releases Python's lock, so threads suffice, and it is limited to one core per image. Only
+    a few crops or batches are in memory at a time.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -213,7 +213,7 @@ def read_crops(
 
 
 def to_input(pixels_rgb: Tensor) -> Tensor:
-    """(B, 3, 256, 256) uint8 pixels to the float32 input of the network, on the same device."""
+    """Normalize (B, 3, 256, 256) uint8 pixels to the network's float32 input."""
     device = pixels_rgb.device
     mean, std = (constant_tensor(device, rgb) for rgb in (PIXEL_MEAN_RGB, PIXEL_STD_RGB))
     return (pixels_rgb.float() - mean.view(3, 1, 1)) / std.view(3, 1, 1)
@@ -221,9 +221,9 @@ def to_input(pixels_rgb: Tensor) -> Tensor:
 
 @cache
 def constant_tensor(device: torch.device, values: tuple[float, ...]) -> Tensor:
-    """The values as a cached tensor (N,) on the device; a copy would wait for the device.
+    """A cached tensor (N,) of the values; copying them each time would wait for the device.
 
-    Integers become int64, others float32.
+    Integers become int64, floats float32.
     """
     import torch
 
@@ -231,7 +231,10 @@ def constant_tensor(device: torch.device, values: tuple[float, ...]) -> Tensor:
 
 
 def load_inputs(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor, list[Sample]]:
-    """The network's input (B, 3, 256, 256) and its samples, without unusable images."""
+    """The network's input (B, 3, 256, 256) and its samples, without unusable images.
+
+    Raises ``ConvNeXtPoseCheckError`` (``data-not-found``) if all are unusable.
+    """
     import torch
 
     crops = read_crops(samples, workers=1)

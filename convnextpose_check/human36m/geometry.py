@@ -1,10 +1,10 @@
 """Conversions between world, camera, image and heatmap coordinates.
 
-Each conversion is written once, here. The annotations are float32 in the authors' evaluation and
-every step keeps that precision, so the millimetres agree with theirs to rounding.
+As in the authors' evaluation, annotations are float32 and every step keeps that precision, so the
+errors agree with theirs up to rounding.
 
-Joints may have further axes before theirs, such as (N, J, 3); what belongs to one sample, its box,
-depth and the camera's focal length and center, then has (N, 1, ...).
+Joints may have leading axes, such as (N, J, 3); box, depth, focal length and center of the samples
+then have the shape (N, 1, ...).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from convnextpose_check.variants import INPUT_SIDE_PX
 Array = NDArray[Any]
 
 BOX_MARGIN = 1.25
-"""A squared box grows by this factor before the crop."""
+"""Factor by which a squared box is enlarged before the crop."""
 
 HALF_DEPTH_MM = 1000.0
-"""The depth bins span this distance before and behind the root joint."""
+"""The depth bins cover this distance in front of and behind the root joint."""
 
 PROJECTION_EPSILON_MM = 1e-8
 
@@ -55,24 +55,23 @@ def with_thorax(joints_mm: Array) -> Array:
 
 
 def world_to_camera(joints_world_mm: Array, camera: Camera) -> Array:
-    """World to camera coordinates, (J, 3) millimetres."""
+    """Convert world to camera coordinates, (J, 3) in mm."""
     rotated: Array = np.dot(camera.rotation, joints_world_mm.T).T
     return rotated + camera.translation_mm
 
 
 def camera_to_image(joints_cam_mm: Array, camera: Camera) -> Array:
-    """Project (J, 3) camera millimetres to (J, 2) pixels."""
+    """Project camera coordinates (J, 3) in mm to image pixels (J, 2)."""
     depth_mm = joints_cam_mm[..., 2:] + PROJECTION_EPSILON_MM
     projected: Array = joints_cam_mm[..., :2] / depth_mm * camera.focal_px + camera.center_px
     return projected
 
 
 def square_box(box_xywh_px: Array, width_px: int, height_px: int) -> Array | None:
-    """The annotated box clipped to the image, squared about its center and grown by the margin.
+    """Clip the annotated box to the image, make it square about its center, and enlarge it.
 
-    Returns (x, y, w, h) in pixels, or None for a box without area, whose sample is dropped. The
-    box keeps the dtype of the annotation: a box written in whole numbers stays in whole numbers,
-    cut off towards zero, as in the authors' evaluation.
+    Returns (x, y, w, h) in pixels, or None for a box without area. As in the authors' evaluation,
+    the box keeps the dtype of the annotation: integer boxes are truncated toward zero.
     """
     x, y, w, h = box_xywh_px
     left, top = np.max((0, x)), np.max((0, y))
@@ -94,17 +93,17 @@ def cells_to_camera(
     root_depth_mm: np.floating[Any] | Array,
     camera: Camera,
 ) -> Array:
-    """Heatmap cells (J, 3) to camera millimetres (J, 3).
+    """Convert heatmap cells (J, 3) to camera coordinates (J, 3) in mm.
 
-    ``grid_whd`` counts the heatmap's cells along x, y and depth. A cell index counts from 0 and
-    is not shifted by half a cell.
+    ``grid_whd`` is the number of cells along x, y and depth. Cell indices start at 0, at the edge
+    of the box and not half a cell inside.
     """
     columns, rows, bins = grid_whd
-    located = cells_xyz.copy()
-    located[..., 0] = located[..., 0] / columns * box_xywh_px[..., 2] + box_xywh_px[..., 0]
-    located[..., 1] = located[..., 1] / rows * box_xywh_px[..., 3] + box_xywh_px[..., 1]
-    located[..., 2] = (located[..., 2] / bins * 2 - 1) * HALF_DEPTH_MM + root_depth_mm
-    rays, depth_mm = (located[..., :2] - camera.center_px) / camera.focal_px, located[..., 2:]
+    points = cells_xyz.copy()
+    points[..., 0] = points[..., 0] / columns * box_xywh_px[..., 2] + box_xywh_px[..., 0]
+    points[..., 1] = points[..., 1] / rows * box_xywh_px[..., 3] + box_xywh_px[..., 1]
+    points[..., 2] = (points[..., 2] / bins * 2 - 1) * HALF_DEPTH_MM + root_depth_mm
+    rays, depth_mm = (points[..., :2] - camera.center_px) / camera.focal_px, points[..., 2:]
     return np.concatenate([rays * depth_mm, depth_mm], axis=-1)
 
 
@@ -115,7 +114,7 @@ def camera_to_cells(
     root_depth_mm: np.floating[Any] | Array,
     camera: Camera,
 ) -> Array:
-    """Camera millimetres (J, 3) to heatmap cells (J, 3): the inverse of ``cells_to_camera``."""
+    """Convert camera coordinates (J, 3) in mm to heatmap cells (J, 3), as the inverse."""
     columns, rows, bins = grid_whd
     pixels_px = camera_to_image(joints_cam_mm, camera)
     crop_share = (pixels_px - box_xywh_px[..., :2]) / box_xywh_px[..., 2:]
@@ -126,12 +125,12 @@ def camera_to_cells(
 
 
 def cells_to_crop(cells_xyz: Array, grid_whd: tuple[int, int, int]) -> Array:
-    """Heatmap cells (J, 3) to pixels (J, 2) of the crop."""
+    """Convert heatmap cells (J, 3) to pixels (J, 2) of the crop."""
     pixels_px: Array = cells_xyz[:, :2] / np.array(grid_whd[:2]) * INPUT_SIDE_PX
     return pixels_px
 
 
 def image_to_crop(pixels_px: Array, box_xywh_px: Array) -> Array:
-    """Pixels (J, 2) of the image to pixels (J, 2) of the crop of its box."""
+    """Convert pixels (J, 2) of the image to pixels (J, 2) of the crop of ``box_xywh_px``."""
     crop_px: Array = (pixels_px - box_xywh_px[:2]) / box_xywh_px[2:] * INPUT_SIDE_PX
     return crop_px

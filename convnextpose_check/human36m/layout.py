@@ -1,7 +1,7 @@
 """Find Human3.6M below a user's folder, independent of the folders' names.
 
-Files are identified by their own names: the authors' tree, Kaggle's data sets with
-``annotations (1)`` or ``S9_ACT2_16`` and RootNet's file deep inside its download are all supported.
+Files are identified by their names alone: the authors' tree, Kaggle's data sets with folders such
+as ``annotations (1)`` or ``S9_ACT2_16``, and RootNet's file deep in its download are all found.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PARTS: tuple[Part, ...] = ("data", "camera", "joint_3d")
 ROOTNET_FILE = "bbox_root_human36m_output.json"
 _SUBJECTS_OF_ROOTNET_FOLDER = re.compile(r"Subject ([\d,]+) \(trained on")
 
-GIVE_ROOT = "Give the folder that holds Human3.6M with --h36m-root"
+GIVE_ROOT = "Give the folder of Human3.6M with --h36m-root"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths of the annotation files by file name, folders of each sequence, RootNet's files."""
+    """Annotation files by file name, image folders by sequence, and RootNet's files."""
 
     root: Path
     annotations: dict[str, Path]
@@ -41,13 +41,16 @@ class Layout:
         return self.annotations[annotation_name(subject, part)]
 
     def find_copies(self, sequence: str, file_name: str) -> list[tuple[Path, tuple[int, int]]]:
-        """Every file of this name in the sequence's folders; empty files only if all are empty."""
+        """Files of this name in the sequence's folders, with their state; empty ones if all are."""
         paths = [folder / file_name for folder in self.sequences.get(sequence, ())]
         found = [(path, state) for path in paths if (state := file_state(path)) is not None]
         return [(path, state) for path, state in found if state[0]] or found
 
     def choose_rootnet_file(self, subjects: tuple[int, ...]) -> Path:
-        """RootNet's file for these subjects: by its folder's name if there are several."""
+        """RootNet's file for these subjects, chosen by its folder's name if there are several.
+
+        Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``.
+        """
         wanted = ",".join(map(str, subjects))
         matches = [(_SUBJECTS_OF_ROOTNET_FOLDER.search(str(path)), path) for path in self.rootnet]
         found = [path for match, path in matches if match and match[1] == wanted] or self.rootnet
@@ -56,14 +59,14 @@ class Layout:
         if not found:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.DATA_NOT_FOUND,
-                f"there is no {ROOTNET_FILE} below {self.root}",
+                f"{self.root} contains no {ROOTNET_FILE}",
                 "Add the file from the authors' repository, or use --bbox gt",
             )
         raise ConvNeXtPoseCheckError(
             ErrorCode.AMBIGUOUS,
-            f"{len(found)} files below {self.root} are named {ROOTNET_FILE}, and no folder's name"
-            f" says which is for subjects {wanted}: {', '.join(map(str, found))}",
-            "Leave one of them",
+            f"{self.root} contains {len(found)} files {ROOTNET_FILE}, and no folder name shows"
+            f" which is for subjects {wanted}: {', '.join(map(str, found))}",
+            "Keep only the right file",
         )
 
 
@@ -78,9 +81,12 @@ def annotation_names(subjects: Iterable[int]) -> list[str]:
 
 
 def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
-    """Look for annotations of the subjects and for all images below ``root``."""
+    """Find the annotation files of the subjects and all image folders below ``root``.
+
+    Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``, ``too-many-files``.
+    """
     try:
-        there = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
+        entries = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
     except OSError as error:
         problem = f"the folder {root} cannot be listed ({error.strerror})"
         raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, problem, GIVE_ROOT) from None
@@ -99,8 +105,8 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
             elif name in wanted and not is_same_content(annotations.setdefault(name, path), path):
                 raise ConvNeXtPoseCheckError(
                     ErrorCode.AMBIGUOUS,
-                    f"{annotations[name]} and {path} have one name and different contents",
-                    "Name the data set that is meant with --h36m-root",
+                    f"{annotations[name]} and {path} have equal names but different contents",
+                    "Give the folder of one data set with --h36m-root",
                 )
     missing = [name for name in wanted if name not in annotations]
     if not sequences:
@@ -108,8 +114,8 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     if missing:
         raise ConvNeXtPoseCheckError(
             ErrorCode.DATA_NOT_FOUND,
-            f"Human3.6M is not complete below {root}: missing {', '.join(missing)};"
-            f" the folder holds {there}",
+            f"Human3.6M is incomplete below {root}: missing {', '.join(missing)};"
+            f" the folder contains {entries}",
             GIVE_ROOT,
         )
     return Layout(
@@ -121,7 +127,7 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
 
 
 def is_same_content(one: Path, other: Path) -> bool:
-    """Whether two paths lead to the same bytes; False if one of two files cannot be read."""
+    """True if two paths have the same content; False if a file cannot be read."""
     try:
         return one == other or one.samefile(other) or cmp(one, other, shallow=False)
     except OSError:

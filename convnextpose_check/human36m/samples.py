@@ -1,4 +1,4 @@
-"""Human3.6M's test samples: image, camera, box and ground truth in camera coordinates."""
+"""Load Human3.6M's test samples: image, camera, box and ground truth."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from convnextpose_check.variants import Protocol
 BoxSource = Literal["gt", "rootnet"]
 
 MAX_DISTANCE_MM = 1e6
-"""One kilometre; no joint in Human3.6M is farther from its camera."""
+"""One kilometer; all joints in Human3.6M are closer to their camera."""
 
 
 class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The test subjects of a protocol and the number of its samples.
 
-    ``rootnet`` names RootNet's file for the protocol, if each protocol has its own.
+    ``rootnet`` names RootNet's file for the protocol, if the protocols have different ones.
     """
 
     subjects: tuple[int, ...]
@@ -54,16 +54,16 @@ class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MisalignedTakes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The takes whose ground truth is misaligned, and the source of this fact.
+    """Takes with misaligned ground truth, and the source of this fact.
 
-    ``takes`` has the common start of a take's image file names by its title.
+    ``takes`` maps the title of a take to the common start of its image file names.
     """
 
     source: str
     takes: dict[str, str]
 
     def count_images(self, file_names: Sequence[str]) -> dict[str, int]:
-        """The number of images of each take by its title, without takes that have none."""
+        """Count the images of each take, by its title; takes without images are omitted."""
         return {
             title: count
             for title, start in self.takes.items()
@@ -71,18 +71,18 @@ class MisalignedTakes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         }
 
     def error_without_mm(self, errors_mm: Array, file_names: Sequence[str]) -> float | None:
-        """The mean of (N, J) errors without these takes; None if that leaves all or no samples."""
+        """Mean of the errors (N, J) without these takes; None if all or none of them remain."""
         starts = tuple(self.takes.values())
-        kept = np.array([not name.startswith(starts) for name in file_names], dtype=bool)
-        if kept.all() or not kept.any():
+        is_other = np.array([not name.startswith(starts) for name in file_names], dtype=bool)
+        if is_other.all() or not is_other.any():
             return None
-        return float(errors_mm[kept].mean())
+        return float(errors_mm[is_other].mean())
 
 
 class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The contents of a complete data set; every ``frame_stride``-th frame is a test sample.
+    """Expected content of the data set; every ``frame_stride``-th frame is a test sample.
 
-    ``misaligned`` are samples with misaligned ground truth, which are evaluated nevertheless.
+    The ``misaligned`` takes are evaluated like all others.
     """
 
     about: str
@@ -93,13 +93,13 @@ class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Sample:
-    """One test image with everything that its evaluation needs.
+    """A test image with all data for its evaluation.
 
     ``size_px`` is the annotated width and height of the image, ``box_xywh_px`` the square crop,
     ``sides_px`` (2,) the annotated width and height of the box, None for RootNet's square boxes,
-    ``root_depth_mm`` the absolute depth of the predicted root, ``joints_cam_mm`` the ground truth
-    (18, 3) in camera coordinates. ``state`` caches the file's size and time of change, which are
-    slow to read from a network mount.
+    ``root_depth_mm`` the absolute depth given to the predicted root, ``joints_cam_mm`` the ground
+    truth (18, 3) in camera coordinates. ``state`` is the file's size and modification time, cached
+    because network mounts are slow.
     """
 
     image_id: int
@@ -122,7 +122,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """A test image that cannot be evaluated, and why."""
+    """A test image that cannot be evaluated, with the reason."""
 
     image_id: int
     file_name: str
@@ -133,12 +133,11 @@ class Exclusion:
 class Dataset:
     """The samples of one protocol, in the order of the annotation files.
 
-    ``digest`` is a sha256 over all numbers read from the annotations. ``limited`` is true if
-    samples were left out on request. ``inside`` has of each subject with enough frames the share of
-    joints in their boxes, or the error. ``rootnet`` describes RootNet's file, empty for
-    ground-truth boxes; the expected one has the protocol's images and no others.
-    ``conflicts`` lists samples for which two folders hold different images, as pairs of paths: the
-    image used and the other one.
+    ``digest`` is a sha256 over all numbers used from the annotations. ``limited`` is true if
+    ``limit`` left out samples. ``box_consistency`` has, for each subject with enough frames, the
+    result of ``compare_joints_with_boxes``. ``rootnet`` describes RootNet's file, empty for
+    ground-truth boxes; the expected file has the protocol's images and no others. ``conflicts`` are
+    pairs of paths, for samples with different images in two folders: the one used and the other.
     """
 
     layout: Layout
@@ -155,17 +154,17 @@ class Dataset:
     conflicts: tuple[tuple[Path, Path], ...] = ()
 
     def per_action(self) -> dict[str, int]:
-        """Samples of each action, in Human3.6M's order."""
+        """Number of samples by action, in Human3.6M's order."""
         counts = Counter(sample.action for sample in self.samples)
         return {action: counts[action] for action in ACTIONS.values()}
 
     def is_complete(self) -> bool:
-        """Whether every expected sample is there, action by action, and none was left out."""
+        """True if every action has the expected number of samples, without ``limit``."""
         return not self.limited and self.per_action() == self.facts.per_action
 
 
 def read_facts() -> DatasetFacts:
-    """Facts about Human3.6M itself."""
+    """Read the expected content of Human3.6M."""
     return read_json(Path(__file__).with_name("facts.json"), DatasetFacts)
 
 
@@ -176,25 +175,26 @@ def load_dataset(
     boxes: BoxSource = "gt",
     limit: int | None = None,
 ) -> Dataset:
-    """Find and read the test samples of a protocol below ``root``, which is never written to.
+    """Find and read the test samples of a protocol below ``root``, which is only read.
 
-    No name in an annotation file leads outside ``root``; links that the user has put there do.
-    ``limit`` keeps that many samples, spread evenly. A test image that cannot be evaluated is
+    No name in an annotation file leads outside ``root``, but links in ``root`` are followed.
+    ``limit`` selects that many samples at equal distances. A test image that cannot be evaluated is
     excluded with its reason. Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``,
-    ``bad-annotations``, and the misfit of annotations of which no image can be evaluated.
+    ``bad-annotations``, and if no image can be evaluated, the error of ``box_consistency``.
     """
-    of_protocol = facts.protocols[protocol]
-    layout = find_layout(root, of_protocol.subjects)
-    rootnet_path = layout.choose_rootnet_file(of_protocol.subjects) if boxes == "rootnet" else None
+    protocol_facts = facts.protocols[protocol]
+    subjects = protocol_facts.subjects
+    layout = find_layout(root, subjects)
+    rootnet_path = layout.choose_rootnet_file(subjects) if boxes == "rootnet" else None
     estimates = read_json(rootnet_path, list[RootNetEntry]) if rootnet_path else ()
-    rootnet = {entry.image_id: entry for entry in estimates}  # of several for an image the last
+    rootnet = {entry.image_id: entry for entry in estimates}  # the last of several for one image
     samples: list[Sample] = []
     excluded: list[Exclusion] = []
     box_consistency: list[float | ConvNeXtPoseCheckError] = []
-    covers: dict[int, int] = {}
-    for subject in of_protocol.subjects:
+    image_counts: dict[int, int] = {}
+    for subject in subjects:
         files = SubjectFiles(layout, subject, facts.frame_stride)
-        covers[subject] = sum(image.id in rootnet for image, _ in files.test_frames)
+        image_counts[subject] = sum(image.id in rootnet for image, _ in files.test_frames)
         if (share := compare_joints_with_boxes(files)) is not None:
             box_consistency.append(share)
         for image, annotation in files.test_frames:
@@ -211,11 +211,11 @@ def load_dataset(
             ErrorCode.DATA_NOT_FOUND,
             f"no test image below {root} can be evaluated: {len(excluded)} were excluded"
             + "".join(first),
-            "Check that images and annotations belong together",
+            "Check that images and annotations are of the same data set",
         )
-    rootnet_title, others = "", len(rootnet) - sum(covers.values())
+    rootnet_title, others = "", len(rootnet) - sum(image_counts.values())
     if rootnet_path:
-        parts = [f"{count:,} images of subject {number}" for number, count in covers.items()]
+        parts = [f"{count:,} images of subject {number}" for number, count in image_counts.items()]
         parts += [f"{others:,} other images"] if others else []
         rootnet_title = f"RootNet's {rootnet_path.name} for {' and '.join(parts)}"
     count = len(samples)
@@ -224,23 +224,20 @@ def load_dataset(
         layout=layout,
         protocol=protocol,
         boxes=boxes,
-        facts=of_protocol,
+        facts=protocol_facts,
         samples=tuple(samples),
         excluded=tuple(excluded),
         digest=_digest(samples),
         limited=len(samples) < count,
         box_consistency=tuple(box_consistency),
         rootnet=rootnet_title,
-        has_expected_rootnet=not others and all(covers.values()),
+        has_expected_rootnet=not others and all(image_counts.values()),
         conflicts=_conflicts(layout, samples),
     )
 
 
 def _conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, Path], ...]:
-    """Pairs of the image used and the first other one, for each sample whose images differ.
-
-    Only sequences with several folders are read.
-    """
+    """For each sample with different images in several folders, the one used and another."""
     conflicts: list[tuple[Path, Path]] = []
     for sample in samples:
         if len(layout.sequences[sample.sequence]) > 1:
@@ -251,7 +248,7 @@ def _conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, P
 
 
 class _UnusableError(Exception):
-    """A test image cannot be evaluated; the message says why."""
+    """A test image cannot be evaluated; the message is the reason."""
 
 
 def _make_sample(
@@ -265,22 +262,22 @@ def _make_sample(
     if annotation is None:
         raise _UnusableError("it has no annotation")
     if (sequence := parse_sequence(image)) is None:
-        raise _UnusableError("its file name does not fit its action")
+        raise _UnusableError("its file name contradicts its action")
     copies = layout.find_copies(sequence, image.file_name.split("/")[1])
     if not copies:
-        raise _UnusableError("there is no such image")
+        raise _UnusableError("its file was not found")
     path, state = copies[0]
     if (camera := files.cameras.get(image.cam_idx)) is None:
         raise _UnusableError(f"camera {image.cam_idx} is missing")
     joints_world_mm = files.joints_world_mm(image)
     if joints_world_mm is None or not np.isfinite(joints_world_mm).all():
         raise _UnusableError("its joints are missing or not finite")
-    with np.errstate(over="ignore", invalid="ignore"):  # infinite coordinates are excluded below
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite values are excluded below
         joints_cam_mm = world_to_camera(with_thorax(joints_world_mm), camera)
     if not (np.abs(joints_cam_mm) < MAX_DISTANCE_MM).all():
-        raise _UnusableError("a joint lies more than a kilometre away")
+        raise _UnusableError("a joint is more than a kilometer from the camera")
     if not (joints_cam_mm[:, 2] > 0).all():
-        raise _UnusableError("a joint lies behind the camera")
+        raise _UnusableError("a joint is behind the camera")
     sides_px = None
     if boxes == "gt":
         sides_px = np.array(annotation.bbox[2:])
@@ -290,7 +287,7 @@ def _make_sample(
             raise _UnusableError("its box has no area inside the image")
     else:
         if (estimate := rootnet.get(image.id)) is None:
-            raise _UnusableError("RootNet gives no box for it")
+            raise _UnusableError("RootNet has no box for it")
         if not (min(estimate.bbox[2:]) > 0 and estimate.root_cam[2] > 0):
             raise _UnusableError("RootNet's box or depth for it is not positive")
         box_xywh_px, root_depth_mm = np.array(estimate.bbox), np.float64(estimate.root_cam[2])
@@ -301,7 +298,7 @@ def _make_sample(
 
 
 def _digest(samples: list[Sample]) -> str:
-    """A sha256 over every number that determines the errors, in order."""
+    """A sha256 over all numbers that determine the errors, in the order of the samples."""
     digest = hashlib.sha256()
     for sample in samples:
         digest.update(f"{sample.image_id} {sample.path.name} {sample.action}\n".encode())

@@ -1,4 +1,4 @@
-"""Human3.6M's joints, bones and actions, as the published models order them."""
+"""Human3.6M's joints, bones and actions, in the order of the published models."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ JOINTS = (
     "R_Wrist",
     "Thorax",
 )
-"""The 17 joints of Human3.6M, and the thorax that the authors append (mean of the shoulders)."""
+"""The 17 joints of Human3.6M and the thorax (mean of the shoulders), which the authors append."""
 
 ROOT = JOINTS.index("Pelvis")
 LEFT_SHOULDER = JOINTS.index("L_Shoulder")
 RIGHT_SHOULDER = JOINTS.index("R_Shoulder")
 ANNOTATED_JOINTS = 17
-"""Joints in the annotation files, and the joints that count in the error: all but the thorax."""
+"""Number of joints in the annotations and in the error: all but the thorax."""
 
 FLIP_PAIRS = ((1, 4), (2, 5), (3, 6), (14, 11), (15, 12), (16, 13))
-"""Right and left joints that change places in a mirrored image."""
+"""Pairs of right and left joints that are exchanged in a mirrored image."""
 
 MIRRORED = tuple(
     next((a + b - joint for a, b in FLIP_PAIRS if joint in (a, b)), joint)
     for joint in range(len(JOINTS))
 )
-"""For each joint, the joint that takes its place in a mirrored image."""
+"""Index of each joint's counterpart in a mirrored image."""
 
 BONES = (
     (0, 7), (7, 8), (8, 9), (9, 10), (8, 11), (11, 12), (12, 13), (8, 14),
     (14, 15), (15, 16), (0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6),
 )  # fmt: skip
-"""Pairs of joints that a drawn skeleton connects."""
+"""Pairs of joints that are connected in drawn skeletons."""
 
 ACTIONS = {
     2: "Directions",

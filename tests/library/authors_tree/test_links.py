@@ -126,7 +126,7 @@ def test_link_broken_links_are_replaced(
     ("change", "problem"),
     [
         (lambda tree: (tree / CAMERA).unlink(), "missing Human36M_subject9_camera.json"),
-        (lambda tree: shutil.rmtree(tree / "images" / S11), "there is no such image (2, the first"),
+        (lambda tree: shutil.rmtree(tree / "images" / S11), "its file was not found (2, the first"),
         (
             lambda tree: (tree / "annotations").rename(tree / "labels"),
             "main/test.py does not read {tree}/labels",
@@ -179,7 +179,7 @@ def put(path: Path, target: Path | None = None) -> None:
         (lambda kaggle, _: shutil.rmtree(kaggle), "[data-not-found] the folder {kaggle} cannot"),
         (
             lambda kaggle, _: next(kaggle.rglob("*subject11_joint_3d.json")).unlink(),
-            "[data-not-found] Human3.6M is not complete below {kaggle}",
+            "[data-not-found] Human3.6M is incomplete below {kaggle}",
         ),
         (
             lambda kaggle, _: shutil.rmtree(kaggle / "s11"),

@@ -76,7 +76,7 @@ def test_doctor_empty_machine_names_what_is_missing_with_its_option(doctor: Doct
         "device", "Human3.6M", "XS file", "S file", "M file", "L file",
     }  # fmt: skip
     assert "[device-not-found]" in rows["device"]
-    assert "Give the folder that holds Human3.6M with --h36m-root" in rows["Human3.6M"]
+    assert "Give the folder of Human3.6M with --h36m-root" in rows["Human3.6M"]
     assert "with --checkpoints" in rows["XS file"]
     assert not {"memory", "joints in boxes", "XS epoch"} & rows.keys()
     assert rows["OpenCV"].startswith("ok: ")

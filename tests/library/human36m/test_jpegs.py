@@ -165,7 +165,7 @@ def test_read_crop_too_many_pixels_are_not_decoded(
 
     crop = read_crop(replace(sample, path=tmp_path / "large.jpg", size_px=(2048, 2049)))
 
-    assert crop.problem == "it is 2048x2049, which is more than is decoded"
+    assert crop.problem == "it is 2048x2049: over 4,194,304 pixels"
 
 
 @pytest.mark.parametrize("extra_bytes", [0, 1])
@@ -199,6 +199,6 @@ def test_load_dataset_image_that_is_not_a_file_is_excluded(
 
     dataset = load_dataset(root, FACTS)
 
-    assert [(e.image_id, e.reason) for e in dataset.excluded] == [(203, "there is no such image")]
+    assert [(e.image_id, e.reason) for e in dataset.excluded] == [(203, "its file was not found")]
     if problem:
         assert read_crop(sample).problem == f"it cannot be read ({problem})"

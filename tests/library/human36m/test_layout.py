@@ -159,18 +159,18 @@ def add_two_rootnet_files(tree: Path) -> None:
         add_rootnet(tree, folder)
 
 
-ADVICE = " Give the folder that holds Human3.6M with --h36m-root"
-OLDER = f"{{}}/older/{Path(DATA_FILE).name} have one name and different contents"
+ADVICE = " Give the folder of Human3.6M with --h36m-root"
+OLDER = f"{{}}/older/{Path(DATA_FILE).name} have equal names but different contents"
 REFUSED: list[tuple[str, str, Change]] = [
     ("data-not-found", "{} cannot be listed (No such file or directory)." + ADVICE, shutil.rmtree),
-    ("data-not-found", "the folder holds nothing." + ADVICE, empty_folder),
+    ("data-not-found", "the folder contains nothing." + ADVICE, empty_folder),
     ("data-not-found", "{}: missing image folders such as s_09_act_02_subact_01_ca_01;",
      lambda tree: shutil.rmtree(tree / "images")),
-    ("data-not-found", "{}: missing Human36M_subject9_data.json; the folder holds annotations,",
+    ("data-not-found", "{}: missing Human36M_subject9_data.json; the folder contains annotations,",
      lambda tree: (tree / DATA_FILE).unlink()),
     ("ambiguous", OLDER, add_other_annotations),
-    ("ambiguous", "2 files below {} are named", lambda tree: add_rootnet(tree, "elsewhere")),
-    ("ambiguous", "2 files below {} are named", add_two_rootnet_files),
+    ("ambiguous", "{} contains 2 files bbox_root", lambda tree: add_rootnet(tree, "elsewhere")),
+    ("ambiguous", "{} contains 2 files bbox_root", add_two_rootnet_files),
     ("data-not-found", "use --bbox gt", lambda tree: shutil.rmtree(tree / "bbox_root")),
 ]  # fmt: skip
 

@@ -161,10 +161,10 @@ def remove_annotation(handmade: HandmadeDataset) -> None:
 
 EXCLUSION_CASES: list[tuple[BoxSource, str, Change]] = [
     ("gt", "it has no annotation", remove_annotation),
-    ("gt", "its file name does not fit its action", change_image(action_idx=3)),
+    ("gt", "its file name contradicts its action", change_image(action_idx=3)),
     (
         "gt",
-        "its file name does not fit its action",
+        "its file name contradicts its action",
         change_image(file_name=f"{SEQUENCE}/other.jpg"),
     ),
     ("gt", "camera 3 is missing", change_image(cam_idx=3)),
@@ -173,12 +173,12 @@ EXCLUSION_CASES: list[tuple[BoxSource, str, Change]] = [
     ("gt", "joints are missing", change_image(frame_idx=-64)),
     ("gt", "joints are missing or not finite", change_joint(1, float("nan"), 2)),
     ("gt", "joints are missing or not finite", change_joint(1, 1e39, 2)),
-    ("gt", "kilometre away", change_joint(2e6, 0, 0)),
+    ("gt", "kilometer from the camera", change_joint(2e6, 0, 0)),
     ("gt", "behind the camera", change_joint(0, -4001, 0)),
     ("gt", "its box has no area", change_box(1, 1, 5, 0)),
     ("gt", "its box has no area", change_box(20, 20, 1, 1)),
     ("gt", "its box has no area", change_image(width=-100)),
-    ("rootnet", "RootNet gives no box", lambda m: m.rootnet.pop(1)),
+    ("rootnet", "RootNet has no box", lambda m: m.rootnet.pop(1)),
     ("rootnet", "RootNet's box or depth for it is not positive", change_rootnet(bbox=[1, 1, 0, 0])),
     (
         "rootnet",
