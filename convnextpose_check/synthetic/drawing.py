@@ -108,9 +108,9 @@ def _draw_solid(
     hit_mm, share = hit_mm[nearer], share[nearer]
     points = (hit_mm * ray[0][0, columns], hit_mm * ray[1][rows, 0], hit_mm)
     axis = solid.end_mm - solid.start_mm
-    arms = tuple(points[i] - solid.start_mm[i] - share * axis[i] for i in range(3))
+    radial = tuple(points[i] - solid.start_mm[i] - share * axis[i] for i in range(3))
     # The stretch is symmetric, so it also maps the capsule's normals back.
-    normal = _transform(solid.stretch, _transform(solid.stretch, (arms[0], arms[1], arms[2])))
+    normal = _transform(solid.stretch, _transform(solid.stretch, (radial[0], radial[1], radial[2])))
     length = np.sqrt(_dot(normal, normal))
     facing = np.maximum(-_dot(normal, points) / np.sqrt(_dot(points, points)) / length, 0.0)
     lit = np.maximum(_dot(normal, light) / length, 0.0)
@@ -143,21 +143,21 @@ def _intersect_solid(solid: Solid, ray: tuple[Any, Any, Any]) -> tuple[Array, Ar
     last = _intersect_ball(ray_ray, ray_start + ray_axis, last_c)
     hit = np.minimum(first, last)
     share = np.where(last < first, 1.0, 0.0)
-    square = a * ray_ray - ray_axis * ray_axis
-    half = a * ray_start - start_axis * ray_axis
-    rest = half * half - square * (a * first_c - start_axis * start_axis)
-    safe = np.where(square > 0, square, 1.0)
-    between = (half - np.sqrt(np.maximum(rest, 0.0))) / safe
+    quadratic = a * ray_ray - ray_axis * ray_axis
+    half_linear = a * ray_start - start_axis * ray_axis
+    discriminant = half_linear * half_linear - quadratic * (a * first_c - start_axis * start_axis)
+    divisor = np.where(quadratic > 0, quadratic, 1.0)
+    between = (half_linear - np.sqrt(np.maximum(discriminant, 0.0))) / divisor
     on_axis = (between * ray_axis - start_axis) / a
-    valid = (square > 0) & (rest >= 0) & (on_axis > 0) & (on_axis < 1) & (between < hit)
+    valid = (quadratic > 0) & (discriminant >= 0) & (on_axis > 0) & (on_axis < 1) & (between < hit)
     return np.where(valid, between, hit), np.where(valid, on_axis, share)
 
 
-def _intersect_ball(ray_ray: Array, ray_center: Array, rest: float) -> Array:
+def _intersect_ball(ray_ray: Array, ray_center: Array, constant: float) -> Array:
     """Depth of each ray's first intersection with a ball; inf if there is none."""
-    root = ray_center * ray_center - ray_ray * rest
-    hit = (ray_center - np.sqrt(np.maximum(root, 0.0))) / ray_ray
-    return np.where(root >= 0, hit, np.inf)
+    discriminant = ray_center * ray_center - ray_ray * constant
+    hit = (ray_center - np.sqrt(np.maximum(discriminant, 0.0))) / ray_ray
+    return np.where(discriminant >= 0, hit, np.inf)
 
 
 def _draw_shadow(image: Array, joints_cam_mm: Array, camera: Camera) -> None:
@@ -180,10 +180,10 @@ def _draw_shadow(image: Array, joints_cam_mm: Array, camera: Camera) -> None:
     light = np.ones(depth.shape)
     for x, y, z in spots:
         softness_mm = 90.0 + 0.16 * z
-        apart = ((x_mm - x) ** 2 + (y_mm - y) ** 2) / (softness_mm * softness_mm)
-        fade = np.maximum(1.0 - apart / (SHADOW_REACH_MM / softness_mm) ** 2, 0.0)
+        squared_distance = ((x_mm - x) ** 2 + (y_mm - y) ** 2) / (softness_mm * softness_mm)
+        fade = np.maximum(1.0 - squared_distance / (SHADOW_REACH_MM / softness_mm) ** 2, 0.0)
         weight = SHADOW_STRENGTH * 150.0 / (150.0 + 0.35 * z)
-        light *= 1.0 - weight * fade / (1.0 + apart)
+        light *= 1.0 - weight * fade / (1.0 + squared_distance)
     light = np.where(np.isfinite(depth), light, 1.0)
     part = image[top:bottom, left:right]
     part[:] = (part * light[..., None] + 0.5).astype(np.uint8)

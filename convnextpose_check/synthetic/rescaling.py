@@ -96,8 +96,8 @@ class _Rescaling:
             for block in range(depth):
                 name = f"backbone.stages.{stage}.{block}"
                 # The block of the published XS at the same relative depth in its stage.
-                same = block * (published_blocks[stage] - 1) // max(depth - 1, 1)
-                published = f"backbone.stages.{stage}.{same}"
+                published_block = block * (published_blocks[stage] - 1) // max(depth - 1, 1)
+                published = f"backbone.stages.{stage}.{published_block}"
                 self._rescale_depthwise(name, f"{name}.pwconv1", published)
                 self._balance_relu_pair(f"{name}.pwconv1", f"{name}.pwconv2", f"{published}.")
         for name in head:
@@ -128,9 +128,9 @@ class _Rescaling:
         # The mean absorbs any change of the convolution's bias.
         mean = self.arrays[f"{norm}.running_mean"]
         means = self.statistics.batch_norms[f"{published}.norm"]["mean"]
-        wanted = _reorder_by_rank(mean, self.statistics.interpolate(means, len(mean)))
-        self.arrays[f"{convolution}.bias"] += wanted - mean
-        self.arrays[f"{norm}.running_mean"] = wanted
+        target = _reorder_by_rank(mean, self.statistics.interpolate(means, len(mean)))
+        self.arrays[f"{convolution}.bias"] += target - mean
+        self.arrays[f"{norm}.running_mean"] = target
 
     def _balance_relu_pair(self, writer: str, reader: str, published: str) -> None:
         """Match the ratio of the weights before and after a ReLU to the published one.
@@ -138,9 +138,9 @@ class _Rescaling:
         ``published`` is the prefix of both published layers; if empty, their names are the same.
         """
         names = [f"{published}{n.rpartition('.')[2]}" if published else n for n in (writer, reader)]
-        wanted = [self.statistics.convolution_rms[name] for name in names]
+        target = [self.statistics.convolution_rms[name] for name in names]
         rms = [_channel_rms(self.arrays[f"{writer}.weight"], 0), self._input_rms(reader)]
-        factor = np.sqrt(wanted[0] / rms[0] * (rms[1] / wanted[1]))
+        factor = np.sqrt(target[0] / rms[0] * (rms[1] / target[1]))
         self._scale_outputs(writer, factor)
         self._unscale_inputs(reader, factor)
 
@@ -152,29 +152,34 @@ class _Rescaling:
             for part in ("weight", "bias", "running_mean", "running_var")
         )
         channels = len(gamma)
-        wanted_variance = _reorder_by_rank(
+        target_variance = _reorder_by_rank(
             variance, self.statistics.interpolate(statistics["variance"], channels)
         )
-        signed = self.statistics.interpolate(statistics["gamma"], channels)
-        signed = signed[np.argsort(np.abs(signed), kind="stable")]
+        gammas = self.statistics.interpolate(statistics["gamma"], channels)
+        gammas = gammas[np.argsort(np.abs(gammas), kind="stable")]
         # Effective weight on the normalized channel: gamma times the reader's weights.
-        read = np.abs(gamma) / np.sqrt(variance + EPS) * np.sqrt(variance) * self._input_rms(reader)
-        damped = np.sqrt(wanted_variance / (wanted_variance + EPS))
-        wanted_gamma = _reorder_by_rank(read / damped, signed)
+        gain = np.abs(gamma) / np.sqrt(variance + EPS) * np.sqrt(variance) * self._input_rms(reader)
+        # EPS reduces the output of a BatchNorm by this factor.
+        eps_factor = np.sqrt(target_variance / (target_variance + EPS))
+        target_gamma = _reorder_by_rank(gain / eps_factor, gammas)
         # Limit the reader's weights: see MAX_READER_GAIN.
-        least = read / (MAX_READER_GAIN * np.median(read / (np.abs(wanted_gamma) * damped)))
-        damping = np.minimum(least / np.abs(signed).max(), 0.99)
-        wanted_variance = np.maximum(wanted_variance, EPS * damping**2 / (1 - damping**2))
-        damped = np.sqrt(wanted_variance / (wanted_variance + EPS))
-        wanted_gamma = np.copysign(np.maximum(np.abs(wanted_gamma), least / damped), wanted_gamma)
-        factor = np.sqrt(wanted_variance / variance)
+        min_scale = gain / (MAX_READER_GAIN * np.median(gain / (np.abs(target_gamma) * eps_factor)))
+        min_eps_factor = np.minimum(min_scale / np.abs(gammas).max(), 0.99)
+        target_variance = np.maximum(
+            target_variance, EPS * min_eps_factor**2 / (1 - min_eps_factor**2)
+        )
+        eps_factor = np.sqrt(target_variance / (target_variance + EPS))
+        target_gamma = np.copysign(
+            np.maximum(np.abs(target_gamma), min_scale / eps_factor), target_gamma
+        )
+        factor = np.sqrt(target_variance / variance)
         before = gamma / np.sqrt(variance + EPS)
-        after = wanted_gamma / np.sqrt(wanted_variance + EPS)
+        after = target_gamma / np.sqrt(target_variance + EPS)
         output = after * factor / before
-        self.arrays[f"{norm}.weight"] = wanted_gamma
+        self.arrays[f"{norm}.weight"] = target_gamma
         self.arrays[f"{norm}.bias"] = beta * output
         self.arrays[f"{norm}.running_mean"] = mean * factor
-        self.arrays[f"{norm}.running_var"] = wanted_variance
+        self.arrays[f"{norm}.running_var"] = target_variance
         self._unscale_inputs(reader, output)
         return np.asarray(factor)
 
