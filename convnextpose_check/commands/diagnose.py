@@ -7,7 +7,7 @@ bbox_root_pose_human36m_output.json, with its variant as --variants. Prints for 
   link        where the fault is: settings, mean, comparison, prediction or inputs
   fact, reproduces, explains, holds, possible
               findings by what they leave of the difference, with evidence and remedy
-  ruled out   what agrees
+  ruled out   what the search excluded
   largest     where the error is largest
 
 For a results folder it writes result/diagnosis.json and diagnosis.html there.

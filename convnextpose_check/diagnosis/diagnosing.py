@@ -77,10 +77,9 @@ class Search:
         answer.parts["the result minus the mean of the run's errors"] = answer.result_mm - mean_mm
         answer.parts["the run's errors minus those of its positions"] = mean_mm - table.error_mm
         found = {
-            "the result is the mean of the run's errors":
-                explain_result(answer.result_mm, errors_mm, table),
-            "the run's errors are those of its positions": explain_errors(table, errors_mm),
-        }  # fmt: skip
+            "another mean of the errors": explain_result(answer.result_mm, errors_mm, table),
+            "another conversion or comparison of the positions": explain_errors(table, errors_mm),
+        }
         answer.findings += filter(None, found.values())
         answer.ruled_out += [text for text, finding in found.items() if finding is None]
         if self.deltas_mm is not None:
@@ -117,7 +116,7 @@ class Search:
                 f"images, annotations, boxes, depths or weights: {replay.checkpoint} predicts the"
                 f" run's positions for {len(few)} samples"
             )
-            answer.ruled_out.append("the verified pipeline predicts the run's positions")
+            answer.ruled_out.append("a fault between image and position")
             self._locate(excess_mm)
             return
         answer.link = (
@@ -174,7 +173,7 @@ class Search:
             found = found or locating.locate_excess(table, excess_mm, rng)
         self.answer.findings += found
         if not found:
-            self.answer.ruled_out.append("no group of samples holds the excess")
+            self.answer.ruled_out.append("a group of samples that holds the excess")
         if any(each.grade == "explains" for each in found):
             return
         if (record := self.run.record) is not None and record.identity == "not verified":

@@ -62,8 +62,8 @@ class Diagnosis(msgspec.Struct):
     """The answer for one variant.
 
     ``link`` names the broken link, ``parts`` are millimeters that add up to the difference,
-    ``ruled_out`` names what agrees, ``hot_spots`` where the error is largest. ``findings`` are in
-    order of what they leave of the difference.
+    ``ruled_out`` names what the search excluded, ``hot_spots`` where the error is largest.
+    ``findings`` are in order of what they leave of the difference.
     """
 
     variant: str

@@ -78,7 +78,7 @@ def test_diagnose_names_the_cause_and_writes_its_files(
 
     assert code == 1
     assert "explains the data fit if left and right joints are exchanged" in out
-    assert "the run's errors are those of its positions" in out
+    assert "ruled out another conversion or comparison of the positions" in out
     (written,) = json.loads((tmp_path / "run/result/diagnosis.json").read_bytes())
     excess_mm = written["result_mm"] - written["reference_mm"]
     assert sum(written["parts"].values()) == pytest.approx(excess_mm)
