@@ -37,17 +37,10 @@ SUITE = Path(__file__).parents[2]
 VALIDATION = SUITE / "tests" / "validation"
 CODE_VARIABLES = ("PYTHON", "PYTEST", "COVERAGE_", "COV_CORE_", "MPL")
 """Prefixes of variables that make Python, pytest or a library import code."""
+_FILE = {"metavar": "FILE", "type": path_argument}
 ARGUMENTS: Arguments = {
-    "--junitxml": {
-        "metavar": "FILE",
-        "type": path_argument,
-        "help": "write the tests' outcomes as JUnit XML",
-    },
-    "--summary": {
-        "metavar": "FILE",
-        "type": path_argument,
-        "help": "append the Markdown report to this file",
-    },
+    "--junitxml": _FILE | {"help": "write the tests' outcomes as JUnit XML"},
+    "--summary": _FILE | {"help": "append the Markdown report to this file"},
 }
 SETTINGS = tuple(option.field for option in OPTIONS)
 

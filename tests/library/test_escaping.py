@@ -29,7 +29,7 @@ def test_escape_control_chars_twice_changes_nothing(text: str, expected: str) ->
 
 def test_error_escapes_its_texts_and_keeps_numbers() -> None:
     error = CheckFailedError(
-        ErrorCode.WRONG_COUNT, "in \x1b[2J\n::error::", "Mend \u202e", "a\nb", "c\td"
+        ErrorCode.WRONG_COUNT, "in \x1b[2J\n::error::", "Fix \u202e", "a\nb", "c\td"
     )
 
     for text in (str(error), error.problem, error.remedy, error.obtained, error.expected):
@@ -38,4 +38,4 @@ def test_error_escapes_its_texts_and_keeps_numbers() -> None:
         assert "::" not in text
     numbers = CheckFailedError(ErrorCode.WRONG_COUNT, "problem", "remedy", 1.5, (1, 2))
     assert (numbers.obtained, numbers.expected) == (1.5, (1, 2))
-    assert str(error) == "[wrong-count] in \\x1b[2J\\n\\x3a:error\\x3a:. Mend \\u202e."
+    assert str(error) == "[wrong-count] in \\x1b[2J\\n\\x3a:error\\x3a:. Fix \\u202e."

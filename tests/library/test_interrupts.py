@@ -1,4 +1,4 @@
-"""Signals raise what Ctrl-C raises, wait while files are written, and are restored afterwards."""
+"""Signals raise KeyboardInterrupt, wait while files are written, and are restored afterwards."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_error_inside_is_not_hidden_by_a_signal() -> None:
         fail()
 
 
-def test_ignored_signal_is_left_alone() -> None:
+def test_ignored_signal_stays_ignored() -> None:
     earlier = {number: signal.getsignal(number) for number in BOTH}
     try:
         for number in BOTH:

@@ -1,4 +1,4 @@
-"""Progress is a bar on a terminal and a line now and then in a log."""
+"""Progress is a bar on a terminal and a line every few seconds in a log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Terminal(io.TextIOWrapper):
 
 
 def show_everything(stream: TextIO) -> int:
-    """Draw a bar with notes and a line; returns how many items the caller got through."""
+    """Draw a bar with notes and a line; return the number of items processed."""
     done = 0
     with progress_bar(stream, "Größe ▏", 4) as advance:
         for _ in range(4):
@@ -69,7 +69,7 @@ def test_phase_is_shown_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert log.getvalue() == shown
 
 
-def test_log_has_few_lines_and_no_stream_none() -> None:
+def test_log_has_few_lines_and_no_stream_has_no_lines() -> None:
     with progress_bar(None, "reading", 1) as advance:
         advance(1)
     log = io.StringIO()

@@ -34,7 +34,7 @@ def test_paper_and_guide_report_the_counts_with_their_sources(
 
 
 def _without_source(value: Any, path: str, sources: dict[str, str]) -> Iterator[str]:
-    """The paths of all that neither has a source beside it nor one in the file's list."""
+    """Yield the paths of values without a source beside them or in ``sources``."""
     if value is None or sources.get(path) or (isinstance(value, dict) and value.get("source")):
         return
     if not isinstance(value, dict):
@@ -44,13 +44,13 @@ def _without_source(value: Any, path: str, sources: dict[str, str]) -> Iterator[
         yield from _without_source(each, f"{path}.{key}".lstrip("."), sources)
 
 
-def test_everything_but_a_variants_name_has_a_source() -> None:
+def test_every_value_has_a_source() -> None:
     content = json.loads(PUBLISHED_FILE.read_text())
     for variant in content["variants"]:
         assert list(_without_source(variant, "", content["sources"])) == ["name"]
 
 
-def test_what_is_proven_decides_and_what_is_claimed_does_not(catalogue: Catalogue) -> None:
+def test_only_verified_values_decide(catalogue: Catalogue) -> None:
     known = {v.name: v.checkpoint.epoch for v in catalogue.variants}
 
     assert {name: each and (each.values, each.decides) for name, each in known.items()} == {

@@ -1,4 +1,4 @@
-"""``doctor`` makes the checks of a run, names what is missing, and changes nothing."""
+"""``doctor`` runs the checks of a run, names missing inputs, and changes no file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record of a check has its values, and forgives a missed tighter tolerance alone."""
+"""Records have a check's values; only a missed tighter tolerance is an expected failure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def report_of(item: Any, outcome: Any = "passed", **recorded: object) -> Any:
 
 
 def call_of(error: BaseException | None = None, when: str = "call") -> Any:
-    """A phase of a test in which this was raised."""
+    """The call of a test phase that raised ``error``."""
     if error is None:
         return SimpleNamespace(when=when, excinfo=None)
     raised = SimpleNamespace(value=error, exconly=lambda: f"{type(error).__name__}: {error}")
@@ -115,13 +115,13 @@ def test_check_record_has_the_message_of_its_outcome(
         (pytest.xfail.Exception("never mind"), "call", "skipped"),
     ],
 )
-def test_raw_outcome_forgives_a_missed_tolerance_alone(
+def test_raw_outcome_only_missed_tolerance_is_an_expected_failure(
     item: Any, error: BaseException | None, when: str, outcome: str
 ) -> None:
     assert raw_outcome(item, call_of(error, when)) == outcome
 
 
-def test_raw_outcome_of_a_test_without_a_tolerance_is_not_forgiven(item: Any) -> None:
+def test_raw_outcome_missed_tolerance_outside_a_tolerance_test_is_skipped(item: Any) -> None:
     del item.callspec.params["tolerance_mm"]
 
     assert raw_outcome(item, call_of(MissedTolerance("missed"))) == "skipped"

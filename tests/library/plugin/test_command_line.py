@@ -1,4 +1,4 @@
-"""Option values after a space, and the plugin in projects other than this suite."""
+"""Misread command lines are refused; other projects are not affected."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def foreign_project(tmp_path: Path) -> Path:
 
 
 def test_plugin_is_installed_in_this_environment() -> None:
-    """Otherwise the tests of other projects below would pass whatever the plugin does."""
+    """Without the plugin, the following tests of other projects would always pass."""
     installed = entry_points(group="pytest11", name="convnextpose_check")
     assert [entry.value for entry in installed] == ["convnextpose_check.plugin.command_line"]
 

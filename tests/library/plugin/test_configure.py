@@ -42,7 +42,7 @@ VALIDATION = "tests/validation"
         (["-p", "no:convnextpose_check.plugin.suite"], [VALIDATION], "--results-dir"),
     ],
 )  # fmt: skip
-def test_run_that_cannot_judge_is_refused_in_a_sentence(
+def test_run_that_cannot_be_judged_is_refused_in_a_sentence(
     run_tests: RunTests, arguments: list[str], targets: list[str], message: str
 ) -> None:
     ended = run_tests(*arguments, targets=targets)
@@ -64,7 +64,7 @@ def test_folder_of_another_run_is_refused(run_tests: RunTests, tmp_path: Path) -
     assert [path.name for path in run.folder.rglob("*") if path.is_file()] == [".lock"]
 
 
-def test_other_tests_leave_the_files_of_a_run_alone(run_tests: RunTests, tmp_path: Path) -> None:
+def test_other_tests_do_not_change_the_files_of_a_run(run_tests: RunTests, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     (folder / "result").mkdir(parents=True)
     for name in ("report.html", "result/benchmark_results.json", "benchmark_results.zip"):

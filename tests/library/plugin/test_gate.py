@@ -1,4 +1,4 @@
-"""A run in which pytest reports no failure is passed only if nothing was left out or changed."""
+"""A run without failures has passed only if no test was left out or changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The terminal and pytest-html's page show the verdict, and each mistake once."""
+"""Terminal and pytest-html page show the verdict, and each user error once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def report_of(outcome: Any = "passed", when: Any = "call", **recorded: object) -
 
 
 class Terminal:
-    """Replaces pytest's reporter: keeps its lines."""
+    """Stands in for pytest's terminal reporter and stores its lines."""
 
     def __init__(self, *failed: Any) -> None:
         self.stats = {"failed": list(failed)} if failed else {}
@@ -48,7 +48,7 @@ def session_in(terminal: Terminal) -> tuple[Any, Session]:
 
 
 def printed(*problems: str) -> list[str]:
-    """All lines about a run with these problems, after its verdict."""
+    """Return the lines printed after the verdict of a run with these problems."""
     terminal = Terminal()
     config, session = session_in(terminal)
     results = add_decision(example_results(variants={}), problems, "")

@@ -131,7 +131,7 @@ def test_read_settings_empty_value_is_refused(field: str) -> None:
             read_settings(options, environment)
 
 
-def test_refuse_contradictions_names_the_option_that_has_no_meaning() -> None:
+def test_refuse_contradictions_names_the_option_without_effect() -> None:
     alone = {"weights_only": ["1"], "checkpoints": ["/a"], "device": ["cpu"]}
     identity, own = {"require_identity": ["1"]}, {"variants_file": ["own.json"]}
     about_errors = [
