@@ -169,12 +169,12 @@ def test_log_of_a_subset_has_the_reason_for_no_verdict(inputs: Path, open_run: O
 
 
 def test_models_are_evaluated_in_one_pass_and_built_once(
-    open_run: OpenRun, reads: Counter[str]
+    open_run: OpenRun, read_counts: Counter[str]
 ) -> None:
     run = open_run()
 
     assert run.evaluations["U"] is run.evaluations["U"] is not run.evaluations["T"]
-    assert list(reads.values()) == [1] * 6
+    assert list(read_counts.values()) == [1] * 6
     model = run.models["T"]
     assert model.reference is model.counted is run.models["T"].reference
     assert model.evaluated is run.models["T"].evaluated is not run.models["U"].evaluated
