@@ -189,11 +189,11 @@ def _shade_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, 
 def render_markdown(results: Results) -> str:
     """Render the Markdown report, without chart: a CI job summary cannot show one."""
     actions = dict.fromkeys(a for record in results.variants.values() for a in record.per_action_mm)
-    names, share = list(results.variants), COLUMNS - 1
+    names, width = list(results.variants), COLUMNS - 1
     return _render(
         "BENCHMARK_REPORT.md.j2",
         actions=list(actions),
-        shares=[names[start : start + share] for start in range(0, len(names), share)],
+        name_groups=[names[start : start + width] for start in range(0, len(names), width)],
         **shared_context(results),
     )
 

@@ -27,7 +27,7 @@ def decide(results: Results) -> tuple[Decision, str]:
         )
         is_complete = set(results.expected_variants) <= results.weights.keys()
         if checks_hold and is_complete and not results.left_out:
-            return "weights hold", " ".join(_weights_findings(results.weights))
+            return "weights hold", " ".join(_describe_weights(results.weights))
         return "weights fail", f"not passed because of {_count_problems(results)}."
     if not variants:
         return "nothing", NOTHING_EVALUATED
@@ -108,7 +108,7 @@ def format_run_verdict(results: Results) -> str:
     return " ".join([*sentences, *warnings])
 
 
-def _weights_findings(weights: dict[str, FileRecord]) -> list[str]:
+def _describe_weights(weights: dict[str, FileRecord]) -> list[str]:
     """The verified properties, one sentence for all files with the same finding."""
     names_by_finding: dict[str, list[str]] = {}
     for name, record in weights.items():

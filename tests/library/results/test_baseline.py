@@ -1,4 +1,4 @@
-"""Comparison with a baseline: worse and missing values are problems, others are not."""
+"""Comparison with a baseline: worse and missing values are problems."""
 
 from __future__ import annotations
 

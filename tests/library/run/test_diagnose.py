@@ -1,4 +1,4 @@
-"""The command diagnoses a finished run from its files: this suite's, or the authors' script's."""
+"""``diagnose`` reads the files of this suite's runs or of the authors' script."""
 
 from __future__ import annotations
 

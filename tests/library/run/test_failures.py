@@ -1,4 +1,4 @@
-"""An error of one network is described in a sentence, and leaves the other networks alone."""
+"""A network's error becomes a short message and does not affect other networks."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ OTHER = [
 
 
 class RuntimeOfOthers(Exception):  # noqa: N818 - onnxruntime's names end so
-    """An error that is none of torch's."""
+    """An error from outside torch."""
 
 
 class Short:
-    """A network that raises this error for more than ``room`` crops."""
+    """A network that raises ``error`` for more than ``room`` crops."""
 
     def __init__(self, architecture: Architecture, room: int, error: Exception) -> None:
         self.architecture = architecture
@@ -197,7 +197,7 @@ def hold_another_variant(models: Path) -> None:
 
 
 def hold_other_numbers(models: Path) -> None:
-    """Make counters floating-point, which torch would convert without a word."""
+    """Make counters floating-point, which torch would convert silently."""
     path = models / "own_T.pth"
     content = torch.load(path, weights_only=True)
     content["network"] = {
@@ -208,7 +208,7 @@ def hold_other_numbers(models: Path) -> None:
 
 
 def build_own(_variant: str) -> Any:
-    """A factory for ``--network``, whose module has a place for each published tensor."""
+    """A factory for ``--network``, whose module has the published layout."""
     from convnextpose_check.network.reference import ConvNeXtPose
 
     return ConvNeXtPose(own_architecture)

@@ -1,4 +1,4 @@
-"""Results leave the machine as two archives."""
+"""A run's results and logs are packed into two archives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.results import example_results
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A results folder as a run leaves it."""
+    """The results folder of a finished run."""
     outputs = Outputs(tmp_path)
     write_results(example_results(), outputs.results)
     (tmp_path / "report.html").write_text("<html></html>")

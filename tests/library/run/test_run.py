@@ -1,4 +1,4 @@
-"""The values of a run are in its results and log under their names, each computed once."""
+"""A run's values are in its results and logs, each computed once."""
 
 from __future__ import annotations
 
