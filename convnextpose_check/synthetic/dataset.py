@@ -160,10 +160,7 @@ def _rounded_pose_mm(sequence: Sequence, frame: int) -> Array:
 
 
 def silhouette_box(solids: list[Solid], camera: Camera, growth: Array) -> Array:
-    """Box (x, y, w, h) in px around the solids; it may exceed the image.
-
-    ``growth`` (4,) are the margins on the left, top, right and bottom, relative to the size.
-    """
+    """Box (x, y, w, h) in px around the solids and these relative margins (4,)."""
     ends_mm = np.array([end for solid in solids for end in (solid.start_mm, solid.end_mm)])
     radii_mm = np.array(
         [radius for solid in solids for radius in (solid.start_radius_mm, solid.end_radius_mm)]

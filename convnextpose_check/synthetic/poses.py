@@ -39,7 +39,6 @@ WALK_SPEED_MM_S = 950.0
 STEPS_PER_SECOND = 0.85
 """Steps of the same foot per second."""
 
-
 Number = int | float
 """A hand with integer coordinates sways by whole mm, because its array is of integers."""
 Offset = tuple[Number, Number, Number]
@@ -235,8 +234,8 @@ def _set_limb(
 ) -> None:
     """Set the three joints of an arm (``base`` 8) or leg (``base`` 0).
 
-    ``side`` is 1 for left and -1 for right. A hand's target is relative to the neck in the chest's
-    axes, a foot's to the floor. ``bend`` is the direction of the elbow or knee.
+    ``side`` is 1 for left, -1 for right; ``bend`` is the direction of the elbow or knee. A hand's
+    target is relative to the neck in the chest's axes, a foot's to the floor.
     """
     is_arm = base == 8
     outward = unit_vector(np.array((0.0, side, -0.12))) if is_arm else np.array((0.0, side, 0.0))
@@ -253,10 +252,7 @@ def _set_limb(
 def _two_bone_ik(
     root: Array, goal: Array, pole: Array, upper_mm: float, lower_mm: float
 ) -> tuple[Array, Array]:
-    """Middle and end joint (3,) of a limb that reaches for ``goal`` and bends toward ``pole``.
-
-    Goals that are too near or too far are moved within reach.
-    """
+    """Middle and end joint (3,) of a limb toward ``goal``, within reach; it bends to ``pole``."""
     direction = unit_vector(goal - root)
     reach_mm = sqrt(float(((goal - root) ** 2).sum()))
     reach_mm = min(max(reach_mm, 0.30 * (upper_mm + lower_mm)), 0.995 * (upper_mm + lower_mm))

@@ -4,8 +4,7 @@ A factor on a convolution's output channel can be undone by the layer that reads
 BatchNorm that follows, by the weights of the next convolution (ReLU commutes with positive
 factors), or, for the channels of a stage, by all layers that write and read them. So each BatchNorm
 gets the variances, gammas and means of the published one, and the weights compensate. Only float64
-products, quotients, square roots and sums in a fixed order are used, so that the bits are the same
-everywhere.
+products, quotients, square roots and sums in a fixed order are used: the bits are always the same.
 
 One exception: the published network has dead channels, with variances or gammas near zero. Here
 every channel is used, so the weight that reads such a channel would have to be very large;
@@ -113,7 +112,7 @@ class _Rescaling:
         norm = "backbone.norm" if last else f"{between}.0"
         # ``xs_statistics.json`` lacks the BatchNorm after the first stage.
         published = norm if stage else "backbone.downsample_layers.2.0"
-        factor = self._rescale_batch_norm(norm, head if last else f"{between}.1", published)
+        factor = self._rescale_norm(norm, head if last else f"{between}.1", published)
         self._scale_outputs(f"backbone.downsample_layers.{stage}.1", factor)
         for block in range(self.blocks[stage]):
             self._scale_outputs(f"backbone.stages.{stage}.{block}.pwconv2", factor)
@@ -122,9 +121,7 @@ class _Rescaling:
     def _rescale_depthwise(self, name: str, reader: str, published: str) -> None:
         """Rescale a depthwise convolution and the BatchNorm that follows it."""
         convolution, norm = f"{name}.dwconv", f"{name}.norm"
-        self._scale_outputs(
-            convolution, self._rescale_batch_norm(norm, reader, f"{published}.norm")
-        )
+        self._scale_outputs(convolution, self._rescale_norm(norm, reader, f"{published}.norm"))
         # The mean absorbs any change of the convolution's bias.
         mean = self.arrays[f"{norm}.running_mean"]
         means = self.statistics.batch_norms[f"{published}.norm"]["mean"]
@@ -144,7 +141,7 @@ class _Rescaling:
         self._scale_outputs(writer, factor)
         self._unscale_inputs(reader, factor)
 
-    def _rescale_batch_norm(self, norm: str, reader: str, published: str) -> Array:
+    def _rescale_norm(self, norm: str, reader: str, published: str) -> Array:
         """Give a BatchNorm the published ranges; returns the factor (C,) on its input."""
         statistics = self.statistics.batch_norms[published]
         gamma, beta, mean, variance = (
@@ -152,7 +149,7 @@ class _Rescaling:
             for part in ("weight", "bias", "running_mean", "running_var")
         )
         channels = len(gamma)
-        target_variance = _reorder_by_rank(
+        new_variance = _reorder_by_rank(
             variance, self.statistics.interpolate(statistics["variance"], channels)
         )
         gammas = self.statistics.interpolate(statistics["gamma"], channels)
@@ -160,26 +157,22 @@ class _Rescaling:
         # Effective weight on the normalized channel: gamma times the reader's weights.
         gain = np.abs(gamma) / np.sqrt(variance + EPS) * np.sqrt(variance) * self._input_rms(reader)
         # EPS reduces the output of a BatchNorm by this factor.
-        eps_factor = np.sqrt(target_variance / (target_variance + EPS))
-        target_gamma = _reorder_by_rank(gain / eps_factor, gammas)
+        eps_factor = np.sqrt(new_variance / (new_variance + EPS))
+        new_gamma = _reorder_by_rank(gain / eps_factor, gammas)
         # Limit the reader's weights: see MAX_READER_GAIN.
-        min_scale = gain / (MAX_READER_GAIN * np.median(gain / (np.abs(target_gamma) * eps_factor)))
+        min_scale = gain / (MAX_READER_GAIN * np.median(gain / (np.abs(new_gamma) * eps_factor)))
         min_eps_factor = np.minimum(min_scale / np.abs(gammas).max(), 0.99)
-        target_variance = np.maximum(
-            target_variance, EPS * min_eps_factor**2 / (1 - min_eps_factor**2)
-        )
-        eps_factor = np.sqrt(target_variance / (target_variance + EPS))
-        target_gamma = np.copysign(
-            np.maximum(np.abs(target_gamma), min_scale / eps_factor), target_gamma
-        )
-        factor = np.sqrt(target_variance / variance)
+        new_variance = np.maximum(new_variance, EPS * min_eps_factor**2 / (1 - min_eps_factor**2))
+        eps_factor = np.sqrt(new_variance / (new_variance + EPS))
+        new_gamma = np.copysign(np.maximum(np.abs(new_gamma), min_scale / eps_factor), new_gamma)
+        factor = np.sqrt(new_variance / variance)
         before = gamma / np.sqrt(variance + EPS)
-        after = target_gamma / np.sqrt(target_variance + EPS)
+        after = new_gamma / np.sqrt(new_variance + EPS)
         output = after * factor / before
-        self.arrays[f"{norm}.weight"] = target_gamma
+        self.arrays[f"{norm}.weight"] = new_gamma
         self.arrays[f"{norm}.bias"] = beta * output
         self.arrays[f"{norm}.running_mean"] = mean * factor
-        self.arrays[f"{norm}.running_var"] = target_variance
+        self.arrays[f"{norm}.running_var"] = new_variance
         self._unscale_inputs(reader, output)
         return np.asarray(factor)
 
