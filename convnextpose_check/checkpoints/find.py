@@ -22,8 +22,8 @@ from convnextpose_check.variants import Catalogue
 
 CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".zip", ".tgz", ".gz")
 MAX_CANDIDATES = 1_000
-"""Each may have to be opened; four are published."""
-_DECORATION = re.compile(r"( ?\(\d+\)|\.\w+)+$")
+"""Limit for the files to open; four checkpoints are published."""
+_SUFFIXES = re.compile(r"( ?\(\d+\)|\.\w+)+$")
 
 GIVE_CHECKPOINTS = (
     "Give the folder or the files of the authors' four downloads with --checkpoints, or download"
@@ -58,7 +58,7 @@ class CheckpointFiles:
         for root in self.paths:
             if not path_exists(root):
                 raise ConvNeXtPoseCheckError(
-                    ErrorCode.CHECKPOINT_NOT_FOUND, f"{root} does not exist", GIVE_CHECKPOINTS
+                    ErrorCode.CHECKPOINT_NOT_FOUND, f"{root} does not exist", "Check the path"
                 )
             for path in _find_candidates(root):
                 found[path] = None
@@ -70,7 +70,7 @@ class CheckpointFiles:
         """The variant in the name of the file, or of the innermost folder with such a name."""
         stems = {Path(v.checkpoint.file_name).stem.lower(): v.name for v in self.catalogue.variants}
         for part in reversed(path.parts):
-            if name := stems.get(_DECORATION.sub("", part).lower()):
+            if name := stems.get(_SUFFIXES.sub("", part).lower()):
                 return name
         return None
 
@@ -90,7 +90,7 @@ class CheckpointFiles:
                 ErrorCode.AMBIGUOUS,
                 f"several different files are checkpoints of {variant}:"
                 f" {_join_paths(checkpoint.path for checkpoint in loaded)}",
-                "Give the right file with --checkpoints",
+                "Keep only the right one of these files",
             )
         return loaded[0]
 

@@ -67,7 +67,7 @@ def load_content(path: Path) -> tuple[Any, str, str, str | None]:
     archive, form, sha256, git_blob = repack(path)
     try:
         content = torch.load(archive, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch raises many types, whose messages advise weights_only=False
+    except Exception as error:  # noqa: BLE001 - of many types, and with unsafe advice
         problem = f"has a data.pkl that torch cannot load ({type(error).__name__})"
         raise RefusedError(problem) from None
     return content, form, sha256, git_blob
@@ -94,9 +94,7 @@ def _check_content(content: Any) -> tuple[int, StateDict, tuple[float, ...]]:
     claimed_bytes: Counter[int] = Counter()  # by the address of the storage
     for key, tensor in dict.items(network):
         if type(key) is not str or not (key.isascii() and key.isprintable()):
-            raise RefusedError(
-                f"has the key {quote(str(key))}: expected printable ASCII characters"
-            )
+            raise RefusedError(f"has the key {quote(str(key))}: expected printable ASCII")
         if not _is_plain(tensor) or not _fits_storage(tensor, claimed_bytes):
             raise RefusedError(
                 f"contains under {quote(key)} something other than a contiguous float32 or int64"
@@ -110,9 +108,7 @@ def _read_steps(optimizer: Any) -> tuple[float, ...]:
     state = dict.get(optimizer, "state") if type(optimizer) is dict else None
     if type(state) is not dict:
         return ()
-    steps = (
-        _to_number(dict.get(each, "step")) for each in dict.values(state) if type(each) is dict
-    )
+    steps = (_to_number(dict.get(s, "step")) for s in dict.values(state) if type(s) is dict)
     return tuple(step for step in steps if step is not None)
 
 

@@ -69,7 +69,7 @@ class Member:
 
 
 def quote(text: str) -> str:
-    """Quote an untrusted text for a message, in ASCII and at most 80 characters of it."""
+    """Quote at most 80 characters of an untrusted text for a message, in ASCII."""
     return ascii(text if len(text) <= 80 else f"{text[:80]}...")
 
 

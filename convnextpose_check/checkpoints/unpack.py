@@ -180,7 +180,8 @@ def recognize_container(head: bytes) -> str:
         raise RefusedError("is empty", ErrorCode.DAMAGED)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         page = recognize_page(head)
-        what, remedy = (page.description, page.remedy) if page else ("unknown", DOWNLOAD_BY_HAND)
+        what = page.description if page else "not a known page of Google Drive"
+        remedy = page.remedy if page else DOWNLOAD_BY_HAND
         raise RefusedError(f"is a web page, not a checkpoint: {what}", ErrorCode.HTML_PAGE, remedy)
     raise RefusedError(
         f"begins with {head[:4]!r}: expected a zip written by torch.save, or a tar around it",

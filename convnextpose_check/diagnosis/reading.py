@@ -14,7 +14,7 @@ from convnextpose_check.diagnosis.finding import Finding, Link
 from convnextpose_check.diagnosis.table import Grid, SampleTable
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.measurements import find_copies
-from convnextpose_check.files.json_files import UNDECODABLE
+from convnextpose_check.files.json_files import DECODE_ERRORS
 from convnextpose_check.files.regular_files import open_regular
 from convnextpose_check.human36m.geometry import Array, camera_to_cells, with_thorax
 from convnextpose_check.human36m.samples import Dataset, Sample
@@ -118,7 +118,7 @@ def read_authors_output(path: Path, dataset: Dataset) -> SavedSamples:
             read = msgspec.json.decode(stream.read(), type=list[_Entry])
     except OSError as error:
         raise _bad(f"cannot read {path}: {error.strerror}") from None
-    except UNDECODABLE as error:
+    except DECODE_ERRORS as error:
         raise _bad(f"{path} is not the output of the authors' test script: {error}") from None
     entries = {entry.image_id: entry for entry in read}
     samples = [sample for sample in dataset.samples if sample.image_id in entries]

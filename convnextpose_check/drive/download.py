@@ -114,9 +114,7 @@ def _find_missing(
         try:
             check_holds_variant(variant, files.load(variant.name), files.catalogue)
         except ConvNeXtPoseCheckError as error:
-            claimed = [
-                path for path in files.candidates if files.claimed_variant(path) == variant.name
-            ]
+            claimed = [p for p in files.candidates if files.claimed_variant(p) == variant.name]
             is_download = claimed == [folder / variant.checkpoint.file_name]
             is_damaged = error.code in (ErrorCode.DAMAGED, ErrorCode.HTML_PAGE)
             if error.code == ErrorCode.CHECKPOINT_NOT_FOUND or (is_download and is_damaged):

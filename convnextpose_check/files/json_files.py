@@ -16,7 +16,7 @@ from convnextpose_check.files.regular_files import open_regular
 
 T = TypeVar("T")
 
-UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read_json(path: Path, type_: type[T]) -> T:
@@ -28,8 +28,7 @@ def read_json(path: Path, type_: type[T]) -> T:
     with open_json(path) as stream:
         content = replace_nan(stream.read())
     decoded = decode_json(content, type_, path)
-    # msgspec keeps the last of repeated keys. Each key has two quotation marks: search for
-    # repeated keys only if there are more marks than that.
+    # msgspec drops repeated keys. Each key has two quotation marks: if there are more, search.
     if isinstance(decoded, dict) and content.count(b'"') > 2 * _count_keys(decoded):
         _raise_for_repeated_key(content, path)
     return decoded
@@ -39,7 +38,7 @@ def decode_json(content: bytes | msgspec.Raw, type_: type[T], path: Path, positi
     """Decode JSON into ``type_``; ``position`` is appended to the error message."""
     try:
         return msgspec.json.decode(content, type=type_)
-    except UNDECODABLE as error:
+    except DECODE_ERRORS as error:
         raise bad_annotations(path, f"{error}{position}") from None
 
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from convnextpose_check.files.json_files import (
-    UNDECODABLE,
+    DECODE_ERRORS,
     bad_annotations,
     decode_json,
     open_json,
@@ -74,7 +74,7 @@ def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
     with open_json(path) as stream:
         try:
             return _select(_read_pieces(stream), is_selected)
-        except (*UNDECODABLE, _OtherLayoutError):
+        except (*DECODE_ERRORS, _OtherLayoutError):
             stream.seek(0)
             whole = decode_json(replace_nan(stream.read()), Listing, path)
     return _select([whole], is_selected)
@@ -177,9 +177,9 @@ class SubjectFiles:
         self.test_frames = self._read_test_frames(layout.annotation_path(subject, "data"))
         self._joints = {
             (action, subaction, frame): joints.copy()
-            for action, of_action in read_json(self.joints_file, _Joints).items()
-            for subaction, of_subaction in of_action.items()
-            for frame, joints in of_subaction.items()
+            for action, subactions in read_json(self.joints_file, _Joints).items()
+            for subaction, frames in subactions.items()
+            for frame, joints in frames.items()
             if not (len(frame) < 10 and frame.isdecimal() and int(frame) % stride)
         }
         cameras = read_json(layout.annotation_path(subject, "camera"), dict[int, _CameraEntry])

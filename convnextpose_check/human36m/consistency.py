@@ -28,15 +28,14 @@ thirds for their worst camera."""
 
 REMEDY = (
     "Download all annotation files of the subject from one source of June 2020 or later, such as"
-    " the link in the authors' README"
+    " those linked in the authors' README"
 )
 
 
 def compare_joints_with_boxes(files: SubjectFiles) -> float | ConvNeXtPoseCheckError | None:
-    """The share of joints in their boxes of the subject's worst camera.
+    """The smallest share of a camera's joints inside their boxes.
 
-    The error to report if joints, cameras and boxes do not belong together; None if every camera
-    has too few frames.
+    Returns the error to report if the share is too small, None if all cameras have too few frames.
     """
     frames = _frames_by_camera(files)
     shares = _shares_inside(frames, files.cameras)

@@ -28,7 +28,7 @@ MAX_PIXELS = 1 << 22
 """Four times the pixels of Human3.6M's images."""
 
 MAX_SCANS = 64
-"""Encoders write about ten; each takes the decoder through the whole image."""
+"""Encoders write about ten; the decoder processes the whole image for each."""
 
 _START = b"\xff\xd8\xff"
 _START_OF_SCAN = b"\xff\xda"
@@ -130,7 +130,7 @@ def read_crop(sample: Sample) -> Crop:
     """Read and crop the sample's image; a failure becomes the crop's ``problem``."""
     content, pixels_rgb, problem, warning = b"", None, None, None
     try:
-        content = _read(sample.path)
+        content = _read_bytes(sample.path)
         image_bgr, warning = decode_jpeg(content, sample.size_px)
         pixels_rgb = to_rgb_planes(warp_box(image_bgr, sample.box_xywh_px))
     except OSError as error:
@@ -143,12 +143,12 @@ def read_crop(sample: Sample) -> Crop:
 def read_image(sample: Sample) -> Array | None:
     """The sample's whole image, (H, W, 3) uint8 BGR; None if it is unusable."""
     try:
-        return decode_jpeg(_read(sample.path), sample.size_px)[0]
+        return decode_jpeg(_read_bytes(sample.path), sample.size_px)[0]
     except (OSError, UnusableImageError):
         return None
 
 
-def _read(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         size = size_of(file)
         if size > MAX_FILE_BYTES:
@@ -243,6 +243,7 @@ def load_inputs(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor
         raise ConvNeXtPoseCheckError(
             ErrorCode.DATA_NOT_FOUND,
             f"none of {', '.join(sample.path.name for sample in samples)} can be decoded",
+            "Check that these files are complete JPEGs",
         )
     pixels_rgb, chosen = zip(*usable, strict=True)
     return to_input(torch.from_numpy(np.stack(pixels_rgb)).to(device)), list(chosen)
