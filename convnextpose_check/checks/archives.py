@@ -137,7 +137,7 @@ def check_weights_are_finite(state: StateDict, where: str) -> int:
 
 def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, float]:
     """Every BatchNorm variance is plausible; returns the smallest and the largest."""
-    ends: list[float] = []
+    extremes: list[float] = []
     for key, tensor in state.items():
         if key.endswith(".running_var"):
             low, high = float(tensor.min()), float(tensor.max())
@@ -150,10 +150,10 @@ def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, floa
                     f"{low:g} to {high:g}",
                     f"0 to {MAX_BATCHNORM_VARIANCE:g}",
                 )
-            ends += [low, high]
-    if not ends:
+            extremes += [low, high]
+    if not extremes:
         raise CheckFailedError(ErrorCode.BAD_WEIGHTS, f"{where} has no BatchNorm variances")
-    return min(ends), max(ends)
+    return min(extremes), max(extremes)
 
 
 def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
@@ -178,7 +178,7 @@ def check_key_map_round_trip(checkpoint: Checkpoint) -> str:
 
 
 def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
-    """The written ``.pth`` loads with ``weights_only``, unchanged; returns its bytes."""
+    """The written ``.pth`` loads with ``weights_only``, unchanged; returns its size."""
     import torch
 
     content = torch.load(path, map_location="cpu", weights_only=True)

@@ -48,7 +48,7 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
 def check_joints_lie_in_boxes(dataset: Dataset) -> str:
     """Projected joints lie in the annotated boxes, in frames spread over each subject.
 
-    Returns, as text, the smallest share of joints inside their boxes of all cameras.
+    Returns the smallest share of a camera's joints inside their boxes, as text.
     """
     shares = []
     for share in dataset.box_consistency:
@@ -78,7 +78,7 @@ def check_rootnet_file(dataset: Dataset) -> str:
             ErrorCode.WRONG_ROOTNET,
             f"the boxes are not from RootNet's file for protocol {dataset.protocol}, '{expected}':"
             f" they are from {found}",
-            f"Replace it with the file from that folder, below {dataset.layout.root}",
+            f"Replace it with the file from this folder below {dataset.layout.root}",
             found,
             expected,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.verdict import Judgement
+from convnextpose_check.evaluation.verdict import Judgment
 from convnextpose_check.human36m.samples import Dataset
 
 
@@ -60,27 +60,27 @@ def _fail_if_any(evaluation: Evaluation, images: list[str], what: str, code: Err
 
 
 def check_error_is_within(
-    judgement: Judgement, tolerance_mm: float, where: str, results_dir: Path
+    judgment: Judgment, tolerance_mm: float, where: str, results_dir: Path
 ) -> float:
     """MPJPE or PA-MPJPE is within the tolerance; returns the difference in mm."""
-    difference_mm = judgement.difference_mm
-    if judgement.not_judged or difference_mm is None or judgement.reference is None:
+    difference_mm = judgment.difference_mm
+    if judgment.not_judged or difference_mm is None or judgment.reference is None:
         raise CheckFailedError(
             ErrorCode.NOT_JUDGED,
-            f"{where} has {judgement.obtained_mm:.2f} mm, {judgement}",
-            "" if judgement.is_subset else "To accept an error without a verdict, add --gate none",
-            obtained=str(judgement),
+            f"{where} has {judgment.obtained_mm:.2f} mm, {judgment}",
+            "" if judgment.is_subset else "To accept an error without a verdict, add --gate none",
+            obtained=str(judgment),
             expected="a verdict",
         )
     if not abs(difference_mm) < tolerance_mm:
         raise CheckFailedError(
             ErrorCode.OUTSIDE_TOLERANCE,
-            f"{where} has {judgement.obtained_mm:.4f} mm: expected"
-            f" {judgement.reference.value:.4f} +/- {tolerance_mm:g} mm"
-            f" ({judgement.reference.source}), the difference is {difference_mm:+.4f} mm",
+            f"{where} has {judgment.obtained_mm:.4f} mm: expected"
+            f" {judgment.reference.value:.4f} +/- {tolerance_mm:g} mm"
+            f" ({judgment.reference.source}), the difference is {difference_mm:+.4f} mm",
             "To find likely causes, run: python -m convnextpose_check diagnose"
             f" {shlex.quote(str(results_dir))}",
-            judgement.obtained_mm,
-            judgement.reference.value,
+            judgment.obtained_mm,
+            judgment.reference.value,
         )
     return difference_mm

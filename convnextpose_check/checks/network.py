@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def check_count(what: str, obtained: T, expected: T, where: str) -> T:
-    """A number of parameters, elements or multiply-adds is exact; returns it.
+    """The number of parameters, elements or multiply-adds is exact; returns it.
 
     Only multiply-adds and the heatmap shape reveal wrong upsampling, which has no weights.
     """
@@ -50,7 +50,7 @@ def check_reported_value(
         raise CheckFailedError(
             ErrorCode.BAD_VARIANTS_FILE,
             f"the variants file has no {what} of {where}",
-            "Add the value",
+            "Add it to the --variants-file",
         )
     if not abs(obtained - reported.value) <= slack:
         raise CheckFailedError(

@@ -26,7 +26,7 @@ from convnextpose_check.human36m.samples import Dataset
 PACKAGE = Path(__file__).parents[1]
 PACKAGES = ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu")
 ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm")
-NUMBERS = ("problems", "warnings", "batch_size", "seconds", "reading_seconds")
+JSON_FIELDS = ("problems", "warnings", "batch_size", "seconds", "reading_seconds")
 
 
 def compute_cache_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
@@ -59,8 +59,8 @@ def save_cached(
     has_key = entry.key is not None
     if not entry.cache_file.name or not (measured.done.any() if has_key else measured.done.all()):
         return 0
-    numbers = {name: getattr(measured, name) for name in NUMBERS}
-    text = json.dumps({"key": entry.key, "run_batch_size": batch_size} | numbers)
+    fields = {name: getattr(measured, name) for name in JSON_FIELDS}
+    text = json.dumps({"key": entry.key, "run_batch_size": batch_size} | fields)
     image_ids = np.array([sample.image_id for sample in dataset.samples])
     arrays = {name: getattr(measured, name) for name in ARRAYS} | {"image_ids": image_ids}
     about, digest = np.array(text), np.array(_digest(text, arrays))
@@ -93,7 +93,7 @@ def load_cached(entry: ModelEntry, dataset: Dataset, batch_size: int) -> Measure
     for name in ("problems", "warnings"):  # JSON has no integer keys
         about[name] = {int(index): reason for index, reason in about[name].items()}
     values = arrays | about
-    measured = Measurements(**{name: values[name] for name in (*ARRAYS, *NUMBERS)})
+    measured = Measurements(**{name: values[name] for name in (*ARRAYS, *JSON_FIELDS)})
     used, grid_whd = np.flatnonzero(measured.used), entry.network.architecture.grid_whd
     samples = [dataset.samples[index] for index in used]
     measured.errors_mm[used] = sample_errors_mm(

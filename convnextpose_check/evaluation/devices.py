@@ -12,13 +12,13 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 if TYPE_CHECKING:
     import torch
 
-SWITCH_ON_GPU = (
+GPU_REMEDY = (
     "On Kaggle, choose Settings, Accelerator, GPU T4 x2; elsewhere pass a device that works, such"
     " as --device cpu"
 )
 
 EXACT = "ieee"
-SWITCHES = (
+PRECISION_MODULES = (
     "backends",
     *("backends.mkldnn", "backends.mkldnn.conv", "backends.mkldnn.matmul"),
     *("backends.cuda.matmul", "backends.cudnn", "backends.cudnn.conv", "backends.cudnn.rnn"),
@@ -36,7 +36,7 @@ def use_exact_float32() -> None:
 
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    for name in SWITCHES:
+    for name in PRECISION_MODULES:
         switch: Any = attrgetter(name)(torch)
         switch.fp32_precision = EXACT
         if (found := switch.fp32_precision) != EXACT:
@@ -62,7 +62,7 @@ def get_working_device(name: str) -> torch.device:
     except Exception as error:  # noqa: BLE001 - torch raises several unrelated types
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         problem = f"the device '{name}' cannot run a kernel: {first_line}"
-        raise ConvNeXtPoseCheckError(ErrorCode.DEVICE_NOT_FOUND, problem, SWITCH_ON_GPU) from None
+        raise ConvNeXtPoseCheckError(ErrorCode.DEVICE_NOT_FOUND, problem, GPU_REMEDY) from None
     return device
 
 

@@ -22,7 +22,7 @@ from convnextpose_check.variants import Protocol
 class ModelEntry:
     """A model to evaluate, with a replica for each additional device.
 
-    ``key`` identifies its evaluation in ``cache_file``; without a key none is resumed.
+    ``key`` identifies its evaluation in ``cache_file``; without one it cannot be resumed.
     """
 
     network: Network

@@ -59,7 +59,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def wrap_network_errors(what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -> Iterator[None]:
-    """Convert other exceptions to ``NetworkFailedError``, naming the user's last line."""
+    """Convert exceptions without an error code to ``NetworkFailedError``."""
     try:
         yield
     except ConvNeXtPoseCheckError:

@@ -31,7 +31,7 @@ def format_verdict(verdict: Verdict | None, not_judged: str | None) -> str:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """An obtained error compared with a reference.
 
     ``not_judged`` is the reason for having no verdict, or None. ``is_information`` is true if no
@@ -61,20 +61,20 @@ class Judgement:
         return format_verdict(self.verdict, self.not_judged)
 
 
-def is_miss_allowed(judgement: Judgement, tolerance_mm: float, gate_mm: float | None) -> bool:
+def is_miss_allowed(judgment: Judgment, tolerance_mm: float, gate_mm: float | None) -> bool:
     """True if an error outside of the tolerance does not fail the run.
 
-    With a gate: a tolerance tighter than the gate, if the error has a verdict or is information
-    only. Without one (None): any. An error that is not finite or of a subset always fails.
+    With a gate, only tolerances tighter than the gate may be missed, by an error that has a verdict
+    or is information only. An error that is not finite or was measured on a subset always fails.
     """
-    if not math.isfinite(judgement.obtained_mm) or judgement.is_subset:
+    if not math.isfinite(judgment.obtained_mm) or judgment.is_subset:
         return False
     if gate_mm is None:
         return True
-    return tolerance_mm < gate_mm and (judgement.not_judged is None or judgement.is_information)
+    return tolerance_mm < gate_mm and (judgment.not_judged is None or judgment.is_information)
 
 
-def judge(evaluation: Evaluation, reference: ReportedValue | None) -> Judgement:
+def judge(evaluation: Evaluation, reference: ReportedValue | None) -> Judgment:
     """Compare an evaluation with its reference; a subset has no verdict."""
     not_judged, is_information = None, evaluation.protocol == 1
     if reference is None:
@@ -85,4 +85,4 @@ def judge(evaluation: Evaluation, reference: ReportedValue | None) -> Judgement:
             not_judged = f"information only, {reference.information_only}"
     if is_subset := not evaluation.complete:
         not_judged = f"subset of {len(evaluation.image_ids)} samples"
-    return Judgement(evaluation.error_mm, reference, not_judged, is_information, is_subset)
+    return Judgment(evaluation.error_mm, reference, not_judged, is_information, is_subset)

@@ -51,9 +51,9 @@ def build_meta_network(architecture: Architecture) -> ConvNeXtPose:
         return ConvNeXtPose(architecture).eval()
 
 
-def normalize_keys(network: StateDict) -> StateDict:
+def normalize_keys(state: StateDict) -> StateDict:
     """Return the state dict with keys of ``ConvNeXtPose``: no prefix, modern."""
-    return to_modern(strip_prefix(network))
+    return to_modern(strip_prefix(state))
 
 
 @cache

@@ -67,10 +67,10 @@ class OptimizedConvNeXtPose(nn.Module):
         head = network.head
         self.body = nn.Sequential(
             *_fuse_backbone(network.backbone),
-            FoldedHeadLayer(head.deconv_layers_1),
-            FoldedHeadLayer(head.deconv_layers_2),
+            FusedHeadLayer(head.deconv_layers_1),
+            FusedHeadLayer(head.deconv_layers_2),
         )
-        self.last = FoldedHeadLayer(head.deconv_layers_3)
+        self.last = FusedHeadLayer(head.deconv_layers_3)
         self.final = head.final_layer
         self.requires_grad_(False)
         # One call for device and format: in two, weights could keep channels-last strides.
@@ -114,7 +114,7 @@ class OptimizedConvNeXtPose(nn.Module):
         return torch.cat([soft_argmax(part, self.upsampling) for part in parts], dim=1)
 
 
-class FoldedBlock(nn.Module):
+class FusedBlock(nn.Module):
     """A ``Block`` with BatchNorm fused into the depthwise convolution."""
 
     def __init__(self, block: Block) -> None:
@@ -134,7 +134,7 @@ class FoldedBlock(nn.Module):
         return x
 
 
-class FoldedHeadLayer(nn.Module):
+class FusedHeadLayer(nn.Module):
     """A ``HeadLayer`` with BatchNorm fused into the depthwise convolution."""
 
     def __init__(self, layer: HeadLayer) -> None:
@@ -166,13 +166,13 @@ def upsample(x: Tensor) -> Tensor:
 
 def _fuse_backbone(backbone: Backbone) -> list[nn.Module]:
     parts: list[nn.Module] = []
-    for between, stage in zip(backbone.downsample_layers, backbone.stages, strict=True):
-        match tuple(between.children()):
+    for downsample, stage in zip(backbone.downsample_layers, backbone.stages, strict=True):
+        match tuple(downsample.children()):
             case nn.Conv2d() as convolution, nn.BatchNorm2d() as norm:  # the stem
                 parts.append(fuse_conv_bn_eval(convolution, norm))
             case nn.BatchNorm2d() as norm, nn.Conv2d() as convolution:
                 parts.append(fuse_bn_conv(norm, convolution))
-        parts += [FoldedBlock(block) for block in stage.children() if isinstance(block, Block)]
+        parts += [FusedBlock(block) for block in stage.children() if isinstance(block, Block)]
     return [*parts, backbone.norm]
 
 
@@ -181,15 +181,15 @@ def fuse_bn_conv(norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> nn.Conv2d:
 
     Raises ``ValueError`` for groups, and for padding: it is zero after the BatchNorm, not before.
     """
-    folded = copy.deepcopy(convolution)
+    fused = copy.deepcopy(convolution)
     mean, variance = (norm.get_buffer(name) for name in ("running_mean", "running_var"))
-    if set(folded.padding) != {0} or folded.groups != 1:
+    if set(fused.padding) != {0} or fused.groups != 1:
         raise ValueError("a convolution with padding or groups cannot be fused with this norm")
     scale = norm.weight.data / (variance + norm.eps).sqrt()
     shift = norm.bias.data - mean * scale
-    folded.get_parameter("bias").data += (folded.weight.data.sum(dim=(2, 3)) * shift).sum(dim=1)
-    folded.weight.data *= scale.view(1, -1, 1, 1)
-    return folded
+    fused.get_parameter("bias").data += (fused.weight.data.sum(dim=(2, 3)) * shift).sum(dim=1)
+    fused.weight.data *= scale.view(1, -1, 1, 1)
+    return fused
 
 
 def upsampling_matrix(side: int) -> Tensor:
@@ -202,8 +202,8 @@ def upsampling_matrix(side: int) -> Tensor:
 def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
     """Expected position xyz (B, J, 3) under the softmax over each joint's volume.
 
-    ``heatmaps`` is (B, J, D, h, w), doubled along both axes by ``upsampling`` if that is given.
-    Interpolation exceeds no maximum, so it is subtracted before.
+    ``heatmaps`` is (B, J, D, h, w); the matrix ``upsampling``, if given, doubles h and w. The
+    maximum can be subtracted first, since no interpolated value exceeds it.
     """
     volume = heatmaps - heatmaps.amax(dim=(2, 3, 4), keepdim=True)
     if upsampling is not None:

@@ -76,7 +76,7 @@ def load_weights(module: Module, state: StateDict) -> None:
 
 @dataclass(frozen=True, eq=False)
 class UserNetwork:
-    """Adapts the user's ``predict`` to ``Network``, in batches of a fixed size."""
+    """Adapts the user's ``predict`` to ``Network``, in batches of ``batch_size`` if given."""
 
     predict: Callable[[Tensor], Any]
     architecture: Architecture
@@ -122,7 +122,7 @@ def load_onnx_network(
     content = _read_onnx_model(specification, variant)
     try:
         runtime = importlib.import_module("onnxruntime")
-        providers = onnx_providers(device, runtime.get_available_providers())
+        providers = select_onnx_providers(device, runtime.get_available_providers())
         session = runtime.InferenceSession(content, providers=providers)
     except Exception as error:  # noqa: BLE001 - onnxruntime raises various types
         raise _loading_error(specification, error) from None
@@ -160,7 +160,7 @@ def _read_onnx_model(specification: str, variant: str) -> bytes:
         raise _loading_error(specification, error) from None
 
 
-def onnx_providers(
+def select_onnx_providers(
     device: torch.device, available: Collection[str]
 ) -> list[str | tuple[str, dict[str, object]]]:
     """CUDA in exact float32 for a GPU if onnxruntime supports it, else the CPU.

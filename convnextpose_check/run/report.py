@@ -107,7 +107,7 @@ def _format_log(run: Run, variant: str, outcome: Evaluation | Exception) -> Iter
     yield (
         f"protocol {outcome.protocol}, {METRIC_TITLES[outcome.protocol]} {outcome.error_mm:.4f} mm"
         f" over {len(outcome.image_ids)} samples in {outcome.seconds:.1f} s:"
-        f" {run.judgement(variant)}"
+        f" {run.judgment(variant)}"
     )
     yield f"reading images took another {outcome.reading_seconds:.1f} s, shared by all variants"
     for action, error_mm in outcome.per_action_mm().items():
@@ -233,7 +233,7 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
 
 def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantResult:
     """Collect checkpoint, errors and verdict of an evaluated variant."""
-    misaligned, judgement = run.facts.misaligned, judge(evaluation, run.reference(variant))
+    misaligned, judgment = run.facts.misaligned, judge(evaluation, run.reference(variant))
     takes = [take_name(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
     interval_mm, take_count = bootstrap_interval_mm(errors_mm, takes)
@@ -243,10 +243,10 @@ def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> Vari
         **values,
         interval_mm=interval_mm,
         sequences=take_count,
-        reference=_reference_record(run, judgement.reference),
-        difference_mm=judgement.difference_mm,
-        verdict=judgement.verdict,
-        not_judged=judgement.not_judged,
+        reference=_reference_record(run, judgment.reference),
+        difference_mm=judgment.difference_mm,
+        verdict=judgment.verdict,
+        not_judged=judgment.not_judged,
         per_action_mm=evaluation.per_action_mm(),
         per_joint_mm=evaluation.per_joint_mm(),
         samples=len(evaluation.image_ids),

@@ -19,7 +19,7 @@ from convnextpose_check.evaluation.devices import get_working_devices, use_exact
 from convnextpose_check.evaluation.measurements import Evaluation, ModelEntry
 from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.evaluation.predict import wrap_network_errors
-from convnextpose_check.evaluation.verdict import Judgement, judge
+from convnextpose_check.evaluation.verdict import Judgment, judge
 from convnextpose_check.human36m.layout import GIVE_ROOT
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset, read_facts
 from convnextpose_check.network.users import is_factory
@@ -203,7 +203,7 @@ class Run:
         """The evaluations, empty if ``evaluations`` has not been read yet."""
         return self.evaluations if "evaluations" in vars(self) else ByVariant({})
 
-    def judgement(self, variant: str) -> Judgement:
+    def judgment(self, variant: str) -> Judgment:
         """The variant's error compared with its reported value."""
         return judge(self.evaluations[variant], self.reference(variant))
 

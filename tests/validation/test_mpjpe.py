@@ -55,11 +55,11 @@ def test_mpjpe_is_within_tolerance_of_reported_value(
     """A missed tolerance tighter than the gate is an expected failure, shown with its value."""
     reported = run.reference(variant.name)
     record(evaluations[variant.name].error_mm, reported and reported.value, "mm")
-    judgement, where = run.judgement(variant.name), f"{run.target} {variant.name}"
+    judgment, where = run.judgment(variant.name), f"{run.target} {variant.name}"
     try:
-        check_error_is_within(judgement, tolerance_mm, where, run.settings.results_dir)
+        check_error_is_within(judgment, tolerance_mm, where, run.settings.results_dir)
     except CheckFailedError as error:
-        if is_miss_allowed(judgement, tolerance_mm, run.settings.gate):
+        if is_miss_allowed(judgment, tolerance_mm, run.settings.gate):
             raise MissedTolerance(str(error)) from None
         raise
 
@@ -70,5 +70,5 @@ def test_mpjpe_is_the_recorded_value(
     """Tight enough that any change in the arithmetic shows."""
     recorded = run.reference(variant.name)
     record(evaluations[variant.name].error_mm, recorded and recorded.value, "mm")
-    judgement, where = run.judgement(variant.name), f"{run.target} {variant.name}"
-    check_error_is_within(judgement, RECORDED_TOLERANCE_MM, where, run.settings.results_dir)
+    judgment, where = run.judgment(variant.name), f"{run.target} {variant.name}"
+    check_error_is_within(judgment, RECORDED_TOLERANCE_MM, where, run.settings.results_dir)

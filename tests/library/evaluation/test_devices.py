@@ -13,7 +13,7 @@ import torch
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation import devices
 from convnextpose_check.evaluation.devices import (
-    SWITCHES,
+    PRECISION_MODULES,
     format_devices,
     get_device_model,
     get_working_device,
@@ -94,7 +94,7 @@ def test_get_working_devices_selects_free_gpus_of_one_model(
 
 def test_use_exact_float32_disables_tf32() -> None:
     """Since torch 2.9 the older switches do not override the newer ones."""
-    switches = [attrgetter(name)(torch) for name in SWITCHES]
+    switches = [attrgetter(name)(torch) for name in PRECISION_MODULES]
     before = [switch.fp32_precision for switch in switches]
     for switch in switches:
         switch.fp32_precision = "tf32"

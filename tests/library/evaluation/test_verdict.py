@@ -11,7 +11,7 @@ import pytest
 from convnextpose_check.checks.error import check_error_is_within
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgement, judge, verdict_word
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgment, judge, verdict_word
 from convnextpose_check.variants import ReportedValue
 from tests.support.runs import make_evaluation
 from tests.validation.test_mpjpe import (
@@ -24,18 +24,18 @@ NAN, INFINITY = float("nan"), float("inf")
 OUTPUT = Path("an output")
 
 
-def run_tolerance_test(judgement: Judgement, tolerance_mm: int, gate_mm: int | None) -> str:
+def run_tolerance_test(judgment: Judgment, tolerance_mm: int, gate_mm: int | None) -> str:
     """The outcome of the validation test: P passed, F failed, X expected failure."""
     arguments: Any = {
         "run": SimpleNamespace(
             target="published",
             settings=SimpleNamespace(gate=gate_mm, results_dir=OUTPUT),
-            reference=lambda _variant: judgement.reference,
-            judgement=lambda _variant: judgement,
+            reference=lambda _variant: judgment.reference,
+            judgment=lambda _variant: judgment,
         ),
         "variant": SimpleNamespace(name="XS"),
         "tolerance_mm": tolerance_mm,
-        "evaluations": {"XS": SimpleNamespace(error_mm=judgement.obtained_mm)},
+        "evaluations": {"XS": SimpleNamespace(error_mm=judgment.obtained_mm)},
         "record": lambda *_: None,
     }
     try:
@@ -47,11 +47,11 @@ def run_tolerance_test(judgement: Judgement, tolerance_mm: int, gate_mm: int | N
     return "P"
 
 
-def run_tolerance_tests(judgement: Judgement) -> str:
+def run_tolerance_tests(judgment: Judgment) -> str:
     """Outcomes of the 1, 2 and 5 mm tests, for the gates 1, 2, 5 mm and none."""
     return " ".join(
         "".join(
-            run_tolerance_test(judgement, tolerance_mm, gate_mm) for tolerance_mm in TOLERANCES_MM
+            run_tolerance_test(judgment, tolerance_mm, gate_mm) for tolerance_mm in TOLERANCES_MM
         )
         for gate_mm in (1, 2, 5, None)
     )
@@ -76,13 +76,13 @@ def run_tolerance_tests(judgement: Judgement) -> str:
 def test_judge_verdict_and_outcome_change_at_tolerances(
     sign: int, difference_mm: float, word: str, expected: str
 ) -> None:
-    judgement = judge(make_evaluation(50.0 + sign * difference_mm), PAPER)
+    judgment = judge(make_evaluation(50.0 + sign * difference_mm), PAPER)
 
-    assert verdict_word(sign * difference_mm) == judgement.verdict == word
-    assert judgement.difference_mm == pytest.approx(sign * difference_mm, nan_ok=True)
-    assert not judgement.is_information
-    assert not judgement.is_subset
-    assert run_tolerance_tests(judgement) == expected
+    assert verdict_word(sign * difference_mm) == judgment.verdict == word
+    assert judgment.difference_mm == pytest.approx(sign * difference_mm, nan_ok=True)
+    assert not judgment.is_information
+    assert not judgment.is_subset
+    assert run_tolerance_tests(judgment) == expected
 
 
 ALWAYS_FAILS = "FFF FFF FFF FFF"
@@ -112,28 +112,28 @@ def test_check_error_is_within_without_verdict_never_passes(
     is_information: bool,
     expected: str,
 ) -> None:
-    judgement = judge(measured, reference)
+    judgment = judge(measured, reference)
 
-    assert judgement.verdict is None
-    assert str(judgement) == f"not judged: {reason}"
-    assert judgement.is_information is is_information
-    assert judgement.is_subset is not measured.complete
-    assert (judgement.difference_mm is None) is (reference is None)
-    assert run_tolerance_tests(judgement) == expected
+    assert judgment.verdict is None
+    assert str(judgment) == f"not judged: {reason}"
+    assert judgment.is_information is is_information
+    assert judgment.is_subset is not measured.complete
+    assert (judgment.difference_mm is None) is (reference is None)
+    assert run_tolerance_tests(judgment) == expected
     with pytest.raises(CheckFailedError, match=reason) as caught:
-        check_error_is_within(judgement, 5, "XS", OUTPUT)
+        check_error_is_within(judgment, 5, "XS", OUTPUT)
     assert caught.value.code == "not-judged"
     assert caught.value.expected == "a verdict"
-    assert caught.value.obtained == str(judgement)
+    assert caught.value.obtained == str(judgment)
     assert ("--gate none" in caught.value.remedy) is measured.complete
 
 
 @pytest.mark.parametrize(("obtained_mm", "difference"), [(52.0, "+2.0000"), (47.5, "-2.5000")])
 def test_check_error_is_within_failure_reports_values(obtained_mm: float, difference: str) -> None:
-    judgement = judge(make_evaluation(obtained_mm), PAPER)
-    assert check_error_is_within(judgement, 5, "XS", OUTPUT) == float(difference)
+    judgment = judge(make_evaluation(obtained_mm), PAPER)
+    assert check_error_is_within(judgment, 5, "XS", OUTPUT) == float(difference)
     with pytest.raises(CheckFailedError) as caught:
-        check_error_is_within(judgement, 2, "XS", OUTPUT)
+        check_error_is_within(judgment, 2, "XS", OUTPUT)
 
     assert caught.value.code == "outside-tolerance"
     assert caught.value.remedy.endswith("python -m convnextpose_check diagnose 'an output'")

@@ -23,7 +23,7 @@ from convnextpose_check.network.users import (
     hash_onnx_model,
     load_onnx_network,
     load_weights,
-    onnx_providers,
+    select_onnx_providers,
 )
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
@@ -186,12 +186,12 @@ def test_load_onnx_network_agrees_with_reference(
 def test_onnx_providers_use_selected_gpu_in_exact_float32() -> None:
     both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
-    on_cuda = onnx_providers(torch.device("cuda:1"), both)
+    on_cuda = select_onnx_providers(torch.device("cuda:1"), both)
 
     options = {"device_id": 1, "use_tf32": 0, "cudnn_conv_algo_search": "HEURISTIC"}
     assert on_cuda == [(both[0], options), both[1]]
-    assert onnx_providers(CPU, both) == both[1:]
-    assert onnx_providers(torch.device("cuda"), both[1:]) == both[1:]
+    assert select_onnx_providers(CPU, both) == both[1:]
+    assert select_onnx_providers(torch.device("cuda"), both[1:]) == both[1:]
 
 
 def _truncate(folder: Path) -> None:

@@ -148,7 +148,7 @@ def test_evaluation_is_not_repeated_for_each_test_after_a_network_failed(
         with pytest.raises(NetworkFailedError, match="raises RuntimeError: cuDNN error"):
             run.evaluations["T"]
 
-    assert run.judgement("U").obtained_mm > 0
+    assert run.judgment("U").obtained_mm > 0
     assert set(read_counts.values()) == {1}
     results = write_results(run)
     assert (list(results.variants), results.complete) == (["U"], False)
