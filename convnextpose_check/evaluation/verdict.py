@@ -64,8 +64,8 @@ class Judgment:
 def is_miss_allowed(judgment: Judgment, tolerance_mm: float, gate_mm: float | None) -> bool:
     """True if an error outside of the tolerance does not fail the run.
 
-    With a gate, only tolerances tighter than the gate may be missed, by an error that has a verdict
-    or is information only. An error that is not finite or was measured on a subset always fails.
+    With a gate, only tighter tolerances may be missed, by an error with a verdict or one that is
+    information only; without a gate (None), any. A non-finite error, or of a subset, always fails.
     """
     if not math.isfinite(judgment.obtained_mm) or judgment.is_subset:
         return False
