@@ -19,14 +19,14 @@ REFERENCE_MM = 700.0
 
 @pytest.fixture
 def open_run(inputs: Path) -> Callable[..., Run]:
-    """Open a run of the published target with models T, which has a reference, and U."""
-    figure: dict[str, object] = {"value": REFERENCE_MM, "source": "a first run"}
-    own = write_own_reference(inputs, inputs / "referenced.json", figure)
+    """Create a run of models T, which has a reference value, and U."""
+    reported: dict[str, object] = {"value": REFERENCE_MM, "source": "a first run"}
+    own = write_own_reference(inputs, inputs / "referenced.json", reported)
 
-    def opened(**given: str) -> Run:
+    def make_open_run(**given: str) -> Run:
         settings = {"results_dir": str(inputs / "out"), "variants_file": str(own), "device": "cpu"}
         catalogue = read_catalogue(own)
         places = (inputs / "h36m", inputs / "models")
         return make_run(settings | given, catalogue, FACTS, *places, name="published")
 
-    return opened
+    return make_open_run

@@ -38,7 +38,7 @@ def write_run(
     result_mm: float | None = None,
     **changes: Any,
 ) -> Evaluation:
-    """Write what a run of XS with these positions leaves."""
+    """Write the output files of a run of XS with these predictions."""
     measured = Measurements.empty(len(dataset.samples), 4)
     measured.done[:] = True
     measured.cells_xyz[:] = cells_xyz
@@ -61,20 +61,20 @@ def write_run(
     return evaluation
 
 
-def diagnosed(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
-    """The exit code and the output in one line."""
+def run_diagnose(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """Run ``diagnose``; returns its exit code and its output as one line."""
     code = main(["diagnose", *map(str, arguments)])
     return code, " ".join(capsys.readouterr().out.split())
 
 
-def test_diagnose_names_the_cause_and_writes_its_files(
+def test_diagnose_names_cause_and_writes_files(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sound = make_predictions(dataset)
-    fine_mm = write_run(dataset, sound, tmp_path / "sound", 0.0).error_mm
-    write_run(dataset, sound[:, list(MIRRORED)], tmp_path / "run", fine_mm)
+    sound_error_mm = write_run(dataset, sound, tmp_path / "sound", 0.0).error_mm
+    write_run(dataset, sound[:, list(MIRRORED)], tmp_path / "run", sound_error_mm)
 
-    code, out = diagnosed(capsys, tmp_path / "run")
+    code, out = run_diagnose(capsys, tmp_path / "run")
 
     assert code == 1
     assert "explains the data fit if left and right joints are exchanged" in out
@@ -85,17 +85,17 @@ def test_diagnose_names_the_cause_and_writes_its_files(
     assert "The longest bar is" in (tmp_path / "run/diagnosis.html").read_text()
 
 
-def test_diagnose_with_a_baseline_locates_the_difference(
+def test_diagnose_with_baseline_locates_difference(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sound = make_predictions(dataset)
-    fine_mm = write_run(dataset, sound, tmp_path / "sound", 0.0).error_mm
+    sound_error_mm = write_run(dataset, sound, tmp_path / "sound", 0.0).error_mm
     walks = np.array([sample.action == "Walking" for sample in dataset.samples])
     noise = np.random.default_rng(0).normal(0, 6, sound.shape)
-    write_run(dataset, sound + noise * walks[:, None, None], tmp_path / "run", fine_mm)
+    write_run(dataset, sound + noise * walks[:, None, None], tmp_path / "run", sound_error_mm)
     baseline = Outputs(tmp_path / "sound").results
 
-    _, out = diagnosed(capsys, tmp_path / "run", "--baseline", baseline)
+    _, out = run_diagnose(capsys, tmp_path / "run", "--baseline", baseline)
 
     assert "the difference from the baseline is in Walking" in out
 
@@ -106,7 +106,7 @@ def test_diagnose_within_tolerance_finds_nothing(
     error_mm = write_run(dataset, make_predictions(dataset), tmp_path / "one", 0.0).error_mm
     write_run(dataset, make_predictions(dataset), tmp_path / "run", error_mm - 0.9)
 
-    code, out = diagnosed(capsys, tmp_path / "run")
+    code, out = run_diagnose(capsys, tmp_path / "run")
 
     assert code == 0
     assert "the error is within 1 mm of its reference" in out
@@ -122,7 +122,7 @@ def test_diagnose_within_tolerance_finds_nothing(
         ({}, "possible the images are not the original ones"),
     ],
 )
-def test_diagnose_names_other_settings_and_what_is_open(
+def test_diagnose_names_other_settings_and_unexplained_part(
     dataset: Dataset,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -131,7 +131,7 @@ def test_diagnose_names_other_settings_and_what_is_open(
 ) -> None:
     write_run(dataset, make_predictions(dataset), tmp_path, 20.0, **changes)
 
-    assert text in diagnosed(capsys, tmp_path)[1]
+    assert text in run_diagnose(capsys, tmp_path)[1]
 
 
 def test_diagnose_compares_no_subset_with_a_reference(
@@ -140,13 +140,13 @@ def test_diagnose_compares_no_subset_with_a_reference(
     error_mm = write_run(dataset, make_predictions(dataset), tmp_path / "one", 0.0).error_mm
     write_run(dataset, make_predictions(dataset), tmp_path / "run", error_mm, expected_samples=8695)
 
-    code, out = diagnosed(capsys, tmp_path / "run")
+    code, out = run_diagnose(capsys, tmp_path / "run")
 
     assert code == 1
     assert "not compared with a reference link settings: a subset" in out
 
 
-def test_diagnose_names_another_mean(
+def test_diagnose_other_mean_is_named(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cells_xyz = make_predictions(dataset)
@@ -154,7 +154,7 @@ def test_diagnose_names_another_mean(
     result_mm = float(np.sqrt((evaluation.errors_mm**2).mean()))
     write_run(dataset, cells_xyz, tmp_path / "run", evaluation.error_mm, result_mm)
 
-    _, out = diagnosed(capsys, tmp_path / "run")
+    _, out = run_diagnose(capsys, tmp_path / "run")
 
     assert "reproduces the result is the root of the mean square" in out
 
@@ -165,7 +165,7 @@ def test_diagnose_authors_output_of_a_subset_names_the_subset(
     path = tmp_path / "bbox_root_pose_human36m_output.json"
     path.write_text(json.dumps(make_authors_output(dataset, make_predictions(dataset))))
 
-    code, out = diagnosed(capsys, path, "--variants", "XS", "--h36m-root", dataset.layout.root)
+    code, out = run_diagnose(capsys, path, "--variants", "XS", "--h36m-root", dataset.layout.root)
 
     assert code == 1
     assert "fact 60 of 8,695 samples were evaluated" in out

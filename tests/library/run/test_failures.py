@@ -26,7 +26,7 @@ from convnextpose_check.variants import Architecture
 from tests.support.passes import FailingNetwork
 from tests.support.runs import write_results
 
-MEMORY = [
+MEMORY_MESSAGES = [
     "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
     "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
     "CUDA error: out of memory",
@@ -35,7 +35,7 @@ MEMORY = [
     "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4294967296 bytes",
     "std::bad_alloc",
 ]
-OTHER = [
+OTHER_MESSAGES = [
     "CUDA error: device-side assert triggered",
     "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
     "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`",
@@ -44,33 +44,37 @@ OTHER = [
 ]
 
 
-class RuntimeOfOthers(Exception):  # noqa: N818 - onnxruntime's names end so
+class ForeignRuntimeError(Exception):
     """An error from outside torch."""
 
 
-class Short:
-    """A network that raises ``error`` for more than ``room`` crops."""
+class LimitedNetwork:
+    """A network that raises ``error`` for more than ``capacity`` crops."""
 
-    def __init__(self, architecture: Architecture, room: int, error: Exception) -> None:
+    def __init__(self, architecture: Architecture, capacity: int, error: Exception) -> None:
         self.architecture = architecture
-        self.room = room
+        self.capacity = capacity
         self.error = error
         self.seen: list[int] = []
 
     def __call__(self, crops: torch.Tensor) -> torch.Tensor:
         self.seen.append(len(crops))
-        if len(crops) > self.room:
+        if len(crops) > self.capacity:
             raise self.error
         return torch.zeros(len(crops), 18, 3)
 
 
 @pytest.mark.parametrize(
-    ("kind", "text"), [*((RuntimeError, text) for text in MEMORY), (RuntimeOfOthers, MEMORY[0])]
+    ("kind", "text"),
+    [
+        *((RuntimeError, text) for text in MEMORY_MESSAGES),
+        (ForeignRuntimeError, MEMORY_MESSAGES[0]),
+    ],
 )
-def test_lack_of_memory_halves_the_batch(
+def test_predictor_out_of_memory_of_any_library_halves_batch(
     tiny: Architecture, kind: type[Exception], text: str
 ) -> None:
-    network = Short(tiny, 4, kind(text))
+    network = LimitedNetwork(tiny, 4, kind(text))
     notes: list[str] = []
     predictor = Predictor(network, flip=False, batch_size=8, on_note=notes.append)
 
@@ -83,15 +87,15 @@ def test_lack_of_memory_halves_the_batch(
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        *((RuntimeError, text) for text in OTHER),
-        (RuntimeOfOthers, OTHER[0]),
-        (torch.AcceleratorError, OTHER[0]),
+        *((RuntimeError, text) for text in OTHER_MESSAGES),
+        (ForeignRuntimeError, OTHER_MESSAGES[0]),
+        (torch.AcceleratorError, OTHER_MESSAGES[0]),
     ],
 )
-def test_anything_else_is_one_sentence_and_not_retried(
+def test_predictor_other_error_is_not_retried(
     tiny: Architecture, kind: type[Exception], text: str
 ) -> None:
-    network = Short(tiny, 4, kind(f"{text}\nCompile with TORCH_USE_CUDA_DSA"))
+    network = LimitedNetwork(tiny, 4, kind(f"{text}\nCompile with TORCH_USE_CUDA_DSA"))
     predictor = Predictor(network, flip=False, batch_size=8, on_note=lambda _: None)
 
     with pytest.raises(NetworkFailedError) as caught:
@@ -105,12 +109,12 @@ def test_anything_else_is_one_sentence_and_not_retried(
     assert "raise self.error" in caught.value.trace
 
 
-def test_remembered_failure_holds_nothing_of_the_batch() -> None:
+def test_network_failed_error_keeps_no_reference_to_batch() -> None:
     class Large:
         pass
 
     large = Large()
-    held = weakref.ref(large)
+    reference = weakref.ref(large)
 
     def fail(large: Large) -> None:
         raise RuntimeError(str(large))
@@ -122,7 +126,7 @@ def test_remembered_failure_holds_nothing_of_the_batch() -> None:
     gc.collect()
 
     assert failure.trace
-    assert held() is None
+    assert reference() is None
 
 
 def test_wrap_network_errors_passes_coded_errors() -> None:
@@ -135,7 +139,7 @@ def test_wrap_network_errors_passes_coded_errors() -> None:
 OpenRun = Callable[..., Run]
 
 
-def test_evaluation_is_not_repeated_for_each_test_after_a_network_failed(
+def test_evaluations_failed_network_is_not_evaluated_again(
     open_run: OpenRun, read_counts: Counter[str]
 ) -> None:
     run = open_run()
@@ -158,7 +162,7 @@ def test_evaluation_is_not_repeated_for_each_test_after_a_network_failed(
     assert "MPJPE" not in log
 
 
-def test_bug_is_met_once_and_shows_its_traceback_each_time(
+def test_evaluations_bug_is_raised_again_with_traceback(
     open_run: OpenRun, read_counts: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def bug(*_arguments: object) -> None:
@@ -174,7 +178,7 @@ def test_bug_is_met_once_and_shows_its_traceback_each_time(
     assert set(read_counts.values()) == {1}
 
 
-def test_network_that_cannot_be_built_fails_alone(
+def test_evaluations_network_that_cannot_be_built_fails_alone(
     open_run: OpenRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = VariantModels._on_device
@@ -192,11 +196,11 @@ def test_network_that_cannot_be_built_fails_alone(
     assert len(run.evaluations["U"].image_ids) == 6
 
 
-def hold_another_variant(models: Path) -> None:
+def write_other_variant(models: Path) -> None:
     shutil.copyfile(models / "own_U.pth", models / "own_T.pth")
 
 
-def hold_other_numbers(models: Path) -> None:
+def write_float_counters(models: Path) -> None:
     """Make counters floating-point, which torch would convert silently."""
     path = models / "own_T.pth"
     content = torch.load(path, weights_only=True)
@@ -219,10 +223,10 @@ own_architecture: Any = None
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [(hold_another_variant, "wrong-variant"), (hold_other_numbers, "wrong-layout")],
+    [(write_other_variant, "wrong-variant"), (write_float_counters, "wrong-layout")],
 )
 @pytest.mark.parametrize("network", [{}, {"network": f"{__name__}:build_own"}])
-def test_models_take_weights_of_their_variant_alone(
+def test_models_weights_of_other_variant_raise(
     open_run: OpenRun,
     inputs: Path,
     tiny: Architecture,
@@ -241,7 +245,7 @@ def test_models_take_weights_of_their_variant_alone(
         assert caught.value.code == code
 
 
-def test_run_on_several_devices_predicts_the_same_bits(
+def test_run_on_several_devices_gives_identical_predictions(
     open_run: OpenRun, inputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("convnextpose_check.run.run.CPU_BATCH_SIZE", 2)

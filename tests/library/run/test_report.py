@@ -29,17 +29,17 @@ def run(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def names(archive: Path) -> set[str]:
+def list_members(archive: Path) -> set[str]:
     with zipfile.ZipFile(archive) as packed:
         assert packed.testzip() is None
         return set(packed.namelist())
 
 
-def test_archives_hold_results_and_logs_but_no_weights(run: Path) -> None:
+def test_pack_archives_has_results_and_logs_but_no_weights(run: Path) -> None:
     pack_archives(Outputs(run), example_results())
     results, logs = Outputs(run).archives
 
-    assert names(results) == {
+    assert list_members(results) == {
         "report.html", "result/benchmark_results.json", "result/per_sample.csv",
     }  # fmt: skip
-    assert names(logs) == {"log/test_XS.log"}
+    assert list_members(logs) == {"log/test_XS.log"}

@@ -28,12 +28,12 @@ from tests.support.runs import write_results
 OpenRun = Callable[..., Run]
 
 
-def recorded(run: Run) -> VariantResult:
+def write_record(run: Run) -> VariantResult:
     assert run.evaluations["T"]
     return write_results(run).variants["T"]
 
 
-def test_results_have_each_value_under_its_name(inputs: Path, open_run: OpenRun) -> None:
+def test_write_report_results_have_all_values(inputs: Path, open_run: OpenRun) -> None:
     run = open_run(variants="T", gate="2mm")
     evaluation = run.evaluations["T"]
 
@@ -70,7 +70,7 @@ def test_results_have_each_value_under_its_name(inputs: Path, open_run: OpenRun)
     assert np.mean(errors_mm) == pytest.approx(evaluation.error_mm, abs=1e-4)
 
 
-def test_results_embed_pictures_on_request_and_count_what_was_left_out(open_run: OpenRun) -> None:
+def test_variant_result_embeds_images_and_counts_unreadable_ones(open_run: OpenRun) -> None:
     run = open_run(variants="T", embed_images="1")
     evaluation = run.evaluations["T"]
     left_out = tuple(
@@ -116,7 +116,7 @@ def test_results_before_any_evaluation_have_no_variants(inputs: Path, open_run: 
 
 
 @pytest.mark.parametrize("given", [{}, {"weights_only": "1"}])
-def test_results_without_a_torn_checkpoint_are_incomplete(
+def test_results_with_damaged_checkpoint_are_incomplete(
     open_run: OpenRun, inputs: Path, given: dict[str, str]
 ) -> None:
     (inputs / "models" / "own_U.pth").write_bytes(b"torn")
@@ -137,7 +137,7 @@ def test_results_without_a_torn_checkpoint_are_incomplete(
         assert Outputs(inputs / "out").log("U").read_text().startswith("[")
 
 
-def test_log_has_the_evaluation_and_its_values(inputs: Path, open_run: OpenRun) -> None:
+def test_log_has_checkpoint_data_and_errors(inputs: Path, open_run: OpenRun) -> None:
     run = open_run(variants="T")
     evaluation = run.evaluations["T"]
     torn = replace(evaluation, unreadable=(Exclusion(1, "a\n::error::b\x1b[2J", "torn"),))
@@ -158,7 +158,7 @@ def test_log_has_the_evaluation_and_its_values(inputs: Path, open_run: OpenRun) 
         assert line in text
 
 
-def test_log_of_a_subset_has_the_reason_for_no_verdict(inputs: Path, open_run: OpenRun) -> None:
+def test_log_of_subset_has_reason_for_missing_verdict(inputs: Path, open_run: OpenRun) -> None:
     run = open_run(variants="T", limit="2")
     assert not run.evaluations["T"].complete
 
@@ -168,7 +168,7 @@ def test_log_of_a_subset_has_the_reason_for_no_verdict(inputs: Path, open_run: O
     assert "s: not judged: subset of 2 samples\n" in text
 
 
-def test_models_are_evaluated_in_one_pass_and_built_once(
+def test_run_builds_models_once_and_evaluates_in_one_pass(
     open_run: OpenRun, read_counts: Counter[str]
 ) -> None:
     run = open_run()
@@ -184,31 +184,31 @@ def test_models_are_evaluated_in_one_pass_and_built_once(
 
 
 def test_resumed_samples_are_counted(open_run: OpenRun) -> None:
-    first = recorded(open_run(variants="T"))
+    first = write_record(open_run(variants="T"))
 
     run = open_run(variants="T", resume="1")
-    resumed = recorded(run)
+    resumed = write_record(run)
 
     assert (first.resumed_samples, resumed.resumed_samples, resumed.samples) == (0, 6, 6)
     assert resumed.mpjpe_mm == first.mpjpe_mm
     assert "earlier run's cache: T" in format_run_verdict(build_results(run))
 
 
-def test_cache_of_another_soft_argmax_is_not_used(open_run: OpenRun) -> None:
+def test_resume_cache_of_other_soft_argmax_is_not_used(open_run: OpenRun) -> None:
     """A function replaces the Triton kernel, which only a GPU can run."""
-    first = recorded(open_run(variants="T"))
+    first = write_record(open_run(variants="T"))
     run = open_run(variants="T", resume="1")
     network: Any = run.models["T"].evaluated
     network.kernel = lambda heatmaps, _: optimized_model.soft_argmax(heatmaps, network.upsampling)
 
-    with_kernel = recorded(run)
+    with_kernel = write_record(run)
 
     assert (first.soft_argmax, with_kernel.soft_argmax) == ("torch", "triton")
     assert with_kernel.resumed_samples == 0
     assert with_kernel.mpjpe_mm == pytest.approx(first.mpjpe_mm, abs=1e-3)
 
 
-def test_published_run_has_fingerprints_that_own_models_lack(inputs: Path) -> None:
+def test_published_run_only_published_models_have_fingerprints(inputs: Path) -> None:
     published = open_published_run(read_settings({}, {}))
     own = open_published_run(read_settings({"variants_file": [str(inputs / "own.json")]}, {}))
 
