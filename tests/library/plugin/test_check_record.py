@@ -18,7 +18,7 @@ from convnextpose_check.plugin.gate import (
 
 @pytest.fixture
 def item(request: pytest.FixtureRequest) -> Any:
-    """This test itself, with parameters as a validation test has."""
+    """The item of the running test, with a tolerance like a validation test."""
     node = request.node
     if not hasattr(node, "callspec"):
         node.callspec = SimpleNamespace(params={})
@@ -26,13 +26,13 @@ def item(request: pytest.FixtureRequest) -> Any:
     return node
 
 
-def report_of(item: Any, outcome: Any = "passed", **recorded: object) -> Any:
+def make_report(item: Any, outcome: Any = "passed", **recorded: object) -> Any:
     return pytest.TestReport(
         item.nodeid, item.location, {}, outcome, None, "call", user_properties=recorded.items()
     )
 
 
-def call_of(error: BaseException | None = None, when: str = "call") -> Any:
+def make_call(error: BaseException | None = None, when: str = "call") -> Any:
     """The call of a test phase that raised ``error``."""
     if error is None:
         return SimpleNamespace(when=when, excinfo=None)
@@ -53,7 +53,7 @@ def call_of(error: BaseException | None = None, when: str = "call") -> Any:
         (("a",), {"unverified": "u"}, {"obtained": "a", "not verified": "u"}),
     ],
 )  # fmt: skip
-def test_recorder_adds_the_difference_of_numbers(
+def test_record_values_adds_difference_of_numbers(
     values: Any, marks: dict[str, str], recorded: dict[str, object]
 ) -> None:
     properties: list[tuple[str, object]] = [("variant", "XS")]
@@ -63,7 +63,7 @@ def test_recorder_adds_the_difference_of_numbers(
     assert dict(properties) == {"variant": "XS", **recorded}
 
 
-def test_recorder_of_a_failed_check_replaces_values_and_keeps_the_unit() -> None:
+def test_record_values_again_replaces_values_and_keeps_unit() -> None:
     properties: list[tuple[str, object]] = []
     record_values(properties, 57.0, 56.5, "mm")
 
@@ -72,10 +72,12 @@ def test_recorder_of_a_failed_check_replaces_values_and_keeps_the_unit() -> None
     assert properties == [("unit", "mm"), ("obtained", 58.0)]
 
 
-def test_check_record_has_each_property_in_its_field(item: Any) -> None:
-    report = report_of(item, obtained=57.0, expected=56.5, difference=0.5, unit="mm", variant="XS")
+def test_check_record_has_recorded_values(item: Any) -> None:
+    report = make_report(
+        item, obtained=57.0, expected=56.5, difference=0.5, unit="mm", variant="XS"
+    )
 
-    record = check_record(item, report, call_of(), "passed")
+    record = check_record(item, report, make_call(), "passed")
 
     assert record.test == f"test_check_record.py::{item.name}"
     assert (record.obtained, record.expected, record.difference) == (57.0, 56.5, 0.5)
@@ -93,13 +95,13 @@ def test_check_record_has_each_property_in_its_field(item: Any) -> None:
         ("expected failure", "a traceback", {}, "expected failure", "no"),
     ],
 )
-def test_check_record_has_the_message_of_its_outcome(
+def test_check_record_has_message_of_outcome(
     item: Any, outcome: Any, longrepr: Any, recorded: dict[str, Any], shown: str, message: str
 ) -> None:
-    report = report_of(item, "passed" if outcome == "passed" else "failed", **recorded)
+    report = make_report(item, "passed" if outcome == "passed" else "failed", **recorded)
     report.longrepr = longrepr
 
-    record = check_record(item, report, call_of(ValueError("no")), outcome)
+    record = check_record(item, report, make_call(ValueError("no")), outcome)
 
     assert (record.outcome, record.message) == (shown, message)
 
@@ -118,13 +120,13 @@ def test_check_record_has_the_message_of_its_outcome(
 def test_raw_outcome_only_missed_tolerance_is_an_expected_failure(
     item: Any, error: BaseException | None, when: str, outcome: str
 ) -> None:
-    assert raw_outcome(item, call_of(error, when)) == outcome
+    assert raw_outcome(item, make_call(error, when)) == outcome
 
 
 def test_raw_outcome_missed_tolerance_outside_a_tolerance_test_is_skipped(item: Any) -> None:
     del item.callspec.params["tolerance_mm"]
 
-    assert raw_outcome(item, call_of(MissedTolerance("missed"))) == "skipped"
+    assert raw_outcome(item, make_call(MissedTolerance("missed"))) == "skipped"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_raw_outcome_missed_tolerance_outside_a_tolerance_test_is_skipped(item: 
 def test_reported_outcome_distinguishes_expected_failures(
     item: Any, outcome: str, is_expected: bool, reported: str
 ) -> None:
-    report = report_of(item, outcome)
+    report = make_report(item, outcome)
     if is_expected:
         report.wasxfail = "a reason"
 

@@ -42,26 +42,26 @@ def run_pytest(nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str
 
     def run_in(folder: Path, *arguments: object) -> tuple[int, str, str]:
         nothing_set.chdir(folder)
-        quick = ["-p", "no:cacheprovider", "--import-mode=importlib"]
-        code = pytest.main([*quick, *map(str, arguments)])
+        fast_options = ["-p", "no:cacheprovider", "--import-mode=importlib"]
+        code = pytest.main([*fast_options, *map(str, arguments)])
         return int(code), *capfd.readouterr()
 
     return run_in
 
 
-LISTED = ("-m", "gpu", "--collect-only", "-q")
+COLLECT_ONLY = ("-m", "gpu", "--collect-only", "-q")
 
 
 @pytest.mark.parametrize(
     ("folder", "more"), [(".", ()), ("tests/validation", ("-c", "../../pytest.ini"))]
 )
-def test_existing_path_after_a_space_is_refused_with_the_corrected_command(
+def test_pytest_path_value_after_space_is_refused_with_corrected_command(
     run_pytest: RunPytest, tmp_path: Path, folder: str, more: tuple[str, ...]
 ) -> None:
     """Without the plugin, pytest would report all options as unrecognized."""
     given = ("--h36m-root", tmp_path, f"--results-dir={tmp_path}")
 
-    code, out, err = run_pytest(ROOT / folder, *LISTED, *more, *given)
+    code, out, err = run_pytest(ROOT / folder, *COLLECT_ONLY, *more, *given)
 
     assert (code, out) == (pytest.ExitCode.USAGE_ERROR, "")
     (error,) = re.findall(r"^ERROR: (.*)$", err, re.MULTILINE)
@@ -69,12 +69,12 @@ def test_existing_path_after_a_space_is_refused_with_the_corrected_command(
     assert error.endswith(" ".join([*more, f"--h36m-root={tmp_path}", f"--results-dir={tmp_path}"]))
 
 
-def test_paths_of_tests_and_missing_paths_reach_the_suite(
+def test_pytest_test_paths_and_missing_paths_are_accepted(
     run_pytest: RunPytest, tmp_path: Path
 ) -> None:
     given = ["--h36m-root", tmp_path / "missing", "--results-dir", tmp_path]
 
-    code, out, _ = run_pytest(ROOT, *LISTED, "tests/validation/test_mpjpe.py", *given)
+    code, out, _ = run_pytest(ROOT, *COLLECT_ONLY, "tests/validation/test_mpjpe.py", *given)
 
     # Tests of published models that are only listed are not passed.
     assert code == pytest.ExitCode.TESTS_FAILED
@@ -82,8 +82,8 @@ def test_paths_of_tests_and_missing_paths_reach_the_suite(
     assert "[synthetic]" not in out
 
 
-def test_misspelled_option_is_refused_with_a_suggestion(run_pytest: RunPytest) -> None:
-    code, _, err = run_pytest(ROOT, *LISTED, "--h36m-rot=/x")
+def test_pytest_misspelled_option_is_refused_with_suggestion(run_pytest: RunPytest) -> None:
+    code, _, err = run_pytest(ROOT, *COLLECT_ONLY, "--h36m-rot=/x")
 
     assert code == pytest.ExitCode.USAGE_ERROR
     assert "unknown option --h36m-rot (did you mean --h36m-root?)." in err
@@ -91,7 +91,7 @@ def test_misspelled_option_is_refused_with_a_suggestion(run_pytest: RunPytest) -
 
 @pytest.fixture
 def foreign_project(tmp_path: Path) -> Path:
-    """A project that declares --limit and --device itself and has nothing to do with this suite."""
+    """Another project, which declares its own --limit and --device."""
     (tmp_path / "conftest.py").write_text(
         "def pytest_addoption(parser):\n"
         "    parser.addoption('--limit', action='store_true', help='foreign limit')\n"
@@ -108,7 +108,7 @@ def foreign_project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_plugin_is_installed_in_this_environment() -> None:
+def test_plugin_is_registered_as_entry_point() -> None:
     """Without the plugin, the following tests of other projects would always pass."""
     installed = entry_points(group="pytest11", name="convnextpose_check")
     assert [entry.value for entry in installed] == ["convnextpose_check.plugin.command_line"]

@@ -53,7 +53,7 @@ def test_run_that_cannot_be_judged_is_refused_in_a_sentence(
     assert not ended.folder.exists() or list(ended.folder.rglob("*.*")) == []
 
 
-def test_folder_of_another_run_is_refused(run_tests: RunTests, tmp_path: Path) -> None:
+def test_run_results_folder_in_use_is_refused(run_tests: RunTests, tmp_path: Path) -> None:
     with lock_directory(tmp_path / "out"):
         run = run_tests(targets=[f"{VALIDATION}/test_counts.py"])
         helped = run_tests("--help")
@@ -77,7 +77,7 @@ def test_other_tests_do_not_change_the_files_of_a_run(run_tests: RunTests, tmp_p
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_run_without_pytest_html_writes_a_page_without_its_table(run_tests: RunTests) -> None:
+def test_run_without_pytest_html_writes_page_without_table(run_tests: RunTests) -> None:
     ended = run_tests("-p", "no:html", "-k", "device", targets=[f"{VALIDATION}/test_preflight.py"])
 
     page = ended.files.report.read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """A run passes only if every required test ran once, passed, and nothing changed its outcome.
 
-Each case is a pytest session in this process on an evaluation that was measured once. The model
-meets its reference, and only the case turns the run red.
+Each case is a pytest session in this process on one shared evaluation. The model meets its
+reference; only the change of the case makes the run fail.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COUNT = "test_parameter_count[published-T]"
 GATE = "test_mpjpe_is_within_tolerance_of_reported_value[published-T-5mm]"
 FAR_MM = 600.0
 FILES = (required.COUNTS, required.MPJPE)
-"""The only test files of these sessions; their tests alone are required."""
+"""The test files of these sessions; only their tests are required."""
 
 
 @pytest.fixture
@@ -47,32 +47,32 @@ def judge(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> RunTests:
-    """Judge the measured error by a reference that it misses by ``off_mm``."""
+    """Run a session whose error differs from its reference by ``off_mm``."""
 
     start = Session.start
 
     def start_measured(session: Session, evaluated: tuple[str, ...], *, writes: bool) -> None:
         start(session, evaluated, writes=writes)
-        made = ("checkpoints", "devices", "models", "dataset", "evaluations")
-        vars(session.run).update({name: vars(measured)[name] for name in made})
+        shared_names = ("checkpoints", "devices", "models", "dataset", "evaluations")
+        vars(session.run).update({name: vars(measured)[name] for name in shared_names})
 
-    def required_tests(*of: Any) -> tuple[str, ...]:
-        return tuple(test for test in required.required_tests(*of) if test.startswith(FILES))
+    def required_tests(*arguments: Any) -> tuple[str, ...]:
+        return tuple(test for test in required.required_tests(*arguments) if test.startswith(FILES))
 
     monkeypatch.setattr(Session, "start", start_measured)
     monkeypatch.setattr("convnextpose_check.plugin.suite.required_tests", required_tests)
 
-    def judge_here(*arguments: object, off_mm: float = 0.0, **given: Any) -> CompletedRun:
-        figure = {"value": measured.evaluations["T"].error_mm + off_mm, "source": "a first run"}
-        variants_file = write_own_reference(written_inputs, tmp_path / "own.json", figure)
+    def judge_in_process(*arguments: object, off_mm: float = 0.0, **given: Any) -> CompletedRun:
+        reported = {"value": measured.evaluations["T"].error_mm + off_mm, "source": "a first run"}
+        variants_file = write_own_reference(written_inputs, tmp_path / "own.json", reported)
         given.setdefault("targets", [f"tests/validation/{name}" for name in FILES])
         return run_tests(*own_model_arguments(written_inputs, variants_file), *arguments, **given)
 
-    return judge_here
+    return judge_in_process
 
 
 def assert_red(run: CompletedRun, problem: str, code: int = FAILED) -> None:
-    """Exit code, terminal, results, report, Markdown and archive have the problem."""
+    """Check exit code, terminal, results, report, Markdown and archive for the problem."""
     assert run.code == code, run.output
     assert problem in run.text
     results = run.results
@@ -88,7 +88,7 @@ def assert_red(run: CompletedRun, problem: str, code: int = FAILED) -> None:
         assert packed.read("report.html") == run.files.report.read_bytes()
 
 
-def test_error_below_five_millimeters_passes(judge: RunTests) -> None:
+def test_run_error_below_five_millimeters_passes(judge: RunTests) -> None:
     verdict = "Reproduced: T is within 5 mm of its reported value."
 
     run = judge(off_mm=4.99)
@@ -100,7 +100,7 @@ def test_error_below_five_millimeters_passes(judge: RunTests) -> None:
     assert verdict in run.text
 
 
-def plugin(**hooks: Any) -> object:
+def make_plugin(**hooks: Any) -> object:
     return type("Plugin", (), {name: staticmethod(hook) for name, hook in hooks.items()})()
 
 
@@ -114,12 +114,12 @@ def expect_failures(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xfail(strict=False))
 
 
-def miss_a_count(item: pytest.Item) -> None:
+def miss_tolerance_of_count(item: pytest.Item) -> None:
     if item.name == COUNT:
         raise MissedTolerance("never mind")
 
 
-def forgive_the_gate(item: pytest.Item) -> None:
+def expect_failure_of_gate(item: pytest.Item) -> None:
     if item.name == GATE:
         pytest.xfail("never mind")
 
@@ -179,11 +179,11 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str], float, str]] = {
         f"{COUNT} passed and was reported as unexpected pass",
     ),
     "forgiven": (
-        {"pytest_runtest_call": forgive_the_gate}, [], 0,
+        {"pytest_runtest_call": expect_failure_of_gate}, [], 0,
         f"{GATE} skipped and was reported as expected failure",
     ),
     "missed without a tolerance": (
-        {"pytest_runtest_call": miss_a_count}, [], 0,
+        {"pytest_runtest_call": miss_tolerance_of_count}, [], 0,
         f"{COUNT} skipped and was reported as expected failure",
     ),
     "reported as passed": (
@@ -210,15 +210,15 @@ CODES = {"exit code": 7, "interrupted": 2, "signal at the end": 2, "late signal"
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_changed_run_is_red_everywhere(judge: RunTests, change: str) -> None:
+def test_run_changed_outcome_fails_in_every_output(judge: RunTests, change: str) -> None:
     hooks, arguments, off_mm, problem = CHANGES[change]
 
-    run = judge(*arguments, off_mm=off_mm, plugin=plugin(**hooks))
+    run = judge(*arguments, off_mm=off_mm, plugin=make_plugin(**hooks))
 
     assert_red(run, problem, CODES.get(change, FAILED))
 
 
-def test_signal_while_files_are_written_does_not_change_the_verdict(
+def test_run_signal_while_writing_files_passes(
     judge: RunTests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write(results: Results, path: Path) -> None:
@@ -234,7 +234,7 @@ def test_signal_while_files_are_written_does_not_change_the_verdict(
     assert run.files.archives[1].is_file()
 
 
-def test_failing_test_elsewhere_is_red(judge: RunTests, tmp_path: Path) -> None:
+def test_run_failing_test_outside_validation_fails(judge: RunTests, tmp_path: Path) -> None:
     (tmp_path / "test_elsewhere.py").write_text("def test_bug():\n    assert False\n")
     targets = ("tests/validation", str(tmp_path / "test_elsewhere.py"))
 
@@ -243,21 +243,21 @@ def test_failing_test_elsewhere_is_red(judge: RunTests, tmp_path: Path) -> None:
     assert_red(run, "1 tests outside tests/validation failed")
 
 
-def test_error_after_a_test_fails_it(judge: RunTests) -> None:
+def test_run_error_in_teardown_fails(judge: RunTests) -> None:
     @pytest.hookimpl(trylast=True)
     def fail_afterwards(item: pytest.Item) -> None:
         if item.name == COUNT:
             raise ValueError("a bug")
 
-    run = judge(plugin=plugin(pytest_runtest_teardown=fail_afterwards))
+    run = judge(plugin=make_plugin(pytest_runtest_teardown=fail_afterwards))
 
     assert run.code == FAILED
     assert [check.test for check in run.results.failed_checks] == [f"test_counts.py::{COUNT}"]
     assert not run.results.passed
 
 
-def test_error_from_five_millimeters_fails_whatever_the_exit_code(judge: RunTests) -> None:
-    run = judge(off_mm=-5.01, plugin=plugin(pytest_sessionfinish=change_exit_code))
+def test_run_error_above_five_millimeters_fails_despite_exit_code(judge: RunTests) -> None:
+    run = judge(off_mm=-5.01, plugin=make_plugin(pytest_sessionfinish=change_exit_code))
 
     assert run.code == FAILED
     assert run.results.verdict.startswith(
@@ -266,9 +266,7 @@ def test_error_from_five_millimeters_fails_whatever_the_exit_code(judge: RunTest
     assert not run.results.passed
 
 
-def test_exit_code_needs_the_results_of_this_run(
-    judge: RunTests, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_results_of_another_run_fail(judge: RunTests, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(results: Results, path: Path) -> None:
         write_results(replace(results, run_id="of another run"), path)
 
@@ -285,7 +283,7 @@ def test_exit_code_needs_the_results_of_this_run(
         (["-k", "no_such_test"], pytest.ExitCode.NO_TESTS_COLLECTED),
     ],
 )
-def test_run_without_a_test_is_not_passed(judge: RunTests, arguments: list[str], code: int) -> None:
+def test_run_without_executed_tests_fails(judge: RunTests, arguments: list[str], code: int) -> None:
     run = judge(*arguments)
 
     assert run.code == code, run.output
@@ -296,7 +294,7 @@ def test_run_without_a_test_is_not_passed(judge: RunTests, arguments: list[str],
     "obstacles",
     [("result/per_sample.csv", "result/BENCHMARK_REPORT.md", "log"), ("benchmark_results.zip",)],
 )
-def test_files_that_cannot_be_written_are_red(
+def test_run_unwritable_files_fail(
     judge: RunTests, tmp_path: Path, obstacles: tuple[str, ...]
 ) -> None:
     for name in obstacles:
@@ -315,21 +313,21 @@ def test_files_that_cannot_be_written_are_red(
     assert "[cannot-write]" in run.text
 
 
-def test_results_that_cannot_be_written_are_red(judge: RunTests, tmp_path: Path) -> None:
+def test_run_unwritable_results_fail(judge: RunTests, tmp_path: Path) -> None:
     def block() -> None:
         (tmp_path / "out" / "result").rmdir()
         (tmp_path / "out" / "result").write_text("a file")
 
     (tmp_path / "out" / "result").mkdir(parents=True)
 
-    run = judge(plugin=plugin(pytest_unconfigure=block))
+    run = judge(plugin=make_plugin(pytest_unconfigure=block))
 
     assert run.code == FAILED, run.output
     assert "[cannot-write]" in run.text
     assert "The run did not pass" in run.text
 
 
-def test_run_that_is_worse_than_its_baseline_is_red(judge: RunTests, tmp_path: Path) -> None:
+def test_run_worse_than_baseline_fails(judge: RunTests, tmp_path: Path) -> None:
     baseline = tmp_path / "baseline.json"
     first = judge().results
     model = replace(first.variants["T"], parameters=1)
@@ -343,7 +341,7 @@ def test_run_that_is_worse_than_its_baseline_is_red(judge: RunTests, tmp_path: P
     assert "Comparison with the baseline" in worse.files.report.read_text(encoding="utf-8")
 
 
-def test_baseline_of_another_target_is_red(judge: RunTests, tmp_path: Path) -> None:
+def test_run_baseline_of_another_target_fails(judge: RunTests, tmp_path: Path) -> None:
     write_results(example_results("synthetic"), tmp_path / "baseline.json")
 
     assert_red(

@@ -18,8 +18,8 @@ NO_DATA = ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, "no folder was given"
 OTHER = ConvNeXtPoseCheckError(ErrorCode.WRONG_COUNT, "it has 4: expected 3")
 
 
-def gate_of(required: tuple[str, ...] = (A, B), **outcomes: Any) -> Gate:
-    """A gate whose tests ended with these outcomes, each run once."""
+def make_gate(required: tuple[str, ...] = (A, B), **outcomes: Any) -> Gate:
+    """A gate with these outcomes of tests A and B, each run once."""
     gate = Gate(required)
     for test in (A, B):
         if outcome := outcomes.get(test[5], "passed"):
@@ -31,13 +31,13 @@ def gate_of(required: tuple[str, ...] = (A, B), **outcomes: Any) -> Gate:
 @pytest.mark.parametrize(
     ("gate", "problems"),
     [
-        (gate_of(), []),
-        (gate_of(b="failed"), []),
-        (gate_of(b="expected failure"), []),
-        (gate_of(required=(), b=None), []),
-        (gate_of(b="skipped"), [f"{B} was skipped"]),
-        (gate_of(b=None), [f"{B} was not run"]),
-        (gate_of(a=None, b=None), ["none of the 2 required tests was run"]),
+        (make_gate(), []),
+        (make_gate(b="failed"), []),
+        (make_gate(b="expected failure"), []),
+        (make_gate(required=(), b=None), []),
+        (make_gate(b="skipped"), [f"{B} was skipped"]),
+        (make_gate(b=None), [f"{B} was not run"]),
+        (make_gate(a=None, b=None), ["none of the 2 required tests was run"]),
     ],
 )
 def test_problems_of_outcomes(gate: Gate, problems: list[str]) -> None:
@@ -45,14 +45,14 @@ def test_problems_of_outcomes(gate: Gate, problems: list[str]) -> None:
 
 
 def test_problems_many_missing_tests_are_counted() -> None:
-    problems = list(gate_of(required=(A, B, *MORE)).problems())
+    problems = list(make_gate(required=(A, B, *MORE)).problems())
 
     assert len(problems) == MAX_SHOWN + 1
     assert problems[-1] == "3 more required tests were not run"
 
 
 def test_problems_changed_outcomes_are_named_once_hidden_failures_first() -> None:
-    gate = gate_of(a="skipped", b="failed")
+    gate = make_gate(a="skipped", b="failed")
     gate.changed = {A: "was made an expected failure", B: "failed and was reported as passed"}
 
     assert list(gate.problems()) == [
@@ -71,7 +71,7 @@ def test_problems_changed_outcomes_are_named_once_hidden_failures_first() -> Non
     ],
 )
 def test_record_keeps_the_failure(first: Any, second: Any) -> None:
-    gate = gate_of(a=first)
+    gate = make_gate(a=first)
 
     gate.record(CheckRecord(A, second))
 
@@ -109,7 +109,7 @@ def test_describe_user_error_repeated_message_names_the_first_test() -> None:
         (4, "x.py::test_a[XS] and 3 more tests"),
     ],
 )
-def test_how_to_fix_counts_the_tests(count: int, tests: str) -> None:
+def test_how_to_fix_counts_affected_tests(count: int, tests: str) -> None:
     gate = Gate()
     describe(gate, *[NO_DATA] * count)
 

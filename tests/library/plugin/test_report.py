@@ -17,7 +17,7 @@ from convnextpose_check.settings.options import read_settings
 from tests.support.results import example_results
 
 
-def report_of(outcome: Any = "passed", when: Any = "call", **recorded: object) -> Any:
+def make_report(outcome: Any = "passed", when: Any = "call", **recorded: object) -> Any:
     return pytest.TestReport(
         "tests/x.py::test_<a>[XS]", ("", 0, ""), {}, outcome, "a traceback", when,
         user_properties=recorded.items(),
@@ -38,7 +38,7 @@ class Terminal:
         self.lines.append(line)
 
 
-def session_in(terminal: Terminal) -> tuple[Any, Session]:
+def make_session(terminal: Terminal) -> tuple[Any, Session]:
     """A session that writes a report, and pytest's configuration."""
     session = Session(open_published_run(read_settings({}, {})), lock=BytesIO())
     config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(getplugin=lambda _: terminal))
@@ -47,10 +47,10 @@ def session_in(terminal: Terminal) -> tuple[Any, Session]:
     return config, session
 
 
-def printed(*problems: str) -> list[str]:
+def print_lines(*problems: str) -> list[str]:
     """Return the lines printed after the verdict of a run with these problems."""
     terminal = Terminal()
-    config, session = session_in(terminal)
+    config, session = make_session(terminal)
     results = add_decision(example_results(variants={}), problems, "")
     hooks.print_report(config, session, results)
     title, verdict, *lines = terminal.lines
@@ -59,7 +59,7 @@ def printed(*problems: str) -> list[str]:
 
 
 def test_print_report_counts_the_problems_after_the_tenth() -> None:
-    lines = printed("word " * 30, *(f"problem {n}" for n in range(1, 11)))
+    lines = print_lines("word " * 30, *(f"problem {n}" for n in range(1, 11)))
 
     assert lines[0] == "== reasons why the run has not passed"
     assert lines[1].splitlines()[1].startswith("  word")
@@ -70,7 +70,7 @@ def test_print_report_counts_the_problems_after_the_tenth() -> None:
 def test_print_report_shell_commands_stay_on_one_line() -> None:
     command = "python -m convnextpose_check diagnose 'a folder with v1.2 of an output'"
 
-    lines = printed(f"{'word ' * 12}run: {command}. Failed: x.", f"{'word ' * 12}{command}")
+    lines = print_lines(f"{'word ' * 12}run: {command}. Failed: x.", f"{'word ' * 12}{command}")
 
     assert [command in text for text in lines[1].splitlines()] == [False, True, False]
     assert lines[2].splitlines()[-1].strip() == command
@@ -89,7 +89,7 @@ def test_print_report_command_to_resume_only_if_something_was_evaluated(
     interruption: str | None, measured: dict[str, Any], lines: list[str]
 ) -> None:
     terminal = Terminal()
-    config, session = session_in(terminal)
+    config, session = make_session(terminal)
     config.invocation_params = SimpleNamespace(args=["-q"])
     session.gate.interruption = interruption
     vars(session.run)["evaluations"] = ByVariant(measured)
@@ -102,10 +102,10 @@ def test_print_report_command_to_resume_only_if_something_was_evaluated(
 
 
 def test_terminal_summary_hides_described_failures_from_pytest() -> None:
-    described, other = report_of("failed"), report_of("failed")
+    described, other = make_report("failed"), make_report("failed")
     described.duplicate_of = ""
     terminal: Any = Terminal(described, other)
-    config, _ = session_in(terminal)
+    config, _ = make_session(terminal)
 
     hook = hooks.pytest_terminal_summary(terminal, config)
     next(hook)
@@ -137,10 +137,10 @@ def test_resuming_command_can_be_pasted(
     assert hooks.resuming_command(program, arguments, environment) == command
 
 
-def test_table_shows_each_value_under_its_title() -> None:
+def test_html_table_shows_each_value_under_its_title() -> None:
     header, row = ["Result", "Test", "Duration"], ["Passed", "", "0 ms"]
     values = {"variant": "XS", "obtained": 57.25, "expected": 56.5, "difference": -0.75}
-    report = report_of(**values, **{"unit": "mm", "not verified": "n"})
+    report = make_report(**values, **{"unit": "mm", "not verified": "n"})
 
     html_table.pytest_html_results_table_header(header)
     html_table.pytest_html_results_table_row(report, row)

@@ -1,4 +1,4 @@
-"""The list of required tests is what the sources define."""
+"""The list of required tests agrees with the test sources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.texts import ROOT
 VALIDATION = ROOT / "tests" / "validation"
 
 
-def required(
+def list_required_tests(
     catalogue: Catalogue, *, weights_only: bool = False, is_own: bool = False
 ) -> tuple[str, ...]:
     known = {} if is_own else read_fingerprints(ROOT / "fixtures", catalogue.names)
@@ -27,7 +27,7 @@ def required(
     )
 
 
-def test_list_names_every_test_of_the_sources_once() -> None:
+def test_validation_tests_lists_every_test_of_the_sources_once() -> None:
     defined = sorted(
         f"{path.name}::{node.name}"
         for path in VALIDATION.glob("test_*.py")
@@ -39,7 +39,7 @@ def test_list_names_every_test_of_the_sources_once() -> None:
 
 
 def test_required_tests_cover_each_variant_and_tolerance(catalogue: Catalogue) -> None:
-    tests = required(catalogue)
+    tests = list_required_tests(catalogue)
 
     mpjpe = [test for test in tests if "::test_mpjpe_is_within_tolerance" in test]
     assert [test.partition("[")[2] for test in mpjpe] == [
@@ -49,18 +49,18 @@ def test_required_tests_cover_each_variant_and_tolerance(catalogue: Catalogue) -
 
 
 def test_required_tests_weights_only_need_no_human36m(catalogue: Catalogue) -> None:
-    tests = required(catalogue, weights_only=True)
+    tests = list_required_tests(catalogue, weights_only=True)
 
     assert len(tests) == 77
-    needing = ("test_mpjpe", "throughput", "human36m", "joints_lie", "rootnet")
-    assert not any(name in test for test in tests for name in needing)
+    excluded = ("test_mpjpe", "throughput", "human36m", "joints_lie", "rootnet")
+    assert not any(name in test for test in tests for name in excluded)
 
 
 def test_required_tests_unpublished_values_are_not_compared(catalogue: Catalogue) -> None:
     xs = catalogue["XS"]
     own = replace(xs, paper=replace(xs.paper, gmacs=None), guide=None)
 
-    tests = "\n".join(required(Catalogue("own", (own,)), is_own=True))
+    tests = "\n".join(list_required_tests(Catalogue("own", (own,)), is_own=True))
 
     assert "test_reported_parameters[published-XS]" in tests
     assert "test_reported_gmacs" not in tests
