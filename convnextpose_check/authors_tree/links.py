@@ -1,4 +1,4 @@
-"""Arrange Human3.6M as the authors' code expects it, with links to a data set in any layout.
+"""Arrange Human3.6M for the authors' code, with links to any layout.
 
 Their code reads ``images/<sequence>/``, ``annotations/`` and ``bbox_root/`` in ``data/Human36M`` of
 their repository. Subjects 9 and 11 share one ``images/`` there, so sequences and files are linked
@@ -23,7 +23,7 @@ IMAGES, ANNOTATIONS, ROOTNET = "images", "annotations", "bbox_root"
 def plan_links(
     source: Path, project_root: Path, subjects: tuple[int, ...]
 ) -> tuple[dict[Path, Path], str]:
-    """The links of the authors' tree below ``project_root``, as target by path, and a note.
+    """The links of the authors' tree, as target by path, and a note.
 
     The note, or ``""``, explains why RootNet's file is not linked. Raises
     ``ConvNeXtPoseCheckError``: ``file-not-found`` without ``project_root``, ``bad-option`` if one
@@ -60,7 +60,7 @@ def plan_links(
 
 
 def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
-    """Find the data set; raises ``bad-option`` if the search would find the links themselves."""
+    """Find the data set; raises ``bad-option`` if it contains the links."""
     real_source, real_tree = Path(realpath(source)), Path(realpath(tree))
     if real_tree.is_relative_to(real_source) or real_source.is_relative_to(real_tree):
         raise ConvNeXtPoseCheckError(
@@ -76,7 +76,7 @@ def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
 
 
 def _plan_image_links(path: Path, layout: Layout) -> dict[Path, Path]:
-    """Link a sequence's only folder, or of several folders the largest copy of each image."""
+    """Link a sequence's only folder, or the largest copy of each image."""
     folders = layout.sequences[path.name]
     if len(folders) == 1:
         return {path: folders[0]}

@@ -67,7 +67,7 @@ class CheckpointFiles:
         return tuple(found)
 
     def claimed_variant(self, path: Path) -> str | None:
-        """The variant in the name of the file, or of the innermost folder with such a name."""
+        """The variant in the name of the file, or of the innermost folder with one."""
         stems = {Path(v.checkpoint.file_name).stem.lower(): v.name for v in self.catalogue.variants}
         for part in reversed(path.parts):
             if name := stems.get(_SUFFIXES.sub("", part).lower()):
@@ -101,7 +101,7 @@ class CheckpointFiles:
         return checkpoint
 
     def _find_by_content(self, variant: str) -> list[Checkpoint]:
-        """Load the unnamed files, and return those whose tensors have the variant's shapes."""
+        """Load files with other names; return those with the variant's tensor shapes."""
         found, skipped = [], ""
         for path in (path for path in self.candidates if self.claimed_variant(path) is None):
             content = self._identify(path)

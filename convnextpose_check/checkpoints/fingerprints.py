@@ -1,4 +1,4 @@
-"""Recorded hashes of the published tensors and files, and their comparison with a checkpoint.
+"""Recorded hashes of the published tensors and files, and hashes of a checkpoint.
 
 Tensors are compared under modern keys, independent of container and key style. Files have git's
 object ids, since a public repository contains copies of two of them.
@@ -73,7 +73,7 @@ def fingerprint(checkpoint: Checkpoint, source: str) -> Fingerprint:
 
 
 def describe_copy(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
-    """Name the recorded file that this is a copy of, or return ``""``; only for information."""
+    """Describe which recorded file this is a copy of, ``""`` if none; no check."""
     if known is None or known.file is None or known.file.git_blob != checkpoint.git_blob:
         return ""
     return f"identical to the file of {known.file.source}"

@@ -74,7 +74,7 @@ def load_content(path: Path) -> tuple[Any, str, str, str | None]:
 
 
 def _check_content(content: Any) -> tuple[int, StateDict, tuple[float, ...]]:
-    """Epoch, network and steps of the object, read without methods that the file may replace."""
+    """Epoch, network and steps, read without methods that the file may replace."""
     if type(content) is not dict or "network" not in content or "epoch" not in content:
         raise RefusedError(
             "contains no dict with 'epoch' and 'network'",
@@ -104,7 +104,7 @@ def _check_content(content: Any) -> tuple[int, StateDict, tuple[float, ...]]:
 
 
 def _read_steps(optimizer: Any) -> tuple[float, ...]:
-    """The numbers at ``state.<parameter>.step`` of an AdamW; everything else is ignored."""
+    """The numbers at ``state.<parameter>.step`` of an AdamW, ignoring the rest."""
     state = dict.get(optimizer, "state") if type(optimizer) is dict else None
     if type(state) is not dict:
         return ()
@@ -113,7 +113,7 @@ def _read_steps(optimizer: Any) -> tuple[float, ...]:
 
 
 def _to_number(value: Any) -> float | None:
-    """A number, or the value of a tensor with one element; torch before 1.12 saved numbers."""
+    """The value of a number (saved by torch before 1.12) or a tensor of one element."""
     if _is_plain(value) and value.numel() == 1:
         value = value.item()
     return value if type(value) in (int, float) else None
@@ -136,7 +136,7 @@ def _is_plain(tensor: Any) -> bool:
 
 
 def _fits_storage(tensor: Tensor, claimed_bytes: Counter[int]) -> bool:
-    """True if this tensor and the earlier ones of its storage fit into the storage together."""
+    """True if the storage is large enough for this and its earlier tensors together."""
     storage = tensor.untyped_storage()
     claimed_bytes[storage.data_ptr()] += tensor.numel() * tensor.element_size()
     return not tensor.numel() or claimed_bytes[storage.data_ptr()] <= storage.nbytes()

@@ -1,4 +1,4 @@
-"""Read the members of a folder, zip or tar, and check them as far as the container allows.
+"""Read the members of a folder, zip or tar, with the checks of the container.
 
 A zip has a CRC of each member, a compressed tar a checksum of the whole; folders and plain tars
 have neither.
@@ -42,7 +42,7 @@ DOWNLOAD_AGAIN = "Download it again and compare its size with the one on Drive"
 
 
 class RefusedError(ConvNeXtPoseCheckError):
-    """Why a file is refused, as a predicate for its path: ``is a zip with a password``."""
+    """Why a file is refused, to follow its path: ``is a zip with a password``."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ def quote(text: str) -> str:
 
 
 def decompress(stream: IO[bytes], head: bytes, limit: int, stack: ExitStack) -> io.BytesIO:
-    """Decompress the whole stream, since the checksum is at its end; raises ``RefusedError``."""
+    """Decompress the whole stream, since it ends with the checksum."""
     opener = next(opener for magic, opener in COMPRESSORS.items() if head.startswith(magic))
     plain = stack.enter_context(io.BytesIO())
     try:
@@ -153,7 +153,7 @@ def read_zip(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
 
 
 class _PlainHeader(tarfile.TarInfo):
-    """Rejects headers that exhaust time or memory: long, negative, global or sparse ones.
+    """Rejects headers that exhaust memory: long, negative, global, sparse ones.
 
     tarfile copies a global header into every following member.
     """
@@ -183,7 +183,7 @@ class _PlainTar(tarfile.TarFile):
 
 
 def read_tar(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
-    """The regular files in a plain tar, which ``stack`` closes, without links and devices."""
+    """The regular files in a plain tar, which ``stack`` closes."""
     try:
         archive = stack.enter_context(_PlainTar.open(fileobj=stream, mode="r:"))
         for count, info in enumerate(iter(archive.next, None), start=1):
@@ -225,7 +225,7 @@ def _read_chunks(
 
 
 def limit_unpacked_size(members: Iterator[Member], limit: int) -> Iterator[Member]:
-    """Yield the members; raises if their number or declared size exceeds a checkpoint's."""
+    """Yield the members; raises for too many, or too large a declared size."""
     total = 0
     for count, member in enumerate(members, start=1):
         total += member.size

@@ -1,4 +1,4 @@
-"""Check ``data.pkl`` without running it; anything that torch.save does not write is refused.
+"""Check without running it that ``data.pkl`` has only what torch.save writes.
 
 Every opcode is simulated on a stack of placeholders before torch loads the pickle. So every call,
 storage and nesting is checked, independent of what the installed torch allows.

@@ -22,7 +22,7 @@ from convnextpose_check.paths import DUMP_FOLDER
 
 
 def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> Path:
-    """Write the checkpoint below ``results_dir/model_dump``; returns the path of the ``.pth``."""
+    """Write the checkpoint below ``results_dir/model_dump``; returns the ``.pth``."""
     import torch
 
     path = _choose_path(
@@ -68,7 +68,7 @@ def _tar_copy_path(path: Path) -> Path:
 
 
 def _choose_path(path: Path, variant: str, checkpoint: Checkpoint) -> Path:
-    """``path``, or a path in a separate folder if ``path`` has a file of another checkpoint."""
+    """``path``, or one in a separate folder if another checkpoint's file is there."""
     present = [file for file in (path, _tar_copy_path(path)) if path_exists(file)]
     if all(read_source_sha256(file) == checkpoint.sha256 for file in present):
         return path

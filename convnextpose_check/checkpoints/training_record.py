@@ -49,7 +49,7 @@ class TrainingRecord:
 
 
 def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
-    """Read the training from the epoch, the optimizer's steps and the BatchNorm counters."""
+    """Read the training from epoch, optimizer steps and BatchNorm counters."""
     network = checkpoint.network
     batches = Counter(
         float(tensor)
@@ -108,7 +108,7 @@ def _format_count(count: float) -> str:
 
 
 def format_epoch(known: ReportedCount | None, epoch: int) -> str:
-    """The file's epoch, with the expected one if it differs, or with an unverified claim."""
+    """The file's epoch, with the expected one if it differs or is unverified."""
     if known is None or (known.decides and epoch in known.values):
         return f"epoch {epoch}"
     if known.decides:

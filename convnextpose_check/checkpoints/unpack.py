@@ -1,4 +1,4 @@
-"""Repack a checkpoint from any container into the zip format that ``torch.load`` reads.
+"""Repack a checkpoint from any container into a zip for ``torch.load``.
 
 ``torch.save`` writes ``data.pkl``, ``version`` and numbered storages below one folder of a zip.
 Downloads, mirrors and unpackers wrap, rename, unpack and zip that again. This module finds the only
@@ -106,7 +106,7 @@ MAX_PICKLE_BYTES = 4 << 20
 
 
 def repack(path: Path) -> tuple[io.BytesIO, str, str, str | None]:
-    """Repack the only checkpoint in ``path``, a file or an unpacked folder; checks the pickle.
+    """Repack and check the only checkpoint in ``path``, a file or unpacked folder.
 
     Returns the new zip, the names of the containers, the file's sha256 and git's object id, None
     for a folder. The sha256 of a folder covers the names, sizes and bytes of its files. Raises
@@ -169,7 +169,7 @@ def _members_sha256(members: list[Member]) -> str:
 
 
 def recognize_container(head: bytes) -> str:
-    """The kind of container, by its first bytes; raises ``RefusedError`` for other files."""
+    """The kind of container, by its first bytes; raises ``RefusedError``."""
     if head.startswith(b"PK\x03\x04"):
         return "zip"
     if head.startswith(tuple(COMPRESSORS)):
@@ -210,7 +210,7 @@ def _no_pickle_error() -> RefusedError:
 
 
 def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
-    """The members beside the only ``data.pkl``, or the only archive that may contain it."""
+    """The members beside the only ``data.pkl``, or the only archive inside."""
     # Leave out the resource forks and folder settings of macOS.
     members = [
         member
@@ -244,7 +244,7 @@ def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
 
 
 def _write_zip(members: list[Member]) -> io.BytesIO:
-    """Write the members that torch reads into an uncompressed zip, and check the pickle."""
+    """Write the members that torch reads to an uncompressed zip; check the pickle."""
     by_name = {member.name: member for member in members}
     storages = [name for name in by_name if re.fullmatch(r"data/[0-9]+", name)]
     if not storages:

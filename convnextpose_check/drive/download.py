@@ -60,7 +60,7 @@ def download_missing(
     names: Sequence[str],
     stream: TextIO | None = None,
 ) -> Downloads:
-    """Look for the variants in ``paths`` and ``folder``; download missing ones into ``folder``.
+    """Find the variants in ``paths`` and ``folder``; download others to ``folder``.
 
     Errors of wrong files and failed downloads are in the result's ``refused``, by variant. Raises
     ``ConvNeXtPoseCheckError``: ``in-use`` or ``cannot-write`` for ``folder``.
@@ -90,7 +90,7 @@ def download_missing(
 
 
 def choose_download_folder(paths: Sequence[Path], results_dir: Path) -> Path:
-    """The first of the paths to which files can be downloaded, else ``results_dir/checkpoints``."""
+    """The first of the paths that can be written, else ``results_dir/checkpoints``."""
     return next((path for path in paths if _is_download_folder(path)), results_dir / "checkpoints")
 
 
@@ -164,7 +164,7 @@ def _download(
 def _download_once(
     variant: Variant, path: Path, catalogue: Catalogue, display: ProgressDisplay
 ) -> Checkpoint:
-    """Download a file to ``path`` and check it; raises ``TransientError`` if it is damaged."""
+    """Download and check a file; raises ``TransientError`` if it is damaged."""
     _download_bytes(variant, path, display)
     try:
         checkpoint = load_checkpoint(path)
@@ -225,7 +225,7 @@ def _download_bytes(variant: Variant, path: Path, display: ProgressDisplay) -> N
 
 
 def _explain_refusal(file_id: str, gdown_message: str) -> ConvNeXtPoseCheckError:
-    """The error for a web page instead of a file, which is requested again: gdown drops it."""
+    """The error for a web page, requested again since gdown does not return it."""
     import requests
 
     with requests.get(f"{DRIVE}/uc?id={file_id}", stream=True, timeout=TIMEOUT_SECONDS) as response:

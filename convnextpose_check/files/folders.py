@@ -26,7 +26,7 @@ is_file = os.path.isfile
 
 
 def file_state(path: Path) -> tuple[int, int] | None:
-    """Size in bytes and modification time in ns of a regular file; None for anything else."""
+    """Size in bytes and modification time in ns of a regular file, else None."""
     try:
         status = os.stat(path)  # noqa: PTH116 - pathlib is slower
     except (OSError, ValueError):
@@ -35,7 +35,7 @@ def file_state(path: Path) -> tuple[int, int] | None:
 
 
 def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Yield each folder below ``root``, with the sorted names of its folders and files.
+    """Yield each folder below ``root`` with the sorted names of folders and files.
 
     Hidden, system and sequence folders are not entered, nor those that the caller removes from the
     list; a folder with several links is entered once. Raises ``ConvNeXtPoseCheckError``

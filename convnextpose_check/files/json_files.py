@@ -51,7 +51,7 @@ class _Pairs(list[tuple[str, object]]):
 
 
 def _raise_for_repeated_key(content: bytes, path: Path) -> None:
-    """Decode with Python's json, which reports repeated keys; slow and rarely necessary."""
+    """Find a repeated key with Python's json, which is slow and rarely necessary."""
     try:  # numbers are skipped: they may have more digits than Python converts
         decoded = json.loads(
             content, object_pairs_hook=_Pairs, parse_int=lambda _: None, parse_float=lambda _: None

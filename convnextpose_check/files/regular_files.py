@@ -1,4 +1,4 @@
-"""Read regular files without blocking; write files completely or not at all; lock folders."""
+"""Read regular files without blocking, write files atomically, lock folders."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_exactly(stream: BinaryIO, size: int, path: Path) -> bytes:
 
 @contextmanager
 def write_atomically(path: Path, option: str = "--results-dir") -> Iterator[Path]:
-    """Yield a temporary path beside ``path``, and rename it to ``path`` at the end of the block.
+    """Yield a temporary path, and rename it to ``path`` at the end of the block.
 
     Raises ``ConvNeXtPoseCheckError`` (``cannot-write``) for any ``OSError``, including the block's.
     """
@@ -82,7 +82,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def remove_partial_files(folder: Path, below: Path | str = "") -> None:
-    """Remove what killed runs left of ``write_atomically`` in ``folder / below``, a glob pattern.
+    """Remove temporary files of killed runs from ``folder / below``, a glob pattern.
 
     Deeper folders are not searched. Version 0.2 wrote to files instead of folders of this name.
     """
@@ -93,9 +93,9 @@ def remove_partial_files(folder: Path, below: Path | str = "") -> None:
 
 
 def lock_file(path: Path, option: str = "--results-dir") -> BinaryIO:
-    """Lock a file, created if missing, until the returned stream is closed or the process ends.
+    """Lock a file until the returned stream is closed or the process ends.
 
-    An existing file keeps its content; most releases of the filelock package would truncate it.
+    It is created if missing. Most releases of filelock truncate an existing file; this does not.
     Raises ``ConvNeXtPoseCheckError``: ``in-use`` if another run has the lock, ``cannot-write`` if
     the file cannot be created, or is a link or a special file.
     """
@@ -122,7 +122,7 @@ def lock_file(path: Path, option: str = "--results-dir") -> BinaryIO:
 def cannot_write(
     path: Path, error: OSError, option: str = "--results-dir"
 ) -> ConvNeXtPoseCheckError:
-    """The error for a file that cannot be written; ``option`` gives another folder, if any."""
+    """The error for an unwritable file; ``option``, if any, gives another folder."""
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return ConvNeXtPoseCheckError(
         ErrorCode.CANNOT_WRITE,

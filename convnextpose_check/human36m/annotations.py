@@ -1,4 +1,4 @@
-"""Read and validate the parts of Human3.6M's annotation files that the evaluation uses.
+"""Read and validate what the evaluation uses of Human3.6M's annotation files.
 
 The file that lists all images of a subject is read in pieces, to save memory.
 """
@@ -51,7 +51,7 @@ class Image(msgspec.Struct, gc=False):
 
 
 class Annotation(msgspec.Struct, gc=False):
-    """An entry of ``annotations``; ``bbox`` is (x, y, w, h) in pixels, integers or floats."""
+    """An entry of ``annotations``; ``bbox`` is (x, y, w, h) px, integers or floats."""
 
     image_id: Integer
     bbox: tuple[_Length, _Length, _Length, _Length]
@@ -81,7 +81,7 @@ def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
 
 
 def _select(pieces: Iterable[Listing], is_selected: Callable[[Image], bool]) -> Listing:
-    """Select images and their annotations; the pieces have all images before any annotation."""
+    """Select images and their annotations; all images precede the annotations."""
     images: list[Image] = []
     annotations: list[Annotation] = []
     ids: set[int] = set()
@@ -229,7 +229,7 @@ class SubjectFiles:
 
 
 def parse_sequence(image: Image) -> str | None:
-    """The sequence in the image's file name, None if the name contradicts the image's action."""
+    """The sequence in the file name, None if the name contradicts the action."""
     name = _FILE_NAME.fullmatch(image.file_name)
     if name is None or int(name["action"]) != image.action_idx or image.action_idx not in ACTIONS:
         return None

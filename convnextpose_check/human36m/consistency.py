@@ -60,7 +60,7 @@ def compare_joints_with_boxes(files: SubjectFiles) -> float | ConvNeXtPoseCheckE
 
 
 def _frames_by_camera(files: SubjectFiles) -> dict[int, list[tuple[Array, tuple[float, ...]]]]:
-    """Joints (17, 3) in world mm and box (x, y, w, h) in pixels of each frame, by camera."""
+    """World joints (17, 3) in mm and box (x, y, w, h) in px of frames, by camera."""
     listed = [
         (image, annotation)
         for image, annotation in files.test_frames
@@ -77,7 +77,7 @@ def _frames_by_camera(files: SubjectFiles) -> dict[int, list[tuple[Array, tuple[
 def _shares_inside(
     frames: Mapping[int, list[tuple[Array, tuple[float, ...]]]], cameras: Mapping[int, Camera]
 ) -> dict[int, float]:
-    """Share of joints inside their enlarged boxes, by camera with at least ``MIN_FRAMES``."""
+    """Share of joints in enlarged boxes, by camera with at least ``MIN_FRAMES``."""
     shares = {}
     for index in sorted(index for index in frames if len(frames[index]) >= MIN_FRAMES):
         joints_world_mm, boxes_px = (

@@ -37,11 +37,11 @@ _CUT_OFF = "Premature end"
 
 
 class UnusableImageError(Exception):
-    """A file is not the image that its annotation describes; the message is the reason."""
+    """A file is not the annotated image; the message is the reason."""
 
 
 def decode_jpeg(content: bytes, size_px: tuple[int, int]) -> tuple[Array, str | None]:
-    """Decode a JPEG to (H, W, 3) uint8 BGR, and return libjpeg's warning about it, if any.
+    """Decode a JPEG to (H, W, 3) uint8 BGR; also returns libjpeg's warning, if any.
 
     OpenCV silently fills damaged parts with gray, so libjpeg first decodes the same bytes at an
     eighth of the size. An image with a warning is used as decoded by OpenCV, as in the authors'
@@ -86,7 +86,7 @@ def _check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
 
 
 def _decode_small(content: bytes, colors: str, *, strict: bool) -> None:
-    """Decode to an eighth of the size; raises ``ValueError``, with ``strict`` for warnings too."""
+    """Decode to 1/8 of the size; raises ``ValueError``, if ``strict`` for warnings."""
     import simplejpeg
 
     simplejpeg.decode_jpeg(
@@ -113,7 +113,7 @@ BATCHES_AHEAD = 2
 
 @dataclass(frozen=True)
 class Crop:
-    """A sample's crop: ``pixels_rgb`` (3, 256, 256) uint8 and the image file's ``sha256``.
+    """A crop: ``pixels_rgb`` (3, 256, 256) uint8, and ``sha256`` of the image file.
 
     An unusable image has a ``problem`` instead of pixels; a usable one may have libjpeg's
     ``warning``.
@@ -221,7 +221,7 @@ def to_input(pixels_rgb: Tensor) -> Tensor:
 
 @cache
 def constant_tensor(device: torch.device, values: tuple[float, ...]) -> Tensor:
-    """A cached tensor (N,) of the values; copying them each time would wait for the device.
+    """A cached tensor (N,) of the values; a copy each time would block the host.
 
     Integers become int64, floats float32.
     """

@@ -44,7 +44,7 @@ class Camera:
 
     @classmethod
     def from_annotation(cls, entry: Mapping[str, Any]) -> Camera:
-        """Build the camera from the file's ``R`` (3, 3), ``t`` (3), ``f`` (2) and ``c`` (2)."""
+        """Build a camera from the file's ``R`` (3, 3), ``t`` (3), ``f`` (2), ``c`` (2)."""
         return cls(*(np.array(entry[name], dtype=np.float32) for name in ("R", "t", "f", "c")))
 
 
@@ -68,7 +68,7 @@ def camera_to_image(joints_cam_mm: Array, camera: Camera) -> Array:
 
 
 def square_box(box_xywh_px: Array, width_px: int, height_px: int) -> Array | None:
-    """Clip the annotated box to the image, make it square about its center, and enlarge it.
+    """Clip the annotated box to the image, square it about its center, enlarge it.
 
     Returns (x, y, w, h) in pixels, or None for a box without area. As in the authors' evaluation,
     the box keeps the dtype of the annotation: integer boxes are truncated toward zero.
@@ -131,6 +131,6 @@ def cells_to_crop(cells_xyz: Array, grid_whd: tuple[int, int, int]) -> Array:
 
 
 def image_to_crop(pixels_px: Array, box_xywh_px: Array) -> Array:
-    """Convert pixels (J, 2) of the image to pixels (J, 2) of the crop of ``box_xywh_px``."""
+    """Convert pixels (J, 2) of the image to pixels (J, 2) of the box's crop."""
     crop_px: Array = (pixels_px - box_xywh_px[:2]) / box_xywh_px[2:] * INPUT_SIDE_PX
     return crop_px

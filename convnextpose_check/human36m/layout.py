@@ -41,13 +41,13 @@ class Layout:
         return self.annotations[annotation_name(subject, part)]
 
     def find_copies(self, sequence: str, file_name: str) -> list[tuple[Path, tuple[int, int]]]:
-        """Files of this name in the sequence's folders, with their state; empty ones if all are."""
+        """Non-empty files of this name in the sequence's folders, or all if all are empty."""
         paths = [folder / file_name for folder in self.sequences.get(sequence, ())]
         found = [(path, state) for path in paths if (state := file_state(path)) is not None]
         return [(path, state) for path, state in found if state[0]] or found
 
     def choose_rootnet_file(self, subjects: tuple[int, ...]) -> Path:
-        """RootNet's file for these subjects, chosen by its folder's name if there are several.
+        """RootNet's file for these subjects; of several, the folder's name decides.
 
         Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``.
         """

@@ -71,7 +71,7 @@ class MisalignedTakes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         }
 
     def error_without_mm(self, errors_mm: Array, file_names: Sequence[str]) -> float | None:
-        """Mean of the errors (N, J) without these takes; None if all or none of them remain."""
+        """Mean of errors (N, J) without these takes; None if all or no samples remain."""
         starts = tuple(self.takes.values())
         is_other = np.array([not name.startswith(starts) for name in file_names], dtype=bool)
         if is_other.all() or not is_other.any():
@@ -80,7 +80,7 @@ class MisalignedTakes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DatasetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Expected content of the data set; every ``frame_stride``-th frame is a test sample.
+    """Expected content; every ``frame_stride``-th frame is a test sample.
 
     The ``misaligned`` takes are evaluated like all others.
     """
@@ -237,7 +237,7 @@ def load_dataset(
 
 
 def _conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, Path], ...]:
-    """For each sample with different images in several folders, the one used and another."""
+    """The image used and another one, for each sample with different images."""
     conflicts: list[tuple[Path, Path]] = []
     for sample in samples:
         if len(layout.sequences[sample.sequence]) > 1:
@@ -298,7 +298,7 @@ def _make_sample(
 
 
 def _digest(samples: list[Sample]) -> str:
-    """A sha256 over all numbers that determine the errors, in the order of the samples."""
+    """A sha256 over all numbers that determine the errors, in sample order."""
     digest = hashlib.sha256()
     for sample in samples:
         digest.update(f"{sample.image_id} {sample.path.name} {sample.action}\n".encode())

@@ -149,7 +149,7 @@ def test_read_crops_use_one_core_each_and_stop_with_reader(samples: tuple[Sample
     assert threading.active_count() == before
 
 
-def test_usable_input_unusable_images_are_left_out(
+def test_load_inputs_unusable_images_are_left_out(
     samples: tuple[Sample, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "empty.jpg").write_bytes(b"")
