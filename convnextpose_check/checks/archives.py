@@ -55,30 +55,30 @@ def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Cat
 
 def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
     """The file has the verified epoch, if there is one; an unverified one never fails."""
-    known = variant.checkpoint.epoch
-    if known is not None and known.decides and checkpoint.epoch not in known.values:
+    epoch = variant.checkpoint.epoch
+    if epoch is not None and epoch.decides and checkpoint.epoch not in epoch.values:
         raise CheckFailedError(
             ErrorCode.WRONG_EPOCH,
-            f"{checkpoint.path} has epoch {checkpoint.epoch}: expected {known} ({known.source})",
+            f"{checkpoint.path} has epoch {checkpoint.epoch}: expected {epoch} ({epoch.source})",
             "Download the file again; for your own model, add --variants-file",
             obtained=checkpoint.epoch,
-            expected=known.value if isinstance(known.value, int) else str(known),
+            expected=epoch.value if isinstance(epoch.value, int) else str(epoch),
         )
     return checkpoint.epoch
 
 
 def check_training_record(variant: Variant, checkpoint: Checkpoint) -> TrainingRecord:
     """The counters match the recorded training, if any; returns the training record."""
-    record, known = read_training_record(checkpoint), variant.checkpoint.iterations
-    if known is None or not known.decides:
+    record, reported = read_training_record(checkpoint), variant.checkpoint.iterations
+    if reported is None or not reported.decides:
         return record
-    is_other = record.iterations is not None and record.iterations not in known.values
+    is_other = record.iterations is not None and record.iterations not in reported.values
     if record.is_contradictory or is_other:
-        expected = f"{checkpoint.epoch + 1} x " + " or ".join(f"{v:,}" for v in known.values)
+        expected = f"{checkpoint.epoch + 1} x " + " or ".join(f"{v:,}" for v in reported.values)
         raise CheckFailedError(
             ErrorCode.WRONG_TRAINING,
             f"{checkpoint.path} is not from the recorded training of {variant.name}:"
-            f" {record.description}: expected {expected} iterations ({known.source})",
+            f" {record.description}: expected {expected} iterations ({reported.source})",
             "Use the published file; for your own model, add --variants-file",
             record.summary,
             expected,
@@ -87,13 +87,13 @@ def check_training_record(variant: Variant, checkpoint: Checkpoint) -> TrainingR
 
 
 def check_published_tensors(
-    known: Fingerprint | None, checkpoint: Checkpoint, *, is_required: bool = False
+    fingerprint: Fingerprint | None, checkpoint: Checkpoint, *, is_required: bool = False
 ) -> str:
     """The file has every recorded tensor, bit for bit; returns their number as text.
 
     Without recorded tensors, returns an empty string, or raises if ``is_required``.
     """
-    if known is None or known.tensors is None:
+    if fingerprint is None or fingerprint.tensors is None:
         if is_required:
             raise CheckFailedError(
                 ErrorCode.NOT_VERIFIED,
@@ -104,14 +104,14 @@ def check_published_tensors(
                 "verified",
             )
         return ""
-    digests, recorded = tensor_digests(checkpoint), known.tensors.sha256
+    digests, recorded = tensor_digests(checkpoint), fingerprint.tensors.sha256
     other = [key for key, sha256 in recorded.items() if digests.get(key) != sha256]
     count = len(recorded)
     if other:
         raise CheckFailedError(
             ErrorCode.WRONG_TENSORS,
             f"{len(other)} of {count} recorded tensors differ in {checkpoint.path}, the first is"
-            f" '{other[0]}' ({known.tensors.source})",
+            f" '{other[0]}' ({fingerprint.tensors.source})",
             "Use the published file; for your own model, add --variants-file",
             f"{count - len(other)} published, first other: {other[0]}",
             f"{count} published",

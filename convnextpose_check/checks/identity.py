@@ -40,7 +40,7 @@ class IdentityResult:
 def determine_identity(
     variant: Variant,
     checkpoint: Checkpoint,
-    known: Fingerprint | None,
+    fingerprint: Fingerprint | None,
     *,
     is_own: bool = False,
 ) -> IdentityResult:
@@ -54,13 +54,13 @@ def determine_identity(
         "counts": count_state_elements(state) == variant.state_elements,
         "epoch": facts.epoch is not None and facts.epoch.decides,
         "training record": has_training and record.iterations is not None,
-        "tensors": known is not None and known.tensors is not None,
+        "tensors": fingerprint is not None and fingerprint.tensors is not None,
     }
     contradictions: dict[Matched, str] = {"architecture": difference} if difference else {}
     checks: dict[Matched, Callable[[], object]] = {
         "epoch": lambda: check_epoch(variant, checkpoint),
         "training record": lambda: check_training_record(variant, checkpoint),
-        "tensors": lambda: check_published_tensors(known, checkpoint),
+        "tensors": lambda: check_published_tensors(fingerprint, checkpoint),
     }
     obtained: dict[Matched, object] = {}
     for name, check in checks.items():
@@ -75,7 +75,10 @@ def determine_identity(
         return IdentityResult("contradicted", next(iter(contradictions.values())), matched)
     if comparable["tensors"]:
         return IdentityResult("verified", str(obtained["tensors"]), matched)
-    reasons = ("no tensors on record" if is_own else NO_TENSORS, describe_copy(known, checkpoint))
+    reasons = (
+        "no tensors on record" if is_own else NO_TENSORS,
+        describe_copy(fingerprint, checkpoint),
+    )
     return IdentityResult("not verified", "; ".join(filter(None, reasons)), matched)
 
 

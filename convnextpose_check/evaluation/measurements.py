@@ -39,7 +39,7 @@ class Evaluation:
     (N, 18, 3) float32. ``complete`` is true if all samples of the protocol were measured.
     ``seconds`` is the time in the model, ``reading_seconds`` the time waiting for images. Pairs in
     ``cross_sequence_copies`` are an image and an equal earlier one of another sequence; those in
-    ``same_sequence_copies`` are of one sequence, whose camera may have repeated a frame.
+    ``same_sequence_copies`` are of one sequence: the camera may have repeated a frame.
     ``damaged`` lists images with a libjpeg warning; ``resumed`` counts samples from the cache.
     """
 

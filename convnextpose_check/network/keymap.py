@@ -34,7 +34,7 @@ def detect_key_style(keys: Iterable[str]) -> KeyStyle:
     """Return the style of the head keys: ``legacy`` (numbered) or ``modern`` (named).
 
     Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) if a head key has neither style, if styles
-    are mixed, or if there are no head keys.
+    are mixed, or if head keys are missing.
     """
     styles: dict[KeyStyle, str] = {}
     for key in keys:

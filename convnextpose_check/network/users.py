@@ -152,7 +152,7 @@ def _read_onnx_model(specification: str, variant: str) -> bytes:
     """
     path = Path(specification.replace("{variant}", variant))
     if not path.is_file():
-        raise bad_network(specification, f"there is no file {path}")
+        raise bad_network(specification, f"{path} does not exist")
     try:
         model = importlib.import_module("onnx").load(str(path))
         return bytes(model.SerializeToString(deterministic=True))
