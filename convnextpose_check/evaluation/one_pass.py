@@ -1,7 +1,4 @@
-"""Evaluate several models in one pass that reads every image once.
-
-Finished and partial results are saved in the evaluation cache.
-"""
+"""Evaluate several models in one pass that reads every image once."""
 
 from __future__ import annotations
 
