@@ -118,7 +118,7 @@ def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
     """Draw histograms of the sample errors, one per featured variant, as an ``<img>``.
 
     ``errors_mm`` has the errors (N,) of each variant, averaged over the joints. The alternative
-    text repeats the numbers. Returns an empty text if there are no errors.
+    text repeats the numbers. Returns an empty text without errors to draw.
     """
     rows = {escape_control_chars(n): errors_mm[n] for n in results.featured if n in errors_mm}
     if not rows:

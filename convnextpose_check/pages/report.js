@@ -32,7 +32,7 @@ function makeRotatable(svg) {
     rotate(...steps[event.key]);
   });
 
-  let last = null; // not movementX, whose unit differs between systems
+  let last = null; // movementX has another unit on some systems
   svg.addEventListener("pointerdown", (event) => {
     last = event;
     svg.setPointerCapture(event.pointerId);

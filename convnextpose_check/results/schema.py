@@ -46,7 +46,7 @@ OWN_MODELS = "user's own models"
 class CheckRecord(msgspec.Struct, frozen=True):
     """The outcome of one validation test.
 
-    ``not verified``: there is no recorded value to compare with. ``warning``: the check found a
+    ``not verified``: no recorded value exists to compare with. ``warning``: the check found a
     contradiction that does not prove an error. Neither passes the check, and neither fails the
     run. ``difference`` is obtained minus expected if both are numbers. ``duplicate_of`` is the test
     that failed first for the same reason, empty for that first test. ``variant`` and

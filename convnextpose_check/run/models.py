@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class VariantModels:
     """The models of a variant on the run's devices, each built on first use.
 
-    ``specification`` is the value of ``--network``, whose module is imported from ``module_dir``.
+    ``specification`` is the value of ``--network``; its module is imported from ``module_dir``.
     """
 
     variant: Variant
@@ -60,7 +60,7 @@ class VariantModels:
 
     @cached_property
     def counted(self) -> Module:
-        """The module whose parameters and multiply-adds are counted, on the first device."""
+        """The model for counting parameters and multiply-adds, on the first device."""
         if not is_factory(self.specification):
             return self.reference
         module = build_module(self.specification, self.variant.name, self.module_dir)
@@ -71,7 +71,7 @@ class VariantModels:
 
     @cached_property
     def evaluated(self) -> Network:
-        """The model whose error is measured: the optimized model or that of ``--network``."""
+        """The model that predicts: the optimized model or that of ``--network``."""
         if is_factory(self.specification):
             return UserNetwork(self.counted, self.variant.architecture, self.specification)
         return self._on_device(self.devices[0])

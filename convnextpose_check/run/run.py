@@ -111,7 +111,7 @@ class Run:
         return Outputs(self.settings.results_dir)
 
     def reference(self, variant: str) -> ReportedValue | None:
-        """The reported error in mm under the run's protocol; None if there is none."""
+        """The reported error in mm under the run's protocol; None if not reported."""
         return self.catalogue[variant].paper.error_mm(self.settings.protocol)
 
     @cached_property
