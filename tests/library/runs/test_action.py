@@ -1,4 +1,4 @@
-"""The action and the gate's workflow in a repository whose files must not be executed."""
+"""The action and the gate's workflow execute no file of the caller's repository."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def write_repository(tiny: Architecture, folder: Path, *, multiply_adds_off: int
 
 @pytest.fixture(scope="module")
 def judged(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> CompletedRun:
-    """The action on sound weights, among hostile files."""
+    """The completed action on valid weights in a repository of hostile files."""
     folder = tmp_path_factory.mktemp("runner")
     repository = write_repository(tiny, folder / "models", multiply_adds_off=0)
     environment = write_hostile_files(repository, folder / "marks")
@@ -57,7 +57,7 @@ def judged(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Comp
     return CompletedRun(judge.returncode, judge.stdout + judge.stderr, repository / "output")
 
 
-def test_action_judges_weights_and_executes_nothing_of_the_repository(judged: CompletedRun) -> None:
+def test_action_checks_weights_and_executes_no_file_of_repository(judged: CompletedRun) -> None:
     results, folder = judged.results, judged.folder.parents[1]
     per_file = {
         file: sum(check.test.startswith(f"test_{file}.py") for check in results.checks)
@@ -74,7 +74,7 @@ def test_action_judges_weights_and_executes_nothing_of_the_repository(judged: Co
     assert (results.weights_only, results.variants, results.complete) == (True, {}, False)
 
 
-def test_verdict_on_weights_is_never_reproduced(judged: CompletedRun) -> None:
+def test_action_verdict_on_weights_is_never_reproduced(judged: CompletedRun) -> None:
     results, files = judged.results, judged.files
     verdict = (
         "Weights only: T: matching architecture, counts, epoch; identity not verified (no tensors"
@@ -96,10 +96,10 @@ def test_verdict_on_weights_is_never_reproduced(judged: CompletedRun) -> None:
 
 
 @pytest.mark.slow
-def test_workflow_executes_the_named_network_alone_and_finds_the_wrong_count(
+def test_workflow_executes_only_named_network_and_finds_wrong_count(
     tiny: Architecture, tmp_path: Path
 ) -> None:
-    """Human3.6M is missing. Reports of an earlier run are not taken for this one's."""
+    """Human3.6M is missing, and reports of an earlier run exist."""
     workspace, temporary = tmp_path / "workspace", tmp_path / "temporary"
     repository = write_repository(tiny, workspace / "models", multiply_adds_off=1)
     (workspace / "suite").mkdir()
@@ -162,7 +162,7 @@ def test_gate_problem_follows_the_results_of_this_run(
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}"])
-def test_gate_problem_without_readable_results_is_one(tmp_path: Path, content: str | None) -> None:
+def test_gate_problem_unreadable_results_is_a_problem(tmp_path: Path, content: str | None) -> None:
     path = Outputs(tmp_path).results
     path.parent.mkdir()
     if content is not None:
@@ -174,10 +174,10 @@ def test_gate_problem_without_readable_results_is_one(tmp_path: Path, content: s
     )
 
 
-def test_gate_is_not_passed_by_results_of_an_earlier_run(
+def test_gate_results_of_earlier_run_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Another program in the place of pytest ends well and writes nothing."""
+    """Simulates a pytest that exits with code 0 and writes nothing."""
     isolated = SimpleNamespace(
         flags=SimpleNamespace(isolated=1), executable=sys.executable, stderr=sys.stderr
     )
@@ -215,12 +215,12 @@ def test_gate_environment_has_no_variable_that_imports_code() -> None:
     }
 
 
-def test_gate_that_is_not_isolated_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_gate_without_isolated_mode_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gate", "--weights-only"]) == 2
     assert "Run: python -I -m convnextpose_check gate" in capsys.readouterr().err
 
 
-def test_trust_note_is_on_code_alone() -> None:
+def test_trust_note_only_for_executed_code() -> None:
     for network in (None, "exports/{variant}.onnx"):
         assert trust_note(example_results(network=network)) == ""
     for network in ("exports/{variant}.pt", "adapter:build"):

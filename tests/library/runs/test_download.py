@@ -33,7 +33,7 @@ def command(variants_file: Path, tmp_path: Path, nothing_set: pytest.MonkeyPatch
     return ["download", str(tmp_path / "weights"), "--variants-file", str(variants_file)]
 
 
-def test_command_prints_existing_and_downloaded_checkpoints(
+def test_download_prints_existing_and_downloaded_checkpoints(
     command: list[str], drive: Drive, tmp_path: Path, archives: dict[str, bytes],
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -52,7 +52,7 @@ def test_command_prints_existing_and_downloaded_checkpoints(
     assert drive.count_requests() == 2
 
 
-def test_command_fails_if_a_checkpoint_is_missing_in_the_end(
+def test_download_missing_checkpoint_exits_with_code_1(
     command: list[str], drive: Drive, shared: Catalogue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("S", "L"):
@@ -66,7 +66,7 @@ def test_command_fails_if_a_checkpoint_is_missing_in_the_end(
         assert f"\n{name}: [download-refused] ConvNeXtPose_{name}.tar was" in printed.err
 
 
-def test_command_prints_an_error_of_several_variants_once(
+def test_download_prints_error_of_several_variants_once(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(download, "BACK_OFF_SECONDS", 0.01)
@@ -79,7 +79,7 @@ def test_command_prints_an_error_of_several_variants_once(
 
 
 @pytest.mark.usefixtures("drive")
-def test_command_without_folder_downloads_into_checkpoints(
+def test_download_without_folder_writes_to_checkpoints(
     variants_file: Path, tmp_path: Path, nothing_set: pytest.MonkeyPatch
 ) -> None:
     nothing_set.chdir(tmp_path)
@@ -96,7 +96,7 @@ def run(catalogue: Catalogue, folder: Path, *options: str, name: TargetName = "p
 
 
 @pytest.mark.parametrize("place", ["output/checkpoints", "weights"])
-def test_run_downloads_into_the_given_folder_or_below_its_results(
+def test_run_download_writes_to_given_folder_or_results_folder(
     place: str, drive: Drive, shared: Catalogue, tmp_path: Path
 ) -> None:
     if place == "weights":
@@ -109,7 +109,7 @@ def test_run_downloads_into_the_given_folder_or_below_its_results(
 
 
 @pytest.mark.parametrize(("name", "options"), [("published", []), ("synthetic", ["download"])])
-def test_without_the_option_or_on_synthetic_data_nothing_is_downloaded(
+def test_run_without_option_or_synthetic_downloads_nothing(
     name: TargetName, options: list[str], drive: Drive, shared: Catalogue, tmp_path: Path
 ) -> None:
     (tmp_path / "weights").mkdir()

@@ -1,4 +1,4 @@
-"""Runs of minutes: the size of the real data, and every recorded setting."""
+"""Long runs: a data set of real size, and every recorded setting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.whole_runs import RunTests
 pytestmark = pytest.mark.slow
 
 
-def test_every_recorded_setting_is_met(fixtures: Path) -> None:
+def test_measure_every_setting_equals_record(fixtures: Path) -> None:
     record = read_record(fixtures)
 
     measured = measure_errors_mm(fixtures, record.dataset)
@@ -27,7 +27,7 @@ def test_every_recorded_setting_is_met(fixtures: Path) -> None:
         assert errors_mm == pytest.approx(record.errors_mm[setting], abs=record.tolerance_mm)
 
 
-def test_complete_set_is_evaluated_by_the_tests_of_the_published_models(
+def test_run_on_full_size_data_set_evaluates_all_samples(
     run_tests: RunTests,
     synthetic: SyntheticData,
     tiny: Architecture,

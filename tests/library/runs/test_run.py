@@ -1,4 +1,4 @@
-"""Whole runs as users start them: without inputs, in another locale, and with published names."""
+"""Whole runs as users start them: a passing one in an ASCII locale, one without inputs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ASCII_ONLY = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 def passed(
     written_inputs: Path, measured: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> CompletedRun:
-    """A run that passes in a locale whose encoding lacks most characters, also its folder's."""
+    """A passing run in an ASCII locale, with a results folder whose name is not ASCII."""
     folder, error_mm = tmp_path_factory.mktemp("run"), measured.evaluations["T"].error_mm
     figure: dict[str, object] = {"value": error_mm + 1.5, "source": "a first run"}
     variants_file = write_own_reference(written_inputs, folder / "own.json", figure)
@@ -63,7 +63,7 @@ def passed(
     return CompletedRun(result.returncode, result.stdout + result.stderr, ended.folder)
 
 
-def test_passed_run_shows_its_verdict_and_values(passed: CompletedRun) -> None:
+def test_passing_run_prints_verdict_and_values(passed: CompletedRun) -> None:
     record = passed.results.variants["T"]
     # On a slow machine there is a line every few seconds.
     lines = [s for s in passed.output.splitlines() if not re.search(r": \d+ s$", s)]
@@ -87,10 +87,10 @@ def test_passed_run_shows_its_verdict_and_values(passed: CompletedRun) -> None:
     assert "Traceback" not in passed.output
 
 
-def test_passed_run_shows_its_settings_and_each_value_under_its_name(
+def test_passing_run_prints_settings_and_records_check_values(
     passed: CompletedRun, written_inputs: Path
 ) -> None:
-    """The file of JUnit and the report have what the checks obtained."""
+    """The JUnit file and the report have the values of the checks."""
     for line in (
         f"user's own models: data {written_inputs / 'h36m'}, checkpoints",
         f"torch {version('torch')}, numpy {version('numpy')}, OpenCV ",
@@ -115,7 +115,7 @@ def test_passed_run_shows_its_settings_and_each_value_under_its_name(
     assert "2,730" in passed.files.report.read_text(encoding="utf-8")
 
 
-def test_passed_run_writes_whole_files_of_its_own(passed: CompletedRun) -> None:
+def test_passing_run_writes_all_output_files(passed: CompletedRun) -> None:
     import jsonschema
 
     files, folder = passed.files, passed.folder
@@ -140,7 +140,7 @@ def test_passed_run_writes_whole_files_of_its_own(passed: CompletedRun) -> None:
     ]  # fmt: skip
 
 
-def test_run_without_inputs_fails_and_describes_each_reason_once(run_tests: RunTests) -> None:
+def test_run_without_inputs_prints_each_error_once(run_tests: RunTests) -> None:
     ended = run_tests("-m", "gpu", "--device", "cuda:99")
 
     assert ended.code == pytest.ExitCode.TESTS_FAILED

@@ -1,4 +1,4 @@
-"""A verdict on weights alone names what could not be verified."""
+"""Weights-only verdicts name unverified properties."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMPARED = (
 def judge_weights(
     run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> RunTests:
-    """Judge seeded weights of a published variant, whose network is tiny, by its checkpoint."""
+    """Run the checkpoint tests on seeded weights of a tiny, but published variant."""
     catalogue = tiny_catalogue(tiny)
 
     def required_tests(*given: Any) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def judge_weights(
         ),
     ],
 )  # fmt: skip
-def test_random_weights_under_a_published_name_are_never_verified(
+def test_weights_only_run_random_weights_are_never_verified(
     judge_weights: RunTests,
     name: str,
     is_contradicted: bool,
@@ -93,7 +93,7 @@ def test_random_weights_under_a_published_name_are_never_verified(
         assert outcome.upper() in line  # the word PASSED only for what was verified
 
 
-def test_required_identity_that_is_not_verified_fails(judge_weights: RunTests) -> None:
+def test_weights_only_run_required_identity_not_verified_fails(judge_weights: RunTests) -> None:
     ended = judge_weights("S", "--require-identity", "-k", "tensors_are_the_published_ones")
 
     assert ended.code == FAILED, ended.output
