@@ -51,11 +51,11 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def files_in(folder: Path) -> set[str]:
+def list_files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {".download.lock"}
 
 
-def test_only_missing_checkpoints_are_downloaded_and_only_once(
+def test_fetch_missing_downloads_only_missing_checkpoints(
     fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -87,7 +87,7 @@ def test_only_missing_checkpoints_are_downloaded_and_only_once(
     assert {name: downloads.load(name).path for name in NAMES} == paths
 
 
-def test_file_without_virus_scan_is_confirmed(
+def test_fetch_missing_confirms_file_without_virus_scan(
     fetch: Fetch, drive: Drive, archives: dict[str, bytes]
 ) -> None:
     drive.set_responses(XS_ID, file_response(archives["XS"]), unscanned=True)
@@ -134,7 +134,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("answer", "code", "text", "attempts"), FAILURES.values(), ids=FAILURES)
-def test_failed_download_names_reason_and_manual_download_and_leaves_no_file(
+def test_fetch_missing_failure_names_reason_and_leaves_no_file(
     answer: ResponseFactory | None, code: str, text: str, attempts: int,
     fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes],
 ) -> None:  # fmt: skip
@@ -151,7 +151,7 @@ def test_failed_download_names_reason_and_manual_download_and_leaves_no_file(
     assert error.remedy.endswith(f" in {folder}")
     with pytest.raises(ConvNeXtPoseCheckError):
         downloads.load("XS")
-    assert files_in(folder) == set()
+    assert list_files(folder) == set()
     if attempts in (1, 4):
         assert log.getvalue().count("next attempt in") == attempts - 1
     else:  # gdown's, and one to see why
@@ -160,7 +160,7 @@ def test_failed_download_names_reason_and_manual_download_and_leaves_no_file(
         )
 
 
-def test_transient_failures_are_retried_after_growing_waits(
+def test_fetch_missing_retries_transient_failures_with_growing_waits(
     fetch: Fetch, drive: Drive, archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, waits, log = archives["XS"], list[float](), io.StringIO()
@@ -182,18 +182,18 @@ def test_transient_failures_are_retried_after_growing_waits(
     assert f"{FILE}: the received file is damaged; next" in log.getvalue()
 
 
-def test_silent_connection_is_ended(
+def test_fetch_missing_silent_connection_times_out(
     fetch: Fetch, drive: Drive, archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a limit, the file would be complete in the end."""
+    """Without a timeout, the download would succeed."""
 
-    def silent() -> Response:
+    def respond_slowly() -> Response:
         time.sleep(1)
         return file_response(archives["XS"])()
 
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", (0.2, 0.2))
     monkeypatch.setattr(download, "ATTEMPTS", 1)
-    drive.set_responses(XS_ID, silent)
+    drive.set_responses(XS_ID, respond_slowly)
 
     error = fetch("XS").refused["XS"]
 
@@ -201,7 +201,7 @@ def test_silent_connection_is_ended(
     assert "ReadTimeout" in error.problem
 
 
-def test_without_internet_the_first_file_alone_is_tried(
+def test_fetch_missing_without_internet_tries_only_first_file(
     shared: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hosts: list[str] = []
@@ -224,7 +224,9 @@ def test_without_internet_the_first_file_alone_is_tried(
     assert "Settings, Internet on" in failed["XS"].remedy
 
 
-def test_disk_error_is_named(fetch: Fetch, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_missing_disk_error_raises_cannot_write(
+    fetch: Fetch, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(**_: object) -> None:
         raise OSError(errno.ENOSPC, "the disk's words")
 
@@ -235,10 +237,10 @@ def test_disk_error_is_named(fetch: Fetch, folder: Path, monkeypatch: pytest.Mon
     assert error.code == "cannot-write"
     assert error.problem == f"cannot write {folder / FILE}: the disk's words"
     assert error.remedy.startswith("Free disk space")
-    assert files_in(folder) == set()
+    assert list_files(folder) == set()
 
 
-def test_damaged_file_is_set_aside_once_there_is_another(
+def test_fetch_missing_renames_damaged_file_after_download(
     fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes]
 ) -> None:
     junk = b"PK\3\4 half"
@@ -259,7 +261,7 @@ def test_damaged_file_is_set_aside_once_there_is_another(
     ("name", "variant", "code"),
     [("ConvNeXtPose_XS (1).tar", None, "html-page"), (FILE, "L", "wrong-variant")],
 )
-def test_other_file_of_the_user_is_named_and_not_replaced(
+def test_fetch_missing_other_file_of_user_is_not_replaced(
     name: str, variant: str | None, code: str,
     fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes],
 ) -> None:  # fmt: skip
@@ -271,7 +273,7 @@ def test_other_file_of_the_user_is_named_and_not_replaced(
     assert drive.requests == []
 
 
-def test_refusals_before_any_request(
+def test_fetch_missing_invalid_input_raises_before_any_request(
     fetch: Fetch, drive: Drive, shared: Catalogue, folder: Path, tmp_path: Path
 ) -> None:
     facts = replace(shared["XS"].checkpoint, drive_id=None)
@@ -290,7 +292,7 @@ def test_refusals_before_any_request(
     assert drive.requests == []
 
 
-def test_interrupted_download_leaves_nothing_and_a_killed_one_is_cleared_away(
+def test_fetch_missing_interrupted_leaves_no_partial_file(
     fetch: Fetch, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_: object) -> None:
@@ -303,11 +305,11 @@ def test_interrupted_download_leaves_nothing_and_a_killed_one_is_cleared_away(
         with pytest.raises(KeyboardInterrupt):
             fetch("XS")
 
-    assert files_in(folder) == {".other.partial"}
+    assert list_files(folder) == {".other.partial"}
     assert fetch("XS").downloaded == {"XS"}
 
 
-def test_folder_that_cannot_be_written_is_enough_if_nothing_is_missing(
+def test_fetch_missing_read_only_folder_without_missing_file_passes(
     fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes]
 ) -> None:
     (folder / FILE).write_bytes(archives["XS"])
