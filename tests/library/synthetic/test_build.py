@@ -20,7 +20,7 @@ from convnextpose_check.synthetic.reference import REFERENCE_FILE
 from convnextpose_check.variants import Catalogue
 
 CASES = ((9, 9, 1), (9, 13, 2), (11, 6, 2), (11, 14, 2))
-"""Subject, action and subaction: with an EXIF orientation, at the border, seated, walking."""
+"""Subject, action, subaction of images with EXIF orientation, at a border, seated, walking."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def dataset(synthetic: SyntheticData, fixtures: Path) -> Dataset:
     [s for n in SUBJECTS for s in sequences(n) if (n, s.action, s.subaction) in CASES],
     ids=lambda sequence: sequence.name,
 )
-def test_draw_images_again_gives_the_same_bytes(
+def test_draw_images_again_returns_identical_bytes(
     synthetic: SyntheticData, cameras: dict[str, Any], sequence: Sequence
 ) -> None:
     images = draw_images(sequence, cameras)
@@ -48,7 +48,7 @@ def test_draw_images_again_gives_the_same_bytes(
         assert content == (synthetic.dataset / "images" / name).read_bytes()
 
 
-def test_samples_fit_the_record_and_have_the_hard_cases(dataset: Dataset) -> None:
+def test_synthetic_samples_are_complete_and_have_hard_cases(dataset: Dataset) -> None:
     for sample in dataset.samples:
         pixels = camera_to_image(sample.joints_cam_mm, sample.camera)
         x, y, w, h = sample.box_xywh_px
@@ -60,7 +60,7 @@ def test_samples_fit_the_record_and_have_the_hard_cases(dataset: Dataset) -> Non
 
 
 @pytest.mark.parametrize(("name", "members"), [("XS", 598), ("S", 808), ("M", 808), ("L", 808)])
-def test_archive_has_the_form_of_the_published_one(
+def test_synthetic_archive_has_members_and_size_of_published_one(
     synthetic: SyntheticData, catalogue: Catalogue, name: str, members: int
 ) -> None:
     facts, folder = catalogue[name].checkpoint, snapshot_folder(catalogue[name])
@@ -115,7 +115,7 @@ def test_cached_synthetic_data_is_generated_once_for_the_same_inputs(
     assert (first.checkpoints / "one.tar").read_text() == "one"
 
 
-def test_cached_synthetic_data_overtaken_by_another_run_uses_the_other_files(
+def test_cached_synthetic_data_uses_files_of_concurrent_run(
     fixtures: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def generate_later(synthetic: SyntheticData, cameras: Path, stream: TextIO | None) -> None:
@@ -132,7 +132,7 @@ def test_cached_synthetic_data_overtaken_by_another_run_uses_the_other_files(
 
 
 @pytest.mark.usefixtures("cache")
-def test_cached_synthetic_data_without_a_writable_cache_is_temporary(
+def test_cached_synthetic_data_without_writable_cache_is_temporary(
     fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("no folder can be made below a file")

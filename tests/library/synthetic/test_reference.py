@@ -38,7 +38,7 @@ def cameras(fixtures: Path) -> dict[str, Any]:
     return dict(json.loads((fixtures / CAMERAS_FILE).read_text()))
 
 
-def test_write_reference_gives_the_recorded_archive(fixtures: Path, tmp_path: Path) -> None:
+def test_write_reference_equals_recorded_archive(fixtures: Path, tmp_path: Path) -> None:
     """Small enough to ship: its convolutions are in half precision."""
     train.write_reference(trained_state(fixtures), tmp_path)
 
@@ -51,7 +51,7 @@ def test_write_reference_gives_the_recorded_archive(fixtures: Path, tmp_path: Pa
         assert (tensor.dtype == torch.float16) == (tensor.ndim == 4)
 
 
-def test_archive_of_the_synthetic_data_has_the_weights_and_counters_of_the_training(
+def test_synthetic_reference_archive_has_trained_weights_and_counters(
     fixtures: Path, synthetic: SyntheticData
 ) -> None:
     checkpoint = load_checkpoint(synthetic.checkpoints / REFERENCE_FILE)
@@ -64,7 +64,7 @@ def test_archive_of_the_synthetic_data_has_the_weights_and_counters_of_the_train
         assert key.endswith("num_batches_tracked") or torch.equal(obtained[key], tensor), key
 
 
-def test_catalogue_is_the_published_one_and_the_reference(catalogue: Catalogue) -> None:
+def test_synthetic_catalogue_is_published_one_and_reference(catalogue: Catalogue) -> None:
     made = synthetic_catalogue()
 
     assert made.names == (REFERENCE, *catalogue.names)
@@ -76,7 +76,7 @@ def test_catalogue_is_the_published_one_and_the_reference(catalogue: Catalogue) 
     assert reference_variant().architecture == catalogue["XS"].architecture
 
 
-def test_training_split_has_no_room_and_no_pose_of_the_test_split(
+def test_training_split_shares_no_room_or_pose_with_test_split(
     cameras: dict[str, Any], synthetic: SyntheticData, fixtures: Path
 ) -> None:
     numbers = (*range(25), *range(WIDE_SAMPLES, WIDE_SAMPLES + 25))
