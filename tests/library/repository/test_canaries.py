@@ -27,7 +27,7 @@ from convnextpose_check.environment import package_version
 
 @contextmanager
 def canary(package: str, part: str, used_in: str) -> Iterator[None]:
-    """Report any error inside as a change of this part of a package."""
+    """Fail with a message that this part of a package changed if the block raises."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - a changed part may raise anything
@@ -40,7 +40,7 @@ def canary(package: str, part: str, used_in: str) -> Iterator[None]:
         )
 
 
-def test_zipfile__EndRecData_has_the_size_of_the_directory() -> None:  # noqa: N802 - its name
+def test_zipfile__EndRecData_returns_directory_size() -> None:  # noqa: N802 - its name
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a", b"content")
@@ -62,7 +62,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_tarfile_methods_are_called_for_each_header_and_kind_of_sparse_file(name: str) -> None:
+def test_tarfile_private_methods_are_called_for_each_header(name: str) -> None:
     buffer, calls = io.BytesIO(), list[bytes]()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         info = tarfile.TarInfo("a")
@@ -82,8 +82,8 @@ def test_tarfile_methods_are_called_for_each_header_and_kind_of_sparse_file(name
         assert len(calls) == (2 if name == "_proc_member" else 1)
 
 
-def test_pytest_html_writes_the_page_with_the_markup_that_is_edited() -> None:
-    """Result, Test and Duration are the columns that others are put between."""
+def test_pytest_html_page_has_expected_markup() -> None:
+    """The suite inserts its columns between Result, Test and Duration."""
     with canary("pytest-html", "basereport.BaseReport or its page", "plugin/report.py"):
         parameters = inspect.signature(BaseReport._write_report).parameters
         assert list(parameters) == ["self", "rendered_report"]
@@ -98,7 +98,7 @@ def test_pytest_html_writes_the_page_with_the_markup_that_is_edited() -> None:
         assert places == sorted(places)
 
 
-def test_torch_tensors_have__backward_hooks_and_no_other_attributes() -> None:
+def test_torch_tensor_has_only__backward_hooks() -> None:
     with canary("torch", "Tensor._backward_hooks", "checkpoints/load.py"):
         assert torch.zeros(1)._backward_hooks is None
         assert vars(torch.zeros(1)) == {}

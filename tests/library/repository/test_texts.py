@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 README = ROOT / "README.md"
 
 LEFT_BY_A_RUN = ("output", "result", "log", "model_dump", "checkpoints")
-"""Folders below --results-dir: what is named in them is no file of the repository."""
+"""Folders below --results-dir; files in them are not in the repository."""
 
 ELSEWHERE = {
     "output/tests", "main/test.py", "adapter.py", "setup_kaggle_dataset.py",
@@ -41,7 +41,7 @@ FLAGS_OF_OTHERS = {"--max-children", "--no-save"}
 """Options of mutmut and npm."""
 
 PAGES = [path for path in markdown_files() if path.name != "CHANGELOG.md"]
-"""The changelog also names what was removed."""
+"""Without the changelog, which also names removed files and options."""
 
 SUFFIXES = {".py", ".md", ".json", ".ipynb", ".toml", ".ini", ".yml", ".txt", ".png", ".csv"}
 
@@ -109,7 +109,7 @@ def is_option_of_a_run(flag: str, config: pytest.Config) -> bool:
 
 
 @each_page
-def test_links_lead_somewhere(text: Path) -> None:
+def test_page_links_have_targets(text: Path) -> None:
     for target in links(text):
         name, _, anchor = target.partition("#")
         path = (text.parent / name).resolve() if name else text
@@ -119,7 +119,7 @@ def test_links_lead_somewhere(text: Path) -> None:
 
 
 @each_page
-def test_named_files_are_there(text: Path) -> None:
+def test_page_named_files_exist(text: Path) -> None:
     files = [f"/{path.relative_to(ROOT).as_posix()}" for path in repository_files()]
     folders = {f"/{parent}" for name in files for parent in PurePosixPath(name[1:]).parents}
     there = [*files, *folders]
@@ -135,7 +135,7 @@ def test_named_files_are_there(text: Path) -> None:
 
 
 @each_page
-def test_named_commands_are_there(text: Path, pytestconfig: pytest.Config) -> None:
+def test_page_named_commands_exist(text: Path, pytestconfig: pytest.Config) -> None:
     for program, *arguments in commands(text):
         package, _, module = program.partition(".")
         if package == "convnextpose_check" and not module:
@@ -155,7 +155,7 @@ def test_named_commands_are_there(text: Path, pytestconfig: pytest.Config) -> No
 
 
 @each_page
-def test_named_options_and_variables_are_there(text: Path, pytestconfig: pytest.Config) -> None:
+def test_page_named_options_and_variables_exist(text: Path, pytestconfig: pytest.Config) -> None:
     content = text.read_text(encoding="utf-8")
     known = {flag for option in OPTIONS for flag in (option.flag, option.variable)}
     for variable in re.findall(rf"{PREFIX}[A-Z0-9_]+", content):
@@ -178,14 +178,14 @@ def flags_of_commands() -> frozenset[str]:
 @pytest.mark.parametrize(
     ("marks", "table"), [("reported values", reported_values_table), ("answers", answers_table)]
 )
-def test_tables_show_the_values_of_the_variants_file(
+def test_page_tables_agree_with_variants_file(
     marks: str, table: Callable[[Catalogue], str], catalogue: Catalogue
 ) -> None:
-    """When the values change, put the expected table between the marks."""
+    """When values change, copy the expected table between the comments."""
     assert read_marked_section(marks) == table(catalogue)
 
 
-def test_no_workflow_resumes() -> None:
+def test_workflows_never_use_resume() -> None:
     """A result of CI is measured in the same run."""
     files = list((ROOT / ".github").rglob("*.yml"))
     assert {path.name for path in files} >= {"ci.yml", "gate.yml", "action.yml"}
@@ -193,7 +193,7 @@ def test_no_workflow_resumes() -> None:
         assert not re.search(rf"--resume|{PREFIX}RESUME", path.read_text(encoding="utf-8")), path
 
 
-def test_version_is_the_tag_that_pages_name_and_the_changelog_has() -> None:
+def test_version_agrees_with_tags_and_changelog() -> None:
     """Tags of other repositories' actions are in comments."""
     tags = {
         path.name: set(re.findall(r"(?<!# )\bv(\d+\.\d+\.\d+)\b", path.read_text("utf-8")))
