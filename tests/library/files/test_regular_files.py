@@ -18,7 +18,7 @@ from convnextpose_check.paths import lock_directory
 from tests.hostile.judge import at_most
 
 
-def test_file_takes_its_name_only_when_complete(tmp_path: Path) -> None:
+def test_written_whole_renames_only_complete_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "run.json"
     with write_atomically(path) as temporary:
         temporary.write_text("whole")
@@ -32,7 +32,7 @@ def test_file_takes_its_name_only_when_complete(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["new"]
 
 
-def test_text_is_utf_8_replaces_the_old_and_can_be_read_by_others(tmp_path: Path) -> None:
+def test_write_text_replaces_file_as_utf_8_readable_by_all(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     write_text(path, "a longer text that is replaced")
     write_text(path, "5 \N{GREEK SMALL LETTER MU}m")
@@ -44,7 +44,7 @@ def test_text_is_utf_8_replaces_the_old_and_can_be_read_by_others(tmp_path: Path
 
 @pytest.mark.parametrize("raised", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 @pytest.mark.parametrize("old", ["old", None], ids=["old_file", "no_file"])
-def test_interrupted_write_leaves_the_old_file_and_nothing_else(
+def test_written_whole_interrupted_keeps_old_file(
     old: str | None, raised: BaseException, tmp_path: Path
 ) -> None:
     path = tmp_path / "run.json"
@@ -61,7 +61,7 @@ def test_interrupted_write_leaves_the_old_file_and_nothing_else(
 
 
 @pytest.mark.parametrize("below", ["file/run.json", "file/a/b/run.json", "folder"])
-def test_path_that_cannot_be_written_is_named(below: str, tmp_path: Path) -> None:
+def test_write_text_unwritable_path_raises_cannot_write(below: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
@@ -73,7 +73,7 @@ def test_path_that_cannot_be_written_is_named(below: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["link-to-file", "link-to-nothing", "link-to-folder", "pipe"])
-def test_lock_that_is_no_regular_file_is_refused_and_left_alone(kind: str, tmp_path: Path) -> None:
+def test_lock_directory_lock_not_a_regular_file_raises(kind: str, tmp_path: Path) -> None:
     target, results = tmp_path / "target", tmp_path / "out"
     results.mkdir()
     if kind == "pipe":
@@ -94,7 +94,7 @@ def test_lock_that_is_no_regular_file_is_refused_and_left_alone(kind: str, tmp_p
     assert not target.is_file() or target.read_text() == "precious"
 
 
-def test_lock_excludes_others_until_closed_and_keeps_the_content_of_its_file(
+def test_lock_directory_excludes_others_until_closed(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / ".lock"
@@ -107,7 +107,7 @@ def test_lock_excludes_others_until_closed_and_keeps_the_content_of_its_file(
     lock_file(path).close()
 
 
-def test_only_partial_files_of_the_suite_are_removed_and_only_where_it_writes(
+def test_lock_directory_removes_only_partial_files_of_the_suite(
     tmp_path: Path,
 ) -> None:
     name = f".run.json.abcdefgh{PARTIAL}"
