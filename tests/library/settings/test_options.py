@@ -148,7 +148,7 @@ def test_refuse_contradictions_names_the_option_without_effect() -> None:
         refuse_contradictions(read_settings(identity | own, {}))
 
 
-def test_kaggle_folder_is_the_default_if_it_exists(
+def test_read_settings_existing_kaggle_folder_is_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
@@ -161,8 +161,8 @@ def test_kaggle_folder_is_the_default_if_it_exists(
         assert not settings.given
 
 
-def test_options_are_few_and_in_the_readme(pytestconfig: pytest.Config) -> None:
-    """If an option changes, put the expected table between the marks."""
+def test_options_table_in_readme_is_up_to_date(pytestconfig: pytest.Config) -> None:
+    """If an option changes, copy the expected table between the comments."""
     page = pytestconfig.rootpath / "convnextpose_check" / "settings" / "README.md"
     text = page.read_text(encoding="utf-8")
 
