@@ -39,7 +39,7 @@ SETS = {9: "S9_ACT2_16", 11: "S11_ACT2_16"}
 def doctor(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], nothing_set: pytest.MonkeyPatch
 ) -> Doctor:
-    """Run ``doctor``; returns the exit code, ``state: text`` of each row by title, and hints."""
+    """Run ``doctor``; returns the exit code and ``state: text`` by title, with the hints."""
     del nothing_set  # only requested, so that no variable of the environment counts
 
     def run_doctor(*arguments: object) -> tuple[int, dict[str, str]]:
@@ -57,22 +57,22 @@ def doctor(
     return run_doctor
 
 
-def given(inputs: Path) -> list[object]:
+def make_arguments(inputs: Path) -> list[object]:
     return [
         "--device=cpu", f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs / 'models'}",
         f"--variants-file={inputs / 'own.json'}",
     ]  # fmt: skip
 
 
-def failed(rows: dict[str, str]) -> set[str]:
+def list_failed(rows: dict[str, str]) -> set[str]:
     return {title for title, text in rows.items() if text.startswith("failed: ")}
 
 
-def test_doctor_empty_machine_names_what_is_missing_with_its_option(doctor: Doctor) -> None:
+def test_doctor_without_inputs_names_missing_inputs_and_options(doctor: Doctor) -> None:
     code, rows = doctor("--device=cuda:99")
 
     assert code == 1
-    assert failed(rows) == {
+    assert list_failed(rows) == {
         "device", "Human3.6M", "XS file", "S file", "M file", "L file",
     }  # fmt: skip
     assert "[device-not-found]" in rows["device"]
@@ -105,13 +105,17 @@ def test_doctor_kaggle_layout_passes_and_changes_nothing(
     assert rows["Human3.6M"] == "ok: 6 samples"
     assert rows["T file"] == f"ok: {kaggle / 'models' / 'own_T.pth'}"
     assert (rows["T epoch"], rows["T key map"]) == ("ok: 1", "ok: modern")
-    assert doctor(*given(inputs), "--variants=U")[1].keys().isdisjoint({"T file", "T variant"})
+    assert (
+        doctor(*make_arguments(inputs), "--variants=U")[1]
+        .keys()
+        .isdisjoint({"T file", "T variant"})
+    )
 
 
 def test_doctor_weights_only_reads_no_human36m_and_required_identity_is_refused(
     doctor: Doctor, inputs: Path
 ) -> None:
-    arguments = [argument for argument in given(inputs) if "h36m" not in str(argument)]
+    arguments = [argument for argument in make_arguments(inputs) if "h36m" not in str(argument)]
 
     code, rows = doctor(*arguments, "--weights-only")
     refused, tensors = doctor(*arguments, "--weights-only", "--require-identity")
@@ -129,7 +133,7 @@ def test_doctor_contradicting_training_record_is_a_warning(
         "convnextpose_check.checks.archives.check_training_record", lambda *_: record
     )
 
-    code, rows = doctor(*given(inputs), "--variants=T")
+    code, rows = doctor(*make_arguments(inputs), "--variants=T")
 
     assert (code, rows["T training record"]) == (0, "warning: counters differ")
 
@@ -144,13 +148,13 @@ def test_doctor_failed_check_fails_and_does_not_stop_the_others(
     for check in CHECK_FUNCTIONS:
         monkeypatch.setattr(f"convnextpose_check.checks.{check}", fail)
 
-    code, rows = doctor(*given(inputs), "--variants=T")
+    code, rows = doctor(*make_arguments(inputs), "--variants=T")
 
     assert code == 1
     assert rows.keys() - {"hints"} == {*MACHINE, *DATA, *(f"T{check}" for check in CHECKS)}
-    assert rows.keys() - failed(rows) == {"device", "Human3.6M", "T file", "hints"}
+    assert rows.keys() - list_failed(rows) == {"device", "Human3.6M", "T file", "hints"}
     assert "cv2" in rows.pop("OpenCV")
-    assert {rows[title] for title in failed(rows)} == {"failed: [wrong-count] broken. Fix it."}
+    assert {rows[title] for title in list_failed(rows)} == {"failed: [wrong-count] broken. Fix it."}
 
 
 def test_doctor_swapped_checkpoints_are_named(
@@ -159,13 +163,13 @@ def test_doctor_swapped_checkpoints_are_named(
     models = inputs / "models"
     (models / "own_U.pth").replace(models / "own_T.pth")
 
-    code, rows = doctor(*given(inputs))
+    code, rows = doctor(*make_arguments(inputs))
 
     assert code == 1
     assert f"{models / 'own_T.pth'} contains variant U: expected T" in rows["T variant"]
     assert "no checkpoint of U" in rows["U file"]
     write_own_model(tiny, models, "T", epoch=5)
-    assert "expected 1 (a test)" in doctor(*given(inputs))[1]["T epoch"]
+    assert "expected 1 (a test)" in doctor(*make_arguments(inputs))[1]["T epoch"]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +187,7 @@ def test_doctor_missing_annotation_file_is_suggested(
     folder = inputs / "h36m" / "annotations"
     (folder / "Human36M_subject9_camera.json").rename(folder / name)
 
-    code, rows = doctor(*given(inputs))
+    code, rows = doctor(*make_arguments(inputs))
 
     assert code == 1
     assert "Human36M_subject9_camera.json" in rows["Human3.6M"]
@@ -196,9 +200,9 @@ def test_doctor_missing_images_of_a_subject_are_suggested(doctor: Doctor, inputs
         shutil.rmtree(folder)
     (inputs / "h36m" / "S9_ACT2_16.tar").touch()
 
-    code, rows = doctor(*given(inputs))
+    code, rows = doctor(*make_arguments(inputs))
 
     assert code == 1
     assert "[incomplete]" in rows["all samples"]
     assert "S9_ACT2_16.tar is still packed\n" in rows["hints"]
-    assert doctor(*given(inputs), "--protocol=1")[0] == 0
+    assert doctor(*make_arguments(inputs), "--protocol=1")[0] == 0

@@ -1,4 +1,4 @@
-"""``extract`` writes what a run writes, and a file that cannot be used does not stop the others."""
+"""``extract`` writes the snapshots of a run; an invalid file does not stop the others."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def own(written_inputs: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def extract(own: Path, *files: Path) -> int:
+def run_extract(own: Path, *files: Path) -> int:
     results, variants = own.parent / "out", own / "own.json"
     return main(
         ["extract", *map(str, files), f"--results-dir={results}", f"--variants-file={variants}"]
     )
 
 
-def snapshots(own: Path) -> list[str]:
-    """The files that were written below ``model_dump``."""
+def list_snapshots(own: Path) -> list[str]:
+    """Relative paths of the files written below ``model_dump``."""
     dump = own.parent / "out" / "model_dump"
     return sorted(str(path.relative_to(dump)) for path in dump.rglob("*.pth"))
 
@@ -49,7 +49,7 @@ def snapshots(own: Path) -> list[str]:
 def test_extract_writes_what_a_run_writes(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = list_files(own)
 
-    assert extract(own, own) == 0
+    assert run_extract(own, own) == 0
 
     out = capsys.readouterr().out
     for name, epoch in (("T", 1), ("U", 2)):
@@ -76,10 +76,10 @@ def test_extract_bad_file_does_not_stop_the_others_and_names_are_escaped(
     page = own.parent / "\udcfe\n::error::page.tar"
     page.write_text("<!DOCTYPE html><title>Quota exceeded</title>")
 
-    code = extract(own, page, own)
+    code = run_extract(own, page, own)
 
     assert code == 1
-    assert snapshots(own) == ["snapshot_1.pth", "snapshot_2.pth"]
+    assert list_snapshots(own) == ["snapshot_1.pth", "snapshot_2.pth"]
     captured = capsys.readouterr()
     assert captured.err.startswith(f"[html-page] {own.parent}/\\udcfe\\n\\x3a:error\\x3a:page.tar")
     assert captured.out.endswith(f"\n{2 + len(HOSTILE_NAMES)} extracted, 1 failed\n")
@@ -87,7 +87,7 @@ def test_extract_bad_file_does_not_stop_the_others_and_names_are_escaped(
         assert line.isprintable()
         assert "::" not in line
         assert "##" not in line
-    assert extract(own, own / "nowhere.tar") == 2
+    assert run_extract(own, own / "nowhere.tar") == 2
 
 
 def test_extract_folder_skips_other_files_and_fails_for_bad_checkpoints(
@@ -100,14 +100,14 @@ def test_extract_folder_skips_other_files_and_fails_for_bad_checkpoints(
     (own / "own_U.pth").unlink()
     (own / "a.zip").write_bytes(make_zip({"readme.txt": b"hello"}))
 
-    assert extract(own, own) == 0
+    assert run_extract(own, own) == 0
 
-    assert snapshots(own) == ["snapshot_1.pth", "snapshot_2.pth"]
+    assert list_snapshots(own) == ["snapshot_1.pth", "snapshot_2.pth"]
     captured = capsys.readouterr()
     assert f"skipped {own / 'a.zip'}: " in captured.out
     assert captured.err == ""
     (own / "own_U.pth").write_bytes(content[: len(content) // 2])
-    assert extract(own, own) == 1
+    assert run_extract(own, own) == 1
     assert str(own / "own_U.pth") in capsys.readouterr().err
 
 
@@ -119,12 +119,12 @@ def test_extract_impossible_weights_are_refused(
         content["network"][f"module.backbone.norm.{key}"][0] = value
         torch.save(content, own / f"own_{name}.pth")
 
-    assert extract(own, own) == 1
+    assert run_extract(own, own) == 1
 
     assert [line.split()[0] for line in capsys.readouterr().err.splitlines()] == [
         "[bad-weights]", "[bad-weights]",
     ]  # fmt: skip
-    assert snapshots(own) == []
+    assert list_snapshots(own) == []
 
 
 def test_extract_file_of_another_variant_is_refused(
@@ -134,19 +134,19 @@ def test_extract_file_of_another_variant_is_refused(
     (own / "mine.pth").write_bytes(save_to_bytes({"epoch": 1, "network": state}))
     (own / "own_U.pth").replace(own / "own_T.pth")
 
-    assert extract(own, own / "mine.pth", own / "own_T.pth") == 1
+    assert run_extract(own, own / "mine.pth", own / "own_T.pth") == 1
 
     none, swapped = capsys.readouterr().err.splitlines()
     assert none.startswith(f"[wrong-layout] {own / 'mine.pth'} contains none of T, U. ")
     assert "--variants-file" in none
     assert swapped.startswith(f"[wrong-variant] {own / 'own_T.pth'} contains variant U: expected T")
-    assert snapshots(own) == []
+    assert list_snapshots(own) == []
 
 
 def test_extract_variants_with_equal_tensors_are_distinguished_by_name(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The head's upsampling is not in the weights."""
+    """Upsampling in the head has no weights."""
     figures = json.loads((own / "own.json").read_text())
     twin = json.loads(json.dumps(figures["variants"][0]))
     twin["name"], twin["checkpoint"]["file_name"] = "V", "own_V.pth"
@@ -156,10 +156,10 @@ def test_extract_variants_with_equal_tensors_are_distinguished_by_name(
     (own / "any.pth").write_bytes((own / "own_T.pth").read_bytes())
     (own / "own_V.pth").write_bytes((own / "own_T.pth").read_bytes())
 
-    assert extract(own, own / "any.pth") == 1
+    assert run_extract(own, own / "any.pth") == 1
     assert "[wrong-variant]" in (error := capsys.readouterr().err)
     assert "contains T or V" in error
-    assert extract(own, own / "own_V.pth") == 0
+    assert run_extract(own, own / "own_V.pth") == 0
     assert "contains  V, epoch 1," in capsys.readouterr().out
 
 
@@ -168,10 +168,10 @@ def test_extract_other_epoch_is_shown_and_equal_epochs_stay_apart(
 ) -> None:
     write_own_model(replace(tiny, head_channels=8), own, "U", epoch=1)
 
-    assert extract(own, own) == 0
+    assert run_extract(own, own) == 0
 
     assert "contains  U, epoch 1 (expected 2), " in (out := capsys.readouterr().out)
-    first, second = snapshots(own)
+    first, second = list_snapshots(own)
     assert second == "snapshot_1.pth"
     assert first.startswith("U_")
     assert first in out
@@ -181,7 +181,7 @@ def test_extract_results_folder_in_use_is_refused(
     own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with lock_directory(own.parent / "out"):
-        assert extract(own, own) == 2
+        assert run_extract(own, own) == 2
 
     assert capsys.readouterr().err.startswith("[in-use] ")
-    assert snapshots(own) == []
+    assert list_snapshots(own) == []
