@@ -1,4 +1,4 @@
-"""``link`` makes the authors' tree from any layout, and changes nothing else."""
+"""``link`` builds the authors' tree from any layout and changes nothing else."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.support.datasets import FACTS, ROOTNET, HandmadeDataset, list_files, 
 ROOTNET_FOLDER = "Bounding box-001/Human3.6M/Subject 9,11 (trained on subject 1,5,6,7,8)"
 CAMERA = "annotations/Human36M_subject9_camera.json"
 S9, S11 = "s_09_act_02_subact_01_ca_01", "s_11_act_16_subact_02_ca_01"
-Output = pytest.CaptureFixture[str]
+CaptureFixture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
-def _facts_of_the_small_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def _use_facts_of_handmade_dataset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("convnextpose_check.commands.link.read_facts", lambda: FACTS)
 
 
@@ -30,7 +30,7 @@ def authors_set(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kaggle(authors_set: Path, tmp_path: Path) -> Path:
-    """The set as Kaggle has it: S9, S11 and the annotations in separate data sets."""
+    """The data set as on Kaggle: S9, S11 and the annotations in separate data sets."""
     folders = {9: "s9/S9_ACT2_16", 11: "s11/S11_ACT2_16"}
     return rearrange_dataset(
         authors_set, tmp_path / "input", "h36m/annotations (1)/annotations", folders
@@ -39,32 +39,32 @@ def kaggle(authors_set: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The place of the authors' tree in an empty project folder; it does not exist yet."""
+    """The path of the authors' tree in an empty project folder; not yet created."""
     (tmp_path / "ConvNeXtPose").mkdir()
     return tmp_path / "ConvNeXtPose" / "data" / "Human36M"
 
 
-def link(source: Path, tree: Path, *more: str) -> int:
+def run_link(source: Path, tree: Path, *more: str) -> int:
     root = str(tree.parents[1])
     return main(["link", "--kaggle-input", str(source), "--project-root", root, *more])
 
 
-def verify(tree: Path) -> int:
+def run_verify(tree: Path) -> int:
     return main(["link", "--project-root", str(tree.parents[1]), "--verify"])
 
 
-def rootnet_of(authors_set: Path, folder: Path) -> None:
+def copy_rootnet_file(authors_set: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     shutil.copyfile(authors_set / "bbox_root" / ROOTNET, folder / ROOTNET)
 
 
 def test_link_tree_has_the_authors_files_and_the_same_samples(
-    kaggle: Path, authors_set: Path, tree: Path, capsys: Output
+    kaggle: Path, authors_set: Path, tree: Path, capsys: CaptureFixture
 ) -> None:
-    rootnet_of(authors_set, kaggle / ROOTNET_FOLDER)
+    copy_rootnet_file(authors_set, kaggle / ROOTNET_FOLDER)
     before = list_files(kaggle)
 
-    assert link(kaggle, tree, "--verify") == 0
+    assert run_link(kaggle, tree, "--verify") == 0
 
     for path in authors_set.rglob("*"):
         linked = tree / path.relative_to(authors_set)
@@ -83,19 +83,19 @@ def test_link_tree_has_the_authors_files_and_the_same_samples(
     assert f"11 links in {tree}, 11 of them new\n" in out
     assert "complete: main/test.py finds all 6 test images and their annotations.\n" in out
     made = list_files(tree)
-    assert link(kaggle, tree) == 0
+    assert run_link(kaggle, tree) == 0
     assert list_files(tree) == made
     assert f"11 links in {tree}, 0 of them new\n" in capsys.readouterr().out
 
 
-def test_link_paths_may_be_relative(
+def test_link_relative_paths_are_accepted(
     kaggle: Path, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tree.parents[1])
     assert main(["link", "--kaggle-input", f"../{kaggle.name}"]) == 0
     assert main(["link", "--verify"]) == 0
     monkeypatch.chdir(tmp_path)
-    assert verify(tree) == 0
+    assert run_verify(tree) == 0
     assert (tree / "images" / S9).readlink() == kaggle / "s9/S9_ACT2_16" / S9
 
 
@@ -103,9 +103,9 @@ def test_link_paths_may_be_relative(
     ("what", "new"), [(f"images/{S9}", 1), (CAMERA, 1), ("images", 4), ("all", 10)]
 )
 def test_link_broken_links_are_replaced(
-    kaggle: Path, tree: Path, what: str, new: int, capsys: Output
+    kaggle: Path, tree: Path, what: str, new: int, capsys: CaptureFixture
 ) -> None:
-    assert link(kaggle, tree) == 0
+    assert run_link(kaggle, tree) == 0
     if what == "all":
         kaggle = kaggle.rename(kaggle.with_name("moved"))
     else:
@@ -113,11 +113,11 @@ def test_link_broken_links_are_replaced(
         shutil.rmtree(path) if what == "images" else path.unlink()
         path.symlink_to("gone")
     before = list_files(tree)
-    assert verify(tree) == 1
+    assert run_verify(tree) == 1
     assert list_files(tree) == before
     assert "not complete: " in capsys.readouterr().out
 
-    assert link(kaggle, tree, "--verify") == 0
+    assert run_link(kaggle, tree, "--verify") == 0
 
     assert f", {new} of them new\n" in capsys.readouterr().out
 
@@ -134,25 +134,25 @@ def test_link_broken_links_are_replaced(
         (lambda tree: shutil.rmtree(tree), "{tree} cannot be listed"),
     ],
 )
-def test_verify_incomplete_tree_is_named(
-    tmp_path: Path, change: Callable[[Path], object], problem: str, capsys: Output
+def test_verify_incomplete_tree_fails_with_reason(
+    tmp_path: Path, change: Callable[[Path], object], problem: str, capsys: CaptureFixture
 ) -> None:
-    """A tree of real files is verified like one of links."""
+    """A tree of files is verified like a tree of links."""
     tree = HandmadeDataset().write(tmp_path / "data" / "Human36M")
     (tree / "bbox_root" / ROOTNET).unlink()
-    assert verify(tree) == 0
+    assert run_verify(tree) == 0
     assert f"note: {ROOTNET} is missing" in capsys.readouterr().out
     change(tree)
 
-    assert verify(tree) == 1
+    assert run_verify(tree) == 1
 
     out = capsys.readouterr().out
     assert out.startswith("not complete: ")
     assert problem.format(tree=tree) in out
 
 
-def put(path: Path, target: Path | None = None) -> None:
-    """Make a file, or a link to the target."""
+def create(path: Path, target: Path | None = None) -> None:
+    """Create a file, or a link to ``target``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if target is None:
         path.write_text("mine", encoding="utf-8")
@@ -164,17 +164,20 @@ def put(path: Path, target: Path | None = None) -> None:
     ("change", "message"),
     [
         (
-            lambda _, tree: put(tree / "images" / S11),
+            lambda _, tree: create(tree / "images" / S11),
             "[cannot-write] nothing was linked: {tree}/im",
         ),
         (
             lambda _, tree: [(tree / "images" / s).mkdir(parents=True) for s in (S9, S11)],
             f"{S9} is not a link; 1 more paths are taken. Move it away",
         ),
-        (lambda kaggle, tree: put(tree / "images" / S11, kaggle), "is a link to {kaggle}"),
-        (lambda kaggle, tree: put(tree / "images", kaggle), "{tree}/images is itself a link"),
-        (lambda _, tree: put(tree / "annotations"), "{tree}/annotations is not a folder. Move it"),
-        (lambda _, tree: put(tree.parent), "[cannot-write] cannot write {tree}"),
+        (lambda kaggle, tree: create(tree / "images" / S11, kaggle), "is a link to {kaggle}"),
+        (lambda kaggle, tree: create(tree / "images", kaggle), "{tree}/images is itself a link"),
+        (
+            lambda _, tree: create(tree / "annotations"),
+            "{tree}/annotations is not a folder. Move it",
+        ),
+        (lambda _, tree: create(tree.parent), "[cannot-write] cannot write {tree}"),
         (lambda _, tree: tree.parents[1].rmdir(), "[file-not-found] the folder {tree.parents[1]}"),
         (lambda kaggle, _: shutil.rmtree(kaggle), "[data-not-found] the folder {kaggle} cannot"),
         (
@@ -188,15 +191,15 @@ def put(path: Path, target: Path | None = None) -> None:
         ),
     ],
 )
-def test_link_obstacle_or_missing_input_is_named_and_nothing_changed(
+def test_link_obstacle_or_missing_input_fails_and_changes_nothing(
     kaggle: Path, tree: Path, tmp_path: Path, change: Callable[[Path, Path], object], message: str,
-    capsys: Output,
+    capsys: CaptureFixture,
 ) -> None:  # fmt: skip
-    """A folder that is itself a link, as the guide's script made, would lead into the input."""
+    """Through a folder that is a link, as of the guide's script, files would go to the input."""
     change(kaggle, tree)
     before = list_files(tmp_path)
 
-    assert link(kaggle, tree) == 2
+    assert run_link(kaggle, tree) == 2
 
     assert list_files(tmp_path) == before
     error = capsys.readouterr().err
@@ -205,21 +208,21 @@ def test_link_obstacle_or_missing_input_is_named_and_nothing_changed(
     assert len(error.splitlines()) == 1
 
 
-def test_link_project_inside_the_input_is_refused(
-    kaggle: Path, tmp_path: Path, tree: Path, capsys: Output
+def test_link_project_inside_input_is_refused(
+    kaggle: Path, tmp_path: Path, tree: Path, capsys: CaptureFixture
 ) -> None:
-    """A second search would find the links of the first."""
+    """A second search would find the links created by the first."""
     (tmp_path / "other").symlink_to(tmp_path)
     tree.mkdir(parents=True)
     kaggle.rename(tree / "sets")
 
     for source in (tmp_path / "other", tree / "sets"):
-        assert link(source, tree) == 2
+        assert run_link(source, tree) == 2
         assert capsys.readouterr().err.startswith("[bad-option] ")
 
 
 def test_link_images_in_two_folders_are_linked_one_by_one(kaggle: Path, tree: Path) -> None:
-    """One folder lacks an image, the other is cut off and has an empty one."""
+    """One folder lacks an image; the other has a truncated and an empty one."""
     whole, other = kaggle / "s9/S9_ACT2_16" / S9, kaggle / "a second part" / S9
     shutil.copytree(whole, other)
     first, second, last = sorted(path.name for path in whole.iterdir())
@@ -228,8 +231,8 @@ def test_link_images_in_two_folders_are_linked_one_by_one(kaggle: Path, tree: Pa
         (other / name).unlink()
         (other / name).write_bytes(content)
 
-    assert link(kaggle, tree, "--verify") == 0
-    assert link(kaggle, tree, "--verify") == 0
+    assert run_link(kaggle, tree, "--verify") == 0
+    assert run_link(kaggle, tree, "--verify") == 0
 
     linked = tree / "images" / S9
     assert not linked.is_symlink()
@@ -239,26 +242,28 @@ def test_link_images_in_two_folders_are_linked_one_by_one(kaggle: Path, tree: Pa
     assert load_dataset(tree, FACTS).is_complete()
 
 
-def test_link_hard_link_to_the_right_file_is_kept(kaggle: Path, tree: Path, capsys: Output) -> None:
+def test_link_hard_link_to_the_right_file_is_kept(
+    kaggle: Path, tree: Path, capsys: CaptureFixture
+) -> None:
     (tree / CAMERA).parent.mkdir(parents=True)
     (tree / CAMERA).hardlink_to(kaggle / "h36m/annotations (1)" / CAMERA)
 
-    assert link(kaggle, tree, "--verify") == 0
+    assert run_link(kaggle, tree, "--verify") == 0
 
     assert not (tree / CAMERA).is_symlink()
     assert f"10 links in {tree}, 9 of them new\n" in capsys.readouterr().out
 
 
-def test_link_of_a_folder_is_kept_and_missing_rootnet_file_is_noted(
-    kaggle: Path, tree: Path, capsys: Output
+def test_link_existing_folder_link_is_kept_and_missing_rootnet_noted(
+    kaggle: Path, tree: Path, capsys: CaptureFixture
 ) -> None:
-    put(tree / "annotations", kaggle / "h36m/annotations (1)/annotations")
+    create(tree / "annotations", kaggle / "h36m/annotations (1)/annotations")
 
-    assert link(kaggle, tree, "--verify") == 0
+    assert run_link(kaggle, tree, "--verify") == 0
     assert (tree / "annotations").is_symlink()
     assert "note: bbox_root was not linked" in capsys.readouterr().out
-    put(tree / "bbox_root" / ROOTNET)
-    assert link(kaggle, tree) == 0
+    create(tree / "bbox_root" / ROOTNET)
+    assert run_link(kaggle, tree) == 0
     assert "note: " not in capsys.readouterr().out
 
     assert main(["link"]) == 2
