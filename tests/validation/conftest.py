@@ -15,17 +15,17 @@ BY_FUNCTION = {test.function: test for test in VALIDATION_TESTS}
 
 
 def cases(config: pytest.Config, function: str) -> dict[str, Variant | None]:
-    """The cases of a validation test in this run; none if it does not apply to the target."""
+    """The cases of a validation test in this run; empty if it does not apply."""
     return cases_of(BY_FUNCTION[function], session_of(config).run)
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
-    """Leave out a test that does not apply to any variant of this run."""
+    """Skip the collection of a test that applies to no variant of this run."""
     return [] if name in BY_FUNCTION and not cases(collector.config, name) else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test its variants; those of the published models carry the marker ``gpu``."""
+    """Parametrize a test by variant; tests of the published models get the marker ``gpu``."""
     function, run = metafunc.definition.originalname, session_of(metafunc.config).run
     if function not in BY_FUNCTION:
         return
@@ -41,5 +41,5 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Recorder:
-    """Records the value that a check obtained, for the report and JUnit's file."""
+    """Records the value that a check obtained, for the report and the JUnit file."""
     return partial(record_values, request.node.user_properties)

@@ -1,7 +1,7 @@
-"""Is the error on Human3.6M the one that the paper reports?
+"""The error on Human3.6M agrees with the one that the paper reports.
 
-The reported values and their sources stand in ``convnextpose_check/variants.json``: 56.61 mm for
-XS, 51.80 for S, 51.05 for M, 49.75 for L under protocol 2. Cases of the published models carry the
+``convnextpose_check/variants.json`` has the reported values and their sources: 56.61 mm for XS,
+51.80 for S, 51.05 for M and 49.75 for L under protocol 2. Tests of the published models have the
 marker ``gpu``; the others compare the synthetic models with their recorded errors.
 """
 
@@ -67,7 +67,7 @@ def test_mpjpe_is_within_tolerance_of_reported_value(
 def test_mpjpe_is_the_recorded_value(
     run: Run, variant: Variant, evaluations: Evaluations, record: Recorder
 ) -> None:
-    """Tight enough that any change in the arithmetic shows."""
+    """The tolerance is so small that any change of the computation fails."""
     recorded = run.reference(variant.name)
     record(evaluations[variant.name].error_mm, recorded and recorded.value, "mm")
     judgment, where = run.judgment(variant.name), f"{run.target} {variant.name}"

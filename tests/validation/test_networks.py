@@ -1,4 +1,4 @@
-"""Does the evaluated model, optimized or the user's own, agree with the reference model?"""
+"""The evaluated model, optimized or the user's own, agrees with the reference model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLES = 4
 
 
 def comparison_crops(dataset: Dataset, device: torch.device) -> tuple[Tensor, list[Sample]]:
-    """Crops of samples from all over the data set, on the device, and those samples."""
+    """Crops (N, 3, 256, 256) of evenly spread samples, on the device, and the samples."""
     return load_inputs(select_evenly(dataset.samples, SAMPLES), device)
 
 

@@ -1,4 +1,4 @@
-"""Preflight: what a long run needs, before it starts."""
+"""Preflight: requirements of a long run, checked before it starts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_human36m_is_found(human36m: Dataset, record: Recorder) -> None:
 
 
 def test_joints_lie_in_their_boxes(human36m: Dataset, record: Recorder) -> None:
-    """Annotations that do not belong together fail the run; the error is measured all the same."""
+    """Mismatched annotations fail the run, but the error is still measured."""
     record(check_joints_lie_in_boxes(human36m))
 
 

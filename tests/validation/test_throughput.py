@@ -1,4 +1,4 @@
-"""Throughput of one batch, measured and reported; machines differ, so nothing is asserted of it.
+"""Throughput of one batch, measured and reported but not checked: machines differ.
 
 ``--benchmark-save`` and ``--benchmark-compare`` work as for any test of pytest-benchmark.
 """
