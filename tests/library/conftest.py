@@ -1,4 +1,4 @@
-"""Fixtures of several test modules: a Drive on this machine, and small inputs."""
+"""Shared fixtures: a local Google Drive, small inputs, and runs in this process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def archives(tiny: Architecture) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def shared(tiny: Architecture, archives: dict[str, bytes]) -> Catalogue:
-    """The four variants, tiny, with their true sizes and ids on Drive."""
+    """The four variants with tiny architectures, true file sizes and Drive ids."""
     variants = tuple(
         replace(v, checkpoint=replace(v.checkpoint, bytes=len(archives[v.name])))
         for v in tiny_catalogue(tiny).variants
@@ -54,7 +54,7 @@ def drive(
     httpserver: HTTPServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Drive:
-    """A Google Drive that has the four files, with short waits between attempts."""
+    """A local Google Drive with the four files; waits between attempts are short."""
     monkeypatch.setattr(download, "BACK_OFF_SECONDS", 0.01)
     server = Drive(httpserver)
     redirect_google_to(server.port, monkeypatch)
@@ -67,7 +67,7 @@ def drive(
 
 @pytest.fixture
 def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: ARG001 - it answers
-    """Fetch these variants, XS if none is named, into ``tmp_path / "checkpoints"``."""
+    """Download the named variants (default XS) into ``tmp_path / "checkpoints"``."""
 
     def fetch_here(*names: str, catalogue: Catalogue = shared, **options: object) -> Downloads:
         given = {"paths": [], "folder": tmp_path / "checkpoints", "stream": None} | options
@@ -84,20 +84,20 @@ def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: AR
 def _not_on_kaggle(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Take no default from the machine: a test that needs Kaggle's folder makes one."""
+    """Ignore a Kaggle folder of this machine."""
     missing = tmp_path_factory.getbasetemp() / "no kaggle input"
     monkeypatch.setattr("convnextpose_check.settings.options.KAGGLE_INPUT", missing)
 
 
 @pytest.fixture(autouse=True)
 def _no_elapsed_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands on a slow machine print no elapsed times between their lines."""
+    """Print no elapsed times, which only slow machines would show."""
     monkeypatch.setattr("convnextpose_check.progress.PHASE_SECONDS", 600.0)
 
 
 @pytest.fixture
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without a setting of this suite, to set some in."""
+    """An environment without this suite's variables."""
     for name in list(os.environ):
         if name.startswith(PREFIX):
             monkeypatch.delenv(name)
@@ -106,7 +106,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @pytest.fixture(scope="session")
 def written_inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data set, and checkpoints of two tiny models T and U with their reported values."""
+    """A small data set, checkpoints of two tiny models T and U, and their variants file."""
     folder = tmp_path_factory.mktemp("written")
     (folder / "models").mkdir()
     HandmadeDataset().write(folder / "h36m")
@@ -119,14 +119,14 @@ def written_inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def inputs(written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data set and the checkpoints, free to be changed."""
+    """A copy of ``written_inputs`` that a test may change."""
     monkeypatch.setattr("convnextpose_check.run.run.read_facts", lambda: FACTS)
     return Path(shutil.copytree(written_inputs, tmp_path / "inputs"))
 
 
 @pytest.fixture(scope="session")
 def measured(written_inputs: Path) -> Run:
-    """A run of model T with its models and evaluation."""
+    """A run of model T that has been evaluated."""
     run = make_run(
         {"device": "cpu", "variants": "T"},
         read_catalogue(written_inputs / "own.json"),
@@ -143,7 +143,7 @@ def measured(written_inputs: Path) -> Run:
 def run_tests(
     tmp_path: Path, nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> RunTests:
-    """Run tests/validation in this process; results go to ``tmp_path / "out"``."""
+    """Run tests/validation in this process, with results in ``tmp_path / "out"``."""
     isolate_environment(nothing_set)
 
     def run_suite(*arguments: object, **given: Any) -> CompletedRun:

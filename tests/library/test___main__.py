@@ -32,7 +32,7 @@ from convnextpose_check.__main__ import main
         (["doctor", "--variants-file", "nowhere"], 2, "cannot read the variants file"),
     ],
 )
-def test_main_wrong_argument_is_named_with_code_2(
+def test_main_wrong_argument_exits_with_code_2_and_message(
     arguments: list[str], code: int, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     try:
@@ -59,6 +59,6 @@ def test_main_version_names_the_packages_without_importing_torch() -> None:
     assert has_torch == "False"
 
 
-def test_main_is_the_console_script() -> None:
+def test_console_script_is_main() -> None:
     (script,) = entry_points(group="console_scripts", name="convnextpose-check")
     assert script.load() is main

@@ -27,7 +27,7 @@ def test_escape_control_chars_twice_changes_nothing(text: str, expected: str) ->
     assert escape_control_chars(expected) == expected
 
 
-def test_error_escapes_its_texts_and_keeps_numbers() -> None:
+def test_check_failed_error_escapes_texts_and_keeps_numbers() -> None:
     error = CheckFailedError(
         ErrorCode.WRONG_COUNT, "in \x1b[2J\n::error::", "Fix \u202e", "a\nb", "c\td"
     )

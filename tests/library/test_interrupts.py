@@ -19,8 +19,8 @@ BOTH = (signal.SIGINT, signal.SIGTERM)
 
 
 @pytest.fixture
-def obeyed() -> Iterator[None]:
-    """Handle signals as in a separate run; this run handles them, too."""
+def handlers() -> Iterator[None]:
+    """Install the signal handlers of a run, and restore those of this process."""
     earlier = {number: signal.getsignal(number) for number in BOTH}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -39,14 +39,14 @@ def send(number: int = signal.SIGTERM) -> None:
 
 
 @pytest.mark.parametrize("number", BOTH)
-@pytest.mark.usefixtures("obeyed")
-def test_both_signals_raise_keyboard_interrupt(number: signal.Signals) -> None:
+@pytest.mark.usefixtures("handlers")
+def test_signal_handlers_raise_keyboard_interrupt(number: signal.Signals) -> None:
     with pytest.raises(KeyboardInterrupt, match=number.name):
         send(number)
 
 
-@pytest.mark.usefixtures("obeyed")
-def test_signal_waits_for_the_end_of_the_outermost_block() -> None:
+@pytest.mark.usefixtures("handlers")
+def test_defer_signals_nested_raises_after_outermost_block() -> None:
     done = []
 
     def write() -> None:
@@ -62,8 +62,8 @@ def test_signal_waits_for_the_end_of_the_outermost_block() -> None:
     assert done == [1, 2]
 
 
-@pytest.mark.usefixtures("obeyed")
-def test_second_signal_has_no_effect_and_the_third_interrupts_at_once() -> None:
+@pytest.mark.usefixtures("handlers")
+def test_defer_signals_repeated_signals_interrupt_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         send(signal.SIGINT)
     with defer_signals():
@@ -79,8 +79,8 @@ def test_second_signal_has_no_effect_and_the_third_interrupts_at_once() -> None:
         never_done()
 
 
-@pytest.mark.usefixtures("obeyed")
-def test_error_inside_is_not_hidden_by_a_signal() -> None:
+@pytest.mark.usefixtures("handlers")
+def test_defer_signals_error_inside_is_raised() -> None:
     def fail() -> None:
         with defer_signals():
             send()
@@ -90,7 +90,7 @@ def test_error_inside_is_not_hidden_by_a_signal() -> None:
         fail()
 
 
-def test_ignored_signal_stays_ignored() -> None:
+def test_signal_handlers_ignored_signal_stays_ignored() -> None:
     earlier = {number: signal.getsignal(number) for number in BOTH}
     try:
         for number in BOTH:
@@ -104,7 +104,7 @@ def test_ignored_signal_stays_ignored() -> None:
             signal.signal(number, handler)
 
 
-def test_thread_sets_no_handlers() -> None:
+def test_signal_handlers_in_thread_are_not_installed() -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(
             lambda: install_signal_handlers()()

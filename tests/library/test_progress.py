@@ -29,15 +29,17 @@ def show_everything(stream: TextIO) -> int:
 
 
 @pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A log gets a line for each item."""
+def _frequent_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a log line for each item."""
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
 
 
-@pytest.mark.usefixtures("often")
+@pytest.mark.usefixtures("_frequent_log")
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 @pytest.mark.parametrize("kind", [io.TextIOWrapper, Terminal], ids=["log", "terminal"])
-def test_bar_shows_share_time_left_and_note(kind: type[io.TextIOWrapper], encoding: str) -> None:
+def test_progress_bar_shows_share_time_left_and_note(
+    kind: type[io.TextIOWrapper], encoding: str
+) -> None:
     raw = io.BytesIO()
     stream = kind(raw, encoding=encoding, write_through=True)
 
@@ -55,7 +57,7 @@ def test_bar_shows_share_time_left_and_note(kind: type[io.TextIOWrapper], encodi
     assert text.endswith(f"\ngoing on: {sign}4 images\n")
 
 
-def test_phase_is_shown_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_phase_prints_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "PHASE_SECONDS", 0.01)
     log = io.StringIO()
     display = ProgressDisplay(log)
@@ -69,7 +71,7 @@ def test_phase_is_shown_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert log.getvalue() == shown
 
 
-def test_log_has_few_lines_and_no_stream_has_no_lines() -> None:
+def test_progress_bar_in_log_has_few_lines() -> None:
     with progress_bar(None, "reading", 1) as advance:
         advance(1)
     log = io.StringIO()
@@ -81,7 +83,7 @@ def test_log_has_few_lines_and_no_stream_has_no_lines() -> None:
     assert len(log.getvalue().splitlines()) < 6
 
 
-class Broken(io.StringIO):
+class BrokenStream(io.StringIO):
     def __init__(self, error: Exception, method: str, *, on_terminal: bool) -> None:
         super().__init__()
         self.on_terminal = on_terminal
@@ -95,11 +97,11 @@ class Broken(io.StringIO):
         return self.on_terminal
 
 
-@pytest.mark.usefixtures("often")
+@pytest.mark.usefixtures("_frequent_log")
 @pytest.mark.parametrize("on_terminal", [True, False])
 @pytest.mark.parametrize("method", ["write", "flush", "isatty"])
 @pytest.mark.parametrize("error", [OSError("disk full"), ValueError("closed file")])
-def test_progress_that_cannot_be_written_is_dropped(
+def test_progress_bar_broken_stream_is_ignored(
     error: Exception, method: str, on_terminal: bool
 ) -> None:
-    assert show_everything(Broken(error, method, on_terminal=on_terminal)) == 4
+    assert show_everything(BrokenStream(error, method, on_terminal=on_terminal)) == 4

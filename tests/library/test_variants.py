@@ -19,7 +19,7 @@ Change = Callable[[dict[str, Any]], Any]
     ("name", "paper", "guide"),
     [("XS", 3.53, 3.53), ("S", 7.44, 7.45), ("M", 7.59, 7.60), ("L", 8.38, 8.39)],
 )
-def test_paper_and_guide_report_the_counts_with_their_sources(
+def test_read_catalogue_reported_counts_agree_with_sources(
     catalogue: Catalogue, name: str, paper: float, guide: float
 ) -> None:
     variant = catalogue[name]
@@ -27,13 +27,13 @@ def test_paper_and_guide_report_the_counts_with_their_sources(
         variant.paper.parameters_millions,
         variant.guide,
     )
-    assert [figure and figure.value for figure in reported] == [paper, guide]
-    assert [figure and figure.source[:5] for figure in reported] == ["paper", "Kaggl"]
+    assert [value and value.value for value in reported] == [paper, guide]
+    assert [value and value.source[:5] for value in reported] == ["paper", "Kaggl"]
     assert round(variant.parameters / 1e6, 2) == paper
     assert round(variant.state_elements / 1e6, 2) == guide
 
 
-def _without_source(value: Any, path: str, sources: dict[str, str]) -> Iterator[str]:
+def _find_values_without_source(value: Any, path: str, sources: dict[str, str]) -> Iterator[str]:
     """Yield the paths of values without a source beside them or in ``sources``."""
     if value is None or sources.get(path) or (isinstance(value, dict) and value.get("source")):
         return
@@ -41,16 +41,16 @@ def _without_source(value: Any, path: str, sources: dict[str, str]) -> Iterator[
         yield path
         return
     for key, each in value.items():
-        yield from _without_source(each, f"{path}.{key}".lstrip("."), sources)
+        yield from _find_values_without_source(each, f"{path}.{key}".lstrip("."), sources)
 
 
-def test_every_value_has_a_source() -> None:
+def test_variants_file_every_value_has_a_source() -> None:
     content = json.loads(PUBLISHED_FILE.read_text())
     for variant in content["variants"]:
-        assert list(_without_source(variant, "", content["sources"])) == ["name"]
+        assert list(_find_values_without_source(variant, "", content["sources"])) == ["name"]
 
 
-def test_only_verified_values_decide(catalogue: Catalogue) -> None:
+def test_read_catalogue_only_verified_values_decide(catalogue: Catalogue) -> None:
     known = {v.name: v.checkpoint.epoch for v in catalogue.variants}
 
     assert {name: each and (each.values, each.decides) for name, each in known.items()} == {
@@ -60,10 +60,10 @@ def test_only_verified_values_decide(catalogue: Catalogue) -> None:
         "L": ((83,), True),
     }
     of_protocol_1 = [catalogue[name].paper.error_mm(1) for name in ("M", "L")]
-    assert all(figure and figure.information_only for figure in of_protocol_1)
+    assert all(value and value.information_only for value in of_protocol_1)
 
 
-def test_unknown_name_lists_the_known_ones(catalogue: Catalogue) -> None:
+def test_catalogue_unknown_name_lists_known_names(catalogue: Catalogue) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=r"'XL'.*XS, S, M, L"):
         catalogue["XL"]
 
@@ -85,7 +85,7 @@ CHANGES: dict[str, Change] = {
 
 
 @pytest.mark.parametrize(("named", "change"), CHANGES.items())
-def test_variants_file_of_another_form_is_refused(
+def test_read_catalogue_invalid_field_raises_bad_variants_file(
     tmp_path: Path, named: str, change: Change
 ) -> None:
     content = json.loads(PUBLISHED_FILE.read_text())
@@ -101,7 +101,7 @@ def test_variants_file_of_another_form_is_refused(
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff\xfe", b"[]"])
-def test_variants_file_that_is_missing_or_not_a_json_object_is_refused(
+def test_read_catalogue_missing_or_malformed_file_raises(
     tmp_path: Path, content: bytes | None
 ) -> None:
     path = tmp_path / "own.json"
