@@ -18,7 +18,7 @@ Arguments = dict[str, dict[str, Any]]
 def path_argument(text: str) -> Path:
     """Parse a path; an empty one, which ``Path`` takes for the current folder, is an error."""
     if not text.strip():
-        raise argparse.ArgumentTypeError("empty; expected a path")
+        raise argparse.ArgumentTypeError("the path is empty. Give it a value or leave it out.")
     return Path(text)
 
 
