@@ -11,7 +11,7 @@ import pytest
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.plugin.session import session_of, synthetic_dataset
+from convnextpose_check.plugin.session import get_session, synthetic_dataset
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import ByVariant, Run
 
@@ -21,7 +21,7 @@ pytest_plugins = ["convnextpose_check.plugin.suite", "convnextpose_check.plugin.
 @pytest.fixture(scope="session")
 def run(request: pytest.FixtureRequest) -> Run:
     """The run of this session's target."""
-    return session_of(request.config).run
+    return get_session(request.config).run
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
             "Install it from a checkout: pip install --editable CHECKOUT",
         )
     caller, run_id = Path.cwd(), secrets.token_hex(16)
-    environment = gate_environment(os.environ, caller, run_id)
+    environment = build_environment(os.environ, caller, run_id)
     settings = read_settings(vars(options), environment)
     os.chdir(SUITE)  # libraries read files of the current folder, such as matplotlibrc
     command = [
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     ]
     exit_code = _run_pytest(command, environment)
     results = read_results_of_run(Outputs(settings.results_dir).results, run_id)
-    problem = gate_problem(exit_code, results, settings.results_dir)
+    problem = find_gate_problem(exit_code, results, settings.results_dir)
     if options.summary:
         _append_summary(caller / options.summary, results, problem)
     if problem:
@@ -85,8 +85,8 @@ def run(options: argparse.Namespace) -> int:
     return exit_code if exit_code > 0 else int(bool(problem))
 
 
-def gate_environment(inherited: Mapping[str, str], caller: Path, run_id: str) -> dict[str, str]:
-    """Return the variables of the pytest process; empty variables of options are removed."""
+def build_environment(inherited: Mapping[str, str], caller: Path, run_id: str) -> dict[str, str]:
+    """Return the variables of the pytest process, without empty ones of options."""
     return {
         name: value
         for name, value in inherited.items()
@@ -94,7 +94,7 @@ def gate_environment(inherited: Mapping[str, str], caller: Path, run_id: str) ->
     } | {CALLER_VARIABLE: str(caller), RUN_ID_VARIABLE: run_id}
 
 
-def gate_problem(exit_code: int, results: Results | None, results_dir: Path) -> str:
+def find_gate_problem(exit_code: int, results: Results | None, results_dir: Path) -> str:
     """Return the reason why the gate has not passed, or ''."""
     if exit_code < 0:
         return f"pytest was ended by {signal.Signals(-exit_code).name}."

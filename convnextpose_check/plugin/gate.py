@@ -59,10 +59,10 @@ class Gate:
         report = yield
         if isinstance(error, ConvNeXtPoseCheckError) and report.failed:
             self.describe_user_error(name, report, error)
-        outcome = vars(report)["raw_outcome"] = raw_outcome(item, call)
+        outcome = vars(report)["raw_outcome"] = determine_raw_outcome(item, call)
         self.run_counts[name] += call.when == "setup"
         if call.when == "call" or outcome != "passed":
-            self.record(check_record(item, report, call, outcome))
+            self.record(build_check_record(item, report, call, outcome))
         return report
 
     def describe_user_error(
@@ -86,7 +86,7 @@ class Gate:
         if (name := self.names.get(report.nodeid)) is None:
             self.failed_elsewhere += report.failed
             return
-        raw, reported = getattr(report, "raw_outcome", "not run"), reported_outcome(report)
+        raw, reported = getattr(report, "raw_outcome", "not run"), get_reported_outcome(report)
         if raw == reported:
             return
         self.changed.setdefault(name, f"{raw} and was reported as {reported}")
@@ -174,18 +174,18 @@ def record_values(
     ]
 
 
-def parameters_of(item: pytest.Item) -> Mapping[str, Any]:
+def get_parameters(item: pytest.Item) -> Mapping[str, Any]:
     """Return the parameters of a validation test by name."""
     assert isinstance(item, pytest.Function)
     return item.callspec.params
 
 
-def name_of(item: pytest.Item) -> str:
+def get_test_name(item: pytest.Item) -> str:
     """Return the test's name in the results: file name and test id, without the folder."""
     return f"{item.path.name}::{item.name}"
 
 
-def raw_outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
+def determine_raw_outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
     """Return the outcome of a test phase from its exception, before any plugin changes it.
 
     Only a tolerance test that raises ``MissedTolerance`` is an expected failure. Other expected
@@ -194,21 +194,21 @@ def raw_outcome(item: pytest.Item, call: pytest.CallInfo[None]) -> Outcome:
     match call.excinfo and call.excinfo.value:
         case None:
             return "passed"
-        case MissedTolerance() if call.when == "call" and "tolerance_mm" in parameters_of(item):
+        case MissedTolerance() if call.when == "call" and "tolerance_mm" in get_parameters(item):
             return "expected failure"
         case XFailed() | pytest.skip.Exception():
             return "skipped"
     return "failed"
 
 
-def reported_outcome(report: pytest.TestReport) -> str:
+def get_reported_outcome(report: pytest.TestReport) -> str:
     """Return the outcome that pytest shows."""
     if hasattr(report, "wasxfail"):
         return "expected failure" if report.skipped else "unexpected pass"
     return report.outcome
 
 
-def check_record(
+def build_check_record(
     item: pytest.Item, report: pytest.TestReport, call: pytest.CallInfo[None], outcome: Outcome
 ) -> CheckRecord:
     """Return the record of a test phase, with the values that the test stored."""
@@ -218,15 +218,15 @@ def check_record(
         message = str(call.excinfo.value)
     elif outcome != "passed" and isinstance(report.longrepr, str):
         message = report.longrepr
-    elif outcome == "passed" and (mark := unverified_status(report)):
+    elif outcome == "passed" and (mark := get_unverified_status(report)):
         outcome, message = mark, recorded[mark]
     return CheckRecord(
-        test=name_of(item),
+        test=get_test_name(item),
         outcome=outcome,
         unit=recorded.get("unit", ""),
         message=message,
         duplicate_of=getattr(report, "duplicate_of", ""),
-        tolerance_mm=parameters_of(item).get("tolerance_mm"),
+        tolerance_mm=get_parameters(item).get("tolerance_mm"),
         obtained=recorded.get("obtained"),
         expected=recorded.get("expected"),
         difference=recorded.get("difference"),
@@ -234,7 +234,7 @@ def check_record(
     )
 
 
-def unverified_status(report: Any) -> Outcome | None:
+def get_unverified_status(report: Any) -> Outcome | None:
     """Return ``warning`` or ``not verified`` if a passed test stored one, else None."""
     recorded = dict(getattr(report, "user_properties", ()))
     states: tuple[Outcome, ...] = ("warning", "not verified")

@@ -13,15 +13,15 @@ from pytest_html.basereport import BaseReport
 
 from convnextpose_check.files.regular_files import cannot_write, write_text
 from convnextpose_check.pages.html import BEGIN, END, SCRIPT, STYLE_SHEET
-from convnextpose_check.plugin.gate import unverified_status
-from convnextpose_check.plugin.session import Session, is_distributed, session_of
+from convnextpose_check.plugin.gate import get_unverified_status
+from convnextpose_check.plugin.session import Session, get_session, is_distributed
 from convnextpose_check.results.text import format_difference, format_value
 
 COLUMNS = ("variant", "obtained", "expected", "difference")
 """Columns added to pytest-html's table, between the test and its duration."""
 
 
-def prepare_report(config: pytest.Config, session: Session) -> None:
+def configure_html_report(config: pytest.Config, session: Session) -> None:
     """Configure pytest-html's report of a run.
 
     Raises ``pytest.UsageError`` if the report's folder cannot be created.
@@ -46,15 +46,15 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
     """Keep pytest-html's page, which it would write before the verdict is known."""
     if not isinstance(plugin, BaseReport):
         return
-    session = session_of(manager.getplugin("pytestconfig"))
+    session = get_session(manager.getplugin("pytestconfig"))
 
-    def take_page(page: str) -> None:
+    def keep_page(page: str) -> None:
         if session.lock is not None:
             session.page = _add_accessibility(page)
         elif session.report != session.run.outputs.report:  # --html FILE, without validation tests
             write_text(plugin._report_path, page)
 
-    plugin._write_report = take_page
+    plugin._write_report = keep_page
 
 
 def _add_accessibility(page: str) -> str:
@@ -94,7 +94,7 @@ def pytest_html_results_table_header(cells: list[str]) -> None:
 def pytest_html_results_table_row(report: Any, cells: list[str]) -> None:
     """Add the values of ``COLUMNS``; a file that cannot be imported has none."""
     recorded = dict(getattr(report, "user_properties", ()))
-    if (status := unverified_status(report)) is not None:
+    if (status := get_unverified_status(report)) is not None:
         cells[0] = f'<td class="col-result {status.split()[0]}">{status.capitalize()}</td>'
     cells[1] = f'<td class="col-testId">{escape(report.nodeid)}</td>'
     cells[2:2] = [_cell(name, recorded.get(name), recorded.get("unit", "")) for name in COLUMNS]

@@ -97,7 +97,7 @@ VALIDATION_TESTS = (
 )
 
 
-def cases_of(test: ValidationTest, run: Run) -> dict[str, Variant | None]:
+def list_cases(test: ValidationTest, run: Run) -> dict[str, Variant | None]:
     """Return the test's parameters (None for the target) by id; empty if it does not apply."""
     if test.target not in (None, run.target) or (run.settings.weights_only and test.needs_human36m):
         return {}
@@ -115,6 +115,6 @@ def required_tests(run: Run) -> tuple[str, ...]:
     return tuple(
         f"{test.file}::{test.function}[{case_id}{claim}]"
         for test in VALIDATION_TESTS
-        for case_id in cases_of(test, run)
+        for case_id in list_cases(test, run)
         for claim in ([f"-{mm}mm" for mm in TOLERANCES_MM] if test.over == "tolerance" else [""])
     )

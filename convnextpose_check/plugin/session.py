@@ -120,7 +120,7 @@ SESSION = pytest.StashKey[Session]()
 """Key of the session in ``pytest.Config.stash``."""
 
 
-def session_of(config: pytest.Config) -> Session:
+def get_session(config: pytest.Config) -> Session:
     """Return the session; raises ``pytest.UsageError`` if the suite's plugin is disabled."""
     session = config.stash.get(SESSION, None)
     if session is None:
@@ -140,7 +140,7 @@ def open_session(config: pytest.Config) -> Session:
         settings = read_settings(vars(config.option))
         refuse_contradictions(settings)
         baseline = None if settings.baseline is None else read_results(settings.baseline)
-        targets = selected_targets(settings, config.option.markexpr)
+        targets = select_targets(settings, config.option.markexpr)
         run = open_run(targets[0], settings)
         run.variants  # noqa: B018 - raises for a variant that the target lacks
     except ConvNeXtPoseCheckError as error:
@@ -183,7 +183,7 @@ def open_progress_display() -> ProgressDisplay:
     )
 
 
-def selected_targets(settings: Settings, marker_expression: str) -> list[TargetName]:
+def select_targets(settings: Settings, marker_expression: str) -> list[TargetName]:
     """Return the targets whose tests the ``-m`` expression selects."""
     if settings.weights_only or settings.has_own_models:
         return ["published"]

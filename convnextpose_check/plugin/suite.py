@@ -17,13 +17,19 @@ from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.interrupts import defer_signals, install_signal_handlers
 from convnextpose_check.plugin.gate import (
     MAX_SHOWN,
-    name_of,
-    parameters_of,
-    unverified_status,
+    get_parameters,
+    get_test_name,
+    get_unverified_status,
 )
-from convnextpose_check.plugin.html_table import prepare_report
+from convnextpose_check.plugin.html_table import configure_html_report
 from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
-from convnextpose_check.plugin.session import SESSION, VALIDATION, Session, open_session, session_of
+from convnextpose_check.plugin.session import (
+    SESSION,
+    VALIDATION,
+    Session,
+    get_session,
+    open_session,
+)
 from convnextpose_check.results.schema import OWN_MODELS, Results
 from convnextpose_check.results.text import TERMINAL_COLUMNS, format_terminal_table
 from convnextpose_check.settings.options import OPTIONS, PREFIX
@@ -45,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Open the session and register the gate, without which there would be no verdict."""
     session = config.stash[SESSION] = open_session(config)
-    prepare_report(config, session)
+    configure_html_report(config, session)
     if config.pluginmanager.register(session.gate, GATE_PLUGIN) is None:
         raise pytest.UsageError(f"-p no:{GATE_PLUGIN} disables the gate. Leave it out.")
 
@@ -61,7 +67,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the run of the selected validation tests; without any, nothing is written."""
-    config, state = session.config, session_of(session.config)
+    config, state = session.config, get_session(session.config)
     validation_items = [item for item in session.items if is_validation(item)]
     if not validation_items:
         if state.run.settings.weights_only and state.can_judge:
@@ -72,7 +78,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     evaluated: dict[str, None] = {}
     for item in validation_items:
-        if (variant := parameters_of(item).get("variant")) is not None:
+        if (variant := get_parameters(item).get("variant")) is not None:
             item.user_properties.append(("variant", variant.name))
             if "evaluations" in getattr(item, "fixturenames", ()):
                 evaluated[variant.name] = None
@@ -80,7 +86,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         state.start(tuple(evaluated), writes=not hasattr(config, "workerinput"))
     if state.run.target == "published":
         state.gate.required = required_tests(state.run)
-    state.gate.names = {item.nodeid: name_of(item) for item in validation_items}
+    state.gate.names = {item.nodeid: get_test_name(item) for item in validation_items}
 
 
 def is_validation(item: pytest.Item) -> bool:
@@ -123,7 +129,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Print the models, data and versions, and the source of each setting."""
-    settings = session_of(config).run.settings
+    settings = get_session(config).run.settings
     checkpoints = ", ".join(map(str, settings.checkpoints))
     gate = "no gate" if settings.gate is None else f"gate {settings.gate} mm"
     models = OWN_MODELS if settings.has_own_models else "published models"
@@ -147,7 +153,7 @@ def pytest_terminal_summary(
 ) -> Generator[None]:
     """Hide failures from pytest's summary that ``print_report`` describes."""
     stats, failed = terminalreporter.stats, terminalreporter.stats.get("failed", [])
-    if failed and session_of(config).lock is not None:
+    if failed and get_session(config).lock is not None:
         stats["failed"] = [report for report in failed if not hasattr(report, "duplicate_of")]
     yield
     if failed:
@@ -182,10 +188,10 @@ def print_report(config: pytest.Config, session: Session, results: Results) -> N
         terminal.section("interrupted", red=True)
         terminal.write_line(f"{saved or 'finished evaluations are saved'}. To resume, run:")
         arguments = config.invocation_params.args
-        terminal.write_line(resuming_command(sys.argv[0], arguments, os.environ))
+        terminal.write_line(format_resume_command(sys.argv[0], arguments, os.environ))
 
 
-def resuming_command(
+def format_resume_command(
     program: str, arguments: Sequence[object], environment: Mapping[str, str]
 ) -> str:
     """Return this run's command with ``--resume``, quoted for a shell.
@@ -220,7 +226,7 @@ def pytest_report_teststatus(
     report: pytest.CollectReport | pytest.TestReport,
 ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
     """Show unverified checks and warnings under their own category, not as passed."""
-    if report.when != "call" or (status := unverified_status(report)) is None:
+    if report.when != "call" or (status := get_unverified_status(report)) is None:
         return None
     markup = {"yellow": True} if status == "warning" else {"light": True}
     category = "with a warning" if status == "warning" else status

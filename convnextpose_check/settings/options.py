@@ -287,10 +287,10 @@ def read_settings(
         given[option.field] = f"{source} {','.join(texts)}"
     settings = Settings(**values, given=given)
     folder = environment.get(CALLER_VARIABLE)
-    return _absolute(settings, Path(folder)) if folder else settings
+    return _make_paths_absolute(settings, Path(folder)) if folder else settings
 
 
-def _absolute(settings: Settings, caller: Path) -> Settings:
+def _make_paths_absolute(settings: Settings, caller: Path) -> Settings:
     """Join every path, including defaults, to the caller's folder."""
     paths = {name: caller / v for name, v in vars(settings).items() if isinstance(v, Path)}
     checkpoints, network = tuple(caller / path for path in settings.checkpoints), settings.network

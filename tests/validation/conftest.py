@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from convnextpose_check.plugin.gate import Recorder, record_values
-from convnextpose_check.plugin.required import VALIDATION_TESTS, cases_of
-from convnextpose_check.plugin.session import session_of
+from convnextpose_check.plugin.required import VALIDATION_TESTS, list_cases
+from convnextpose_check.plugin.session import get_session
 from convnextpose_check.variants import Variant
 
 BY_FUNCTION = {test.function: test for test in VALIDATION_TESTS}
@@ -16,7 +16,7 @@ BY_FUNCTION = {test.function: test for test in VALIDATION_TESTS}
 
 def cases(config: pytest.Config, function: str) -> dict[str, Variant | None]:
     """The cases of a validation test in this run; empty if it does not apply."""
-    return cases_of(BY_FUNCTION[function], session_of(config).run)
+    return list_cases(BY_FUNCTION[function], get_session(config).run)
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
@@ -26,7 +26,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[py
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize a test by variant; tests of the published models get the marker ``gpu``."""
-    function, run = metafunc.definition.originalname, session_of(metafunc.config).run
+    function, run = metafunc.definition.originalname, get_session(metafunc.config).run
     if function not in BY_FUNCTION:
         return
     is_on_gpu = run.target == "published" and not run.settings.weights_only

@@ -9,10 +9,10 @@ import pytest
 
 from convnextpose_check.plugin.gate import (
     MissedTolerance,
-    check_record,
-    raw_outcome,
+    build_check_record,
+    determine_raw_outcome,
+    get_reported_outcome,
     record_values,
-    reported_outcome,
 )
 
 
@@ -77,7 +77,7 @@ def test_check_record_has_recorded_values(item: Any) -> None:
         item, obtained=57.0, expected=56.5, difference=0.5, unit="mm", variant="XS"
     )
 
-    record = check_record(item, report, make_call(), "passed")
+    record = build_check_record(item, report, make_call(), "passed")
 
     assert record.test == f"test_check_record.py::{item.name}"
     assert (record.obtained, record.expected, record.difference) == (57.0, 56.5, 0.5)
@@ -101,7 +101,7 @@ def test_check_record_has_message_of_outcome(
     report = make_report(item, "passed" if outcome == "passed" else "failed", **recorded)
     report.longrepr = longrepr
 
-    record = check_record(item, report, make_call(ValueError("no")), outcome)
+    record = build_check_record(item, report, make_call(ValueError("no")), outcome)
 
     assert (record.outcome, record.message) == (shown, message)
 
@@ -120,13 +120,13 @@ def test_check_record_has_message_of_outcome(
 def test_raw_outcome_only_missed_tolerance_is_an_expected_failure(
     item: Any, error: BaseException | None, when: str, outcome: str
 ) -> None:
-    assert raw_outcome(item, make_call(error, when)) == outcome
+    assert determine_raw_outcome(item, make_call(error, when)) == outcome
 
 
 def test_raw_outcome_missed_tolerance_outside_a_tolerance_test_is_skipped(item: Any) -> None:
     del item.callspec.params["tolerance_mm"]
 
-    assert raw_outcome(item, make_call(MissedTolerance("missed"))) == "skipped"
+    assert determine_raw_outcome(item, make_call(MissedTolerance("missed"))) == "skipped"
 
 
 @pytest.mark.parametrize(
@@ -146,4 +146,4 @@ def test_reported_outcome_distinguishes_expected_failures(
     if is_expected:
         report.wasxfail = "a reason"
 
-    assert reported_outcome(report) == reported
+    assert get_reported_outcome(report) == reported

@@ -134,7 +134,7 @@ def test_terminal_summary_hides_described_failures_from_pytest() -> None:
 def test_resuming_command_can_be_pasted(
     program: str, arguments: list[str], environment: dict[str, str], command: str
 ) -> None:
-    assert hooks.resuming_command(program, arguments, environment) == command
+    assert hooks.format_resume_command(program, arguments, environment) == command
 
 
 def test_html_table_shows_each_value_under_its_title() -> None:

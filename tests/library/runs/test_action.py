@@ -14,7 +14,7 @@ import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.commands import gate
-from convnextpose_check.commands.gate import gate_environment, gate_problem
+from convnextpose_check.commands.gate import build_environment, find_gate_problem
 from convnextpose_check.pages.html import trust_note
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results_of_run, write_results
@@ -153,7 +153,7 @@ def test_gate_problem_follows_the_results_of_this_run(
     values: dict[str, Any] = {"run_id": "this", "passed": True, **changes}
     write_results(example_results(**values), Outputs(tmp_path).results)
 
-    obtained = gate_problem(
+    obtained = find_gate_problem(
         exit_code, read_results_of_run(Outputs(tmp_path).results, "this"), tmp_path
     )
 
@@ -169,7 +169,7 @@ def test_gate_problem_unreadable_results_is_a_problem(tmp_path: Path, content: s
         path.write_text(content)
 
     assert (
-        gate_problem(0, read_results_of_run(Outputs(tmp_path).results, "this"), tmp_path)
+        find_gate_problem(0, read_results_of_run(Outputs(tmp_path).results, "this"), tmp_path)
         == f"this run wrote no results to {path}."
     )
 
@@ -206,7 +206,7 @@ def test_gate_environment_has_no_variable_that_imports_code() -> None:
         "CONVNEXTPOSE_RUN_ID": "of an earlier run",
     }  # fmt: skip
 
-    assert gate_environment(inherited, Path("/models"), "this") == {
+    assert build_environment(inherited, Path("/models"), "this") == {
         "PATH": "/bin",
         "CUDA_VISIBLE_DEVICES": "1",
         "CONVNEXTPOSE_GATE": "2mm",
