@@ -1,4 +1,4 @@
-"""What tests share: the synthetic data set, and a network small enough to be instant."""
+"""Shared fixtures: the synthetic data set, the catalogue and a tiny architecture."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def drive(
 
 
 @pytest.fixture
-def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: ARG001 - it answers
+def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: ARG001 - requested for its side effect
     """Download the named variants (default XS) into ``tmp_path / "checkpoints"``."""
 
     def fetch_here(*names: str, catalogue: Catalogue = shared, **options: object) -> Downloads:
@@ -74,7 +74,7 @@ def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: AR
         return download_missing(
             catalogue=catalogue,
             names=names or ["XS"],
-            **given,  # type: ignore[arg-type]  # as the caller has it
+            **given,  # type: ignore[arg-type]  # values of several types
         )
 
     return fetch_here

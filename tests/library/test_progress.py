@@ -48,7 +48,7 @@ def test_progress_bar_shows_share_time_left_and_note(
     text = raw.getvalue().decode(encoding)
     title, sign = ("Gr??e ?", "?") if encoding == "ascii" else ("Größe ▏", "±")
     lines = [line for line in text.replace("\r", "\n").splitlines() if line.startswith(title)]
-    if kind is not Terminal:  # where a bar is not redrawn so soon
+    if kind is not Terminal:  # a terminal redraws the bar less often
         assert any(f"{title}:  50%" in line and "<" in line for line in lines)
     assert f"{title}: 100%" in lines[-1]
     assert "4/4" in lines[-1]

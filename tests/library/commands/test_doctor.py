@@ -40,7 +40,7 @@ def doctor(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], nothing_set: pytest.MonkeyPatch
 ) -> Doctor:
     """Run ``doctor``; returns the exit code and ``state: text`` by title, with the hints."""
-    del nothing_set  # only requested, so that no variable of the environment counts
+    del nothing_set  # requested to clear the environment
 
     def run_doctor(*arguments: object) -> tuple[int, dict[str, str]]:
         code = main(["doctor", f"--results-dir={tmp_path / 'out'}", *map(str, arguments)])
@@ -144,7 +144,7 @@ def test_doctor_failed_check_fails_and_does_not_stop_the_others(
     def fail(*_: object, **__: object) -> None:
         raise CheckFailedError(ErrorCode.WRONG_COUNT, "broken", "Fix it")
 
-    monkeypatch.setitem(sys.modules, "cv2", None)  # what OpenCV's check imports
+    monkeypatch.setitem(sys.modules, "cv2", None)  # makes OpenCV's check fail
     for check in CHECK_FUNCTIONS:
         monkeypatch.setattr(f"convnextpose_check.checks.{check}", fail)
 

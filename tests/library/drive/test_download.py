@@ -154,7 +154,7 @@ def test_fetch_missing_failure_names_reason_and_leaves_no_file(
     assert list_files(folder) == set()
     if attempts in (1, 4):
         assert log.getvalue().count("next attempt in") == attempts - 1
-    else:  # gdown's, and one to see why
+    else:  # gdown's, and one for the reason
         assert (
             sum(query["id"] == XS_ID for place, query in drive.requests if place == FILE_URL) == 2
         )

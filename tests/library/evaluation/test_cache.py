@@ -48,7 +48,7 @@ def compute_key(dataset: Dataset, sha256: str = "ab", **settings: object) -> str
 def test_compute_cache_key_other_checkpoint_data_or_settings_differs(
     dataset: Dataset, tmp_path: Path
 ) -> None:
-    shutil.copytree(tmp_path / "set", tmp_path / "copy")  # with the times
+    shutil.copytree(tmp_path / "set", tmp_path / "copy")  # keeps modification times
     copy = load_dataset(tmp_path / "copy", FACTS)
     assert copy.digest == dataset.digest
     keys = [

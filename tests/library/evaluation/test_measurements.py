@@ -32,7 +32,7 @@ def make_measurements(dataset: Dataset, indices: range) -> Measurements:
 def test_measurements_record_hash_problem_and_warning(dataset: Dataset) -> None:
     results = Measurements.empty(6, 1)
 
-    with pytest.raises(AttributeError):  # it has no problem
+    with pytest.raises(AttributeError):  # the stand-in has no attribute problem
         results.record_image(0, SimpleNamespace(sha256=hash_text("a")))  # type: ignore[arg-type]
     assert not results.done.any(), "an interrupt may come between any two lines"
     results.record_image(

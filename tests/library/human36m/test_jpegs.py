@@ -59,7 +59,7 @@ UNUSABLE: list[tuple[Callable[[], bytes], str]] = [
     (lambda: encode_jpeg()[: len(encode_jpeg()) // 2], CUT_OFF),
     (lambda: encode_jpeg()[:-2], CUT_OFF),
     (lambda: encode_jpeg()[:-900] + bytes(900), CUT_OFF),
-    # a whole thumbnail in front
+    # with a complete thumbnail in front
     (lambda: encode_jpeg()[:2] + b"\xff\xe1\x00\x06" + END * 2 + encode_jpeg()[2:-900], CUT_OFF),
     (lambda: encode_jpeg()[:-2] + SCAN * 64 + END, "it has more than 64 scans"),
     (lambda: encode_jpeg(image=make_image(1)[:70, :90]), "it is 90x70: expected 100x80"),
@@ -184,7 +184,7 @@ def test_read_crop_too_large_file_is_not_read(
     [
         (lambda _path: None, "No such file or directory"),
         (Path.mkdir, "Is a directory"),
-        (os.mkfifo, None),  # read_crop would wait
+        (os.mkfifo, None),  # read_crop would block
     ],
 )
 def test_load_dataset_image_that_is_not_a_file_is_excluded(

@@ -141,7 +141,7 @@ def test_check_weights_are_finite_one_nan_or_inf_raises(number: float, state: St
 
 @pytest.mark.parametrize("number", [-1e-6, 1.01e12, float("nan")])
 def test_check_batchnorm_variances_implausible_raises(number: float, state: State) -> None:
-    state[VARIANCE][:] = 1.0  # all alike
+    state[VARIANCE][:] = 1.0  # equal variances are valid
     assert check_batchnorm_variances(state, "L.tar")[1] >= 1.0
     state[VARIANCE][:2] = torch.tensor([0.0, 1e11])
     assert check_batchnorm_variances(state, "L.tar") == (0.0, float(torch.tensor(1e11)))

@@ -168,7 +168,7 @@ def test_load_onnx_network_predicts_in_batches_of_model_size(
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # of the exporter, about itself
+@pytest.mark.filterwarnings("ignore")  # the exporter's own deprecations
 @pytest.mark.parametrize("batch", [{0: torch.export.Dim("batch")}, None])
 def test_load_onnx_network_agrees_with_reference(
     batch: Any, tiny: Architecture, reference: ConvNeXtPose, crops: Tensor, tmp_path: Path

@@ -124,7 +124,7 @@ def test_draw_comparison_is_1600_wide_without_cropped_text(
         box = text.get_window_extent()
         assert 0 <= box.x0 <= box.x1 <= width, text
         assert 0 <= box.y0 <= box.y1 <= height, text
-        assert text.get_fontsize() >= 11  # CSS pixels where the picture is 800 wide
+        assert text.get_fontsize() >= 11  # CSS pixels at a display width of 800
     assert figure.axes[0].get_window_extent().width > 1600 / 3
 
 

@@ -76,7 +76,7 @@ def test_pytest_test_paths_and_missing_paths_are_accepted(
 
     code, out, _ = run_pytest(ROOT, *COLLECT_ONLY, "tests/validation/test_mpjpe.py", *given)
 
-    # Tests of published models that are only listed are not passed.
+    # Collected tests of published models did not run, so the run fails.
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "test_mpjpe.py::test_dataset_is_complete[published]" in out
     assert "[synthetic]" not in out

@@ -40,7 +40,7 @@ def make_gate(required: tuple[str, ...] = (A, B), **outcomes: Any) -> Gate:
         (make_gate(a=None, b=None), ["none of the 2 required tests was run"]),
     ],
 )
-def test_problems_of_outcomes(gate: Gate, problems: list[str]) -> None:
+def test_problems_list_skipped_and_missing_tests(gate: Gate, problems: list[str]) -> None:
     assert list(gate.problems()) == problems
 
 

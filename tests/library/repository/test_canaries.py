@@ -44,7 +44,7 @@ def test_zipfile__EndRecData_returns_directory_size() -> None:  # noqa: N802 - i
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a", b"content")
-    directory_bytes = 46 + len("a")  # of the one entry
+    directory_bytes = 46 + len("a")  # one entry
 
     with canary("Python", "zipfile._EndRecData", "checkpoints/members.py"):
         end = zipfile._EndRecData(buffer)  # type: ignore[attr-defined]

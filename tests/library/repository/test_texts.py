@@ -142,7 +142,7 @@ def test_page_named_commands_exist(text: Path, pytestconfig: pytest.Config) -> N
             if arguments and not arguments[0].isupper():
                 parser = argparse.ArgumentParser(arguments[0])
                 add_arguments(parser, COMMANDS[arguments[0]])
-                parser.parse_args(arguments[1:])  # exits where the command does not take them
+                parser.parse_args(arguments[1:])  # exits if the command has no such argument
         elif package in ("convnextpose_check", "fixtures", "tests"):
             source = (ROOT / program.replace(".", "/")).with_suffix(".py")
             assert 'if __name__ == "__main__":' in source.read_text(encoding="utf-8")

@@ -112,7 +112,7 @@ def install(tmp_path: Path) -> Install:
         environment, kaggle = tmp_path / "environment", tmp_path / "kaggle"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
         (site,) = environment.glob("lib/python*/site-packages")
-        for tool in map(find_spec, ("pip", "packaging")):  # of this environment's packages
+        for tool in map(find_spec, ("pip", "packaging")):  # from this environment
             assert tool is not None
             folder = Path(str(tool.origin)).parent
             (site / folder.name).symlink_to(folder)

@@ -40,7 +40,7 @@ def passed(
     figure: dict[str, object] = {"value": error_mm + 1.5, "source": "a first run"}
     variants_file = write_own_reference(written_inputs, folder / "own.json", figure)
     ended = CompletedRun(0, "", folder / "résultats")
-    write_results(example_results(), ended.files.results)  # of an earlier run
+    write_results(example_results(), ended.files.results)  # results of an earlier run
     ended.files.log("S").parent.mkdir()
     ended.files.log("S").write_text("of an earlier run")
     arguments = [

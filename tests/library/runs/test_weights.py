@@ -65,7 +65,7 @@ def judge_weights(
             " record). MPJPE was not measured.",
             ("not verified", "passed", "not verified"),
         ),
-        (  # whose recipe is on record
+        (  # the training of L is on record
             "L", True, FAILED,
             "Weights only: not passed because of 1 problem. MPJPE was not measured.",
             ("passed", "failed", "not verified"),
