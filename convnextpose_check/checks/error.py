@@ -36,7 +36,7 @@ def check_images_are_undamaged(evaluation: Evaluation) -> int:
     The error includes damaged images, since OpenCV, as in the authors' code, decodes them silently.
     """
     images = [f"{each.file_name}: {each.reason}" for each in evaluation.damaged]
-    what = "images are damaged and were used as OpenCV decodes them"
+    what = "damaged and used as OpenCV decodes them"
     return _fail_if_any(evaluation, images, what, ErrorCode.DAMAGED_IMAGE)
 
 
@@ -47,14 +47,14 @@ def check_images_are_distinct(evaluation: Evaluation) -> int:
     camera may have repeated a frame.
     """
     pairs = [" and ".join(pair) for pair in evaluation.cross_sequence_copies]
-    return _fail_if_any(
-        evaluation, pairs, "images are copies from other sequences", ErrorCode.SAME_IMAGE
-    )
+    what = "copied from another sequence"
+    return _fail_if_any(evaluation, pairs, what, ErrorCode.SAME_IMAGE)
 
 
 def _fail_if_any(evaluation: Evaluation, images: list[str], what: str, code: ErrorCode) -> int:
     if images:
-        problem = f"{len(images)} {what} ({', '.join(images[:4])})"
+        count = "1 image is" if len(images) == 1 else f"{len(images)} images are"
+        problem = f"{count} {what} ({', '.join(images[:4])})"
         raise CheckFailedError(code, problem, "Download these images again", len(images), 0)
     return len(evaluation.image_ids)
 

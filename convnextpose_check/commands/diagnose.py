@@ -3,19 +3,20 @@
 RESULTS is the results folder of a run of this suite, or the output of the authors' main/test.py,
 bbox_root_pose_human36m_output.json, with its variant as --variants. Prints for each variant:
 
-  +0.00 mm    the parts of the difference, which add up to it
-  link        where the fault is: settings, mean, comparison, prediction or inputs
+  +0.00 mm    parts of the difference, which add up to it
+  link        the step with the fault: settings, mean, comparison, prediction or inputs
   fact, reproduces, explains, holds, possible
-              findings by what they leave of the difference, with evidence and remedy
-  ruled out   what the search excluded
-  largest     where the error is largest
+              findings, the best explanation first, with evidence and remedy
+  open        no cause was found
+  ruled out   causes that the search excluded
+  largest     subject, camera, action, take and joint with the largest errors
 
 For a results folder it writes result/diagnosis.json and diagnosis.html there.
 
-The ground truth is read from --h36m-root, or from the run's data set. With --checkpoints, a few
-dozen samples are predicted again; the checkpoint must be the run's. With --baseline, the results
+The ground truth is read from --h36m-root, by default from the run's data set. With --checkpoints,
+24 samples are predicted again; the checkpoint must be the run's. With --baseline, the results
 file in the folder of an earlier run, errors are compared sample by sample. The exit code is 0 if
-every error is within 1 mm of its reference, else 1.
+every error is within 1 mm of its reference, 1 if not, and 2 if the run cannot be read.
 
   python -m convnextpose_check diagnose output --h36m-root DIR --checkpoints DIR
 """
@@ -32,10 +33,10 @@ from pathlib import Path
 import numpy as np
 
 from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
-from convnextpose_check.diagnosis.diagnosing import LEAST_MM, Search
-from convnextpose_check.diagnosis.finding import text_lines, write_diagnoses
+from convnextpose_check.diagnosis.finding import format_lines, write_diagnoses
 from convnextpose_check.diagnosis.reading import FinishedRun, read_authors_output, read_evaluation
 from convnextpose_check.diagnosis.replay import Replay
+from convnextpose_check.diagnosis.search import MIN_EXCESS_MM, Search
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.paths import Outputs, cache_file_path
@@ -45,7 +46,7 @@ from convnextpose_check.settings.options import Settings, read_settings
 from convnextpose_check.synthetic.reference import synthetic_catalogue
 
 ARGUMENTS: Arguments = {
-    "results": {"metavar": "RESULTS", "type": Path, "help": "folder or file of a run"},
+    "results": {"metavar": "RESULTS", "type": Path, "help": "results folder or authors' output"},
 }
 SETTINGS = (
     "h36m_root", "checkpoints", "variants", "variants_file", "protocol", "bbox", "no_flip",
@@ -57,25 +58,25 @@ def run(options: argparse.Namespace) -> int:
     """Print the diagnosis of each variant."""
     settings, path = read_settings(vars(options)), options.results
     diagnoses = []
-    for finished, run in finished_runs(path, settings):
+    for finished, run in read_finished_runs(path, settings):
 
-        def say(text: str, variant: str = finished.variant) -> None:
+        def print_step(text: str, variant: str = finished.variant) -> None:
             print_lines(f"{variant}: {text}", file=sys.stderr)
 
-        show = partial(shown_samples, finished, run)
-        deltas_mm = _differences(settings, finished, run)
-        diagnoses.append(Search(finished, show, deltas_mm, say).diagnose())
-        print_lines(*text_lines(diagnoses[-1]))
+        prepare_replay = partial(open_replay, finished, run)
+        deltas_mm = _read_differences_mm(settings, finished, run)
+        diagnoses.append(Search(finished, prepare_replay, deltas_mm, print_step).diagnose())
+        print_lines(*format_lines(diagnoses[-1]))
     if path.is_dir():
         print_lines(*(f"wrote {written}" for written in write_diagnoses(diagnoses, path)))
-    is_well = all(d.reference_mm is not None and abs(d.excess_mm) < LEAST_MM for d in diagnoses)
-    return 0 if is_well else 1
+    within = (d.reference_mm is not None and abs(d.excess_mm) < MIN_EXCESS_MM for d in diagnoses)
+    return 0 if all(within) else 1
 
 
-def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun, Run]]:
-    """Each chosen variant of a results folder, or the variant of an authors' output."""
+def read_finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun, Run]]:
+    """Read the chosen variants of a results folder, or one of an authors' output."""
     if path.is_file():
-        yield _authors_run(path, settings)
+        yield _read_authors_run(path, settings)
         return
     results = read_results(Outputs(path).results)
     settings = replace(
@@ -99,13 +100,13 @@ def finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun,
             ), run  # fmt: skip
 
 
-def _authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]:
+def _read_authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]:
     run = open_published_run(settings)
     if len(settings.variants or ()) != 1:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
-            f"{path} does not contain the variant's name",
-            "Name it with --variants",
+            f"{path} does not contain the variant's name: expected one name in --variants",
+            "Add it, such as --variants XS",
         )
     with long_phase(f"reading {path}"):
         saved = read_authors_output(path, run.dataset)
@@ -117,18 +118,18 @@ def _authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]:
     return FinishedRun(variant, result_mm, reference_mm, saved, run.dataset, missing), run
 
 
-def _differences(settings: Settings, finished: FinishedRun, run: Run) -> Array | None:
-    """The run's errors (N,) minus those of the baseline, 0 where it has none."""
+def _read_differences_mm(settings: Settings, finished: FinishedRun, run: Run) -> Array | None:
+    """Returns the run's errors (N,) minus the baseline's, 0 for samples that it lacks."""
     if settings.baseline is None or finished.results is None:
         return None
     folder = settings.baseline.parent.parent  # of result/benchmark_results.json
     path = folder / cache_file_path(finished.results.target, finished.variant)
-    before_mm = read_evaluation(path, run.dataset, finished.saved.table.grid_whd).by_image()
-    return np.array([mm - before_mm.get(i, mm) for i, mm in finished.saved.by_image().items()])
+    before_mm = read_evaluation(path, run.dataset, finished.saved.table.grid_whd).map_errors_mm()
+    return np.array([mm - before_mm.get(i, mm) for i, mm in finished.saved.map_errors_mm().items()])
 
 
-def shown_samples(finished: FinishedRun, run: Run) -> Replay | None:
-    """Some samples to predict again with the run's checkpoint; None without --checkpoints.
+def open_replay(finished: FinishedRun, run: Run) -> Replay | None:
+    """Read samples to predict again with the run's checkpoint, if it is available.
 
     Raises ``ConvNeXtPoseCheckError`` if the checkpoint is not the run's.
     """
@@ -139,7 +140,7 @@ def shown_samples(finished: FinishedRun, run: Run) -> Replay | None:
     if record is not None and record.sha256 != sha256:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
-            f"{name} has sha256 {sha256[:12]}, the run's {record.file} {record.sha256[:12]}",
-            "Pass the run's checkpoint, or leave out --checkpoints",
+            f"{name} has sha256 {sha256[:12]}: expected {record.sha256[:12]} of {record.file}",
+            "Pass the run's checkpoint, or omit --checkpoints",
         )
     return Replay(finished, models)

@@ -1,1 +1,1 @@
-"""Search for the cause of an error that differs from its reference, in a finished run."""
+"""Search a finished run for the cause of a wrong error."""

@@ -1,7 +1,7 @@
-"""Other conversions, comparisons and ground truths, each with at most one free number.
+"""Alternative conversions, comparisons and ground truths, with one parameter each.
 
-An alternative that the run used reproduces the run's errors from its positions. One that the data
-need lowers the error of the run's positions to the reference.
+If a run used an alternative, it reproduces the run's errors from the saved positions. If the data
+are wrong, the matching alternative lowers the error of the positions to the reference.
 """
 
 from __future__ import annotations
@@ -13,57 +13,58 @@ from typing import Any
 
 import numpy as np
 
-from convnextpose_check.diagnosis.finding import EXPLAINS, Finding, graded
-from convnextpose_check.diagnosis.regression import nearest_sources
-from convnextpose_check.diagnosis.table import Alignment, SampleTable, scaled_boxes
+from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding, grade_change
+from convnextpose_check.diagnosis.regression import match_nearest
+from convnextpose_check.diagnosis.table import Alignment, SampleTable, scale_boxes
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, MIRRORED, ROOT
 
 SAME_MM = 0.006
-"""Printed values have two decimals: what differs by less agrees."""
+"""Values that differ by less are equal: printed values have two decimals."""
 
-COMPARED, REFINED, ROUNDS = 120, 6, 8
-"""Samples to compare errors on, alternatives whose number is fitted, and steps to that number."""
+FIT_SAMPLES, FIT_CANDIDATES, FIT_ROUNDS = 120, 6, 8
+"""Samples to compare errors on, best alternatives to fit a parameter of, refinements of a fit."""
 
 Change = Callable[[SampleTable, float], SampleTable]
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """A change of a table.
+    """A change of a table, with one parameter.
 
-    ``what`` describes it, with the value of its free number as ``{}``; ``values`` are values to
-    start from. A run may have ``used`` it, data may have ``needed`` it.
+    ``what`` describes it, with ``{}`` for the parameter; ``values`` are the start values.
+    ``explains_run`` and ``explains_data``: whether it is tried to reproduce the run's errors, and
+    to lower the error of the positions.
     """
 
     what: str
     remedy: str
     change: Change
     values: tuple[float, ...] = (0.0,)
-    used: bool = True
-    needed: bool = True
+    explains_run: bool = True
+    explains_data: bool = True
     is_continuous: bool = True
 
-    def errors_mm(self, table: SampleTable, value: float) -> Array:
-        """The errors (N, 17) of the changed table."""
+    def compute_errors_mm(self, table: SampleTable, value: float) -> Array:
+        """Returns the errors (N, 17) of the changed table."""
         return self.change(table, value).errors_mm
 
-    def fitted(self, loss: Callable[[float], float], start: float) -> tuple[float, float]:
-        """The least loss and its value, between the neighbors of ``start`` among the values."""
+    def fit(self, loss: Callable[[float], float], start: float) -> tuple[float, float]:
+        """Returns the least loss, and its parameter, between the neighbors of ``start``."""
         ordered, best = sorted(self.values), (loss(start), start)
-        at = ordered.index(start)
-        low, high = ordered[max(0, at - 1)], ordered[min(len(ordered) - 1, at + 1)]
-        for _ in range(ROUNDS if self.is_continuous and low < high else 0):
+        index = ordered.index(start)
+        low, high = ordered[max(0, index - 1)], ordered[min(len(ordered) - 1, index + 1)]
+        for _ in range(FIT_ROUNDS if self.is_continuous and low < high else 0):
             best = min(best, *((loss(value), value) for value in np.linspace(low, high, 6)[1:-1]))
             low, high = best[1] - (high - low) / 5, best[1] + (high - low) / 5
         return best
 
 
-def _permute(order: tuple[int, ...], table: SampleTable, _: float) -> SampleTable:
+def _permute_joints(order: tuple[int, ...], table: SampleTable, _: float) -> SampleTable:
     return replace(table, cells_xyz=table.cells_xyz[:, list(order)])
 
 
-def _scale(name: str, table: SampleTable, factor: float) -> SampleTable:
+def _scale_field(name: str, table: SampleTable, factor: float) -> SampleTable:
     return replace(table, **{name: getattr(table, name) * factor})
 
 
@@ -73,15 +74,15 @@ def _scale_depth(table: SampleTable, factor: float) -> SampleTable:
     return replace(table, cells_xyz=table.cells_xyz * factors + offsets)
 
 
-def _turn_truth(table: SampleTable, degrees: float) -> SampleTable:
-    """Turn the truth in the image about the pelvis."""
+def _rotate_truth(table: SampleTable, degrees: float) -> SampleTable:
+    """Rotate the ground truth about the pelvis in the image plane."""
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     turn = np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
     return replace(table, truth_mm=table.truth_mm @ turn)
 
 
-def _other_frame(table: SampleTable, step: float) -> SampleTable:
-    """Take the truth ``step`` test frames on in the sequence; the last ones keep theirs."""
+def _shift_frames(table: SampleTable, step: float) -> SampleTable:
+    """Take the ground truth of ``step`` test frames later, within the sequence."""
     order = np.argsort(table.sequences, kind="stable")
     moved = order[np.clip(np.arange(len(table)) + int(step), 0, len(table) - 1)]
     chosen = np.empty(len(table), dtype=int)
@@ -89,7 +90,7 @@ def _other_frame(table: SampleTable, step: float) -> SampleTable:
     return replace(table, truth_mm=table.truth_mm[chosen], pelvis_mm=table.pelvis_mm[chosen])
 
 
-def _align(
+def _set_alignment(
     alignment: Alignment, roots: tuple[int, ...], table: SampleTable, _: float
 ) -> SampleTable:
     return replace(table, alignment=alignment, roots=roots)
@@ -98,34 +99,35 @@ def _align(
 _FACTORS = (1e-3, 0.5, 0.67, 0.83, 0.9, 0.95, 0.98, 1.0, 1.02, 1.05, 1.1, 1.2, 1.5, 2.0, 1e3)
 
 _BOX = "Use the annotated box, squared and grown by 1.25 once, for crop and conversion alike"
-_DEPTH = "Let the depth bins span 1000 mm before and behind the root"
+_DEPTH = "Let the depth bins span 1000 mm in front of and behind the root"
 _ROOT_DEPTH = "Take the pelvis's depth in this image, in millimeters"
 _DATA = "Take cameras, joints, boxes and images from one release of the data set"
 _ORDER = "Use Human3.6M's order of joints in model, annotations and evaluation"
 _PROTOCOL = "Subtract each pose's own pelvis, and align only under protocol 1, without scale"
 
 CONVERSIONS: tuple[Alternative, ...] = (
-    Alternative("left and right joints are exchanged", _ORDER, partial(_permute, MIRRORED)),
+    Alternative("left and right joints are exchanged", _ORDER, partial(_permute_joints, MIRRORED)),
     Alternative("poses are mirrored left to right", _DATA,
                 lambda t, _: replace(t, truth_mm=t.truth_mm[:, list(MIRRORED)] * (-1, 1, 1))),
     Alternative("positions are shifted by {} cells along each axis", "Count cells from 0",
                 lambda t, cells: replace(t, cells_xyz=t.cells_xyz + cells),
-                (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0), needed=False),
+                (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0), explains_data=False),
     Alternative("depths are multiplied by {}", _DEPTH, _scale_depth, _FACTORS),
     Alternative("box sides are multiplied by {}", _BOX,
-                lambda t, factor: replace(t, boxes_px=scaled_boxes(t.boxes_px, factor)), _FACTORS),
+                lambda t, factor: replace(t, boxes_px=scale_boxes(t.boxes_px, factor)), _FACTORS),
     Alternative("root depths are multiplied by {}", _ROOT_DEPTH,
-                partial(_scale, "root_depths_mm"), _FACTORS),
-    Alternative("focal lengths are multiplied by {}", _DATA, partial(_scale, "focal_px"), _FACTORS),
-    Alternative("the ground truth is multiplied by {}", _DATA, partial(_scale, "truth_mm"),
+                partial(_scale_field, "root_depths_mm"), _FACTORS),
+    Alternative("focal lengths are multiplied by {}", _DATA, partial(_scale_field, "focal_px"),
                 _FACTORS),
-    Alternative("poses are compared with those {} test frames on",
+    Alternative("the ground truth is multiplied by {}", _DATA, partial(_scale_field, "truth_mm"),
+                _FACTORS),
+    Alternative("poses are compared with those at a test-frame offset of {}",
                 "Match images and joints by frame number: file 000001 is frame 0",
-                _other_frame, (-2.0, -1.0, 1.0, 2.0), is_continuous=False),
-    Alternative("the ground truth is turned by {} degrees in the image", _DATA, _turn_truth,
+                _shift_frames, (-2.0, -1.0, 1.0, 2.0), is_continuous=False),
+    Alternative("the ground truth is turned by {} degrees in the image", _DATA, _rotate_truth,
                 (-90.0, -30.0, -15.0, -6.0, -3.0, 0.0, 3.0, 6.0, 15.0, 30.0, 90.0, 180.0)),
 )  # fmt: skip
-"""Changes of conversion and ground truth: a run may have used them, or data may need them."""
+"""Changes of conversion and ground truth, tried on both the run and the data."""
 
 _ROOTS = {
     f"the origin is {name}, not the pelvis": (joint,)
@@ -141,7 +143,7 @@ _ALIGNMENTS: dict[str, Alignment] = {
 }  # fmt: skip
 
 COMPARISONS: tuple[Alternative, ...] = tuple(
-    Alternative(what, _PROTOCOL, partial(_align, alignment, roots), needed=False)
+    Alternative(what, _PROTOCOL, partial(_set_alignment, alignment, roots), explains_data=False)
     for what, alignment, roots in (
         *((what, alignment, (ROOT,)) for what, alignment in _ALIGNMENTS.items()),
         *((what, "root", roots) for what, roots in _ROOTS.items()),
@@ -150,11 +152,11 @@ COMPARISONS: tuple[Alternative, ...] = tuple(
 """Other comparisons of a pose with its ground truth."""
 
 
-def joint_sources(table: SampleTable) -> Iterator[Alternative]:
-    """Joints of the ground truth that lie where the network sees other joints, in any group.
+def find_joint_orders(table: SampleTable) -> Iterator[Alternative]:
+    """Yields the orders of ground-truth joints that match a group's predicted joints.
 
-    Each joint's truth is compared with every predicted joint; its source is another joint if that
-    one is less than half as far away, in the median over a group's samples.
+    A joint of the ground truth matches another predicted joint if that one is less than half as
+    far away as its own, in the median over a group's samples.
     """
     predicted_mm, truth_mm = (
         (mm - mm[:, ROOT, None])[:, :ANNOTATED_JOINTS]
@@ -162,7 +164,7 @@ def joint_sources(table: SampleTable) -> Iterator[Alternative]:
     )
     apart_mm = np.linalg.norm(truth_mm[:, :, None] - predicted_mm[:, None], axis=3)
     found = {
-        tuple(nearest_sources(apart_mm[group.mask]).tolist())
+        tuple(match_nearest(apart_mm[group.mask]).tolist())
         for group in table.groups if group.axis != "take"
     }  # fmt: skip
     for sources in sorted(found - {tuple(range(ANNOTATED_JOINTS)), MIRRORED[:ANNOTATED_JOINTS]}):
@@ -170,12 +172,12 @@ def joint_sources(table: SampleTable) -> Iterator[Alternative]:
             f"the network's {JOINTS[source]} is compared with the truth's {JOINTS[joint]}"
             for joint, source in enumerate(sources) if joint != source
         )  # fmt: skip
-        change = partial(_permute, (*sources, ANNOTATED_JOINTS))
-        yield Alternative(named, _ORDER, change, used=False)
+        change = partial(_permute_joints, (*sources, ANNOTATED_JOINTS))
+        yield Alternative(named, _ORDER, change, explains_run=False)
 
 
-def other_means(errors_mm: Array, table: SampleTable) -> dict[str, float]:
-    """Other means that scripts compute of errors (N, 17), by description."""
+def compute_other_means(errors_mm: Array, table: SampleTable) -> dict[str, float]:
+    """Returns other averages of errors (N, 17) that scripts compute, by description."""
     samples_mm = errors_mm.mean(axis=1)
     means: dict[str, Any] = (
         {
@@ -192,61 +194,61 @@ def other_means(errors_mm: Array, table: SampleTable) -> dict[str, float]:
         | {
             f"the mean over {axis}s": np.mean([samples_mm[group.mask].mean() for group in groups])
             for axis in ("action", "subject")
-            if (groups := table.groups_of(axis))
+            if (groups := table.select_groups(axis))
         }
     )
     return {text: float(mm) for text, mm in means.items()}
 
 
 def explain_result(result_mm: float, errors_mm: Array, table: SampleTable) -> Finding | None:
-    """Which other mean gives the result, if it is not the mean of the errors (N, 17)."""
+    """Find the average that equals the result, unless it is the mean of all errors."""
     mean_mm = float(errors_mm.mean())
     if abs(result_mm - mean_mm) <= SAME_MM:
         return None
-    means = other_means(errors_mm, table)
+    means = compute_other_means(errors_mm, table)
     text = min(means, key=lambda each: abs(means[each] - result_mm))
     is_same = abs(means[text] - result_mm) <= SAME_MM
     return Finding(
         "reproduces" if is_same else "holds", "mean",
         f"the result is {text}" if is_same else "the result is not the mean of the run's errors",
         f"the mean of all errors is {mean_mm:.3f} mm"
-        + ("" if is_same else ", and nothing that was tried gives the result"),
+        + ("" if is_same else ", and no other average that was tried equals the result"),
         "Report the mean over all samples and all 17 joints", result_mm - mean_mm,
     )  # fmt: skip
 
 
 def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
-    """Which other conversion or comparison gives the run's errors (N, 17) from its positions."""
+    """Find the change that reproduces the run's errors (N, 17), unless none is needed."""
     differences_mm = np.abs(errors_mm - table.errors_mm)
     if differences_mm.mean() <= SAME_MM:
         return None
-    chosen = np.linspace(0, len(table) - 1, min(COMPARED, len(table))).round().astype(int)
+    chosen = np.linspace(0, len(table) - 1, min(FIT_SAMPLES, len(table))).round().astype(int)
     few, few_mm = table.select(chosen), errors_mm[chosen]
 
     def loss(alternative: Alternative, value: float) -> float:
-        return float(np.abs(alternative.errors_mm(few, value) - few_mm).mean())
+        return float(np.abs(alternative.compute_errors_mm(few, value) - few_mm).mean())
 
     starts = sorted(
         ((*min((loss(each, value), value) for value in each.values), each)
-         for each in (*COMPARISONS, *CONVERSIONS) if each.used),
+         for each in (*COMPARISONS, *CONVERSIONS) if each.explains_run),
         key=lambda start: start[0],
     )  # fmt: skip
     left_mm, value, alternative = min(
-        ((*each.fitted(partial(loss, each), value), each) for _, value, each in starts[:REFINED]),
+        ((*each.fit(partial(loss, each), at), each) for _, at, each in starts[:FIT_CANDIDATES]),
         key=lambda fit: fit[0],
     )
     left = left_mm / max(float(differences_mm[chosen].mean()), SAME_MM)
     effect_mm = float(errors_mm.mean()) - table.error_mm
-    apart = f"the run's errors differ from those of its positions by {differences_mm.mean():.2f} mm"
-    if left <= 1 - EXPLAINS:
-        grade, explained_mm = graded(left, effect_mm)
+    deviation = f"the run's errors differ from its positions' by {differences_mm.mean():.2f} mm"
+    if left <= 1 - MIN_EXPLAINED:
+        grade, explained_mm = grade_change(left, effect_mm)
         return Finding(
             grade, "comparison", alternative.what.format(f"{value:.3g}"),
-            f"{apart}, so changed by {left_mm:.3f} mm", alternative.remedy, explained_mm,
+            f"{deviation}, after this change by {left_mm:.3f} mm", alternative.remedy, explained_mm,
         )  # fmt: skip
     return Finding(
         "holds", "comparison", "the fault lies behind the positions",
-        f"{apart}, and nothing that was tried gives them",
+        f"{deviation}, and no change that was tried reproduces them",
         "Compare conversion, alignment and ground truth with this suite's, for one sample",
-        effect_mm, table.smallest_group(differences_mm.mean(axis=1)).place,
+        effect_mm, table.find_smallest_group(differences_mm.mean(axis=1)).place,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a diagnosis found: graded sentences and millimeters, as text, JSON and HTML."""
+"""Findings of a diagnosis, and their output as text, JSON and HTML."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.text import escape_control_chars
 
 Grade = Literal["fact", "reproduces", "explains", "holds", "possible"]
-"""A fact of the run; a change that reproduces the run, or lowers the error to the reference; a
-place that holds the excess; a cause that could not be ruled out."""
+"""Fact of the run; change that reproduces the run, or lowers the error to the reference; step or
+group that contains the excess; cause that could not be ruled out."""
 
-RANK: dict[Grade, int] = {"fact": 0, "reproduces": 1, "explains": 1, "holds": 2, "possible": 3}
+RANKS: dict[Grade, int] = {"fact": 0, "reproduces": 1, "explains": 1, "holds": 2, "possible": 3}
 
 Link = Literal["settings", "mean", "comparison", "prediction", "inputs", "weights", ""]
-"""Settings of the run; the mean over errors; the errors of positions; positions of images; images,
-annotations, boxes and depths; the checkpoint."""
+"""Step with the fault: settings of the run; mean of the errors; errors from positions; positions
+from images; images, annotations, boxes and root depths; checkpoint."""
 
-REPRODUCES, EXPLAINS = 0.05, 0.5
-"""Largest share that is left by a change that reproduces a run; least share that one explains."""
+MAX_LEFT, MIN_EXPLAINED = 0.05, 0.5
+"""Largest share of a difference that ``reproduces`` leaves, least that ``explains`` removes."""
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One answer.
+    """A possible cause of the excess.
 
-    ``what`` and ``evidence`` are parts of a sentence, ``remedy`` is one, all without a full stop.
-    ``explained_mm`` of the difference is its effect, None if unknown. ``place`` names the samples
-    or joints that it is limited to.
+    ``what`` and ``evidence`` are clauses, ``remedy`` is a sentence, all without a full stop.
+    ``explained_mm`` is the effect on the error, None if unknown. ``place`` names the affected
+    samples, empty for all.
     """
 
     grade: Grade
@@ -43,8 +43,8 @@ class Finding(msgspec.Struct, frozen=True):
     explained_mm: float | None = None
     place: str = ""
 
-    def sentence(self, excess_mm: float) -> str:
-        """The whole answer, with its effect."""
+    def format_sentence(self, excess_mm: float) -> str:
+        """Returns the finding with its effect and remedy."""
         effect = "; it remains possible" if self.grade == "possible" else ""
         if self.explained_mm is not None:
             verb = "holds" if self.grade == "holds" else "explains"
@@ -53,23 +53,23 @@ class Finding(msgspec.Struct, frozen=True):
         return f"{self.what}{place}: {self.evidence}{effect}. {self.remedy}."
 
 
-def graded(left: float, effect_mm: float) -> tuple[Grade, float]:
-    """The grade of a change that leaves this share of an effect, and what it explains."""
-    return ("reproduces", effect_mm) if left <= REPRODUCES else ("explains", effect_mm * (1 - left))
+def grade_change(left: float, effect_mm: float) -> tuple[Grade, float]:
+    """Returns the grade and the mm of a change that leaves this share of an effect."""
+    return ("reproduces", effect_mm) if left <= MAX_LEFT else ("explains", effect_mm * (1 - left))
 
 
 class Diagnosis(msgspec.Struct):
-    """The answer for one variant.
+    """The result of the search for one variant.
 
-    ``link`` names the broken link, ``parts`` are millimeters that add up to the difference,
-    ``ruled_out`` names what the search excluded, ``hot_spots`` where the error is largest.
-    ``findings`` are in order of what they leave of the difference.
+    ``link`` is the step with the fault. ``parts`` in mm add up to the excess. ``findings`` are
+    sorted by grade and by how little of the excess they leave. ``hot_spots`` are the groups and the
+    joint with the largest errors.
     """
 
     variant: str
     result_mm: float
     reference_mm: float | None
-    link: str = "the error is within 1 mm of its reference, or has none"
+    link: str = "none: the error is within 1 mm of its reference, or there is no reference"
     parts: dict[str, float] = {}
     findings: list[Finding] = []
     ruled_out: list[str] = []
@@ -77,12 +77,12 @@ class Diagnosis(msgspec.Struct):
 
     @property
     def excess_mm(self) -> float:
-        """The result minus the reference; 0 without one."""
+        """The result minus the reference; 0 without a reference."""
         return 0.0 if self.reference_mm is None else self.result_mm - self.reference_mm
 
     @property
     def is_explained(self) -> bool:
-        """Whether a cause is named; other settings are none unless their effect is known."""
+        """Whether a cause was found; a setting counts only if its effect was measured."""
         return any(
             each.grade in ("reproduces", "explains")
             or (each.grade == "fact" and (each.link != "settings" or each.explained_mm is not None))
@@ -90,7 +90,7 @@ class Diagnosis(msgspec.Struct):
         )
 
 
-HEAD = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Diagnosis</title>
+PAGE_HEAD = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Diagnosis</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem }
@@ -101,53 +101,53 @@ i { display: block; height: 1em; background: #2a6f97 } i.less { background: #bc6
 
 
 def write_diagnoses(diagnoses: Sequence[Diagnosis], results_dir: Path) -> tuple[Path, Path]:
-    """Write both files below the results folder; raises ``cannot-write``."""
+    """Write the JSON and the HTML file to the results folder; raises ``cannot-write``."""
     content = msgspec.json.format(msgspec.json.encode(diagnoses), indent=1).decode()
     json_file, page = Outputs(results_dir).diagnoses
     write_text(json_file, content + "\n")
-    write_text(page, "\n".join([HEAD, *map(_section, diagnoses)]) + "\n")
+    write_text(page, "\n".join([PAGE_HEAD, *map(_format_section, diagnoses)]) + "\n")
     return json_file, page
 
 
-def text_lines(d: Diagnosis) -> Iterator[str]:
-    """The diagnosis as text."""
-    yield _title(d)
-    yield from (f"  {_signed(value_mm):>8} mm {part}" for part, value_mm in d.parts.items())
-    yield from (f"  {label:11} {text}" for label, text in _answers(d))
+def format_lines(d: Diagnosis) -> Iterator[str]:
+    """Yields the lines of the diagnosis for the terminal."""
+    yield _format_title(d)
+    yield from (f"  {_format_mm(value_mm):>8} mm {part}" for part, value_mm in d.parts.items())
+    yield from (f"  {label:11} {text}" for label, text in _list_answers(d))
 
 
-def _title(d: Diagnosis) -> str:
+def _format_title(d: Diagnosis) -> str:
     from_mm = f"{d.excess_mm:+.3f} mm from its reference {d.reference_mm or 0.0:.2f} mm"
     beside = "not compared with a reference" if d.reference_mm is None else from_mm
     return f"{d.variant}: {d.result_mm:.3f} mm, {beside}"
 
 
-def _signed(value_mm: float) -> str:
-    """Two decimals with a sign, and no minus before 0."""
+def _format_mm(value_mm: float) -> str:
+    """Returns two decimals with a sign, +0.00 for a negative zero."""
     return f"{round(value_mm, 2) + 0.0:+.2f}"
 
 
-def _answers(d: Diagnosis) -> Iterator[tuple[str, str]]:
-    """Labels and texts."""
+def _list_answers(d: Diagnosis) -> Iterator[tuple[str, str]]:
+    """Yields the label and the text of each line below the parts."""
     yield "link", d.link
-    yield from ((each.grade, each.sentence(d.excess_mm)) for each in d.findings)
+    yield from ((each.grade, each.format_sentence(d.excess_mm)) for each in d.findings)
     if d.parts and not d.is_explained:
-        yield "open", "not explained: nothing that was tried gives or removes the difference"
+        yield "open", "not explained: no change that was tried reproduces or removes the difference"
     yield from (("ruled out", text) for text in d.ruled_out)
     yield from (("largest", text) for text in d.hot_spots)
 
 
-def _section(d: Diagnosis) -> str:
-    """The text, with the parts as bars on one scale."""
-    parts = d.parts | {"together: the result minus the reference": d.excess_mm}
+def _format_section(d: Diagnosis) -> str:
+    """Returns the HTML of a diagnosis, with a bar chart of its parts."""
+    parts = d.parts | {"total: the result minus the reference": d.excess_mm}
     most_mm = max(1e-6, *map(abs, parts.values()))
     rows = [
-        f"<tr><td>{escape(part)}<td>{_signed(mm)} mm<td><i class={'less' if mm < 0 else 'more'}"
+        f"<tr><td>{escape(part)}<td>{_format_mm(mm)} mm<td><i class={'less' if mm < 0 else 'more'}"
         f' style="width:{abs(mm) / most_mm:.1%}"></i>'
         for part, mm in parts.items()
     ]
-    scale = f"<p>The longest bar is {most_mm:.2f} mm; blue is above the reference, brown below."
+    scale = f"<p>The longest bar is {most_mm:.2f} mm; blue raises the error, brown lowers it."
     table = ["<table>", *rows, "</table>", scale] if d.parts else []
-    answers = ((label, escape(escape_control_chars(text))) for label, text in _answers(d))
+    answers = ((label, escape(escape_control_chars(text))) for label, text in _list_answers(d))
     items = (f"<li><b>{label}</b> {text}" for label, text in answers)
-    return "\n".join([f"<h2>{escape(_title(d))}</h2>", *table, "<ul>", *items, "</ul>"])
+    return "\n".join([f"<h2>{escape(_format_title(d))}</h2>", *table, "<ul>", *items, "</ul>"])

@@ -1,4 +1,4 @@
-"""Read a finished run, this suite's or the authors' output, and what it knows itself."""
+"""Read a finished run of this suite or of the authors' code, and list its facts."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from convnextpose_check.results.schema import Results, VariantResult
 
 Finite = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
-"""Millimeters and pixels of people before a camera."""
+"""Bounds that millimeters and pixels of people in front of a camera never reach."""
 Joints = Annotated[
     tuple[tuple[Finite, Finite, Finite], ...],
     msgspec.Meta(min_length=ANNOTATED_JOINTS, max_length=ANNOTATED_JOINTS),
 ]
 
-ENOUGH = 0.9
-"""With a smaller share of the samples, the reference says nothing about their error."""
+MIN_SAMPLE_SHARE = 0.9
+"""Least share of samples to compare with the reference, which is an error of all samples."""
 
 AUTHORS_GRID = (64, 64, 64)
-"""The authors' output lacks the heatmap's size: positions are expressed in cells of the largest."""
+"""Cells of positions from the authors' output, which lacks the heatmap's size: the largest one."""
 
 
 class SavedSamples(NamedTuple):
     """Positions, errors (N, 17) and samples of a run.
 
-    ``misplaced`` are images that equal an earlier one of another sequence, each with that one.
+    ``copies`` pairs each image that is a copy from another sequence with its original.
     """
 
     table: SampleTable
     errors_mm: Array
     samples: list[Sample]
-    misplaced: tuple[tuple[str, str], ...] = ()
+    copies: tuple[tuple[str, str], ...] = ()
 
-    def by_image(self) -> dict[int, float]:
-        """The mean error of each sample by its image's id."""
+    def map_errors_mm(self) -> dict[int, float]:
+        """Returns each sample's error in mm by image id."""
         rows = zip(self.samples, self.errors_mm.mean(axis=1), strict=True)
         return {sample.image_id: float(mm) for sample, mm in rows}
 
@@ -57,7 +57,7 @@ class SavedSamples(NamedTuple):
 class FinishedRun:
     """One variant of a finished run.
 
-    ``result_mm`` is its published error, ``missing`` counts the expected samples that were not
+    ``result_mm`` is the error that the run reports, ``missing`` the number of samples that were not
     evaluated. ``results`` and ``record`` are None for the authors' output.
     """
 
@@ -72,7 +72,7 @@ class FinishedRun:
 
 
 def read_evaluation(path: Path, dataset: Dataset, grid_whd: Grid) -> SavedSamples:
-    """The content of a saved evaluation, whatever has changed since.
+    """Read a saved evaluation, without checking that settings and files are unchanged.
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-results``).
     """
@@ -85,20 +85,20 @@ def read_evaluation(path: Path, dataset: Dataset, grid_whd: Grid) -> SavedSample
         used = done & cells_xyz.any(axis=(1, 2)) & np.isin(image_ids, list(by_id))
         samples = [by_id[image_id] for image_id in image_ids[used].tolist()]
         if samples:
-            table = SampleTable.of_samples(samples, cells_xyz[used], grid_whd, dataset.protocol)
+            table = SampleTable.from_samples(samples, cells_xyz[used], grid_whd, dataset.protocol)
             names = [sample.path.name for sample in samples]
-            misplaced, _ = find_copies(names, sha256[used])
-            return SavedSamples(table, errors_mm[used], samples, misplaced)
-        problem = f"{path} has no sample of the data set below {dataset.layout.root}"
+            copies, _ = find_copies(names, sha256[used])
+            return SavedSamples(table, errors_mm[used], samples, copies)
+        problem = f"{path} has no sample of the data set in {dataset.layout.root}"
     except OSError as error:
         problem = f"cannot read {path}: {error.strerror}"
     except Exception as error:  # noqa: BLE001 - NumPy raises several unrelated types
-        problem = f"{path} contains no evaluation: {error}"
-    raise _bad(problem, "Pass the results folder of a run on this data set")
+        problem = f"{path} is not a saved evaluation: {error}"
+    raise _error(problem, "Pass the results folder of a run on this data set")
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """An image's joints in mm, roots at the origin, with the box and the root of the conversion."""
+    """An image's joints in mm, relative to the root, its box and its root position."""
 
     image_id: int
     joint_cam: Joints
@@ -107,23 +107,23 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 def read_authors_output(path: Path, dataset: Dataset) -> SavedSamples:
-    """The content of ``bbox_root_pose_human36m_output.json``.
+    """Read ``bbox_root_pose_human36m_output.json``.
 
-    The file lacks the place of the predicted pelvis. It is put where the truth has it, at the depth
-    that was used. Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for a file of another form or
-    without any of the samples.
+    The file lacks the position of the predicted pelvis: it is taken from the ground truth, at the
+    file's root depth. Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for an invalid file or
+    one without samples of the data set.
     """
     try:
         with open_regular(path) as stream:
             read = msgspec.json.decode(stream.read(), type=list[_Entry])
     except OSError as error:
-        raise _bad(f"cannot read {path}: {error.strerror}") from None
+        raise _error(f"cannot read {path}: {error.strerror}") from None
     except DECODE_ERRORS as error:
-        raise _bad(f"{path} is not the output of the authors' test script: {error}") from None
+        raise _error(f"{path} is not the output of the authors' test script: {error}") from None
     entries = {entry.image_id: entry for entry in read}
     samples = [sample for sample in dataset.samples if sample.image_id in entries]
     if not samples:
-        raise _bad(f"none of the {len(entries)} images in {path} is a test sample of this data set")
+        raise _error(f"none of the {len(entries)} images in {path} is a sample of this data set")
     joints_mm, boxes_px, roots_mm = (
         np.array([getattr(entries[sample.image_id], name) for sample in samples], dtype=np.float64)
         for name in ("joint_cam", "bbox", "root_cam")
@@ -135,7 +135,7 @@ def read_authors_output(path: Path, dataset: Dataset) -> SavedSamples:
 
     empty = np.zeros((len(samples), ANNOTATED_JOINTS + 1, 3))
     table = replace(
-        SampleTable.of_samples(samples, empty, AUTHORS_GRID, dataset.protocol),
+        SampleTable.from_samples(samples, empty, AUTHORS_GRID, dataset.protocol),
         boxes_px=boxes_px, root_depths_mm=roots_mm[:, 2], alignment="root", has_pelvis=False,
     )  # fmt: skip
     pelvis_mm = table.pelvis_mm * (table.root_depths_mm / table.pelvis_mm[:, 2])[:, None]
@@ -143,59 +143,59 @@ def read_authors_output(path: Path, dataset: Dataset) -> SavedSamples:
     return SavedSamples(replace(table, cells_xyz=cells_xyz), errors_mm, samples)
 
 
-def _bad(
+def _error(
     problem: str, remedy: str = "Pass the bbox_root_pose_human36m_output.json of one run"
 ) -> ConvNeXtPoseCheckError:
     return ConvNeXtPoseCheckError(ErrorCode.BAD_RESULTS, problem, remedy)
 
 
-def subset_of(run: FinishedRun) -> Finding | None:
-    """The fact that too few samples were evaluated for any comparison in millimeters."""
+def find_subset(run: FinishedRun) -> Finding | None:
+    """Returns a finding if too few samples were evaluated to compare their error."""
     count, expected = len(run.saved.samples), len(run.saved.samples) + run.missing
-    if count >= ENOUGH * expected:
+    if count >= MIN_SAMPLE_SHARE * expected:
         return None
     return Finding(
         "fact", "settings", f"{count:,} of {expected:,} samples were evaluated",
-        "the reference is the error of all samples, so the difference means nothing",
+        "the reference is the error of all samples, so the two cannot be compared",
         "Evaluate all samples, without --limit",
     )  # fmt: skip
 
 
-def facts_of(run: FinishedRun) -> Iterator[Finding]:
-    """Facts that may have moved the error."""
-    results, record, misplaced = run.results, run.record, run.saved.misplaced
+def list_facts(run: FinishedRun) -> Iterator[Finding]:
+    """List settings, failed checks and data problems that may have changed the error."""
+    results, record, copies = run.results, run.record, run.saved.copies
     rows: list[tuple[object, Link, str, str, str]] = [
         *((True, "inputs", misfit.problem, "errors are computed from these annotations",
            misfit.remedy)
           for misfit in run.dataset.box_consistency if isinstance(misfit, ConvNeXtPoseCheckError)),
-        *((True, "inputs", f"{len(misplaced):,} images are copies of images of other sequences",
-           f"{first} and {copy} are equal", "Fetch these images again")
-          for copy, first in misplaced[:1]),
-        (run.missing, "settings", f"{run.missing:,} samples are missing",
-         "the reference includes them", "Fetch them again"),
+        (copies, "inputs", "1 image is a copy of an image of another sequence" if len(copies) == 1
+         else f"{len(copies):,} images are copies of images of other sequences",
+         f"{' and '.join(copies[0] if copies else ())} are equal", "Download these images again"),
+        (run.missing, "settings", f"{run.missing:,} of {run.missing + len(run.saved.samples):,}"
+         " samples are missing", "the reference includes them", "Download them again"),
     ]  # fmt: skip
     if results is not None and record is not None:
         opencv = results.environment.get("opencv", "4")
         rows += [
             (record.identity == "contradicted", "weights", "the weights are not the published ones",
-             record.identity_reason, "Download the checkpoint again and compare its sha256"),
+             record.identity_reason, "Download the checkpoint again"),
             (results.own_models, "weights", "the models are from a variants file of the user's",
-             "so is the reference", "Check that file"),
+             "the reference is from it too", "Check the file of --variants-file"),
             (not results.flip, "settings", "the run used no flip test, the reference does",
              "--no-flip was given", "Run again without it"),
             (results.target == "published" and results.bbox != "gt", "settings",
              "boxes and root depths are RootNet's, the reference is for annotated ones",
-             "--bbox rootnet was given", "Use --bbox gt"),
+             "--bbox rootnet was given", "Run again with --bbox gt"),
             (not opencv.startswith("4"), "settings", f"images were warped by OpenCV {opencv}",
              "other major versions than 4 moved errors by 0.03 to 0.4 mm",
              'Install "opencv-python-headless<5"'),
             *((check.outcome == "failed", "settings", f"{check.test.rpartition('::')[2]} failed",
-               check.message, "Fix this first")
+               check.message, "Fix the failed check first")
               for check in results.checks
               if check.variant in (None, run.variant) and not check.duplicate_of
               and "test_mpjpe" not in check.test and "test_throughput" not in check.test),
         ]  # fmt: skip
     return (
         Finding("fact", link, what, evidence, remedy)
-        for is_so, link, what, evidence, remedy in rows if is_so
+        for applies, link, what, evidence, remedy in rows if applies
     )  # fmt: skip

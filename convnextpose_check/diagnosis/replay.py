@@ -1,4 +1,4 @@
-"""Predict a few dozen of a run's samples again, with the verified pipeline and under conditions."""
+"""Predict samples of a run again, with the verified pipeline or a known fault."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from convnextpose_check.diagnosis.reading import FinishedRun
-from convnextpose_check.diagnosis.regression import distance_cells
-from convnextpose_check.diagnosis.table import scaled_boxes
+from convnextpose_check.diagnosis.regression import compute_distances
+from convnextpose_check.diagnosis.table import scale_boxes
 from convnextpose_check.evaluation.predict import predict_passes
 from convnextpose_check.human36m import crops
 from convnextpose_check.human36m.annotations import select_evenly
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
     from convnextpose_check.run.models import VariantModels
 
-SAMPLES, TRIED, AT_A_TIME = 24, 6, 8
-"""Samples to predict again, the first of them for each condition, and samples in a batch."""
+SAMPLES, FEW_SAMPLES, BATCH_SIZE = 24, 6, 8
+"""Samples to predict again; samples to predict under each condition; batch size."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One departure from the verified pipeline between image and position.
+    """A fault between image and position.
 
-    ``box`` changes a sample's crop, ``to_input`` the normalization of uint8 pixels, ``setting`` the
-    value of an attribute in all modules of the reference model that have it.
+    ``box`` returns the box of a sample's crop, ``to_input`` normalizes uint8 pixels, ``setting`` is
+    an attribute and its value for all modules of the reference model that have it.
     """
 
     what: str
@@ -50,9 +50,9 @@ VERIFIED = Condition("", "")
 
 
 class Replay:
-    """The verified pipeline on some samples of a run, with the weights of its checkpoint.
+    """Samples of a run to predict again with the run's checkpoint.
 
-    Samples with unusable images are left out; ``table`` has the others as the run has them.
+    ``table`` has the run's positions of these samples. Samples with unreadable images are left out.
     """
 
     def __init__(self, run: FinishedRun, models: VariantModels) -> None:
@@ -70,8 +70,8 @@ class Replay:
         self._pairs = [(samples[n], image) for n, image in usable.items()]
         self.table = run.saved.table.select(list(usable))
 
-    def _network(self, setting: tuple[str, float] | None) -> Network:
-        """The reference model with a changed setting."""
+    def _build_network(self, setting: tuple[str, float] | None) -> Network:
+        """Returns the optimized model, or the reference model with a changed setting."""
         if setting is None:
             return self._verified
         network = copy.deepcopy(self._models.reference)
@@ -83,13 +83,13 @@ class Replay:
         return network
 
     def predict(self, condition: Condition = VERIFIED, count: int = SAMPLES) -> dict[str, Array]:
-        """Positions (N, 18, 3) of the first samples, in the run's cells.
+        """Returns positions (N, 18, 3) of the first samples, in the run's cells.
 
-        By how the passes of the flip test are combined, the verified pipeline's own way first.
+        The keys describe how the passes of the flip test are combined; "" is the suite's way.
         """
         import torch
 
-        network, device = self._network(condition.setting), self._models.devices[0]
+        network, device = self._build_network(condition.setting), self._models.devices[0]
         warped = [
             crops.to_rgb_planes(crops.warp_box(image, condition.box(sample), condition.border))
             for sample, image in self._pairs[:count]
@@ -98,7 +98,7 @@ class Replay:
         with torch.inference_mode():
             passes = [
                 predict_passes(network, condition.to_input(part))
-                for part in torch.split(pixels, AT_A_TIME)
+                for part in torch.split(pixels, BATCH_SIZE)
             ]
         scale = np.array(self.table.grid_whd) / network.architecture.grid_whd
         plain, mirrored = (
@@ -116,20 +116,20 @@ class Replay:
         }  # fmt: skip
 
     def try_conditions(
-        self, verified_xyz: Array, say: Callable[[str], None]
+        self, verified_xyz: Array, print_step: Callable[[str], None]
     ) -> tuple[float, str, str]:
-        """The condition nearest to the run's positions: the share that it leaves, what, remedy.
+        """Find the condition that comes nearest to the run's positions.
 
-        This is the least over the ways to combine the passes. ``verified_xyz`` are verified
-        positions.
+        Returns the share of the distance from ``verified_xyz`` that it leaves, the least over the
+        combinations of passes, and its description and remedy.
         """
-        few, found = self.table.select(slice(TRIED)), []
-        run_xyz, verified_xyz = few.comparable(few.cells_xyz), verified_xyz[:TRIED]
-        apart = max(float(distance_cells(run_xyz, verified_xyz).mean()), 1e-9)
+        few, found = self.table.select(slice(FEW_SAMPLES)), []
+        run_xyz, verified_xyz = few.make_comparable(few.cells_xyz), verified_xyz[:FEW_SAMPLES]
+        apart = max(float(compute_distances(run_xyz, verified_xyz).mean()), 1e-9)
         for condition in CONDITIONS:
-            say(f"predicted again: {condition.what}")
-            ways = map(few.comparable, self.predict(condition, TRIED).values())
-            left = min(float(distance_cells(run_xyz, way).mean()) for way in ways) / apart
+            print_step(f"predicted again: {condition.what}")
+            combined = map(few.make_comparable, self.predict(condition, FEW_SAMPLES).values())
+            left = min(float(compute_distances(run_xyz, xyz).mean()) for xyz in combined) / apart
             found.append((left, condition.what, condition.remedy))
         return min(found)
 
@@ -142,7 +142,7 @@ def _exchange_statistics(pixels: Tensor) -> Tensor:
     return (pixels.float() - std) / mean
 
 
-def _annotated_sides(sample: Sample) -> Array:
+def _restore_box_sides(sample: Sample) -> Array:
     x, y, side, _ = sample.box_xywh_px
     if sample.sides_px is None:
         return sample.box_xywh_px
@@ -162,11 +162,11 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("BatchNorm's eps is 1e-3", "Keep BatchNorm's eps at 1e-5", setting=("eps", 1e-3)),
     Condition("the head upsamples without align_corners", _HEAD, setting=("align_corners", False)),
     Condition("all three head layers upsample", _HEAD, setting=("upsamples", True)),
-    Condition("boxes grow by 1.2", _BOX, box=lambda s: scaled_boxes(s.box_xywh_px, 1.2 / 1.25)),
-    Condition("boxes do not grow", _BOX, box=lambda s: scaled_boxes(s.box_xywh_px, 1 / 1.25)),
-    Condition("boxes grow twice", _BOX, box=lambda s: scaled_boxes(s.box_xywh_px, 1.25)),
-    Condition("boxes keep the sides of the annotation", _BOX, box=_annotated_sides),
+    Condition("boxes grow by 1.2", _BOX, box=lambda s: scale_boxes(s.box_xywh_px, 1.2 / 1.25)),
+    Condition("boxes do not grow", _BOX, box=lambda s: scale_boxes(s.box_xywh_px, 1 / 1.25)),
+    Condition("boxes grow twice", _BOX, box=lambda s: scale_boxes(s.box_xywh_px, 1.25)),
+    Condition("boxes keep the sides of the annotation", _BOX, box=_restore_box_sides),
     Condition("the border of the image is repeated", "Warp with a black border",
               border="BORDER_REPLICATE"),
 )  # fmt: skip
-"""Departures that a regression on verified positions does not show."""
+"""Faults that ``regression`` cannot recognize from the positions alone."""

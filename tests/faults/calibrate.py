@@ -1,8 +1,8 @@
-"""Measure what the diagnosis answers for each fault: ``python -m tests.faults.calibrate``.
+"""Measure how often the diagnosis is right: ``python -m tests.faults.calibrate``.
 
-Every fault is put into the synthetic data set and evaluated with the trained model, and the
-finished run is diagnosed by the same functions as by the command. Writes ``calibration.json`` after
-each answer, which ``--resume`` continues, and at the end the tables in this folder's README.
+Inserts each fault into the synthetic data set, evaluates the trained model, and diagnoses the run
+like the command ``diagnose``. Writes ``calibration.json`` after each fault, which ``--resume``
+continues, and at the end the tables in this folder's README.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from convnextpose_check.commands.diagnose import finished_runs, shown_samples
-from convnextpose_check.diagnosis.diagnosing import LEAST_MM, Search
+from convnextpose_check.commands.diagnose import open_replay, read_finished_runs
 from convnextpose_check.diagnosis.finding import Diagnosis
 from convnextpose_check.diagnosis.reading import FinishedRun, SavedSamples
 from convnextpose_check.diagnosis.replay import Replay
+from convnextpose_check.diagnosis.search import MIN_EXCESS_MM, Search
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.network.optimized import OptimizedConvNeXtPose
@@ -47,19 +47,19 @@ CALIBRATION_FILE = HERE / "calibration.json"
 BEGIN, END = "<!-- diagnoses: written by tests.faults.calibrate -->", "<!-- end of diagnoses -->"
 
 SHIFTS_MM = (-5.0, -3.0, -2.0, 2.0, 3.0, 5.0)
-"""Distances of a reference from a sound run's error."""
+"""Differences of the reference from the error of a run without a fault."""
 
-SOUND: dict[str, dict[str, Any]] = {
+SOUND_SETTINGS: dict[str, dict[str, Any]] = {
     "protocol 2": {},
     "protocol 1": {"protocol": 1},
     "RootNet's boxes": {"boxes": "rootnet"},
     "no flip test": {"flip": False},
 }
-"""Settings of sound runs."""
+"""Settings of runs without a fault."""
 
 Answer = Literal["right", "located", "not explained", "misleading"]
 
-RIGHT: dict[str, str] = {
+PATTERNS: dict[str, str] = {
     "another training of the same variant": "weights are not",
     "one tensor transposed": "weights are not",
     "one head layer left at its initial values": "weights are not",
@@ -72,8 +72,8 @@ RIGHT: dict[str, str] = {
     "BatchNorm's eps is 1e-3": "eps",
     "align_corners=False in both networks": "align_corners",
     "three upsamplings": "layers upsample|multiplied by (2|1.9)",
-    "joints of the next test frame": "1 test frames on",
-    "one image replaced by another": "copies of images",
+    "joints of the next test frame": "test-frame offset of 1",
+    "one image replaced by another": "cop(y|ies) of",
     "margin of 1.2": "boxes grow by 1.2|box sides are multiplied by",
     "box not squared": "keep the sides",
     "RootNet's boxes grown once more": "boxes grow twice|box",
@@ -97,17 +97,17 @@ RIGHT: dict[str, str] = {
     "cameras as of before June 2020": "their boxes|June 2020",
     "two cameras swapped": "their boxes",
 }
-"""A pattern of the right first answer for each fault that the diagnosis was built for."""
+"""Pattern of the correct first finding, for each fault that the diagnosis was built for."""
 
-LINKS = {
+RIGHT_LINKS = {
     "images": {"inputs"}, "annotations": {"inputs"}, "boxes": {"inputs"}, "depths": {"inputs"},
     "weights": {"weights"}, "prediction": {"prediction"}, "metric": {"mean", "comparison"},
 }  # fmt: skip
-PLACES = {"subject": "S{}", "camera": "camera {}"}
+PLACE_LABELS = {"subject": "S{}", "camera": "camera {}"}
 
 
 class Row(msgspec.Struct, frozen=True):
-    """The answer for one fault."""
+    """The graded first finding for one fault."""
 
     kind: Literal["built for", "unseen"]
     fault: str
@@ -117,10 +117,10 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Calibration(msgspec.Struct):
-    """All answers.
+    """The results for all faults.
 
-    ``left_out`` has the reason why a fault has no row. ``sound`` counts sound runs, with a cause
-    and with a place, by setting.
+    ``left_out`` has the reason why a fault has no row. ``sound`` has, by setting, the number of
+    runs without a fault, of those with a cause, and of those with a group.
     """
 
     rows: list[Row] = []
@@ -128,14 +128,18 @@ class Calibration(msgspec.Struct):
     sound: dict[str, tuple[int, int, int]] = {}
 
 
-def answer_of(
+def grade_answer(
     diagnosis: Diagnosis, words: str, links: set[str] | None, place: dict[str, str]
 ) -> Answer:
-    """Grade the first finding."""
+    """Grade the first finding of a diagnosis.
+
+    ``words`` is the pattern of the cause, ``links`` are the steps with the fault, ``place`` is the
+    affected group.
+    """
     if not diagnosis.findings or diagnosis.findings[0].grade == "possible":
         return "not explained"
     first = diagnosis.findings[0]
-    labels = [PLACES.get(axis, "{}").format(value) for axis, value in place.items()]
+    labels = [PLACE_LABELS.get(axis, "{}").format(value) for axis, value in place.items()]
     in_place = all(label in f"{first.what} {first.place}" for label in labels)
     if first.grade != "holds" and in_place and re.search(words, first.what):
         return "right"
@@ -144,28 +148,28 @@ def answer_of(
     return "misleading"
 
 
-def diagnosed(finished: FinishedRun, run: Run) -> Diagnosis:
-    """The diagnosis of a finished run, as by the command."""
-    return Search(finished, lambda: shown_samples(finished, run)).diagnose()
+def diagnose_run(finished: FinishedRun, run: Run) -> Diagnosis:
+    """Diagnose a finished run like the command does."""
+    return Search(finished, lambda: open_replay(finished, run)).diagnose()
 
 
-class Bench:
-    """Runs with faults, kept below ``folder``."""
+class FaultRunner:
+    """Evaluates faults and grades their diagnoses; keeps the runs in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.fixtures = HERE.parents[1] / "fixtures"
         self.synthetic = cached_synthetic_data(self.fixtures)
 
-    @cache  # noqa: B019 - one bench per process
+    @cache  # noqa: B019 - one runner per process
     def sound_mm(self, setting: tuple[tuple[str, Any], ...]) -> float:
-        """The error of a sound run with this setting."""
-        return self.finished("sound", dict(setting), None)[0].result_mm
+        """Returns the error of a run without a fault, with this setting."""
+        return self.evaluate("sound", dict(setting), None)[0].result_mm
 
-    def finished(
+    def evaluate(
         self, title: str, setting: dict[str, Any], insert: Callable[[Scene], None] | None
     ) -> tuple[FinishedRun, Run]:
-        """The finished run with the fault, evaluated unless it was kept."""
+        """Returns the finished run with the fault, evaluated unless it is in the folder."""
         name = re.sub(r"\W+", "-", f"{title} {sorted(setting.items())}")
         folder = self.folder / name
         about = folder / "about.json"
@@ -186,73 +190,92 @@ class Bench:
                 }
             about.write_bytes(msgspec.json.encode(places))
         given = msgspec.json.decode(about.read_bytes())
-        ((finished, run),) = finished_runs(folder / "out", read_settings(given, {}))
+        ((finished, run),) = read_finished_runs(folder / "out", read_settings(given, {}))
         return finished, run
 
-    def row(
+    def grade_fault(
         self, kind: Literal["built for", "unseen"], title: str, setting: dict[str, Any],
         insert: Callable[[Scene], None], words: str, links: set[str] | None, place: dict[str, str],
     ) -> Row | str:  # fmt: skip
-        """The answer for a fault, or why there is none."""
+        """Returns the row of a fault, or the reason why it has none."""
         try:
-            finished, run = self.finished(title, setting, insert)
+            finished, run = self.evaluate(title, setting, insert)
         except ConvNeXtPoseCheckError as error:
             return error.problem.replace(str(self.folder), "")
         reference_mm = self.sound_mm(tuple(sorted(setting.items())))
         finished = replace(finished, reference_mm=reference_mm)
         excess_mm = finished.result_mm - reference_mm
-        if not np.isfinite(excess_mm) or abs(excess_mm) < LEAST_MM:
+        if not np.isfinite(excess_mm) or abs(excess_mm) < MIN_EXCESS_MM:
             return f"it moves the error by {excess_mm:+.2f} mm"
-        diagnosis = diagnosed(finished, run)
+        diagnosis = diagnose_run(finished, run)
         first = next(iter(diagnosis.findings), None)
         text = "nothing" if first is None else f"{first.grade}: {first.what}"
-        answer = answer_of(diagnosis, words, links, place)
+        answer = grade_answer(diagnosis, words, links, place)
         if first is not None and first.place:
             text += f" ({first.place})"
         return Row(kind, title, round(excess_mm, 2), answer, text)
 
 
-def faults() -> Iterator[tuple[Any, ...]]:
-    """The arguments of ``Bench.row`` for all faults, the unseen ones last."""
+def list_faults() -> Iterator[tuple[Any, ...]]:
+    """Yields the arguments of ``grade_fault`` for all faults, unseen ones last."""
     titles = set()
     for fault in all_faults():
-        if fault.title in RIGHT and fault.title not in titles:
+        if fault.title in PATTERNS and fault.title not in titles:
             titles.add(fault.title)
             setting = {name: v for name, v in fault.setting.items() if name != "variant_name"}
-            yield "built for", fault.title, setting, fault.insert, RIGHT[fault.title], None, {}
+            yield (
+                "built for",
+                fault.title,
+                setting,
+                fault.insert,
+                PATTERNS[fault.title],
+                None,
+                {},
+            )
     for each in UNSEEN:
-        yield "unseen", each.title, {}, each.insert, each.words, LINKS[each.link], each.place
+        yield (
+            "unseen",
+            each.title,
+            {},
+            each.insert,
+            each.words,
+            RIGHT_LINKS[each.link],
+            each.place,
+        )
 
 
-def sound_runs(bench: Bench, redrawn: int) -> Mapping[str, Callable[[], list[Diagnosis]]]:
-    """Diagnoses of sound runs by setting, against references that lie away from the error.
+def list_sound_runs(
+    runner: FaultRunner, redrawn: int
+) -> Mapping[str, Callable[[], list[Diagnosis]]]:
+    """Returns functions that diagnose runs without a fault, by setting.
 
-    Takes are drawn with replacement, with three seeds, and diagnosed without the checkpoint.
+    Their references are wrong. Three seeds draw ``redrawn`` bootstrap samples of takes each, which
+    are diagnosed without a checkpoint.
     """
 
     def of_setting(setting: dict[str, Any]) -> list[Diagnosis]:
-        finished, run = bench.finished("sound", setting, None)
+        finished, run = runner.evaluate("sound", setting, None)
         every = np.arange(len(finished.saved.table))
-        show = partial(shown_samples, finished, run)
-        return [_diagnosed_part(finished, every, mm, show) for mm in SHIFTS_MM]
+        prepare_replay = partial(open_replay, finished, run)
+        return [_diagnose_samples(finished, every, mm, prepare_replay) for mm in SHIFTS_MM]
 
     def of_seed(seed: int) -> list[Diagnosis]:
-        finished, _ = bench.finished("sound", {}, None)
+        finished, _ = runner.evaluate("sound", {}, None)
         table, rng = finished.saved.table, np.random.default_rng(seed)
-        takes = [np.flatnonzero(group.mask) for group in table.groups_of("take")]
+        takes = [np.flatnonzero(group.mask) for group in table.select_groups("take")]
         drawn = [rng.integers(len(takes), size=len(takes)).tolist() for _ in range(redrawn)]
         shifts_mm = [SHIFTS_MM[n % len(SHIFTS_MM)] for n in range(redrawn)]
         return [
-            _diagnosed_part(finished, np.concatenate([takes[n] for n in order]), mm, lambda: None)
+            _diagnose_samples(finished, np.concatenate([takes[n] for n in order]), mm, lambda: None)
             for order, mm in zip(drawn, shifts_mm, strict=True)
         ]
 
-    settings = {title: partial(of_setting, setting) for title, setting in SOUND.items()}
+    settings = {title: partial(of_setting, setting) for title, setting in SOUND_SETTINGS.items()}
     return settings | {f"takes drawn anew, seed {n}": partial(of_seed, n) for n in range(3)}
 
 
-def _diagnosed_part(
-    finished: FinishedRun, chosen: Any, shift_mm: float, show: Callable[[], Replay | None]
+def _diagnose_samples(
+    finished: FinishedRun, chosen: Any, shift_mm: float, prepare_replay: Callable[[], Replay | None]
 ) -> Diagnosis:
     table, errors_mm = finished.saved.table.select(chosen), finished.saved.errors_mm[chosen]
     saved = SavedSamples(table, errors_mm, [finished.saved.samples[n] for n in chosen])
@@ -260,19 +283,19 @@ def _diagnosed_part(
     moved = replace(
         finished, saved=saved, result_mm=mean_mm, reference_mm=mean_mm + shift_mm, missing=0
     )
-    return Search(moved, show).diagnose()
+    return Search(moved, prepare_replay).diagnose()
 
 
-def counts_of(found: list[Diagnosis]) -> tuple[int, int, int]:
-    """Diagnoses, those that name a cause other than a setting, and those that name a place."""
+def count_findings(found: list[Diagnosis]) -> tuple[int, int, int]:
+    """Count diagnoses, those with a cause but settings, and those with a group."""
     named = ("fact", "reproduces", "explains")
     causes = [any(f.grade in named and f.link != "settings" for f in d.findings) for d in found]
     places = [any(f.grade == "holds" for f in d.findings) for d in found]
     return len(found), sum(causes), sum(places)
 
 
-def tables_markdown(calibration: Calibration) -> str:
-    """The tables of the README."""
+def format_tables(calibration: Calibration) -> str:
+    """Returns the generated tables of the README."""
     lines = ["| faults of at least 1 mm | right | located | not explained | misleading | in all |",
              "|---|--:|--:|--:|--:|--:|"]  # fmt: skip
     for kind in ("built for", "unseen"):
@@ -295,23 +318,27 @@ def tables_markdown(calibration: Calibration) -> str:
 
 
 def read_calibration() -> Calibration:
-    """What was measured last."""
+    """Read the recorded calibration."""
     return msgspec.json.decode(CALIBRATION_FILE.read_bytes(), type=Calibration)
 
 
-def with_tables(readme: str, calibration: Calibration) -> str:
-    """The README with the tables between their marks."""
+def insert_tables(readme: str, calibration: Calibration) -> str:
+    """Returns the README with new tables between the marks."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables_markdown(calibration)}\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{format_tables(calibration)}\n{END}{after}"
 
 
 def main() -> None:
-    """Measure everything and write it down."""
+    """Calibrate all faults and write the record and the README."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--folder", type=Path, help="keep evaluated runs here, and use those kept")
-    parser.add_argument("--resume", action="store_true", help="keep the recorded answers")
-    parser.add_argument("--redrawn", type=int, default=67, help="sound runs for each of 3 seeds")
+    parser.add_argument(
+        "--folder", type=Path, help="keep evaluated runs in this folder, and reuse them"
+    )
+    parser.add_argument("--resume", action="store_true", help="keep the recorded rows")
+    parser.add_argument(
+        "--redrawn", type=int, default=67, help="runs of redrawn takes for each of 3 seeds"
+    )
     given = parser.parse_args()
     calibration = read_calibration() if given.resume else Calibration()
     start = time.monotonic()
@@ -323,23 +350,23 @@ def main() -> None:
         sys.stdout.flush()
 
     with memoize_predictions(OptimizedConvNeXtPose, ConvNeXtPose), TemporaryDirectory() as folder:
-        bench = Bench(given.folder or Path(folder))
+        runner = FaultRunner(given.folder or Path(folder))
         done = {row.fault for row in calibration.rows} | calibration.left_out.keys()
-        for arguments in faults():
+        for arguments in list_faults():
             title = arguments[1]
             if title not in done:
-                answer = bench.row(*arguments)
+                answer = runner.grade_fault(*arguments)
                 if isinstance(answer, Row):
                     calibration.rows.append(answer)
                 else:
                     calibration.left_out[title] = answer
                 save(title, answer)
-        for title, diagnose in sound_runs(bench, given.redrawn).items():
+        for title, diagnose in list_sound_runs(runner, given.redrawn).items():
             if title not in calibration.sound:
-                calibration.sound[title] = counts_of(diagnose())
+                calibration.sound[title] = count_findings(diagnose())
                 save(title, calibration.sound[title])
     readme = HERE / "README.md"
-    write_text(readme, with_tables(readme.read_text(encoding="utf-8"), calibration))
+    write_text(readme, insert_tables(readme.read_text(encoding="utf-8"), calibration))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The recorded answers of the diagnosis are in the README, and no more of them mislead."""
+"""The README has the recorded calibration, in which no run without a fault has a cause."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from convnextpose_check.diagnosis.finding import Diagnosis, Finding, Grade
-from tests.faults.calibrate import RIGHT, answer_of, read_calibration, with_tables
+from tests.faults.calibrate import PATTERNS, grade_answer, insert_tables, read_calibration
 from tests.faults.fault import all_faults
 from tests.faults.unseen import UNSEEN
 
@@ -21,12 +21,12 @@ def diagnosis_of(*findings: Finding) -> Diagnosis:
 def test_readme_has_the_tables() -> None:
     """When they change, run: python -m tests.faults.calibrate."""
     readme = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
-    assert readme == with_tables(readme, read_calibration())
+    assert readme == insert_tables(readme, read_calibration())
 
 
 def test_rows_are_of_known_faults() -> None:
     unseen = {each.title for each in UNSEEN}
-    built_for = {fault.title for fault in all_faults()} & set(RIGHT)
+    built_for = {fault.title for fault in all_faults()} & set(PATTERNS)
 
     for row in read_calibration().rows:
         assert row.fault in (unseen if row.kind == "unseen" else built_for)
@@ -40,11 +40,11 @@ def test_answer_is_graded_by_the_first_finding() -> None:
     inputs, place = {"inputs"}, {"subject": "9"}
 
     right = diagnosis_of(finding("explains", "turned", "S9, 60 of 120 samples"))
-    assert answer_of(right, "turned", inputs, place) == "right"
-    assert answer_of(right, "mirrored", inputs, {}) == "misleading"
+    assert grade_answer(right, "turned", inputs, place) == "right"
+    assert grade_answer(right, "mirrored", inputs, {}) == "misleading"
     located = diagnosis_of(finding("holds", "the excess is in S9", "S9, 60 of 120 samples"))
-    assert answer_of(located, "turned", inputs, place) == "located"
-    assert answer_of(located, "turned", inputs, {"subject": "11"}) == "misleading"
-    assert answer_of(diagnosis_of(), "turned", inputs, place) == "not explained"
+    assert grade_answer(located, "turned", inputs, place) == "located"
+    assert grade_answer(located, "turned", inputs, {"subject": "11"}) == "misleading"
+    assert grade_answer(diagnosis_of(), "turned", inputs, place) == "not explained"
     possible = diagnosis_of(finding("possible", "the images are others", ""))
-    assert answer_of(possible, "turned", inputs, place) == "not explained"
+    assert grade_answer(possible, "turned", inputs, place) == "not explained"

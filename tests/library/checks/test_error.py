@@ -149,7 +149,7 @@ COPIES = tuple((f"{n}.jpg", "a.jpg") for n in range(5))
             check_images_are_distinct,
             {"cross_sequence_copies": COPIES},
             "same-image",
-            ("5 images are copies", "(0.jpg and a.jpg, ", "3.jpg and a.jpg)"),
+            ("5 images are copied from another sequence", "(0.jpg and a.jpg, ", "3.jpg and a.jpg)"),
         ),
         (
             check_images_are_undamaged,

@@ -9,16 +9,16 @@ from convnextpose_check.diagnosis.alternatives import (
     COMPARISONS,
     CONVERSIONS,
     Alternative,
+    compute_other_means,
     explain_errors,
     explain_result,
-    other_means,
 )
 from tests.support.sample_tables import make_sample_table
 
 TABLE = make_sample_table().select(np.arange(0, 720, 30))
-MEANS = other_means(TABLE.errors_mm, TABLE)
-USED = [each for each in (*COMPARISONS, *CONVERSIONS) if each.used]
-SAME = {"poses are not aligned", "poses are compared with those {} test frames on"}
+MEANS = compute_other_means(TABLE.errors_mm, TABLE)
+USED = [each for each in (*COMPARISONS, *CONVERSIONS) if each.explains_run]
+SAME = {"poses are not aligned", "poses are compared with those at a test-frame offset of {}"}
 """Alternatives that do not change these samples."""
 
 
@@ -51,7 +51,7 @@ def test_explain_agreeing_result_and_errors_have_no_finding() -> None:
 )
 def test_explain_errors_other_comparison_is_named(used: Alternative) -> None:
     value = used.values[-3] if used.values[1:] else 0.0
-    errors_mm = used.errors_mm(TABLE, value)
+    errors_mm = used.compute_errors_mm(TABLE, value)
 
     finding = explain_errors(TABLE, errors_mm)
 

@@ -43,7 +43,7 @@ def test_sample_table_errors_equal_evaluation(synthetic: SyntheticData, protocol
     samples = load_dataset(synthetic.dataset, read_facts(), limit=40).samples
     cells_xyz = np.random.default_rng(0).uniform(0, 64, (len(samples), 18, 3)).astype(np.float32)
 
-    table = SampleTable.of_samples(samples, cells_xyz, (64, 64, 64), protocol)
+    table = SampleTable.from_samples(samples, cells_xyz, (64, 64, 64), protocol)
 
     expected_mm = sample_errors_mm(cells_xyz, samples, (64, 64, 64), protocol)
     np.testing.assert_allclose(table.errors_mm, expected_mm, atol=0.01)

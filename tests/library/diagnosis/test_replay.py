@@ -29,7 +29,7 @@ def replay(synthetic: SyntheticData, tiny: Architecture) -> Replay:
             module.running_var.fill_(1e-3)  # type: ignore[union-attr]
     dataset = load_dataset(synthetic.dataset, read_facts(), limit=6)
     empty = torch.zeros(6, 18, 3).numpy()
-    table = SampleTable.of_samples(dataset.samples, empty, network.architecture.grid_whd, 2)
+    table = SampleTable.from_samples(dataset.samples, empty, network.architecture.grid_whd, 2)
     saved = SavedSamples(table, table.errors_mm, list(dataset.samples))
     models: Any = SimpleNamespace(
         checkpoint=SimpleNamespace(path=Path("XS.tar")),

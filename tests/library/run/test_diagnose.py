@@ -1,4 +1,4 @@
-"""``diagnose`` reads the files of this suite's runs or of the authors' script."""
+"""``diagnose`` reads runs of this suite and the output of the authors' script."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_diagnose_within_tolerance_finds_nothing(
         ({"expected_samples": 8695}, "fact 60 of 8,695 samples were evaluated"),
         ({"flip": False}, "fact the run used no flip test, the reference does"),
         ({"bbox": "rootnet"}, "fact boxes and root depths are RootNet's"),
-        ({}, "open not explained: nothing that was tried gives or removes the difference"),
+        ({}, "open not explained: no change that was tried reproduces or removes the difference"),
         ({}, "possible the images are not the original ones"),
     ],
 )
@@ -179,7 +179,7 @@ def test_diagnose_authors_output_needs_its_variant(
 
     assert main(["diagnose", str(path)]) == 2
 
-    assert "Name it with --variants" in capsys.readouterr().err
+    assert "Add it, such as --variants XS" in capsys.readouterr().err
 
 
 def test_diagnose_needs_the_saved_evaluation_and_the_runs_checkpoint(

@@ -1,4 +1,4 @@
-"""The search, from cheap to expensive: facts, links, regression, places; ended once explained."""
+"""The search for the cause, cheapest steps first, until the excess is explained."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import numpy as np
 
 from convnextpose_check.diagnosis import locating
 from convnextpose_check.diagnosis.alternatives import explain_errors, explain_result
-from convnextpose_check.diagnosis.finding import RANK, REPRODUCES, Diagnosis, Finding, graded
-from convnextpose_check.diagnosis.reading import FinishedRun, facts_of, subset_of
-from convnextpose_check.diagnosis.regression import SAME_CELLS, distance_cells, fit_positions
+from convnextpose_check.diagnosis.finding import MAX_LEFT, RANKS, Diagnosis, Finding, grade_change
+from convnextpose_check.diagnosis.reading import FinishedRun, find_subset, list_facts
+from convnextpose_check.diagnosis.regression import SAME_CELLS, compute_distances, fit_positions
 from convnextpose_check.diagnosis.replay import Replay
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
 
-LEAST_MM = min(TOLERANCES_MM)
-"""Smaller differences need no explanation."""
+MIN_EXCESS_MM = min(TOLERANCES_MM)
+"""Least difference from the reference that is searched for a cause."""
 
-MOSTLY, CERTAIN = 0.25, 3.0
-"""Largest share of positions' difference that is left if a change explains most of it; standard
-errors within which the mean over a few samples agrees with a value."""
+MAX_LEFT_DISTANCE, MAX_DEVIATION = 0.25, 3.0
+"""Largest share of the distance of positions that may be left after a change; largest deviation of
+the mean over a few samples from the expected value, in standard errors."""
 
 COMPARE = "Compare crop, normalization, network and soft-argmax with this suite's, for one sample"
 
 POSSIBLE_IMAGES = Finding(
     "possible", "inputs", "the images are not the original ones",
-    "a replay reads the same files", "Compare some with another copy of Human3.6M",
+    "a replay reads the same files", "Compare some images with another copy of Human3.6M",
 )  # fmt: skip
 POSSIBLE_PREDICTION = Finding(
     "possible", "prediction", "the prediction differs",
@@ -37,42 +37,43 @@ POSSIBLE_PREDICTION = Finding(
 
 
 class Search:
-    """One search; ``say`` prints each step.
+    """The search in one finished run.
 
-    ``show`` prepares the samples to predict again, None without the checkpoint. ``deltas_mm`` (N,)
-    are the differences from a baseline.
+    ``prepare_replay`` reads the samples to predict again, and returns None without a checkpoint.
+    ``deltas_mm`` (N,) are differences from a baseline. ``print_step`` prints each step.
     """
 
     def __init__(
         self,
         run: FinishedRun,
-        show: Callable[[], Replay | None],
+        prepare_replay: Callable[[], Replay | None],
         deltas_mm: Array | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        print_step: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.run, self.show, self.deltas_mm, self.say = run, show, deltas_mm, say
+        self.run, self.deltas_mm, self.print_step = run, deltas_mm, print_step
+        self.prepare_replay = prepare_replay
         self.answer = Diagnosis(run.variant, run.result_mm, run.reference_mm)
 
     def diagnose(self) -> Diagnosis:
-        """Run the steps until the difference is explained."""
+        """Run the steps until the excess is explained."""
         answer, saved = self.answer, self.run.saved
-        answer.hot_spots = locating.hot_spots(saved.table)
-        if (subset := subset_of(self.run)) is not None:
+        answer.hot_spots = locating.find_hot_spots(saved.table)
+        if (subset := find_subset(self.run)) is not None:
             answer.reference_mm = None
             answer.findings.append(subset)
             answer.link = "settings: a subset is not compared in millimeters"
-        elif abs(answer.excess_mm) >= LEAST_MM:
-            self.say("facts of the run")
-            answer.findings += facts_of(self.run)
+        elif abs(answer.excess_mm) >= MIN_EXCESS_MM:
+            self.print_step("facts of the run")
+            answer.findings += list_facts(self.run)
             self._compare_errors(saved.table, saved.errors_mm)
         answer.findings.sort(
-            key=lambda each: (RANK[each.grade], abs(answer.excess_mm - (each.explained_mm or 0.0)))
+            key=lambda each: (RANKS[each.grade], abs(answer.excess_mm - (each.explained_mm or 0.0)))
         )
         return answer
 
     def _compare_errors(self, table: SampleTable, errors_mm: Array) -> None:
-        """Compare the figure with the errors, these with the positions, and search before them."""
-        self.say("result, errors and positions")
+        """Compare the result with the errors, and the errors with the positions."""
+        self.print_step("result, errors and positions")
         answer, mean_mm = self.answer, float(errors_mm.mean())
         answer.parts["the result minus the mean of the run's errors"] = answer.result_mm - mean_mm
         answer.parts["the run's errors minus those of its positions"] = mean_mm - table.error_mm
@@ -85,95 +86,96 @@ class Search:
         if self.deltas_mm is not None:
             answer.findings.append(locating.locate_difference(table, self.deltas_mm))
         excess_mm = answer.excess_mm - answer.result_mm + table.error_mm
-        if abs(excess_mm) < LEAST_MM:
-            answer.link = "behind the positions: their own error is within 1 mm of the reference"
+        if abs(excess_mm) < MIN_EXCESS_MM:
+            answer.link = "behind the positions: their error is within 1 mm of the reference"
             answer.parts["the error of the positions minus the reference"] = excess_mm
             return
-        replay = self.show()
+        replay = self.prepare_replay()
         if replay is None or not len(replay.table):
-            answer.link = "not decided: no sample was predicted again (--checkpoints)"
-            self._locate(excess_mm, POSSIBLE_PREDICTION)
+            answer.link = "unknown: no sample was predicted again; pass --checkpoints"
+            self._locate_excess(excess_mm, POSSIBLE_PREDICTION)
         else:
-            self.say(f"{len(replay.table)} samples predicted again with {replay.checkpoint}")
+            self.print_step(f"{len(replay.table)} samples predicted again with {replay.checkpoint}")
             self._compare_positions(replay, excess_mm)
 
     def _compare_positions(self, replay: Replay, excess_mm: float) -> None:
-        """Compare the run's positions with the verified ones of the same images."""
-        answer, few, ways = self.answer, replay.table, replay.predict()
-        bases = {text: few.comparable(cells_xyz) for text, cells_xyz in ways.items()}
-        errors_mm = {w: replace(few, cells_xyz=c).errors_mm.mean(axis=1) for w, c in ways.items()}
-        run_xyz, verified_mm = few.comparable(few.cells_xyz), errors_mm[""]
+        """Compare the run's positions with those predicted again for the same images."""
+        answer, few, combined = self.answer, replay.table, replay.predict()
+        bases = {text: few.make_comparable(cells_xyz) for text, cells_xyz in combined.items()}
+        tables = {text: replace(few, cells_xyz=xyz) for text, xyz in combined.items()}
+        errors_mm = {text: table.errors_mm.mean(axis=1) for text, table in tables.items()}
+        run_xyz, verified_mm = few.make_comparable(few.cells_xyz), errors_mm[""]
         if not replay.flip:
             (_, both_mm) = errors_mm.values()
             answer.findings.append(Finding(
                 "explains", "settings", "the flip test was left out",
-                f"it was put back for {len(few)} samples", "Run again without --no-flip",
-                _estimate(verified_mm - both_mm, answer.excess_mm),
+                f"its effect was measured on {len(few)} samples", "Run again without --no-flip",
+                _estimate_effect(verified_mm - both_mm, answer.excess_mm),
             ))  # fmt: skip
-        distances = distance_cells(run_xyz, bases[""])
+        distances = compute_distances(run_xyz, bases[""])
         if distances.max() <= SAME_CELLS:
             answer.link = (
                 f"images, annotations, boxes, depths or weights: {replay.checkpoint} predicts the"
                 f" run's positions for {len(few)} samples"
             )
             answer.ruled_out.append("a fault between image and position")
-            self._locate(excess_mm)
+            self._locate_excess(excess_mm)
             return
         answer.link = (
             f"between image and position: {replay.checkpoint} predicts other positions, on average"
             f" {distances.mean():.2f} cells away, for {(distances > SAME_CELLS).sum()} of"
             f" {len(few)} samples"
         )
-        effect_mm = _estimate(few.errors_mm.mean(axis=1) - verified_mm, excess_mm)
+        effect_mm = _estimate_effect(few.errors_mm.mean(axis=1) - verified_mm, excess_mm)
         answer.parts["the run's positions minus the verified ones (estimated)"] = effect_mm
         answer.parts["the verified positions minus the reference"] = excess_mm - effect_mm
-        if verified_mm.mean() > few.guess_mm > few.error_mm:
+        if verified_mm.mean() > few.mean_pose_mm > few.error_mm:
             answer.findings.append(Finding(
-                "fact", "weights", f"{replay.checkpoint} does not hold the run's weights",
-                f"its own error is {verified_mm.mean():.0f} mm, that of the mean pose"
-                f" {few.guess_mm:.0f} mm", "Pass the checkpoint of the run",
+                "fact", "weights", f"{replay.checkpoint} does not contain the run's weights",
+                f"its error is {verified_mm.mean():.0f} mm, that of the mean pose"
+                f" {few.mean_pose_mm:.0f} mm", "Pass the checkpoint of the run",
             ))  # fmt: skip
         answer.findings.append(self._explain_positions(replay, run_xyz, bases, effect_mm))
 
     def _explain_positions(
         self, replay: Replay, run_xyz: Array, bases: dict[str, Array], effect_mm: float
     ) -> Finding:
-        """What gives the run's positions: the user's network, a regression or a condition."""
+        """Find what changed the positions: own network, linear change or condition."""
         fit = fit_positions(run_xyz, bases, replay.table.middle_xyz)
         left, remedy = fit.left_share if fit.departures else 1.0, COMPARE
         what = f"compared with verified positions, {', '.join(fit.departures)}"
         if replay.has_own_network:
             left, what = 0.0, "the model of --network predicts other positions"
-        elif left > REPRODUCES:
-            tried = replay.try_conditions(bases[""], self.say)
+        elif left > MAX_LEFT:
+            tried = replay.try_conditions(bases[""], self.print_step)
             left, what, remedy = min((left, what, remedy), tried)
-        if left <= MOSTLY:
-            grade, explained_mm = graded(left, effect_mm)
+        if left <= MAX_LEFT_DISTANCE:
+            grade, explained_mm = grade_change(left, effect_mm)
             return Finding(
                 grade, "prediction", what,
-                f"so changed, {left:.1%} of the difference from the run's positions are left",
+                f"after this change, {left:.1%} of the distance from the run's positions is left",
                 remedy, explained_mm,
             )  # fmt: skip
-        self.answer.ruled_out.append("linear changes of positions, conditions of the prediction")
+        self.answer.ruled_out.append("linear changes of positions, known faults of prediction")
         others = ~fit.follows
         return Finding(
             "holds", "prediction", "the fault lies between image and position",
-            f"nothing that was tried gives the run's positions for {others.sum()} of"
+            f"no change that was tried reproduces the run's positions for {others.sum()} of"
             f" {len(others)} samples", COMPARE, effect_mm,
-            replay.table.smallest_group(1.0 * others).place,
+            replay.table.find_smallest_group(1.0 * others).place,
         )  # fmt: skip
 
-    def _locate(self, excess_mm: float, *possible: Finding) -> None:
-        """Search for the samples that hold the excess; else list what could not be ruled out."""
+    def _locate_excess(self, excess_mm: float, *possible: Finding) -> None:
+        """Find the group that contains the excess, or list what could not be ruled out."""
         self.answer.parts["the error of the positions minus the reference"] = excess_mm
-        self.say("places of the excess")
+        self.print_step("groups of samples")
         table, rng, found = self.run.saved.table, np.random.default_rng(0), []
         if excess_mm > 0:
             found = locating.locate_alternative(table, excess_mm, rng)
             found = found or locating.locate_excess(table, excess_mm, rng)
         self.answer.findings += found
         if not found:
-            self.answer.ruled_out.append("a group of samples that holds the excess")
+            self.answer.ruled_out.append("a group of samples that contains the excess")
         if any(each.grade == "explains" for each in found):
             return
         if (record := self.run.record) is not None and record.identity == "not verified":
@@ -184,8 +186,8 @@ class Search:
         self.answer.findings += [POSSIBLE_IMAGES, *possible]
 
 
-def _estimate(values_mm: Array, expected_mm: float) -> float:
-    """The mean of a few samples' values, or the expected value if they agree."""
+def _estimate_effect(values_mm: Array, expected_mm: float) -> float:
+    """Returns the mean of a few values, or the expected value if they agree with it."""
     error_mm = float(values_mm.std()) / max(len(values_mm) - 1, 1) ** 0.5
     mean_mm = float(values_mm.mean())
-    return expected_mm if abs(mean_mm - expected_mm) <= CERTAIN * error_mm else mean_mm
+    return expected_mm if abs(mean_mm - expected_mm) <= MAX_DEVIATION * error_mm else mean_mm
