@@ -88,7 +88,7 @@ def make_invalid_entry(key: str, value: object) -> dict[str, object]:
             r"length <= 17 - at `\$\[0\].joint_cam`",
         ),
         ([make_invalid_entry("bbox", [1, 1, 0, 2])], r"`float` > 0.0 - at `\$\[0\].bbox\[2\]`"),
-        ([make_invalid_entry("image_id", 1)], "is a test sample of this data set"),
+        ([make_invalid_entry("image_id", 1)], "is a sample of this data set"),
         ([make_invalid_entry("root_cam", [0, 0, float("nan")])], "is not the output"),
         ([make_invalid_entry("bbox", [1, 1, 1e308, 10**400])], "is not the output"),
     ],
