@@ -177,7 +177,7 @@ def find_joint_orders(table: SampleTable) -> Iterator[Alternative]:
 
 
 def compute_other_means(errors_mm: Array, table: SampleTable) -> dict[str, float]:
-    """Returns other averages of errors (N, 17) that scripts compute, by description."""
+    """Returns averages of errors (N, 17) that a script may report instead, by name."""
     samples_mm = errors_mm.mean(axis=1)
     means: dict[str, Any] = (
         {

@@ -118,8 +118,8 @@ def format_lines(d: Diagnosis) -> Iterator[str]:
 
 def _format_title(d: Diagnosis) -> str:
     from_mm = f"{d.excess_mm:+.3f} mm from its reference {d.reference_mm or 0.0:.2f} mm"
-    beside = "not compared with a reference" if d.reference_mm is None else from_mm
-    return f"{d.variant}: {d.result_mm:.3f} mm, {beside}"
+    comparison = "not compared with a reference" if d.reference_mm is None else from_mm
+    return f"{d.variant}: {d.result_mm:.3f} mm, {comparison}"
 
 
 def _format_mm(value_mm: float) -> str:
@@ -140,13 +140,13 @@ def _list_answers(d: Diagnosis) -> Iterator[tuple[str, str]]:
 def _format_section(d: Diagnosis) -> str:
     """Returns the HTML of a diagnosis, with a bar chart of its parts."""
     parts = d.parts | {"total: the result minus the reference": d.excess_mm}
-    most_mm = max(1e-6, *map(abs, parts.values()))
+    max_mm = max(1e-6, *map(abs, parts.values()))
     rows = [
         f"<tr><td>{escape(part)}<td>{_format_mm(mm)} mm<td><i class={'less' if mm < 0 else 'more'}"
-        f' style="width:{abs(mm) / most_mm:.1%}"></i>'
+        f' style="width:{abs(mm) / max_mm:.1%}"></i>'
         for part, mm in parts.items()
     ]
-    scale = f"<p>The longest bar is {most_mm:.2f} mm; blue raises the error, brown lowers it."
+    scale = f"<p>The longest bar is {max_mm:.2f} mm; blue raises the error, brown lowers it."
     table = ["<table>", *rows, "</table>", scale] if d.parts else []
     answers = ((label, escape(escape_control_chars(text))) for label, text in _list_answers(d))
     items = (f"<li><b>{label}</b> {text}" for label, text in answers)

@@ -57,13 +57,13 @@ def _fit_lines(
 ) -> Fit:
     """Fit a line to each axis, by the half of the samples with the least residuals."""
     run, verified = run_xyz - middle_xyz, cells[:, sources] - middle_xyz
-    slopes, offsets, kept = np.ones(3), np.zeros(3), np.arange(len(run))
+    slopes, offsets, best = np.ones(3), np.zeros(3), np.arange(len(run))
     for _ in range(FIT_ROUNDS):
-        points = zip(verified[kept].reshape(-1, 3).T, run[kept].reshape(-1, 3).T, strict=True)
+        points = zip(verified[best].reshape(-1, 3).T, run[best].reshape(-1, 3).T, strict=True)
         slopes, offsets = np.array([np.polyfit(x, y, 1) for x, y in points]).T
         left = compute_distances(run, verified * slopes + offsets)
-        kept = np.argsort(left)[: max(3, (len(run) + 1) // 2)]
-    slopes, offsets = _simplify_lines(slopes, offsets, run[kept], verified[kept])
+        best = np.argsort(left)[: max(3, (len(run) + 1) // 2)]
+    slopes, offsets = _simplify_lines(slopes, offsets, run[best], verified[best])
     fitted = verified * slopes + offsets
     rounded = np.round(fitted + middle_xyz) - middle_xyz
     left, left_rounded = compute_distances(run, fitted), compute_distances(run, rounded)

@@ -223,25 +223,9 @@ def list_faults() -> Iterator[tuple[Any, ...]]:
         if fault.title in PATTERNS and fault.title not in titles:
             titles.add(fault.title)
             setting = {name: v for name, v in fault.setting.items() if name != "variant_name"}
-            yield (
-                "built for",
-                fault.title,
-                setting,
-                fault.insert,
-                PATTERNS[fault.title],
-                None,
-                {},
-            )
+            yield "built for", fault.title, setting, fault.insert, PATTERNS[fault.title], None, {}
     for each in UNSEEN:
-        yield (
-            "unseen",
-            each.title,
-            {},
-            each.insert,
-            each.words,
-            RIGHT_LINKS[each.link],
-            each.place,
-        )
+        yield "unseen", each.title, {}, each.insert, each.words, RIGHT_LINKS[each.link], each.place
 
 
 def list_sound_runs(
@@ -253,13 +237,13 @@ def list_sound_runs(
     are diagnosed without a checkpoint.
     """
 
-    def of_setting(setting: dict[str, Any]) -> list[Diagnosis]:
+    def diagnose_setting(setting: dict[str, Any]) -> list[Diagnosis]:
         finished, run = runner.evaluate("sound", setting, None)
         every = np.arange(len(finished.saved.table))
         prepare_replay = partial(open_replay, finished, run)
         return [_diagnose_samples(finished, every, mm, prepare_replay) for mm in SHIFTS_MM]
 
-    def of_seed(seed: int) -> list[Diagnosis]:
+    def diagnose_seed(seed: int) -> list[Diagnosis]:
         finished, _ = runner.evaluate("sound", {}, None)
         table, rng = finished.saved.table, np.random.default_rng(seed)
         takes = [np.flatnonzero(group.mask) for group in table.select_groups("take")]
@@ -270,8 +254,10 @@ def list_sound_runs(
             for order, mm in zip(drawn, shifts_mm, strict=True)
         ]
 
-    settings = {title: partial(of_setting, setting) for title, setting in SOUND_SETTINGS.items()}
-    return settings | {f"takes drawn anew, seed {n}": partial(of_seed, n) for n in range(3)}
+    settings = {
+        title: partial(diagnose_setting, setting) for title, setting in SOUND_SETTINGS.items()
+    }
+    return settings | {f"bootstrap of takes, seed {n}": partial(diagnose_seed, n) for n in range(3)}
 
 
 def _diagnose_samples(
@@ -304,7 +290,7 @@ def format_tables(calibration: Calibration) -> str:
         total = sum(counts)
         cells = " | ".join(f"{n} ({n / max(total, 1):.0%})" for n in counts)
         lines.append(f"| {kind} | {cells} | {total} |")
-    lines += ["", "| sound runs | with a cause | with a place | in all |", "|---|--:|--:|--:|"]
+    lines += ["", "| sound runs | with a cause | with a group | in all |", "|---|--:|--:|--:|"]
     lines += [f"| {t} | {c} | {p} | {n} |" for t, (n, c, p) in calibration.sound.items()]
     for answer in ("misleading", "not explained"):
         wrong = [f"{row.fault} ({row.kind})" for row in calibration.rows if row.answer == answer]
