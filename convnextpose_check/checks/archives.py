@@ -99,7 +99,7 @@ def check_published_tensors(
                 ErrorCode.NOT_VERIFIED,
                 f"the identity of {checkpoint.path} cannot be verified ({NO_TENSORS}), and"
                 " --require-identity was given",
-                "Select variants with recorded tensors (--variants), or remove --require-identity",
+                "Select variants with recorded tensors (--variants), or leave out --require-identity",
                 "not verified",
                 "verified",
             )
@@ -152,7 +152,9 @@ def check_batchnorm_variances(state: StateDict, where: str) -> tuple[float, floa
                 )
             extremes += [low, high]
     if not extremes:
-        raise CheckFailedError(ErrorCode.BAD_WEIGHTS, f"{where} has no BatchNorm variances")
+        raise CheckFailedError(
+            ErrorCode.BAD_WEIGHTS, f"{where} has no BatchNorm variances", "Download the file again"
+        )
     return min(extremes), max(extremes)
 
 

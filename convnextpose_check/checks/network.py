@@ -38,7 +38,8 @@ def check_count(what: str, obtained: T, expected: T, where: str) -> T:
     """
     if obtained != expected:
         problem = f"{where} has {obtained} {what}: expected {expected}"
-        raise CheckFailedError(ErrorCode.WRONG_COUNT, problem, obtained=obtained, expected=expected)
+        remedy = "Use the published file, or correct the count in the --variants-file"
+        raise CheckFailedError(ErrorCode.WRONG_COUNT, problem, remedy, obtained, expected)
     return obtained
 
 

@@ -42,7 +42,7 @@ def use_exact_float32() -> None:
         if (found := switch.fp32_precision) != EXACT:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.WRONG_ENVIRONMENT,
-                f"torch.{name}.fp32_precision stays {found} when it is set to {EXACT}",
+                f"torch.{name}.fp32_precision is {found} after it was set: expected {EXACT}",
                 "Install another version of torch",
             )
 

@@ -88,7 +88,7 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     try:
         entries = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
     except OSError as error:
-        problem = f"the folder {root} cannot be listed ({error.strerror})"
+        problem = f"cannot read the folder {root}: {error.strerror}"
         raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, problem, GIVE_ROOT) from None
     wanted = annotation_names(subjects)
     annotations: dict[str, Path] = {}

@@ -26,6 +26,8 @@ MODERN_TO_LEGACY = {modern: legacy for legacy, modern in LEGACY_TO_MODERN.items(
 DATA_PARALLEL_PREFIX = "module."
 """Prefix of every key of the published state dicts, from training with DataParallel."""
 
+USE_PUBLISHED_FILE = "Use the published file"
+
 _HEAD_LAYER = "head.deconv_layers_"
 _HEAD_KEY = re.compile(r"((?:module\.)?head\.deconv_layers_[123]\.)(\w+)(\.\w+)")
 
@@ -44,10 +46,12 @@ def detect_key_style(keys: Iterable[str]) -> KeyStyle:
         raise ConvNeXtPoseCheckError(
             ErrorCode.WRONG_KEYS,
             f"the keys mix styles: '{styles['legacy']}' is legacy, '{styles['modern']}' is modern",
-            "Use the published file",
+            USE_PUBLISHED_FILE,
         )
     if not styles:
-        raise ConvNeXtPoseCheckError(ErrorCode.WRONG_KEYS, f"no key begins with '{_HEAD_LAYER}'")
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.WRONG_KEYS, f"no key begins with '{_HEAD_LAYER}'", USE_PUBLISHED_FILE
+        )
     return next(iter(styles))
 
 
@@ -68,6 +72,7 @@ def strip_prefix(state: Mapping[str, T]) -> dict[str, T]:
         raise ConvNeXtPoseCheckError(
             ErrorCode.WRONG_KEYS,
             f"'{bare[0]}' lacks the prefix '{DATA_PARALLEL_PREFIX}' that other keys have",
+            USE_PUBLISHED_FILE,
         )
     return {key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()}
 
@@ -87,6 +92,7 @@ def _head_part(key: str) -> str | None:
             ErrorCode.WRONG_KEYS,
             f"'{key}' is not a key of a head layer: expected"
             f" {', '.join(MODERN_TO_LEGACY)} or 0, 1, 2 after '{_HEAD_LAYER}1', '2' or '3'",
+            USE_PUBLISHED_FILE,
         )
     return match[2]
 
