@@ -32,9 +32,8 @@ Change = Callable[[SampleTable, float], SampleTable]
 class Alternative:
     """A change of a table, with one parameter.
 
-    ``what`` describes it, with ``{}`` for the parameter; ``values`` are the start values.
-    ``explains_run`` and ``explains_data``: whether it is tried to reproduce the run's errors, and
-    to lower the error of the positions.
+    ``what`` describes it, with ``{}`` for the parameter, which starts at each of ``values``. With
+    ``explains_run`` it may reproduce a run's errors, with ``explains_data`` lower them.
     """
 
     what: str
@@ -64,7 +63,7 @@ def _permute_joints(order: tuple[int, ...], table: SampleTable, _: float) -> Sam
     return replace(table, cells_xyz=table.cells_xyz[:, list(order)])
 
 
-def _scale_field(name: str, table: SampleTable, factor: float) -> SampleTable:
+def _scale(name: str, table: SampleTable, factor: float) -> SampleTable:
     return replace(table, **{name: getattr(table, name) * factor})
 
 
@@ -116,10 +115,9 @@ CONVERSIONS: tuple[Alternative, ...] = (
     Alternative("box sides are multiplied by {}", _BOX,
                 lambda t, factor: replace(t, boxes_px=scale_boxes(t.boxes_px, factor)), _FACTORS),
     Alternative("root depths are multiplied by {}", _ROOT_DEPTH,
-                partial(_scale_field, "root_depths_mm"), _FACTORS),
-    Alternative("focal lengths are multiplied by {}", _DATA, partial(_scale_field, "focal_px"),
-                _FACTORS),
-    Alternative("the ground truth is multiplied by {}", _DATA, partial(_scale_field, "truth_mm"),
+                partial(_scale, "root_depths_mm"), _FACTORS),
+    Alternative("focal lengths are multiplied by {}", _DATA, partial(_scale, "focal_px"), _FACTORS),
+    Alternative("the ground truth is multiplied by {}", _DATA, partial(_scale, "truth_mm"),
                 _FACTORS),
     Alternative("poses are compared with those at a test-frame offset of {}",
                 "Match images and joints by frame number: file 000001 is frame 0",

@@ -100,10 +100,9 @@ class Search:
 
     def _compare_positions(self, replay: Replay, excess_mm: float) -> None:
         """Compare the run's positions with those predicted again for the same images."""
-        answer, few, combined = self.answer, replay.table, replay.predict()
-        bases = {text: few.make_comparable(cells_xyz) for text, cells_xyz in combined.items()}
-        tables = {text: replace(few, cells_xyz=xyz) for text, xyz in combined.items()}
-        errors_mm = {text: table.errors_mm.mean(axis=1) for text, table in tables.items()}
+        answer, few, passes = self.answer, replay.table, replay.predict()
+        bases = {text: few.make_comparable(cells_xyz) for text, cells_xyz in passes.items()}
+        errors_mm = {t: replace(few, cells_xyz=c).errors_mm.mean(axis=1) for t, c in passes.items()}
         run_xyz, verified_mm = few.make_comparable(few.cells_xyz), errors_mm[""]
         if not replay.flip:
             (_, both_mm) = errors_mm.values()
