@@ -99,7 +99,7 @@ def check_published_tensors(
                 ErrorCode.NOT_VERIFIED,
                 f"the identity of {checkpoint.path} cannot be verified ({NO_TENSORS}), and"
                 " --require-identity was given",
-                "Select variants with recorded tensors (--variants), or leave out --require-identity",
+                "Select variants with recorded tensors (--variants), or omit --require-identity",
                 "not verified",
                 "verified",
             )

@@ -131,7 +131,7 @@ def test_link_broken_links_are_replaced(
             lambda tree: (tree / "annotations").rename(tree / "labels"),
             "main/test.py does not read {tree}/labels",
         ),
-        (lambda tree: shutil.rmtree(tree), "{tree} cannot be listed"),
+        (lambda tree: shutil.rmtree(tree), "cannot read the folder {tree}"),
     ],
 )
 def test_verify_incomplete_tree_fails_with_reason(
@@ -179,7 +179,10 @@ def create(path: Path, target: Path | None = None) -> None:
         ),
         (lambda _, tree: create(tree.parent), "[cannot-write] cannot write {tree}"),
         (lambda _, tree: tree.parents[1].rmdir(), "[file-not-found] the folder {tree.parents[1]}"),
-        (lambda kaggle, _: shutil.rmtree(kaggle), "[data-not-found] the folder {kaggle} cannot"),
+        (
+            lambda kaggle, _: shutil.rmtree(kaggle),
+            "[data-not-found] cannot read the folder {kaggle}",
+        ),
         (
             lambda kaggle, _: next(kaggle.rglob("*subject11_joint_3d.json")).unlink(),
             "[data-not-found] Human3.6M is incomplete below {kaggle}",

@@ -115,5 +115,5 @@ def test_use_exact_float32_ignored_switch_raises(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(torch.backends.cudnn, "conv", Stuck(fp32_precision="tf32"))
 
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"cudnn\.conv\.fp32_precision stays tf32"):
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"cudnn\.conv\.fp32_precision is tf32"):
         use_exact_float32()

@@ -162,7 +162,7 @@ def add_two_rootnet_files(tree: Path) -> None:
 ADVICE = " Give the folder of Human3.6M with --h36m-root"
 OLDER = f"{{}}/older/{Path(DATA_FILE).name} have equal names but different contents"
 REFUSED: list[tuple[str, str, Change]] = [
-    ("data-not-found", "{} cannot be listed (No such file or directory)." + ADVICE, shutil.rmtree),
+    ("data-not-found", "cannot read the folder {}: No such file", shutil.rmtree),
     ("data-not-found", "the folder contains nothing." + ADVICE, empty_folder),
     ("data-not-found", "{}: missing image folders such as s_09_act_02_subact_01_ca_01;",
      lambda tree: shutil.rmtree(tree / "images")),
