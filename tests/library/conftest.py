@@ -26,11 +26,12 @@ from tests.support.full_size import write_own_model
 from tests.support.runs import make_run
 from tests.support.whole_runs import CompletedRun, RunTests, isolate_environment, run_in_process
 
+Archives = dict[str, bytes]
 Fetch = Callable[..., Downloads]
 
 
 @pytest.fixture(scope="session")
-def archives(tiny: Architecture) -> dict[str, bytes]:
+def archives(tiny: Architecture) -> Archives:
     return {
         v.name: save_to_bytes(make_snapshot(v.architecture, generated_epoch(v)))
         for v in tiny_catalogue(tiny).variants
@@ -38,7 +39,7 @@ def archives(tiny: Architecture) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="session")
-def shared(tiny: Architecture, archives: dict[str, bytes]) -> Catalogue:
+def shared(tiny: Architecture, archives: Archives) -> Catalogue:
     """The four variants with tiny architectures, true file sizes and Drive ids."""
     variants = tuple(
         replace(v, checkpoint=replace(v.checkpoint, bytes=len(archives[v.name])))
@@ -49,10 +50,7 @@ def shared(tiny: Architecture, archives: dict[str, bytes]) -> Catalogue:
 
 @pytest.fixture
 def drive(
-    shared: Catalogue,
-    archives: dict[str, bytes],
-    httpserver: HTTPServer,
-    monkeypatch: pytest.MonkeyPatch,
+    shared: Catalogue, archives: Archives, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> Drive:
     """A local Google Drive with the four files; waits between attempts are short."""
     monkeypatch.setattr(download, "BACK_OFF_SECONDS", 0.01)
@@ -81,9 +79,7 @@ def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: AR
 
 
 @pytest.fixture(autouse=True)
-def _not_on_kaggle(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def _no_kaggle(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Ignore a Kaggle folder of this machine."""
     missing = tmp_path_factory.getbasetemp() / "no kaggle input"
     monkeypatch.setattr("convnextpose_check.settings.options.KAGGLE_INPUT", missing)

@@ -18,11 +18,7 @@ from convnextpose_check.__main__ import main
         (["--help"], 0, "Write the report and archives of a finished run again."),
         (["reprot"], 2, "unknown command 'reprot' (did you mean report?)."),
         (["x"], 2, "unknown command 'x'. Choose from doctor, download, gate, diagnose, report"),
-        (
-            ["doctor", "--h36m-rot=x"],
-            2,
-            "unknown option '--h36m-rot=x' (did you mean --h36m-root?).",
-        ),
+        (["doctor", "--h36m-rot=x"], 2, "option '--h36m-rot=x' (did you mean --h36m-root?)."),
         (["link", "--zzz"], 2, "unknown option '--zzz'."),
         (["link", "--a\n::error::"], 2, "unknown option '--a\\n\\x3a:error\\x3a:'."),
         (["doctor", "--protocol", "3"], 2, "[bad-option] --protocol is '3': expected one of 1, 2"),

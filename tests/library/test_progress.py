@@ -37,9 +37,7 @@ def _frequent_log(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_frequent_log")
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 @pytest.mark.parametrize("kind", [io.TextIOWrapper, Terminal], ids=["log", "terminal"])
-def test_progress_bar_shows_share_time_left_and_note(
-    kind: type[io.TextIOWrapper], encoding: str
-) -> None:
+def test_progress_bar_shows_share_and_note(kind: type[io.TextIOWrapper], encoding: str) -> None:
     raw = io.BytesIO()
     stream = kind(raw, encoding=encoding, write_through=True)
 
@@ -101,7 +99,5 @@ class BrokenStream(io.StringIO):
 @pytest.mark.parametrize("on_terminal", [True, False])
 @pytest.mark.parametrize("method", ["write", "flush", "isatty"])
 @pytest.mark.parametrize("error", [OSError("disk full"), ValueError("closed file")])
-def test_progress_bar_broken_stream_is_ignored(
-    error: Exception, method: str, on_terminal: bool
-) -> None:
+def test_progress_bar_ignores_errors(error: Exception, method: str, on_terminal: bool) -> None:
     assert show_everything(BrokenStream(error, method, on_terminal=on_terminal)) == 4

@@ -19,14 +19,9 @@ Change = Callable[[dict[str, Any]], Any]
     ("name", "paper", "guide"),
     [("XS", 3.53, 3.53), ("S", 7.44, 7.45), ("M", 7.59, 7.60), ("L", 8.38, 8.39)],
 )
-def test_read_catalogue_reported_counts_agree_with_sources(
-    catalogue: Catalogue, name: str, paper: float, guide: float
-) -> None:
+def test_reported_counts_agree(catalogue: Catalogue, name: str, paper: float, guide: float) -> None:
     variant = catalogue[name]
-    reported = (
-        variant.paper.parameters_millions,
-        variant.guide,
-    )
+    reported = (variant.paper.parameters_millions, variant.guide)
     assert [value and value.value for value in reported] == [paper, guide]
     assert [value and value.source[:5] for value in reported] == ["paper", "Kaggl"]
     assert round(variant.parameters / 1e6, 2) == paper
@@ -85,25 +80,20 @@ CHANGES: dict[str, Change] = {
 
 
 @pytest.mark.parametrize(("named", "change"), CHANGES.items())
-def test_read_catalogue_invalid_field_raises_bad_variants_file(
-    tmp_path: Path, named: str, change: Change
-) -> None:
+def test_read_catalogue_invalid_field_raises(tmp_path: Path, named: str, change: Change) -> None:
     content = json.loads(PUBLISHED_FILE.read_text())
     change(content)
     path = tmp_path / "own.json"
     path.write_text(json.dumps(content))
 
-    with pytest.raises(
-        ConvNeXtPoseCheckError, match=rf"^\[bad-variants-file\] .*{named}"
-    ) as caught:
+    problem = rf"^\[bad-variants-file\] .*{named}"
+    with pytest.raises(ConvNeXtPoseCheckError, match=problem) as caught:
         read_catalogue(path)
     assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff\xfe", b"[]"])
-def test_read_catalogue_missing_or_malformed_file_raises(
-    tmp_path: Path, content: bytes | None
-) -> None:
+def test_read_catalogue_missing_or_bad_file_raises(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "own.json"
     if content is not None:
         path.write_bytes(content)

@@ -24,6 +24,8 @@ from tests.support.archives import (
     write_members,
 )
 
+Archives = dict[str, bytes]
+
 
 @pytest.fixture(scope="module")
 def catalogue(tiny: Architecture) -> Catalogue:
@@ -31,7 +33,7 @@ def catalogue(tiny: Architecture) -> Catalogue:
 
 
 @pytest.fixture(scope="module")
-def archives(catalogue: Catalogue) -> dict[str, bytes]:
+def archives(catalogue: Catalogue) -> Archives:
     return {
         v.name: save_to_bytes(make_snapshot(v.architecture, generated_epoch(v), v.name in "ML"))
         for v in catalogue.variants
@@ -67,24 +69,17 @@ def _catch_error(catalogue: Catalogue, variant: str, *paths: Path) -> ConvNeXtPo
         ("ConvNeXtPose_.tar", None),
     ],
 )
-def test_claim_uses_innermost_whole_name(
-    path: str, variant: str | None, catalogue: Catalogue
-) -> None:
+def test_claim_uses_innermost_name(path: str, variant: str | None, catalogue: Catalogue) -> None:
     assert CheckpointFiles([], catalogue).claimed_variant(Path("/data") / path) == variant
 
 
 def test_load_finds_by_name_or_content_and_reads_each_file_once(
-    catalogue: Catalogue,
-    archives: dict[str, bytes],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    catalogue: Catalogue, archives: Archives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = {
         "XS": _write_file(tmp_path / "deep" / "er" / "ConvNeXtPose_XS.tar", archives["XS"]),
         "S": _write_file(tmp_path / "renamed.pth", archives["S"]),
-        "M": write_members(
-            read_members(archives["M"]), tmp_path / "ConvNeXtPose_M" / "snapshot.pth"
-        ),
+        "M": write_members(read_members(archives["M"]), tmp_path / "ConvNeXtPose_M/snapshot.pth"),
         "L": write_members(read_members(archives["L"]), tmp_path / "unpacked"),
     }
     _write_file(tmp_path / "notes.pth", b"not a checkpoint")
@@ -110,9 +105,7 @@ def test_load_finds_by_name_or_content_and_reads_each_file_once(
     assert CheckpointFiles([paths["L"]], catalogue).candidates == (paths["L"],)
 
 
-def test_load_prefers_name_over_content(
-    catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_load_prefers_file_name(catalogue: Catalogue, archives: Archives, tmp_path: Path) -> None:
     """Another check then reports the wrong content."""
     path = _write_file(tmp_path / "ConvNeXtPose_L.tar", archives["M"])
     _write_file(tmp_path / "other.pth", archives["L"])
@@ -123,14 +116,11 @@ def test_load_prefers_name_over_content(
     assert str(path) in error.problem
 
 
-def test_load_missing_checkpoint_lists_files_found(
-    catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_load_missing_lists_files(catalogue: Catalogue, archives: Archives, tmp_path: Path) -> None:
     assert f"in {tmp_path}: found nothing" in _catch_error(catalogue, "L", tmp_path).problem
     assert "in any folder: found nothing" in _catch_error(catalogue, "L").problem
-    other = _write_file(
-        tmp_path / "aaa.pth", save_to_bytes({"epoch": 1, "network": {"w": torch.zeros(1)}})
-    )
+    content = {"epoch": 1, "network": {"w": torch.zeros(1)}}
+    other = _write_file(tmp_path / "aaa.pth", save_to_bytes(content))
     path = _write_file(tmp_path / "zzz_ConvNeXtPose_M.tar", archives["M"])
     error = _catch_error(catalogue, "L", tmp_path)
     assert error.code == "checkpoint-not-found"
@@ -142,9 +132,7 @@ def test_load_missing_checkpoint_lists_files_found(
     assert missing.problem == f"{tmp_path / 'missing'} does not exist"
 
 
-def test_load_equal_weights_in_several_files_are_accepted(
-    catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_load_equal_files_passes(catalogue: Catalogue, archives: Archives, tmp_path: Path) -> None:
     """An archive, its unpacked folder, and a snapshot with modern keys."""
     archive = _write_file(tmp_path / "ConvNeXtPose_L.tar", archives["L"])
     write_members(read_members(archives["L"]), tmp_path / "ConvNeXtPose_L")
@@ -162,12 +150,7 @@ def test_load_equal_weights_in_several_files_are_accepted(
     ],
 )
 def test_load_several_different_files_raises_ambiguous(
-    first: str,
-    second: str,
-    changed: dict[str, Any],
-    catalogue: Catalogue,
-    archives: dict[str, bytes],
-    tmp_path: Path,
+    first: str, second: str, changed: Any, catalogue: Catalogue, archives: Archives, tmp_path: Path
 ) -> None:
     variant = catalogue["L"]
     content = make_snapshot(variant.architecture, **{"epoch": generated_epoch(variant)} | changed)
@@ -180,9 +163,7 @@ def test_load_several_different_files_raises_ambiguous(
     assert _load(catalogue, "L", one).path == one
 
 
-def test_candidates_exclude_system_and_other_files(
-    catalogue: Catalogue, archives: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_candidates_skip_others(catalogue: Catalogue, archives: Archives, tmp_path: Path) -> None:
     path = _write_file(tmp_path / "b.tar", archives["L"])
     for name in (
         "._ConvNeXtPose_L.tar",

@@ -37,9 +37,7 @@ from tests.support.archives import (
 KEY = "backbone.stages.1.0.pwconv1.weight"
 
 
-def test_read_fingerprints_keys_are_those_of_the_architecture(
-    fixtures: Path, catalogue: Catalogue
-) -> None:
+def test_read_fingerprints_has_keys_of_architecture(fixtures: Path, catalogue: Catalogue) -> None:
     known = read_fingerprints(fixtures, catalogue.names)
     layout = list(expected_layout(catalogue["XS"].architecture))
 

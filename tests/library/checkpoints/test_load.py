@@ -36,9 +36,7 @@ def archive(tiny: Architecture) -> bytes:
 
 
 @pytest.mark.parametrize("write", FORMS.values(), ids=FORMS)
-def test_load_checkpoint_every_form_has_identical_tensors(
-    write: FormWriter, tiny: Architecture, tmp_path: Path
-) -> None:
+def test_load_any_form_keeps_tensors(write: FormWriter, tiny: Architecture, tmp_path: Path) -> None:
     content = make_snapshot(tiny)
     checkpoint = load_checkpoint(write(save_to_bytes(content), tmp_path))
     assert type(checkpoint.network) is dict
@@ -48,9 +46,7 @@ def test_load_checkpoint_every_form_has_identical_tensors(
 
 
 @pytest.mark.parametrize("form", ["as_saved", "folder"])
-def test_load_checkpoint_authors_archive_has_identical_tensors(
-    form: str, tiny: Architecture, tmp_path: Path
-) -> None:
+def test_load_authors_archive_keeps_tensors(form: str, tiny: Architecture, tmp_path: Path) -> None:
     """The archive has the layout of older torch versions."""
     variant = tiny_variant(tiny, "L")
     checkpoint = load_checkpoint(FORMS[form](make_authors_archive(variant, tmp_path), tmp_path))
@@ -70,9 +66,7 @@ def test_load_checkpoint_authors_archive_has_identical_tensors(
         ("zip_around_tar_gz", "zip in compressed tar in zip"),
     ],
 )
-def test_load_checkpoint_form_and_sha256_describe_the_file(
-    form: str, expected: str, archive: bytes, tmp_path: Path
-) -> None:
+def test_load_has_form_and_sha256(form: str, expected: str, archive: bytes, tmp_path: Path) -> None:
     path = FORMS[form](archive, tmp_path)
     checkpoint = load_checkpoint(path)
     assert checkpoint.form == expected
@@ -111,9 +105,7 @@ def test_load_checkpoint_uses_weights_only_and_hides_torch_advice(
         ("file/below.tar", "unreadable"),
     ],
 )
-def test_load_checkpoint_path_without_checkpoint_raises(
-    place: str, code: str, tmp_path: Path
-) -> None:
+def test_load_checkpoint_no_checkpoint_raises(place: str, code: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[{code}\] ") as caught:
         load_checkpoint(tmp_path / place)
@@ -133,9 +125,7 @@ def test_load_checkpoint_path_without_checkpoint_raises(
         ("404", "web page", "browser"),
     ],
 )
-def test_load_checkpoint_web_page_raises_html_page_with_remedy(
-    text: str, named: str, remedy: str, tmp_path: Path
-) -> None:
+def test_load_web_page_raises_html_page(text: str, named: str, remedy: str, tmp_path: Path) -> None:
     path = tmp_path / "L.tar"
     path.write_text(f"<html><title>{text}</title></html>")
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[html-page\] ") as caught:
@@ -168,15 +158,12 @@ def test_load_checkpoint_file_changed_after_hashing_loads_hashed_content(
     assert find_differing_keys(found.network, before.network) == []
 
 
-@pytest.mark.parametrize("change", [lambda whole: whole + b"more", lambda whole: whole[:-1]])
+@pytest.mark.parametrize("edit", [lambda whole: whole + b"more", lambda whole: whole[:-1]])
 def test_load_checkpoint_size_changed_while_reading_raises_unreadable(
-    change: Callable[[bytes], bytes],
-    archive: bytes,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    edit: Callable[[bytes], bytes], archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = FORMS["as_saved"](archive, tmp_path)
-    _call_first("read_exactly", lambda: path.write_bytes(change(archive)), monkeypatch)
+    _call_first("read_exactly", lambda: path.write_bytes(edit(archive)), monkeypatch)
 
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[unreadable\] ") as caught:
         load_checkpoint(path)
@@ -184,9 +171,7 @@ def test_load_checkpoint_size_changed_while_reading_raises_unreadable(
     assert caught.value.problem == f"the size of {path} changed while it was read"
 
 
-def _call_first(
-    function: str, action: Callable[[], object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _call_first(function: str, action: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Call ``action`` before each call of a function of ``unpack``."""
     original: Callable[..., Any] = getattr(unpack, function)
 

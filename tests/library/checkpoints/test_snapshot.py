@@ -63,9 +63,7 @@ def test_write_snapshot_has_authors_keys_and_loads_as_checkpoint(
     assert sorted(path.parent.iterdir()) == [path, twin]
 
 
-def test_write_snapshot_replaces_snapshot_of_same_checkpoint(
-    checkpoint: Checkpoint, tmp_path: Path
-) -> None:
+def test_write_snapshot_replaces_same_checkpoint(checkpoint: Checkpoint, tmp_path: Path) -> None:
     path = write_snapshot(checkpoint, "L", tmp_path)
     torch.save(_load_content(path) | {"network": {KEY: torch.zeros(1)}}, path)
     assert write_snapshot(checkpoint, "L", tmp_path) == path
@@ -145,9 +143,7 @@ def test_check_snapshot_any_difference_raises_round_trip(
     assert str(caught.value.expected).startswith(("the archive's bits, torch.", "epoch "))
 
 
-def test_check_snapshot_does_not_execute_pickled_code(
-    checkpoint: Checkpoint, tmp_path: Path
-) -> None:
+def test_check_snapshot_executes_no_pickled_code(checkpoint: Checkpoint, tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self) -> Any:
             return os.mkdir, (str(tmp_path / "executed"),)
@@ -159,9 +155,7 @@ def test_check_snapshot_does_not_execute_pickled_code(
     assert not (tmp_path / "executed").exists()
 
 
-def test_write_safetensors_has_identical_tensors_and_source(
-    checkpoint: Checkpoint, tmp_path: Path
-) -> None:
+def test_write_safetensors_keeps_tensors_and_source(checkpoint: Checkpoint, tmp_path: Path) -> None:
     from safetensors import safe_open
     from safetensors.torch import load_file
 
@@ -181,9 +175,7 @@ def test_write_safetensors_has_identical_tensors_and_source(
 
 
 @pytest.mark.parametrize("foreign", ["another checkpoint", "text"])
-def test_write_safetensors_keeps_file_of_other_source(
-    foreign: str, checkpoint: Checkpoint, tmp_path: Path
-) -> None:
+def test_safetensors_keep_other_file(foreign: str, checkpoint: Checkpoint, tmp_path: Path) -> None:
     path, snapshot = tmp_path / "snapshot_83.safetensors", tmp_path / "snapshot_83.pth"
     if foreign == "text":
         path.write_text(foreign)

@@ -67,12 +67,7 @@ def test_determine_identity_only_tensors_verify(variant: Variant, checkpoint: Ch
     ],
 )
 def test_determine_identity_any_difference_contradicts(
-    changes: dict[str, Any],
-    facts: dict[str, Any],
-    fragment: str,
-    matched: tuple[str, ...] | None,
-    variant: Variant,
-    checkpoint: Checkpoint,
+    changes: Any, facts: Any, fragment: str, matched: Any, variant: Variant, checkpoint: Checkpoint
 ) -> None:
     known = fingerprint(checkpoint, "a test")
     network = dict(checkpoint.network)

@@ -24,7 +24,7 @@ CGROUP = "sys/fs/cgroup/memory"
 
 
 @pytest.mark.parametrize(
-    ("files", "expected_gb"),
+    ("files", "gb"),
     [
         pytest.param({}, None, id="unknown"),
         pytest.param({MEMORY: "MemFree: 1 kB\nMemAvailable:    8000000 kB\n"}, 8.192, id="machine"),
@@ -50,13 +50,11 @@ CGROUP = "sys/fs/cgroup/memory"
         pytest.param({f"{CGROUP}.max": "5\n", f"{CGROUP}.current": "9\n"}, 0.0, id="above-limit"),
     ],
 )
-def test_get_free_ram_gb_returns_smallest_limit(
-    tmp_path: Path, files: dict[str, str], expected_gb: float | None
-) -> None:
+def test_get_free_ram_gb_is_lowest(tmp_path: Path, files: dict[str, str], gb: float | None) -> None:
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert get_free_ram_gb(tmp_path) == expected_gb
+    assert get_free_ram_gb(tmp_path) == gb
 
 
 @pytest.mark.parametrize(
@@ -86,9 +84,7 @@ def test_check_memory_covers_machine_and_gpu(
         assert check_memory(torch.device("cpu")) == found.split(", ")[0]
 
 
-def test_check_disk_little_space_raises_disk_full(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_disk_little_space_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked_paths: list[Path] = []
 
     def fake_disk_usage(path: Path) -> SimpleNamespace:

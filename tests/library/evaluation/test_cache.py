@@ -45,9 +45,7 @@ def compute_key(dataset: Dataset, sha256: str = "ab", **settings: object) -> str
     return compute_cache_key(sha256, dataset, settings)
 
 
-def test_compute_cache_key_other_checkpoint_data_or_settings_differs(
-    dataset: Dataset, tmp_path: Path
-) -> None:
+def test_cache_key_other_input_differs(dataset: Dataset, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "set", tmp_path / "copy")  # keeps modification times
     copy = load_dataset(tmp_path / "copy", FACTS)
     assert copy.digest == dataset.digest
@@ -65,9 +63,7 @@ def test_compute_cache_key_other_checkpoint_data_or_settings_differs(
 
 
 @pytest.mark.parametrize(("more_bytes", "later_ns"), [(1, 0), (0, 1)])
-def test_compute_cache_key_changed_image_size_or_time_differs(
-    dataset: Dataset, more_bytes: int, later_ns: int
-) -> None:
+def test_cache_key_changed_image_differs(dataset: Dataset, more_bytes: int, later_ns: int) -> None:
     keys = [compute_key(dataset)]
     for index in (0, 5):
         path = dataset.samples[index].path
@@ -79,9 +75,7 @@ def test_compute_cache_key_changed_image_size_or_time_differs(
     assert len(set(keys)) == 3
 
 
-def test_compute_cache_key_other_package_version_differs(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_key_other_version_differs(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [compute_key(dataset)]
     version = environment.package_version
     for package in ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu"):
@@ -96,7 +90,7 @@ def test_compute_cache_key_other_package_version_differs(
     assert len(set(keys)) == 7
 
 
-def test_compute_cache_key_changed_package_source_differs(dataset: Dataset, package: Path) -> None:
+def test_cache_key_changed_source_differs(dataset: Dataset, package: Path) -> None:
     keys = [compute_key(dataset)]
     (package / "README.md").write_text("changed")
     assert compute_key(dataset) == keys[0]
@@ -112,7 +106,7 @@ def test_compute_cache_key_changed_package_source_differs(dataset: Dataset, pack
     assert len(set(keys)) == 5
 
 
-def test_compute_cache_key_each_relevant_setting_differs(
+def test_cache_key_relevant_setting_differs(
     written_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = json.loads((written_inputs / "own.json").read_text())
@@ -207,9 +201,7 @@ def test_load_cached_recomputes_errors_from_positions(dataset: Dataset, entry: M
     np.testing.assert_array_equal(loaded.errors_mm[used], errors_mm[used])
 
 
-def test_load_cached_other_key_or_batch_size_returns_none(
-    dataset: Dataset, entry: ModelEntry
-) -> None:
+def test_load_cached_other_key_or_batch_size_is_none(dataset: Dataset, entry: ModelEntry) -> None:
     """Finished results do not depend on the batch size."""
     save_cached(entry, make_measurements(dataset, 5), dataset, BATCH_SIZE)
     assert load_cached(entry, dataset, BATCH_SIZE) is not None
@@ -221,9 +213,7 @@ def test_load_cached_other_key_or_batch_size_returns_none(
     assert load_cached(replace(entry, key=None), dataset, BATCH_SIZE) is None
 
 
-def test_finished_results_without_key_are_saved_but_cannot_be_resumed(
-    dataset: Dataset, entry: ModelEntry
-) -> None:
+def test_finished_results_without_key_are_not_loaded(dataset: Dataset, entry: ModelEntry) -> None:
     without_key = replace(entry, key=None)
 
     assert save_cached(without_key, make_measurements(dataset), dataset, BATCH_SIZE) == 0
@@ -233,15 +223,10 @@ def test_finished_results_without_key_are_saved_but_cannot_be_resumed(
     assert load_cached(entry, dataset, BATCH_SIZE) is None
 
 
-def test_save_cached_without_key_sample_or_folder_saves_nothing(
-    dataset: Dataset, entry: ModelEntry
-) -> None:
-    results = make_measurements(dataset)
+def test_save_cached_without_key_or_folder_returns_0(dataset: Dataset, entry: ModelEntry) -> None:
+    results, partial = make_measurements(dataset), make_measurements(dataset, 5)
 
-    assert (
-        save_cached(replace(entry, key=None), make_measurements(dataset, 5), dataset, BATCH_SIZE)
-        == 0
-    )
+    assert save_cached(replace(entry, key=None), partial, dataset, BATCH_SIZE) == 0
     assert save_cached(replace(entry, cache_file=Path()), results, dataset, BATCH_SIZE) == 0
     assert save_cached(entry, make_measurements(dataset, 0), dataset, BATCH_SIZE) == 0
     assert not entry.cache_file.parent.exists()
@@ -268,9 +253,7 @@ EDITS: list[tuple[str, Callable[[Any], Any]]] = [
 ]
 
 
-def test_load_cached_edited_damaged_or_missing_file_returns_none(
-    dataset: Dataset, entry: ModelEntry
-) -> None:
+def test_load_cached_edited_or_damaged_file_is_none(dataset: Dataset, entry: ModelEntry) -> None:
     assert load_cached(entry, dataset, BATCH_SIZE) is None
     save_cached(entry, make_measurements(dataset), dataset, BATCH_SIZE)
     content_bytes = entry.cache_file.read_bytes()

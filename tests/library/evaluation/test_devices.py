@@ -39,9 +39,7 @@ def test_get_working_device_with_warning_returns_device(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("is_wrong", [True, False])
-def test_get_working_device_failing_kernel_raises_device_not_found(
-    is_wrong: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_get_working_device_failing_raises(is_wrong: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A P100 is listed as available on Kaggle but fails every kernel of newer torch."""
 
     def fail(*_: object) -> Any:

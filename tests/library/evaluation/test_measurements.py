@@ -80,11 +80,8 @@ def test_evaluation_excludes_unusable_samples(dataset: Dataset) -> None:
 def test_evaluation_means_are_over_samples_in_full_precision(dataset: Dataset) -> None:
     evaluation = make_measurements(dataset, range(6)).to_evaluation(dataset)
     assert evaluation.complete
-    assert (
-        not make_measurements(dataset, range(6))
-        .to_evaluation(replace(dataset, limited=True))
-        .complete
-    )
+    limited = replace(dataset, limited=True)
+    assert not make_measurements(dataset, range(6)).to_evaluation(limited).complete
     assert evaluation.error_mm == 3.5
     assert evaluation.per_action_mm() == {
         "Directions": (1 + 2 + 4) / 3, "Discussion": 3, "WalkTogether": 5.5,

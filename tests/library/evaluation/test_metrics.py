@@ -138,9 +138,8 @@ def test_joint_errors_mm_wrong_root_depth_scales_prediction() -> None:
     truth = make_body()
     truth[:, 2] = 4000.0
 
-    errors_mm = joint_errors_mm(
-        project_to_cells(truth, 4000.0), make_sample(truth, 4200.0), GRID, 2
-    )
+    sample = make_sample(truth, 4200.0)
+    errors_mm = joint_errors_mm(project_to_cells(truth, 4000.0), sample, GRID, 2)
 
     expected_mm = 0.05 * np.linalg.norm((truth - truth[0])[:17, :2], axis=1)
     np.testing.assert_allclose(errors_mm, expected_mm, atol=0.02)

@@ -87,9 +87,8 @@ def test_evaluate_failing_model_fails_alone_and_can_be_resumed(
         "network-failed": RuntimeError("CUDA error: device-side assert triggered"),
     }.get(code)
 
-    outcomes = evaluate_networks(
-        {**networks, "B": FailingNetwork(networks["B"], 2, error)}, dataset, tmp_path
-    )
+    broken = {**networks, "B": FailingNetwork(networks["B"], 2, error)}
+    outcomes = evaluate_networks(broken, dataset, tmp_path)
 
     failed = outcomes.pop("B")
     assert isinstance(failed, ConvNeXtPoseCheckError)
@@ -105,9 +104,8 @@ def test_evaluate_failing_model_fails_alone_and_can_be_resumed(
 def test_evaluate_stops_after_all_models_failed(
     networks: Networks, dataset: Dataset, tmp_path: Path, read_counts: Counter[str]
 ) -> None:
-    evaluate_networks(
-        {"A": FailingNetwork(networks["A"], 1)}, repeat_samples(dataset, 20), tmp_path
-    )
+    failing = {"A": FailingNetwork(networks["A"], 1)}
+    evaluate_networks(failing, repeat_samples(dataset, 20), tmp_path)
 
     assert sum(read_counts.values()) < 40
 
@@ -187,9 +185,7 @@ def test_evaluate_saves_partial_results_during_pass(
     assert saved == [0, 2, 4]
 
 
-def test_evaluate_interrupted_saves_and_counts_partial_results(
-    networks: Networks, dataset: Dataset, tmp_path: Path
-) -> None:
+def test_evaluate_interrupted_saves(networks: Networks, dataset: Dataset, tmp_path: Path) -> None:
     def run_interrupted(names: str, batch: int, *, key: bool = True) -> str:
         network = FailingNetwork(networks[names[-1]], batch, KeyboardInterrupt())
         entries = {
@@ -229,7 +225,7 @@ class CountingNetwork:
 
 
 @pytest.mark.parametrize(
-    ("capacities", "sizes", "batch_size"),
+    ("limits", "sizes", "batch_size"),
     [
         ([9, 9], [[2, 2], [2]], 2),
         ([9, 9, 9, 9], [[2], [2], [2], []], 2),
@@ -237,16 +233,12 @@ class CountingNetwork:
     ],
 )
 def test_evaluate_several_devices_give_identical_results(
-    networks: Networks,
-    dataset: Dataset,
-    capacities: list[int],
-    sizes: list[list[int]],
-    batch_size: int,
+    networks: Networks, dataset: Dataset, limits: list[int], sizes: list[list[int]], batch_size: int
 ) -> None:
     whole = evaluate({"A": ModelEntry(networks["A"])}, dataset, make_conditions(flip=False))
-    replicas = [CountingNetwork(copy.deepcopy(networks["A"]), capacity) for capacity in capacities]
+    replicas = [CountingNetwork(copy.deepcopy(networks["A"]), limit) for limit in limits]
     entry = ModelEntry(replicas[0], replicas=tuple(replicas[1:]))
-    devices = (torch.device("cpu"),) * len(capacities)
+    devices = (torch.device("cpu"),) * len(limits)
 
     outcomes = evaluate({"A": entry}, dataset, make_conditions(flip=False, devices=devices))
 
@@ -322,9 +314,7 @@ def test_run_pass_host_waits_only_for_predictions(run_on_fake_gpu: Any) -> None:
     assert waits[3:-2] == [["event"] * 2] * 4
 
 
-def test_run_pass_queues_next_batch_before_waiting(
-    run_on_fake_gpu: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_pass_queues_then_waits(run_on_fake_gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     optimized, run = run_on_fake_gpu
     calls: list[str] = []
 

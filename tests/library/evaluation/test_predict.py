@@ -44,9 +44,7 @@ def evaluate_dataset(network: Any, dataset: Dataset, **options: Any) -> Evaluati
 
 
 @pytest.mark.parametrize("protocol", [1, 2])
-def test_evaluate_computes_errors_of_usable_images(
-    tiny: Architecture, dataset: Dataset, protocol: Protocol
-) -> None:
+def test_evaluate_computes_errors(tiny: Architecture, dataset: Dataset, protocol: Protocol) -> None:
     dataset = load_dataset(dataset.layout.root, FACTS, protocol)
     count = len(dataset.samples)
     cells_xyz = np.random.default_rng(0).uniform(0, 32, (count, 18, 3)).astype(np.float32)
@@ -109,9 +107,7 @@ class SmallMemory:
 
 
 @pytest.mark.parametrize(("capacity", "sizes"), [(16, [8]), (5, [4, 4]), (1, [1] * 8)])
-def test_predictor_out_of_memory_halves_batch_size(
-    tiny: Architecture, capacity: int, sizes: list[int]
-) -> None:
+def test_predictor_halves_batch_size(tiny: Architecture, capacity: int, sizes: list[int]) -> None:
     notes: list[str] = []
     network = SmallMemory(tiny, capacity)
     predictor = Predictor(network, flip=False, batch_size=8, on_note=notes.append)

@@ -44,9 +44,7 @@ def test_write_text_replaces_file_as_utf_8_readable_by_all(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("raised", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 @pytest.mark.parametrize("old", ["old", None], ids=["old_file", "no_file"])
-def test_written_whole_interrupted_keeps_old_file(
-    old: str | None, raised: BaseException, tmp_path: Path
-) -> None:
+def test_write_atomically_keeps_old(old: str | None, raised: BaseException, tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     if old is not None:
         path.write_text(old)
@@ -94,9 +92,7 @@ def test_lock_directory_lock_not_a_regular_file_raises(kind: str, tmp_path: Path
     assert not target.is_file() or target.read_text() == "precious"
 
 
-def test_lock_directory_excludes_others_until_closed(
-    tmp_path: Path,
-) -> None:
+def test_lock_directory_excludes_others_until_closed(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     path.write_text("precious")
 
@@ -107,9 +103,7 @@ def test_lock_directory_excludes_others_until_closed(
     lock_file(path).close()
 
 
-def test_lock_directory_removes_only_partial_files_of_the_suite(
-    tmp_path: Path,
-) -> None:
+def test_lock_directory_removes_only_partial_files_of_the_suite(tmp_path: Path) -> None:
     name = f".run.json.abcdefgh{PARTIAL}"
     written = ("", "result", "result/evaluations", "log", "model_dump", "model_dump/L_0a1b2c3d")
     others = (

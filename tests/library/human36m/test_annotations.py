@@ -135,9 +135,7 @@ def test_load_dataset_wrong_file_is_refused(
     assert fragment in catch_problem(root, file.name)
 
 
-def test_load_dataset_equal_keys_in_different_objects_are_accepted(
-    tmp_path: Path,
-) -> None:
+def test_load_dataset_equal_keys_in_different_objects_are_accepted(tmp_path: Path) -> None:
     handmade = HandmadeDataset()
     handmade.cameras[9]["1"].update(name='"1" and "1"', sizes=[{"a": 1}, {"a": 1}])
 

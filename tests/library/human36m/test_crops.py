@@ -27,14 +27,16 @@ from convnextpose_check.human36m.samples import Sample, load_dataset
 from convnextpose_check.synthetic.dataset import EXIF_ORIENTATION_6
 from tests.support.datasets import FACTS, HandmadeDataset
 
+Samples = tuple[Sample, ...]
+
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sample, ...]:
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
     root = HandmadeDataset().write(tmp_path_factory.mktemp("handmade") / "set")
     return load_dataset(root, FACTS).samples
 
 
-def test_read_crop_exif_orientation_is_ignored(samples: tuple[Sample, ...], tmp_path: Path) -> None:
+def test_read_crop_exif_orientation_is_ignored(samples: Samples, tmp_path: Path) -> None:
     content, path = samples[0].path.read_bytes(), tmp_path / "turned.jpg"
     path.write_bytes(content[:2] + EXIF_ORIENTATION_6 + content[2:])
 
@@ -47,14 +49,13 @@ def test_read_crop_exif_orientation_is_ignored(samples: tuple[Sample, ...], tmp_
     np.testing.assert_array_equal(turned.pixels_rgb, read_crop(samples[0]).pixels_rgb)
 
 
-def test_read_crop_colors_are_red_green_blue(samples: tuple[Sample, ...], tmp_path: Path) -> None:
+def test_read_crop_colors_are_red_green_blue(samples: Samples, tmp_path: Path) -> None:
     image_bgr = np.full((256, 256, 3), (10, 20, 30), dtype=np.uint8)
     path, box_px = tmp_path / "plain.jpg", np.array([0.0, 0.0, 256.0, 256.0])
     cv2.imwrite(str(path), image_bgr, [cv2.IMWRITE_JPEG_QUALITY, 100])
 
-    pixels = read_crop(
-        replace(samples[0], path=path, box_xywh_px=box_px, size_px=(256, 256))
-    ).pixels_rgb
+    sample = replace(samples[0], path=path, box_xywh_px=box_px, size_px=(256, 256))
+    pixels = read_crop(sample).pixels_rgb
 
     assert pixels is not None
     assert pixels.shape == (3, 256, 256)
@@ -96,7 +97,7 @@ def test_to_input_normalizes_values_of_0_to_255() -> None:
     assert prepared[0, :, 9, 9].tolist() == pytest.approx(black, rel=1e-6)
 
 
-def test_read_crops_keep_order_of_samples(samples: tuple[Sample, ...]) -> None:
+def test_read_crops_keep_order_of_samples(samples: Samples) -> None:
     many = [samples[index % 6] for index in (*range(20), 3, 3, 1)]
     expected = {sample.image_id: read_crop(sample) for sample in samples}
 
@@ -113,11 +114,7 @@ def test_read_crops_keep_order_of_samples(samples: tuple[Sample, ...]) -> None:
     [(1, 1, READ_AHEAD), (4, 1, 4 * READ_AHEAD), (1, 64, 2 * 64), (20, 4, 20 * READ_AHEAD)],
 )
 def test_read_crops_read_ahead_is_limited(
-    samples: tuple[Sample, ...],
-    monkeypatch: pytest.MonkeyPatch,
-    workers: int,
-    batch_size: int,
-    limit: int,
+    samples: Samples, monkeypatch: pytest.MonkeyPatch, workers: int, batch_size: int, limit: int
 ) -> None:
     read_count = 0
 
@@ -136,7 +133,7 @@ def test_read_crops_read_ahead_is_limited(
     assert read_count == 240
 
 
-def test_read_crops_use_one_core_each_and_stop_with_reader(samples: tuple[Sample, ...]) -> None:
+def test_read_crops_use_one_core_each_and_stop_with_reader(samples: Samples) -> None:
     cv2.setNumThreads(2)
     before = threading.active_count()
     reader = read_crops(samples * 40, 2)
@@ -149,9 +146,7 @@ def test_read_crops_use_one_core_each_and_stop_with_reader(samples: tuple[Sample
     assert threading.active_count() == before
 
 
-def test_load_inputs_unusable_images_are_left_out(
-    samples: tuple[Sample, ...], tmp_path: Path
-) -> None:
+def test_load_inputs_skips_unusable_images(samples: Samples, tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").write_bytes(b"")
     empty = replace(samples[1], path=tmp_path / "empty.jpg")
 

@@ -50,9 +50,7 @@ def camera() -> Camera:
         ((0, 0, 14, 14.0), (-1.625, -1.625, 16.25, 16.25)),
     ],
 )
-def test_square_box_is_clipped_squared_and_grown(
-    box: tuple[float, ...], expected: tuple[float, ...]
-) -> None:
+def test_square_box_clips_and_grows(box: tuple[float, ...], expected: tuple[float, ...]) -> None:
     squared = square_box(np.array(box), 100, 80)
 
     assert squared is not None

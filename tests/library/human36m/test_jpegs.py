@@ -23,6 +23,8 @@ END = b"\xff\xd9"
 SCAN = b"\xff\xda\x00\x08\x01\x01\x00\x01\x01\x00"
 """A JPEG scan of one coefficient that covers no block."""
 
+Read = Callable[[bytes], Crop]
+
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
@@ -31,7 +33,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 
 
 @pytest.fixture
-def read(sample: Sample, tmp_path: Path) -> Callable[[bytes], Crop]:
+def read(sample: Sample, tmp_path: Path) -> Read:
     """Read the crop of a file with this content."""
 
     def read_content(content: bytes) -> Crop:
@@ -68,9 +70,7 @@ UNUSABLE: list[tuple[Callable[[], bytes], str]] = [
 
 
 @pytest.mark.parametrize(("make", "problem"), UNUSABLE)
-def test_read_crop_unusable_file_has_problem(
-    read: Callable[[bytes], Crop], make: Callable[[], bytes], problem: str
-) -> None:
+def test_read_crop_names_problem(read: Read, make: Callable[[], bytes], problem: str) -> None:
     content = make()
 
     crop = read(content)
@@ -136,10 +136,7 @@ USABLE: dict[str, tuple[Callable[[], bytes], str | None]] = {
 
 @pytest.mark.parametrize(("make", "warning"), USABLE.values(), ids=USABLE)
 def test_read_crop_jpeg_is_decoded_like_opencv(
-    sample: Sample,
-    read: Callable[[bytes], Crop],
-    make: Callable[[], bytes],
-    warning: str | None,
+    sample: Sample, read: Read, make: Callable[[], bytes], warning: str | None
 ) -> None:
     crop = read(make())
 
@@ -147,9 +144,7 @@ def test_read_crop_jpeg_is_decoded_like_opencv(
     np.testing.assert_array_equal(crop.pixels_rgb, decode_expected_rgb(sample, make()))
 
 
-def test_read_crop_image_that_opencv_decodes_to_another_size_has_problem(
-    read: Callable[[bytes], Crop], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_crop_decoded_to_other_size_fails(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cv2.imdecode", lambda *_: make_image(1)[:40, :50])
 
     assert read(encode_jpeg()).problem == "OpenCV cannot decode it"
@@ -168,15 +163,13 @@ def test_read_crop_too_many_pixels_are_not_decoded(
     assert crop.problem == "it is 2048x2049: over 4,194,304 pixels"
 
 
-@pytest.mark.parametrize("extra_bytes", [0, 1])
-def test_read_crop_too_large_file_is_not_read(
-    read: Callable[[bytes], Crop], monkeypatch: pytest.MonkeyPatch, extra_bytes: int
-) -> None:
+@pytest.mark.parametrize("extra", [0, 1])
+def test_read_crop_too_large_fails(read: Read, monkeypatch: pytest.MonkeyPatch, extra: int) -> None:
     monkeypatch.setattr(crops, "MAX_FILE_BYTES", 1 << 20)
 
-    crop = read(encode_jpeg().ljust((1 << 20) + extra_bytes, b"\0"))
+    crop = read(encode_jpeg().ljust((1 << 20) + extra, b"\0"))
 
-    assert crop.problem == ("it has more than 1 MB" if extra_bytes else None)
+    assert crop.problem == ("it has more than 1 MB" if extra else None)
 
 
 @pytest.mark.parametrize(

@@ -126,9 +126,7 @@ def test_load_dataset_any_valid_layout_has_same_samples(tree: Path, change: Chan
 
 
 @pytest.mark.parametrize(("subjects", "folder"), [((9, 11), BOTH), ((11,), ONLY_11)])
-def test_rootnet_for_protocol_chooses_file_by_folder(
-    tree: Path, subjects: tuple[int, ...], folder: str
-) -> None:
+def test_rootnet_is_chosen_by_folder(tree: Path, subjects: tuple[int, ...], folder: str) -> None:
     files = {name: add_rootnet(tree, name) for name in (BOTH, ONLY_11)}
 
     layout = find_layout(tree, subjects)
@@ -176,9 +174,7 @@ REFUSED: list[tuple[str, str, Change]] = [
 
 
 @pytest.mark.parametrize(("code", "fragment", "change"), REFUSED)
-def test_load_dataset_missing_or_ambiguous_part_is_refused(
-    tree: Path, code: str, fragment: str, change: Change
-) -> None:
+def test_load_dataset_bad_part_raises(tree: Path, code: str, fragment: str, change: Change) -> None:
     change(tree)
 
     with pytest.raises(ConvNeXtPoseCheckError) as caught:
@@ -222,9 +218,7 @@ def test_find_layout_system_folders_are_left_out(tree: Path, folder: str) -> Non
     assert not [name for _, _, files in walk(tree) for name in files if name.startswith("._")]
 
 
-def test_walk_enters_no_sequences_and_no_deep_or_too_many_folders(
-    tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_walk_skips_sequences_and_deep_folders(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tree / "/".join("abcdefghijkl")).mkdir(parents=True)
     found = [(len(f.relative_to(tree).parts), files) for f, _, files in walk(tree)]
     assert max(depth for depth, _ in found) == MAX_DEPTH

@@ -66,9 +66,7 @@ LAYOUTS: dict[str, Callable[[Content], str]] = {
 
 @pytest.mark.usefixtures("_pieces")
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_read_listing_any_json_layout_has_same_result(
-    layout: Callable[[Content], str], file: Path
-) -> None:
+def test_read_listing_any_layout_is_equal(layout: Callable[[Content], str], file: Path) -> None:
     file.write_text(layout(content()), encoding="utf-8")
 
     found = read_selected(file)
@@ -79,9 +77,7 @@ def test_read_listing_any_json_layout_has_same_result(
     assert [list(entry.bbox) for entry in found.annotations] == [[n, 1.5, 2, 3] for n in selected]
 
 
-def test_read_listing_random_damage_has_same_outcome_in_chunks(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_listing_random_damage_is_equal(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def outcome(start: re.Pattern[bytes]) -> str:
         monkeypatch.setattr(reader, "_START", start)
         try:

@@ -112,9 +112,7 @@ def test_select_kernel_disagreeing_kernel_is_not_used(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("upsamplings", [2, 3])
-def test_optimized_model_calls_kernel_for_all_joints_at_once(
-    upsamplings: int, tiny: Architecture
-) -> None:
+def test_optimized_model_calls_kernel_for_all_joints(upsamplings: int, tiny: Architecture) -> None:
     torch.manual_seed(0)
     reference_model = ConvNeXtPose(replace(tiny, head_upsamplings=upsamplings)).eval()
     optimized = optimized_model.OptimizedConvNeXtPose(reference_model)

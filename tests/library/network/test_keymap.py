@@ -39,9 +39,7 @@ def keys(tiny: Architecture) -> list[str]:
 
 
 @pytest.mark.parametrize("prefixed", [False, True], ids=["bare", "module"])
-def test_to_legacy_and_back_preserves_keys_order_and_tensors(
-    keys: list[str], prefixed: bool
-) -> None:
+def test_to_legacy_and_back_preserves_order_and_tensors(keys: list[str], prefixed: bool) -> None:
     state: Mapping[str, Any] = {key: object() for key in keys}
     state = add_prefix(state) if prefixed else state
     legacy = to_legacy(state)

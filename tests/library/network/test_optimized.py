@@ -44,9 +44,7 @@ def max_difference_cells(one: Any, other: Any, crops: Tensor) -> float:
     return float((found[0] - found[1]).abs().max())
 
 
-def test_optimized_model_agrees_with_unchanged_reference_model(
-    reference: ConvNeXtPose, crops: Tensor
-) -> None:
+def test_optimized_model_agrees_with_reference(reference: ConvNeXtPose, crops: Tensor) -> None:
     """Blocks add in place, which must change neither crops nor weights."""
     given = crops.clone()
     before = {key: tensor.clone() for key, tensor in reference.state_dict().items()}
@@ -155,9 +153,7 @@ def trace_operations(architecture: Architecture, images: int) -> list[tuple[str,
     operations: list[tuple[str, Any, Any]] = []
 
     class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
-        def __torch_dispatch__(
-            self, func: Any, _types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
+        def __torch_dispatch__(self, func: Any, _: Any, args: Any = (), kwargs: Any = None) -> Any:
             output = func(*args, **(kwargs or {}))
             operations.append((func._schema.name.removeprefix("aten::"), args, output))
             return output
@@ -171,9 +167,7 @@ def trace_operations(architecture: Architecture, images: int) -> list[tuple[str,
 
 
 @pytest.mark.parametrize("upsamplings", [2, 3])
-def test_optimized_model_on_gpu_uses_fast_memory_formats(
-    tiny: Architecture, upsamplings: int
-) -> None:
+def test_optimized_model_on_gpu_uses_fast_formats(tiny: Architecture, upsamplings: int) -> None:
     """Other memory formats are slow on a GPU."""
     operations = trace_operations(replace(tiny, head_upsamplings=upsamplings), 2)
     convolutions = [(*args[:2], output) for op, args, output in operations if op == "conv2d"]
@@ -187,9 +181,7 @@ def test_optimized_model_on_gpu_uses_fast_memory_formats(
     assert all(x.is_contiguous(memory_format=torch.channels_last) for x in upsampled)
 
 
-def test_optimized_model_on_gpu_writes_each_volume_once(
-    tiny: Architecture, catalogue: Catalogue
-) -> None:
+def test_optimized_model_writes_each_volume_once(tiny: Architecture, catalogue: Catalogue) -> None:
     """Memory access of the soft-argmax takes a quarter of M's time."""
     architecture_m = catalogue["M"].architecture
     narrow = replace(architecture_m, blocks=tiny.blocks, channels=tiny.channels, head_channels=6)

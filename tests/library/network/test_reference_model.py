@@ -142,9 +142,7 @@ def test_wrong_settings_miss_reported_counts(catalogue: Catalogue, name: str) ->
         (0.82, GMACS_SLACK, "GMACs"),
     ],
 )
-def test_check_reported_value_passes_within_slack(
-    value: float, slack: float, what: str, sign: int
-) -> None:
+def test_check_reported_value_uses_slack(value: float, slack: float, what: str, sign: int) -> None:
     reported = ReportedValue(value, "table 1")
     near, far = (value + sign * slack * share for share in (0.98, 1.02))
     assert check_reported_value(what, near, reported, slack, "XS") == near

@@ -69,9 +69,7 @@ def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "factories_of_a_test"
 
 
-def test_build_module_in_folder_hides_no_installed_module(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_build_module_hides_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "factories_in_a_folder.py").write_text("import helper_of_a_test\n" + FACTORY_CODE)
     (tmp_path / "helper_of_a_test.py").write_text("")
@@ -94,16 +92,12 @@ def test_build_module_in_folder_hides_no_installed_module(
         ("", "it cannot be imported"),
     ],
 )
-def test_build_module_unusable_factory_raises_bad_network(
-    factories: str, attribute: str, fragment: str
-) -> None:
+def test_build_module_bad_factory_raises(factories: str, attribute: str, fragment: str) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[bad-network\] .*{fragment}"):
         build_module(factories + attribute, "XS")
 
 
-def test_build_module_other_keys_keep_weights_and_exceptions_propagate(
-    factories: str, tiny: Architecture
-) -> None:
+def test_build_module_own_keys_and_exceptions_pass(factories: str, tiny: Architecture) -> None:
     assert not has_published_layout(build_module(f"{factories}:build", "XS"), tiny)
     with pytest.raises(RuntimeError, match="the user's own"):
         build_module(f"{factories}:broken", "XS")
@@ -130,9 +124,7 @@ def test_user_network_detects_cells_and_heatmaps_by_shape(
     "answer",
     [lambda x: x, lambda x: x[:, :2, :18].mean(3), lambda _: "cells", lambda x: x.mean((1, 2, 3))],
 )
-def test_user_network_other_output_shape_raises(
-    tiny: Architecture, crops: Tensor, answer: Any
-) -> None:
+def test_user_network_other_shape_raises(tiny: Architecture, crops: Tensor, answer: Any) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=r"expected \(3, 18, 3\) cells or"):
         UserNetwork(answer, tiny, "own")(crops)
 
@@ -228,13 +220,10 @@ def test_load_onnx_network_invalid_file_raises_bad_network(
     (folder / "weights").write_bytes(bytes(4))
     spoil(folder)
 
-    with pytest.raises(
-        ConvNeXtPoseCheckError, match=r"^\[bad-network\] .*(does not exist|be loaded)"
-    ):
+    problem = r"^\[bad-network\] .*(does not exist|be loaded)"
+    with pytest.raises(ConvNeXtPoseCheckError, match=problem):
         load_onnx_network(str(folder / name), "T", tiny, CPU)
-    with pytest.raises(
-        ConvNeXtPoseCheckError, match=r"^\[bad-network\] .*(does not exist|be loaded)"
-    ):
+    with pytest.raises(ConvNeXtPoseCheckError, match=problem):
         hash_onnx_model(str(folder / name), "T")
 
 

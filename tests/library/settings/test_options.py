@@ -148,9 +148,7 @@ def test_refuse_contradictions_names_the_option_without_effect() -> None:
         refuse_contradictions(read_settings(identity | own, {}))
 
 
-def test_read_settings_existing_kaggle_folder_is_default(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_settings_finds_kaggle_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
         monkeypatch.setattr("convnextpose_check.settings.options.KAGGLE_INPUT", folder)
 
