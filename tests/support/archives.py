@@ -8,7 +8,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import torch
@@ -92,11 +92,7 @@ def make_zip(
     return buffer.getvalue()
 
 
-def make_tar(
-    members: Mapping[str, bytes],
-    folder: str = "",
-    mode: Literal["w", "w:gz", "w:bz2", "w:xz"] = "w",
-) -> bytes:
+def make_tar(members: Mapping[str, bytes], folder: str = "", mode: Any = "w") -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=mode) as archive:
         for name, data in members.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from selenium import webdriver
+    from selenium.webdriver import Chrome
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -23,7 +23,7 @@ SWITCHES = (
 
 
 @contextmanager
-def chromium() -> Iterator[webdriver.Chrome]:
+def chromium() -> Iterator[Chrome]:
     """Start a browser that logs console and requests; skip if none is installed."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
@@ -44,9 +44,7 @@ def chromium() -> Iterator[webdriver.Chrome]:
         chrome.quit()
 
 
-def open_page(
-    chrome: webdriver.Chrome, page: Path, width_px: int = 1440, scheme: str = "light"
-) -> None:
+def open_page(chrome: Chrome, page: Path, width_px: int = 1440, scheme: str = "light") -> None:
     """Open a file at this window width, in the light or dark color scheme."""
     for log in ("browser", "performance"):
         chrome.get_log(log)  # type: ignore[no-untyped-call]  # untyped in selenium
@@ -57,11 +55,11 @@ def open_page(
     chrome.get(page.as_uri())
 
 
-def console_messages(chrome: webdriver.Chrome) -> list[str]:
+def console_messages(chrome: Chrome) -> list[str]:
     return [entry["message"] for entry in chrome.get_log("browser")]  # type: ignore[no-untyped-call]
 
 
-def requested_urls(chrome: webdriver.Chrome) -> set[str]:
+def requested_urls(chrome: Chrome) -> set[str]:
     """The URLs that the page requested, except ``data:`` URLs."""
     requested = set()
     for entry in chrome.get_log("performance"):  # type: ignore[no-untyped-call]
@@ -71,7 +69,7 @@ def requested_urls(chrome: webdriver.Chrome) -> set[str]:
     return {address for address in requested if not address.startswith("data:")}
 
 
-def find_overflowing_elements(chrome: webdriver.Chrome) -> list[str]:
+def find_overflowing_elements(chrome: Chrome) -> list[str]:
     """Elements wider than the window, except inside scrollable regions."""
     found: list[str] = chrome.execute_script(
         """
@@ -90,7 +88,7 @@ def find_overflowing_elements(chrome: webdriver.Chrome) -> list[str]:
     return found
 
 
-def accessibility_violations(chrome: webdriver.Chrome) -> list[str]:
+def accessibility_violations(chrome: Chrome) -> list[str]:
     """Serious and critical findings of axe-core; skip if it is not installed."""
     if not AXE.is_file():
         pytest.skip("no axe-core: npm install --no-save axe-core")

@@ -37,7 +37,7 @@ MISSING = """<!DOCTYPE html><html lang=en><title>Error 404 (Not Found)!!1</title
 <p>Sorry, the file you have requested does not exist.</p>"""
 SERVER_ERROR = """<!DOCTYPE html><html lang=en><title>Error 500 (Server Error)!!1</title>"""
 
-ResponseFactory = Callable[[], Response]
+Responder = Callable[[], Response]
 
 
 class Drive:
@@ -48,14 +48,12 @@ class Drive:
 
     def __init__(self, server: HTTPServer) -> None:
         self.port = server.port
-        self.responses: dict[str, list[ResponseFactory]] = {}
+        self.responses: dict[str, list[Responder]] = {}
         self.unscanned: set[str] = set()
         self.requests: list[tuple[str, dict[str, str]]] = []
         server.expect_request(re.compile("/.*")).respond_with_handler(self._respond)
 
-    def set_responses(
-        self, file_id: str, *responses: ResponseFactory, unscanned: bool = False
-    ) -> None:
+    def set_responses(self, file_id: str, *responses: Responder, unscanned: bool = False) -> None:
         self.responses[file_id] = list(responses)
         if unscanned:
             self.unscanned.add(file_id)
@@ -99,11 +97,11 @@ def redirect_to_sign_in() -> Response:
     return _redirect(f"https://{SIGN_IN_URL}?service=wise")
 
 
-def html_response(content: str, status: int = 200) -> ResponseFactory:
+def html_response(content: str, status: int = 200) -> Responder:
     return lambda: Response(content, status, mimetype="text/html")
 
 
-def file_response(data: bytes, length: int | None = None) -> ResponseFactory:
+def file_response(data: bytes, length: int | None = None) -> Responder:
     """A file; cut off if the announced ``length`` is larger."""
 
     def respond() -> Response:
@@ -135,9 +133,7 @@ def redirect_google_to(port: int, patch: pytest.MonkeyPatch) -> None:
 
     send = HTTPAdapter.send
 
-    def send_here(
-        self: HTTPAdapter, request: requests.PreparedRequest, **options: Any
-    ) -> requests.Response:
+    def send_here(self: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> Any:
         url = str(request.url)
         parts = urlsplit(url)
         assert parts.scheme == "https"

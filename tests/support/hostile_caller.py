@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 MODULES = (
@@ -25,16 +24,14 @@ ENVIRONMENT = {"PYTEST_ADDOPTS": "-p of_addopts", "PYTEST_PLUGINS": "of_plugins"
 """Variables that the caller's workflow may set, besides ``PYTHONPATH``."""
 
 
-def write_hostile_files(
-    repository: Path, marks: Path, modules: Iterable[str] = MODULES
-) -> dict[str, str]:
+def write_hostile_files(repository: Path, marks: Path) -> dict[str, str]:
     """Write files that, if run, create ``marks / NAME`` and exit with code 0.
 
     Returns the environment variables that let Python and pytest run more of them.
     """
     marks.mkdir(exist_ok=True)
     repository.mkdir(exist_ok=True)
-    for name in (*modules, *PLUGINS):
+    for name in (*MODULES, *PLUGINS):
         path = repository / f"{name}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text(make_marker_code(marks, name) + "raise SystemExit(0)\n")

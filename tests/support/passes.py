@@ -60,19 +60,13 @@ def make_conditions(**changes: Any) -> Conditions:
 
 
 def evaluate_networks(
-    networks: dict[str, Any],
-    dataset: Dataset,
-    folder: Path,
-    *,
-    resume: bool = False,
-    messages: list[str] | None = None,
-    **changes: Any,
+    networks: dict[str, Any], dataset: Dataset, folder: Path, resume: bool = False, **changes: Any
 ) -> dict[str, Outcome]:
     entries = {
         name: ModelEntry(network, f"key of {name}", folder / f"{name}.npz")
         for name, network in networks.items()
     }
-    display = RecordingDisplay(texts=[] if messages is None else messages)
+    display = RecordingDisplay(texts=changes.pop("messages", []))
     return evaluate(entries, dataset, make_conditions(**changes), resume=resume, display=display)
 
 

@@ -11,7 +11,6 @@ import runpy
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -43,9 +42,7 @@ def peak_bytes() -> int:
     return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) << 10
 
 
-def _run_program(
-    arguments: tuple[str, ...], folder: str, environment: Mapping[str, str], output: str
-) -> None:
+def _run(arguments: tuple[str, ...], folder: str, environment: dict[str, str], output: str) -> None:
     """Run ``python`` with these arguments in this process, folder and environment."""
     import torch
 
@@ -68,14 +65,11 @@ def _run_program(
 class PythonProcess:
     """``python -m ...`` or ``python -c ...`` in the background, as ``subprocess.Popen``."""
 
-    def __init__(
-        self, *arguments: object, folder: Path, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, *arguments: object, folder: Path) -> None:
         self.arguments = tuple(map(str, arguments))
         self._output = tempfile.TemporaryDirectory(prefix="python-process-")
-        values = dict(os.environ if environment is None else environment)
         self._process = SERVER.Process(
-            target=_run_program, args=(self.arguments, str(folder), values, self._output.name)
+            target=_run, args=(self.arguments, str(folder), dict(os.environ), self._output.name)
         )
         self._process.start()
 
@@ -96,7 +90,5 @@ class PythonProcess:
         )
 
 
-def run_python(
-    *arguments: object, folder: Path, environment: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return PythonProcess(*arguments, folder=folder, environment=environment).wait()
+def run_python(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    return PythonProcess(*arguments, folder=folder).wait()

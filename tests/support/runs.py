@@ -1,4 +1,4 @@
-"""Runs on small files, and evaluations of one network."""
+"""Runs on small files, and evaluations with known errors."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint
-from convnextpose_check.evaluation.measurements import Evaluation, ModelEntry
-from convnextpose_check.evaluation.one_pass import Conditions, evaluate
-from convnextpose_check.human36m.samples import Dataset, DatasetFacts
-from convnextpose_check.network import Network
+from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.human36m.samples import DatasetFacts
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import add_decision
 from convnextpose_check.results.schema import Results
@@ -54,23 +51,6 @@ def write_results(run: Run) -> Results:
         patch.setattr("matplotlib.figure.Figure.draw", lambda *_: None)
         report = Outputs(run.settings.results_dir).report
         return write_report(run, add_decision(build_results(run), (), ""), report, None)
-
-
-def evaluate_network(
-    network: Network,
-    dataset: Dataset,
-    device: torch.device,
-    *,
-    flip: bool,
-    batch_size: int,
-    workers: int,
-) -> Evaluation:
-    """Evaluate one network on the whole data set; raises the error if it fails."""
-    conditions = Conditions((device,), flip, batch_size, workers)
-    outcome = evaluate({"": ModelEntry(network)}, dataset, conditions)[""]
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
 
 
 def make_evaluation(error_mm: float = 0.0, count: int = 4, **changes: Any) -> Evaluation:

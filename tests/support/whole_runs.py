@@ -61,10 +61,7 @@ def run_arguments(
 
 
 def run_in_process(
-    folder: Path,
-    *arguments: object,
-    targets: Iterable[str] = VALIDATION,
-    plugin: object | None = None,
+    folder: Path, *arguments: object, targets: Iterable[str] = VALIDATION, plugin: object = None
 ) -> int:
     plugins = [] if plugin is None else [plugin]
     return int(pytest.main(run_arguments(folder, arguments, targets), plugins=plugins))

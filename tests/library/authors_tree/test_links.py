@@ -15,7 +15,8 @@ from tests.support.datasets import FACTS, ROOTNET, HandmadeDataset, list_files, 
 ROOTNET_FOLDER = "Bounding box-001/Human3.6M/Subject 9,11 (trained on subject 1,5,6,7,8)"
 CAMERA = "annotations/Human36M_subject9_camera.json"
 S9, S11 = "s_09_act_02_subact_01_ca_01", "s_11_act_16_subact_02_ca_01"
-CaptureFixture = pytest.CaptureFixture[str]
+Capture = pytest.CaptureFixture[str]
+Change = Callable[..., object]
 
 
 @pytest.fixture(autouse=True)
@@ -24,16 +25,16 @@ def _use_facts_of_handmade_dataset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def authors_set(tmp_path: Path) -> Path:
+def authors(tmp_path: Path) -> Path:
     return HandmadeDataset().write(tmp_path / "authors")
 
 
 @pytest.fixture
-def kaggle(authors_set: Path, tmp_path: Path) -> Path:
+def kaggle(authors: Path, tmp_path: Path) -> Path:
     """The data set as on Kaggle: S9, S11 and the annotations in separate data sets."""
     folders = {9: "s9/S9_ACT2_16", 11: "s11/S11_ACT2_16"}
     return rearrange_dataset(
-        authors_set, tmp_path / "input", "h36m/annotations (1)/annotations", folders
+        authors, tmp_path / "input", "h36m/annotations (1)/annotations", folders
     )
 
 
@@ -53,29 +54,23 @@ def run_verify(tree: Path) -> int:
     return main(["link", "--project-root", str(tree.parents[1]), "--verify"])
 
 
-def copy_rootnet_file(authors_set: Path, folder: Path) -> None:
-    folder.mkdir(parents=True)
-    shutil.copyfile(authors_set / "bbox_root" / ROOTNET, folder / ROOTNET)
-
-
-def test_link_tree_has_the_authors_files_and_the_same_samples(
-    kaggle: Path, authors_set: Path, tree: Path, capsys: CaptureFixture
-) -> None:
-    copy_rootnet_file(authors_set, kaggle / ROOTNET_FOLDER)
+def test_link_tree_is_complete(kaggle: Path, authors: Path, tree: Path, capsys: Capture) -> None:
+    (kaggle / ROOTNET_FOLDER).mkdir(parents=True)
+    shutil.copyfile(authors / "bbox_root" / ROOTNET, kaggle / ROOTNET_FOLDER / ROOTNET)
     before = list_files(kaggle)
 
     assert run_link(kaggle, tree, "--verify") == 0
 
-    for path in authors_set.rglob("*"):
-        linked = tree / path.relative_to(authors_set)
+    for path in authors.rglob("*"):
+        linked = tree / path.relative_to(authors)
         assert linked.is_dir() is path.is_dir()
         assert path.is_dir() or linked.read_bytes() == path.read_bytes()
-    assert {p.name for p in tree.glob("images/*")} == {p.name for p in authors_set.glob("images/*")}
+    assert {p.name for p in tree.glob("images/*")} == {p.name for p in authors.glob("images/*")}
     assert all(p.is_symlink() for p in [*tree.glob("images/*"), *tree.glob("*/*.json")])
     for boxes in ("gt", "rootnet"):
         dataset = load_dataset(tree, FACTS, boxes=boxes)
         assert dataset.is_complete()
-        assert dataset.digest == load_dataset(authors_set, FACTS, boxes=boxes).digest
+        assert dataset.digest == load_dataset(authors, FACTS, boxes=boxes).digest
     assert list_files(kaggle) == before
     out = capsys.readouterr().out
     assert f"annotations: 6 from {kaggle / 'h36m/annotations (1)/annotations'}" in out
@@ -88,13 +83,11 @@ def test_link_tree_has_the_authors_files_and_the_same_samples(
     assert f"11 links in {tree}, 0 of them new\n" in capsys.readouterr().out
 
 
-def test_link_relative_paths_are_accepted(
-    kaggle: Path, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_link_relative_dirs_work(kaggle: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree.parents[1])
     assert main(["link", "--kaggle-input", f"../{kaggle.name}"]) == 0
     assert main(["link", "--verify"]) == 0
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(kaggle.parent)
     assert run_verify(tree) == 0
     assert (tree / "images" / S9).readlink() == kaggle / "s9/S9_ACT2_16" / S9
 
@@ -102,9 +95,7 @@ def test_link_relative_paths_are_accepted(
 @pytest.mark.parametrize(
     ("what", "new"), [(f"images/{S9}", 1), (CAMERA, 1), ("images", 4), ("all", 10)]
 )
-def test_link_broken_links_are_replaced(
-    kaggle: Path, tree: Path, what: str, new: int, capsys: CaptureFixture
-) -> None:
+def test_link_repairs_links(kaggle: Path, tree: Path, what: str, new: int, capsys: Capture) -> None:
     assert run_link(kaggle, tree) == 0
     if what == "all":
         kaggle = kaggle.rename(kaggle.with_name("moved"))
@@ -134,11 +125,9 @@ def test_link_broken_links_are_replaced(
         (lambda tree: shutil.rmtree(tree), "cannot read the folder {tree}"),
     ],
 )
-def test_verify_incomplete_tree_fails_with_reason(
-    tmp_path: Path, change: Callable[[Path], object], problem: str, capsys: CaptureFixture
-) -> None:
+def test_verify_incomplete_fails(tree: Path, change: Change, problem: str, capsys: Capture) -> None:
     """A tree of files is verified like a tree of links."""
-    tree = HandmadeDataset().write(tmp_path / "data" / "Human36M")
+    HandmadeDataset().write(tree)
     (tree / "bbox_root" / ROOTNET).unlink()
     assert run_verify(tree) == 0
     assert f"note: {ROOTNET} is missing" in capsys.readouterr().out
@@ -195,9 +184,8 @@ def create(path: Path, target: Path | None = None) -> None:
     ],
 )
 def test_link_obstacle_or_missing_input_fails_and_changes_nothing(
-    kaggle: Path, tree: Path, tmp_path: Path, change: Callable[[Path, Path], object], message: str,
-    capsys: CaptureFixture,
-) -> None:  # fmt: skip
+    kaggle: Path, tree: Path, tmp_path: Path, change: Change, message: str, capsys: Capture
+) -> None:
     """Through a folder that is a link, as of the guide's script, files would go to the input."""
     change(kaggle, tree)
     before = list_files(tmp_path)
@@ -211,15 +199,14 @@ def test_link_obstacle_or_missing_input_fails_and_changes_nothing(
     assert len(error.splitlines()) == 1
 
 
-def test_link_project_inside_input_is_refused(
-    kaggle: Path, tmp_path: Path, tree: Path, capsys: CaptureFixture
-) -> None:
+def test_link_project_inside_input_is_refused(kaggle: Path, tree: Path, capsys: Capture) -> None:
     """A second search would find the links created by the first."""
-    (tmp_path / "other").symlink_to(tmp_path)
+    other = kaggle.with_name("other")
+    other.symlink_to(kaggle.parent)
     tree.mkdir(parents=True)
     kaggle.rename(tree / "sets")
 
-    for source in (tmp_path / "other", tree / "sets"):
+    for source in (other, tree / "sets"):
         assert run_link(source, tree) == 2
         assert capsys.readouterr().err.startswith("[bad-option] ")
 
@@ -245,9 +232,7 @@ def test_link_images_in_two_folders_are_linked_one_by_one(kaggle: Path, tree: Pa
     assert load_dataset(tree, FACTS).is_complete()
 
 
-def test_link_hard_link_to_the_right_file_is_kept(
-    kaggle: Path, tree: Path, capsys: CaptureFixture
-) -> None:
+def test_link_hard_link_to_right_file_is_kept(kaggle: Path, tree: Path, capsys: Capture) -> None:
     (tree / CAMERA).parent.mkdir(parents=True)
     (tree / CAMERA).hardlink_to(kaggle / "h36m/annotations (1)" / CAMERA)
 
@@ -257,9 +242,7 @@ def test_link_hard_link_to_the_right_file_is_kept(
     assert f"10 links in {tree}, 9 of them new\n" in capsys.readouterr().out
 
 
-def test_link_existing_folder_link_is_kept_and_missing_rootnet_noted(
-    kaggle: Path, tree: Path, capsys: CaptureFixture
-) -> None:
+def test_link_existing_folder_link_is_kept(kaggle: Path, tree: Path, capsys: Capture) -> None:
     create(tree / "annotations", kaggle / "h36m/annotations (1)/annotations")
 
     assert run_link(kaggle, tree, "--verify") == 0

@@ -17,6 +17,9 @@ from tests.support.datasets import list_files, rearrange_dataset
 from tests.support.full_size import write_own_model
 
 Doctor = Callable[..., tuple[int, dict[str, str]]]
+Patch = pytest.MonkeyPatch
+
+pytestmark = pytest.mark.usefixtures("nothing_set")
 
 MACHINE = {"device", "memory", "OpenCV", "disk", "results folder"}
 DATA = {"Human3.6M", "joints in boxes", "all samples", "boxes"}
@@ -36,11 +39,8 @@ SETS = {9: "S9_ACT2_16", 11: "S11_ACT2_16"}
 
 
 @pytest.fixture
-def doctor(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], nothing_set: pytest.MonkeyPatch
-) -> Doctor:
+def doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Doctor:
     """Run ``doctor``; returns the exit code and ``state: text`` by title, with the hints."""
-    del nothing_set  # requested to clear the environment
 
     def run_doctor(*arguments: object) -> tuple[int, dict[str, str]]:
         code = main(["doctor", f"--results-dir={tmp_path / 'out'}", *map(str, arguments)])
@@ -82,13 +82,11 @@ def test_doctor_without_inputs_names_missing_inputs_and_options(doctor: Doctor) 
     assert rows["OpenCV"].startswith("ok: ")
 
 
-def test_doctor_kaggle_layout_passes_and_changes_nothing(
-    doctor: Doctor, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kaggle = tmp_path / "input"
+def test_doctor_kaggle_layout_passes(doctor: Doctor, inputs: Path, monkeypatch: Patch) -> None:
+    kaggle = inputs.with_name("kaggle")
     rearrange_dataset(inputs / "h36m", kaggle / "h36m", "annotations (1)/annotations", SETS)
     (kaggle / "models").symlink_to(inputs / "models")
-    before = list_files(tmp_path)
+    before = list_files(inputs.parent)
     monkeypatch.setenv("CONVNEXTPOSE_LIMIT", "1")  # a subset would not be complete
     monkeypatch.setenv("CONVNEXTPOSE_DOWNLOAD", "1")  # downloading would need a folder
 
@@ -96,7 +94,7 @@ def test_doctor_kaggle_layout_passes_and_changes_nothing(
 
     code, rows = doctor(*arguments, f"--h36m-root={kaggle}", f"--checkpoints={kaggle}")
 
-    assert list_files(tmp_path) == before
+    assert list_files(inputs.parent) == before
     assert code == 0
     checkpoints = {f"{name}{check}" for name in "TU" for check in CHECKS}
     assert {title for title, text in rows.items() if text.startswith("ok: ")} == {
@@ -105,16 +103,11 @@ def test_doctor_kaggle_layout_passes_and_changes_nothing(
     assert rows["Human3.6M"] == "ok: 6 samples"
     assert rows["T file"] == f"ok: {kaggle / 'models' / 'own_T.pth'}"
     assert (rows["T epoch"], rows["T key map"]) == ("ok: 1", "ok: modern")
-    assert (
-        doctor(*make_arguments(inputs), "--variants=U")[1]
-        .keys()
-        .isdisjoint({"T file", "T variant"})
-    )
+    _, rows = doctor(*make_arguments(inputs), "--variants=U")
+    assert not {"T file", "T variant"} & rows.keys()
 
 
-def test_doctor_weights_only_reads_no_human36m_and_required_identity_is_refused(
-    doctor: Doctor, inputs: Path
-) -> None:
+def test_doctor_weights_only_reads_no_human36m(doctor: Doctor, inputs: Path) -> None:
     arguments = [argument for argument in make_arguments(inputs) if "h36m" not in str(argument)]
 
     code, rows = doctor(*arguments, "--weights-only")
@@ -125,22 +118,17 @@ def test_doctor_weights_only_reads_no_human36m_and_required_identity_is_refused(
     assert "[not-verified]" in tensors["T tensors"]
 
 
-def test_doctor_contradicting_training_record_is_a_warning(
-    doctor: Doctor, inputs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_contradiction_warns(doctor: Doctor, inputs: Path, monkeypatch: Patch) -> None:
     record = TrainingRecord("counters differ", "2")
-    monkeypatch.setattr(
-        "convnextpose_check.checks.archives.check_training_record", lambda *_: record
-    )
+    check = "convnextpose_check.checks.archives.check_training_record"
+    monkeypatch.setattr(check, lambda *_: record)
 
     code, rows = doctor(*make_arguments(inputs), "--variants=T")
 
     assert (code, rows["T training record"]) == (0, "warning: counters differ")
 
 
-def test_doctor_failed_check_fails_and_does_not_stop_the_others(
-    doctor: Doctor, inputs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_failure_stops_no_check(doctor: Doctor, inputs: Path, monkeypatch: Patch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise CheckFailedError(ErrorCode.WRONG_COUNT, "broken", "Fix it")
 
@@ -157,9 +145,7 @@ def test_doctor_failed_check_fails_and_does_not_stop_the_others(
     assert {rows[title] for title in list_failed(rows)} == {"failed: [wrong-count] broken. Fix it."}
 
 
-def test_doctor_swapped_checkpoints_are_named(
-    doctor: Doctor, inputs: Path, tiny: Architecture
-) -> None:
+def test_doctor_swapped_files_are_named(doctor: Doctor, inputs: Path, tiny: Architecture) -> None:
     models = inputs / "models"
     (models / "own_U.pth").replace(models / "own_T.pth")
 
@@ -178,12 +164,10 @@ def test_doctor_swapped_checkpoints_are_named(
         ("human36m_Subject9_camera.JSON", "should be named Human36M_subject9_camera.json"),
         ("Human36M_subject9_camera (1).json", "should be named Human36M_subject9_camera.json"),
         ("Annotations (1).zip", "is still packed"),
-        ("notes.zip", None),
+        ("notes.zip", ""),
     ],
 )
-def test_doctor_missing_annotation_file_is_suggested(
-    doctor: Doctor, inputs: Path, name: str, hint: str | None
-) -> None:
+def test_doctor_misnamed_file_is_hinted(doctor: Doctor, inputs: Path, name: str, hint: str) -> None:
     folder = inputs / "h36m" / "annotations"
     (folder / "Human36M_subject9_camera.json").rename(folder / name)
 
@@ -191,8 +175,8 @@ def test_doctor_missing_annotation_file_is_suggested(
 
     assert code == 1
     assert "Human36M_subject9_camera.json" in rows["Human3.6M"]
-    assert (f"{folder / name} {hint}\n" in rows["hints"]) is (hint is not None)
-    assert ("ln -s" in rows["hints"]) is (hint is not None)
+    assert (f"{folder / name} {hint}\n" in rows["hints"]) is bool(hint)
+    assert ("ln -s" in rows["hints"]) is bool(hint)
 
 
 def test_doctor_missing_images_of_a_subject_are_suggested(doctor: Doctor, inputs: Path) -> None:

@@ -30,7 +30,7 @@ from tests.support.drive import (
     SERVER_ERROR,
     UUID,
     Drive,
-    ResponseFactory,
+    Responder,
     empty_response,
     endless_response,
     file_response,
@@ -42,6 +42,8 @@ from tests.support.read_only import read_only
 NAMES = ("XS", "S", "M", "L")
 XS_ID = "165D0rU2GImmRe7u7DNe6eKJG8voBIcGh"
 FILE = "ConvNeXtPose_XS.tar"
+Archives = dict[str, bytes]
+Patch = pytest.MonkeyPatch
 
 
 @pytest.fixture
@@ -55,17 +57,16 @@ def list_files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {".download.lock"}
 
 
-def test_fetch_missing_downloads_only_missing_checkpoints(
-    fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+def test_fetch_downloads_only_missing_checkpoints(
+    fetch: Fetch, drive: Drive, folder: Path, archives: Archives, monkeypatch: Patch
+) -> None:
     (folder / "ConvNeXtPose_S (1).tar").write_bytes(archives["S"])
-    write_members(read_members(archives["M"]), tmp_path / "elsewhere" / "snapshot_70.pth")
-    given = [tmp_path / "elsewhere"]
+    given = [folder.with_name("elsewhere")]
+    write_members(read_members(archives["M"]), given[0] / "snapshot_70.pth")
     paths = {
         "XS": folder / FILE,
         "S": folder / "ConvNeXtPose_S (1).tar",
-        "M": tmp_path / "elsewhere" / "snapshot_70.pth",
+        "M": given[0] / "snapshot_70.pth",
         "L": folder / "ConvNeXtPose_L.tar",
     }
 
@@ -87,9 +88,7 @@ def test_fetch_missing_downloads_only_missing_checkpoints(
     assert {name: downloads.load(name).path for name in NAMES} == paths
 
 
-def test_fetch_missing_confirms_file_without_virus_scan(
-    fetch: Fetch, drive: Drive, archives: dict[str, bytes]
-) -> None:
+def test_fetch_confirms_file_without_scan(fetch: Fetch, drive: Drive, archives: Archives) -> None:
     drive.set_responses(XS_ID, file_response(archives["XS"]), unscanned=True)
 
     assert fetch("XS").load("XS").path.read_bytes() == archives["XS"]
@@ -98,33 +97,13 @@ def test_fetch_missing_confirms_file_without_virus_scan(
 
 
 FAILURES = {
-    "quota": (
-        html_response(QUOTA),
-        "download-refused",
-        "quota page.*Try again after 24 hours",
-        2,
-    ),
-    "permission": (
-        html_response(PERMISSION),
-        "download-refused",
-        "not shared with you.*signed in",
-        2,
-    ),
+    "quota": (html_response(QUOTA), "download-refused", "quota page.*Try again after 24 hours", 2),
+    "private": (html_response(PERMISSION), "download-refused", "not shared with you.*signed in", 2),
     "sign-in": (redirect_to_sign_in, "download-refused", "requires an account.*Sign in", 2),
     "missing": (html_response(MISSING, 404), "file-not-found", "a file that does not exist", 2),
     "gone": (html_response("<html>?", 404), "file-not-found", "HTTP 404", 2),
-    "page-as-file": (
-        file_response(QUOTA.encode()),
-        "html-page",
-        "received file is a web page.*quota",
-        1,
-    ),
-    "other-variant": (
-        None,
-        "wrong-variant",
-        "the received file contains variant L: expected XS",
-        1,
-    ),
+    "page-as-file": (file_response(QUOTA.encode()), "html-page", "file is a web page.*quota", 1),
+    "variant": (None, "wrong-variant", "the received file contains variant L: expected XS", 1),
     "endless": (endless_response, "download-failed", r"sent more than the allowed [\d,]+ bytes", 1),
     "server-error": (html_response(SERVER_ERROR, 500), "download-failed", "HTTP 500", 4),
     "cut-off": (file_response(b"half", 1000), "download-failed", "Download is incomplete", 4),
@@ -134,9 +113,9 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("answer", "code", "text", "attempts"), FAILURES.values(), ids=FAILURES)
-def test_fetch_missing_failure_names_reason_and_leaves_no_file(
-    answer: ResponseFactory | None, code: str, text: str, attempts: int,
-    fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes],
+def test_fetch_failure_names_reason_and_leaves_no_file(
+    answer: Responder | None, code: str, text: str, attempts: int,
+    fetch: Fetch, drive: Drive, folder: Path, archives: Archives,
 ) -> None:  # fmt: skip
     drive.set_responses(XS_ID, answer or file_response(archives["L"]))
     log = io.StringIO()
@@ -155,22 +134,15 @@ def test_fetch_missing_failure_names_reason_and_leaves_no_file(
     if attempts in (1, 4):
         assert log.getvalue().count("next attempt in") == attempts - 1
     else:  # gdown's, and one for the reason
-        assert (
-            sum(query["id"] == XS_ID for place, query in drive.requests if place == FILE_URL) == 2
-        )
+        assert drive.count_requests(FILE_URL) == 2
 
 
-def test_fetch_missing_retries_transient_failures_with_growing_waits(
-    fetch: Fetch, drive: Drive, archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+def test_fetch_retries_transient_failures_with_growing_waits(
+    fetch: Fetch, drive: Drive, archives: Archives, monkeypatch: Patch
 ) -> None:
     data, waits, log = archives["XS"], list[float](), io.StringIO()
-    drive.set_responses(
-        XS_ID,
-        html_response("<html>busy", 429),
-        file_response(data[:-100]),
-        file_response(b""),
-        file_response(data),
-    )
+    failures = (html_response("<html>busy", 429), file_response(data[:-100]), file_response(b""))
+    drive.set_responses(XS_ID, *failures, file_response(data))
     monkeypatch.setattr(download, "BACK_OFF_SECONDS", 1.0)
     monkeypatch.setattr(time, "sleep", waits.append)
 
@@ -182,8 +154,8 @@ def test_fetch_missing_retries_transient_failures_with_growing_waits(
     assert f"{FILE}: the received file is damaged; next" in log.getvalue()
 
 
-def test_fetch_missing_silent_connection_times_out(
-    fetch: Fetch, drive: Drive, archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+def test_fetch_silent_connection_times_out(
+    fetch: Fetch, drive: Drive, archives: Archives, monkeypatch: Patch
 ) -> None:
     """Without a timeout, the download would succeed."""
 
@@ -201,9 +173,7 @@ def test_fetch_missing_silent_connection_times_out(
     assert "ReadTimeout" in error.problem
 
 
-def test_fetch_missing_without_internet_tries_only_first_file(
-    shared: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fetch_offline_tries_one_file(shared: Catalogue, folder: Path, monkeypatch: Patch) -> None:
     hosts: list[str] = []
 
     def fail(host: str, *_: object, **__: object) -> None:
@@ -215,7 +185,7 @@ def test_fetch_missing_without_internet_tries_only_first_file(
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
 
-    failed = download_missing([], tmp_path, shared, ["XS", "S"]).refused
+    failed = download_missing([], folder, shared, ["XS", "S"]).refused
 
     assert hosts == ["drive.google.com"] * 4
     assert failed["XS"] is failed["S"]
@@ -224,9 +194,7 @@ def test_fetch_missing_without_internet_tries_only_first_file(
     assert "Settings, Internet on" in failed["XS"].remedy
 
 
-def test_fetch_missing_disk_error_raises_cannot_write(
-    fetch: Fetch, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fetch_disk_error_is_cannot_write(fetch: Fetch, folder: Path, monkeypatch: Patch) -> None:
     def fail(**_: object) -> None:
         raise OSError(errno.ENOSPC, "the disk's words")
 
@@ -240,9 +208,7 @@ def test_fetch_missing_disk_error_raises_cannot_write(
     assert list_files(folder) == set()
 
 
-def test_fetch_missing_renames_damaged_file_after_download(
-    fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes]
-) -> None:
+def test_fetch_renames_broken(fetch: Fetch, drive: Drive, folder: Path, archives: Archives) -> None:
     junk = b"PK\3\4 half"
     (folder / FILE).write_bytes(junk)
     drive.set_responses(XS_ID, html_response(QUOTA))
@@ -259,12 +225,11 @@ def test_fetch_missing_renames_damaged_file_after_download(
 
 @pytest.mark.parametrize(
     ("name", "variant", "code"),
-    [("ConvNeXtPose_XS (1).tar", None, "html-page"), (FILE, "L", "wrong-variant")],
+    [("ConvNeXtPose_XS (1).tar", "", "html-page"), (FILE, "L", "wrong-variant")],
 )
-def test_fetch_missing_other_file_of_user_is_not_replaced(
-    name: str, variant: str | None, code: str,
-    fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes],
-) -> None:  # fmt: skip
+def test_fetch_other_file_of_user_is_not_replaced(
+    name: str, variant: str, code: str, fetch: Fetch, drive: Drive, folder: Path, archives: Archives
+) -> None:
     content = archives[variant] if variant else b"<html>quota exceeded"
     (folder / name).write_bytes(content)
 
@@ -273,9 +238,7 @@ def test_fetch_missing_other_file_of_user_is_not_replaced(
     assert drive.requests == []
 
 
-def test_fetch_missing_invalid_input_raises_before_any_request(
-    fetch: Fetch, drive: Drive, shared: Catalogue, folder: Path, tmp_path: Path
-) -> None:
+def test_fetch_bad_input_fails(fetch: Fetch, drive: Drive, shared: Catalogue, folder: Path) -> None:
     facts = replace(shared["XS"].checkpoint, drive_id=None)
     without_id = replace(shared, variants=(replace(shared["XS"], checkpoint=facts),))
 
@@ -283,7 +246,7 @@ def test_fetch_missing_invalid_input_raises_before_any_request(
 
     assert (error.code, "has no drive_id" in error.problem) == ("download-failed", True)
     with pytest.raises(ConvNeXtPoseCheckError, match="nowhere does not exist"):
-        fetch("XS", paths=[tmp_path / "nowhere"])
+        fetch("XS", paths=[folder / "nowhere"])
     with (
         lock_file(folder / download.DOWNLOAD_LOCK),
         pytest.raises(ConvNeXtPoseCheckError, match=rf"\[in-use\] .*{folder}"),
@@ -292,9 +255,7 @@ def test_fetch_missing_invalid_input_raises_before_any_request(
     assert drive.requests == []
 
 
-def test_fetch_missing_interrupted_leaves_no_partial_file(
-    fetch: Fetch, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fetch_interrupt_leaves_no_partial(fetch: Fetch, folder: Path, monkeypatch: Patch) -> None:
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
@@ -309,9 +270,7 @@ def test_fetch_missing_interrupted_leaves_no_partial_file(
     assert fetch("XS").downloaded == {"XS"}
 
 
-def test_fetch_missing_read_only_folder_without_missing_file_passes(
-    fetch: Fetch, drive: Drive, folder: Path, archives: dict[str, bytes]
-) -> None:
+def test_fetch_to_unwritable(fetch: Fetch, drive: Drive, folder: Path, archives: Archives) -> None:
     (folder / FILE).write_bytes(archives["XS"])
 
     with read_only(folder):
@@ -321,20 +280,17 @@ def test_fetch_missing_read_only_folder_without_missing_file_passes(
     assert drive.requests == []
 
 
-def test_folder_for_returns_first_writable_folder(
-    tmp_path: Path, archives: dict[str, bytes]
-) -> None:
+def test_choose_download_folder_returns_first_writable(tmp_path: Path, archives: Archives) -> None:
     read, file, unpacked_folder, new = (tmp_path / name for name in ("a", "b.pth", "c", "d"))
     read.mkdir()
     file.write_bytes(archives["XS"])
     write_members(read_members(archives["XS"]), unpacked_folder)
     paths = [read, file, tmp_path / "not-there.tar", unpacked_folder, new, tmp_path]
+    out = tmp_path / "out"
 
     with read_only(read):
-        assert choose_download_folder(paths, tmp_path / "out") == new
-        assert (
-            choose_download_folder(paths[:4], tmp_path / "out") == tmp_path / "out" / "checkpoints"
-        )
-    assert choose_download_folder(paths, tmp_path / "out") == read
-    assert not (tmp_path / "out").exists()
+        assert choose_download_folder(paths, out) == new
+        assert choose_download_folder(paths[:4], out) == out / "checkpoints"
+    assert choose_download_folder(paths, out) == read
+    assert not out.exists()
     assert list(read.iterdir()) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,17 +10,15 @@ import torch
 from torch import Tensor
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.evaluation.measurements import Evaluation, ModelEntry
 from convnextpose_check.evaluation.metrics import joint_errors_mm
-from convnextpose_check.evaluation.one_pass import shuffle_indices
+from convnextpose_check.evaluation.one_pass import evaluate, shuffle_indices
 from convnextpose_check.evaluation.predict import Predictor, predict
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.variants import Architecture, Protocol
 from tests.support.datasets import FACTS
-from tests.support.runs import evaluate_network
-
-CPU = torch.device("cpu")
+from tests.support.passes import make_conditions
 
 
 class FixedPredictions:
@@ -38,11 +35,6 @@ class FixedPredictions:
         return torch.from_numpy(np.stack(predictions).astype(np.float32))
 
 
-def evaluate_dataset(network: Any, dataset: Dataset, **options: Any) -> Evaluation:
-    settings = {"flip": False, "batch_size": 4, "workers": 2} | options
-    return evaluate_network(network, dataset, CPU, **settings)
-
-
 @pytest.mark.parametrize("protocol", [1, 2])
 def test_evaluate_computes_errors(tiny: Architecture, dataset: Dataset, protocol: Protocol) -> None:
     dataset = load_dataset(dataset.layout.root, FACTS, protocol)
@@ -51,8 +43,10 @@ def test_evaluate_computes_errors(tiny: Architecture, dataset: Dataset, protocol
     dataset.samples[1].path.write_bytes(b"<!DOCTYPE html>")
     order = [index for index in shuffle_indices(count) if index != 1]
 
-    evaluation = evaluate_dataset(FixedPredictions(tiny, cells_xyz[order]), dataset)
+    entries = {"": ModelEntry(FixedPredictions(tiny, cells_xyz[order]))}
+    evaluation = evaluate(entries, dataset, make_conditions(flip=False, batch_size=4))[""]
 
+    assert isinstance(evaluation, Evaluation)
     used = [0, *range(2, count)]
     samples = [dataset.samples[index] for index in used]
     assert evaluation.protocol == protocol

@@ -24,6 +24,8 @@ from convnextpose_check.synthetic.build import SyntheticData
 from tests.support.results import example_results, example_variant
 from tests.support.sample_tables import GRID_WHD, make_authors_output, make_predictions
 
+Capture = pytest.CaptureFixture[str]
+
 
 @pytest.fixture(scope="module")
 def dataset(synthetic: SyntheticData) -> Dataset:
@@ -31,12 +33,7 @@ def dataset(synthetic: SyntheticData) -> Dataset:
 
 
 def write_run(
-    dataset: Dataset,
-    cells_xyz: Array,
-    folder: Path,
-    reference_mm: float,
-    result_mm: float | None = None,
-    **changes: Any,
+    dataset: Dataset, cells_xyz: Array, folder: Path, reference_mm: float, **changes: Any
 ) -> Evaluation:
     """Write the output files of a run of XS with these predictions."""
     measured = Measurements.empty(len(dataset.samples), 4)
@@ -50,7 +47,7 @@ def write_run(
     network: Any = SimpleNamespace(architecture=SimpleNamespace(grid_whd=GRID_WHD))
     save_cached(ModelEntry(network, "key", path), measured, dataset, 4)
     evaluation = measured.to_evaluation(dataset)
-    result_mm = evaluation.error_mm if result_mm is None else result_mm
+    result_mm = changes.pop("result_mm", evaluation.error_mm)
     count = len(dataset.samples)
     is_complete = changes.get("expected_samples", count) == count
     record = example_variant(result_mm, reference_mm, samples=count, complete=is_complete)
@@ -61,15 +58,13 @@ def write_run(
     return evaluation
 
 
-def run_diagnose(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+def run_diagnose(capsys: Capture, *arguments: object) -> tuple[int, str]:
     """Run ``diagnose``; returns its exit code and its output as one line."""
     code = main(["diagnose", *map(str, arguments)])
     return code, " ".join(capsys.readouterr().out.split())
 
 
-def test_diagnose_names_cause_and_writes_files(
-    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_diagnose_names_cause_in_files(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:
     sound = make_predictions(dataset)
     sound_error_mm = write_run(dataset, sound, tmp_path / "sound", 0.0).error_mm
     write_run(dataset, sound[:, list(MIRRORED)], tmp_path / "run", sound_error_mm)
@@ -85,9 +80,7 @@ def test_diagnose_names_cause_and_writes_files(
     assert "The longest bar is" in (tmp_path / "run/diagnosis.html").read_text()
 
 
-def test_diagnose_with_baseline_locates_difference(
-    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_diagnose_baseline_locates_cause(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:
     sound = make_predictions(dataset)
     sound_error_mm = write_run(dataset, sound, tmp_path / "sound", 0.0).error_mm
     walks = np.array([sample.action == "Walking" for sample in dataset.samples])
@@ -100,9 +93,7 @@ def test_diagnose_with_baseline_locates_difference(
     assert "the difference from the baseline is in Walking" in out
 
 
-def test_diagnose_within_tolerance_finds_nothing(
-    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_diagnose_near_finds_nothing(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:
     error_mm = write_run(dataset, make_predictions(dataset), tmp_path / "one", 0.0).error_mm
     write_run(dataset, make_predictions(dataset), tmp_path / "run", error_mm - 0.9)
 
@@ -123,20 +114,14 @@ def test_diagnose_within_tolerance_finds_nothing(
     ],
 )
 def test_diagnose_names_other_settings_and_unexplained_part(
-    dataset: Dataset,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    changes: dict[str, Any],
-    text: str,
+    dataset: Dataset, tmp_path: Path, capsys: Capture, changes: dict[str, Any], text: str
 ) -> None:
     write_run(dataset, make_predictions(dataset), tmp_path, 20.0, **changes)
 
     assert text in run_diagnose(capsys, tmp_path)[1]
 
 
-def test_diagnose_compares_no_subset_with_a_reference(
-    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_diagnose_subset_is_not_compared(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:
     error_mm = write_run(dataset, make_predictions(dataset), tmp_path / "one", 0.0).error_mm
     write_run(dataset, make_predictions(dataset), tmp_path / "run", error_mm, expected_samples=8695)
 
@@ -146,22 +131,18 @@ def test_diagnose_compares_no_subset_with_a_reference(
     assert "not compared with a reference link settings: a subset" in out
 
 
-def test_diagnose_other_mean_is_named(
-    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_diagnose_other_mean_is_named(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:
     cells_xyz = make_predictions(dataset)
     evaluation = write_run(dataset, cells_xyz, tmp_path / "one", 0.0)
     result_mm = float(np.sqrt((evaluation.errors_mm**2).mean()))
-    write_run(dataset, cells_xyz, tmp_path / "run", evaluation.error_mm, result_mm)
+    write_run(dataset, cells_xyz, tmp_path / "run", evaluation.error_mm, result_mm=result_mm)
 
     _, out = run_diagnose(capsys, tmp_path / "run")
 
     assert "reproduces the result is the root of the mean square" in out
 
 
-def test_diagnose_authors_output_of_a_subset_names_the_subset(
-    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_diagnose_names_authors_subset(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "bbox_root_pose_human36m_output.json"
     path.write_text(json.dumps(make_authors_output(dataset, make_predictions(dataset))))
 
@@ -171,9 +152,7 @@ def test_diagnose_authors_output_of_a_subset_names_the_subset(
     assert "fact 60 of 8,695 samples were evaluated" in out
 
 
-def test_diagnose_authors_output_needs_its_variant(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_diagnose_authors_output_needs_its_variant(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "bbox_root_pose_human36m_output.json"
     path.write_text("[]")
 
@@ -183,7 +162,7 @@ def test_diagnose_authors_output_needs_its_variant(
 
 
 def test_diagnose_needs_the_saved_evaluation_and_the_runs_checkpoint(
-    dataset: Dataset, synthetic: SyntheticData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset: Dataset, synthetic: SyntheticData, tmp_path: Path, capsys: Capture
 ) -> None:
     write_run(dataset, make_predictions(dataset), tmp_path, 20.0)
 

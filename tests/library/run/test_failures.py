@@ -14,11 +14,7 @@ import pytest
 import torch
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.evaluation.predict import (
-    NetworkFailedError,
-    Predictor,
-    wrap_network_errors,
-)
+from convnextpose_check.evaluation.predict import NetworkFailedError, Predictor, wrap_network_errors
 from convnextpose_check.paths import Outputs
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import Run
@@ -26,6 +22,11 @@ from convnextpose_check.variants import Architecture
 from tests.support.passes import FailingNetwork
 from tests.support.runs import write_results
 
+Kind = type[Exception]
+OpenRun = Callable[..., Run]
+Patch = pytest.MonkeyPatch
+
+own_architecture: Any = None
 MEMORY_MESSAGES = [
     "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
     "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
@@ -71,9 +72,7 @@ class LimitedNetwork:
         (ForeignRuntimeError, MEMORY_MESSAGES[0]),
     ],
 )
-def test_predictor_out_of_memory_of_any_library_halves_batch(
-    tiny: Architecture, kind: type[Exception], text: str
-) -> None:
+def test_predictor_out_of_memory_halves_batch(tiny: Architecture, kind: Kind, text: str) -> None:
     network = LimitedNetwork(tiny, 4, kind(text))
     notes: list[str] = []
     predictor = Predictor(network, flip=False, batch_size=8, on_note=notes.append)
@@ -92,9 +91,7 @@ def test_predictor_out_of_memory_of_any_library_halves_batch(
         (torch.AcceleratorError, OTHER_MESSAGES[0]),
     ],
 )
-def test_predictor_other_error_is_not_retried(
-    tiny: Architecture, kind: type[Exception], text: str
-) -> None:
+def test_predictor_other_error_is_not_retried(tiny: Architecture, kind: Kind, text: str) -> None:
     network = LimitedNetwork(tiny, 4, kind(f"{text}\nCompile with TORCH_USE_CUDA_DSA"))
     predictor = Predictor(network, flip=False, batch_size=8, on_note=lambda _: None)
 
@@ -136,17 +133,11 @@ def test_wrap_network_errors_passes_coded_errors() -> None:
     assert caught.value.code == "bad-network"
 
 
-OpenRun = Callable[..., Run]
-
-
-def test_evaluations_failed_network_is_not_evaluated_again(
-    open_run: OpenRun, read_counts: Counter[str]
-) -> None:
+def test_evaluations_failed_network_runs_once(open_run: OpenRun, read_counts: Counter[str]) -> None:
     run = open_run()
     models = vars(run.models["T"])
-    models["evaluated"] = FailingNetwork(
-        run.models["T"].evaluated, 1, RuntimeError("cuDNN error: EXECUTION")
-    )
+    error = RuntimeError("cuDNN error: EXECUTION")
+    models["evaluated"] = FailingNetwork(run.models["T"].evaluated, 1, error)
 
     for _ in range(3):
         with pytest.raises(NetworkFailedError, match="raises RuntimeError: cuDNN error"):
@@ -163,7 +154,7 @@ def test_evaluations_failed_network_is_not_evaluated_again(
 
 
 def test_evaluations_bug_is_raised_again_with_traceback(
-    open_run: OpenRun, read_counts: Counter[str], monkeypatch: pytest.MonkeyPatch
+    open_run: OpenRun, read_counts: Counter[str], monkeypatch: Patch
 ) -> None:
     def bug(*_arguments: object) -> None:
         raise ZeroDivisionError("a bug")
@@ -178,9 +169,7 @@ def test_evaluations_bug_is_raised_again_with_traceback(
     assert set(read_counts.values()) == {1}
 
 
-def test_evaluations_network_that_cannot_be_built_fails_alone(
-    open_run: OpenRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_evaluations_unbuilt_network_fails_alone(open_run: OpenRun, monkeypatch: Patch) -> None:
     build = VariantModels._on_device
 
     def broken(models: VariantModels, device: torch.device) -> Any:
@@ -218,9 +207,6 @@ def build_own(_variant: str) -> Any:
     return ConvNeXtPose(own_architecture)
 
 
-own_architecture: Any = None
-
-
 @pytest.mark.parametrize(
     ("change", "code"),
     [(write_other_variant, "wrong-variant"), (write_float_counters, "wrong-layout")],
@@ -233,7 +219,7 @@ def test_models_weights_of_other_variant_raise(
     network: dict[str, str],
     change: Callable[[Path], None],
     code: str,
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: Patch,
 ) -> None:
     monkeypatch.setattr(f"{__name__}.own_architecture", tiny)
     change(inputs / "models")
@@ -245,9 +231,7 @@ def test_models_weights_of_other_variant_raise(
         assert caught.value.code == code
 
 
-def test_run_on_several_devices_gives_identical_predictions(
-    open_run: OpenRun, inputs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_on_several_devices_agrees(open_run: OpenRun, inputs: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr("convnextpose_check.run.run.CPU_BATCH_SIZE", 2)
     alone = open_run().evaluations["T"]
     used = (torch.device("cpu"),) * 3

@@ -5,17 +5,19 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.run.report import pack_archives
 from tests.support.results import example_results
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """The results folder of a finished run."""
+def list_members(archive: Path) -> set[str]:
+    with zipfile.ZipFile(archive) as packed:
+        assert packed.testzip() is None
+        return set(packed.namelist())
+
+
+def test_pack_archives_has_results_and_logs_but_no_weights(tmp_path: Path) -> None:
     outputs = Outputs(tmp_path)
     write_results(example_results(), outputs.results)
     (tmp_path / "report.html").write_text("<html></html>")
@@ -26,19 +28,10 @@ def run(tmp_path: Path) -> Path:
     outputs.log("XS").parent.mkdir()
     outputs.log("XS").write_text("a line")
     outputs.per_sample.write_text("variant,mean_mm\n")
-    return tmp_path
 
+    pack_archives(outputs, example_results())
 
-def list_members(archive: Path) -> set[str]:
-    with zipfile.ZipFile(archive) as packed:
-        assert packed.testzip() is None
-        return set(packed.namelist())
-
-
-def test_pack_archives_has_results_and_logs_but_no_weights(run: Path) -> None:
-    pack_archives(Outputs(run), example_results())
-    results, logs = Outputs(run).archives
-
+    results, logs = outputs.archives
     assert list_members(results) == {
         "report.html", "result/benchmark_results.json", "result/per_sample.csv",
     }  # fmt: skip

@@ -86,9 +86,7 @@ def test_variant_result_embeds_images_and_counts_unreadable_ones(open_run: OpenR
     assert record.examples[0].crop_jpeg
 
 
-def test_results_count_samples_with_misaligned_ground_truth(
-    open_run: OpenRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_results_count_misaligned_takes(open_run: OpenRun, monkeypatch: pytest.MonkeyPatch) -> None:
     known = MisalignedTakes("a paper", {"S11 WalkTogether 2": "s_11_act_16_subact_02_"})
     run = open_run(variants="T")
     facts = msgspec.structs.replace(run.facts, misaligned=known)
@@ -116,9 +114,7 @@ def test_results_before_any_evaluation_have_no_variants(inputs: Path, open_run: 
 
 
 @pytest.mark.parametrize("given", [{}, {"weights_only": "1"}])
-def test_results_with_damaged_checkpoint_are_incomplete(
-    open_run: OpenRun, inputs: Path, given: dict[str, str]
-) -> None:
+def test_results_lack_damaged(open_run: OpenRun, inputs: Path, given: dict[str, str]) -> None:
     (inputs / "models" / "own_U.pth").write_bytes(b"torn")
     run = open_run(**given)
     if not given:
@@ -168,9 +164,7 @@ def test_log_of_subset_has_reason_for_missing_verdict(inputs: Path, open_run: Op
     assert "s: not judged: subset of 2 samples\n" in text
 
 
-def test_run_builds_models_once_and_evaluates_in_one_pass(
-    open_run: OpenRun, read_counts: Counter[str]
-) -> None:
+def test_run_builds_and_evaluates_models_once(open_run: OpenRun, read_counts: Counter[str]) -> None:
     run = open_run()
 
     assert run.evaluations["U"] is run.evaluations["U"] is not run.evaluations["T"]

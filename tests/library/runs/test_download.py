@@ -18,6 +18,8 @@ from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, html_response, redirec
 from tests.support.runs import make_run
 
 CLOSED_PORT = 1
+Capture = pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
 
 
 @pytest.fixture
@@ -28,15 +30,14 @@ def variants_file(shared: Catalogue, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(variants_file: Path, tmp_path: Path, nothing_set: pytest.MonkeyPatch) -> list[str]:
+def command(variants_file: Path, tmp_path: Path, nothing_set: Patch) -> list[str]:
     nothing_set.chdir(tmp_path)
     return ["download", str(tmp_path / "weights"), "--variants-file", str(variants_file)]
 
 
 def test_download_prints_existing_and_downloaded_checkpoints(
-    command: list[str], drive: Drive, tmp_path: Path, archives: dict[str, bytes],
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    command: list[str], drive: Drive, tmp_path: Path, archives: dict[str, bytes], capsys: Capture
+) -> None:
     folder = tmp_path / "weights"
     assert main([*command, "--variants", "XS"]) == 0
     capsys.readouterr()
@@ -53,7 +54,7 @@ def test_download_prints_existing_and_downloaded_checkpoints(
 
 
 def test_download_missing_checkpoint_exits_with_code_1(
-    command: list[str], drive: Drive, shared: Catalogue, capsys: pytest.CaptureFixture[str]
+    command: list[str], drive: Drive, shared: Catalogue, capsys: Capture
 ) -> None:
     for name in ("S", "L"):
         drive.set_responses(str(shared[name].checkpoint.drive_id), html_response(QUOTA_IN_ONE_LINE))
@@ -66,9 +67,7 @@ def test_download_missing_checkpoint_exits_with_code_1(
         assert f"\n{name}: [download-refused] ConvNeXtPose_{name}.tar was" in printed.err
 
 
-def test_download_prints_error_of_several_variants_once(
-    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_download_names_error_once(command: list[str], monkeypatch: Patch, capsys: Capture) -> None:
     monkeypatch.setattr(download, "BACK_OFF_SECONDS", 0.01)
     redirect_google_to(CLOSED_PORT, monkeypatch)
 
@@ -79,14 +78,12 @@ def test_download_prints_error_of_several_variants_once(
 
 
 @pytest.mark.usefixtures("drive")
-def test_download_without_folder_writes_to_checkpoints(
-    variants_file: Path, tmp_path: Path, nothing_set: pytest.MonkeyPatch
-) -> None:
-    nothing_set.chdir(tmp_path)
+def test_download_without_folder_uses_checkpoints(variants_file: Path, nothing_set: Patch) -> None:
+    nothing_set.chdir(variants_file.parent)
 
     assert main(["download", "--variants-file", str(variants_file), "--variants", "XS"]) == 0
 
-    assert (tmp_path / "checkpoints" / "ConvNeXtPose_XS.tar").is_file()
+    assert Path("checkpoints", "ConvNeXtPose_XS.tar").is_file()
 
 
 def run(catalogue: Catalogue, folder: Path, *options: str, name: TargetName = "published") -> Run:
@@ -96,9 +93,7 @@ def run(catalogue: Catalogue, folder: Path, *options: str, name: TargetName = "p
 
 
 @pytest.mark.parametrize("place", ["output/checkpoints", "weights"])
-def test_run_download_writes_to_given_folder_or_results_folder(
-    place: str, drive: Drive, shared: Catalogue, tmp_path: Path
-) -> None:
+def test_run_writes_downloads(place: str, drive: Drive, shared: Catalogue, tmp_path: Path) -> None:
     if place == "weights":
         (tmp_path / place).mkdir()
 

@@ -28,7 +28,10 @@ from tests.support.texts import ROOT
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="Kaggle has a newer Python")
 
-Install = Callable[..., tuple[subprocess.CompletedProcess[str], dict[str, str]]]
+Capture = pytest.CaptureFixture[str]
+Completed = subprocess.CompletedProcess[str]
+Installed = tuple[Completed, dict[str, str]]
+Install = Callable[..., Installed]
 
 
 def test_recorded_notebook_is_the_generated_one() -> None:
@@ -36,9 +39,7 @@ def test_recorded_notebook_is_the_generated_one() -> None:
 
 
 @pytest.mark.slow
-def test_failing_run_fails_the_notebook_after_its_report(
-    synthetic: SyntheticData, tiny: Architecture, tmp_path: Path
-) -> None:
+def test_failing_run_is_shown(synthetic: SyntheticData, tiny: Architecture, tmp_path: Path) -> None:
     """The synthetic data set is attached, of which 8 samples are evaluated."""
     pytest.importorskip("IPython")
     attached, large = tmp_path / "kaggle" / "input", (".git", "node_modules", "output", ".venv")
@@ -67,9 +68,7 @@ def test_failing_run_fails_the_notebook_after_its_report(
     assert list_files(attached) == before
 
 
-def test_passing_run_passes_the_notebook(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_passing_run_passes_the_notebook(tmp_path: Path, capsys: Capture) -> None:
     pytest.importorskip("IPython")
     (tmp_path / "report.html").write_text("report")
     names = {"output": tmp_path, "started": 0, "run": SimpleNamespace(returncode=0)}
@@ -79,13 +78,11 @@ def test_passing_run_passes_the_notebook(
     assert "IPython.core.display.HTML object" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("has_stale_pages", [False, True])
-def test_run_without_a_report_shows_its_last_lines(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, has_stale_pages: bool
-) -> None:
+@pytest.mark.parametrize("has_stale", [False, True])
+def test_run_without_report_shows_end(tmp_path: Path, capsys: Capture, *, has_stale: bool) -> None:
     """Outside the suite, pytest refuses its options."""
     pytest.importorskip("IPython")
-    if has_stale_pages:
+    if has_stale:
         for page in (tmp_path / "output/report.html", Outputs(tmp_path / "output").markdown):
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text("another run")
@@ -106,9 +103,7 @@ def test_run_without_a_report_shows_its_last_lines(
 def install(tmp_path: Path) -> Install:
     """Run the first cell with ``preinstalled`` installed; returns its result and all packages."""
 
-    def install_here(
-        needs: list[str], preinstalled: list[str], wheels: dict[str, str]
-    ) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
+    def run_install(needs: list[str], preinstalled: list[str], wheels: dict[str, str]) -> Installed:
         environment, kaggle = tmp_path / "environment", tmp_path / "kaggle"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
         (site,) = environment.glob("lib/python*/site-packages")
@@ -130,12 +125,10 @@ def install(tmp_path: Path) -> Install:
         folders = site.glob("*.dist-info")
         return result, dict(folder.name.removesuffix(".dist-info").split("-") for folder in folders)
 
-    return install_here
+    return run_install
 
 
-def run_cell(
-    python: str | Path, cell: str, kaggle: Path, **settings: str
-) -> subprocess.CompletedProcess[str]:
+def run_cell(python: str | Path, cell: str, kaggle: Path, **settings: str) -> Completed:
     """Run a cell with ``kaggle`` for ``/kaggle`` and its parent as ``PATH``."""
     settings |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     return subprocess.run(
@@ -225,9 +218,7 @@ def test_install_cell_replaces_nothing_that_is_new_enough(
         ),
     ],
 )
-def test_install_cell_without_suite_prints_one_message(
-    tmp_path: Path, fork: str, message: str
-) -> None:
+def test_install_without_suite_prints_one_message(tmp_path: Path, fork: str, message: str) -> None:
     (tmp_path / "git").write_text("#!/bin/sh\nexit 128\n")
     (tmp_path / "git").chmod(0o755)
 

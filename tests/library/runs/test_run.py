@@ -87,9 +87,7 @@ def test_passing_run_prints_verdict_and_values(passed: CompletedRun) -> None:
     assert "Traceback" not in passed.output
 
 
-def test_passing_run_prints_settings_and_records_check_values(
-    passed: CompletedRun, written_inputs: Path
-) -> None:
+def test_passing_run_shows_settings_and_checks(passed: CompletedRun, written_inputs: Path) -> None:
     """The JUnit file and the report have the values of the checks."""
     for line in (
         f"user's own models: data {written_inputs / 'h36m'}, checkpoints",

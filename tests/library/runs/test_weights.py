@@ -15,6 +15,7 @@ from tests.support.archives import tiny_catalogue
 from tests.support.whole_runs import CompletedRun, RunTests
 
 OK, FAILED = 0, 1
+Patch = pytest.MonkeyPatch
 FILE = required.CHECKPOINTS
 COMPARED = (
     "epoch_is_the_expected_one",
@@ -24,16 +25,14 @@ COMPARED = (
 
 
 @pytest.fixture
-def judge_weights(
-    run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> RunTests:
+def judge(run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: Patch) -> RunTests:
     """Run the checkpoint tests on seeded weights of a tiny, but published variant."""
     catalogue = tiny_catalogue(tiny)
 
     def required_tests(*given: Any) -> tuple[str, ...]:
         return tuple(t for t in required.required_tests(*given) if t.startswith(FILE))
 
-    def judge(name: str, *arguments: str, is_contradicted: bool = False) -> CompletedRun:
+    def judge_here(name: str, *arguments: str, is_contradicted: bool = False) -> CompletedRun:
         variant = catalogue[name]
         content = snapshot_content(variant, seeded_state(variant.architecture, seed=5))
         if is_contradicted:  # the optimizer counts other steps than the BatchNorm layers
@@ -47,7 +46,7 @@ def judge_weights(
 
     monkeypatch.setattr("convnextpose_check.run.run.read_catalogue", lambda _: catalogue)
     monkeypatch.setattr("convnextpose_check.plugin.suite.required_tests", required_tests)
-    return judge
+    return judge_here
 
 
 @pytest.mark.parametrize(
@@ -57,44 +56,39 @@ def judge_weights(
             "S", True, OK,
             "Weights only: S: matching architecture; identity contradicted. Warning: the training"
             " record of S contradicts a single training: ",
-            ("not verified", "warning", "not verified"),
+            ["not verified", "warning", "not verified"],
         ),
         (
             "S", False, OK,
             "Weights only: S: matching architecture; identity not verified (no published tensors on"
             " record). MPJPE was not measured.",
-            ("not verified", "passed", "not verified"),
+            ["not verified", "passed", "not verified"],
         ),
         (  # the training of L is on record
             "L", True, FAILED,
             "Weights only: not passed because of 1 problem. MPJPE was not measured.",
-            ("passed", "failed", "not verified"),
+            ["passed", "failed", "not verified"],
         ),
     ],
 )  # fmt: skip
 def test_weights_only_run_random_weights_are_never_verified(
-    judge_weights: RunTests,
-    name: str,
-    is_contradicted: bool,
-    code: int,
-    verdict: str,
-    outcomes: tuple[str, ...],
+    judge: RunTests, name: str, is_contradicted: bool, code: int, verdict: str, outcomes: list[str]
 ) -> None:
-    ended = judge_weights(name, "-v", is_contradicted=is_contradicted)
+    ended = judge(name, "-v", is_contradicted=is_contradicted)
 
     results = ended.results
     assert ended.code == code, ended.output
     assert results.verdict.startswith(verdict)
     assert results.weights[name].identity == ("contradicted" if is_contradicted else "not verified")
     obtained = {c.test.split("::test_")[1].split("[")[0]: c.outcome for c in results.checks}
-    assert tuple(obtained[each] for each in COMPARED) == outcomes
+    assert [obtained[each] for each in COMPARED] == outcomes
     for each, outcome in zip(COMPARED, outcomes, strict=True):
         line = next(line for line in ended.output.splitlines() if each in line)
         assert outcome.upper() in line  # the word PASSED only for what was verified
 
 
-def test_weights_only_run_required_identity_not_verified_fails(judge_weights: RunTests) -> None:
-    ended = judge_weights("S", "--require-identity", "-k", "tensors_are_the_published_ones")
+def test_weights_only_run_required_identity_not_verified_fails(judge: RunTests) -> None:
+    ended = judge("S", "--require-identity", "-k", "tensors_are_the_published_ones")
 
     assert ended.code == FAILED, ended.output
     (check,) = ended.results.checks

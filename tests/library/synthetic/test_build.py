@@ -5,12 +5,12 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import pytest
 
 from convnextpose_check.human36m.geometry import camera_to_image
-from convnextpose_check.human36m.samples import Dataset, load_dataset
+from convnextpose_check.human36m.samples import load_dataset
 from convnextpose_check.synthetic import build
 from convnextpose_check.synthetic.archives import snapshot_folder
 from convnextpose_check.synthetic.build import CAMERAS_FILE, SyntheticData, cached_synthetic_data
@@ -19,18 +19,9 @@ from convnextpose_check.synthetic.record import read_record
 from convnextpose_check.synthetic.reference import REFERENCE_FILE
 from convnextpose_check.variants import Catalogue
 
+Patch = pytest.MonkeyPatch
 CASES = ((9, 9, 1), (9, 13, 2), (11, 6, 2), (11, 14, 2))
 """Subject, action, subaction of images with EXIF orientation, at a border, seated, walking."""
-
-
-@pytest.fixture(scope="module")
-def cameras(fixtures: Path) -> dict[str, Any]:
-    return dict(json.loads((fixtures / CAMERAS_FILE).read_text()))
-
-
-@pytest.fixture(scope="module")
-def dataset(synthetic: SyntheticData, fixtures: Path) -> Dataset:
-    return load_dataset(synthetic.dataset, read_record(fixtures).dataset)
 
 
 @pytest.mark.parametrize(
@@ -38,17 +29,17 @@ def dataset(synthetic: SyntheticData, fixtures: Path) -> Dataset:
     [s for n in SUBJECTS for s in sequences(n) if (n, s.action, s.subaction) in CASES],
     ids=lambda sequence: sequence.name,
 )
-def test_draw_images_again_returns_identical_bytes(
-    synthetic: SyntheticData, cameras: dict[str, Any], sequence: Sequence
-) -> None:
-    images = draw_images(sequence, cameras)
+def test_draw_images_repeats(synthetic: SyntheticData, fixtures: Path, sequence: Sequence) -> None:
+    images = draw_images(sequence, json.loads((fixtures / CAMERAS_FILE).read_text()))
 
     assert len(images) == len(sequence.test_frames)
     for name, content in images.items():
         assert content == (synthetic.dataset / "images" / name).read_bytes()
 
 
-def test_synthetic_samples_are_complete_and_have_hard_cases(dataset: Dataset) -> None:
+def test_synthetic_samples_have_hard_cases(synthetic: SyntheticData, fixtures: Path) -> None:
+    dataset = load_dataset(synthetic.dataset, read_record(fixtures).dataset)
+
     for sample in dataset.samples:
         pixels = camera_to_image(sample.joints_cam_mm, sample.camera)
         x, y, w, h = sample.box_xywh_px
@@ -76,7 +67,7 @@ def test_synthetic_archive_has_members_and_size_of_published_one(
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: Patch) -> Path:
     """An empty cache; ``write_one_file`` replaces the generation of the synthetic data."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(build, "_generate", write_one_file)
@@ -93,9 +84,7 @@ def interrupt_generation(synthetic: SyntheticData, cameras: Path, stream: TextIO
     raise KeyboardInterrupt
 
 
-def test_cached_synthetic_data_is_generated_once_for_the_same_inputs(
-    fixtures: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_synthetic_data_made_once(fixtures: Path, cache: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr(build, "_generate", interrupt_generation)
     with pytest.raises(KeyboardInterrupt):
         cached_synthetic_data(fixtures)
@@ -103,7 +92,7 @@ def test_cached_synthetic_data_is_generated_once_for_the_same_inputs(
     assert list(cache.iterdir()) == []
 
     first = cached_synthetic_data(fixtures)
-    other = shutil.copytree(fixtures, tmp_path / "other")
+    other = shutil.copytree(fixtures, cache.with_name("other"))
     for name in (CAMERAS_FILE, f"reference/{REFERENCE_FILE}"):
         with (other / name).open("ab") as stream:
             stream.write(b"\n")
@@ -115,9 +104,7 @@ def test_cached_synthetic_data_is_generated_once_for_the_same_inputs(
     assert (first.checkpoints / "one.tar").read_text() == "one"
 
 
-def test_cached_synthetic_data_uses_files_of_concurrent_run(
-    fixtures: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_synthetic_data_is_shared(fixtures: Path, cache: Path, monkeypatch: Patch) -> None:
     def generate_later(synthetic: SyntheticData, cameras: Path, stream: TextIO | None) -> None:
         monkeypatch.setattr(build, "_generate", write_one_file)
         other = cached_synthetic_data(cameras, stream)
@@ -131,15 +118,12 @@ def test_cached_synthetic_data_uses_files_of_concurrent_run(
     assert list(cache.iterdir()) == [obtained.folder]
 
 
-@pytest.mark.usefixtures("cache")
-def test_cached_synthetic_data_without_writable_cache_is_temporary(
-    fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("no folder can be made below a file")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def test_cached_synthetic_data_falls_back(fixtures: Path, cache: Path, monkeypatch: Patch) -> None:
+    cache.write_text("no folder can be made below a file", encoding="utf-8")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    monkeypatch.setattr(tempfile, "tempdir", str(cache.parent))
 
     obtained = cached_synthetic_data(fixtures)
 
     assert obtained.checkpoints.is_dir()
-    assert obtained.folder.parent.parent == tmp_path
+    assert obtained.folder.parent.parent == cache.parent

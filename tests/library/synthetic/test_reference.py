@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -33,11 +32,6 @@ from fixtures.reference.split import FIRST_ROOM, WIDE_SAMPLES, training_sample, 
 ARCHIVE_BYTES = 8_000_000
 
 
-@pytest.fixture(scope="module")
-def cameras(fixtures: Path) -> dict[str, Any]:
-    return dict(json.loads((fixtures / CAMERAS_FILE).read_text()))
-
-
 def test_write_reference_equals_recorded_archive(fixtures: Path, tmp_path: Path) -> None:
     """Small enough to ship: its convolutions are in half precision."""
     train.write_reference(trained_state(fixtures), tmp_path)
@@ -51,9 +45,7 @@ def test_write_reference_equals_recorded_archive(fixtures: Path, tmp_path: Path)
         assert (tensor.dtype == torch.float16) == (tensor.ndim == 4)
 
 
-def test_synthetic_reference_archive_has_trained_weights_and_counters(
-    fixtures: Path, synthetic: SyntheticData
-) -> None:
+def test_reference_archive_has_trained_weights(fixtures: Path, synthetic: SyntheticData) -> None:
     checkpoint = load_checkpoint(synthetic.checkpoints / REFERENCE_FILE)
     obtained, expected = normalize_keys(checkpoint.network), reference_state(fixtures)
 
@@ -76,9 +68,8 @@ def test_synthetic_catalogue_is_published_one_and_reference(catalogue: Catalogue
     assert reference_variant().architecture == catalogue["XS"].architecture
 
 
-def test_training_split_shares_no_room_or_pose_with_test_split(
-    cameras: dict[str, Any], synthetic: SyntheticData, fixtures: Path
-) -> None:
+def test_training_split_shares_no_room_or_pose(synthetic: SyntheticData, fixtures: Path) -> None:
+    cameras = json.loads((fixtures / CAMERAS_FILE).read_text())
     numbers = (*range(25), *range(WIDE_SAMPLES, WIDE_SAMPLES + 25))
     views = [training_view(number, cameras) for number in numbers]
     rooms = {sequence.seed for subject in SUBJECTS for sequence in sequences(subject)}
@@ -92,10 +83,9 @@ def test_training_split_shares_no_room_or_pose_with_test_split(
 
 
 @pytest.mark.slow
-def test_draw_split_in_chunks_keeps_the_order_of_samples(
-    cameras: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_draw_split_keeps_sample_order(fixtures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draw, "CHUNK", 2)
+    cameras = json.loads((fixtures / CAMERAS_FILE).read_text())
     grid_whd = reference_variant().architecture.grid_whd
     split = draw.draw_split(range(2, 5), cameras, grid_whd)
 
