@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +26,6 @@ from convnextpose_check.plugin.session import SESSION
 from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.synthetic.record import read_record
 from convnextpose_check.variants import Catalogue
-from tests.support.processes import checkout_environment
 
 HERE = Path(__file__).parent
 SAMPLES = 40
@@ -65,23 +62,6 @@ def device(pytestconfig: pytest.Config) -> torch.device:
 
 
 @pytest.fixture(scope="session")
-def run_python(pytestconfig: pytest.Config) -> Callable[..., list[float]]:
-    """Runs Python with these arguments and returns the numbers that it prints."""
-
-    def run(*arguments: str) -> list[float]:
-        result = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=pytestconfig.rootpath,
-            env=checkout_environment(),
-            check=True,
-            stdout=subprocess.PIPE,
-        )
-        return [float(number) for number in result.stdout.split()]
-
-    return run
-
-
-@pytest.fixture(scope="session")
 def networks(
     synthetic: SyntheticData, catalogue: Catalogue, device: torch.device
 ) -> Callable[[str], ConvNeXtPose]:
@@ -110,16 +90,6 @@ def read_dataset(
         return replace(dataset, samples=dataset.samples * times)
 
     return read
-
-
-def shortest(work: Callable[[], object], rounds: int) -> float:
-    """Seconds of the fastest round, after a warm-up round."""
-    taken = []
-    for _ in range(rounds + 1):
-        start = synchronized_time()
-        work()
-        taken.append(synchronized_time() - start)
-    return min(taken[1:])
 
 
 def pytest_benchmark_update_machine_info(

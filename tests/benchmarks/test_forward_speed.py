@@ -29,7 +29,6 @@ def test_forward(
     benchmark: BenchmarkFixture,
 ) -> None:
     import numpy as np
-    import torch
 
     from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 

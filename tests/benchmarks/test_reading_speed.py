@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tests.support.full_annotations import write_full_annotations
+from tests.support.processes import checkout_environment
 
 MEASURE = """
 import json, sys, time
@@ -35,14 +37,14 @@ print(peak_bytes(), seconds)
 """
 
 
-def test_annotations_of_real_size(
-    benchmark: BenchmarkFixture, tmp_path: Path, run_python: Callable[..., list[float]]
-) -> None:
+def test_annotations_of_real_size(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     write_full_annotations(tmp_path / "set")
     rounds: list[tuple[float, ...]] = []
 
     def measure(what: str) -> list[float]:
-        return run_python("-c", MEASURE, what, str(tmp_path / "set"))
+        command = [sys.executable, "-c", MEASURE, what, str(tmp_path / "set")]
+        output = subprocess.check_output(command, env=checkout_environment())
+        return [float(number) for number in output.split()]
 
     benchmark.pedantic(  # type: ignore[no-untyped-call]
         lambda: rounds.append((*measure("ours"), *measure("json"))), rounds=3

@@ -148,11 +148,6 @@ def grade_answer(
     return "misleading"
 
 
-def diagnose_run(finished: FinishedRun, run: Run) -> Diagnosis:
-    """Diagnose a finished run like the command does."""
-    return Search(finished, lambda: open_replay(finished, run)).diagnose()
-
-
 class FaultRunner:
     """Evaluates faults and grades their diagnoses; keeps the runs in ``folder``."""
 
@@ -207,7 +202,7 @@ class FaultRunner:
         excess_mm = finished.result_mm - reference_mm
         if not np.isfinite(excess_mm) or abs(excess_mm) < MIN_EXCESS_MM:
             return f"it moves the error by {excess_mm:+.2f} mm"
-        diagnosis = diagnose_run(finished, run)
+        diagnosis = Search(finished, lambda: open_replay(finished, run)).diagnose()
         first = next(iter(diagnosis.findings), None)
         text = "nothing" if first is None else f"{first.grade}: {first.what}"
         answer = grade_answer(diagnosis, words, links, place)
@@ -228,13 +223,11 @@ def list_faults() -> Iterator[tuple[Any, ...]]:
         yield "unseen", each.title, {}, each.insert, each.words, RIGHT_LINKS[each.link], each.place
 
 
-def list_sound_runs(
-    runner: FaultRunner, redrawn: int
-) -> Mapping[str, Callable[[], list[Diagnosis]]]:
+def list_sound_runs(runner: FaultRunner, draws: int) -> Mapping[str, Callable[[], list[Diagnosis]]]:
     """Returns functions that diagnose runs without a fault, by setting.
 
-    Their references are wrong. Three seeds draw ``redrawn`` bootstrap samples of takes each, which
-    are diagnosed without a checkpoint.
+    Their references are wrong. For each of three seeds, ``draws`` bootstrap samples of takes are
+    diagnosed without a checkpoint.
     """
 
     def diagnose_setting(setting: dict[str, Any]) -> list[Diagnosis]:
@@ -247,8 +240,8 @@ def list_sound_runs(
         finished, _ = runner.evaluate("sound", {}, None)
         table, rng = finished.saved.table, np.random.default_rng(seed)
         takes = [np.flatnonzero(group.mask) for group in table.select_groups("take")]
-        drawn = [rng.integers(len(takes), size=len(takes)).tolist() for _ in range(redrawn)]
-        shifts_mm = [SHIFTS_MM[n % len(SHIFTS_MM)] for n in range(redrawn)]
+        drawn = [rng.integers(len(takes), size=len(takes)).tolist() for _ in range(draws)]
+        shifts_mm = [SHIFTS_MM[n % len(SHIFTS_MM)] for n in range(draws)]
         return [
             _diagnose_samples(finished, np.concatenate([takes[n] for n in order]), mm, lambda: None)
             for order, mm in zip(drawn, shifts_mm, strict=True)

@@ -64,9 +64,7 @@ def deeper(scene: Scene) -> None:
 
 @fault("roots not subtracted", "metrics", "check_error_is_within")
 def roots_not_subtracted(scene: Scene) -> None:
-    def as_they_are(
-        cells_xyz: Array, sample: Any, grid_whd: tuple[int, int, int], _: int
-    ) -> tuple[Array, Array]:
+    def as_they_are(cells_xyz: Array, sample: Any, grid_whd: Any, _: int) -> tuple[Array, Array]:
         predicted_mm = geometry.cells_to_camera(
             cells_xyz, grid_whd, sample.box_xywh_px, sample.root_depth_mm, sample.camera
         )

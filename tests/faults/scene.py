@@ -103,14 +103,13 @@ class Scene:
         """Replace the variant's archive by one with changed weights."""
         state = dict(self.weights(self.variant_name))
         change(state)
-        write_archive(self.variant, state, self._own_checkpoints() / self._file_name)
+        write_archive(self.variant, state, self._own_archive())
 
     def set_content(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Replace the variant's archive by one with other epoch, counters or optimizer."""
         content = snapshot_content(self.variant, self.weights(self.variant_name))
         change(content)
-        path = self._own_checkpoints() / self._file_name
-        write_container(content, snapshot_folder(self.variant), path)
+        write_container(content, snapshot_folder(self.variant), self._own_archive())
 
     def weights(self, name: str) -> StateDict:
         """A variant's weights in the synthetic data set, with modern keys."""
@@ -120,17 +119,13 @@ class Scene:
     def take_archive_of(self, other: str) -> None:
         """Replace the variant's archive by another variant's."""
         source = self.synthetic.checkpoints / self.catalogue[other].checkpoint.file_name
-        shutil.copyfile(source, self._own_checkpoints() / self._file_name)
+        shutil.copyfile(source, self._own_archive())
 
     def set_architecture(self, **changes: int) -> None:
         """Change the variant's architecture, but not its reported values."""
         changed = replace(self.variant, architecture=replace(self.variant.architecture, **changes))
-        self.catalogue = replace(
-            self.catalogue,
-            variants=tuple(
-                changed if v.name == changed.name else v for v in self.catalogue.variants
-            ),
-        )
+        variants = tuple(changed if v.name == changed.name else v for v in self.catalogue.variants)
+        self.catalogue = replace(self.catalogue, variants=variants)
 
     def own_dataset(self) -> Path:
         """Copy the data set once, so that its files can be changed."""
@@ -146,11 +141,7 @@ class Scene:
         content = json.loads(path.read_text())
         path.write_text(json.dumps(change(content)))
 
-    @property
-    def _file_name(self) -> str:
-        return self.variant.checkpoint.file_name
-
-    def _own_checkpoints(self) -> Path:
+    def _own_archive(self) -> Path:
         self.checkpoints = self.folder / "checkpoints"
         self.checkpoints.mkdir()
-        return self.checkpoints
+        return self.checkpoints / self.variant.checkpoint.file_name

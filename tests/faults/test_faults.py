@@ -84,9 +84,7 @@ def test_readme_has_the_table() -> None:
     assert readme == with_table(readme, read_faults())
 
 
-def test_failed_data_check_does_not_withhold_the_error(
-    fixtures: Path, synthetic: SyntheticData
-) -> None:
+def test_failed_data_check_keeps_the_error(fixtures: Path, synthetic: SyntheticData) -> None:
     fault = next(fault for fault in FAULTS if fault.title == "two cameras swapped")
     with open_scene(fault, fixtures, synthetic) as scene:
         scene.limit = 4

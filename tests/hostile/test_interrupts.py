@@ -91,9 +91,7 @@ def assert_all_whole(results: Path) -> set[str]:
 
 @pytest.mark.slow  # the next test ends a run by signals, and resumes it
 @pytest.mark.parametrize("moment", range(MOMENTS))
-def test_killed_run_leaves_only_whole_files_and_is_resumed(
-    moment: int, inputs: Path, tmp_path: Path, root: Path
-) -> None:
+def test_killed_run_is_resumed(moment: int, inputs: Path, tmp_path: Path, root: Path) -> None:
     process = PythonProcess(*command(inputs, tmp_path), folder=root)
     results = Outputs(tmp_path).results
     deadline = time.monotonic() + 60
@@ -112,23 +110,19 @@ def test_killed_run_leaves_only_whole_files_and_is_resumed(
     assert list(tmp_path.rglob(f".*{PARTIAL}")) == []
 
 
-PLACES = {"saving": ("one_pass.save_cached", 1), "reading": ("one_pass.to_input", 2)}
-
-
 @pytest.mark.parametrize(
-    ("numbers", "place"),
+    ("numbers", "function", "left"),
     [
-        ([signal.SIGINT, signal.SIGTERM], "saving"),
-        pytest.param([signal.SIGTERM], "reading", marks=pytest.mark.slow),
+        ([signal.SIGINT, signal.SIGTERM], "save_cached", 1),
+        pytest.param([signal.SIGTERM], "to_input", 2, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.usefixtures("root")
 def test_interrupted_run_saves_results_and_prints_the_command_to_resume(
-    numbers: list[signal.Signals], place: str, inputs: Path, tmp_path: Path,
+    numbers: list[signal.Signals], function: str, left: int, inputs: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capfd: Capture,
 ) -> None:  # fmt: skip
-    name, left = PLACES[place]
-    name = f"convnextpose_check.evaluation.{name}"
+    name = f"convnextpose_check.evaluation.one_pass.{function}"
     original = pkgutil.resolve_name(name)
 
     def send_signals(*arguments: Any, **more: Any) -> Any:
@@ -178,9 +172,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
     [64, *(pytest.param(size, marks=pytest.mark.slow) for size in (4, 24, 100))],
 )
 @pytest.mark.usefixtures("root")
-def test_full_disk_is_one_sentence_and_leaves_only_whole_files(
-    kilobytes: int, inputs: Path, tmp_path: Path, capfd: Capture
-) -> None:
+def test_full_disk_is_named(kilobytes: int, inputs: Path, tmp_path: Path, capfd: Capture) -> None:
     with small_disk(tmp_path / "disk", kilobytes) as disk:
         code = pytest.main(command(inputs, disk)[2:])
 

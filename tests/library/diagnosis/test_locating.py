@@ -9,32 +9,14 @@ import numpy as np
 import pytest
 
 from convnextpose_check.diagnosis.alternatives import CONVERSIONS
-from convnextpose_check.diagnosis.finding import Finding
 from convnextpose_check.diagnosis.locating import (
     locate_alternative,
     locate_difference,
     locate_excess,
 )
-from convnextpose_check.diagnosis.table import SampleTable
 from tests.support.sample_tables import make_sample_table, mix_tables
 
 RNG = np.random.default_rng
-
-
-def apply_alternative(name: str, value: float = 0.0) -> SampleTable:
-    """The table without faults, changed by an alternative."""
-    alternative = next(each for each in CONVERSIONS if name in each.what)
-    return alternative.change(make_sample_table(), value)
-
-
-def add_noise() -> SampleTable:
-    table = make_sample_table()
-    noise = RNG(0).normal(0, 2, table.cells_xyz.shape)
-    return replace(table, cells_xyz=table.cells_xyz + noise)
-
-
-def find_first_alternative(table: SampleTable) -> Finding:
-    return locate_alternative(table, table.error_mm - make_sample_table().error_mm, RNG(0))[0]
 
 
 @pytest.mark.parametrize(
@@ -47,14 +29,13 @@ def find_first_alternative(table: SampleTable) -> Finding:
         ("depths are", 1.5, "", "depths are multiplied by 0.6", ""),
     ],
 )
-def test_locate_alternative_finds_group_and_value(
-    name: str, value: float, group: str, what: str, place: str
-) -> None:
+def test_alternative_is_located(name: str, value: float, group: str, what: str, place: str) -> None:
     sound = make_sample_table()
     (mask,) = (each.mask for each in sound.groups if each.label == group)
-    table = mix_tables(sound, mask, apply_alternative(name, value))
+    alternative = next(each for each in CONVERSIONS if name in each.what)
+    table = mix_tables(sound, mask, alternative.change(sound, value))
 
-    finding = find_first_alternative(table)
+    finding = locate_alternative(table, table.error_mm - sound.error_mm, RNG(0))[0]
 
     assert re.search(what, finding.what)
     assert finding.place.startswith(place)
@@ -73,7 +54,8 @@ def test_locate_table_without_faults_has_no_finding(seed: int, shift_mm: float) 
 def test_locate_excess_finds_group_of_unknown_fault(label: str) -> None:
     sound = make_sample_table()
     (mask,) = (group.mask for group in sound.groups if group.label == label)
-    table = mix_tables(sound, mask, add_noise())
+    noise = RNG(0).normal(0, 2, sound.cells_xyz.shape)
+    table = mix_tables(sound, mask, replace(sound, cells_xyz=sound.cells_xyz + noise))
 
     (finding,) = locate_excess(table, table.error_mm - sound.error_mm, RNG(0))
 

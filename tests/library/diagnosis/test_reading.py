@@ -49,9 +49,7 @@ def test_sample_table_errors_equal_evaluation(synthetic: SyntheticData, protocol
     np.testing.assert_allclose(table.errors_mm, expected_mm, atol=0.01)
 
 
-def test_read_authors_output_errors_are_exact(
-    dataset: Dataset, cells_xyz: Array, tmp_path: Path
-) -> None:
+def test_read_authors_output_is_exact(dataset: Dataset, cells_xyz: Array, tmp_path: Path) -> None:
     path = write_entries(make_authors_output(dataset, cells_xyz), tmp_path)
 
     saved = read_authors_output(path, dataset)
@@ -63,9 +61,7 @@ def test_read_authors_output_errors_are_exact(
     assert saved.table.errors_mm == pytest.approx(saved.errors_mm, abs=0.005)
 
 
-def test_read_authors_output_other_images_are_left_out(
-    dataset: Dataset, cells_xyz: Array, tmp_path: Path
-) -> None:
+def test_read_output_drops_other_images(dataset: Dataset, cells_xyz: Array, tmp_path: Path) -> None:
     entries = make_authors_output(dataset, cells_xyz)
     entries[0]["image_id"] = 1
 
@@ -82,6 +78,7 @@ def make_invalid_entry(key: str, value: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
+        (None, "cannot read"),
         ({"image_id": 1}, "is not the output of the authors' test script"),
         (
             [make_invalid_entry("joint_cam", [[0.0] * 3] * 18)],
@@ -96,12 +93,11 @@ def make_invalid_entry(key: str, value: object) -> dict[str, object]:
 def test_read_authors_output_invalid_raises_bad_results(
     dataset: Dataset, tmp_path: Path, content: object, problem: str
 ) -> None:
+    path = write_entries(content, tmp_path)
+    if content is None:
+        path.unlink()
+
     with pytest.raises(ConvNeXtPoseCheckError, match=problem) as raised:
-        read_authors_output(write_entries(content, tmp_path), dataset)
+        read_authors_output(path, dataset)
 
     assert raised.value.code == "bad-results"
-
-
-def test_read_authors_output_missing_file_raises(dataset: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(ConvNeXtPoseCheckError, match="cannot read"):
-        read_authors_output(tmp_path / "nowhere.json", dataset)

@@ -32,9 +32,7 @@ def verified() -> Array:
         (np.round, "positions are rounded to whole cells"),
     ],
 )
-def test_fit_positions_describes_change(
-    verified: Array, change: Callable[[Array], Array], text: str
-) -> None:
+def test_fit_describes_change(verified: Array, change: Callable[[Array], Array], text: str) -> None:
     fit = fit_positions(change(verified), {"": verified}, MIDDLE)
 
     assert ", ".join(fit.departures) == text

@@ -111,9 +111,7 @@ def texts_of(figure: Figure) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_draw_comparison_is_1600_wide_without_cropped_text(
-    name: str, drawn: dict[str, tuple[Figure, bytes]]
-) -> None:
+def test_draw_comparison_crops_no_text(name: str, drawn: dict[str, tuple[Figure, bytes]]) -> None:
     figure, content = drawn[name]
     width, height = struct.unpack(">II", content[16:24])
     texts = texts_of(figure)

@@ -206,10 +206,8 @@ def make_hostile_results() -> Results:
 
 
 def test_render_hostile_texts_are_escaped() -> None:
-    html, from_markdown = (
-        render_summary(make_hostile_results(), {}),
-        render_as_github(render_markdown(make_hostile_results())),
-    )
+    html = render_summary(make_hostile_results(), {})
+    from_markdown = render_as_github(render_markdown(make_hostile_results()))
 
     tags = re.findall(r"<(\w+)", from_markdown)
     assert "<script" not in html
@@ -236,9 +234,7 @@ def test_render_markdown_many_variants_has_several_tables() -> None:
         ({"Head": 0.5, "Neck": 0.9}, [0.0, 0.55]),
     ],
 )
-def test_render_summary_heat_grows_with_error(
-    per_joint_mm: dict[str, float], heats: list[float]
-) -> None:
+def test_summary_heat_grows_with_error(per_joint_mm: dict[str, float], heats: list[float]) -> None:
     record = example_variant(57.0, 56.61, per_joint_mm=per_joint_mm, per_action_mm={})
 
     page = render_summary(example_results(variants={"XS": record}), {})
@@ -278,18 +274,13 @@ def test_render_own_models_are_not_called_published() -> None:
         assert "published model" not in page.lower()
 
 
-def write_run(folder: Path, results: Results) -> Outputs:
-    outputs = Outputs(folder)
-    write_results(results, outputs.results)
+def test_report_command_draws_pages_from_files(tmp_path: Path) -> None:
+    results = add_decision(example_results(variants={"XS": example_variant(57.0, 56.61)}), (), "")
+    outputs = Outputs(tmp_path)
+    write_results(replace(results, verdict="Reproduced: all."), outputs.results)
     rows = [f"XS,Posing{f',{50 + i * i}' * len(JOINT_COLUMNS)}" for i in range(20)]
     header = ",".join(("variant", "action", *JOINT_COLUMNS))
     outputs.per_sample.write_text("\n".join([header, *rows]) + "\n")
-    return outputs
-
-
-def test_report_command_draws_pages_from_files(tmp_path: Path) -> None:
-    results = add_decision(example_results(variants={"XS": example_variant(57.0, 56.61)}), (), "")
-    outputs = write_run(tmp_path, replace(results, verdict="Reproduced: all."))
 
     outputs.report.write_text(f"<body>{BEGIN}earlier{END}tests</body>")
     code = main(["report", str(tmp_path)])
@@ -306,9 +297,8 @@ def test_report_command_draws_pages_from_files(tmp_path: Path) -> None:
 
 
 def test_write_pages_without_samples_writes_page(tmp_path: Path) -> None:
-    results = GOLDEN["weights"]
-    outputs = write_run(tmp_path, results)
-    outputs.per_sample.unlink()
+    results, outputs = GOLDEN["weights"], Outputs(tmp_path)
+    write_results(results, outputs.results)
 
     write_pages(results, outputs, outputs.report, None)
 

@@ -72,9 +72,7 @@ def everything(report: Path) -> Path:
 
 
 @pytest.mark.parametrize(("width_px", "scheme"), [(1440, "light"), (380, "dark")])
-def test_page_has_no_errors_overflow_or_violations(
-    chrome: Chrome, everything: Path, width_px: int, scheme: str
-) -> None:
+def test_page_has_no_problems(chrome: Chrome, everything: Path, width_px: int, scheme: str) -> None:
     open_page(chrome, everything, width_px, scheme)
     chrome.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
 
@@ -84,9 +82,7 @@ def test_page_has_no_errors_overflow_or_violations(
     assert accessibility_violations(chrome) == []
 
 
-def test_results_table_sorts_numbers_and_opens_logs_by_keyboard(
-    chrome: Chrome, report: Path
-) -> None:
+def test_results_table_sorts_and_opens_logs_by_keyboard(chrome: Chrome, report: Path) -> None:
     open_page(chrome, report)
     press = "arguments[0].dispatchEvent(new KeyboardEvent('keydown', {key: arguments[1]}))"
     orders = []
@@ -138,10 +134,9 @@ def test_skeleton_rotates_by_keyboard_mouse_and_touch(chrome: Chrome, everything
     path = svg.find_element("css selector", ".predicted .right")
     drawn = [path.get_attribute("d")]
 
-    svg.send_keys(Keys.ARROW_RIGHT)
-    drawn.append(path.get_attribute("d"))
-    svg.send_keys(Keys.ARROW_UP)
-    drawn.append(path.get_attribute("d"))
+    for key in (Keys.ARROW_RIGHT, Keys.ARROW_UP):
+        svg.send_keys(key)
+        drawn.append(path.get_attribute("d"))
     for kind in ("mouse", "touch"):
         pointer = PointerInput(kind, kind)  # type: ignore[no-untyped-call]  # untyped in selenium
         actions = ActionBuilder(chrome, mouse=pointer)

@@ -139,9 +139,7 @@ def test_raw_outcome_missed_tolerance_outside_a_tolerance_test_is_skipped(item: 
         ("passed", True, "unexpected pass"),
     ],
 )
-def test_reported_outcome_distinguishes_expected_failures(
-    item: Any, outcome: str, is_expected: bool, reported: str
-) -> None:
+def test_get_reported_outcome(item: Any, outcome: str, is_expected: bool, reported: str) -> None:
     report = make_report(item, outcome)
     if is_expected:
         report.wasxfail = "a reason"

@@ -25,9 +25,7 @@ from tests.support.texts import ROOT
         (["--checkpoints", "a", "--checkpoints", "b"], ["--checkpoints=a", "--checkpoints=b"]),
     ],
 )
-def test_join_options_joins_own_options_to_their_values(
-    given: list[str], expected: list[str]
-) -> None:
+def test_join_options_joins_own_options_to_values(given: list[str], expected: list[str]) -> None:
     assert join_options(given) == expected
 
 
@@ -69,9 +67,7 @@ def test_pytest_path_value_after_space_is_refused_with_corrected_command(
     assert error.endswith(" ".join([*more, f"--h36m-root={tmp_path}", f"--results-dir={tmp_path}"]))
 
 
-def test_pytest_test_paths_and_missing_paths_are_accepted(
-    run_pytest: RunPytest, tmp_path: Path
-) -> None:
+def test_pytest_test_and_missing_paths_are_accepted(run_pytest: RunPytest, tmp_path: Path) -> None:
     given = ["--h36m-root", tmp_path / "missing", "--results-dir", tmp_path]
 
     code, out, _ = run_pytest(ROOT, *COLLECT_ONLY, "tests/validation/test_mpjpe.py", *given)
@@ -89,25 +85,6 @@ def test_pytest_misspelled_option_is_refused_with_suggestion(run_pytest: RunPyte
     assert "unknown option --h36m-rot (did you mean --h36m-root?)." in err
 
 
-@pytest.fixture
-def foreign_project(tmp_path: Path) -> Path:
-    """Another project, which declares its own --limit and --device."""
-    (tmp_path / "conftest.py").write_text(
-        "def pytest_addoption(parser):\n"
-        "    parser.addoption('--limit', action='store_true', help='foreign limit')\n"
-        "    parser.addoption('--device', default='none', help='foreign device')\n",
-        encoding="utf-8",
-    )
-    (tmp_path / "test_x.py").write_text(
-        "def test_options(pytestconfig):\n"
-        "    assert pytestconfig.getoption('limit') is True\n"
-        "    assert pytestconfig.getoption('device') == 'tests'\n",
-        encoding="utf-8",
-    )
-    (tmp_path / "tests").mkdir()
-    return tmp_path
-
-
 def test_plugin_is_registered_as_entry_point() -> None:
     """Without the plugin, the following tests of other projects would always pass."""
     installed = entry_points(group="pytest11", name="convnextpose_check")
@@ -123,9 +100,24 @@ def test_plugin_is_registered_as_entry_point() -> None:
     ],
 )
 def test_foreign_project_keeps_its_own_options(
-    run_pytest: RunPytest, foreign_project: Path, arguments: list[str], code: int, message: str
+    run_pytest: RunPytest, tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
-    obtained, *printed = run_pytest(foreign_project, *arguments)
+    """The project declares its own --limit and --device."""
+    (tmp_path / "conftest.py").write_text(
+        "def pytest_addoption(parser):\n"
+        "    parser.addoption('--limit', action='store_true', help='foreign limit')\n"
+        "    parser.addoption('--device', default='none', help='foreign device')\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "test_x.py").write_text(
+        "def test_options(pytestconfig):\n"
+        "    assert pytestconfig.getoption('limit') is True\n"
+        "    assert pytestconfig.getoption('device') == 'tests'\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "tests").mkdir()
+
+    obtained, *printed = run_pytest(tmp_path, *arguments)
 
     assert obtained == code, printed
     assert message in "".join(printed)

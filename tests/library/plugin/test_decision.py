@@ -218,9 +218,7 @@ def test_run_changed_outcome_fails_in_every_output(judge: RunTests, change: str)
     assert_red(run, problem, CODES.get(change, FAILED))
 
 
-def test_run_signal_while_writing_files_passes(
-    judge: RunTests, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_signal_while_writing_passes(judge: RunTests, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(results: Results, path: Path) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         write_results(results, path)
@@ -294,9 +292,7 @@ def test_run_without_executed_tests_fails(judge: RunTests, arguments: list[str],
     "obstacles",
     [("result/per_sample.csv", "result/BENCHMARK_REPORT.md", "log"), ("benchmark_results.zip",)],
 )
-def test_run_unwritable_files_fail(
-    judge: RunTests, tmp_path: Path, obstacles: tuple[str, ...]
-) -> None:
+def test_run_unwritable_fails(judge: RunTests, tmp_path: Path, obstacles: tuple[str, ...]) -> None:
     for name in obstacles:
         path = tmp_path / "out" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -327,7 +323,7 @@ def test_run_unwritable_results_fail(judge: RunTests, tmp_path: Path) -> None:
     assert "The run did not pass" in run.text
 
 
-def test_run_worse_than_baseline_fails(judge: RunTests, tmp_path: Path) -> None:
+def test_run_worse_or_other_than_baseline_fails(judge: RunTests, tmp_path: Path) -> None:
     baseline = tmp_path / "baseline.json"
     first = judge().results
     model = replace(first.variants["T"], parameters=1)
@@ -339,12 +335,8 @@ def test_run_worse_than_baseline_fails(judge: RunTests, tmp_path: Path) -> None:
     assert_red(worse, "baseline: T: parameters")
     assert_red(worse, "baseline: test_x.py::test_x[a] ran in the baseline but not in this run")
     assert "Comparison with the baseline" in worse.files.report.read_text(encoding="utf-8")
-
-
-def test_run_baseline_of_another_target_fails(judge: RunTests, tmp_path: Path) -> None:
-    write_results(example_results("synthetic"), tmp_path / "baseline.json")
-
+    write_results(example_results("synthetic"), baseline)
     assert_red(
-        judge(f"--baseline={tmp_path / 'baseline.json'}"),
+        judge(f"--baseline={baseline}"),
         "baseline: the runs cannot be compared: target published, in the baseline synthetic",
     )

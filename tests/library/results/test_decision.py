@@ -137,7 +137,6 @@ def test_decide_and_verdict_of_each_kind_of_run(
 @pytest.mark.parametrize(
     ("changes", "problems", "passed", "verdict"),
     [
-        ({}, (), True, NO_PROBLEM),
         ({}, ("a was skipped",), False, "did not pass because of 1 problem."),
         ({"left_out": ("earlier",)}, (), True, NO_PROBLEM),
     ],

@@ -22,6 +22,7 @@ from convnextpose_check.results.per_sample import (
 )
 from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.synthetic.record import read_record
+from tests.support.runs import make_evaluation
 
 GRID_WHD = (32, 32, 32)
 
@@ -44,24 +45,16 @@ def evaluation(dataset: Dataset) -> Evaluation:
         ]
     )
     errors_mm[3] /= 10
-    return Evaluation(
-        protocol=2,
+    return make_evaluation(
         errors_mm=errors_mm,
         cells_xyz=cells_xyz,
         image_ids=tuple(sample.image_id for sample in dataset.samples),
         file_names=tuple(sample.path.name for sample in dataset.samples),
         actions=tuple(sample.action for sample in dataset.samples),
-        unreadable=(),
-        complete=True,
-        images_sha256="",
-        seconds=1.0,
-        batch_size=4,
     )
 
 
-def test_find_examples_returns_best_median_worst_with_compared_poses(
-    evaluation: Evaluation, dataset: Dataset
-) -> None:
+def test_find_examples_returns_best_median_worst(evaluation: Evaluation, dataset: Dataset) -> None:
     best, median, worst, *more = find_examples(evaluation, dataset, GRID_WHD, with_crops=False)
 
     means_mm = evaluation.errors_mm.mean(axis=1)
@@ -92,9 +85,7 @@ def test_find_examples_crop_is_network_input(evaluation: Evaluation, dataset: Da
     assert np.abs(difference).mean() < 4
 
 
-def test_write_per_sample_has_every_joint_of_every_sample(
-    evaluation: Evaluation, dataset: Dataset, tmp_path: Path
-) -> None:
+def test_write_per_sample_columns(evaluation: Evaluation, dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "per_sample.csv"
 
     write_per_sample({"XS": evaluation, "S": evaluation}, dataset, path)
@@ -127,9 +118,7 @@ OTHERS = "1.0," * (len(JOINT_COLUMNS) - 1)
         "a\n\x00",
     ],
 )
-def test_read_errors_mm_invalid_file_raises_bad_results(
-    content: str | None, tmp_path: Path
-) -> None:
+def test_read_errors_mm_invalid_raises_bad_results(content: str | None, tmp_path: Path) -> None:
     path = tmp_path / "per_sample.csv"
     if content is not None:
         path.write_text(content)

@@ -49,9 +49,7 @@ def test_recorded_tolerance_equals_record(fixtures: Path) -> None:
         (0.03125, "recorded", ("bad", "not as recorded")),
     ],
 )
-def test_variant_badge_of_verdict(
-    difference_mm: float, kind: Any, expected: tuple[str, ...]
-) -> None:
+def test_variant_badge_verdict(difference_mm: float, kind: Any, expected: tuple[str, ...]) -> None:
     tolerance_mm = RECORDED_TOLERANCE_MM if kind == "recorded" else 5
 
     assert variant_badge(example_variant(50 + difference_mm, 50.0, kind, tolerance_mm)) == expected
