@@ -108,8 +108,8 @@ class ReportedCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.information_only is None
 
     def __str__(self) -> str:
-        """Such as ``68`` or ``67 or 68, claimed``."""
-        return " or ".join(map(str, self.values)) + ("" if self.decides else ", claimed")
+        """Such as ``68`` or ``67 or 68, unverified``."""
+        return " or ".join(map(str, self.values)) + ("" if self.decides else ", unverified")
 
 
 class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

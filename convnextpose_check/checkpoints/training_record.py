@@ -113,4 +113,4 @@ def format_epoch(known: ReportedCount | None, epoch: int) -> str:
         return f"epoch {epoch}"
     if known.decides:
         return f"epoch {epoch} (expected {known})"
-    return f"epoch {epoch} ({known} by {known.source})"
+    return f"epoch {epoch} ({known}: {known.source})"

@@ -125,8 +125,8 @@ def test_other_training_is_described_and_fails_if_one_is_recorded(
     assert caught.value.expected == f"{checkpoint.epoch + 1} x 19,512"
     assert fragment in caught.value.problem
 
-    claimed = ReportedCount(19_512, "notes", information_only="unread")
-    for iterations in (None, claimed):
+    unverified = ReportedCount(19_512, "notes", information_only="unread")
+    for iterations in (None, unverified):
         facts = replace(xs.checkpoint, iterations=iterations)
         record = check_training_record(replace(xs, checkpoint=facts), checkpoint)
         assert fragment in record.description
@@ -154,7 +154,7 @@ def test_check_epoch_unverified_epoch_passes(tiny: Architecture, name: str, epoc
     assert check_epoch(variant, make_checkpoint({}, epoch)) == epoch
     text = format_epoch(variant.checkpoint.epoch, epoch)
     assert text.startswith(f"epoch {epoch} (")
-    assert "claimed by " in text
+    assert "unverified: " in text
 
 
 @pytest.mark.parametrize(("value", "expected"), [(83, 83), ((67, 83), "67 or 83")])

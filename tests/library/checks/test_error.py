@@ -112,17 +112,17 @@ def test_check_networks_agree_difference_in_millimeters_raises(
     tiny: Architecture, crops: Tensor, dataset: Dataset, sign: int
 ) -> None:
     """Fourteen joints move in one direction, by less than the tolerance in cells."""
-    plain, samples = BrightestColumn(tiny), dataset.samples[:2]
+    reference, samples = BrightestColumn(tiny), dataset.samples[:2]
 
     def make_shifted(bins: float) -> BrightestColumn:
         return BrightestColumn(tiny, bins=sign * bins, joints=14)
 
-    assert check_networks_agree(plain, plain, crops, samples, "T") == (0.0, 0.0)
-    cells, moved_mm = check_networks_agree(make_shifted(0.0068), plain, crops, samples, "T")
+    assert check_networks_agree(reference, reference, crops, samples, "T") == (0.0, 0.0)
+    cells, effect_mm = check_networks_agree(make_shifted(0.0068), reference, crops, samples, "T")
     assert cells == pytest.approx(0.0068, rel=1e-3)
-    assert 0.02 < abs(moved_mm) < AGREEMENT_MM
+    assert 0.02 < abs(effect_mm) < AGREEMENT_MM
     with pytest.raises(CheckFailedError, match=r"and its error on 2 samples by [+-]0\.") as caught:
-        check_networks_agree(make_shifted(0.0095), plain, crops, samples, "T")
+        check_networks_agree(make_shifted(0.0095), reference, crops, samples, "T")
     obtained = str(caught.value.obtained)
     assert obtained[0] in "+-"
     assert AGREEMENT_MM < abs(float(obtained.removesuffix(" mm"))) < 10 * AGREEMENT_MM
