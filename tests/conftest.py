@@ -12,15 +12,17 @@ from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set up ``-n``: one process for each file, in their order, with threads that sleep.
+    """Set up ``-n``: one process for each file, in their order, with one thread of torch each.
 
     Tests of a file share expensive fixtures. Files with few tests run whole processes, and xdist
-    would run them last. Threads of torch that spin while they wait take the cores from others.
+    would run them last. More threads, or threads that spin while they wait, take the cores from
+    the other processes.
     """
     if getattr(config.option, "numprocesses", None):
         config.option.dist = "loadfile"
         config.option.loadscopereorder = False
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # workers start with it
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # workers start with both
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
