@@ -12,7 +12,6 @@ import argparse
 from msgspec.structs import replace
 
 from convnextpose_check.commands.terminal import Arguments, long_phase, path_argument, print_lines
-from convnextpose_check.pages import write_pages
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import format_run_verdict
 from convnextpose_check.results.results_file import read_results
@@ -31,6 +30,8 @@ ARGUMENTS: Arguments = {
 
 def run(options: argparse.Namespace) -> int:
     """Print the paths of the report and the archives."""
+    from convnextpose_check.pages import write_pages
+
     outputs = Outputs(options.folder or read_settings(vars(options)).results_dir)
     with long_phase(f"writing the report of {outputs.results_dir}"):
         results, page = read_results(outputs.results), None
