@@ -119,7 +119,7 @@ def _read_authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]
 
 
 def _read_differences_mm(settings: Settings, finished: FinishedRun, run: Run) -> Array | None:
-    """Returns the run's errors (N,) minus the baseline's, 0 for samples that it lacks."""
+    """Return the run's errors (N,) minus the baseline's, 0 for samples that it lacks."""
     if settings.baseline is None or finished.results is None:
         return None
     folder = settings.baseline.parent.parent  # of result/benchmark_results.json

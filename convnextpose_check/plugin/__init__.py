@@ -1,1 +1,1 @@
-"""All that knows pytest: options, the gate, the report."""
+"""The pytest plugins: options, gate, report and exit code."""

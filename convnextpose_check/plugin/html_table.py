@@ -27,9 +27,9 @@ def configure_html_report(config: pytest.Config, session: Session) -> None:
     Raises ``pytest.UsageError`` if the report's folder cannot be created.
     """
     option = config.option
-    makes_none = is_distributed(config) or option.collectonly or option.help
+    makes_no_report = is_distributed(config) or option.collectonly or option.help
     # With -p no:html the option does not exist, and the report has no table of tests.
-    if makes_none or not session.can_judge or not hasattr(option, "htmlpath"):
+    if makes_no_report or not session.can_judge or not hasattr(option, "htmlpath"):
         return
     if option.htmlpath is None:
         option.htmlpath = str(session.run.outputs.report)
