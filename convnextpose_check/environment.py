@@ -14,7 +14,7 @@ import convnextpose_check
 
 
 def collect_environment() -> dict[str, str]:
-    """Collect versions, machine, command and start time of this run."""
+    """Collect versions, machine and command of this run, and the current time."""
     return {
         "convnextpose_check": convnextpose_check.__version__,
         "commit": suite_commit(),
