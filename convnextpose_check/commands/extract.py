@@ -69,11 +69,8 @@ def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
     """
     checkpoint, catalogue = load_checkpoint(path), files.catalogue
     state = normalize_keys(checkpoint.network)
-    names = (
-        (claimed,)
-        if (claimed := files.claimed_variant(path))
-        else identify_variants(state, catalogue)
-    )
+    claimed = files.claimed_variant(path)
+    names = (claimed,) if claimed else identify_variants(state, catalogue)
     if len(names) != 1:
         raise CheckFailedError(
             ErrorCode.WRONG_VARIANT if names else ErrorCode.WRONG_LAYOUT,
