@@ -69,11 +69,10 @@ def upgrade_results(content: dict[str, Any]) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "target": target,
         "dataset": content["dataset"] | counts,
-        "variants": {
-            n: _upgrade_variant(record, content) for n, record in content["variants"].items()
-        },
+        "variants": {n: _upgrade_variant(v, content) for n, v in content["variants"].items()},
         "weights": {n: _upgrade_file(record) for n, record in content.get("weights", {}).items()},
         "checks": [_upgrade_check(check, content) for check in content["checks"]],
+        "baseline": content["baseline"] and _upgrade_baseline(content["baseline"]),
     }
 
 
@@ -90,6 +89,7 @@ def _upgrade_variant(record: dict[str, Any], content: dict[str, Any]) -> dict[st
         "reference": _upgrade_reference(record, content),
         "verdict": text if is_judged else None,
         "not_judged": None if is_judged else text.removeprefix("not judged: "),
+        "without_misaligned_mm": record.get("without_displaced_mm"),
     }
 
 
@@ -108,11 +108,16 @@ def _upgrade_reference(record: dict[str, Any], content: dict[str, Any]) -> dict[
 
 
 def _upgrade_check(check: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
-    """Add variant and tolerance, which earlier versions wrote only in the test id."""
+    """Rename fields; add variant and tolerance, which were written only in the test id."""
     tolerance = _TOLERANCE.search(check["test"])
     case = check["test"].partition(f"[{content['subject']}-")[2].rstrip("]")
     names = [n for n in content["expected_variants"] if f"{case}-".startswith(f"{n}-")]
     return check | {
         "tolerance_mm": int(tolerance[1]) if tolerance else None,
         "variant": max(names, key=len, default=None),
+        "duplicate_of": check.get("told_by", ""),
     }
+
+
+def _upgrade_baseline(record: dict[str, Any]) -> dict[str, Any]:
+    return record | {"deviations": [d | {"quantity": d["figure"]} for d in record["deviations"]]}

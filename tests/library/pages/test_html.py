@@ -46,10 +46,7 @@ from tests.support.results import (
 pytest.importorskip("syrupy")
 
 from syrupy.assertion import SnapshotAssertion
-from syrupy.extensions.single_file import (
-    SingleFileSnapshotExtension,
-    WriteMode,
-)
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 HOSTILE = '"><script>alert(1)</script>|`*_\n# [x](javascript:y)'
 

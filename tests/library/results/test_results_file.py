@@ -21,7 +21,6 @@ from tests.support.schema import SCHEMA_FILE, json_schema
 EARLIER = Path(__file__).with_name("earlier")
 """Results files written by the versions in their names."""
 
-
 MISSING = object()
 
 
@@ -35,7 +34,9 @@ def with_value(content: dict[str, Any], place: tuple[str, ...], value: object) -
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return Outputs(tmp_path).results
+    path = Outputs(tmp_path).results
+    path.parent.mkdir()
+    return path
 
 
 @pytest.fixture
@@ -127,25 +128,30 @@ def test_read_results_of_earlier_version_has_typed_fields(version: str) -> None:
         "S": (ReferenceRecord(51.8, "our last run", "own file", 5), "review", None),
         "M": (None, None, "no figure to compare with"),
     }
-    assert [(c.variant, c.tolerance_mm) for c in results.checks] == [
-        ("XS", None),
-        ("XS", 1),
-        ("S", 5),
-    ]
+    parameters = [(check.variant, check.tolerance_mm) for check in results.checks]
+    assert parameters == [("XS", None), ("XS", 1), ("S", 5)]
     assert not is_passed(results)
 
 
-def test_read_results_of_earlier_version_keeps_misaligned_samples(path: Path) -> None:
+def test_read_results_of_earlier_version_keeps_renamed_fields(path: Path) -> None:
     content = json.loads((EARLIER / "benchmark_results_0.2.0.json").read_text(encoding="utf-8"))
     known = {"takes": {"S9 Waiting 1": 104}, "source": "an issue"}
-    path.parent.mkdir()
     content = with_value(content, ("dataset", "displaced"), known)
+    content["checks"][2]["told_by"] = "test_first"
+    deviation = {"variant": "S", "figure": "GMACs", "before": 2, "now": 3, "difference": 1}
+    deviation |= {"allowed": "not more", "is_worse": True, "interval": None}
+    baseline = {"file": "a.json", "started": "", "tolerance_mm": 0.05, "problems": ["S: GMACs 3"]}
+    content["baseline"] = baseline | {"deviations": [deviation]}
     path.write_text(json.dumps(content), encoding="utf-8")
 
-    dataset = read_results(path).dataset
+    results = read_results(path)
 
-    assert dataset.misaligned_takes == {"S9 Waiting 1": 104}
-    assert dataset.misaligned_source == "an issue"
+    assert results.dataset.misaligned_takes == {"S9 Waiting 1": 104}
+    assert results.dataset.misaligned_source == "an issue"
+    assert results.variants["XS"].without_misaligned_mm == 56.5
+    assert [check.duplicate_of for check in results.checks] == ["", "", "test_first"]
+    assert results.baseline is not None
+    assert [each.quantity for each in results.baseline.deviations] == ["GMACs"]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +166,6 @@ def test_read_results_of_earlier_version_derives_kind_and_tolerance(
     path: Path, place: tuple[str, ...], value: object, kind: str, tolerance_mm: float | None
 ) -> None:
     content = json.loads((EARLIER / "benchmark_results_0.2.0.json").read_text(encoding="utf-8"))
-    path.parent.mkdir()
     path.write_text(json.dumps(with_value(content, place, value)), encoding="utf-8")
 
     reference = read_results(path).variants["XS"].reference
@@ -221,7 +226,6 @@ def test_rename_earlier_outputs_appends_target_to_names(tmp_path: Path, judged: 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"target": "../../etc"}', '{"subject": 1}'])
 def test_rename_earlier_outputs_of_unreadable(path: Path, tmp_path: Path, content: str) -> None:
-    path.parent.mkdir()
     path.write_text(content, encoding="utf-8")
 
     rename_earlier_outputs(tmp_path)
@@ -232,7 +236,6 @@ def test_rename_earlier_outputs_of_unreadable(path: Path, tmp_path: Path, conten
 
 
 def test_rename_earlier_outputs_closed_folder_is_left_alone(path: Path, tmp_path: Path) -> None:
-    path.parent.mkdir()
     path.write_text("{}", encoding="utf-8")
 
     with read_only(path.parent, 0o000):
