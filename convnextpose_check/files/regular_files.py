@@ -71,12 +71,13 @@ def write_atomically(path: Path, option: str = "--results-dir") -> Iterator[Path
         raise cannot_write(path, error, option) from None
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, errors: str = "backslashreplace") -> None:
     """Write a UTF-8 text file atomically.
 
-    Bytes of file names that the locale could not decode are read as UTF-8, or else escaped.
+    Bytes of file names that the locale could not decode are read as UTF-8, or else escaped or
+    replaced: ``errors`` is that of ``bytes.decode``.
     """
-    decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", errors)
     with write_atomically(path) as temporary:
         temporary.write_text(decoded, encoding="utf-8")
 

@@ -14,6 +14,7 @@ import msgspec
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, Verdict
+from convnextpose_check.files.json_files import DECODE_ERRORS
 from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.results.schema import SCHEMA_VERSION, Results
 
@@ -27,7 +28,7 @@ def write_results(results: Results, path: Path) -> None:
     """
     content = msgspec.to_builtins(results)
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(path, text.encode(errors="surrogateescape").decode(errors="replace"))
+    write_text(path, text, errors="replace")  # an escape such as \xe9 is invalid in JSON
 
 
 def read_results(path: Path) -> Results:
@@ -42,7 +43,7 @@ def read_results(path: Path) -> Results:
         return msgspec.convert(content, Results)
     except OSError as error:
         problem = f"cannot read the results {path}: {error.strerror}"
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODE_ERRORS as error:
         problem = f"{path} is not a results file: {error}"
     except (AttributeError, KeyError, TypeError) as error:
         problem = f"{path} is not a results file of version 0.1 or 0.2: {error!r}"
