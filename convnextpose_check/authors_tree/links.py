@@ -81,11 +81,10 @@ def _plan_image_links(path: Path, layout: Layout) -> dict[Path, Path]:
     if len(folders) == 1:
         return {path: folders[0]}
     names = sorted({image.name for folder in folders for image in folder.glob("[!.]*.jpg")})
-    copies = {name: layout.find_copies(path.name, name) for name in names}
     return {
         path / name: max(found, key=lambda copy: copy[1])[0]
-        for name, found in copies.items()
-        if found
+        for name in names
+        if (found := layout.find_copies(path.name, name))
     }
 
 
@@ -128,10 +127,7 @@ def _describe_obstacle(path: Path) -> str | None:
         return f"{folder} is itself a link, to {folder.readlink()}"
     if path_exists(folder) and not folder.is_dir():
         return f"{folder} is not a folder"
-    if path_exists(path):
-        return (
-            f"{path} is a link to {path.readlink()}"
-            if path.is_symlink()
-            else f"{path} is not a link"
-        )
-    return None
+    if not path_exists(path):
+        return None
+    kind = f"a link to {path.readlink()}" if path.is_symlink() else "not a link"
+    return f"{path} is {kind}"

@@ -146,12 +146,9 @@ def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
 def _describe_distribution(values_mm: Array, end_mm: float) -> str:
     low, median, high = np.quantile(values_mm, (0.05, 0.5, 0.95))
     text = f"5 to 95 %: {low:.1f} to {high:.1f}, median {median:.1f}, mean {values_mm.mean():.1f}"
-    above = int(np.count_nonzero(values_mm > end_mm))
-    return (
-        f"{text}\n{above:,} samples above the axis, up to {values_mm.max():.0f} mm"
-        if above
-        else text
-    )
+    if above := int(np.count_nonzero(values_mm > end_mm)):
+        text += f"\n{above:,} samples above the axis, up to {values_mm.max():.0f} mm"
+    return text
 
 
 def draw_comparison(results: Results, path: Path) -> None:

@@ -51,14 +51,9 @@ def decide(results: Results) -> tuple[Decision, str]:
         works = f"The suite works on this machine: {listed} {has} on the synthetic data."
         return "reproduced", f"{works} No published model was judged."
     kinds = {record.reference.kind for record in variants.values() if record.reference}
-    reported = (
-        "the paper"
-        if kinds == {"paper"}
-        else "its reported value"
-        if is_one
-        else "their reported values"
-    )
-    are = "is" if is_one else "are"
+    are, reported = ("is", "its reported value") if is_one else ("are", "their reported values")
+    if kinds == {"paper"}:
+        reported = "the paper"
     return "reproduced", f"Reproduced: {listed} {are} within {gate_mm} mm of {reported}."
 
 
