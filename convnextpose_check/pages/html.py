@@ -14,7 +14,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, TOLERANCES_MM
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import BONES, FLIP_PAIRS
 from convnextpose_check.network.users import is_factory
@@ -84,7 +84,6 @@ def _environment() -> Environment:
         icons=ICONS,
         identity_badge=identity_badge,
         interval=format_interval,
-        recorded_tolerance_mm=RECORDED_TOLERANCE_MM,
         severities=SEVERITIES,
         tolerances_mm=TOLERANCES_MM,
         variant_badge=variant_badge,

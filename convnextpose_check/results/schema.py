@@ -9,7 +9,12 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from convnextpose_check.evaluation.verdict import Verdict, format_verdict, verdict_word
+from convnextpose_check.evaluation.verdict import (
+    RECORDED_TOLERANCE_MM,
+    Verdict,
+    format_verdict,
+    verdict_word,
+)
 from convnextpose_check.variants import REFERENCE, Count, Name, Protocol
 
 SCHEMA_VERSION = 3
@@ -296,9 +301,12 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def gate_text(self) -> str:
         """The difference that fails the run, in words."""
-        if self.gate_mm is None:
+        gate = f"{self.gate_mm} mm or more"
+        if self.target == "synthetic":
+            gate = f"{RECORDED_TOLERANCE_MM} mm or more from the recorded error"
+        elif self.gate_mm is None:
             return "no difference fails the run (--gate none)"
-        return f"a difference of {self.gate_mm} mm or more fails the run"
+        return f"a difference of {gate} fails the run"
 
     @property
     def failed_checks(self) -> tuple[CheckRecord, ...]:
