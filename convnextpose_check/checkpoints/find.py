@@ -15,12 +15,12 @@ from pathlib import Path
 
 from convnextpose_check.checkpoints.fingerprints import tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
+from convnextpose_check.checkpoints.unpack import CHECKPOINT_SUFFIXES
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import is_file, path_exists, too_many_files, walk
 from convnextpose_check.network.layout import identify_variants, normalize_keys
 from convnextpose_check.variants import Catalogue
 
-CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".zip", ".tgz", ".gz")
 MAX_CANDIDATES = 1_000
 """Limit for the files to open; four checkpoints are published."""
 _SUFFIXES = re.compile(r"( ?\(\d+\)|\.\w+)+$")

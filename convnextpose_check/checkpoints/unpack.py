@@ -90,7 +90,7 @@ def recognize_page(content: bytes) -> DrivePage | None:
     return next((page for page in PAGES if any(phrase in lower for phrase in page.phrases)), None)
 
 
-INNER_ARCHIVE_SUFFIXES = (".pth", ".pt", ".tar", ".zip", ".tgz", ".gz")
+CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".zip", ".tgz", ".gz")
 MAX_NESTING = 3
 MAX_FILE_BYTES = 1 << 30
 """Limit for a file or a whole unpacked folder; the largest published checkpoint has 101 MB."""
@@ -224,7 +224,7 @@ def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
     if repeated := [parts for parts, count in names.items() if count > 1]:
         raise RefusedError(f"contains {quote('/'.join(repeated[0]))} more than once")
     pickles = [member for member in members if member.parts[-1] == "data.pkl"]
-    inner = [m for m in members if m.name.lower().endswith(INNER_ARCHIVE_SUFFIXES)]
+    inner = [m for m in members if m.name.lower().endswith(CHECKPOINT_SUFFIXES)]
     if not pickles + inner:
         raise _no_pickle_error()
     if len(several := pickles + inner) > 1:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
-from convnextpose_check.checkpoints.find import CHECKPOINT_SUFFIXES, CheckpointFiles
+from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
-from convnextpose_check.checkpoints.unpack import recognize_page
+from convnextpose_check.checkpoints.unpack import CHECKPOINT_SUFFIXES, recognize_page
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import is_file, path_exists
