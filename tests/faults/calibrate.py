@@ -41,10 +41,10 @@ from tests.faults.scene import Scene
 from tests.faults.unseen import UNSEEN
 from tests.support.memoize import memoize_predictions
 from tests.support.runs import write_results
+from tests.support.texts import replace_marked_section
 
 HERE = Path(__file__).parent
 CALIBRATION_FILE = HERE / "calibration.json"
-BEGIN, END = "<!-- diagnoses: written by tests.faults.calibrate -->", "<!-- end of diagnoses -->"
 
 SHIFTS_MM = (-5.0, -3.0, -2.0, 2.0, 3.0, 5.0)
 """Differences of the reference from the error of a run without a fault."""
@@ -303,9 +303,7 @@ def read_calibration() -> Calibration:
 
 def insert_tables(readme: str, calibration: Calibration) -> str:
     """Returns the README with new tables between the marks."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{format_tables(calibration)}\n{END}{after}"
+    return replace_marked_section(readme, "diagnoses", f"\n{format_tables(calibration)}\n")
 
 
 def main() -> None:

@@ -27,11 +27,11 @@ from tests.faults.fault import Fault, all_faults
 from tests.faults.run_check import failed_check, run_check
 from tests.faults.scene import Scene
 from tests.support.memoize import memoize_predictions
+from tests.support.texts import replace_marked_section
 
 ROOT = Path(__file__).parents[2]
 README = Path(__file__).with_name("README.md")
 FAULTS_FILE = Path(__file__).with_name("faults.json")
-BEGIN, END = "<!-- faults: written by tests.faults.record -->", "<!-- end of faults -->"
 ABOUT = (
     "Faults inserted on purpose, and the failure of the check that must detect each."
     " Written by: python -m tests.faults.record"
@@ -130,7 +130,7 @@ def _json_value(value: Any) -> str | int | float:
 
 
 def with_table(readme: str, table: FaultTable) -> str:
-    """The README with this table between its markers."""
+    """The README with this table between its marks."""
     lines = [
         "| fault | put into | model | check that fails | obtained | expected |"
         " gates in mm that see it |",
@@ -140,11 +140,7 @@ def with_table(readme: str, table: FaultTable) -> str:
         values = (f"{format_value(value)} {r.unit}".strip() for value in (r.obtained, r.expected))
         cells = (r.fault, r.link, r.subject, f"`{r.check}`", *values, r.failing_gates_mm)
         lines.append(f"| {' | '.join(cells)} |")
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    assert begin, f"README.md has lost {BEGIN}"
-    assert end, f"README.md has lost {END}"
-    return f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{after}"
+    return replace_marked_section(readme, "faults", "\n".join(["", *lines, "", ""]))
 
 
 def main() -> None:

@@ -6,9 +6,6 @@ import re
 
 from convnextpose_check.settings.options import OPTIONS, Option
 
-BEGIN = "<!-- options: written by tests/support/options_table.py from the declaration -->"
-END = "<!-- end of options -->"
-
 
 def options_table() -> str:
     rows = "".join(f"| {_format_option(o)} | {_format_code(o.description)} |\n" for o in OPTIONS)

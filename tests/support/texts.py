@@ -29,11 +29,24 @@ def read_marked_section(name: str) -> str:
 
     Raises AssertionError unless exactly one file contains it, once.
     """
-    between = re.compile(rf"(?ms)^<!-- {name}(?::[^>]*)? -->\n(.*?)^<!-- end of {name} -->")
-    found: list[str] = [
-        each
+    between = _marked_section(name)
+    found = [
+        section["content"]
         for path in markdown_files()
-        for each in between.findall(path.read_text(encoding="utf-8"))
+        for section in between.finditer(path.read_text(encoding="utf-8"))
     ]
     assert len(found) == 1, f"the marks of {name} are in {len(found)} places"
     return found[0]
+
+
+def replace_marked_section(text: str, name: str, content: str) -> str:
+    """Returns the text with other content between the marks of ``read_marked_section``."""
+    found = _marked_section(name).search(text)
+    assert found, f"the marks of {name} are missing"
+    start, end = found.span("content")
+    return f"{text[:start]}{content}{text[end:]}"
+
+
+def _marked_section(name: str) -> re.Pattern[str]:
+    begin, end = rf"<!-- {name}(?::[^>]*)? -->\n", f"<!-- end of {name} -->"
+    return re.compile(rf"(?ms)^{begin}(?P<content>.*?)^{end}")

@@ -10,7 +10,8 @@ import pytest
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.settings.options import OPTIONS, read_settings, refuse_contradictions
 from convnextpose_check.variants import PUBLISHED_FILE
-from tests.support.options_table import BEGIN, END, options_table
+from tests.support.options_table import options_table
+from tests.support.texts import read_marked_section
 
 VALUES: dict[str, tuple[str, object]] = {
     "h36m_root": ("/data", Path("/data")),
@@ -159,12 +160,9 @@ def test_read_settings_finds_kaggle_folder(tmp_path: Path, monkeypatch: pytest.M
         assert not settings.given
 
 
-def test_options_table_in_readme_is_up_to_date(pytestconfig: pytest.Config) -> None:
+def test_options_table_in_readme_is_up_to_date() -> None:
     """If an option changes, copy the expected table between the comments."""
-    page = pytestconfig.rootpath / "convnextpose_check" / "settings" / "README.md"
-    text = page.read_text(encoding="utf-8")
-
-    assert options_table() == text.partition(f"{BEGIN}\n")[2].partition(END)[0]
+    assert options_table() == read_marked_section("options")
     rows = options_table().splitlines()[2:]
     assert len(rows) == len(OPTIONS) == len(VALUES) <= 18
     for option, row in zip(OPTIONS, rows, strict=True):
