@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -11,6 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.network.reference import ConvNeXtPose
 from tests.benchmarks.conftest import synchronized_time
 
@@ -28,10 +30,6 @@ def test_forward(
     device: torch.device,
     benchmark: BenchmarkFixture,
 ) -> None:
-    import numpy as np
-
-    from convnextpose_check.network.optimized import OptimizedConvNeXtPose
-
     size = 1 if batch == "one" else BEST_BATCH.get(device.type, 4)
     samples = (read_dataset().samples * size)[:size]
     pixels_rgb = [c.pixels_rgb for c in read_crops(samples, 1) if c.pixels_rgb is not None]

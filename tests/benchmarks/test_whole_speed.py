@@ -19,6 +19,7 @@ from convnextpose_check.evaluation.one_pass import Conditions, list_remaining_ba
 from convnextpose_check.human36m.crops import read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import MIRRORED
+from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.network.reference import ConvNeXtPose
 from tests.benchmarks.conftest import synchronized_time
 from tests.benchmarks.test_forward_speed import BEST_BATCH
@@ -34,8 +35,6 @@ def test_whole_validation(
     device: torch.device,
     benchmark: BenchmarkFixture,
 ) -> None:
-    from convnextpose_check.network.optimized import OptimizedConvNeXtPose
-
     workers = len(os.sched_getaffinity(0))
     reference = {name: networks(name) for name in VARIANTS}
     cards = get_working_devices(str(device))
