@@ -1,4 +1,4 @@
-"""Faults of the arithmetic: from the network's answer to the mean in millimetres."""
+"""Faults of the arithmetic: from the network's predictions to the mean in millimeters."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from convnextpose_check.evaluation import measurements as tally
-from convnextpose_check.evaluation import metrics
-from convnextpose_check.evaluation import predict as evaluation
+from convnextpose_check.evaluation import measurements, metrics, predict
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.human36m import geometry
 from convnextpose_check.human36m.geometry import Array
@@ -21,30 +19,30 @@ from tests.faults.scene import Scene
 
 @fault("left and right not swapped", "flip test", "check_error_is_within")
 def pairs_not_swapped(scene: Scene) -> None:
-    scene.patch.setattr(evaluation, "MIRRORED", tuple(range(len(JOINTS))))
+    scene.patch.setattr(predict, "MIRRORED", tuple(range(len(JOINTS))))
 
 
 @fault("x becomes W - x, without - 1", "flip test", "check_flip_is_symmetric")
 def columns_not_counted_from_0(scene: Scene) -> None:
-    predict = evaluation.predict
+    original = predict.predict
 
     def shifted(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
         # Of the one that is missing, half is left in the mean of both passes.
         missing = crops.new_tensor((0.5 if flip else 0.0, 0.0, 0.0))
-        return predict(network, crops, flip=flip) + missing
+        return original(network, crops, flip=flip) + missing
 
-    scene.patch.setattr(evaluation, "predict", shifted)
+    scene.patch.setattr(predict, "predict", shifted)
 
 
 @fault("flip test left out", "flip test", "check_error_is_within")
 def flip_left_out(scene: Scene) -> None:
-    predict = evaluation.predict
+    original = predict.predict
 
     def plain(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
         del flip
-        return predict(network, crops, flip=False)
+        return original(network, crops, flip=False)
 
-    scene.patch.setattr(evaluation, "predict", plain)
+    scene.patch.setattr(predict, "predict", plain)
 
 
 @fault("shift of half a cell", "geometry", "check_error_is_within")
@@ -75,7 +73,7 @@ def roots_not_subtracted(scene: Scene) -> None:
 
 @fault("thorax not dropped", "metrics", "check_error_is_within")
 def thorax_not_dropped(scene: Scene) -> None:
-    for module in (metrics, tally):
+    for module in (metrics, measurements):
         scene.patch.setattr(module, "ANNOTATED_JOINTS", len(JOINTS))
 
 

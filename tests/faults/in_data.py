@@ -8,8 +8,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from convnextpose_check.evaluation import one_pass
-from convnextpose_check.human36m import crops, geometry
-from convnextpose_check.human36m import samples as human36m
+from convnextpose_check.human36m import crops, geometry, samples
 from convnextpose_check.human36m.annotations import Image, SubjectFiles
 from convnextpose_check.human36m.geometry import Array
 from tests.faults.fault import fault
@@ -110,7 +109,7 @@ def box_not_squared(scene: Scene) -> None:
         sides = box_xywh_px[2:] / box_xywh_px[2:].max() * square[2:]
         return np.concatenate([square[:2] + (square[2:] - sides) / 2, sides])
 
-    scene.patch.setattr(human36m, "square_box", as_it_is)
+    scene.patch.setattr(samples, "square_box", as_it_is)
 
 
 @fault("RootNet's boxes grown once more", "boxes", "check_error_is_within", boxes="rootnet")

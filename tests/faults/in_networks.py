@@ -111,8 +111,8 @@ def corners_not_aligned(scene: Scene) -> None:
 
 @fault("soft-argmax of the optimized model counts from 1", "network", "check_networks_agree")
 def cells_from_one(scene: Scene) -> None:
-    cells = optimized_model._indices
-    scene.patch.setattr(optimized_model, "_indices", lambda volume, dim: cells(volume, dim) + 1)
+    indices = optimized_model._indices
+    scene.patch.setattr(optimized_model, "_indices", lambda volume, dim: indices(volume, dim) + 1)
 
 
 def _after_building(scene: Scene, change: Callable[[ConvNeXtPose], object]) -> None:

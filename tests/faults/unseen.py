@@ -126,7 +126,7 @@ def only_the_mirrored_pass(scene: Scene) -> None:
     scene.patch.setattr(predict, "predict", mirrored)
 
 
-@unseen("color augmentation left on", "prediction", "color|color|channel|pixel|bright")
+@unseen("color augmentation left on", "prediction", "color|channel|pixel|bright")
 def color_augmentation(scene: Scene) -> None:
     def augmented(pixels_rgb: Tensor) -> Tensor:
         import torch
