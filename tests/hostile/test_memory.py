@@ -19,6 +19,7 @@ from tests.hostile.cases import CASES, LOADS
 from tests.hostile.judge import outcome
 from tests.hostile.tar_cases import empty_files, entry, records
 from tests.support.archives import make_snapshot, make_tar, make_zip, save_to_bytes
+from tests.support.processes import memory_bytes, peak_bytes
 
 assert all((container_cases, pickle_cases, value_cases))  # imported for their cases
 
@@ -30,28 +31,26 @@ def _global_pax() -> bytes:
     return b"".join(headers) + empty_files(2_500)
 
 
-def _one_storage(size: int) -> bytes:
-    pickle = a.content(a.tensor(a.storage(items=size // 4)))
-    return make_zip({"data.pkl": pickle, "data/0": os.urandom(size)}, "a/")
+def _one_storage(numbers: bytes) -> bytes:
+    pickle = a.content(a.tensor(a.storage(items=len(numbers) // 4)))
+    return make_zip({"data.pkl": pickle, "data/0": numbers}, "a/")
+
+
+def _four_levels() -> bytes:
+    storage = _one_storage(os.urandom(120 * MEGABYTE))
+    return make_zip({"a.zip": make_zip({"b.tar": make_tar({"c.pth": storage})})})
 
 
 def _nearly_a_bomb() -> bytes:
     """The largest allowed storage of a small file, in a zip in a tar.gz in a zip."""
-    size = 40 * MEGABYTE
-    pickle = a.content(a.tensor(a.storage(items=size // 4)))
-    inner = make_tar({"a.pth": make_zip({"data.pkl": pickle, "data/0": bytes(size)}, "a/")})
+    inner = make_tar({"a.pth": _one_storage(bytes(40 * MEGABYTE))})
     return make_zip({"a.tgz": gzip.compress(inner, 1)}, "")
 
 
 LARGE: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "global_pax_headers": (_global_pax, ("damaged",)),
     "nearly_a_bomb": (_nearly_a_bomb, (LOADS,)),
-    "four_levels": (
-        lambda: make_zip(
-            {"a.zip": make_zip({"b.tar": make_tar({"c.pth": _one_storage(120 << 20)})})}
-        ),
-        (LOADS,),
-    ),
+    "four_levels": (_four_levels, (LOADS,)),
     "xz_of_60_megabytes_of_zeros": (
         lambda: lzma.compress(bytes(60 << 20), preset=9), ("unsafe-archive",),
     ),
@@ -65,11 +64,6 @@ SMALL = (
     "bomb_that_lies_small",
     "xz_with_a_dictionary_of_1_gigabyte",
 )
-
-
-def _memory_bytes(line: str) -> int:
-    status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(each for each in status if each.startswith(line)).split()[1]) << 10
 
 
 @pytest.mark.parametrize(
@@ -88,9 +82,9 @@ def test_opening_takes_bounded_memory(name: str, tiny: Architecture, tmp_path: P
         Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets VmHWM
     except OSError as error:
         pytest.skip(f"the peak of memory cannot be reset: {error}")
-    before = _memory_bytes("VmRSS")
+    before = memory_bytes("VmRSS")
 
     code, _ = outcome(path)
 
     assert code in codes
-    assert _memory_bytes("VmHWM") - before <= 3 * path.stat().st_size + 200 * MEGABYTE
+    assert peak_bytes() - before <= 3 * path.stat().st_size + 200 * MEGABYTE

@@ -38,8 +38,13 @@ def peak_bytes() -> int:
 
     ``getrusage`` does not serve: it includes the peak of the parent process.
     """
+    return memory_bytes("VmHWM")
+
+
+def memory_bytes(field: str) -> int:
+    """A size in ``/proc/self/status``, such as ``VmRSS``, the resident memory."""
     status = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) << 10
+    return int(next(line for line in status if line.startswith(field)).split()[1]) << 10
 
 
 def _run(arguments: tuple[str, ...], folder: str, environment: dict[str, str], output: str) -> None:
