@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from convnextpose_check.evaluation.predict import (
 from convnextpose_check.human36m.crops import Crop, read_crops, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.interrupts import Interrupted, defer_signals
-from convnextpose_check.progress import ProgressDisplay, progress_bar
+from convnextpose_check.progress import Advance, ProgressDisplay, progress_bar
 from convnextpose_check.variants import Protocol
 
 if TYPE_CHECKING:
@@ -75,8 +75,17 @@ def evaluate(
             display.write_line(f"{name}: resuming after {int(cached.done.sum())} of {total} images")
         measured[name] = cached or Measurements.empty(total, conditions.batch_size)
     if batches := list_remaining_batches(measured.values(), conditions.batch_size):
-        title = f"{target} {' '.join(entries)}"
-        _run_with_progress(entries, measured, dataset, conditions, batches, title, display)
+
+        def save_all() -> dict[str, int]:
+            with defer_signals():
+                return {
+                    name: save_cached(entry, measured[name], dataset, conditions.batch_size)
+                    for name, entry in entries.items()
+                }
+
+        steps = run_pass(entries, measured, dataset, conditions, batches, display.write_line)
+        title, images = f"{target} {' '.join(entries)}", sum(map(len, batches))
+        _run_with_progress(steps, progress_bar(display.stream, title, images), measured, save_all)
     outcomes: dict[str, Outcome] = {}
     for name, each in measured.items():
         try:
@@ -87,25 +96,12 @@ def evaluate(
 
 
 def _run_with_progress(
-    entries: Mapping[str, ModelEntry],
+    steps: Generator[int, None, None],
+    bar: AbstractContextManager[Advance],
     measured: Mapping[str, Measurements],
-    dataset: Dataset,
-    conditions: Conditions,
-    batches: Sequence[list[int]],
-    title: str,
-    display: ProgressDisplay,
+    save_all: Callable[[], dict[str, int]],
 ) -> None:
     """Run the pass with a progress bar, saving results regularly and at the end."""
-
-    def save_all() -> dict[str, int]:
-        with defer_signals():
-            return {
-                name: save_cached(entry, measured[name], dataset, conditions.batch_size)
-                for name, entry in entries.items()
-            }
-
-    bar = progress_bar(display.stream, title, sum(map(len, batches)))
-    steps = run_pass(entries, measured, dataset, conditions, batches, display.write_line)
     try:
         with closing(steps), bar as advance:
             saved_at = time.monotonic()
@@ -117,7 +113,8 @@ def _run_with_progress(
         save_all()
     except KeyboardInterrupt:
         counts = ", ".join(f"{name} {count}" for name, count in save_all().items() if count)
-        partial = f"partial results are saved (of {len(dataset.samples)} images: {counts})"
+        (total,) = {len(each.done) for each in measured.values()}
+        partial = f"partial results are saved (of {total} images: {counts})"
         raise Interrupted(partial if counts else "") from None
     except BaseException:
         save_all()
