@@ -73,31 +73,25 @@ def _check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
             raise UnusableImageError(f"it is {width}x{height}: expected {size_px[0]}x{size_px[1]}")
         if width * height > MAX_PIXELS:
             raise UnusableImageError(f"it is {width}x{height}: over {MAX_PIXELS:,} pixels")
-        try:
-            _decode_small(content, colors, strict=True)
-        except ValueError as error:
-            if str(error).startswith(_CUT_OFF):
-                raise
-            _decode_small(content, colors, strict=False)  # raises unless it was a warning
-            return str(error).removeprefix(_WARNING)
+        return _decode_small(content, "CMYK" if colors in ("CMYK", "YCCK") else "GRAY")
     except ValueError as error:
         raise UnusableImageError(f"it is damaged ({error})") from None
-    return None
 
 
-def _decode_small(content: bytes, colors: str, *, strict: bool) -> None:
-    """Decode to 1/8 of the size; raises ``ValueError``, if ``strict`` for warnings."""
+def _decode_small(content: bytes, colors: str) -> str | None:
+    """Decode to 1/8 of the size; returns libjpeg's warning, or raises ``ValueError``."""
     import simplejpeg
 
-    simplejpeg.decode_jpeg(
-        content,
-        "CMYK" if colors in ("CMYK", "YCCK") else "GRAY",
-        fastdct=True,
-        fastupsample=True,
-        min_height=1,
-        min_width=1,
-        strict=strict,
-    )
+    options = {"fastdct": True, "fastupsample": True, "min_height": 1, "min_width": 1}
+    try:
+        simplejpeg.decode_jpeg(content, colors, strict=True, **options)
+    except ValueError as error:
+        if str(error).startswith(_CUT_OFF):
+            raise
+        # Raises the error again unless it was a warning.
+        simplejpeg.decode_jpeg(content, colors, strict=False, **options)
+        return str(error).removeprefix(_WARNING)
+    return None
 
 
 PIXEL_MEAN_RGB = (0.485, 0.456, 0.406)
