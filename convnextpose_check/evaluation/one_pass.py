@@ -16,13 +16,8 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.cache import load_cached, save_cached
 from convnextpose_check.evaluation.measurements import Evaluation, Measurements, ModelEntry
 from convnextpose_check.evaluation.metrics import sample_errors_mm
-from convnextpose_check.evaluation.predict import (
-    PendingPrediction,
-    Predictor,
-    to_device,
-    wrap_network_errors,
-)
-from convnextpose_check.human36m.crops import Crop, read_crops, to_input
+from convnextpose_check.evaluation.predict import PendingPrediction, Predictor, wrap_network_errors
+from convnextpose_check.human36m.crops import Crop, read_crops, to_device, to_input
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.interrupts import Interrupted, defer_signals
 from convnextpose_check.progress import Advance, ProgressDisplay, progress_bar

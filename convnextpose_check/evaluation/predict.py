@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.devices import use_exact_float32
@@ -189,17 +187,3 @@ class PendingPrediction:
             return self._cells_xyz.numpy(), self._end - self._start
         self._copied.synchronize()
         return self._cells_xyz.numpy(), self._start.elapsed_time(self._end) / 1000
-
-
-def to_device(images: Sequence[Array], device: torch.device) -> Tensor:
-    """Stack uint8 images of one shape into a batch on the device.
-
-    Pinned memory, which torch caches, lets CUDA copy asynchronously.
-    """
-    import torch
-
-    batch = torch.empty(
-        (len(images), *images[0].shape), dtype=torch.uint8, pin_memory=device.type == "cuda"
-    )
-    np.stack(images, out=batch.numpy())
-    return batch.to(device, non_blocking=True)

@@ -206,6 +206,20 @@ def read_crops(
             pending.extend(pool.submit(read_crop, sample) for sample in islice(remaining, 1))
 
 
+def to_device(images: Sequence[Array], device: torch.device) -> Tensor:
+    """Stack uint8 images of one shape into a batch on the device.
+
+    Pinned memory, which torch caches, lets CUDA copy asynchronously.
+    """
+    import torch
+
+    batch = torch.empty(
+        (len(images), *images[0].shape), dtype=torch.uint8, pin_memory=device.type == "cuda"
+    )
+    np.stack(images, out=batch.numpy())
+    return batch.to(device, non_blocking=True)
+
+
 def to_input(pixels_rgb: Tensor) -> Tensor:
     """Normalize (B, 3, 256, 256) uint8 pixels to the network's float32 input."""
     device = pixels_rgb.device
@@ -229,8 +243,6 @@ def load_inputs(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor
 
     Raises ``ConvNeXtPoseCheckError`` (``data-not-found``) if all are unusable.
     """
-    import torch
-
     crops = read_crops(samples, workers=1)
     usable = [(crop.pixels_rgb, crop.sample) for crop in crops if crop.pixels_rgb is not None]
     if not usable:
@@ -240,4 +252,4 @@ def load_inputs(samples: Sequence[Sample], device: torch.device) -> tuple[Tensor
             "Check that these files are complete JPEGs",
         )
     pixels_rgb, chosen = zip(*usable, strict=True)
-    return to_input(torch.from_numpy(np.stack(pixels_rgb)).to(device)), list(chosen)
+    return to_input(to_device(pixels_rgb, device)), list(chosen)
