@@ -83,7 +83,8 @@ def get_working_devices(name: str) -> tuple[torch.device, ...]:
         with suppress(ConvNeXtPoseCheckError, RuntimeError):
             if get_device_model(gpu) == get_device_model(first):
                 free_bytes, total_bytes = torch.cuda.mem_get_info(gpu)
-                usable += [get_working_device(str(gpu))] if free_bytes >= total_bytes / 2 else []
+                if free_bytes >= total_bytes / 2:
+                    usable.append(get_working_device(str(gpu)))
     return tuple(usable)
 
 

@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -243,7 +242,8 @@ def _conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, P
         if len(layout.sequences[sample.sequence]) > 1:
             others = (path for path, _ in layout.find_copies(sample.sequence, sample.path.name)[1:])
             different = (path for path in others if not is_same_content(sample.path, path))
-            conflicts += [(sample.path, path) for path in islice(different, 1)]
+            if (other := next(different, None)) is not None:
+                conflicts.append((sample.path, other))
     return tuple(conflicts)
 
 
