@@ -17,6 +17,8 @@ from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOIN
 from convnextpose_check.network import Network
 from convnextpose_check.variants import Protocol
 
+Pairs = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True)
 class ModelEntry:
@@ -55,8 +57,8 @@ class Evaluation:
     seconds: float
     batch_size: int
     reading_seconds: float = 0.0
-    cross_sequence_copies: tuple[tuple[str, str], ...] = ()
-    same_sequence_copies: tuple[tuple[str, str], ...] = ()
+    cross_sequence_copies: Pairs = ()
+    same_sequence_copies: Pairs = ()
     damaged: tuple[Exclusion, ...] = ()
     resumed: int = 0
 
@@ -172,9 +174,6 @@ class Measurements:
             damaged=_list_exclusions(dataset, self.warnings),
             resumed=self.resumed,
         )
-
-
-Pairs = tuple[tuple[str, str], ...]
 
 
 def find_copies(names: Sequence[str], sha256: Array) -> tuple[Pairs, Pairs]:
