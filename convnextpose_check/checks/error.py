@@ -36,7 +36,7 @@ def check_images_are_undamaged(evaluation: Evaluation) -> int:
     The error includes damaged images, since OpenCV, as in the authors' code, decodes them silently.
     """
     images = [f"{each.file_name}: {each.reason}" for each in evaluation.damaged]
-    what = "damaged and used as OpenCV decodes them"
+    what = "damaged and used as decoded by OpenCV"
     return _fail_if_any(evaluation, images, what, ErrorCode.DAMAGED_IMAGE)
 
 

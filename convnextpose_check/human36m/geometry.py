@@ -114,7 +114,7 @@ def camera_to_cells(
     root_depth_mm: np.floating[Any] | Array,
     camera: Camera,
 ) -> Array:
-    """Convert camera coordinates (J, 3) in mm to heatmap cells (J, 3), as the inverse."""
+    """Convert camera coordinates (J, 3) in mm to cells, inverting ``cells_to_camera``."""
     columns, rows, bins = grid_whd
     pixels_px = camera_to_image(joints_cam_mm, camera)
     crop_share = (pixels_px - box_xywh_px[..., :2]) / box_xywh_px[..., 2:]
