@@ -7,11 +7,10 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
-from pytest_httpserver import HTTPServer
 
 from convnextpose_check.drive import download
 from convnextpose_check.drive.download import Downloads, download_missing
@@ -21,10 +20,12 @@ from convnextpose_check.synthetic.archives import generated_epoch
 from convnextpose_check.variants import Architecture, Catalogue, read_catalogue
 from tests.support.archives import make_snapshot, save_to_bytes, tiny_catalogue
 from tests.support.datasets import FACTS, HandmadeDataset
-from tests.support.drive import Drive, file_response, redirect_google_to
 from tests.support.full_size import write_own_model
 from tests.support.runs import make_run
 from tests.support.whole_runs import CompletedRun, RunTests, isolate_environment, run_in_process
+
+if TYPE_CHECKING:
+    from tests.support.drive import Drive
 
 Archives = dict[str, bytes]
 Fetch = Callable[..., Downloads]
@@ -50,11 +51,16 @@ def shared(tiny: Architecture, archives: Archives) -> Catalogue:
 
 @pytest.fixture
 def drive(
-    shared: Catalogue, archives: Archives, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+    shared: Catalogue,
+    archives: Archives,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Drive:
     """A local Google Drive with the four files; waits between attempts are short."""
+    from tests.support.drive import Drive, file_response, redirect_google_to
+
     monkeypatch.setattr(download, "BACK_OFF_SECONDS", 0.01)
-    server = Drive(httpserver)
+    server = Drive(request.getfixturevalue("httpserver"))
     redirect_google_to(server.port, monkeypatch)
     for variant in shared.variants:
         server.set_responses(

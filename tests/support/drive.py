@@ -13,6 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+pytest.importorskip("pytest_httpserver")
+
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 

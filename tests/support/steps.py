@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+import pytest
 
 from tests.support.texts import ROOT
+
+yaml = pytest.importorskip("yaml")
 
 ACTION = ROOT / ".github" / "actions" / "weights" / "action.yml"
 GATE = ROOT / ".github" / "workflows" / "gate.yml"

@@ -8,10 +8,10 @@ import re
 import socket
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
-from werkzeug import Response
 
 from convnextpose_check.checkpoints import find
 from convnextpose_check.drive import download
@@ -38,6 +38,9 @@ from tests.support.drive import (
     redirect_to_sign_in,
 )
 from tests.support.read_only import read_only
+
+if TYPE_CHECKING:
+    from werkzeug import Response
 
 NAMES = ("XS", "S", "M", "L")
 XS_ID = "165D0rU2GImmRe7u7DNe6eKJG8voBIcGh"
