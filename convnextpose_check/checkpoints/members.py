@@ -24,11 +24,12 @@ from typing import IO, Any, NoReturn
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.regular_files import open_regular, read_exactly, size_of
 
-COMPRESSORS: dict[bytes, Callable[..., Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ": lzma.open,
+COMPRESSORS: dict[str, Callable[..., Any]] = {
+    "gzip": gzip.open,
+    "bzip2": bz2.open,
+    "xz": lzma.open,
 }
+"""By the name of the format."""
 
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY_BYTES = 2 << 20
@@ -73,12 +74,11 @@ def quote(text: str) -> str:
     return ascii(text if len(text) <= 80 else f"{text[:80]}...")
 
 
-def decompress(stream: IO[bytes], head: bytes, limit: int, stack: ExitStack) -> io.BytesIO:
+def decompress(stream: IO[bytes], form: str, limit: int, stack: ExitStack) -> io.BytesIO:
     """Decompress the whole stream, since it ends with the checksum."""
-    opener = next(opener for magic, opener in COMPRESSORS.items() if head.startswith(magic))
     plain = stack.enter_context(io.BytesIO())
     try:
-        with opener(stream) as source:
+        with COMPRESSORS[form](stream) as source:
             while plain.tell() <= limit and (chunk := source.read(CHUNK_BYTES)):
                 plain.write(chunk)
     except Exception as error:  # noqa: BLE001 - each compressor has its own exceptions

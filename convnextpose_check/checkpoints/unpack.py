@@ -31,6 +31,7 @@ from convnextpose_check.checkpoints.members import (
 )
 from convnextpose_check.checkpoints.pickle_check import check_pickle
 from convnextpose_check.errors import ErrorCode
+from convnextpose_check.files.first_bytes import recognize_format
 from convnextpose_check.files.regular_files import open_regular, read_exactly, size_of
 
 DOWNLOAD_BY_HAND = "Open the Drive folder in a browser and download the file there"
@@ -147,7 +148,7 @@ def _unpacked_limit(size: int) -> int:
 def _read_container(path: Path) -> bytes:
     """Read a container once, so that the hashed bytes are those that are loaded."""
     with open_regular(path) as stream:
-        recognize_container(stream.read(HEAD_BYTES))
+        recognize_container(stream.read(HEAD_BYTES), path.name)
         size = size_of(stream)
         check_size(size, MAX_FILE_BYTES)
         return read_exactly(stream, size, path)
@@ -169,24 +170,27 @@ def _members_sha256(members: list[Member]) -> str:
     return digest.hexdigest()
 
 
-def recognize_container(head: bytes) -> str:
-    """The kind of container, by its first bytes; raises ``RefusedError``."""
-    if head.startswith(b"PK\x03\x04"):
-        return "zip"
-    if head.startswith(tuple(COMPRESSORS)):
-        return "compressed tar"
-    if head[257:].startswith(b"ustar"):
-        return "tar"
-    if not head:
-        raise RefusedError("is empty", ErrorCode.DAMAGED)
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+def recognize_container(head: bytes, file_name: str = "") -> str:
+    """The name of the container's format: zip, tar or a compressor; raises ``RefusedError``."""
+    found = recognize_format(head, file_name)
+    if found is None:
+        raise RefusedError(
+            f"begins with {head[:4]!r}: expected a zip written by torch.save, or a tar around it",
+            ErrorCode.NOT_A_CHECKPOINT,
+        )
+    if found.name in ("zip", "tar", *COMPRESSORS):
+        return found.name
+    if found.name == "web page":
         page = recognize_page(head)
         what = page.description if page else "not a known page of Google Drive"
         remedy = page.remedy if page else DOWNLOAD_BY_HAND
         raise RefusedError(f"is a web page, not a checkpoint: {what}", ErrorCode.HTML_PAGE, remedy)
+    if found.name in ("empty", "zeros"):
+        raise RefusedError(f"is {found.description}", ErrorCode.DAMAGED)
     raise RefusedError(
-        f"begins with {head[:4]!r}: expected a zip written by torch.save, or a tar around it",
+        f"is {found.description}: expected a zip written by torch.save, or a tar around it",
         ErrorCode.NOT_A_CHECKPOINT,
+        found.remedy or "Give the checkpoint file itself",
     )
 
 
@@ -195,9 +199,10 @@ def _open_container(stream: io.BytesIO, limit: int, stack: ExitStack) -> tuple[s
     head = bytes(stream.getbuffer()[:HEAD_BYTES])
     stream.seek(0)
     form = recognize_container(head)
-    if form == "compressed tar":
+    if form in COMPRESSORS:
         with stream:  # closing it frees memory for the unpacked data
-            stream = decompress(stream, head, limit, stack)
+            stream = decompress(stream, form, limit, stack)
+        form = "compressed tar"
     members = read_zip(stream, stack) if form == "zip" else read_tar(stream, stack)
     return form, list(limit_unpacked_size(members, limit))
 

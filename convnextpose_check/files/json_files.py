@@ -12,6 +12,12 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.files.first_bytes import (
+    DOWNLOAD_AGAIN,
+    HEAD_BYTES,
+    UTF8_MARK,
+    recognize_format,
+)
 from convnextpose_check.files.regular_files import open_regular
 
 T = TypeVar("T")
@@ -79,18 +85,30 @@ def replace_nan(content: bytes) -> bytes:
 
 @contextmanager
 def open_json(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file for reading; raises ``bad-annotations`` if that fails."""
+    """Open a regular file behind its byte order mark, if it has one.
+
+    Raises ``bad-annotations`` if the file cannot be read or is of another format.
+    """
     try:
         with open_regular(path) as stream:
+            head = stream.read(HEAD_BYTES)
+            found = recognize_format(head)
+            if found is not None and found.name != "JSON":
+                remedy = found.remedy or "Replace it with the file of this name from the data set"
+                raise bad_annotations(path, f"it is {found.description}", remedy)
+            stream.seek(len(UTF8_MARK) if head.startswith(UTF8_MARK) else 0)
             yield stream
     except OSError as error:
-        raise bad_annotations(path, f"it cannot be read ({error.strerror})") from None
+        problem, remedy = f"it cannot be read ({error.strerror})", "Check the path and permissions"
+        raise bad_annotations(path, problem, remedy) from None
 
 
-def bad_annotations(path: Path, problem: str) -> ConvNeXtPoseCheckError:
+def bad_annotations(
+    path: Path, problem: str, remedy: str = DOWNLOAD_AGAIN
+) -> ConvNeXtPoseCheckError:
     """The error for an invalid annotation file."""
     return ConvNeXtPoseCheckError(
         ErrorCode.BAD_ANNOTATIONS,
         f"the annotation file {path} cannot be used: {problem}",
-        "Download the file again and compare its size with the source",
+        remedy,
     )

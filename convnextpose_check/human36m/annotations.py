@@ -72,10 +72,11 @@ def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
     error, to find its position. Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``).
     """
     with open_json(path) as stream:
+        start = stream.tell()
         try:
             return _select(_read_pieces(stream), is_selected)
         except (*DECODE_ERRORS, _OtherLayoutError):
-            stream.seek(0)
+            stream.seek(start)
             whole = decode_json(replace_nan(stream.read()), Listing, path)
     return _select([whole], is_selected)
 

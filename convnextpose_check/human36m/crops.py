@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.files.first_bytes import HEAD_BYTES, recognize_format
 from convnextpose_check.files.regular_files import size_of
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.samples import Sample
@@ -64,7 +65,9 @@ def _check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
     import simplejpeg
 
     if not content.startswith(_START):
-        raise UnusableImageError("it is not a JPEG")
+        found = recognize_format(content[:HEAD_BYTES])
+        what = f"it is {found.description}, not a JPEG" if found else "it is not a JPEG"
+        raise UnusableImageError(f"{what} ({found.remedy})" if found and found.remedy else what)
     if content.count(_START_OF_SCAN) > MAX_SCANS:
         raise UnusableImageError(f"it has more than {MAX_SCANS} scans")
     try:

@@ -38,7 +38,7 @@ add("is_page", b"\xef\xbb\xbf\r\n <!DOCTYPE html><title>Quota exceeded</title>",
 add("is_png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not-a-checkpoint", fragment="PNG")
 add("is_two_bytes", b"PK", "not-a-checkpoint")
 add("is_text", b"Too many users have viewed this file recently\n", "not-a-checkpoint")
-add("is_zeros", bytes(10_000), "not-a-checkpoint")
+add("is_zeros", bytes(10_000), "damaged", fragment="unfinished download")
 add("is_empty_zip", END + bytes(18), "not-a-checkpoint")
 add("is_zip_of_text", make_zip({"readme.txt": b"hello"}), "not-a-checkpoint")
 add("is_tar_of_text", make_tar({"readme.txt": b"hello"}), "not-a-checkpoint")
@@ -56,6 +56,7 @@ add(
     "torch_before_1_6",
     lambda _: save_to_bytes({"epoch": 1, "network": {}}, _use_new_zipfile_serialization=False),
     "not-a-checkpoint",
+    fragment="before torch 1.6",
 )
 
 

@@ -62,7 +62,7 @@ def test_pipes_and_devices_are_refused_and_do_not_hang(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("head", "code"),
     [
-        (b"", "not-a-checkpoint"), (b"<html>", "html-page"),
+        (b"", "damaged"), (b"<html>", "html-page"),
         (b"PK\3\4", "unsafe-archive"), (b"\x1f\x8b", "unsafe-archive"),
         (bytes(257) + b"ustar", "unsafe-archive"),
     ],

@@ -1,0 +1,139 @@
+"""A file that is not what its name says is named with its remedy, whatever reads it."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.files.first_bytes import FORMATS, is_part_name
+from convnextpose_check.files.json_files import read_json
+from convnextpose_check.human36m.crops import UnusableImageError, decode_jpeg
+from tests.support.archives import make_tar, make_zip
+from tests.support.datasets import make_image
+
+AGAIN, ARCHIVES = "ownload", {"zip", "gzip", "bzip2", "xz", "tar"}
+TEXT = json.dumps({"1": [1, 2]})
+
+
+def save(write: Callable[[io.BytesIO], object]) -> bytes:
+    stream = io.BytesIO()
+    write(stream)
+    return stream.getvalue()
+
+
+def encode(suffix: str) -> bytes:
+    return cv2.imencode(suffix, make_image(1))[1].tobytes()
+
+
+EXAMPLES: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", AGAIN),
+    "git-lfs pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
+        "git lfs pull",
+    ),
+    "zip": (make_zip({"a.json": b"{}"}), "Unpack it"),
+    "split zip": (b"PK\7\x08" + make_zip({"a.json": b"{}"}), "7z x"),
+    "gzip": (gzip.compress(TEXT.encode()), "gzip -d"),
+    "bzip2": (bz2.compress(TEXT.encode()), "bzip2 -d"),
+    "xz": (lzma.compress(TEXT.encode()), "xz -d"),
+    "zstd": (b"\x28\xb5\x2f\xfd\x04", "zstd -d"),
+    "lz4": (b"\x04\x22\x4d\x18\x64", "lz4 -d"),
+    "7z": (b"7z\xbc\xaf\x27\x1c\0\4", "7z x"),
+    "rar": (b"Rar!\x1a\x07\x01\0", "unrar x"),
+    "tar": (make_tar({"a.json": b"{}"}), "tar xf"),
+    "old torch": (
+        save(lambda to: torch.save({"epoch": 1}, to, _use_new_zipfile_serialization=False)),
+        "weights_only=True",
+    ),
+    "pickle": (pickle.dumps([1]), ""),
+    "safetensors": ((16).to_bytes(8, "little") + b'{"a":{"dtype":  }', ""),
+    "HDF5": (b"\x89HDF\r\n\x1a\n", ""),
+    "NumPy": (save(lambda to: np.save(to, np.zeros(3))), ""),
+    "UTF-16": (TEXT.encode("utf-16"), "iconv -f UTF-16"),
+    "web page": (b"\xef\xbb\xbf\r\n<!DOCTYPE html><title>404</title>", AGAIN),
+    "PNG": (encode(".png"), ""),
+    "GIF": (b"GIF89a", ""),
+    "WebP": (encode(".webp"), ""),
+    "BMP": (encode(".bmp"), ""),
+    "TIFF": (encode(".tiff"), ""),
+    "HEIF": (b"\0\0\0\x18ftypheic", ""),
+    "PDF": (b"%PDF-1.7", ""),
+    "AppleDouble": (b"\0\5\x16\7\0\2\0\0Mac OS X", "without ._"),
+    "zeros": (bytes(4000), AGAIN),
+    "JSON": (TEXT.encode(), ""),
+    "JPEG": (encode(".jpg"), ""),
+}
+
+
+def test_formats_have_examples() -> None:
+    assert {each.name for each in FORMATS} == EXAMPLES.keys()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_readers_name_other_format_and_remedy(name: str, tmp_path: Path) -> None:
+    content, remedy = EXAMPLES[name]
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    description = next(each.description for each in FORMATS if each.name == name)
+
+    if name != "JSON":
+        with pytest.raises(
+            ConvNeXtPoseCheckError, match=f"cannot be used: it is {description}"
+        ) as e:
+            read_json(path, dict[str, list[int]])
+        assert remedy in e.value.remedy
+        assert (AGAIN in e.value.remedy) is (remedy == AGAIN)
+    if name != "JPEG":
+        with pytest.raises(UnusableImageError, match=f"it is {description}") as unusable:
+            decode_jpeg(content, (100, 80))
+        assert remedy in str(unusable.value)
+    if name not in ARCHIVES:
+        with pytest.raises(ConvNeXtPoseCheckError, match=f"{path} is {description}") as e:
+            load_checkpoint(path)
+        assert remedy in e.value.remedy
+        assert (AGAIN in e.value.remedy) is (remedy == AGAIN)
+
+
+def test_read_json_utf16_without_mark_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    for encoding in ("utf-16-le", "utf-16-be"):
+        path.write_text(TEXT, encoding)
+        with pytest.raises(ConvNeXtPoseCheckError, match="it is UTF-16 text"):
+            read_json(path, dict[str, list[int]])
+    path.write_text(TEXT, "utf-8-sig")
+    assert read_json(path, dict[str, list[int]]) == {"1": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("name", "is_part"),
+    [
+        *((f"S9.{ending}", True) for ending in (
+            "tar.gzaa", "tar.gzba", "tar.gz.aa", "tar.gz.part-ab", "tar.aa", "tar.gz00", "zip.001",
+            "7z.002", "z01", "part2.rar",
+        )),
+        *((f"S9.{ending}", False) for ending in (
+            "tar", "tar.gz", "tar.xz", "tar.bz2", "tgz", "pth", "zip", "tar.sha256",
+        )),
+    ],
+)  # fmt: skip
+def test_part_of_split_archive_is_recognized_by_name(
+    name: str, is_part: bool, tmp_path: Path
+) -> None:
+    assert is_part_name(name) is is_part
+    (tmp_path / name).write_bytes(gzip.compress(bytes(1000))[:-9])
+    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+        load_checkpoint(tmp_path / name)
+    assert ("cat PART PART" in caught.value.remedy) is is_part
