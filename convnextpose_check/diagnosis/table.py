@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from convnextpose_check.evaluation.metrics import align_poses, stack_samples
 from convnextpose_check.human36m.geometry import Array, Camera, cells_to_camera
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, ROOT
@@ -74,13 +75,7 @@ class SampleTable:
         cls, samples: Sequence[Sample], cells_xyz: Array, grid_whd: Grid, protocol: int
     ) -> SampleTable:
         """Returns the table of samples with positions (N, 18, 3) in cells."""
-        rows = (
-            (s.box_xywh_px, s.root_depth_mm, s.camera.focal_px, s.camera.center_px, s.joints_cam_mm)
-            for s in samples
-        )
-        boxes_px, depths_mm, focal_px, center_px, joints_mm = (
-            np.array(values, dtype=np.float64) for values in zip(*rows, strict=True)
-        )
+        boxes_px, depths_mm, focal_px, center_px, joints_mm = stack_samples(samples)
         return cls(
             np.asarray(cells_xyz, dtype=np.float64), boxes_px, depths_mm, focal_px, center_px,
             joints_mm - joints_mm[:, ROOT, None], joints_mm[:, ROOT],
@@ -181,20 +176,3 @@ def scale_boxes(boxes_px: Array, factor: float) -> Array:
     corners_px, sides_px = boxes_px[..., :2], boxes_px[..., 2:]
     corners_px = corners_px + sides_px * (1 - factor) / 2
     return np.concatenate([corners_px, sides_px * factor], axis=-1)
-
-
-def align_poses(points_mm: Array, target_mm: Array, *, scales: bool = False) -> Array:
-    """Rotate and translate poses (N, J, 3) onto their targets, least squares (Kabsch).
-
-    Equals ``metrics.align_rigidly``, for all samples at once and in double precision.
-    """
-    center, target_center = points_mm.mean(axis=1), target_mm.mean(axis=1)
-    points, target = points_mm - center[:, None], target_mm - target_center[:, None]
-    u, singular, vt = np.linalg.svd(np.einsum("nji,njk->nik", points, target))
-    sign = np.ones_like(singular)
-    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
-    turned = points @ ((u * sign[:, None]) @ vt)
-    if scales:
-        sizes = np.maximum((points**2).sum(axis=(1, 2)), 1e-9)  # not 0
-        turned = turned * ((singular * sign).sum(axis=1) / sizes)[:, None, None]
-    return np.asarray(turned + target_center[:, None])

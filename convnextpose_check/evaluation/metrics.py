@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from convnextpose_check.human36m.geometry import Array, cells_to_camera
+from convnextpose_check.human36m.geometry import Array, Camera, cells_to_camera
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, ROOT
 from convnextpose_check.variants import Protocol
@@ -53,6 +53,30 @@ def compared_poses_mm(
     return predicted_mm[:ANNOTATED_JOINTS], truth_mm[:ANNOTATED_JOINTS]
 
 
+def stack_samples(samples: Iterable[Sample]) -> tuple[Array, ...]:
+    """Boxes (N, 4), root depths (N,), focal lengths and centers (N, 2), joints (N, 18, 3)."""
+    rows = (
+        (s.box_xywh_px, s.root_depth_mm, s.camera.focal_px, s.camera.center_px, s.joints_cam_mm)
+        for s in samples
+    )
+    return tuple(np.array(values, dtype=np.float64) for values in zip(*rows, strict=True))
+
+
+def root_relative_poses_mm(
+    cells_xyz: Array, samples: Iterable[Sample], grid_whd: tuple[int, int, int]
+) -> tuple[Array, Array]:
+    """Predictions and ground truth (N, 18, 3) float64, in camera axes relative to the root.
+
+    ``cells_xyz`` is (N, 18, 3). Equals ``compared_poses_mm`` under protocol 2 up to rounding.
+    """
+    boxes_px, depths_mm, focal_px, center_px, truth_mm = stack_samples(samples)
+    camera = Camera(np.eye(3), np.zeros(3), focal_px[:, None], center_px[:, None])
+    predicted_mm = cells_to_camera(
+        cells_xyz.astype(np.float64), grid_whd, boxes_px[:, None], depths_mm[:, None], camera
+    )
+    return predicted_mm - predicted_mm[:, [ROOT]], truth_mm - truth_mm[:, [ROOT]]
+
+
 def align_rigidly(points_mm: Array, target_mm: Array) -> Array:
     """Rotate and translate (J, 3) points to fit the target in the least-squares sense.
 
@@ -67,3 +91,21 @@ def align_rigidly(points_mm: Array, target_mm: Array) -> Array:
         rotation = np.dot(vt.T, u.T)
     aligned: Array = np.dot(rotation, points_mm.T).T + (target_center - np.dot(rotation, center))
     return aligned
+
+
+def align_poses(points_mm: Array, target_mm: Array, *, scales: bool = False) -> Array:
+    """Rotate and translate poses (N, J, 3) onto their targets, least squares (Kabsch).
+
+    Equals ``align_rigidly``, for all samples at once and in double precision. With ``scales`` the
+    poses are scaled, too.
+    """
+    center, target_center = points_mm.mean(axis=1), target_mm.mean(axis=1)
+    points, target = points_mm - center[:, None], target_mm - target_center[:, None]
+    u, singular, vt = np.linalg.svd(np.einsum("nji,njk->nik", points, target))
+    sign = np.ones_like(singular)
+    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
+    turned = points @ ((u * sign[:, None]) @ vt)
+    if scales:
+        sizes = np.maximum((points**2).sum(axis=(1, 2)), 1e-9)  # not 0
+        turned = turned * ((singular * sign).sum(axis=1) / sizes)[:, None, None]
+    return np.asarray(turned + target_center[:, None])

@@ -90,6 +90,26 @@ class Example(msgspec.Struct, frozen=True):
     crop_jpeg: str | None
 
 
+class FieldMetric(msgspec.Struct, frozen=True):
+    """The definition of a metric that papers report beside MPJPE."""
+
+    title: str
+    unit: Literal["mm", "%"]
+    definition: str
+
+
+class FieldMetricValues(msgspec.Struct, frozen=True):
+    """The values of such a metric for one variant.
+
+    ``mean`` is over the samples, as the paper's; ``mean_over_actions`` is the mean of
+    ``per_action``, as most other papers report it.
+    """
+
+    mean: Finite
+    mean_over_actions: Finite
+    per_action: dict[str, Finite]
+
+
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A variant's checkpoint, and the parameters and multiply-adds of its network.
 
@@ -134,6 +154,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     without the samples that ``misaligned_takes`` counts. ``repeated_images`` are pairs of a file
     and the earlier one of the same take and camera that it equals. ``resumed_samples`` counts
     samples from an earlier run's cache. ``soft_argmax`` is None for the user's own network.
+    ``field_metrics`` are for information and have the same keys as those of ``Results``.
     """
 
     mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
@@ -158,6 +179,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     batch_size: Count
     resumed_samples: Count = 0
     soft_argmax: Literal["triton", "torch"] | None = None
+    field_metrics: dict[str, FieldMetricValues] = {}
     examples: tuple[Example, ...]
 
     def __post_init__(self) -> None:
@@ -243,7 +265,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     and ``weights`` contains the judged files. With ``own_models``, models and expected values are
     from the user's variants file, and no published model was judged. ``network`` is the value of
     ``--network``. ``passed`` is the gate's decision. ``run_id`` identifies the run, and may be set
-    by the caller.
+    by the caller. ``field_metrics`` defines the metrics of the variants.
     """
 
     schema_version: Literal[3] = 3
@@ -272,6 +294,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str = ""
     passed: bool = False
     own_models: bool = False
+    field_metrics: dict[str, FieldMetric] = {}
 
     def __post_init__(self) -> None:
         """Refuse a variant that is called complete but lacks samples."""

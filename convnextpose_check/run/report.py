@@ -31,6 +31,7 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm, take_name
 from convnextpose_check.results.decision import NOTHING_EVALUATED, add_decision
 from convnextpose_check.results.examples import find_examples
+from convnextpose_check.results.field_metrics import FIELD_METRICS, compute_field_metrics
 from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import (
@@ -161,6 +162,7 @@ def build_results(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
         weights=_checkpoint_records(run) if settings.weights_only else {},
         own_models=settings.has_own_models,
         network=settings.network,
+        field_metrics=FIELD_METRICS if variants else {},
     )
 
 
@@ -233,6 +235,7 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
 
 def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantResult:
     """Collect checkpoint, errors and verdict of an evaluated variant."""
+    grid_whd = run.variants[variant].architecture.grid_whd
     misaligned, judgment = run.facts.misaligned, judge(evaluation, run.reference(variant))
     takes = [take_name(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
@@ -265,10 +268,11 @@ def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> Vari
             else None
         ),
         repeated_images=evaluation.same_sequence_copies,
+        field_metrics=compute_field_metrics(evaluation, run.dataset, grid_whd),
         examples=find_examples(
             evaluation,
             run.dataset,
-            run.variants[variant].architecture.grid_whd,
+            grid_whd,
             with_crops=run.target == "synthetic" or run.settings.embed_images,
         ),
     )

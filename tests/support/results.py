@@ -8,10 +8,12 @@ import numpy as np
 
 from convnextpose_check.evaluation.verdict import verdict_word
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
+from convnextpose_check.results.field_metrics import FIELD_METRICS
 from convnextpose_check.results.schema import (
     CheckRecord,
     DatasetRecord,
     Example,
+    FieldMetricValues,
     FileRecord,
     ReferenceKind,
     ReferenceRecord,
@@ -45,6 +47,7 @@ def example_results(target: str = "published", **changes: Any) -> Results:
         "checks": (),
         "left_out": (),
         "baseline": None,
+        "field_metrics": FIELD_METRICS if variants else {},
     }
     return Results(**{**fields, **changes})
 
@@ -107,6 +110,12 @@ def example_variant(
         "reading_seconds": 40.0,
         "images_per_second": 695.6,
         "batch_size": 64,
+        "field_metrics": {
+            key: FieldMetricValues(
+                obtained_mm + n, obtained_mm + n / 2, {"Directions": 42.5 + n, "Eating": 43.5 + n}
+            )
+            for n, key in enumerate(FIELD_METRICS)
+        },
         "examples": example_examples(),
     }
     return VariantResult(**{**fields, **changes})

@@ -64,6 +64,8 @@ def test_write_report_results_have_all_values(inputs: Path, open_run: OpenRun) -
     assert record.seconds == evaluation.seconds
     assert record.reading_seconds == evaluation.reading_seconds
     assert record.images_per_second == evaluation.images_per_second
+    assert record.field_metrics["mpjpe"].mean == record.mpjpe_mm
+    assert record.field_metrics.keys() == results.field_metrics.keys()
     assert (record.batch_size, record.soft_argmax) == (4, "torch")
     assert {example.crop_jpeg for example in record.examples} == {None}
     errors_mm = read_errors_mm(Outputs(inputs / "out").per_sample)["T"]

@@ -1,0 +1,107 @@
+"""Metrics that papers report beside MPJPE, for information: no verdict depends on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from convnextpose_check.evaluation.measurements import Evaluation
+from convnextpose_check.evaluation.metrics import align_poses, root_relative_poses_mm
+from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
+from convnextpose_check.results.schema import FieldMetric, FieldMetricValues
+
+PCK_MM = 150
+AUC_STEPS = 31
+
+FIELD_METRICS: dict[str, FieldMetric] = {
+    "mpjpe": FieldMetric(
+        "MPJPE",
+        "mm",
+        "Mean distance between predicted and true joints, both relative to the pelvis. As in all"
+        " rows, 17 joints count: the pelvis with error 0, but not the thorax.",
+    ),
+    "pa_mpjpe": FieldMetric(
+        "PA-MPJPE",
+        "mm",
+        "MPJPE after the 17 joints of each pose are rotated, moved and scaled onto the ground"
+        " truth (Procrustes). Most papers mean this by PA-MPJPE.",
+    ),
+    "rigid_pa_mpjpe": FieldMetric(
+        "PA-MPJPE, rigid",
+        "mm",
+        "MPJPE after each pose, with the thorax as an 18th joint, is rotated and moved onto the"
+        " ground truth, but not scaled. The authors of ConvNeXtPose use it for protocol 1.",
+    ),
+    "n_mpjpe": FieldMetric(
+        "N-MPJPE",
+        "mm",
+        "MPJPE after each pose is scaled about the pelvis by the factor that fits the ground truth"
+        " best (least squares).",
+    ),
+    "pck_150mm": FieldMetric(
+        f"PCK@{PCK_MM} mm",
+        "%",
+        f"Share of the joints whose distance, measured as for MPJPE, is below {PCK_MM} mm.",
+    ),
+    "auc": FieldMetric(
+        "AUC",
+        "%",
+        f"Mean of PCK at {AUC_STEPS} thresholds, evenly spaced from 0 to {PCK_MM} mm.",
+    ),
+}
+"""Definitions by key of ``measure_joints``; lengths in mm, shares in percent."""
+
+
+def compute_field_metrics(
+    evaluation: Evaluation, dataset: Dataset, grid_whd: tuple[int, int, int]
+) -> dict[str, FieldMetricValues]:
+    """Compute each metric from the positions of an evaluation.
+
+    The metric that the evaluation measured is taken from it, so that no digit differs.
+    """
+    samples = {sample.path.name: sample for sample in dataset.samples}
+    used = [samples[name] for name in evaluation.file_names]
+    poses_mm = root_relative_poses_mm(evaluation.cells_xyz, used, grid_whd)
+    measured = {1: "rigid_pa_mpjpe", 2: "mpjpe"}[evaluation.protocol]
+    joints = measure_joints(*poses_mm) | {measured: evaluation.errors_mm}
+    return average_metrics(joints, evaluation.actions)
+
+
+def measure_joints(predicted_mm: Array, truth_mm: Array) -> dict[str, Array]:
+    """Values (N, 17) by metric, of poses (N, 18, 3) relative to the root.
+
+    The mean of a metric's values is the metric.
+    """
+    predicted, truth = predicted_mm[:, :ANNOTATED_JOINTS], truth_mm[:, :ANNOTATED_JOINTS]
+    rigid = align_poses(predicted_mm, truth_mm)[:, :ANNOTATED_JOINTS]
+    products_mm2 = (predicted * truth).sum(axis=(1, 2))
+    squares_mm2 = np.maximum((predicted**2).sum(axis=(1, 2)), 1e-9)  # a network may predict a point
+    scaled = predicted * (products_mm2 / squares_mm2)[:, None, None]
+    compared = {
+        "mpjpe": predicted,
+        "pa_mpjpe": align_poses(predicted, truth, scales=True),
+        "rigid_pa_mpjpe": rigid,
+        "n_mpjpe": scaled,
+    }
+    values = {name: np.linalg.norm(pose - truth, axis=2) for name, pose in compared.items()}
+    thresholds_mm = np.linspace(0, PCK_MM, AUC_STEPS)
+    is_below = values["mpjpe"][..., None] < thresholds_mm
+    return values | {"pck_150mm": 100.0 * is_below[..., -1], "auc": 100 * is_below.mean(axis=2)}
+
+
+def average_metrics(
+    joints: Mapping[str, Array], actions: Sequence[str]
+) -> dict[str, FieldMetricValues]:
+    """Average values (N, 17) of each metric over the samples, each action, and the actions."""
+    of_action = {
+        action: np.array(actions) == action for action in ACTIONS.values() if action in actions
+    }
+    averages = {}
+    for name, values in joints.items():
+        per_action = {action: float(values[mask].mean()) for action, mask in of_action.items()}
+        mean_over_actions = float(np.mean(list(per_action.values())))
+        averages[name] = FieldMetricValues(float(values.mean()), mean_over_actions, per_action)
+    return averages
