@@ -39,6 +39,7 @@ from convnextpose_check.synthetic.build import cached_synthetic_data
 from tests.faults.fault import all_faults
 from tests.faults.scene import Scene
 from tests.faults.unseen import UNSEEN
+from tests.faults.unseen_later import LATER
 from tests.support.memoize import memoize_predictions
 from tests.support.runs import write_results
 from tests.support.texts import replace_marked_section
@@ -58,6 +59,16 @@ SOUND_SETTINGS: dict[str, dict[str, Any]] = {
 """Settings of runs without a fault."""
 
 Answer = Literal["right", "located", "not explained", "misleading"]
+Kind = Literal["built for", "first", "later"]
+
+KINDS: dict[Kind, str] = {
+    "built for": "built for",
+    "first": "written before the rules, seen since",
+    "later": "written later",
+}
+"""Titles of the sets of faults in the table."""
+
+UNSEEN_TITLE = "written later, when they were unseen"
 
 PATTERNS: dict[str, str] = {
     "another training of the same variant": "weights are not",
@@ -107,13 +118,17 @@ PLACE_LABELS = {"subject": "S{}", "camera": "camera {}"}
 
 
 class Row(msgspec.Struct, frozen=True):
-    """The graded first finding for one fault."""
+    """The graded first finding for one fault.
 
-    kind: Literal["built for", "unseen"]
+    ``unseen_answer`` is the first one that was recorded for a fault written later.
+    """
+
+    kind: Kind
     fault: str
     effect_mm: float
     answer: Answer
     first: str
+    unseen_answer: Answer | None = None
 
 
 class Calibration(msgspec.Struct):
@@ -189,7 +204,7 @@ class FaultRunner:
         return finished, run
 
     def grade_fault(
-        self, kind: Literal["built for", "unseen"], title: str, setting: dict[str, Any],
+        self, kind: Kind, title: str, setting: dict[str, Any],
         insert: Callable[[Scene], None], words: str, links: set[str] | None, place: dict[str, str],
     ) -> Row | str:  # fmt: skip
         """Returns the row of a fault, or the reason why it has none."""
@@ -219,8 +234,11 @@ def list_faults() -> Iterator[tuple[Any, ...]]:
             titles.add(fault.title)
             setting = {name: v for name, v in fault.setting.items() if name != "variant_name"}
             yield "built for", fault.title, setting, fault.insert, PATTERNS[fault.title], None, {}
-    for each in UNSEEN:
-        yield "unseen", each.title, {}, each.insert, each.words, RIGHT_LINKS[each.link], each.place
+    for each in (*UNSEEN, *LATER):
+        kind = "first" if each in UNSEEN else "later"
+        setting = {} if each.boxes == "gt" else {"boxes": each.boxes}
+        links = RIGHT_LINKS[each.link]
+        yield kind, each.title, setting, each.insert, each.words, links, each.place
 
 
 def list_sound_runs(runner: FaultRunner, draws: int) -> Mapping[str, Callable[[], list[Diagnosis]]]:
@@ -275,19 +293,27 @@ def count_findings(found: list[Diagnosis]) -> tuple[int, int, int]:
 
 def format_tables(calibration: Calibration) -> str:
     """Returns the generated tables of the README."""
+    later = [row for row in calibration.rows if row.kind == "later"]
     lines = ["| faults of at least 1 mm | right | located | not explained | misleading | in all |",
              "|---|--:|--:|--:|--:|--:|"]  # fmt: skip
-    for kind in ("built for", "unseen"):
-        answers = Counter(row.answer for row in calibration.rows if row.kind == kind)
+    answers_of: dict[str, list[Answer | None]] = {
+        title: [row.answer for row in calibration.rows if row.kind == kind]
+        for kind, title in KINDS.items()
+    }
+    answers_of[UNSEEN_TITLE] = [row.unseen_answer for row in later]
+    for title, given in answers_of.items():
+        answers = Counter(given)
         counts = [answers[a] for a in ("right", "located", "not explained", "misleading")]
         total = sum(counts)
         cells = " | ".join(f"{n} ({n / max(total, 1):.0%})" for n in counts)
-        lines.append(f"| {kind} | {cells} | {total} |")
+        lines.append(f"| {title} | {cells} | {total} |")
     lines += ["", "| sound runs | with a cause | with a group | in all |", "|---|--:|--:|--:|"]
     lines += [f"| {t} | {c} | {p} | {n} |" for t, (n, c, p) in calibration.sound.items()]
     for answer in ("misleading", "not explained"):
-        wrong = [f"{row.fault} ({row.kind})" for row in calibration.rows if row.answer == answer]
-        lines += ["", f"{answer.capitalize()}: {'; '.join(wrong) or 'none'}."]
+        wrong = "; ".join(row.fault for row in calibration.rows if row.answer == answer)
+        lines += ["", f"{answer.capitalize()}: {wrong or 'none'}."]
+        unseen = "; ".join(row.fault for row in later if row.unseen_answer == answer)
+        lines += ["", f"{answer.capitalize()} when they were unseen: {unseen or 'none'}."]
     lines += ["", "| fault | effect | answer | first finding |", "|---|--:|---|---|"]
     for row in calibration.rows:
         title = row.fault if row.kind == "built for" else f"**{row.fault}**"
@@ -317,7 +343,9 @@ def main() -> None:
         "--redrawn", type=int, default=67, help="runs of redrawn takes for each of 3 seeds"
     )
     given = parser.parse_args()
-    calibration = read_calibration() if given.resume else Calibration()
+    recorded = read_calibration()
+    calibration = recorded if given.resume else Calibration()
+    unseen_answers = {row.fault: row.unseen_answer for row in recorded.rows}
     start = time.monotonic()
 
     def save(title: str, answer: object) -> None:
@@ -334,6 +362,9 @@ def main() -> None:
             if title not in done:
                 answer = runner.grade_fault(*arguments)
                 if isinstance(answer, Row):
+                    if answer.kind == "later":
+                        first = unseen_answers.get(title) or answer.answer
+                        answer = msgspec.structs.replace(answer, unseen_answer=first)
                     calibration.rows.append(answer)
                 else:
                     calibration.left_out[title] = answer

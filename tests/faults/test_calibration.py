@@ -8,6 +8,7 @@ from convnextpose_check.diagnosis.finding import Diagnosis, Finding, Grade
 from tests.faults.calibrate import PATTERNS, grade_answer, insert_tables, read_calibration
 from tests.faults.fault import all_faults
 from tests.faults.unseen import UNSEEN
+from tests.faults.unseen_later import LATER
 
 
 def finding(grade: Grade, what: str, place: str) -> Finding:
@@ -25,11 +26,14 @@ def test_readme_has_the_tables() -> None:
 
 
 def test_rows_are_of_known_faults() -> None:
-    unseen = {each.title for each in UNSEEN}
-    built_for = {fault.title for fault in all_faults()} & set(PATTERNS)
+    titles = {
+        "built for": {fault.title for fault in all_faults()} & set(PATTERNS),
+        "first": {each.title for each in UNSEEN},
+        "later": {each.title for each in LATER},
+    }
 
     for row in read_calibration().rows:
-        assert row.fault in (unseen if row.kind == "unseen" else built_for)
+        assert row.fault in titles[row.kind]
 
 
 def test_no_sound_run_has_a_cause() -> None:

@@ -16,6 +16,7 @@ from convnextpose_check.evaluation import metrics, one_pass, predict
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.human36m import crops, geometry
 from convnextpose_check.human36m.geometry import Array
+from convnextpose_check.human36m.samples import BoxSource
 from tests.faults.scene import Scene
 
 if TYPE_CHECKING:
@@ -38,16 +39,24 @@ class UnseenFault:
     words: str
     place: dict[str, str]
     insert: Callable[[Scene], None] = field(repr=False)
+    boxes: BoxSource = "gt"
 
 
 UNSEEN: list[UnseenFault] = []
 
 
-def unseen(title: str, link: Link, words: str, **place: str) -> Callable[..., Any]:
-    """Decorator that registers a function as an unseen fault."""
+def unseen(
+    title: str,
+    link: Link,
+    words: str,
+    faults: list[UnseenFault] = UNSEEN,
+    boxes: BoxSource = "gt",
+    **place: str,
+) -> Callable[..., Any]:
+    """Decorator that appends a function to the unseen faults."""
 
     def register(insert: Callable[[Scene], None]) -> Callable[[Scene], None]:
-        UNSEEN.append(UnseenFault(title, link, words, place, insert))
+        faults.append(UnseenFault(title, link, words, place, insert, boxes))
         return insert
 
     return register
@@ -64,7 +73,7 @@ def unseen(title: str, link: Link, words: str, **place: str) -> Callable[..., An
     camera="3",
 )
 def images_enlarged(scene: Scene) -> None:
-    _change_images(scene, "s_11_*_ca_03", _enlarged)
+    change_images(scene, "s_11_*_ca_03", _enlarged)
 
 
 @unseen(
@@ -99,7 +108,7 @@ def folders_exchanged(scene: Scene) -> None:
 
 @unseen("images brightened with a gamma of 2.2", "images", "bright|gamma|satur|contrast")
 def images_brightened(scene: Scene) -> None:
-    _change_images(scene, "*", lambda image: (255 * (image / 255.0) ** (1 / 2.2)).astype(np.uint8))
+    change_images(scene, "*", lambda image: (255 * (image / 255.0) ** (1 / 2.2)).astype(np.uint8))
 
 
 @unseen(
@@ -109,7 +118,7 @@ def images_brightened(scene: Scene) -> None:
     subject="9",
 )
 def images_shifted(scene: Scene) -> None:
-    _change_images(scene, "s_09_*", lambda image: np.roll(image, 48, axis=0))
+    change_images(scene, "s_09_*", lambda image: np.roll(image, 48, axis=0))
 
 
 # A fork: its own code between image and error.
@@ -208,7 +217,7 @@ def neck_and_head_exchanged(scene: Scene) -> None:
         order[[8, 10]] = order[[10, 8]]
         return joints[:, order]
 
-    _change_joints(scene, 11, exchange)
+    change_joints(scene, 11, exchange)
 
 
 @unseen("principal point of an image of half the size", "annotations", "principal point")
@@ -247,7 +256,7 @@ def wrist_lost(scene: Scene) -> None:
         joints[:, 13] = joints[:, 12]
         return joints
 
-    _change_joints(scene, 11, at_elbow)
+    change_joints(scene, 11, at_elbow)
 
 
 @unseen("joints smoothed over neighboring frames", "annotations", "smooth|other frame|frame")
@@ -257,7 +266,7 @@ def joints_smoothed(scene: Scene) -> None:
         return np.asarray((padded[:-2] + padded[1:-1] + padded[2:]) / 3)
 
     for subject in (9, 11):
-        _change_joints(scene, subject, smooth)
+        change_joints(scene, subject, smooth)
 
 
 @unseen(
@@ -276,7 +285,7 @@ def world_turned(scene: Scene) -> None:
         root = joints[:, :1]
         return np.asarray((joints - root) @ turn.T + root)
 
-    _change_joints(scene, 9, turned)
+    change_joints(scene, 9, turned)
 
 
 # Another export: the same file with other arithmetic.
@@ -345,16 +354,19 @@ def _enlarged(image: Array) -> Array:
     return np.asarray(cv2.resize(small, (width, height)))
 
 
-def _change_images(scene: Scene, folders: str, change: Callable[[Array], Array]) -> None:
+def change_images(
+    scene: Scene, folders: str, change: Callable[[Array], Array], quality: int = 95
+) -> None:
+    """Change the (H, W, 3) BGR images in the folders that match, and encode them again."""
     import cv2
 
     for path in sorted((scene.own_dataset() / "images").glob(f"{folders}/*.jpg")):
         image = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
-        _, encoded = cv2.imencode(".jpg", change(image), [cv2.IMWRITE_JPEG_QUALITY, 95])
+        _, encoded = cv2.imencode(".jpg", change(image), [cv2.IMWRITE_JPEG_QUALITY, quality])
         path.write_bytes(encoded.tobytes())
 
 
-def _change_joints(scene: Scene, subject: int, change: Callable[[Array], Array]) -> None:
+def change_joints(scene: Scene, subject: int, change: Callable[[Array], Array]) -> None:
     """Change each take's (frames, 17, 3) world joints in the subject's file."""
 
     def change_takes(content: Any) -> Any:
