@@ -82,9 +82,7 @@ def _plan_image_links(path: Path, layout: Layout) -> dict[Path, Path]:
         return {path: folders[0]}
     names = sorted({image.name for folder in folders for image in folder.glob("[!.]*.jpg")})
     return {
-        path / name: max(found, key=lambda copy: copy[1])[0]
-        for name in names
-        if (found := layout.find_copies(path.name, name))
+        path / name: found[0][0] for name in names if (found := layout.find_copies(path.name, name))
     }
 
 

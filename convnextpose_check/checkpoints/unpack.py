@@ -32,6 +32,7 @@ from convnextpose_check.checkpoints.members import (
 from convnextpose_check.checkpoints.pickle_check import check_pickle
 from convnextpose_check.errors import ErrorCode
 from convnextpose_check.files.first_bytes import recognize_format
+from convnextpose_check.files.folders import is_litter
 from convnextpose_check.files.regular_files import open_regular, read_exactly, size_of
 
 DOWNLOAD_BY_HAND = "Open the Drive folder in a browser and download the file there"
@@ -217,14 +218,7 @@ def _no_pickle_error() -> RefusedError:
 
 def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
     """The members beside the only ``data.pkl``, or the only archive inside."""
-    # Leave out the resource forks and folder settings of macOS.
-    members = [
-        member
-        for member in members
-        if member.parts
-        and "__MACOSX" not in member.parts
-        and not member.parts[-1].startswith(("._", ".DS_Store"))
-    ]
+    members = [m for m in members if m.parts and not any(map(is_litter, m.parts))]
     names = Counter(member.parts for member in members)
     if repeated := [parts for parts, count in names.items() if count > 1]:
         raise RefusedError(f"contains {quote('/'.join(repeated[0]))} more than once")

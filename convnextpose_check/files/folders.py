@@ -13,8 +13,11 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 SEQUENCE_FOLDER = re.compile(r"s_\d\d_act_\d\d_subact_\d\d_ca_\d\d")
 """Name of the image folder of one Human3.6M sequence."""
 
-SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
-"""Folders in which macOS and Synology store files with the same names as the data."""
+LITTER = frozenset({
+    "__macosx", ".ds_store", ".ipynb_checkpoints", "@eadir", "#recycle", "$recycle.bin",
+    "system volume information", "lost+found", "thumbs.db", "desktop.ini",
+})  # fmt: skip
+"""Files and folders of systems and programs, in lower case. Some have copies of the data."""
 
 MAX_DEPTH = 8
 MAX_FOLDERS = 50_000
@@ -34,12 +37,17 @@ def file_state(path: Path) -> tuple[int, int] | None:
     return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
+def is_litter(name: str) -> bool:
+    """True for the name of a file or folder that a system or program left beside the data."""
+    return name.startswith("._") or name.lower() in LITTER
+
+
 def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Yield each folder below ``root`` with the sorted names of folders and files.
 
-    Hidden, system and sequence folders are not entered, nor those that the caller removes from the
-    list; a folder with several links is entered once. Raises ``ConvNeXtPoseCheckError``
-    (``too-many-files``).
+    Litter is left out. Hidden and sequence folders are not entered, nor those that the caller
+    removes from the list; a folder with several links is entered once. Raises
+    ``ConvNeXtPoseCheckError`` (``too-many-files``).
     """
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
@@ -51,8 +59,8 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
         seen.add(real)
         if len(seen) > MAX_FOLDERS:
             raise too_many_files(MAX_FOLDERS, "folders", root)
-        names = sorted(n for n in folders if n not in SYSTEM_FOLDERS and not n.startswith("."))
-        yield Path(folder), names, sorted(name for name in files if not name.startswith("._"))
+        names = sorted(n for n in folders if not n.startswith(".") and not is_litter(n))
+        yield Path(folder), names, sorted(name for name in files if not is_litter(name))
         folders[:] = [name for name in names if not SEQUENCE_FOLDER.fullmatch(name)]
 
 

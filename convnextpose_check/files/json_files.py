@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,10 @@ T = TypeVar("T")
 
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+GET_ORIGINAL = "Replace it with the original file of the data set, unchanged"
+
+_NOT_NUMBERS = re.compile(rb"-?\b(?:NaN|Infinity|null)\b")
+
 
 def read_json(path: Path, type_: type[T]) -> T:
     """Decode a JSON file into ``type_``.
@@ -32,7 +37,7 @@ def read_json(path: Path, type_: type[T]) -> T:
     truncated, has another structure or, where a dictionary is expected, repeats a key.
     """
     with open_json(path) as stream:
-        content = replace_nan(stream.read())
+        content = stream.read()
     decoded = decode_json(content, type_, path)
     # msgspec drops repeated keys. Each key has two quotation marks: if there are more, search.
     if isinstance(decoded, dict) and content.count(b'"') > 2 * _count_keys(decoded):
@@ -43,9 +48,14 @@ def read_json(path: Path, type_: type[T]) -> T:
 def decode_json(content: bytes | msgspec.Raw, type_: type[T], path: Path, position: str = "") -> T:
     """Decode JSON into ``type_``; ``position`` is appended to the error message."""
     try:
-        return msgspec.json.decode(content, type=type_)
+        return msgspec.json.decode(replace_nonfinite(content), type=type_)
     except DECODE_ERRORS as error:
-        raise bad_annotations(path, f"{error}{position}") from None
+        problem, remedy = str(error), DOWNLOAD_AGAIN
+        if isinstance(error, msgspec.ValidationError):
+            found = sorted({each.decode() for each in _NOT_NUMBERS.findall(bytes(content))})
+            problem = problem.replace("got `null`", f"got `{'` or `'.join(found)}`")
+            remedy = GET_ORIGINAL
+        raise bad_annotations(path, f"{problem}{position}", remedy) from None
 
 
 def _count_keys(value: object) -> int:
@@ -76,11 +86,17 @@ def _raise_for_repeated_key(content: bytes, path: Path) -> None:
             pending += [(position, inner) for inner in value]
 
 
-def replace_nan(content: bytes) -> bytes:
-    """Replace NaN, which Python writes but JSON does not allow, with null."""
-    if b"N" not in content:  # ten times as fast as searching for NaN
-        return content
-    return content.replace(b"NaN", b"null")
+Content = TypeVar("Content", bytes, bytes | msgspec.Raw)
+
+
+def replace_nonfinite(content: Content) -> Content:
+    """Replace NaN and infinity, which Python writes but JSON does not allow, with null."""
+    if isinstance(content, bytes):
+        if b"N" in content:  # ten times as fast as searching for NaN
+            content = content.replace(b"NaN", b"null")
+        if b"I" in content:
+            content = content.replace(b"-Infinity", b"null").replace(b"Infinity", b"null")
+    return content
 
 
 @contextmanager
@@ -94,8 +110,8 @@ def open_json(path: Path) -> Iterator[BinaryIO]:
             head = stream.read(HEAD_BYTES)
             found = recognize_format(head)
             if found is not None and found.name != "JSON":
-                remedy = found.remedy or "Replace it with the file of this name from the data set"
-                raise bad_annotations(path, f"it is {found.description}", remedy)
+                problem = f"it is {found.description}"
+                raise bad_annotations(path, problem, found.remedy or GET_ORIGINAL)
             stream.seek(len(UTF8_MARK) if head.startswith(UTF8_MARK) else 0)
             yield stream
     except OSError as error:
@@ -103,9 +119,16 @@ def open_json(path: Path) -> Iterator[BinaryIO]:
         raise bad_annotations(path, problem, remedy) from None
 
 
-def bad_annotations(
-    path: Path, problem: str, remedy: str = DOWNLOAD_AGAIN
-) -> ConvNeXtPoseCheckError:
+def is_json(path: Path) -> bool:
+    """True unless the file is of another format or cannot be read; only its start is read."""
+    try:
+        with open_json(path):
+            return True
+    except ConvNeXtPoseCheckError:
+        return False
+
+
+def bad_annotations(path: Path, problem: str, remedy: str = GET_ORIGINAL) -> ConvNeXtPoseCheckError:
     """The error for an invalid annotation file."""
     return ConvNeXtPoseCheckError(
         ErrorCode.BAD_ANNOTATIONS,

@@ -20,7 +20,7 @@ from convnextpose_check.files.json_files import (
     decode_json,
     open_json,
     read_json,
-    replace_nan,
+    replace_nonfinite,
 )
 from convnextpose_check.human36m.geometry import Array, Camera
 from convnextpose_check.human36m.layout import Layout
@@ -77,7 +77,7 @@ def read_listing(path: Path, is_selected: Callable[[Image], bool]) -> Listing:
             return _select(_read_pieces(stream), is_selected)
         except (*DECODE_ERRORS, _OtherLayoutError):
             stream.seek(start)
-            whole = decode_json(replace_nan(stream.read()), Listing, path)
+            whole = decode_json(stream.read(), Listing, path)
     return _select([whole], is_selected)
 
 
@@ -140,7 +140,7 @@ def _split_at_last_entry(content: bytes) -> tuple[bytes, bytes]:
 
 
 def _as_list(entries: bytes) -> bytes:
-    return b"[" + replace_nan(entries) + b"]"
+    return b"[" + replace_nonfinite(entries) + b"]"
 
 
 T = TypeVar("T")
@@ -195,6 +195,8 @@ class SubjectFiles:
             path,
             lambda image: image.subject == self.subject and image.frame_idx % self.stride == 0,
         )
+        for image in listed.images:
+            image.file_name = image.file_name.replace("\\", "/")  # as written on Windows
         unique: dict[str, Iterable[object]] = {
             "image id": (image.id for image in listed.images),
             "image file": (image.file_name for image in listed.images),
@@ -237,12 +239,29 @@ def parse_sequence(image: Image) -> str | None:
     return name["sequence"]
 
 
+_NO_ROOT = (float("nan"),) * 3
+
+
 class RootNetEntry(msgspec.Struct, gc=False):
     """RootNet's estimate: square box (x, y, w, h) in pixels, pelvis (3,) in camera mm."""
 
     image_id: Integer
     bbox: tuple[Number, Number, Number, Number]
-    root_cam: tuple[float, float, float]
+    root_cam: tuple[float, float, float] = _NO_ROOT
+
+
+def read_rootnet(path: Path) -> dict[int, RootNetEntry]:
+    """RootNet's estimates by image id, the last of several for one image.
+
+    Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``), also for DetectNet's boxes.
+    """
+    entries = read_json(path, list[RootNetEntry])
+    if missing := sum(entry.root_cam is _NO_ROOT for entry in entries):
+        problem = f"{missing:,} of its {len(entries):,} boxes have no `root_cam`"
+        if missing == len(entries):
+            problem = "it is DetectNet's bbox_human36m_output.json: its boxes have no `root_cam`"
+        raise bad_annotations(path, problem, "Replace it with RootNet's file, or use --bbox gt")
+    return {entry.image_id: entry for entry in entries}
 
 
 def select_evenly(items: Sequence[T], count: int) -> list[T]:

@@ -11,7 +11,7 @@ import numpy as np
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.annotations import SubjectFiles, parse_sequence, select_evenly
 from convnextpose_check.human36m.geometry import Array, Camera, camera_to_image, world_to_camera
-from convnextpose_check.human36m.layout import annotation_name
+from convnextpose_check.human36m.layout import GET_ANNOTATIONS, annotation_name
 
 COMPARED_FRAMES = 300
 """Frames of a subject that are compared, evenly spaced."""
@@ -25,11 +25,6 @@ BOX_TOLERANCE = 0.1
 MIN_SHARE_INSIDE = 0.85
 """Smallest allowed share of a camera's joints. Correct annotations reach 1, wrong ones at most two
 thirds for their worst camera."""
-
-REMEDY = (
-    "Download all annotation files of the subject from one source of June 2020 or later, such as"
-    " those linked in the authors' README"
-)
 
 
 def compare_joints_with_boxes(files: SubjectFiles) -> float | ConvNeXtPoseCheckError | None:
@@ -56,7 +51,7 @@ def compare_joints_with_boxes(files: SubjectFiles) -> float | ConvNeXtPoseCheckE
         )
     listed = ", ".join(f"{share:.0%} of camera {index}'s" for index, share in shares.items())
     problem = f"the joints of subject {files.subject} do not lie in their boxes ({listed}): {cause}"
-    return ConvNeXtPoseCheckError(code, problem, REMEDY)
+    return ConvNeXtPoseCheckError(code, problem, GET_ANNOTATIONS)
 
 
 def _frames_by_camera(files: SubjectFiles) -> dict[int, list[tuple[Array, tuple[float, ...]]]]:

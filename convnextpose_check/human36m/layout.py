@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.folders import SEQUENCE_FOLDER, file_state, walk
+from convnextpose_check.files.folders import SEQUENCE_FOLDER, file_state, is_litter, walk
+from convnextpose_check.files.json_files import is_json
 
 Part = Literal["data", "camera", "joint_3d"]
 PARTS: tuple[Part, ...] = ("data", "camera", "joint_3d")
@@ -24,7 +25,14 @@ PARTS: tuple[Part, ...] = ("data", "camera", "joint_3d")
 ROOTNET_FILE = "bbox_root_human36m_output.json"
 _SUBJECTS_OF_ROOTNET_FOLDER = re.compile(r"Subject ([\d,]+) \(trained on")
 
+OUTDATED_FILE = "Human36M_subject{}.json"
+"""The authors' name until 2019, when one file had all annotations of a subject."""
+
 GIVE_ROOT = "Give the folder of Human3.6M with --h36m-root"
+GET_ANNOTATIONS = (
+    "Download all annotation files of the subject from one source of June 2020 or later, such as"
+    " those linked in the authors' README"
+)
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,13 @@ class Layout:
         return self.annotations[annotation_name(subject, part)]
 
     def find_copies(self, sequence: str, file_name: str) -> list[tuple[Path, tuple[int, int]]]:
-        """Non-empty files of this name in the sequence's folders, or all if all are empty."""
+        """Files of this name in the sequence's folders, the largest first, or all if all are empty.
+
+        An unfinished copy or a thumbnail is smaller than the image.
+        """
         paths = [folder / file_name for folder in self.sequences.get(sequence, ())]
         found = [(path, state) for path in paths if (state := file_state(path)) is not None]
+        found.sort(key=lambda copy: copy[1][0], reverse=True)
         return [(path, state) for path, state in found if state[0]] or found
 
     def choose_rootnet_file(self, subjects: tuple[int, ...]) -> Path:
@@ -54,7 +66,7 @@ class Layout:
         wanted = ",".join(map(str, subjects))
         matches = [(_SUBJECTS_OF_ROOTNET_FOLDER.search(str(path)), path) for path in self.rootnet]
         found = [path for match, path in matches if match and match[1] == wanted] or self.rootnet
-        if len(found) == 1:
+        if found and all(is_same_content(found[0], other) for other in found[1:]):
             return found[0]
         if not found:
             raise ConvNeXtPoseCheckError(
@@ -86,11 +98,14 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``, ``too-many-files``.
     """
     try:
-        entries = ", ".join(sorted(path.name for path in root.iterdir())[:8]) or "nothing"
+        names = sorted(path.name for path in root.iterdir() if not is_litter(path.name))
+        entries = ", ".join(names[:8]) or "nothing"
     except OSError as error:
         problem = f"cannot read the folder {root}: {error.strerror}"
         raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, problem, GIVE_ROOT) from None
     wanted = annotation_names(subjects)
+    outdated_names = [OUTDATED_FILE.format(subject) for subject in subjects]
+    outdated: Path | None = None
     annotations: dict[str, Path] = {}
     sequences: dict[str, dict[str, Path]] = defaultdict(dict)  # by real path
     rootnet: list[Path] = []
@@ -102,27 +117,44 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
             path = folder / name
             if name == ROOTNET_FILE:
                 rootnet.append(path)
-            elif name in wanted and not is_same_content(annotations.setdefault(name, path), path):
-                raise ConvNeXtPoseCheckError(
-                    ErrorCode.AMBIGUOUS,
-                    f"{annotations[name]} and {path} have equal names but different contents",
-                    "Give the folder of one data set with --h36m-root",
-                )
+            elif name in wanted:
+                annotations[name] = _choose_annotations(annotations.get(name, path), path)
+            elif name in outdated_names:
+                outdated = path
     missing = [name for name in wanted if name not in annotations]
     if not sequences:
         missing.append("image folders such as s_09_act_02_subact_01_ca_01")
     if missing:
+        found = f"the folder contains {entries}"
+        if outdated:
+            found = f"{outdated} is of 2019, when each subject had a single annotation file"
         raise ConvNeXtPoseCheckError(
             ErrorCode.DATA_NOT_FOUND,
-            f"Human3.6M is incomplete below {root}: missing {', '.join(missing)};"
-            f" the folder contains {entries}",
-            GIVE_ROOT,
+            f"Human3.6M is incomplete below {root}: missing {', '.join(missing)}; {found}",
+            GET_ANNOTATIONS if outdated else GIVE_ROOT,
         )
     return Layout(
         root,
         annotations,
         {name: tuple(found.values()) for name, found in sequences.items()},
         tuple(rootnet),
+    )
+
+
+def _choose_annotations(known: Path, other: Path) -> Path:
+    """Choose from two files with one name: equal ones, or the only one that can be JSON.
+
+    Raises ``ConvNeXtPoseCheckError`` (``ambiguous``).
+    """
+    if is_same_content(known, other):
+        return known
+    usable = [path for path in (known, other) if is_json(path)]
+    if len(usable) < 2:
+        return (usable or [known])[0]
+    raise ConvNeXtPoseCheckError(
+        ErrorCode.AMBIGUOUS,
+        f"{known} and {other} have equal names but different contents",
+        "Give the folder of one data set with --h36m-root",
     )
 
 

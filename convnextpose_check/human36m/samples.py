@@ -20,6 +20,7 @@ from convnextpose_check.human36m.annotations import (
     RootNetEntry,
     SubjectFiles,
     parse_sequence,
+    read_rootnet,
     select_evenly,
 )
 from convnextpose_check.human36m.consistency import compare_joints_with_boxes
@@ -185,8 +186,7 @@ def load_dataset(
     subjects = protocol_facts.subjects
     layout = find_layout(root, subjects)
     rootnet_path = layout.choose_rootnet_file(subjects) if boxes == "rootnet" else None
-    estimates = read_json(rootnet_path, list[RootNetEntry]) if rootnet_path else ()
-    rootnet = {entry.image_id: entry for entry in estimates}  # the last of several for one image
+    rootnet = read_rootnet(rootnet_path) if rootnet_path else {}
     samples: list[Sample] = []
     excluded: list[Exclusion] = []
     box_consistency: list[float | ConvNeXtPoseCheckError] = []
@@ -265,7 +265,8 @@ def _make_sample(
         raise _UnusableError("its file name contradicts its action")
     copies = layout.find_copies(sequence, image.file_name.split("/")[1])
     if not copies:
-        raise _UnusableError("its file was not found")
+        missing = "file" if sequence in layout.sequences else "folder"
+        raise _UnusableError(f"its {missing} was not found")
     path, state = copies[0]
     if (camera := files.cameras.get(image.cam_idx)) is None:
         raise _UnusableError(f"camera {image.cam_idx} is missing")

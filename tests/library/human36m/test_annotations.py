@@ -13,7 +13,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import BoxSource, load_dataset
 from tests.support.datasets import FACTS, ROOTNET, HandmadeDataset, camera_entry
 
-NAN = float("nan")
+NAN, INF = float("nan"), float("inf")
 CAMERA, ROTATION = json.dumps(camera_entry()), json.dumps(camera_entry()["R"])
 
 
@@ -44,10 +44,11 @@ WRONG_CONTENT: list[tuple[str, str, Callable[[HandmadeDataset], object]]] = [
     ("data", "width", lambda m: m.image(100).pop("width")),
     ("data", "frame_idx", change_image(frame_idx=0.5)),
     ("data", "annotations[0].bbox", change_box(1, 1, 1)),
-    ("data", "bbox[1]", change_box(1, None, 1, 1)),
-    ("data", "bbox[0]", change_box(NAN, NAN, NAN, NAN)),
+    ("data", "got `null` - at `$.annotations[0].bbox[1]`", change_box(1, None, 1, 1)),
+    ("data", "got `NaN` - at `$.annotations[0].bbox[0]`", change_box(NAN, NAN, NAN, NAN)),
+    ("data", "got `Infinity` - at `$.annotations[0].bbox[2]`", change_box(1, 1, INF, 1)),
+    ("data", "got `-Infinity` - at `$.annotations[0].bbox[2]`", change_box(1, 1, -INF, 1)),
     ("data", "bbox[2]", change_box(1, 1, 10**10, 1)),
-    ("data", "invalid", change_box(1, 1, float("inf"), 1)),
     ("data", "images", lambda m: m.data[9].pop("images")),
     ("data", "image id 100 occurs twice", lambda m: m.data[9]["images"].append(m.image(100))),
     ("data", "image file s_09_act_02_subact_01_ca_01/s_09_act_02_subact_01_ca_01_000065.jpg occurs",
@@ -64,7 +65,8 @@ WRONG_CONTENT: list[tuple[str, str, Callable[[HandmadeDataset], object]]] = [
      lambda m: m.cameras[9].update({"1": 5})),
     ("camera", "missing required field `R`", lambda m: m.cameras[9]["1"].pop("R")),
     ("camera", "Expected `array` of length 3 - at `$[...].R", change_camera(R=[[1, 0], [0, 1]])),
-    ("camera", "$[...].f[0]", change_camera(f=[NAN, 1])),
+    ("camera", "got `NaN` - at `$[...].f[0]`", change_camera(f=[NAN, 1])),
+    ("camera", "got `-Infinity` or `Infinity` - at `$[...].c[0]`", change_camera(c=[INF, -INF])),
     ("camera", "$[...].f[0]", change_camera(f=[10**400, 1])),
     ("camera", "$[...].c[0]", change_camera(c=[1e39, 1])),
     ("camera", "$[...].f[1]", change_camera(f=[200, 0])),
@@ -143,3 +145,19 @@ def test_load_dataset_equal_keys_in_different_objects_are_accepted(tmp_path: Pat
 
     assert len(load_dataset(root, FACTS).samples) == 6
     assert "$[3].root_cam" in catch_problem(root, ROOTNET, boxes="rootnet")
+
+
+@pytest.mark.parametrize(
+    ("lost", "fragment"),
+    [(1, "1 of its 6 boxes have no `root_cam`"), (6, "it is DetectNet's bbox")],
+)
+def test_load_dataset_boxes_without_root_are_named(
+    tmp_path: Path, lost: int, fragment: str
+) -> None:
+    handmade = HandmadeDataset()
+    for entry in handmade.rootnet[:lost]:
+        del entry["root_cam"]
+        entry.update(score=0.99, category_id=1)
+    root = handmade.write(tmp_path / "set")
+
+    assert fragment in catch_problem(root, ROOTNET, boxes="rootnet")

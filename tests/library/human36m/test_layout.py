@@ -76,6 +76,7 @@ def link_in_loop(tree: Path) -> None:
 def add_equal_annotations(tree: Path) -> None:
     (tree / "older").mkdir()
     shutil.copy(tree / DATA_FILE, tree / "older")
+    shutil.copy(tree / "bbox_root" / ROOTNET, tree / "older")
 
 
 def make_second_folder_adder(parent: str, lost: slice, *, keep_empty: bool = False) -> Change:
@@ -121,6 +122,7 @@ def test_load_dataset_any_valid_layout_has_same_samples(tree: Path, change: Chan
 
     assert check_dataset_is_complete(dataset) == 6
     assert dataset.digest == digest
+    assert not dataset.layout.rootnet or dataset.layout.choose_rootnet_file((9, 11))
     assert all(sample.path.is_relative_to(root) for sample in dataset.samples)
     assert all(sample.path.stat().st_size for sample in dataset.samples)
 
@@ -153,8 +155,13 @@ def add_other_annotations(tree: Path) -> None:
 
 
 def add_two_rootnet_files(tree: Path) -> None:
-    for folder in (BOTH, f"again/{BOTH}"):
-        add_rootnet(tree, folder)
+    add_rootnet(tree, BOTH)
+    add_rootnet(tree, f"again/{BOTH}").write_text("[1]")
+
+
+def leave_annotations_of_2019(tree: Path) -> None:
+    (tree / "Human36M_subject9.json").touch()
+    (tree / DATA_FILE).unlink()
 
 
 ADVICE = " Give the folder of Human3.6M with --h36m-root"
@@ -166,6 +173,7 @@ REFUSED: list[tuple[str, str, Change]] = [
      lambda tree: shutil.rmtree(tree / "images")),
     ("data-not-found", "{}: missing Human36M_subject9_data.json; the folder contains annotations,",
      lambda tree: (tree / DATA_FILE).unlink()),
+    ("data-not-found", "Human36M_subject9.json is of 2019, when", leave_annotations_of_2019),
     ("ambiguous", OLDER, add_other_annotations),
     ("ambiguous", "{} contains 2 files bbox_root", lambda tree: add_rootnet(tree, "elsewhere")),
     ("ambiguous", "{} contains 2 files bbox_root", add_two_rootnet_files),
@@ -201,21 +209,45 @@ def test_check_dataset_is_complete_conflicting_images_fail_check_only(tree: Path
     assert caught.value.code == "ambiguous"
 
 
-@pytest.mark.parametrize("folder", ["__MACOSX", "images/@eaDir", ".hidden", "images/.thumbnails"])
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n"])
+def test_load_dataset_unfinished_copies_are_passed_over(tree: Path, content: bytes) -> None:
+    """They are first by alphabet; shorter images are reported as well."""
+    digest = load_dataset(tree, FACTS).digest
+    first, _, last = sorted(copy_sequence(tree, "a first").iterdir())
+    first.write_bytes(first.read_bytes()[:-10])
+    last.write_bytes(content)
+    for path in (tree / "a first" / Path(DATA_FILE).name, tree / "z" / Path(DATA_FILE).name):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+
+    dataset = load_dataset(tree, FACTS)
+
+    assert dataset.digest == digest
+    assert dataset.layout.annotation_path(9, "data") == tree / DATA_FILE
+    whole = tree / "images" / SEQUENCE
+    pairs = [(whole / copy.name, copy) for copy in (first, last) if copy.stat().st_size]
+    assert list(dataset.conflicts) == pairs
+
+
+@pytest.mark.parametrize("folder", [
+    "__MACOSX", "images/@eaDir", ".hidden", "images/.thumbnails", "#recycle", "$RECYCLE.BIN/x",
+])  # fmt: skip
 def test_find_layout_system_folders_are_left_out(tree: Path, folder: str) -> None:
     copied = copy_sequence(tree, folder)
     for image in copied.iterdir():
         image.write_bytes(b"thumbnail")
     (copied.parent / Path(DATA_FILE).name).write_text("{}")
     (copied.parent / ROOTNET).write_text("[]")
-    (tree / "annotations" / f"._{Path(DATA_FILE).name}").write_bytes(b"\0\5\x16\7")
+    litter = {f"._{Path(DATA_FILE).name}", "Thumbs.db", ".DS_Store", "desktop.ini"}
+    for name in litter:
+        (tree / "annotations" / name).write_bytes(b"\0\5\x16\7")
 
     layout = find_layout(tree, (9, 11))
 
     assert layout.sequences[SEQUENCE] == (tree / "images" / SEQUENCE,)
     assert layout.annotation_path(9, "data") == tree / DATA_FILE
     assert layout.rootnet == (tree / "bbox_root" / ROOTNET,)
-    assert not [name for _, _, files in walk(tree) for name in files if name.startswith("._")]
+    assert not litter & {name for _, _, files in walk(tree) for name in files}
 
 
 def test_walk_skips_sequences_and_deep_folders(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:

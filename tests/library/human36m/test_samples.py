@@ -74,6 +74,20 @@ def test_load_dataset_takes_64th_frames_in_order(handmade: HandmadeDataset, tmp_
     assert not dataset.excluded
 
 
+def test_load_dataset_backslashes_in_names_are_slashes(
+    handmade: HandmadeDataset, tmp_path: Path
+) -> None:
+    root = handmade.write(tmp_path / "set")
+    digest = load_dataset(root, FACTS).digest
+    for file in (root / "annotations").glob("*_data.json"):
+        file.write_text(file.read_text().replace("/", "\\\\"))
+
+    dataset = load_dataset(root, FACTS)
+
+    assert dataset.digest == digest
+    assert dataset.is_complete()
+
+
 def test_load_dataset_joints_are_in_camera_frame(handmade: HandmadeDataset, tmp_path: Path) -> None:
     handmade.frame(100)[0] = [10.0, 20.0, 30.0]
     handmade.frame(100)[11], handmade.frame(100)[14] = [0.0, 0.0, 0.0], [20.0, 40.0, 60.0]
@@ -157,6 +171,8 @@ EXCLUSION_CASES: list[tuple[BoxSource, str, Change]] = [
     ("gt", "joints are missing", change_image(subaction_idx=2)),
     ("gt", "joints are missing", change_image(frame_idx=-64)),
     ("gt", "joints are missing or not finite", change_joint(1, float("nan"), 2)),
+    ("gt", "joints are missing or not finite", change_joint(1, float("inf"), 2)),
+    ("gt", "joints are missing or not finite", change_joint(1, -float("inf"), 2)),
     ("gt", "joints are missing or not finite", change_joint(1, 1e39, 2)),
     ("gt", "kilometer from the camera", change_joint(2e6, 0, 0)),
     ("gt", "behind the camera", change_joint(0, -4001, 0)),
