@@ -48,7 +48,7 @@ function addStepButtons(worst) {
   const figures = [...worst.querySelectorAll("figure")];
   const bar = document.createElement("div");
   bar.className = "steps";
-  bar.innerHTML = '<button type="button">Worse</button> <output></output> <button type="button">Better</button>';
+  bar.innerHTML = '<button type="button">\u2039 Worse</button> <output></output> <button type="button">Better \u203a</button>';
   const [worse, , better] = bar.children;
   let shown = 0;
   const show = (by) => {

@@ -36,8 +36,7 @@ def find_examples(
 ) -> tuple[Example, ...]:
     """Best, median and worst samples by mean joint error.
 
-    ``grid_whd`` is the size of the heatmaps in cells. ``with_crops`` adds the images of the best,
-    the median and the worst sample.
+    ``grid_whd`` is the size of the heatmaps in cells. ``with_crops`` adds the images.
     """
     samples = {sample.path.name: sample for sample in dataset.samples}
     order = np.argsort(evaluation.errors_mm.mean(axis=1), kind="stable")
@@ -47,7 +46,7 @@ def find_examples(
     ]
     ranks += [("worst", index) for index in order[::-1][:WORST]]
     examples = []
-    for number, (rank, index) in enumerate(ranks):
+    for rank, index in ranks:
         sample = samples[evaluation.file_names[index]]
         cells_xyz = evaluation.cells_xyz[index]
         truth_px = camera_to_image(sample.joints_cam_mm[:ANNOTATED_JOINTS], sample.camera)
@@ -63,7 +62,7 @@ def find_examples(
                 truth_mm=_round_points(truth_mm),
                 predicted_px=_round_points(cells_to_crop(cells_xyz, grid_whd)[:ANNOTATED_JOINTS]),
                 truth_px=_round_points(image_to_crop(truth_px, sample.box_xywh_px)),
-                crop_jpeg=_encode_jpeg(read_crop(sample)) if with_crops and number < 3 else None,
+                crop_jpeg=_encode_jpeg(read_crop(sample)) if with_crops else None,
             )
         )
     return tuple(examples)

@@ -241,13 +241,16 @@ def test_summary_heat_grows_with_error(per_joint_mm: dict[str, float], heats: li
 
 @pytest.mark.parametrize("crop_jpeg", [None, "/9j/4AAQ"])
 def test_render_summary_shows_frames_only_if_embedded(crop_jpeg: str | None) -> None:
-    examples = tuple(replace(e, crop_jpeg=crop_jpeg) for e in example_examples())
+    *kept, other = example_examples(worst=2)
+    examples = (*(replace(example, crop_jpeg=crop_jpeg) for example in kept), other)
     record = example_variant(57.0, 56.61, examples=examples)
 
     page = render_summary(example_results(variants={"XS": record}), {})
 
     assert page.count("data:image/jpeg;base64,/9j/4AAQ") == (3 if crop_jpeg else 0)
     assert ("license forbids sharing them" in page) == (crop_jpeg is None)
+    assert page.count("no picture kept") == (1 if crop_jpeg else 0)
+    assert ["Worst 1 of 2" in page, "Worst 2 of 2" in page] == [True, True]
 
 
 def test_render_synthetic_shows_only_trained_model_in_detail() -> None:

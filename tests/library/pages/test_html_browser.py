@@ -21,6 +21,7 @@ from convnextpose_check.pages.html import BEGIN, END, render_summary
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from tests.library.pages.test_html import GOLDEN
+from tests.library.pages.test_palette import contrast_ratio
 from tests.support.browser import (
     accessibility_violations,
     chromium,
@@ -150,21 +151,47 @@ def test_skeleton_rotates_by_keyboard_mouse_and_touch(chrome: Chrome, everything
     assert path.get_attribute("d") == drawn[0]
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_skeletons_without_frame_have_colors_with_contrast(
+    chrome: Chrome, everything: Path, scheme: str
+) -> None:
+    open_page(chrome, everything, scheme=scheme)
+    colors: list[list[str]] = chrome.execute_script(
+        """
+        const color = (element, property) =>
+          "#" + getComputedStyle(element)[property].match(/\\d+/g).slice(0, 3)
+            .map((part) => Number(part).toString(16).padStart(2, "0")).join("");
+        return [".on-crop", ".in-space"].map((panel) => {
+          const svg = document.querySelector(panel);
+          const lines = [...svg.querySelectorAll("path")].map((path) => color(path, "stroke"));
+          return [color(svg, "backgroundColor"), ...lines];
+        });
+        """
+    )
+
+    ground, *lines = colors[0]
+    assert colors[0] == colors[1]
+    assert len(set(lines)) == 4  # left, right, middle and the ground truth
+    assert all(contrast_ratio(line, ground) >= 3 for line in lines)
+
+
 def test_worst_samples_buttons_step_through_figures(chrome: Chrome, everything: Path) -> None:
     open_page(chrome, everything)
     worst = chrome.find_element("css selector", ".worst")
     worse, better = worst.find_elements("css selector", ".steps button")
 
-    def shown() -> tuple[list[bool], str, list[str | None]]:
+    def shown() -> tuple[str, str, list[str | None]]:
         figures = worst.find_elements("css selector", "figure")
+        (caption,) = (figure.text for figure in figures if figure.is_displayed())
         text = worst.find_element("css selector", "output").text
         ends = [button.get_attribute("aria-disabled") for button in (worse, better)]
-        return [figure.is_displayed() for figure in figures], text, ends
+        return caption.partition(",")[0], text, ends
 
-    first = ([True, False], "1 of the 2 worst", ["true", "false"])
+    first = ("Worst 1 of 2", "1 of the 2 worst", ["true", "false"])
+    assert [worse.text, better.text] == ["\u2039 Worse", "Better \u203a"]
     assert shown() == first
     better.click()
-    assert shown() == ([False, True], "2 of the 2 worst", ["false", "true"])
+    assert shown() == ("Worst 2 of 2", "2 of the 2 worst", ["false", "true"])
     better.click()
     worse.send_keys(Keys.ENTER)
     assert shown() == first
