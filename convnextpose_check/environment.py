@@ -5,12 +5,17 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from contextlib import suppress
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import convnextpose_check
+
+NOT_INSTALLED = "not installed"
+OPENCV_PACKAGES = (
+    "opencv-python-headless", "opencv-python", "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)  # fmt: skip
 
 
 def collect_environment() -> dict[str, str]:
@@ -28,17 +33,31 @@ def collect_environment() -> dict[str, str]:
     }
 
 
-def package_version(*packages: str) -> str:
-    """Return the version of the first of these that is installed, without importing it."""
-    for package in packages:
-        with suppress(PackageNotFoundError):
-            return version(package)
-    return "not installed"
+def package_version(package: str) -> str:
+    """Return the version of an installed package, without importing it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return NOT_INSTALLED
 
 
 def opencv_version() -> str:
-    """Return the version of the installed OpenCV package."""
-    return package_version("opencv-python-headless", "opencv-python", "opencv-contrib-python")
+    """Return the version of the module ``cv2``.
+
+    The version of a package does not serve: of several packages, the last installed one has
+    written the module.
+    """
+    try:
+        import cv2
+    except ImportError:
+        return NOT_INSTALLED
+    return str(cv2.__version__)
+
+
+def installed_opencv_packages() -> dict[str, str]:
+    """Return the versions of all installed packages that contain the module ``cv2``."""
+    versions = {package: package_version(package) for package in OPENCV_PACKAGES}
+    return {package: found for package, found in versions.items() if found != NOT_INSTALLED}
 
 
 def suite_commit() -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from convnextpose_check.environment import installed_opencv_packages
 from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.files.folders import path_exists
 from convnextpose_check.files.regular_files import cannot_write
@@ -36,9 +37,19 @@ WARP_SHA256 = "915caa2d962e16dcc26eae0b88552939f1de308380a77524b49e5a37377d4a66"
 """Hash of the pattern in ``check_interpolation`` warped by OpenCV 4.10 to 4.14."""
 
 
+OPENCV = "opencv-python-headless"
+
+
 def check_interpolation() -> str:
     """OpenCV interpolates like version 4, as used for the paper; returns its version."""
-    import cv2
+    try:
+        import cv2
+    except ImportError as error:
+        raise CheckFailedError(
+            ErrorCode.WRONG_OPENCV,
+            f"OpenCV cannot be imported ({error}; {_list_opencv_packages()})",
+            _reinstall_opencv(),
+        ) from None
 
     rows, columns, channels = np.indices((400, 300, 3))
     pattern = (rows * rows * 3 + columns * 7 + rows * columns + channels * 91) % 256
@@ -47,13 +58,29 @@ def check_interpolation() -> str:
     if obtained != WARP_SHA256:
         raise CheckFailedError(
             ErrorCode.WRONG_OPENCV,
-            f"OpenCV {cv2.__version__} interpolates differently from OpenCV 4, which the paper's"
-            " values require",
-            "Run: pip install 'opencv-python-headless>=4.10.0.84,<5'",
+            f"OpenCV {cv2.__version__} ({_list_opencv_packages()}) interpolates differently from"
+            " OpenCV 4, which the paper's values require",
+            _reinstall_opencv(),
             f"warped pattern {obtained[:8]}",
             WARP_SHA256[:8],
         )
     return str(cv2.__version__)
+
+
+def _list_opencv_packages() -> str:
+    found = [f"{package} {version}" for package, version in installed_opencv_packages().items()]
+    return f"installed: {', '.join(found) or 'no package of OpenCV'}"
+
+
+def _reinstall_opencv() -> str:
+    """Return the command that leaves one package of OpenCV, without changing others.
+
+    All packages of OpenCV write to one folder, so the remaining one is installed again.
+    """
+    others = " ".join(package for package in installed_opencv_packages() if package != OPENCV)
+    uninstall = f"python -m pip uninstall -y {others} && " if others else ""
+    install = f"python -m pip install --force-reinstall --no-deps '{OPENCV}>=4.10.0.84,<5'"
+    return f"Run: {uninstall}{install}"
 
 
 def get_free_ram_gb(root: Path = Path("/")) -> float | None:

@@ -188,7 +188,7 @@ def list_facts(run: FinishedRun) -> Iterator[Finding]:
              "--bbox rootnet was given", "Run again with --bbox gt"),
             (not opencv.startswith("4"), "settings", f"images were warped by OpenCV {opencv}",
              "other major versions than 4 moved errors by 0.03 to 0.4 mm",
-             'Install "opencv-python-headless<5"'),
+             'Run convnextpose-check doctor: it has the command that installs OpenCV 4'),
             *((check.outcome == "failed", "settings", f"{check.test.rpartition('::')[2]} failed",
                check.message, "Fix the failed check first")
               for check in results.checks

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from convnextpose_check.environment import opencv_version, package_version
+from convnextpose_check.environment import OPENCV_PACKAGES, opencv_version, package_version
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Measurements, ModelEntry
 from convnextpose_check.evaluation.metrics import sample_errors_mm
@@ -39,7 +39,7 @@ def compute_cache_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[s
         "dataset": [dataset.digest, dataset.protocol, dataset.boxes],
         "images": [f"{sample.path} {sample.state}" for sample in dataset.samples],
         "settings": settings,
-        "versions": [*map(package_version, PACKAGES), opencv_version()],
+        "versions": [*map(package_version, (*PACKAGES, *OPENCV_PACKAGES)), opencv_version()],
         "sources": [
             (str(path.relative_to(PACKAGE)), hashlib.sha256(path.read_bytes()).hexdigest())
             for path in sorted(PACKAGE.rglob("*"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,10 +14,12 @@ from convnextpose_check.checks import machine
 from convnextpose_check.checks.machine import (
     check_can_write,
     check_disk,
+    check_interpolation,
     check_memory,
     get_free_ram_gb,
 )
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.environment import NOT_INSTALLED, opencv_version
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from tests.support.datasets import list_files
 from tests.support.read_only import read_only
 
@@ -121,3 +125,53 @@ def test_unwritable_folder_raises_cannot_write(forbidden: str, tmp_path: Path) -
             check_can_write(place)
         assert f"cannot write {problem}" in caught.value.problem
         assert "--results-dir" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("installed", "packages", "uninstall"),
+    [
+        ({}, "no package of OpenCV", ""),
+        ({"opencv-python-headless": "5.0.0"}, "opencv-python-headless 5.0.0", ""),
+        (
+            {
+                "opencv-contrib-python-headless": "4.13.0",
+                "opencv-contrib-python": "4.13.0",
+                "opencv-python": "5.0.0",
+            },
+            "opencv-python 5.0.0, opencv-contrib-python 4.13.0, opencv-contrib-python-headless"
+            " 4.13.0",
+            "python -m pip uninstall -y opencv-python opencv-contrib-python"
+            " opencv-contrib-python-headless && ",
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_check_interpolation_wrong_opencv_lists_all_packages(
+    monkeypatch: pytest.MonkeyPatch,
+    installed: dict[str, str],
+    packages: str,
+    uninstall: str,
+    *,
+    is_damaged: bool,
+) -> None:
+    import cv2
+
+    monkeypatch.setattr(
+        "convnextpose_check.environment.version", lambda name: installed.get(name) or version("?")
+    )
+    monkeypatch.setattr(machine, "WARP_SHA256", "another")
+    problem = f"OpenCV {cv2.__version__} (installed: {packages}) interpolates differently"
+    if is_damaged:
+        monkeypatch.setitem(sys.modules, "cv2", None)
+        reason = "import of cv2 halted; None in sys.modules"
+        problem = f"OpenCV cannot be imported ({reason}; installed: {packages})"
+
+    with pytest.raises(CheckFailedError) as raised:
+        check_interpolation()
+
+    assert raised.value.problem.startswith(problem)
+    assert raised.value.remedy == (
+        f"Run: {uninstall}python -m pip install --force-reinstall --no-deps"
+        " 'opencv-python-headless>=4.10.0.84,<5'"
+    )
+    assert opencv_version() == (NOT_INSTALLED if is_damaged else cv2.__version__)
