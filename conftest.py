@@ -15,7 +15,8 @@ from convnextpose_check.plugin.session import get_session, synthetic_dataset
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import ByVariant, Run
 
-pytest_plugins = ["convnextpose_check.plugin.suite", "convnextpose_check.plugin.html_table"]
+# First the one that the other imports: pytest warns about a plugin that is imported already.
+pytest_plugins = ["convnextpose_check.plugin.html_table", "convnextpose_check.plugin.suite"]
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ the suite's options: in ``pytest --h36m-root /data`` it takes ``/data`` for a pa
 looks for ``pytest.ini`` there. No plugin is loaded early enough to change that.
 
 This module is an entry point, so every pytest run in the environment loads it. Outside a checkout
-of this suite it does nothing.
+of this suite it only explains the suite's options to a run that does not know them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def join_options(arguments: Sequence[str]) -> list[str]:
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, None, None]:
-    """Refuse a path after a space and a misspelled option, in a checkout of this suite only.
+    """Refuse a path after a space, a misspelled option, and an option outside a checkout.
 
     Raises ``pytest.UsageError``.
     """
@@ -50,8 +50,14 @@ def pytest_load_initial_conftests(
     if checkout is not None:
         _refuse_misread_paths(early_config, checkout)
     yield
-    if checkout is not None:  # conftest.py files have now declared every option
-        _refuse_misspelled_options(parser, args)
+    # conftest.py files have now declared every option.
+    unknown = [
+        argument.partition("=")[0] for argument in parser.parse_known_and_unknown_args(args)[1]
+    ]
+    if checkout is not None:
+        _refuse_misspelled_options(unknown)
+    else:
+        _refuse_options_elsewhere(unknown)
 
 
 def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
@@ -75,13 +81,23 @@ def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
         )
 
 
-def _refuse_misspelled_options(parser: pytest.Parser, arguments: list[str]) -> None:
+def _refuse_misspelled_options(unknown: Sequence[str]) -> None:
     from convnextpose_check.settings.options import OPTIONS
 
-    for argument in parser.parse_known_and_unknown_args(arguments)[1]:
-        option = argument.partition("=")[0]
+    for option in unknown:
         if hint := format_suggestion(option, [known.flag for known in OPTIONS], "--"):
             raise pytest.UsageError(f"unknown option {option}{hint}.")
+
+
+def _refuse_options_elsewhere(unknown: Sequence[str]) -> None:
+    """Refuse an option of this suite that nothing declares, because pytest has another root."""
+    from convnextpose_check.settings.options import OPTIONS
+
+    for flag in (option.flag for option in OPTIONS if option.flag in unknown):
+        raise pytest.UsageError(
+            f"{flag} is an option of convnextpose-check, and its tests are not in this folder."
+            " Start pytest in a checkout of convnextpose-check."
+        )
 
 
 def _find_checkout(folder: Path) -> Path | None:

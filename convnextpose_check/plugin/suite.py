@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import fill
 
 import pytest
+from pytest_benchmark import plugin as benchmark
 
 from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.interrupts import defer_signals, install_signal_handlers
@@ -40,8 +41,15 @@ _COMMAND = re.compile(r"\b(?:python|pip) .*?(?=\. |\.?$)")
 """A shell command in a message: up to the end of the sentence."""
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the suite's options; each value is a list of strings."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the suite's options; each value is a list of strings.
+
+    Also loads pytest-benchmark, which PYTEST_DISABLE_PLUGIN_AUTOLOAD leaves out.
+    """
+    if pluginmanager.is_blocked("benchmark"):
+        raise pytest.UsageError("-p no:benchmark disables the throughput tests. Leave it out.")
+    if not pluginmanager.is_registered(benchmark):
+        pluginmanager.register(benchmark, "benchmark")
     group = parser.getgroup("ConvNeXtPose", "Evaluation of ConvNeXtPose checkpoints")
     for option in OPTIONS:
         group.addoption(option.flag, **option.argument)
@@ -56,8 +64,14 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"-p no:{GATE_PLUGIN} disables the gate. Leave it out.")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run validation tests first, in the order of ``VALIDATION_TESTS``."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run validation tests first, in the order of ``VALIDATION_TESTS``.
+
+    One of them includes the whole evaluation, so pytest-timeout must not end it.
+    """
+    if config.pluginmanager.hasplugin("timeout"):
+        for item in filter(is_validation, items):
+            item.add_marker(pytest.mark.timeout(0))
     positions = {test.file: number for number, test in enumerate(VALIDATION_TESTS)}
     last = len(positions)
     items.sort(

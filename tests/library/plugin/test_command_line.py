@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -47,6 +48,16 @@ def run_pytest(nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str
     return run_in
 
 
+TIMEOUT_PLUGIN = """
+def pytest_configure(config):
+    config.pluginmanager.register(object(), "timeout")
+    config.addinivalue_line("markers", "timeout(seconds): of pytest-timeout")
+
+def pytest_collection_finish(session):
+    marks = [item.get_closest_marker("timeout") for item in session.items]
+    print(sum(mark is not None and mark.args == (0,) for mark in marks), "tests are exempt")
+"""
+
 COLLECT_ONLY = ("-m", "gpu", "--collect-only", "-q")
 
 
@@ -83,6 +94,39 @@ def test_pytest_misspelled_option_is_refused_with_suggestion(run_pytest: RunPyte
 
     assert code == pytest.ExitCode.USAGE_ERROR
     assert "unknown option --h36m-rot (did you mean --h36m-root?)." in err
+
+
+def test_pytest_without_autoloaded_plugins_collects_throughput_tests(
+    run_pytest: RunPytest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``pytest.ini`` and a test need pytest-benchmark."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    _, out, err = run_pytest(ROOT, *COLLECT_ONLY, "tests/validation")
+
+    assert "test_throughput.py::test_throughput[published-L]" in out, err
+
+
+def test_pytest_in_other_folder_explains_options_of_suite(
+    run_pytest: RunPytest, tmp_path: Path
+) -> None:
+    code, out, err = run_pytest(tmp_path, *COLLECT_ONLY, "--h36m-root=x")
+
+    assert (code, out) == (pytest.ExitCode.USAGE_ERROR, "")
+    assert err.startswith("ERROR: --h36m-root is an option of convnextpose-check, and its tests")
+
+
+def test_validation_tests_are_exempt_from_timeouts(
+    run_pytest: RunPytest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``--timeout``, pytest-timeout ends a test that has no such mark."""
+    module = ModuleType("timeout_plugin")
+    exec(TIMEOUT_PLUGIN, vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    _, out, err = run_pytest(ROOT, *COLLECT_ONLY, "-p", module.__name__, "tests/validation")
+
+    assert "109 tests are exempt" in out, err
 
 
 def test_plugin_is_registered_as_entry_point() -> None:

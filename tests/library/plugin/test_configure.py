@@ -39,6 +39,7 @@ VALIDATION = "tests/validation"
             ["-p", "no:convnextpose_check.plugin.gate"], [VALIDATION],
             "-p no:convnextpose_check.plugin.gate disables the gate",
         ),
+        (["-p", "no:benchmark"], [VALIDATION], "-p no:benchmark disables the throughput tests"),
         (["-p", "no:convnextpose_check.plugin.suite"], [VALIDATION], "--results-dir"),
     ],
 )  # fmt: skip
