@@ -9,13 +9,15 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import pytest
+from packaging.requirements import Requirement
 
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
@@ -28,6 +30,16 @@ from tests.support.texts import ROOT
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="Kaggle has a newer Python")
 
+KAGGLE_PACKAGES = (
+    "numpy==2.0.2", "matplotlib==3.10.*", "gdown==5.2.2", "pytest==8.4.2", "pluggy==1.6.0",
+    "opencv-python==4.13.*", "opencv-contrib-python==4.13.*", "opencv-python-headless==4.13.*",
+    "ipython", "packaging", "requests", "safetensors", "tqdm",
+)  # fmt: skip
+"""Packages of Kaggle's image of August 2026, as far as the suite uses them.
+
+Its Python 3.12 and torch 2.10 are replaced by those of this environment: torch has several GB.
+"""
+
 Capture = pytest.CaptureFixture[str]
 Completed = subprocess.CompletedProcess[str]
 Installed = tuple[Completed, dict[str, str]]
@@ -39,9 +51,13 @@ def test_recorded_notebook_is_the_generated_one() -> None:
 
 
 @pytest.mark.slow
-def test_failing_run_is_shown(synthetic: SyntheticData, tiny: Architecture, tmp_path: Path) -> None:
+@pytest.mark.parametrize("packages", [(), KAGGLE_PACKAGES], ids=["current", "kaggle"])
+def test_failing_run_is_shown(
+    synthetic: SyntheticData, tiny: Architecture, tmp_path: Path, packages: tuple[str, ...]
+) -> None:
     """The synthetic data set is attached, of which 8 samples are evaluated."""
     pytest.importorskip("IPython")
+    python = build_environment(tmp_path / "environment", packages) if packages else sys.executable
     attached, large = tmp_path / "kaggle" / "input", (".git", "node_modules", "output", ".venv")
     ignored = shutil.ignore_patterns(*large)
     shutil.copytree(ROOT, attached / "suite" / "convnextpose-check", ignore=ignored)
@@ -54,7 +70,8 @@ def test_failing_run_is_shown(synthetic: SyntheticData, tiny: Architecture, tmp_
     before = list_files(attached)
 
     result = run_cell(
-        sys.executable, INSTALL + RUN + SHOW, tmp_path / "kaggle",
+        python, INSTALL + RUN + SHOW, tmp_path / "kaggle",
+        **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
         **{f"CONVNEXTPOSE_{name}": value for name, value in settings.items()},
     )  # fmt: skip
 
@@ -66,6 +83,32 @@ def test_failing_run_is_shown(synthetic: SyntheticData, tiny: Architecture, tmp_
     assert results.variants["T"].samples == 8
     assert results.dataset.root.startswith(str(attached))
     assert list_files(attached) == before
+    if packages:
+        found = results.environment
+        assert (found["numpy"], found["opencv"]) == ("2.0.2", "4.13.0")
+
+
+def build_environment(folder: Path, packages: Iterable[str]) -> Path:
+    """Install these packages, and link this environment's torch; return its Python."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "--no-compile", *packages], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    link_distribution("torch", site)
+    return python
+
+
+def link_distribution(name: str, site: Path) -> None:
+    """Link the files of a distribution, and of those it needs, unless they are installed."""
+    needed = distribution(name)
+    names = {file.parts[0] for file in needed.files or ()} - {"..", "__pycache__"}
+    if any((site / name).exists() for name in names):
+        return
+    for top_level in names:
+        (site / top_level).symlink_to(str(needed.locate_file(top_level)))
+    for requirement in map(Requirement, needed.requires or ()):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            link_distribution(requirement.name, site)
 
 
 def test_passing_run_passes_the_notebook(tmp_path: Path, capsys: Capture) -> None:
@@ -80,7 +123,7 @@ def test_passing_run_passes_the_notebook(tmp_path: Path, capsys: Capture) -> Non
 
 @pytest.mark.parametrize("has_stale", [False, True])
 def test_run_without_report_shows_end(tmp_path: Path, capsys: Capture, *, has_stale: bool) -> None:
-    """Outside the suite, pytest refuses its options."""
+    """Without the suite, pytest refuses its options."""
     pytest.importorskip("IPython")
     if has_stale:
         for page in (tmp_path / "output/report.html", Outputs(tmp_path / "output").markdown):
@@ -94,7 +137,7 @@ def test_run_without_report_shows_end(tmp_path: Path, capsys: Capture, *, has_st
         exec(RUN + SHOW, names)
 
     printed = capsys.readouterr().out
-    assert printed.count("unrecognized arguments: --h36m-root=") == 2
+    assert printed.count("--h36m-root is an option of convnextpose-check") == 2
     assert "another run" not in printed
     assert "iframe" not in printed
 
@@ -130,7 +173,7 @@ def install(tmp_path: Path) -> Install:
 
 def run_cell(python: str | Path, cell: str, kaggle: Path, **settings: str) -> Completed:
     """Run a cell with ``kaggle`` for ``/kaggle`` and its parent as ``PATH``."""
-    settings |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    settings = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"} | settings
     return subprocess.run(
         [python, "-c", cell.replace("/kaggle/", f"{kaggle}/")],
         env=settings | {"PATH": str(kaggle.parent)},
