@@ -40,6 +40,7 @@ class ErrorCode(str, Enum):
     OUTSIDE_TOLERANCE = "outside-tolerance"  # an error differs too much from the reported value
     ROUND_TRIP = "round-trip"  # keys or weights change when converted and read back
     SAME_IMAGE = "same-image"  # an image is a copy of another
+    SURPLUS = "surplus"  # there are more samples than the protocol has
     TOO_MANY_FILES = "too-many-files"  # a folder contains more files than are searched
     UNREADABLE = "unreadable"  # a file cannot be read, or changes while it is read
     UNSAFE_ARCHIVE = "unsafe-archive"  # contains more than torch.save writes for weights

@@ -20,14 +20,32 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
             f"{len(dataset.conflicts)} images with two contents",
             "one content for each image",
         )
+    if dataset.is_complete():
+        return len(dataset.samples)
     obtained, expected = dataset.per_action(), dataset.facts.per_action
-    short = [
+    different = [
         f"{action} {obtained[action]} of {expected[action]}"
         for action in expected
         if obtained[action] != expected[action]
     ]
-    if dataset.is_complete():
-        return len(dataset.samples)
+    problem = (
+        f"{len(dataset.samples)} samples of protocol {dataset.protocol} below"
+        f" {dataset.layout.root}: expected {dataset.facts.samples}"
+        + (f" ({', '.join(different[:4])}{', ...' * (len(different) > 4)})" if different else "")
+    )
+    sequences = Counter(sample.sequence for sample in dataset.samples)
+    for name in sorted(set(dataset.facts.absent) & sequences.keys()):
+        problem += f"; {sequences[name]} are of {name}, which the official data set does not have"
+    if surplus := dataset.count_surplus():
+        raise CheckFailedError(
+            ErrorCode.SURPLUS,
+            f"{surplus} samples more than the protocol has: {problem}",
+            "Move their images out of the data set; annotations without images are ignored",
+            len(dataset.samples),
+            dataset.facts.samples,
+        )
+    if dataset.step > 1 and dataset.step % 2:  # 5 for every fifth, tenth or twentieth frame
+        problem += f"; only one test frame in {dataset.step} of each sequence is there"
     first = {e.reason: e.file_name for e in reversed(dataset.excluded)}
     reasons = [
         f"{reason} ({count:,}, the first {first[reason]})"
@@ -35,9 +53,7 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
     ]
     raise CheckFailedError(
         ErrorCode.INCOMPLETE,
-        f"{len(dataset.samples)} samples of protocol {dataset.protocol} below"
-        f" {dataset.layout.root}: expected {dataset.facts.samples}"
-        + (f" ({', '.join(short[:4])}{', ...' if len(short) > 4 else ''})" if short else "")
+        problem
         + (f"; {len(dataset.excluded)} excluded because {'; '.join(reasons)}" if reasons else ""),
         "Pass the complete data set with --h36m-root, without --limit",
         len(dataset.samples),

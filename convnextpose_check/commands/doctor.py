@@ -20,10 +20,13 @@ from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checkpoints.training_record import TrainingRecord
 from convnextpose_check.checks import archives, dataset, machine
 from convnextpose_check.commands.terminal import long_phase, print_lines
-from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.devices import format_devices
+from convnextpose_check.files.first_bytes import is_part_name
 from convnextpose_check.files.folders import SEQUENCE_FOLDER, walk
+from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.layout import annotation_names
+from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.run.run import Run, open_published_run
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Variant
@@ -92,9 +95,32 @@ def _list_checks(run: Run) -> list[Group]:
                 "joints in boxes": lambda: dataset.check_joints_lie_in_boxes(run.dataset),
                 "all samples": lambda: dataset.check_dataset_is_complete(run.dataset),
                 "boxes": lambda: dataset.check_rootnet_file(run.dataset),
+                "images": lambda: _read_one_image_per_camera(run.dataset),
             }
         )
     return groups + [_checkpoint_checks(run, variant) for variant in run.variants.values()]
+
+
+def _read_one_image_per_camera(dataset: Dataset) -> str:
+    """One image of each subject and camera can be decoded and has the annotated size.
+
+    A run reads all images instead. Raises ``CheckFailedError`` (``incomplete``).
+    """
+    firsts: dict[tuple[int, str], Sample] = {}
+    for sample in dataset.samples:
+        firsts.setdefault((sample.subject, sample.sequence[-2:]), sample)
+    crops = [read_crop(sample) for sample in firsts.values()]
+    problems = [f"{crop.problem}: {crop.sample.path}" for crop in crops if crop.problem]
+    if problems:
+        raise CheckFailedError(
+            ErrorCode.INCOMPLETE,
+            f"{len(problems)} of {len(crops)} images, one of each camera and subject, cannot be"
+            f" used, the first because {problems[0]}",
+            "Use the original images, to whose pixels boxes and cameras refer",
+            len(crops) - len(problems),
+            len(crops),
+        )
+    return f"{len(crops)} images, one of each camera and subject"
 
 
 def _find_misnamed(run: Run, root: Path) -> list[str]:
@@ -110,8 +136,12 @@ def _find_misnamed(run: Run, root: Path) -> list[str]:
             is_misnamed_sequence = normalized != name and SEQUENCE_FOLDER.fullmatch(normalized)
             if expected := missing.get(normalized) or (is_misnamed_sequence and normalized):
                 hints.append(f"hint: {folder / name} should be named {expected}")
+            elif is_part_name(name):
+                hints.append(f"hint: {folder / name} is a part of a split archive")
             elif _PACKED.fullmatch(name):
                 hints.append(f"hint: {folder / name} is still packed")
+            elif "\\" in name:  # by a program that does not unpack zips of Windows correctly
+                hints.append(f"hint: {folder / name} was unpacked without its folders")
     return [*hints[:MAX_HINTS], HOW_TO_RENAME] if hints else []
 
 

@@ -42,7 +42,8 @@ class Evaluation:
     ``seconds`` is the time in the model, ``reading_seconds`` the time waiting for images. Pairs in
     ``cross_sequence_copies`` are an image and an equal earlier one of another sequence; those in
     ``same_sequence_copies`` are of one sequence: the camera may have repeated a frame.
-    ``damaged`` lists images with a libjpeg warning; ``resumed`` counts samples from the cache.
+    ``damaged`` lists images with a libjpeg warning; ``resumed`` counts samples from the cache,
+    ``surplus`` those that the protocol does not have.
     """
 
     protocol: Protocol
@@ -61,6 +62,7 @@ class Evaluation:
     same_sequence_copies: Pairs = ()
     damaged: tuple[Exclusion, ...] = ()
     resumed: int = 0
+    surplus: int = 0
 
     @property
     def error_mm(self) -> float:
@@ -173,6 +175,7 @@ class Measurements:
             same_sequence_copies=same_sequence_copies,
             damaged=_list_exclusions(dataset, self.warnings),
             resumed=self.resumed,
+            surplus=dataset.count_surplus(),
         )
 
 

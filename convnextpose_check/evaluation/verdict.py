@@ -85,4 +85,6 @@ def judge(evaluation: Evaluation, reference: ReportedValue | None) -> Judgment:
             not_judged = f"information only, {reference.information_only}"
     if is_subset := not evaluation.complete:
         not_judged = f"subset of {len(evaluation.image_ids)} samples"
+        if evaluation.surplus:
+            not_judged = f"{evaluation.surplus} samples more than the protocol has"
     return Judgment(evaluation.error_mm, reference, not_judged, is_information, is_subset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -44,13 +45,15 @@ MAX_DISTANCE_MM = 1e6
 class ProtocolFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The test subjects of a protocol and the number of its samples.
 
-    ``rootnet`` names RootNet's file for the protocol, if the protocols have different ones.
+    ``rootnet`` names RootNet's file for the protocol, if the protocols have different ones;
+    ``absent`` are the sequences without samples.
     """
 
     subjects: tuple[int, ...]
     samples: int
     per_action: dict[str, int]
     rootnet: str | None = None
+    absent: tuple[str, ...] = ()
 
 
 class MisalignedTakes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,6 +141,7 @@ class Dataset:
     result of ``compare_joints_with_boxes``. ``rootnet`` describes RootNet's file, empty for
     ground-truth boxes; the expected file has the protocol's images and no others. ``conflicts`` are
     pairs of paths, for samples with different images in two folders: the one used and the other.
+    ``step`` is 5 if all samples are of every fifth test frame, 1 in a complete data set.
     """
 
     layout: Layout
@@ -152,6 +156,7 @@ class Dataset:
     rootnet: str = ""
     has_expected_rootnet: bool = True
     conflicts: tuple[tuple[Path, Path], ...] = ()
+    step: int = 1
 
     def per_action(self) -> dict[str, int]:
         """Number of samples by action, in Human3.6M's order."""
@@ -161,6 +166,12 @@ class Dataset:
     def is_complete(self) -> bool:
         """True if every action has the expected number of samples, without ``limit``."""
         return not self.limited and self.per_action() == self.facts.per_action
+
+    def count_surplus(self) -> int:
+        """Number of samples that the protocol does not have; 0 if any of its own is missing."""
+        counts, expected = self.per_action(), self.facts.per_action
+        is_short = self.limited or any(counts[action] < expected[action] for action in expected)
+        return 0 if is_short else len(self.samples) - self.facts.samples
 
 
 def read_facts() -> DatasetFacts:
@@ -191,6 +202,7 @@ def load_dataset(
     excluded: list[Exclusion] = []
     box_consistency: list[float | ConvNeXtPoseCheckError] = []
     image_counts: dict[int, int] = {}
+    step = 0
     for subject in subjects:
         files = SubjectFiles(layout, subject, facts.frame_stride)
         image_counts[subject] = sum(image.id in rootnet for image, _ in files.test_frames)
@@ -199,6 +211,7 @@ def load_dataset(
         for image, annotation in files.test_frames:
             try:
                 samples.append(_make_sample(layout, files, image, annotation, boxes, rootnet))
+                step = math.gcd(step, image.frame_idx)
             except _UnusableError as reason:
                 excluded.append(Exclusion(image.id, image.file_name, str(reason)))
     if not samples:
@@ -232,6 +245,7 @@ def load_dataset(
         rootnet=rootnet_title,
         has_expected_rootnet=not others and all(image_counts.values()),
         conflicts=_conflicts(layout, samples),
+        step=step // facts.frame_stride,
     )
 
 

@@ -34,8 +34,11 @@ def decide(results: Results) -> tuple[Decision, str]:
     if missing := [name for name in results.expected_variants if name not in variants]:
         return "missing", f"Not judged: {', '.join(missing)} could not be evaluated."
     if not results.complete:
-        part = f"{results.samples:,} of {results.expected_samples:,}"
-        return "subset", f"Not judged: only {part} samples were evaluated."
+        count, expected = results.samples, results.expected_samples
+        problem = f"only {count:,} of {expected:,} samples were evaluated"
+        if count > expected:
+            problem = f"{count - expected:,} samples more than the protocol has were evaluated"
+        return "subset", f"Not judged: {problem}."
     if gate_mm is None:
         return "no gate", f"No verdict on {listed}: --gate none was given."
     if off := [name for name, record in variants.items() if record.is_within_tolerance is False]:

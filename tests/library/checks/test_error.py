@@ -177,6 +177,8 @@ def test_check_images_are_distinct_repeated_frame_of_one_sequence_passes() -> No
 
 def test_check_evaluation_is_complete_unreadable_images_raise(dataset: Dataset) -> None:
     assert check_evaluation_is_complete(make_evaluation(count=2), dataset) == 2
+    surplus = make_evaluation(count=7, complete=False, surplus=1)
+    assert check_evaluation_is_complete(surplus, dataset) == 7
     with pytest.raises(CheckFailedError) as caught:
         check_evaluation_is_complete(
             make_evaluation(count=2, complete=False, unreadable=FIVE), dataset

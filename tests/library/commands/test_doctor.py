@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.training_record import TrainingRecord
 from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.variants import Architecture
-from tests.support.datasets import list_files, rearrange_dataset
+from tests.support.datasets import list_files, make_image, rearrange_dataset
 from tests.support.full_size import write_own_model
 
 Doctor = Callable[..., tuple[int, dict[str, str]]]
@@ -22,7 +23,7 @@ Patch = pytest.MonkeyPatch
 pytestmark = pytest.mark.usefixtures("nothing_set")
 
 MACHINE = {"device", "memory", "OpenCV", "disk", "results folder"}
-DATA = {"Human3.6M", "joints in boxes", "all samples", "boxes"}
+DATA = {"Human3.6M", "joints in boxes", "all samples", "boxes", "images"}
 CHECKS = (
     " file", " variant", " epoch", " training record", " tensors", " weights", " BatchNorm",
     " key map",
@@ -142,6 +143,7 @@ def test_doctor_failure_stops_no_check(doctor: Doctor, inputs: Path, monkeypatch
     assert rows.keys() - {"hints"} == {*MACHINE, *DATA, *(f"T{check}" for check in CHECKS)}
     assert rows.keys() - list_failed(rows) == {"device", "Human3.6M", "T file", "hints"}
     assert "cv2" in rows.pop("OpenCV")
+    assert "cv2" in rows.pop("images")
     assert {rows[title] for title in list_failed(rows)} == {"failed: [wrong-count] broken. Fix it."}
 
 
@@ -164,6 +166,8 @@ def test_doctor_swapped_files_are_named(doctor: Doctor, inputs: Path, tiny: Arch
         ("human36m_Subject9_camera.JSON", "should be named Human36M_subject9_camera.json"),
         ("Human36M_subject9_camera (1).json", "should be named Human36M_subject9_camera.json"),
         ("Annotations (1).zip", "is still packed"),
+        ("images.tar.gzaa", "is a part of a split archive"),
+        ("annotations\\Human36M_subject9_camera.json", "was unpacked without its folders"),
         ("notes.zip", ""),
     ],
 )
@@ -177,6 +181,19 @@ def test_doctor_misnamed_file_is_hinted(doctor: Doctor, inputs: Path, name: str,
     assert "Human36M_subject9_camera.json" in rows["Human3.6M"]
     assert (f"{folder / name} {hint}\n" in rows["hints"]) is bool(hint)
     assert ("ln -s" in rows["hints"]) is bool(hint)
+
+
+def test_doctor_resized_images_are_named(doctor: Doctor, inputs: Path) -> None:
+    for path in (inputs / "h36m" / "images").rglob("*.jpg"):
+        cv2.imwrite(str(path), make_image(1)[:40, :50])
+
+    code, rows = doctor(*make_arguments(inputs))
+
+    assert code == 1
+    assert list_failed(rows) == {"images"}
+    assert "2 of 2 images, one of each" in rows["images"]
+    assert "because it was resized to 50x40: expected 100x80: " in rows["images"]
+    assert "s_09_act_02_subact_01_ca_01_000001.jpg. Use the orig" in rows["images"]
 
 
 def test_doctor_missing_images_of_a_subject_are_suggested(doctor: Doctor, inputs: Path) -> None:

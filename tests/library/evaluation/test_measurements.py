@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.measurements import Measurements
@@ -82,6 +83,10 @@ def test_evaluation_means_are_over_samples_in_full_precision(dataset: Dataset) -
     assert evaluation.complete
     limited = replace(dataset, limited=True)
     assert not make_measurements(dataset, range(6)).to_evaluation(limited).complete
+    counts = dataset.facts.per_action | {"WalkTogether": 1}
+    smaller = replace(dataset, facts=structs.replace(dataset.facts, samples=5, per_action=counts))
+    with_surplus = make_measurements(dataset, range(6)).to_evaluation(smaller)
+    assert (with_surplus.complete, with_surplus.surplus, evaluation.surplus) == (False, 1, 0)
     assert evaluation.error_mm == 3.5
     assert evaluation.per_action_mm() == {
         "Directions": (1 + 2 + 4) / 3, "Discussion": 3, "WalkTogether": 5.5,

@@ -236,6 +236,43 @@ def test_check_dataset_is_complete_expected_number_does_not_suffice(
     assert not dataset.is_complete()
 
 
+def test_check_dataset_is_complete_surplus_names_sequence(
+    handmade: HandmadeDataset, tmp_path: Path
+) -> None:
+    handmade.data[9]["images"].append(image_entry(150, 9, 2, 2, 64))
+    handmade.data[9]["annotations"].append({"id": 1, "image_id": 150, "bbox": [30, 20, 40, 40]})
+    handmade.joints[9]["2"]["2"] = handmade.joints[9]["2"]["1"]
+    root, absent = handmade.write(tmp_path / "set"), "s_09_act_02_subact_02_ca_01"
+    facts = replace(FACTS, protocols={2: replace(FACTS.protocols[2], absent=(absent,))})
+
+    dataset = load_dataset(root, facts)
+
+    assert load_dataset(root, facts, limit=6).count_surplus() == 0
+    assert dataset.count_surplus() == 1
+    problem = f"1 samples more than the protocol has: 7 .* 4 of 3.*; 1 are of {absent}, which"
+    with pytest.raises(CheckFailedError, match=problem) as caught:
+        check_dataset_is_complete(dataset)
+    assert caught.value.code == "surplus"
+    for image in (root / "images" / absent).iterdir():
+        image.unlink()
+    assert check_dataset_is_complete(load_dataset(root, facts)) == 6
+
+
+def test_check_dataset_is_complete_thinned_frames_are_named(
+    handmade: HandmadeDataset, tmp_path: Path
+) -> None:
+    for image_id, frame in ((102, 320), (203, 640)):
+        joints, image = handmade.frame(image_id), handmade.image(image_id)
+        takes = handmade.joints[image["subject"]][str(image["action_idx"])]
+        takes[str(image["subaction_idx"])][str(frame)] = joints
+        image["frame_idx"] = frame
+    handmade.data[9]["annotations"].remove(handmade.annotation(103))
+
+    with pytest.raises(CheckFailedError, match="only one test frame in 5 of each sequence") as e:
+        check_dataset_is_complete(load_dataset(handmade.write(tmp_path / "set"), FACTS))
+    assert e.value.code == "incomplete"
+
+
 @pytest.mark.parametrize(("limit", "indices"), [(1, [0]), (3, [0, 2, 5]), (7, range(6))])
 def test_load_dataset_limit_keeps_evenly_spread_samples(
     handmade: HandmadeDataset, tmp_path: Path, limit: int, indices: list[int]

@@ -67,6 +67,9 @@ DECISIONS = {
     "subset":
         (example_results(complete=False, samples=100), "subset", False, "bad",
          "Not judged: only 100 of 8,695 samples were evaluated."),
+    "surplus":
+        (example_results(complete=False, samples=8703), "subset", False, "bad",
+         "Not judged: 8 samples more than the protocol has were evaluated."),
     "missing":
         (example_results(expected_variants=("XS", "S", "M")), "missing", False, "bad",
          "Not judged: M could not be evaluated."),
