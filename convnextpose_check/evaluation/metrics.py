@@ -49,7 +49,7 @@ def compared_poses_mm(
     predicted_mm = predicted_mm - predicted_mm[ROOT]
     truth_mm = sample.joints_cam_mm - sample.joints_cam_mm[ROOT]
     if protocol == 1:
-        predicted_mm = align_rigidly(predicted_mm, truth_mm)
+        predicted_mm = align_poses(predicted_mm, truth_mm)
     return predicted_mm[:ANNOTATED_JOINTS], truth_mm[:ANNOTATED_JOINTS]
 
 
@@ -77,35 +77,22 @@ def root_relative_poses_mm(
     return predicted_mm - predicted_mm[:, [ROOT]], truth_mm - truth_mm[:, [ROOT]]
 
 
-def align_rigidly(points_mm: Array, target_mm: Array) -> Array:
-    """Rotate and translate (J, 3) points to fit the target in the least-squares sense.
-
-    The Kabsch algorithm as in the authors' code: no mirroring, no scaling (it lowers errors).
-    """
-    center, target_center = points_mm.mean(axis=0), target_mm.mean(axis=0)
-    covariance = np.dot((points_mm - center).T, target_mm - target_center)
-    u, _, vt = np.linalg.svd(covariance)
-    rotation = np.dot(vt.T, u.T)
-    if np.linalg.det(rotation) < 0:
-        vt[2] = -vt[2]
-        rotation = np.dot(vt.T, u.T)
-    aligned: Array = np.dot(rotation, points_mm.T).T + (target_center - np.dot(rotation, center))
-    return aligned
-
-
 def align_poses(points_mm: Array, target_mm: Array, *, scales: bool = False) -> Array:
-    """Rotate and translate poses (N, J, 3) onto their targets, least squares (Kabsch).
+    """Rotate and translate poses (..., J, 3) onto their targets, least squares (Kabsch).
 
-    Equals ``align_rigidly``, for all samples at once and in double precision. With ``scales`` the
-    poses are scaled, too.
+    As in the authors' code, poses are not mirrored, and scaled only with ``scales``, which lowers
+    errors.
     """
-    center, target_center = points_mm.mean(axis=1), target_mm.mean(axis=1)
-    points, target = points_mm - center[:, None], target_mm - target_center[:, None]
-    u, singular, vt = np.linalg.svd(np.einsum("nji,njk->nik", points, target))
+    target_center_mm = target_mm.mean(axis=-2, keepdims=True)
+    points, target = (
+        points_mm - points_mm.mean(axis=-2, keepdims=True),
+        target_mm - target_center_mm,
+    )
+    u, singular, vt = np.linalg.svd(points.swapaxes(-1, -2) @ target)
     sign = np.ones_like(singular)
-    sign[:, 2] = np.sign(np.linalg.det(u @ vt))
-    turned = points @ ((u * sign[:, None]) @ vt)
+    sign[..., 2] = np.sign(np.linalg.det(u @ vt))
+    turned = points @ ((u * sign[..., None, :]) @ vt)
     if scales:
-        sizes = np.maximum((points**2).sum(axis=(1, 2)), 1e-9)  # not 0
-        turned = turned * ((singular * sign).sum(axis=1) / sizes)[:, None, None]
-    return np.asarray(turned + target_center[:, None])
+        sizes = np.maximum((points**2).sum(axis=(-2, -1)), 1e-9)  # not 0
+        turned = turned * ((singular * sign).sum(axis=-1) / sizes)[..., None, None]
+    return np.asarray(turned + target_center_mm)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from html import escape
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -61,9 +62,13 @@ PAGE_COLORS = {
 }
 """Page colors by CSS name: (light, dark)."""
 
-DISTRIBUTION_WIDTH_PX = 400
-PICTURE_WIDTH_PX = 800
+DISTRIBUTION_WIDTH_PX = 360
+PICTURE_WIDTH_PX = 520
 PICTURE_SCALE = 2
+FONT_PX = 15
+LINE_PX = 1.3 * FONT_PX
+LINE_CHARACTERS, ROW_CHARACTERS, NAME_CHARACTERS = 56, 46, 20
+"""Longest lines of the heading, of a row on the bands, and of a name in the legend."""
 
 AXIS_END_QUANTILE = 0.995
 """The axis of a distribution ends at this quantile; samples above it are only counted."""
@@ -86,11 +91,11 @@ _STYLE: dict[Any, object] = {
     "axes.labelcolor": CHART_COLORS["ink"],
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlesize": 11,
+    "axes.titlesize": FONT_PX,
     "axes.titlelocation": "left",
     "axes.unicode_minus": False,
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
-    "font.size": 11,
+    "font.size": FONT_PX,
     "grid.color": CHART_COLORS["line"],
     "grid.linewidth": 0.6,
     "legend.frameon": False,
@@ -118,15 +123,16 @@ def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
     """Draw histograms of the sample errors, one per featured variant, as an ``<img>``.
 
     ``errors_mm`` has the errors (N,) of each variant, averaged over the joints. The alternative
-    text repeats the numbers. Returns an empty text without errors to draw.
+    text repeats the numbers. A single sample is not drawn; returns an empty text for no histogram.
     """
+    errors_mm = {name: values for name, values in errors_mm.items() if len(values) > 1}
     rows = {escape_control_chars(n): errors_mm[n] for n in results.featured if n in errors_mm}
     if not rows:
         return ""
     end_mm = max(float(np.quantile(np.concatenate(list(rows.values())), AXIS_END_QUANTILE)), 1.0)
     texts = {name: _describe_distribution(values, end_mm) for name, values in rows.items()}
     content = io.BytesIO()
-    with _open_figure(DISTRIBUTION_WIDTH_PX, 50 + 130 * len(rows)) as figure:
+    with _open_figure(DISTRIBUTION_WIDTH_PX, 60 + 190 * len(rows)) as figure:
         grid = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (name, values), color in zip(grid, rows.items(), cycle(SERIES), strict=False):
             axes.hist(values, np.linspace(0, end_mm, BINS + 1), color=color)
@@ -134,7 +140,7 @@ def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
             axes.axvline(values.mean(), color=CHART_COLORS["ink"], linestyle="--")
             axes.set_title(f"{name}\n{texts[name]}")
             axes.set(yticks=[], xlim=(0, end_mm))
-        grid[-1].set_xlabel("sample error, mm (solid: median, dashed: mean)")
+        grid[-1].set_xlabel("sample error, mm\n(solid: median, dashed: mean)")
         no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(content, format="svg", metadata=no_metadata)
     described = " ".join(f"{name}: {text}." for name, text in texts.items())
@@ -145,67 +151,113 @@ def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
 
 def _describe_distribution(values_mm: Array, end_mm: float) -> str:
     low, median, high = np.quantile(values_mm, (0.05, 0.5, 0.95))
-    text = f"5 to 95 %: {low:.1f} to {high:.1f}, median {median:.1f}, mean {values_mm.mean():.1f}"
+    text = f"median {median:.1f}, mean {values_mm.mean():.1f}\n5 to 95 %: {low:.1f} to {high:.1f}"
     if above := int(np.count_nonzero(values_mm > end_mm)):
-        text += f"\n{above:,} samples above the axis, up to {values_mm.max():.0f} mm"
+        samples = "sample" if above == 1 else "samples"
+        text += f"\n{above:,} {samples} above the axis, up to {values_mm.max():.0f} mm"
     return text
 
 
 def draw_comparison(results: Results, path: Path) -> None:
-    """Write a chart of the run, 1600 pixels wide: differences, and errors by action.
+    """Write a chart of the run, 1040 pixels wide: differences, and errors by action.
 
-    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    Its texts have the size of a page's if it is shown half as wide. A chart of a single point is
+    replaced by its text. Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     variants = {escape_control_chars(name): record for name, record in results.featured.items()}
     measured = {action for record in variants.values() for action in record.per_action_mm}
     actions = sorted(measured, key=[*ACTIONS.values(), *sorted(measured)].index)
-    title = f"ConvNeXtPose, {results.judged_models}: {results.metric}, protocol {results.protocol}"
-    verdict = fill(escape_control_chars(results.verdict), 100, max_lines=6, break_on_hyphens=False)
-    rows = (1 + len(variants), 1 + len(actions) / 2)
-    height_px = 300 + 17 * (verdict.count("\n") + len(variants) // 4) + 40 * sum(rows)
+    end_mm = AXIS_END_IN_BANDS * max(_list_bands(results))
+    texts = {name: _describe_variant(name, record, end_mm) for name, record in variants.items()}
+    heading = [
+        f"ConvNeXtPose, {results.judged_models}:\n{results.metric}, protocol {results.protocol}",
+        _fill(escape_control_chars(results.verdict), LINE_CHARACTERS, max_lines=9),
+    ]
+    row_px = LINE_PX * (2.5 + max(text.count("\n") for text in texts.values()))
+    draw: Callable[[Axes], None]
+    panels: list[tuple[float, Callable[[Axes], None]]] = []
+    if sum(record.difference_mm is not None for record in variants.values()) > 1:
+        draw = partial(_draw_differences, results=results, variants=variants, texts=texts)
+        panels.append((row_px * len(variants) + 5 * LINE_PX, draw))
+    else:
+        heading += texts.values()
+    if sum(len(record.per_action_mm) for record in variants.values()) > 1:
+        draw = partial(_draw_actions, results=results, variants=variants, actions=actions)
+        panels.append(((1.2 * len(actions) + 4) * LINE_PX, draw))
+    title, heights_px = "\n".join(heading), [height_px for height_px, _ in panels]
+    height_px = LINE_PX * (4 + title.count("\n") + len(variants)) + sum(heights_px)
     with (
         _open_figure(PICTURE_WIDTH_PX, height_px, PICTURE_SCALE) as figure,
         write_atomically(path) as temporary,
     ):
-        figure.suptitle(f"{title}\n{verdict}", x=0.01, ha="left", fontsize=12)
-        upper, lower = figure.subplots(2, 1, height_ratios=rows)
-        _draw_differences(upper, results, variants)
-        _draw_actions(lower, results, variants, actions)
-        figure.legend(loc="outside lower left", ncols=4, handlelength=1.4)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=FONT_PX)
+        if panels:
+            grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights_px)[:, 0]
+            for axes, (_, draw) in zip(grid, panels, strict=True):
+                draw(axes)
+            figure.legend(loc="outside lower left", ncols=2, handlelength=1.4)
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, VariantResult]) -> None:
-    """Draw a row per variant: difference, tolerance bands, interval and numbers."""
-    bands: dict[float, str] = {float(mm): word for mm, word in TOLERANCES_MM.items()}
-    worst: str = REVIEW
+def _fill(text: str, characters: int = ROW_CHARACTERS, max_lines: int | None = None) -> str:
+    """Wrap a text, but not at hyphens, as in a name or a negative number."""
+    return fill(text, characters, max_lines=max_lines, break_on_hyphens=False)
+
+
+def _list_bands(results: Results) -> dict[float, str]:
+    """The tolerance bands: the word for a difference below each limit in mm."""
     if results.target == "synthetic":
-        bands, worst = {RECORDED_TOLERANCE_MM: "as recorded"}, "not as recorded"
+        return {RECORDED_TOLERANCE_MM: "as recorded"}
+    return {float(mm): word for mm, word in TOLERANCES_MM.items()}
+
+
+def _draw_differences(
+    axes: Axes,
+    results: Results,
+    variants: Mapping[str, VariantResult],
+    texts: Mapping[str, str],
+) -> None:
+    """Draw a row per variant: text, difference and interval, on the tolerance bands."""
+    bands = _list_bands(results)
+    worst = "not as recorded" if results.target == "synthetic" else REVIEW
     end_mm = AXIS_END_IN_BANDS * max(bands)
     for (mm, word), color in reversed([*zip(bands.items(), _BAND_COLORS, strict=False)]):
-        axes.axvspan(-mm, mm, facecolor=color, label=f"below {mm:g} mm: {word}")
-    axes.axvline(0, color=CHART_COLORS["quiet"], linewidth=1)
-    for row, (record, color, marker) in enumerate(
-        zip(variants.values(), cycle(SERIES), cycle(MARKERS), strict=False)
-    ):
-        if record.difference_mm is not None and record.reference_mm is not None:
-            at_mm = min(max(record.difference_mm, -end_mm), end_mm)
-            if at_mm != record.difference_mm:
-                marker = ">" if at_mm > 0 else "<"
-            axes.plot(at_mm, row, marker, markersize=9, color=color, clip_on=False)
-            if record.interval_mm is not None:
-                ends_mm = [end - record.reference_mm for end in record.interval_mm]
-                axes.plot(ends_mm, [row, row], marker="|", markersize=7, color=color)
+        axes.axvspan(-mm, mm, facecolor=color, label=f"\N{PLUS-MINUS SIGN}{mm:g} mm: {word}")
+    for inner_mm, outer_mm in pairwise([0, *bands]):
         axes.text(
-            1.02, row, _describe_variant(record), transform=axes.get_yaxis_transform(), va="center"
-        )
-    axes.set_yticks(range(len(variants)), [fill(n, 17, break_on_hyphens=False) for n in variants])
+            (inner_mm + outer_mm) / 2, 1.01, f"\N{PLUS-MINUS SIGN}{outer_mm:g}", ha="center",
+            transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
+    axes.axvline(0, color=CHART_COLORS["line"], linewidth=1)
+    for row, ((name, record), color, marker) in enumerate(
+        zip(variants.items(), cycle(SERIES), cycle(MARKERS), strict=False)
+    ):
+        axes.text(0.01, row - 0.05, texts[name], transform=axes.get_yaxis_transform())
+        if record.difference_mm is None or record.reference_mm is None:
+            continue
+        at_mm, y = min(max(record.difference_mm, -end_mm), end_mm), row + 0.15
+        if at_mm != record.difference_mm:
+            marker = ">" if at_mm > 0 else "<"
+        axes.plot(at_mm, y, marker, markersize=11, color=color, clip_on=False)
+        if _has_interval(record, end_mm) and record.interval_mm is not None:
+            ends_mm = [end - record.reference_mm for end in record.interval_mm]
+            axes.plot(ends_mm, [y, y], marker="|", markersize=9, color=color)
     axes.set(
-        xlim=(-end_mm, end_mm), ylim=(len(variants) - 0.5, -0.5),
+        xlim=(-end_mm, end_mm), ylim=(len(variants) - 0.6, -0.8), yticks=[],
         xticks=sorted({0, *bands, *(-mm for mm in bands)}),
-        xlabel=f"obtained minus expected, mm ({max(bands):g} mm or more: {worst})",
+        xlabel=f"obtained minus expected, mm\n({max(bands):g} mm or more: {worst})",
     )  # fmt: skip
     axes.xaxis.set_major_formatter(lambda mm, _: f"{mm:+g}" if mm else "0")
+
+
+def _has_interval(record: VariantResult, end_mm: float) -> bool:
+    """True if an interval is drawn: of a difference on the axis from a value that is not recorded.
+
+    A recorded error is of the same samples, so the interval says nothing about the difference.
+    """
+    if record.interval_mm is None or record.reference is None or record.difference_mm is None:
+        return False
+    return record.reference.kind != "recorded" and abs(record.difference_mm) <= end_mm
 
 
 def _draw_actions(
@@ -216,22 +268,26 @@ def _draw_actions(
     for (name, record), color, marker in styled:
         rows = list(map(actions.index, record.per_action_mm))
         errors_mm = list(record.per_action_mm.values())
-        axes.plot(errors_mm, rows, marker, markersize=7, color=color, label=name)
+        label = _fill(name, NAME_CHARACTERS)
+        axes.plot(errors_mm, rows, marker, markersize=9, color=color, label=label)
     axes.set_yticks(range(len(actions)), list(map(escape_control_chars, actions)))
     axes.set(ylim=(len(actions) - 0.4, -0.6), xlabel=f"{results.metric} by action, mm")
     axes.grid(visible=True)
 
 
-def _describe_variant(record: VariantResult) -> str:
-    """Verdict, difference and error; the heading has the reason for no verdict."""
+def _describe_variant(name: str, record: VariantResult, end_mm: float) -> str:
+    """Name, verdict, difference and error; the interval only if it is drawn."""
     word = variant_badge(record).text if record.verdict else "not judged"
     if record.reference is None:
-        return f"{word}, no reference\n{record.error_mm:.2f}; 95 %: {format_interval(record, 2)}"
+        return f"{_fill(f'{name}: {word}, no reference')}\n{record.error_mm:.2f} mm"
     source = "paper" if record.reference.kind == "paper" else "expected"
-    return (
-        f"{format_difference(record.difference_mm)} mm, {word}\n{record.error_mm:.2f},"
-        f" {source} {record.reference_mm:.2f}; 95 %: {format_interval(record, 2)}"
-    )
+    lines = [
+        _fill(f"{name}: {format_difference(record.difference_mm)} mm, {word}"),
+        f"{record.error_mm:.2f}, {source} {record.reference_mm:.2f}",
+    ]
+    if _has_interval(record, end_mm):
+        lines[-1] += f"; 95 %: {format_interval(record, 2)}"
+    return "\n".join(lines)
 
 
 def format_css_variables() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,16 +80,7 @@ def thorax_not_dropped(scene: Scene) -> None:
 
 @fault("aligned with scale", "metrics", "check_error_is_within", variant_name="XS", protocol=1)
 def aligned_with_scale(scene: Scene) -> None:
-    align_rigidly = metrics.align_rigidly
-
-    def scaled(points_mm: Array, target_mm: Array) -> Array:
-        turned = align_rigidly(points_mm, target_mm)
-        center = turned.mean(axis=0)
-        around, target = turned - center, target_mm - target_mm.mean(axis=0)
-        scale = (around * target).sum() / (around * around).sum()
-        return np.asarray(center + scale * around)
-
-    scene.patch.setattr(metrics, "align_rigidly", scaled)
+    scene.patch.setattr(metrics, "align_poses", partial(metrics.align_poses, scales=True))
 
 
 @fault("aligned under protocol 2", "metrics", "check_error_is_within")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convnextpose_check.evaluation.metrics import align_rigidly, joint_errors_mm
+from convnextpose_check.evaluation.metrics import align_poses, joint_errors_mm
 from convnextpose_check.human36m.geometry import Array, Camera
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.variants import Protocol
@@ -126,11 +126,11 @@ def test_joint_errors_mm_known_predictions_have_known_errors(
     np.testing.assert_allclose(errors_mm, expected(predicted, truth), atol=0.02)
 
 
-def test_align_rigidly_flat_body_is_not_mirrored() -> None:
+def test_align_poses_flat_body_is_not_mirrored() -> None:
     target = make_body().astype(np.float64)
     target[:, 2] = 0.0
 
-    np.testing.assert_allclose(align_rigidly(rotate(target, 100.0), target), target, atol=1e-6)
+    np.testing.assert_allclose(align_poses(rotate(target, 100.0), target), target, atol=1e-6)
 
 
 def test_joint_errors_mm_wrong_root_depth_scales_prediction() -> None:

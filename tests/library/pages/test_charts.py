@@ -6,6 +6,7 @@ import base64
 import re
 import struct
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -14,6 +15,7 @@ import pytest
 
 from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.pages.charts import draw_comparison, draw_distribution
+from convnextpose_check.results.schema import Results
 from tests.support.results import example_results, example_variant
 
 if TYPE_CHECKING:
@@ -35,15 +37,22 @@ def description_and_texts(image: str) -> tuple[str, list[str]]:
 
 def test_draw_distribution_has_values_in_chart_and_description() -> None:
     values = np.r_[np.linspace(20, 100, 997), [5000.0, 6000.0, 7000.0]]
-    numbers = "5 to 95 %: 24.0 to 96.2, median 60.1, mean 77.8"
+    numbers = "median 60.1, mean 77.8", "5 to 95 %: 24.0 to 96.2"
     above = "5 samples above the axis, up to 7000 mm"
 
     description, texts = description_and_texts(draw_distribution(ONE, {"S": values}))
 
-    assert f"(MPJPE). S: {numbers}\n{above}." in description
-    assert {"S", numbers, above} <= set(texts)
+    assert "(MPJPE). S: {}\n{}\n{}.".format(*numbers, above) in description
+    assert {"S", *numbers, above} <= set(texts)
     assert max(float(text) for text in texts if re.fullmatch(r"\d+", text)) <= 100
     assert draw_distribution(ONE, {"other": values}) == ""
+
+
+def test_draw_distribution_single_samples() -> None:
+    values = np.r_[np.linspace(20, 100, 199), 500.0]
+
+    assert "1 sample above the axis, up to 500 mm" in draw_distribution(ONE, {"S": values})
+    assert draw_distribution(ONE, {"S": values[:1]}) == ""
 
 
 def test_draw_distribution_escapes_names_and_ignores_user_style() -> None:
@@ -57,7 +66,7 @@ def test_draw_distribution_escapes_names_and_ignores_user_style() -> None:
     description, texts = description_and_texts(image)
 
     assert "<script" not in image
-    assert '<script>"&\\x00$x_1$</script>: 5 to 95 %' in description
+    assert '<script>"&\\x00$x_1$</script>: median ' in description
     assert '<script>"&\\x00$x_1$</script>' in texts
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path"}):
         assert draw_distribution(run, values) == image
@@ -82,20 +91,27 @@ PICTURES = {
 }
 
 
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Figure, bytes]]:
-    """The matplotlib figure and the PNG content of each picture."""
+def keep_figures(patch: pytest.MonkeyPatch) -> list[Figure]:
+    """The list to which each figure is added when it is saved."""
     from matplotlib.figure import Figure
 
-    save, figures = Figure.savefig, []
+    figures: list[Figure] = []
+    save = Figure.savefig
 
     def keep(figure: Figure, *given: Any, **named: Any) -> None:
         save(figure, *given, **named)
         figures.append(figure)
 
+    patch.setattr(Figure, "savefig", keep)
+    return figures
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Figure, bytes]]:
+    """The matplotlib figure and the PNG content of each picture."""
     folder, contents = tmp_path_factory.mktemp("drawn") / "new", []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", keep)
+        figures = keep_figures(patch)
         for results in PICTURES.values():
             draw_comparison(results, folder / "picture.png")
             contents.append((folder / "picture.png").read_bytes())
@@ -107,7 +123,14 @@ def texts_of(figure: Figure) -> dict[str, Any]:
     from matplotlib.text import Text
 
     found: list[Any] = figure.findobj(Text)
-    return {text.get_text(): text for text in found if text.get_text() and text.get_visible()}
+    outside = [
+        tick.label1
+        for axes in figure.axes
+        for tick in axes.xaxis.get_major_ticks()
+        if not axes.get_xlim()[0] <= tick.get_loc() <= axes.get_xlim()[1]
+    ]
+    shown = [text for text in found if text.get_visible() and text not in outside]
+    return {text.get_text(): text for text in shown if text.get_text()}
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -116,25 +139,25 @@ def test_draw_comparison_crops_no_text(name: str, drawn: dict[str, tuple[Figure,
     width, height = struct.unpack(">II", content[16:24])
     texts = texts_of(figure)
 
-    assert width == 1600
+    assert width == 1040
     assert set(PICTURES[name].featured) <= {text.replace("\n", "") for text in texts}
     for text in texts.values():
         box = text.get_window_extent()
         assert 0 <= box.x0 <= box.x1 <= width, text
         assert 0 <= box.y0 <= box.y1 <= height, text
-        assert text.get_fontsize() >= 11  # CSS pixels at a display width of 800
-    assert figure.axes[0].get_window_extent().width > 1600 / 3
+        assert text.get_fontsize() == 15  # CSS pixels at a display width of 520
 
 
 def test_draw_comparison_has_each_value(drawn: dict[str, tuple[Figure, bytes]]) -> None:
     assert {
-        "ConvNeXtPose, published models: MPJPE, protocol 2\nNot reproduced: L.",
-        "-0.800 mm, excellent\n55.81, paper 56.61; 95 %: -2.80 to +1.20",
-        "+0.400 mm, excellent\n52.20, expected 51.80; 95 %: -",
-        "not judged, no reference\n55.95; 95 %: 53.95 to 57.95",
-        "+20.250 mm, review\n70.00, paper 49.75; 95 %: +18.25 to +22.25",
-        "below 1 mm: excellent", "below 2 mm: very good", "below 5 mm: acceptable",
-        "obtained minus expected, mm (5 mm or more: review)", *ACTIONS.values(),
+        "ConvNeXtPose, published models:\nMPJPE, protocol 2\nNot reproduced: L.",
+        "XS: -0.800 mm, excellent\n55.81, paper 56.61; 95 %: -2.80 to +1.20",
+        "S: +0.400 mm, excellent\n52.20, expected 51.80",
+        "M: not judged, no reference\n55.95 mm",
+        "L: +20.250 mm, review\n70.00, paper 49.75",
+        "\u00b11", "\u00b11 mm: excellent", "\u00b12", "\u00b12 mm: very good",
+        "\u00b15", "\u00b15 mm: acceptable",
+        "obtained minus expected, mm\n(5 mm or more: review)", *ACTIONS.values(),
     } <= texts_of(drawn["published"][0]).keys()  # fmt: skip
 
 
@@ -146,13 +169,41 @@ def test_draw_comparison_has_correct_coordinates(drawn: dict[str, tuple[Figure, 
         for line in differences.lines
         for x, y in np.asarray(line.get_xydata()).tolist()
     }
-    names = [label.get_text() for label in differences.get_yticklabels()]
-    assert names == ["XS", "S", "M", "L"]
-    assert differences.get_ylim() == (3.5, -0.5)
-    assert {(-0.8, 0.0, "o"), (0.4, 1.0, "s"), (6.5, 3.0, ">")} <= points
-    assert {(-2.8, 0.0, "|"), (1.2, 0.0, "|")} <= points
+    rows = {text.get_text()[:2]: text.get_position()[1] for text in differences.texts}
+    assert [rows[name] for name in ("XS", "S:", "M:", "L:")] == [-0.05, 0.95, 1.95, 2.95]
+    drawn_points = {(-0.8, 0.15, "o"), (0.4, 1.15, "s"), (6.5, 3.15, ">")}
+    assert {point for point in points if point[2] not in ("None", "|")} == drawn_points
+    assert {point[:2] for point in points if point[2] == "|"} == {(-2.8, 0.15), (1.2, 0.15)}
     bands = [(patch.get_x(), patch.get_width()) for patch in differences.patches]  # type: ignore[attr-defined]
     assert bands == [(-5, 10), (-2, 4), (-1, 2)]
     first = actions.lines[0]
     assert first.get_xdata()[0] == PUBLISHED.variants["XS"].per_action_mm["Directions"]  # type: ignore[index]
     assert [label.get_text() for label in actions.get_yticklabels()] == list(ACTIONS.values())
+
+
+SINGLE = example_variant(52.2, 51.8, per_action_mm={"Eating": 52.2})
+RECORDED = example_variant(52.2, 52.19, "recorded", 0.02)
+
+
+@pytest.mark.parametrize(
+    ("results", "axes", "intervals"),
+    [
+        (example_results(variants={"S": SINGLE}), 0, 0),
+        (example_results(variants={"S": SINGLE, "XS": SINGLE}), 2, 2),
+        (ONE, 1, 0),
+        (example_results("synthetic", variants={"S": RECORDED, "XS": RECORDED}), 2, 0),
+    ],
+)
+def test_draw_comparison_omits_charts_of_one_point_and_intervals_of_recorded_values(
+    results: Results, axes: int, intervals: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = keep_figures(monkeypatch)
+
+    draw_comparison(results, tmp_path / "picture.png")
+
+    (figure,) = figures
+    texts = "\n".join(texts_of(figure))
+    lines = [line for each in figure.axes for line in each.lines if line.get_marker() == "|"]
+    assert (len(figure.axes), len(lines)) == (axes, intervals)
+    assert all(f"{name}: " in texts for name in results.variants)
+    assert ("95 %" in texts) == (results.target != "synthetic")
