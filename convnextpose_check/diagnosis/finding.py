@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -94,9 +95,13 @@ PAGE_HEAD = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Diagn
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem }
-table { width: 100% } td { padding-right: 1rem } td:nth-child(3) { width: 33%; padding: 0 }
+table { width: 100% } td { padding-right: 1rem } td:nth-child(3) { width: 33%; padding: 0 3px 0 0 }
 td:nth-child(2) { text-align: right; white-space: nowrap }
-i { display: block; height: 1em; background: #2a6f97 } i.less { background: #bc6c25 }
+i { display: block; height: 1em; min-width: 3px; background: #2a6f97 }
+i.less { background: #bc6c25 } i.total { background: CanvasText }
+td div { display: flex; justify-content: space-between; border-top: 1px solid; font-size: .85em }
+@media (width < 40rem) { table, tbody { display: block } tr { display: flex; flex-wrap: wrap }
+  td:first-child { flex: 1 } td:nth-child(3) { width: 100%; margin-bottom: .5rem } }
 </style><h1>Diagnosis</h1>"""
 
 
@@ -138,16 +143,42 @@ def _list_answers(d: Diagnosis) -> Iterator[tuple[str, str]]:
 
 
 def _format_section(d: Diagnosis) -> str:
-    """Returns the HTML of a diagnosis, with a bar chart of its parts."""
-    parts = d.parts | {"total: the result minus the reference": d.excess_mm}
-    max_mm = max(1e-6, *map(abs, parts.values()))
-    rows = [
-        f"<tr><td>{escape(part)}<td>{_format_mm(mm)} mm<td><i class={'less' if mm < 0 else 'more'}"
-        f' style="width:{abs(mm) / max_mm:.1%}"></i>'
-        for part, mm in parts.items()
-    ]
-    scale = f"<p>The longest bar is {max_mm:.2f} mm; blue raises the error, brown lowers it."
-    table = ["<table>", *rows, "</table>", scale] if d.parts else []
+    """Returns the HTML of a diagnosis: its parts as bars, and its findings."""
     answers = ((label, escape(escape_control_chars(text))) for label, text in _list_answers(d))
     items = (f"<li><b>{label}</b> {text}" for label, text in answers)
+    table = [] if d.reference_mm is None or not d.parts else _format_parts(d, d.reference_mm)
     return "\n".join([f"<h2>{escape(_format_title(d))}</h2>", *table, "<ul>", *items, "</ul>"])
+
+
+def _format_parts(d: Diagnosis, reference_mm: float) -> list[str]:
+    """Returns a table of the parts as bars from the expected to the measured error.
+
+    Below is the error with each correction of known effect. A part is the difference of rounded
+    sums, so that the numbers add up.
+    """
+    sums_mm = [round(each, 2) for each in accumulate(d.parts.values(), initial=reference_mm)]
+    steps = [*zip(d.parts, pairwise(sums_mm), strict=True)]
+    totals_mm = {"measured": sums_mm[-1]} | {
+        f"with the correction: {each.what}": round(d.result_mm - each.explained_mm, 2)
+        for each in d.findings
+        if each.explained_mm is not None and each.grade != "holds"
+    }
+    low_mm, *_, high_mm = sorted([*sums_mm, *totals_mm.values()])
+    scale = 100 / max(high_mm - low_mm, 0.01)
+
+    def format_row(text: str, number: str, from_mm: float, to_mm: float, kind: str) -> str:
+        left, width = (min(from_mm, to_mm) - low_mm) * scale, abs(to_mm - from_mm) * scale
+        bar = f'<i class="{kind}" style="margin-left:{left:.1f}%;width:{width:.1f}%"></i>'
+        return f"<tr><td>{escape(escape_control_chars(text))}<td>{number} mm<td>{bar}"
+
+    return [
+        "<table>",
+        format_row("expected", f"{sums_mm[0]:.2f}", sums_mm[0], sums_mm[0], "total"),
+        *(
+            format_row(text, _format_mm(to - start), start, to, "less" if to < start else "more")
+            for text, (start, to) in steps
+        ),
+        *(format_row(text, f"{mm:.2f}", mm, mm, "total") for text, mm in totals_mm.items()),
+        f"<tr><td>scale in mm<td><td><div><b>{low_mm:.2f}</b><b>{high_mm:.2f}</b></div>",
+        "</table><p>Blue bars raise the error, brown bars lower it.",
+    ]

@@ -77,7 +77,7 @@ def test_diagnose_names_cause_in_files(dataset: Dataset, tmp_path: Path, capsys:
     (written,) = json.loads((tmp_path / "run/result/diagnosis.json").read_bytes())
     excess_mm = written["result_mm"] - written["reference_mm"]
     assert sum(written["parts"].values()) == pytest.approx(excess_mm)
-    assert "The longest bar is" in (tmp_path / "run/diagnosis.html").read_text()
+    assert "<td>scale in mm<td>" in (tmp_path / "run/diagnosis.html").read_text()
 
 
 def test_diagnose_baseline_locates_cause(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:
