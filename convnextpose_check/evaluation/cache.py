@@ -1,8 +1,8 @@
 """The evaluation cache for ``--resume``: one file of results for each model.
 
-A file is used only if its key is the same: a sha256 over everything that the results depend on.
-Errors are recomputed from the cached positions. Positions and image contents cannot be verified
-without running the model, so the results state how many samples came from the cache.
+A file is used only if it has the model's cache key, a sha256 over everything that results depend
+on. Errors are recomputed from the cached positions. The positions themselves cannot be verified
+without running the model, so the results file states how many samples came from the cache.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ JSON_FIELDS = ("problems", "warnings", "batch_size", "seconds", "reading_seconds
 def compute_cache_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:
     """A sha256 over checkpoint, data set, settings, versions and this package.
 
-    Images enter with path, size and modification time, since reading them takes too long.
+    For images it covers path, size and modification time, since reading them takes too long.
     """
     parts = {
         "checkpoint": checkpoint_sha256,
@@ -52,28 +52,29 @@ def compute_cache_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[s
 def save_cached(
     entry: ModelEntry, measured: Measurements, dataset: Dataset, batch_size: int
 ) -> int:
-    """Save the results, if any; returns the number of samples that can be resumed.
+    """Save the results to the cache file; returns how many samples ``--resume`` can load.
 
-    Without a key only a finished evaluation is saved, for ``diagnose``, and 0 is returned.
+    Results without a key cannot be resumed: they are saved when finished, for ``diagnose``.
     """
     has_key = entry.key is not None
-    if not entry.cache_file.name or not (measured.done.any() if has_key else measured.done.all()):
+    is_worth_saving = measured.done.any() if has_key else measured.done.all()
+    if not entry.cache_file.name or not is_worth_saving:
         return 0
     fields = {name: getattr(measured, name) for name in JSON_FIELDS}
-    text = json.dumps({"key": entry.key, "run_batch_size": batch_size} | fields)
+    fields_json = json.dumps({"key": entry.key, "run_batch_size": batch_size} | fields)
     image_ids = np.array([sample.image_id for sample in dataset.samples])
     arrays = {name: getattr(measured, name) for name in ARRAYS} | {"image_ids": image_ids}
-    about, digest = np.array(text), np.array(_digest(text, arrays))
+    digest = _compute_digest(fields_json, arrays)
     try:
         with write_atomically(entry.cache_file) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **arrays, about=about, digest=digest)
-    except ConvNeXtPoseCheckError:  # a missing cache only costs time
+            np.savez(stream, **arrays, fields_json=fields_json, digest=digest)
+    except ConvNeXtPoseCheckError:  # without a cache, a resumed run only takes longer
         return 0
     return int(measured.done.sum()) if has_key else 0
 
 
 def load_cached(entry: ModelEntry, dataset: Dataset, batch_size: int) -> Measurements | None:
-    """Load the results of the entry's key; None for a missing or damaged file.
+    """Load the results, or None if the file is missing, damaged or of another key.
 
     Partial results require the same ``batch_size``: the last digits of a prediction may depend on
     the other images in the batch.
@@ -81,31 +82,31 @@ def load_cached(entry: ModelEntry, dataset: Dataset, batch_size: int) -> Measure
     try:
         with np.load(io.BytesIO(entry.cache_file.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in (*ARRAYS, "image_ids")}
-            text, digest = str(file["about"]), str(file["digest"])
+            fields_json, digest = str(file["fields_json"]), str(file["digest"])
     except Exception:  # noqa: BLE001 - NumPy raises several unrelated types
         return None
-    if digest != _digest(text, arrays):
+    if digest != _compute_digest(fields_json, arrays):
         return None
-    about = json.loads(text)
-    is_usable = arrays["done"].all() or about["run_batch_size"] == batch_size
-    if entry.key is None or about["key"] != entry.key or not is_usable:
+    fields = json.loads(fields_json)
+    is_usable = arrays["done"].all() or fields["run_batch_size"] == batch_size
+    if entry.key is None or fields["key"] != entry.key or not is_usable:
         return None
     for name in ("problems", "warnings"):  # JSON has no integer keys
-        about[name] = {int(index): reason for index, reason in about[name].items()}
-    values = arrays | about
+        fields[name] = {int(index): reason for index, reason in fields[name].items()}
+    values = arrays | fields
     measured = Measurements(**{name: values[name] for name in (*ARRAYS, *JSON_FIELDS)})
-    used, grid_whd = np.flatnonzero(measured.used), entry.network.architecture.grid_whd
+    used = np.flatnonzero(measured.used)
     samples = [dataset.samples[index] for index in used]
     measured.errors_mm[used] = sample_errors_mm(
-        measured.cells_xyz[used], samples, grid_whd, dataset.protocol
+        measured.cells_xyz[used], samples, entry.network.architecture.grid_whd, dataset.protocol
     )
     measured.resumed = len(used)
     return measured
 
 
-def _digest(text: str, arrays: Mapping[str, Any]) -> str:
+def _compute_digest(fields_json: str, arrays: Mapping[str, Any]) -> str:
     """A sha256 over the file's contents, to detect damage and edits."""
-    digest = hashlib.sha256(text.encode())
+    digest = hashlib.sha256(fields_json.encode())
     for name, array in arrays.items():
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
         digest.update(array.tobytes())

@@ -19,15 +19,14 @@ GPU_REMEDY = (
 
 EXACT = "ieee"
 PRECISION_MODULES = (
-    "backends",
-    *("backends.mkldnn", "backends.mkldnn.conv", "backends.mkldnn.matmul"),
-    *("backends.cuda.matmul", "backends.cudnn", "backends.cudnn.conv", "backends.cudnn.rnn"),
-)
+    "backends", "backends.mkldnn", "backends.mkldnn.conv", "backends.mkldnn.matmul",
+    "backends.cuda.matmul", "backends.cudnn", "backends.cudnn.conv", "backends.cudnn.rnn",
+)  # fmt: skip
 """Modules of torch with an ``fp32_precision`` setting, the general one first."""
 
 
 def use_exact_float32() -> None:
-    """Disable TF32 and other reduced precision in float32 products.
+    """Disable TF32 and bfloat16 in float32 matrix products and convolutions.
 
     Sets both torch's ``allow_tf32`` and the newer ``fp32_precision``, which overrides it. Raises
     ``ConvNeXtPoseCheckError`` (``wrong-environment``) if torch ignores a setting.
@@ -37,23 +36,23 @@ def use_exact_float32() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     for name in PRECISION_MODULES:
-        switch: Any = attrgetter(name)(torch)
-        switch.fp32_precision = EXACT
-        if (found := switch.fp32_precision) != EXACT:
+        module: Any = attrgetter(name)(torch)
+        module.fp32_precision = EXACT
+        if (found := module.fp32_precision) != EXACT:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.WRONG_ENVIRONMENT,
-                f"torch.{name}.fp32_precision is {found} after it was set: expected {EXACT}",
+                f"torch.{name}.fp32_precision is {found}, although it was set to {EXACT}",
                 "Install another version of torch",
             )
 
 
 def get_working_device(name: str) -> torch.device:
-    """Return the device after a test convolution, which an unsupported GPU fails."""
+    """Return the device if a test convolution succeeds; else raise ``device-not-found``."""
     import torch
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("default")  # a warning about a GPU is not a failure
+            warnings.simplefilter("default")  # python -W error would turn a warning into a failure
             device = torch.device(name)
             image = torch.ones(1, 1, 4, 4, device=device)
             total = torch.nn.functional.conv2d(image, torch.ones(1, 1, 2, 2, device=device)).sum()
@@ -67,10 +66,10 @@ def get_working_device(name: str) -> torch.device:
 
 
 def get_working_devices(name: str) -> tuple[torch.device, ...]:
-    """Return the device; for ``cuda`` the first GPU and free ones of its model.
+    """Return the device; for ``cuda``, the first GPU and all others of its model with free memory.
 
-    Results are identical only on GPUs of one model. A GPU is free if at most half of its memory is
-    in use. Raises ``ConvNeXtPoseCheckError`` (``device-not-found``) if the first one fails.
+    Only GPUs of one model give identical results. At least half of the memory must be free. Raises
+    ``ConvNeXtPoseCheckError`` (``device-not-found``) if the first device does not work.
     """
     import torch
 

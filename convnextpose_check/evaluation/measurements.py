@@ -18,13 +18,15 @@ from convnextpose_check.network import Network
 from convnextpose_check.variants import Protocol
 
 Pairs = tuple[tuple[str, str], ...]
+"""Names of two equal image files: the copy, and the one that comes first."""
 
 
 @dataclass(frozen=True)
 class ModelEntry:
     """A model to evaluate, with a replica for each additional device.
 
-    ``key`` identifies its evaluation in ``cache_file``; without one it cannot be resumed.
+    ``key`` is that of ``compute_cache_key``; None if results cannot be resumed. Without
+    ``cache_file``, nothing is saved.
     """
 
     network: Network
@@ -39,11 +41,10 @@ class Evaluation:
 
     ``errors_mm`` is (N, 17) float64, under protocol 1 after rigid alignment; ``cells_xyz`` is
     (N, 18, 3) float32. ``complete`` is true if all samples of the protocol were measured.
-    ``seconds`` is the time in the model, ``reading_seconds`` the time waiting for images. Pairs in
-    ``cross_sequence_copies`` are an image and an equal earlier one of another sequence; those in
-    ``same_sequence_copies`` are of one sequence: the camera may have repeated a frame.
-    ``damaged`` lists images with a libjpeg warning; ``resumed`` counts samples from the cache,
-    ``surplus`` those that the protocol does not have.
+    ``seconds`` is the time in the model, ``reading_seconds`` the time waiting for images. Copies
+    across sequences are an error of the data set; within one, the camera may have repeated a frame.
+    ``unreadable`` lists images that cannot be used, ``damaged`` those that libjpeg warned of;
+    ``resumed`` counts samples from the cache, ``surplus`` those that the protocol does not have.
     """
 
     protocol: Protocol
@@ -91,11 +92,11 @@ class Evaluation:
 
 @dataclass
 class Measurements:
-    """Partial results of one model; arrays have a row for each of all N samples.
+    """Partial results of one model; N counts all samples of the data set.
 
     ``done`` (N,) marks evaluated samples, ``sha256`` (N, 32) uint8 has the hash of each file,
-    ``cells_xyz`` is (N, 18, 3) float32, ``errors_mm`` (N, 17) float64. ``problems`` maps the index
-    of an unusable image to the reason, ``warnings`` that of a usable one to libjpeg's warning.
+    ``cells_xyz`` is (N, 18, 3) float32, ``errors_mm`` (N, 17) float64. By sample index,
+    ``problems`` says why an image is unusable, ``warnings`` what libjpeg warns of in a usable one.
     ``failure`` is the error that ended the evaluation. Other fields are as in ``Evaluation``.
     """
 
@@ -180,18 +181,20 @@ class Measurements:
 
 
 def find_copies(names: Sequence[str], sha256: Array) -> tuple[Pairs, Pairs]:
-    """Find files equal to an earlier one; return pairs (copy, earlier file).
+    """Find files equal to an earlier one, by their hashes (N, 32) uint8.
 
-    Returns the copies from other sequences, then those within one sequence, where names differ in
-    the frame only. ``sha256`` is (N, 32) uint8.
+    Returns the copies across sequences, then those within one sequence, where names differ only in
+    the frame after the last underscore.
     """
     first: dict[bytes, str] = {}
-    copies: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+    cross_sequence: list[tuple[str, str]] = []
+    same_sequence: list[tuple[str, str]] = []
     for name, row in zip(names, sha256, strict=True):
         if (earlier := first.setdefault(row.tobytes(), name)) != name:
-            is_same_sequence = earlier.rpartition("_")[0] == name.rpartition("_")[0] != ""
-            copies[is_same_sequence].append((name, earlier))
-    return tuple(copies[False]), tuple(copies[True])
+            sequence = name.rpartition("_")[0]
+            is_same_sequence = sequence and sequence == earlier.rpartition("_")[0]
+            (same_sequence if is_same_sequence else cross_sequence).append((name, earlier))
+    return tuple(cross_sequence), tuple(same_sequence)
 
 
 def _list_exclusions(dataset: Dataset, reasons: Mapping[int, str]) -> tuple[Exclusion, ...]:

@@ -15,7 +15,7 @@ from convnextpose_check.variants import Protocol
 def joint_errors_mm(
     cells_xyz: Array, sample: Sample, grid_whd: tuple[int, int, int], protocol: Protocol
 ) -> Array:
-    """Euclidean errors (17,) of the poses of ``compared_poses_mm``."""
+    """Distances (17,) between the joints of the two poses of ``compared_poses_mm``."""
     predicted_mm, truth_mm = compared_poses_mm(cells_xyz, sample, grid_whd, protocol)
     errors_mm: Array = np.sqrt(np.sum((predicted_mm - truth_mm) ** 2, axis=1))
     return errors_mm
@@ -27,7 +27,7 @@ def sample_errors_mm(
     grid_whd: tuple[int, int, int],
     protocol: Protocol,
 ) -> Array:
-    """Joint errors (N, 17) float64 of positions (N, 18, 3)."""
+    """Joint errors (N, 17) float64 of predicted positions (N, 18, 3)."""
     errors_mm = [
         joint_errors_mm(cells, sample, grid_whd, protocol)
         for cells, sample in zip(cells_xyz, samples, strict=True)

@@ -35,9 +35,9 @@ Outcome = Evaluation | ConvNeXtPoseCheckError
 
 @dataclass(frozen=True)
 class Conditions:
-    """Settings of the evaluation; batches alternate between the devices.
+    """Settings of the evaluation; batches are assigned to the devices in turn.
 
-    The devices have the same hardware model. ``workers`` threads read images.
+    The devices have the same hardware model. ``workers`` is the number of threads that read images.
     """
 
     devices: tuple[torch.device, ...]
@@ -55,12 +55,13 @@ def evaluate(
     target: str = "",
     display: ProgressDisplay | None = None,
 ) -> dict[str, Outcome]:
-    """Return each model's evaluation, or its error, which affects no other model.
+    """Evaluate models by name; a failed one has its error as outcome, the others continue.
 
     With ``resume``, finished results are loaded from the cache and partial ones are completed.
     Raises ``Interrupted`` on Ctrl-C or SIGTERM, after saving partial results.
     """
-    display, total = display or ProgressDisplay(), len(dataset.samples)
+    display = display or ProgressDisplay()
+    total = len(dataset.samples)
     measured: dict[str, Measurements] = {}
     for name, entry in entries.items():
         cached = load_cached(entry, dataset, conditions.batch_size) if resume else None
@@ -69,18 +70,19 @@ def evaluate(
         elif cached is not None:
             display.write_line(f"{name}: resuming after {int(cached.done.sum())} of {total} images")
         measured[name] = cached or Measurements.empty(total, conditions.batch_size)
+
+    def save_all() -> dict[str, int]:
+        with defer_signals():
+            return {
+                name: save_cached(entry, measured[name], dataset, conditions.batch_size)
+                for name, entry in entries.items()
+            }
+
     if batches := list_remaining_batches(measured.values(), conditions.batch_size):
-
-        def save_all() -> dict[str, int]:
-            with defer_signals():
-                return {
-                    name: save_cached(entry, measured[name], dataset, conditions.batch_size)
-                    for name, entry in entries.items()
-                }
-
         steps = run_pass(entries, measured, dataset, conditions, batches, display.write_line)
-        title, images = f"{target} {' '.join(entries)}", sum(map(len, batches))
-        _run_with_progress(steps, progress_bar(display.stream, title, images), measured, save_all)
+        title = f"{target} {' '.join(entries)}"
+        bar = progress_bar(display.stream, title, sum(map(len, batches)))
+        _run_with_progress(steps, bar, measured, save_all)
     outcomes: dict[str, Outcome] = {}
     for name, each in measured.items():
         try:
@@ -153,12 +155,12 @@ def run_pass(
     dataset: Dataset,
     conditions: Conditions,
     batches: Sequence[list[int]],
-    on_note: Callable[[str], None],
+    write_line: Callable[[str], None],
 ) -> Generator[int, None, None]:
     """Evaluate all models on the batches; yields the number of samples of each batch.
 
-    ``batches`` contains sample indices. Writes results, or the error of a model that fails, to
-    ``measured``; the others continue, unless the device itself fails. Threads read images ahead. A
+    ``batches`` contains sample indices. Writes results to ``measured``, also the error of a model
+    that fails; the others continue, unless the device itself fails. Threads read images ahead. A
     GPU receives its next batch before the host computes errors of the previous one.
     """
     import torch
@@ -166,15 +168,15 @@ def run_pass(
     if torch.get_num_threads() < 2:  # one thread selects kernels that round differently
         torch.set_num_threads(2)
     runners = [
-        _ModelRunner(entry, measured[name], conditions, dataset.protocol, on_note)
+        _ModelRunner(entry, measured[name], conditions, dataset.protocol, write_line)
         for name, entry in entries.items()
         if not measured[name].done.all()
     ]
     devices = conditions.devices
-    lag = 0 if devices[0].type == "cpu" else len(devices)
+    lag = 0 if devices[0].type == "cpu" else len(devices)  # one pending batch per GPU
     samples = [dataset.samples[index] for batch in batches for index in batch]
-    ahead = conditions.batch_size * len(devices)
-    with closing(read_crops(samples, conditions.workers, ahead)) as crops:
+    images_per_turn = conditions.batch_size * len(devices)
+    with closing(read_crops(samples, conditions.workers, images_per_turn)) as crops:
         for number, indices in enumerate(batches):
             runners = [runner for runner in runners if runner.measured.failure is None]
             if not runners:
@@ -198,7 +200,7 @@ def run_pass(
 
 @dataclass(frozen=True)
 class _Batch:
-    """The crops of a batch; ``input`` has the usable ones on a device, None without any.
+    """The crops of a batch; ``input`` has the usable ones on a device, or is None without any.
 
     ``seconds`` is the time spent waiting for the images.
     """
@@ -232,13 +234,13 @@ class _ModelRunner:
         measured: Measurements,
         conditions: Conditions,
         protocol: Protocol,
-        on_note: Callable[[str], None],
+        write_line: Callable[[str], None],
     ) -> None:
         self.measured = measured
         self._protocol = protocol
         self._grid_whd = entry.network.architecture.grid_whd
         self._predictors = [
-            Predictor(network, conditions.flip, measured.batch_size, on_note)
+            Predictor(network, conditions.flip, measured.batch_size, write_line)
             for network in (entry.network, *entry.replicas)
         ]
         self._earlier_seconds = measured.seconds

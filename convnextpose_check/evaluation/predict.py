@@ -1,7 +1,7 @@
 """Predict batches with or without the flip test, while the host does other work.
 
-Exceptions of the evaluated model or its device become a one-line failure of that model. An
-exception raised elsewhere is a bug of this suite and keeps its traceback.
+An exception of the evaluated model or its device becomes a one-line message. An exception raised
+elsewhere is a bug of this suite and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def wrap_network_errors(what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -> Iterator[None]:
-    """Convert exceptions without an error code to ``NetworkFailedError``."""
+def wrap_network_errors(name: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -> Iterator[None]:
+    """Convert exceptions without an error code to ``NetworkFailedError``: "``name`` raises ..."."""
     try:
         yield
     except ConvNeXtPoseCheckError:
@@ -70,12 +70,13 @@ def wrap_network_errors(what: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -
         message = f"{type(error).__name__}: {text}" if text else type(error).__name__
         failure = NetworkFailedError(
             code,
-            f"{what} raises {message}{line}",
+            f"{name} raises {message}{line}",
             "See the traceback in the variant's log; if the device failed, run again with --resume",
         )
         failure.trace = "".join(traceback.format_exception(error))
         chained: BaseException | None = error
-        while chained is not None and chained.__traceback__ is not None:  # frames keep the batch
+        # Frames of the traceback would keep the batch in device memory.
+        while chained is not None and chained.__traceback__ is not None:
             chained.__traceback__ = None
             chained = chained.__cause__ or chained.__context__
         raise failure from None
@@ -110,12 +111,12 @@ def predict_passes(network: Network, crops: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass
 class Predictor:
-    """Predicts batches in parts that fit in the device's memory."""
+    """Predicts batches in parts that fit in the device's memory, reported by ``write_line``."""
 
     network: Network
     flip: bool
     batch_size: int
-    on_note: Callable[[str], None]
+    write_line: Callable[[str], None]
 
     def __call__(self, crops: Tensor) -> Tensor:
         """Predict crops (B, 3, 256, 256); halve ``batch_size`` until a part fits.
@@ -146,11 +147,13 @@ class Predictor:
                 )
             self.batch_size = max(1, min(self.batch_size, len(crops)) // 2)
             torch.cuda.empty_cache()
-            self.on_note(f"out of memory on {crops.device}: retrying with {self.batch_size} images")
+            self.write_line(
+                f"out of memory on {crops.device}: retrying with {self.batch_size} images"
+            )
 
 
 def record_event(device: torch.device) -> Any:
-    """Record a CUDA event after the queued work; on a CPU return the time in s."""
+    """Record a CUDA event after the queued work; without CUDA, return the time in s."""
     if device.type != "cuda":
         return time.perf_counter()
     import torch
@@ -163,7 +166,7 @@ def record_event(device: torch.device) -> Any:
 class PendingPrediction:
     """Predictions of a batch that a device is computing and copying to the host.
 
-    The copy is queued before the next batch, so that ``wait`` does not wait for that one.
+    The copy is queued at once: ``wait`` does not wait for batches that are queued later.
     """
 
     def __init__(self, predict: Callable[[Tensor], Tensor], crops: Tensor) -> None:

@@ -12,7 +12,7 @@ from convnextpose_check.variants import ReportedValue
 Verdict = Literal["excellent", "very good", "acceptable", "review"]
 
 TOLERANCES_MM: dict[int, Verdict] = {1: "excellent", 2: "very good", 5: "acceptable"}
-"""The verdict on a difference below each tolerance; ``REVIEW`` from the last one on."""
+"""The verdict on a difference below each tolerance; at or above the last it is ``REVIEW``."""
 
 REVIEW: Verdict = "review"
 
@@ -62,10 +62,11 @@ class Judgment:
 
 
 def is_miss_allowed(judgment: Judgment, tolerance_mm: float, gate_mm: float | None) -> bool:
-    """True if an error outside of the tolerance does not fail the run.
+    """True if the test with this tolerance may fail without failing the run.
 
-    With a gate, only tighter tolerances may be missed, by an error with a verdict or one that is
-    information only; without a gate (None), any. A non-finite error, or of a subset, always fails.
+    ``gate_mm`` is the value of ``--gate``: only tests with smaller tolerances may fail then, and
+    only if the error has a verdict or is information only. Without a gate (None) every test may,
+    but not for NaN, an infinite error, or a subset of the samples.
     """
     if not math.isfinite(judgment.obtained_mm) or judgment.is_subset:
         return False
@@ -76,14 +77,15 @@ def is_miss_allowed(judgment: Judgment, tolerance_mm: float, gate_mm: float | No
 
 def judge(evaluation: Evaluation, reference: ReportedValue | None) -> Judgment:
     """Compare an evaluation with its reference; a subset has no verdict."""
-    not_judged, is_information = None, evaluation.protocol == 1
+    not_judged, is_information = None, False
     if reference is None:
         not_judged = "no reported value to compare with"
-    else:
-        is_information = reference.information_only is not None
-        if is_information:
-            not_judged = f"information only, {reference.information_only}"
-    if is_subset := not evaluation.complete:
+        is_information = evaluation.protocol == 1
+    elif reference.information_only is not None:
+        not_judged = f"information only, {reference.information_only}"
+        is_information = True
+    is_subset = not evaluation.complete
+    if is_subset:
         not_judged = f"subset of {len(evaluation.image_ids)} samples"
         if evaluation.surplus:
             not_judged = f"{evaluation.surplus} samples more than the protocol has"

@@ -112,16 +112,16 @@ def test_cache_key_relevant_setting_differs(
     own = json.loads((written_inputs / "own.json").read_text())
     paths = (written_inputs / "h36m", written_inputs / "models")
 
-    def run(**given: str) -> Run:
-        settings = {"results_dir": str(tmp_path / "out"), "device": "cpu"} | given
+    def make_own_run(**options: str) -> Run:
+        settings = {"results_dir": str(tmp_path / "out"), "device": "cpu"} | options
         (tmp_path / "own.json").write_text(json.dumps(own))
         return make_run(settings, read_catalogue(tmp_path / "own.json"), FACTS, *paths)
 
-    def key_in(run: Run) -> str | None:
+    def get_key(run: Run) -> str | None:
         return run.models["T"].cache_key(run.dataset, flip=run.settings.flip)
 
-    def key(**given: str) -> str | None:
-        return key_in(run(**given))
+    def make_key(**options: str) -> str | None:
+        return get_key(make_own_run(**options))
 
     settings: list[dict[str, str]] = [
         {}, {"no_flip": "1"}, {"protocol": "1"}, {"bbox": "rootnet"}, {"limit": "2"},
@@ -132,20 +132,20 @@ def test_cache_key_relevant_setting_differs(
         (tmp_path / f"{name}.onnx").write_bytes(
             make_onnx_model(producer=name, weights="weights.data")
         )
-    keys = [key(**each) for each in settings]
+    keys = [make_key(**each) for each in settings]
     (tmp_path / "weights.data").write_bytes(b"WEIGHTS")
-    keys.append(key(network=str(tmp_path / "two.onnx")))
-    other = run()
-    other.models["T"].evaluated.kernel = lambda volumes, _: volumes  # type: ignore[attr-defined]
-    keys.append(key_in(other))
+    keys.append(make_key(network=str(tmp_path / "two.onnx")))
+    run = make_own_run()
+    run.models["T"].evaluated.kernel = lambda volumes, _: volumes  # type: ignore[attr-defined]
+    keys.append(get_key(run))
     monkeypatch.setattr("convnextpose_check.run.models.get_device_model", lambda _: "Another")
-    keys.append(key())
+    keys.append(make_key())
     own["variants"][0]["architecture"]["backbone"] = "another"
-    keys.append(key())
+    keys.append(make_key())
 
     assert None not in keys
     assert len(set(keys)) == len(settings) + 4
-    assert key(network="somewhere:build") is None  # code may change between runs
+    assert make_key(network="somewhere:build") is None  # code may change between runs
 
 
 @pytest.fixture
@@ -234,8 +234,8 @@ def test_save_cached_without_key_or_folder_returns_0(dataset: Dataset, entry: Mo
     assert save_cached(entry, results, dataset, BATCH_SIZE) == 0
 
 
-def make_about_editor(**changes: object) -> Callable[[Any], Any]:
-    return lambda about: np.array(json.dumps(json.loads(str(about)) | changes))
+def make_json_editor(**changes: object) -> Callable[[Any], Any]:
+    return lambda fields: np.array(json.dumps(json.loads(str(fields)) | changes))
 
 
 EDITS: list[tuple[str, Callable[[Any], Any]]] = [
@@ -247,8 +247,8 @@ EDITS: list[tuple[str, Callable[[Any], Any]]] = [
     ("errors_mm", lambda errors_mm: errors_mm * 0.5),
     ("sha256", lambda sha256: sha256[::-1]),
     ("image_ids", lambda image_ids: image_ids + 1),
-    ("about", make_about_editor(seconds=0.0)),
-    ("about", make_about_editor(problems={})),
+    ("fields_json", make_json_editor(seconds=0.0)),
+    ("fields_json", make_json_editor(problems={})),
     ("digest", lambda _: np.array("")),
 ]
 

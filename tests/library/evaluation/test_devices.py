@@ -62,7 +62,7 @@ T4, OTHER = "Tesla T4", "Quadro K620"
 
 
 @pytest.mark.parametrize(
-    ("cards", "used"),
+    ("gpus", "used"),
     [
         pytest.param([(T4, 15)], "cuda:0 (Tesla T4)", id="one"),
         pytest.param([(T4, 15), (T4, 15)], "cuda:0, cuda:1 (Tesla T4)", id="two"),
@@ -72,17 +72,19 @@ T4, OTHER = "Tesla T4", "Quadro K620"
     ],
 )
 def test_get_working_devices_selects_free_gpus_of_one_model(
-    monkeypatch: pytest.MonkeyPatch, cards: list[tuple[str, int | None]], used: str
+    monkeypatch: pytest.MonkeyPatch, gpus: list[tuple[str, int | None]], used: str
 ) -> None:
-    def working(name: str) -> torch.device:
-        if cards[torch.device(name).index or 0][1] is None:
+    """Each GPU has a model and free GB of 16; None if it does not work."""
+
+    def check_device(name: str) -> torch.device:
+        if gpus[torch.device(name).index or 0][1] is None:
             raise ConvNeXtPoseCheckError(ErrorCode.DEVICE_NOT_FOUND, "it cannot run a kernel")
         return torch.device(name)
 
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda card: cards[card.index][0])
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda card: (cards[card.index][1] or 15, 16))
-    monkeypatch.setattr(devices, "get_working_device", working)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gpus))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda gpu: gpus[gpu.index][0])
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda gpu: (gpus[gpu.index][1] or 15, 16))
+    monkeypatch.setattr(devices, "get_working_device", check_device)
 
     assert format_devices(*get_working_devices("cuda")) == used
     assert get_working_devices("cuda:0") == (torch.device("cuda:0"),)

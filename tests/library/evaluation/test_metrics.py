@@ -55,11 +55,11 @@ def align_by_quaternion(points_mm: Array, target_mm: Array) -> Array:
     points = points_mm - points_mm.mean(axis=0)
     target = target_mm - target_mm.mean(axis=0)
     s = points.T @ target
-    key = np.zeros((4, 4))
-    key[0, 0] = np.trace(s)
-    key[0, 1:] = key[1:, 0] = s[1, 2] - s[2, 1], s[2, 0] - s[0, 2], s[0, 1] - s[1, 0]
-    key[1:, 1:] = s + s.T - np.trace(s) * np.eye(3)
-    w, *v = np.linalg.eigh(key)[1][:, -1]
+    n = np.zeros((4, 4))  # the matrix N of Horn (1987)
+    n[0, 0] = np.trace(s)
+    n[0, 1:] = n[1:, 0] = s[1, 2] - s[2, 1], s[2, 0] - s[0, 2], s[0, 1] - s[1, 0]
+    n[1:, 1:] = s + s.T - np.trace(s) * np.eye(3)
+    w, *v = np.linalg.eigh(n)[1][:, -1]
     vector = np.array(v)
     crossed = np.cross(vector, points)
     rotated = points + 2 * w * crossed + 2 * np.cross(vector, crossed)

@@ -39,7 +39,7 @@ Networks = dict[str, Any]
 
 
 class Killed(BaseException):
-    """Stops a run without a chance to save."""
+    """Ends the run; an Exception would only end the evaluation of one model."""
 
 
 def repeat_samples(dataset: Dataset, times: int) -> Dataset:
@@ -114,15 +114,16 @@ def test_evaluate_device_error_outside_models_stops_pass(
     networks: Networks, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished = result_bytes(evaluate_networks({"C": networks["C"]}, dataset, tmp_path))
-    to_input, left = crops.to_input, [None, None]
+    to_input, calls = crops.to_input, 0
 
-    def fail(pixels: torch.Tensor) -> torch.Tensor:
-        if not left:
+    def fail_third_call(pixels: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
             raise torch.AcceleratorError("CUDA error: unspecified launch failure")
-        left.pop()
         return to_input(pixels)
 
-    monkeypatch.setattr(one_pass, "to_input", fail)
+    monkeypatch.setattr(one_pass, "to_input", fail_third_call)
     broken = {**networks, "B": FailingNetwork(networks["B"], 1)}
     outcomes = evaluate_networks(broken, dataset, tmp_path, resume=True)
 

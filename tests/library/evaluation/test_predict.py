@@ -104,7 +104,7 @@ class SmallMemory:
 def test_predictor_halves_batch_size(tiny: Architecture, capacity: int, sizes: list[int]) -> None:
     notes: list[str] = []
     network = SmallMemory(tiny, capacity)
-    predictor = Predictor(network, flip=False, batch_size=8, on_note=notes.append)
+    predictor = Predictor(network, flip=False, batch_size=8, write_line=notes.append)
     crops = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 4, 4)
 
     for _ in range(2):

@@ -75,7 +75,7 @@ class LimitedNetwork:
 def test_predictor_out_of_memory_halves_batch(tiny: Architecture, kind: Kind, text: str) -> None:
     network = LimitedNetwork(tiny, 4, kind(text))
     notes: list[str] = []
-    predictor = Predictor(network, flip=False, batch_size=8, on_note=notes.append)
+    predictor = Predictor(network, flip=False, batch_size=8, write_line=notes.append)
 
     predictor(torch.zeros(8, 3, 4, 4))
 
@@ -93,7 +93,7 @@ def test_predictor_out_of_memory_halves_batch(tiny: Architecture, kind: Kind, te
 )
 def test_predictor_other_error_is_not_retried(tiny: Architecture, kind: Kind, text: str) -> None:
     network = LimitedNetwork(tiny, 4, kind(f"{text}\nCompile with TORCH_USE_CUDA_DSA"))
-    predictor = Predictor(network, flip=False, batch_size=8, on_note=lambda _: None)
+    predictor = Predictor(network, flip=False, batch_size=8, write_line=lambda _: None)
 
     with pytest.raises(NetworkFailedError) as caught:
         predictor(torch.zeros(8, 3, 4, 4))
