@@ -18,13 +18,13 @@ PUBLISHED_FILE = Path(__file__).with_name("variants.json")
 Protocol = Literal[1, 2]
 
 REFERENCE = "reference"
-"""The only trained model of the synthetic set; the others have seeded random weights."""
+"""Name of the only trained synthetic model; the others have seeded random weights."""
 
 INPUT_SIDE_PX = 256
 """Side of the square crops that the network reads."""
 
 Size = Annotated[int, msgspec.Meta(ge=1, le=4096)]
-"""A number of blocks, channels or bins, small enough for one machine."""
+"""A number of blocks, channels or bins, with a limit that fits in memory."""
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^\w[\w.+-]{0,31}\Z")]
 """A variant's name, which becomes part of file names and test ids."""
@@ -149,7 +149,7 @@ class Variant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of a variants file.
 
-    ``sources`` maps fields without their own ``source`` to the source.
+    ``sources`` has the source of fields that do not contain it, such as ``parameters``.
     """
 
     about: str

@@ -23,7 +23,7 @@ MAX_DEPTH = 8
 MAX_FOLDERS = 50_000
 """Human3.6M has about a thousand, apart from its sequence folders, which are not entered."""
 
-# Unlike pathlib's methods, these return False for a path that is too long or in a closed folder.
+# Unlike pathlib's methods, these return False for a path that is too long or not accessible.
 path_exists = os.path.exists
 is_file = os.path.isfile
 
@@ -64,10 +64,10 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
         folders[:] = [name for name in names if not SEQUENCE_FOLDER.fullmatch(name)]
 
 
-def too_many_files(count: int, what: str, root: Path) -> ConvNeXtPoseCheckError:
-    """The error for a folder with too many entries to search."""
+def too_many_files(count: int, kind: str, root: Path) -> ConvNeXtPoseCheckError:
+    """The error for a folder with too many entries (files or folders) to search."""
     return ConvNeXtPoseCheckError(
         ErrorCode.TOO_MANY_FILES,
-        f"{root} contains more than {count:,} {what}",
+        f"{root} contains more than {count:,} {kind}",
         "Give a folder inside it, or the files themselves",
     )

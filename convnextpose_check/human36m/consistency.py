@@ -23,8 +23,8 @@ BOX_TOLERANCE = 0.1
 """Tolerance on each side relative to the box, for lens distortion and hand-drawn boxes."""
 
 MIN_SHARE_INSIDE = 0.85
-"""Smallest allowed share of a camera's joints. Correct annotations reach 1, wrong ones at most two
-thirds for their worst camera."""
+"""Smallest allowed share of a camera's joints inside their boxes. Correct annotations reach 1,
+wrong ones at most two thirds for their worst camera."""
 
 
 def compare_joints_with_boxes(files: SubjectFiles) -> float | ConvNeXtPoseCheckError | None:
@@ -38,7 +38,7 @@ def compare_joints_with_boxes(files: SubjectFiles) -> float | ConvNeXtPoseCheckE
         return min(shares.values(), default=None)
     code: ErrorCode = ErrorCode.WRONG_BOXES
     cause = "joints, cameras and boxes do not belong together"
-    # The convention before June 2020: 3DMPPE_POSENET_RELEASE, issue 58
+    # Before June 2020, t was the camera's position: 3DMPPE_POSENET_RELEASE, issue 58.
     corrected = {
         index: replace(camera, translation_mm=-camera.rotation @ camera.translation_mm)
         for index, camera in files.cameras.items()

@@ -31,7 +31,7 @@ MAX_PIXELS = 1 << 22
 MAX_SCANS = 64
 """Encoders write about ten; the decoder processes the whole image for each."""
 
-_START = b"\xff\xd8\xff"
+_START_OF_IMAGE = b"\xff\xd8\xff"
 _START_OF_SCAN = b"\xff\xda"
 _WARNING = "Corrupt JPEG data: "
 _CUT_OFF = "Premature end"
@@ -54,7 +54,7 @@ def decode_jpeg(content: bytes, size_px: tuple[int, int]) -> tuple[Array, str | 
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image_bgr = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:  # such as by OPENCV_IO_MAX_IMAGE_PIXELS
+    except cv2.error:  # for example, the image exceeds OPENCV_IO_MAX_IMAGE_PIXELS
         image_bgr = None
     if image_bgr is None or image_bgr.shape[1::-1] != size_px:
         raise UnusableImageError("OpenCV cannot decode it")
@@ -64,10 +64,10 @@ def decode_jpeg(content: bytes, size_px: tuple[int, int]) -> tuple[Array, str | 
 def _check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
     import simplejpeg
 
-    if not content.startswith(_START):
+    if not content.startswith(_START_OF_IMAGE):
         found = recognize_format(content[:HEAD_BYTES])
-        what = f"it is {found.description}, not a JPEG" if found else "it is not a JPEG"
-        raise UnusableImageError(f"{what} ({found.remedy})" if found and found.remedy else what)
+        reason = f"it is {found.description}, not a JPEG" if found else "it is not a JPEG"
+        raise UnusableImageError(f"{reason} ({found.remedy})" if found and found.remedy else reason)
     if content.count(_START_OF_SCAN) > MAX_SCANS:
         raise UnusableImageError(f"it has more than {MAX_SCANS} scans")
     try:
@@ -110,7 +110,7 @@ def _decode_small(content: bytes, colors: str) -> str | None:
 
 PIXEL_MEAN_RGB = (0.485, 0.456, 0.406)
 PIXEL_STD_RGB = (0.229, 0.224, 0.225)
-"""The published weights were trained with these values on pixels of 0 to 255."""
+"""ImageNet's values, for pixels of 0 to 1; the weights were trained with them on 0 to 255."""
 
 READ_AHEAD = 8
 """Crops per worker that are read in advance, if batches are small."""
@@ -203,8 +203,8 @@ def read_crops(
 ) -> Generator[Crop, None, None]:
     """Yield the samples' crops in order, read in advance by ``workers`` threads.
 
-    OpenCV releases Python's lock, so threads suffice, and it is limited to one core per image. Only
-    a few crops or batches are in memory at a time.
+    Threads suffice, since OpenCV releases the GIL; it is limited to one core per image. Only a few
+    crops or batches are in memory at a time.
     """
     from concurrent.futures import ThreadPoolExecutor
 

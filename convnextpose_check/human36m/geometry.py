@@ -3,8 +3,8 @@
 As in the authors' evaluation, annotations are float32 and every step keeps that precision, so the
 errors agree with theirs up to rounding.
 
-Joints may have leading axes, such as (N, J, 3); box, depth, focal length and center of the samples
-then have the shape (N, 1, ...).
+Joints may have a leading axis for samples, (N, J, 3). Each sample's box, root depth, focal length
+and center then have the shape (N, 1, ...).
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def cells_to_camera(
 ) -> Array:
     """Convert heatmap cells (J, 3) to camera coordinates (J, 3) in mm.
 
-    ``grid_whd`` is the number of cells along x, y and depth. Cell indices start at 0, at the edge
-    of the box and not half a cell inside.
+    ``grid_whd`` is the number of cells along x, y and depth. Index 0 is at the edge of the box, not
+    half a cell inside, as in the authors' code.
     """
     columns, rows, bins = grid_whd
     points = cells_xyz.copy()

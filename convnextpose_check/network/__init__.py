@@ -1,4 +1,4 @@
-"""The reference, the optimized and users' models; keys, layout and cost."""
+"""The reference model, the optimized model, models of users; keys and shapes of their weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Network(Interface):
 
     @property
     def architecture(self) -> Architecture:
-        """The variant's architecture, which gives J and the heatmap size."""
+        """The variant's architecture, which determines J and the heatmap size."""
 
     def __call__(self, crops: Tensor, /) -> Tensor:
         """Return the positions, in the order x, y, z."""

@@ -1,6 +1,6 @@
-"""The soft-argmax as one GPU kernel, which stores no upsampled volume.
+"""The soft-argmax as one GPU kernel, which does not store the upsampled volume.
 
-Written in Triton, which torch for CUDA installs. ``optimized`` uses it where it works.
+Written in Triton, which is installed with torch for CUDA. ``optimized`` uses it where it works.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 from convnextpose_check.network.reference import UPSAMPLING
 
 WARPS = 8
-"""Warps per joint, with 32 threads each: the fastest of 4, 8 and 16 on an H100, or nearly."""
+"""Warps of 32 threads per joint: on an H100 the fastest of 4, 8 and 16, or close to it."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]  # Triton has no types
@@ -23,7 +23,7 @@ def _expected_cells(  # type: ignore[no-untyped-def]  # Triton reads annotations
     """Reduce one joint's volume: its maximum, then sums of exponentials by slice.
 
     Each depth slice has ``coarse`` x ``coarse`` cells and is interpolated to ``side`` x ``side``.
-    Interpolation weights are quotients of integers, so that positions are exact.
+    The weights ``down`` and ``right`` are quotients of integers, to avoid rounding of positions.
     """
     joint = tl.program_id(0).to(tl.int64)
     first = heatmaps + joint * bins * coarse * coarse

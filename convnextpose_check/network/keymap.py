@@ -43,15 +43,11 @@ def detect_key_style(keys: Iterable[str]) -> KeyStyle:
         if (part := _head_part(key)) is not None:
             styles.setdefault("legacy" if part in LEGACY_TO_MODERN else "modern", key)
     if len(styles) == 2:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.WRONG_KEYS,
-            f"the keys mix styles: '{styles['legacy']}' is legacy, '{styles['modern']}' is modern",
-            USE_PUBLISHED_FILE,
+        raise _wrong_keys(
+            f"the keys mix styles: '{styles['legacy']}' is legacy, '{styles['modern']}' is modern"
         )
     if not styles:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.WRONG_KEYS, f"no key begins with '{_HEAD_LAYER}'", USE_PUBLISHED_FILE
-        )
+        raise _wrong_keys(f"no key begins with '{_HEAD_LAYER}'")
     return next(iter(styles))
 
 
@@ -66,13 +62,11 @@ def to_legacy(state: Mapping[str, T]) -> dict[str, T]:
 
 
 def strip_prefix(state: Mapping[str, T]) -> dict[str, T]:
-    """Remove the DataParallel prefix; ``wrong-keys`` if only some keys have it."""
+    """Remove the DataParallel prefix; raises ``wrong-keys`` if only some keys have it."""
     bare = [key for key in state if not key.startswith(DATA_PARALLEL_PREFIX)]
     if bare and len(bare) < len(state):
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.WRONG_KEYS,
-            f"'{bare[0]}' lacks the prefix '{DATA_PARALLEL_PREFIX}' that other keys have",
-            USE_PUBLISHED_FILE,
+        raise _wrong_keys(
+            f"'{bare[0]}' lacks the prefix '{DATA_PARALLEL_PREFIX}' that other keys have"
         )
     return {key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()}
 
@@ -88,13 +82,15 @@ def _head_part(key: str) -> str | None:
         return None
     match = _HEAD_KEY.fullmatch(key)
     if match is None or match[2] not in LEGACY_TO_MODERN | MODERN_TO_LEGACY:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.WRONG_KEYS,
+        raise _wrong_keys(
             f"'{key}' is not a key of a head layer: expected"
-            f" {', '.join(MODERN_TO_LEGACY)} or 0, 1, 2 after '{_HEAD_LAYER}1', '2' or '3'",
-            USE_PUBLISHED_FILE,
+            f" {', '.join(MODERN_TO_LEGACY)} or 0, 1, 2 after '{_HEAD_LAYER}1', '2' or '3'"
         )
     return match[2]
+
+
+def _wrong_keys(problem: str) -> ConvNeXtPoseCheckError:
+    return ConvNeXtPoseCheckError(ErrorCode.WRONG_KEYS, problem, USE_PUBLISHED_FILE)
 
 
 def _rename_head_keys(state: Mapping[str, T], parts: Mapping[str, str]) -> dict[str, T]:

@@ -1,4 +1,4 @@
-"""Identify the variant of a state dict, load it, count parameters and cost."""
+"""Identify the variant of a state dict, load it, count parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def count_parameters(network: Module) -> int:
 
 
 def count_state_elements(state: Mapping[str, Tensor]) -> int:
-    """Number of elements with BatchNorm's buffers, the count of the Kaggle guide."""
+    """Number of all elements, also of BatchNorm's buffers, as the Kaggle guide counts."""
     return sum(tensor.numel() for tensor in state.values())
 
 

@@ -44,7 +44,7 @@ MAX_MATRICES = 2**16 - 1
 """Most matrices in one batched product: the limit of a CUDA grid."""
 
 BLOCK_ELEMENTS = 2**23
-"""Elements of a block's widest activation on the CPU: malloc does not reuse more than 32 MB."""
+"""Limit of a block's widest activation on the CPU: glibc's malloc reuses at most 32 MB."""
 
 KERNEL_TOLERANCE_CELLS = 1e-3
 """A kernel that differs more than this from torch's operations is not used."""
@@ -62,7 +62,7 @@ class OptimizedConvNeXtPose(nn.Module):
         device = device or next(reference.parameters()).device
         self.on_cpu = device.type == "cpu"
         # Channels last is fastest for the CPU's depthwise and 1x1 convolutions, slow for cuDNN's.
-        self.layout = torch.channels_last if self.on_cpu else torch.contiguous_format
+        self.memory_format = torch.channels_last if self.on_cpu else torch.contiguous_format
         network = copy.deepcopy(reference).cpu().double().eval()
         head = network.head
         self.body = nn.Sequential(
@@ -74,15 +74,16 @@ class OptimizedConvNeXtPose(nn.Module):
         self.final = head.final_layer
         self.requires_grad_(False)
         # One call for device and format: in two, weights could keep channels-last strides.
-        self.to(device, torch.float32, memory_format=self.layout)  # type: ignore[call-overload]  # stubs
-        upsamples, side = self.last.upsamples, self.architecture.heatmap_side
+        self.to(device, torch.float32, memory_format=self.memory_format)  # type: ignore[call-overload]
+        side, bins = self.architecture.heatmap_side, self.architecture.depth_bins
+        upsamples = self.last.upsamples
         self.upsampling: Tensor | None = None
         if upsamples:
             self.last.upsamples = False
             side //= UPSAMPLING
             self.upsampling = upsampling_matrix(side).to(device)
-        sizes = (self.architecture.depth_bins, side, upsamples)
-        self.kernel = find_working_kernel(device, *sizes) if device.type == "cuda" else None
+        on_gpu = device.type == "cuda"
+        self.kernel = find_working_kernel(device, bins, side, upsamples) if on_gpu else None
 
     @property
     def soft_argmax_backend(self) -> SoftArgmaxBackend:
@@ -90,7 +91,7 @@ class OptimizedConvNeXtPose(nn.Module):
         return "torch" if self.kernel is None else "triton"
 
     def forward(self, crops: Tensor) -> Tensor:
-        x = self.body(crops.contiguous(memory_format=self.layout))
+        x = self.body(crops.contiguous(memory_format=self.memory_format))
         images = 1 if self.on_cpu else MAX_MATRICES // self.architecture.depth_bins
         return torch.cat([self._predict_cells(part) for part in torch.split(x, images)])
 
@@ -151,8 +152,8 @@ class FusedHeadLayer(nn.Module):
 def upsample(x: Tensor) -> Tensor:
     """Bilinear upsampling from (B, C, H, W) to (B, C, 2H, 2W), aligned corners.
 
-    Keeps the memory format but computes in channels last: CUDA's kernel for contiguous tensors,
-    where one thread loops over all channels and images of a cell, took half of the time of L.
+    Keeps the memory format but computes in channels last: in torch's CUDA kernel for contiguous
+    tensors, one thread loops over all channels and images of a cell. It took half of L's time.
     """
     is_channels_last = x.is_contiguous(memory_format=torch.channels_last)
     x = interpolate(

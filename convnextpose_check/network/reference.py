@@ -125,11 +125,5 @@ def soft_argmax(heatmaps: Tensor) -> Tensor:
         cells = torch.arange(marginal.shape[2], dtype=marginal.dtype, device=marginal.device)
         return (marginal * cells).sum(dim=2)
 
-    return torch.stack(
-        [
-            expected_cell(volume.sum(dim=(2, 3))),
-            expected_cell(volume.sum(dim=(2, 4))),
-            expected_cell(volume.sum(dim=(3, 4))),
-        ],
-        dim=2,
-    )
+    dims_to_sum = ((2, 3), (2, 4), (3, 4))  # for x, y and z
+    return torch.stack([expected_cell(volume.sum(dim=dims)) for dims in dims_to_sum], dim=2)

@@ -1,6 +1,6 @@
-"""The solids of which a person and a stool are drawn.
+"""The solids of which a person and a stool are drawn, computed from the joints of any pose.
 
-All coordinates are camera coordinates in mm. The solids follow from the joints, for any pose.
+All coordinates are camera coordinates in mm.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convnextpose_check.human36m.geometry import Array, Camera
-from convnextpose_check.synthetic.poses import unit_vector
+from convnextpose_check.synthetic.poses import SHIN_MM, THIGH_MM, unit_vector
 
 Color = tuple[float, float, float]
 """Blue, green, red, 0 to 255."""
@@ -76,7 +76,7 @@ class Axes:
 
 
 def _axes(to_left: Array, to_up: Array) -> Axes:
-    """Orthonormal axes: up is exact, left is projected onto the plane across it."""
+    """Orthonormal axes: ``to_up`` is normalized, ``to_left`` made perpendicular to it."""
     up = unit_vector(to_up)
     ahead = unit_vector(np.cross(unit_vector(to_left), up))
     return Axes(np.cross(up, ahead), up, ahead)
@@ -164,7 +164,7 @@ def _leg(joints: Array, side: int, pelvis: Axes, appearance: Appearance) -> list
     shoe = _scale_color(appearance.shoes, SIDE_BRIGHTNESS[side])
     # The sole is perpendicular to the shin; the toes point in the knee's direction.
     to_left = np.cross(ankle - knee, hip - knee)
-    bend = np.sqrt((to_left * to_left).sum()) / (443.0 * 454.0)
+    bend = np.sqrt((to_left * to_left).sum()) / (THIGH_MM * SHIN_MM)
     blended = unit_vector(to_left) * min(1.0, 2.0 * bend) + pelvis.left * max(0.0, 1.0 - 2.0 * bend)
     foot = _axes(blended, knee - ankle)
     heel, ball, toes = (

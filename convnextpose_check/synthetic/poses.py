@@ -40,7 +40,7 @@ STEPS_PER_SECOND = 0.85
 """Steps of the same foot per second."""
 
 Number = int | float
-"""A hand with integer coordinates sways by whole mm, because its array is of integers."""
+"""Kept as in the file: the array of a hand with integers has dtype int, so it sways by whole mm."""
 Offset = tuple[Number, Number, Number]
 """Position (forward, outward, up) in mm; outward is to the right on the right side, else left."""
 

@@ -1,10 +1,10 @@
 """Gives a network the value ranges of the published XS without changing its output.
 
-A factor on a convolution's output channel can be undone by the layer that reads it: by the
+A factor on a convolution's output channel can be undone by the layers that read it: by the
 BatchNorm that follows, by the weights of the next convolution (ReLU commutes with positive
-factors), or, for the channels of a stage, by all layers that write and read them. So each BatchNorm
-gets the variances, gammas and means of the published one, and the weights compensate. Only float64
-products, quotients, square roots and sums in a fixed order are used: the bits are always the same.
+factors), or by all layers of a stage that share the channel. So each BatchNorm gets the variances,
+gammas and means of the published one, and the weights compensate. Only float64 products, quotients,
+square roots and sums in a fixed order are used, so that the result is the same to the last bit.
 
 One exception: the published network has dead channels, with variances or gammas near zero. Here
 every channel is used, so the weight that reads such a channel would have to be very large;

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 INPUT_MEAN = 500.0
-"""Value of a mid-gray pixel after normalization; the stem's BatchNorm expects this mean."""
+"""Mean of the network's input: a gray pixel of value 113 after normalization."""
 INPUT_STD = 250.0
-"""Standard deviation that the stem's BatchNorm expects."""
+"""Standard deviation of the network's input."""
 
 
 def seeded_state(architecture: Architecture, seed: int) -> dict[str, Tensor]:
@@ -46,7 +46,7 @@ def initial_state(architecture: Architecture, seed: int) -> dict[str, Tensor]:
             raw = stream.random_raw(math.prod(shape)) >> np.uint64(40)
             uniform = (raw.astype(np.float64) * 2.0**-23 - 1.0).reshape(shape)
             state[key] = _scale_uniform(key, uniform).astype(np.float32)
-    # The network reads pixels from 0 to 255, so the stem's BatchNorm normalizes them.
+    # The input has this mean and deviation, so the stem's BatchNorm normalizes it.
     convolution, norm = "backbone.downsample_layers.0.0", "backbone.downsample_layers.0.1"
     response = state[f"{convolution}.weight"].astype(np.float64).sum(axis=(1, 2, 3))
     state[f"{norm}.running_mean"] = (INPUT_MEAN * response).astype(np.float32)

@@ -93,8 +93,8 @@ def encode_with_zeros_in_scan() -> bytes:
     return encode_jpeg()[:middle] + bytes(500) + encode_jpeg()[middle + 500 :]
 
 
-def odd_scan_header() -> bytes:
-    """A scan that names 62 instead of 63 as its last coefficient, which decoders ignore."""
+def encode_with_odd_header() -> bytes:
+    """A scan whose header has 62 instead of 63 as last coefficient, which decoders ignore."""
     header = encode_jpeg().index(b"\xff\xda")
     return encode_jpeg()[:header] + encode_jpeg()[header:].replace(b"\0\x3f\0", b"\0\x3e\0", 1)
 
@@ -118,7 +118,7 @@ USABLE: dict[str, tuple[Callable[[], bytes], str | None]] = {
         lambda: encode_with_restarts().replace(b"\xff\xd2", b"", 1),
         f"589 {EXTRANEOUS} 0xd3",
     ),
-    "odd header": (odd_scan_header, "Invalid SOS parameters for sequential JPEG"),
+    "odd header": (encode_with_odd_header, "Invalid SOS parameters for sequential JPEG"),
     "quality 1": (lambda: encode_jpeg(cv2.IMWRITE_JPEG_QUALITY, 1), None),
     "restarting": (encode_with_restarts, None),
     "progressive": (lambda: encode_jpeg(cv2.IMWRITE_JPEG_PROGRESSIVE, 1), None),

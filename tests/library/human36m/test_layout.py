@@ -54,9 +54,9 @@ def test_find_layout_authors_tree_is_found_and_not_written_to(tree: Path) -> Non
     assert list_files(tree) == before
 
 
-def make_rearrangement(annotations: str, of_9: str, of_11: str) -> Change:
+def make_rearrangement(annotations: str, images_9: str, images_11: str) -> Change:
     return lambda tree: rearrange_dataset(
-        tree, tree.parent / "other", annotations, {9: of_9, 11: of_11}
+        tree, tree.parent / "other", annotations, {9: images_9, 11: images_11}
     )
 
 

@@ -20,7 +20,7 @@ COUNT = 60
 Content = dict[str, list[dict[str, Any]]]
 
 
-def content() -> Content:
+def make_content() -> Content:
     images = [image_entry(100 + n, 9, 2, 1, n) for n in range(COUNT)]
     boxes = [{"id": n, "image_id": 100 + n, "bbox": [n, 1.5, 2, 3]} for n in range(COUNT)]
     return {"images": images, "annotations": boxes}
@@ -67,7 +67,7 @@ LAYOUTS: dict[str, Callable[[Content], str]] = {
 @pytest.mark.usefixtures("_pieces")
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_read_listing_any_layout_is_equal(layout: Callable[[Content], str], file: Path) -> None:
-    file.write_text(layout(content()), encoding="utf-8")
+    file.write_text(layout(make_content()), encoding="utf-8")
 
     found = read_selected(file)
 
@@ -78,7 +78,7 @@ def test_read_listing_any_layout_is_equal(layout: Callable[[Content], str], file
 
 
 def test_read_listing_random_damage_is_equal(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def outcome(start: re.Pattern[bytes]) -> str:
+    def read_with_pattern(start: re.Pattern[bytes]) -> str:
         monkeypatch.setattr(reader, "_START", start)
         try:
             return str(read_selected(file))
@@ -86,7 +86,7 @@ def test_read_listing_random_damage_is_equal(file: Path, monkeypatch: pytest.Mon
             return str(error)
 
     monkeypatch.setattr(reader, "PIECE_BYTES", 500)
-    whole, rng, refused = json.dumps(content()).encode(), Random(1), 0
+    whole, rng, refused = json.dumps(make_content()).encode(), Random(1), 0
     in_pieces, never = reader._START, re.compile(rb"(?!)")
     for _ in range(100):
         start = rng.randrange(len(whole))
@@ -94,8 +94,8 @@ def test_read_listing_random_damage_is_equal(file: Path, monkeypatch: pytest.Mon
         noise = bytes(rng.choices(b'{}[],:" 0a', k=rng.randrange(4)))
         file.write_bytes(whole[:start] + noise + whole[end:])
 
-        obtained = outcome(in_pieces)
+        obtained = read_with_pattern(in_pieces)
 
-        assert obtained == outcome(never)
+        assert obtained == read_with_pattern(never)
         refused += obtained.startswith("[bad-annotations]")
     assert 25 < refused < 100
