@@ -21,7 +21,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 _counts: Counter[str] = Counter()
-"""Signals received by this process, and the nesting depth of ``defer_signals``."""
+"""``received``: signals of this process; ``depth``: nested blocks of ``defer_signals``."""
 
 
 def _handle_signal(number: int, _frame: FrameType | None) -> None:
@@ -35,7 +35,7 @@ def install_signal_handlers() -> Callable[[], None]:
 
     A signal that is ignored or has a custom handler keeps it.
     """
-    if threading.current_thread() is not threading.main_thread():  # others may not set handlers
+    if threading.current_thread() is not threading.main_thread():  # no other may set handlers
         return lambda: None
     _counts["received"] = 0
     defaults = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
@@ -56,11 +56,11 @@ def defer_signals() -> Iterator[None]:
 
     If an earlier signal is already ending the run, a further one has no effect.
     """
-    before = _counts["received"]
+    is_ending = _counts["received"] > 0
     _counts["depth"] += 1
     try:
         yield
     finally:
         _counts["depth"] -= 1
-    if _counts["received"] > before == 0 and not _counts["depth"]:
+    if _counts["received"] and not is_ending and not _counts["depth"]:
         raise KeyboardInterrupt

@@ -16,6 +16,8 @@ LOG_SECONDS = 10.0
 PHASE_SECONDS = 8.0
 """Time between two lines for work of unknown duration."""
 
+_WRITE_ERRORS = (OSError, ValueError)
+"""Errors of a failed write. UnicodeEncodeError and that of a closed file are ValueErrors."""
 
 Advance = Callable[..., None]
 """``advance(count, note="")`` adds finished items and sets the note beside the bar."""
@@ -56,7 +58,7 @@ def progress_bar(
 
 @dataclass(frozen=True)
 class ProgressDisplay:
-    """Writes progress lines to a stream; without a stream, to nowhere."""
+    """Writes progress lines to a stream; discards them without a stream."""
 
     stream: TextIO | None = None
 
@@ -86,7 +88,7 @@ class ProgressDisplay:
 class _LossyOutput:
     """A stream that ignores failed writes: a progress display must not end a run.
 
-    A full disk, a broken pipe or a closed stream raises nothing. Characters missing from the
+    Writes fail on a full disk, a broken pipe or a closed stream. Characters missing from the
     stream's encoding become ``?``. In a log, each state of a bar becomes a line.
     """
 
@@ -94,7 +96,7 @@ class _LossyOutput:
         self._stream = stream
         self.encoding: str = getattr(stream, "encoding", None) or "utf-8"  # tqdm reads it, too
         self.is_terminal = False
-        with suppress(*_LOSSES):
+        with suppress(*_WRITE_ERRORS):
             self.is_terminal = stream.isatty()
 
     def write(self, text: str) -> None:
@@ -104,13 +106,9 @@ class _LossyOutput:
             self.write_plain(f"{line}\n")
 
     def write_plain(self, text: str) -> None:
-        with suppress(*_LOSSES):
+        with suppress(*_WRITE_ERRORS):
             self._stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
             self._stream.flush()
 
     def fileno(self) -> int:
         return self._stream.fileno()  # tqdm uses it to measure the terminal's width
-
-
-_LOSSES = (OSError, ValueError)
-"""Failed writes. UnicodeEncodeError and writing to a closed file are ValueErrors."""

@@ -1,4 +1,4 @@
-"""Arrange Human3.6M for the authors' code, with links to any layout.
+"""Arrange Human3.6M for the authors' code, with links to a data set in any supported layout.
 
 Their code reads ``images/<sequence>/``, ``annotations/`` and ``bbox_root/`` in ``data/Human36M`` of
 their repository. Subjects 9 and 11 share one ``images/`` there, so sequences and files are linked
@@ -23,9 +23,9 @@ IMAGES, ANNOTATIONS, ROOTNET = "images", "annotations", "bbox_root"
 def plan_links(
     source: Path, project_root: Path, subjects: tuple[int, ...]
 ) -> tuple[dict[Path, Path], str]:
-    """The links of the authors' tree, as target by path, and a note.
+    """The target of each link by its path, and a note.
 
-    The note, or ``""``, explains why RootNet's file is not linked. Raises
+    The note explains why RootNet's file is not linked; empty if it is. Raises
     ``ConvNeXtPoseCheckError``: ``file-not-found`` without ``project_root``, ``bad-option`` if one
     folder contains the other, ``data-not-found`` for a subject without images, and the errors of
     ``find_layout``.
@@ -36,7 +36,7 @@ def plan_links(
             f"the folder {project_root} does not exist",
             "Give the folder of the authors' repository with --project-root",
         )
-    note, source, tree = "", Path(abspath(source)), Path(abspath(project_root / TREE))  # noqa: PTH100
+    source, tree = Path(abspath(source)), Path(abspath(project_root / TREE))  # noqa: PTH100
     layout = _find_source(source, tree, subjects)
     names = annotation_names(subjects)
     links = {tree / ANNOTATIONS / name: layout.annotations[name] for name in names}
@@ -51,11 +51,12 @@ def plan_links(
         for name in sorted(sequences):
             links |= _plan_image_links(tree / IMAGES / name, layout)
     rootnet_link = tree / ROOTNET / ROOTNET_FILE
+    note = ""
     try:
         links[rootnet_link] = layout.choose_rootnet_file(subjects)
     except ConvNeXtPoseCheckError as error:
         if not path_exists(rootnet_link):
-            note = f"{ROOTNET} was not linked, and only RootNet's boxes need it: {error.problem}"
+            note = f"{ROOTNET}, needed only for RootNet's boxes, was not linked: {error.problem}"
     return links, note
 
 
@@ -76,7 +77,7 @@ def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
 
 
 def _plan_image_links(path: Path, layout: Layout) -> dict[Path, Path]:
-    """Link a sequence's only folder, or the largest copy of each image."""
+    """Plan a link to the sequence's only folder, or to the largest copy of each image."""
     folders = layout.sequences[path.name]
     if len(folders) == 1:
         return {path: folders[0]}
@@ -98,9 +99,10 @@ def make_links(links: Mapping[Path, Path]) -> int:
         for path, target in links.items()
         if not (path_exists(path) and path.samefile(target))
     }
-    obstacles = list(dict.fromkeys(filter(None, map(_describe_obstacle, new))))
+    descriptions = dict.fromkeys(_describe_obstacle(path) for path in new)  # each once
+    obstacles = [text for text in descriptions if text is not None]
     if obstacles:
-        more = f"; {len(obstacles) - 1} more paths are taken" if len(obstacles) > 1 else ""
+        more = f"; other obstacles: {len(obstacles) - 1}" if len(obstacles) > 1 else ""
         raise ConvNeXtPoseCheckError(
             ErrorCode.CANNOT_WRITE,
             f"nothing was linked: {obstacles[0]}{more}",

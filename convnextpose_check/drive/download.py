@@ -1,7 +1,7 @@
 """Download missing checkpoints from Google Drive; existing ones are not changed.
 
-A checkpoint is missing if no file opens and contains its variant. A downloaded file is checked
-before it is moved to its final name.
+A checkpoint is missing if no file that can be opened contains its variant. A downloaded file is
+checked before it is moved to its final name.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BACK_OFF_SECONDS = 2.0
 MAX_BYTES = 1 << 30
 """Limit for a file of unknown size; for others, it is twice the expected size."""
 GDOWN_PARSE_ERRORS = (LookupError, ValueError, TypeError, AttributeError, AssertionError)
-"""What gdown raises for a response that it cannot parse."""
+"""Exceptions that gdown raises for a response that it cannot parse."""
 
 
 class TransientError(ConvNeXtPoseCheckError):
@@ -62,8 +62,8 @@ def download_missing(
 ) -> Downloads:
     """Find the variants in ``paths`` and ``folder``; download others to ``folder``.
 
-    Errors of wrong files and failed downloads are in the result's ``refused``, by variant. Raises
-    ``ConvNeXtPoseCheckError``: ``in-use`` or ``cannot-write`` for ``folder``.
+    The result's ``refused`` has the error of each variant whose file is wrong or whose download
+    failed. Raises ``ConvNeXtPoseCheckError``: ``in-use`` or ``cannot-write`` for ``folder``.
     """
     variants = [catalogue[name] for name in names]
     others = [path for path in paths if path != folder]
@@ -86,7 +86,7 @@ def download_missing(
             else:
                 downloads.loaded_files[checkpoint.path] = checkpoint
                 downloads.downloaded.add(variant.name)
-    return replace(downloads)  # a new object, whose candidates include the new files
+    return replace(downloads)  # without cached properties: the candidates include the new files
 
 
 def choose_download_folder(paths: Sequence[Path], results_dir: Path) -> Path:
@@ -135,7 +135,8 @@ def _download(
     link = f"{DRIVE}/drive/folders/{folder_id}" if folder_id else f"{DRIVE}/file/d/{file_id}/view"
 
     def announce(state: tenacity.RetryCallState) -> None:
-        problem = getattr(state.outcome and state.outcome.exception(), "problem", "download failed")
+        error = state.outcome.exception() if state.outcome else None
+        problem = error.problem if isinstance(error, TransientError) else "download failed"
         display.write_line(f"{name}: {problem}; next attempt in {state.upcoming_sleep:.0f} s")
 
     retry = tenacity.Retrying(
@@ -181,7 +182,7 @@ def _download_bytes(variant: Variant, path: Path, display: ProgressDisplay) -> N
     import gdown
     import requests
 
-    facts, shown_bytes = variant.checkpoint, 0
+    facts = variant.checkpoint
     if facts.drive_id is None:
         raise ConvNeXtPoseCheckError(
             ErrorCode.DOWNLOAD_FAILED,
@@ -189,6 +190,7 @@ def _download_bytes(variant: Variant, path: Path, display: ProgressDisplay) -> N
             "Add the file's id on Google Drive to the variants file",
         )
     limit = 2 * facts.bytes if facts.bytes else MAX_BYTES
+    shown_bytes = 0
 
     def progress(received_bytes: int, _total: int | None) -> None:
         nonlocal shown_bytes
@@ -225,7 +227,7 @@ def _download_bytes(variant: Variant, path: Path, display: ProgressDisplay) -> N
 
 
 def _explain_refusal(file_id: str, gdown_message: str) -> ConvNeXtPoseCheckError:
-    """The error for a web page, requested again since gdown does not return it."""
+    """Explain the page that Google sent: request it again, since gdown does not return it."""
     import requests
 
     with requests.get(f"{DRIVE}/uc?id={file_id}", stream=True, timeout=TIMEOUT_SECONDS) as response:

@@ -23,15 +23,16 @@ Applies = Callable[[Variant, Fingerprint | None], bool]
 class ValidationTest:
     """A test function in ``tests/validation`` and its parametrization.
 
-    ``over``: once per target, once per variant, or (``tolerance``) once per variant and each of
-    ``TOLERANCES_MM``. ``applies`` selects variants. ``target`` restricts the test to one target.
+    The test runs once ``per`` target, variant, or tolerance: for each variant and each of
+    ``TOLERANCES_MM``. ``applies`` selects variants, by their published properties and recorded
+    hashes. ``target`` restricts the test to one target.
     """
 
     file: str
     function: str
-    over: Literal["target", "variant", "tolerance"] = "variant"
+    per: Literal["target", "variant", "tolerance"] = "variant"
     needs_human36m: bool = False
-    applies: Applies = lambda _variant, _known: True
+    applies: Applies = lambda _variant, _fingerprint: True
     target: TargetName | None = None
 
 
@@ -54,7 +55,7 @@ VALIDATION_TESTS = (
     ValidationTest(
         CHECKPOINTS,
         "test_tensors_are_the_published_ones",
-        applies=lambda _variant, known: known is not None,
+        applies=lambda _variant, fingerprint: fingerprint is not None,
     ),
     ValidationTest(CHECKPOINTS, "test_weights_are_finite"),
     ValidationTest(CHECKPOINTS, "test_batchnorm_variances_are_plausible"),
@@ -67,17 +68,13 @@ VALIDATION_TESTS = (
     ValidationTest(
         COUNTS,
         "test_reported_parameters",
-        applies=lambda variant, _known: variant.paper.parameters_millions is not None,
+        applies=lambda variant, _: variant.paper.parameters_millions is not None,
     ),
     ValidationTest(
-        COUNTS,
-        "test_reported_state_elements",
-        applies=lambda variant, _known: variant.guide is not None,
+        COUNTS, "test_reported_state_elements", applies=lambda variant, _: variant.guide is not None
     ),
     ValidationTest(
-        COUNTS,
-        "test_reported_gmacs",
-        applies=lambda variant, _known: variant.paper.gmacs is not None,
+        COUNTS, "test_reported_gmacs", applies=lambda variant, _: variant.paper.gmacs is not None
     ),
     ValidationTest(MPJPE, "test_dataset_is_complete", "target", True),
     ValidationTest(MPJPE, "test_every_sample_is_measured", "variant", True),
@@ -98,10 +95,10 @@ VALIDATION_TESTS = (
 
 
 def list_cases(test: ValidationTest, run: Run) -> dict[str, Variant | None]:
-    """Return the test's parameters (None for the target) by id; empty if it does not apply."""
+    """Return the variant of each parameter id (None: the target); empty if none applies."""
     if test.target not in (None, run.target) or (run.settings.weights_only and test.needs_human36m):
         return {}
-    if test.over == "target":
+    if test.per == "target":
         return {run.target: None}
     return {
         f"{run.target}-{name}": variant
@@ -112,9 +109,9 @@ def list_cases(test: ValidationTest, run: Run) -> dict[str, Variant | None]:
 
 def required_tests(run: Run) -> tuple[str, ...]:
     """Return the names of all tests that a run must finish."""
-    return tuple(
-        f"{test.file}::{test.function}[{case_id}{claim}]"
-        for test in VALIDATION_TESTS
-        for case_id in list_cases(test, run)
-        for claim in ([f"-{mm}mm" for mm in TOLERANCES_MM] if test.over == "tolerance" else [""])
-    )
+    names: list[str] = []
+    for test in VALIDATION_TESTS:
+        suffixes = [f"-{mm}mm" for mm in TOLERANCES_MM] if test.per == "tolerance" else [""]
+        for case_id in list_cases(test, run):
+            names += [f"{test.file}::{test.function}[{case_id}{suffix}]" for suffix in suffixes]
+    return tuple(names)

@@ -9,7 +9,7 @@ import numpy as np
 from convnextpose_check.human36m.geometry import Array
 
 RESAMPLINGS = 10_000
-TAIL = 0.025
+TAIL_PROBABILITY = 0.025
 SEED = 0
 
 
@@ -35,8 +35,9 @@ def bootstrap_interval_mm(
         return None, len(names)
     sums_mm = np.bincount(index, weights=errors_mm)
     counts = np.bincount(index)
-    drawn = np.random.default_rng(SEED).multinomial(
+    draws = np.random.default_rng(SEED).multinomial(
         len(names), np.full(len(names), 1 / len(names)), size=RESAMPLINGS
     )
-    low_mm, high_mm = np.quantile(drawn @ sums_mm / (drawn @ counts), [TAIL, 1 - TAIL])
+    means_mm = draws @ sums_mm / (draws @ counts)
+    low_mm, high_mm = np.quantile(means_mm, [TAIL_PROBABILITY, 1 - TAIL_PROBABILITY])
     return (float(low_mm), float(high_mm)), len(names)

@@ -24,7 +24,7 @@ JPEG_QUALITY = 80
 WORST = 3
 """Number of worst samples in the report."""
 DECIMALS = 2
-"""Of mm and pixels: enough for a drawing."""
+"""Decimals of coordinates in mm and pixels, enough for a drawing."""
 
 
 def find_examples(
@@ -34,7 +34,7 @@ def find_examples(
     *,
     with_crops: bool,
 ) -> tuple[Example, ...]:
-    """Best, median and worst samples by mean joint error.
+    """The best, the median and the three worst samples, by mean joint error.
 
     ``grid_whd`` is the size of the heatmaps in cells. ``with_crops`` adds the images.
     """

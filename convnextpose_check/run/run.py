@@ -38,7 +38,6 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
 """Images per batch; halved if the device is out of memory."""
 
-
 T = TypeVar("T")
 
 
@@ -46,8 +45,7 @@ T = TypeVar("T")
 class ByVariant(Generic[T]):
     """A value or an error for each variant; reading a failed value raises its error.
 
-    An error of one variant does not affect the others. Each value is computed once, and many tests
-    read it.
+    An error of one variant does not affect the others. Each value is computed once, for all tests.
     """
 
     outcomes: dict[str, T | Exception]
@@ -140,10 +138,10 @@ class Run:
 
     @cached_property
     def devices(self) -> tuple[torch.device, ...]:
-        """The devices of the run, each of which has run a test kernel.
+        """The devices of the run, each tested with a convolution.
 
-        Only one if ``--network`` is code, since its module exists only once. Raises
-        ``ConvNeXtPoseCheckError`` (``device-not-found``).
+        Only one if ``--network`` is a function: its module cannot be copied to other devices.
+        Raises ``ConvNeXtPoseCheckError`` (``device-not-found``).
         """
         use_exact_float32()
         settings = self.settings
@@ -166,7 +164,7 @@ class Run:
     def dataset(self) -> Dataset:
         """The test samples of Human3.6M.
 
-        Raises ``ConvNeXtPoseCheckError`` if they cannot be read; the checks judge their values.
+        Raises ``ConvNeXtPoseCheckError`` if they cannot be read; the checks compare their values.
         """
         s = self.settings
         if s.h36m_root is None:
@@ -194,7 +192,7 @@ class Run:
                     target=self.target,
                     display=self.display,
                 )
-        except Exception as error:  # noqa: BLE001 - not even a bug may repeat the pass for each test
+        except Exception as error:  # noqa: BLE001 - else each test would repeat the failing pass
             outcomes = dict.fromkeys(self.evaluated, error)
         return ByVariant(outcomes)
 
@@ -226,7 +224,7 @@ def open_published_run(settings: Settings) -> Run:
     Raises ``ConvNeXtPoseCheckError`` if the reported values or hashes cannot be read.
     """
     catalogue = read_catalogue(settings.variants_file)
-    known: Mapping[str, Fingerprint] = {}
+    fingerprints: Mapping[str, Fingerprint] = {}
     if FIXTURES.is_dir() and not settings.has_own_models:
-        known = read_fingerprints(FIXTURES, catalogue.names)
-    return Run("published", settings, catalogue, read_facts(), known)
+        fingerprints = read_fingerprints(FIXTURES, catalogue.names)
+    return Run("published", settings, catalogue, read_facts(), fingerprints)

@@ -161,7 +161,7 @@ def create(path: Path, target: Path | None = None) -> None:
         ),
         (
             lambda _, tree: [(tree / "images" / s).mkdir(parents=True) for s in (S9, S11)],
-            f"{S9} is not a link; 1 more paths are taken. Move it away",
+            f"{S9} is not a link; other obstacles: 1. Move it away",
         ),
         (lambda kaggle, tree: create(tree / "images" / S11, kaggle), "is a link to {kaggle}"),
         (lambda kaggle, tree: create(tree / "images", kaggle), "{tree}/images is itself a link"),
@@ -250,7 +250,7 @@ def test_link_existing_folder_link_is_kept(kaggle: Path, tree: Path, capsys: Cap
 
     assert run_link(kaggle, tree, "--verify") == 0
     assert (tree / "annotations").is_symlink()
-    assert "note: bbox_root was not linked" in capsys.readouterr().out
+    assert "note: bbox_root, needed only for RootNet's boxes, was not" in capsys.readouterr().out
     create(tree / "bbox_root" / ROOTNET)
     assert run_link(kaggle, tree) == 0
     assert "note: " not in capsys.readouterr().out

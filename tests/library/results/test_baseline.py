@@ -144,7 +144,7 @@ def test_compare_runs_refuses_other_settings(changes: dict[str, Any], fragment: 
     [
         (replace(EARLIER, finished=False), "did not finish"),
         (replace(EARLIER, variants={}), "did not finish"),
-        (example_weights(), "baseline: the earlier run measured no error"),
+        (example_weights(), "baseline: the earlier run has no MPJPE (--weights-only)"),
     ],
 )
 def test_compare_runs_refuses_a_baseline_without_errors(earlier: Results, problem: str) -> None:
