@@ -29,20 +29,20 @@ from convnextpose_check.variants import Catalogue
 
 HERE = Path(__file__).parent
 SAMPLES = 40
-"""Of the synthetic 60, evenly spread, unless --limit is given."""
+"""Number of samples, evenly spread over the synthetic 60, unless --limit is given."""
 
-TIMES_ON_GPU = 48
-"""A GPU evaluates them this many times; fewer images do not keep it busy."""
+REPEATS_ON_GPU = 48
+"""A GPU evaluates each sample this many times; fewer images do not keep it busy."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Time the device's work, not only its launch."""
+    """Use a timer that waits for the GPU, for all benchmarks."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.benchmark(timer=synchronized_time))
 
 
-def chosen_device(config: pytest.Config) -> torch.device:
+def choose_device(config: pytest.Config) -> torch.device:
     """The device of --device, else a GPU if there is one."""
     default = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(config.stash[SESSION].run.settings.device or default)
@@ -58,7 +58,7 @@ def synchronized_time() -> float:
 @pytest.fixture(scope="session")
 def device(pytestconfig: pytest.Config) -> torch.device:
     use_exact_float32()
-    return chosen_device(pytestconfig)
+    return choose_device(pytestconfig)
 
 
 @pytest.fixture(scope="session")
@@ -83,11 +83,11 @@ def read_dataset(
     """Read the annotations and choose the samples to measure on."""
     limit = pytestconfig.stash[SESSION].run.settings.limit or SAMPLES
     facts = read_record(fixtures).dataset
-    times = TIMES_ON_GPU if device.type == "cuda" else 1
+    repeats = REPEATS_ON_GPU if device.type == "cuda" else 1
 
     def read() -> Dataset:
         dataset = load_dataset(synthetic.dataset, facts, limit=limit)
-        return replace(dataset, samples=dataset.samples * times)
+        return replace(dataset, samples=dataset.samples * repeats)
 
     return read
 
@@ -95,16 +95,16 @@ def read_dataset(
 def pytest_benchmark_update_machine_info(
     config: pytest.Config, machine_info: dict[str, Any]
 ) -> None:
-    """Save the names of card and processor with the results."""
-    device = format_devices(chosen_device(config))
-    machine_info.update(device=device, processor=processor(), torch=torch.__version__)
+    """Save the names of device and processor with the results."""
+    device = format_devices(choose_device(config))
+    machine_info.update(device=device, processor=describe_processor(), torch=torch.__version__)
 
 
-def processor() -> str:
+def describe_processor() -> str:
     """Processor, instruction set that torch uses, and number of threads."""
-    about = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    named = (line.partition(": ")[2] for line in about if line.startswith("model name"))
-    name = next(named, platform.machine())
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = (line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    name = next(names, platform.machine())
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{name} ({capability}), {torch.get_num_threads()} threads"
 
@@ -112,18 +112,18 @@ def processor() -> str:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Show the values that pytest-benchmark's table lacks."""
+    """Print the values in ``extra_info``, which pytest-benchmark's table lacks."""
     session = getattr(config, "_benchmarksession", None)
     rows = [b for b in session.benchmarks if b.extra_info] if session else []
     if not rows:
         return
     terminalreporter.section("benchmark results")
-    device = chosen_device(config)
-    on_card = f"{get_device_model(device)} beside " if device.type == "cuda" else ""
-    terminalreporter.write_line(f"on {on_card}{processor()}")
+    device = choose_device(config)
+    gpu = f"{get_device_model(device)} with " if device.type == "cuda" else ""
+    terminalreporter.write_line(f"on {gpu}{describe_processor()}")
     for row in rows:
-        found = "  ".join(f"{key} {_format_value(value)}" for key, value in row.extra_info.items())
-        terminalreporter.write_line(f"{row.name.removeprefix('test_'):<34} {found}")
+        values = "  ".join(f"{key} {_format_value(value)}" for key, value in row.extra_info.items())
+        terminalreporter.write_line(f"{row.name.removeprefix('test_'):<34} {values}")
 
 
 def _format_value(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The optimized model against the reference model, with the flip test, measured alternately."""
+"""Speed of the optimized and the reference model with flip test, measured alternately."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_forward(
 
     if benchmark.stats is None:  # --benchmark-disable
         return
-    optimized_seconds = benchmark.stats.stats.min  # other load only adds to it
+    optimized_seconds = benchmark.stats.stats.min  # other processes can only increase the time
     benchmark.extra_info.update(
         {
             "times as fast": min(reference_seconds[1:]) / optimized_seconds,

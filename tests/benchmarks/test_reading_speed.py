@@ -1,4 +1,4 @@
-"""Annotation files of the real size, against json.load."""
+"""Time and memory to read annotation files of the real size, compared with json.load."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def test_annotations_of_real_size(benchmark: BenchmarkFixture, tmp_path: Path) -
     write_full_annotations(tmp_path / "set")
     rounds: list[tuple[float, ...]] = []
 
-    def measure(what: str) -> list[float]:
-        command = [sys.executable, "-c", MEASURE, what, str(tmp_path / "set")]
+    def measure(reader: str) -> list[float]:
+        command = [sys.executable, "-c", MEASURE, reader, str(tmp_path / "set")]
         output = subprocess.check_output(command, env=checkout_environment())
         return [float(number) for number in output.split()]
 
     benchmark.pedantic(  # type: ignore[no-untyped-call]
-        lambda: rounds.append((*measure("ours"), *measure("json"))), rounds=3
+        lambda: rounds.append((*measure("suite"), *measure("json"))), rounds=3
     )
 
     shutil.rmtree(tmp_path / "set")
     memory, seconds, json_memory, json_seconds = map(min, zip(*rounds, strict=True))
     assert memory < json_memory / 5
     benchmark.extra_info.update(
-        {"of json.load's time": seconds / json_seconds, "of its memory": memory / json_memory}
+        {"time / json.load": seconds / json_seconds, "memory / json.load": memory / json_memory}
     )

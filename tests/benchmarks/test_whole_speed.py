@@ -1,4 +1,4 @@
-"""Evaluation of four variants in one pass, compared with the Kaggle guide's notebook."""
+"""Speed of evaluating four variants in one pass, compared with the Kaggle guide's notebook."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def test_whole_validation(
 ) -> None:
     workers = len(os.sched_getaffinity(0))
     reference = {name: networks(name) for name in VARIANTS}
-    cards = get_working_devices(str(device))
+    first, *others = devices = get_working_devices(str(device))
     entries = {
         name: ModelEntry(
-            OptimizedConvNeXtPose(network, cards[0]),
-            replicas=tuple(OptimizedConvNeXtPose(network, card) for card in cards[1:]),
+            OptimizedConvNeXtPose(network, first),
+            replicas=tuple(OptimizedConvNeXtPose(network, other) for other in others),
         )
         for name, network in reference.items()
     }
@@ -61,7 +61,7 @@ def test_whole_validation(
         size = BEST_BATCH.get(device.type, 4)
         measured = {name: Measurements.empty(len(dataset.samples), size) for name in entries}
         batches = list_remaining_batches(measured.values(), size)
-        conditions = Conditions(cards, True, size, workers)
+        conditions = Conditions(devices, True, size, workers)
         start = synchronized_time()
         with forbid_waiting(device, after_first_batch=bool(idle)):
             for _ in run_pass(entries, measured, dataset, conditions, batches, print):
@@ -69,32 +69,32 @@ def test_whole_validation(
         assert not any(each.failure for each in measured.values())
         seconds = synchronized_time() - start
         idle.append(1 - sum(each.seconds for each in measured.values()) / seconds)
-        means_mm["ours"] = [float(each.errors_mm.mean()) for each in measured.values()]
+        means_mm["suite"] = [float(each.errors_mm.mean()) for each in measured.values()]
 
     benchmark.pedantic(evaluate_in_one_pass, setup=evaluate_as_guide, rounds=ROUNDS)  # type: ignore[no-untyped-call]
 
-    np.testing.assert_allclose(means_mm["ours"], means_mm["guide"], atol=0.02)
+    np.testing.assert_allclose(means_mm["suite"], means_mm["guide"], atol=0.02)
     if benchmark.stats is None:  # --benchmark-disable
         return
     samples = read_dataset().samples
-    ours = benchmark.stats.stats.min
+    seconds = benchmark.stats.stats.min
     reading = min(repeat(lambda: list(read_crops(samples, workers)), number=1, repeat=3)[1:])
     benchmark.extra_info.update(
         {
-            "times as fast": min(guide_seconds) / ours,
-            "images/s": len(samples) / ours,
-            "times reading alone": ours / reading,
+            "times as fast": min(guide_seconds) / seconds,
+            "images/s": len(samples) / seconds,
+            "time / reading alone": seconds / reading,
         }
     )
     if device.type == "cuda":
-        benchmark.extra_info |= {"cards": len(cards), "device idles": min(idle)}
+        benchmark.extra_info |= {"GPUs": len(devices), "share idle": min(idle)}
 
 
 @contextmanager
 def forbid_waiting(device: torch.device, after_first_batch: bool) -> Iterator[None]:
-    """Have CUDA refuse operations that make the host wait, other than the pass's own events.
+    """Have CUDA refuse operations that make the host wait, except waiting for an event.
 
-    The first batch may wait, since constants are copied to the device with it.
+    Not in the first round, in which constants are copied to the device.
     """
     if device.type == "cuda" and after_first_batch:
         torch.cuda.set_sync_debug_mode("error")

@@ -28,7 +28,7 @@ def columns_not_counted_from_0(scene: Scene) -> None:
     original = predict.predict
 
     def shifted(network: Network, crops: Tensor, *, flip: bool) -> Tensor:
-        # Of the one that is missing, half is left in the mean of both passes.
+        # The mirrored pass is one cell too far right, the mean of both passes half a cell.
         missing = crops.new_tensor((0.5 if flip else 0.0, 0.0, 0.0))
         return original(network, crops, flip=flip) + missing
 
@@ -115,7 +115,7 @@ def mean_of_actions(scene: Scene) -> None:
 @fault("summed in half precision", "mean", "check_error_is_within")
 def summed_in_half(scene: Scene) -> None:
     def in_half(e: Evaluation) -> Any:
-        # One after another: numpy's own sum works in pieces, and in float32.
+        # Add one value after another: np.sum would add pairwise, with less rounding.
         with np.errstate(over="ignore"):
             return np.cumsum(e.errors_mm, dtype=np.float16)[-1] / e.errors_mm.size
 

@@ -39,7 +39,7 @@ def old_cameras(scene: Scene) -> None:
 
 @fault("two cameras swapped", "annotations", "check_joints_lie_in_boxes")
 def cameras_swapped(scene: Scene) -> None:
-    # These two look the same way, and are the hardest to tell apart.
+    # These two have similar directions, so that their swap is the hardest to detect.
     scene.set_json(CAMERAS, lambda cameras: cameras | {"2": cameras["4"], "4": cameras["2"]})
 
 
@@ -51,15 +51,15 @@ def every_63rd_frame(scene: Scene) -> None:
 
 @fault("joints of the next test frame", "annotations", "check_error_is_within")
 def joints_of_the_next_frame(scene: Scene) -> None:
-    """The last frame of a sequence has no next one, and keeps its own."""
+    """The last test frame of a sequence keeps its joints."""
     joints_world_mm = SubjectFiles.joints_world_mm
 
-    def next_one(self: SubjectFiles, image: Image) -> Array | None:
+    def find_next_joints(self: SubjectFiles, image: Image) -> Array | None:
         following = replace(image, frame_idx=image.frame_idx + self.stride)
         found = joints_world_mm(self, following)
         return joints_world_mm(self, image) if found is None else found
 
-    scene.patch.setattr(SubjectFiles, "joints_world_mm", next_one)
+    scene.patch.setattr(SubjectFiles, "joints_world_mm", find_next_joints)
 
 
 @fault("half of the samples", "annotations", "check_dataset_is_complete")
@@ -82,7 +82,7 @@ def one_image_cut_off(scene: Scene) -> None:
 
 @fault("a tenth of one image's data lost", "images", "check_images_are_undamaged")
 def a_tenth_lost(scene: Scene) -> None:
-    """The end marker is there, so that OpenCV decodes the file without a word."""
+    """The file has an end marker, so OpenCV decodes it without a warning."""
     first, _ = _images(scene)
     content = first.read_bytes()
     first.write_bytes(content[: len(content) * 9 // 10] + b"\xff\xd9")
@@ -125,10 +125,10 @@ def rootnet_boxes_grown(scene: Scene) -> None:
 
 @fault("RootNet's file of protocol 2", "boxes", "check_rootnet_file", protocol=1, boxes="rootnet")
 def rootnet_of_the_other_protocol(scene: Scene) -> None:
-    """The synthetic data has one file for both protocols; these facts give protocol 1 its own."""
+    """The synthetic file is that of both protocols; these facts require another for protocol 1."""
     facts = scene.record.dataset
-    own = replace(facts.protocols[1], rootnet="Subject 11")
-    facts = replace(facts, protocols=facts.protocols | {1: own})
+    protocol_1 = replace(facts.protocols[1], rootnet="Subject 11")
+    facts = replace(facts, protocols=facts.protocols | {1: protocol_1})
     scene.record = replace(scene.record, dataset=facts)
 
 

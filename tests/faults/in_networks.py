@@ -1,4 +1,4 @@
-"""Faults of the network: built wrongly, or computing wrongly with the right weights."""
+"""Faults of the network: a wrong architecture, or wrong computations with the right weights."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def build_norms_without_buffers(variant: str) -> ConvNeXtPose:
 
 
 def _build(variant: str, **changes: int) -> ConvNeXtPose:
-    """Build a changed network; weights that are missing in the file are always the same."""
+    """Build a changed network; seeded, since weights that the file lacks keep these values."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return ConvNeXtPose(replace(synthetic_catalogue()[variant].architecture, **changes))
@@ -101,12 +101,12 @@ def another_eps(scene: Scene) -> None:
 
 @fault("align_corners=False in the reference model", "network", "check_networks_agree")
 def corners_not_aligned_in_one(scene: Scene) -> None:
-    _leave_corners(scene, "reference")
+    _disable_align_corners(scene, "reference")
 
 
 @fault("align_corners=False in both networks", "network", "check_error_is_within")
 def corners_not_aligned(scene: Scene) -> None:
-    _leave_corners(scene, "reference", "optimized")
+    _disable_align_corners(scene, "reference", "optimized")
 
 
 @fault("soft-argmax of the optimized model counts from 1", "network", "check_networks_agree")
@@ -124,7 +124,7 @@ def _after_building(scene: Scene, change: Callable[[ConvNeXtPose], object]) -> N
     scene.patch.setattr(models_of_run, "build_network", built)
 
 
-def _leave_corners(scene: Scene, *modules: str) -> None:
+def _disable_align_corners(scene: Scene, *modules: str) -> None:
     def unaligned(x: Tensor, **options: Any) -> Tensor:
         return interpolate(x, **(options | {"align_corners": False}))
 

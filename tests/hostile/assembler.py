@@ -1,4 +1,4 @@
-"""Writes pickles opcode by opcode, so that a case can say what no pickler would."""
+"""Writes pickles opcode by opcode, also those that no pickler writes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
 
 
 def text(value: str | bytes) -> bytes:
-    """BINUNICODE."""
+    """A string, with the opcode BINUNICODE."""
     data = value.encode() if isinstance(value, str) else value
     return b"X" + struct.pack("<I", len(data)) + data
 
 
 def integer(value: int) -> bytes:
-    """BININT where it fits, LONG1 elsewhere."""
+    """An integer, with the opcode BININT if it has 32 bits, else LONG1."""
     if -(1 << 31) <= value < 1 << 31:
         return b"J" + struct.pack("<i", value)
     data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
@@ -27,7 +27,7 @@ def integer(value: int) -> bytes:
 
 
 def tuple_of(*items: bytes) -> bytes:
-    """A tuple of written values."""
+    """A tuple of values that are already pickled."""
     return MARK + b"".join(items) + TUPLE
 
 
@@ -57,7 +57,7 @@ def tensor(
 
 
 def dictionary(*pairs: bytes) -> bytes:
-    """A dict of written keys and values, one after the other."""
+    """A dict of pickled keys and values, in alternation."""
     return b"}" + MARK + b"".join(pairs) + b"u"
 
 

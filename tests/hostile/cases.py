@@ -13,12 +13,12 @@ CANARY = Path(tempfile.gettempdir()) / f"convnextpose-canary-{os.getpid()}"
 """The file that hostile code would create."""
 
 Builder = Callable[[bytes], bytes]
-"""From the good checkpoint's archive to the bytes of the hostile file."""
+"""Builds the bytes of a hostile file from those of a good checkpoint."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A file, the codes that it may be refused with, and a part of the message."""
+    """A file, the error codes of which one is expected, and a part of the message."""
 
     build: Builder
     codes: tuple[str, ...]
@@ -29,9 +29,9 @@ CASES: dict[str, Case] = {}
 
 
 def add(name: str, build: Builder | bytes, *codes: str, fragment: str = "") -> None:
-    """Add one case, by default of an unsafe archive.
+    """Add one case; without codes, ``unsafe-archive`` is expected.
 
-    ``LOADS`` among the codes allows the file to load with the good tensors.
+    With ``LOADS`` among the codes, the file may also load, with the good tensors.
     """
     assert name not in CASES
     make = build if callable(build) else lambda _: build

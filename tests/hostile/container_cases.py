@@ -1,4 +1,4 @@
-"""Containers that lie, explode, nest, or are something else."""
+"""Containers with false headers, bombs, nested archives, and files that are not archives."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.support.archives import MACOS_FILES, make_tar, make_zip, read_members
 CENTRAL, LOCAL, END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
 SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c\0\4" + bytes(100)
 FLAGS, METHOD, CRC, PACKED, SIZE, OFFSET = 8, 10, 16, 20, 24, 42
-"""Offsets in an entry of the directory."""
+"""Offsets of fields in an entry of a zip's central directory."""
 
 
-def patched(archive: bytes, member: str, offset: int, value: bytes | int) -> bytes:
-    """Replace bytes at an offset of the directory's entry of the member with this ending."""
+def patch(archive: bytes, member: str, offset: int, value: bytes | int) -> bytes:
+    """Replace a field in the directory's entry of the member whose name ends in ``member``."""
     value = value if isinstance(value, bytes) else struct.pack("<I", value)
     whole = bytearray(archive)
     entry = whole.find(CENTRAL)
@@ -64,19 +64,19 @@ def _zip(name: str, change: Callable[[bytes], bytes], *codes: str) -> None:
     add(f"zip_{name}", lambda good: change(make_zip(read_members(good))), *codes)
 
 
-_zip("password", lambda z: patched(z, "data.pkl", FLAGS, b"\1"), "unsupported-archive")
-_zip("patched_data", lambda z: patched(z, "data.pkl", FLAGS, b"\x20"), "damaged", LOADS)
-_zip("crc", lambda z: patched(z, "data/0", CRC, 1), "damaged")
-_zip("crc_of_the_pickle", lambda z: patched(z, "data.pkl", CRC, 1), "damaged")
-_zip("size_0", lambda z: patched(z, "data/0", SIZE, 0), "damaged", "unsafe-archive")
-_zip("size_1", lambda z: patched(z, "data/0", SIZE, 1), "damaged")
-_zip("size_too_large", lambda z: patched(z, "data/0", SIZE, 4000), "damaged")
-_zip("size_4_gigabytes", lambda z: patched(z, "data/0", SIZE, 0xFFFFFFFE))
-_zip("size_of_zip64", lambda z: patched(z, "data/0", SIZE, 0xFFFFFFFF), "unsafe-archive", "damaged")
-_zip("offset_of_another", lambda z: patched(z, "data/0", OFFSET, 0), "damaged")
-_zip("offset_beyond", lambda z: patched(z, "data/0", OFFSET, 1 << 31), "damaged")
-_zip("deflated_unsaid", lambda z: patched(z, "data/0", METHOD, b"\x08"), "damaged")
-_zip("bzip2_unsaid", lambda z: patched(z, "data/0", METHOD, b"\x0c"), "unsupported-archive")
+_zip("password", lambda z: patch(z, "data.pkl", FLAGS, b"\1"), "unsupported-archive")
+_zip("patched_data", lambda z: patch(z, "data.pkl", FLAGS, b"\x20"), "damaged", LOADS)
+_zip("crc", lambda z: patch(z, "data/0", CRC, 1), "damaged")
+_zip("crc_of_the_pickle", lambda z: patch(z, "data.pkl", CRC, 1), "damaged")
+_zip("size_0", lambda z: patch(z, "data/0", SIZE, 0), "damaged", "unsafe-archive")
+_zip("size_1", lambda z: patch(z, "data/0", SIZE, 1), "damaged")
+_zip("size_too_large", lambda z: patch(z, "data/0", SIZE, 4000), "damaged")
+_zip("size_4_gigabytes", lambda z: patch(z, "data/0", SIZE, 0xFFFFFFFE))
+_zip("size_of_zip64", lambda z: patch(z, "data/0", SIZE, 0xFFFFFFFF), "unsafe-archive", "damaged")
+_zip("offset_of_another", lambda z: patch(z, "data/0", OFFSET, 0), "damaged")
+_zip("offset_beyond", lambda z: patch(z, "data/0", OFFSET, 1 << 31), "damaged")
+_zip("labeled_deflated", lambda z: patch(z, "data/0", METHOD, b"\x08"), "damaged")
+_zip("labeled_bzip2", lambda z: patch(z, "data/0", METHOD, b"\x0c"), "unsupported-archive")
 _zip("lzma", lambda z: make_zip(read_members(z), compression=14), "unsupported-archive")
 _zip(
     "no_local_header",
@@ -114,8 +114,8 @@ _members("other_case", lambda m: m | {"DATA.PKL": b"."}, LOADS)
 _members("two_pickles", lambda m: m | {"b/data.pkl": b"."}, "ambiguous")
 _members("pickle_and_archive", lambda m: m | {"b.tar": b"."}, "ambiguous")
 _members("two_archives", lambda _: {"a.pth": b"", "b.tar": b""}, "ambiguous")
-_members("pickle_only_for_macs", lambda m: {"__MACOSX/data.pkl": m["data.pkl"]}, "not-a-checkpoint")
-_members("litter", lambda m: {f"archive/{n}": d for n, d in m.items()} | MACOS_FILES, LOADS)
+_members("pickle_in_macosx", lambda m: {"__MACOSX/data.pkl": m["data.pkl"]}, "not-a-checkpoint")
+_members("macos_files", lambda m: {f"archive/{n}": d for n, d in m.items()} | MACOS_FILES, LOADS)
 _members("absolute", lambda m: {f"/etc/{n}": d for n, d in m.items()}, LOADS)
 _members("parents", lambda m: {f"../../../../tmp/evil/{n}": d for n, d in m.items()}, LOADS)
 _members("arabic_digits", lambda m: m | {"data/٣": b"."}, LOADS)
@@ -142,7 +142,7 @@ add("nested_4", lambda good: _nested(good, 4), "not-a-checkpoint")
 
 
 ZEROS, MEGABYTES = bytes(1 << 20), 60
-"""The compressed bombs are 60 streams of a megabyte, which the compressors' formats allow."""
+"""A bomb is one compressed megabyte of zeros, repeated 60 times: the formats allow several."""
 
 
 def _deflated(members: dict[str, bytes]) -> bytes:
@@ -153,7 +153,7 @@ def _overlapping(_: bytes) -> bytes:
     whole = _deflated({f"{n}": ZEROS * MEGABYTES if n == 0 else b"" for n in range(9)})
     first = whole[whole.index(CENTRAL) + CRC :][:12]  # checksum and sizes
     for n in range(1, 9):
-        whole = patched(patched(whole, str(n), CRC, first), str(n), OFFSET, 0)
+        whole = patch(patch(whole, str(n), CRC, first), str(n), OFFSET, 0)
     return whole
 
 
@@ -163,8 +163,8 @@ add("bomb_in_bzip2", lambda _: bz2.compress(ZEROS) * MEGABYTES)
 add("bomb_in_xz", lambda _: lzma.compress(ZEROS, preset=0) * MEGABYTES)
 add("bomb_of_overlapping_members", _overlapping, "unsafe-archive", "damaged")
 add(
-    "bomb_that_lies_small",
-    lambda good: patched(
+    "bomb_with_false_size",
+    lambda good: patch(
         _deflated(read_members(good) | {"data/0": bytes(20 << 20)}), "data/0", SIZE, 99
     ),
     "damaged",

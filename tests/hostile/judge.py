@@ -1,4 +1,4 @@
-"""Open a hostile file and report the outcome; any harm is an assertion."""
+"""Opens a hostile file and reports the outcome; fails an assertion if it does harm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMIT_SECONDS = 20
 
 
 class HungError(BaseException):
-    """Not an Exception, so that the library does not take it for a broken file."""
+    """Not an Exception, which the library would report as a damaged file."""
 
 
 @contextmanager
@@ -38,8 +38,8 @@ def at_most(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def outcome(path: Path, good: StateDict | None = None) -> tuple[str, str]:
-    """``LOADS`` or the code of the refusal, and its message; ``good`` are the expected tensors."""
+def open_file(path: Path, good: StateDict | None = None) -> tuple[str, str]:
+    """Return ``LOADS`` or the error code, and the message; ``good`` has the expected tensors."""
     before = set(path.parent.iterdir())
     refusal = network = None
     with at_most(LIMIT_SECONDS):

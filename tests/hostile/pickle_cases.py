@@ -1,4 +1,4 @@
-"""Pickles that call, shadow, exhaust or lie."""
+"""Pickles that call functions, shadow methods, exhaust memory, or have false sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tars and compressors with headers that lie or need too much memory."""
+"""Tars and compressed files whose headers are false or need too much memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.support.archives import make_tar, read_members
 
 
 def _before(name: str, make: Callable[[], bytes], *codes: str) -> None:
-    """A tar with something odd before the good members."""
+    """Add a tar with these bytes before the good members."""
     add(f"tar_{name}", lambda good: make() + make_tar(read_members(good), "s/"), *codes)
 
 
 def entry(data: bytes = b"", form: Literal[1, 2] = tarfile.GNU_FORMAT, **fields: Any) -> bytes:
-    """One entry of a tar with these fields of its header."""
+    """One entry of a tar, with these header fields."""
     info = tarfile.TarInfo("odd")
     info.size = len(data)
     for field, value in fields.items():
@@ -74,7 +74,7 @@ def records(count: int, start: int = 0) -> bytes:
 
 
 def empty_files(count: int, before_each: bytes = b"") -> bytes:
-    """A tar of headers alone."""
+    """A tar's headers of empty files, each after ``before_each``."""
     names = (tarfile.TarInfo(f"x/{n}").tobuf(tarfile.GNU_FORMAT) for n in range(count))
     return b"".join(before_each + name for name in names)
 
@@ -98,7 +98,7 @@ def _gzipped(good: bytes) -> bytes:
 
 
 def _large_dictionary(good: bytes) -> bytes:
-    # The property of the LZMA2 filter is the size of the dictionary; the header's CRC follows.
+    # The LZMA2 filter's property is the dictionary size: 36 is 1 GiB. The header ends with its CRC.
     small = lzma.compress(make_tar(read_members(good), "s/"), preset=0)
     header = bytearray(small[12:24])
     header[header.index(b"\x21\x01") + 2] = 36

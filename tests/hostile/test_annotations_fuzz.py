@@ -1,4 +1,4 @@
-"""Damaged annotation files raise one error, or each test image is a sample or an exclusion."""
+"""Damaged annotation files are refused, or each test image becomes a sample or an exclusion."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ NASTY: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def somewhere(content: Any, rng: Random) -> tuple[Any, Any]:
-    """A place, found by going down: the few keys near the root are as likely as the many deep."""
+def choose_entry(content: Any, rng: Random) -> tuple[Any, Any]:
+    """A random container and key, at a random depth: most keys are deep."""
     container, depth = content, rng.randrange(1, 6)
     while True:
         keys = list(container) if isinstance(container, dict) else range(len(container))
@@ -43,49 +43,49 @@ def somewhere(content: Any, rng: Random) -> tuple[Any, Any]:
 
 
 def replace_value(decoded: Any, rng: Random) -> None:
-    container, key = somewhere(decoded, rng)
+    container, key = choose_entry(decoded, rng)
     container[key] = rng.choice(NASTY)
 
 
 def delete_key(decoded: Any, rng: Random) -> None:
-    container, key = somewhere(decoded, rng)
+    container, key = choose_entry(decoded, rng)
     del container[key]
 
 
-def duplicate(decoded: Any, rng: Random) -> None:
-    container, key = somewhere(decoded, rng)
+def duplicate_value(decoded: Any, rng: Random) -> None:
+    container, key = choose_entry(decoded, rng)
     if isinstance(container, list):
         container.insert(rng.randrange(len(container) + 1), container[key])
     else:
         container[rng.choice(["1", "2", "01", " 1", "0", *container])] = container[key]
 
 
-OF_VALUES = {function.__name__: function for function in (replace_value, delete_key, duplicate)}
+JSON_MUTATIONS = {each.__name__: each for each in (replace_value, delete_key, duplicate_value)}
 
 
-def mutated(content: bytes, mutation: str, rng: Random) -> bytes:
+def mutate(content: bytes, mutation: str, rng: Random) -> bytes:
     if mutation == "cut_off":
         return content[: rng.randrange(len(content))]
     if mutation == "change_digit":
-        # To a character of JSON's numbers and lists, so most files stay JSON.
+        # The new character occurs in JSON's numbers and lists, so most files stay JSON.
         index = rng.choice([i for i, byte in enumerate(content) if byte in b"0123456789"])
         return content[:index] + bytes([rng.choice(b"0123456789-.eE ,")]) + content[index + 1 :]
     decoded = json.loads(content)
-    OF_VALUES[mutation](decoded, rng)
+    JSON_MUTATIONS[mutation](decoded, rng)
     return json.dumps(decoded).encode()
 
 
 def load_mutated(root: Path, mutation: str, rng: Random) -> str:
-    """Damage a file, load the set, restore the file; returns the error code or the outcome."""
+    """Damage a file, load the set, restore the file; returns the error code or completeness."""
     rootnet = root / "bbox_root" / ROOTNET
     file = rng.choice([*sorted((root / "annotations").iterdir()), rootnet])
     whole = file.read_bytes()
-    file.write_bytes(mutated(whole, mutation, rng))
+    file.write_bytes(mutate(whole, mutation, rng))
     started = time.perf_counter()
     try:
         boxes: Any = "rootnet" if file == rootnet else rng.choice(["gt", "rootnet"])
         dataset = load_dataset(root, FACTS, boxes=boxes)
-        assert_accounted_for(root, dataset)
+        assert_each_image_is_listed_once(root, dataset)
     except ConvNeXtPoseCheckError as error:
         if str(root) not in error.problem:
             raise
@@ -96,9 +96,9 @@ def load_mutated(root: Path, mutation: str, rng: Random) -> str:
     return "complete" if dataset.is_complete() else "incomplete"
 
 
-def assert_accounted_for(root: Path, dataset: Dataset) -> None:
-    """Every test image that the files list is a sample or an exclusion, and none is twice."""
-    listed = [image_id for subject in FRAMES for image_id in listed_ids(root, subject)]
+def assert_each_image_is_listed_once(root: Path, dataset: Dataset) -> None:
+    """Every test image of the files is either a sample or an exclusion, once."""
+    listed = [image_id for subject in FRAMES for image_id in list_image_ids(root, subject)]
     samples = [sample.image_id for sample in dataset.samples]
     excluded = [exclusion.image_id for exclusion in dataset.excluded]
     assert sorted(samples + excluded) == sorted(listed)
@@ -110,8 +110,8 @@ def assert_accounted_for(root: Path, dataset: Dataset) -> None:
             assert np.isfinite(joint_errors_mm(middle, sample, GRID, protocol)).all()
 
 
-def listed_ids(root: Path, subject: int) -> list[int]:
-    """Ids of the subject's test images, read by Python's json; unused fields may be garbled."""
+def list_image_ids(root: Path, subject: int) -> list[int]:
+    """Ids of the subject's test images, read by Python's json; other fields may be damaged."""
     file = root / "annotations" / f"Human36M_subject{subject}_data.json"
     text = file.read_bytes().decode(errors="replace").replace("NaN", "null")
     return [
@@ -122,8 +122,8 @@ def listed_ids(root: Path, subject: int) -> list[int]:
 
 
 @pytest.mark.parametrize("count", [10, pytest.param(300, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("mutation", ["cut_off", "change_digit", *OF_VALUES])
-def test_damaged_file_is_error_or_accounted_for(tmp_path: Path, mutation: str, count: int) -> None:
+@pytest.mark.parametrize("mutation", ["cut_off", "change_digit", *JSON_MUTATIONS])
+def test_damaged_file_is_refused_or_complete(tmp_path: Path, mutation: str, count: int) -> None:
     root = HandmadeDataset().write(tmp_path / "set")
 
     outcomes = {load_mutated(root, mutation, Random(f"{mutation} {n}")) for n in range(count)}
@@ -133,14 +133,14 @@ def test_damaged_file_is_error_or_accounted_for(tmp_path: Path, mutation: str, c
 
 
 @contextmanager
-def opened_paths() -> Iterator[list[str]]:
-    """The paths of all files that are opened, but those of modules that are imported."""
+def record_opened_paths() -> Iterator[list[str]]:
+    """Yield the growing list of the paths of opened files, without imported modules."""
     opened: list[str] = []
     is_watching = True
 
     def watch(event: str, values: tuple[Any, ...]) -> None:
         path = str(values[0]) if is_watching and event == "open" else ""
-        # A number is a descriptor, whose path was seen.
+        # A number is a file descriptor, whose path was recorded when it was opened.
         if path and not path.isdecimal() and not path.endswith((".py", ".pyc")):
             opened.append(path)
 
@@ -189,9 +189,9 @@ def test_load_dataset_opens_nothing_outside_root(tmp_path: Path) -> None:
         file = root / "annotations" / f"Human36M_subject9_{part}.json"
         file.write_text(json.dumps(content))
 
-    list(read_crops(load_dataset(harmless, FACTS).samples, 2))  # imports what is imported late
+    list(read_crops(load_dataset(harmless, FACTS).samples, 2))  # imports modules on first use
 
-    with opened_paths() as opened:
+    with record_opened_paths() as opened:
         dataset = load_dataset(root, FACTS)
         crops = list(read_crops(dataset.samples, 2))
 

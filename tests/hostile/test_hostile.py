@@ -13,7 +13,7 @@ from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.variants import Architecture
 from tests.hostile import container_cases, pickle_cases, tar_cases, value_cases
 from tests.hostile.cases import CANARY, CASES, LOADS, Case
-from tests.hostile.judge import outcome
+from tests.hostile.judge import open_file
 from tests.support.archives import FORMS, make_snapshot, save_to_bytes
 
 assert all((container_cases, pickle_cases, tar_cases, value_cases))  # imported for their cases
@@ -41,13 +41,13 @@ def test_outcome_of_each_case(name: str, good: bytes, network: StateDict, tmp_pa
     case: Case = CASES[name]
     path = tmp_path / "ConvNeXtPose_L.tar"
     path.write_bytes(case.build(good))
-    # These pickles have their own tensor.
-    code, message = outcome(path, None if name.startswith("pickle_") else network)
+    # The pickle cases contain another tensor than the good checkpoint.
+    code, message = open_file(path, None if name.startswith("pickle_") else network)
     assert code in case.codes, message
     assert case.fragment in message
 
 
-def test_canary_of_the_calls_works() -> None:
+def test_pickle_that_is_executed_creates_canary() -> None:
     pickle.loads(pickle.dumps(value_cases.CALLS["posix.mkdir"](), protocol=2))
     assert CANARY.exists()
     CANARY.rmdir()
@@ -56,7 +56,7 @@ def test_canary_of_the_calls_works() -> None:
 def test_pipes_and_devices_are_refused_and_do_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "ConvNeXtPose_L.tar")
     for path in (tmp_path / "ConvNeXtPose_L.tar", Path("/dev/zero")):
-        assert outcome(path)[0] == "unreadable"
+        assert open_file(path)[0] == "unreadable"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_sparse_file_is_refused_unread(head: bytes, code: str, name: str, tmp_pa
         stream.write(head)
         stream.truncate(SPARSE_BYTES)
     path = tmp_path / Path(name).parts[0]
-    assert outcome(path)[0] == (code if path == file else "unsafe-archive")
+    assert open_file(path)[0] == (code if path == file else "unsafe-archive")
 
 
 def test_folder_of_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,19 +85,19 @@ def test_folder_of_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     for name in ("data.pkl", *"123456789"):
         (tmp_path / name).touch()
 
-    code, message = outcome(tmp_path)
+    code, message = open_file(tmp_path)
 
     assert code == "unsafe-archive"
     assert f"{tmp_path} contains more than 9 files and folders" in message
 
 
 def _cut(whole: bytes, rng: random.Random) -> bytes:
-    end = len(whole.rstrip(b"\0"))  # the zeros after a tar's last member hold nothing
+    end = len(whole.rstrip(b"\0"))  # a tar without its final zeros is complete
     return whole[: rng.randrange(260, end)]
 
 
 def _flip(whole: bytes, rng: random.Random) -> bytes:
-    """A flipped bit, in four parts of a zip's content with equal probability."""
+    """Flip a bit; each of four parts of a zip is equally likely, since most bytes are data."""
     parts = [0, 200, len(whole) // 10, len(whole) - 4_000, len(whole)]
     part = rng.randrange(4)
     changed = bytearray(whole)
@@ -118,5 +118,5 @@ def test_damaged_file_is_refused_or_loads_bit_by_bit(
     path = tmp_path / "ConvNeXtPose_L.tar"
     for _ in range(count):
         path.write_bytes(damage(whole, rng))
-        code, message = outcome(path, network)
+        code, message = open_file(path, network)
         assert code in ({"damaged"} if damage is _cut else REFUSALS | {LOADS}), message

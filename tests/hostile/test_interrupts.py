@@ -1,4 +1,4 @@
-"""A run that is stopped leaves only whole files, and finished results are resumed."""
+"""A run that is interrupted leaves only complete files, and can be resumed."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def root(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The checkout, as the working folder and without settings of the environment."""
+    """The checkout; environment variables that would change a run are removed."""
     isolate_environment(monkeypatch)
     return pytestconfig.rootpath
 
 
 @pytest.fixture(scope="module")
 def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two tiny models of the user and a few images."""
+    """Two tiny models in a variants file, and a few images."""
     folder = tmp_path_factory.mktemp("inputs")
     HandmadeDataset().write(folder / "h36m")
     variants: list[dict[str, Any]] = []
@@ -57,8 +57,8 @@ def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def command(inputs: Path, results: Path, *more: str) -> list[str]:
-    """Evaluate the models; the set is too small to pass."""
+def make_command(inputs: Path, results: Path, *more: str) -> list[str]:
+    """Arguments of Python to evaluate the models; the set is too small to pass."""
     return [
         "-m", "pytest", "tests/validation", "-m", "gpu", "-q", "--device=cpu",
         "-p", "no:cacheprovider", f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
@@ -66,7 +66,7 @@ def command(inputs: Path, results: Path, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def assert_all_whole(results: Path) -> set[str]:
+def assert_files_are_complete(results: Path) -> set[str]:
     """Open every file with its final name; returns the variants that have results."""
     finished: set[str] = set()
     for path in sorted(file for file in results.rglob("*") if file.is_file()):
@@ -92,26 +92,26 @@ def assert_all_whole(results: Path) -> set[str]:
 @pytest.mark.slow  # the next test ends a run by signals, and resumes it
 @pytest.mark.parametrize("moment", range(MOMENTS))
 def test_killed_run_is_resumed(moment: int, inputs: Path, tmp_path: Path, root: Path) -> None:
-    process = PythonProcess(*command(inputs, tmp_path), folder=root)
+    process = PythonProcess(*make_command(inputs, tmp_path), folder=root)
     results = Outputs(tmp_path).results
     deadline = time.monotonic() + 60
-    # Half of the moments are anywhere, half just after the first results, the busiest time.
+    # Even moments are random, odd ones just after the first results, when most files are written.
     while moment % 2 and not results.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
     time.sleep(random.Random(moment).random() * (0.4 if moment % 2 else 8.0))
     process.kill()
     process.wait()
 
-    finished = assert_all_whole(tmp_path)
-    again = run_python(*command(inputs, tmp_path, "--resume"), folder=root)
+    finished = assert_files_are_complete(tmp_path)
+    resumed = run_python(*make_command(inputs, tmp_path, "--resume"), folder=root)
 
-    assert assert_all_whole(tmp_path) == set(NAMES)
-    assert again.stderr.count("results loaded from") >= len(finished)
+    assert assert_files_are_complete(tmp_path) == set(NAMES)
+    assert resumed.stderr.count("results loaded from") >= len(finished)
     assert list(tmp_path.rglob(f".*{PARTIAL}")) == []
 
 
 @pytest.mark.parametrize(
-    ("numbers", "function", "left"),
+    ("numbers", "function", "call"),
     [
         ([signal.SIGINT, signal.SIGTERM], "save_cached", 1),
         pytest.param([signal.SIGTERM], "to_input", 2, marks=pytest.mark.slow),
@@ -119,16 +119,18 @@ def test_killed_run_is_resumed(moment: int, inputs: Path, tmp_path: Path, root: 
 )
 @pytest.mark.usefixtures("root")
 def test_interrupted_run_saves_results_and_prints_the_command_to_resume(
-    numbers: list[signal.Signals], function: str, left: int, inputs: Path, tmp_path: Path,
+    numbers: list[signal.Signals], function: str, call: int, inputs: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capfd: Capture,
 ) -> None:  # fmt: skip
+    """The signals arrive at the given call of the function."""
     name = f"convnextpose_check.evaluation.one_pass.{function}"
     original = pkgutil.resolve_name(name)
+    calls = 0
 
     def send_signals(*arguments: Any, **more: Any) -> Any:
-        nonlocal left
-        left -= 1
-        for number in numbers if left == 0 else ():
+        nonlocal calls
+        calls += 1
+        for number in numbers if calls == call else ():
             signal.raise_signal(number)
         return original(*arguments, **more)
 
@@ -136,31 +138,31 @@ def test_interrupted_run_saves_results_and_prints_the_command_to_resume(
         patch.setattr(name, send_signals)
         patch.setattr("sys.argv", ["pytest"])
         patch.setattr("convnextpose_check.evaluation.one_pass.SAVE_SECONDS", 0)
-        code = pytest.main(command(inputs, tmp_path, "-o", "console_output_style=classic")[2:])
+        code = pytest.main(make_command(inputs, tmp_path, "-o", "console_output_style=classic")[2:])
 
     stdout, stderr = capfd.readouterr()
     assert code == pytest.ExitCode.INTERRUPTED, stdout + stderr
     assert "(of 6 images: T1 4, T2 4). To resume, run:\n" in stdout
     assert "Traceback" not in stdout + stderr
     assert "KeyboardInterrupt" not in stdout + stderr
-    assert_all_whole(tmp_path)
+    assert_files_are_complete(tmp_path)
     (printed,) = [line for line in stdout.splitlines() if line.endswith("--resume")]
     words = shlex.split(printed)
     assert words[0] == "pytest"
     pytest.main(words[1:])
-    again = capfd.readouterr().err
-    assert [f"{name}: resuming after 4 of 6 images" in again for name in NAMES] == [True] * 2
-    assert assert_all_whole(tmp_path) == set(NAMES)
+    stderr = capfd.readouterr().err
+    assert all(f"{name}: resuming after 4 of 6 images" in stderr for name in NAMES)
+    assert assert_files_are_complete(tmp_path) == set(NAMES)
 
 
 @contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """A file system of this size, if the machine allows to mount one."""
+def mount_small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+    """Mount a file system of this size; skip the test if that is not permitted."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
-    made = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if made.returncode:
-        pytest.skip(f"cannot mount a small disk: {made.stderr.strip()}")
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small disk: {mounted.stderr.strip()}")
     try:
         yield folder
     finally:
@@ -172,11 +174,11 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
     [64, *(pytest.param(size, marks=pytest.mark.slow) for size in (4, 24, 100))],
 )
 @pytest.mark.usefixtures("root")
-def test_full_disk_is_named(kilobytes: int, inputs: Path, tmp_path: Path, capfd: Capture) -> None:
-    with small_disk(tmp_path / "disk", kilobytes) as disk:
-        code = pytest.main(command(inputs, disk)[2:])
+def test_full_disk_fails(kilobytes: int, inputs: Path, tmp_path: Path, capfd: Capture) -> None:
+    with mount_small_disk(tmp_path / "disk", kilobytes) as disk:
+        code = pytest.main(make_command(inputs, disk)[2:])
 
-        assert_all_whole(disk)
+        assert_files_are_complete(disk)
     output = "".join(capfd.readouterr())
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "[cannot-write]" in output

@@ -1,4 +1,4 @@
-"""What ordinary picklers write: calls of any function, and values that are not plain tensors."""
+"""Pickles of ordinary picklers: calls of any function, and values other than plain tensors."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ CALLS: dict[str, Callable[[], _Call]] = {
 }
 
 
-def _calling(call: Callable[[], _Call], place: str) -> Callable[[bytes], bytes]:
+def _make_builder(call: Callable[[], _Call], key: str) -> Callable[[bytes], bytes]:
     def build(good: bytes) -> bytes:
-        if place == "alone":
+        if key == "alone":
             return a.with_pickle(good, pickle.dumps(call(), protocol=2))
         content: dict[str, Any] = {"epoch": 1, "network": OrderedDict(w=torch.ones(2))}
-        return save_to_bytes(content | {place: call()})
+        return save_to_bytes(content | {key: call()})
 
     return build
 
 
 for _index, (_name, _call) in enumerate(CALLS.items()):
-    _place = ("alone", "epoch", "optimizer")[_index % 3]
-    add(f"calls_{_name}", _calling(_call, _place), "unsafe-archive", fragment=_name)
+    _key = ("alone", "epoch", "optimizer")[_index % 3]
+    add(f"calls_{_name}", _make_builder(_call, _key), "unsafe-archive", fragment=_name)
 
 
 def _plain() -> Any:
