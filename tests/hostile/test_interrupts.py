@@ -34,7 +34,6 @@ NAMES = ("T1", "T2")
 MOMENTS = 6
 ENDINGS = {".png": b"IEND\xaeB`\x82", ".html": b"</html>"}
 
-
 Capture = pytest.CaptureFixture[str]
 
 

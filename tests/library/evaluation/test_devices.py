@@ -62,7 +62,7 @@ T4, OTHER = "Tesla T4", "Quadro K620"
 
 
 @pytest.mark.parametrize(
-    ("gpus", "used"),
+    ("gpus", "used"),  # each GPU's model, and its free GB of 16, or None if it does not work
     [
         pytest.param([(T4, 15)], "cuda:0 (Tesla T4)", id="one"),
         pytest.param([(T4, 15), (T4, 15)], "cuda:0, cuda:1 (Tesla T4)", id="two"),
@@ -74,8 +74,6 @@ T4, OTHER = "Tesla T4", "Quadro K620"
 def test_get_working_devices_selects_free_gpus_of_one_model(
     monkeypatch: pytest.MonkeyPatch, gpus: list[tuple[str, int | None]], used: str
 ) -> None:
-    """Each GPU has a model and free GB of 16; None if it does not work."""
-
     def check_device(name: str) -> torch.device:
         if gpus[torch.device(name).index or 0][1] is None:
             raise ConvNeXtPoseCheckError(ErrorCode.DEVICE_NOT_FOUND, "it cannot run a kernel")

@@ -49,12 +49,11 @@ def run_tolerance_test(judgment: Judgment, tolerance_mm: int, gate_mm: int | Non
 
 def run_tolerance_tests(judgment: Judgment) -> str:
     """Outcomes of the 1, 2 and 5 mm tests, for the gates 1, 2, 5 mm and none."""
-    return " ".join(
-        "".join(
-            run_tolerance_test(judgment, tolerance_mm, gate_mm) for tolerance_mm in TOLERANCES_MM
-        )
+    outcomes = [
+        "".join(run_tolerance_test(judgment, mm, gate_mm) for mm in TOLERANCES_MM)
         for gate_mm in (1, 2, 5, None)
-    )
+    ]
+    return " ".join(outcomes)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -1,4 +1,4 @@
-"""The optimized network agrees with the reference network, in the memory format of its device.
+"""The optimized model agrees with the reference model, in the memory format of its device.
 
 ``tests/validation`` compares the two at full size, for every variant.
 """
@@ -21,8 +21,8 @@ from convnextpose_check.network.reference import ConvNeXtPose, soft_argmax
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
 
-CELLS = 3e-3
-"""Tolerance: the reference model in float32 differs from float64 by up to 2e-3."""
+ATOL_CELLS = 3e-3
+"""The reference model in float32 differs from float64 by up to 2e-3."""
 
 HALF_UNIT = 2**-24
 """Largest relative rounding error of float32."""
@@ -52,7 +52,7 @@ def test_optimized_model_agrees_with_reference(reference: ConvNeXtPose, crops: T
 
     weights = [part.weight for part in optimized.modules() if isinstance(part, nn.Conv2d)]
     assert all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)
-    assert max_difference_cells(optimized, reference, crops) < CELLS
+    assert max_difference_cells(optimized, reference, crops) < ATOL_CELLS
     assert max_difference_cells(optimized, optimized, crops) == 0
     assert torch.equal(crops, given)
     assert all(torch.equal(tensor, before[key]) for key, tensor in reference.state_dict().items())
@@ -65,7 +65,7 @@ def test_optimized_model_any_chunk_size_agrees(
     for name in ("VOLUME_ELEMENTS_CPU", "BLOCK_ELEMENTS"):
         monkeypatch.setattr(optimized_model, name, numbers)
 
-    assert max_difference_cells(OptimizedConvNeXtPose(reference), reference, crops) < CELLS
+    assert max_difference_cells(OptimizedConvNeXtPose(reference), reference, crops) < ATOL_CELLS
 
 
 def make_unaligned_upsampling(side: int) -> Any:
@@ -89,11 +89,11 @@ def test_optimized_model_wrong_optimization_disagrees(
 ) -> None:
     monkeypatch.setattr(optimized_model, part, wrong)
 
-    assert max_difference_cells(OptimizedConvNeXtPose(reference), reference, crops[:1]) > CELLS
+    assert max_difference_cells(OptimizedConvNeXtPose(reference), reference, crops[:1]) > ATOL_CELLS
 
 
 def test_norm_before_padded_convolution_raises(reference: ConvNeXtPose) -> None:
-    """Zeros are padded after the norm, so a merged convolution is wrong at the border."""
+    """Zeros are padded after the norm, so a fused convolution would be wrong at the border."""
     with pytest.raises(ValueError, match="padding"):
         optimized_model.fuse_bn_conv(reference.backbone.norm, reference.head.deconv_layers_1.dwconv)
 
@@ -112,23 +112,23 @@ def make_network_with_small_variances(tiny: Architecture) -> ConvNeXtPose:
     return network
 
 
-def test_optimized_model_folded_weights_are_exact_in_float32(tiny: Architecture) -> None:
-    """BatchNorm is folded into the convolution before it or after it."""
+def test_optimized_model_fused_weights_are_exact_in_float32(tiny: Architecture) -> None:
+    """BatchNorm is fused into the convolution before it or after it."""
     reference = make_network_with_small_variances(tiny)
-    folded = [part for part in OptimizedConvNeXtPose(reference).body if isinstance(part, nn.Conv2d)]
+    fused = [part for part in OptimizedConvNeXtPose(reference).body if isinstance(part, nn.Conv2d)]
 
-    for between, obtained in zip(reference.backbone.downsample_layers, folded, strict=True):
+    for between, obtained in zip(reference.backbone.downsample_layers, fused, strict=True):
         assert obtained.bias is not None
         norm, convolution = sorted(between.children(), key=lambda part: isinstance(part, nn.Conv2d))
-        exact = fold_in_float64(convolution, norm, is_before=obtained is not folded[0])
+        exact = fuse_in_float64(convolution, norm, is_before=obtained is not fused[0])
         for rounded, numbers in zip((obtained.weight, obtained.bias), exact, strict=True):
             assert rounded.dtype == torch.float32
             difference = (rounded.double() - numbers).abs()
             assert (difference <= numbers.abs() * HALF_UNIT * (1 + 1e-6)).all()
 
 
-def fold_in_float64(convolution: Any, norm: Any, is_before: bool) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the convolution with the BatchNorm after or before it."""
+def fuse_in_float64(convolution: Any, norm: Any, is_before: bool) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the convolution with the BatchNorm before it, or else after it."""
     weight, bias = convolution.weight.double(), convolution.bias.double()
     scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
     shift = norm.bias.double() - norm.running_mean.double() * scale

@@ -32,39 +32,39 @@ def count_by_hand(a: Architecture) -> tuple[int, int]:
     """Parameters and multiply-adds of the convolutions, from the architecture alone."""
     parameters = multiply_adds = 0
 
-    def convolution(c_in: int, c_out: int, kernel: int, side: int, groups: int = 1) -> None:
+    def add_convolution(c_in: int, c_out: int, kernel: int, side: int, groups: int = 1) -> None:
         nonlocal parameters, multiply_adds
         weights = c_out * (c_in // groups) * kernel * kernel
         parameters += weights + c_out
         multiply_adds += weights * side * side
 
-    def norm(channels: int) -> None:
+    def add_norm(channels: int) -> None:
         nonlocal parameters
         parameters += 2 * channels
 
     side, channels_in = 64, 3
     for stage, (depth, width) in enumerate(zip(a.blocks, a.channels, strict=True)):
         if stage == 0:
-            convolution(3, width, 4, side)
-            norm(width)
+            add_convolution(3, width, 4, side)
+            add_norm(width)
         else:
             side //= 2
-            norm(channels_in)
-            convolution(channels_in, width, 2, side)
+            add_norm(channels_in)
+            add_convolution(channels_in, width, 2, side)
         for _ in range(depth):
-            convolution(width, width, 7, side, groups=width)
-            norm(width)
-            convolution(width, 4 * width, 1, side)
-            convolution(4 * width, width, 1, side)
+            add_convolution(width, width, 7, side, groups=width)
+            add_norm(width)
+            add_convolution(width, 4 * width, 1, side)
+            add_convolution(4 * width, width, 1, side)
         channels_in = width
-    norm(channels_in)
+    add_norm(channels_in)
     for layer in range(3):
-        convolution(channels_in, channels_in, 3, side, groups=channels_in)
-        norm(channels_in)
-        convolution(channels_in, a.head_channels, 1, side)
+        add_convolution(channels_in, channels_in, 3, side, groups=channels_in)
+        add_norm(channels_in)
+        add_convolution(channels_in, a.head_channels, 1, side)
         side *= 2 if layer < a.head_upsamplings else 1
         channels_in = a.head_channels
-    convolution(channels_in, a.joints * a.depth_bins, 1, side)
+    add_convolution(channels_in, a.joints * a.depth_bins, 1, side)
     return parameters, multiply_adds
 
 
@@ -178,7 +178,7 @@ def test_reference_model_has_described_layers(tiny: Architecture) -> None:
 
 
 def test_block_and_head_layer_compute_described_formulas(tiny: Architecture) -> None:
-    """Compares the block and the head layer with their formulas."""
+    """The formulas are those of the docstrings, written with other operations."""
     torch.manual_seed(0)
     network = parts.ConvNeXtPose(tiny).eval()
     block, layer = next(iter(network.backbone.stages[0].children())), network.head.deconv_layers_2

@@ -35,19 +35,19 @@ CPU = torch.device("cpu")
 FACTORY_CODE = '''
 import torch
 
-class Elsewhere(torch.nn.Module):
+class OwnNetwork(torch.nn.Module):
     """A module without the published keys."""
     def __init__(self):
         super().__init__()
         self.layer = torch.nn.Linear(1, 1)
 
 def build(variant):
-    return Elsewhere()
+    return OwnNetwork()
 
-def nothing(variant):
+def build_text(variant):
     return variant
 
-def broken(variant):
+def fail(variant):
     raise RuntimeError("a bug of the user's own")
 '''
 
@@ -88,7 +88,7 @@ def test_build_module_hides_no_package(tmp_path: Path, monkeypatch: pytest.Monke
     [
         (":missing", "it cannot be imported"),
         ("_not_there:build", "it cannot be imported"),
-        (":nothing", "it returned a str"),
+        (":build_text", "it returned a str"),
         ("", "it cannot be imported"),
     ],
 )
@@ -100,7 +100,7 @@ def test_build_module_bad_factory_raises(factories: str, attribute: str, fragmen
 def test_build_module_own_keys_and_exceptions_pass(factories: str, tiny: Architecture) -> None:
     assert not has_published_layout(build_module(f"{factories}:build", "XS"), tiny)
     with pytest.raises(RuntimeError, match="the user's own"):
-        build_module(f"{factories}:broken", "XS")
+        build_module(f"{factories}:fail", "XS")
 
 
 OUTPUTS: dict[str, Callable[[Any, Any], Any]] = {
@@ -121,12 +121,12 @@ def test_user_network_detects_cells_and_heatmaps_by_shape(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "network",
     [lambda x: x, lambda x: x[:, :2, :18].mean(3), lambda _: "cells", lambda x: x.mean((1, 2, 3))],
 )
-def test_user_network_other_shape_raises(tiny: Architecture, crops: Tensor, answer: Any) -> None:
+def test_user_network_other_shape_raises(tiny: Architecture, crops: Tensor, network: Any) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=r"expected \(3, 18, 3\) cells or"):
-        UserNetwork(answer, tiny, "own")(crops)
+        UserNetwork(network, tiny, "own")(crops)
 
 
 @pytest.mark.parametrize("style", ["modern", "parallel"])

@@ -19,15 +19,16 @@ EARLIER = example_results(
     )
 )
 
-
 FILE = Path("old.json")
 
 
-def problems(now: Results, earlier: Results = EARLIER) -> list[str]:
+def find_problems(now: Results, earlier: Results = EARLIER) -> list[str]:
     return list(compare_runs(now, earlier, FILE).problems)
 
 
-def changed(error_mm: float = 57.0, reference_mm: float | None = 56.61, **changes: Any) -> Results:
+def change_xs(
+    error_mm: float = 57.0, reference_mm: float | None = 56.61, **changes: Any
+) -> Results:
     xs = example_variant(error_mm, reference_mm, **changes)
     return replace(EARLIER, variants={**EARLIER.variants, "XS": xs})
 
@@ -43,7 +44,7 @@ def test_compare_runs_equal_runs_have_no_problems() -> None:
 
 
 def test_compare_runs_records_each_value_with_the_earlier_one() -> None:
-    now = changed(67.0, parameters=3_528_000, gmacs=0.9, sha256="b" * 64)
+    now = change_xs(67.0, parameters=3_528_000, gmacs=0.9, sha256="b" * 64)
     record = compare_runs(now, EARLIER, FILE)
     before_gmacs = EARLIER.variants["XS"].gmacs
 
@@ -77,7 +78,7 @@ def test_compare_runs_records_each_value_with_the_earlier_one() -> None:
     ],
 )
 def test_compare_runs_names_worse_values(changes: dict[str, Any], fragment: str | None) -> None:
-    found = problems(changed(**changes))
+    found = find_problems(change_xs(**changes))
 
     assert len(found) == (fragment is not None)
     assert (fragment or "") in "".join(found)
@@ -99,7 +100,7 @@ def test_compare_runs_names_worse_values(changes: dict[str, Any], fragment: str 
     ],
 )
 def test_compare_runs_names_missing_but_not_new(changes: dict[str, Any], found: list[str]) -> None:
-    assert problems(replace(EARLIER, **changes)) == found
+    assert find_problems(replace(EARLIER, **changes)) == found
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_compare_runs_names_missing_but_not_new(changes: dict[str, Any], found: 
 )
 def test_compare_runs_names_a_worse_outcome(before: Any, now: Any, is_worse: bool) -> None:
     earlier = replace(EARLIER, checks=(CheckRecord(test="a", outcome=before),))
-    found = problems(replace(EARLIER, checks=(CheckRecord(test="a", outcome=now),)), earlier)
+    found = find_problems(replace(EARLIER, checks=(CheckRecord(test="a", outcome=now),)), earlier)
 
     assert found == ([f"baseline: a: {now}, in the baseline {before}"] if is_worse else [])
 
@@ -148,4 +149,4 @@ def test_compare_runs_refuses_other_settings(changes: dict[str, Any], fragment: 
     ],
 )
 def test_compare_runs_refuses_a_baseline_without_errors(earlier: Results, problem: str) -> None:
-    assert problem in problems(EARLIER, earlier)[0]
+    assert problem in find_problems(EARLIER, earlier)[0]

@@ -35,8 +35,8 @@ def dataset(synthetic: SyntheticData, fixtures: Path) -> Dataset:
 @pytest.fixture(scope="module")
 def evaluation(dataset: Dataset) -> Evaluation:
     """Random predictions; the fourth sample is the best, the second the worst."""
-    random = np.random.default_rng(0)
-    cells_xyz = random.random((len(dataset.samples), 18, 3), np.float32) * 8 + 12
+    rng = np.random.default_rng(0)
+    cells_xyz = rng.random((len(dataset.samples), 18, 3), np.float32) * 8 + 12
     cells_xyz[1] *= 3
     errors_mm = np.array(
         [
@@ -78,11 +78,11 @@ def test_find_examples_crop_is_network_input(evaluation: Evaluation, dataset: Da
     assert all(other.crop_jpeg for other in others)
     assert example.crop_jpeg is not None
     content = np.frombuffer(base64.b64decode(example.crop_jpeg), np.uint8)
-    shown_bgr = cv2.imdecode(content, cv2.IMREAD_COLOR)
-    seen_rgb = read_crop(dataset.samples[3]).pixels_rgb
-    assert seen_rgb is not None
-    assert shown_bgr is not None
-    difference = shown_bgr[:, :, ::-1].astype(int) - seen_rgb.transpose(1, 2, 0)
+    example_bgr = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    input_rgb = read_crop(dataset.samples[3]).pixels_rgb
+    assert input_rgb is not None
+    assert example_bgr is not None
+    difference = example_bgr[:, :, ::-1].astype(int) - input_rgb.transpose(1, 2, 0)
     assert np.abs(difference).mean() < 4
 
 

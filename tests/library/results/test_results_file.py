@@ -24,11 +24,11 @@ EARLIER = Path(__file__).with_name("earlier")
 MISSING = object()
 
 
-def with_value(content: dict[str, Any], place: tuple[str, ...], value: object) -> dict[str, Any]:
+def set_value(content: dict[str, Any], keys: tuple[str, ...], value: object) -> dict[str, Any]:
     inner = content
-    for key in place[:-1]:
+    for key in keys[:-1]:
         inner = inner[key]
-    inner[place[-1]] = value
+    inner[keys[-1]] = value
     return content
 
 
@@ -76,7 +76,7 @@ def test_write_results_decodes_bytes_of_file_names(path: Path, text: str, shown:
 
 
 def test_read_results_ignores_unknown_fields(written: dict[str, Any], path: Path) -> None:
-    content = with_value(written, ("variants", "XS", "more"), 1)
+    content = set_value(written, ("variants", "XS", "more"), 1)
     path.write_text(json.dumps(content), encoding="utf-8")
 
     assert read_results(path) == example_results()
@@ -89,7 +89,7 @@ def test_schema_file_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "value"),
+    ("keys", "value"),
     [
         (("target",), "unknown"),
         (("schema_version",), 1),
@@ -103,14 +103,14 @@ def test_schema_file_is_up_to_date() -> None:
     ],
 )
 def test_read_results_invalid_value_is_refused_as_by_schema(
-    written: dict[str, Any], path: Path, place: tuple[str, ...], value: object
+    written: dict[str, Any], path: Path, keys: tuple[str, ...], value: object
 ) -> None:
     import jsonschema
 
     schema = json.loads(SCHEMA_FILE.read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(written, schema)
-    path.write_text(json.dumps(with_value(written, place, value)), encoding="utf-8")
+    path.write_text(json.dumps(set_value(written, keys, value)), encoding="utf-8")
 
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(written, schema)
@@ -136,7 +136,7 @@ def test_read_results_of_earlier_version_has_typed_fields(version: str) -> None:
 def test_read_results_of_earlier_version_keeps_renamed_fields(path: Path) -> None:
     content = json.loads((EARLIER / "benchmark_results_0.2.0.json").read_text(encoding="utf-8"))
     known = {"takes": {"S9 Waiting 1": 104}, "source": "an issue"}
-    content = with_value(content, ("dataset", "displaced"), known)
+    content = set_value(content, ("dataset", "displaced"), known)
     content["checks"][2]["told_by"] = "test_first"
     deviation = {"variant": "S", "figure": "GMACs", "before": 2, "now": 3, "difference": 1}
     deviation |= {"allowed": "not more", "is_worse": True, "interval": None}
@@ -155,7 +155,7 @@ def test_read_results_of_earlier_version_keeps_renamed_fields(path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "kind", "tolerance_mm"),
+    ("keys", "value", "kind", "tolerance_mm"),
     [
         (("subject",), "miniature", "recorded", 0.02),
         (("gate_mm",), None, "paper", None),
@@ -163,10 +163,10 @@ def test_read_results_of_earlier_version_keeps_renamed_fields(path: Path) -> Non
     ],
 )
 def test_read_results_of_earlier_version_derives_kind_and_tolerance(
-    path: Path, place: tuple[str, ...], value: object, kind: str, tolerance_mm: float | None
+    path: Path, keys: tuple[str, ...], value: object, kind: str, tolerance_mm: float | None
 ) -> None:
     content = json.loads((EARLIER / "benchmark_results_0.2.0.json").read_text(encoding="utf-8"))
-    path.write_text(json.dumps(with_value(content, place, value)), encoding="utf-8")
+    path.write_text(json.dumps(set_value(content, keys, value)), encoding="utf-8")
 
     reference = read_results(path).variants["XS"].reference
 

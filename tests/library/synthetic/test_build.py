@@ -105,13 +105,13 @@ def test_cached_synthetic_data_made_once(fixtures: Path, cache: Path, monkeypatc
 
 
 def test_cached_synthetic_data_is_shared(fixtures: Path, cache: Path, monkeypatch: Patch) -> None:
-    def generate_later(synthetic: SyntheticData, cameras: Path, stream: TextIO | None) -> None:
+    def generate_second(synthetic: SyntheticData, cameras: Path, stream: TextIO | None) -> None:
         monkeypatch.setattr(build, "_generate", write_one_file)
         other = cached_synthetic_data(cameras, stream)
         (other.checkpoints / "one.tar").write_text("the other's")
         write_one_file(synthetic, cameras, stream)
 
-    monkeypatch.setattr(build, "_generate", generate_later)
+    monkeypatch.setattr(build, "_generate", generate_second)
     obtained = cached_synthetic_data(fixtures)
 
     assert (obtained.checkpoints / "one.tar").read_text() == "the other's"
