@@ -24,7 +24,7 @@ from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.human36m.samples import Dataset
 
 PACKAGE = Path(__file__).parents[1]
-PACKAGES = ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu")
+LIBRARIES = ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu")
 ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm")
 JSON_FIELDS = ("problems", "warnings", "batch_size", "seconds", "reading_seconds")
 
@@ -39,7 +39,7 @@ def compute_cache_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[s
         "dataset": [dataset.digest, dataset.protocol, dataset.boxes],
         "images": [f"{sample.path} {sample.state}" for sample in dataset.samples],
         "settings": settings,
-        "versions": [*map(package_version, (*PACKAGES, *OPENCV_PACKAGES)), opencv_version()],
+        "versions": [*map(package_version, (*LIBRARIES, *OPENCV_PACKAGES)), opencv_version()],
         "sources": [
             (str(path.relative_to(PACKAGE)), hashlib.sha256(path.read_bytes()).hexdigest())
             for path in sorted(PACKAGE.rglob("*"))

@@ -25,8 +25,7 @@ Pairs = tuple[tuple[str, str], ...]
 class ModelEntry:
     """A model to evaluate, with a replica for each additional device.
 
-    ``key`` is that of ``compute_cache_key``; None if results cannot be resumed. Without
-    ``cache_file``, nothing is saved.
+    ``key`` is None if results cannot be resumed; ``cache_file`` is empty if none are saved.
     """
 
     network: Network

@@ -80,8 +80,7 @@ def evaluate(
 
     if batches := list_remaining_batches(measured.values(), conditions.batch_size):
         steps = run_pass(entries, measured, dataset, conditions, batches, display.write_line)
-        title = f"{target} {' '.join(entries)}"
-        bar = progress_bar(display.stream, title, sum(map(len, batches)))
+        bar = progress_bar(display.stream, f"{target} {' '.join(entries)}", sum(map(len, batches)))
         _run_with_progress(steps, bar, measured, save_all)
     outcomes: dict[str, Outcome] = {}
     for name, each in measured.items():

@@ -28,6 +28,7 @@ HALF_DEPTH_MM = 1000.0
 """The depth bins cover this distance in front of and behind the root joint."""
 
 PROJECTION_EPSILON_MM = 1e-8
+"""Added to depths before the division, as in the authors' code."""
 
 
 @dataclass(frozen=True)

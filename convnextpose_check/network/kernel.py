@@ -23,7 +23,7 @@ def _expected_cells(  # type: ignore[no-untyped-def]  # Triton reads annotations
     """Reduce one joint's volume: its maximum, then sums of exponentials by slice.
 
     Each depth slice has ``coarse`` x ``coarse`` cells and is interpolated to ``side`` x ``side``.
-    The weights ``down`` and ``right`` are quotients of integers, to avoid rounding of positions.
+    Interpolation weights are quotients of integers, to avoid rounding of positions.
     """
     joint = tl.program_id(0).to(tl.int64)
     first = heatmaps + joint * bins * coarse * coarse
@@ -36,10 +36,10 @@ def _expected_cells(  # type: ignore[no-untyped-def]  # Triton reads annotations
     cell = tl.arange(0, side * side)
     row, column = cell // side, cell % side
     # Aligned corners: side - 1 steps from the first to the last cell.
-    above, left = row * (coarse - 1) // (side - 1), column * (coarse - 1) // (side - 1)
-    down = (row * (coarse - 1) % (side - 1)).to(tl.float32) / (side - 1)
-    right = (column * (coarse - 1) % (side - 1)).to(tl.float32) / (side - 1)
-    below, beside = tl.minimum(above + 1, coarse - 1), tl.minimum(left + 1, coarse - 1)
+    top, left = row * (coarse - 1) // (side - 1), column * (coarse - 1) // (side - 1)
+    bottom, right = tl.minimum(top + 1, coarse - 1), tl.minimum(left + 1, coarse - 1)
+    bottom_weight = (row * (coarse - 1) % (side - 1)).to(tl.float32) / (side - 1)
+    right_weight = (column * (coarse - 1) % (side - 1)).to(tl.float32) / (side - 1)
     total = tl.zeros([side * side], tl.float32)
     by_depth = tl.zeros([side * side], tl.float32)
     for depth in range(bins):
@@ -47,13 +47,13 @@ def _expected_cells(  # type: ignore[no-untyped-def]  # Triton reads annotations
         if side == coarse:
             value = tl.load(slice_start + cell) - maximum
         else:
-            upper = (tl.load(slice_start + above * coarse + left) - maximum) * (1 - right) + (
-                tl.load(slice_start + above * coarse + beside) - maximum
-            ) * right
-            lower = (tl.load(slice_start + below * coarse + left) - maximum) * (1 - right) + (
-                tl.load(slice_start + below * coarse + beside) - maximum
-            ) * right
-            value = upper * (1 - down) + lower * down
+            top_left = tl.load(slice_start + top * coarse + left) - maximum
+            top_right = tl.load(slice_start + top * coarse + right) - maximum
+            bottom_left = tl.load(slice_start + bottom * coarse + left) - maximum
+            bottom_right = tl.load(slice_start + bottom * coarse + right) - maximum
+            upper = top_left * (1 - right_weight) + top_right * right_weight
+            lower = bottom_left * (1 - right_weight) + bottom_right * right_weight
+            value = upper * (1 - bottom_weight) + lower * bottom_weight
         exponential = tl.exp(value)
         total += exponential
         by_depth += exponential * depth
