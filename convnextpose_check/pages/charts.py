@@ -20,7 +20,7 @@ from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.results.schema import Results, VariantResult
-from convnextpose_check.results.text import format_difference, format_interval, variant_badge
+from convnextpose_check.results.text import format_difference, variant_badge
 from convnextpose_check.text import escape_control_chars
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ PICTURE_WIDTH_PX = 520
 PICTURE_SCALE = 2
 FONT_PX = 15
 LINE_PX = 1.3 * FONT_PX
-LINE_CHARACTERS, ROW_CHARACTERS, NAME_CHARACTERS = 56, 46, 20
-"""Longest lines of the heading, of a row on the bands, and of a name in the legend."""
+LINE_CHARACTERS, NAME_CHARACTERS = 56, 17
+"""Longest lines of the heading and of a name."""
 
 AXIS_END_QUANTILE = 0.995
 """The axis of a distribution ends at this quantile; samples above it are only counted."""
@@ -161,36 +161,32 @@ def _describe_distribution(values_mm: Array, end_mm: float) -> str:
 def draw_comparison(results: Results, path: Path) -> None:
     """Write a chart of the run, 1040 pixels wide: differences, and errors by action.
 
-    Its texts have the size of a page's if it is shown half as wide. A chart of a single point is
-    replaced by its text. Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    Its texts have the size of a page's if it is shown half as wide. The heading has all numbers; a
+    single point is not drawn. Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     variants = {escape_control_chars(name): record for name, record in results.featured.items()}
     measured = {action for record in variants.values() for action in record.per_action_mm}
     actions = sorted(measured, key=[*ACTIONS.values(), *sorted(measured)].index)
-    end_mm = AXIS_END_IN_BANDS * max(_list_bands(results))
-    texts = {name: _describe_variant(name, record, end_mm) for name, record in variants.items()}
-    heading = [
+    heading = "\n".join([
         f"ConvNeXtPose, {results.judged_models}:\n{results.metric}, protocol {results.protocol}",
-        _fill(escape_control_chars(results.verdict), LINE_CHARACTERS, max_lines=9),
-    ]
-    row_px = LINE_PX * (2.5 + max(text.count("\n") for text in texts.values()))
+        _fill(escape_control_chars(results.verdict), max_lines=9),
+        *map(_describe_variant, variants, variants.values()),
+    ])  # fmt: skip
     draw: Callable[[Axes], None]
     panels: list[tuple[float, Callable[[Axes], None]]] = []
     if sum(record.difference_mm is not None for record in variants.values()) > 1:
-        draw = partial(_draw_differences, results=results, variants=variants, texts=texts)
-        panels.append((row_px * len(variants) + 5 * LINE_PX, draw))
-    else:
-        heading += texts.values()
+        draw = partial(_draw_differences, results=results, variants=variants)
+        panels.append(((2 * len(variants) + 5) * LINE_PX, draw))
     if sum(len(record.per_action_mm) for record in variants.values()) > 1:
         draw = partial(_draw_actions, results=results, variants=variants, actions=actions)
         panels.append(((1.2 * len(actions) + 4) * LINE_PX, draw))
-    title, heights_px = "\n".join(heading), [height_px for height_px, _ in panels]
-    height_px = LINE_PX * (4 + title.count("\n") + len(variants)) + sum(heights_px)
+    heights_px = [height_px for height_px, _ in panels]
+    height_px = LINE_PX * (4 + heading.count("\n") + len(variants)) + sum(heights_px)
     with (
         _open_figure(PICTURE_WIDTH_PX, height_px, PICTURE_SCALE) as figure,
         write_atomically(path) as temporary,
     ):
-        figure.suptitle(title, x=0.01, ha="left", fontsize=FONT_PX)
+        figure.suptitle(heading, x=0.01, ha="left", fontsize=FONT_PX)
         if panels:
             grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights_px)[:, 0]
             for axes, (_, draw) in zip(grid, panels, strict=True):
@@ -199,65 +195,46 @@ def draw_comparison(results: Results, path: Path) -> None:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def _fill(text: str, characters: int = ROW_CHARACTERS, max_lines: int | None = None) -> str:
+def _fill(text: str, characters: int = LINE_CHARACTERS, max_lines: int | None = None) -> str:
     """Wrap a text, but not at hyphens, as in a name or a negative number."""
     return fill(text, characters, max_lines=max_lines, break_on_hyphens=False)
 
 
-def _list_bands(results: Results) -> dict[float, str]:
-    """The tolerance bands: the word for a difference below each limit in mm."""
+def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, VariantResult]) -> None:
+    """Draw a row per variant: difference and interval, on the tolerance bands."""
+    bands: dict[float, str] = {float(mm): word for mm, word in TOLERANCES_MM.items()}
+    beyond: str = REVIEW
     if results.target == "synthetic":
-        return {RECORDED_TOLERANCE_MM: "as recorded"}
-    return {float(mm): word for mm, word in TOLERANCES_MM.items()}
-
-
-def _draw_differences(
-    axes: Axes,
-    results: Results,
-    variants: Mapping[str, VariantResult],
-    texts: Mapping[str, str],
-) -> None:
-    """Draw a row per variant: text, difference and interval, on the tolerance bands."""
-    bands = _list_bands(results)
-    worst = "not as recorded" if results.target == "synthetic" else REVIEW
-    end_mm = AXIS_END_IN_BANDS * max(bands)
+        bands, beyond = {RECORDED_TOLERANCE_MM: "as recorded"}, "not as recorded"
+    end_mm, note = AXIS_END_IN_BANDS * max(bands), f"{max(bands):g} mm or more: {beyond}"
     for (mm, word), color in reversed([*zip(bands.items(), _BAND_COLORS, strict=False)]):
         axes.axvspan(-mm, mm, facecolor=color, label=f"\N{PLUS-MINUS SIGN}{mm:g} mm: {word}")
-    for inner_mm, outer_mm in pairwise([0, *bands]):
-        axes.text(
-            (inner_mm + outer_mm) / 2, 1.01, f"\N{PLUS-MINUS SIGN}{outer_mm:g}", ha="center",
-            transform=axes.get_xaxis_transform(),
-        )  # fmt: skip
-    axes.axvline(0, color=CHART_COLORS["line"], linewidth=1)
-    for row, ((name, record), color, marker) in enumerate(
-        zip(variants.items(), cycle(SERIES), cycle(MARKERS), strict=False)
+    for inner_mm, mm in pairwise([0, *bands]):
+        at = ((inner_mm + mm) / 2, 1.01)
+        transform = axes.get_xaxis_transform()
+        axes.text(*at, f"\N{PLUS-MINUS SIGN}{mm:g}", ha="center", transform=transform)
+    axes.axvline(0, color=CHART_COLORS["quiet"], linewidth=1)
+    for row, (record, color, marker) in enumerate(
+        zip(variants.values(), cycle(SERIES), cycle(MARKERS), strict=False)
     ):
-        axes.text(0.01, row - 0.05, texts[name], transform=axes.get_yaxis_transform())
         if record.difference_mm is None or record.reference_mm is None:
             continue
-        at_mm, y = min(max(record.difference_mm, -end_mm), end_mm), row + 0.15
+        at_mm = min(max(record.difference_mm, -end_mm), end_mm)
         if at_mm != record.difference_mm:
             marker = ">" if at_mm > 0 else "<"
-        axes.plot(at_mm, y, marker, markersize=11, color=color, clip_on=False)
-        if _has_interval(record, end_mm) and record.interval_mm is not None:
+        # A recorded error is of the same samples: the interval says nothing about the difference.
+        elif record.interval_mm is not None and results.target != "synthetic":
             ends_mm = [end - record.reference_mm for end in record.interval_mm]
-            axes.plot(ends_mm, [y, y], marker="|", markersize=9, color=color)
+            axes.plot(ends_mm, [row, row], marker="|", markersize=9, color=color)
+            note = f"line: 95 % interval; {max(bands):g} mm or more: {beyond}"
+        axes.plot(at_mm, row, marker, markersize=11, color=color, clip_on=False)
+    axes.set_yticks(range(len(variants)), [_fill(name, NAME_CHARACTERS) for name in variants])
     axes.set(
-        xlim=(-end_mm, end_mm), ylim=(len(variants) - 0.6, -0.8), yticks=[],
+        xlim=(-end_mm, end_mm), ylim=(len(variants) - 0.5, -0.5),
         xticks=sorted({0, *bands, *(-mm for mm in bands)}),
-        xlabel=f"obtained minus expected, mm\n({max(bands):g} mm or more: {worst})",
+        xlabel=f"obtained minus expected, mm\n({note})",
     )  # fmt: skip
     axes.xaxis.set_major_formatter(lambda mm, _: f"{mm:+g}" if mm else "0")
-
-
-def _has_interval(record: VariantResult, end_mm: float) -> bool:
-    """True if an interval is drawn: of a difference on the axis from a value that is not recorded.
-
-    A recorded error is of the same samples, so the interval says nothing about the difference.
-    """
-    if record.interval_mm is None or record.reference is None or record.difference_mm is None:
-        return False
-    return record.reference.kind != "recorded" and abs(record.difference_mm) <= end_mm
 
 
 def _draw_actions(
@@ -275,19 +252,15 @@ def _draw_actions(
     axes.grid(visible=True)
 
 
-def _describe_variant(name: str, record: VariantResult, end_mm: float) -> str:
-    """Name, verdict, difference and error; the interval only if it is drawn."""
+def _describe_variant(name: str, record: VariantResult) -> str:
+    """Name, error, difference and verdict; the heading has the reason for no verdict."""
     word = variant_badge(record).text if record.verdict else "not judged"
     if record.reference is None:
-        return f"{_fill(f'{name}: {word}, no reference')}\n{record.error_mm:.2f} mm"
+        return _fill(f"{name}: {record.error_mm:.2f} mm, no reference, {word}")
     source = "paper" if record.reference.kind == "paper" else "expected"
-    lines = [
-        _fill(f"{name}: {format_difference(record.difference_mm)} mm, {word}"),
-        f"{record.error_mm:.2f}, {source} {record.reference_mm:.2f}",
-    ]
-    if _has_interval(record, end_mm):
-        lines[-1] += f"; 95 %: {format_interval(record, 2)}"
-    return "\n".join(lines)
+    difference = format_difference(record.difference_mm)
+    values = f"{record.error_mm:.2f} mm, {source} {record.reference_mm:.2f}, {difference}"
+    return _fill(f"{name}: {values}, {word}")
 
 
 def format_css_variables() -> str:

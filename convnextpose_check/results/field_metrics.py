@@ -13,45 +13,34 @@ from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
 from convnextpose_check.results.schema import FieldMetric, FieldMetricValues
 
-PCK_MM = 150
-AUC_STEPS = 31
+THRESHOLDS_MM = np.linspace(0, 150, 31)
+"""Of AUC; the last one is that of PCK."""
 
-FIELD_METRICS: dict[str, FieldMetric] = {
+FIELD_METRICS = {
     "mpjpe": FieldMetric(
-        "MPJPE",
-        "mm",
-        "Mean distance between predicted and true joints, both relative to the pelvis. As in all"
-        " rows, 17 joints count: the pelvis with error 0, but not the thorax.",
+        "MPJPE", "mm", "Mean distance between predicted and true joints, both relative to the"
+        " pelvis. As in all rows, 17 joints count: the pelvis with error 0, but not the thorax.",
     ),
     "pa_mpjpe": FieldMetric(
-        "PA-MPJPE",
-        "mm",
-        "MPJPE after the 17 joints of each pose are rotated, moved and scaled onto the ground"
-        " truth (Procrustes). Most papers mean this by PA-MPJPE.",
+        "PA-MPJPE", "mm", "MPJPE after the 17 joints of each pose are rotated, moved and scaled"
+        " onto the ground truth (Procrustes). Most papers mean this by PA-MPJPE.",
     ),
     "rigid_pa_mpjpe": FieldMetric(
-        "PA-MPJPE, rigid",
-        "mm",
-        "MPJPE after each pose, with the thorax as an 18th joint, is rotated and moved onto the"
-        " ground truth, but not scaled. The authors of ConvNeXtPose use it for protocol 1.",
+        "PA-MPJPE, rigid", "mm", "MPJPE after each pose, with the thorax as an 18th joint, is"
+        " rotated and moved onto the ground truth, but not scaled. The authors of ConvNeXtPose use"
+        " it for protocol 1.",
     ),
     "n_mpjpe": FieldMetric(
-        "N-MPJPE",
-        "mm",
-        "MPJPE after each pose is scaled about the pelvis by the factor that fits the ground truth"
-        " best (least squares).",
+        "N-MPJPE", "mm", "MPJPE after each pose is scaled about the pelvis by the factor that fits"
+        " the ground truth best (least squares).",
     ),
     "pck_150mm": FieldMetric(
-        f"PCK@{PCK_MM} mm",
-        "%",
-        f"Share of the joints whose distance, measured as for MPJPE, is below {PCK_MM} mm.",
+        "PCK@150 mm", "%", "Share of the joints whose distance, as for MPJPE, is below 150 mm.",
     ),
     "auc": FieldMetric(
-        "AUC",
-        "%",
-        f"Mean of PCK at {AUC_STEPS} thresholds, evenly spaced from 0 to {PCK_MM} mm.",
+        "AUC", "%", "Mean of PCK at 31 thresholds, evenly spaced from 0 to 150 mm.",
     ),
-}
+}  # fmt: skip
 """Definitions by key of ``measure_joints``; lengths in mm, shares in percent."""
 
 
@@ -76,19 +65,16 @@ def measure_joints(predicted_mm: Array, truth_mm: Array) -> dict[str, Array]:
     The mean of a metric's values is the metric.
     """
     predicted, truth = predicted_mm[:, :ANNOTATED_JOINTS], truth_mm[:, :ANNOTATED_JOINTS]
-    rigid = align_poses(predicted_mm, truth_mm)[:, :ANNOTATED_JOINTS]
     products_mm2 = (predicted * truth).sum(axis=(1, 2))
     squares_mm2 = np.maximum((predicted**2).sum(axis=(1, 2)), 1e-9)  # a network may predict a point
-    scaled = predicted * (products_mm2 / squares_mm2)[:, None, None]
     compared = {
         "mpjpe": predicted,
         "pa_mpjpe": align_poses(predicted, truth, scales=True),
-        "rigid_pa_mpjpe": rigid,
-        "n_mpjpe": scaled,
+        "rigid_pa_mpjpe": align_poses(predicted_mm, truth_mm)[:, :ANNOTATED_JOINTS],
+        "n_mpjpe": predicted * (products_mm2 / squares_mm2)[:, None, None],
     }
     values = {name: np.linalg.norm(pose - truth, axis=2) for name, pose in compared.items()}
-    thresholds_mm = np.linspace(0, PCK_MM, AUC_STEPS)
-    is_below = values["mpjpe"][..., None] < thresholds_mm
+    is_below = values["mpjpe"][..., None] < THRESHOLDS_MM
     return values | {"pck_150mm": 100.0 * is_below[..., -1], "auc": 100 * is_below.mean(axis=2)}
 
 
