@@ -44,8 +44,8 @@ def package_version(package: str) -> str:
 def opencv_version() -> str:
     """Return the version of the module ``cv2``.
 
-    The version of a package does not serve: of several packages, the last installed one has
-    written the module.
+    Of several installed packages, only the last one is imported, so no package's version is
+    reliable.
     """
     try:
         import cv2

@@ -84,15 +84,13 @@ def align_poses(points_mm: Array, target_mm: Array, *, scales: bool = False) -> 
     errors.
     """
     target_center_mm = target_mm.mean(axis=-2, keepdims=True)
-    points, target = (
-        points_mm - points_mm.mean(axis=-2, keepdims=True),
-        target_mm - target_center_mm,
-    )
+    points = points_mm - points_mm.mean(axis=-2, keepdims=True)
+    target = target_mm - target_center_mm
     u, singular, vt = np.linalg.svd(points.swapaxes(-1, -2) @ target)
     sign = np.ones_like(singular)
     sign[..., 2] = np.sign(np.linalg.det(u @ vt))
     turned = points @ ((u * sign[..., None, :]) @ vt)
     if scales:
-        sizes = np.maximum((points**2).sum(axis=(-2, -1)), 1e-9)  # not 0
+        sizes = np.maximum((points**2).sum(axis=(-2, -1)), 1e-9)  # a network may predict a point
         turned = turned * ((singular * sign).sum(axis=-1) / sizes)[..., None, None]
     return np.asarray(turned + target_center_mm)

@@ -109,7 +109,7 @@ def _run_with_progress(
         save_all()
     except KeyboardInterrupt:
         counts = ", ".join(f"{name} {count}" for name, count in save_all().items() if count)
-        (total,) = {len(each.done) for each in measured.values()}
+        total = max(len(each.done) for each in measured.values())  # the same for all models
         partial = f"partial results are saved (of {total} images: {counts})"
         raise Interrupted(partial if counts else "") from None
     except BaseException:
@@ -142,7 +142,7 @@ def list_remaining_batches(measured: Collection[Measurements], batch_size: int) 
     The batches are those of a run from the start, since the last digits of a prediction may depend
     on the other images in the batch.
     """
-    (samples,) = {len(each.done) for each in measured}
+    samples = max(len(each.done) for each in measured)  # the same for all models
     order = shuffle_indices(samples)
     batches = [order[begin : begin + batch_size] for begin in range(0, samples, batch_size)]
     return [batch for batch in batches if not all(each.done[batch].all() for each in measured)]
@@ -244,7 +244,7 @@ class _ModelRunner:
         ]
         self._earlier_seconds = measured.seconds
         self._seconds = [0.0] * len(self._predictors)
-        self._pending: deque[tuple[_Batch, PendingPrediction | None]] = deque()
+        self._pending: deque[tuple[_Batch, PendingPrediction | None]] = deque()  # None: no image
 
     def fail(self, error: ConvNeXtPoseCheckError) -> None:
         """Record the error that ends this model's evaluation."""

@@ -57,7 +57,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def wrap_network_errors(name: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -> Iterator[None]:
-    """Convert exceptions without an error code to ``NetworkFailedError``: "``name`` raises ..."."""
+    """Convert exceptions without a code to ``NetworkFailedError``; ``name`` is its subject."""
     try:
         yield
     except ConvNeXtPoseCheckError:

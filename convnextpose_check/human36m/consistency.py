@@ -46,8 +46,8 @@ def compare_joints_with_boxes(files: SubjectFiles) -> float | ConvNeXtPoseCheckE
     if min(_shares_inside(frames, corrected).values()) >= MIN_SHARE_INSIDE:
         code = ErrorCode.WRONG_CAMERAS
         cause = (
-            f"{annotation_name(files.subject, 'camera')} is of before June 2020, when cameras meant"
-            " R(X - t) and not RX + t"
+            f"{annotation_name(files.subject, 'camera')} is from before June 2020, when t was the"
+            " position of the camera"
         )
     listed = ", ".join(f"{share:.0%} of camera {index}'s" for index, share in shares.items())
     problem = f"the joints of subject {files.subject} do not lie in their boxes ({listed}): {cause}"

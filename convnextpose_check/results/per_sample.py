@@ -37,8 +37,8 @@ def write_per_sample(evaluations: Mapping[str, Evaluation], dataset: Dataset, pa
                 sample = samples[file_name]
                 camera = sample.sequence.rsplit("_", 1)[1]
                 numbers = (f"{error_mm:.4f}" for error_mm in (errors_mm.mean(), *errors_mm))
-                about = (sample.image_id, file_name, sample.subject, sample.action)
-                writer.writerow([variant, *about, take_name(file_name), camera, *numbers])
+                labels = (sample.image_id, file_name, sample.subject, sample.action)
+                writer.writerow([variant, *labels, take_name(file_name), camera, *numbers])
 
 
 def read_errors_mm(path: Path) -> dict[str, Array]:

@@ -38,7 +38,7 @@ The parser raises ``ValueError`` with a description of the expected text.
 
 
 def _parse_path(text: str) -> Path:
-    return Path(os.path.expanduser(text))  # noqa: PTH111 - unknown users are no error
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - accepts unknown users, unlike pathlib
 
 
 def _parse_names(text: str) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def test_check_joints_inaccuracies_pass(files: AnnotationFiles, part: str, chang
 @pytest.mark.parametrize(
     ("code", "change", "cause"),
     [
-        ("wrong-cameras", use_old_translation, "subject11_camera.json is of before June 2020"),
+        ("wrong-cameras", use_old_translation, "subject11_camera.json is from before June 2020"),
         ("wrong-boxes", swap_rotations, "do not belong together"),
     ],
 )
