@@ -1,4 +1,4 @@
-"""Paths of a run's output files, the lock of the results folder, and earlier outputs."""
+"""Paths of the suite and of a run's output files, the results folder's lock, earlier outputs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from typing import BinaryIO
 
 from convnextpose_check.files.folders import is_file
 from convnextpose_check.files.regular_files import cannot_write, lock_file, remove_partial_files
+
+_PACKAGE = Path(__file__).parent
+_SUITE_IN_WHEEL = _PACKAGE / "_suite"
+SUITE = _SUITE_IN_WHEEL if _SUITE_IN_WHEEL.is_dir() else _PACKAGE.parent
+"""The folder of ``pytest.ini``, ``conftest.py``, ``tests/validation`` and ``fixtures``.
+
+A checkout, or a folder of the installed package, to which ``pyproject.toml`` maps these files.
+"""
+FIXTURES = SUITE / "fixtures"
 
 LOG_FOLDER = Path("log")
 RESULT_FOLDER = Path("result")

@@ -3,7 +3,11 @@
 Runs pytest on tests/validation without executing any file of the current folder,
 and takes the verdict from this run's results file. Only --network module:factory
 runs code from the current folder; its verdict is only as trustworthy as that code.
-Without -I, Python itself would import files of the current folder:
+
+  convnextpose-check gate --h36m-root DIR --checkpoints DIR
+
+In CI, start it with -I, so that Python itself ignores variables of the workflow
+and files of the current folder:
 
   python -I -m convnextpose_check gate --h36m-root DIR --checkpoints DIR
 """
@@ -22,7 +26,7 @@ from pathlib import Path
 from convnextpose_check.commands.terminal import Arguments, path_argument, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.regular_files import cannot_write
-from convnextpose_check.paths import Outputs
+from convnextpose_check.paths import SUITE, Outputs
 from convnextpose_check.results.results_file import read_results_of_run
 from convnextpose_check.results.schema import Results
 from convnextpose_check.settings.options import (
@@ -33,10 +37,13 @@ from convnextpose_check.settings.options import (
     read_settings,
 )
 
-SUITE = Path(__file__).parents[2]
-VALIDATION = SUITE / "tests" / "validation"
 CODE_VARIABLES = ("PYTHON", "PYTEST", "COVERAGE_", "COV_CORE_", "MPL")
 """Prefixes of variables that make Python, pytest or a library import code."""
+HARMLESS_VARIABLES = (
+    "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONIOENCODING",
+    "PYTHONSAFEPATH", "PYTHONUNBUFFERED", "PYTHONUTF8",
+)  # fmt: skip
+"""Variables with which Python imports the same files as without them."""
 _FILE = {"metavar": "FILE", "type": path_argument}
 ARGUMENTS: Arguments = {
     "--junitxml": _FILE | {"help": "write the tests' outcomes as JUnit XML"},
@@ -47,17 +54,11 @@ SETTINGS = tuple(option.field for option in OPTIONS)
 
 def run(options: argparse.Namespace) -> int:
     """Return 0 only if this run's results file is of the published models and passed."""
-    if not sys.flags.isolated:
+    if reason := why_imports_may_be_hostile(sys.path, os.environ):
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
-            "gate was started without -I, so Python may import files of the current folder",
+            f"gate was started without -I, and Python may import files of others: {reason}",
             "Run: python -I -m convnextpose_check gate",
-        )
-    if not VALIDATION.is_dir():
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.BAD_OPTION,
-            f"{VALIDATION} does not exist, because this package was installed without its tests",
-            "Install it from a checkout: pip install --editable CHECKOUT",
         )
     caller, run_id = Path.cwd(), secrets.token_hex(16)
     environment = build_environment(os.environ, caller, run_id)
@@ -73,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
             for option in OPTIONS
             for text in getattr(options, option.field) or ()
         ),
-        str(VALIDATION),
+        str(SUITE / "tests" / "validation"),
     ]
     exit_code = _run_pytest(command, environment)
     results = read_results_of_run(Outputs(settings.results_dir).results, run_id)
@@ -83,6 +84,22 @@ def run(options: argparse.Namespace) -> int:
     if problem:
         print_lines(f"not passed: {problem}", file=sys.stderr)
     return exit_code if exit_code > 0 else int(bool(problem))
+
+
+def why_imports_may_be_hostile(path: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Return the reason why Python may have imported files that the caller controls, or ''.
+
+    The installed program imports neither from the current folder, as ``python -m`` does, nor from
+    that of a variable, unless one is set.
+    """
+    if sys.flags.isolated:
+        return ""
+    for name in sorted(environment):
+        if name.startswith("PYTHON") and name not in HARMLESS_VARIABLES:
+            return f"{name} is set"
+    if Path.cwd() in [Path(folder).resolve() for folder in path]:
+        return "the current folder is on its path"
+    return ""
 
 
 def build_environment(inherited: Mapping[str, str], caller: Path, run_id: str) -> dict[str, str]:

@@ -96,7 +96,7 @@ def _refuse_options_elsewhere(unknown: Sequence[str]) -> None:
     for flag in (option.flag for option in OPTIONS if option.flag in unknown):
         raise pytest.UsageError(
             f"{flag} is an option of convnextpose-check, and its tests are not in this folder."
-            " Start pytest in a checkout of convnextpose-check."
+            " Start pytest in a checkout of convnextpose-check, or run: convnextpose-check gate."
         )
 
 

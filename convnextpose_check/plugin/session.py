@@ -14,7 +14,12 @@ from _pytest.mark.expression import Expression
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.paths import lock_directory, rename_earlier_outputs
+from convnextpose_check.paths import (
+    FIXTURES,
+    SUITE,
+    lock_directory,
+    rename_earlier_outputs,
+)
 from convnextpose_check.plugin.gate import Gate
 from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.results.baseline import compare_runs
@@ -22,7 +27,7 @@ from convnextpose_check.results.decision import add_decision, format_run_verdict
 from convnextpose_check.results.results_file import read_results, read_results_of_run
 from convnextpose_check.results.schema import Results
 from convnextpose_check.run.report import build_results, write_report
-from convnextpose_check.run.run import FIXTURES, Run, TargetName, open_published_run
+from convnextpose_check.run.run import Run, TargetName, open_published_run
 from convnextpose_check.settings.options import (
     RUN_ID_VARIABLE,
     Settings,
@@ -34,7 +39,7 @@ from convnextpose_check.synthetic.record import read_record
 from convnextpose_check.synthetic.reference import synthetic_catalogue
 from convnextpose_check.variants import read_catalogue
 
-VALIDATION = (FIXTURES.parent / "tests" / "validation").resolve()
+VALIDATION = (SUITE / "tests" / "validation").resolve()
 
 
 @dataclass

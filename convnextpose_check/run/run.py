@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from convnextpose_check.checkpoints.find import GIVE_CHECKPOINTS, CheckpointFiles
@@ -23,7 +22,7 @@ from convnextpose_check.evaluation.verdict import Judgment, judge
 from convnextpose_check.human36m.layout import GIVE_ROOT
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset, read_facts
 from convnextpose_check.network.users import is_factory
-from convnextpose_check.paths import Outputs, cache_file_path
+from convnextpose_check.paths import FIXTURES, Outputs, cache_file_path
 from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.settings.options import Settings
@@ -32,7 +31,6 @@ from convnextpose_check.variants import Catalogue, ReportedValue, Variant, read_
 if TYPE_CHECKING:
     import torch
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
 """Recorded data, which exist only in a checkout, not in an installed wheel."""
 
 CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
@@ -225,6 +223,6 @@ def open_published_run(settings: Settings) -> Run:
     """
     catalogue = read_catalogue(settings.variants_file)
     fingerprints: Mapping[str, Fingerprint] = {}
-    if FIXTURES.is_dir() and not settings.has_own_models:
+    if not settings.has_own_models:
         fingerprints = read_fingerprints(FIXTURES, catalogue.names)
     return Run("published", settings, catalogue, read_facts(), fingerprints)

@@ -14,7 +14,11 @@ import pytest
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.commands import gate
-from convnextpose_check.commands.gate import build_environment, find_gate_problem
+from convnextpose_check.commands.gate import (
+    build_environment,
+    find_gate_problem,
+    why_imports_may_be_hostile,
+)
 from convnextpose_check.pages.html import trust_note
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results_of_run, write_results
@@ -173,7 +177,10 @@ def test_gate_results_of_earlier_run_fail(
 ) -> None:
     """Simulates a pytest that exits with code 0 and writes nothing."""
     isolated = SimpleNamespace(
-        flags=SimpleNamespace(isolated=1), executable=sys.executable, stderr=sys.stderr
+        flags=SimpleNamespace(isolated=1),
+        path=[],
+        executable=sys.executable,
+        stderr=sys.stderr,
     )
     monkeypatch.setattr(gate, "sys", isolated)
     monkeypatch.setattr(gate, "_run_pytest", lambda *_: 0)
@@ -209,9 +216,39 @@ def test_gate_environment_has_no_variable_that_imports_code() -> None:
     }
 
 
-def test_gate_without_isolated_mode_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["gate", "--weights-only"]) == 2
-    assert "Run: python -I -m convnextpose_check gate" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("isolated", "folder", "variables", "reason"),
+    [
+        (1, "", {"PYTHONPATH": "."}, ""),
+        (0, "/bin", {"PYTHONUNBUFFERED": "1", "PATH": "."}, ""),
+        (0, "/bin", {"PYTHONPATH": ""}, "PYTHONPATH is set"),
+        (0, "/bin", {"PYTHONPYCACHEPREFIX": "x"}, "PYTHONPYCACHEPREFIX is set"),
+        (0, "", {}, "the current folder is on its path"),
+        (0, "../MODELS", {}, "the current folder is on its path"),
+    ],
+)
+def test_gate_is_refused_if_python_may_import_files_of_caller(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    isolated: int,
+    folder: str,
+    variables: dict[str, str],
+    reason: str,
+) -> None:
+    """The installed program has its own folder on the path, ``python -m`` the current one."""
+    (tmp_path / "MODELS").mkdir()
+    monkeypatch.chdir(tmp_path / "MODELS")
+    started = SimpleNamespace(
+        flags=SimpleNamespace(isolated=isolated), path=[folder], stderr=sys.stderr
+    )
+    monkeypatch.setattr(gate, "sys", started)
+    monkeypatch.setattr(gate, "os", SimpleNamespace(environ=variables))
+
+    assert why_imports_may_be_hostile(started.path, variables) == reason
+    if reason:
+        assert main(["gate", "--weights-only"]) == 2
+        assert f"{reason}. Run: python -I -m convnextpose_check gate" in capsys.readouterr().err
 
 
 def test_trust_note_only_for_executed_code() -> None:
