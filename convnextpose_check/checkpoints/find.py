@@ -18,7 +18,7 @@ from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.unpack import CHECKPOINT_SUFFIXES
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import is_file, path_exists, too_many_files, walk
-from convnextpose_check.network.layout import identify_variants, normalize_keys
+from convnextpose_check.network.layout import identify_variants
 from convnextpose_check.variants import Catalogue
 
 MAX_CANDIDATES = 1_000
@@ -107,7 +107,7 @@ class CheckpointFiles:
             content = self._identify(path)
             if isinstance(content, str):
                 skipped = skipped or f"; {path.name} was skipped: {content}"
-            elif variant in identify_variants(normalize_keys(content.network), self.catalogue):
+            elif variant in identify_variants(content.state, self.catalogue):
                 found.append(content)
         if not found:
             raise ConvNeXtPoseCheckError(
@@ -122,8 +122,7 @@ class CheckpointFiles:
         """The checkpoint in the file, or why it is not a checkpoint of any variant."""
         if path not in self.loaded_files:
             try:
-                state = normalize_keys(self._load_once(path).network)
-                if not identify_variants(state, self.catalogue):
+                if not identify_variants(self._load_once(path).state, self.catalogue):
                     self.loaded_files[path] = f"{path} contains none of the variants"
             except ConvNeXtPoseCheckError as error:
                 self.loaded_files[path] = error.problem  # the checkpoint itself may be large

@@ -15,7 +15,6 @@ import msgspec
 
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.files.json_files import read_json
-from convnextpose_check.network.layout import normalize_keys
 from convnextpose_check.variants import Name
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -60,7 +59,7 @@ def tensor_digests(checkpoint: Checkpoint) -> dict[str, str]:
     """The sha256 of every tensor, by modern key and in the file's order."""
     return {
         key: hashlib.sha256(tensor.numpy().tobytes()).hexdigest()
-        for key, tensor in normalize_keys(checkpoint.network).items()
+        for key, tensor in checkpoint.state.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Check without running it that ``data.pkl`` has only what torch.save writes.
+"""Check without running it that ``data.pkl`` has only tensors and plain values.
 
 Every opcode is simulated on a stack of placeholders before torch loads the pickle. So every call,
 storage and nesting is checked, independent of what the installed torch allows.
@@ -7,6 +7,7 @@ storage and nesting is checked, independent of what the installed torch allows.
 from __future__ import annotations
 
 import pickletools
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -16,17 +17,39 @@ from convnextpose_check.checkpoints.members import RefusedError, quote
 
 ORDERED_DICT = "collections OrderedDict"
 REBUILD_TENSOR = "torch._utils _rebuild_tensor_v2"
-ITEM_BYTES = {"torch FloatStorage": 4, "torch LongStorage": 8}
+ITEM_BYTES = {
+    "torch FloatStorage": 4,
+    "torch LongStorage": 8,
+    "torch DoubleStorage": 8,
+    "torch IntStorage": 4,
+    "torch ShortStorage": 2,
+    "torch HalfStorage": 2,
+    "torch BFloat16Storage": 2,
+    "torch CharStorage": 1,
+    "torch ByteStorage": 1,
+    "torch BoolStorage": 1,
+}
+"""Storages of plain numbers; the authors' checkpoints have the first two."""
 
-ALLOWED_GLOBALS = frozenset({ORDERED_DICT, REBUILD_TENSOR, *ITEM_BYTES})
-"""The globals in the authors' checkpoints."""
+NUMPY_DTYPE = "numpy dtype"
+NUMPY_SCALARS = ("numpy.core.multiarray scalar", "numpy._core.multiarray scalar")
+"""The function that makes a NumPy number, in versions 1 and 2."""
+ENCODE = "_codecs encode"
+"""Protocol 2 writes bytes as a text to encode in latin1."""
+NUMPY_FORMATS = {"f8": "d", "f4": "f", "i8": "q", "i4": "i", "b1": "?"}
+"""Codes of NumPy's dtypes, and of ``struct``."""
+
+ALLOWED_GLOBALS = frozenset(
+    {ORDERED_DICT, REBUILD_TENSOR, *ITEM_BYTES, NUMPY_DTYPE, *NUMPY_SCALARS, ENCODE}
+)
+"""What a pickle may name; NumPy's numbers are made without NumPy (``load.py``)."""
 
 ALLOWED_OPCODES = frozenset(
     "PROTO STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE"
     " EMPTY_LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT SETITEM SETITEMS"
     " BINPUT LONG_BINPUT BINGET LONG_BINGET GLOBAL REDUCE BUILD BINPERSID".split()
 )
-"""The opcodes that torch.save writes."""
+"""The opcodes of protocol 2 that torch.save writes."""
 
 MAX_OPCODES = 200_000
 """A published checkpoint has about 40,000."""
@@ -36,6 +59,7 @@ MAX_MARKS = 32
 MAX_TUPLE_DEPTH = 8
 """Python hashes nested tuples by recursion in C: a deep one as a key crashes the process."""
 MAX_DIMENSIONS = 8
+MAX_NUMBER_BYTES = 8
 MAX_INTEGER = 1 << 63
 """Larger integers can be chosen with equal hashes; a dict with such keys takes minutes."""
 
@@ -52,6 +76,7 @@ class _Object(Enum):
     ORDERED_DICT = auto()
     TENSOR = auto()
     SHARED = auto()  # a list or dict from the memo
+    NUMBER = auto()  # of NumPy
 
 
 class _Global(str):
@@ -65,6 +90,16 @@ class _Tuple(tuple[Any, ...]):
 @dataclass(frozen=True)
 class _Storage:
     items: int
+
+
+@dataclass(frozen=True)
+class _Dtype:
+    code: str
+
+
+@dataclass(frozen=True)
+class _Bytes:
+    length: int
 
 
 _CONSTANTS = {
@@ -82,13 +117,12 @@ _OPERANDS = {"APPEND": 1, "SETITEM": 2, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def _unusual_pickle(what: str) -> RefusedError:
-    """The error for a pickle with something that torch.save does not write."""
-    problem = f"has a data.pkl {what}, which torch.save does not write"
-    return RefusedError(problem, remedy=SAVE_AGAIN)
+    """The error for a pickle with more than tensors and plain values."""
+    return RefusedError(f"has a data.pkl {what}", remedy=SAVE_AGAIN)
 
 
 def check_pickle(pickle: bytes, storages: Mapping[str, int]) -> None:
-    """Raise ``RefusedError`` for a pickle that torch.save cannot have written.
+    """Raise ``RefusedError`` for a pickle with more than tensors and plain values.
 
     ``storages`` maps the key of each storage to its size in bytes.
     """
@@ -113,14 +147,18 @@ class _PickleMachine:
         self.stack: list[Any] = []
         self.outer_stacks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
+        self.kinds: dict[str, str] = {}  # of storages
 
     def step(self, name: str, argument: Any) -> None:
         """Simulate one opcode."""
         if name not in ALLOWED_OPCODES or (name == "PROTO" and argument != 2):
-            raise _unusual_pickle(f"with the opcode {name}")
+            raise _unusual_pickle(f"with the opcode {name}: expected those of pickle protocol 2")
         if name == "GLOBAL" and argument not in ALLOWED_GLOBALS:
             named = quote(argument.replace(" ", "."))
-            raise _unusual_pickle(f"that names {named}")
+            raise _unusual_pickle(
+                f"that uses {named}: expected only tensors, numbers, texts, lists and dicts, since"
+                " other objects can run code"
+            )
         if type(argument) is int and not -MAX_INTEGER <= argument < MAX_INTEGER:
             raise _unusual_pickle("with an integer of more than 8 bytes")
         stack = self.stack
@@ -153,7 +191,9 @@ class _PickleMachine:
                 items = self._pop_operands(name)
                 self.stack.append(_make_tuple(items))
             case "BUILD":
-                if stack.pop() is not _Object.DICT or stack[-1] is not _Object.ORDERED_DICT:
+                state, target = stack.pop(), stack[-1]
+                is_dict = state is _Object.DICT and target is _Object.ORDERED_DICT
+                if not is_dict and not (type(target) is _Dtype and _is_dtype_state(state)):
                     raise _unusual_pickle("that sets the state of an object other than a dict")
             case "REDUCE":
                 arguments, function = stack.pop(), stack.pop()
@@ -188,6 +228,8 @@ class _PickleMachine:
                 f"that has {items} elements of {ITEM_BYTES[kind]} bytes in storage {quote(key)}"
                 f" of {self.storages.get(key, 0)} bytes",
             )
+        if self.kinds.setdefault(key, kind) != kind:
+            raise _unusual_pickle(f"that reads storage {quote(key)} as two types")
         return _Storage(items)
 
 
@@ -199,15 +241,32 @@ def _make_tuple(items: list[Any]) -> _Tuple:
     return made
 
 
-def _check_call(function: Any, arguments: Any) -> _Object:
+def _is_dtype_state(state: Any) -> bool:
+    """True for the state of a plain dtype, which has a byte order but no fields."""
+    return type(state) is _Tuple and state in [
+        (3, order, None, None, None, -1, -1, 0) for order in "<|"
+    ]
+
+
+def _check_call(function: Any, arguments: Any) -> Any:
     if type(function) is not _Global or type(arguments) is not _Tuple:
         raise _unusual_pickle("that calls an object other than a function")
     if function == ORDERED_DICT and not arguments:
         return _Object.ORDERED_DICT
     if function == REBUILD_TENSOR and len(arguments) == 6:
         return _check_tensor(*arguments)
+    match function, *arguments:
+        case (str(called), str(code), False, True) if called == NUMPY_DTYPE:
+            if code in NUMPY_FORMATS:
+                return _Dtype(code)
+        case (str(called), str(text), "latin1") if called == ENCODE:
+            if len(text) <= MAX_NUMBER_BYTES:  # copies of a large one would take gigabytes
+                return _Bytes(len(text))
+        case (str(called), _Dtype(code), _Bytes(length)) if called in NUMPY_SCALARS:
+            if length == struct.calcsize(NUMPY_FORMATS[code]):
+                return _Object.NUMBER
     named = function.replace(" ", ".")
-    raise _unusual_pickle(f"that calls {named} with {len(arguments)} arguments")
+    raise _unusual_pickle(f"that calls {named} with {len(arguments)} unexpected arguments")
 
 
 def _check_tensor(

@@ -2,8 +2,9 @@
 
 ``model_dump/snapshot_<epoch>.pth`` contains ``epoch`` and ``network`` with the prefix and the
 modern head keys that the authors' ``main/test.py`` loads. That script looks for ``.pth.tar``, so a
-copy has that name. A file of either name from another checkpoint, such as the user's own training,
-is not overwritten: the new file then goes to ``model_dump/<variant>_<sha256>/``.
+copy has that name. Without a recorded epoch, the variant's name takes its place. A file of either
+name from another checkpoint, such as the user's own training, is not overwritten: the new file then
+goes to ``model_dump/<variant>_<sha256>/``.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from convnextpose_check.checkpoints.load import Checkpoint, load_content
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.folders import path_exists
 from convnextpose_check.files.regular_files import write_atomically
-from convnextpose_check.network.keymap import add_prefix, to_modern
-from convnextpose_check.network.layout import normalize_keys
+from convnextpose_check.network.keymap import add_prefix
 from convnextpose_check.paths import DUMP_FOLDER
 
 
@@ -25,12 +25,12 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
     """Write the checkpoint below ``results_dir/model_dump``; returns the ``.pth``."""
     import torch
 
-    path = _choose_path(
-        results_dir / DUMP_FOLDER / f"snapshot_{checkpoint.epoch}.pth", variant, checkpoint
-    )
+    epoch = {} if checkpoint.epoch is None else {"epoch": checkpoint.epoch}
+    name = f"snapshot_{epoch.get('epoch', variant)}.pth"
+    path = _choose_path(results_dir / DUMP_FOLDER / name, variant, checkpoint)
     content = {
-        "epoch": checkpoint.epoch,
-        "network": add_prefix(to_modern(checkpoint.network)),
+        **epoch,
+        "network": add_prefix(checkpoint.state),
         "variant": variant,
         "source_sha256": checkpoint.sha256,
     }
@@ -45,19 +45,16 @@ def write_snapshot(checkpoint: Checkpoint, variant: str, results_dir: Path) -> P
 def write_safetensors(checkpoint: Checkpoint, variant: str, snapshot: Path) -> Path:
     """Write the tensors, under modern keys, beside the ``.pth``; returns the path.
 
-    The metadata contain variant, epoch and the source file's sha256.
+    The metadata contain variant, the source file's sha256 and, if recorded, the epoch.
     """
     from safetensors.torch import save
 
     path = _choose_path(snapshot.with_suffix(".safetensors"), variant, checkpoint)
     # Copies, since safetensors refuses tensors that share a storage.
-    tensors = {k: t.clone().contiguous() for k, t in normalize_keys(checkpoint.network).items()}
-    metadata = {
-        "format": "pt",
-        "variant": variant,
-        "epoch": str(checkpoint.epoch),
-        "source_sha256": checkpoint.sha256,
-    }
+    tensors = {k: t.clone().contiguous() for k, t in checkpoint.state.items()}
+    metadata = {"format": "pt", "variant": variant, "source_sha256": checkpoint.sha256}
+    if checkpoint.epoch is not None:
+        metadata["epoch"] = str(checkpoint.epoch)
     with write_atomically(path) as temporary:
         temporary.write_bytes(save(tensors, metadata))
     return path
@@ -77,15 +74,9 @@ def _choose_path(path: Path, variant: str, checkpoint: Checkpoint) -> Path:
 
 def read_source_sha256(path: Path) -> Any:
     """The source's sha256 in a file that this module wrote, None for any other file."""
-    from safetensors import SafetensorError, safe_open
-
-    content: Any
     try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="numpy") as opened:
-                content = opened.metadata()
-        else:
-            content, *_ = load_content(path)
-    except (ConvNeXtPoseCheckError, SafetensorError, OSError):  # not written by this module
+        saved, _form, _sha256, _git_blob, metadata = load_content(path)
+    except (ConvNeXtPoseCheckError, OSError):  # not written by this module
         return None
-    return content.get("source_sha256") if type(content) is dict else None
+    described = metadata or saved
+    return described.get("source_sha256") if type(described) is dict else None

@@ -11,7 +11,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 from convnextpose_check.checkpoints.load import Checkpoint
+from convnextpose_check.checkpoints.members import quote
 from convnextpose_check.variants import ReportedCount
+
+NOT_RECORDED = "not recorded"
+"""In place of a value that the file does not contain."""
 
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 """BatchNorm's buffers, for which the optimizer has no steps."""
@@ -30,14 +34,14 @@ SIX_SUBJECTS = range(23_370, 23_605)
 class TrainingRecord:
     """The training that the counters show, as a sentence and as a short ``summary``.
 
-    ``iterations`` are those per epoch, None if they cannot be determined. ``has_counters`` is false
-    for a file without any counter.
+    ``iterations`` are those per epoch, None if they cannot be determined. ``is_recorded`` is false
+    for a file without any counter or without an epoch.
     """
 
     description: str
     summary: str
     iterations: int | None = None
-    has_counters: bool = True
+    is_recorded: bool = True
 
     def __str__(self) -> str:
         return self.description
@@ -45,7 +49,7 @@ class TrainingRecord:
     @property
     def is_contradictory(self) -> bool:
         """True if no single training has such counters."""
-        return self.has_counters and self.iterations is None
+        return self.is_recorded and self.iterations is None
 
 
 def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
@@ -67,15 +71,18 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
         return TrainingRecord(f"the optimizer has {missing}", missing)
     counts = [*batches, *steps]
     if not counts:
-        return TrainingRecord(
-            "unknown: the file has no counters", "no counters", has_counters=False
-        )
+        return TrainingRecord("unknown: the file has no counters", "no counters", is_recorded=False)
     if len(set(counts)) > 1:
         counted = f"{_format_count(counts[1])} steps, {_format_count(counts[0])} batches"
         reason = "trained further with a new optimizer" if counts[1] < counts[0] else "inconsistent"
         return TrainingRecord(f"{reason}: {counted} of BatchNorm", counted)
     without = "" if steps else "; the optimizer is not in the file, so its steps are unknown"
-    count, epochs = counts[0], checkpoint.epoch + 1
+    count = counts[0]
+    if checkpoint.epoch is None:
+        counted = f"{_format_count(count)} iterations"
+        unknown = f"{counted}; the epoch is not in the file, so those per epoch are unknown"
+        return TrainingRecord(f"{unknown}{without}", counted, is_recorded=False)
+    epochs = checkpoint.epoch + 1
     if count == 0:
         description = f"not trained: all counters are 0 after {epochs} epochs{without}"
         return TrainingRecord(description, "0")
@@ -96,6 +103,13 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
     return TrainingRecord(f"{counted} iterations: {title}{without}", counted, iterations)
 
 
+def describe_metadata(checkpoint: Checkpoint) -> str:
+    """The metadata that ``extract`` writes to safetensors, empty for other files."""
+    names = ("variant", "epoch", "source_sha256")
+    found = [f"{n} {quote(checkpoint.metadata[n])}" for n in names if n in checkpoint.metadata]
+    return f"unverified metadata: {', '.join(found)}" if found else ""
+
+
 def _format_counters(counters: Counter[float]) -> str:
     """Format as ``18 of 1,346,328 and 1 of 5``, the most frequent first."""
     listed = [f"{times} of {_format_count(count)}" for count, times in counters.most_common(3)]
@@ -107,8 +121,10 @@ def _format_count(count: float) -> str:
     return f"{int(count):,}" if count == count // 1 else str(count)
 
 
-def format_epoch(known: ReportedCount | None, epoch: int) -> str:
+def format_epoch(known: ReportedCount | None, epoch: int | None) -> str:
     """The file's epoch, with the expected one if it differs or is unverified."""
+    if epoch is None:
+        return f"epoch {NOT_RECORDED}"
     if known is None or (known.decides and epoch in known.values):
         return f"epoch {epoch}"
     if known.decides:

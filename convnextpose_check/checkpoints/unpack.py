@@ -13,9 +13,10 @@ import io
 import re
 import zipfile
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from convnextpose_check.checkpoints.members import (
     COMPRESSORS,
@@ -30,10 +31,12 @@ from convnextpose_check.checkpoints.members import (
     read_zip,
 )
 from convnextpose_check.checkpoints.pickle_check import check_pickle
+from convnextpose_check.checkpoints.safetensors_file import read_header
 from convnextpose_check.errors import ErrorCode
 from convnextpose_check.files.first_bytes import recognize_format
 from convnextpose_check.files.folders import is_litter
 from convnextpose_check.files.regular_files import open_regular, read_exactly, size_of
+from convnextpose_check.network.keymap import HEAD_LAYER
 
 DOWNLOAD_BY_HAND = "Open the Drive folder in a browser and download the file there"
 
@@ -92,7 +95,7 @@ def recognize_page(content: bytes) -> DrivePage | None:
     return next((page for page in PAGES if any(phrase in lower for phrase in page.phrases)), None)
 
 
-CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".zip", ".tgz", ".gz")
+CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".safetensors", ".zip", ".tgz", ".gz")
 MAX_NESTING = 3
 MAX_FILE_BYTES = 1 << 30
 """Limit for a file or a whole unpacked folder; the largest published checkpoint has 101 MB."""
@@ -121,11 +124,13 @@ def repack(path: Path) -> tuple[io.BytesIO, str, str, str | None]:
             sha256, git_blob, form = _members_sha256(members), None, "folder"
             limit = _unpacked_limit(sum(member.size for member in members))
         else:
-            content = _read_container(path)
+            form, content = _read_container(path)
             sha256, git_blob = hashlib.sha256(content).hexdigest(), _git_blob(content)
             limit = _unpacked_limit(len(content))
             stream = stack.enter_context(io.BytesIO(content))
             del content  # closing the stream then frees it
+            if form == "safetensors":
+                return io.BytesIO(stream.getvalue()), form, sha256, git_blob
             form, members = _open_container(stream, limit, stack)
         found = _find_checkpoint(members)
         for _ in range(MAX_NESTING):
@@ -135,6 +140,8 @@ def repack(path: Path) -> tuple[io.BytesIO, str, str, str | None]:
             inner.writelines(found.chunks())
             stack.close()  # frees the outer container and its unpacked data
             del members, found
+            if _recognize_stream(inner) == "safetensors":
+                return inner, f"safetensors in {form}", sha256, git_blob
             form_inside, members = _open_container(stack.enter_context(inner), limit, stack)
             form, found = f"{form_inside} in {form}", _find_checkpoint(members)
         if not isinstance(found, list):
@@ -146,13 +153,31 @@ def _unpacked_limit(size: int) -> int:
     return int(MAX_UNPACKED_RATIO * size) + UNPACKED_SLACK_BYTES
 
 
-def _read_container(path: Path) -> bytes:
-    """Read a container once, so that the hashed bytes are those that are loaded."""
-    with open_regular(path) as stream:
-        recognize_container(stream.read(HEAD_BYTES), path.name)
+def _read_container(path: Path) -> tuple[str, bytes]:
+    """Read a container once, so that the hashed bytes are those that are loaded.
+
+    An archive of something else, such as images, is refused by its directory, before it is read.
+    """
+    with open_regular(path) as stream, ExitStack() as stack:
+        form = recognize_container(stream.read(HEAD_BYTES), path.name)
         size = size_of(stream)
         check_size(size, MAX_FILE_BYTES)
-        return read_exactly(stream, size, path)
+        if form == "safetensors":
+            _check_keys(read_header(stream))
+        elif form not in COMPRESSORS:
+            stream.seek(0)
+            _find_checkpoint(_list_members(stream, form, _unpacked_limit(size), stack))
+        return form, read_exactly(stream, size, path)
+
+
+def _check_keys(header: Mapping[str, object]) -> None:
+    if not any(HEAD_LAYER in key for key in header):
+        first = next((key for key in header if key != "__metadata__"), "")
+        raise RefusedError(
+            f"is a safetensors file of another network: its first key is {quote(first)}",
+            ErrorCode.NOT_A_CHECKPOINT,
+            "Give the checkpoint file itself",
+        )
 
 
 def _git_blob(content: bytes) -> str:
@@ -179,7 +204,7 @@ def recognize_container(head: bytes, file_name: str = "") -> str:
             f"begins with {head[:4]!r}: expected a zip written by torch.save, or a tar around it",
             ErrorCode.NOT_A_CHECKPOINT,
         )
-    if found.name in ("zip", "tar", *COMPRESSORS):
+    if found.name in ("zip", "tar", "safetensors", *COMPRESSORS):
         return found.name
     if found.name == "web page":
         page = recognize_page(head)
@@ -195,17 +220,25 @@ def recognize_container(head: bytes, file_name: str = "") -> str:
     )
 
 
-def _open_container(stream: io.BytesIO, limit: int, stack: ExitStack) -> tuple[str, list[Member]]:
-    """The kind of container and its members."""
+def _recognize_stream(stream: io.BytesIO) -> str:
     head = bytes(stream.getbuffer()[:HEAD_BYTES])
     stream.seek(0)
-    form = recognize_container(head)
+    return recognize_container(head)
+
+
+def _open_container(stream: io.BytesIO, limit: int, stack: ExitStack) -> tuple[str, list[Member]]:
+    """The kind of container and its members."""
+    form = _recognize_stream(stream)
     if form in COMPRESSORS:
         with stream:  # closing it frees memory for the unpacked data
             stream = decompress(stream, form, limit, stack)
         form = "compressed tar"
+    return form, _list_members(stream, form, limit, stack)
+
+
+def _list_members(stream: IO[bytes], form: str, limit: int, stack: ExitStack) -> list[Member]:
     members = read_zip(stream, stack) if form == "zip" else read_tar(stream, stack)
-    return form, list(limit_unpacked_size(members, limit))
+    return list(limit_unpacked_size(members, limit))
 
 
 def _no_pickle_error() -> RefusedError:

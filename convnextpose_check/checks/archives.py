@@ -6,11 +6,16 @@ from pathlib import Path
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.checkpoints.training_record import TrainingRecord, read_training_record
+from convnextpose_check.checkpoints.training_record import (
+    NOT_RECORDED,
+    TrainingRecord,
+    read_training_record,
+)
 from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.network.keymap import (
     StateDict,
     add_prefix,
+    describe_keys,
     detect_key_style,
     to_legacy,
     to_modern,
@@ -19,7 +24,6 @@ from convnextpose_check.network.layout import (
     count_state_elements,
     find_layout_difference,
     identify_variants,
-    normalize_keys,
 )
 from convnextpose_check.variants import Catalogue, Variant
 
@@ -31,8 +35,7 @@ MAX_BATCHNORM_VARIANCE = 1e12
 
 def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Catalogue) -> str:
     """The file has the variant's keys, dtypes and shapes; returns its name."""
-    state = normalize_keys(checkpoint.network)
-    found = identify_variants(state, catalogue)
+    found = identify_variants(checkpoint.state, catalogue)
     if variant.name in found:
         return variant.name
     if found:
@@ -43,19 +46,25 @@ def check_holds_variant(variant: Variant, checkpoint: Checkpoint, catalogue: Cat
             " or ".join(found),
             variant.name,
         )
-    difference = find_layout_difference(state, variant.architecture)
+    difference = find_layout_difference(checkpoint.state, variant.architecture)
     raise CheckFailedError(
         ErrorCode.WRONG_LAYOUT,
-        f"{checkpoint.path} is not a checkpoint of variant {variant.name}: {difference}",
+        f"{checkpoint.path} is not a checkpoint of variant {variant.name}: {difference};"
+        f" {describe_keys(checkpoint.network)}",
         "Download the file again; for your own model, add --variants-file",
         difference,
         variant.name,
     )
 
 
-def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int:
-    """The file has the verified epoch, if there is one; an unverified one never fails."""
+def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int | str:
+    """The file has the verified epoch, if there is one; an unverified one never fails.
+
+    Returns the epoch, ``NOT_RECORDED`` if the file does not contain it.
+    """
     epoch = variant.checkpoint.epoch
+    if checkpoint.epoch is None:
+        return NOT_RECORDED
     if epoch is not None and epoch.decides and checkpoint.epoch not in epoch.values:
         raise CheckFailedError(
             ErrorCode.WRONG_EPOCH,
@@ -74,7 +83,8 @@ def check_training_record(variant: Variant, checkpoint: Checkpoint) -> TrainingR
         return record
     is_other = record.iterations is not None and record.iterations not in reported.values
     if record.is_contradictory or is_other:
-        expected = f"{checkpoint.epoch + 1} x " + " or ".join(f"{v:,}" for v in reported.values)
+        epochs = "" if checkpoint.epoch is None else f"{checkpoint.epoch + 1} x "
+        expected = epochs + " or ".join(f"{v:,}" for v in reported.values)
         raise CheckFailedError(
             ErrorCode.WRONG_TRAINING,
             f"{checkpoint.path} is not from the recorded training of {variant.name}:"
@@ -184,14 +194,15 @@ def check_snapshot(path: Path, checkpoint: Checkpoint) -> int:
     import torch
 
     content = torch.load(path, map_location="cpu", weights_only=True)
-    expected = add_prefix(normalize_keys(checkpoint.network))
+    expected = add_prefix(checkpoint.state)
     obtained = content["network"]
-    if content["epoch"] != checkpoint.epoch or list(obtained) != list(expected):
+    epoch = content.get("epoch")
+    if epoch != checkpoint.epoch or list(obtained) != list(expected):
         raise CheckFailedError(
             ErrorCode.ROUND_TRIP,
             f"{path} does not have the epoch and keys of {checkpoint.path}",
             "Report this as a bug of convnextpose-check",
-            obtained=f"epoch {content['epoch']}, {len(obtained)} keys",
+            obtained=f"epoch {epoch}, {len(obtained)} keys",
             expected=f"epoch {checkpoint.epoch}, {len(expected)} keys",
         )
     for key, tensor in expected.items():

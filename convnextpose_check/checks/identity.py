@@ -18,7 +18,6 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network.layout import (
     count_state_elements,
     find_layout_difference,
-    normalize_keys,
 )
 from convnextpose_check.results.schema import Identity, Matched
 from convnextpose_check.variants import Variant
@@ -46,13 +45,13 @@ def determine_identity(
 ) -> IdentityResult:
     """Compare the checkpoint with the variant; ``is_own`` is true for a user's model."""
     facts, record = variant.checkpoint, read_training_record(checkpoint)
-    state = normalize_keys(checkpoint.network)
+    state = checkpoint.state
     has_training = facts.iterations is not None and facts.iterations.decides
     difference = find_layout_difference(state, variant.architecture)
     comparable: dict[Matched, bool] = {
         "architecture": True,
         "counts": count_state_elements(state) == variant.state_elements,
-        "epoch": facts.epoch is not None and facts.epoch.decides,
+        "epoch": checkpoint.epoch is not None and facts.epoch is not None and facts.epoch.decides,
         "training record": has_training and record.iterations is not None,
         "tensors": fingerprint is not None and fingerprint.tensors is not None,
     }

@@ -2,8 +2,8 @@
 
 Performs the checks at the start of a run, without pytest: device, OpenCV, memory
 and disk, Human3.6M, and each checkpoint. Prints one line per check: ok, warning,
-or failed with the remedy. Options, defaults and environment variables are those
-of a run. Writes no file.
+n/a if there is nothing to compare, or failed with the remedy. Options, defaults
+and environment variables are those of a run. Writes no file.
 
   python -m convnextpose_check doctor --h36m-root DIR --checkpoints DIR
 """
@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from convnextpose_check.checkpoints.load import Checkpoint
-from convnextpose_check.checkpoints.training_record import TrainingRecord
+from convnextpose_check.checkpoints.training_record import NOT_RECORDED, TrainingRecord
 from convnextpose_check.checks import archives, dataset, machine
 from convnextpose_check.commands.terminal import long_phase, print_lines
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
@@ -67,14 +67,20 @@ def _run_checks(group: Group) -> list[str]:
         try:
             with long_phase(title):
                 value = check()
-            is_warning = isinstance(value, TrainingRecord) and value.is_contradictory
-            print_lines(f"{'warning' if is_warning else 'ok':<8}{title:<24}{value}")
+            print_lines(f"{_status(value):<8}{title:<24}{value}")
         except (ConvNeXtPoseCheckError, ImportError) as error:
             print_lines(f"failed  {title:<24}{error}")
             failed.append(title)
             if title == next(iter(group)):
                 break
     return failed
+
+
+def _status(value: object) -> str:
+    """``n/a`` if the file or the record lacks what the check compares."""
+    if isinstance(value, TrainingRecord):
+        return "warning" if value.is_contradictory else "ok" if value.is_recorded else "n/a"
+    return "n/a" if value in (NOT_RECORDED, archives.NO_TENSORS) else "ok"
 
 
 def _list_checks(run: Run) -> list[Group]:

@@ -20,12 +20,16 @@ from pathlib import Path
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
-from convnextpose_check.checkpoints.training_record import format_epoch, read_training_record
+from convnextpose_check.checkpoints.training_record import (
+    describe_metadata,
+    format_epoch,
+    read_training_record,
+)
 from convnextpose_check.checks import archives
 from convnextpose_check.commands.terminal import Arguments, long_phase, path_argument, print_lines
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.network.keymap import detect_key_style
-from convnextpose_check.network.layout import identify_variants, normalize_keys
+from convnextpose_check.network.keymap import describe_keys, describe_prefix, detect_key_style
+from convnextpose_check.network.layout import identify_variants
 from convnextpose_check.paths import lock_directory
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import read_catalogue
@@ -68,13 +72,14 @@ def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
     Raises ``ConvNeXtPoseCheckError`` like ``load_checkpoint``, the checks and ``write_snapshot``.
     """
     checkpoint, catalogue = load_checkpoint(path), files.catalogue
-    state = normalize_keys(checkpoint.network)
+    state = checkpoint.state
     claimed = files.claimed_variant(path)
     names = (claimed,) if claimed else identify_variants(state, catalogue)
     if len(names) != 1:
         raise CheckFailedError(
             ErrorCode.WRONG_VARIANT if names else ErrorCode.WRONG_LAYOUT,
-            f"{path} contains {' or '.join(names) or 'none of ' + ', '.join(catalogue.names)}",
+            f"{path} contains {' or '.join(names) or 'none of ' + ', '.join(catalogue.names)};"
+            f" {describe_keys(checkpoint.network)}",
             "Rename the file after its variant, or describe your own model in a --variants-file",
         )
     variant = catalogue[names[0]]
@@ -87,8 +92,9 @@ def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
         str(path),
         f"  contains  {variant.name}, {format_epoch(variant.checkpoint.epoch, checkpoint.epoch)},"
         f" {len(checkpoint.network)} tensors, {detect_key_style(checkpoint.network)} head keys,"
-        f" {checkpoint.form}",
+        f" {describe_prefix(checkpoint.prefix)}, {checkpoint.form}",
         f"  training  {read_training_record(checkpoint).description}",
+        *(f"  claims    {text}" for text in [describe_metadata(checkpoint)] if text),
         f"  sha256    {checkpoint.sha256}",
         f"  written   {snapshot}",
         f"  written   {write_safetensors(checkpoint, variant.name, snapshot)}",

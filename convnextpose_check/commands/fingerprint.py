@@ -15,10 +15,10 @@ import msgspec
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.fingerprints import fingerprint
 from convnextpose_check.checkpoints.load import load_checkpoint
-from convnextpose_check.checkpoints.training_record import read_training_record
+from convnextpose_check.checkpoints.training_record import format_epoch, read_training_record
 from convnextpose_check.checks.archives import check_holds_variant
 from convnextpose_check.commands.terminal import Arguments, long_phase, path_argument, print_lines
-from convnextpose_check.network.layout import identify_variants, normalize_keys
+from convnextpose_check.network.layout import identify_variants
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import read_catalogue
 
@@ -38,16 +38,17 @@ def run(options: argparse.Namespace) -> int:
     with long_phase(f"reading {file}"):
         checkpoint = load_checkpoint(file)
         claimed = CheckpointFiles([file], catalogue).claimed_variant(file)
-        found = identify_variants(normalize_keys(checkpoint.network), catalogue)
+        found = identify_variants(checkpoint.state, catalogue)
         if claimed is not None:
             check_holds_variant(catalogue[claimed], checkpoint, catalogue)
         variant = claimed or (found[0] if len(found) == 1 else file.stem)
-        source = f"{file.name}, epoch {checkpoint.epoch}, sha256 {checkpoint.sha256}"
+        epoch = format_epoch(None, checkpoint.epoch)
+        source = f"{file.name}, {epoch}, sha256 {checkpoint.sha256}"
         content = msgspec.json.encode({variant: fingerprint(checkpoint, source)})
     print(msgspec.json.format(content, indent=2).decode())  # JSON escapes control characters itself
     print_lines(
-        f"{file} contains {' or '.join(found) or 'none of the variants'}, epoch"
-        f" {checkpoint.epoch}: {read_training_record(checkpoint).description}",
+        f"{file} contains {' or '.join(found) or 'none of the variants'}, {epoch}:"
+        f" {read_training_record(checkpoint).description}",
         file=sys.stderr,
     )
     return 0

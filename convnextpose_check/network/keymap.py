@@ -7,6 +7,7 @@ Legacy files number the modules of a head layer, modern files name them. Only ke
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -26,10 +27,14 @@ MODERN_TO_LEGACY = {modern: legacy for legacy, modern in LEGACY_TO_MODERN.items(
 DATA_PARALLEL_PREFIX = "module."
 """Prefix of every key of the published state dicts, from training with DataParallel."""
 
-USE_PUBLISHED_FILE = "Use the published file"
+_WRAPPERS = r"(?:(?:module|_orig_mod|_forward_module|model|network|net)\.)*"
+"""Names under which DataParallel, ``torch.compile``, Lightning and scripts hold a network."""
 
-_HEAD_LAYER = "head.deconv_layers_"
-_HEAD_KEY = re.compile(r"((?:module\.)?head\.deconv_layers_[123]\.)(\w+)(\.\w+)")
+SAVE_UNWRAPPED = "Use the published file, or save the state dict of the network without wrappers"
+
+HEAD_LAYER = "head.deconv_layers_"
+_PREFIX = re.compile(_WRAPPERS)
+_HEAD_KEY = re.compile(rf"({_WRAPPERS}head\.deconv_layers_[123]\.)(\w+)(\.\w+)")
 
 
 def detect_key_style(keys: Iterable[str]) -> KeyStyle:
@@ -39,6 +44,7 @@ def detect_key_style(keys: Iterable[str]) -> KeyStyle:
     are mixed, or if head keys are missing.
     """
     styles: dict[KeyStyle, str] = {}
+    keys = tuple(keys)
     for key in keys:
         if (part := _head_part(key)) is not None:
             styles.setdefault("legacy" if part in LEGACY_TO_MODERN else "modern", key)
@@ -47,7 +53,7 @@ def detect_key_style(keys: Iterable[str]) -> KeyStyle:
             f"the keys mix styles: '{styles['legacy']}' is legacy, '{styles['modern']}' is modern"
         )
     if not styles:
-        raise _wrong_keys(f"no key begins with '{_HEAD_LAYER}'")
+        raise _wrong_keys(f"no key begins with '{HEAD_LAYER}'; {describe_keys(keys)}")
     return next(iter(styles))
 
 
@@ -61,14 +67,37 @@ def to_legacy(state: Mapping[str, T]) -> dict[str, T]:
     return _rename_head_keys(state, MODERN_TO_LEGACY)
 
 
-def strip_prefix(state: Mapping[str, T]) -> dict[str, T]:
-    """Remove the DataParallel prefix; raises ``wrong-keys`` if only some keys have it."""
-    bare = [key for key in state if not key.startswith(DATA_PARALLEL_PREFIX)]
-    if bare and len(bare) < len(state):
+def find_prefix(keys: Iterable[str]) -> str:
+    """The wrappers' names before every key, such as ``module.``; empty for none.
+
+    Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) if a key has another prefix.
+    """
+    prefixes = {key: _key_prefix(key) for key in keys}
+    if not prefixes:
+        return ""
+    [(usual, _count)] = Counter(prefixes.values()).most_common(1)
+    if odd := [key for key, prefix in prefixes.items() if prefix != usual]:
         raise _wrong_keys(
-            f"'{bare[0]}' lacks the prefix '{DATA_PARALLEL_PREFIX}' that other keys have"
+            f"'{odd[0]}' has the prefix '{prefixes[odd[0]]}', but most keys have '{usual}'"
         )
-    return {key.removeprefix(DATA_PARALLEL_PREFIX): value for key, value in state.items()}
+    return usual
+
+
+def describe_prefix(prefix: str) -> str:
+    """Which prefix of ``find_prefix`` was removed."""
+    return f"prefix '{prefix}' removed" if prefix else "no prefix"
+
+
+def describe_keys(keys: Iterable[str]) -> str:
+    """The first key and its recognized prefix, for messages."""
+    first = next(iter(keys), "")
+    return f"the first key is '{first}' ({describe_prefix(_key_prefix(first))})"
+
+
+def strip_prefix(state: Mapping[str, T]) -> dict[str, T]:
+    """Remove the wrappers' prefix; raises like ``find_prefix``."""
+    prefix = find_prefix(state)
+    return {key.removeprefix(prefix): value for key, value in state.items()}
 
 
 def add_prefix(state: Mapping[str, T]) -> dict[str, T]:
@@ -76,21 +105,26 @@ def add_prefix(state: Mapping[str, T]) -> dict[str, T]:
     return {DATA_PARALLEL_PREFIX + key: value for key, value in strip_prefix(state).items()}
 
 
+def _key_prefix(key: str) -> str:
+    match = _PREFIX.match(key)
+    return match[0] if match else ""
+
+
 def _head_part(key: str) -> str | None:
     """The module name or number in a head layer's key; None for other keys."""
-    if not key.removeprefix(DATA_PARALLEL_PREFIX).startswith(_HEAD_LAYER):
+    if not key.removeprefix(_key_prefix(key)).startswith(HEAD_LAYER):
         return None
     match = _HEAD_KEY.fullmatch(key)
     if match is None or match[2] not in LEGACY_TO_MODERN | MODERN_TO_LEGACY:
         raise _wrong_keys(
             f"'{key}' is not a key of a head layer: expected"
-            f" {', '.join(MODERN_TO_LEGACY)} or 0, 1, 2 after '{_HEAD_LAYER}1', '2' or '3'"
+            f" {', '.join(MODERN_TO_LEGACY)} or 0, 1, 2 after '{HEAD_LAYER}1', '2' or '3'"
         )
     return match[2]
 
 
 def _wrong_keys(problem: str) -> ConvNeXtPoseCheckError:
-    return ConvNeXtPoseCheckError(ErrorCode.WRONG_KEYS, problem, USE_PUBLISHED_FILE)
+    return ConvNeXtPoseCheckError(ErrorCode.WRONG_KEYS, problem, SAVE_UNWRAPPED)
 
 
 def _rename_head_keys(state: Mapping[str, T], parts: Mapping[str, str]) -> dict[str, T]:

@@ -87,6 +87,11 @@ def format_run_verdict(results: Results) -> str:
     """The run's verdict with its warnings and the samples taken from the cache."""
     _, sentence = decide(results)
     warnings = [f"Warning: {check.message}." for check in results.warnings]
+    records = results.weights or results.variants
+    lacking = {n: ", ".join(each.not_recorded) for n, each in records.items() if each.not_recorded}
+    if lacking:
+        listed = "; ".join(_group_names(lacking))
+        warnings.append(f"Not recorded in the files, so not checked: {listed}.")
     if results.weights_only:
         return " ".join(["Weights only:", sentence, *warnings, "MPJPE was not measured."])
     sentences = [sentence]
@@ -108,14 +113,23 @@ def format_run_verdict(results: Results) -> str:
 
 def _describe_weights(weights: dict[str, FileRecord]) -> list[str]:
     """The verified properties, one sentence for all files with the same finding."""
-    names_by_finding: dict[str, list[str]] = {}
+    findings: dict[str, str] = {}
     for name, record in weights.items():
-        finding = "every published property on record matches"
+        kind = "tensor" if record.not_recorded else "property"
+        finding = f"every published {kind} on record matches"
         if record.identity != "verified":
             matched = ", ".join(part for part in record.matched if part != "tensors")
             finding = f"matching {matched}; " if matched else ""
             finding += f"identity {record.identity}"
         if record.identity == "not verified":
             finding += f" ({record.identity_reason})"
+        findings[name] = finding
+    return [f"{line}." for line in _group_names(findings)]
+
+
+def _group_names(findings: dict[str, str]) -> list[str]:
+    """One text for each finding, which begins with all names that have it."""
+    names_by_finding: dict[str, list[str]] = {}
+    for name, finding in findings.items():
         names_by_finding.setdefault(finding, []).append(name)
-    return [f"{', '.join(names)}: {finding}." for finding, names in names_by_finding.items()]
+    return [f"{', '.join(names)}: {finding}" for finding, names in names_by_finding.items()]

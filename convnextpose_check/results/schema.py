@@ -115,11 +115,13 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``identity_reason`` is part of a sentence. ``matched`` are the properties that equal their
     recorded values. ``training_record`` is one line of text, empty in files that lack it.
+    ``epoch`` is None if the checkpoint does not record it, and ``not_recorded`` are the parts of a
+    training snapshot that it lacks. ``key_prefix`` was removed from its keys.
     """
 
     file: str
     form: str
-    epoch: Count
+    epoch: Count | None
     sha256: str
     head_keys: Literal["modern", "legacy"]
     parameters: Count
@@ -129,6 +131,19 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity = "not verified"
     identity_reason: str = "not recorded"
     matched: tuple[Matched, ...] = ()
+    not_recorded: tuple[str, ...] = ()
+    key_prefix: str = ""
+
+    @property
+    def epoch_text(self) -> str:
+        """The epoch, or that the checkpoint does not record it."""
+        return "not recorded" if self.epoch is None else str(self.epoch)
+
+    @property
+    def layout_text(self) -> str:
+        """Containers and keys of the file."""
+        removed = f", prefix {self.key_prefix} removed" if self.key_prefix else ""
+        return f"{self.form}, {self.head_keys} head keys{removed}"
 
 
 class ReferenceRecord(msgspec.Struct, frozen=True):

@@ -134,7 +134,8 @@ def _format_weights_table(weights: Mapping[str, FileRecord]) -> list[str]:
     width = max(map(len, weights))
     heading = f"{'':{width}} {'params':>9} {'GMACs':>5} {'epoch':>5}  {'identity':12}"
     return [f"{heading}  {'sha256':12}  file"] + [
-        f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f} {record.epoch:>5} "
+        f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f}"
+        f" {'-' if record.epoch is None else record.epoch:>5} "
         f" {record.identity:12}  {record.sha256[:12]}  {record.file}"
         for name, record in weights.items()
     ]

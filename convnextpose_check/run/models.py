@@ -15,7 +15,7 @@ from convnextpose_check.evaluation.devices import get_device_model
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.network import Network
 from convnextpose_check.network.keymap import StateDict
-from convnextpose_check.network.layout import build_network, normalize_keys
+from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.users import (
     UserNetwork,
     build_module,
@@ -51,7 +51,7 @@ class VariantModels:
     @cached_property
     def state(self) -> StateDict:
         """The checkpoint's state dict, its keys mapped to the reference model's names."""
-        return normalize_keys(self.checkpoint.network)
+        return self.checkpoint.state
 
     @cached_property
     def reference(self) -> ConvNeXtPose:

@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from convnextpose_check.checkpoints.fingerprints import describe_copy
-from convnextpose_check.checkpoints.training_record import format_epoch, read_training_record
+from convnextpose_check.checkpoints.training_record import (
+    describe_metadata,
+    format_epoch,
+    read_training_record,
+)
 from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.checks.identity import determine_identity
 from convnextpose_check.environment import collect_environment
@@ -202,6 +206,7 @@ def describe_training_record(run: Run, variant: str) -> str:
     parts = (
         format_epoch(run.variants[variant].checkpoint.epoch, checkpoint.epoch),
         read_training_record(checkpoint).description,
+        describe_metadata(checkpoint),
         tensors,
         describe_copy(known, checkpoint),
     )
@@ -230,6 +235,8 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
         "state_elements": count_state_elements(module.state_dict()),
         "gmacs": count_multiply_adds(module) / 1e9,
         "training_record": describe_training_record(run, variant),
+        "not_recorded": checkpoint.not_recorded,
+        "key_prefix": checkpoint.prefix,
     }
 
 

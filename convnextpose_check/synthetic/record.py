@@ -19,7 +19,7 @@ from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.human36m.samples import BoxSource, DatasetFacts, load_dataset
-from convnextpose_check.network.layout import build_network, normalize_keys
+from convnextpose_check.network.layout import build_network
 from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.synthetic.build import cached_synthetic_data
 from convnextpose_check.synthetic.reference import synthetic_catalogue
@@ -78,8 +78,8 @@ def measure_errors_mm(fixtures: Path, facts: DatasetFacts) -> dict[str, dict[str
     files = CheckpointFiles([synthetic.checkpoints], catalogue)
     entries = {}
     for variant in catalogue.variants:
-        state = normalize_keys(files.load(variant.name).network)
-        entries[variant.name] = ModelEntry(build_network(variant.architecture, state, cpu))
+        network = build_network(variant.architecture, files.load(variant.name).state, cpu)
+        entries[variant.name] = ModelEntry(network)
     errors_mm: dict[str, dict[str, float]] = {}
     for protocol, boxes, flip in product(PROTOCOLS, BOXES, (True, False)):
         dataset = load_dataset(synthetic.dataset, facts, protocol, boxes)

@@ -144,6 +144,6 @@ def renamed_by_substring(scene: Scene) -> None:
 @fault("written in half precision", "snapshot", "check_snapshot")
 def snapshot_in_half(scene: Scene) -> None:
     def halved(state: dict[str, Any]) -> dict[str, Any]:
-        return {key: tensor.half() for key, tensor in keymap.to_modern(state).items()}
+        return {key: tensor.half() for key, tensor in keymap.add_prefix(state).items()}
 
-    scene.patch.setattr(snapshots, "to_modern", halved)
+    scene.patch.setattr(snapshots, "add_prefix", halved)

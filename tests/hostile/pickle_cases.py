@@ -40,7 +40,7 @@ GLOBALS: dict[str, tuple[Data, str]] = {
     "global_of_3_megabytes": (lambda: b"\x80\x02c" + b"a" * (3 << 20) + b"\nb\n.", "aaa..."),
     "global_with_terminal_codes": (b"\x80\x02c\x1b[2J\n\x07\n.", r"\x1b[2J"),
     "quantized": (a.content(b"ctorch._utils\n_rebuild_qtensor\n)R"), "_rebuild_qtensor"),
-    "storage_half": (a.content(a.tensor(a.storage(kind="HalfStorage"))), "HalfStorage"),
+    "storage_half": (a.content(a.tensor(a.storage(kind="HalfStorage"))), "elements of 2 bytes"),
     "storage_untyped": (a.content(a.tensor(a.storage(kind="UntypedStorage"))), "UntypedStorage"),
 }
 BROKEN: dict[str, bytes] = {
@@ -72,8 +72,46 @@ BROKEN: dict[str, bytes] = {
         + b"b"
     ),
 }
+
+
+def _number(
+    code: str = "f8",
+    encoded: bytes = a.text(b"\0" * 8),
+    codec: str = "latin1",
+    state: bytes = b"(K\x03" + a.text("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb",
+    dtype: bytes = b"",
+) -> bytes:
+    """A NumPy number as ``pickle`` writes it, under the key ``extra``."""
+    dtype = dtype or b"cnumpy\ndtype\n" + a.text(code) + b"\x89\x88\x87R" + state
+    data = b"c_codecs\nencode\n" + encoded + a.text(codec) + b"\x86R"
+    scalar = b"cnumpy._core.multiarray\nscalar\n" + dtype + data + b"\x86R"
+    return a.content(extra=a.text("extra") + scalar)
+
+
+_FIELDS = b"(K\x03" + a.text("|") + b"N" + a.text("f") + b"\x85}J\x08\0\0\0K\x01K\x3ftb"
+_pickle("number", _number(), LOADS)
+_pickle("number_without_state", _number(state=b""), LOADS)
+NUMBERS: dict[str, tuple[Data, str]] = {
+    "of_objects": (_number("O"), "calls numpy.dtype"),
+    "of_text": (_number("S1000000000"), "calls numpy.dtype"),
+    "with_fields": (_number(state=_FIELDS), "state of an object"),
+    "with_a_dict_as_state": (_number(state=b"}b"), "state of an object"),
+    "of_7_bytes": (_number(encoded=a.text(b"\0" * 7)), "scalar with"),
+    "of_16_bytes": (_number(encoded=a.text(b"\0" * 16)), "calls _codecs.encode"),
+    "of_wide_characters": (_number(encoded=a.text("\u0416" * 8)), "torch cannot load"),
+    "of_no_text": (_number(encoded=b"K\x01"), "calls _codecs.encode"),
+    "in_another_codec": (_number(codec="zlib"), "calls _codecs.encode"),
+    "without_dtype": (_number(dtype=b"N"), "scalar with"),
+    "of_a_dtype_alone": (_number(dtype=b"cnumpy\ndtype\n"), "scalar with"),
+    "of_an_array": (
+        a.content(extra=a.text("n") + b"cnumpy._core.multiarray\n_reconstruct\n"),
+        "uses 'numpy._core.multiarray._reconstruct'",
+    ),
+}
+for _name, (_data, _fragment) in NUMBERS.items():
+    _pickle(f"number_{_name}", _data, fragment=_fragment)
 for _name, (_data, _fragment) in OPCODES.items():
-    _pickle(_name, _data, fragment=f"opcode {_fragment},")
+    _pickle(_name, _data, fragment=f"opcode {_fragment}:")
 for _name, (_data, _fragment) in GLOBALS.items():
     _pickle(_name, _data, fragment=_fragment)
 for _name, _data in BROKEN.items():
@@ -161,6 +199,8 @@ for _name, _written in TENSORS.items():
     _pickle(f"tensor_{_name}", a.content(_written))
 _TWICE = a.ORDERED_DICT + b"(" + a.text("a") + a.tensor() + a.text("b") + a.tensor() + b"u"
 _pickle("tensors_sharing_a_storage", a.content(network=_TWICE))
+_BYTES = a.tensor(a.storage(items=24, kind="ByteStorage"), size=[24])
+_pickle("storage_of_two_types", a.content(extra=a.text("other") + _BYTES), fragment="as two types")
 
 STORAGES: dict[str, bytes] = {
     "larger_than_the_file": a.storage(items=1 << 30),

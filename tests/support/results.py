@@ -90,6 +90,7 @@ def example_variant(
         "epoch": 68,
         "sha256": "a" * 64,
         "head_keys": "modern",
+        "key_prefix": "module.",
         "parameters": 3_528_008,
         "state_elements": 3_534_140,
         "gmacs": 0.815214592,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from convnextpose_check.checkpoints.fingerprints import describe_copy
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checkpoints.snapshot import write_snapshot
+from convnextpose_check.checkpoints.training_record import NOT_RECORDED
 from convnextpose_check.checks.archives import (
     NO_TENSORS,
     check_batchnorm_variances,
@@ -34,13 +35,11 @@ def test_epoch_is_the_expected_one(
     variant: Variant, checkpoints: Checkpoints, record: Recorder
 ) -> None:
     """An unverified epoch is reported but never fails the run."""
-    known = variant.checkpoint.epoch
-    decides = known is not None and known.decides
-    record(
-        check_epoch(variant, checkpoints[variant.name]),
-        known.value if known and decides else known,
-        unverified="" if decides else "no verified epoch on record",
-    )
+    known, epoch = variant.checkpoint.epoch, check_epoch(variant, checkpoints[variant.name])
+    unverified = "" if known is not None and known.decides else "no verified epoch on record"
+    if epoch == NOT_RECORDED:
+        unverified = "not applicable: the file does not record its epoch"
+    record(epoch, known and (known if unverified else known.value), unverified=unverified)
 
 
 def test_training_record_is_consistent(
@@ -53,7 +52,7 @@ def test_training_record_is_consistent(
         training.description,
         known and f"{known} iterations of an epoch",
         warning=describe_contradiction(variant, training) if training.is_contradictory else "",
-        unverified="" if training.has_counters else "the file has no counters",
+        unverified="" if training.is_recorded else f"not applicable: {training.description}",
     )
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import pickle
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import save
 
 from convnextpose_check.checkpoints import unpack
-from convnextpose_check.checkpoints.load import load_checkpoint
+from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.synthetic.archives import generated_epoch
 from convnextpose_check.synthetic.weights import seeded_state
@@ -180,3 +185,123 @@ def _call_first(function: str, action: Callable[[], Any], monkeypatch: pytest.Mo
         return original(*arguments)
 
     monkeypatch.setattr(unpack, function, call_both)
+
+
+def _load_saved(content: Any, folder: Path) -> Checkpoint:
+    path = folder / "a.pth"
+    path.write_bytes(save_to_bytes(content))
+    return load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "note"),
+    [
+        (lambda network: network, ", bare state dict"),
+        (lambda network: {"state_dict": network, "lr": 0.1}, ", state dict under 'state_dict'"),
+        (lambda network: {"network": network, "ema": network}, ""),
+    ],
+    ids=["bare", "state_dict", "network"],
+)
+def test_load_without_epoch_is_read_and_lacks_named_parts(
+    wrap: Callable[[Any], Any], note: str, tiny: Architecture, tmp_path: Path
+) -> None:
+    network = make_snapshot(tiny)["network"]
+    checkpoint = _load_saved(wrap(network), tmp_path)
+    assert find_differing_keys(checkpoint.network, network) == []
+    assert checkpoint.form == f"zip{note}"
+    assert (checkpoint.epoch, checkpoint.steps) == (None, ())
+    assert checkpoint.not_recorded == ("epoch", "optimizer steps")
+
+
+@pytest.mark.parametrize("is_zipped", [False, True])
+def test_load_safetensors_keeps_tensors_and_metadata(
+    is_zipped: bool, tiny: Architecture, tmp_path: Path
+) -> None:
+    network = make_snapshot(tiny)["network"]
+    content = save(network, {"variant": "XS", "epoch": "68"})
+    path = tmp_path / ("a.zip" if is_zipped else "a.safetensors")
+    path.write_bytes(make_zip({"a.safetensors": content}) if is_zipped else content)
+    checkpoint = load_checkpoint(path)
+    assert find_differing_keys(checkpoint.network, network) == []
+    assert checkpoint.metadata == {"variant": "XS", "epoch": "68"}
+    assert checkpoint.epoch is None
+    form = "safetensors in zip" if is_zipped else "safetensors"
+    assert checkpoint.form == f"{form}, bare state dict"
+    assert checkpoint.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+EXACT: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], str]] = {
+    "float64": (torch.Tensor.double, ", float64 with values exact in float32"),
+    "channels_last": (
+        lambda t: t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t,
+        ", channels_last",
+    ),
+}
+
+
+def _convert_floats(network: Any, convert: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """The state dict with each floating-point tensor converted."""
+    return {k: convert(t) if t.is_floating_point() else t for k, t in network.items()}
+
+
+@pytest.mark.parametrize(("convert", "note"), EXACT.values(), ids=EXACT)
+def test_load_exact_conversion_keeps_values(
+    convert: Callable[[torch.Tensor], torch.Tensor], note: str, tiny: Architecture, tmp_path: Path
+) -> None:
+    content = make_snapshot(tiny)
+    converted = content | {"network": _convert_floats(content["network"], convert)}
+    checkpoint = _load_saved(converted, tmp_path)
+    assert find_differing_keys(checkpoint.network, content["network"]) == []
+    assert checkpoint.form == f"zip{note}"
+
+
+@pytest.mark.parametrize(
+    ("convert", "code", "fragment"),
+    [
+        (torch.Tensor.half, "wrong-layout", "weights rounded to float16"),
+        (torch.Tensor.bfloat16, "wrong-layout", "weights rounded to bfloat16"),
+        (lambda t: t.double() + 1e-12, "wrong-layout", "float64 values that float32 cannot"),
+        (torch.Tensor.int, "wrong-layout", "a tensor of int32: expected float32 or int64"),
+        (lambda t: t.T.contiguous().T, "unsafe-archive", "a tensor with the strides (1, "),
+    ],
+    ids=["half", "bfloat16", "double", "int32", "transposed"],
+)
+def test_load_inexact_weights_are_refused_with_the_reason(
+    convert: Callable[[torch.Tensor], torch.Tensor], code: str, fragment: str, tmp_path: Path
+) -> None:
+    content = {"epoch": 1, "network": {"w": convert(torch.rand(6, 4))}}
+    with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[{code}\] ") as caught:
+        _load_saved(content, tmp_path)
+    assert fragment in caught.value.problem
+    assert "Download" not in caught.value.remedy
+
+
+EXTRAS: dict[str, Any] = {
+    "numpy_numbers": [np.float64(56.61), np.float32(0.1), np.int64(3), np.bool_(True)],
+    "random_states": [torch.get_rng_state(), random.Random(1).getstate()],
+    "other_tensors": [torch.ones(3, dtype=d) for d in (torch.float16, torch.bool, torch.int8)],
+    "plain_values": {"scale": 65536.0, "none": None, "names": ("a", ["b"])},
+}
+
+
+@pytest.mark.parametrize("extra", EXTRAS.values(), ids=EXTRAS)
+def test_load_harmless_values_beside_network_pass(extra: Any, tmp_path: Path) -> None:
+    content = {"epoch": np.int64(5), "network": {"w": torch.ones(1)}, "extra": extra}
+    assert _load_saved(content, tmp_path).epoch == 5
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        (np.ones(3), r"'numpy\._?core\.multiarray\._reconstruct'"),
+        (argparse.Namespace(lr=0.1), r"'argparse\.Namespace'"),
+        (Path("a"), r"'pathlib\.PosixPath'"),
+    ],
+)
+def test_load_object_beside_network_is_refused_by_name(
+    extra: Any, named: str, tmp_path: Path
+) -> None:
+    content = {"epoch": 1, "network": {"w": torch.ones(1)}, "extra": extra}
+    with pytest.raises(ConvNeXtPoseCheckError, match=f"uses {named}: expected only tensors") as e:
+        _load_saved(content, tmp_path)
+    assert "save only its epoch and network again" in e.value.remedy

@@ -50,7 +50,7 @@ def doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Doctor:
         rows = [
             (line[:8].strip(), line[8:32].strip(), line[32:])
             for line in captured.out.splitlines()
-            if line.startswith(("ok ", "warning ", "failed "))
+            if line.startswith(("ok ", "warning ", "n/a ", "failed "))
         ]
         hints = captured.out.partition("hint: ")[2]
         return code, {title: f"{state}: {text}" for state, title, text in rows} | {"hints": hints}
@@ -97,10 +97,14 @@ def test_doctor_kaggle_layout_passes(doctor: Doctor, inputs: Path, monkeypatch: 
 
     assert list_files(inputs.parent) == before
     assert code == 0
-    checkpoints = {f"{name}{check}" for name in "TU" for check in CHECKS}
+    checkpoints = {f"{name}{check}" for name in "TU" for check in CHECKS} - {
+        "T tensors",
+        "U tensors",
+    }
     assert {title for title, text in rows.items() if text.startswith("ok: ")} == {
         *MACHINE, *DATA, *checkpoints,
     }  # fmt: skip
+    assert rows["T tensors"] == "n/a: no published tensors on record"
     assert rows["Human3.6M"] == "ok: 6 samples"
     assert rows["T file"] == f"ok: {kaggle / 'models' / 'own_T.pth'}"
     assert (rows["T epoch"], rows["T key map"]) == ("ok: 1", "ok: modern")

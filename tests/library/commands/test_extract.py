@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from msgspec.structs import replace
+from safetensors.torch import save
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.load import load_checkpoint
@@ -18,7 +19,13 @@ from convnextpose_check.network.keymap import add_prefix
 from convnextpose_check.paths import lock_directory
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
-from tests.support.archives import make_zip, read_members, save_to_bytes, write_members
+from tests.support.archives import (
+    find_differing_keys,
+    make_zip,
+    read_members,
+    save_to_bytes,
+    write_members,
+)
 from tests.support.datasets import list_files
 from tests.support.full_size import write_own_model
 
@@ -61,12 +68,45 @@ def test_extract_writes_what_a_run_writes(own: Path, capsys: Capture) -> None:
         assert path.read_bytes() == expected.read_bytes()
         assert path.with_name(f"{path.name}.tar").read_bytes() == expected.read_bytes()
         assert read_source_sha256(safetensors) == checkpoint.sha256
-        assert f"contains  {name}, epoch {epoch}, {len(checkpoint.network)} tensors, modern" in out
+        assert (
+            f"contains  {name}, epoch {epoch}, {len(checkpoint.network)} tensors, modern head keys,"
+            " prefix 'module.' removed, zip\n"
+        ) in out
         assert f"training  {read_training_record(checkpoint).description}\n" in out
         assert f"sha256    {checkpoint.sha256}" in out
         assert f"written   {path}\n  written   {safetensors}\n" in out
     assert out.endswith("\n2 extracted\n")
     assert list_files(own) == before
+
+
+def test_extract_safetensors_are_judged_like_their_source(own: Path, capsys: Capture) -> None:
+    """Key errors name the file, the first key, and the remedy."""
+    assert run_extract(own, own) == 0
+    written = own.parent / "out" / "model_dump" / "snapshot_1.safetensors"
+    source = load_checkpoint(own / "own_T.pth")
+    (own / "own_T.pth").unlink()
+    written.rename(own / "own_T.safetensors")
+    capsys.readouterr()
+
+    assert run_extract(own, own / "own_T.safetensors") == 0
+
+    out = capsys.readouterr().out
+    assert "contains  T, epoch not recorded, " in out
+    assert "modern head keys, no prefix, safetensors, bare state dict\n" in out
+    assert f"unverified metadata: variant 'T', epoch '1', source_sha256 '{source.sha256}'\n" in out
+    path = own.parent / "out" / "model_dump" / "snapshot_T.pth"
+    assert f"written   {path}\n" in out
+    assert find_differing_keys(load_checkpoint(path).network, source.network) == []
+    assert load_checkpoint(path).epoch is None
+
+    state = {f"lost.{key}": tensor for key, tensor in source.state.items()}
+    (own / "own_T.safetensors").write_bytes(save(state))
+    assert run_extract(own, own / "own_T.safetensors") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"[wrong-keys] {own / 'own_T.safetensors'} has unexpected keys: ")
+    assert "the first key is 'lost.backbone." in error
+    assert "(no prefix)" in error
+    assert "save the state dict of the network without wrappers" in error
 
 
 def test_extract_bad_file_does_not_stop_the_others(own: Path, capsys: Capture) -> None:
@@ -130,7 +170,8 @@ def test_extract_other_variant_is_refused(own: Path, tiny: Architecture, capsys:
     assert run_extract(own, own / "mine.pth", own / "own_T.pth") == 1
 
     none, swapped = capsys.readouterr().err.splitlines()
-    assert none.startswith(f"[wrong-layout] {own / 'mine.pth'} contains none of T, U. ")
+    assert none.startswith(f"[wrong-layout] {own / 'mine.pth'} contains none of T, U; ")
+    assert "the first key is 'module.backbone." in none
     assert "--variants-file" in none
     assert swapped.startswith(f"[wrong-variant] {own / 'own_T.pth'} contains variant U: expected T")
     assert list_snapshots(own) == []

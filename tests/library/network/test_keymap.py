@@ -13,6 +13,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.network.keymap import (
     add_prefix,
     detect_key_style,
+    find_prefix,
     strip_prefix,
     to_legacy,
     to_modern,
@@ -100,6 +101,34 @@ def test_add_and_strip_prefix_apply_to_all_keys_or_none(keys: list[str]) -> None
     mixed = [keys[0], *(f"module.{key}" for key in keys[1:])]
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[wrong-keys\] .*'{keys[0]}'"):
         strip_prefix(dict.fromkeys(mixed, 0))
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module.",
+        "model.", "net.", "_forward_module.model.",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("is_legacy", [False, True])
+def test_find_and_strip_prefix_of_training_wrappers(
+    prefix: str, is_legacy: bool, keys: list[str]
+) -> None:
+    written = [prefix + (_make_legacy_key(key) if is_legacy else key) for key in keys]
+    state = dict.fromkeys(written, 0)
+    assert find_prefix(state) == prefix
+    assert list(to_modern(strip_prefix(state))) == keys
+    assert detect_key_style(state) == ("legacy" if is_legacy else "modern")
+
+
+@pytest.mark.parametrize("added", ["n_averaged", "model.w", "ema_model.w"])
+def test_find_prefix_key_with_another_prefix_is_named(added: str, keys: list[str]) -> None:
+    """Such as the counter that ``AveragedModel`` adds, or a second copy of the weights."""
+    state = [added, *(f"module.{key}" for key in keys)]
+    with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[wrong-keys\] '{added}'") as caught:
+        find_prefix(state)
+    assert "most keys have 'module.'" in caught.value.problem
+    assert "without wrappers" in caught.value.remedy
 
 
 @pytest.mark.parametrize("mapper", [to_modern, to_legacy])

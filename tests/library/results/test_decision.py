@@ -171,6 +171,21 @@ def test_verdict_names_cached_samples() -> None:
     )
 
 
+def test_verdict_names_what_files_do_not_record() -> None:
+    lacking: dict[str, Any] = {"epoch": None, "not_recorded": ("epoch", "optimizer steps")}
+    expected = "Not recorded in the files, so not checked: XS: epoch, optimizer steps"
+    measured = example_results(variants={"XS": replace(NEAR, **lacking), "S": NEAR})
+    assert format_run_verdict(measured) == f"{NO_PROBLEM} {expected}."
+
+    record = replace(example_weights().weights["XS"], identity="verified", **lacking)
+    other = replace(record, not_recorded=("optimizer steps",))
+    weights = example_weights(weights={"XS": record, "S": other, "M": other})
+    assert format_run_verdict(weights) == (
+        "Weights only: XS, S, M: every published tensor on record matches."
+        f" {expected}; S, M: optimizer steps. MPJPE was not measured."
+    )
+
+
 EVERY: Any = ("architecture", "counts", "epoch", "training record", "tensors")
 
 

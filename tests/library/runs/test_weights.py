@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import save_file
 
 from convnextpose_check.plugin import required
 from convnextpose_check.synthetic.archives import snapshot_content, write_container
@@ -32,13 +33,19 @@ def judge(run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: 
     def required_tests(*given: Any) -> tuple[str, ...]:
         return tuple(t for t in required.required_tests(*given) if t.startswith(FILE))
 
-    def judge_here(name: str, *arguments: str, is_contradicted: bool = False) -> CompletedRun:
+    def judge_here(
+        name: str, *arguments: str, is_contradicted: bool = False, is_bare: bool = False
+    ) -> CompletedRun:
         variant = catalogue[name]
         content = snapshot_content(variant, seeded_state(variant.architecture, seed=5))
         if is_contradicted:  # the optimizer counts other steps than the BatchNorm layers
             for each in content["optimizer"]["state"].values():
                 each["step"] *= 0.5
-        write_container(content, "archive", tmp_path / variant.checkpoint.file_name)
+        path = tmp_path / variant.checkpoint.file_name
+        if is_bare:
+            save_file(content["network"], path, {"variant": name, "epoch": "83"})
+        else:
+            write_container(content, "archive", path)
         return run_tests(
             "--weights-only", f"--variants={name}", f"--checkpoints={tmp_path}", *arguments,
             targets=[f"tests/validation/{FILE}"],
@@ -85,6 +92,29 @@ def test_weights_only_run_random_weights_are_never_verified(
     for each, outcome in zip(COMPARED, outcomes, strict=True):
         line = next(line for line in ended.output.splitlines() if each in line)
         assert outcome.upper() in line  # the word PASSED only for what was verified
+
+
+def test_weights_only_run_names_what_safetensors_do_not_record(judge: RunTests) -> None:
+    """Epoch and training of L are on record, but cannot be compared."""
+    ended = judge("L", is_bare=True)
+
+    results = ended.results
+    assert ended.code == OK, ended.output
+    assert results.verdict == (
+        "Weights only: L: matching architecture; identity not verified (no published tensors on"
+        " record). Not recorded in the files, so not checked: L: epoch, optimizer steps. MPJPE was"
+        " not measured."
+    )
+    checks = {c.test.split("::test_")[1].split("[")[0]: c for c in results.checks}
+    epoch, training = checks[COMPARED[0]], checks[COMPARED[1]]
+    assert (epoch.outcome, epoch.obtained) == ("not verified", "not recorded")
+    assert epoch.message == "not applicable: the file does not record its epoch"
+    assert training.outcome == "not verified"
+    assert "the epoch is not in the file" in training.message
+    record = results.weights["L"]
+    assert (record.epoch, record.key_prefix) == (None, "module.")
+    assert "unverified metadata: variant 'L', epoch '83'" in record.training_record
+    assert "| not recorded |" in ended.files.markdown.read_text()
 
 
 def test_weights_only_run_required_identity_not_verified_fails(judge: RunTests) -> None:

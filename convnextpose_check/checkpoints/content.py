@@ -1,0 +1,170 @@
+"""Find epoch, network and optimizer steps in a loaded object, which may be hostile.
+
+Nothing here calls a method that the object may replace.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from convnextpose_check.checkpoints.members import RefusedError, quote
+from convnextpose_check.errors import ErrorCode
+from convnextpose_check.network.keymap import StateDict
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_EPOCH = 1_000_000
+
+USE_FLOAT32 = (
+    "Use the original file in float32; to measure the error of converted weights, export the model"
+    " to ONNX and pass it with --network"
+)
+
+
+def read_epoch(saved: Any) -> int | None:
+    """The epoch beside the network, None if the object has none.
+
+    Raises ``RefusedError`` (``not-a-checkpoint``) if it is not a plain integer.
+    """
+    if not _is_dict(saved) or "epoch" not in saved:
+        return None
+    epoch = saved["epoch"]
+    if type(epoch) is not int or not 0 <= epoch < MAX_EPOCH:
+        problem = f"has an epoch that is not an integer from 0 to {MAX_EPOCH - 1:,}"
+        raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT)
+    return epoch
+
+
+def read_network(saved: Any) -> tuple[StateDict, list[str]]:
+    """The state dict with contiguous float32 and int64 tensors, and notes on its form.
+
+    Raises ``RefusedError``: ``not-a-checkpoint``, ``unsafe-archive``, ``wrong-layout``.
+    """
+    found, notes = _find_network(saved)
+    problem = None
+    if not _is_dict(found) or not dict.__len__(found):
+        problem = "contains no state dict under 'network'"
+    elif attributes := set(getattr(found, "__dict__", ())) - {"_metadata"}:
+        problem = f"contains a state dict with extra attributes ({quote(str(attributes))})"
+    if problem:
+        raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT)
+    network: dict[str, Tensor] = {}
+    claimed_bytes: Counter[int] = Counter()  # by the address of the storage
+    for key, tensor in dict.items(found):
+        if type(key) is not str or not (key.isascii() and key.isprintable()):
+            raise RefusedError(f"has the key {quote(str(key))}: expected printable ASCII")
+        if not _is_plain(tensor) or not _fits_storage(tensor, claimed_bytes):
+            raise RefusedError(
+                f"contains under {quote(key)} something other than a plain tensor that fits its"
+                " storage"
+            )
+        network[key], note = _convert_exactly(key, tensor)
+        notes += [note] if note and note not in notes else []
+    return network, notes
+
+
+def read_steps(saved: Any) -> tuple[float, ...]:
+    """The numbers at ``optimizer.state.<parameter>.step`` of an AdamW, ignoring the rest."""
+    optimizer = dict.get(saved, "optimizer") if _is_dict(saved) else None
+    state = dict.get(optimizer, "state") if type(optimizer) is dict else None
+    if type(state) is not dict:
+        return ()
+    steps = (_to_number(dict.get(s, "step")) for s in dict.values(state) if type(s) is dict)
+    return tuple(step for step in steps if step is not None)
+
+
+def _is_dict(value: Any) -> bool:
+    return type(value) in (dict, OrderedDict)
+
+
+def _find_network(saved: Any) -> tuple[Any, list[str]]:
+    """The value under 'network', else the only state dict, and a note on where it was."""
+    if _is_dict(saved):
+        if "network" in saved:
+            return saved["network"], []
+        if _holds_tensors(saved):
+            return saved, ["bare state dict"]
+        names = [key for key, value in dict.items(saved) if _holds_tensors(value)]
+        if len(names) == 1:
+            return saved[names[0]], [f"state dict under {quote(str(names[0]))}"]
+        if names:
+            listed = ", ".join(quote(str(name)) for name in names[:4])
+            raise RefusedError(
+                f"contains {len(names)} state dicts ({listed}), none of them under 'network'",
+                ErrorCode.AMBIGUOUS,
+                "Save the right one alone",
+            )
+    raise RefusedError(
+        "contains no state dict and no dict with one under 'network'",
+        ErrorCode.NOT_A_CHECKPOINT,
+        "Give the training snapshot or the state dict of the network",
+    )
+
+
+def _holds_tensors(value: Any) -> bool:
+    """True for a dict with nothing but tensors."""
+    import torch
+
+    tensors = dict.values(value) if _is_dict(value) else ()
+    return len(tensors) > 0 and all(type(tensor) is torch.Tensor for tensor in tensors)
+
+
+def _to_number(value: Any) -> float | None:
+    """The value of a number (saved by torch before 1.12) or a tensor of one element."""
+    if _is_plain(value) and value.numel() == 1:
+        value = value.item()
+    return value if type(value) in (int, float) else None
+
+
+def _is_plain(tensor: Any) -> bool:
+    """True for a dense CPU tensor without attributes or gradient."""
+    import torch
+
+    return (
+        type(tensor) is torch.Tensor
+        and not vars(tensor)
+        and tensor.layout is torch.strided
+        and tensor.device.type == "cpu"
+        and not tensor.requires_grad
+        and not tensor._backward_hooks
+    )
+
+
+def _fits_storage(tensor: Tensor, claimed_bytes: Counter[int]) -> bool:
+    """True if the storage is large enough for this and its earlier tensors together."""
+    storage = tensor.untyped_storage()
+    claimed_bytes[storage.data_ptr()] += tensor.numel() * tensor.element_size()
+    return not tensor.numel() or claimed_bytes[storage.data_ptr()] <= storage.nbytes()
+
+
+def _convert_exactly(key: str, tensor: Tensor) -> tuple[Tensor, str]:
+    """A contiguous float32 or int64 tensor with the same values, and a note if it was converted.
+
+    Raises ``RefusedError`` (``wrong-layout``) where conversion would change values.
+    """
+    import torch
+
+    where, kind = f"under {quote(key)}", str(tensor.dtype).removeprefix("torch.")
+    if not tensor.is_contiguous():
+        if tensor.dim() != 4 or not tensor.is_contiguous(memory_format=torch.channels_last):
+            raise RefusedError(
+                f"contains {where} a tensor with the strides {tensor.stride()}: expected contiguous"
+                " or channels_last",
+                remedy="Save contiguous() copies of the tensors",
+            )
+        converted, note = _convert_exactly(key, tensor.contiguous())
+        return converted, note or "channels_last"
+    if tensor.dtype in (torch.float32, torch.int64):
+        return tensor, ""
+    if tensor.dtype is torch.float64:
+        converted = tensor.float()
+        if bool(((converted.double() == tensor) | tensor.isnan()).all()):
+            return converted, "float64 with values exact in float32"
+        problem = f"contains {where} float64 values that float32 cannot represent"
+    elif tensor.dtype in (torch.float16, torch.bfloat16):
+        problem = f"contains {where} weights rounded to {kind}: the published ones are float32"
+    else:
+        problem = f"contains {where} a tensor of {kind}: expected float32 or int64"
+    raise RefusedError(problem, ErrorCode.WRONG_LAYOUT, USE_FLOAT32)

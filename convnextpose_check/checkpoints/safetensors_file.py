@@ -1,0 +1,45 @@
+"""Read a safetensors file: a JSON header with names, types and places, then the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+import msgspec
+
+from convnextpose_check.checkpoints.members import RefusedError, quote
+from convnextpose_check.errors import ErrorCode
+
+MAX_HEADER_BYTES = 4 << 20
+"""The header of a converted checkpoint has 30 kB."""
+
+
+def read_header(stream: IO[bytes]) -> dict[str, Any]:
+    """The header; raises ``RefusedError`` if it is too large or damaged."""
+    stream.seek(0)
+    length = int.from_bytes(stream.read(8), "little")
+    if length > MAX_HEADER_BYTES:
+        problem = f"has a header of {length} bytes: expected at most {MAX_HEADER_BYTES}"
+        raise RefusedError(problem)
+    try:
+        return msgspec.json.decode(stream.read(length), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _damaged(error) from None
+
+
+def load_safetensors(stream: IO[bytes]) -> tuple[Any, Mapping[str, str]]:
+    """The tensors and the metadata; raises ``RefusedError``."""
+    from safetensors.torch import load
+
+    metadata = read_header(stream).get("__metadata__", {})
+    stream.seek(0)
+    try:
+        tensors = load(stream.read())  # also checks that the metadata are texts
+    except Exception as error:  # noqa: BLE001 - of many types
+        raise _damaged(error) from None
+    return tensors, metadata
+
+
+def _damaged(error: Exception) -> RefusedError:
+    problem = f"is a damaged safetensors file ({quote(str(error))})"
+    return RefusedError(problem, ErrorCode.DAMAGED)
