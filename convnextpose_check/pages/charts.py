@@ -70,6 +70,9 @@ LINE_PX = 1.3 * FONT_PX
 LINE_CHARACTERS, NAME_CHARACTERS = 56, 17
 """Longest lines of the heading and of a name."""
 
+_fill = partial(fill, width=LINE_CHARACTERS, break_on_hyphens=False)
+"""Wraps a text, but not at hyphens, as in a name or a negative number."""
+
 AXIS_END_QUANTILE = 0.995
 """The axis of a distribution ends at this quantile; samples above it are only counted."""
 
@@ -125,8 +128,8 @@ def draw_distribution(results: Results, errors_mm: Mapping[str, Array]) -> str:
     ``errors_mm`` has the errors (N,) of each variant, averaged over the joints. The alternative
     text repeats the numbers. A single sample is not drawn; returns an empty text for no histogram.
     """
-    errors_mm = {name: values for name, values in errors_mm.items() if len(values) > 1}
-    rows = {escape_control_chars(n): errors_mm[n] for n in results.featured if n in errors_mm}
+    names = [name for name in results.featured if len(errors_mm.get(name, ())) > 1]
+    rows = {escape_control_chars(name): errors_mm[name] for name in names}
     if not rows:
         return ""
     end_mm = max(float(np.quantile(np.concatenate(list(rows.values())), AXIS_END_QUANTILE)), 1.0)
@@ -195,11 +198,6 @@ def draw_comparison(results: Results, path: Path) -> None:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def _fill(text: str, characters: int = LINE_CHARACTERS, max_lines: int | None = None) -> str:
-    """Wrap a text, but not at hyphens, as in a name or a negative number."""
-    return fill(text, characters, max_lines=max_lines, break_on_hyphens=False)
-
-
 def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, VariantResult]) -> None:
     """Draw a row per variant: difference and interval, on the tolerance bands."""
     bands: dict[float, str] = {float(mm): word for mm, word in TOLERANCES_MM.items()}
@@ -228,7 +226,7 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
             axes.plot(ends_mm, [row, row], marker="|", markersize=9, color=color)
             note = f"line: 95 % interval; {max(bands):g} mm or more: {beyond}"
         axes.plot(at_mm, row, marker, markersize=11, color=color, clip_on=False)
-    axes.set_yticks(range(len(variants)), [_fill(name, NAME_CHARACTERS) for name in variants])
+    axes.set_yticks(range(len(variants)), [_fill(name, width=NAME_CHARACTERS) for name in variants])
     axes.set(
         xlim=(-end_mm, end_mm), ylim=(len(variants) - 0.5, -0.5),
         xticks=sorted({0, *bands, *(-mm for mm in bands)}),
@@ -245,7 +243,7 @@ def _draw_actions(
     for (name, record), color, marker in styled:
         rows = list(map(actions.index, record.per_action_mm))
         errors_mm = list(record.per_action_mm.values())
-        label = _fill(name, NAME_CHARACTERS)
+        label = _fill(name, width=NAME_CHARACTERS)
         axes.plot(errors_mm, rows, marker, markersize=9, color=color, label=label)
     axes.set_yticks(range(len(actions)), list(map(escape_control_chars, actions)))
     axes.set(ylim=(len(actions) - 0.4, -0.6), xlabel=f"{results.metric} by action, mm")

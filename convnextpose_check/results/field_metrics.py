@@ -82,12 +82,10 @@ def average_metrics(
     joints: Mapping[str, Array], actions: Sequence[str]
 ) -> dict[str, FieldMetricValues]:
     """Average values (N, 17) of each metric over the samples, each action, and the actions."""
-    of_action = {
-        action: np.array(actions) == action for action in ACTIONS.values() if action in actions
-    }
+    masks = {a: np.array(actions) == a for a in ACTIONS.values() if a in actions}
     averages = {}
     for name, values in joints.items():
-        per_action = {action: float(values[mask].mean()) for action, mask in of_action.items()}
+        per_action = {action: float(values[mask].mean()) for action, mask in masks.items()}
         mean_over_actions = float(np.mean(list(per_action.values())))
         averages[name] = FieldMetricValues(float(values.mean()), mean_over_actions, per_action)
     return averages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,21 +157,21 @@ def test_skeletons_without_frame_have_colors_with_contrast(
     chrome: Chrome, everything: Path, scheme: str
 ) -> None:
     open_page(chrome, everything, scheme=scheme)
-    colors: list[list[str]] = chrome.execute_script(
+    panels: list[list[str]] = chrome.execute_script(
         """
-        const color = (element, property) =>
-          "#" + getComputedStyle(element)[property].match(/\\d+/g).slice(0, 3)
-            .map((part) => Number(part).toString(16).padStart(2, "0")).join("");
         return [".on-crop", ".in-space"].map((panel) => {
           const svg = document.querySelector(panel);
-          const lines = [...svg.querySelectorAll("path")].map((path) => color(path, "stroke"));
-          return [color(svg, "backgroundColor"), ...lines];
+          const paths = [...svg.querySelectorAll("path")];
+          const lines = paths.map((path) => getComputedStyle(path).stroke);
+          return [getComputedStyle(svg).backgroundColor, ...lines];
         });
         """
     )
 
-    ground, *lines = colors[0]
-    assert colors[0] == colors[1]
+    assert panels[0] == panels[1]
+    ground, *lines = [
+        "#{:02x}{:02x}{:02x}".format(*map(int, re.findall(r"\d+", color))) for color in panels[0]
+    ]
     assert len(set(lines)) == 4  # left, right, middle and the ground truth
     assert all(contrast_ratio(line, ground) >= 3 for line in lines)
 
