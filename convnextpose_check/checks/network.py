@@ -11,7 +11,7 @@ from torch import Tensor
 
 from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.evaluation.metrics import sample_errors_mm
-from convnextpose_check.evaluation.predict import Predictor
+from convnextpose_check.evaluation.predict import Predictor, wrap_network_errors
 from convnextpose_check.human36m.samples import Sample
 from convnextpose_check.human36m.skeleton import MIRRORED
 from convnextpose_check.network import Network
@@ -86,7 +86,7 @@ def check_networks_agree(
     in cells and the difference of MPJPE in mm.
     """
     grid_whd = reference.architecture.grid_whd
-    with torch.inference_mode():
+    with torch.inference_mode(), wrap_network_errors("the network"):
         obtained, expected = (each(crops).cpu().numpy() for each in (network, reference))
     cells = float(np.abs(obtained - expected).max())
     mpjpe_mm, expected_mpjpe_mm = (
@@ -115,7 +115,8 @@ def check_flip_is_symmetric(network: Network, crops: Tensor, where: str) -> floa
     mm. Returns the largest difference of a coordinate in cells.
     """
     with_flip = Predictor(network, True, len(crops), lambda _note: None)
-    obtained, mirrored = (with_flip(each).cpu().numpy() for each in (crops, crops.flip(3)))
+    with wrap_network_errors("the network"):  # a GPU reports its errors here
+        obtained, mirrored = (with_flip(each).cpu().numpy() for each in (crops, crops.flip(3)))
     expected = mirrored[:, MIRRORED]
     expected[..., 0] = network.architecture.heatmap_side - 1 - expected[..., 0]
     cells = float(np.abs(obtained - expected).max())

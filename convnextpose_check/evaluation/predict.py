@@ -6,6 +6,7 @@ elsewhere is a bug of this suite and keeps its traceback.
 
 from __future__ import annotations
 
+import importlib
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -57,14 +58,18 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def wrap_network_errors(name: str, code: ErrorCode = ErrorCode.NETWORK_FAILED) -> Iterator[None]:
-    """Convert exceptions without a code to ``NetworkFailedError``; ``name`` is its subject."""
+    """Convert ``sys.exit`` and exceptions without a code to ``NetworkFailedError``.
+
+    ``name`` is the subject of its message.
+    """
     try:
         yield
     except ConvNeXtPoseCheckError:
         raise
-    except Exception as error:  # noqa: BLE001 - torch, onnxruntime and users' code raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - users' code raises anything
         frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+        foreign = ("site-packages", "<frozen", importlib.__file__)
+        own = [f for f in frames if not any(part in f.filename for part in foreign)] or frames
         line = "".join(f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in own[-1:])
         text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
         message = f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -33,7 +33,7 @@ def count_multiply_adds(network: Module) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    device = next(network.parameters()).device
+    device = next(network.parameters(), torch.empty(0)).device
     image = torch.zeros(1, 3, INPUT_SIDE_PX, INPUT_SIDE_PX, device=device)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:

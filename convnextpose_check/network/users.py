@@ -1,36 +1,55 @@
-"""Models passed with ``--network``: built by the user's code, or ONNX files.
+"""Models passed with ``--network``: built by the user's code, or exported to files.
 
 ``--network package.module:factory`` calls the factory with the variant's name; ``--network
-exports/{variant}.onnx`` loads a file. Either maps crops (B, 3, 256, 256) to joint positions
-(B, 18, 3) in cells or to raw heatmaps; the output's shape decides which.
+exports/{variant}.onnx`` or ``.pt2`` loads a file. Either maps crops (B, 3, 256, 256) to joint
+positions (B, 18, 3) in cells or to raw heatmaps; the output's shape decides which.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
+import re
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-import numpy as np
-
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.layout import find_layout_difference, normalize_keys
-from convnextpose_check.variants import INPUT_SIDE_PX, Architecture
+from convnextpose_check.variants import Architecture
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
     from torch.nn import Module
 
     from convnextpose_check.network.keymap import StateDict
 
 
+EXPORT_SUFFIXES = (".onnx", ".pt2")
+EXPECTED = "package.module:factory, exports/{variant}.onnx or exports/{variant}.pt2"
+CONVERT_TORCHSCRIPT = (
+    'python -c "import torch; from torch._export.converter import TS2EPConverter as Converter;'
+    " torch.export.save(Converter(torch.jit.load('X.pt'), (torch.zeros(2, 3, 256, 256),))"
+    ".convert(), 'X.pt2')\""
+)
+
+
+def parse_specification(text: str) -> str:
+    """Return the value of ``--network``; raises ``ValueError`` with the expected forms."""
+    if text.endswith(EXPORT_SUFFIXES) or re.fullmatch(r"[\w.]+:[\w.]+", text):
+        return text
+    is_torchscript = text.endswith((".pt", ".pth"))
+    raise ValueError(EXPECTED + f". Convert TorchScript: {CONVERT_TORCHSCRIPT}" * is_torchscript)
+
+
 def is_factory(specification: str | None) -> TypeGuard[str]:
-    """True if ``--network`` names a factory, not ONNX files."""
+    """True if ``--network`` names a factory, not exported files."""
+    return specification is not None and not specification.endswith(EXPORT_SUFFIXES)
+
+
+def runs_code(specification: str | None) -> bool:
+    """True if the user's network can execute code: torch evaluates expressions in a .pt2 file."""
     return specification is not None and not specification.endswith(".onnx")
 
 
@@ -39,7 +58,7 @@ def build_module(specification: str, variant: str, folder: Path | None = None) -
 
     ``folder`` is appended to ``sys.path``, after installed packages, and stays there, since the
     factory may import more when it is called. Raises ``ConvNeXtPoseCheckError`` (``bad-network``)
-    if the import fails or the result is not a module; the factory's exceptions propagate.
+    if it does not exist or the result is not a module; the user's exceptions propagate.
     """
     import torch
 
@@ -48,10 +67,14 @@ def build_module(specification: str, variant: str, folder: Path | None = None) -
     name, _, attribute = specification.partition(":")
     try:
         factory: Any = importlib.import_module(name)
-        for part in attribute.split("."):
-            factory = getattr(factory, part)
-    except (ImportError, AttributeError, ValueError) as error:
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):  # an import in the user's module
+            raise
         raise bad_network(specification, f"it cannot be imported: {error}") from None
+    for part in attribute.split("."):
+        factory = getattr(factory, part, None)
+    if factory is None:
+        raise bad_network(specification, f"module {name} has no '{attribute}'")
     module = factory(variant)
     if not isinstance(module, torch.nn.Module):
         problem = f"it returned a {type(module).__name__}: expected a torch.nn.Module"
@@ -76,7 +99,10 @@ def load_weights(module: Module, state: StateDict) -> None:
 
 @dataclass(frozen=True, eq=False)
 class UserNetwork:
-    """Adapts the user's ``predict`` to ``Network``, in batches of ``batch_size`` if given."""
+    """Adapts the user's ``predict`` to ``Network``.
+
+    If ``batch_size`` is given, all batches have this size; the last one is filled up with zeros.
+    """
 
     predict: Callable[[Tensor], Any]
     architecture: Architecture
@@ -87,8 +113,11 @@ class UserNetwork:
         """Return positions (B, 18, 3) in cells; ``bad-network`` for another shape."""
         import torch
 
-        parts = torch.split(crops, self.batch_size or len(crops))
-        return torch.cat([self._to_cells(self.predict(part), len(part)) for part in parts])
+        size = self.batch_size or len(crops)
+        filling = crops.new_zeros(-len(crops) % size, *crops.shape[1:])
+        parts = torch.split(torch.cat([crops, filling]), size)
+        cells_xyz = torch.cat([self._to_cells(self.predict(part), size) for part in parts])
+        return cells_xyz[: len(crops)]
 
     def _to_cells(self, output: Any, images: int) -> Tensor:
         import torch
@@ -113,84 +142,12 @@ class UserNetwork:
         )
 
 
-def load_onnx_network(
-    specification: str, variant: str, architecture: Architecture, device: torch.device
-) -> UserNetwork:
-    """Load the variant's ONNX model with onnxruntime; a fixed batch size is respected."""
-    import torch
-
-    content = _read_onnx_model(specification, variant)
-    try:
-        runtime = importlib.import_module("onnxruntime")
-        providers = select_onnx_providers(device, runtime.get_available_providers())
-        session = runtime.InferenceSession(content, providers=providers)
-    except Exception as error:  # noqa: BLE001 - onnxruntime raises various types
-        raise _loading_error(specification, error) from None
-    shapes = {each.name: each.shape for each in session.get_inputs()}
-    if [shape[1:] for shape in shapes.values()] != [[3, INPUT_SIDE_PX, INPUT_SIDE_PX]]:
-        problem = f"it takes inputs {shapes}: expected one of (B, 3, 256, 256)"
-        raise bad_network(specification, problem)
-    ((name, (batch_size, *_)),) = shapes.items()
-
-    def predict(crops: Tensor) -> Tensor:
-        outputs = session.run(None, {name: np.ascontiguousarray(crops.cpu().numpy())})
-        return torch.from_numpy(outputs[0]).to(crops.device)
-
-    is_fixed = isinstance(batch_size, int)
-    return UserNetwork(predict, architecture, specification, batch_size if is_fixed else None)
-
-
-def hash_onnx_model(specification: str, variant: str) -> str:
-    """The sha256 of the model with all weights; raises ``bad-network``."""
-    return hashlib.sha256(_read_onnx_model(specification, variant)).hexdigest()
-
-
-def _read_onnx_model(specification: str, variant: str) -> bytes:
-    """Serialize the model with the weights that exporters write to separate files.
-
-    onnx raises an error for weights outside the model's folder.
-    """
-    path = Path(specification.replace("{variant}", variant))
-    if not path.is_file():
-        raise bad_network(specification, f"{path} does not exist")
-    try:
-        model = importlib.import_module("onnx").load(str(path))
-        return bytes(model.SerializeToString(deterministic=True))
-    except Exception as error:  # noqa: BLE001 - onnx and protobuf raise various types
-        raise _loading_error(specification, error) from None
-
-
-def select_onnx_providers(
-    device: torch.device, available: Collection[str]
-) -> list[str | tuple[str, dict[str, object]]]:
-    """CUDA in exact float32 for a GPU if onnxruntime supports it, else the CPU.
-
-    ``HEURISTIC`` is nearly as fast as an exhaustive search for each batch size.
-    """
-    cpu, cuda = "CPUExecutionProvider", "CUDAExecutionProvider"
-    if device.type != "cuda" or cuda not in available:
-        return [cpu]
-    options = {
-        "device_id": device.index or 0,
-        "use_tf32": 0,
-        "cudnn_conv_algo_search": "HEURISTIC",
-    }
-    return [(cuda, options), cpu]
-
-
 def bad_network(
     specification: str,
     problem: str,
-    remedy: str = "Pass a factory as package.module:factory, or files as exports/{variant}.onnx",
+    remedy: str = f"Pass {EXPECTED}",
 ) -> ConvNeXtPoseCheckError:
     """The error for a ``--network`` that cannot be evaluated."""
     return ConvNeXtPoseCheckError(
         ErrorCode.BAD_NETWORK, f"--network {specification}: {problem}", remedy
     )
-
-
-def _loading_error(specification: str, error: Exception) -> ConvNeXtPoseCheckError:
-    if isinstance(error, ImportError):
-        return bad_network(specification, str(error), "Run: pip install onnx onnxruntime")
-    problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return bad_network(specification, f"it cannot be loaded: {problem}")

@@ -17,12 +17,13 @@ from markupsafe import Markup
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import BONES, FLIP_PAIRS
-from convnextpose_check.network.users import is_factory
+from convnextpose_check.network.users import is_factory, runs_code
 from convnextpose_check.pages.charts import draw_distribution, format_css_variables
 from convnextpose_check.results.schema import CheckRecord, Example, Outcome, Results
 from convnextpose_check.results.text import (
     ICONS,
     Severity,
+    format_comparison,
     format_difference,
     format_interval,
     format_number,
@@ -133,6 +134,9 @@ def shared_context(results: Results) -> dict[str, Any]:
         "results": results,
         "variants": results.variants,
         "featured": results.featured,
+        "costs": list(
+            filter(None, map(format_comparison, results.variants, results.variants.values()))
+        ),
         "seeded": [name for name in results.variants if name not in results.featured],
         "verdict": run_badge(results),
         "trust_note": trust_note(results),
@@ -143,11 +147,12 @@ def shared_context(results: Results) -> dict[str, Any]:
 
 def trust_note(results: Results) -> str:
     """A warning if the run executed the user's code."""
-    if not is_factory(results.network):
+    if not runs_code(results.network):
         return ""
+    verb = "is" if is_factory(results.network) else "may contain"
     return (
-        f"The evaluated model, {results.network}, is user code that ran in the same process as the"
-        " checks. The verdict is only as trustworthy as that code."
+        f"The evaluated model, {results.network}, {verb} user code that ran in the same process as"
+        " the checks. The verdict is only as trustworthy as that code."
     )
 
 

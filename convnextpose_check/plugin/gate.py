@@ -12,6 +12,7 @@ from _pytest.outcomes import XFailed
 from msgspec.structs import replace
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.evaluation.predict import NetworkFailedError
 from convnextpose_check.interrupts import Interrupted
 from convnextpose_check.results.schema import OUTCOMES, CheckRecord, Outcome
 
@@ -32,6 +33,7 @@ class Gate:
     ``changed``: tests whose outcome something outside the suite changed, and the change.
     ``run_counts``: how often each test was started.
     ``user_errors``: message of each user error to the tests that it failed.
+    ``traces``: variant to the tracebacks of its failed networks.
     ``failed_elsewhere``: number of failed tests outside ``tests/validation``.
     ``interruption``: the partial results that an interrupted evaluation saved, '' if the run was
     interrupted elsewhere, None if it was not interrupted.
@@ -43,6 +45,7 @@ class Gate:
     changed: dict[str, str] = field(default_factory=dict)
     run_counts: Counter[str] = field(default_factory=Counter)
     user_errors: dict[str, list[str]] = field(default_factory=dict)
+    traces: dict[str, list[str]] = field(default_factory=dict)
     failed_elsewhere: int = 0
     interruption: str | None = None
 
@@ -59,6 +62,9 @@ class Gate:
         report = yield
         if isinstance(error, ConvNeXtPoseCheckError) and report.failed:
             self.describe_user_error(name, report, error)
+            variant = get_parameters(item).get("variant")
+            if isinstance(error, NetworkFailedError) and variant is not None:
+                self.traces.setdefault(variant.name, []).append(error.trace)
         outcome = vars(report)["raw_outcome"] = determine_raw_outcome(item, call)
         self.run_counts[name] += call.when == "setup"
         if call.when == "call" or outcome != "passed":

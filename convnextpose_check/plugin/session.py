@@ -101,9 +101,8 @@ class Session:
                 elif exit_code:
                     problems.append(f"pytest ended with exit code {exit_code}")
             results = add_decision(results, problems, self.run_id)
-            return write_report(
-                self.run, results, self.report or self.run.outputs.report, self.page
-            )
+            report = self.report or self.run.outputs.report
+            return write_report(self.run, results, report, self.page, self.gate.traces)
 
     def exit_code(self, of_pytest: int) -> int:
         """Return the exit code: 0 only if this run's results file is marked as passed."""

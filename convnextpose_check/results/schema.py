@@ -158,6 +158,21 @@ class ReferenceRecord(msgspec.Struct, frozen=True):
     tolerance_mm: Finite | None
 
 
+class CheckpointComparison(msgspec.Struct, frozen=True):
+    """The error of the checkpoint's weights without ``--network``, on the same images.
+
+    ``difference_mm`` is the error of ``--network`` minus this error, and ``interval_mm`` its paired
+    95 % bootstrap interval, None for fewer than two takes. ``mean_cells`` and ``max_cells`` are the
+    absolute differences of the predicted coordinates in heatmap cells.
+    """
+
+    error_mm: Finite
+    difference_mm: Finite
+    interval_mm: Pair | None
+    mean_cells: Finite
+    max_cells: Finite
+
+
 class VariantResult(FileRecord, frozen=True, kw_only=True):
     """The error of one variant, and its verdict.
 
@@ -168,8 +183,9 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     time of waiting for images, which all variants share. ``without_misaligned_mm`` is the error
     without the samples that ``misaligned_takes`` counts. ``repeated_images`` are pairs of a file
     and the earlier one of the same take and camera that it equals. ``resumed_samples`` counts
-    samples from an earlier run's cache. ``soft_argmax`` is None for the user's own network.
-    ``field_metrics`` are for information and have the same keys as those of ``Results``.
+    samples from an earlier run's cache. ``soft_argmax`` is None for the user's own network,
+    ``comparison`` without one. ``field_metrics`` are for information and have the same keys as
+    those of ``Results``.
     """
 
     mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
@@ -195,6 +211,7 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     resumed_samples: Count = 0
     soft_argmax: Literal["triton", "torch"] | None = None
     field_metrics: dict[str, FieldMetricValues] = {}
+    comparison: CheckpointComparison | None = None
     examples: tuple[Example, ...]
 
     def __post_init__(self) -> None:

@@ -106,6 +106,21 @@ def format_interval(record: VariantResult, decimals: int = 1) -> str:
     return " to ".join(f"{end - shift_mm:{sign}.{decimals}f}" for end in record.interval_mm)
 
 
+def format_comparison(name: str, record: VariantResult) -> str:
+    """What ``--network`` costs in mm, as one line; empty if it was not compared."""
+    if (compared := record.comparison) is None:
+        return ""
+    interval = ""
+    if compared.interval_mm is not None:
+        ends = " to ".join(map(format_difference, compared.interval_mm))
+        interval = f" (95 % interval {ends})"
+    return (
+        f"{name}: checkpoint {compared.error_mm:.3f} mm, --network {record.error_mm:.3f} mm,"
+        f" difference {format_difference(compared.difference_mm)} mm{interval}; coordinates differ"
+        f" by {compared.mean_cells:.4f} cells on average, {compared.max_cells:.4f} at most"
+    )
+
+
 def format_terminal_table(results: Results) -> list[str]:
     """The table of variants, at most 80 columns wide; empty if nothing was evaluated."""
     if results.weights:
@@ -123,9 +138,11 @@ def format_terminal_table(results: Results) -> list[str]:
             f" {format_number(record.reference_mm):>8} {format_difference(record.difference_mm):>8}"
             f" {format_interval(record):>14}  {variant_badge(record).text}"
         )
+    costs = (format_comparison(name, record) for name, record in results.variants.items())
     speeds = (f"{name} {r.images_per_second:.1f}" for name, r in results.variants.items())
     return [
         *lines,
+        *(line for cost in costs for line in wrap(cost, TERMINAL_COLUMNS, break_on_hyphens=False)),
         *wrap(f"images/s: {', '.join(speeds)}", TERMINAL_COLUMNS, break_on_hyphens=False),
     ]
 

@@ -1,28 +1,36 @@
-"""The models of a variant: reference model, counted model and evaluated model."""
+"""The models of a variant: reference model, counted model and evaluated model.
+
+Exceptions of a model of ``--network`` are converted to ``NetworkFailedError``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.evaluation.cache import compute_cache_key
 from convnextpose_check.evaluation.devices import get_device_model
+from convnextpose_check.evaluation.predict import wrap_network_errors
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.network import Network
+from convnextpose_check.network.exports import hash_exported_model, load_exported_network
 from convnextpose_check.network.keymap import StateDict
-from convnextpose_check.network.layout import build_network
+from convnextpose_check.network.layout import (
+    build_network,
+    count_multiply_adds,
+    count_parameters,
+    count_state_elements,
+)
 from convnextpose_check.network.users import (
     UserNetwork,
     build_module,
     has_published_layout,
-    hash_onnx_model,
     is_factory,
-    load_onnx_network,
     load_weights,
 )
 from convnextpose_check.variants import Variant
@@ -33,6 +41,14 @@ if TYPE_CHECKING:
 
     from convnextpose_check.network.optimized import SoftArgmaxBackend
     from convnextpose_check.network.reference import ConvNeXtPose
+
+
+class ModelSize(NamedTuple):
+    """Trainable parameters, elements of the state dict, and multiply-adds for one image."""
+
+    parameters: int
+    state_elements: int
+    multiply_adds: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,18 +79,36 @@ class VariantModels:
         """The model for counting parameters and multiply-adds, on the first device."""
         if not is_factory(self.specification):
             return self.reference
-        module = build_module(self.specification, self.variant.name, self.module_dir)
-        module = module.to(self.devices[0]).eval()
-        if has_published_layout(module, self.variant.architecture):
-            load_weights(module, self.state)
+        with wrap_network_errors("building the network"):
+            module = build_module(self.specification, self.variant.name, self.module_dir)
+            module = module.to(self.devices[0]).eval()
+            if has_published_layout(module, self.variant.architecture):
+                load_weights(module, self.state)
         return module
+
+    @cached_property
+    def size(self) -> ModelSize:
+        """Size and cost of the counted model."""
+        module = self.counted
+        with wrap_network_errors("counting the network's multiply-adds"):
+            return ModelSize(
+                count_parameters(module),
+                count_state_elements(module.state_dict()),
+                count_multiply_adds(module),
+            )
 
     @cached_property
     def evaluated(self) -> Network:
         """The model that predicts: the optimized model or that of ``--network``."""
         if is_factory(self.specification):
             return UserNetwork(self.counted, self.variant.architecture, self.specification)
-        return self._on_device(self.devices[0])
+        with wrap_network_errors("building the network"):
+            return self._on_device(self.devices[0])
+
+    @cached_property
+    def without_network(self) -> VariantModels:
+        """The same checkpoint's models without ``--network``."""
+        return replace(self, specification=None)
 
     @property
     def replicas(self) -> tuple[Network, ...]:
@@ -101,7 +135,7 @@ class VariantModels:
             "flip": flip,
             "device": get_device_model(self.devices[0]),
             "network": msgspec.to_builtins(self.variant.architecture),
-            "exported": specification and hash_onnx_model(specification, self.variant.name),
+            "exported": specification and hash_exported_model(specification, self.variant.name),
             "soft_argmax": None if specification else self.soft_argmax,
         }
         return compute_cache_key(self.checkpoint.sha256, dataset, settings)
@@ -111,5 +145,6 @@ class VariantModels:
 
         if self.specification is not None:
             name = self.variant.name
-            return load_onnx_network(self.specification, name, self.variant.architecture, device)
+            architecture = self.variant.architecture
+            return load_exported_network(self.specification, name, architecture, device)
         return OptimizedConvNeXtPose(self.reference, device)

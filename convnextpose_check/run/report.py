@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from convnextpose_check.checkpoints.fingerprints import describe_copy
 from convnextpose_check.checkpoints.training_record import (
@@ -26,11 +28,6 @@ from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, judge
 from convnextpose_check.files.regular_files import write_atomically, write_text
 from convnextpose_check.human36m.samples import Exclusion
 from convnextpose_check.network.keymap import detect_key_style
-from convnextpose_check.network.layout import (
-    count_multiply_adds,
-    count_parameters,
-    count_state_elements,
-)
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.bootstrap import bootstrap_interval_mm, take_name
 from convnextpose_check.results.decision import NOTHING_EVALUATED, add_decision
@@ -40,6 +37,7 @@ from convnextpose_check.results.per_sample import write_per_sample
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import (
     METRIC_TITLES,
+    CheckpointComparison,
     CheckRecord,
     DatasetRecord,
     FileRecord,
@@ -53,22 +51,34 @@ from convnextpose_check.text import escape_control_chars
 from convnextpose_check.variants import ReportedValue
 
 
-def write_report(run: Run, results: Results, report: Path, page: str | None) -> Results:
+def write_report(
+    run: Run,
+    results: Results,
+    report: Path,
+    page: str | None,
+    traces: Mapping[str, Sequence[str]] | None = None,
+) -> Results:
     """Write all files of the run, and return the results in them.
 
-    ``page`` is pytest-html's report, which is written to ``report`` with the summary. A file that
-    cannot be written fails the run: its reason is added to the results, and all files are written
-    again.
+    ``page`` is pytest-html's report, which is written to ``report`` with the summary. ``traces``
+    has the tracebacks of failed networks for each variant's log. A file that cannot be written
+    fails the run: its reason is added to the results, and all files are written again.
     """
     for _ in range(2):
-        problems = _write_files(run, results, report, page)
+        problems = _write_files(run, results, report, page, traces or {})
         if not (new := [text for text in problems if text not in results.left_out]):
             break
         results = add_decision(results, [*results.left_out, *new], results.run_id)
     return results
 
 
-def _write_files(run: Run, results: Results, report: Path, page: str | None) -> list[str]:
+def _write_files(
+    run: Run,
+    results: Results,
+    report: Path,
+    page: str | None,
+    traces: Mapping[str, Sequence[str]],
+) -> list[str]:
     """Write each file, and return the reasons for those that could not be written."""
     from convnextpose_check.pages import write_pages
 
@@ -80,8 +90,11 @@ def _write_files(run: Run, results: Results, report: Path, page: str | None) -> 
         except ConvNeXtPoseCheckError as error:
             problems.append(str(error))
 
-    for variant, outcome in run.finished_evaluations.outcomes.items():
-        lines = _format_log(run, variant, outcome)
+    outcomes = run.finished_evaluations.outcomes
+    for variant in {**outcomes, **traces}:
+        lines = list(_format_log(run, variant, outcomes[variant])) if variant in outcomes else []
+        for trace in map(str.splitlines, traces.get(variant, ())):
+            lines += trace if trace[-1] not in lines else []
         attempt(
             write_text, outputs.log(variant), "".join(f"{escape_control_chars(s)}\n" for s in lines)
         )
@@ -103,6 +116,8 @@ def _format_log(run: Run, variant: str, outcome: Evaluation | Exception) -> Iter
         yield f"{len(dataset.samples)} samples below {dataset.layout.root}"
         for exclusion in dataset.excluded:
             yield f"excluded {exclusion.file_name}: {exclusion.reason}"
+    if isinstance(failure := run.checkpoint_evaluations.outcomes.get(variant), Exception):
+        yield f"the checkpoint's own model: {failure}"
     if isinstance(outcome, Exception):
         yield str(outcome)
         yield from getattr(outcome, "trace", "").splitlines()
@@ -215,7 +230,7 @@ def describe_training_record(run: Run, variant: str) -> str:
 
 def _file_values(run: Run, variant: str) -> dict[str, Any]:
     """The fields of the variant's ``FileRecord``."""
-    checkpoint, module = run.checkpoints[variant], run.models[variant].counted
+    checkpoint, size = run.checkpoints[variant], run.models[variant].size
     identity = determine_identity(
         run.variants[variant],
         checkpoint,
@@ -231,9 +246,9 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
         "epoch": checkpoint.epoch,
         "sha256": checkpoint.sha256,
         "head_keys": detect_key_style(checkpoint.network),
-        "parameters": count_parameters(module),
-        "state_elements": count_state_elements(module.state_dict()),
-        "gmacs": count_multiply_adds(module) / 1e9,
+        "parameters": size.parameters,
+        "state_elements": size.state_elements,
+        "gmacs": size.multiply_adds / 1e9,
         "training_record": describe_training_record(run, variant),
         "not_recorded": checkpoint.not_recorded,
         "key_prefix": checkpoint.prefix,
@@ -276,12 +291,33 @@ def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> Vari
         ),
         repeated_images=evaluation.same_sequence_copies,
         field_metrics=compute_field_metrics(evaluation, run.dataset, grid_whd),
+        comparison=compare_with_checkpoint(
+            evaluation, run.checkpoint_evaluations.available.get(variant)
+        ),
         examples=find_examples(
             evaluation,
             run.dataset,
             grid_whd,
             with_crops=run.target == "synthetic" or run.settings.embed_images,
         ),
+    )
+
+
+def compare_with_checkpoint(
+    evaluation: Evaluation, checkpoint: Evaluation | None
+) -> CheckpointComparison | None:
+    """Compare a network of ``--network`` with the checkpoint's model on the same images."""
+    if checkpoint is None or checkpoint.images_sha256 != evaluation.images_sha256:
+        return None
+    differences_mm = (evaluation.errors_mm - checkpoint.errors_mm).mean(axis=1)
+    takes = [take_name(name) for name in evaluation.file_names]
+    cells = np.abs(evaluation.cells_xyz - checkpoint.cells_xyz)
+    return CheckpointComparison(
+        error_mm=checkpoint.error_mm,
+        difference_mm=evaluation.error_mm - checkpoint.error_mm,
+        interval_mm=bootstrap_interval_mm(differences_mm, takes)[0],
+        mean_cells=float(cells.mean()),
+        max_cells=float(cells.max()),
     )
 
 

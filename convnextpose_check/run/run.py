@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
 """Images per batch; halved if the device is out of memory."""
 
+CHECKPOINT = "checkpoint"
+"""Follows the variant in the name of a checkpoint's own model, beside that of ``--network``."""
+
+
 T = TypeVar("T")
 
 
@@ -175,10 +179,27 @@ class Run:
     @cached_property
     def evaluations(self) -> ByVariant[Evaluation]:
         """The evaluation of each variant in ``evaluated``, all measured in one pass."""
+        return ByVariant({variant: self._outcomes[variant] for variant in self.evaluated})
+
+    @property
+    def checkpoint_evaluations(self) -> ByVariant[Evaluation]:
+        """With ``--network``, the evaluations of the checkpoints' own models in the same pass."""
+        if self.settings.network is None:
+            return ByVariant({})
+        outcomes = {v: self._outcomes.get(f"{v} {CHECKPOINT}") for v in self.evaluated}
+        return ByVariant({v: outcome for v, outcome in outcomes.items() if outcome is not None})
+
+    @cached_property
+    def _outcomes(self) -> dict[str, Any]:
+        """Evaluations or errors of all models by variant; of checkpoints with ``CHECKPOINT``."""
         try:
             dataset = self.dataset  # first: each variant would try again to read unreadable data
             with self.display.phase("building the models"):
                 entries = ByVariant.collect(self.evaluated, self._build_entry)
+                if self.settings.network is not None:
+                    names = [f"{variant} {CHECKPOINT}" for variant in entries.available]
+                    checkpoints = ByVariant.collect(names, self._build_checkpoint_entry)
+                    entries = ByVariant(entries.outcomes | checkpoints.outcomes)
             outcomes: dict[str, Any] = dict(entries.outcomes)
             if available := entries.available:
                 cores = len(os.sched_getaffinity(0))
@@ -192,7 +213,7 @@ class Run:
                 )
         except Exception as error:  # noqa: BLE001 - else each test would repeat the failing pass
             outcomes = dict.fromkeys(self.evaluated, error)
-        return ByVariant(outcomes)
+        return outcomes
 
     @property
     def finished_evaluations(self) -> ByVariant[Evaluation]:
@@ -209,10 +230,18 @@ class Run:
         return CUDA_BATCH_SIZE if self.devices[0].type == "cuda" else CPU_BATCH_SIZE
 
     def _build_entry(self, variant: str) -> ModelEntry:
-        models, s = self.models[variant], self.settings
+        models = self.models[variant]
+        models.size  # noqa: B018 - the report needs it, and users' code may raise an exception
+        return self._to_entry(models, variant)
+
+    def _build_checkpoint_entry(self, name: str) -> ModelEntry:
+        variant = name.removesuffix(f" {CHECKPOINT}")
+        return self._to_entry(self.models[variant].without_network, name)
+
+    def _to_entry(self, models: VariantModels, name: str) -> ModelEntry:
         with wrap_network_errors("building the network"):
-            path = s.results_dir / cache_file_path(self.target, variant)
-            key = models.cache_key(self.dataset, flip=s.flip)
+            path = self.settings.results_dir / cache_file_path(self.target, name)
+            key = models.cache_key(self.dataset, flip=self.settings.flip)
             return ModelEntry(models.evaluated, key, path, models.replicas)
 
 

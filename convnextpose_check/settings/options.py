@@ -16,7 +16,7 @@ from typing import Any
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.samples import BoxSource
-from convnextpose_check.network.users import is_factory
+from convnextpose_check.network.users import is_factory, parse_specification
 from convnextpose_check.text import format_suggestion
 from convnextpose_check.variants import PUBLISHED_FILE, Protocol
 
@@ -200,9 +200,10 @@ class Settings:
         False,
     )
     network: str | None = _option(
-        ("WHICH", str),
+        ("WHICH", parse_specification),
         "evaluate another network: package.module:factory, a function that takes a variant's name,"
-        " or exported files such as exports/{variant}.onnx [default: the suite's network]",
+        " or exported files such as exports/{variant}.onnx or exports/{variant}.pt2 [default: the"
+        " suite's network]",
     )
     baseline: Path | None = _option(
         FILE,

@@ -19,5 +19,5 @@ def _format_option(option: Option) -> str:
 def _format_code(text: str) -> str:
     """The text with backticks around options, files and functions."""
     return re.sub(
-        r"(?<![\w/])(--[a-z0-9-]+|[\w{}./]+\.(?:json|onnx)|package\.[\w.:]+)", r"`\1`", text
+        r"(?<![\w/])(--[a-z0-9-]+|[\w{}./]+\.(?:json|onnx|pt2)|package\.[\w.:]+)", r"`\1`", text
     )

@@ -13,11 +13,6 @@ from convnextpose_check.checks.network import (
     check_heatmap_grid,
     check_reported_value,
 )
-from convnextpose_check.network.layout import (
-    count_multiply_adds,
-    count_parameters,
-    count_state_elements,
-)
 from convnextpose_check.plugin.gate import Recorder
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import ByVariant
@@ -27,18 +22,17 @@ Models = ByVariant[VariantModels]
 
 
 def test_parameter_count(variant: Variant, models: Models, record: Recorder) -> None:
-    count, expected = count_parameters(models[variant.name].counted), variant.parameters
+    count, expected = models[variant.name].size.parameters, variant.parameters
     record(check_count("parameters", count, expected, variant.name), expected)
 
 
 def test_state_element_count(variant: Variant, models: Models, record: Recorder) -> None:
-    count = count_state_elements(models[variant.name].counted.state_dict())
-    expected = variant.state_elements
+    count, expected = models[variant.name].size.state_elements, variant.state_elements
     record(check_count("state dict elements", count, expected, variant.name), expected)
 
 
 def test_multiply_adds(variant: Variant, models: Models, record: Recorder) -> None:
-    count, expected = count_multiply_adds(models[variant.name].counted), variant.multiply_adds
+    count, expected = models[variant.name].size.multiply_adds, variant.multiply_adds
     record(check_count("multiply-adds", count, expected, variant.name), expected)
 
 
@@ -49,14 +43,14 @@ def test_heatmap_grid(variant: Variant, models: Models, record: Recorder) -> Non
 
 def test_reported_parameters(variant: Variant, models: Models, record: Recorder) -> None:
     reported = variant.paper.parameters_millions
-    what, millions = "million parameters", count_parameters(models[variant.name].counted) / 1e6
+    what, millions = "million parameters", models[variant.name].size.parameters / 1e6
     check_reported_value(what, millions, reported, MILLIONS_SLACK, variant.name)
     record(millions, reported and reported.value, "M")
 
 
 def test_reported_state_elements(variant: Variant, models: Models, record: Recorder) -> None:
     reported = variant.guide
-    millions = count_state_elements(models[variant.name].counted.state_dict()) / 1e6
+    millions = models[variant.name].size.state_elements / 1e6
     what = "million state dict elements"
     check_reported_value(what, millions, reported, MILLIONS_SLACK, variant.name)
     record(millions, reported and reported.value, "M")
@@ -64,6 +58,6 @@ def test_reported_state_elements(variant: Variant, models: Models, record: Recor
 
 def test_reported_gmacs(variant: Variant, models: Models, record: Recorder) -> None:
     reported = variant.paper.gmacs
-    gmacs = count_multiply_adds(models[variant.name].counted) / 1e9
+    gmacs = models[variant.name].size.multiply_adds / 1e9
     check_reported_value("GMACs", gmacs, reported, GMACS_SLACK, variant.name)
     record(gmacs, reported and reported.value, "GMACs")

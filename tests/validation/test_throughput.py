@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from convnextpose_check.evaluation.predict import predict
+from convnextpose_check.evaluation.predict import predict, wrap_network_errors
 from convnextpose_check.human36m.crops import load_inputs
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.plugin.gate import Recorder
@@ -19,6 +20,7 @@ ROUNDS = 3
 """On a GPU; on a CPU a batch takes seconds."""
 
 
+@pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")  # the network failed
 def test_throughput(
     run: Run,
     variant: Variant,
@@ -34,9 +36,10 @@ def test_throughput(
     crops, _ = load_inputs(samples, device)
 
     def predict_batch() -> None:
-        predict(model, crops, flip=run.settings.flip)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        with wrap_network_errors("the network"):
+            predict(model, crops, flip=run.settings.flip)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
 
     rounds = 1 if device.type == "cpu" else ROUNDS
     benchmark.pedantic(predict_batch, rounds=rounds, warmup_rounds=1)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Networks built by the user's code, and exported ONNX networks."""
+"""Networks built by the user's code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from convnextpose_check.checks.network import AGREEMENT_CELLS
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.reference import ConvNeXtPose
@@ -20,14 +19,11 @@ from convnextpose_check.network.users import (
     UserNetwork,
     build_module,
     has_published_layout,
-    hash_onnx_model,
-    load_onnx_network,
     load_weights,
-    select_onnx_providers,
+    parse_specification,
 )
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
-from tests.support.onnx_models import make_corner_model, make_onnx_model
 from tests.support.texts import read_marked_section
 
 CPU = torch.device("cpu")
@@ -86,15 +82,32 @@ def test_build_module_hides_no_package(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("attribute", "fragment"),
     [
-        (":missing", "it cannot be imported"),
+        (":missing", "module factories_of_a_test has no 'missing'"),
+        (":build.missing", "module factories_of_a_test has no 'build.missing'"),
         ("_not_there:build", "it cannot be imported"),
         (":build_text", "it returned a str"),
-        ("", "it cannot be imported"),
     ],
 )
 def test_build_module_bad_factory_raises(factories: str, attribute: str, fragment: str) -> None:
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[bad-network\] .*{fragment}"):
         build_module(factories + attribute, "XS")
+
+
+@pytest.mark.parametrize(
+    "text", ["adapter:build", "a.b_1:C.build", "exports/{variant}.onnx", "/a b/X.pt2"]
+)
+def test_parse_specification_accepts_factory_and_exports(text: str) -> None:
+    assert parse_specification(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["exports/XS.tflite", "XS.pt", "XS.pth", "adapter", "adapter:build()", "XS.onnx.data"],
+)
+def test_parse_specification_refuses_other_files(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^package.module:factory, exports/.*onnx or .*pt2") as e:
+        parse_specification(text)
+    assert ("TorchScript" in str(e.value)) is text.endswith((".pt", ".pth"))
 
 
 def test_build_module_own_keys_and_exceptions_pass(factories: str, tiny: Architecture) -> None:
@@ -141,114 +154,6 @@ def test_load_weights_published_keys_get_published_weights(
     load_weights(module, seeded_state(tiny, seed=1))
 
     assert torch.equal(own(crops), reference(crops))
-
-
-@pytest.mark.parametrize("batch_size", ["batch", 1, 2])
-def test_load_onnx_network_predicts_in_batches_of_model_size(
-    batch_size: int | str, tiny: Architecture, crops: Tensor, tmp_path: Path
-) -> None:
-    """Three crops do not fill batches of two, which onnxruntime rejects."""
-    (tmp_path / "T.onnx").write_bytes(make_corner_model(batch_size))
-    network = load_onnx_network(str(tmp_path / "{variant}.onnx"), "T", tiny, CPU)
-
-    assert torch.equal(network(crops[:2]), crops[:2, 0, :18, :3])
-    if batch_size != 2:
-        assert torch.equal(network(crops), crops[:, 0, :18, :3])
-    (tmp_path / "T.onnx").write_bytes(make_corner_model(batch_size, side=224))
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[bad-network\] .*it takes .*224"):
-        load_onnx_network(str(tmp_path / "T.onnx"), "T", tiny, CPU)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # the exporter's own deprecations
-@pytest.mark.parametrize("batch", [{0: torch.export.Dim("batch")}, None])
-def test_load_onnx_network_agrees_with_reference(
-    batch: Any, tiny: Architecture, reference: ConvNeXtPose, crops: Tensor, tmp_path: Path
-) -> None:
-    path = tmp_path / "T.onnx"
-    shapes = {"crops": batch} if batch else None
-    example = crops[: 2 if batch else 1]
-    torch.onnx.export(reference, (example,), path, dynamic_shapes=shapes, verbose=False)
-    network = load_onnx_network(str(path), "T", tiny, CPU)
-
-    with torch.inference_mode():
-        assert float((network(crops) - reference(crops)).abs().max()) < AGREEMENT_CELLS
-
-
-def test_onnx_providers_use_selected_gpu_in_exact_float32() -> None:
-    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
-
-    on_cuda = select_onnx_providers(torch.device("cuda:1"), both)
-
-    options = {"device_id": 1, "use_tf32": 0, "cudnn_conv_algo_search": "HEURISTIC"}
-    assert on_cuda == [(both[0], options), both[1]]
-    assert select_onnx_providers(CPU, both) == both[1:]
-    assert select_onnx_providers(torch.device("cuda"), both[1:]) == both[1:]
-
-
-def _truncate(folder: Path) -> None:
-    path = folder / "X.onnx"
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def _write_model_with_weights_at(location: str) -> Callable[[Path], Any]:
-    return lambda folder: (folder / "X.onnx").write_bytes(make_onnx_model("a test", location))
-
-
-BROKEN_EXPORTS: list[tuple[str, Callable[[Path], Any]]] = [
-    ("missing.onnx", lambda _: None),
-    ("X.onnx", lambda folder: (folder / "X.onnx").write_bytes(b"not a model")),
-    ("X.onnx", _truncate),
-    *(
-        ("X.onnx", _write_model_with_weights_at(location))
-        for location in (
-            "../outside", "inside/../../outside", "/etc/passwd", "..", "", "missing", "inside",
-            "*/_ORT_MEM_ADDR_/*",
-        )
-    ),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "spoil"), BROKEN_EXPORTS)
-def test_load_onnx_network_invalid_file_raises_bad_network(
-    tiny: Architecture, tmp_path: Path, name: str, spoil: Callable[[Path], Any]
-) -> None:
-    (tmp_path / "outside").write_bytes(bytes(4))
-    folder = tmp_path / "exports"
-    (folder / "inside").mkdir(parents=True)
-    _write_model_with_weights_at("weights")(folder)
-    (folder / "weights").write_bytes(bytes(4))
-    spoil(folder)
-
-    problem = r"^\[bad-network\] .*(does not exist|be loaded)"
-    with pytest.raises(ConvNeXtPoseCheckError, match=problem):
-        load_onnx_network(str(folder / name), "T", tiny, CPU)
-    with pytest.raises(ConvNeXtPoseCheckError, match=problem):
-        hash_onnx_model(str(folder / name), "T")
-
-
-@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_load_onnx_network_missing_package_is_named(
-    package: str, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "X.onnx").write_bytes(make_corner_model(1))
-    monkeypatch.setitem(sys.modules, package, None)
-
-    with pytest.raises(ConvNeXtPoseCheckError, match=rf" {package} .*Run: pip install onnx "):
-        load_onnx_network(str(tmp_path / "X.onnx"), "T", tiny, CPU)
-
-
-def test_hash_onnx_model_covers_external_weights(tmp_path: Path) -> None:
-    def digest(weights: bytes, producer: str = "a test") -> str:
-        (tmp_path / "X.onnx").write_bytes(make_onnx_model(producer, "below/weights"))
-        (tmp_path / "below").mkdir(exist_ok=True)
-        (tmp_path / "below" / "weights").write_bytes(weights)
-        return hash_onnx_model(str(tmp_path / "{variant}.onnx"), "X")
-
-    first = digest(b"1234")
-    assert digest(b"1235") != first
-    assert digest(b"1234", "another") != first
-    assert digest(b"1234") == first
 
 
 AUTHORS_CODE = """

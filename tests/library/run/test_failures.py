@@ -13,14 +13,17 @@ from typing import Any
 import pytest
 import torch
 
+from convnextpose_check.checks.network import check_networks_agree
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.predict import NetworkFailedError, Predictor, wrap_network_errors
+from convnextpose_check.human36m.crops import load_inputs
 from convnextpose_check.paths import Outputs
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import Run
 from convnextpose_check.variants import Architecture
 from tests.support.passes import FailingNetwork
 from tests.support.runs import write_results
+from tests.support.whole_runs import RunTests
 
 Kind = type[Exception]
 OpenRun = Callable[..., Run]
@@ -229,6 +232,84 @@ def test_models_weights_of_other_variant_raise(
         with pytest.raises(ConvNeXtPoseCheckError) as caught:
             getattr(open_run(variants="T", **network).models["T"], model)
         assert caught.value.code == code
+
+
+FAILING_CODE = """
+{on_import}
+import torch
+
+class Failing(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, crops):
+        if len(crops) >= {largest_batch}:
+            raise KeyError("in forward")
+        return crops[:, 0, :18, :3]
+
+def build(variant):
+    {in_factory}
+    return Failing()
+"""
+FAILURES: list[tuple[dict[str, Any], str]] = [
+    ({"on_import": "raise OSError('on import')"}, "OSError: on import (failing_"),
+    ({"on_import": "import sys; sys.exit(2)"}, "SystemExit: 2 (failing_"),
+    ({"on_import": "import missing_dependency"}, "No module named 'missing_dependency' (failing_"),
+    ({"on_import": "def f(:"}, "SyntaxError: invalid syntax"),
+    ({"in_factory": "raise ValueError('in factory')"}, "ValueError: in factory (failing_"),
+    ({"largest_batch": 1}, "KeyError: 'in forward' (failing_"),
+    ({"largest_batch": 2}, "KeyError: 'in forward' (failing_"),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), FAILURES, ids=[text for _, text in FAILURES])
+def test_users_network_whatever_it_raises_is_one_message(
+    code: dict[str, Any], message: str, open_run: OpenRun, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    """The network raises on import, in the factory, for one crop or only for several."""
+    name = f"failing_{abs(hash(message))}"
+    filled = {"on_import": "", "in_factory": "pass", "largest_batch": 99} | code
+    (tmp_path / f"{name}.py").write_text(FAILING_CODE.format(**filled))
+    monkeypatch.syspath_prepend(tmp_path)
+    run = open_run(variants="T", network=f"{name}:build")
+    model, samples = run.models["T"], run.dataset.samples[:2]
+    uses: list[Callable[[], Any]] = [
+        lambda: model.size,
+        lambda: check_networks_agree(
+            model.evaluated, model.reference, *load_inputs(samples, run.devices[0]), "T"
+        ),
+        lambda: run.evaluations["T"],
+    ]
+    for use in uses[code.get("largest_batch", 0) == 2 :]:
+        with pytest.raises(NetworkFailedError) as caught:
+            use()
+        assert message in caught.value.problem
+        assert "Traceback" in caught.value.trace
+    results = write_results(run)
+    assert results.variants == {}
+    assert "Traceback" in Outputs(run.settings.results_dir).log("T").read_text()
+
+
+def test_weights_only_run_of_failing_network_logs_traceback(
+    run_tests: RunTests, inputs: Path, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    code = FAILING_CODE.format(on_import="", in_factory="pass", largest_batch=1)
+    (tmp_path / "failing_weights_only.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    ended = run_tests(
+        "--weights-only", "--variants=T", f"--variants-file={inputs / 'own.json'}",
+        f"--checkpoints={inputs / 'models'}", "--network=failing_weights_only:build",
+        targets=["tests/validation/test_counts.py"],
+    )  # fmt: skip
+
+    assert ended.code == 1
+    assert "raises KeyError: 'in forward' (failing_weights_only.py, line " in ended.text
+    assert "Traceback" not in ended.output
+    log = ended.files.log("T").read_text()
+    assert log.count("Traceback") == 1
+    assert 'raise KeyError("in forward")' in log
 
 
 def test_run_on_several_devices_agrees(open_run: OpenRun, inputs: Path, monkeypatch: Patch) -> None:

@@ -254,7 +254,7 @@ def test_gate_is_refused_if_python_may_import_files_of_caller(
 def test_trust_note_only_for_executed_code() -> None:
     for network in (None, "exports/{variant}.onnx"):
         assert trust_note(example_results(network=network)) == ""
-    for network in ("exports/{variant}.pt", "adapter:build"):
+    for network in ("exports/{variant}.pt2", "adapter:build"):
         note = trust_note(example_results(network=network))
         assert "only as trustworthy as that code" in note
         assert network in note

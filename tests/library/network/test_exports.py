@@ -1,0 +1,281 @@
+"""Exported networks: ONNX and .pt2 files."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from convnextpose_check.checks.network import AGREEMENT_CELLS
+from convnextpose_check.errors import ConvNeXtPoseCheckError
+from convnextpose_check.network.exports import (
+    hash_exported_model,
+    load_exported_network,
+    select_onnx_providers,
+)
+from convnextpose_check.network.layout import build_network
+from convnextpose_check.network.reference import ConvNeXtPose
+from convnextpose_check.network.users import parse_specification
+from convnextpose_check.synthetic.weights import seeded_state
+from convnextpose_check.variants import Architecture
+from tests.support.onnx_models import make_corner_model, make_onnx_model, make_sparse_model
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def reference(tiny: Architecture) -> ConvNeXtPose:
+    return build_network(tiny, seeded_state(tiny, seed=1), CPU)
+
+
+@pytest.fixture(scope="module")
+def crops() -> Tensor:
+    return torch.randn(3, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("batch_size", ["batch", 1, 2, 4])
+def test_load_exported_network_predicts_in_batches_of_model_size(
+    batch_size: int | str, tiny: Architecture, crops: Tensor, tmp_path: Path
+) -> None:
+    """Three crops do not fill batches of two or four, and onnxruntime rejects others."""
+    side = "side" if batch_size == "batch" else 256
+    (tmp_path / "T.onnx").write_bytes(make_corner_model(batch_size, side))
+    network = load_exported_network(str(tmp_path / "{variant}.onnx"), "T", tiny, CPU)
+
+    assert torch.equal(network(crops[:2]), crops[:2, 0, :18, :3])
+    assert torch.equal(network(crops), crops[:, 0, :18, :3])
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        ({"dtype": "FLOAT16"}, "its input 'crops' is float16: expected float32"),
+        ({"dtype": "DOUBLE"}, "its input 'crops' is float64: expected float32"),
+        ({"dtype": "UINT8"}, "its input 'crops' is uint8: expected float32"),
+        ({"dtype": "UINT8", "side": 224}, "its input 'crops' is uint8: expected float32"),
+        ({"side": 224}, "its input 'crops' has shape (1, 3, 224, 224): expected (B, 3, 256, 256)"),
+        ({"copies": (2, 1)}, "it has 2 inputs and 1 outputs: expected one of each"),
+        ({"copies": (1, 2)}, "it has 1 inputs and 2 outputs: expected one of each"),
+    ],
+)
+def test_load_exported_network_other_signature_is_named(
+    model: dict[str, Any], problem: str, tiny: Architecture, tmp_path: Path
+) -> None:
+    (tmp_path / "T.onnx").write_bytes(make_corner_model(1, **model))
+
+    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+        load_exported_network(str(tmp_path / "T.onnx"), "T", tiny, CPU)
+
+    assert caught.value.code == "bad-network"
+    assert caught.value.problem.endswith(f": {problem}")
+
+
+def write_pt2(path: Path, network: Module, example: Tensor, batch: Any = None) -> None:
+    shapes = ({0: batch},) if batch else None
+    program = torch.export.export(network, (example,), dynamic_shapes=shapes)
+    torch.export.save(program, path)
+
+
+@pytest.mark.parametrize("batch", [torch.export.Dim("batch"), None])
+def test_load_exported_network_pt2_agrees_with_reference(
+    batch: Any, tiny: Architecture, reference: ConvNeXtPose, crops: Tensor, tmp_path: Path
+) -> None:
+    write_pt2(tmp_path / "T.pt2", reference, crops[:2], batch)
+    specification = str(tmp_path / "{variant}.pt2")
+
+    network = load_exported_network(specification, "T", tiny, CPU)
+
+    assert network.batch_size == (None if batch else 2)
+    with torch.inference_mode():
+        assert float((network(crops) - reference(crops)).abs().max()) < AGREEMENT_CELLS
+    first = hash_exported_model(specification, "T")
+    write_pt2(tmp_path / "T.pt2", ConvNeXtPose(tiny).eval(), crops[:2], batch)
+    assert hash_exported_model(specification, "T") != first
+
+
+def test_load_exported_network_pt2_of_half_precision_input_is_named(
+    tiny: Architecture, crops: Tensor, tmp_path: Path
+) -> None:
+    write_pt2(tmp_path / "T.pt2", ConvNeXtPose(tiny).half().eval(), crops.half())
+
+    with pytest.raises(ConvNeXtPoseCheckError, match="'crops' is float16: expected float32"):
+        load_exported_network(str(tmp_path / "T.pt2"), "T", tiny, CPU)
+
+
+class Marker:
+    """Creates a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def set_use_pickle(content: bytes) -> bytes:
+    config = json.loads(content)
+    next(iter(config["config"].values()))["use_pickle"] = True
+    return json.dumps(config).encode()
+
+
+CODE = "X/data/aotinductor/model/code.so"
+PICKLES: dict[str, Callable[[bytes, bytes], bytes]] = {
+    "X/data/sample_inputs/model.pt": lambda _, pickled: pickled,
+    "X/data/weights/model_weights_config.json": lambda content, _: set_use_pickle(content),
+    "X/data/constants/opaque_obj_0": lambda _, pickled: pickled,
+    "X/data/constants/model.pt": lambda _, pickled: pickled,
+    CODE: lambda *_: b"",
+    "version": lambda *_: b"8.8",  # torch's format until 2.7
+}
+
+
+@pytest.mark.parametrize("member", PICKLES)
+def test_load_exported_network_pt2_with_pickle_or_compiled_code_is_refused(
+    member: str, tiny: Architecture, reference: ConvNeXtPose, crops: Tensor, tmp_path: Path
+) -> None:
+    write_pt2(tmp_path / "X.pt2", reference, crops)
+    with zipfile.ZipFile(tmp_path / "X.pt2") as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    pickled = io.BytesIO()
+    torch.save((Marker(tmp_path / "executed"),), pickled)
+    content[member] = PICKLES[member](content.get(member, b""), pickled.getvalue())
+    with zipfile.ZipFile(tmp_path / "X.pt2", "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[bad-network\] .* it cannot be loaded: "):
+        load_exported_network(str(tmp_path / "X.pt2"), "T", tiny, CPU)
+
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.filterwarnings("ignore")  # torch has deprecated TorchScript
+def test_printed_command_converts_torchscript(
+    tiny: Architecture, reference: ConvNeXtPose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops = torch.rand(2, 3, 256, 256)
+    with pytest.raises(ValueError, match="Convert TorchScript: ") as caught:
+        parse_specification("exports/X.pt")
+    code = str(caught.value).split('"')[1]
+    monkeypatch.chdir(tmp_path)
+    torch.jit.save(torch.jit.trace(reference, crops), "X.pt")  # type: ignore[no-untyped-call]
+
+    exec(code, {})
+
+    network = load_exported_network("X.pt2", "T", tiny, CPU)
+    with torch.inference_mode():
+        assert float((network(crops) - reference(crops)).abs().max()) < AGREEMENT_CELLS
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the exporter's own deprecations
+@pytest.mark.parametrize("batch", [{0: torch.export.Dim("batch")}, None])
+def test_load_exported_network_agrees_with_reference(
+    batch: Any, tiny: Architecture, reference: ConvNeXtPose, crops: Tensor, tmp_path: Path
+) -> None:
+    path = tmp_path / "T.onnx"
+    shapes = {"crops": batch} if batch else None
+    example = crops[: 2 if batch else 1]
+    torch.onnx.export(reference, (example,), path, dynamic_shapes=shapes, verbose=False)
+    network = load_exported_network(str(path), "T", tiny, CPU)
+
+    with torch.inference_mode():
+        assert float((network(crops) - reference(crops)).abs().max()) < AGREEMENT_CELLS
+
+
+def test_onnx_providers_use_selected_gpu_in_exact_float32() -> None:
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    on_cuda = select_onnx_providers(torch.device("cuda:1"), both)
+
+    options = {"device_id": 1, "use_tf32": 0, "cudnn_conv_algo_search": "HEURISTIC"}
+    assert on_cuda == [(both[0], options), both[1]]
+    assert select_onnx_providers(CPU, both) == both[1:]
+    assert select_onnx_providers(torch.device("cuda"), both[1:]) == both[1:]
+
+
+def _truncate(folder: Path) -> None:
+    path = folder / "X.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _write_model_with_weights_at(location: str) -> Callable[[Path], Any]:
+    return lambda folder: (folder / "X.onnx").write_bytes(make_onnx_model("a test", location))
+
+
+BROKEN_EXPORTS: list[tuple[str, Callable[[Path], Any]]] = [
+    ("missing.onnx", lambda _: None),
+    ("X.onnx", lambda folder: (folder / "X.onnx").write_bytes(b"not a model")),
+    ("X.onnx", _truncate),
+    *(
+        ("X.onnx", _write_model_with_weights_at(location))
+        for location in (
+            "../outside", "inside/../../outside", "/etc/passwd", "..", "", "missing", "inside",
+            "*/_ORT_MEM_ADDR_/*",
+        )
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "spoil"), BROKEN_EXPORTS)
+def test_load_exported_network_invalid_file_raises_bad_network(
+    tiny: Architecture, tmp_path: Path, name: str, spoil: Callable[[Path], Any]
+) -> None:
+    (tmp_path / "outside").write_bytes(bytes(4))
+    folder = tmp_path / "exports"
+    (folder / "inside").mkdir(parents=True)
+    _write_model_with_weights_at("weights")(folder)
+    (folder / "weights").write_bytes(bytes(4))
+    spoil(folder)
+
+    problem = r"^\[bad-network\] .*(does not exist|be loaded)"
+    with pytest.raises(ConvNeXtPoseCheckError, match=problem):
+        load_exported_network(str(folder / name), "T", tiny, CPU)
+    with pytest.raises(ConvNeXtPoseCheckError, match=problem):
+        hash_exported_model(str(folder / name), "T")
+
+
+def test_load_exported_network_sparse_tensor_in_other_file_is_refused(
+    tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """onnx would not load it, and onnxruntime would read it from the current folder."""
+    (tmp_path / "T.onnx").write_bytes(make_sparse_model("weights"))
+    (tmp_path / "weights").write_bytes(bytes(4))
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[bad-network\] .* it cannot be loaded: "):
+        load_exported_network("T.onnx", "T", tiny, CPU)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_load_exported_network_missing_package_is_named(
+    package: str, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "X.onnx").write_bytes(make_corner_model(1))
+    monkeypatch.setitem(sys.modules, package, None)
+
+    with pytest.raises(ConvNeXtPoseCheckError, match=rf" {package} .*Run: pip install onnx "):
+        load_exported_network(str(tmp_path / "X.onnx"), "T", tiny, CPU)
+
+
+def test_hash_exported_model_covers_external_weights(tmp_path: Path) -> None:
+    def digest(weights: bytes, producer: str = "a test") -> str:
+        (tmp_path / "X.onnx").write_bytes(make_onnx_model(producer, "below/weights"))
+        (tmp_path / "below").mkdir(exist_ok=True)
+        (tmp_path / "below" / "weights").write_bytes(weights)
+        return hash_exported_model(str(tmp_path / "{variant}.onnx"), "X")
+
+    first = digest(b"1234")
+    assert digest(b"1235") != first
+    assert digest(b"1234", "another") != first
+    assert digest(b"1234") == first
