@@ -14,7 +14,6 @@ from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -23,7 +22,8 @@ from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.variants import Architecture
-from fixtures.notebook import INSTALL, NOTEBOOK_FILE, RUN, SHOW, notebook
+from fixtures import kaggle_install
+from fixtures.notebook import INSTALL, NOTEBOOK_FILE, RUN, SETTINGS, SHOW, notebook
 from tests.support.datasets import list_files
 from tests.support.full_size import write_own_model
 from tests.support.texts import ROOT
@@ -70,7 +70,8 @@ def test_failing_run_is_shown(
     before = list_files(attached)
 
     result = run_cell(
-        python, INSTALL + RUN + SHOW, tmp_path / "kaggle",
+        python,
+        SETTINGS.replace("XS,S,M,L", "T") + INSTALL + RUN + SHOW, tmp_path / "kaggle",
         **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
         **{f"CONVNEXTPOSE_{name}": value for name, value in settings.items()},
     )  # fmt: skip
@@ -114,11 +115,39 @@ def link_distribution(name: str, site: Path) -> None:
 def test_passing_run_passes_the_notebook(tmp_path: Path, capsys: Capture) -> None:
     pytest.importorskip("IPython")
     (tmp_path / "report.html").write_text("report")
-    names = {"output": tmp_path, "started": 0, "run": SimpleNamespace(returncode=0)}
 
-    exec(SHOW, names)
+    exec(SHOW, {"output": tmp_path, "started": 0, "code": 0})
 
     assert "IPython.core.display.HTML object" in capsys.readouterr().out
+
+
+MPJPE_TEST = "test_mpjpe.py::test_mpjpe_is_within_tolerance_of_reported_value[published-XS-5mm]"
+
+
+@pytest.mark.parametrize(
+    ("check", "is_diagnosed"),
+    [
+        ({"test": MPJPE_TEST, "outcome": "failed", "obtained": 70.0}, True),
+        ({"test": MPJPE_TEST, "outcome": "failed", "obtained": None}, False),
+        ({"test": MPJPE_TEST, "outcome": "passed", "obtained": 56.6}, False),
+        ({"test": "test_preflight.py::test_x", "outcome": "failed", "obtained": 1.0}, False),
+    ],
+)
+def test_cause_of_measured_wrong_error_is_searched(
+    tmp_path: Path, check: dict[str, object], *, is_diagnosed: bool
+) -> None:
+    pytest.importorskip("IPython")
+    results = Outputs(tmp_path).results
+    results.parent.mkdir()
+    results.write_text(json.dumps({"checks": [check]}))
+    calls: list[tuple[str, ...]] = []
+    names = {"output": tmp_path, "started": 0, "code": 1, "inputs": ["--h36m-root=x"]}
+
+    with pytest.raises(SystemExit, match="exit code 1"):
+        exec(SHOW, names | {"last_lines": [], "run_module": lambda *given: calls.append(given)})
+
+    diagnose = ("convnextpose_check", "diagnose", str(tmp_path), "--h36m-root=x")
+    assert calls == [diagnose] * is_diagnosed
 
 
 @pytest.mark.parametrize("has_stale", [False, True])
@@ -134,7 +163,7 @@ def test_run_without_report_shows_end(tmp_path: Path, capsys: Capture, *, has_st
     names |= dict.fromkeys(("suite", "INPUT", "WORKING"), tmp_path)
 
     with pytest.raises(SystemExit, match="exit code 4"):
-        exec(RUN + SHOW, names)
+        exec(SETTINGS + RUN + SHOW, names)
 
     printed = capsys.readouterr().out
     assert printed.count("--h36m-root is an option of convnextpose-check") == 2
@@ -163,8 +192,10 @@ def install(tmp_path: Path) -> Install:
         suite = kaggle / "input" / "copy" / "convnextpose-check"
         (suite / "convnextpose_check").mkdir(parents=True)
         (suite / "convnextpose_check" / "variants.json").touch()
+        (suite / "fixtures").mkdir()
+        shutil.copy(kaggle_install.__file__, suite / "fixtures")
         (suite / "pyproject.toml").write_text(f"[project]\ndependencies = {needs}\n")
-        result = run_cell(environment / "bin" / "python", INSTALL, kaggle)
+        result = run_cell(environment / "bin" / "python", SETTINGS + INSTALL, kaggle)
         folders = site.glob("*.dist-info")
         return result, dict(folder.name.removesuffix(".dist-info").split("-") for folder in folders)
 
@@ -251,20 +282,21 @@ def test_install_cell_replaces_nothing_that_is_new_enough(
 
 
 @pytest.mark.parametrize(
-    ("fork", "message"),
+    ("owner", "message"),
     [
-        ("YOUR-FORK", "FORK is not set: write the owner of your fork at the top of this cell."),
+        ("YOUR-FORK", "OWNER is not set: write the owner of the suite's repository there."),
         (
             "owner",
-            "Cannot clone https://github.com/owner/convnextpose-check. Check FORK, and switch on"
+            "Cannot clone https://github.com/owner/convnextpose-check. Check OWNER, and switch on"
             " the internet (Settings, Internet).",
         ),
     ],
 )
-def test_install_without_suite_prints_one_message(tmp_path: Path, fork: str, message: str) -> None:
+def test_install_without_suite_prints_one_message(tmp_path: Path, owner: str, message: str) -> None:
     (tmp_path / "git").write_text("#!/bin/sh\nexit 128\n")
     (tmp_path / "git").chmod(0o755)
 
-    result = run_cell(sys.executable, INSTALL.replace("YOUR-FORK", fork), tmp_path / "kaggle")
+    cells = SETTINGS.replace("YOUR-FORK", owner) + INSTALL
+    result = run_cell(sys.executable, cells, tmp_path / "kaggle")
 
     assert result.stderr.splitlines() == [message]
