@@ -2,27 +2,27 @@
 
 The authors' file name (``ConvNeXtPose_L.tar``, also with `` (1)`` or another suffix, or as the name
 of a folder around an unpacked archive) assigns a file to a variant; other checks then compare it
-with the content. Files with other names are identified by the shapes of their tensors.
+with the content. Files with other names, such as ``Copy of ConvNeXtPose_L.tar``, are identified by
+the shapes of their tensors.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from convnextpose_check.checkpoints.fingerprints import tensor_digests
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
-from convnextpose_check.checkpoints.unpack import CHECKPOINT_SUFFIXES
+from convnextpose_check.checkpoints.search import FoundFiles, search_paths
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.folders import is_file, path_exists, too_many_files, walk
 from convnextpose_check.network.layout import identify_variants
 from convnextpose_check.variants import Catalogue
 
-MAX_CANDIDATES = 1_000
-"""Limit for the files to open; four checkpoints are published."""
+MAX_REASONS = 4
+"""Limit for the reasons in a message why files were not used."""
 _SUFFIXES = re.compile(r"( ?\(\d+\)|\.\w+)+$")
 
 GIVE_CHECKPOINTS = (
@@ -48,23 +48,14 @@ class CheckpointFiles:
     loaded_files: LoadedFiles = field(default_factory=dict)
 
     @cached_property
-    def candidates(self) -> tuple[Path, ...]:
-        """Every file or unpacked folder that may be a checkpoint.
+    def found(self) -> FoundFiles:
+        """The candidates, and what was passed over; raises like ``search_paths``."""
+        return search_paths(self.paths)
 
-        Raises ``ConvNeXtPoseCheckError``: ``checkpoint-not-found`` for a path that does not exist,
-        ``too-many-files``.
-        """
-        found: dict[Path, None] = {}
-        for root in self.paths:
-            if not path_exists(root):
-                raise ConvNeXtPoseCheckError(
-                    ErrorCode.CHECKPOINT_NOT_FOUND, f"{root} does not exist", "Check the path"
-                )
-            for path in _find_candidates(root):
-                found[path] = None
-                if len(found) > MAX_CANDIDATES:
-                    raise too_many_files(MAX_CANDIDATES, "files that may be checkpoints", root)
-        return tuple(found)
+    @property
+    def candidates(self) -> tuple[Path, ...]:
+        """Every file or unpacked folder that may be a checkpoint; raises like ``search_paths``."""
+        return self.found.candidates
 
     def claimed_variant(self, path: Path) -> str | None:
         """The variant in the name of the file, or of the innermost folder with one."""
@@ -75,7 +66,7 @@ class CheckpointFiles:
         return None
 
     def load(self, variant: str) -> Checkpoint:
-        """Load the variant's only checkpoint; files with equal weights count as one.
+        """Load the variant's only checkpoint; of files with equal weights, the most complete.
 
         Raises ``ConvNeXtPoseCheckError``: ``checkpoint-not-found``, ``ambiguous``, what
         ``load_checkpoint`` raises, and the error in ``refused``.
@@ -84,15 +75,16 @@ class CheckpointFiles:
             raise self.refused[variant]
         claimed = [path for path in self.candidates if self.claimed_variant(path) == variant]
         loaded = [self._load_once(path) for path in claimed] or self._find_by_content(variant)
-        contents = [(each.epoch, tensor_digests(each)) for each in loaded] if loaded[1:] else []
-        if any(content != contents[0] for content in contents):
+        digests = [tensor_digests(each) for each in loaded] if loaded[1:] else []
+        epochs = {each.epoch for each in loaded} - {None}
+        if len(epochs) > 1 or any(each != digests[0] for each in digests):
             raise ConvNeXtPoseCheckError(
                 ErrorCode.AMBIGUOUS,
                 f"several different files are checkpoints of {variant}:"
                 f" {_join_paths(checkpoint.path for checkpoint in loaded)}",
                 "Keep only the right one of these files",
             )
-        return loaded[0]
+        return min(loaded, key=lambda checkpoint: len(checkpoint.not_recorded))
 
     def _load_once(self, path: Path) -> Checkpoint:
         checkpoint = self.loaded_files.get(path)
@@ -102,18 +94,20 @@ class CheckpointFiles:
 
     def _find_by_content(self, variant: str) -> list[Checkpoint]:
         """Load files with other names; return those with the variant's tensor shapes."""
-        found, skipped = [], ""
+        found, reasons = [], list(self.found.passed_over)
         for path in (path for path in self.candidates if self.claimed_variant(path) is None):
             content = self._identify(path)
             if isinstance(content, str):
-                skipped = skipped or f"; {path.name} was skipped: {content}"
+                reasons.append(content)
             elif variant in identify_variants(content.state, self.catalogue):
                 found.append(content)
         if not found:
+            more = [f"and {len(reasons) - MAX_REASONS} more"] if reasons[MAX_REASONS:] else []
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND,
                 f"no checkpoint of {variant} in {_join_paths(self.paths) or 'any folder'}: found"
-                f" {_join_paths(self.candidates) or 'nothing like a checkpoint'}{skipped}",
+                f" {_join_paths(self.candidates) or 'nothing like a checkpoint'}"
+                + "".join(f"; {reason}" for reason in reasons[:MAX_REASONS] + more),
                 GIVE_CHECKPOINTS,
             )
         return found
@@ -127,19 +121,6 @@ class CheckpointFiles:
             except ConvNeXtPoseCheckError as error:
                 self.loaded_files[path] = error.problem  # the checkpoint itself may be large
         return self.loaded_files[path]
-
-
-def _find_candidates(root: Path) -> Iterator[Path]:
-    if is_file(root) or is_file(root / "data.pkl"):
-        yield root
-        return
-    for folder, folders, files in walk(root):
-        if "data.pkl" in files:
-            yield folder
-            folders.clear()
-        else:
-            visible = (name for name in files if not name.startswith("."))
-            yield from (folder / n for n in visible if n.lower().endswith(CHECKPOINT_SUFFIXES))
 
 
 def _join_paths(paths: Iterable[Path]) -> str:

@@ -19,7 +19,8 @@ LITTER = frozenset({
 })  # fmt: skip
 """Files and folders of systems and programs, in lower case. Some have copies of the data."""
 
-MAX_DEPTH = 8
+MAX_DEPTH = 12
+"""A model on Kaggle is 6 deep (models/OWNER/NAME/FRAMEWORK/VARIATION/VERSION) before unpacking."""
 MAX_FOLDERS = 50_000
 """Human3.6M has about a thousand, apart from its sequence folders, which are not entered."""
 
@@ -42,18 +43,23 @@ def is_litter(name: str) -> bool:
     return name.startswith("._") or name.lower() in LITTER
 
 
-def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+def walk(
+    root: Path, too_deep: list[Path] | None = None
+) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Yield each folder below ``root`` with the sorted names of folders and files.
 
     Litter is left out. Hidden and sequence folders are not entered, nor those that the caller
-    removes from the list; a folder with several links is entered once. Raises
-    ``ConvNeXtPoseCheckError`` (``too-many-files``).
+    removes from the list; a folder with several links is entered once. Folders deeper than
+    ``MAX_DEPTH`` are appended to ``too_deep``. Raises ``ConvNeXtPoseCheckError``
+    (``too-many-files``).
     """
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
         depth = len(Path(folder).relative_to(root).parts)
         if real in seen or depth > MAX_DEPTH:
+            if real not in seen and too_deep is not None:
+                too_deep.append(Path(folder))
             folders.clear()
             continue
         seen.add(real)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 
-from convnextpose_check.checkpoints import find
+from convnextpose_check.checkpoints import find, search, unpack
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.snapshot import write_snapshot
@@ -17,6 +18,7 @@ from convnextpose_check.synthetic.archives import generated_epoch
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.archives import (
     make_snapshot,
+    make_tar,
     make_zip,
     read_members,
     save_to_bytes,
@@ -183,8 +185,8 @@ def test_candidates_skip_others(catalogue: Catalogue, archives: Archives, tmp_pa
 def test_load_too_many_candidates_raises_too_many_files(
     name: str, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert find.MAX_CANDIDATES == 1_000
-    monkeypatch.setattr(find, "MAX_CANDIDATES", 3)
+    assert search.MAX_CANDIDATES == 1_000
+    monkeypatch.setattr(search, "MAX_CANDIDATES", 3)
     for number in range(3):
         _write_file(tmp_path / name.format(number), b"")
     assert len(CheckpointFiles([tmp_path], catalogue).candidates) == 3
@@ -192,3 +194,104 @@ def test_load_too_many_candidates_raises_too_many_files(
     error = _catch_error(catalogue, "L", tmp_path)
     assert error.code == "too-many-files"
     assert f"{tmp_path} contains more than 3 files that may be checkpoints" in str(error)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ConvNeXtPose_L.tar의 사본", "ConvNeXtPose_L.tar 的副本", "ConvNeXtPose_L.tar のコピー",
+        "Copia de ConvNeXtPose_L.tar", "uc?export=download&id=1eIaMqTYG-30CuP",
+        "ConvNeXtPose_L.tar?usp=sharing", "ConvNeXtPose_L", "pytorch_model.bin", "last.ckpt",
+    ],
+)  # fmt: skip
+def test_load_finds_any_name_by_content(
+    name: str, catalogue: Catalogue, archives: Archives, tmp_path: Path
+) -> None:
+    path = _write_file(tmp_path / name, archives["L"])
+    _write_file(tmp_path / "LICENSE", b"MIT License")
+    assert CheckpointFiles([tmp_path], catalogue).candidates == (path,)
+    assert _load(catalogue, "L", tmp_path).path == path
+    path.write_bytes(b"<html>Google Drive - Virus scan warning")
+    error = _catch_error(catalogue, "L", tmp_path)
+    assert f"{path} is a web page" in error.problem
+
+
+@pytest.mark.parametrize("is_unpacked", [False, True])
+def test_load_finds_model_of_kaggle_one_folder_deeper(
+    is_unpacked: bool, catalogue: Catalogue, archives: Archives, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models/someone/convnextpose/pytorch/default/1/weights"
+    path = folder / "ConvNeXtPose_L.tar"
+    if is_unpacked:
+        path = write_members(read_members(archives["L"]), path / "snapshot_83.pth")
+    else:
+        _write_file(path, archives["L"])
+    assert _load(catalogue, "L", tmp_path).path == path
+
+
+def test_load_missing_names_what_was_passed_over(
+    catalogue: Catalogue, archives: Archives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished = _write_file(tmp_path / "ConvNeXtPose_L.tar.crdownload", archives["L"])
+    incomplete = tmp_path / "ConvNeXtPose_L/snapshot_83.pth"
+    members = read_members(archives["L"])
+    storages = {f"data/{n}": members[f"data/{n}"] for n in (2, 4, 5)}
+    write_members(storages, incomplete)
+    _write_file(tmp_path / "/".join("abcdefghijklm") / "ConvNeXtPose_L.tar", archives["L"])
+    monkeypatch.setattr(search, "MAX_OPENED", 2)
+    for name in ("x1", "x2", "x3", "x4"):
+        _write_file(tmp_path / "zoo" / name, b"text")
+
+    error = _catch_error(catalogue, "L", tmp_path)
+
+    assert error.code == "checkpoint-not-found"
+    assert error.problem.split("; ")[1:] == [
+        f"{unfinished} is an unfinished download",
+        f"{incomplete} is an unpacked checkpoint that lacks data.pkl and 3 storages, the first is"
+        " data/0",
+        f"{tmp_path} contains folders too deep to be searched (1, the first is"
+        f" {tmp_path / '/'.join('abcdefghijklm')})",
+        f"{tmp_path} contains files without the suffix of a checkpoint that were not opened (2),"
+        " since 2 others had been",
+    ]
+    for name in ("one.part", "two.part", "three.part"):
+        _write_file(tmp_path / name, b"")
+    assert _catch_error(catalogue, "L", tmp_path).problem.endswith("; and 3 more")
+
+
+def test_candidates_opens_no_file_of_a_data_set(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.jpg", "b.PNG", "c.json", "d.npy", ".hidden"):
+        _write_file(tmp_path / "images" / name, b"PK\3\4")
+    monkeypatch.setattr(search, "open_regular", lambda path: pytest.fail(f"{path} was opened"))
+    assert CheckpointFiles([tmp_path], catalogue).candidates == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        make_zip({f"{n}.jpg": b"image" for n in range(9)}),
+        make_tar({"a.jpg": b"image"}),
+        save({"layer.0.weight": torch.zeros(9)}),
+    ],
+    ids=["zip", "tar", "safetensors"],
+)
+def test_load_archive_of_something_else_is_refused_before_it_is_read(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _write_file(tmp_path / "other.zip", content)
+    monkeypatch.setattr(unpack, "read_exactly", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[not-a-checkpoint\] "):
+        load_checkpoint(path)
+
+
+def test_load_equal_weights_prefers_file_with_epoch(
+    catalogue: Catalogue, archives: Archives, tmp_path: Path
+) -> None:
+    path = _write_file(tmp_path / "b.tar", archives["L"])
+    state = load_checkpoint(path).state
+    _write_file(tmp_path / "a.safetensors", save(dict(state)))
+    assert _load(catalogue, "L", tmp_path).path == path
+    _write_file(tmp_path / "a.safetensors", save({key: t + 1 for key, t in state.items()}))
+    assert _catch_error(catalogue, "L", tmp_path).code == "ambiguous"
