@@ -1,7 +1,7 @@
 """The session fixtures of the suite: the run, and its checkpoints, models, data and evaluations.
 
-A run judges one target: the published models on your files with ``-m gpu``, else the synthetic
-models that the suite carries. Options, gate and report belong to the plugin.
+A run judges one target: with ``-m gpu`` the published models on your files, else the synthetic
+models that the suite generates. Options, gate and report are in the plugin.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from convnextpose_check.plugin.session import get_session, synthetic_dataset
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import ByVariant, Run
 
-# First the one that the other imports: pytest warns about a plugin that is imported already.
+# suite imports html_table, which must come first: pytest warns if a plugin is already imported.
 pytest_plugins = ["convnextpose_check.plugin.html_table", "convnextpose_check.plugin.suite"]
 
 

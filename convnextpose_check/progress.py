@@ -37,7 +37,7 @@ def progress_bar(
     from tqdm import tqdm
 
     output = _LossyOutput(stream)
-    output.write_plain("\n")
+    output.write_plain("\n")  # ends pytest's unfinished line
     with tqdm(
         total=total,
         desc=title,

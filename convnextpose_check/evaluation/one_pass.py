@@ -55,7 +55,7 @@ def evaluate(
     target: str = "",
     display: ProgressDisplay | None = None,
 ) -> dict[str, Outcome]:
-    """Evaluate models by name; a failed one has its error as outcome, the others continue.
+    """Evaluate the models; returns each one's evaluation or error, by name.
 
     With ``resume``, finished results are loaded from the cache and partial ones are completed.
     Raises ``Interrupted`` on Ctrl-C or SIGTERM, after saving partial results.

@@ -193,7 +193,7 @@ class Run:
     def _outcomes(self) -> dict[str, Any]:
         """Evaluations or errors of all models by variant; of checkpoints with ``CHECKPOINT``."""
         try:
-            dataset = self.dataset  # first: each variant would try again to read unreadable data
+            dataset = self.dataset  # here, so that unreadable data is not read for each variant
             with self.display.phase("building the models"):
                 entries = ByVariant.collect(self.evaluated, self._build_entry)
                 if self.settings.network is not None:

@@ -36,7 +36,7 @@ def checkout_environment() -> dict[str, str]:
 def peak_bytes() -> int:
     """The peak resident memory of this process.
 
-    ``getrusage`` does not serve: it includes the peak of the parent process.
+    ``getrusage`` would include the peak of the parent process.
     """
     return memory_bytes("VmHWM")
 
@@ -59,12 +59,12 @@ def _run(arguments: tuple[str, ...], folder: str, environment: dict[str, str], o
     if "OMP_NUM_THREADS" in environment:
         torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))
     sys.path[:0] = [folder, *environment.get("PYTHONPATH", "").split(os.pathsep)]
-    kind, what, *rest = arguments
-    sys.argv, sys.orig_argv = [kind, *rest], [sys.executable, *arguments]
-    if kind == "-m":
-        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    option, code, *rest = arguments
+    sys.argv, sys.orig_argv = [option, *rest], [sys.executable, *arguments]
+    if option == "-m":
+        runpy.run_module(code, run_name="__main__", alter_sys=True)
     else:
-        exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
+        exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
 
 
 class PythonProcess:

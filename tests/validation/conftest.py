@@ -14,14 +14,14 @@ from convnextpose_check.variants import Variant
 BY_FUNCTION = {test.function: test for test in VALIDATION_TESTS}
 
 
-def cases(config: pytest.Config, function: str) -> dict[str, Variant | None]:
+def get_cases(config: pytest.Config, function: str) -> dict[str, Variant | None]:
     """The cases of a validation test in this run; empty if it does not apply."""
     return list_cases(BY_FUNCTION[function], get_session(config).run)
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str) -> list[pytest.Item] | None:
     """Skip the collection of a test that applies to no variant of this run."""
-    return [] if name in BY_FUNCTION and not cases(collector.config, name) else None
+    return [] if name in BY_FUNCTION and not get_cases(collector.config, name) else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -34,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = ["variant"] if "variant" in metafunc.fixturenames else []
     parameters = [
         pytest.param(*[variant] * len(names), id=case_id, marks=marks)
-        for case_id, variant in cases(metafunc.config, function).items()
+        for case_id, variant in get_cases(metafunc.config, function).items()
     ]
     metafunc.parametrize(names, parameters)
 

@@ -17,7 +17,7 @@ from convnextpose_check.run.run import ByVariant, Run
 from convnextpose_check.variants import Variant
 
 ROUNDS = 3
-"""On a GPU; on a CPU a batch takes seconds."""
+"""Rounds on a GPU; a CPU runs one, since a batch takes seconds."""
 
 
 @pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")  # the network failed
