@@ -28,7 +28,7 @@ DATA_PARALLEL_PREFIX = "module."
 """Prefix of every key of the published state dicts, from training with DataParallel."""
 
 _WRAPPERS = r"(?:(?:module|_orig_mod|_forward_module|model|network|net)\.)*"
-"""Names under which DataParallel, ``torch.compile``, Lightning and scripts hold a network."""
+"""Prefixes that DataParallel, ``torch.compile``, Lightning and scripts add to the keys."""
 
 SAVE_UNWRAPPED = "Use the published file, or save the state dict of the network without wrappers"
 
@@ -68,7 +68,7 @@ def to_legacy(state: Mapping[str, T]) -> dict[str, T]:
 
 
 def find_prefix(keys: Iterable[str]) -> str:
-    """The wrappers' names before every key, such as ``module.``; empty for none.
+    """The prefix of every key, such as ``module.``; empty for none.
 
     Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) if a key has another prefix.
     """
@@ -76,26 +76,25 @@ def find_prefix(keys: Iterable[str]) -> str:
     if not prefixes:
         return ""
     [(usual, _count)] = Counter(prefixes.values()).most_common(1)
-    if odd := [key for key, prefix in prefixes.items() if prefix != usual]:
-        raise _wrong_keys(
-            f"'{odd[0]}' has the prefix '{prefixes[odd[0]]}', but most keys have '{usual}'"
-        )
+    for key, prefix in prefixes.items():
+        if prefix != usual:
+            raise _wrong_keys(f"'{key}' has the prefix '{prefix}', but most keys have '{usual}'")
     return usual
 
 
 def describe_prefix(prefix: str) -> str:
-    """Which prefix of ``find_prefix`` was removed."""
+    """Describe the prefix that ``strip_prefix`` removed."""
     return f"prefix '{prefix}' removed" if prefix else "no prefix"
 
 
 def describe_keys(keys: Iterable[str]) -> str:
-    """The first key and its recognized prefix, for messages."""
+    """Describe the first key and its prefix."""
     first = next(iter(keys), "")
     return f"the first key is '{first}' ({describe_prefix(_key_prefix(first))})"
 
 
 def strip_prefix(state: Mapping[str, T]) -> dict[str, T]:
-    """Remove the wrappers' prefix; raises like ``find_prefix``."""
+    """Remove the prefix; raises the errors of ``find_prefix``."""
     prefix = find_prefix(state)
     return {key.removeprefix(prefix): value for key, value in state.items()}
 

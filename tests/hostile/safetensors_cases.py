@@ -1,4 +1,4 @@
-"""Safetensors files that lie, or contain something else."""
+"""Safetensors files with false headers or other content."""
 
 from __future__ import annotations
 
