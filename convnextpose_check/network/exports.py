@@ -66,7 +66,7 @@ def _load_onnx(
     runtime = importlib.import_module("onnxruntime")
     providers = select_onnx_providers(device, runtime.get_available_providers())
     options = runtime.SessionOptions()
-    # onnx does not load sparse tensors from other files: nor may onnxruntime, without their hash.
+    # onnxruntime would load sparse tensors from other files, which the hash does not cover.
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", os.devnull
     )
