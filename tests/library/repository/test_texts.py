@@ -33,7 +33,7 @@ ELSEWHERE = {
     "output/tests", "main/test.py", "adapter.py", "setup_kaggle_dataset.py",
     "benchmark_results.json", "benchmark_results.published.json", "benchmark_comparison.png",
     "BENCHMARK_REPORT.md", "per_sample.csv", "bbox_root_pose_human36m_output.json",
-    "exports/{variant}.onnx",
+    "exports/{variant}.onnx", "int8/{variant}.onnx", "export.py",
 }  # fmt: skip
 """Files of a run, of users and of other repositories."""
 

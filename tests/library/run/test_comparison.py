@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.paths import Outputs
 from convnextpose_check.run.report import compare_with_checkpoint
 from convnextpose_check.run.run import Run
+from convnextpose_check.variants import read_catalogue
+from tests.support.datasets import FACTS
 from tests.support.onnx_models import make_corner_model
 from tests.support.runs import make_evaluation, write_results
+from tests.support.texts import read_marked_section
 
 OpenRun = Callable[..., Run]
 SEQUENCES = ("s_09_act_02_subact_01_ca_01", "s_09_act_02_subact_02_ca_01")
@@ -105,43 +107,25 @@ def test_run_checkpoint_that_fails_is_named_in_log(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the exporter's and quantizer's own deprecations
-def test_run_shows_cost_of_half_precision_and_int8_exports(
-    open_run: OpenRun, tmp_path: Path
+def test_readme_recipe_exports_and_run_shows_costs(
+    open_run: OpenRun, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import onnx
-    from onnxruntime.quantization import CalibrationDataReader, quantize_static
-    from onnxruntime.transformers.float16 import convert_float_to_float16
+    _, code, _ = read_marked_section("export").split("```")
+    catalogue = read_catalogue(inputs / "own.json")
+    monkeypatch.setattr("convnextpose_check.variants.read_catalogue", lambda: catalogue)
+    monkeypatch.setattr("convnextpose_check.human36m.samples.read_facts", lambda: FACTS)
+    arguments = ["T", str(inputs / "models" / "own_T.pth"), str(inputs / "h36m")]
+    monkeypatch.setattr("sys.argv", ["export.py", *arguments])
+    monkeypatch.chdir(tmp_path)
 
-    from convnextpose_check.human36m.crops import load_inputs
-
-    first = open_run(variants="T")
-    crops, _ = load_inputs(first.dataset.samples[:4], first.devices[0])
-    for name in ("float32", "half", "int8"):
-        (tmp_path / name).mkdir()
-    source = tmp_path / "float32" / "T.onnx"
-    torch.onnx.export(
-        first.models["T"].reference, (crops,), source, verbose=False, external_data=False,
-        dynamic_shapes={"crops": {0: torch.export.Dim("batch")}},
-    )  # fmt: skip
-
-    class Crops(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.batches = iter([{"crops": crops.numpy()}])
-
-        def get_next(self) -> Any:
-            return next(self.batches, None)
-
-    half = convert_float_to_float16(onnx.load(source), keep_io_types=True)
-    onnx.save(half, tmp_path / "half" / "T.onnx")
-    quantize_static(source, tmp_path / "int8" / "T.onnx", Crops())
+    exec(code.removeprefix("python\n"), {"__name__": "__main__"})
 
     costs_cells = []
     for name in ("float32", "half", "int8"):
-        run = open_run(variants="T", network=str(tmp_path / name / "{variant}.onnx"))
+        run = open_run(variants="T", network=f"{name}/{{variant}}.onnx")
         assert run.evaluations["T"]
         compared = write_results(run).variants["T"].comparison
         assert compared is not None
-        assert compared.error_mm == first.evaluations["T"].error_mm
+        assert compared.error_mm == run.checkpoint_evaluations["T"].error_mm
         costs_cells.append(compared.mean_cells)
-
     assert costs_cells[0] < 1e-3 < costs_cells[1] < costs_cells[2]
