@@ -37,7 +37,7 @@ CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
 """Images per batch; halved if the device is out of memory."""
 
 CHECKPOINT = "checkpoint"
-"""Follows the variant in the name of a checkpoint's own model, beside that of ``--network``."""
+"""The checkpoint's own model is evaluated as ``XS checkpoint``, beside ``XS`` of ``--network``."""
 
 
 T = TypeVar("T")
@@ -191,7 +191,7 @@ class Run:
 
     @cached_property
     def _outcomes(self) -> dict[str, Any]:
-        """Evaluations or errors of all models by variant; of checkpoints with ``CHECKPOINT``."""
+        """The evaluation or error of each model by its name, ``XS`` or ``XS checkpoint``."""
         try:
             dataset = self.dataset  # here, so that unreadable data is not read for each variant
             with self.display.phase("building the models"):
