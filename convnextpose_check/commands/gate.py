@@ -36,6 +36,7 @@ from convnextpose_check.settings.options import (
     RUN_ID_VARIABLE,
     read_settings,
 )
+from convnextpose_check.text import escape_control_chars
 
 CODE_VARIABLES = ("PYTHON", "PYTEST", "COVERAGE_", "COV_CORE_", "MPL")
 """Prefixes of variables that make Python, pytest or a library import code."""
@@ -48,6 +49,7 @@ _FILE = {"metavar": "FILE", "type": path_argument}
 ARGUMENTS: Arguments = {
     "--junitxml": _FILE | {"help": "write the tests' outcomes as JUnit XML"},
     "--summary": _FILE | {"help": "append the Markdown report to this file"},
+    "--github-output": _FILE | {"help": "append verdict=... and report=... to this file"},
 }
 SETTINGS = tuple(option.field for option in OPTIONS)
 
@@ -81,6 +83,10 @@ def run(options: argparse.Namespace) -> int:
     problem = find_gate_problem(exit_code, results, settings.results_dir)
     if options.summary:
         _append_summary(caller / options.summary, results, problem)
+    if options.github_output:
+        report = Outputs(settings.results_dir).report if results else ""
+        verdict = escape_control_chars(problem or (results.verdict if results else ""))
+        _append(caller / options.github_output, f"verdict={verdict}\nreport={report}\n")
     if problem:
         print_lines(f"not passed: {problem}", file=sys.stderr)
     return exit_code if exit_code > 0 else int(bool(problem))
@@ -139,9 +145,13 @@ def _append_summary(summary: Path, results: Results | None, problem: str) -> Non
     """Append the Markdown report of these results; a report on disk may be of an earlier run."""
     from convnextpose_check.pages.html import escape_markdown, render_markdown
 
+    failure = f"**Not passed: {escape_markdown(problem)}**\n"
+    _append(summary, render_markdown(results) if results else failure)
+
+
+def _append(path: Path, text: str) -> None:
     try:
-        with summary.open("a", encoding="utf-8") as file:
-            failure = f"**Not passed: {escape_markdown(problem)}**\n"
-            file.write(render_markdown(results) if results else failure)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
-        raise cannot_write(summary, error, option="") from None
+        raise cannot_write(path, error, option="") from None

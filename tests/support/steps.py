@@ -32,7 +32,8 @@ mkdir "$packages/pip" && touch "$packages/pip/__init__.py" "$packages/pip/__main
 def action_steps(inputs: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     content: dict[str, Any] = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
     values = _evaluate_inputs(content["inputs"], inputs)
-    return content["runs"]["steps"], values | {"github.action_path": str(ACTION.parent)}
+    steps = [step for step in content["runs"]["steps"] if "run" in step]
+    return steps, values | {"github.action_path": str(ACTION.parent)}
 
 
 def gate_steps(inputs: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -72,6 +73,7 @@ def run_steps(
         "PATH": f"{python3.parent}:{os.environ['PATH']}",
         "RUNNER_TEMP": str(temporary),
         "GITHUB_STEP_SUMMARY": str(temporary / "summary.md"),
+        "GITHUB_OUTPUT": str(temporary / "outputs"),
     }
 
     def expand(text: str) -> str:

@@ -22,7 +22,7 @@ from convnextpose_check.commands.gate import (
 from convnextpose_check.pages.html import trust_note
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results_of_run, write_results
-from convnextpose_check.settings.options import OPTIONS
+from convnextpose_check.settings.options import OPTIONS, RUN_ID_VARIABLE
 from convnextpose_check.variants import Architecture
 from tests.support.full_size import write_own_model
 from tests.support.hostile_caller import make_marker_code, write_hostile_files
@@ -95,6 +95,10 @@ def test_action_verdict_on_weights_is_never_reproduced(judged: CompletedRun) -> 
     assert "weights only, Human3.6M is not read and MPJPE not measured" in judged.text
     summary = judged.folder.parents[1] / "temporary" / "summary.md"
     assert summary.read_text(encoding="utf-8") == markdown
+    outputs = judged.folder.parents[1] / "temporary" / "outputs"
+    assert outputs.read_text().splitlines() == [
+        f"verdict={results.verdict}", f"report={files.report}",
+    ]  # fmt: skip
     assert not files.picture.exists()
     assert not files.per_sample.exists()
 
@@ -172,29 +176,40 @@ def test_gate_problem_unreadable_results_is_a_problem(tmp_path: Path, content: s
     assert problem == f"this run wrote no results to {path}."
 
 
-def test_gate_results_of_earlier_run_fail(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("run_id", ["of an earlier run", None])
+def test_gate_writes_only_results_of_this_run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    run_id: str | None,
 ) -> None:
-    """Simulates a pytest that exits with code 0 and writes nothing."""
+    """Simulates a pytest that exits with code 0 and writes nothing, or a verdict of two lines."""
     isolated = SimpleNamespace(
-        flags=SimpleNamespace(isolated=1),
-        path=[],
-        executable=sys.executable,
-        stderr=sys.stderr,
+        flags=SimpleNamespace(isolated=1), path=[], executable=sys.executable, stderr=sys.stderr
     )
     monkeypatch.setattr(gate, "sys", isolated)
-    monkeypatch.setattr(gate, "_run_pytest", lambda *_: 0)
-    monkeypatch.chdir(tmp_path)
     outputs = Outputs(tmp_path / "output")
-    write_results(example_results(passed=True, run_id="of an earlier run"), outputs.results)
-    outputs.markdown.write_text("Reproduced")
+
+    def write_example(_: object, environment: dict[str, str]) -> int:
+        written = run_id or environment[RUN_ID_VARIABLE]
+        results = example_results(passed=True, run_id=written, verdict="Good\nreport=another")
+        write_results(results, outputs.results)
+        return 0
+
+    monkeypatch.setattr(gate, "_run_pytest", write_example)
+    monkeypatch.chdir(tmp_path)
     given = dict.fromkeys(option.field for option in OPTIONS)
 
-    code = gate.run(Namespace(**given, junitxml=None, summary="summary.md"))
+    code = gate.run(Namespace(**given, junitxml=None, summary="s.md", github_output="out"))
 
-    assert code == 1
-    assert f"not passed: this run wrote no results to {outputs.results}" in capsys.readouterr().err
-    assert (tmp_path / "summary.md").read_text().startswith("**Not passed: this run wrote no res")
+    problem = f"this run wrote no results to {outputs.results}."
+    assert code == int(run_id is not None)
+    assert (f"not passed: {problem}" in capsys.readouterr().err) == bool(code)
+    assert (tmp_path / "s.md").read_text().startswith("**Not passed: this run wrote no res") == code
+    lines = [r"verdict=Good\nreport=another", f"report={outputs.report}"]
+    assert (tmp_path / "out").read_text().splitlines() == (
+        [f"verdict={problem}", "report="] if code else lines
+    )
 
 
 def test_gate_environment_has_no_variable_that_imports_code() -> None:
