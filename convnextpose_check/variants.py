@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.files.first_bytes import UTF8_MARK
 
 PUBLISHED_FILE = Path(__file__).with_name("variants.json")
 
@@ -183,7 +184,7 @@ def read_catalogue(path: Path = PUBLISHED_FILE) -> Catalogue:
     lacks a field, has an unknown field, or has two variants of one name.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Catalogue)
+        return msgspec.json.decode(path.read_bytes().removeprefix(UTF8_MARK), type=Catalogue)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_VARIANTS_FILE,

@@ -22,13 +22,13 @@ IMAGES, ANNOTATIONS, ROOTNET = "images", "annotations", "bbox_root"
 
 def plan_links(
     source: Path, project_root: Path, subjects: tuple[int, ...]
-) -> tuple[dict[Path, Path], str]:
-    """The target of each link by its path, and a note.
+) -> tuple[dict[Path, Path], list[str]]:
+    """The target of each link by its path, and notes.
 
-    The note explains why RootNet's file is not linked; empty if it is. Raises
-    ``ConvNeXtPoseCheckError``: ``file-not-found`` without ``project_root``, ``bad-option`` if one
-    folder contains the other, ``data-not-found`` for a subject without images, and the errors of
-    ``find_layout``.
+    Notes count images with smaller copies, whose bytes are not compared, and explain why RootNet's
+    file is not linked. Raises ``ConvNeXtPoseCheckError``: ``file-not-found`` without
+    ``project_root``, ``bad-option`` if one folder contains the other, ``data-not-found`` for a
+    subject without images, and the errors of ``find_layout``.
     """
     if not project_root.is_dir():
         raise ConvNeXtPoseCheckError(
@@ -50,14 +50,22 @@ def plan_links(
             )
         for name in sorted(sequences):
             links |= _plan_image_links(tree / IMAGES / name, layout)
+    copied = [
+        target
+        for path, target in links.items()
+        if len({size for _, (size, _) in layout.find_copies(path.parent.name, path.name)}) > 1
+    ]
+    notes = []
+    if copied:
+        notes.append(f"{len(copied):,} images have smaller copies, the first is {copied[0]}")
     rootnet_link = tree / ROOTNET / ROOTNET_FILE
-    note = ""
     try:
         links[rootnet_link] = layout.choose_rootnet_file(subjects)
     except ConvNeXtPoseCheckError as error:
         if not path_exists(rootnet_link):
             note = f"{ROOTNET}, needed only for RootNet's boxes, was not linked: {error.problem}"
-    return links, note
+            notes.append(note)
+    return links, notes
 
 
 def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:

@@ -26,7 +26,7 @@ from convnextpose_check.files.first_bytes import is_part_name
 from convnextpose_check.files.folders import SEQUENCE_FOLDER, walk
 from convnextpose_check.human36m.crops import read_crop
 from convnextpose_check.human36m.layout import annotation_names
-from convnextpose_check.human36m.samples import Dataset, Sample
+from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.run.run import Run, open_published_run
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Variant
@@ -112,10 +112,8 @@ def _read_one_image_per_camera(dataset: Dataset) -> str:
 
     A run reads all images instead. Raises ``CheckFailedError`` (``incomplete``).
     """
-    firsts: dict[tuple[int, str], Sample] = {}
-    for sample in dataset.samples:
-        firsts.setdefault((sample.subject, sample.sequence[-2:]), sample)
-    crops = [read_crop(sample) for sample in firsts.values()]
+    images = {(sample.subject, sample.sequence[-2:]): sample for sample in dataset.samples}
+    crops = [read_crop(sample) for sample in images.values()]
     problems = [f"{crop.problem}: {crop.sample.path}" for crop in crops if crop.problem]
     if problems:
         raise CheckFailedError(
@@ -123,8 +121,6 @@ def _read_one_image_per_camera(dataset: Dataset) -> str:
             f"{len(problems)} of {len(crops)} images, one of each camera and subject, cannot be"
             f" used, the first because {problems[0]}",
             "Use the original images, to whose pixels boxes and cameras refer",
-            len(crops) - len(problems),
-            len(crops),
         )
     return f"{len(crops)} images, one of each camera and subject"
 

@@ -63,15 +63,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _link(source: Path, project_root: Path) -> None:
     with long_phase(f"looking for Human3.6M below {source}"):
-        links, note = plan_links(source, project_root, read_facts().protocols[2].subjects)
+        links, notes = plan_links(source, project_root, read_facts().protocols[2].subjects)
     with long_phase("making links"):
         made = make_links(links)
     for part in dict.fromkeys(path.parent for path in links):
         folders = [target.parent for path, target in links.items() if path.parent == part]
         sources = ", ".join(map(str, dict.fromkeys(folders)))
         print_lines(f"{part.name}: {len(folders)} from {sources}")
-    if note:
-        print_lines(f"note: {note}")
+    print_lines(*(f"note: {note}" for note in notes))
     print_lines(f"{len(links)} links in {project_root / TREE}, {made} of them new")
 
 

@@ -14,7 +14,7 @@ from convnextpose_check.diagnosis.finding import Finding, Link
 from convnextpose_check.diagnosis.table import Grid, SampleTable
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.measurements import find_copies
-from convnextpose_check.files.json_files import DECODE_ERRORS
+from convnextpose_check.files.json_files import read_json
 from convnextpose_check.files.regular_files import open_regular
 from convnextpose_check.human36m.geometry import Array, camera_to_cells, with_thorax
 from convnextpose_check.human36m.samples import Dataset, Sample
@@ -114,12 +114,9 @@ def read_authors_output(path: Path, dataset: Dataset) -> SavedSamples:
     one without samples of the data set.
     """
     try:
-        with open_regular(path) as stream:
-            read = msgspec.json.decode(stream.read(), type=list[_Entry])
-    except OSError as error:
-        raise _error(f"cannot read {path}: {error.strerror}") from None
-    except DECODE_ERRORS as error:
-        raise _error(f"{path} is not the output of the authors' test script: {error}") from None
+        read = read_json(path, list[_Entry])
+    except ConvNeXtPoseCheckError as error:
+        raise _error(f"the output of the authors' test script {error.problem}") from None
     entries = {entry.image_id: entry for entry in read}
     samples = [sample for sample in dataset.samples if sample.image_id in entries]
     if not samples:

@@ -92,6 +92,13 @@ def test_read_catalogue_invalid_field_raises(tmp_path: Path, named: str, change:
     assert str(path) in str(caught.value)
 
 
+def test_read_catalogue_byte_order_mark_is_skipped(tmp_path: Path, catalogue: Catalogue) -> None:
+    path = tmp_path / "own.json"
+    path.write_text(PUBLISHED_FILE.read_text(), encoding="utf-8-sig")
+
+    assert read_catalogue(path) == catalogue
+
+
 @pytest.mark.parametrize("content", [None, b"", b"{", b"\xff\xfe", b"[]"])
 def test_read_catalogue_missing_or_bad_file_raises(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "own.json"

@@ -214,7 +214,9 @@ def test_link_project_inside_input_is_refused(kaggle: Path, tree: Path, capsys: 
         assert capsys.readouterr().err.startswith("[bad-option] ")
 
 
-def test_link_images_in_two_folders_are_linked_one_by_one(kaggle: Path, tree: Path) -> None:
+def test_link_images_in_two_folders_are_linked_one_by_one(
+    kaggle: Path, tree: Path, capsys: Capture
+) -> None:
     """One folder lacks an image; the other has a truncated and an empty one."""
     whole, other = kaggle / "s9/S9_ACT2_16" / S9, kaggle / "a second part" / S9
     shutil.copytree(whole, other)
@@ -227,6 +229,8 @@ def test_link_images_in_two_folders_are_linked_one_by_one(kaggle: Path, tree: Pa
     assert run_link(kaggle, tree, "--verify") == 0
     assert run_link(kaggle, tree, "--verify") == 0
 
+    smaller = f"note: 1 images have smaller copies, the first is {whole / second}\n"
+    assert capsys.readouterr().out.count(smaller) == 2
     linked = tree / "images" / S9
     assert not linked.is_symlink()
     assert (linked / first).readlink() == other / first

@@ -197,7 +197,7 @@ def test_doctor_resized_images_are_named(doctor: Doctor, inputs: Path) -> None:
     assert list_failed(rows) == {"images"}
     assert "2 of 2 images, one of each" in rows["images"]
     assert "because it was resized to 50x40: expected 100x80: " in rows["images"]
-    assert "s_09_act_02_subact_01_ca_01_000001.jpg. Use the orig" in rows["images"]
+    assert "s_09_act_03_subact_01_ca_01_000001.jpg. Use the orig" in rows["images"]
 
 
 def test_doctor_missing_images_of_a_subject_are_suggested(doctor: Doctor, inputs: Path) -> None:

@@ -78,16 +78,20 @@ def make_invalid_entry(key: str, value: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (None, "cannot read"),
-        ({"image_id": 1}, "is not the output of the authors' test script"),
+        (None, "it cannot be read"),
+        ({"image_id": 1}, "the output of the authors' test script .* cannot be used"),
         (
             [make_invalid_entry("joint_cam", [[0.0] * 3] * 18)],
             r"length <= 17 - at `\$\[0\].joint_cam`",
         ),
         ([make_invalid_entry("bbox", [1, 1, 0, 2])], r"`float` > 0.0 - at `\$\[0\].bbox\[2\]`"),
         ([make_invalid_entry("image_id", 1)], "is a sample of this data set"),
-        ([make_invalid_entry("root_cam", [0, 0, float("nan")])], "is not the output"),
-        ([make_invalid_entry("bbox", [1, 1, 1e308, 10**400])], "is not the output"),
+        (
+            [make_invalid_entry("root_cam", [0, 0, float("nan")])],
+            r"got `NaN` - at `\$\[0\].root_cam",
+        ),
+        ([make_invalid_entry("root_cam", [0, 0, float("inf")])], "got `Infinity` - at "),
+        ([make_invalid_entry("bbox", [1, 1, 1e308, 10**400])], "cannot be used"),
     ],
 )
 def test_read_authors_output_invalid_raises_bad_results(
