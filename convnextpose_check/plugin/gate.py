@@ -80,11 +80,12 @@ class Gate:
         """
         tests = self.user_errors.setdefault(str(error), [])
         report.when, report.longrepr = "call", str(error)
-        vars(report)["duplicate_of"] = tests[0] if tests else ""
-        if tests:
+        if name not in tests:  # a plugin can repeat a test
+            tests.append(name)
+        vars(report)["duplicate_of"] = tests[0] if tests[0] != name else ""
+        if tests[0] != name:
             report.longrepr = f"[{error.code}] same error as in {tests[0]}"
             report.sections.clear()  # captured output repeats the message
-        tests.append(name)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

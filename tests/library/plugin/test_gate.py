@@ -101,6 +101,14 @@ def test_describe_user_error_repeated_message_names_the_first_test() -> None:
     assert [len(report.sections) for report in reports] == [1, 1, 0]
 
 
+def test_describe_user_error_repeated_test_is_no_duplicate_of_itself() -> None:
+    gate = Gate()
+    reports = describe(gate, NO_DATA) + describe(gate, NO_DATA)
+
+    assert [report.duplicate_of for report in reports] == ["", ""]
+    assert gate.how_to_fix()[0].endswith("Failed: x.py::test_a[XS].")
+
+
 @pytest.mark.parametrize(
     ("count", "tests"),
     [
