@@ -1,17 +1,21 @@
-"""The README's pictures of the report, in the light and dark color schemes.
+"""The README's pictures of the report: its top in both color schemes, and a rotating skeleton.
 
-``python -m tests.support.pictures`` evaluates the synthetic models and writes the top of the
-report to ``fixtures/pictures``.
+``python -m tests.support.pictures`` evaluates the synthetic models and writes the pictures of
+their report to ``fixtures/pictures``.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from PIL import Image
+from selenium.webdriver.common.keys import Keys
 
 from tests.support.browser import chromium, open_page
 from tests.support.texts import ROOT
@@ -23,6 +27,8 @@ PICTURES = ROOT / "fixtures" / "pictures"
 WIDTH_PX, HEIGHT_PX, SCALE = 1440, 720, 1.25
 MAX_BYTES = 100_000
 QUALITIES = (90, 80, 70, 60, 50, 40)
+ROTATION_STEPS, STEP_MS = 36, 120
+"""Presses of an arrow key for a full rotation of the skeleton, and the time of each picture."""
 
 
 def draw_head(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
@@ -38,6 +44,23 @@ def draw_head(chrome: webdriver.Chrome, report: Path, scheme: str) -> bytes:
     raise SystemExit(f"a picture has {len(picture):,} bytes: draw a smaller one")
 
 
+def draw_rotation(chrome: webdriver.Chrome, report: Path) -> bytes:
+    """The first skeleton of the report, rotated once by the right arrow key, as animated WebP."""
+    open_page(chrome, report, WIDTH_PX)
+    skeleton = chrome.find_element("css selector", "svg.in-space")
+    chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", skeleton)
+    frames = []
+    for _ in range(ROTATION_STEPS):
+        skeleton.send_keys(Keys.ARROW_RIGHT)
+        frames.append(Image.open(io.BytesIO(skeleton.screenshot_as_png)).convert("RGB"))
+    animation = io.BytesIO()
+    frames[0].save(
+        animation, "WEBP", save_all=True, append_images=frames[1:], duration=STEP_MS, loop=0,
+        quality=QUALITIES[1],
+    )  # fmt: skip
+    return animation.getvalue()
+
+
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium() as chrome:
@@ -46,6 +69,8 @@ def main() -> None:
         for scheme in ("light", "dark"):
             picture = draw_head(chrome, Path(folder, "report.html"), scheme)
             (PICTURES / f"report-{scheme}.webp").write_bytes(picture)
+        rotation = draw_rotation(chrome, Path(folder, "report.html"))
+        (PICTURES / "skeleton.webp").write_bytes(rotation)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from convnextpose_check.checks.network import GMACS_SLACK, MILLIONS_SLACK, check_reported_value
 from convnextpose_check.variants import Catalogue, ReportedValue, Variant
 
 
@@ -39,15 +40,15 @@ def reported_values_table(catalogue: Catalogue) -> str:
     return "\n".join(lines) + "\n"
 
 
-NOT_MEASURED = (
-    "not measured here, because Human3.6M is licensed: [run it on Kaggle](#run-it-on-kaggle)"
-)
-
-
 def answers_table(catalogue: Catalogue) -> str:
-    """A row for each variant: its reported error, and whether it was reproduced."""
-    lines = ["| variant | MPJPE in the paper | reproduced? |", "|---|--:|---|"]
+    """A row for each variant: a mark at the counts that agree with the paper's, and its MPJPE."""
+    lines = ["| variant | parameters | multiply-adds | MPJPE |", "|---|--:|--:|--:|"]
     for variant in catalogue.variants:
-        error = _format_value(variant.paper.mpjpe_mm, 2)
-        lines.append(f"| {variant.name} | {error} mm | {NOT_MEASURED} |")
+        parameters, gmacs = variant.paper.parameters_millions, variant.paper.gmacs
+        millions, billions = variant.parameters / 1e6, variant.multiply_adds / 1e9
+        check_reported_value("M parameters", millions, parameters, MILLIONS_SLACK, variant.name)
+        check_reported_value("GMACs", billions, gmacs, GMACS_SLACK, variant.name)
+        counts = f"{_format_value(parameters, 2)} M ✓ | {_format_value(gmacs, 2)} G ✓"
+        error = f"{_format_value(variant.paper.mpjpe_mm, 2)} mm: [run it](#run-it-on-kaggle)"
+        lines.append(f"| {variant.name} | {counts} | {error} |")
     return "\n".join(lines) + "\n"
