@@ -185,6 +185,22 @@ def test_page_tables_agree_with_variants_file(
     assert read_marked_section(marks) == table(catalogue)
 
 
+def test_repository_owner_has_one_spelling() -> None:
+    """A fork replaces it everywhere with one command, which CONTRIBUTING.md explains."""
+    owners = {
+        (owner, path)
+        for path in repository_files()
+        if path.suffix in SUFFIXES - {".png"} and "tests" not in path.parts
+        for owner in re.findall(
+            r"(?:github\.com/|uses: |suite: |default: )([\w.-]+)/convnextpose-check",
+            path.read_text(encoding="utf-8"),
+        )
+    }
+
+    assert len({owner for owner, _ in owners}) == 1, owners
+    assert README in {path for _, path in owners}
+
+
 def test_workflows_never_use_resume() -> None:
     """A result of CI is measured in the same run."""
     files = list((ROOT / ".github").rglob("*.yml"))

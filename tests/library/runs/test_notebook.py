@@ -296,7 +296,7 @@ def test_install_without_suite_prints_one_message(tmp_path: Path, owner: str, me
     (tmp_path / "git").write_text("#!/bin/sh\nexit 128\n")
     (tmp_path / "git").chmod(0o755)
 
-    cells = SETTINGS.replace("YOUR-FORK", owner) + INSTALL
+    cells = re.sub('OWNER = ".*?"', f'OWNER = "{owner}"', SETTINGS) + INSTALL
     result = run_cell(sys.executable, cells, tmp_path / "kaggle")
 
     assert result.stderr.splitlines() == [message]
