@@ -15,6 +15,7 @@ import numpy as np
 
 from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding, grade_change
 from convnextpose_check.diagnosis.regression import match_nearest
+from convnextpose_check.diagnosis.statistics import DATA
 from convnextpose_check.diagnosis.table import Alignment, SampleTable, scale_boxes
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, JOINTS, MIRRORED, ROOT
@@ -73,11 +74,13 @@ def _scale_depth(table: SampleTable, factor: float) -> SampleTable:
     return replace(table, cells_xyz=table.cells_xyz * factors + offsets)
 
 
-def _rotate_truth(table: SampleTable, degrees: float) -> SampleTable:
-    """Rotate the ground truth about the pelvis in the image plane."""
+def _rotate_truth(axis: int, in_world: bool, table: SampleTable, degrees: float) -> SampleTable:
+    """Rotate the ground truth about the pelvis, around an axis of the camera or of the world."""
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turn = np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
-    return replace(table, truth_mm=table.truth_mm @ turn)
+    turn = np.roll([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]], axis - 2, axis=(0, 1))
+    if in_world:
+        turn = table.rotations @ turn @ table.rotations.transpose(0, 2, 1)
+    return table.with_truth(table.truth_mm @ turn)
 
 
 def _shift_frames(table: SampleTable, step: float) -> SampleTable:
@@ -100,14 +103,13 @@ _FACTORS = (1e-3, 0.5, 0.67, 0.83, 0.9, 0.95, 0.98, 1.0, 1.02, 1.05, 1.1, 1.2, 1
 _BOX = "Use the annotated box, squared and grown by 1.25 once, for crop and conversion alike"
 _DEPTH = "Let the depth bins span 1000 mm in front of and behind the root"
 _ROOT_DEPTH = "Take the pelvis's depth in this image, in millimeters"
-_DATA = "Take cameras, joints, boxes and images from one release of the data set"
 _ORDER = "Use Human3.6M's order of joints in model, annotations and evaluation"
 _PROTOCOL = "Subtract each pose's own pelvis, and align only under protocol 1, without scale"
 
 CONVERSIONS: tuple[Alternative, ...] = (
     Alternative("left and right joints are exchanged", _ORDER, partial(_permute_joints, MIRRORED)),
-    Alternative("poses are mirrored left to right", _DATA,
-                lambda t, _: replace(t, truth_mm=t.truth_mm[:, list(MIRRORED)] * (-1, 1, 1))),
+    Alternative("poses are mirrored left to right", DATA,
+                lambda t, _: t.with_truth(t.truth_mm[:, list(MIRRORED)] * (-1, 1, 1))),
     Alternative("positions are shifted by {} cells along each axis", "Count cells from 0",
                 lambda t, cells: replace(t, cells_xyz=t.cells_xyz + cells),
                 (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0), explains_data=False),
@@ -116,14 +118,19 @@ CONVERSIONS: tuple[Alternative, ...] = (
                 lambda t, factor: replace(t, boxes_px=scale_boxes(t.boxes_px, factor)), _FACTORS),
     Alternative("root depths are multiplied by {}", _ROOT_DEPTH,
                 partial(_scale, "root_depths_mm"), _FACTORS),
-    Alternative("focal lengths are multiplied by {}", _DATA, partial(_scale, "focal_px"), _FACTORS),
-    Alternative("the ground truth is multiplied by {}", _DATA, partial(_scale, "truth_mm"),
-                _FACTORS),
+    Alternative("focal lengths are multiplied by {}", DATA, partial(_scale, "focal_px"), _FACTORS),
+    Alternative("the ground truth is multiplied by {}", DATA,
+                lambda t, factor: t.with_truth(t.truth_mm * factor), _FACTORS),
     Alternative("poses are compared with those at a test-frame offset of {}",
                 "Match images and joints by frame number: file 000001 is frame 0",
                 _shift_frames, (-2.0, -1.0, 1.0, 2.0), is_continuous=False),
-    Alternative("the ground truth is turned by {} degrees in the image", _DATA, _rotate_truth,
+    Alternative("the ground truth is turned by {} degrees in the image", DATA,
+                partial(_rotate_truth, 2, False),
                 (-90.0, -30.0, -15.0, -6.0, -3.0, 0.0, 3.0, 6.0, 15.0, 30.0, 90.0, 180.0)),
+    *(Alternative(f"the ground truth is turned by {{}} degrees about the world's {name} axis",
+                  DATA, partial(_rotate_truth, axis, True), (-90.0, -10.0, -3.0, 3.0, 10.0, 90.0),
+                  explains_run=False)
+      for axis, name in enumerate("xyz")),
 )  # fmt: skip
 """Changes of conversion and ground truth, tried on both the run and the data."""
 

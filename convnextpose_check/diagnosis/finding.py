@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import accumulate, pairwise
@@ -106,10 +107,13 @@ td div { display: flex; justify-content: space-between; border-top: 1px solid; f
 
 
 def write_diagnoses(diagnoses: Sequence[Diagnosis], results_dir: Path) -> tuple[Path, Path]:
-    """Write the JSON and the HTML file to the results folder; raises ``cannot-write``."""
-    content = msgspec.json.format(msgspec.json.encode(diagnoses), indent=1).decode()
+    """Write the JSON and the HTML file to the results folder; raises ``cannot-write``.
+
+    File names that the locale could not decode are decoded as UTF-8.
+    """
+    content = json.dumps(msgspec.to_builtins(diagnoses), indent=1, ensure_ascii=False)
     json_file, page = Outputs(results_dir).diagnoses
-    write_text(json_file, content + "\n")
+    write_text(json_file, content + "\n", errors="replace")
     write_text(page, "\n".join([PAGE_HEAD, *map(_format_section, diagnoses)]) + "\n")
     return json_file, page
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from msgspec import structs
 
 from convnextpose_check.diagnosis.alternatives import CONVERSIONS, Alternative, find_joint_orders
 from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding
@@ -23,8 +24,8 @@ MIN_Z, MIN_SPREAD, MIN_RATIO_OF_TWO = 4.0, 0.1, 1.5
 """Least robust z-score of a group, and of a gain in standard errors; floor of the deviation of log
 errors; least ratio of a group's error to the others' if an axis has fewer than 4 groups."""
 
-FIT_CANDIDATES = 4
-"""Alternatives to fit a parameter of."""
+FIT_CANDIDATES, EQUAL_SHARE = 4, 0.1
+"""Alternatives to fit a parameter of; share of the excess by which equal findings may differ."""
 
 
 def locate_alternative(
@@ -35,30 +36,47 @@ def locate_alternative(
     It assumes verified positions, so only the data can be wrong. The corrected error must be below
     that of the mean pose: many changes lower a larger error, which is no evidence.
     """
-    before, groups = table.errors_mm.mean(axis=1), table.groups
+    before = table.errors_mm.mean(axis=1)
     scanned = [
         (each, value, before - each.compute_errors_mm(table, value).mean(axis=1))
         for each in (*CONVERSIONS, *find_joint_orders(table)) if each.explains_data
         for value in each.values
     ]  # fmt: skip
-    gains = np.array([gain for _, _, gain in scanned])
-    contained_mm = gains @ np.array([group.mask for group in groups]).T / len(table)
-    min_mm = excess_mm * np.array([_min_share(group) for group in groups])
-    is_enough = (contained_mm >= min_mm) & (contained_mm <= MAX_SHARE * excess_mm)
-    is_enough &= contained_mm > table.error_mm - table.mean_pose_mm
     best: dict[str, Finding] = {}
-    for index in np.argsort(-contained_mm * is_enough, axis=None)[: is_enough.sum()].tolist():
-        row, column = divmod(index, len(groups))
-        (alternative, value, gain), group = scanned[row], groups[column]
-        if (
-            alternative.what not in best
-            and _has_clear_gain(table.average_sequences(gain)[group.sequences])
-            and (not group.label or _exceeds_random_groups(table, gain, rng)[column])
-        ):
+    for row, group in rank_gains(table, [gain for _, _, gain in scanned], excess_mm, rng):
+        alternative, value, _ = scanned[row]
+        if alternative.what not in best:
             best[alternative.what] = _fit_value(table, alternative, value, group)
         if len(best) == FIT_CANDIDATES:
             break
-    return sorted(best.values(), key=lambda each: abs(excess_mm - (each.explained_mm or 0)))[:1]
+    left_mm = {each: abs(excess_mm - (each.explained_mm or 0)) for each in best.values()}
+    ranked = sorted(left_mm, key=left_mm.__getitem__)
+    equals = [
+        each.what for each in ranked if each.place == ranked[0].place
+        and left_mm[each] <= left_mm[ranked[0]] + EQUAL_SHARE * excess_mm
+    ]  # fmt: skip
+    what = f"the data fit if {' or '.join(equals)}"
+    return [structs.replace(each, what=what) for each in ranked[:1]]
+
+
+def rank_gains(
+    table: SampleTable, gains: Sequence[Array], excess_mm: float, rng: np.random.Generator
+) -> Iterator[tuple[int, Group]]:
+    """Yields the index of a change and the group in which it lowers errors by the excess.
+
+    ``gains`` has the lowered mm (N,) of each change. The largest come first.
+    """
+    groups, columns = table.groups, len(table.groups)
+    contained_mm = np.array(gains) @ np.array([group.mask for group in groups]).T / len(table)
+    min_mm = excess_mm * np.array([_min_share(group) for group in groups])
+    is_enough = (contained_mm >= min_mm) & (contained_mm <= MAX_SHARE * excess_mm)
+    is_enough &= contained_mm > table.error_mm - table.mean_pose_mm
+    for index in np.argsort(-contained_mm * is_enough, axis=None)[: is_enough.sum()].tolist():
+        gain, group = gains[index // columns], groups[index % columns]
+        if _has_clear_gain(table.average_sequences(gain)[group.sequences]) and (
+            not group.label or _exceeds_random_groups(table, gain, rng)[index % columns]
+        ):
+            yield index // columns, group
 
 
 def _min_share(group: Group) -> float:
@@ -92,7 +110,7 @@ def _fit_value(table: SampleTable, alternative: Alternative, value: float, group
         lambda other: float(alternative.compute_errors_mm(part, other).mean()), value
     )
     return Finding(
-        "explains", "inputs", f"the data fit if {alternative.what.format(f'{value:.3g}')}",
+        "explains", "inputs", alternative.what.format(f"{value:.3g}"),
         f"this correction lowers the error of {len(part):,} samples from {part.error_mm:.2f} mm to"
         f" {after_mm:.2f} mm",
         alternative.remedy, (part.error_mm - after_mm) * len(part) / len(table), group.place,

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 import numpy as np
 
-from convnextpose_check.diagnosis.finding import Finding, Link
+from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding, Link
 from convnextpose_check.diagnosis.table import Grid, SampleTable
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.measurements import find_copies
@@ -161,6 +161,10 @@ def find_subset(run: FinishedRun) -> Finding | None:
 def list_facts(run: FinishedRun) -> Iterator[Finding]:
     """List settings, failed checks and data problems that may have changed the error."""
     results, record, copies = run.results, run.record, run.saved.copies
+    names = [sample.path.name for sample in run.saved.samples]
+    are_copies = np.isin(names, [name for pair in copies for name in pair])
+    copied = run.saved.table.find_smallest_group(1.0 * are_copies)
+    place = copied.place if are_copies[copied.mask].mean() >= MIN_EXPLAINED else ""
     rows: list[tuple[object, Link, str, str, str]] = [
         *((True, "inputs", misfit.problem, "errors are computed from these annotations",
            misfit.remedy)
@@ -193,6 +197,6 @@ def list_facts(run: FinishedRun) -> Iterator[Finding]:
               and "test_mpjpe" not in check.test and "test_throughput" not in check.test),
         ]  # fmt: skip
     return (
-        Finding("fact", link, what, evidence, remedy)
+        Finding("fact", link, what, evidence, remedy, None, place if applies is copies else "")
         for applies, link, what, evidence, remedy in rows if applies
     )  # fmt: skip

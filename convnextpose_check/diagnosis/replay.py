@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from convnextpose_check.diagnosis.reading import FinishedRun
 from convnextpose_check.diagnosis.regression import compute_distances
+from convnextpose_check.diagnosis.statistics import IMAGE
 from convnextpose_check.diagnosis.table import scale_boxes
 from convnextpose_check.evaluation.predict import predict_passes
 from convnextpose_check.human36m import crops
@@ -170,3 +172,28 @@ CONDITIONS: tuple[Condition, ...] = (
               border="BORDER_REPLICATE"),
 )  # fmt: skip
 """Faults that ``regression`` cannot recognize from the positions alone."""
+
+
+def _change_contrast(factor: float, pixels: Tensor) -> Tensor:
+    means = pixels.float().mean(dim=(1, 2, 3), keepdim=True)
+    return crops.to_input(((pixels - means) * factor + means).clamp(0, 255))
+
+
+def _change_gamma(gamma: float, pixels: Tensor) -> Tensor:
+    return crops.to_input(255 * (pixels / 255) ** gamma)
+
+
+def _order_channels(order: tuple[int, ...], pixels: Tensor) -> Tensor:
+    return crops.to_input(pixels[:, list(order)])
+
+
+IMAGE_CHANGES: tuple[Condition, ...] = (
+    *(Condition(f"changed in brightness by a gamma of {gamma:.2f}", IMAGE,
+                to_input=partial(_change_gamma, gamma)) for gamma in (1 / 2.2, 2.2)),
+    *(Condition(f"changed in contrast by {factor}", IMAGE,
+                to_input=partial(_change_contrast, factor)) for factor in (0.25, 0.5, 2, 4)),
+    *(Condition(f"read with their color channels {order}", IMAGE,
+                to_input=partial(_order_channels, order))
+      for order in ((2, 1, 0), (1, 2, 0), (2, 0, 1))),
+)  # fmt: skip
+"""Changes that may restore images: they lower the error only if the images had the opposite."""

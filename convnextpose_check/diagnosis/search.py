@@ -12,7 +12,8 @@ from convnextpose_check.diagnosis.alternatives import explain_errors, explain_re
 from convnextpose_check.diagnosis.finding import MAX_LEFT, RANKS, Diagnosis, Finding, grade_change
 from convnextpose_check.diagnosis.reading import FinishedRun, find_subset, list_facts
 from convnextpose_check.diagnosis.regression import SAME_CELLS, compute_distances, fit_positions
-from convnextpose_check.diagnosis.replay import Replay
+from convnextpose_check.diagnosis.replay import IMAGE_CHANGES, Replay
+from convnextpose_check.diagnosis.statistics import list_departures
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
@@ -20,7 +21,7 @@ from convnextpose_check.human36m.geometry import Array
 MIN_EXCESS_MM = min(TOLERANCES_MM)
 """Least difference from the reference that is searched for a cause."""
 
-MAX_LEFT_DISTANCE, MAX_DEVIATION = 0.25, 3.0
+MAX_LEFT_DISTANCE, MAX_DEVIATION = 0.15, 3.0
 """Largest share of the distance of positions that may be left after a change; largest deviation of
 the mean over a few samples from the expected value, in standard errors."""
 
@@ -93,7 +94,7 @@ class Search:
         replay = self.prepare_replay()
         if replay is None or not len(replay.table):
             answer.link = "unknown: no sample was predicted again; pass --checkpoints"
-            self._locate_excess(excess_mm, POSSIBLE_PREDICTION)
+            self._locate_excess(excess_mm)
         else:
             self.print_step(f"{len(replay.table)} samples predicted again with {replay.checkpoint}")
             self._compare_positions(replay, excess_mm)
@@ -118,7 +119,7 @@ class Search:
                 f" run's positions for {len(few)} samples"
             )
             answer.ruled_out.append("a fault between image and position")
-            self._locate_excess(excess_mm)
+            self._locate_excess(excess_mm, replay)
             return
         answer.link = (
             f"between image and position: {replay.checkpoint} predicts other positions, on average"
@@ -164,25 +165,51 @@ class Search:
             replay.table.find_smallest_group(1.0 * others).place,
         )  # fmt: skip
 
-    def _locate_excess(self, excess_mm: float, *possible: Finding) -> None:
-        """Find the group that contains the excess, or list what could not be ruled out."""
-        self.answer.parts["the error of the positions minus the reference"] = excess_mm
+    def _locate_excess(self, excess_mm: float, replay: Replay | None = None) -> None:
+        """Find contradictions of the data, a correction, or the group with the excess."""
+        answer, saved, rng = self.answer, self.run.saved, np.random.default_rng(0)
+        answer.parts["the error of the positions minus the reference"] = excess_mm
         self.print_step("groups of samples")
-        table, rng, found = self.run.saved.table, np.random.default_rng(0), []
+        found: list[Finding] = []
         if excess_mm > 0:
-            found = locating.locate_alternative(table, excess_mm, rng)
-            found = found or locating.locate_excess(table, excess_mm, rng)
-        self.answer.findings += found
+            found += list_departures(saved.table, saved.samples)
+            found += locating.locate_alternative(saved.table, excess_mm, rng)
+            if not found and replay is not None:
+                found += self._restore_images(replay, excess_mm, rng)
+            found = found or locating.locate_excess(saved.table, excess_mm, rng)
+        answer.findings += found
         if not found:
-            self.answer.ruled_out.append("a group of samples that contains the excess")
-        if any(each.grade == "explains" for each in found):
+            answer.ruled_out.append("a group of samples that contains the excess")
+        if any(each.grade != "holds" for each in found):
             return
         if (record := self.run.record) is not None and record.identity == "not verified":
-            self.answer.findings.append(Finding(
+            answer.findings.append(Finding(
                 "possible", "weights", "the weights are not the published ones",
                 record.identity_reason, "Compare the sha256 with that of a fresh download",
             ))  # fmt: skip
-        self.answer.findings += [POSSIBLE_IMAGES, *possible]
+        answer.findings.append(POSSIBLE_IMAGES)
+        if replay is None:
+            answer.findings.append(POSSIBLE_PREDICTION)
+
+    def _restore_images(
+        self, replay: Replay, excess_mm: float, rng: np.random.Generator
+    ) -> list[Finding]:
+        """Find a change of the images that lowers the error by the excess."""
+        few, gains = replay.table, []
+        before_mm = few.errors_mm.mean(axis=1)
+        for change in IMAGE_CHANGES:
+            self.print_step(f"predicted again: images {change.what}")
+            changed = replace(few, cells_xyz=replay.predict(change)[""])
+            gains.append(before_mm - changed.errors_mm.mean(axis=1))
+        for row, group in locating.rank_gains(few, gains, excess_mm, rng):
+            gain_mm, change = gains[row][group.mask], IMAGE_CHANGES[row]
+            return [Finding(
+                "explains", "inputs", f"the data fit if the images are {change.what}",
+                f"this lowers the error of {len(gain_mm)} samples by {gain_mm.mean():.2f} mm",
+                change.remedy, float(gain_mm.sum() / len(few)), group.place,
+            )]  # fmt: skip
+        self.answer.ruled_out.append("images of other brightness, contrast or colors")
+        return []
 
 
 def _estimate_effect(values_mm: Array, expected_mm: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -52,7 +52,8 @@ class SampleTable:
 
     ``cells_xyz`` (N, 18, 3) are the run's positions, which ``boxes_px`` (N, 4), ``root_depths_mm``
     (N,), ``focal_px`` (N, 2) and ``center_px`` (N, 2) convert to millimeters. ``truth_mm``
-    (N, 18, 3) is relative to the pelvis, ``pelvis_mm`` (N, 3) is in camera coordinates.
+    (N, 18, 3) is relative to the pelvis, ``pelvis_mm`` (N, 3) is in camera coordinates, into which
+    ``rotations`` (N, 3, 3) turn world coordinates.
     ``sequences`` (N,) are names. Poses are compared relative to the mean of the joints ``roots``.
     Without ``has_pelvis`` the predicted pelvis is unknown, as in the authors' output.
     """
@@ -65,6 +66,7 @@ class SampleTable:
     truth_mm: Array
     pelvis_mm: Array
     sequences: Array
+    rotations: Array
     grid_whd: Grid
     alignment: Alignment = "root"
     roots: tuple[int, ...] = (ROOT,)
@@ -79,7 +81,9 @@ class SampleTable:
         return cls(
             np.asarray(cells_xyz, dtype=np.float64), boxes_px, depths_mm, focal_px, center_px,
             joints_mm - joints_mm[:, ROOT, None], joints_mm[:, ROOT],
-            np.array([s.sequence for s in samples]), grid_whd, "rigid" if protocol == 1 else "root",
+            np.array([s.sequence for s in samples]),
+            np.array([s.camera.rotation for s in samples]), grid_whd,
+            "rigid" if protocol == 1 else "root",
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -90,6 +94,12 @@ class SampleTable:
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
         arrays: Any = {name: v[indices] for name, v in values if isinstance(v, np.ndarray)}
         return replace(self, **arrays)
+
+    def with_truth(self, truth_mm: Array) -> SampleTable:
+        """Returns the table with other ground truth; the predicted joints are computed once."""
+        changed = replace(self, truth_mm=truth_mm)
+        changed.__dict__["predicted_mm"] = self.predicted_mm
+        return changed
 
     @property
     def middle_xyz(self) -> Array:
@@ -160,10 +170,10 @@ class SampleTable:
                 found.append(Group(axis, value, has_label[self.sequence_index], has_label))
         return found
 
-    def find_smallest_group(self, values: Array) -> Group:
-        """Returns the smallest group with nine tenths of the sum of values (N,)."""
-        values = values * np.sign(values.sum())
-        holding = [each for each in self.groups if values[each.mask].sum() >= 0.9 * values.sum()]
+    def find_smallest_group(self, values: Array, axes: Collection[str] = ("all", *AXES)) -> Group:
+        """Returns the smallest group of these axes with nine tenths of the sum of values (N,)."""
+        values, groups = values * np.sign(values.sum()), (g for g in self.groups if g.axis in axes)
+        holding = [each for each in groups if values[each.mask].sum() >= 0.9 * values.sum()]
         return min(holding, key=lambda each: int(each.mask.sum()))
 
     def select_groups(self, axis: str) -> list[Group]:

@@ -148,7 +148,7 @@ def pelvis_higher(scene: Scene) -> None:
 
 @later(
     "S9's Walking turned by a quarter about the vertical",
-    "annotations",
+    "metric",
     "turned|rotat|angle",
     subject="9",
     action="Walking",

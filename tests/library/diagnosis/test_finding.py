@@ -1,7 +1,8 @@
-"""The page of a diagnosis shows numbers that add up, on one scale."""
+"""The page shows numbers that add up, on one scale; names of files are no obstacle."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -36,3 +37,14 @@ def test_diagnosis_page_numbers_add_up_on_one_scale(tmp_path: Path) -> None:
     assert ends[0][0] == ends[1][0] == ends[2][1] > ends[2][0] == ends[3][0] == 0
     assert ends[3][1] == ends[4][0] == 100 > ends[5][0] > ends[0][0]
     assert "<b>55.82</b><b>61.31</b>" in page.read_text(encoding="utf-8")
+
+
+def test_write_diagnoses_undecodable_file_name_is_replaced(tmp_path: Path) -> None:
+    name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
+    finding = Finding("fact", "inputs", f"{name} is a copy", "both are equal", "Download it again")
+    diagnosis = Diagnosis("XS", 60.0, 56.61, f"images such as {name}", {}, [finding])
+
+    json_file, page = write_diagnoses([diagnosis], tmp_path)
+
+    assert json.loads(json_file.read_bytes())[0]["findings"][0]["what"] == "caf\ufffd.jpg is a copy"
+    assert "caf\\udce9.jpg" in page.read_text(encoding="utf-8")
