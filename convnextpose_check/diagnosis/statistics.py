@@ -34,6 +34,9 @@ DATA = "Take cameras, joints, boxes and images from one release of the data set"
 BOX = "Take x, y, width and height of the annotated box, in pixels of the image"
 IMAGE = "Extract these images from the videos again, without other changes"
 
+MIN_BONES_SHARE = 0.1
+"""Least share of samples with changed bones: frames without motion keep theirs if smoothed."""
+
 COARSE_AXES = ("all", "subject", "camera", "subject and camera")
 """Axes of groups that a fault of cameras, boxes or bones affects."""
 
@@ -42,7 +45,8 @@ COARSE_AXES = ("all", "subject", "camera", "subject and camera")
 class Statistic:
     """Values (N,) of samples, between ``low`` and ``high`` if data are sound.
 
-    ``what`` describes a departure, with ``{}`` for the median value.
+    ``what`` describes a departure, with ``{}`` for the median value. ``min_share`` is the least
+    share of departing samples in the affected group.
     """
 
     what: str
@@ -50,12 +54,13 @@ class Statistic:
     values: Array
     low: float
     high: float
+    min_share: float = MIN_EXPLAINED
 
     def find_departure(self, table: SampleTable, axes: Collection[str]) -> Finding | None:
-        """Find the group of these axes in which most values depart from the limits."""
+        """Find the group of these axes in which many values depart from the limits."""
         departs = (self.values < self.low) | (self.values > self.high)
         group = table.find_smallest_group(1.0 * departs, axes)
-        if departs.sum() < MIN_COUNT or departs[group.mask].mean() < MIN_EXPLAINED:
+        if departs.sum() < MIN_COUNT or departs[group.mask].mean() < self.min_share:
             return None
         median = float(np.median(self.values[group.mask & departs]))
         evidence = (
@@ -94,10 +99,11 @@ def measure_geometry(table: SampleTable) -> Iterator[Statistic]:
     bones_mm = np.linalg.norm(table.truth_mm[:, ends[:, 0]] - table.truth_mm[:, ends[:, 1]], axis=2)
     change = np.zeros(len(table))
     for group in table.select_groups("subject") or table.groups[:1]:
-        usual_mm = np.maximum(np.median(bones_mm[group.mask], axis=0), 1.0)
-        change[group.mask] = np.abs(bones_mm[group.mask] / usual_mm - 1).max(axis=1)
+        part_mm, usual_mm = bones_mm[group.mask], np.median(bones_mm[group.mask], axis=0)
+        changes = np.abs(part_mm - usual_mm) / np.maximum(usual_mm, 1.0)
+        change[group.mask] = changes.max(axis=1)
     what = "bones change their length by {:.0%} from frame to frame: joints were smoothed or edited"
-    yield Statistic(what, DATA, change, 0.0, 0.02)
+    yield Statistic(what, DATA, change, 0.0, 0.02, MIN_BONES_SHARE)
 
 
 def measure_images(pixels_rgb: Array, paths: Sequence[Path]) -> Iterator[Statistic]:

@@ -26,6 +26,7 @@ RNG = np.random.default_rng
         ("poses are mirrored", 0, "S9", "poses are mirrored left to right", "S9"),
         ("ground truth is multiplied", 1.1, "S11", "multiplied by 0.9", "S11"),
         ("turned", 8, "camera 2", "turned by -[78].* degrees in the image", "camera 2"),
+        ("world's z", 8, "S9", "turned by -[78].* degrees about the world's z axis", "S9"),
         ("depths are", 1.5, "", "depths are multiplied by 0.6", ""),
     ],
 )
@@ -71,3 +72,15 @@ def test_locate_difference_returns_smallest_group() -> None:
 
     assert finding.place == "S9 Eating, 24 of 720 samples"
     assert finding.explained_mm == pytest.approx(1.0)
+
+
+def test_locate_alternative_names_equal_explanations() -> None:
+    """Box, root depth and focal length scale a person alike."""
+    sound = make_sample_table()
+    table = replace(sound, root_depths_mm=sound.root_depths_mm * 1.3)
+
+    (finding,) = locate_alternative(table, table.error_mm - sound.error_mm, RNG(0))
+
+    named = finding.what.removeprefix("the data fit if ").split(" or ")
+    assert any(each.startswith("root depths are multiplied by 0.7") for each in named)
+    assert any(each.startswith("box sides are multiplied by 0.7") for each in named)

@@ -72,6 +72,14 @@ def test_changed_bones_are_found() -> None:
     assert any("bones change their length" in each for each in found)
 
 
+def test_joint_at_its_neighbor_has_constant_bones() -> None:
+    sound = make_sound_table()
+    truth_mm = sound.truth_mm.copy()
+    truth_mm[:, 13] = truth_mm[:, 12]
+
+    assert not any("bones" in each for each in list_findings(replace(sound, truth_mm=truth_mm)))
+
+
 @pytest.mark.parametrize(
     ("scale", "degrees", "moved_px", "text"),
     [
