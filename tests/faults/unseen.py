@@ -200,8 +200,8 @@ def box_without_margin(scene: Scene) -> None:
     cells_to_camera = geometry.cells_to_camera
 
     def ungrown(cells_xyz: Array, grid_whd: Any, box_xywh_px: Array, *options: Any) -> Array:
-        x, y, w, h = box_xywh_px
-        box = np.array([x + w / 10, y + h / 10, w / 1.25, h / 1.25])
+        corners_px, sides_px = box_xywh_px[..., :2], box_xywh_px[..., 2:]
+        box = np.concatenate([corners_px + sides_px / 10, sides_px / 1.25], axis=-1)
         return cells_to_camera(cells_xyz, grid_whd, box, *options)
 
     scene.patch.setattr(metrics, "cells_to_camera", ungrown)

@@ -1,4 +1,4 @@
-"""The page shows numbers that add up, on one scale; names of files are no obstacle."""
+"""The page shows numbers that add up, on one scale; undecodable file names are replaced."""
 
 from __future__ import annotations
 
