@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding
+from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding, Grade
 from convnextpose_check.diagnosis.table import AXES, SampleTable
 from convnextpose_check.human36m.annotations import select_evenly
 from convnextpose_check.human36m.crops import read_crop
@@ -55,6 +55,7 @@ class Statistic:
     low: float
     high: float
     min_share: float = MIN_EXPLAINED
+    grade: Grade = "fact"
 
     def find_departure(self, table: SampleTable, axes: Collection[str]) -> Finding | None:
         """Find the group of these axes in which many values depart from the limits."""
@@ -68,7 +69,7 @@ class Statistic:
             f" {self.low:g} to {self.high:g}"
         )
         return Finding(
-            "fact", "inputs", self.what.format(median), evidence, self.remedy, None, group.place
+            self.grade, "inputs", self.what.format(median), evidence, self.remedy, None, group.place
         )
 
 
@@ -103,7 +104,7 @@ def measure_geometry(table: SampleTable) -> Iterator[Statistic]:
         changes = np.abs(part_mm - usual_mm) / np.maximum(usual_mm, 1.0)
         change[group.mask] = changes.max(axis=1)
     what = "bones change their length by {:.0%} from frame to frame: joints were smoothed or edited"
-    yield Statistic(what, DATA, change, 0.0, 0.02, MIN_BONES_SHARE)
+    yield Statistic(what, DATA, change, 0.0, 0.02, MIN_BONES_SHARE, "holds")
 
 
 def measure_images(pixels_rgb: Array, paths: Sequence[Path]) -> Iterator[Statistic]:
