@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except ConvNeXtPoseCheckError as error:
-        print_lines(str(error), file=sys.stderr)
+        print_lines(*str(error).split("\n"), file=sys.stderr)
         return 2
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
-import sys
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,19 +19,37 @@ OPENCV_PACKAGES = (
 )  # fmt: skip
 
 
-def collect_environment() -> dict[str, str]:
-    """Collect versions, machine and command of this run, and the current time."""
+def collect_environment(command: str, started: datetime) -> dict[str, str]:
+    """Collect versions and machine; add the command and the duration of a run until now."""
+    seconds = round((datetime.now(timezone.utc) - started).total_seconds())
     return {
         "convnextpose_check": convnextpose_check.__version__,
         "commit": suite_commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "command": " ".join(sys.argv),
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": command,
+        "started": started.isoformat(timespec="seconds"),
+        "duration": f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s",
         "torch": package_version("torch"),
         "numpy": package_version("numpy"),
         "opencv": opencv_version(),
     }
+
+
+def format_command(
+    program: str, arguments: Sequence[object], environment: Mapping[str, str], prefix: str
+) -> str:
+    """Format pytest's command line as it was typed, quoted for a shell.
+
+    It starts with the variables of this ``prefix``, which may be set for this command only.
+    """
+    variables = [
+        f"{name}={shlex.quote(value)}"
+        for name, value in sorted(environment.items())
+        if name.startswith(prefix) or name == "PYTEST_ADDOPTS"
+    ]
+    start = ["python", "-m", "pytest"] if Path(program).name == "__main__.py" else ["pytest"]
+    return " ".join([*variables, shlex.join([*start, *map(str, arguments)])])
 
 
 def package_version(package: str) -> str:

@@ -65,8 +65,9 @@ class ErrorCode(str, Enum):
 class ConvNeXtPoseCheckError(Exception):
     """A user error or failed check: ``problem`` says what and where, ``remedy`` how to fix it.
 
-    Both are given without a full stop. Control characters in quoted names and texts are escaped
-    here and nowhere else.
+    Both are given without a full stop. ``command``, which ``remedy`` introduces, gets a line of its
+    own, so that it can be copied. ``follows`` is the code of an error of which this one is a
+    consequence. Control characters in quoted names and texts are escaped here and nowhere else.
     """
 
     def __init__(
@@ -76,13 +77,18 @@ class ConvNeXtPoseCheckError(Exception):
         remedy: str = "",
         obtained: object = None,
         expected: object = None,
+        *,
+        command: str = "",
+        follows: ErrorCode | None = None,
     ) -> None:
         self.code = code
         self.problem = escape_control_chars(problem)
         self.remedy = escape_control_chars(remedy)
         self.obtained = escape_control_chars(obtained) if isinstance(obtained, str) else obtained
         self.expected = escape_control_chars(expected) if isinstance(expected, str) else expected
-        super().__init__(f"[{code}] {self.problem}." + (f" {self.remedy}." if remedy else ""))
+        self.follows = follows
+        end = f":\n  {escape_control_chars(command)}" if command else "."
+        super().__init__(f"[{code}] {self.problem}." + (f" {self.remedy}{end}" if remedy else ""))
 
 
 class CheckFailedError(ConvNeXtPoseCheckError):

@@ -25,7 +25,7 @@ Advance = Callable[..., None]
 
 @contextmanager
 def progress_bar(
-    stream: TextIO | None, title: str, total: int, unit: Literal[" images", "B"] = " images"
+    stream: TextIO | None, title: str, total: int, unit: Literal["image", "B"] = "image"
 ) -> Iterator[Advance]:
     """Show a progress bar with the remaining time on ``stream``; yield its ``Advance``.
 
@@ -95,14 +95,15 @@ class _LossyOutput:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.encoding: str = getattr(stream, "encoding", None) or "utf-8"  # tqdm reads it, too
-        self.is_terminal = False
+        self.is_terminal, self._last_line = False, ""
         with suppress(*_WRITE_ERRORS):
             self.is_terminal = stream.isatty()
 
     def write(self, text: str) -> None:
         if self.is_terminal:
             self.write_plain(text)
-        elif line := text.strip("\r\n "):
+        elif (line := text.strip("\r\n ")) and line != self._last_line:
+            self._last_line = line
             self.write_plain(f"{line}\n")
 
     def write_plain(self, text: str) -> None:

@@ -26,9 +26,10 @@ MAX_REASONS = 4
 _SUFFIXES = re.compile(r"( ?\(\d+\)|\.\w+)+$")
 
 GIVE_CHECKPOINTS = (
-    "Give the folder or the files of the authors' four downloads with --checkpoints, or download"
-    " them with --download"
+    "Give the folder or the files of the authors' four downloads with --checkpoints. To download"
+    " them, run"
 )
+DOWNLOAD = "python -m convnextpose_check download checkpoints"
 
 LoadedFiles = dict[Path, Checkpoint | str]
 """The files opened in a run: the checkpoint, or the reason why the file was skipped."""
@@ -103,12 +104,15 @@ class CheckpointFiles:
                 found.append(content)
         if not found:
             more = [f"and {len(reasons) - MAX_REASONS} more"] if reasons[MAX_REASONS:] else []
+            # Without candidates, all variants have the same message, which is shown once.
+            what = f"checkpoint of {variant}" if self.candidates else "checkpoint"
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND,
-                f"no checkpoint of {variant} in {_join_paths(self.paths) or 'any folder'}: found"
+                f"no {what} in {_join_paths(self.paths) or 'any folder'}: found"
                 f" {_join_paths(self.candidates) or 'nothing like a checkpoint'}"
                 + "".join(f"; {reason}" for reason in reasons[:MAX_REASONS] + more),
                 GIVE_CHECKPOINTS,
+                command=DOWNLOAD,
             )
         return found
 

@@ -64,8 +64,7 @@ PAGES = (
         (b"virus scan warning", b"scan this file for viruses"),
         ErrorCode.DOWNLOAD_FAILED,
         "Drive's virus scan page: the file is too large for Drive to scan",
-        f"{DOWNLOAD_BY_HAND} and confirm the warning,"
-        " or run: python -m convnextpose_check download",
+        f"{DOWNLOAD_BY_HAND} and confirm the warning, or use the command download of this suite",
     ),
     DrivePage(
         (b"file you have requested does not exist", b"error 404 (not found)"),

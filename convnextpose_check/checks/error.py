@@ -29,6 +29,7 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
         else "Run on the protocol's data set, without --limit",
         len(evaluation.image_ids),
         dataset.facts.samples,
+        follows=None if unreadable else ErrorCode.INCOMPLETE,
     )
 
 
@@ -73,6 +74,7 @@ def check_error_is_within(
             "" if judgment.is_subset else "To accept an error without a verdict, add --gate none",
             obtained=str(judgment),
             expected="a verdict",
+            follows=ErrorCode.INCOMPLETE if judgment.is_subset else None,
         )
     if not abs(difference_mm) < tolerance_mm:
         raise CheckFailedError(
@@ -80,9 +82,9 @@ def check_error_is_within(
             f"{where} has {judgment.obtained_mm:.4f} mm: expected"
             f" {judgment.reference.value:.4f} +/- {tolerance_mm:g} mm"
             f" ({judgment.reference.source}), the difference is {difference_mm:+.4f} mm",
-            "To find likely causes, run: python -m convnextpose_check diagnose"
-            f" {shlex.quote(str(results_dir))}",
+            "To find likely causes, run",
             judgment.obtained_mm,
             judgment.reference.value,
+            command=f"python -m convnextpose_check diagnose {shlex.quote(str(results_dir))}",
         )
     return difference_mm

@@ -48,7 +48,8 @@ def check_interpolation() -> str:
         raise CheckFailedError(
             ErrorCode.WRONG_OPENCV,
             f"OpenCV cannot be imported ({error}; {_list_opencv_packages()})",
-            _reinstall_opencv(),
+            "Run",
+            command=_reinstall_opencv(),
         ) from None
 
     rows, columns, channels = np.indices((400, 300, 3))
@@ -60,9 +61,10 @@ def check_interpolation() -> str:
             ErrorCode.WRONG_OPENCV,
             f"OpenCV {cv2.__version__} ({_list_opencv_packages()}) interpolates differently from"
             " OpenCV 4, which the paper's values require",
-            _reinstall_opencv(),
+            "Run",
             f"warped pattern {obtained[:8]}",
             WARP_SHA256[:8],
+            command=_reinstall_opencv(),
         )
     return str(cv2.__version__)
 
@@ -80,7 +82,7 @@ def _reinstall_opencv() -> str:
     others = " ".join(package for package in installed_opencv_packages() if package != OPENCV)
     uninstall = f"python -m pip uninstall -y {others} && " if others else ""
     install = f"python -m pip install --force-reinstall --no-deps '{OPENCV}>=4.10.0.84,<5'"
-    return f"Run: {uninstall}{install}"
+    return f"{uninstall}{install}"
 
 
 def get_free_ram_gb(root: Path = Path("/")) -> float | None:

@@ -69,7 +69,7 @@ def _run_checks(group: Group) -> list[str]:
                 value = check()
             print_lines(f"{_status(value):<8}{title:<24}{value}")
         except (ConvNeXtPoseCheckError, ImportError) as error:
-            print_lines(f"failed  {title:<24}{error}")
+            print_lines(*f"failed  {title:<24}{error}".split("\n"))
             failed.append(title)
             if title == next(iter(group)):
                 break

@@ -44,5 +44,5 @@ def run(options: argparse.Namespace) -> int:
             )
     for error in dict.fromkeys(downloads.refused.values()):
         missing = [name for name, other in downloads.refused.items() if other is error]
-        print_lines(f"{', '.join(missing)}: {error}", file=sys.stderr)
+        print_lines(*f"{', '.join(missing)}: {error}".split("\n"), file=sys.stderr)
     return 1 if downloads.refused else 0

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
                 is_expected = path in options.files or files.claimed_variant(path) is not None
                 if is_expected or error.code == ErrorCode.CANNOT_WRITE:
                     failed += 1
-                    print_lines(str(error), file=sys.stderr)
+                    print_lines(*str(error).split("\n"), file=sys.stderr)
                 else:  # an unrelated file in a folder
                     print_lines(f"skipped {path}: {error.problem}.")
     print_lines(*(f"skipped: {reason}." for reason in files.found.passed_over))

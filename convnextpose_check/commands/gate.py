@@ -60,7 +60,8 @@ def run(options: argparse.Namespace) -> int:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
             f"gate was started without -I, and Python may import files of others: {reason}",
-            "Run: python -I -m convnextpose_check gate",
+            "Start it again with -I",
+            command="python -I -m convnextpose_check gate",
         )
     caller, run_id = Path.cwd(), secrets.token_hex(16)
     environment = build_environment(os.environ, caller, run_id)

@@ -81,7 +81,10 @@ def _verify(project_root: Path) -> int:
             dataset = load_dataset(tree, read_facts())
         samples = check_dataset_is_complete(dataset)
     except ConvNeXtPoseCheckError as error:
-        print_lines(f"not complete: {error.problem}. Link again with --kaggle-input.")
+        counts = ""
+        if isinstance(error.obtained, int) and isinstance(error.expected, int):
+            counts = f"{error.obtained:,} of {error.expected:,} test images; "
+        print_lines(f"not complete: {counts}{error.problem}. Link again with --kaggle-input.")
         return 1
     annotations = {path.parent for path in dataset.layout.annotations.values()}
     images = {sample.path.parents[1] for sample in dataset.samples}
@@ -90,5 +93,6 @@ def _verify(project_root: Path) -> int:
         return 1
     if not dataset.layout.rootnet:
         print_lines(f"note: {ROOTNET_FILE} is missing; only a test with RootNet's boxes reads it.")
-    print_lines(f"complete: main/test.py finds all {samples:,} test images and their annotations.")
+    found = f"{samples:,} of {samples:,} test images"
+    print_lines(f"complete: main/test.py finds {found} and their annotations.")
     return 0

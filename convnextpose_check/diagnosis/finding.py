@@ -126,9 +126,10 @@ def format_lines(d: Diagnosis) -> Iterator[str]:
 
 
 def _format_title(d: Diagnosis) -> str:
-    from_mm = f"{d.excess_mm:+.3f} mm from its reference {d.reference_mm or 0.0:.2f} mm"
-    comparison = "not compared with a reference" if d.reference_mm is None else from_mm
-    return f"{d.variant}: {d.result_mm:.3f} mm, {comparison}"
+    if d.reference_mm is None:
+        return f"{d.variant}: {d.result_mm:.3f} mm, no expected value"
+    expected = f"expected {d.reference_mm:.2f} mm, difference {d.excess_mm:+.3f} mm"
+    return f"{d.variant}: {d.result_mm:.3f} mm, {expected}"
 
 
 def _format_mm(value_mm: float) -> str:

@@ -30,6 +30,21 @@ def format_verdict(verdict: Verdict | None, not_judged: str | None) -> str:
     return verdict or f"not judged: {not_judged}"
 
 
+def format_difference(value: float | None, decimals: int = 3) -> str:
+    """A difference with its sign and this many decimals; more if they would mislead.
+
+    They mislead if they show zero, or round the difference to the other side of a tolerance.
+    """
+    if value is None:
+        return "-"
+    bounds = (1e-6, RECORDED_TOLERANCE_MM, *TOLERANCES_MM)
+    for digits in range(decimals, 10):
+        rounded = round(value, digits) + 0.0  # no negative zero
+        if all((abs(rounded) < bound) == (abs(value) < bound) for bound in bounds):
+            break
+    return f"{rounded:+.{digits}f}"
+
+
 @dataclass(frozen=True)
 class Judgment:
     """An obtained error compared with a reference.

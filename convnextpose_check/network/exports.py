@@ -174,8 +174,8 @@ def _convert_errors(specification: str) -> Iterator[None]:
     except ConvNeXtPoseCheckError:
         raise
     except ImportError as error:
-        remedy = "Run: pip install onnx onnxruntime"
-        raise bad_network(specification, str(error), remedy) from None
+        command = "python -m pip install onnx onnxruntime"
+        raise bad_network(specification, str(error), "Run", command) from None
     except Exception as error:  # noqa: BLE001 - they raise various types
         remedy = "Copy all files of the export, or export it again"
         problem = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -146,8 +146,9 @@ def bad_network(
     specification: str,
     problem: str,
     remedy: str = f"Pass {EXPECTED}",
+    command: str = "",
 ) -> ConvNeXtPoseCheckError:
     """The error for a ``--network`` that cannot be evaluated."""
     return ConvNeXtPoseCheckError(
-        ErrorCode.BAD_NETWORK, f"--network {specification}: {problem}", remedy
+        ErrorCode.BAD_NETWORK, f"--network {specification}: {problem}", remedy, command=command
     )

@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, REVIEW, TOLERANCES_MM
+from convnextpose_check.evaluation.verdict import (
+    RECORDED_TOLERANCE_MM,
+    REVIEW,
+    TOLERANCES_MM,
+    format_difference,
+)
 from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.results.schema import Results, VariantResult
-from convnextpose_check.results.text import format_difference, variant_badge
+from convnextpose_check.results.text import variant_badge
 from convnextpose_check.text import escape_control_chars
 
 if TYPE_CHECKING:

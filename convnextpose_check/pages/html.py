@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from convnextpose_check.evaluation.verdict import TOLERANCES_MM
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM, format_difference
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.human36m.skeleton import BONES, FLIP_PAIRS
 from convnextpose_check.network.users import is_factory, runs_code
 from convnextpose_check.pages.charts import draw_distribution, format_css_variables
-from convnextpose_check.results.schema import CheckRecord, Example, Outcome, Results
+from convnextpose_check.results.decision import decide
+from convnextpose_check.results.schema import CheckRecord, Example, Results
 from convnextpose_check.results.text import (
     ICONS,
     Severity,
     format_comparison,
-    format_difference,
     format_interval,
     format_number,
     format_value,
@@ -40,16 +42,25 @@ SCRIPT = FOLDER / "report.js"
 """Rotates the skeletons and folds pytest-html's table; the summary works without it."""
 BEGIN, END = "<!-- ConvNeXtPose: begin -->", "<!-- ConvNeXtPose: end -->"
 """Markers around the summary in pytest-html's page."""
+_GENERATED = re.compile(r"<p>Report generated on .*?</p>", re.DOTALL)
+_TITLE = re.compile(r"(<title[^>]*>).*?(</title>)", re.DOTALL)
 
-SEVERITIES: dict[Outcome, Severity] = {
+WAITING = "waiting"
+"""A check that failed only because another one had failed."""
+
+SEVERITIES: dict[str, Severity] = {
     "passed": "good",
     "not verified": "none",
     "warning": "fair",
     "expected failure": "none",
     "failed": "bad",
     "skipped": "none",
+    WAITING: "none",
 }
-"""Severity of each outcome, in the order of their counts in the report."""
+"""Severity of each state of a check, in the order of their counts in the report."""
+
+CHECK_TITLES: dict[str, dict[str, str]] = json.loads((FOLDER / "checks.json").read_bytes())
+"""Title of each validation test, by group and function."""
 
 _MAX_OPACITY = 0.55
 """A stronger color would make the numbers on it hard to read."""
@@ -83,9 +94,11 @@ def _environment() -> Environment:
         draw_3d_poses=draw_3d_poses,
         draw_crop_poses=draw_crop_poses,
         icons=ICONS,
+        describe_test=describe_test,
         identity_badge=identity_badge,
         interval=format_interval,
         severities=SEVERITIES,
+        state_of_check=state_of_check,
         tolerances_mm=TOLERANCES_MM,
         variant_badge=variant_badge,
     )
@@ -100,7 +113,8 @@ def render_summary(results: Results, errors_mm: Mapping[str, Array]) -> str:
     featured = results.featured
     section = _render(
         "summary.html.j2",
-        check_rows=group_checks(results),
+        check_groups=group_checks(results),
+        quote=format_quotation(results),
         has_images=any(e.crop_jpeg for record in featured.values() for e in record.examples),
         distribution=Markup(draw_distribution(results, errors_mm)),
         error_tables={
@@ -121,14 +135,20 @@ def render_page(results: Results, errors_mm: Mapping[str, Array], page: str | No
     before, begin, rest = (page or "").partition(BEGIN)
     _, end, after = rest.partition(END)
     if begin and end:
+        title = escape(results.verdict).replace("\\", r"\\")
+        before = _TITLE.sub(rf"\g<1>{title}\g<2>", before)
+        if generated := _GENERATED.search(before):  # to the foot of the page
+            before = before.replace(generated[0], "")
+            after = after.replace("</body>", f"<footer>{generated[0]}</footer></body>")
         return f"{before}{BEGIN}{summary}{END}{after}"
     style, script = (Markup(path.read_text(encoding="utf-8")) for path in (STYLE_SHEET, SCRIPT))
-    return _render("page.html.j2", style=style, script=script, summary=summary)
+    page_parts = {"style": style, "script": script, "summary": summary}
+    return _render("page.html.j2", title=results.verdict, **page_parts)
 
 
 def shared_context(results: Results) -> dict[str, Any]:
     """The template values that the HTML and the Markdown report share."""
-    outcomes = Counter(check.outcome for check in results.checks)
+    states = Counter(state_of_check(check) for check in results.checks)
     repeated = Counter(check.duplicate_of for check in results.failed_checks)
     return {
         "results": results,
@@ -141,8 +161,49 @@ def shared_context(results: Results) -> dict[str, Any]:
         "verdict": run_badge(results),
         "trust_note": trust_note(results),
         "failures": [(c, repeated[c.test]) for c in results.failed_checks if not c.duplicate_of],
-        "counts": {each: outcomes[each] for each in SEVERITIES if outcomes[each]},
+        "counts": {each: states[each] for each in SEVERITIES if states[each]},
+        "facts": list_facts(results),
     }
+
+
+def state_of_check(check: CheckRecord) -> str:
+    """The outcome, or ``WAITING`` for a check that another failed check prevented."""
+    return WAITING if check.duplicate_of else check.outcome
+
+
+def list_facts(results: Results) -> list[str]:
+    """Start, duration, version, commit, device and samples, as far as they are known."""
+    environment = results.environment
+    started, commit = environment.get("started", ""), environment.get("commit", "")
+    version, duration = environment.get("convnextpose_check", ""), environment.get("duration", "")
+    return [
+        *([f"started {started[:16].replace('T', ' ')} UTC"] if started else []),
+        *([f"took {duration}"] if duration else []),
+        *([f"convnextpose-check {version}"] if version else []),
+        *([f"commit {commit[:12]}"] if commit else []),
+        *([f"device {results.device}"] if results.device else []),
+        *(
+            [f"{results.samples:,} of {results.expected_samples:,} samples"]
+            if results.samples
+            else []
+        ),
+    ]
+
+
+def format_quotation(results: Results) -> str:
+    """The errors as a line to quote; empty unless published models were judged."""
+    is_judged = decide(results)[0] in ("reproduced", "off") and results.target == "published"
+    if results.own_models or not is_judged:
+        return ""
+    errors = ", ".join(
+        f"{name} {record.error_mm:.2f} mm (paper {format_number(record.reference_mm, 2)})"
+        for name, record in results.variants.items()
+    )
+    version = results.environment.get("convnextpose_check", "")
+    return (
+        f"ConvNeXtPose, Human3.6M protocol {results.protocol}, {results.metric}: {errors};"
+        f" measured with convnextpose-check {version}"
+    ).strip()
 
 
 def trust_note(results: Results) -> str:
@@ -156,22 +217,52 @@ def trust_note(results: Results) -> str:
     )
 
 
-def _describe_test(check: CheckRecord) -> str:
-    """The name of the test as words, with its tolerance."""
-    name = check.test.rpartition("::")[2].partition("[")[0].removeprefix("test_").replace("_", " ")
-    return name if check.tolerance_mm is None else f"{name}, {check.tolerance_mm} mm"
+def describe_test(test: str) -> tuple[str, str]:
+    """The group and the title of a test; the words of its name if it has no title."""
+    function = test.rpartition("::")[2].partition("[")[0]
+    for group, titles in CHECK_TITLES.items():
+        if function in titles:
+            return group, titles[function]
+    return "Other checks", function.removeprefix("test_").replace("_", " ").capitalize()
 
 
-def group_checks(results: Results) -> dict[str, dict[str, CheckRecord]]:
-    """The checks by description, then by variant (``""`` for the whole run)."""
-    rows: dict[str, dict[str, CheckRecord]] = {}
+class CheckGroup(NamedTuple):
+    """Checks by title and column: a variant, or ``""`` for the whole run."""
+
+    rows: dict[str, dict[str, CheckRecord]]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns in the order of their first check, the whole run first."""
+        names = dict.fromkeys(name for row in self.rows.values() for name in row)
+        return sorted(names, key=bool)
+
+    @property
+    def states(self) -> list[str]:
+        """The state of each check."""
+        return [state_of_check(check) for row in self.rows.values() for check in row.values()]
+
+    @property
+    def severity(self) -> Severity:
+        """The worst severity; green only if every check passed."""
+        found = {SEVERITIES[state] for state in self.states}
+        order: tuple[Severity, ...] = ("bad", "fair", "none", "good")
+        return next(severity for severity in order if severity in found)
+
+
+def group_checks(results: Results) -> dict[str, CheckGroup]:
+    """The checks by group."""
+    groups = {group: CheckGroup({}) for group in CHECK_TITLES}
     for check in results.checks:
+        group, title = describe_test(check.test)
+        rows = groups.setdefault(group, CheckGroup({})).rows
+        title += "" if check.tolerance_mm is None else f" ({check.tolerance_mm} mm)"
         variant = check.variant or ""
-        row = rows.setdefault(_describe_test(check), {})
+        row = rows.setdefault(title, {})
         if variant in row:  # the test has further parameters
             row = rows.setdefault(check.test, {})
         row[variant] = check
-    return rows
+    return {title: group for title, group in groups.items() if group.rows}
 
 
 def _shade_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, float] | None]]:
@@ -191,12 +282,22 @@ def _shade_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, 
 
 
 def render_markdown(results: Results) -> str:
-    """Render the Markdown report, without chart: a CI job summary cannot show one."""
+    """Render the Markdown report, with a chart that GitHub draws in a job's summary."""
     actions = dict.fromkeys(a for record in results.variants.values() for a in record.per_action_mm)
     names, width = list(results.variants), COLUMNS - 1
+    # One bar is no chart, and other names could break out of mermaid's quotes.
+    chart = {
+        name: record
+        for name, record in results.featured.items()
+        if record.reference_mm is not None and name.replace("-", "").replace("_", "").isalnum()
+    }
+    chart = chart if len(chart) > 1 else {}
+    top_mm = max((max(r.error_mm, r.reference_mm or 0.0) for r in chart.values()), default=0.0)
     return _render(
         "BENCHMARK_REPORT.md.j2",
         actions=list(actions),
+        chart=chart,
+        chart_top_mm=math.ceil(top_mm / 10) * 10,
         name_groups=[names[start : start + width] for start in range(0, len(names), width)],
         **shared_context(results),
     )

@@ -3,6 +3,7 @@
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll(".in-space").forEach(makeRotatable);
   document.querySelectorAll(".worst").forEach(addStepButtons);
+  document.querySelectorAll("button.copy").forEach(enableCopying);
   const table = document.getElementById("results-table");
   if (table) foldTestTable(table);
 });
@@ -41,6 +42,16 @@ function makeRotatable(svg) {
     if (!svg.hasPointerCapture(event.pointerId)) return;
     rotate(event.clientX - last.clientX, event.clientY - last.clientY);
     last = event;
+  });
+}
+
+function enableCopying(button) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const quote = button.previousElementSibling;
+    getSelection().selectAllChildren(quote); // remains if the browser refuses to copy
+    await navigator.clipboard.writeText(quote.textContent);
+    button.textContent = "Copied";
   });
 }
 

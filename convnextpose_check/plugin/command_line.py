@@ -77,7 +77,7 @@ def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
     if misread and all(tests) and not (tests and has_own_ini):
         raise pytest.UsageError(
             f"pytest takes {', '.join(misread)} for a path of tests, because a space separates it"
-            f" from its option. Run: {shlex.join(['python', '-m', 'pytest', *joined])}"
+            f" from its option. Run:\n  {shlex.join(['python', '-m', 'pytest', *joined])}"
         )
 
 

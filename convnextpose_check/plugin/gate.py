@@ -11,7 +11,7 @@ import pytest
 from _pytest.outcomes import XFailed
 from msgspec.structs import replace
 
-from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.predict import NetworkFailedError
 from convnextpose_check.interrupts import Interrupted
 from convnextpose_check.results.schema import OUTCOMES, CheckRecord, Outcome
@@ -32,9 +32,11 @@ class Gate:
     ``records``: the worst outcome of each test, so that a repetition cannot hide a failure.
     ``changed``: tests whose outcome something outside the suite changed, and the change.
     ``run_counts``: how often each test was started.
-    ``user_errors``: message of each user error to the tests that it failed.
+    ``user_errors``: message of each user error to the tests that it or its consequences failed.
+    ``messages``: the first message of each error code.
     ``traces``: variant to the tracebacks of its failed networks.
     ``failed_elsewhere``: number of failed tests outside ``tests/validation``.
+    ``stop_reason``: the reason why the remaining tests were not run, '' if they were.
     ``interruption``: the partial results that an interrupted evaluation saved, '' if the run was
     interrupted elsewhere, None if it was not interrupted.
     """
@@ -46,7 +48,9 @@ class Gate:
     run_counts: Counter[str] = field(default_factory=Counter)
     user_errors: dict[str, list[str]] = field(default_factory=dict)
     traces: dict[str, list[str]] = field(default_factory=dict)
+    messages: dict[ErrorCode, str] = field(default_factory=dict)
     failed_elsewhere: int = 0
+    stop_reason: str = ""
     interruption: str | None = None
 
     @pytest.hookimpl(wrapper=True)
@@ -76,15 +80,20 @@ class Gate:
     ) -> None:
         """Replace the traceback by the message, and a repeated message by the first test's name.
 
-        A user error in a fixture fails the test; pytest would report an error of the suite.
+        An error that follows from an earlier one counts as its repetition. A user error in a
+        fixture fails the test; pytest would report an error of the suite.
         """
-        tests = self.user_errors.setdefault(str(error), [])
+        cause = str(error)
+        if error.follows is not None:
+            cause = self.messages.get(error.follows, cause)
+        tests = self.user_errors.setdefault(cause, [])
+        self.messages.setdefault(error.code, str(error))
         report.when, report.longrepr = "call", str(error)
         if name not in tests:  # a plugin can repeat a test
             tests.append(name)
         vars(report)["duplicate_of"] = tests[0] if tests[0] != name else ""
         if tests[0] != name:
-            report.longrepr = f"[{error.code}] same error as in {tests[0]}"
+            report.longrepr = f"[{error.code}] same cause as in {tests[0]}"
             report.sections.clear()  # captured output repeats the message
 
     @pytest.hookimpl(trylast=True)
@@ -127,6 +136,9 @@ class Gate:
             yield f"{self.failed_elsewhere} tests outside tests/validation failed"
         if self.interruption is not None:
             yield "the run was interrupted"
+        if self.stop_reason:
+            yield f"the run was stopped: {self.stop_reason}"
+            return
         missing = [test for test in self.required if test not in self.records]
         if self.required and len(missing) == len(self.required):
             yield f"none of the {len(missing)} required tests was run"
@@ -137,7 +149,10 @@ class Gate:
 
     def how_to_fix(self) -> list[str]:
         """Format each user error with the tests that it failed, in order of occurrence."""
-        return [f"{text} Failed: {_count_tests(t)}." for text, t in self.user_errors.items()]
+        return [
+            f"{number}. {text}\nFailed: {_count_tests(tests)}."
+            for number, (text, tests) in enumerate(self.user_errors.items(), start=1)
+        ]
 
 
 def _count_tests(tests: list[str]) -> str:

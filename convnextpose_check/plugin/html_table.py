@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 from pytest_html.basereport import BaseReport
 
+from convnextpose_check.evaluation.verdict import format_difference
 from convnextpose_check.files.regular_files import cannot_write, write_text
 from convnextpose_check.pages.html import BEGIN, END, SCRIPT, STYLE_SHEET
 from convnextpose_check.plugin.gate import get_unverified_status
 from convnextpose_check.plugin.session import Session, get_session, is_distributed
-from convnextpose_check.results.text import format_difference, format_value
+from convnextpose_check.results.text import format_value
 
-COLUMNS = ("variant", "obtained", "expected", "difference")
+COLUMNS = ("variant", "obtained", "difference", "expected")
 """Columns added to pytest-html's table, between the test and its duration."""
+FOLDER = "tests/validation/"
+"""Start of most test ids, which the table omits."""
 
 
 def configure_html_report(config: pytest.Config, session: Session) -> None:
@@ -96,8 +99,15 @@ def pytest_html_results_table_row(report: Any, cells: list[str]) -> None:
     recorded = dict(getattr(report, "user_properties", ()))
     if (status := get_unverified_status(report)) is not None:
         cells[0] = f'<td class="col-result {status.split()[0]}">{status.capitalize()}</td>'
-    cells[1] = f'<td class="col-testId">{escape(report.nodeid)}</td>'
+    cells[1] = f'<td class="col-testId">{escape(report.nodeid.removeprefix(FOLDER))}</td>'
     cells[2:2] = [_cell(name, recorded.get(name), recorded.get("unit", "")) for name in COLUMNS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_html_results_table_html(report: Any, data: list[str]) -> None:
+    """Remove the line that stands for an empty log."""
+    if not report.longreprtext and not report.sections:
+        data.clear()
 
 
 def _cell(name: str, value: str | float | None, unit: str) -> str:

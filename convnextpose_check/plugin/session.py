@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +14,7 @@ import msgspec
 import pytest
 from _pytest.mark.expression import Expression
 
+from convnextpose_check.environment import collect_environment, format_command
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.paths import (
@@ -29,6 +32,7 @@ from convnextpose_check.results.schema import Results
 from convnextpose_check.run.report import build_results, write_report
 from convnextpose_check.run.run import Run, TargetName, open_published_run
 from convnextpose_check.settings.options import (
+    PREFIX,
     RUN_ID_VARIABLE,
     Settings,
     read_settings,
@@ -49,6 +53,7 @@ class Session:
     ``lock``: lock of the results folder, None until validation tests start.
     ``can_judge``: True if the arguments can select validation tests.
     ``report``: path of the HTML report; ``page``: the page that pytest-html generated.
+    ``command``: pytest's command line, as it was typed.
     """
 
     run: Run
@@ -58,6 +63,8 @@ class Session:
     can_judge: bool = False
     report: Path | None = None
     page: str | None = None
+    command: str = ""
+    started: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     run_id: str = field(
         default_factory=lambda: os.environ.get(RUN_ID_VARIABLE) or secrets.token_hex(16)
     )
@@ -89,7 +96,8 @@ class Session:
         if self.lock is None:
             return None
         with self.run.display.phase("writing results and report"):
-            results = build_results(self.run, tuple(self.gate.records.values()))
+            environment = collect_environment(self.command, self.started)
+            results = build_results(self.run, environment, tuple(self.gate.records.values()))
             problems = list(self.gate.problems())
             if self.baseline is not None:
                 record = compare_runs(results, self.baseline, self.run.settings.baseline or Path())
@@ -149,7 +157,9 @@ def open_session(config: pytest.Config) -> Session:
         run.variants  # noqa: B018 - raises for a variant that the target lacks
     except ConvNeXtPoseCheckError as error:
         raise pytest.UsageError(str(error)) from None
-    session = Session(run, baseline, can_judge=_can_judge(config))
+    arguments = config.invocation_params.args
+    command = format_command(sys.argv[0], arguments, os.environ, PREFIX)
+    session = Session(run, baseline, can_judge=_can_judge(config), command=command)
     if session.can_judge and is_distributed(config) and run.target == "published":
         raise pytest.UsageError(
             "the published models are judged by one process. Leave out -n and --dist."

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from textwrap import fill
 
 import pytest
 from pytest_benchmark import plugin as benchmark
 
-from convnextpose_check.environment import opencv_version, package_version
+from convnextpose_check.environment import format_command, opencv_version, package_version
 from convnextpose_check.interrupts import defer_signals, install_signal_handlers
 from convnextpose_check.plugin.gate import (
     MAX_SHOWN,
@@ -33,12 +30,9 @@ from convnextpose_check.plugin.session import (
 )
 from convnextpose_check.results.schema import OWN_MODELS, Results
 from convnextpose_check.results.text import TERMINAL_COLUMNS, format_terminal_table
-from convnextpose_check.settings.options import OPTIONS, PREFIX
+from convnextpose_check.settings.options import OPTIONS, PREFIX, Settings
 
 GATE_PLUGIN = "convnextpose_check.plugin.gate"
-
-_COMMAND = re.compile(r"\b(?:python|pip) .*?(?=\. |\.?$)")
-"""A shell command in a message: up to the end of the sentence."""
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -108,6 +102,22 @@ def is_validation(item: pytest.Item) -> bool:
     return item.path.resolve().is_relative_to(VALIDATION)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """End a run of the weights after the search for checkpoints, if it found none."""
+    result = yield
+    session, searches = get_session(item.config), "test_checkpoint_is_found"
+    is_last_search = item.name.startswith(searches) and not (
+        nextitem and nextitem.name.startswith(searches)
+    )
+    run = session.run
+    if is_last_search and run.settings.weights_only and run.found_no_checkpoint:
+        session.gate.stop_reason = item.session.shouldfail = "no checkpoint was found"
+    return result
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
     """Handle signals; after pytest has ended, write the report and decide the exit code.
@@ -143,22 +153,32 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Print the models, data and versions, and the source of each setting."""
-    settings = get_session(config).run.settings
-    checkpoints = ", ".join(map(str, settings.checkpoints))
-    gate = "no gate" if settings.gate is None else f"gate {settings.gate} mm"
-    models = OWN_MODELS if settings.has_own_models else "published models"
-    data = f"data {settings.h36m_root or 'not given'}"
-    if settings.weights_only:
-        data = "weights only, Human3.6M is not read and MPJPE not measured"
+    session = get_session(config)
+    settings = session.run.settings
     return [
-        f"{models}: {data}, checkpoints {checkpoints or 'not given'}",
+        *(_describe_inputs(session.run.target, settings) if session.can_judge else ()),
         f"torch {package_version('torch')}, numpy {package_version('numpy')},"
-        f" OpenCV {opencv_version()}",
-        f"protocol {settings.protocol}, boxes {settings.bbox}, flip test"
-        f" {'on' if settings.flip else 'off'}, {gate};"
-        f" results in {settings.results_dir}",
+        f" OpenCV {opencv_version()}; results in {settings.results_dir}",
         *(f"read: {line}" for line in settings.given.values()),
     ]
+
+
+def _describe_inputs(target: str, settings: Settings) -> list[str]:
+    """The models and data of a run, and its conditions if MPJPE is measured."""
+    checkpoints = ", ".join(map(str, settings.checkpoints)) or "not given"
+    models = OWN_MODELS if settings.has_own_models else "published models"
+    if settings.weights_only:
+        text = "weights only, Human3.6M is not read and MPJPE not measured"
+        return [f"{models}: {text}, checkpoints {checkpoints}"]
+    conditions = (
+        f"protocol {settings.protocol}, boxes {settings.bbox},"
+        f" flip test {'on' if settings.flip else 'off'}"
+    )
+    if target == "synthetic":
+        return ["synthetic models: generated data and checkpoints", conditions]
+    gate = "no gate" if settings.gate is None else f"gate {settings.gate} mm"
+    data = settings.h36m_root or "not given"
+    return [f"{models}: data {data}, checkpoints {checkpoints}", f"{conditions}, {gate}"]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -208,32 +228,34 @@ def print_report(config: pytest.Config, session: Session, results: Results) -> N
 def format_resume_command(
     program: str, arguments: Sequence[object], environment: Mapping[str, str]
 ) -> str:
-    """Return this run's command with ``--resume``, quoted for a shell.
-
-    It starts with the settings from environment variables, which may be set for this run only.
-    """
-    variables = [
-        f"{name}={shlex.quote(value)}"
-        for name, value in sorted(environment.items())
-        if name.startswith(PREFIX) or name == "PYTEST_ADDOPTS"
-    ]
-    start = ["python", "-m", "pytest"] if Path(program).name == "__main__.py" else ["pytest"]
+    """Return this run's command with ``--resume``."""
     rest = [str(argument) for argument in arguments]
     if "--resume" not in rest:
         rest.insert(rest.index("--") if "--" in rest else len(rest), "--resume")
-    return " ".join([*variables, shlex.join([*start, *rest])])
+    return format_command(program, rest, environment, PREFIX)
 
 
 def _wrap(text: str, indent: str = "") -> str:
-    """Wrap the text for a terminal without breaking shell commands, options, paths and ids."""
-    unbreakable = _COMMAND.sub(lambda command: command[0].replace(" ", "\0"), text)
-    return fill(
-        unbreakable,
-        TERMINAL_COLUMNS,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-        break_long_words=False,
-    ).replace("\0", " ")
+    """Wrap the lines of a text for a terminal without breaking options, paths and ids.
+
+    A line that starts with a space is a command, which is not wrapped.
+    """
+    wrapped = []
+    for number, line in enumerate(text.split("\n")):
+        start = indent if number else ""
+        wrapped.append(
+            f"{start}{line}"
+            if line.startswith(" ")
+            else fill(
+                line,
+                TERMINAL_COLUMNS,
+                initial_indent=start,
+                subsequent_indent=indent,
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
+        )
+    return "\n".join(wrapped)
 
 
 def pytest_report_teststatus(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal, get_args
 
 from msgspec.structs import replace
 
-from convnextpose_check.results.schema import FileRecord, Results
+from convnextpose_check.evaluation.verdict import Verdict, format_difference
+from convnextpose_check.results.schema import FileRecord, Results, VariantResult
 
 NOTHING_EVALUATED = "No verdict: nothing was evaluated."
+
+GRADES: tuple[Verdict, ...] = get_args(Verdict)
 
 Decision = Literal[
     "reproduced", "off", "not judged", "no gate", "subset", "missing", "nothing",
@@ -45,7 +49,8 @@ def decide(results: Results) -> tuple[Decision, str]:
         reference = variants[off[0]].reference
         tolerance_mm = (reference and reference.tolerance_mm) or gate_mm
         differ = f"differ{'s' * (len(off) == 1)} by {tolerance_mm:g} mm or more from the expected"
-        return "off", f"Not reproduced: {', '.join(off)} {differ} value."
+        largest = _describe_largest_difference(variants)
+        return "off", f"Not reproduced: {', '.join(off)} {differ} value; largest: {largest}."
     if unjudged := [name for name, record in variants.items() if record.verdict is None]:
         names = ", ".join(unjudged)
         return "not judged", f"No verdict on {names}: {variants[unjudged[0]].not_judged}."
@@ -53,11 +58,21 @@ def decide(results: Results) -> tuple[Decision, str]:
         has = "has its recorded error" if is_one else "have their recorded errors"
         works = f"The suite works on this machine: {listed} {has} on the synthetic data."
         return "reproduced", f"{works} No published model was judged."
+    grades = Counter(record.verdict for record in variants.values())
+    counted = ", ".join(f"{grades[word]} {word}" for word in GRADES if grades[word])
     kinds = {record.reference.kind for record in variants.values() if record.reference}
-    are, reported = ("is", "its reported value") if is_one else ("are", "their reported values")
-    if kinds == {"paper"}:
-        reported = "the paper"
-    return "reproduced", f"Reproduced: {listed} {are} within {gate_mm} mm of {reported}."
+    reported = "the paper" if kinds == {"paper"} else "the reported value" + "s" * (not is_one)
+    largest = f"largest difference from {reported}: {_describe_largest_difference(variants)}"
+    return "reproduced", f"Reproduced: {counted}; {largest}."
+
+
+def _describe_largest_difference(variants: dict[str, VariantResult]) -> str:
+    """The variant with the largest difference, with more decimals if two would mislead."""
+    name, difference_mm = max(
+        ((name, record.difference_mm or 0.0) for name, record in variants.items()),
+        key=lambda item: abs(item[1]),
+    )
+    return f"{name} {format_difference(difference_mm, 2)} mm"
 
 
 def _count_problems(results: Results) -> str:
@@ -112,19 +127,19 @@ def format_run_verdict(results: Results) -> str:
 
 
 def _describe_weights(weights: dict[str, FileRecord]) -> list[str]:
-    """The verified properties, one sentence for all files with the same finding."""
+    """The verified properties, one text for all files with the same finding."""
     findings: dict[str, str] = {}
     for name, record in weights.items():
         kind = "tensor" if record.not_recorded else "property"
-        finding = f"every published {kind} on record matches"
+        finding = f"every published {kind} on record matches."
         if record.identity != "verified":
-            matched = ", ".join(part for part in record.matched if part != "tensors")
-            finding = f"matching {matched}; " if matched else ""
-            finding += f"identity {record.identity}"
-        if record.identity == "not verified":
-            finding += f" ({record.identity_reason})"
+            matched = [part for part in record.matched if part != "tensors"]
+            finding = f"{_join_words(matched)} match{'es' * (matched[1:] == [])}. "
+            finding = f"{finding}Identity" if matched else "identity"
+            reason = f" ({record.identity_reason})" if record.identity == "not verified" else ""
+            finding += f" {record.identity}{reason}."
         findings[name] = finding
-    return [f"{line}." for line in _group_names(findings)]
+    return _group_names(findings)
 
 
 def _group_names(findings: dict[str, str]) -> list[str]:
@@ -133,3 +148,8 @@ def _group_names(findings: dict[str, str]) -> list[str]:
     for name, finding in findings.items():
         names_by_finding.setdefault(finding, []).append(name)
     return [f"{', '.join(names)}: {finding}" for finding, names in names_by_finding.items()]
+
+
+def _join_words(words: Sequence[str]) -> str:
+    """Join as ``architecture, counts and epoch``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

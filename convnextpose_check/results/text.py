@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Literal, NamedTuple
 
-from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, TOLERANCES_MM
+from convnextpose_check.evaluation.verdict import format_difference
 from convnextpose_check.results.decision import decide, is_passed
 from convnextpose_check.results.schema import FileRecord, Results, VariantResult
 
@@ -75,21 +75,6 @@ def format_number(value: float | None, decimals: int = 3) -> str:
     return "-" if value is None else f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
-def format_difference(value: float | None) -> str:
-    """A difference with its sign and three decimals; more if three would mislead.
-
-    They mislead if they show zero, or round the difference to the other side of a tolerance.
-    """
-    if value is None:
-        return "-"
-    for decimals in range(3, 10):
-        rounded = round(value, decimals) + 0.0  # no negative zero
-        bounds = (1e-6, RECORDED_TOLERANCE_MM, *TOLERANCES_MM)
-        if all((abs(rounded) < bound) == (abs(value) < bound) for bound in bounds):
-            break
-    return f"{rounded:+.{decimals}f}"
-
-
 def format_value(value: str | float | None) -> str:
     """A value of the results: separated thousands, three decimals for floats."""
     if isinstance(value, float):
@@ -122,37 +107,57 @@ def format_comparison(name: str, record: VariantResult) -> str:
 
 
 def format_terminal_table(results: Results) -> list[str]:
-    """The table of variants, at most 80 columns wide; empty if nothing was evaluated."""
+    """The table of variants, its columns aligned; empty if nothing was evaluated."""
     if results.weights:
         return _format_weights_table(results.weights)
     if not results.variants:
         return []
-    width = max(map(len, results.variants))
-    lines = [
-        f"{'':{width}} {'params':>9} {'GMACs':>5} {results.metric:>8} {'expected':>8}"
-        f" {'diff.':>8} {'95 % interval':>14}  verdict"
+    rows = [
+        ("", "params", "GMACs", results.metric, "expected", "diff.", "95 % interval", "verdict")
     ]
-    for name, record in results.variants.items():
-        lines.append(
-            f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f} {record.error_mm:>8.3f}"
-            f" {format_number(record.reference_mm):>8} {format_difference(record.difference_mm):>8}"
-            f" {format_interval(record):>14}  {variant_badge(record).text}"
+    rows += [
+        (
+            name,
+            f"{record.parameters:,}",
+            f"{record.gmacs:.2f}",
+            f"{record.error_mm:.3f}",
+            format_number(record.reference_mm),
+            format_difference(record.difference_mm),
+            format_interval(record),
+            variant_badge(record).text,
         )
+        for name, record in results.variants.items()
+    ]
     costs = (format_comparison(name, record) for name, record in results.variants.items())
     speeds = (f"{name} {r.images_per_second:.1f}" for name, r in results.variants.items())
     return [
-        *lines,
+        *_align(rows, "<>>>>>><"),
         *(line for cost in costs for line in wrap(cost, TERMINAL_COLUMNS, break_on_hyphens=False)),
         *wrap(f"images/s: {', '.join(speeds)}", TERMINAL_COLUMNS, break_on_hyphens=False),
     ]
 
 
 def _format_weights_table(weights: Mapping[str, FileRecord]) -> list[str]:
-    width = max(map(len, weights))
-    heading = f"{'':{width}} {'params':>9} {'GMACs':>5} {'epoch':>5}  {'identity':12}"
-    return [f"{heading}  {'sha256':12}  file"] + [
-        f"{name:{width}} {record.parameters:>9,} {record.gmacs:>5.2f}"
-        f" {'-' if record.epoch is None else record.epoch:>5} "
-        f" {record.identity:12}  {record.sha256[:12]}  {record.file}"
+    rows = [("", "params", "GMACs", "epoch", "identity", "sha256", "file")]
+    rows += [
+        (
+            name,
+            f"{record.parameters:,}",
+            f"{record.gmacs:.2f}",
+            "-" if record.epoch is None else str(record.epoch),
+            record.identity,
+            record.sha256[:12],
+            record.file,
+        )
         for name, record in weights.items()
+    ]
+    return _align(rows, "<>>><<<")
+
+
+def _align(rows: Sequence[tuple[str, ...]], sides: str) -> list[str]:
+    """Pad each column to its widest cell, on the side that ``<`` or ``>`` leaves."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        " ".join(f"{c:{side}{w}}" for c, side, w in zip(row, sides, widths, strict=True)).rstrip()
+        for row in rows
     ]

@@ -19,7 +19,6 @@ from convnextpose_check.checkpoints.training_record import (
 )
 from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.checks.identity import determine_identity
-from convnextpose_check.environment import collect_environment
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.devices import format_devices
 from convnextpose_check.evaluation.measurements import Evaluation
@@ -119,7 +118,7 @@ def _format_log(run: Run, variant: str, outcome: Evaluation | Exception) -> Iter
     if isinstance(failure := run.checkpoint_evaluations.outcomes.get(variant), Exception):
         yield f"the checkpoint's own model: {failure}"
     if isinstance(outcome, Exception):
-        yield str(outcome)
+        yield from str(outcome).split("\n")
         yield from getattr(outcome, "trace", "").splitlines()
         return
     for exclusion in outcome.unreadable:
@@ -146,7 +145,9 @@ def pack_archives(outputs: Outputs, results: Results) -> None:
                 packing.write(file, file.relative_to(outputs.results_dir))
 
 
-def build_results(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
+def build_results(
+    run: Run, environment: dict[str, str], checks: tuple[CheckRecord, ...] = ()
+) -> Results:
     """Collect the results of the run; ``add_decision`` completes them."""
     settings, device = run.settings, run.settings.device or ""
     variants = {
@@ -170,7 +171,7 @@ def build_results(run: Run, checks: tuple[CheckRecord, ...] = ()) -> Results:
         complete=variants.keys() == run.variants.keys()
         and all(record.complete for record in variants.values()),
         gate_mm=None if settings.weights_only else settings.gate,
-        environment=collect_environment(),
+        environment=environment,
         settings=tuple(settings.given.values()),
         dataset=_dataset_record(run, is_read=bool(variants)),
         variants=variants,

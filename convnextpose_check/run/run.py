@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from convnextpose_check.checkpoints.find import GIVE_CHECKPOINTS, CheckpointFiles
+from convnextpose_check.checkpoints.find import DOWNLOAD, GIVE_CHECKPOINTS, CheckpointFiles
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, read_fingerprints
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_holds_variant
@@ -124,6 +124,16 @@ class Run:
         with self.display.phase("opening checkpoints"):
             return ByVariant.collect(self.variants, files.load)
 
+    @property
+    def found_no_checkpoint(self) -> bool:
+        """True if checkpoints were searched for and not a single one was found."""
+        outcomes = self.checkpoints.outcomes.values() if "checkpoints" in vars(self) else ()
+        missing = [
+            isinstance(each, ConvNeXtPoseCheckError) and each.code == ErrorCode.CHECKPOINT_NOT_FOUND
+            for each in outcomes
+        ]
+        return any(missing) and all(missing)
+
     def _checkpoint_files(self) -> CheckpointFiles:
         settings, paths = self.settings, self.settings.checkpoints
         if settings.download and self.target == "published":
@@ -135,6 +145,7 @@ class Run:
                 ErrorCode.CHECKPOINT_NOT_FOUND,
                 "no folder or file with checkpoints was given",
                 GIVE_CHECKPOINTS,
+                command=DOWNLOAD,
             )
         return CheckpointFiles(paths, self.catalogue)
 

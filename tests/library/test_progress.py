@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from typing import TextIO
 
@@ -53,6 +54,19 @@ def test_progress_bar_shows_share_and_note(kind: type[io.TextIOWrapper], encodin
     assert lines[-1].rstrip().endswith(f"XS 56.6 {sign}4.4]")
     assert ("\r" in text) == (kind is Terminal)
     assert text.endswith(f"\ngoing on: {sign}4 images\n")
+
+
+@pytest.mark.usefixtures("_frequent_log")
+def test_progress_bar_slower_than_one_a_second_shows_seconds_per_image() -> None:
+    log = io.StringIO()
+
+    with progress_bar(log, "XS", 2) as advance:
+        time.sleep(1.1)
+        advance(1)
+
+    lines = [line for line in log.getvalue().splitlines() if "1/2" in line]
+    assert re.search(r" 1\.\d\ds/image\]", lines[0])
+    assert len(lines) == len(set(lines))
 
 
 def test_phase_prints_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,18 @@ def find_overflowing_elements(chrome: Chrome) -> list[str]:
     return found
 
 
+def find_cut_regions(chrome: Chrome) -> list[str]:
+    """Labels of the tables that must be scrolled to the side to be read."""
+    found: list[str] = chrome.execute_script(
+        """
+        return [...document.querySelectorAll(".scroll")]
+          .filter((region) => region.scrollWidth > region.clientWidth + 1)
+          .map((region) => `${region.ariaLabel}: ${region.scrollWidth} > ${region.clientWidth}`);
+        """
+    )
+    return found
+
+
 def accessibility_violations(chrome: Chrome) -> list[str]:
     """Serious and critical findings of axe-core; skip if it is not installed."""
     if not AXE.is_file():

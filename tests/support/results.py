@@ -30,7 +30,7 @@ def example_results(target: str = "published", **changes: Any) -> Results:
     fields: dict[str, Any] = {
         "target": target,
         "finished": True,
-        "verdict": "Reproduced: XS, S are within 5 mm of the paper.",
+        "verdict": "Reproduced: 2 excellent; largest difference from the paper: S -0.80 mm.",
         "protocol": 2,
         "bbox": "gt",
         "flip": True,

@@ -126,6 +126,7 @@ def test_check_error_is_within_without_verdict_never_passes(
     assert caught.value.expected == "a verdict"
     assert caught.value.obtained == str(judgment)
     assert ("--gate none" in caught.value.remedy) is measured.complete
+    assert (caught.value.follows is None) is measured.complete
 
 
 @pytest.mark.parametrize(("obtained_mm", "difference"), [(52.0, "+2.0000"), (47.5, "-2.5000")])
@@ -136,7 +137,7 @@ def test_check_error_is_within_failure_reports_values(obtained_mm: float, differ
         check_error_is_within(judgment, 2, "XS", OUTPUT)
 
     assert caught.value.code == "outside-tolerance"
-    assert caught.value.remedy.endswith("python -m convnextpose_check diagnose 'an output'")
+    assert str(caught.value).endswith("\n  python -m convnextpose_check diagnose 'an output'")
     assert f"XS has {obtained_mm:.4f} mm: expected 50.0000 +/- 2 mm" in caught.value.problem
     assert "(paper, table 5)" in caught.value.problem
     assert f"the difference is {difference} mm" in caught.value.problem

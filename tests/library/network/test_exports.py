@@ -264,7 +264,7 @@ def test_load_exported_network_missing_package_is_named(
     (tmp_path / "X.onnx").write_bytes(make_corner_model(1))
     monkeypatch.setitem(sys.modules, package, None)
 
-    with pytest.raises(ConvNeXtPoseCheckError, match=rf" {package} .*Run: pip install onnx "):
+    with pytest.raises(ConvNeXtPoseCheckError, match=rf" {package} .*:\n  .*pip install onnx "):
         load_exported_network(str(tmp_path / "X.onnx"), "T", tiny, CPU)
 
 

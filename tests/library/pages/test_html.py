@@ -18,7 +18,8 @@ from convnextpose_check.pages import write_pages
 from convnextpose_check.pages.html import (
     BEGIN,
     END,
-    SEVERITIES,
+    format_quotation,
+    list_facts,
     render_markdown,
     render_page,
     render_summary,
@@ -28,6 +29,7 @@ from convnextpose_check.results.decision import add_decision
 from convnextpose_check.results.per_sample import JOINT_COLUMNS
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import (
+    OUTCOMES,
     BaselineRecord,
     CheckRecord,
     DatasetRecord,
@@ -97,12 +99,12 @@ def make_failing_results() -> Results:
             2000.25 + number, -999.75 - number, f"unit{number}", f"message {number}",
             tolerance_mm=number or None, variant="XS",
         )
-        for number, outcome in enumerate(SEVERITIES)
+        for number, outcome in enumerate(OUTCOMES)
     )  # fmt: skip
     others = (
         CheckRecord("test_preflight.py::test_memory_is_free[published]", "passed", "9 GB"),
         CheckRecord("test_counts.py::test_claim_0[published-S]", "passed", 7, variant="S"),
-        CheckRecord("test_a.py::test_b[S]", "failed", duplicate_of=one_check_of_each[4].test),
+        CheckRecord("test_a.py::test_b[S]", "failed", duplicate_of=one_check_of_each[-1].test),
     )
     deviations = (
         Deviation("XS", "GMACs", 1.125, 2.25, 1.5, "not more", True),
@@ -256,7 +258,8 @@ def test_render_summary_shows_frames_only_if_embedded(crop_jpeg: str | None) -> 
 def test_render_synthetic_shows_only_trained_model_in_detail() -> None:
     seeded = example_variant(700.0, 700.0, "recorded", 0.02)
     trained = example_variant(29.96, 29.96, "recorded", 0.02)
-    results = example_results("synthetic", variants={"reference": trained, "XS": seeded})
+    variants = {"reference": trained, "XS": seeded}
+    results = example_results("synthetic", variants=variants, verdict="")
 
     for page in (render_summary(results, {}), render_markdown(results)):
         assert "test only the arithmetic: XS" in page
@@ -272,6 +275,44 @@ def test_render_own_models_are_not_called_published() -> None:
     for page in (render_summary(results, {}), render_markdown(results)):
         assert "user's own models" in page.replace("&#39;", "'")
         assert "published model" not in page.lower()
+
+
+@pytest.mark.parametrize(
+    ("changes", "quote"),
+    [
+        ({}, "MPJPE: XS 57.00 mm (paper 56.61), S 51.00 mm (paper 51.80); measured with"),
+        ({"own_models": True}, ""),
+        ({"complete": False}, ""),
+        ({"gate_mm": None}, ""),
+    ],
+)
+def test_format_quotation_only_of_judged_published_models(
+    changes: dict[str, Any], quote: str
+) -> None:
+    found = format_quotation(example_results(**changes))
+
+    assert quote in found
+    assert bool(found) == bool(quote)
+
+
+def test_render_page_has_verdict_as_title_and_facts_below_it() -> None:
+    environment = {
+        "started": "2026-01-02T03:04:05+00:00", "duration": "3 min 5 s", "commit": "a" * 40,
+        "convnextpose_check": "0.3.0",
+    }  # fmt: skip
+    results = add_decision(example_results(environment=environment), (), "")
+    generated = "<p>Report generated on Monday\nby pytest-html</p>"
+    given = f"<title>old</title>{generated}{BEGIN}{END}<body></body>"
+
+    page = render_page(results, {}, given)
+
+    assert page.startswith(f"<title>{results.verdict}</title>{BEGIN}")
+    assert page.endswith(f"<footer>{generated}</footer></body>")
+    assert f"<title>{results.verdict}</title>" in render_page(results, {}, None)
+    assert list_facts(results) == [
+        "started 2026-01-02 03:04 UTC", "took 3 min 5 s", "convnextpose-check 0.3.0",
+        f"commit {'a' * 12}", "device cpu", "8,695 of 8,695 samples",
+    ]  # fmt: skip
 
 
 def test_report_command_draws_pages_from_files(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.keys import Keys
 
-from convnextpose_check.pages.html import BEGIN, END, render_summary
+from convnextpose_check.pages.html import BEGIN, END, render_page, render_summary
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from tests.library.pages.test_html import GOLDEN
@@ -27,6 +27,7 @@ from tests.support.browser import (
     accessibility_violations,
     chromium,
     console_messages,
+    find_cut_regions,
     find_overflowing_elements,
     open_page,
     requested_urls,
@@ -73,14 +74,25 @@ def everything(report: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("width_px", "scheme"), [(1440, "light"), (380, "dark")])
-def test_page_has_no_problems(chrome: Chrome, everything: Path, width_px: int, scheme: str) -> None:
-    open_page(chrome, everything, width_px, scheme)
+@pytest.mark.parametrize(("width_px", "scheme"), [(1440, "light"), (800, "light"), (380, "dark")])
+@pytest.mark.parametrize("name", GOLDEN)
+def test_page_has_no_problems(
+    chrome: Chrome, report: Path, name: str, width_px: int, scheme: str
+) -> None:
+    errors_mm = {"XS": np.linspace(20, 90, 200)} if GOLDEN[name].variants else {}
+    path = report.with_name(f"{name}.html")
+    page = render_page(GOLDEN[name], errors_mm, report.read_text(encoding="utf-8"))
+    path.write_text(page, encoding="utf-8")
+    open_page(chrome, path, width_px, scheme)
+    verdict = chrome.find_element("css selector", ".verdict").rect
     chrome.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
 
+    assert chrome.title == GOLDEN[name].verdict
+    assert verdict["y"] + verdict["height"] < 450  # half of the first screen
     assert console_messages(chrome) == []
-    assert requested_urls(chrome) <= {everything.as_uri()}
+    assert requested_urls(chrome) <= {path.as_uri()}
     assert find_overflowing_elements(chrome) == []
+    assert find_cut_regions(chrome) == []
     assert accessibility_violations(chrome) == []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -73,9 +72,11 @@ def test_pytest_path_value_after_space_is_refused_with_corrected_command(
     code, out, err = run_pytest(ROOT / folder, *COLLECT_ONLY, *more, *given)
 
     assert (code, out) == (pytest.ExitCode.USAGE_ERROR, "")
-    (error,) = re.findall(r"^ERROR: (.*)$", err, re.MULTILINE)
-    assert error.startswith(f"pytest takes {tmp_path} for a path of tests")
-    assert error.endswith(" ".join([*more, f"--h36m-root={tmp_path}", f"--results-dir={tmp_path}"]))
+    error, command = err.strip().splitlines()
+    assert error.startswith(f"ERROR: pytest takes {tmp_path} for a path of tests")
+    assert command.endswith(
+        " ".join([*more, f"--h36m-root={tmp_path}", f"--results-dir={tmp_path}"])
+    )
 
 
 def test_pytest_test_and_missing_paths_are_accepted(run_pytest: RunPytest, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def assert_red(run: CompletedRun, problem: str, code: int = FAILED) -> None:
 
 
 def test_run_error_below_five_millimeters_passes(judge: RunTests) -> None:
-    verdict = "Reproduced: T is within 5 mm of its reported value."
+    verdict = "Reproduced: 1 acceptable; largest difference from the reported value: T -4.99 mm."
 
     run = judge(off_mm=4.99)
 
@@ -259,7 +259,7 @@ def test_run_error_above_five_millimeters_fails_despite_exit_code(judge: RunTest
 
     assert run.code == FAILED
     assert run.results.verdict.startswith(
-        "Not reproduced: T differs by 5 mm or more from the expected value."
+        "Not reproduced: T differs by 5 mm or more from the expected value; largest: T "
     )
     assert not run.results.passed
 

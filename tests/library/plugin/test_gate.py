@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.plugin.gate import MAX_SHOWN, Gate
 from convnextpose_check.results.schema import CheckRecord
 
@@ -95,7 +95,7 @@ def test_describe_user_error_repeated_message_names_the_first_test() -> None:
     assert [str(report.longrepr) for report in reports] == [
         "[data-not-found] no folder was given. Give one.",
         "[wrong-count] it has 4: expected 3.",
-        "[data-not-found] same error as in x.py::test_a[XS]",
+        "[data-not-found] same cause as in x.py::test_a[XS]",
     ]
     assert [report.duplicate_of for report in reports] == ["", "", "x.py::test_a[XS]"]
     assert [len(report.sections) for report in reports] == [1, 1, 0]
@@ -122,5 +122,19 @@ def test_how_to_fix_counts_affected_tests(count: int, tests: str) -> None:
     describe(gate, *[NO_DATA] * count)
 
     assert gate.how_to_fix() == [
-        f"[data-not-found] no folder was given. Give one. Failed: {tests}."
+        f"1. [data-not-found] no folder was given. Give one.\nFailed: {tests}."
     ]
+
+
+def test_how_to_fix_consequence_belongs_to_its_cause() -> None:
+    consequence = CheckFailedError(
+        ErrorCode.NOT_JUDGED, "it is a subset", follows=ErrorCode.DATA_NOT_FOUND
+    )
+    gate, alone = Gate(), Gate()
+
+    reports = describe(gate, NO_DATA, consequence)
+    describe(alone, consequence)
+
+    assert [report.duplicate_of for report in reports] == ["", "x.py::test_a[XS]"]
+    assert len(gate.how_to_fix()) == 1
+    assert alone.how_to_fix() == ["1. [not-judged] it is a subset.\nFailed: x.py::test_a[XS]."]

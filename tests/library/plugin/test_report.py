@@ -18,8 +18,9 @@ from tests.support.results import example_results
 
 
 def make_report(outcome: Any = "passed", when: Any = "call", **recorded: object) -> Any:
+    traceback = "a traceback" if outcome == "failed" else None
     return pytest.TestReport(
-        "tests/x.py::test_<a>[XS]", ("", 0, ""), {}, outcome, "a traceback", when,
+        "tests/validation/x.py::test_<a>[XS]", ("", 0, ""), {}, outcome, traceback, when,
         user_properties=recorded.items(),
     )  # fmt: skip
 
@@ -68,12 +69,11 @@ def test_print_report_counts_the_problems_after_the_tenth() -> None:
 
 
 def test_print_report_shell_commands_stay_on_one_line() -> None:
-    command = "python -m convnextpose_check diagnose 'a folder with v1.2 of an output'"
+    command = f"python -m convnextpose_check diagnose '{'a folder ' * 9}'"
 
-    lines = print_lines(f"{'word ' * 12}run: {command}. Failed: x.", f"{'word ' * 12}{command}")
+    lines = print_lines(f"{'word ' * 12}run:\n  {command}\nFailed: x.")
 
-    assert [command in text for text in lines[1].splitlines()] == [False, True, False]
-    assert lines[2].splitlines()[-1].strip() == command
+    assert lines[1].splitlines()[1:] == [f"    {command}", "  Failed: x."]
 
 
 @pytest.mark.parametrize(
@@ -145,14 +145,23 @@ def test_html_table_shows_each_value_under_its_title() -> None:
     html_table.pytest_html_results_table_header(header)
     html_table.pytest_html_results_table_row(report, row)
 
-    texts = {"variant": "XS", "obtained": "57.250 mm", "expected": "56.500 mm",
-             "difference": "-0.750 mm"}  # fmt: skip
+    texts = {"variant": "XS", "obtained": "57.250 mm", "difference": "-0.750 mm",
+             "expected": "56.500 mm"}  # fmt: skip
     for column, (title, text) in enumerate(texts.items(), start=2):
         assert f">{title.capitalize()}</th>" in header[column]
         assert row[column].startswith(f'<td class="col-{title}">')
         assert row[column].endswith(f"{text}</td>")
     assert len(header) == len(row) == 7
     assert row[0] == '<td class="col-result not">Not verified</td>'
-    assert row[1] == '<td class="col-testId">tests/x.py::test_&lt;a&gt;[XS]</td>'
+    assert row[1] == '<td class="col-testId">x.py::test_&lt;a&gt;[XS]</td>'
     status = ("not verified", "N", ("NOT VERIFIED", {"light": True}))
     assert hooks.pytest_report_teststatus(report) == status
+
+
+@pytest.mark.parametrize(("outcome", "log"), [("passed", []), ("failed", ["a line"])])
+def test_html_table_without_log_has_no_line_for_it(outcome: str, log: list[str]) -> None:
+    data = ["a line"]
+
+    html_table.pytest_html_results_table_html(make_report(outcome), data)
+
+    assert data == log

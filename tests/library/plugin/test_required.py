@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from convnextpose_check.checkpoints.fingerprints import read_fingerprints
 from convnextpose_check.human36m.samples import read_facts
+from convnextpose_check.pages.html import CHECK_TITLES
 from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
 from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import read_settings
@@ -66,3 +67,9 @@ def test_required_tests_unpublished_values_are_not_compared(catalogue: Catalogue
     assert "test_reported_gmacs" not in tests
     assert "test_reported_state_elements" not in tests
     assert "test_tensors_are_the_published_ones" not in tests
+
+
+def test_every_validation_test_has_a_title_in_the_report() -> None:
+    titled = [function for titles in CHECK_TITLES.values() for function in titles]
+
+    assert sorted(titled) == sorted({test.function for test in VALIDATION_TESTS})

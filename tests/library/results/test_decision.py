@@ -23,7 +23,7 @@ FORGIVEN = (CheckRecord("a", "expected failure"),)
 WARNING = (CheckRecord("a", "warning", message="the record of S is odd"),)
 
 NO_PROBLEM, PROBLEM = (
-    "Reproduced: XS, S are within 5 mm of the paper.",
+    "Reproduced: 2 excellent; largest difference from the paper: S -0.80 mm.",
     "not pass because of 1 problem.",
 )
 
@@ -32,13 +32,14 @@ DECISIONS = {
     "tighter tolerance missed":
         (example_results(checks=FORGIVEN), "reproduced", True, "good", NO_PROBLEM),
     "one variant":
-        (example_results(variants={"XS": NEAR}), "reproduced", True, "good", "XS is within 5 mm"),
+        (example_results(variants={"XS": NEAR}), "reproduced", True, "good",
+         "1 excellent; largest difference from the paper: XS +0.39 mm."),
     "own model":
         (example_results(variants={"T": OWN}), "reproduced", True, "good",
-         "Reproduced: T is within 5 mm of its reported value."),
+         "Reproduced: 1 excellent; largest difference from the reported value: T +0.39 mm."),
     "own model beside the paper's":
         (example_results(variants={"XS": NEAR, "T": OWN}), "reproduced", True, "good",
-         "Reproduced: XS, T are within 5 mm of their reported values."),
+         "largest difference from the reported values: XS +0.39 mm."),
     "warning":
         (example_results(checks=WARNING), "reproduced", True, "good",
          f"{NO_PROBLEM} Warning: the record of S is odd."),
@@ -49,15 +50,18 @@ DECISIONS = {
     "two problems":
         (example_results(left_out=("a", "b")), "reproduced", False, "bad", "of 2 problems."),
     "above": (example_results(variants={"XS": FAR}), "off", False, "bad",
-              "Not reproduced: XS differs by 5 mm or more from the expected value."),
+              "Not reproduced: XS differs by 5 mm or more from the expected"
+         " value; largest: XS +10.39 mm."),
     "below": (example_results(variants={"XS": example_variant(51.0, 56.61)}), "off", False, "bad",
               "Not reproduced: XS differs"),
     "on the gate":
         (example_results(variants={"XS": example_variant(55.0, 50.0), "S": FAR}), "off", False,
-         "bad", "Not reproduced: XS, S differ by 5 mm or more from the expected value."),
+         "bad", "Not reproduced: XS, S differ by 5 mm or more from the expected"
+         " value; largest: S +10.39 mm."),
     "other gate":
         (example_results(gate_mm=1, variants={"XS": example_variant(51.0, 50.0, tolerance_mm=1)}),
-         "off", False, "bad", "XS differs by 1 mm or more from the expected value."),
+         "off", False, "bad", "XS differs by 1 mm or more from the expected"
+         " value; largest: XS +1.00 mm."),
     "no reference":
         (example_results(variants={"XS": UNKNOWN}), "not judged", False, "bad",
          "No verdict on XS: no reported value to compare with."),
@@ -89,7 +93,8 @@ DECISIONS = {
          " published model was judged."),
     "synthetic, off":
         (example_results("synthetic", variants=NOT_AS_RECORDED, checks=FAILED), "off", False,
-         "bad", "Not reproduced: A differs by 0.02 mm or more from the expected value."),
+         "bad", "Not reproduced: A differs by 0.02 mm or more from the expected"
+         " value; largest: A +0.02 mm."),
     "synthetic, off, its test not run":
         (example_results("synthetic", variants=NOT_AS_RECORDED), "off", True, "bad", "A differs"),
     "synthetic, a part":
@@ -166,8 +171,8 @@ def test_verdict_names_cached_samples() -> None:
     }
 
     assert format_run_verdict(example_results(variants=variants)) == (
-        "Reproduced: XS, S, M are within 5 mm of the paper. Taken from an earlier run's cache: XS,"
-        " 1,200 of 8,695 samples of S; their images were not read again."
+        "Reproduced: 3 excellent; largest difference from the paper: S -0.80 mm. Taken from an"
+        " earlier run's cache: XS, 1,200 of 8,695 samples of S; their images were not read again."
     )
 
 
@@ -175,7 +180,7 @@ def test_verdict_names_what_files_do_not_record() -> None:
     lacking: dict[str, Any] = {"epoch": None, "not_recorded": ("epoch", "optimizer steps")}
     expected = "Not recorded in the files, so not checked: XS: epoch, optimizer steps"
     measured = example_results(variants={"XS": replace(NEAR, **lacking), "S": NEAR})
-    assert format_run_verdict(measured) == f"{NO_PROBLEM} {expected}."
+    assert format_run_verdict(measured).endswith(f" XS +0.39 mm. {expected}.")
 
     record = replace(example_weights().weights["XS"], identity="verified", **lacking)
     other = replace(record, not_recorded=("optimizer steps",))
@@ -192,15 +197,15 @@ EVERY: Any = ("architecture", "counts", "epoch", "training record", "tensors")
 @pytest.mark.parametrize(
     ("changes", "finding"),
     [
-        ({"identity": "verified"}, "every published property on record matches"),
-        ({}, "identity not verified (not recorded)"),
+        ({"identity": "verified"}, "every published property on record matches."),
+        ({}, "identity not verified (not recorded)."),
         (
             {"identity_reason": "no tensors on record", "matched": EVERY[:3]},
-            "matching architecture, counts, epoch; identity not verified (no tensors on record)",
+            "architecture, counts and epoch match. Identity not verified (no tensors on record).",
         ),
         (
             {"identity": "contradicted", "identity_reason": "why", "matched": EVERY},
-            "matching architecture, counts, epoch, training record; identity contradicted",
+            "architecture, counts, epoch and training record match. Identity contradicted.",
         ),
     ],
 )
@@ -208,4 +213,4 @@ def test_weights_verdict_names_what_was_verified(changes: dict[str, Any], findin
     record = replace(example_weights().weights["XS"], **changes)
     results = example_weights(weights={"XS": record, "S": record})
 
-    assert format_run_verdict(results) == f"Weights only: XS, S: {finding}. MPJPE was not measured."
+    assert format_run_verdict(results) == f"Weights only: XS, S: {finding} MPJPE was not measured."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -258,9 +259,14 @@ def test_collect_environment_has_versions_and_commit() -> None:
     import cv2
     import torch
 
-    found = collect_environment()
+    started = datetime.now(timezone.utc) - timedelta(seconds=185)
+
+    found = collect_environment("pytest -m gpu", started)
 
     assert torch.__version__.startswith(found["torch"].split("+")[0])
     assert found["opencv"] == cv2.__version__
     assert package_version("no-such-package") == "not installed"
     assert found["commit"] == suite_commit()
+    assert found["command"] == "pytest -m gpu"
+    assert datetime.fromisoformat(found["started"]) == started.replace(microsecond=0)
+    assert found["duration"] == "3 min 5 s"

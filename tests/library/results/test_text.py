@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM
+from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, format_difference
 from convnextpose_check.results.text import (
     ICONS,
-    format_difference,
     format_interval,
     format_number,
     format_terminal_table,

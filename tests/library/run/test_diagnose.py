@@ -128,7 +128,7 @@ def test_diagnose_subset_is_not_compared(dataset: Dataset, tmp_path: Path, capsy
     code, out = run_diagnose(capsys, tmp_path / "run")
 
     assert code == 1
-    assert "not compared with a reference link settings: a subset" in out
+    assert "no expected value link settings: a subset" in out
 
 
 def test_diagnose_other_mean_is_named(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:

@@ -95,7 +95,7 @@ def test_results_count_misaligned_takes(open_run: OpenRun, monkeypatch: pytest.M
     monkeypatch.setitem(vars(run), "facts", facts)
     evaluation = run.evaluations["T"]
 
-    results = build_results(run)
+    results = build_results(run, {})
 
     found = known.count_images(evaluation.file_names)
     assert found
@@ -106,7 +106,7 @@ def test_results_count_misaligned_takes(open_run: OpenRun, monkeypatch: pytest.M
 
 
 def test_results_before_any_evaluation_have_no_variants(inputs: Path, open_run: OpenRun) -> None:
-    results = build_results(open_run(gate="none", limit="4", variants="U"))
+    results = build_results(open_run(gate="none", limit="4", variants="U"), {})
 
     assert (results.variants, results.expected_variants) == ({}, ("U",))
     assert (results.samples, results.expected_samples, results.complete) == (0, 6, False)
@@ -187,7 +187,7 @@ def test_resumed_samples_are_counted(open_run: OpenRun) -> None:
 
     assert (first.resumed_samples, resumed.resumed_samples, resumed.samples) == (0, 6, 6)
     assert resumed.mpjpe_mm == first.mpjpe_mm
-    assert "earlier run's cache: T" in format_run_verdict(build_results(run))
+    assert "earlier run's cache: T" in format_run_verdict(build_results(run, {}))
 
 
 def test_resume_cache_of_other_soft_argmax_is_not_used(open_run: OpenRun) -> None:

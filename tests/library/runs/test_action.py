@@ -81,7 +81,7 @@ def test_action_checks_weights_and_executes_no_file_of_repository(judged: Comple
 def test_action_verdict_on_weights_is_never_reproduced(judged: CompletedRun) -> None:
     results, files = judged.results, judged.files
     verdict = (
-        "Weights only: T: matching architecture, counts, epoch; identity not verified (no tensors"
+        "Weights only: T: architecture, counts and epoch match. Identity not verified (no tensors"
         " on record)."
     )
     page = files.report.read_text(encoding="utf-8")
@@ -146,8 +146,8 @@ def test_workflow_executes_only_named_network(tiny: Architecture, tmp_path: Path
     ("exit_code", "changes", "problem"),
     [
         (0, {}, ""),
-        (0, {"passed": False}, "Reproduced: XS"),
-        (1, {}, "Reproduced: XS"),
+        (0, {"passed": False}, "Reproduced: 2 excellent"),
+        (1, {}, "Reproduced: 2 excellent"),
         (0, {"run_id": "another"}, "this run wrote no results to"),
         (0, {"target": "synthetic"}, "the results are of the synthetic models"),
         (-9, {}, "pytest was ended by SIGKILL"),
@@ -264,7 +264,8 @@ def test_gate_is_refused_if_python_may_import_files_of_caller(
     assert why_imports_may_be_hostile(started.path, variables) == reason
     if reason:
         assert main(["gate", "--weights-only"]) == 2
-        assert f"{reason}. Run: python -I -m convnextpose_check gate" in capsys.readouterr().err
+        end = f"{reason}. Start it again with -I:\n  python -I -m convnextpose_check gate\n"
+        assert capsys.readouterr().err.endswith(end)
 
 
 def test_trust_note_only_for_executed_code() -> None:

@@ -61,13 +61,13 @@ def judge(run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: 
     [
         (
             "S", True, OK,
-            "Weights only: S: matching architecture; identity contradicted. Warning: the training"
+            "Weights only: S: architecture matches. Identity contradicted. Warning: the training"
             " record of S contradicts a single training: ",
             ["not verified", "warning", "not verified"],
         ),
         (
             "S", False, OK,
-            "Weights only: S: matching architecture; identity not verified (no published tensors on"
+            "Weights only: S: architecture matches. Identity not verified (no published tensors on"
             " record). MPJPE was not measured.",
             ["not verified", "passed", "not verified"],
         ),
@@ -124,3 +124,17 @@ def test_weights_only_run_required_identity_not_verified_fails(judge: RunTests) 
     (check,) = ended.results.checks
     assert check.outcome == "failed"
     assert check.message.startswith("[not-verified] the identity of ")
+
+
+def test_weights_only_run_without_checkpoint_stops_at_once(
+    run_tests: RunTests, tmp_path: Path
+) -> None:
+    ended = run_tests("--weights-only", f"--checkpoints={tmp_path}")
+
+    results = ended.results
+    assert ended.code == FAILED, ended.output
+    assert [c.test.split("[")[0] for c in results.failed_checks] == [
+        "test_preflight.py::test_checkpoint_is_found"
+    ] * 4
+    assert len([c for c in results.failed_checks if not c.duplicate_of]) == 1
+    assert results.left_out == ("the run was stopped: no checkpoint was found",)
