@@ -161,4 +161,4 @@ def test_run_without_inputs_prints_each_error_once(run_tests: RunTests) -> None:
         assert remedy.replace("-", r"\-") in markdown
         assert remedy in page
     assert "nothing was evaluated" in before
-    assert markdown.index("how to fix it") < markdown.index("checkpoint\\-not\\-found")
+    assert markdown.index("What to fix") < markdown.index("checkpoint\\-not\\-found")
