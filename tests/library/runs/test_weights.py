@@ -101,7 +101,7 @@ def test_weights_only_run_names_what_safetensors_do_not_record(judge: RunTests) 
     results = ended.results
     assert ended.code == OK, ended.output
     assert results.verdict == (
-        "Weights only: L: matching architecture; identity not verified (no published tensors on"
+        "Weights only: L: architecture matches. Identity not verified (no published tensors on"
         " record). Not recorded in the files, so not checked: L: epoch, optimizer steps. MPJPE was"
         " not measured."
     )
