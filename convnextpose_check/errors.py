@@ -43,7 +43,7 @@ class ErrorCode(str, Enum):
     SURPLUS = "surplus"  # there are more samples than the protocol has
     TOO_MANY_FILES = "too-many-files"  # a folder contains more files than are searched
     UNREADABLE = "unreadable"  # a file cannot be read, or changes while it is read
-    UNSAFE_ARCHIVE = "unsafe-archive"  # contains more than torch.save writes for weights
+    UNSAFE_ARCHIVE = "unsafe-archive"  # contains more than tensors and plain values
     UNSUPPORTED_ARCHIVE = "unsupported-archive"  # encrypted, or an unknown compression
     WRONG_BOXES = "wrong-boxes"  # bounding boxes do not fit the joints
     WRONG_CAMERAS = "wrong-cameras"  # cameras follow another convention

@@ -95,6 +95,7 @@ def recognize_page(content: bytes) -> DrivePage | None:
 
 
 CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".safetensors", ".zip", ".tgz", ".gz")
+EXPECTED = "a zip written by torch.save, safetensors, or an archive around them"
 MAX_NESTING = 3
 MAX_FILE_BYTES = 1 << 30
 """Limit for a file or a whole unpacked folder; the largest published checkpoint has 101 MB."""
@@ -200,7 +201,7 @@ def recognize_container(head: bytes, file_name: str = "") -> str:
     found = recognize_format(head, file_name)
     if found is None:
         raise RefusedError(
-            f"begins with {head[:4]!r}: expected a zip written by torch.save, or a tar around it",
+            f"begins with {head[:4]!r}: expected {EXPECTED}",
             ErrorCode.NOT_A_CHECKPOINT,
         )
     if found.name in ("zip", "tar", "safetensors", *COMPRESSORS):
@@ -213,7 +214,7 @@ def recognize_container(head: bytes, file_name: str = "") -> str:
     if found.name in ("empty", "zeros"):
         raise RefusedError(f"is {found.description}", ErrorCode.DAMAGED)
     raise RefusedError(
-        f"is {found.description}: expected a zip written by torch.save, or a tar around it",
+        f"is {found.description}: expected {EXPECTED}",
         ErrorCode.NOT_A_CHECKPOINT,
         found.remedy or "Give the checkpoint file itself",
     )
@@ -242,7 +243,7 @@ def _list_members(stream: IO[bytes], form: str, limit: int, stack: ExitStack) ->
 
 def _no_pickle_error() -> RefusedError:
     return RefusedError(
-        "contains no data.pkl, which torch.save writes in every checkpoint",
+        "contains neither data.pkl, which torch.save writes in every checkpoint, nor safetensors",
         ErrorCode.NOT_A_CHECKPOINT,
         "Give the checkpoint file itself",
     )

@@ -78,7 +78,8 @@ def find_prefix(keys: Iterable[str]) -> str:
     [(usual, _count)] = Counter(prefixes.values()).most_common(1)
     for key, prefix in prefixes.items():
         if prefix != usual:
-            raise _wrong_keys(f"'{key}' has the prefix '{prefix}', but most keys have '{usual}'")
+            odd, others = _name_prefix(prefix), _name_prefix(usual)
+            raise _wrong_keys(f"'{key}' has {odd}, but most keys have {others}")
     return usual
 
 
@@ -102,6 +103,10 @@ def strip_prefix(state: Mapping[str, T]) -> dict[str, T]:
 def add_prefix(state: Mapping[str, T]) -> dict[str, T]:
     """Add the DataParallel prefix, which the authors' code expects."""
     return {DATA_PARALLEL_PREFIX + key: value for key, value in strip_prefix(state).items()}
+
+
+def _name_prefix(prefix: str) -> str:
+    return f"the prefix '{prefix}'" if prefix else "no prefix"
 
 
 def _key_prefix(key: str) -> str:
