@@ -28,16 +28,18 @@ def read_header(stream: IO[bytes]) -> dict[str, Any]:
 
 
 def load_safetensors(stream: IO[bytes]) -> tuple[Any, Mapping[str, str]]:
-    """The tensors and the metadata; raises ``RefusedError``."""
+    """The tensors in the file's order, and the metadata; raises ``RefusedError``."""
     from safetensors.torch import load
 
-    metadata = read_header(stream).get("__metadata__", {})
+    header = read_header(stream)
+    metadata = header.pop("__metadata__", {})
     stream.seek(0)
     try:
         tensors = load(stream.read())  # also checks that the metadata are texts
+        ordered = {key: tensors[key] for key in header}  # the library's order varies
     except Exception as error:  # noqa: BLE001 - of many types
         raise _damaged(error) from None
-    return tensors, metadata
+    return ordered, metadata
 
 
 def _damaged(error: Exception) -> RefusedError:

@@ -223,6 +223,8 @@ def test_load_safetensors_keeps_tensors_and_metadata(
     path.write_bytes(make_zip({"a.safetensors": content}) if is_zipped else content)
     checkpoint = load_checkpoint(path)
     assert find_differing_keys(checkpoint.network, network) == []
+    in_file_order = sorted(network, key=lambda key: (network[key].is_floating_point(), key))
+    assert list(checkpoint.network) == in_file_order
     assert checkpoint.metadata == {"variant": "XS", "epoch": "68"}
     assert checkpoint.epoch is None
     form = "safetensors in zip" if is_zipped else "safetensors"
