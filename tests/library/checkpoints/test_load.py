@@ -126,7 +126,7 @@ def test_load_checkpoint_no_checkpoint_raises(place: str, code: str, tmp_path: P
         ("Sorry, the file you have requested does not exist. Sign in", "not exist", "link"),
         ("You need access. Request access, or sign in", "permission page", "account with access"),
         ("https://accounts.google.com/ServiceLogin", "sign-in page", "Sign in"),
-        ("Google Drive - Virus scan warning", "virus scan page", "convnextpose_check download"),
+        ("Google Drive - Virus scan warning", "virus scan page", "the command download"),
         ("404", "web page", "browser"),
     ],
 )
