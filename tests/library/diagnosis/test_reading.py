@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from convnextpose_check.diagnosis.reading import read_authors_output
+from convnextpose_check.diagnosis.reading import SavedSamples, list_facts, read_authors_output
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.metrics import compared_poses_mm, sample_errors_mm
@@ -18,7 +19,12 @@ from convnextpose_check.human36m.samples import Dataset, load_dataset, read_fact
 from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.variants import Protocol
 from tests.support.datasets import FACTS, HandmadeDataset
-from tests.support.sample_tables import GRID_WHD, make_authors_output, make_predictions
+from tests.support.sample_tables import (
+    GRID_WHD,
+    make_authors_output,
+    make_predictions,
+    make_sample_table,
+)
 
 
 @pytest.fixture
@@ -105,3 +111,27 @@ def test_read_authors_output_invalid_raises_bad_results(
         read_authors_output(path, dataset)
 
     assert raised.value.code == "bad-results"
+
+
+@pytest.mark.parametrize(
+    ("label", "place"), [("S9 Phoning", "S9 Phoning, 24 of 720 samples"), ("", "")]
+)
+def test_copies_are_located_unless_they_are_scattered(label: str, place: str) -> None:
+    table = make_sample_table()
+    (mask,) = (group.mask for group in table.groups if group.label == label)
+    samples: Any = [SimpleNamespace(path=Path(f"{n}.jpg")) for n in range(len(table))]
+    first, *others = np.flatnonzero(mask)[:: 1 if label else 3].tolist()
+    copies = tuple((f"{n}.jpg", f"{first}.jpg") for n in others)
+    saved = SavedSamples(table, table.errors_mm, samples, copies)
+    run: Any = SimpleNamespace(
+        results=None,
+        record=None,
+        saved=saved,
+        dataset=SimpleNamespace(box_consistency=()),
+        missing=0,
+    )
+
+    (fact,) = list_facts(run)
+
+    assert fact.what.endswith("images are copies of images of other sequences")
+    assert fact.place == place
