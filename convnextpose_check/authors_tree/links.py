@@ -34,7 +34,7 @@ def plan_links(
         raise ConvNeXtPoseCheckError(
             ErrorCode.FILE_NOT_FOUND,
             f"the folder {project_root} does not exist",
-            "Give the folder of the authors' repository with --project-root",
+            "Pass the folder of the authors' repository with --project-root",
         )
     source, tree = Path(abspath(source)), Path(abspath(project_root / TREE))  # noqa: PTH100
     layout = _find_source(source, tree, subjects)
@@ -46,7 +46,7 @@ def plan_links(
             raise ConvNeXtPoseCheckError(
                 ErrorCode.DATA_NOT_FOUND,
                 f"{source} contains no image folder of subject {subject}",
-                "Give a folder with both subjects with --kaggle-input, such as /kaggle/input",
+                "Pass a folder with both subjects, such as /kaggle/input, with --kaggle-input",
             )
         for name in sorted(sequences):
             links |= _plan_image_links(tree / IMAGES / name, layout)
@@ -75,7 +75,7 @@ def _find_source(source: Path, tree: Path, subjects: tuple[int, ...]) -> Layout:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
             f"one of {source} and {tree} is inside the other",
-            "Give the folder of the data set alone with --kaggle-input",
+            "Pass the folder of the data set alone with --kaggle-input",
         )
     try:
         return find_layout(source, subjects)
@@ -107,14 +107,12 @@ def make_links(links: Mapping[Path, Path]) -> int:
         for path, target in links.items()
         if not (path_exists(path) and path.samefile(target))
     }
-    descriptions = dict.fromkeys(_describe_obstacle(path) for path in new)  # each once
-    obstacles = [text for text in descriptions if text is not None]
-    if obstacles:
+    if obstacles := sorted({text for path in new if (text := _describe_obstacle(path))}):
         more = f"; other obstacles: {len(obstacles) - 1}" if len(obstacles) > 1 else ""
         raise ConvNeXtPoseCheckError(
             ErrorCode.CANNOT_WRITE,
             f"nothing was linked: {obstacles[0]}{more}",
-            "Move it away, or give another folder with --project-root",
+            "Move it away, or pass another folder with --project-root",
         )
     for path, target in new.items():
         try:

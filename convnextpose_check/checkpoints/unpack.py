@@ -34,7 +34,7 @@ from convnextpose_check.checkpoints.pickle_check import check_pickle
 from convnextpose_check.checkpoints.safetensors_file import read_header
 from convnextpose_check.errors import ErrorCode
 from convnextpose_check.files.first_bytes import recognize_format
-from convnextpose_check.files.folders import is_litter
+from convnextpose_check.files.folders import is_system_file
 from convnextpose_check.files.regular_files import open_regular, read_exactly, size_of
 from convnextpose_check.network.keymap import HEAD_LAYER
 
@@ -251,7 +251,7 @@ def _no_pickle_error() -> RefusedError:
 
 def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
     """The members beside the only ``data.pkl``, or the only archive inside."""
-    members = [m for m in members if m.parts and not any(map(is_litter, m.parts))]
+    members = [m for m in members if m.parts and not any(map(is_system_file, m.parts))]
     names = Counter(member.parts for member in members)
     if repeated := [parts for parts, count in names.items() if count > 1]:
         raise RefusedError(f"contains {quote('/'.join(repeated[0]))} more than once")

@@ -16,7 +16,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.measurements import find_copies
 from convnextpose_check.files.json_files import read_json
 from convnextpose_check.files.regular_files import open_regular
-from convnextpose_check.human36m.geometry import Array, camera_to_cells, with_thorax
+from convnextpose_check.human36m.geometry import Array, append_thorax, camera_to_cells
 from convnextpose_check.human36m.samples import Dataset, Sample
 from convnextpose_check.human36m.skeleton import ANNOTATED_JOINTS, ROOT
 from convnextpose_check.results.schema import Results, VariantResult
@@ -136,7 +136,7 @@ def read_authors_output(path: Path, dataset: Dataset) -> SavedSamples:
         boxes_px=boxes_px, root_depths_mm=roots_mm[:, 2], alignment="root", has_pelvis=False,
     )  # fmt: skip
     pelvis_mm = table.pelvis_mm * (table.root_depths_mm / table.pelvis_mm[:, 2])[:, None]
-    cells_xyz = camera_to_cells(with_thorax(joints_mm) + pelvis_mm[:, None], *table.conversion)
+    cells_xyz = camera_to_cells(append_thorax(joints_mm) + pelvis_mm[:, None], *table.conversion)
     return SavedSamples(replace(table, cells_xyz=cells_xyz), errors_mm, samples)
 
 

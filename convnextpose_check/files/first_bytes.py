@@ -1,4 +1,4 @@
-"""Recognize files that are not what their name says, by their first bytes."""
+"""Recognize the format of a file by its first bytes, whatever its suffix is."""
 
 from __future__ import annotations
 
@@ -46,8 +46,6 @@ FORMATS = (
                " torch.save(torch.load('OLD', 'cpu', weights_only=True), 'NEW')\""),
     FileFormat("pickle", rb"\x80[\x02-\x05]", "a pickle outside of torch.save's zip"),
     FileFormat("safetensors", rb".{4}\0{4}\s*\{", "a safetensors file"),
-    FileFormat("HDF5", rb"\x89HDF", "an HDF5 file"),
-    FileFormat("NumPy", rb"\x93NUMPY", "a NumPy array"),
     FileFormat("UTF-16", rb"\xff\xfe|\xfe\xff|[\[{]\0|\0[\[{]", "UTF-16 text",
                "Convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW"),
     FileFormat("web page", rb"(?:\xef\xbb\xbf)?\s*<", "a web page", DOWNLOAD_AGAIN),
@@ -55,13 +53,12 @@ FORMATS = (
     FileFormat("JPEG", rb"\xff\xd8\xff", "a JPEG image"),
     FileFormat("PNG", rb"\x89PNG", "a PNG image"),
     FileFormat("WebP", rb"RIFF.{4}WEBP", "a WebP image"),
-    FileFormat("BMP", rb"BM.{4}\0{4}", "a BMP image"),
     FileFormat("AppleDouble", rb"\0\x05\x16\x07", "a file that macOS writes beside the real one",
                "Delete it and use the file of the same name without ._"),
     FileFormat("zeros", rb"\0{64}", "filled with zeros, as by an unfinished download",
                DOWNLOAD_AGAIN),
 )  # fmt: skip
-"""Every format that users were seen to have instead of an archive, image or annotation file."""
+"""Every format that users have had instead of an archive, image or annotation file."""
 
 PART = FileFormat(
     "part", b"", "a part of a split archive",

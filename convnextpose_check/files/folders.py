@@ -13,14 +13,14 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 SEQUENCE_FOLDER = re.compile(r"s_\d\d_act_\d\d_subact_\d\d_ca_\d\d")
 """Name of the image folder of one Human3.6M sequence."""
 
-LITTER = frozenset({
+SYSTEM_FILES = frozenset({
     "__macosx", ".ds_store", ".ipynb_checkpoints", "@eadir", "#recycle", "$recycle.bin",
     "system volume information", "lost+found", "thumbs.db", "desktop.ini",
 })  # fmt: skip
-"""Files and folders of systems and programs, in lower case. Some have copies of the data."""
+"""Names, in lower case, of files and folders that systems create. Some contain copies of data."""
 
 MAX_DEPTH = 12
-"""A model on Kaggle is 6 deep (models/OWNER/NAME/FRAMEWORK/VARIATION/VERSION) before unpacking."""
+"""Kaggle unpacks models 6 folders deep: models/OWNER/NAME/FRAMEWORK/VARIATION/VERSION."""
 MAX_FOLDERS = 50_000
 """Human3.6M has about a thousand, apart from its sequence folders, which are not entered."""
 
@@ -38,9 +38,9 @@ def file_state(path: Path) -> tuple[int, int] | None:
     return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
-def is_litter(name: str) -> bool:
-    """True for the name of a file or folder that a system or program left beside the data."""
-    return name.startswith("._") or name.lower() in LITTER
+def is_system_file(name: str) -> bool:
+    """True for the name of a file or folder that a system creates beside the user's files."""
+    return name.startswith("._") or name.lower() in SYSTEM_FILES
 
 
 def walk(
@@ -48,7 +48,7 @@ def walk(
 ) -> Iterator[tuple[Path, list[str], list[str]]]:
     """Yield each folder below ``root`` with the sorted names of folders and files.
 
-    Litter is left out. Hidden and sequence folders are not entered, nor those that the caller
+    System files are omitted. Hidden and sequence folders are not entered, nor those that the caller
     removes from the list; a folder with several links is entered once. Folders deeper than
     ``MAX_DEPTH`` are appended to ``too_deep``. Raises ``ConvNeXtPoseCheckError``
     (``too-many-files``).
@@ -65,8 +65,9 @@ def walk(
         seen.add(real)
         if len(seen) > MAX_FOLDERS:
             raise too_many_files(MAX_FOLDERS, "folders", root)
-        names = sorted(n for n in folders if not n.startswith(".") and not is_litter(n))
-        yield Path(folder), names, sorted(name for name in files if not is_litter(name))
+        files = sorted(name for name in files if not is_system_file(name))
+        names = sorted(n for n in folders if not n.startswith(".") and not is_system_file(n))
+        yield Path(folder), names, files
         folders[:] = [name for name in names if not SEQUENCE_FOLDER.fullmatch(name)]
 
 
@@ -75,5 +76,5 @@ def too_many_files(count: int, kind: str, root: Path) -> ConvNeXtPoseCheckError:
     return ConvNeXtPoseCheckError(
         ErrorCode.TOO_MANY_FILES,
         f"{root} contains more than {count:,} {kind}",
-        "Give a folder inside it, or the files themselves",
+        "Pass a folder inside it, or the files themselves",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +27,6 @@ DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 GET_ORIGINAL = "Replace it with the original file of the data set, unchanged"
 
-_NOT_NUMBERS = re.compile(rb"-?\b(?:NaN|Infinity|null)\b")
-
 
 def read_json(path: Path, type_: type[T]) -> T:
     """Decode a JSON file into ``type_``.
@@ -42,20 +39,16 @@ def read_json(path: Path, type_: type[T]) -> T:
     decoded = decode_json(content, type_, path)
     # msgspec drops repeated keys. Each key has two quotation marks: if there are more, search.
     if isinstance(decoded, dict) and content.count(b'"') > 2 * _count_keys(decoded):
-        _raise_for_repeated_key(content, path)
+        _refuse_repeated_keys(content, path)
     return decoded
 
 
 def decode_json(content: bytes | msgspec.Raw, type_: type[T], path: Path, position: str = "") -> T:
     """Decode JSON into ``type_``; ``position`` is appended to the error message."""
-    finite = replace_nonfinite(content) if isinstance(content, bytes) else content
     try:
-        return msgspec.json.decode(finite, type=type_)
+        return msgspec.json.decode(replace_nonfinite(bytes(content)), type=type_)
     except DECODE_ERRORS as error:
-        problem = str(error)
-        if "got `null`" in problem:
-            found = sorted({each.decode() for each in _NOT_NUMBERS.findall(bytes(content))})
-            problem = problem.replace("got `null`", f"got `{'` or `'.join(found)}`")
+        problem = str(error).replace("got `null`", "got null, NaN or infinity")
         is_other_data = isinstance(error, msgspec.ValidationError)
         remedy = GET_ORIGINAL if is_other_data else DOWNLOAD_AGAIN
         raise bad_annotations(path, f"{problem}{position}", remedy) from None
@@ -65,28 +58,23 @@ def _count_keys(value: object) -> int:
     return len(value) + sum(map(_count_keys, value.values())) if isinstance(value, dict) else 0
 
 
-class _Pairs(list[tuple[str, object]]):
-    """The keys and values of a JSON object, with repeated keys."""
+def _refuse_repeated_keys(content: bytes, path: Path) -> None:
+    """Raise for a repeated key; Python's json, which finds it, is slow and rarely necessary."""
 
+    def check_keys(pairs: list[tuple[str, object]]) -> None:
+        for key, count in Counter(key for key, _ in pairs).most_common(1):
+            if count > 1:
+                raise bad_annotations(path, f"the key {key!r} occurs twice in one object")
 
-def _raise_for_repeated_key(content: bytes, path: Path) -> None:
-    """Find a repeated key with Python's json, which is slow and rarely necessary."""
     try:  # numbers are skipped: they may have more digits than Python converts
-        decoded = json.loads(
-            content, object_pairs_hook=_Pairs, parse_int=lambda _: None, parse_float=lambda _: None
+        json.loads(
+            content,
+            object_pairs_hook=check_keys,
+            parse_int=lambda _: None,
+            parse_float=lambda _: None,
         )
     except (ValueError, RecursionError) as error:
         raise bad_annotations(path, str(error)) from None
-    pending = [("", decoded)]
-    while pending:
-        position, value = pending.pop()
-        if isinstance(value, _Pairs):
-            for key, count in Counter(key for key, _ in value).items():
-                if count > 1:
-                    raise bad_annotations(path, f"the key {key!r} is repeated{position}")
-            pending += [(f"{position or ' in'} {key!r}", inner) for key, inner in value]
-        elif isinstance(value, list):
-            pending += [(position, inner) for inner in value]
 
 
 def replace_nonfinite(content: bytes) -> bytes:

@@ -112,7 +112,7 @@ def lock_file(path: Path, option: str = "--results-dir") -> BinaryIO:
         raise ConvNeXtPoseCheckError(
             ErrorCode.IN_USE,
             f"another run is writing to {path.parent}",
-            "Wait until that run has finished, or give another folder"
+            "Wait until that run has finished, or pass another folder"
             + (f" with {option}" if option else ""),
         ) from None
     except OSError:
@@ -129,6 +129,6 @@ def cannot_write(
         ErrorCode.CANNOT_WRITE,
         f"cannot write {path}: {error.strerror or error}",
         ("Free disk space" if is_full else "Check the permissions")
-        + ", or give another folder"
+        + ", or pass another folder"
         + (f" with {option}" if option else ""),
     )

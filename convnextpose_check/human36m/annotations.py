@@ -257,9 +257,10 @@ def read_rootnet(path: Path) -> dict[int, RootNetEntry]:
     """
     entries = read_json(path, list[RootNetEntry])
     if missing := sum(entry.root_cam is _NO_ROOT for entry in entries):
-        problem = f"{missing:,} of its {len(entries):,} boxes have no `root_cam`"
-        if missing == len(entries):
-            problem = "it is DetectNet's bbox_human36m_output.json: its boxes have no `root_cam`"
+        problem = (
+            f"{missing:,} of {len(entries):,} boxes have no `root_cam`, as those in DetectNet's"
+            " bbox_human36m_output.json"
+        )
         raise bad_annotations(path, problem, "Replace it with RootNet's file, or use --bbox gt")
     return {entry.image_id: entry for entry in entries}
 

@@ -73,9 +73,9 @@ def _check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
     try:
         height, width, colors, _ = simplejpeg.decode_jpeg_header(content)
         if (width, height) != size_px:
-            how = _describe_change(size_px, (width, height))
+            change = _name_change(size_px, (width, height))
             raise UnusableImageError(
-                f"it was {how} to {width}x{height}: expected {size_px[0]}x{size_px[1]}"
+                f"it is {width}x{height} ({change}): expected {size_px[0]}x{size_px[1]}"
             )
         if width * height > MAX_PIXELS:
             raise UnusableImageError(f"it is {width}x{height}: over {MAX_PIXELS:,} pixels")
@@ -84,12 +84,12 @@ def _check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
         raise UnusableImageError(f"it is damaged ({error})") from None
 
 
-def _describe_change(expected_px: tuple[int, int], size_px: tuple[int, int]) -> str:
-    """How the image's width and height were changed."""
+def _name_change(expected_px: tuple[int, int], size_px: tuple[int, int]) -> str:
+    """Name the change from the expected width and height."""
     (width, height), (expected_width, expected_height) = size_px, expected_px
     if abs(width * expected_height - height * expected_width) <= max(expected_px):
         return "resized"  # with equal proportions, apart from rounding
-    return "squared" if width == height else "cropped or rotated"
+    return "made square" if width == height else "cropped or rotated"
 
 
 def _decode_small(content: bytes, colors: str) -> str | None:

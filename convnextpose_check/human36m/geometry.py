@@ -49,7 +49,7 @@ class Camera:
         return cls(*(np.array(entry[name], dtype=np.float32) for name in ("R", "t", "f", "c")))
 
 
-def with_thorax(joints_mm: Array) -> Array:
+def append_thorax(joints_mm: Array) -> Array:
     """Append the thorax, the mean of the shoulders: (17, 3) becomes (18, 3)."""
     thorax = (joints_mm[..., LEFT_SHOULDER, :] + joints_mm[..., RIGHT_SHOULDER, :]) * 0.5
     return np.concatenate([joints_mm, thorax[..., None, :]], axis=-2)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.folders import SEQUENCE_FOLDER, file_state, is_litter, walk
+from convnextpose_check.files.folders import SEQUENCE_FOLDER, file_state, is_system_file, walk
 from convnextpose_check.files.json_files import is_json
 
 Part = Literal["data", "camera", "joint_3d"]
@@ -25,10 +25,10 @@ PARTS: tuple[Part, ...] = ("data", "camera", "joint_3d")
 ROOTNET_FILE = "bbox_root_human36m_output.json"
 _SUBJECTS_OF_ROOTNET_FOLDER = re.compile(r"Subject ([\d,]+) \(trained on")
 
-OUTDATED_FILE = "Human36M_subject{}.json"
+OUTDATED_FILE = re.compile(r"Human36M_subject\d+\.json")
 """The authors' name until 2019, when one file had all annotations of a subject."""
 
-GIVE_ROOT = "Give the folder of Human3.6M with --h36m-root"
+PASS_ROOT = "Pass the folder of Human3.6M with --h36m-root"
 GET_ANNOTATIONS = (
     "Download all annotation files of the subject from one source of June 2020 or later, such as"
     " those linked in the authors' README"
@@ -49,9 +49,9 @@ class Layout:
         return self.annotations[annotation_name(subject, part)]
 
     def find_copies(self, sequence: str, file_name: str) -> list[tuple[Path, tuple[int, int]]]:
-        """Files of this name in the sequence's folders, the largest first, or all if all are empty.
+        """The non-empty files of this name in the sequence's folders, or the empty ones.
 
-        An unfinished copy or a thumbnail is smaller than the image.
+        The largest is the first: an unfinished copy or a thumbnail is smaller than the image.
         """
         paths = [folder / file_name for folder in self.sequences.get(sequence, ())]
         found = [(path, state) for path in paths if (state := file_state(path)) is not None]
@@ -98,13 +98,12 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``, ``too-many-files``.
     """
     try:
-        names = sorted(path.name for path in root.iterdir() if not is_litter(path.name))
+        names = sorted(path.name for path in root.iterdir() if not is_system_file(path.name))
         entries = ", ".join(names[:8]) or "nothing"
     except OSError as error:
         problem = f"cannot read the folder {root}: {error.strerror}"
-        raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, problem, GIVE_ROOT) from None
+        raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, problem, PASS_ROOT) from None
     wanted = annotation_names(subjects)
-    outdated_names = [OUTDATED_FILE.format(subject) for subject in subjects]
     outdated: Path | None = None
     annotations: dict[str, Path] = {}
     sequences: dict[str, dict[str, Path]] = defaultdict(dict)  # by real path
@@ -119,7 +118,7 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
                 rootnet.append(path)
             elif name in wanted:
                 annotations[name] = _choose_annotations(annotations.get(name, path), path)
-            elif name in outdated_names:
+            elif OUTDATED_FILE.fullmatch(name):
                 outdated = path
     missing = [name for name in wanted if name not in annotations]
     if not sequences:
@@ -131,7 +130,7 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
         raise ConvNeXtPoseCheckError(
             ErrorCode.DATA_NOT_FOUND,
             f"Human3.6M is incomplete below {root}: missing {', '.join(missing)}; {found}",
-            GET_ANNOTATIONS if outdated else GIVE_ROOT,
+            GET_ANNOTATIONS if outdated else PASS_ROOT,
         )
     return Layout(
         root,
@@ -154,7 +153,7 @@ def _choose_annotations(known: Path, other: Path) -> Path:
     raise ConvNeXtPoseCheckError(
         ErrorCode.AMBIGUOUS,
         f"{known} and {other} have equal names but different contents",
-        "Give the folder of one data set with --h36m-root",
+        "Pass the folder of one data set with --h36m-root",
     )
 
 

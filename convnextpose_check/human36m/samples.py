@@ -28,8 +28,8 @@ from convnextpose_check.human36m.consistency import compare_joints_with_boxes
 from convnextpose_check.human36m.geometry import (
     Array,
     Camera,
+    append_thorax,
     square_box,
-    with_thorax,
     world_to_camera,
 )
 from convnextpose_check.human36m.layout import Layout, find_layout, is_same_content
@@ -244,21 +244,20 @@ def load_dataset(
         box_consistency=tuple(box_consistency),
         rootnet=rootnet_title,
         has_expected_rootnet=not others and all(image_counts.values()),
-        conflicts=_conflicts(layout, samples),
+        conflicts=_find_conflicts(layout, samples),
         step=step // facts.frame_stride,
     )
 
 
-def _conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, Path], ...]:
+def _find_conflicts(layout: Layout, samples: Iterable[Sample]) -> tuple[tuple[Path, Path], ...]:
     """The image used and another one, for each sample with different images."""
-    conflicts: list[tuple[Path, Path]] = []
+    conflicts = {}
     for sample in samples:
         if len(layout.sequences[sample.sequence]) > 1:
-            others = (path for path, _ in layout.find_copies(sample.sequence, sample.path.name)[1:])
-            different = (path for path in others if not is_same_content(sample.path, path))
-            if (other := next(different, None)) is not None:
-                conflicts.append((sample.path, other))
-    return tuple(conflicts)
+            for path, _ in layout.find_copies(sample.sequence, sample.path.name):
+                if not is_same_content(sample.path, path):
+                    conflicts[sample.path] = path
+    return tuple(conflicts.items())
 
 
 class _UnusableError(Exception):
@@ -288,7 +287,7 @@ def _make_sample(
     if joints_world_mm is None or not np.isfinite(joints_world_mm).all():
         raise _UnusableError("its joints are missing or not finite")
     with np.errstate(over="ignore", invalid="ignore"):  # infinite values are excluded below
-        joints_cam_mm = world_to_camera(with_thorax(joints_world_mm), camera)
+        joints_cam_mm = world_to_camera(append_thorax(joints_world_mm), camera)
     if not (np.abs(joints_cam_mm) < MAX_DISTANCE_MM).all():
         raise _UnusableError("a joint is more than a kilometer from the camera")
     if not (joints_cam_mm[:, 2] > 0).all():

@@ -19,7 +19,7 @@ from convnextpose_check.evaluation.measurements import Evaluation, ModelEntry
 from convnextpose_check.evaluation.one_pass import Conditions, evaluate
 from convnextpose_check.evaluation.predict import wrap_network_errors
 from convnextpose_check.evaluation.verdict import Judgment, judge
-from convnextpose_check.human36m.layout import GIVE_ROOT
+from convnextpose_check.human36m.layout import PASS_ROOT
 from convnextpose_check.human36m.samples import Dataset, DatasetFacts, load_dataset, read_facts
 from convnextpose_check.network.users import is_factory
 from convnextpose_check.paths import FIXTURES, Outputs, cache_file_path
@@ -182,7 +182,7 @@ class Run:
         s = self.settings
         if s.h36m_root is None:
             raise ConvNeXtPoseCheckError(
-                ErrorCode.DATA_NOT_FOUND, "no folder with Human3.6M was given", GIVE_ROOT
+                ErrorCode.DATA_NOT_FOUND, "no folder with Human3.6M was given", PASS_ROOT
             )
         with self.display.phase(f"reading Human3.6M below {s.h36m_root}"):
             return load_dataset(s.h36m_root, self.facts, s.protocol, s.bbox, s.limit)

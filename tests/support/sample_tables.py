@@ -11,7 +11,7 @@ import numpy as np
 
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.evaluation.metrics import compared_poses_mm
-from convnextpose_check.human36m.geometry import Array, Camera, camera_to_cells, with_thorax
+from convnextpose_check.human36m.geometry import Array, Camera, append_thorax, camera_to_cells
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.human36m.skeleton import ACTIONS, BONES
 from tests.support.texts import ROOT
@@ -84,7 +84,7 @@ def _make_world_poses(rng: np.random.Generator) -> list[Array]:
         for parent, child in BONES:
             bones[child] = bones[child] + rng.normal(0, 40, 3)
             joints[child] = joints[parent] + bones[child]
-        frames.append(with_thorax(np.array([joints[n] for n in range(17)])))
+        frames.append(append_thorax(np.array([joints[n] for n in range(17)])))
     return frames
 
 

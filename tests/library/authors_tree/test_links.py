@@ -181,8 +181,8 @@ def create(path: Path, target: Path | None = None) -> None:
         ),
         (
             lambda kaggle, _: shutil.rmtree(kaggle / "s11"),
-            "[data-not-found] {kaggle} contains no image folder of subject 11. Give a folder with"
-            " both subjects with --kaggle-input",
+            "[data-not-found] {kaggle} contains no image folder of subject 11. Pass a folder with"
+            " both subjects, such as /kaggle/input, with --kaggle-input",
         ),
     ],
 )

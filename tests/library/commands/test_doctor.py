@@ -77,7 +77,7 @@ def test_doctor_without_inputs_names_missing_inputs_and_options(doctor: Doctor) 
         "device", "Human3.6M", "XS file", "S file", "M file", "L file",
     }  # fmt: skip
     assert "[device-not-found]" in rows["device"]
-    assert "Give the folder of Human3.6M with --h36m-root" in rows["Human3.6M"]
+    assert "Pass the folder of Human3.6M with --h36m-root" in rows["Human3.6M"]
     assert "with --checkpoints" in rows["XS file"]
     assert not {"memory", "joints in boxes", "XS epoch"} & rows.keys()
     assert rows["OpenCV"].startswith("ok: ")
@@ -196,7 +196,7 @@ def test_doctor_resized_images_are_named(doctor: Doctor, inputs: Path) -> None:
     assert code == 1
     assert list_failed(rows) == {"images"}
     assert "2 of 2 images, one of each" in rows["images"]
-    assert "because it was resized to 50x40: expected 100x80: " in rows["images"]
+    assert "because it is 50x40 (resized): expected 100x80: " in rows["images"]
     assert "s_09_act_03_subact_01_ca_01_000001.jpg. Use the orig" in rows["images"]
 
 

@@ -44,10 +44,8 @@ WRONG_CONTENT: list[tuple[str, str, Callable[[HandmadeDataset], object]]] = [
     ("data", "width", lambda m: m.image(100).pop("width")),
     ("data", "frame_idx", change_image(frame_idx=0.5)),
     ("data", "annotations[0].bbox", change_box(1, 1, 1)),
-    ("data", "got `null` - at `$.annotations[0].bbox[1]`", change_box(1, None, 1, 1)),
-    ("data", "got `NaN` - at `$.annotations[0].bbox[0]`", change_box(NAN, NAN, NAN, NAN)),
-    ("data", "got `Infinity` - at `$.annotations[0].bbox[2]`", change_box(1, 1, INF, 1)),
-    ("data", "got `-Infinity` - at `$.annotations[0].bbox[2]`", change_box(1, 1, -INF, 1)),
+    *(("data", "got null, NaN or infinity - at `$.annotations[0].bbox[2]`",
+       change_box(1, 1, value, 1)) for value in (None, NAN, INF, -INF)),
     ("data", "bbox[2]", change_box(1, 1, 10**10, 1)),
     ("data", "images", lambda m: m.data[9].pop("images")),
     ("data", "image id 100 occurs twice", lambda m: m.data[9]["images"].append(m.image(100))),
@@ -65,8 +63,7 @@ WRONG_CONTENT: list[tuple[str, str, Callable[[HandmadeDataset], object]]] = [
      lambda m: m.cameras[9].update({"1": 5})),
     ("camera", "missing required field `R`", lambda m: m.cameras[9]["1"].pop("R")),
     ("camera", "Expected `array` of length 3 - at `$[...].R", change_camera(R=[[1, 0], [0, 1]])),
-    ("camera", "got `NaN` - at `$[...].f[0]`", change_camera(f=[NAN, 1])),
-    ("camera", "got `-Infinity` or `Infinity` - at `$[...].c[0]`", change_camera(c=[INF, -INF])),
+    ("camera", "NaN or infinity - at `$[...].f[0]`", change_camera(f=[NAN, 1])),
     ("camera", "$[...].f[0]", change_camera(f=[10**400, 1])),
     ("camera", "$[...].c[0]", change_camera(c=[1e39, 1])),
     ("camera", "$[...].f[1]", change_camera(f=[200, 0])),
@@ -115,13 +112,13 @@ WRONG_FILES: list[tuple[str, str, Callable[[Path], object]]] = [
     ("data", "it is empty", truncate(0)),
     ("data", "cannot be read (No such file", replace_file(lambda p: p.symlink_to(p.parent / "x"))),
     ("data", "not a regular file", replace_file(os.mkfifo)),
-    ("camera", "key '1' is repeated", replace_text("{", f'{{"1": {CAMERA}, ')),
-    ("camera", "key '1' is repeated", replace_text("{", f'{{"\\u0031": {CAMERA}, ')),
-    ("camera", "key 'R' is repeated in '1'", replace_text('"R":', f'"R": {ROTATION}, "R":')),
-    ("camera", "key 'b' is repeated in '1' 'a'",
+    ("camera", "key '1' occurs twice", replace_text("{", f'{{"1": {CAMERA}, ')),
+    ("camera", "key '1' occurs twice", replace_text("{", f'{{"\\u0031": {CAMERA}, ')),
+    ("camera", "key 'R' occurs twice", replace_text('"R":', f'"R": {ROTATION}, "R":')),
+    ("camera", "key 'b' occurs twice",
      replace_text('"R":', '"a": [{"b": 1, "c": 2, "b": "\\""}], "R":')),
-    ("joint_3d", "key '2' is repeated", replace_text('"3": {', '"2": {}, "3": {')),
-    ("joint_3d", "key '0' is repeated in '2' '1'", replace_text('"64":', '"0": [], "64":')),
+    ("joint_3d", "key '2' occurs twice", replace_text('"3": {', '"2": {}, "3": {')),
+    ("joint_3d", "key '0' occurs twice", replace_text('"64":', '"0": [], "64":')),
 ]  # fmt: skip
 
 
@@ -147,17 +144,13 @@ def test_load_dataset_equal_keys_in_different_objects_are_accepted(tmp_path: Pat
     assert "$[3].root_cam" in catch_problem(root, ROOTNET, boxes="rootnet")
 
 
-@pytest.mark.parametrize(
-    ("lost", "fragment"),
-    [(1, "1 of its 6 boxes have no `root_cam`"), (6, "it is DetectNet's bbox")],
-)
-def test_load_dataset_boxes_without_root_are_named(
-    tmp_path: Path, lost: int, fragment: str
-) -> None:
+@pytest.mark.parametrize("lost", [1, 6])
+def test_load_dataset_boxes_without_root_raise(tmp_path: Path, lost: int) -> None:
     handmade = HandmadeDataset()
     for entry in handmade.rootnet[:lost]:
         del entry["root_cam"]
         entry.update(score=0.99, category_id=1)
     root = handmade.write(tmp_path / "set")
 
+    fragment = f"{lost} of 6 boxes have no `root_cam`, as those in DetectNet's"
     assert fragment in catch_problem(root, ROOTNET, boxes="rootnet")

@@ -7,13 +7,13 @@ import pytest
 
 from convnextpose_check.human36m.geometry import (
     Camera,
+    append_thorax,
     camera_to_cells,
     camera_to_image,
     cells_to_camera,
     cells_to_crop,
     image_to_crop,
     square_box,
-    with_thorax,
     world_to_camera,
 )
 from convnextpose_check.human36m.skeleton import FLIP_PAIRS, JOINTS, MIRRORED
@@ -119,10 +119,10 @@ def test_cells_to_crop_and_image_to_crop_are_pixels_of_256() -> None:
     np.testing.assert_array_equal(image_to_crop(pixels_px, box_xywh_px), [[0, 0], [128, 64]])
 
 
-def test_with_thorax_appends_mean_of_shoulders() -> None:
+def test_append_thorax_appends_mean_of_shoulders() -> None:
     joints = np.arange(51, dtype=np.float32).reshape(17, 3)
 
-    extended = with_thorax(joints)
+    extended = append_thorax(joints)
 
     np.testing.assert_array_equal(extended[:17], joints)
     # left shoulder 11: 33 34 35, right shoulder 14: 42 43 44

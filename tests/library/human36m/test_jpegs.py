@@ -62,11 +62,14 @@ UNUSABLE: list[tuple[Callable[[], bytes], str]] = [
     # with a complete thumbnail in front
     (lambda: encode_jpeg()[:2] + b"\xff\xe1\x00\x06" + END * 2 + encode_jpeg()[2:-900], CUT_OFF),
     (lambda: encode_jpeg()[:-2] + SCAN * 64 + END, "it has more than 64 scans"),
-    (lambda: encode_jpeg(image=make_image(1)[:70, :90]), "it was cropped or rotated to 90x70"),
-    (lambda: encode_jpeg(image=make_image(1)[:40, :50]), "it was resized to 50x40: expected 100"),
-    (lambda: encode_jpeg(image=make_image(1)[:33, :41]), "it was resized to 41x33"),
-    (lambda: encode_jpeg(image=make_image(1)[:80, :80]), "it was squared to 80x80"),
-    (lambda: encode_jpeg(image=make_image(1).transpose(1, 0, 2)), "it was cropped or rotated to"),
+    (lambda: encode_jpeg(image=make_image(1)[:70, :90]), "it is 90x70 (cropped or rotated)"),
+    (lambda: encode_jpeg(image=make_image(1)[:40, :50]), "it is 50x40 (resized): expected 100"),
+    (lambda: encode_jpeg(image=make_image(1)[:33, :41]), "it is 41x33 (resized)"),
+    (lambda: encode_jpeg(image=make_image(1)[:80, :80]), "it is 80x80 (made square)"),
+    (
+        lambda: encode_jpeg(image=make_image(1).transpose(1, 0, 2)),
+        "it is 80x100 (cropped or rotated)",
+    ),
 ]
 
 

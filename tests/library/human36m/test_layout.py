@@ -164,7 +164,7 @@ def leave_annotations_of_2019(tree: Path) -> None:
     (tree / DATA_FILE).unlink()
 
 
-ADVICE = " Give the folder of Human3.6M with --h36m-root"
+ADVICE = " Pass the folder of Human3.6M with --h36m-root"
 OLDER = f"{{}}/older/{Path(DATA_FILE).name} have equal names but different contents"
 REFUSED: list[tuple[str, str, Change]] = [
     ("data-not-found", "cannot read the folder {}: No such file", shutil.rmtree),
@@ -238,8 +238,8 @@ def test_find_layout_system_folders_are_left_out(tree: Path, folder: str) -> Non
         image.write_bytes(b"thumbnail")
     (copied.parent / Path(DATA_FILE).name).write_text("{}")
     (copied.parent / ROOTNET).write_text("[]")
-    litter = {f"._{Path(DATA_FILE).name}", "Thumbs.db", ".DS_Store", "desktop.ini"}
-    for name in litter:
+    system_files = {f"._{Path(DATA_FILE).name}", "Thumbs.db", ".DS_Store", "desktop.ini"}
+    for name in system_files:
         (tree / "annotations" / name).write_bytes(b"\0\5\x16\7")
 
     layout = find_layout(tree, (9, 11))
@@ -247,7 +247,7 @@ def test_find_layout_system_folders_are_left_out(tree: Path, folder: str) -> Non
     assert layout.sequences[SEQUENCE] == (tree / "images" / SEQUENCE,)
     assert layout.annotation_path(9, "data") == tree / DATA_FILE
     assert layout.rootnet == (tree / "bbox_root" / ROOTNET,)
-    assert not litter & {name for _, _, files in walk(tree) for name in files}
+    assert not system_files & {name for _, _, files in walk(tree) for name in files}
 
 
 def test_walk_skips_sequences_and_deep_folders(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,4 +261,4 @@ def test_walk_skips_sequences_and_deep_folders(tree: Path, monkeypatch: pytest.M
     with pytest.raises(ConvNeXtPoseCheckError, match=problem) as caught:
         list(walk(tree))
     assert caught.value.code == "too-many-files"
-    assert "Give a folder inside it" in caught.value.remedy
+    assert "Pass a folder inside it" in caught.value.remedy
