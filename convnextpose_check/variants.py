@@ -104,13 +104,13 @@ class ReportedCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.value if isinstance(self.value, tuple) else (self.value,)
 
     @property
-    def decides(self) -> bool:
+    def is_verified(self) -> bool:
         """True if a file with another number is not the published file."""
         return self.information_only is None
 
     def __str__(self) -> str:
         """Such as ``68`` or ``67 or 68, unverified``."""
-        return " or ".join(map(str, self.values)) + ("" if self.decides else ", unverified")
+        return " or ".join(map(str, self.values)) + ("" if self.is_verified else ", unverified")
 
 
 class CheckpointFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -125,8 +125,8 @@ def format_epoch(known: ReportedCount | None, epoch: int | None) -> str:
     """The file's epoch, with the expected one if it differs or is unverified."""
     if epoch is None:
         return f"epoch {NOT_RECORDED}"
-    if known is None or (known.decides and epoch in known.values):
+    if known is None or (known.is_verified and epoch in known.values):
         return f"epoch {epoch}"
-    if known.decides:
+    if known.is_verified:
         return f"epoch {epoch} (expected {known})"
     return f"epoch {epoch} ({known}: {known.source})"

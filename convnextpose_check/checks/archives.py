@@ -65,7 +65,7 @@ def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int | str:
     epoch = variant.checkpoint.epoch
     if checkpoint.epoch is None:
         return NOT_RECORDED
-    if epoch is not None and epoch.decides and checkpoint.epoch not in epoch.values:
+    if epoch is not None and epoch.is_verified and checkpoint.epoch not in epoch.values:
         raise CheckFailedError(
             ErrorCode.WRONG_EPOCH,
             f"{checkpoint.path} has epoch {checkpoint.epoch}: expected {epoch} ({epoch.source})",
@@ -79,7 +79,7 @@ def check_epoch(variant: Variant, checkpoint: Checkpoint) -> int | str:
 def check_training_record(variant: Variant, checkpoint: Checkpoint) -> TrainingRecord:
     """The counters match the recorded training, if any; returns the training record."""
     record, reported = read_training_record(checkpoint), variant.checkpoint.iterations
-    if reported is None or not reported.decides:
+    if reported is None or not reported.is_verified:
         return record
     is_other = record.iterations is not None and record.iterations not in reported.values
     if record.is_contradictory or is_other:

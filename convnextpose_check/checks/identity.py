@@ -15,10 +15,7 @@ from convnextpose_check.checks.archives import (
     check_training_record,
 )
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.network.layout import (
-    count_state_elements,
-    find_layout_difference,
-)
+from convnextpose_check.network.layout import count_state_elements, find_layout_difference
 from convnextpose_check.results.schema import Identity, Matched
 from convnextpose_check.variants import Variant
 
@@ -46,12 +43,13 @@ def determine_identity(
     """Compare the checkpoint with the variant; ``is_own`` is true for a user's model."""
     facts, record = variant.checkpoint, read_training_record(checkpoint)
     state = checkpoint.state
-    has_training = facts.iterations is not None and facts.iterations.decides
+    has_epoch = bool(facts.epoch and facts.epoch.is_verified)
+    has_training = bool(facts.iterations and facts.iterations.is_verified)
     difference = find_layout_difference(state, variant.architecture)
     comparable: dict[Matched, bool] = {
         "architecture": True,
         "counts": count_state_elements(state) == variant.state_elements,
-        "epoch": checkpoint.epoch is not None and facts.epoch is not None and facts.epoch.decides,
+        "epoch": checkpoint.epoch is not None and has_epoch,
         "training record": has_training and record.iterations is not None,
         "tensors": fingerprint is not None and fingerprint.tensors is not None,
     }

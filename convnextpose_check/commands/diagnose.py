@@ -111,7 +111,7 @@ def _read_authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]
     with long_phase(f"reading {path}"):
         saved = read_authors_output(path, run.dataset)
     (variant,) = run.variants
-    reference = run.reference(variant)
+    reference = run.reported_error(variant)
     reference_mm = None if reference is None else reference.value
     missing = run.dataset.facts.samples - len(saved.samples)
     result_mm = float(saved.errors_mm.mean())

@@ -20,7 +20,7 @@ RECORDED_TOLERANCE_MM = 0.02
 """Tolerance for the recorded errors on the synthetic data set."""
 
 
-def verdict_word(difference_mm: float) -> Verdict:
+def judge_difference(difference_mm: float) -> Verdict:
     """Return the verdict on a difference of either sign."""
     return next((word for mm, word in TOLERANCES_MM.items() if abs(difference_mm) < mm), REVIEW)
 
@@ -70,7 +70,7 @@ class Judgment:
         """The verdict on the difference; None if it is not judged."""
         if self.not_judged or self.difference_mm is None:
             return None
-        return verdict_word(self.difference_mm)
+        return judge_difference(self.difference_mm)
 
     def __str__(self) -> str:
         return format_verdict(self.verdict, self.not_judged)

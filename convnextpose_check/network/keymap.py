@@ -7,7 +7,6 @@ Legacy files number the modules of a head layer, modern files name them. Only ke
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -73,14 +72,12 @@ def find_prefix(keys: Iterable[str]) -> str:
     Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) if a key has another prefix.
     """
     prefixes = {key: _key_prefix(key) for key in keys}
-    if not prefixes:
-        return ""
-    [(usual, _count)] = Counter(prefixes.values()).most_common(1)
+    most_common = max(prefixes.values(), key=[*prefixes.values()].count, default="")
     for key, prefix in prefixes.items():
-        if prefix != usual:
-            odd, others = _name_prefix(prefix), _name_prefix(usual)
-            raise _wrong_keys(f"'{key}' has {odd}, but most keys have {others}")
-    return usual
+        if prefix != most_common:
+            problem = f"'{key}' has the prefix '{prefix}', but most keys have '{most_common}'"
+            raise _wrong_keys(problem)
+    return most_common
 
 
 def describe_prefix(prefix: str) -> str:
@@ -103,10 +100,6 @@ def strip_prefix(state: Mapping[str, T]) -> dict[str, T]:
 def add_prefix(state: Mapping[str, T]) -> dict[str, T]:
     """Add the DataParallel prefix, which the authors' code expects."""
     return {DATA_PARALLEL_PREFIX + key: value for key, value in strip_prefix(state).items()}
-
-
-def _name_prefix(prefix: str) -> str:
-    return f"the prefix '{prefix}'" if prefix else "no prefix"
 
 
 def _key_prefix(key: str) -> str:

@@ -49,7 +49,7 @@ def is_factory(specification: str | None) -> TypeGuard[str]:
 
 
 def runs_code(specification: str | None) -> bool:
-    """True if the user's network can execute code: torch evaluates expressions in a .pt2 file."""
+    """True if the user's network can execute code: loading a .pt2 file can."""
     return specification is not None and not specification.endswith(".onnx")
 
 

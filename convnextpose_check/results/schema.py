@@ -13,7 +13,7 @@ from convnextpose_check.evaluation.verdict import (
     RECORDED_TOLERANCE_MM,
     Verdict,
     format_verdict,
-    verdict_word,
+    judge_difference,
 )
 from convnextpose_check.variants import REFERENCE, Count, Name, Protocol
 
@@ -223,7 +223,8 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
             raise ValueError("expected `difference_mm` to be the error minus the `reference`")
         if (self.verdict is None) == (self.not_judged is None):
             raise ValueError("expected one of `verdict` and `not_judged`")
-        if self.verdict and (difference_mm is None or self.verdict != verdict_word(difference_mm)):
+        expected = None if difference_mm is None else judge_difference(difference_mm)
+        if self.verdict is not None and self.verdict != expected:
             raise ValueError("expected the `verdict` that follows from `difference_mm`")
 
     @property

@@ -19,7 +19,6 @@ from convnextpose_check.evaluation.predict import wrap_network_errors
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.network import Network
 from convnextpose_check.network.exports import hash_exported_model, load_exported_network
-from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.network.layout import (
     build_network,
     count_multiply_adds,
@@ -65,14 +64,9 @@ class VariantModels:
     module_dir: Path | None = None
 
     @cached_property
-    def state(self) -> StateDict:
-        """The checkpoint's state dict, its keys mapped to the reference model's names."""
-        return self.checkpoint.state
-
-    @cached_property
     def reference(self) -> ConvNeXtPose:
         """The architecture of the paper, with the checkpoint's weights loaded strictly."""
-        return build_network(self.variant.architecture, self.state, self.devices[0])
+        return build_network(self.variant.architecture, self.checkpoint.state, self.devices[0])
 
     @cached_property
     def counted(self) -> Module:
@@ -83,7 +77,7 @@ class VariantModels:
             module = build_module(self.specification, self.variant.name, self.module_dir)
             module = module.to(self.devices[0]).eval()
             if has_published_layout(module, self.variant.architecture):
-                load_weights(module, self.state)
+                load_weights(module, self.checkpoint.state)
         return module
 
     @cached_property
@@ -144,7 +138,6 @@ class VariantModels:
         from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 
         if self.specification is not None:
-            name = self.variant.name
-            architecture = self.variant.architecture
+            name, architecture = self.variant.name, self.variant.architecture
             return load_exported_network(self.specification, name, architecture, device)
         return OptimizedConvNeXtPose(self.reference, device)

@@ -259,7 +259,7 @@ def _file_values(run: Run, variant: str) -> dict[str, Any]:
 def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> VariantResult:
     """Collect checkpoint, errors and verdict of an evaluated variant."""
     grid_whd = run.variants[variant].architecture.grid_whd
-    misaligned, judgment = run.facts.misaligned, judge(evaluation, run.reference(variant))
+    misaligned, judgment = run.facts.misaligned, judge(evaluation, run.reported_error(variant))
     takes = [take_name(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
     interval_mm, take_count = bootstrap_interval_mm(errors_mm, takes)

@@ -31,14 +31,8 @@ from convnextpose_check.variants import Catalogue, ReportedValue, Variant, read_
 if TYPE_CHECKING:
     import torch
 
-"""Recorded data, which exist only in a checkout, not in an installed wheel."""
-
 CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
 """Images per batch; halved if the device is out of memory."""
-
-CHECKPOINT = "checkpoint"
-"""The checkpoint's own model is evaluated as ``XS checkpoint``, beside ``XS`` of ``--network``."""
-
 
 T = TypeVar("T")
 
@@ -110,7 +104,7 @@ class Run:
         """The files that the run writes."""
         return Outputs(self.settings.results_dir)
 
-    def reference(self, variant: str) -> ReportedValue | None:
+    def reported_error(self, variant: str) -> ReportedValue | None:
         """The reported error in mm under the run's protocol; None if not reported."""
         return self.catalogue[variant].paper.error_mm(self.settings.protocol)
 
@@ -128,11 +122,8 @@ class Run:
     def found_no_checkpoint(self) -> bool:
         """True if checkpoints were searched for and not a single one was found."""
         outcomes = self.checkpoints.outcomes.values() if "checkpoints" in vars(self) else ()
-        missing = [
-            isinstance(each, ConvNeXtPoseCheckError) and each.code == ErrorCode.CHECKPOINT_NOT_FOUND
-            for each in outcomes
-        ]
-        return any(missing) and all(missing)
+        codes = {getattr(outcome, "code", None) for outcome in outcomes}
+        return codes == {ErrorCode.CHECKPOINT_NOT_FOUND}
 
     def _checkpoint_files(self) -> CheckpointFiles:
         settings, paths = self.settings, self.settings.checkpoints
@@ -195,24 +186,23 @@ class Run:
     @property
     def checkpoint_evaluations(self) -> ByVariant[Evaluation]:
         """With ``--network``, the evaluations of the checkpoints' own models in the same pass."""
-        if self.settings.network is None:
-            return ByVariant({})
-        outcomes = {v: self._outcomes.get(f"{v} {CHECKPOINT}") for v in self.evaluated}
-        return ByVariant({v: outcome for v, outcome in outcomes.items() if outcome is not None})
+        outcomes = {} if self.settings.network is None else self._outcomes
+        names = {v: _checkpoint_name(v) for v in self.evaluated}
+        return ByVariant({v: outcomes[name] for v, name in names.items() if name in outcomes})
 
     @cached_property
     def _outcomes(self) -> dict[str, Any]:
-        """The evaluation or error of each model by its name, ``XS`` or ``XS checkpoint``."""
+        """The evaluation or error of each model, by variant or ``_checkpoint_name``."""
         try:
             dataset = self.dataset  # here, so that unreadable data is not read for each variant
             with self.display.phase("building the models"):
                 entries = ByVariant.collect(self.evaluated, self._build_entry)
-                if self.settings.network is not None:
-                    names = [f"{variant} {CHECKPOINT}" for variant in entries.available]
-                    checkpoints = ByVariant.collect(names, self._build_checkpoint_entry)
-                    entries = ByVariant(entries.outcomes | checkpoints.outcomes)
-            outcomes: dict[str, Any] = dict(entries.outcomes)
-            if available := entries.available:
+                compared = entries.available if self.settings.network is not None else ()
+                own = ByVariant.collect(compared, self._build_checkpoint_entry).outcomes
+            outcomes: dict[str, Any] = entries.outcomes | {
+                _checkpoint_name(variant): entry for variant, entry in own.items()
+            }
+            if available := ByVariant(outcomes).available:
                 cores = len(os.sched_getaffinity(0))
                 outcomes |= evaluate(
                     available,
@@ -233,7 +223,7 @@ class Run:
 
     def judgment(self, variant: str) -> Judgment:
         """The variant's error compared with its reported value."""
-        return judge(self.evaluations[variant], self.reference(variant))
+        return judge(self.evaluations[variant], self.reported_error(variant))
 
     @property
     def batch_size(self) -> int:
@@ -245,15 +235,19 @@ class Run:
         models.size  # noqa: B018 - the report needs it, and users' code may raise an exception
         return self._to_entry(models, variant)
 
-    def _build_checkpoint_entry(self, name: str) -> ModelEntry:
-        variant = name.removesuffix(f" {CHECKPOINT}")
-        return self._to_entry(self.models[variant].without_network, name)
+    def _build_checkpoint_entry(self, variant: str) -> ModelEntry:
+        return self._to_entry(self.models[variant].without_network, _checkpoint_name(variant))
 
     def _to_entry(self, models: VariantModels, name: str) -> ModelEntry:
         with wrap_network_errors("building the network"):
             path = self.settings.results_dir / cache_file_path(self.target, name)
             key = models.cache_key(self.dataset, flip=self.settings.flip)
             return ModelEntry(models.evaluated, key, path, models.replicas)
+
+
+def _checkpoint_name(variant: str) -> str:
+    """Name of the checkpoint's own model, beside the model of ``--network``."""
+    return f"{variant} checkpoint"
 
 
 def open_published_run(settings: Settings) -> Run:

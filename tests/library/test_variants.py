@@ -48,7 +48,7 @@ def test_variants_file_every_value_has_a_source() -> None:
 def test_read_catalogue_only_verified_values_decide(catalogue: Catalogue) -> None:
     known = {v.name: v.checkpoint.epoch for v in catalogue.variants}
 
-    assert {name: each and (each.values, each.decides) for name, each in known.items()} == {
+    assert {name: each and (each.values, each.is_verified) for name, each in known.items()} == {
         "XS": ((68,), True),
         "S": ((67, 68), False),
         "M": ((70,), False),

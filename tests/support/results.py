@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from convnextpose_check.evaluation.verdict import verdict_word
+from convnextpose_check.evaluation.verdict import judge_difference
 from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS, JOINTS
 from convnextpose_check.results.field_metrics import FIELD_METRICS
 from convnextpose_check.results.schema import (
@@ -81,7 +81,7 @@ def example_variant(
     if reference_mm is not None:
         reference = ReferenceRecord(reference_mm, "paper, table 5", kind, tolerance_mm)
         difference_mm = obtained_mm - reference_mm
-        verdict = verdict_word(difference_mm)
+        verdict = judge_difference(difference_mm)
     if changes.get("not_judged"):
         verdict = None
     fields: dict[str, Any] = {

@@ -36,7 +36,7 @@ def test_epoch_is_the_expected_one(
 ) -> None:
     """An unverified epoch is reported but never fails the run."""
     known, epoch = variant.checkpoint.epoch, check_epoch(variant, checkpoints[variant.name])
-    unverified = "" if known is not None and known.decides else "no verified epoch on record"
+    unverified = "" if known is not None and known.is_verified else "no verified epoch on record"
     if epoch == NOT_RECORDED:
         unverified = "not applicable: the file does not record its epoch"
     record(epoch, known and (known if unverified else known.value), unverified=unverified)

@@ -53,7 +53,7 @@ def test_mpjpe_is_within_tolerance_of_reported_value(
     run: Run, variant: Variant, evaluations: Evaluations, tolerance_mm: int, record: Recorder
 ) -> None:
     """A missed tolerance tighter than the gate is an expected failure, shown with its value."""
-    reported = run.reference(variant.name)
+    reported = run.reported_error(variant.name)
     record(evaluations[variant.name].error_mm, reported and reported.value, "mm")
     judgment, where = run.judgment(variant.name), f"{run.target} {variant.name}"
     try:
@@ -68,7 +68,7 @@ def test_mpjpe_is_the_recorded_value(
     run: Run, variant: Variant, evaluations: Evaluations, record: Recorder
 ) -> None:
     """The tolerance is so small that any change of the computation fails."""
-    recorded = run.reference(variant.name)
+    recorded = run.reported_error(variant.name)
     record(evaluations[variant.name].error_mm, recorded and recorded.value, "mm")
     judgment, where = run.judgment(variant.name), f"{run.target} {variant.name}"
     check_error_is_within(judgment, RECORDED_TOLERANCE_MM, where, run.settings.results_dir)

@@ -11,7 +11,7 @@ import pytest
 from convnextpose_check.checks.error import check_error_is_within
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.evaluation.measurements import Evaluation
-from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgment, judge, verdict_word
+from convnextpose_check.evaluation.verdict import TOLERANCES_MM, Judgment, judge, judge_difference
 from convnextpose_check.variants import ReportedValue
 from tests.support.runs import make_evaluation
 from tests.validation.test_mpjpe import (
@@ -30,7 +30,7 @@ def run_tolerance_test(judgment: Judgment, tolerance_mm: int, gate_mm: int | Non
         "run": SimpleNamespace(
             target="published",
             settings=SimpleNamespace(gate=gate_mm, results_dir=OUTPUT),
-            reference=lambda _variant: judgment.reference,
+            reported_error=lambda _variant: judgment.reference,
             judgment=lambda _variant: judgment,
         ),
         "variant": SimpleNamespace(name="XS"),
@@ -75,7 +75,7 @@ def run_tolerance_tests(judgment: Judgment) -> str:
 def test_judge_around_tolerances(sign: int, difference_mm: float, word: str, expected: str) -> None:
     judgment = judge(make_evaluation(50.0 + sign * difference_mm), PAPER)
 
-    assert verdict_word(sign * difference_mm) == judgment.verdict == word
+    assert judge_difference(sign * difference_mm) == judgment.verdict == word
     assert judgment.difference_mm == pytest.approx(sign * difference_mm, nan_ok=True)
     assert not judgment.is_information
     assert not judgment.is_subset

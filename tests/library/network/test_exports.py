@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
-import os
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,53 +106,6 @@ def test_load_exported_network_pt2_of_half_precision_input_is_named(
 
     with pytest.raises(ConvNeXtPoseCheckError, match="'crops' is float16: expected float32"):
         load_exported_network(str(tmp_path / "T.pt2"), "T", tiny, CPU)
-
-
-class Marker:
-    """Creates a folder when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.path),)
-
-
-def set_use_pickle(content: bytes) -> bytes:
-    config = json.loads(content)
-    next(iter(config["config"].values()))["use_pickle"] = True
-    return json.dumps(config).encode()
-
-
-CODE = "X/data/aotinductor/model/code.so"
-PICKLES: dict[str, Callable[[bytes, bytes], bytes]] = {
-    "X/data/sample_inputs/model.pt": lambda _, pickled: pickled,
-    "X/data/weights/model_weights_config.json": lambda content, _: set_use_pickle(content),
-    "X/data/constants/opaque_obj_0": lambda _, pickled: pickled,
-    "X/data/constants/model.pt": lambda _, pickled: pickled,
-    CODE: lambda *_: b"",
-    "version": lambda *_: b"8.8",  # torch's format until 2.7
-}
-
-
-@pytest.mark.parametrize("member", PICKLES)
-def test_load_exported_network_pt2_with_pickle_or_compiled_code_is_refused(
-    member: str, tiny: Architecture, reference: ConvNeXtPose, crops: Tensor, tmp_path: Path
-) -> None:
-    write_pt2(tmp_path / "X.pt2", reference, crops)
-    with zipfile.ZipFile(tmp_path / "X.pt2") as archive:
-        content = {name: archive.read(name) for name in archive.namelist()}
-    pickled = io.BytesIO()
-    torch.save((Marker(tmp_path / "executed"),), pickled)
-    content[member] = PICKLES[member](content.get(member, b""), pickled.getvalue())
-    with zipfile.ZipFile(tmp_path / "X.pt2", "w") as archive:
-        for name, data in content.items():
-            archive.writestr(name, data)
-
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[bad-network\] .* it cannot be loaded: "):
-        load_exported_network(str(tmp_path / "X.pt2"), "T", tiny, CPU)
-
-    assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.filterwarnings("ignore")  # torch has deprecated TorchScript

@@ -127,7 +127,7 @@ def test_find_prefix_key_with_another_prefix_is_named(added: str, keys: list[str
     state = [added, *(f"module.{key}" for key in keys)]
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[wrong-keys\] '{added}'") as caught:
         find_prefix(state)
-    assert "most keys have the prefix 'module.'" in caught.value.problem
+    assert "most keys have 'module.'" in caught.value.problem
     assert "without wrappers" in caught.value.remedy
 
 
