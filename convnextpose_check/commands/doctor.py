@@ -53,27 +53,44 @@ def run(options: argparse.Namespace) -> int:
     settings = replace(read_settings(vars(options)), download=False, limit=None)
     checked = open_published_run(settings)
     print_lines(*(f"read: {line}" for line in settings.given.values()))
-    failed = [title for group in _list_checks(checked) for title in _run_checks(group)]
+    statuses: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    for group in _list_checks(checked):
+        statuses.update(_run_checks(group, reasons))
+    failed = [title for title, status in statuses.items() if status == "failed"]
     if settings.h36m_root is not None and {"Human3.6M", "all samples"} & set(failed):
         print_lines(*_find_misnamed(checked, settings.h36m_root))
-    print_lines("Not all checks passed." if failed else "All checks passed.")
+    not_compared = list(statuses.values()).count("n/a")
+    if failed:
+        print_lines("Not all checks passed.")
+    elif not_compared:
+        print_lines(f"No check failed. {not_compared} had nothing to compare with (n/a).")
+    else:
+        print_lines("All checks passed.")
     return 1 if failed else 0
 
 
-def _run_checks(group: Group) -> list[str]:
-    """Run the checks and print one line each; return the titles of those that failed."""
-    failed = []
+def _run_checks(group: Group, reasons: dict[str, str]) -> dict[str, str]:
+    """Run the checks and print one line each; return the status of each by its title.
+
+    ``reasons`` has the title of the first check that failed with each message, and is completed;
+    a message is printed only once.
+    """
+    statuses = {}
     for title, check in group.items():
         try:
             with long_phase(title):
                 value = check()
-            print_lines(f"{_status(value):<8}{title:<24}{value}")
+            statuses[title] = _status(value)
+            print_lines(f"{statuses[title]:<8}{title:<24}{value}")
         except (ConvNeXtPoseCheckError, ImportError) as error:
-            print_lines(*f"failed  {title:<24}{error}".split("\n"))
-            failed.append(title)
+            statuses[title] = "failed"
+            first = reasons.setdefault(str(error), title)
+            text = str(error) if first == title else f"for the same reason as {first}"
+            print_lines(*f"failed  {title:<24}{text}".split("\n"))
             if title == next(iter(group)):
                 break
-    return failed
+    return statuses
 
 
 def _status(value: object) -> str:

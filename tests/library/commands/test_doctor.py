@@ -41,7 +41,7 @@ SETS = {9: "S9_ACT2_16", 11: "S11_ACT2_16"}
 
 @pytest.fixture
 def doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Doctor:
-    """Run ``doctor``; returns the exit code and ``state: text`` by title, with the hints."""
+    """Run ``doctor``; returns the exit code and ``state: text`` by title, with the hints and the end."""
 
     def run_doctor(*arguments: object) -> tuple[int, dict[str, str]]:
         code = main(["doctor", f"--results-dir={tmp_path / 'out'}", *map(str, arguments)])
@@ -53,7 +53,9 @@ def doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Doctor:
             if line.startswith(("ok ", "warning ", "n/a ", "failed "))
         ]
         hints = captured.out.partition("hint: ")[2]
-        return code, {title: f"{state}: {text}" for state, title, text in rows} | {"hints": hints}
+        end = captured.out.splitlines()[-1]
+        texts = {title: f"{state}: {text}" for state, title, text in rows}
+        return code, {**texts, "hints": hints, "end": end}
 
     return run_doctor
 
@@ -78,6 +80,7 @@ def test_doctor_without_inputs_names_missing_inputs_and_options(doctor: Doctor) 
     }  # fmt: skip
     assert "[device-not-found]" in rows["device"]
     assert "Pass the folder of Human3.6M with --h36m-root" in rows["Human3.6M"]
+    assert rows["L file"] == "failed: for the same reason as XS file"
     assert "with --checkpoints" in rows["XS file"]
     assert not {"memory", "joints in boxes", "XS epoch"} & rows.keys()
     assert rows["OpenCV"].startswith("ok: ")
@@ -105,6 +108,7 @@ def test_doctor_kaggle_layout_passes(doctor: Doctor, inputs: Path, monkeypatch: 
         *MACHINE, *DATA, *checkpoints,
     }  # fmt: skip
     assert rows["T tensors"] == "n/a: no published tensors on record"
+    assert rows["end"] == "No check failed. 2 had nothing to compare with (n/a)."
     assert rows["Human3.6M"] == "ok: 6 samples"
     assert rows["T file"] == f"ok: {kaggle / 'models' / 'own_T.pth'}"
     assert (rows["T epoch"], rows["T key map"]) == ("ok: 1", "ok: modern")
@@ -144,11 +148,15 @@ def test_doctor_failure_stops_no_check(doctor: Doctor, inputs: Path, monkeypatch
     code, rows = doctor(*make_arguments(inputs), "--variants=T")
 
     assert code == 1
-    assert rows.keys() - {"hints"} == {*MACHINE, *DATA, *(f"T{check}" for check in CHECKS)}
-    assert rows.keys() - list_failed(rows) == {"device", "Human3.6M", "T file", "hints"}
+    assert rows.keys() - {"hints", "end"} == {*MACHINE, *DATA, *(f"T{check}" for check in CHECKS)}
+    assert rows.keys() - list_failed(rows) == {
+        "device", "Human3.6M", "T file", "hints", "end",
+    }  # fmt: skip
     assert "cv2" in rows.pop("OpenCV")
     assert "cv2" in rows.pop("images")
-    assert {rows[title] for title in list_failed(rows)} == {"failed: [wrong-count] broken. Fix it."}
+    assert {rows[title] for title in list_failed(rows)} == {
+        "failed: [wrong-count] broken. Fix it.", "failed: for the same reason as memory",
+    }  # fmt: skip
 
 
 def test_doctor_swapped_files_are_named(doctor: Doctor, inputs: Path, tiny: Architecture) -> None:
