@@ -43,12 +43,10 @@ def read_network(saved: Any) -> tuple[StateDict, list[str]]:
     Raises ``RefusedError``: ``not-a-checkpoint``, ``unsafe-archive``, ``wrong-layout``.
     """
     found, notes = _find_network(saved)
-    problem = None
     if not _is_dict(found) or not dict.__len__(found):
-        problem = "contains no state dict under 'network'"
-    elif attributes := set(getattr(found, "__dict__", ())) - {"_metadata"}:
+        raise RefusedError("contains no state dict under 'network'", ErrorCode.NOT_A_CHECKPOINT)
+    if attributes := set(getattr(found, "__dict__", ())) - {"_metadata"}:
         problem = f"contains a state dict with extra attributes ({quote(str(attributes))})"
-    if problem:
         raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT)
     network: dict[str, Tensor] = {}
     claimed_bytes: Counter[int] = Counter()  # by the address of the storage
@@ -63,6 +61,12 @@ def read_network(saved: Any) -> tuple[StateDict, list[str]]:
         network[key], note = _convert_exactly(key, tensor)
         notes += [note] if note and note not in notes else []
     return network, notes
+
+
+def read_texts(saved: Any) -> dict[str, str]:
+    """The strings beside the network, such as those that ``extract`` writes."""
+    items = dict.items(saved) if _is_dict(saved) else ()
+    return {key: value for key, value in items if type(key) is type(value) is str}
 
 
 def read_steps(saved: Any) -> tuple[float, ...]:
@@ -81,30 +85,26 @@ def _is_dict(value: Any) -> bool:
 
 def _find_network(saved: Any) -> tuple[Any, list[str]]:
     """The value under 'network', else the only state dict, and a note on where it was."""
-    if _is_dict(saved):
-        if "network" in saved:
-            return saved["network"], []
-        if _holds_tensors(saved):
-            return saved, ["bare state dict"]
-        names = [key for key, value in dict.items(saved) if _holds_tensors(value)]
-        if len(names) == 1:
-            return saved[names[0]], [f"state dict under {quote(str(names[0]))}"]
-        if names:
-            listed = ", ".join(quote(str(name)) for name in names[:4])
-            raise RefusedError(
-                f"contains {len(names)} state dicts ({listed}), none of them under 'network'",
-                ErrorCode.AMBIGUOUS,
-                "Save the right one alone",
-            )
+    inside = saved if _is_dict(saved) else {}
+    if "network" in inside:
+        return inside["network"], []
+    found = [("bare state dict", saved)] if _is_state_dict(saved) else []
+    for key, value in dict.items(inside):
+        if _is_state_dict(value):
+            found.append((f"state dict under {quote(str(key))}", value))
+    if len(found) == 1:
+        note, network = found[0]
+        return network, [note]
+    listed = ", ".join(note for note, _ in found[:4]) or "no state dict"
     raise RefusedError(
-        "contains no state dict and no dict with one under 'network'",
-        ErrorCode.NOT_A_CHECKPOINT,
-        "Give the training snapshot or the state dict of the network",
+        f"contains {listed}: expected one under 'network'",
+        ErrorCode.AMBIGUOUS if found else ErrorCode.NOT_A_CHECKPOINT,
+        "Pass the training snapshot, or save the state dict of the network alone",
     )
 
 
-def _holds_tensors(value: Any) -> bool:
-    """True for a dict with nothing but tensors."""
+def _is_state_dict(value: Any) -> bool:
+    """True for a dict with tensors as its only values."""
     import torch
 
     tensors = dict.values(value) if _is_dict(value) else ()
@@ -140,31 +140,27 @@ def _fits_storage(tensor: Tensor, claimed_bytes: Counter[int]) -> bool:
 
 
 def _convert_exactly(key: str, tensor: Tensor) -> tuple[Tensor, str]:
-    """A contiguous float32 or int64 tensor with the same values, and a note if it was converted.
+    """A contiguous float32 or int64 tensor with the same values, and a note on the conversion.
 
     Raises ``RefusedError`` (``wrong-layout``) where conversion would change values.
     """
     import torch
 
-    where, kind = f"under {quote(key)}", str(tensor.dtype).removeprefix("torch.")
+    note, found = "", f"contains under {quote(key)} a tensor"
     if not tensor.is_contiguous():
         if tensor.dim() != 4 or not tensor.is_contiguous(memory_format=torch.channels_last):
             raise RefusedError(
-                f"contains {where} a tensor with the strides {tensor.stride()}: expected contiguous"
-                " or channels_last",
+                f"{found} with the strides {tensor.stride()}: expected contiguous or channels_last",
                 remedy="Save contiguous() copies of the tensors",
             )
-        converted, note = _convert_exactly(key, tensor.contiguous())
-        return converted, note or "channels_last"
+        tensor, note = tensor.contiguous(), "channels_last"
     if tensor.dtype in (torch.float32, torch.int64):
-        return tensor, ""
+        return tensor, note
+    expected = "float32 or int64"
     if tensor.dtype is torch.float64:
         converted = tensor.float()
         if bool(((converted.double() == tensor) | tensor.isnan()).all()):
             return converted, "float64 with values exact in float32"
-        problem = f"contains {where} float64 values that float32 cannot represent"
-    elif tensor.dtype in (torch.float16, torch.bfloat16):
-        problem = f"contains {where} weights rounded to {kind}: the published ones are float32"
-    else:
-        problem = f"contains {where} a tensor of {kind}: expected float32 or int64"
+        expected = "values that float32 can represent"
+    problem = f"{found} of {str(tensor.dtype).removeprefix('torch.')}: expected {expected}"
     raise RefusedError(problem, ErrorCode.WRONG_LAYOUT, USE_FLOAT32)

@@ -25,8 +25,8 @@ MAX_REASONS = 4
 """Limit for the reasons in a message why files were not used."""
 _SUFFIXES = re.compile(r"( ?\(\d+\)|\.\w+)+$")
 
-GIVE_CHECKPOINTS = (
-    "Give the folder or the files of the authors' four downloads with --checkpoints. To download"
+PASS_CHECKPOINTS = (
+    "Pass the folder or the files of the authors' four downloads with --checkpoints. To download"
     " them, run"
 )
 DOWNLOAD = "python -m convnextpose_check download checkpoints"
@@ -50,7 +50,7 @@ class CheckpointFiles:
 
     @cached_property
     def found(self) -> FoundFiles:
-        """The candidates, and what was passed over; raises like ``search_paths``."""
+        """The candidates, and reasons for skipping other files; raises like ``search_paths``."""
         return search_paths(self.paths)
 
     @property
@@ -95,7 +95,7 @@ class CheckpointFiles:
 
     def _find_by_content(self, variant: str) -> list[Checkpoint]:
         """Load files with other names; return those with the variant's tensor shapes."""
-        found, reasons = [], list(self.found.passed_over)
+        found, reasons = [], list(self.found.skipped)
         for path in (path for path in self.candidates if self.claimed_variant(path) is None):
             content = self._identify(path)
             if isinstance(content, str):
@@ -111,7 +111,7 @@ class CheckpointFiles:
                 f"no {what} in {_join_paths(self.paths) or 'any folder'}: found"
                 f" {_join_paths(self.candidates) or 'nothing like a checkpoint'}"
                 + "".join(f"; {reason}" for reason in reasons[:MAX_REASONS] + more),
-                GIVE_CHECKPOINTS,
+                PASS_CHECKPOINTS,
                 command=DOWNLOAD,
             )
         return found

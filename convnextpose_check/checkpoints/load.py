@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any
 
-from convnextpose_check.checkpoints.content import read_epoch, read_network, read_steps
+from convnextpose_check.checkpoints.content import (
+    read_epoch,
+    read_network,
+    read_steps,
+    read_texts,
+)
 from convnextpose_check.checkpoints.members import RefusedError
 from convnextpose_check.checkpoints.pickle_check import NUMPY_DTYPE, NUMPY_FORMATS, NUMPY_SCALARS
 from convnextpose_check.checkpoints.safetensors_file import load_safetensors
@@ -26,7 +31,7 @@ class Checkpoint:
     ``form`` names the containers, outermost last, and what was converted. ``sha256`` and git's
     object id ``git_blob`` are those of the user's file; a folder has no object id. ``epoch`` is
     None if the file does not record it. ``steps`` are the optimizer's steps of each parameter,
-    empty without an optimizer. ``metadata`` are the texts of a safetensors file, all unverified.
+    empty without an optimizer. ``metadata`` are the texts in the file, all unverified.
     """
 
     path: Path
@@ -62,16 +67,6 @@ class Checkpoint:
             raise ConvNeXtPoseCheckError(error.code, problem, error.remedy) from None
 
 
-class Content(NamedTuple):
-    """The saved object, with the form, sha256 and git's object id of the file."""
-
-    saved: Any
-    form: str
-    sha256: str
-    git_blob: str | None
-    metadata: Mapping[str, str]
-
-
 def load_checkpoint(path: Path) -> Checkpoint:
     """Load a checkpoint in any container, with ``weights_only`` and checked content.
 
@@ -80,7 +75,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     ``wrong-layout``.
     """
     try:
-        saved, form, sha256, git_blob, metadata = load_content(path)
+        archive, form, sha256, git_blob = repack(path)
+        if form.startswith("safetensors"):
+            saved, metadata = load_safetensors(archive)
+        else:
+            saved = _load_pickle(archive)
+            metadata = read_texts(saved)
         epoch, steps = read_epoch(saved), read_steps(saved)
         network, notes = read_network(saved)
         form = ", ".join([form, *notes])
@@ -96,29 +96,24 @@ def load_checkpoint(path: Path) -> Checkpoint:
     raise ConvNeXtPoseCheckError(code, problem, remedy) from None
 
 
-def load_content(path: Path) -> Content:
-    """Load the saved object; raises ``RefusedError`` or ``OSError``."""
+def _load_pickle(archive: IO[bytes]) -> Any:
+    """The object saved in a repacked zip; raises ``RefusedError``."""
     import torch
 
-    archive, form, sha256, git_blob = repack(path)
-    if form.startswith("safetensors"):
-        tensors, metadata = load_safetensors(archive)
-        return Content(tensors, form, sha256, git_blob, metadata)
     stand_ins: list[Any] = [(_NumpyDtype, NUMPY_DTYPE)]
-    stand_ins += [(_rebuild_number, name) for name in NUMPY_SCALARS]
+    stand_ins += [(_convert_scalar, name) for name in NUMPY_SCALARS]
     try:
         with torch.serialization.safe_globals(
             [(stand_in, name.replace(" ", ".")) for stand_in, name in stand_ins]
         ):
-            saved = torch.load(archive, map_location="cpu", weights_only=True)
+            return torch.load(archive, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - of many types, and with unsafe advice
         problem = f"has a data.pkl that torch cannot load ({type(error).__name__})"
         raise RefusedError(problem) from None
-    return Content(saved, form, sha256, git_blob, {})
 
 
 class _NumpyDtype:
-    """Stands in for a dtype of NumPy whose arguments ``pickle_check`` has checked."""
+    """Stands in for NumPy's class; ``pickle_check`` has checked the arguments."""
 
     def __init__(self, code: str, _align: bool, _copy: bool) -> None:
         self.code = code
@@ -127,7 +122,7 @@ class _NumpyDtype:
         """Ignore the byte order, which is little-endian."""
 
 
-def _rebuild_number(dtype: _NumpyDtype, data: bytes) -> float:
-    """The Python number equal to a NumPy scalar."""
+def _convert_scalar(dtype: _NumpyDtype, data: bytes) -> float:
+    """Convert a NumPy scalar to a Python number."""
     number: float = struct.unpack(f"<{NUMPY_FORMATS[dtype.code]}", data)[0]
     return number

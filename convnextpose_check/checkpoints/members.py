@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NoReturn
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.files.first_bytes import DOWNLOAD_AGAIN
 from convnextpose_check.files.regular_files import open_regular, read_exactly, size_of
 
 COMPRESSORS: dict[str, Callable[..., Any]] = {
@@ -38,8 +39,6 @@ MAX_TAR_HEADER_BYTES = 64 << 10
 MAX_TAR_HEADERS_BYTES = 2 << 20
 """Limit for a tar's extended headers; Python takes dozens of times as much memory for them."""
 CHUNK_BYTES = 1 << 20
-
-DOWNLOAD_AGAIN = "Download it again and compare its size with the one on Drive"
 
 
 class RefusedError(ConvNeXtPoseCheckError):
@@ -114,7 +113,7 @@ def _list_files(folder: Path) -> Iterator[Path]:
             raise RefusedError(
                 f"contains more than {MAX_MEMBERS} files and folders: a checkpoint has fewer than"
                 " 1000",
-                remedy="Give the folder with data.pkl, without other files in it",
+                remedy="Pass the folder with data.pkl, without other files in it",
             )
         yield from filter(Path.is_file, (Path(parent, name) for name in names))
 
@@ -123,7 +122,7 @@ def check_size(size: int, max_bytes: int) -> None:
     """Raise ``RefusedError`` for a file or folder larger than any checkpoint."""
     if size > max_bytes:
         problem = f"has at least {size} bytes: a checkpoint has at most {max_bytes}"
-        raise RefusedError(problem, remedy="Give the checkpoint alone")
+        raise RefusedError(problem, remedy="Pass the checkpoint alone")
 
 
 def read_zip(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
@@ -146,7 +145,7 @@ def read_zip(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
                 f"compresses {quote(info.filename)} by method {info.compress_type}: expected"
                 " stored or deflated",
                 ErrorCode.UNSUPPORTED_ARCHIVE,
-                "Unpack it and give the unpacked folder",
+                "Unpack it and pass the unpacked folder",
             )
         if not info.filename.endswith("/"):
             yield _archive_member(partial(archive.open, info), info.filename, info.file_size)

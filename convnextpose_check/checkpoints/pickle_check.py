@@ -7,7 +7,6 @@ storage and nesting is checked, independent of what the installed torch allows.
 from __future__ import annotations
 
 import pickletools
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -33,16 +32,18 @@ ITEM_BYTES = {
 
 NUMPY_DTYPE = "numpy dtype"
 NUMPY_SCALARS = ("numpy.core.multiarray scalar", "numpy._core.multiarray scalar")
-"""The function that makes a NumPy number, in versions 1 and 2."""
+"""The function that creates a NumPy scalar, in versions 1 and 2."""
 ENCODE = "_codecs encode"
-"""Protocol 2 writes bytes as a text to encode in latin1."""
+"""Protocol 2 writes bytes as a string and encodes it in latin1."""
 NUMPY_FORMATS = {"f8": "d", "f4": "f", "i8": "q", "i4": "i", "b1": "?"}
-"""Codes of NumPy's dtypes, and of ``struct``."""
+"""Codes of ``struct`` by NumPy's codes of dtypes."""
+NUMPY_DTYPE_STATES = [(3, byte_order, None, None, None, -1, -1, 0) for byte_order in "<|"]
+"""States of a dtype without fields."""
 
 ALLOWED_GLOBALS = frozenset(
     {ORDERED_DICT, REBUILD_TENSOR, *ITEM_BYTES, NUMPY_DTYPE, *NUMPY_SCALARS, ENCODE}
 )
-"""What a pickle may name; NumPy's numbers are made without NumPy (``load.py``)."""
+"""Functions and classes in a pickle; ``load.py`` creates NumPy's scalars without NumPy."""
 
 ALLOWED_OPCODES = frozenset(
     "PROTO STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE"
@@ -76,7 +77,9 @@ class _Object(Enum):
     ORDERED_DICT = auto()
     TENSOR = auto()
     SHARED = auto()  # a list or dict from the memo
-    NUMBER = auto()  # of NumPy
+    BYTES = auto()
+    DTYPE = auto()
+    SCALAR = auto()
 
 
 class _Global(str):
@@ -90,16 +93,6 @@ class _Tuple(tuple[Any, ...]):
 @dataclass(frozen=True)
 class _Storage:
     items: int
-
-
-@dataclass(frozen=True)
-class _Dtype:
-    code: str
-
-
-@dataclass(frozen=True)
-class _Bytes:
-    length: int
 
 
 _CONSTANTS = {
@@ -193,7 +186,8 @@ class _PickleMachine:
             case "BUILD":
                 state, target = stack.pop(), stack[-1]
                 is_dict = state is _Object.DICT and target is _Object.ORDERED_DICT
-                if not is_dict and not (type(target) is _Dtype and _is_dtype_state(state)):
+                is_dtype = state in NUMPY_DTYPE_STATES and target is _Object.DTYPE
+                if not is_dict and not is_dtype:
                     raise _unusual_pickle("that sets the state of an object other than a dict")
             case "REDUCE":
                 arguments, function = stack.pop(), stack.pop()
@@ -241,13 +235,6 @@ def _make_tuple(items: list[Any]) -> _Tuple:
     return made
 
 
-def _is_dtype_state(state: Any) -> bool:
-    """True for the state of a plain dtype, which has a byte order but no fields."""
-    return type(state) is _Tuple and state in [
-        (3, order, None, None, None, -1, -1, 0) for order in "<|"
-    ]
-
-
 def _check_call(function: Any, arguments: Any) -> Any:
     if type(function) is not _Global or type(arguments) is not _Tuple:
         raise _unusual_pickle("that calls an object other than a function")
@@ -255,16 +242,14 @@ def _check_call(function: Any, arguments: Any) -> Any:
         return _Object.ORDERED_DICT
     if function == REBUILD_TENSOR and len(arguments) == 6:
         return _check_tensor(*arguments)
-    match function, *arguments:
-        case (str(called), str(code), False, True) if called == NUMPY_DTYPE:
-            if code in NUMPY_FORMATS:
-                return _Dtype(code)
-        case (str(called), str(text), "latin1") if called == ENCODE:
-            if len(text) <= MAX_NUMBER_BYTES:  # copies of a large one would take gigabytes
-                return _Bytes(len(text))
-        case (str(called), _Dtype(code), _Bytes(length)) if called in NUMPY_SCALARS:
-            if length == struct.calcsize(NUMPY_FORMATS[code]):
-                return _Object.NUMBER
+    if function == NUMPY_DTYPE and arguments in [(code, False, True) for code in NUMPY_FORMATS]:
+        return _Object.DTYPE
+    if function == ENCODE and arguments[1:] == ("latin1",) and type(arguments[0]) is str:
+        if len(arguments[0]) > MAX_NUMBER_BYTES:  # copies of a long one would take gigabytes
+            raise _unusual_pickle(f"with encoded bytes: expected at most {MAX_NUMBER_BYTES}")
+        return _Object.BYTES
+    if function in NUMPY_SCALARS and arguments == (_Object.DTYPE, _Object.BYTES):
+        return _Object.SCALAR
     named = function.replace(" ", ".")
     raise _unusual_pickle(f"that calls {named} with {len(arguments)} unexpected arguments")
 

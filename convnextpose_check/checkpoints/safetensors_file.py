@@ -1,4 +1,4 @@
-"""Read a safetensors file: a JSON header with names, types and places, then the numbers."""
+"""Read a safetensors file: a JSON header with shapes, types and offsets, then the numbers."""
 
 from __future__ import annotations
 

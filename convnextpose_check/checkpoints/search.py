@@ -28,20 +28,18 @@ OTHER_SUFFIXES = frozenset(
 )
 """Suffixes of files that are not opened: a data set may have a hundred thousand images."""
 
-POSSIBLE_FORMATS = frozenset(
-    {
-        "zip", "split zip", "gzip", "bzip2", "xz", "zstd", "lz4", "7z", "rar", "tar", "old torch",
-        "safetensors", "git-lfs pointer", "web page", "part",
-    }
-)  # fmt: skip
+POSSIBLE_FORMATS = frozenset({
+    "zip", "gzip", "bzip2", "xz", "zstd", "7z", "rar", "tar", "old torch", "safetensors",
+    "git-lfs pointer", "web page", "part",
+})  # fmt: skip
 """Formats of a checkpoint, or of a failed attempt to get one, which loading then explains."""
 
 
 class FoundFiles(NamedTuple):
-    """Files and unpacked folders that may be checkpoints, and sentences on what was passed over."""
+    """Files and unpacked folders that may be checkpoints, and the reasons for skipping others."""
 
     candidates: tuple[Path, ...]
-    passed_over: tuple[str, ...]
+    skipped: tuple[str, ...]
 
 
 def search_paths(paths: Sequence[Path]) -> FoundFiles:
@@ -51,21 +49,21 @@ def search_paths(paths: Sequence[Path]) -> FoundFiles:
     ``too-many-files``.
     """
     found: dict[Path, None] = {}
-    passed_over: list[str] = []
+    skipped: list[str] = []
     for root in paths:
         if not path_exists(root):
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND, f"{root} does not exist", "Check the path"
             )
-        for path in _find_candidates(root, passed_over):
+        for path in _find_candidates(root, skipped):
             found[path] = None
             if len(found) > MAX_CANDIDATES:
                 raise too_many_files(MAX_CANDIDATES, "files that may be checkpoints", root)
-    return FoundFiles(tuple(found), tuple(passed_over))
+    return FoundFiles(tuple(found), tuple(skipped))
 
 
-def _find_candidates(root: Path, passed_over: list[str]) -> Iterator[Path]:
-    """Yield the candidates below ``root``; append sentences on others to ``passed_over``."""
+def _find_candidates(root: Path, skipped: list[str]) -> Iterator[Path]:
+    """Yield the candidates below ``root``; append reasons for others to ``skipped``."""
     if is_file(root) or is_file(root / "data.pkl"):
         yield root
         return
@@ -77,7 +75,7 @@ def _find_candidates(root: Path, passed_over: list[str]) -> Iterator[Path]:
             folders.clear()
             continue
         if folder.name == "data" and files and all(map(str.isdecimal, files)):
-            passed_over.append(_describe_incomplete(folder, set(map(int, files))))
+            skipped.append(_describe_incomplete(folder, set(map(int, files))))
             continue
         for name in files:
             suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - pathlib is slower
@@ -85,7 +83,7 @@ def _find_candidates(root: Path, passed_over: list[str]) -> Iterator[Path]:
                 continue
             path = folder / name
             if suffix in UNFINISHED_SUFFIXES:
-                passed_over.append(f"{path} is an unfinished download")
+                skipped.append(f"{path} is an unfinished download")
             elif suffix in CHECKPOINT_SUFFIXES:
                 yield path
             elif opened == MAX_OPENED:
@@ -95,12 +93,12 @@ def _find_candidates(root: Path, passed_over: list[str]) -> Iterator[Path]:
                 if _may_be_checkpoint(path):
                     yield path
     if too_deep:
-        passed_over.append(
+        skipped.append(
             f"{root} contains folders too deep to be searched ({len(too_deep):,}, the first is"
             f" {too_deep[0]})"
         )
     if unopened:
-        passed_over.append(
+        skipped.append(
             f"{root} contains files without the suffix of a checkpoint that were not opened"
             f" ({unopened:,}), since {MAX_OPENED:,} others had been"
         )

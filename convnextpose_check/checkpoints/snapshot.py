@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
-from convnextpose_check.checkpoints.load import Checkpoint, load_content
+from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.files.folders import path_exists
 from convnextpose_check.files.regular_files import write_atomically
@@ -72,11 +71,9 @@ def _choose_path(path: Path, variant: str, checkpoint: Checkpoint) -> Path:
     return path.parent / f"{variant}_{checkpoint.sha256[:8]}" / path.name
 
 
-def read_source_sha256(path: Path) -> Any:
+def read_source_sha256(path: Path) -> str | None:
     """The source's sha256 in a file that this module wrote, None for any other file."""
     try:
-        saved, _form, _sha256, _git_blob, metadata = load_content(path)
-    except (ConvNeXtPoseCheckError, OSError):  # not written by this module
+        return load_checkpoint(path).metadata.get("source_sha256")
+    except ConvNeXtPoseCheckError:  # not written by this module
         return None
-    described = metadata or saved
-    return described.get("source_sha256") if type(described) is dict else None

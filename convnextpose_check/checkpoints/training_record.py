@@ -20,12 +20,12 @@ NOT_RECORDED = "not recorded"
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 """BatchNorm's buffers, for which the optimizer has no steps."""
 
-FIVE_SUBJECTS = 19_512
+PROTOCOL_2_ITERATIONS = 19_512
 """Iterations per epoch of the authors' data loaders: ceil(2 N / 32), since batches have 32 samples
 and the 2D set is repeated to the length of the 3D set. N, every fifth frame of subjects 1, 5, 6, 7
 and 8, is 312,177 to 312,192; the XS of the fork's commit 3ff09c86ad has 69 such epochs."""
 
-SIX_SUBJECTS = range(23_370, 23_605)
+PROTOCOL_1_ITERATIONS = range(23_370, 23_605)
 """The same with subject 9 added, whose frames are estimated to 0.5 % from its test samples, every
 64th frame. No file with such a training is on record."""
 
@@ -95,9 +95,9 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
         )
     iterations = int(count // epochs)
     title = "another training set or batch size"
-    if iterations == FIVE_SUBJECTS:
+    if iterations == PROTOCOL_2_ITERATIONS:
         title = "five subjects with the authors' data loaders (protocol 2)"
-    elif iterations in SIX_SUBJECTS:
+    elif iterations in PROTOCOL_1_ITERATIONS:
         title = "six subjects with the authors' data loaders (protocol 1)"
     counted = f"{epochs} x {iterations:,}"
     return TrainingRecord(f"{counted} iterations: {title}{without}", counted, iterations)

@@ -95,6 +95,7 @@ def recognize_page(content: bytes) -> DrivePage | None:
 
 
 CHECKPOINT_SUFFIXES = (".tar", ".pth", ".pt", ".safetensors", ".zip", ".tgz", ".gz")
+PASS_CHECKPOINT = "Pass the checkpoint file itself"
 EXPECTED = "a zip written by torch.save, safetensors, or an archive around them"
 MAX_NESTING = 3
 MAX_FILE_BYTES = 1 << 30
@@ -176,7 +177,7 @@ def _check_keys(header: Mapping[str, object]) -> None:
         raise RefusedError(
             f"is a safetensors file of another network: its first key is {quote(first)}",
             ErrorCode.NOT_A_CHECKPOINT,
-            "Give the checkpoint file itself",
+            PASS_CHECKPOINT,
         )
 
 
@@ -216,7 +217,7 @@ def recognize_container(head: bytes, file_name: str = "") -> str:
     raise RefusedError(
         f"is {found.description}: expected {EXPECTED}",
         ErrorCode.NOT_A_CHECKPOINT,
-        found.remedy or "Give the checkpoint file itself",
+        found.remedy or PASS_CHECKPOINT,
     )
 
 
@@ -245,7 +246,7 @@ def _no_pickle_error() -> RefusedError:
     return RefusedError(
         "contains neither data.pkl, which torch.save writes in every checkpoint, nor safetensors",
         ErrorCode.NOT_A_CHECKPOINT,
-        "Give the checkpoint file itself",
+        PASS_CHECKPOINT,
     )
 
 
@@ -264,7 +265,7 @@ def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
         raise RefusedError(
             f"contains {len(several)} checkpoints ({listed})",
             ErrorCode.AMBIGUOUS,
-            "Unpack it and give the right one",
+            "Unpack it and pass the right one",
         )
     if inner:
         return inner[0]

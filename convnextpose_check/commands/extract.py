@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
                     print_lines(*str(error).split("\n"), file=sys.stderr)
                 else:  # an unrelated file in a folder
                     print_lines(f"skipped {path}: {error.problem}.")
-    print_lines(*(f"skipped: {reason}." for reason in files.found.passed_over))
+    print_lines(*(f"skipped: {reason}." for reason in files.found.skipped))
     print_lines("", f"{extracted} extracted" + (f", {failed} failed" if failed else ""))
     return 0 if extracted and not failed else 1
 

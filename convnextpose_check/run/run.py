@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from convnextpose_check.checkpoints.find import DOWNLOAD, GIVE_CHECKPOINTS, CheckpointFiles
+from convnextpose_check.checkpoints.find import DOWNLOAD, PASS_CHECKPOINTS, CheckpointFiles
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, read_fingerprints
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_holds_variant
@@ -135,7 +135,7 @@ class Run:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND,
                 "no folder or file with checkpoints was given",
-                GIVE_CHECKPOINTS,
+                PASS_CHECKPOINTS,
                 command=DOWNLOAD,
             )
         return CheckpointFiles(paths, self.catalogue)

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check.checkpoints.training_record import BUFFERS, FIVE_SUBJECTS
+from convnextpose_check.checkpoints.training_record import BUFFERS, PROTOCOL_2_ITERATIONS
 from convnextpose_check.network.keymap import StateDict, add_prefix, to_legacy
 from convnextpose_check.variants import Variant
 
@@ -44,7 +44,7 @@ def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:
     import torch
 
     facts, epoch = variant.checkpoint, generated_epoch(variant)
-    iterations = facts.iterations.values[0] if facts.iterations else FIVE_SUBJECTS
+    iterations = facts.iterations.values[0] if facts.iterations else PROTOCOL_2_ITERATIONS
     count = (epoch + 1) * iterations
     state = {
         key: torch.tensor(count) if key.endswith("num_batches_tracked") else tensor

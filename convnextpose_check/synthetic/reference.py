@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from convnextpose_check.checkpoints.training_record import FIVE_SUBJECTS
+from convnextpose_check.checkpoints.training_record import PROTOCOL_2_ITERATIONS
 from convnextpose_check.network.keymap import strip_prefix
 from convnextpose_check.synthetic.archives import generated_epoch
 from convnextpose_check.synthetic.rescaling import rescale_weights
@@ -67,7 +67,7 @@ def synthetic_catalogue() -> Catalogue:
             checkpoint=msgspec.structs.replace(
                 variant.checkpoint,
                 epoch=ReportedCount(generated_epoch(variant), SYNTHETIC_SOURCE),
-                iterations=ReportedCount(FIVE_SUBJECTS, SYNTHETIC_SOURCE),
+                iterations=ReportedCount(PROTOCOL_2_ITERATIONS, SYNTHETIC_SOURCE),
             ),
         )
         for variant in published.variants

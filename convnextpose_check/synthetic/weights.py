@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convnextpose_check.checkpoints.training_record import FIVE_SUBJECTS
+from convnextpose_check.checkpoints.training_record import PROTOCOL_2_ITERATIONS
 from convnextpose_check.human36m.geometry import Array
 from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.synthetic.rescaling import rescale_weights
@@ -40,7 +40,7 @@ def initial_state(architecture: Architecture, seed: int) -> dict[str, Tensor]:
     state: dict[str, Array] = {}
     for key, (dtype, shape) in expected_layout(architecture).items():
         if dtype is torch.int64:
-            state[key] = np.array((seed + 1) * FIVE_SUBJECTS, dtype=np.int64)
+            state[key] = np.array((seed + 1) * PROTOCOL_2_ITERATIONS, dtype=np.int64)
         else:
             # Uniform multiples of 2**-23 in [-1, 1), exact in float32 and float64.
             raw = stream.random_raw(math.prod(shape)) >> np.uint64(40)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from convnextpose_check.checkpoints import snapshot as snapshots
-from convnextpose_check.checkpoints.training_record import FIVE_SUBJECTS
+from convnextpose_check.checkpoints.training_record import PROTOCOL_2_ITERATIONS
 from convnextpose_check.checks import archives, machine
 from convnextpose_check.network import keymap
 from convnextpose_check.synthetic.weights import initial_state
@@ -97,7 +97,7 @@ def six_subjects(scene: Scene) -> None:
 @fault("trained further on other data", "archive", "check_training_record", variant_name="XS")
 def fine_tuned(scene: Scene) -> None:
     def change(content: dict[str, Any]) -> None:
-        _set_counters(content, 69 * FIVE_SUBJECTS + 3 * 5_000)
+        _set_counters(content, 69 * PROTOCOL_2_ITERATIONS + 3 * 5_000)
         content["epoch"] += 3
 
     scene.set_content(change)

@@ -68,7 +68,7 @@ VALUES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "sparse": (lambda: _plain().to_sparse(), "unsafe-archive", "_rebuild_sparse_tensor"),
     "meta": (lambda: _plain().to("meta"), "unsafe-archive", "_rebuild_meta_tensor_no_storage"),
     "parameter": (lambda: torch.nn.Parameter(_plain()), "unsafe-archive", "_rebuild_parameter"),
-    "half": (lambda: _plain().half(), "wrong-layout", "rounded to float16"),
+    "half": (lambda: _plain().half(), "wrong-layout", "a tensor of float16"),
     "attributes": (_subclassed, "unsafe-archive", "_rebuild_from_type_v2"),
     "numpy": (lambda: np.ones(3), "unsafe-archive", "numpy"),
     "requires_grad": (lambda: _plain().requires_grad_(), "unsafe-archive", "'module.w'"),
@@ -96,7 +96,11 @@ def _network_in_itself() -> dict[str, Any]:
 SNAPSHOTS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "list": (lambda: [_plain()], "not-a-checkpoint", "dict"),
     "bare_and_a_number": (lambda: {"module.w": _plain(), "n": 1}, "not-a-checkpoint", "dict"),
-    "two": (lambda: {"a": {"w": _plain()}, "b": {"w": _plain()}}, "ambiguous", "'a', 'b'"),
+    "two": (
+        lambda: {"a": {"w": _plain()}, "b": {"w": _plain()}},
+        "ambiguous",
+        "'a', state dict under 'b'",
+    ),
     "damaged": (
         lambda: {"epoch": 1, "network": {}, "w": _plain()},
         "not-a-checkpoint",

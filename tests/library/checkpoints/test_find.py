@@ -229,7 +229,7 @@ def test_load_finds_model_of_kaggle_one_folder_deeper(
     assert _load(catalogue, "L", tmp_path).path == path
 
 
-def test_load_missing_names_what_was_passed_over(
+def test_load_missing_names_skipped_files(
     catalogue: Catalogue, archives: Archives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unfinished = _write_file(tmp_path / "ConvNeXtPose_L.tar.crdownload", archives["L"])

@@ -260,9 +260,9 @@ def test_load_exact_conversion_keeps_values(
 @pytest.mark.parametrize(
     ("convert", "code", "fragment"),
     [
-        (torch.Tensor.half, "wrong-layout", "weights rounded to float16"),
-        (torch.Tensor.bfloat16, "wrong-layout", "weights rounded to bfloat16"),
-        (lambda t: t.double() + 1e-12, "wrong-layout", "float64 values that float32 cannot"),
+        (torch.Tensor.half, "wrong-layout", "a tensor of float16: expected float32"),
+        (torch.Tensor.bfloat16, "wrong-layout", "a tensor of bfloat16: expected float32"),
+        (lambda t: t.double() + 1e-12, "wrong-layout", "float64: expected values that float32 can"),
         (torch.Tensor.int, "wrong-layout", "a tensor of int32: expected float32 or int64"),
         (lambda t: t.T.contiguous().T, "unsafe-archive", "a tensor with the strides (1, "),
     ],

@@ -85,7 +85,7 @@ def test_judge_around_tolerances(sign: int, difference_mm: float, word: str, exp
 ALWAYS_FAILS = "FFF FFF FFF FFF"
 OUTSIDE_TOLERANCE = "FFF XFF XXF XXX"
 NO_REFERENCE = "no reported value to compare with"
-SIX_SUBJECTS = "information only, trained on six subjects"
+PROTOCOL_1_ITERATIONS = "information only, trained on six subjects"
 COMPLETE, SUBSET = make_evaluation(50.0), make_evaluation(50.0, complete=False)
 
 
@@ -104,9 +104,9 @@ COMPLETE, SUBSET = make_evaluation(50.0), make_evaluation(50.0, complete=False)
         (SUBSET, None, "subset of 4 samples", False, ALWAYS_FAILS),
         (COMPLETE, None, NO_REFERENCE, False, "FFF FFF FFF XXX"),
         (make_evaluation(50.0, protocol=1), None, NO_REFERENCE, True, OUTSIDE_TOLERANCE),
-        (make_evaluation(34.5), INFORMATION, SIX_SUBJECTS, True, OUTSIDE_TOLERANCE),
+        (make_evaluation(34.5), INFORMATION, PROTOCOL_1_ITERATIONS, True, OUTSIDE_TOLERANCE),
         (COMPLETE, ReportedValue(50.0, "paper", ""), "information only, ", True, OUTSIDE_TOLERANCE),
-        (make_evaluation(NAN), INFORMATION, SIX_SUBJECTS, True, ALWAYS_FAILS),
+        (make_evaluation(NAN), INFORMATION, PROTOCOL_1_ITERATIONS, True, ALWAYS_FAILS),
     ],
 )
 def test_check_error_is_within_without_verdict_never_passes(
