@@ -24,9 +24,9 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
         return len(dataset.samples)
     obtained, expected = dataset.per_action(), dataset.facts.per_action
     different = [
-        f"{action} {obtained[action]} of {expected[action]}"
-        for action in expected
-        if obtained[action] != expected[action]
+        f"{action} {obtained[action]} of {count}"
+        for action, count in expected.items()
+        if obtained[action] != count
     ]
     problem = (
         f"{len(dataset.samples)} samples of protocol {dataset.protocol} below"
@@ -37,28 +37,30 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
     for name in sorted(set(dataset.facts.absent) & sequences.keys()):
         problem += f"; {sequences[name]} are of {name}, which the official data set does not have"
     if surplus := dataset.count_surplus():
-        raise CheckFailedError(
+        code, problem = (
             ErrorCode.SURPLUS,
             f"{surplus} samples more than the protocol has: {problem}",
-            "Move their images out of the data set; annotations without images are ignored",
-            len(dataset.samples),
-            dataset.facts.samples,
         )
+        remedy = "Move their images out of the data set; annotations without images are ignored"
+    else:
+        code, problem = ErrorCode.INCOMPLETE, problem + _describe_missing(dataset)
+        remedy = "Pass the complete data set with --h36m-root, without --limit"
+    raise CheckFailedError(code, problem, remedy, len(dataset.samples), dataset.facts.samples)
+
+
+def _describe_missing(dataset: Dataset) -> str:
+    """Frames left out at regular steps, and the reasons for excluded images."""
+    text = ""
     if dataset.step > 1 and dataset.step % 2:  # 5 for every fifth, tenth or twentieth frame
-        problem += f"; only one test frame in {dataset.step} of each sequence is there"
+        text = f"; only one test frame in {dataset.step} of each sequence is there"
     first = {e.reason: e.file_name for e in reversed(dataset.excluded)}
     reasons = [
         f"{reason} ({count:,}, the first {first[reason]})"
         for reason, count in Counter(e.reason for e in dataset.excluded).most_common()
     ]
-    raise CheckFailedError(
-        ErrorCode.INCOMPLETE,
-        problem
-        + (f"; {len(dataset.excluded)} excluded because {'; '.join(reasons)}" if reasons else ""),
-        "Pass the complete data set with --h36m-root, without --limit",
-        len(dataset.samples),
-        dataset.facts.samples,
-    )
+    if reasons:
+        text += f"; {len(dataset.excluded)} excluded because {'; '.join(reasons)}"
+    return text
 
 
 def check_joints_lie_in_boxes(dataset: Dataset) -> str:

@@ -15,21 +15,16 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
     """Every sample of the protocol was measured; returns the number of measured samples."""
     if evaluation.complete or (evaluation.surplus and not evaluation.unreadable):
         return len(evaluation.image_ids)
-    unreadable = ", ".join(f"{e.file_name}: {e.reason}" for e in evaluation.unreadable[:4])
+    measured, expected = len(evaluation.image_ids), dataset.facts.samples
+    problem = f"{measured} samples were measured: expected {expected}"
+    remedy = "Run on the protocol's data set, without --limit"
+    if evaluation.unreadable:
+        images = ", ".join(f"{e.file_name}: {e.reason}" for e in evaluation.unreadable[:4])
+        problem += f"; {len(evaluation.unreadable)} images cannot be used ({images})"
+        remedy = "Replace them with the data set's original images"
+    follows = None if evaluation.unreadable else ErrorCode.INCOMPLETE
     raise CheckFailedError(
-        ErrorCode.INCOMPLETE,
-        f"{len(evaluation.image_ids)} samples were measured: expected {dataset.facts.samples}"
-        + (
-            f"; {len(evaluation.unreadable)} images cannot be used ({unreadable})"
-            if unreadable
-            else ""
-        ),
-        "Replace them with the data set's original images"
-        if unreadable
-        else "Run on the protocol's data set, without --limit",
-        len(evaluation.image_ids),
-        dataset.facts.samples,
-        follows=None if unreadable else ErrorCode.INCOMPLETE,
+        ErrorCode.INCOMPLETE, problem, remedy, measured, expected, follows=follows
     )
 
 

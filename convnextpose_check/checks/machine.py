@@ -36,7 +36,6 @@ NEEDED_DISK_GB = 1.0
 WARP_SHA256 = "915caa2d962e16dcc26eae0b88552939f1de308380a77524b49e5a37377d4a66"
 """Hash of the pattern in ``check_interpolation`` warped by OpenCV 4.10 to 4.14."""
 
-
 OPENCV = "opencv-python-headless"
 
 
@@ -45,44 +44,30 @@ def check_interpolation() -> str:
     try:
         import cv2
     except ImportError as error:
-        raise CheckFailedError(
-            ErrorCode.WRONG_OPENCV,
-            f"OpenCV cannot be imported ({error}; {_list_opencv_packages()})",
-            "Run",
-            command=_reinstall_opencv(),
-        ) from None
+        raise _wrong_opencv(f"OpenCV cannot be imported: {error}") from None
 
     rows, columns, channels = np.indices((400, 300, 3))
     pattern = (rows * rows * 3 + columns * 7 + rows * columns + channels * 91) % 256
     warped = warp_box(pattern.astype(np.uint8), np.array([-20.25, 11.5, 333.3, 333.3]))
     obtained = hashlib.sha256(warped.tobytes()).hexdigest()
     if obtained != WARP_SHA256:
-        raise CheckFailedError(
-            ErrorCode.WRONG_OPENCV,
-            f"OpenCV {cv2.__version__} ({_list_opencv_packages()}) interpolates differently from"
-            " OpenCV 4, which the paper's values require",
-            "Run",
-            f"warped pattern {obtained[:8]}",
-            WARP_SHA256[:8],
-            command=_reinstall_opencv(),
-        )
+        problem = f"OpenCV {cv2.__version__} interpolates unlike OpenCV 4, used for the paper"
+        raise _wrong_opencv(problem, f"warped pattern {obtained[:8]}", WARP_SHA256[:8])
     return str(cv2.__version__)
 
 
-def _list_opencv_packages() -> str:
-    found = [f"{package} {version}" for package, version in installed_opencv_packages().items()]
-    return f"installed: {', '.join(found) or 'no package of OpenCV'}"
-
-
-def _reinstall_opencv() -> str:
-    """Return the command that leaves one package of OpenCV, without changing others.
+def _wrong_opencv(problem: str, *values: str) -> CheckFailedError:
+    """The error with the command that leaves one package of OpenCV, without changing others.
 
     All packages of OpenCV write to one folder, so the remaining one is installed again.
     """
-    others = " ".join(package for package in installed_opencv_packages() if package != OPENCV)
-    uninstall = f"python -m pip uninstall -y {others} && " if others else ""
-    install = f"python -m pip install --force-reinstall --no-deps '{OPENCV}>=4.10.0.84,<5'"
-    return f"{uninstall}{install}"
+    installed = installed_opencv_packages()
+    listed = ", ".join(f"{package} {version}" for package, version in installed.items())
+    problem += f" (installed: {listed or 'no package of OpenCV'})"
+    others = " ".join(package for package in installed if package != OPENCV)
+    command = f"python -m pip uninstall -y {others} && " if others else ""
+    command += f"python -m pip install --force-reinstall --no-deps '{OPENCV}>=4.10.0.84,<5'"
+    return CheckFailedError(ErrorCode.WRONG_OPENCV, problem, "Run", *values, command=command)
 
 
 def get_free_ram_gb(root: Path = Path("/")) -> float | None:

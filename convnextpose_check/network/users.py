@@ -28,19 +28,14 @@ if TYPE_CHECKING:
 
 EXPORT_SUFFIXES = (".onnx", ".pt2")
 EXPECTED = "package.module:factory, exports/{variant}.onnx or exports/{variant}.pt2"
-CONVERT_TORCHSCRIPT = (
-    'python -c "import torch; from torch._export.converter import TS2EPConverter as Converter;'
-    " torch.export.save(Converter(torch.jit.load('X.pt'), (torch.zeros(2, 3, 256, 256),))"
-    ".convert(), 'X.pt2')\""
-)
 
 
 def parse_specification(text: str) -> str:
     """Return the value of ``--network``; raises ``ValueError`` with the expected forms."""
     if text.endswith(EXPORT_SUFFIXES) or re.fullmatch(r"[\w.]+:[\w.]+", text):
         return text
-    is_torchscript = text.endswith((".pt", ".pth"))
-    raise ValueError(EXPECTED + f". Convert TorchScript: {CONVERT_TORCHSCRIPT}" * is_torchscript)
+    hint = ". Export a TorchScript model again, with torch.export.save"
+    raise ValueError(EXPECTED + hint * text.endswith((".pt", ".pth")))
 
 
 def is_factory(specification: str | None) -> TypeGuard[str]:
@@ -143,10 +138,7 @@ class UserNetwork:
 
 
 def bad_network(
-    specification: str,
-    problem: str,
-    remedy: str = f"Pass {EXPECTED}",
-    command: str = "",
+    specification: str, problem: str, remedy: str = f"Pass {EXPECTED}", command: str = ""
 ) -> ConvNeXtPoseCheckError:
     """The error for a ``--network`` that cannot be evaluated."""
     return ConvNeXtPoseCheckError(

@@ -51,13 +51,9 @@ def pytest_load_initial_conftests(
         _refuse_misread_paths(early_config, checkout)
     yield
     # conftest.py files have now declared every option.
-    unknown = [
-        argument.partition("=")[0] for argument in parser.parse_known_and_unknown_args(args)[1]
-    ]
-    if checkout is not None:
-        _refuse_misspelled_options(unknown)
-    else:
-        _refuse_options_elsewhere(unknown)
+    _, unknown = parser.parse_known_and_unknown_args(args)
+    for argument in unknown:
+        _refuse_unknown_option(argument.partition("=")[0], in_checkout=checkout is not None)
 
 
 def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
@@ -81,19 +77,14 @@ def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
         )
 
 
-def _refuse_misspelled_options(unknown: Sequence[str]) -> None:
+def _refuse_unknown_option(flag: str, *, in_checkout: bool) -> None:
+    """Refuse a misspelled option in a checkout, and elsewhere an option of this suite."""
     from convnextpose_check.settings.options import OPTIONS
 
-    for option in unknown:
-        if hint := format_suggestion(option, [known.flag for known in OPTIONS], "--"):
-            raise pytest.UsageError(f"unknown option {option}{hint}.")
-
-
-def _refuse_options_elsewhere(unknown: Sequence[str]) -> None:
-    """Refuse an option of this suite that nothing declares, because pytest has another root."""
-    from convnextpose_check.settings.options import OPTIONS
-
-    for flag in (option.flag for option in OPTIONS if option.flag in unknown):
+    flags = [option.flag for option in OPTIONS]
+    if in_checkout and (hint := format_suggestion(flag, flags, "--")):
+        raise pytest.UsageError(f"unknown option {flag}{hint}.")
+    if not in_checkout and flag in flags:
         raise pytest.UsageError(
             f"{flag} is an option of convnextpose-check, and its tests are not in this folder."
             " Start pytest in a checkout of convnextpose-check, or run: convnextpose-check gate."

@@ -19,24 +19,11 @@ from convnextpose_check.network.exports import (
     load_exported_network,
     select_onnx_providers,
 )
-from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.reference import ConvNeXtPose
-from convnextpose_check.network.users import parse_specification
-from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 from tests.support.onnx_models import make_corner_model, make_onnx_model, make_sparse_model
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def reference(tiny: Architecture) -> ConvNeXtPose:
-    return build_network(tiny, seeded_state(tiny, seed=1), CPU)
-
-
-@pytest.fixture(scope="module")
-def crops() -> Tensor:
-    return torch.randn(3, 3, 256, 256, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("batch_size", ["batch", 1, 2, 4])
@@ -82,20 +69,44 @@ def write_pt2(path: Path, network: Module, example: Tensor, batch: Any = None) -
     torch.export.save(program, path)
 
 
-@pytest.mark.parametrize("batch", [torch.export.Dim("batch"), None])
-def test_load_exported_network_pt2_agrees_with_reference(
-    batch: Any, tiny: Architecture, reference: ConvNeXtPose, crops: Tensor, tmp_path: Path
-) -> None:
-    write_pt2(tmp_path / "T.pt2", reference, crops[:2], batch)
-    specification = str(tmp_path / "{variant}.pt2")
+def write_onnx(path: Path, network: Module, example: Tensor, batch: Any) -> None:
+    shapes = {"crops": {0: batch}} if batch else None
+    torch.onnx.export(network, (example,), path, dynamic_shapes=shapes, verbose=False)
 
+
+@pytest.mark.parametrize(
+    ("suffix", "write"),
+    [
+        (".pt2", write_pt2),
+        pytest.param(
+            ".onnx",
+            write_onnx,
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.filterwarnings("ignore"),  # the exporter's own deprecations
+            ],
+        ),
+    ],
+)
+@pytest.mark.parametrize("batch", [torch.export.Dim("batch"), None])
+def test_load_exported_network_agrees_with_reference(
+    suffix: str,
+    write: Callable[..., None],
+    batch: Any,
+    tiny: Architecture,
+    reference: ConvNeXtPose,
+    crops: Tensor,
+    tmp_path: Path,
+) -> None:
+    path, specification = tmp_path / f"T{suffix}", str(tmp_path / f"{{variant}}{suffix}")
+    write(path, reference, crops[:2], batch)
     network = load_exported_network(specification, "T", tiny, CPU)
 
     assert network.batch_size == (None if batch else 2)
     with torch.inference_mode():
         assert float((network(crops) - reference(crops)).abs().max()) < AGREEMENT_CELLS
     first = hash_exported_model(specification, "T")
-    write_pt2(tmp_path / "T.pt2", ConvNeXtPose(tiny).eval(), crops[:2], batch)
+    write(path, ConvNeXtPose(tiny).eval(), crops[:2], batch)
     assert hash_exported_model(specification, "T") != first
 
 
@@ -106,40 +117,6 @@ def test_load_exported_network_pt2_of_half_precision_input_is_named(
 
     with pytest.raises(ConvNeXtPoseCheckError, match="'crops' is float16: expected float32"):
         load_exported_network(str(tmp_path / "T.pt2"), "T", tiny, CPU)
-
-
-@pytest.mark.filterwarnings("ignore")  # torch has deprecated TorchScript
-def test_printed_command_converts_torchscript(
-    tiny: Architecture, reference: ConvNeXtPose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    crops = torch.rand(2, 3, 256, 256)
-    with pytest.raises(ValueError, match="Convert TorchScript: ") as caught:
-        parse_specification("exports/X.pt")
-    code = str(caught.value).split('"')[1]
-    monkeypatch.chdir(tmp_path)
-    torch.jit.save(torch.jit.trace(reference, crops), "X.pt")  # type: ignore[no-untyped-call]
-
-    exec(code, {})
-
-    network = load_exported_network("X.pt2", "T", tiny, CPU)
-    with torch.inference_mode():
-        assert float((network(crops) - reference(crops)).abs().max()) < AGREEMENT_CELLS
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # the exporter's own deprecations
-@pytest.mark.parametrize("batch", [{0: torch.export.Dim("batch")}, None])
-def test_load_exported_network_agrees_with_reference(
-    batch: Any, tiny: Architecture, reference: ConvNeXtPose, crops: Tensor, tmp_path: Path
-) -> None:
-    path = tmp_path / "T.onnx"
-    shapes = {"crops": batch} if batch else None
-    example = crops[: 2 if batch else 1]
-    torch.onnx.export(reference, (example,), path, dynamic_shapes=shapes, verbose=False)
-    network = load_exported_network(str(path), "T", tiny, CPU)
-
-    with torch.inference_mode():
-        assert float((network(crops) - reference(crops)).abs().max()) < AGREEMENT_CELLS
 
 
 def test_onnx_providers_use_selected_gpu_in_exact_float32() -> None:

@@ -98,9 +98,6 @@ def test_add_and_strip_prefix_apply_to_all_keys_or_none(keys: list[str]) -> None
     assert list(strip_prefix(prefixed).items()) == list(state.items())
     assert add_prefix(prefixed) == prefixed
     assert strip_prefix(state) == state
-    mixed = [keys[0], *(f"module.{key}" for key in keys[1:])]
-    with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[wrong-keys\] .*'{keys[0]}'"):
-        strip_prefix(dict.fromkeys(mixed, 0))
 
 
 @pytest.mark.parametrize(
@@ -121,12 +118,12 @@ def test_find_and_strip_prefix_of_training_wrappers(
     assert detect_key_style(state) == ("legacy" if is_legacy else "modern")
 
 
-@pytest.mark.parametrize("added", ["n_averaged", "model.w", "ema_model.w"])
+@pytest.mark.parametrize("added", ["n_averaged", "model.w", "ema_model.w", "backbone.norm.w"])
 def test_find_prefix_key_with_another_prefix_is_named(added: str, keys: list[str]) -> None:
     """Such as the counter that ``AveragedModel`` adds, or a second copy of the weights."""
     state = [added, *(f"module.{key}" for key in keys)]
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[wrong-keys\] '{added}'") as caught:
-        find_prefix(state)
+        strip_prefix(dict.fromkeys(state, 0))
     assert "most keys have 'module.'" in caught.value.problem
     assert "without wrappers" in caught.value.remedy
 

@@ -34,11 +34,6 @@ def reference(request: pytest.FixtureRequest, tiny: Architecture) -> ConvNeXtPos
     return build_network(architecture, seeded_state(architecture, 1), torch.device("cpu"))
 
 
-@pytest.fixture(scope="module")
-def crops() -> Tensor:
-    return torch.randn(3, 3, 256, 256, generator=torch.Generator().manual_seed(1))
-
-
 def max_difference_cells(one: Any, other: Any, crops: Tensor) -> float:
     found = [predict(network, crops, flip=True) for network in (one, other)]
     return float((found[0] - found[1]).abs().max())

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import Module
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.network.users import (
     UserNetwork,
@@ -25,8 +24,6 @@ from convnextpose_check.network.users import (
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.texts import read_marked_section
-
-CPU = torch.device("cpu")
 
 FACTORY_CODE = '''
 import torch
@@ -46,16 +43,6 @@ def build_text(variant):
 def fail(variant):
     raise RuntimeError("a bug of the user's own")
 '''
-
-
-@pytest.fixture(scope="module")
-def reference(tiny: Architecture) -> ConvNeXtPose:
-    return build_network(tiny, seeded_state(tiny, seed=1), CPU)
-
-
-@pytest.fixture(scope="module")
-def crops() -> Tensor:
-    return torch.randn(3, 3, 256, 256, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture
