@@ -75,7 +75,7 @@ def _find_candidates(root: Path, skipped: list[str]) -> Iterator[Path]:
             folders.clear()
             continue
         if folder.name == "data" and files and all(map(str.isdecimal, files)):
-            skipped.append(_describe_incomplete(folder, set(map(int, files))))
+            skipped.append(f"{folder.parent} is an unpacked checkpoint without data.pkl")
             continue
         for name in files:
             suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - pathlib is slower
@@ -93,14 +93,11 @@ def _find_candidates(root: Path, skipped: list[str]) -> Iterator[Path]:
                 if _may_be_checkpoint(path):
                     yield path
     if too_deep:
-        skipped.append(
-            f"{root} contains folders too deep to be searched ({len(too_deep):,}, the first is"
-            f" {too_deep[0]})"
-        )
+        skipped.append(f"{len(too_deep):,} folders are too deep to search, such as {too_deep[0]}")
     if unopened:
         skipped.append(
-            f"{root} contains files without the suffix of a checkpoint that were not opened"
-            f" ({unopened:,}), since {MAX_OPENED:,} others had been"
+            f"{unopened:,} files in {root} were not opened: the limit for files without a"
+            f" checkpoint's suffix is {MAX_OPENED:,}"
         )
 
 
@@ -114,10 +111,3 @@ def _may_be_checkpoint(path: Path) -> bool:
     except OSError:
         return False
     return found is not None and found.name in POSSIBLE_FORMATS
-
-
-def _describe_incomplete(data: Path, present: set[int]) -> str:
-    """What an unpacked checkpoint without ``data.pkl`` lacks."""
-    missing = [str(n) for n in range(max(present)) if n not in present] if present else []
-    storages = f" and {len(missing)} storages, the first is data/{missing[0]}" if missing else ""
-    return f"{data.parent} is an unpacked checkpoint that lacks data.pkl{storages}"

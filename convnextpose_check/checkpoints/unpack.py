@@ -174,11 +174,8 @@ def _read_container(path: Path) -> tuple[str, bytes]:
 def _check_keys(header: Mapping[str, object]) -> None:
     if not any(HEAD_LAYER in key for key in header):
         first = next((key for key in header if key != "__metadata__"), "")
-        raise RefusedError(
-            f"is a safetensors file of another network: its first key is {quote(first)}",
-            ErrorCode.NOT_A_CHECKPOINT,
-            PASS_CHECKPOINT,
-        )
+        problem = f"is a safetensors file of another network: its first key is {quote(first)}"
+        raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT, PASS_CHECKPOINT)
 
 
 def _git_blob(content: bytes) -> str:
@@ -201,24 +198,19 @@ def recognize_container(head: bytes, file_name: str = "") -> str:
     """The name of the container's format: zip, tar or a compressor; raises ``RefusedError``."""
     found = recognize_format(head, file_name)
     if found is None:
-        raise RefusedError(
-            f"begins with {head[:4]!r}: expected {EXPECTED}",
-            ErrorCode.NOT_A_CHECKPOINT,
-        )
+        problem = f"begins with {head[:4]!r}: expected {EXPECTED}"
+        raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT)
     if found.name in ("zip", "tar", "safetensors", *COMPRESSORS):
         return found.name
     if found.name == "web page":
         page = recognize_page(head)
-        what = page.description if page else "not a known page of Google Drive"
+        problem = page.description if page else "not a known page of Google Drive"
+        problem = f"is a web page, not a checkpoint: {problem}"
         remedy = page.remedy if page else DOWNLOAD_BY_HAND
-        raise RefusedError(f"is a web page, not a checkpoint: {what}", ErrorCode.HTML_PAGE, remedy)
-    if found.name in ("empty", "zeros"):
-        raise RefusedError(f"is {found.description}", ErrorCode.DAMAGED)
-    raise RefusedError(
-        f"is {found.description}: expected {EXPECTED}",
-        ErrorCode.NOT_A_CHECKPOINT,
-        found.remedy or PASS_CHECKPOINT,
-    )
+        raise RefusedError(problem, ErrorCode.HTML_PAGE, remedy)
+    code = ErrorCode.DAMAGED if found.name in ("empty", "zeros") else ErrorCode.NOT_A_CHECKPOINT
+    problem = f"is {found.description}: expected {EXPECTED}"
+    raise RefusedError(problem, code, found.remedy or PASS_CHECKPOINT)
 
 
 def _recognize_stream(stream: io.BytesIO) -> str:

@@ -168,12 +168,9 @@ def test_load_several_different_files_raises_ambiguous(
 def test_candidates_skip_others(catalogue: Catalogue, archives: Archives, tmp_path: Path) -> None:
     path = _write_file(tmp_path / "b.tar", archives["L"])
     for name in (
-        "._ConvNeXtPose_L.tar",
-        "__MACOSX/ConvNeXtPose_L.tar",
-        ".hidden/a.tar",
+        "._ConvNeXtPose_L.tar", "__MACOSX/ConvNeXtPose_L.tar", ".hidden/a.tar", "notes.txt",
         "s_09_act_02_subact_01_ca_01/a.tar",
-        "notes.txt",
-    ):
+    ):  # fmt: skip
         _write_file(tmp_path / name, archives["M"])
     _write_file(tmp_path / "annotations.zip", make_zip({"a.json": b"{}"}))
     files = CheckpointFiles([tmp_path], catalogue)
@@ -212,20 +209,15 @@ def test_load_finds_any_name_by_content(
     assert CheckpointFiles([tmp_path], catalogue).candidates == (path,)
     assert _load(catalogue, "L", tmp_path).path == path
     path.write_bytes(b"<html>Google Drive - Virus scan warning")
-    error = _catch_error(catalogue, "L", tmp_path)
-    assert f"{path} is a web page" in error.problem
+    assert f"{path} is a web page" in _catch_error(catalogue, "L", tmp_path).problem
 
 
-@pytest.mark.parametrize("is_unpacked", [False, True])
-def test_load_finds_model_of_kaggle_one_folder_deeper(
-    is_unpacked: bool, catalogue: Catalogue, archives: Archives, tmp_path: Path
+def test_load_finds_unpacked_model_of_kaggle_one_folder_deeper(
+    catalogue: Catalogue, archives: Archives, tmp_path: Path
 ) -> None:
     folder = tmp_path / "models/someone/convnextpose/pytorch/default/1/weights"
-    path = folder / "ConvNeXtPose_L.tar"
-    if is_unpacked:
-        path = write_members(read_members(archives["L"]), path / "snapshot_83.pth")
-    else:
-        _write_file(path, archives["L"])
+    path = folder / "ConvNeXtPose_L.tar/snapshot_83.pth"
+    write_members(read_members(archives["L"]), path)
     assert _load(catalogue, "L", tmp_path).path == path
 
 
@@ -234,10 +226,9 @@ def test_load_missing_names_skipped_files(
 ) -> None:
     unfinished = _write_file(tmp_path / "ConvNeXtPose_L.tar.crdownload", archives["L"])
     incomplete = tmp_path / "ConvNeXtPose_L/snapshot_83.pth"
-    members = read_members(archives["L"])
-    storages = {f"data/{n}": members[f"data/{n}"] for n in (2, 4, 5)}
-    write_members(storages, incomplete)
-    _write_file(tmp_path / "/".join("abcdefghijklm") / "ConvNeXtPose_L.tar", archives["L"])
+    _write_file(incomplete / "data/0", b"storage")
+    deep = tmp_path / "/".join("abcdefghijklm")
+    _write_file(deep / "ConvNeXtPose_L.tar", archives["L"])
     monkeypatch.setattr(search, "MAX_OPENED", 2)
     for name in ("x1", "x2", "x3", "x4"):
         _write_file(tmp_path / "zoo" / name, b"text")
@@ -247,12 +238,10 @@ def test_load_missing_names_skipped_files(
     assert error.code == "checkpoint-not-found"
     assert error.problem.split("; ")[1:] == [
         f"{unfinished} is an unfinished download",
-        f"{incomplete} is an unpacked checkpoint that lacks data.pkl and 3 storages, the first is"
-        " data/0",
-        f"{tmp_path} contains folders too deep to be searched (1, the first is"
-        f" {tmp_path / '/'.join('abcdefghijklm')})",
-        f"{tmp_path} contains files without the suffix of a checkpoint that were not opened (2),"
-        " since 2 others had been",
+        f"{incomplete} is an unpacked checkpoint without data.pkl",
+        f"1 folders are too deep to search, such as {deep}",
+        f"2 files in {tmp_path} were not opened: the limit for files without a checkpoint's suffix"
+        " is 2",
     ]
     for name in ("one.part", "two.part", "three.part"):
         _write_file(tmp_path / name, b"")

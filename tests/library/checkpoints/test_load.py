@@ -103,18 +103,14 @@ def test_load_checkpoint_uses_weights_only_and_hides_torch_advice(
 
 
 @pytest.mark.parametrize(
-    ("place", "code"),
-    [
-        ("missing.tar", "file-not-found"),
-        (".", "not-a-checkpoint"),
-        ("file/below.tar", "unreadable"),
-    ],
+    ("name", "code"),
+    [("missing.tar", "file-not-found"), (".", "not-a-checkpoint"), ("file/a.tar", "unreadable")],
 )
-def test_load_checkpoint_no_checkpoint_raises(place: str, code: str, tmp_path: Path) -> None:
+def test_load_checkpoint_no_checkpoint_raises(name: str, code: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[{code}\] ") as caught:
-        load_checkpoint(tmp_path / place)
-    assert str(tmp_path / place) in caught.value.problem
+        load_checkpoint(tmp_path / name)
+    assert str(tmp_path / name) in caught.value.problem
     assert caught.value.remedy
 
 
@@ -232,49 +228,43 @@ def test_load_safetensors_keeps_tensors_and_metadata(
     assert checkpoint.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-EXACT: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], str]] = {
-    "float64": (torch.Tensor.double, ", float64 with values exact in float32"),
-    "channels_last": (
-        lambda t: t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t,
-        ", channels_last",
-    ),
-}
-
-
-def _convert_floats(network: Any, convert: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """The state dict with each floating-point tensor converted."""
-    return {k: convert(t) if t.is_floating_point() else t for k, t in network.items()}
-
-
-@pytest.mark.parametrize(("convert", "note"), EXACT.values(), ids=EXACT)
-def test_load_exact_conversion_keeps_values(
-    convert: Callable[[torch.Tensor], torch.Tensor], note: str, tiny: Architecture, tmp_path: Path
-) -> None:
-    content = make_snapshot(tiny)
-    converted = content | {"network": _convert_floats(content["network"], convert)}
-    checkpoint = _load_saved(converted, tmp_path)
-    assert find_differing_keys(checkpoint.network, content["network"]) == []
-    assert checkpoint.form == f"zip{note}"
+def _use_channels_last(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 
 
 @pytest.mark.parametrize(
-    ("convert", "code", "fragment"),
+    ("convert", "note"),
     [
-        (torch.Tensor.half, "wrong-layout", "a tensor of float16: expected float32"),
-        (torch.Tensor.bfloat16, "wrong-layout", "a tensor of bfloat16: expected float32"),
-        (lambda t: t.double() + 1e-12, "wrong-layout", "float64: expected values that float32 can"),
-        (torch.Tensor.int, "wrong-layout", "a tensor of int32: expected float32 or int64"),
-        (lambda t: t.T.contiguous().T, "unsafe-archive", "a tensor with the strides (1, "),
+        (torch.Tensor.double, "float64 with values exact in float32"),
+        (_use_channels_last, "channels_last"),
     ],
-    ids=["half", "bfloat16", "double", "int32", "transposed"],
 )
-def test_load_inexact_weights_are_refused_with_the_reason(
-    convert: Callable[[torch.Tensor], torch.Tensor], code: str, fragment: str, tmp_path: Path
+def test_load_exact_conversion_keeps_values(
+    convert: Callable[[torch.Tensor], torch.Tensor], note: str, tiny: Architecture, tmp_path: Path
+) -> None:
+    network = make_snapshot(tiny)["network"]
+    converted = {k: convert(t) if t.is_floating_point() else t for k, t in network.items()}
+    checkpoint = _load_saved({"epoch": 1, "network": converted}, tmp_path)
+    assert find_differing_keys(checkpoint.network, network) == []
+    assert checkpoint.form == f"zip, {note}"
+
+
+@pytest.mark.parametrize(
+    ("convert", "message"),
+    [
+        (torch.Tensor.half, r"wrong-layout.* a tensor of float16: expected float32 or int64"),
+        (torch.Tensor.bfloat16, r"wrong-layout.* a tensor of bfloat16: expected float32"),
+        (lambda t: t.double() + 1e-12, r"wrong-layout.* float64: expected values that float32 can"),
+        (torch.Tensor.int, r"wrong-layout.* a tensor of int32: expected float32"),
+        (lambda t: t.T.contiguous().T, r"unsafe-archive.* a tensor with the strides \(1, "),
+    ],
+)
+def test_load_inexact_weights_raise(
+    convert: Callable[[torch.Tensor], torch.Tensor], message: str, tmp_path: Path
 ) -> None:
     content = {"epoch": 1, "network": {"w": convert(torch.rand(6, 4))}}
-    with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[{code}\] ") as caught:
+    with pytest.raises(ConvNeXtPoseCheckError, match=message) as caught:
         _load_saved(content, tmp_path)
-    assert fragment in caught.value.problem
     assert "Download" not in caught.value.remedy
 
 
@@ -293,17 +283,15 @@ def test_load_harmless_values_beside_network_pass(extra: Any, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("extra", "named"),
+    ("extra", "name"),
     [
         (np.ones(3), r"'numpy\._?core\.multiarray\._reconstruct'"),
         (argparse.Namespace(lr=0.1), r"'argparse\.Namespace'"),
         (Path("a"), r"'pathlib\.PosixPath'"),
     ],
 )
-def test_load_object_beside_network_is_refused_by_name(
-    extra: Any, named: str, tmp_path: Path
-) -> None:
+def test_load_object_beside_network_raises(extra: Any, name: str, tmp_path: Path) -> None:
     content = {"epoch": 1, "network": {"w": torch.ones(1)}, "extra": extra}
-    with pytest.raises(ConvNeXtPoseCheckError, match=f"uses {named}: expected only tensors") as e:
+    message = f"uses {name}: expected only tensors.* save only its epoch and network again"
+    with pytest.raises(ConvNeXtPoseCheckError, match=message):
         _load_saved(content, tmp_path)
-    assert "save only its epoch and network again" in e.value.remedy
