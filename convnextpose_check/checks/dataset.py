@@ -37,13 +37,12 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
     for name in sorted(set(dataset.facts.absent) & sequences.keys()):
         problem += f"; {sequences[name]} are of {name}, which the official data set does not have"
     if surplus := dataset.count_surplus():
-        code, problem = (
-            ErrorCode.SURPLUS,
-            f"{surplus} samples more than the protocol has: {problem}",
-        )
+        code = ErrorCode.SURPLUS
+        problem = f"{surplus} samples more than the protocol has: {problem}"
         remedy = "Move their images out of the data set; annotations without images are ignored"
     else:
-        code, problem = ErrorCode.INCOMPLETE, problem + _describe_missing(dataset)
+        code = ErrorCode.INCOMPLETE
+        problem += _describe_missing(dataset)
         remedy = "Pass the complete data set with --h36m-root, without --limit"
     raise CheckFailedError(code, problem, remedy, len(dataset.samples), dataset.facts.samples)
 

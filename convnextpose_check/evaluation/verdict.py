@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.variants import ReportedValue
 
 Verdict = Literal["excellent", "very good", "acceptable", "review"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 TOLERANCES_MM: dict[int, Verdict] = {1: "excellent", 2: "very good", 5: "acceptable"}
 """The verdict on a difference below each tolerance; at or above the last it is ``REVIEW``."""

@@ -107,7 +107,7 @@ def list_cases(test: ValidationTest, run: Run) -> dict[str, Variant | None]:
     }
 
 
-def required_tests(run: Run) -> tuple[str, ...]:
+def list_required_tests(run: Run) -> tuple[str, ...]:
     """Return the names of all tests that a run must finish."""
     names: list[str] = []
     for test in VALIDATION_TESTS:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
-from textwrap import fill
+from textwrap import TextWrapper
 
 import pytest
 from pytest_benchmark import plugin as benchmark
@@ -20,7 +20,7 @@ from convnextpose_check.plugin.gate import (
     get_unverified_status,
 )
 from convnextpose_check.plugin.html_table import configure_html_report
-from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
+from convnextpose_check.plugin.required import VALIDATION_TESTS, list_required_tests
 from convnextpose_check.plugin.session import (
     SESSION,
     VALIDATION,
@@ -93,7 +93,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not config.option.collectonly:
         state.start(tuple(evaluated), writes=not hasattr(config, "workerinput"))
     if state.run.target == "published":
-        state.gate.required = required_tests(state.run)
+        state.gate.required = list_required_tests(state.run)
     state.gate.names = {item.nodeid: get_test_name(item) for item in validation_items}
 
 
@@ -108,12 +108,9 @@ def pytest_runtest_protocol(
 ) -> Generator[None, object, object]:
     """End a run of the weights after the search for checkpoints, if it found none."""
     result = yield
-    session, searches = get_session(item.config), "test_checkpoint_is_found"
-    is_last_search = item.name.startswith(searches) and not (
-        nextitem and nextitem.name.startswith(searches)
-    )
-    run = session.run
-    if is_last_search and run.settings.weights_only and run.found_no_checkpoint:
+    session = get_session(item.config)
+    is_searched = nextitem is None or not nextitem.name.startswith("test_checkpoint_is_found")
+    if is_searched and session.run.settings.weights_only and session.run.found_no_checkpoint:
         session.gate.stop_reason = item.session.shouldfail = "no checkpoint was found"
     return result
 
@@ -238,24 +235,14 @@ def format_resume_command(
 def _wrap(text: str, indent: str = "") -> str:
     """Wrap the lines of a text for a terminal without breaking options, paths and ids.
 
-    A line that starts with a space is a command, which is not wrapped.
+    A line that starts with a space is a command, which is not wrapped. All lines but the first are
+    indented.
     """
-    wrapped = []
-    for number, line in enumerate(text.split("\n")):
-        start = indent if number else ""
-        wrapped.append(
-            f"{start}{line}"
-            if line.startswith(" ")
-            else fill(
-                line,
-                TERMINAL_COLUMNS,
-                initial_indent=start,
-                subsequent_indent=indent,
-                break_on_hyphens=False,
-                break_long_words=False,
-            )
-        )
-    return "\n".join(wrapped)
+    wrapper = TextWrapper(
+        TERMINAL_COLUMNS - len(indent), break_on_hyphens=False, break_long_words=False
+    )
+    wrapped = [line if line.startswith(" ") else wrapper.fill(line) for line in text.split("\n")]
+    return "\n".join(wrapped).replace("\n", f"\n{indent}")
 
 
 def pytest_report_teststatus(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
-from convnextpose_check.evaluation.verdict import Verdict
+from convnextpose_check.evaluation.verdict import VERDICTS
 from convnextpose_check.results.schema import (
     OUTCOMES,
     BaselineRecord,
@@ -14,9 +13,6 @@ from convnextpose_check.results.schema import (
     Results,
     VariantResult,
 )
-
-VERDICTS = get_args(Verdict)
-"""From good to bad; an unknown text ranks worst."""
 
 TOLERANCE_MM = 0.05
 """Allowed difference from the baseline's error, in either direction."""
@@ -97,4 +93,5 @@ def _compare_variant(name: str, before: VariantResult, now: VariantResult) -> It
 
 
 def _rank(text: str, order: tuple[str, ...]) -> int:
+    """Position in the order from good to bad; an unknown text ranks worst."""
     return order.index(text) if text in order else len(order)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 from msgspec.structs import replace
 
-from convnextpose_check.evaluation.verdict import Verdict, format_difference
+from convnextpose_check.evaluation.verdict import VERDICTS, format_difference
 from convnextpose_check.results.schema import FileRecord, Results, VariantResult
 
 NOTHING_EVALUATED = "No verdict: nothing was evaluated."
-
-GRADES: tuple[Verdict, ...] = get_args(Verdict)
 
 Decision = Literal[
     "reproduced", "off", "not judged", "no gate", "subset", "missing", "nothing",
@@ -58,8 +56,8 @@ def decide(results: Results) -> tuple[Decision, str]:
         has = "has its recorded error" if is_one else "have their recorded errors"
         works = f"The suite works on this machine: {listed} {has} on the synthetic data."
         return "reproduced", f"{works} No published model was judged."
-    grades = Counter(record.verdict for record in variants.values())
-    counted = ", ".join(f"{grades[word]} {word}" for word in GRADES if grades[word])
+    counts = Counter(record.verdict for record in variants.values())
+    counted = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
     kinds = {record.reference.kind for record in variants.values() if record.reference}
     reported = "the paper" if kinds == {"paper"} else "the reported value" + "s" * (not is_one)
     largest = f"largest difference from {reported}: {_describe_largest_difference(variants)}"

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, Verdict
+from convnextpose_check.evaluation.verdict import RECORDED_TOLERANCE_MM, VERDICTS
 from convnextpose_check.files.json_files import DECODE_ERRORS
 from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.results.schema import SCHEMA_VERSION, Results
@@ -85,7 +85,7 @@ def _upgrade_file(record: dict[str, Any]) -> dict[str, Any]:
 
 def _upgrade_variant(record: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     text = record["verdict"]
-    is_judged = text in get_args(Verdict)
+    is_judged = text in VERDICTS
     return _upgrade_file(record) | {
         "reference": _upgrade_reference(record, content),
         "verdict": text if is_judged else None,

@@ -55,7 +55,7 @@ def write_report(
     results: Results,
     report: Path,
     page: str | None,
-    traces: Mapping[str, Sequence[str]] | None = None,
+    traces: Mapping[str, Sequence[str]],
 ) -> Results:
     """Write all files of the run, and return the results in them.
 
@@ -64,7 +64,7 @@ def write_report(
     fails the run: its reason is added to the results, and all files are written again.
     """
     for _ in range(2):
-        problems = _write_files(run, results, report, page, traces or {})
+        problems = _write_files(run, results, report, page, traces)
         if not (new := [text for text in problems if text not in results.left_out]):
             break
         results = add_decision(results, [*results.left_out, *new], results.run_id)
@@ -91,12 +91,9 @@ def _write_files(
 
     outcomes = run.finished_evaluations.outcomes
     for variant in {**outcomes, **traces}:
-        lines = list(_format_log(run, variant, outcomes[variant])) if variant in outcomes else []
-        for trace in map(str.splitlines, traces.get(variant, ())):
-            lines += trace if trace[-1] not in lines else []
-        attempt(
-            write_text, outputs.log(variant), "".join(f"{escape_control_chars(s)}\n" for s in lines)
-        )
+        lines = _format_log(run, variant, outcomes.get(variant), traces.get(variant, ()))
+        text = "".join(f"{escape_control_chars(line)}\n" for line in lines)
+        attempt(write_text, outputs.log(variant), text)
     if evaluations := run.finished_evaluations.available:
         attempt(write_per_sample, evaluations, run.dataset, outputs.per_sample)
     attempt(write_pages, results, outputs, report, page)
@@ -106,8 +103,10 @@ def _write_files(
     return problems
 
 
-def _format_log(run: Run, variant: str, outcome: Evaluation | Exception) -> Iterator[str]:
-    """The lines of a variant's log: checkpoint, data, and errors or the failure."""
+def _format_log(
+    run: Run, variant: str, outcome: Evaluation | Exception | None, traces: Sequence[str]
+) -> Iterator[str]:
+    """The lines of a variant's log: checkpoint, data, errors or the failure, and tracebacks."""
     with suppress(ConvNeXtPoseCheckError):  # the outcome below has the reason
         checkpoint, dataset = run.checkpoints[variant], run.dataset
         yield f"checkpoint {checkpoint.path} ({checkpoint.form})"
@@ -119,7 +118,9 @@ def _format_log(run: Run, variant: str, outcome: Evaluation | Exception) -> Iter
         yield f"the checkpoint's own model: {failure}"
     if isinstance(outcome, Exception):
         yield from str(outcome).split("\n")
-        yield from getattr(outcome, "trace", "").splitlines()
+    for trace in dict.fromkeys([getattr(outcome, "trace", ""), *traces]):
+        yield from trace.splitlines()
+    if not isinstance(outcome, Evaluation):
         return
     for exclusion in outcome.unreadable:
         yield f"unusable {exclusion.file_name}: {exclusion.reason}"

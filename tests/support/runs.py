@@ -50,7 +50,7 @@ def write_results(run: Run) -> Results:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("matplotlib.figure.Figure.draw", lambda *_: None)
         report = Outputs(run.settings.results_dir).report
-        return write_report(run, add_decision(build_results(run, {}), (), ""), report, None)
+        return write_report(run, add_decision(build_results(run, {}), (), ""), report, None, {})
 
 
 def make_evaluation(error_mm: float = 0.0, count: int = 4, **changes: Any) -> Evaluation:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from convnextpose_check.checkpoints.fingerprints import read_fingerprints
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.pages.html import CHECK_TITLES
-from convnextpose_check.plugin.required import VALIDATION_TESTS, required_tests
+from convnextpose_check.plugin.required import VALIDATION_TESTS, list_required_tests
 from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Catalogue
@@ -18,12 +18,12 @@ from tests.support.texts import ROOT
 VALIDATION = ROOT / "tests" / "validation"
 
 
-def list_required_tests(
+def list_tests(
     catalogue: Catalogue, *, weights_only: bool = False, is_own: bool = False
 ) -> tuple[str, ...]:
     known = {} if is_own else read_fingerprints(ROOT / "fixtures", catalogue.names)
     given = {"weights_only": ["1"]} if weights_only else {}
-    return required_tests(
+    return list_required_tests(
         Run("published", read_settings(given, {}), catalogue, read_facts(), known)
     )
 
@@ -39,8 +39,8 @@ def test_validation_tests_lists_every_test_of_the_sources_once() -> None:
     assert sorted(f"{test.file}::{test.function}" for test in VALIDATION_TESTS) == defined
 
 
-def test_required_tests_cover_each_variant_and_tolerance(catalogue: Catalogue) -> None:
-    tests = list_required_tests(catalogue)
+def test_list_required_tests_cover_each_variant_and_tolerance(catalogue: Catalogue) -> None:
+    tests = list_tests(catalogue)
 
     mpjpe = [test for test in tests if "::test_mpjpe_is_within_tolerance" in test]
     assert [test.partition("[")[2] for test in mpjpe] == [
@@ -49,19 +49,19 @@ def test_required_tests_cover_each_variant_and_tolerance(catalogue: Catalogue) -
     assert len(tests) == len(set(tests)) == 109
 
 
-def test_required_tests_weights_only_need_no_human36m(catalogue: Catalogue) -> None:
-    tests = list_required_tests(catalogue, weights_only=True)
+def test_list_required_tests_weights_only_need_no_human36m(catalogue: Catalogue) -> None:
+    tests = list_tests(catalogue, weights_only=True)
 
     assert len(tests) == 77
     excluded = ("test_mpjpe", "throughput", "human36m", "joints_lie", "rootnet")
     assert not any(name in test for test in tests for name in excluded)
 
 
-def test_required_tests_unpublished_values_are_not_compared(catalogue: Catalogue) -> None:
+def test_list_required_tests_unpublished_values_are_not_compared(catalogue: Catalogue) -> None:
     xs = catalogue["XS"]
     own = replace(xs, paper=replace(xs.paper, gmacs=None), guide=None)
 
-    tests = "\n".join(list_required_tests(Catalogue("own", (own,)), is_own=True))
+    tests = "\n".join(list_tests(Catalogue("own", (own,)), is_own=True))
 
     assert "test_reported_parameters[published-XS]" in tests
     assert "test_reported_gmacs" not in tests

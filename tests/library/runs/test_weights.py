@@ -30,8 +30,8 @@ def judge(run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: 
     """Run the checkpoint tests on seeded weights of a tiny, but published variant."""
     catalogue = tiny_catalogue(tiny)
 
-    def required_tests(*given: Any) -> tuple[str, ...]:
-        return tuple(t for t in required.required_tests(*given) if t.startswith(FILE))
+    def list_required_tests(*given: Any) -> tuple[str, ...]:
+        return tuple(t for t in required.list_required_tests(*given) if t.startswith(FILE))
 
     def judge_here(
         name: str, *arguments: str, is_contradicted: bool = False, is_bare: bool = False
@@ -52,7 +52,7 @@ def judge(run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: 
         )  # fmt: skip
 
     monkeypatch.setattr("convnextpose_check.run.run.read_catalogue", lambda _: catalogue)
-    monkeypatch.setattr("convnextpose_check.plugin.suite.required_tests", required_tests)
+    monkeypatch.setattr("convnextpose_check.plugin.suite.list_required_tests", list_required_tests)
     return judge_here
 
 
