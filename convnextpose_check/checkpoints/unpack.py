@@ -122,39 +122,37 @@ def repack(path: Path) -> tuple[io.BytesIO, str, str, str | None]:
     with ExitStack() as stack:
         if path.is_dir():
             members = list(read_folder(path, MAX_FILE_BYTES))
-            sha256, git_blob, form = _members_sha256(members), None, "folder"
-            limit = _unpacked_limit(sum(member.size for member in members))
+            sha256, git_blob, form = _hash_members(members), None, "folder"
+            limit = _compute_limit(sum(member.size for member in members))
+            found: Member | list[Member] | io.BytesIO = _find_checkpoint(members)
+            del members
         else:
-            form, content = _read_container(path)
-            sha256, git_blob = hashlib.sha256(content).hexdigest(), _git_blob(content)
-            limit = _unpacked_limit(len(content))
+            content = _read_container(path)
+            sha256, git_blob = hashlib.sha256(content).hexdigest(), _compute_git_blob(content)
+            limit = _compute_limit(len(content))
             stream = stack.enter_context(io.BytesIO(content))
             del content  # closing the stream then frees it
-            if form == "safetensors":
-                return io.BytesIO(stream.getvalue()), form, sha256, git_blob
-            form, members = _open_container(stream, limit, stack)
-        found = _find_checkpoint(members)
+            form, found = _open_container(stream, limit, stack)
         for _ in range(MAX_NESTING):
-            if isinstance(found, list):
-                break
-            inner = io.BytesIO()
-            inner.writelines(found.chunks())
-            stack.close()  # frees the outer container and its unpacked data
-            del members, found
-            if _recognize_stream(inner) == "safetensors":
-                return inner, f"safetensors in {form}", sha256, git_blob
-            form_inside, members = _open_container(stack.enter_context(inner), limit, stack)
-            form, found = f"{form_inside} in {form}", _find_checkpoint(members)
-        if not isinstance(found, list):
+            if isinstance(found, Member):
+                inner = io.BytesIO()
+                inner.writelines(found.chunks())
+                stack.close()  # frees the outer container and its unpacked data
+                del found
+                inner_form, found = _open_container(stack.enter_context(inner), limit, stack)
+                form = f"{inner_form} in {form}"
+        if isinstance(found, Member):
             raise _no_pickle_error()
-        return _write_zip(found), form, sha256, git_blob
+        archive = _write_zip(found) if isinstance(found, list) else found
+        return archive, form, sha256, git_blob
 
 
-def _unpacked_limit(size: int) -> int:
+def _compute_limit(size: int) -> int:
+    """Limit in bytes for the unpacked data of a file or folder of this size."""
     return int(MAX_UNPACKED_RATIO * size) + UNPACKED_SLACK_BYTES
 
 
-def _read_container(path: Path) -> tuple[str, bytes]:
+def _read_container(path: Path) -> bytes:
     """Read a container once, so that the hashed bytes are those that are loaded.
 
     An archive of something else, such as images, is refused by its directory, before it is read.
@@ -167,8 +165,8 @@ def _read_container(path: Path) -> tuple[str, bytes]:
             _check_keys(read_header(stream))
         elif form not in COMPRESSORS:
             stream.seek(0)
-            _find_checkpoint(_list_members(stream, form, _unpacked_limit(size), stack))
-        return form, read_exactly(stream, size, path)
+            _find_checkpoint(_list_members(stream, form, _compute_limit(size), stack))
+        return read_exactly(stream, size, path)
 
 
 def _check_keys(header: Mapping[str, object]) -> None:
@@ -178,14 +176,14 @@ def _check_keys(header: Mapping[str, object]) -> None:
         raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT, PASS_CHECKPOINT)
 
 
-def _git_blob(content: bytes) -> str:
+def _compute_git_blob(content: bytes) -> str:
     """Git's object id of a file with this content (``git hash-object``)."""
     digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
     digest.update(content)
     return digest.hexdigest()
 
 
-def _members_sha256(members: list[Member]) -> str:
+def _hash_members(members: list[Member]) -> str:
     digest = hashlib.sha256()
     for member in sorted(members, key=lambda member: member.name):
         digest.update(f"{member.name}\0{member.size}\0".encode("utf-8", "surrogateescape"))
@@ -213,20 +211,19 @@ def recognize_container(head: bytes, file_name: str = "") -> str:
     raise RefusedError(problem, code, found.remedy or PASS_CHECKPOINT)
 
 
-def _recognize_stream(stream: io.BytesIO) -> str:
-    head = bytes(stream.getbuffer()[:HEAD_BYTES])
+def _open_container(
+    stream: io.BytesIO, limit: int, stack: ExitStack
+) -> tuple[str, Member | list[Member] | io.BytesIO]:
+    """The format of a container, and the checkpoint in it; safetensors are returned whole."""
+    form = recognize_container(bytes(stream.getbuffer()[:HEAD_BYTES]))
+    if form == "safetensors":
+        return form, io.BytesIO(stream.getvalue())  # not closed with the stack
     stream.seek(0)
-    return recognize_container(head)
-
-
-def _open_container(stream: io.BytesIO, limit: int, stack: ExitStack) -> tuple[str, list[Member]]:
-    """The kind of container and its members."""
-    form = _recognize_stream(stream)
     if form in COMPRESSORS:
         with stream:  # closing it frees memory for the unpacked data
             stream = decompress(stream, form, limit, stack)
         form = "compressed tar"
-    return form, _list_members(stream, form, limit, stack)
+    return form, _find_checkpoint(_list_members(stream, form, limit, stack))
 
 
 def _list_members(stream: IO[bytes], form: str, limit: int, stack: ExitStack) -> list[Member]:

@@ -141,7 +141,7 @@ class Dataset:
     result of ``compare_joints_with_boxes``. ``rootnet`` describes RootNet's file, empty for
     ground-truth boxes; the expected file has the protocol's images and no others. ``conflicts`` are
     pairs of paths, for samples with different images in two folders: the one used and the other.
-    ``step`` is 5 if all samples are of every fifth test frame, 1 in a complete data set.
+    ``frame_step`` is 5 if all samples are of every fifth test frame, 1 in a complete data set.
     """
 
     layout: Layout
@@ -156,7 +156,7 @@ class Dataset:
     rootnet: str = ""
     has_expected_rootnet: bool = True
     conflicts: tuple[tuple[Path, Path], ...] = ()
-    step: int = 1
+    frame_step: int = 1
 
     def per_action(self) -> dict[str, int]:
         """Number of samples by action, in Human3.6M's order."""
@@ -239,13 +239,13 @@ def load_dataset(
         facts=protocol_facts,
         samples=tuple(samples),
         excluded=tuple(excluded),
-        digest=_digest(samples),
+        digest=_compute_digest(samples),
         limited=len(samples) < count,
         box_consistency=tuple(box_consistency),
         rootnet=rootnet_title,
         has_expected_rootnet=not others and all(image_counts.values()),
         conflicts=_find_conflicts(layout, samples),
-        step=step // facts.frame_stride,
+        frame_step=step // facts.frame_stride,
     )
 
 
@@ -311,7 +311,7 @@ def _make_sample(
     )  # fmt: skip
 
 
-def _digest(samples: list[Sample]) -> str:
+def _compute_digest(samples: list[Sample]) -> str:
     """A sha256 over all numbers that determine the errors, in sample order."""
     digest = hashlib.sha256()
     for sample in samples:

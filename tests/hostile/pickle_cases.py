@@ -74,14 +74,14 @@ BROKEN: dict[str, bytes] = {
 }
 
 
-def _number(
+def _write_scalar(
     code: str = "f8",
     encoded: bytes = a.text(b"\0" * 8),
     codec: str = "latin1",
     state: bytes = b"(K\x03" + a.text("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb",
     dtype: bytes = b"",
 ) -> bytes:
-    """A NumPy number as ``pickle`` writes it, under the key ``extra``."""
+    """A NumPy scalar as ``pickle`` writes it, under the key ``extra``."""
     dtype = dtype or b"cnumpy\ndtype\n" + a.text(code) + b"\x89\x88\x87R" + state
     data = b"c_codecs\nencode\n" + encoded + a.text(codec) + b"\x86R"
     scalar = b"cnumpy._core.multiarray\nscalar\n" + dtype + data + b"\x86R"
@@ -89,27 +89,27 @@ def _number(
 
 
 _FIELDS = b"(K\x03" + a.text("|") + b"N" + a.text("f") + b"\x85}J\x08\0\0\0K\x01K\x3ftb"
-_pickle("number", _number(), LOADS)
-_pickle("number_without_state", _number(state=b""), LOADS)
-NUMBERS: dict[str, tuple[Data, str]] = {
-    "of_objects": (_number("O"), "calls numpy.dtype"),
-    "of_text": (_number("S1000000000"), "calls numpy.dtype"),
-    "with_fields": (_number(state=_FIELDS), "state of an object"),
-    "with_a_dict_as_state": (_number(state=b"}b"), "state of an object"),
-    "of_7_bytes": (_number(encoded=a.text(b"\0" * 7)), "torch cannot load"),
-    "of_16_bytes": (_number(encoded=a.text(b"\0" * 16)), "at most 8"),
-    "of_wide_characters": (_number(encoded=a.text("\u0416" * 8)), "torch cannot load"),
-    "of_no_text": (_number(encoded=b"K\x01"), "calls _codecs.encode"),
-    "in_another_codec": (_number(codec="zlib"), "calls _codecs.encode"),
-    "without_dtype": (_number(dtype=b"N"), "scalar with"),
-    "of_a_dtype_alone": (_number(dtype=b"cnumpy\ndtype\n"), "scalar with"),
+_pickle("scalar", _write_scalar(), LOADS)
+_pickle("scalar_without_state", _write_scalar(state=b""), LOADS)
+SCALARS: dict[str, tuple[Data, str]] = {
+    "of_objects": (_write_scalar("O"), "calls numpy.dtype"),
+    "of_text": (_write_scalar("S1000000000"), "calls numpy.dtype"),
+    "with_fields": (_write_scalar(state=_FIELDS), "state of an object"),
+    "with_a_dict_as_state": (_write_scalar(state=b"}b"), "state of an object"),
+    "of_7_bytes": (_write_scalar(encoded=a.text(b"\0" * 7)), "torch cannot load"),
+    "of_16_bytes": (_write_scalar(encoded=a.text(b"\0" * 16)), "at most 8"),
+    "of_wide_characters": (_write_scalar(encoded=a.text("\u0416" * 8)), "torch cannot load"),
+    "of_no_text": (_write_scalar(encoded=b"K\x01"), "calls _codecs.encode"),
+    "in_another_codec": (_write_scalar(codec="zlib"), "calls _codecs.encode"),
+    "without_dtype": (_write_scalar(dtype=b"N"), "scalar with"),
+    "of_a_dtype_alone": (_write_scalar(dtype=b"cnumpy\ndtype\n"), "scalar with"),
     "of_an_array": (
         a.content(extra=a.text("n") + b"cnumpy._core.multiarray\n_reconstruct\n"),
         "uses 'numpy._core.multiarray._reconstruct'",
     ),
 }
-for _name, (_data, _fragment) in NUMBERS.items():
-    _pickle(f"number_{_name}", _data, fragment=_fragment)
+for _name, (_data, _fragment) in SCALARS.items():
+    _pickle(f"scalar_{_name}", _data, fragment=_fragment)
 for _name, (_data, _fragment) in OPCODES.items():
     _pickle(_name, _data, fragment=f"opcode {_fragment}:")
 for _name, (_data, _fragment) in GLOBALS.items():

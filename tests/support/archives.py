@@ -146,10 +146,10 @@ FORMS: dict[str, FormWriter] = {
     "folder_around_folder": _folder_form(
         "XS", lambda a: {f"s/{name}": data for name, data in read_members(a).items()}
     ),
-    "folder_with_litter": _folder_form("mac", _add_macos_files),
+    "folder_with_macos_files": _folder_form("mac", _add_macos_files),
     "zipped_again_stored": _zip_form(),
     "zipped_again_deflated": _zip_form(compression=zipfile.ZIP_DEFLATED),
-    "zip_with_litter": _file_form(
+    "zip_with_macos_files": _file_form(
         "mac.zip", lambda a: make_zip(_add_macos_files(a), "", zipfile.ZIP_DEFLATED)
     ),
     "no_top_folder": _zip_form(folder=""),

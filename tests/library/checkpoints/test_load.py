@@ -141,7 +141,7 @@ def test_load_web_page_raises_html_page(text: str, named: str, remedy: str, tmp_
     [
         ("as_saved", "_open_container"),
         ("tar_around_pth", "_open_container"),
-        ("folder", "_members_sha256"),
+        ("folder", "_hash_members"),
     ],
 )
 def test_load_checkpoint_file_changed_after_hashing_loads_hashed_content(
