@@ -58,6 +58,7 @@ SEVERITIES: dict[str, Severity] = {
     WAITING: "none",
 }
 """Severity of each state of a check, in the order of their counts in the report."""
+_FROM_BEST: tuple[Severity, ...] = ("good", "none", "fair", "bad")
 
 CHECK_TITLES: dict[str, dict[str, str]] = json.loads((FOLDER / "checks.json").read_bytes())
 """Title of each validation test, by group and function."""
@@ -89,8 +90,9 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(number=format_number, value=format_value)
-    environment.filters.update(difference=format_difference, md=escape_markdown, code=escape_code)
+    environment.filters.update(difference=format_difference, md=escape_markdown)
     environment.globals.update(
+        count=format_count,
         draw_3d_poses=draw_3d_poses,
         draw_crop_poses=draw_crop_poses,
         icons=ICONS,
@@ -174,20 +176,15 @@ def state_of_check(check: CheckRecord) -> str:
 def list_facts(results: Results) -> list[str]:
     """Start, duration, version, commit, device and samples, as far as they are known."""
     environment = results.environment
-    started, commit = environment.get("started", ""), environment.get("commit", "")
-    version, duration = environment.get("convnextpose_check", ""), environment.get("duration", "")
-    return [
-        *([f"started {started[:16].replace('T', ' ')} UTC"] if started else []),
-        *([f"took {duration}"] if duration else []),
-        *([f"convnextpose-check {version}"] if version else []),
-        *([f"commit {commit[:12]}"] if commit else []),
-        *([f"device {results.device}"] if results.device else []),
-        *(
-            [f"{results.samples:,} of {results.expected_samples:,} samples"]
-            if results.samples
-            else []
-        ),
-    ]
+    facts = {
+        "started {} UTC": environment.get("started", "")[:16].replace("T", " "),
+        "took {}": environment.get("duration"),
+        "convnextpose-check {}": environment.get("convnextpose_check"),
+        "commit {}": environment.get("commit", "")[:12],
+        "device {}": results.device,
+        f"{results.samples:,} of {results.expected_samples:,} samples": results.samples,
+    }
+    return [text.format(value) for text, value in facts.items() if value]
 
 
 def format_quotation(results: Results) -> str:
@@ -227,42 +224,33 @@ def describe_test(test: str) -> tuple[str, str]:
 
 
 class CheckGroup(NamedTuple):
-    """Checks by title and column: a variant, or ``""`` for the whole run."""
+    """A table of checks by title and column: a variant, or ``""`` for the whole run."""
 
     rows: dict[str, dict[str, CheckRecord]]
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns in the order of their first check, the whole run first."""
-        names = dict.fromkeys(name for row in self.rows.values() for name in row)
-        return sorted(names, key=bool)
-
-    @property
-    def states(self) -> list[str]:
-        """The state of each check."""
-        return [state_of_check(check) for row in self.rows.values() for check in row.values()]
-
-    @property
-    def severity(self) -> Severity:
-        """The worst severity; green only if every check passed."""
-        found = {SEVERITIES[state] for state in self.states}
-        order: tuple[Severity, ...] = ("bad", "fair", "none", "good")
-        return next(severity for severity in order if severity in found)
+    columns: list[str]
+    states: list[str]
+    severity: Severity
 
 
 def group_checks(results: Results) -> dict[str, CheckGroup]:
-    """The checks by group."""
-    groups = {group: CheckGroup({}) for group in CHECK_TITLES}
+    """The checks by group; a group is green only if every check passed."""
+    tables: dict[str, dict[str, dict[str, CheckRecord]]] = {group: {} for group in CHECK_TITLES}
     for check in results.checks:
         group, title = describe_test(check.test)
-        rows = groups.setdefault(group, CheckGroup({})).rows
+        rows = tables.setdefault(group, {})
         title += "" if check.tolerance_mm is None else f" ({check.tolerance_mm} mm)"
         variant = check.variant or ""
-        row = rows.setdefault(title, {})
-        if variant in row:  # the test has further parameters
-            row = rows.setdefault(check.test, {})
-        row[variant] = check
-    return {title: group for title, group in groups.items() if group.rows}
+        if variant in rows.get(title, {}):  # the test has further parameters
+            title = check.test
+        rows.setdefault(title, {})[variant] = check
+    groups = {}
+    for group, rows in tables.items():
+        names = dict.fromkeys(name for row in rows.values() for name in row)
+        states = [state_of_check(check) for row in rows.values() for check in row.values()]
+        if rows:
+            worst = max((SEVERITIES[state] for state in states), key=_FROM_BEST.index)
+            groups[group] = CheckGroup(rows, sorted(names, key=bool), states, worst)
+    return groups
 
 
 def _shade_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, float] | None]]:
@@ -303,15 +291,15 @@ def render_markdown(results: Results) -> str:
     )
 
 
+def format_count(number: int, word: str) -> str:
+    """A number and its noun, as in "1 image" and "2 images"."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def escape_markdown(text: str) -> str:
     """Escape a text so that it has no markup and stays in its table cell."""
     flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     return _SPECIAL.sub(r"\\\1", flat)
-
-
-def escape_code(text: str) -> str:
-    """Escape a text between backticks."""
-    return " ".join(text.split()).replace("`", "'")
 
 
 def draw_crop_poses(variant: str, example: Example) -> Markup:

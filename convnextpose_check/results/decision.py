@@ -74,7 +74,8 @@ def _describe_largest_difference(variants: dict[str, VariantResult]) -> str:
 
 
 def _count_problems(results: Results) -> str:
-    count = len(results.failed_checks) + len(results.left_out)
+    causes = [check for check in results.failed_checks if not check.duplicate_of]
+    count = len(causes) + len(results.left_out)
     return f"{count} problem{'s' * (count != 1)}" if count else "missing checks"
 
 

@@ -141,8 +141,9 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def layout_text(self) -> str:
-        """Containers and keys of the file."""
-        removed = f", prefix {self.key_prefix} removed" if self.key_prefix else ""
+        """Containers and keys of the file; the published files have the prefix ``module.``."""
+        is_usual = self.key_prefix in ("", "module.")
+        removed = "" if is_usual else f", prefix {self.key_prefix} removed"
         return f"{self.form}, {self.head_keys} head keys{removed}"
 
 

@@ -106,6 +106,10 @@ def make_failing_results() -> Results:
         CheckRecord("test_counts.py::test_claim_0[published-S]", "passed", 7, variant="S"),
         CheckRecord("test_a.py::test_b[S]", "failed", duplicate_of=one_check_of_each[-1].test),
     )
+    long_values = tuple(
+        CheckRecord(f"test_multiply_adds[{name}]", "passed", 2_794_962_944, variant=name)
+        for name in ("XS", "S", "M", "L", "reference")
+    )
     deviations = (
         Deviation("XS", "GMACs", 1.125, 2.25, 1.5, "not more", True),
         Deviation("S", "error (mm)", 50.5, 51.75, -4.125, "within 3 mm", False),
@@ -116,22 +120,22 @@ def make_failing_results() -> Results:
         variants={
             "XS": make_distinct_variant(
                 0,
-                unreadable={"it is cut off": 2},
+                unreadable={"it is cut off": 1},
                 repeated_images=repeated,
                 examples=example_examples(worst=2),
             ),
-            "S": make_distinct_variant(1, per_joint_mm={"Head": 40.6}),
+            "S": make_distinct_variant(1, per_joint_mm={"Head": 40.6}, key_prefix="_orig_mod."),
             "M": make_distinct_variant(
                 2, reference=None, difference_mm=None, verdict=None, not_judged="no cup"
             ),
         },
-        checks=(*one_check_of_each, *others),
+        checks=(*one_check_of_each, *others, *long_values),
         expected_variants=("XS", "S", "M", "L"),
         samples=8001,
         complete=False,
         dataset=DatasetRecord(
             "/data", "0" * 64, {"there is no such image": 12}, True, "RootNet's file",
-            {"take 1": 7},
+            {"take 1": 1},
             "a paper",
         ),
         baseline=BaselineRecord("old.json", "yesterday", 3.0, deviations, ()),

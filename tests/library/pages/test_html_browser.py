@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -11,14 +12,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("selenium")
 
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
-from convnextpose_check.pages.html import BEGIN, END, render_page, render_summary
+from convnextpose_check.pages.html import (
+    BEGIN,
+    END,
+    format_quotation,
+    render_page,
+    render_summary,
+)
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from tests.library.pages.test_html import GOLDEN
@@ -162,6 +171,33 @@ def test_skeleton_rotates_by_keyboard_mouse_and_touch(chrome: Chrome, everything
     assert len(set(drawn)) == 5
     svg.send_keys(Keys.ARROW_DOWN, *[Keys.ARROW_LEFT] * 6)  # 60 degrees; two drags of 25 pixels
     assert path.get_attribute("d") == drawn[0]
+
+
+def test_copy_button_copies_quotation(chrome: Chrome, report: Path) -> None:
+    path = report.with_name("quoted.html")
+    path.write_text(render_page(GOLDEN["passing"], {}, None), encoding="utf-8")
+    open_page(chrome, path)
+    permissions = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    chrome.execute_cdp_cmd("Browser.grantPermissions", permissions)
+    chrome.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
+    button = chrome.find_element("css selector", ".copy")
+
+    button.click()
+
+    WebDriverWait(chrome, 10).until(lambda _: button.text == "Copied")
+    copied = "navigator.clipboard.readText().then(arguments[arguments.length - 1])"
+    assert chrome.execute_async_script(copied) == format_quotation(GOLDEN["passing"])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_distribution_has_paper_of_the_scheme(
+    chrome: Chrome, everything: Path, scheme: str
+) -> None:
+    open_page(chrome, everything, scheme=scheme)
+    image = chrome.find_element("css selector", "figure img")
+    picture = np.asarray(Image.open(io.BytesIO(image.screenshot_as_png)).convert("L"))
+
+    assert (picture[-3, -3] < 128) == (scheme == "dark")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
