@@ -49,11 +49,9 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
 
 def _describe_missing(dataset: Dataset) -> str:
     """Frames left out at regular steps, and the reasons for excluded images."""
-    text = ""
-    if (
-        dataset.frame_step > 1 and dataset.frame_step % 2
-    ):  # 5 for every fifth, tenth or twentieth frame
-        text = f"; only one test frame in {dataset.frame_step} of each sequence is there"
+    text, step = "", dataset.frame_step
+    if step > 1 and step % 2:  # 5 for every fifth, tenth or twentieth frame
+        text = f"; only one test frame in {step} of each sequence is there"
     first = {e.reason: e.file_name for e in reversed(dataset.excluded)}
     reasons = [
         f"{reason} ({count:,}, the first {first[reason]})"

@@ -135,13 +135,18 @@ def test_load_missing_lists_files(catalogue: Catalogue, archives: Archives, tmp_
 
 
 def test_load_equal_files_passes(catalogue: Catalogue, archives: Archives, tmp_path: Path) -> None:
-    """An archive, its unpacked folder, and a snapshot with modern keys."""
+    """An archive, its unpacked folder, a snapshot with modern keys, and a file without epoch."""
     archive = _write_file(tmp_path / "ConvNeXtPose_L.tar", archives["L"])
     write_members(read_members(archives["L"]), tmp_path / "ConvNeXtPose_L")
-    snapshot = write_snapshot(load_checkpoint(archive), "L", tmp_path)
-    snapshot.rename(tmp_path / "ConvNeXtPose_L.pth")
+    checkpoint = load_checkpoint(archive)
+    write_snapshot(checkpoint, "L", tmp_path).rename(tmp_path / "ConvNeXtPose_L.pth")
+    first, state = tmp_path / "ConvNeXtPose_L (1).safetensors", dict(checkpoint.state)
+    _write_file(first, save(state))
 
+    assert CheckpointFiles([tmp_path], catalogue).candidates[0] == first
     assert _load(catalogue, "L", tmp_path).epoch == generated_epoch(catalogue["L"])
+    _write_file(first, save({key: tensor + 1 for key, tensor in state.items()}))
+    assert _catch_error(catalogue, "L", tmp_path).code == "ambiguous"
 
 
 @pytest.mark.parametrize(
@@ -273,14 +278,3 @@ def test_load_archive_of_something_else_is_refused_before_it_is_read(
     monkeypatch.setattr(unpack, "read_exactly", lambda *_: pytest.fail("it was read"))
     with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[not-a-checkpoint\] "):
         load_checkpoint(path)
-
-
-def test_load_equal_weights_prefers_file_with_epoch(
-    catalogue: Catalogue, archives: Archives, tmp_path: Path
-) -> None:
-    path = _write_file(tmp_path / "b.tar", archives["L"])
-    state = load_checkpoint(path).state
-    _write_file(tmp_path / "a.safetensors", save(dict(state)))
-    assert _load(catalogue, "L", tmp_path).path == path
-    _write_file(tmp_path / "a.safetensors", save({key: t + 1 for key, t in state.items()}))
-    assert _catch_error(catalogue, "L", tmp_path).code == "ambiguous"
