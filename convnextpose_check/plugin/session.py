@@ -17,12 +17,7 @@ from _pytest.mark.expression import Expression
 from convnextpose_check.environment import collect_environment, format_command
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.paths import (
-    FIXTURES,
-    SUITE,
-    lock_directory,
-    rename_earlier_outputs,
-)
+from convnextpose_check.paths import FIXTURES, SUITE, lock_directory, rename_earlier_outputs
 from convnextpose_check.plugin.gate import Gate
 from convnextpose_check.progress import ProgressDisplay
 from convnextpose_check.results.baseline import compare_runs
@@ -112,14 +107,14 @@ class Session:
             report = self.report or self.run.outputs.report
             return write_report(self.run, results, report, self.page, self.gate.traces)
 
-    def exit_code(self, of_pytest: int) -> int:
+    def exit_code(self, pytest_code: int) -> int:
         """Return the exit code: 0 only if this run's results file is marked as passed."""
         if self.lock is None:  # --collect-only, or no validation tests
             has_passed = not self.gate.required
         else:
             written = read_results_of_run(self.run.outputs.results, self.run_id)
             has_passed = written is not None and written.passed
-        return of_pytest or int(not has_passed)
+        return pytest_code or int(not has_passed)
 
     def close(self) -> None:
         """Release the results folder and the terminal."""

@@ -22,15 +22,15 @@ def take_name(sequence: str) -> str:
 
 
 def bootstrap_interval_mm(
-    errors_mm: Array, groups: Sequence[str]
+    errors_mm: Array, file_names: Sequence[str]
 ) -> tuple[tuple[float, float] | None, int]:
-    """The 95 % interval of the mean of errors (N,), and the number of groups.
+    """The 95 % interval of the mean of errors (N,), and the number of takes.
 
-    ``groups`` is the group of each error. Whole groups are drawn with replacement, because errors
-    within a take are correlated: drawing single frames would overstate the precision. The interval
-    is None for fewer than two groups.
+    Whole takes are drawn with replacement, because errors within a take are correlated: drawing
+    single frames would overstate the precision. The interval is None for fewer than two takes.
     """
-    names, index = np.unique(np.array(groups), return_inverse=True)
+    takes = [take_name(name) for name in file_names]
+    names, index = np.unique(np.array(takes), return_inverse=True)
     if len(names) < 2:
         return None, len(names)
     sums_mm = np.bincount(index, weights=errors_mm)

@@ -28,7 +28,7 @@ from convnextpose_check.files.regular_files import write_atomically, write_text
 from convnextpose_check.human36m.samples import Exclusion
 from convnextpose_check.network.keymap import detect_key_style
 from convnextpose_check.paths import Outputs
-from convnextpose_check.results.bootstrap import bootstrap_interval_mm, take_name
+from convnextpose_check.results.bootstrap import bootstrap_interval_mm
 from convnextpose_check.results.decision import NOTHING_EVALUATED, add_decision
 from convnextpose_check.results.examples import find_examples
 from convnextpose_check.results.field_metrics import FIELD_METRICS, compute_field_metrics
@@ -261,9 +261,8 @@ def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> Vari
     """Collect checkpoint, errors and verdict of an evaluated variant."""
     grid_whd = run.variants[variant].architecture.grid_whd
     misaligned, judgment = run.facts.misaligned, judge(evaluation, run.reported_error(variant))
-    takes = [take_name(name) for name in evaluation.file_names]
     errors_mm = evaluation.errors_mm.mean(axis=1)
-    interval_mm, take_count = bootstrap_interval_mm(errors_mm, takes)
+    interval_mm, take_count = bootstrap_interval_mm(errors_mm, evaluation.file_names)
     values = _file_values(run, variant)
     values["mpjpe_mm" if evaluation.protocol == 2 else "pa_mpjpe_mm"] = evaluation.error_mm
     return VariantResult(
@@ -312,12 +311,11 @@ def compare_with_checkpoint(
     if checkpoint is None or checkpoint.images_sha256 != evaluation.images_sha256:
         return None
     differences_mm = (evaluation.errors_mm - checkpoint.errors_mm).mean(axis=1)
-    takes = [take_name(name) for name in evaluation.file_names]
     cells = np.abs(evaluation.cells_xyz - checkpoint.cells_xyz)
     return CheckpointComparison(
         error_mm=checkpoint.error_mm,
         difference_mm=evaluation.error_mm - checkpoint.error_mm,
-        interval_mm=bootstrap_interval_mm(differences_mm, takes)[0],
+        interval_mm=bootstrap_interval_mm(differences_mm, evaluation.file_names)[0],
         mean_cells=float(cells.mean()),
         max_cells=float(cells.max()),
     )

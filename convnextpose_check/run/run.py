@@ -198,9 +198,9 @@ class Run:
             with self.display.phase("building the models"):
                 entries = ByVariant.collect(self.evaluated, self._build_entry)
                 compared = entries.available if self.settings.network is not None else ()
-                own = ByVariant.collect(compared, self._build_checkpoint_entry).outcomes
+                checkpoints = ByVariant.collect(compared, self._build_checkpoint_entry).outcomes
             outcomes: dict[str, Any] = entries.outcomes | {
-                _checkpoint_name(variant): entry for variant, entry in own.items()
+                _checkpoint_name(variant): entry for variant, entry in checkpoints.items()
             }
             if available := ByVariant(outcomes).available:
                 cores = len(os.sched_getaffinity(0))

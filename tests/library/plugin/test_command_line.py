@@ -90,11 +90,20 @@ def test_pytest_test_and_missing_paths_are_accepted(run_pytest: RunPytest, tmp_p
     assert "[synthetic]" not in out
 
 
-def test_pytest_misspelled_option_is_refused_with_suggestion(run_pytest: RunPytest) -> None:
-    code, _, err = run_pytest(ROOT, *COLLECT_ONLY, "--h36m-rot=/x")
+@pytest.mark.parametrize(
+    ("folder", "argument", "message"),
+    [
+        (ROOT, "--h36m-rot=/x", "unknown option --h36m-rot (did you mean --h36m-root?)."),
+        ("/", "--h36m-root=x", "--h36m-root is an option of convnextpose-check, and its tests"),
+    ],
+)
+def test_pytest_option_that_it_does_not_know_is_explained(
+    run_pytest: RunPytest, folder: str | Path, argument: str, message: str
+) -> None:
+    code, out, err = run_pytest(Path(folder), *COLLECT_ONLY, argument)
 
-    assert code == pytest.ExitCode.USAGE_ERROR
-    assert "unknown option --h36m-rot (did you mean --h36m-root?)." in err
+    assert (code, out) == (pytest.ExitCode.USAGE_ERROR, "")
+    assert err.startswith(f"ERROR: {message}")
 
 
 def test_pytest_without_autoloaded_plugins_collects_throughput_tests(
@@ -106,15 +115,6 @@ def test_pytest_without_autoloaded_plugins_collects_throughput_tests(
     _, out, err = run_pytest(ROOT, *COLLECT_ONLY, "tests/validation")
 
     assert "test_throughput.py::test_throughput[published-L]" in out, err
-
-
-def test_pytest_in_other_folder_explains_options_of_suite(
-    run_pytest: RunPytest, tmp_path: Path
-) -> None:
-    code, out, err = run_pytest(tmp_path, *COLLECT_ONLY, "--h36m-root=x")
-
-    assert (code, out) == (pytest.ExitCode.USAGE_ERROR, "")
-    assert err.startswith("ERROR: --h36m-root is an option of convnextpose-check, and its tests")
 
 
 def test_validation_tests_are_exempt_from_timeouts(
