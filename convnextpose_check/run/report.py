@@ -305,16 +305,16 @@ def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> Vari
 
 
 def compare_with_checkpoint(
-    evaluation: Evaluation, checkpoint: Evaluation | None
+    evaluation: Evaluation, of_checkpoint: Evaluation | None
 ) -> CheckpointComparison | None:
     """Compare a network of ``--network`` with the checkpoint's model on the same images."""
-    if checkpoint is None or checkpoint.images_sha256 != evaluation.images_sha256:
+    if of_checkpoint is None or of_checkpoint.images_sha256 != evaluation.images_sha256:
         return None
-    differences_mm = (evaluation.errors_mm - checkpoint.errors_mm).mean(axis=1)
-    cells = np.abs(evaluation.cells_xyz - checkpoint.cells_xyz)
+    differences_mm = (evaluation.errors_mm - of_checkpoint.errors_mm).mean(axis=1)
+    cells = np.abs(evaluation.cells_xyz - of_checkpoint.cells_xyz)
     return CheckpointComparison(
-        error_mm=checkpoint.error_mm,
-        difference_mm=evaluation.error_mm - checkpoint.error_mm,
+        error_mm=of_checkpoint.error_mm,
+        difference_mm=evaluation.error_mm - of_checkpoint.error_mm,
         interval_mm=bootstrap_interval_mm(differences_mm, evaluation.file_names)[0],
         mean_cells=float(cells.mean()),
         max_cells=float(cells.max()),

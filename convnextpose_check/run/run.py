@@ -233,12 +233,12 @@ class Run:
     def _build_entry(self, variant: str) -> ModelEntry:
         models = self.models[variant]
         models.size  # noqa: B018 - the report needs it, and users' code may raise an exception
-        return self._to_entry(models, variant)
+        return self._make_entry(models, variant)
 
     def _build_checkpoint_entry(self, variant: str) -> ModelEntry:
-        return self._to_entry(self.models[variant].without_network, _checkpoint_name(variant))
+        return self._make_entry(self.models[variant].without_network, _checkpoint_name(variant))
 
-    def _to_entry(self, models: VariantModels, name: str) -> ModelEntry:
+    def _make_entry(self, models: VariantModels, name: str) -> ModelEntry:
         with wrap_network_errors("building the network"):
             path = self.settings.results_dir / cache_file_path(self.target, name)
             key = models.cache_key(self.dataset, flip=self.settings.flip)

@@ -49,15 +49,9 @@ def test_compare_with_checkpoint_interval_is_paired() -> None:
     assert compared.interval_mm == (0.5, 1.5)
     assert compared.max_cells == 2.0
     assert compared.mean_cells == pytest.approx(0.5 + 1.5 / (4 * 18 * 3))
-
-
-def test_compare_with_checkpoint_other_images_is_none() -> None:
-    checkpoint = make_paired_evaluation([0.0] * 4)
-
-    other = make_paired_evaluation([0.0] * 4, images_sha256="another")
-
     assert compare_with_checkpoint(checkpoint, None) is None
-    assert compare_with_checkpoint(other, checkpoint) is None
+    other_images = make_paired_evaluation([0.0] * 4, images_sha256="another")
+    assert compare_with_checkpoint(other_images, checkpoint) is None
 
 
 def test_run_with_network_evaluates_checkpoint_on_same_images(
