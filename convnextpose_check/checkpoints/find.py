@@ -37,7 +37,7 @@ LoadedFiles = dict[Path, Checkpoint | str]
 
 @dataclass
 class CheckpointFiles:
-    """The checkpoints in the given files and folders.
+    """The checkpoints in files and folders.
 
     ``refused`` maps variants to known errors, such as of a failed download. ``loaded_files`` may be
     shared, so that each file is opened once.

@@ -9,12 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from convnextpose_check.checkpoints.content import (
-    read_epoch,
-    read_network,
-    read_steps,
-    read_texts,
-)
+from convnextpose_check.checkpoints import content
 from convnextpose_check.checkpoints.members import RefusedError
 from convnextpose_check.checkpoints.pickle_check import NUMPY_DTYPE, NUMPY_FORMATS, NUMPY_SCALARS
 from convnextpose_check.checkpoints.safetensors_file import load_safetensors
@@ -80,9 +75,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             saved, metadata = load_safetensors(archive)
         else:
             saved = _load_pickle(archive)
-            metadata = read_texts(saved)
-        epoch, steps = read_epoch(saved), read_steps(saved)
-        network, notes = read_network(saved)
+            metadata = content.read_texts(saved)
+        epoch, steps = content.read_epoch(saved), content.read_steps(saved)
+        network, notes = content.read_network(saved)
         form = ", ".join([form, *notes])
         return Checkpoint(path, form, sha256, epoch, network, steps, git_blob, metadata)
     except RefusedError as error:

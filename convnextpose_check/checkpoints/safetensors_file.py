@@ -24,7 +24,7 @@ def read_header(stream: IO[bytes]) -> dict[str, Any]:
     try:
         return msgspec.json.decode(stream.read(length), type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _damaged(error) from None
+        raise _damaged_error(error) from None
 
 
 def load_safetensors(stream: IO[bytes]) -> tuple[Any, Mapping[str, str]]:
@@ -38,10 +38,10 @@ def load_safetensors(stream: IO[bytes]) -> tuple[Any, Mapping[str, str]]:
         tensors = load(stream.read())  # also checks that the metadata are texts
         ordered = {key: tensors[key] for key in header}  # the library's order varies
     except Exception as error:  # noqa: BLE001 - of many types
-        raise _damaged(error) from None
+        raise _damaged_error(error) from None
     return ordered, metadata
 
 
-def _damaged(error: Exception) -> RefusedError:
+def _damaged_error(error: Exception) -> RefusedError:
     problem = f"is a damaged safetensors file ({quote(str(error))})"
     return RefusedError(problem, ErrorCode.DAMAGED)

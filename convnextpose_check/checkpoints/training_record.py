@@ -76,31 +76,27 @@ def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
         counted = f"{_format_count(counts[1])} steps, {_format_count(counts[0])} batches"
         reason = "trained further with a new optimizer" if counts[1] < counts[0] else "inconsistent"
         return TrainingRecord(f"{reason}: {counted} of BatchNorm", counted)
-    without = "" if steps else "; the optimizer is not in the file, so its steps are unknown"
-    count = counts[0]
+    no_optimizer = "" if steps else "; the optimizer is not in the file, so its steps are unknown"
+    count, counted = counts[0], f"{_format_count(counts[0])} iterations"
     if checkpoint.epoch is None:
-        counted = f"{_format_count(count)} iterations"
         unknown = f"{counted}; the epoch is not in the file, so those per epoch are unknown"
-        return TrainingRecord(f"{unknown}{without}", counted, is_recorded=False)
+        return TrainingRecord(f"{unknown}{no_optimizer}", counted, is_recorded=False)
     epochs = checkpoint.epoch + 1
     if count == 0:
-        description = f"not trained: all counters are 0 after {epochs} epochs{without}"
+        description = f"not trained: all counters are 0 after {epochs} epochs{no_optimizer}"
         return TrainingRecord(description, "0")
     if count < 0 or count % epochs:
-        counted = f"{epochs} x {count / epochs:,.1f}"
-        return TrainingRecord(
-            f"trained further, or with epochs of different lengths: {_format_count(count)}"
-            f" iterations are {counted}{without}",
-            counted,
-        )
+        product = f"{epochs} x {count / epochs:,.1f}"
+        reason = "trained further, or with epochs of different lengths"
+        return TrainingRecord(f"{reason}: {counted} are {product}{no_optimizer}", product)
     iterations = int(count // epochs)
     title = "another training set or batch size"
     if iterations == PROTOCOL_2_ITERATIONS:
         title = "five subjects with the authors' data loaders (protocol 2)"
     elif iterations in PROTOCOL_1_ITERATIONS:
         title = "six subjects with the authors' data loaders (protocol 1)"
-    counted = f"{epochs} x {iterations:,}"
-    return TrainingRecord(f"{counted} iterations: {title}{without}", counted, iterations)
+    product = f"{epochs} x {iterations:,}"
+    return TrainingRecord(f"{product} iterations: {title}{no_optimizer}", product, iterations)
 
 
 def describe_metadata(checkpoint: Checkpoint) -> str:

@@ -123,7 +123,7 @@ def lock_file(path: Path, option: str = "--results-dir") -> BinaryIO:
 def cannot_write(
     path: Path, error: OSError, option: str = "--results-dir"
 ) -> ConvNeXtPoseCheckError:
-    """The error for an unwritable file; ``option``, if any, gives another folder."""
+    """The error for an unwritable file; ``option``, if any, selects another folder."""
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return ConvNeXtPoseCheckError(
         ErrorCode.CANNOT_WRITE,

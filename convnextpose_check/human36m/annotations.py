@@ -1,4 +1,4 @@
-"""Read and validate what the evaluation uses of Human3.6M's annotation files.
+"""Read and validate the fields of Human3.6M's annotation files that the evaluation uses.
 
 The file that lists all images of a subject is read in pieces, to save memory.
 """

@@ -188,7 +188,7 @@ def load_dataset(
 ) -> Dataset:
     """Find and read the test samples of a protocol below ``root``, which is only read.
 
-    No name in an annotation file leads outside ``root``, but links in ``root`` are followed.
+    A file name in annotations cannot refer to a file outside ``root``, but links are followed.
     ``limit`` selects that many samples at equal distances. A test image that cannot be evaluated is
     excluded with its reason. Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``,
     ``bad-annotations``, and if no image can be evaluated, the error of ``box_consistency``.

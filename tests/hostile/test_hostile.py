@@ -11,13 +11,7 @@ import pytest
 from convnextpose_check.checkpoints import members
 from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.variants import Architecture
-from tests.hostile import (
-    container_cases,
-    pickle_cases,
-    safetensors_cases,
-    tar_cases,
-    value_cases,
-)
+from tests.hostile import container_cases, pickle_cases, safetensors_cases, tar_cases, value_cases
 from tests.hostile.cases import CANARY, CASES, LOADS, Case
 from tests.hostile.judge import open_file
 from tests.support.archives import FORMS, make_snapshot, save_to_bytes

@@ -263,8 +263,8 @@ def test_check_dataset_is_complete_thinned_frames_are_named(
 ) -> None:
     for image_id, frame in ((102, 320), (203, 640)):
         joints, image = handmade.frame(image_id), handmade.image(image_id)
-        takes = handmade.joints[image["subject"]][str(image["action_idx"])]
-        takes[str(image["subaction_idx"])][str(frame)] = joints
+        subactions = handmade.joints[image["subject"]][str(image["action_idx"])]
+        subactions[str(image["subaction_idx"])][str(frame)] = joints
         image["frame_idx"] = frame
     handmade.data[9]["annotations"].remove(handmade.annotation(103))
 
