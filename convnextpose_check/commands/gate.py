@@ -2,7 +2,7 @@
 
 Runs pytest on tests/validation without executing any file of the current folder,
 and takes the verdict from this run's results file. Only --network module:factory
-runs code from the current folder; its verdict is only as trustworthy as that code.
+and .pt2 files can run code; then the verdict is only as trustworthy as that code.
 
   convnextpose-check gate --h36m-root DIR --checkpoints DIR
 
