@@ -1,8 +1,4 @@
-"""Alternative conversions, comparisons and ground truths, with one parameter each.
-
-If a run used an alternative, it reproduces the run's errors from the saved positions. If the data
-are wrong, the matching alternative lowers the error of the positions to the reference.
-"""
+"""Alternative conversions, comparisons and ground truths, with one parameter each."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from convnextpose_check.diagnosis.finding import MIN_EXPLAINED, Finding, grade_change
-from convnextpose_check.diagnosis.regression import match_nearest
+from convnextpose_check.diagnosis.regression import match_joints
 from convnextpose_check.diagnosis.statistics import DATA
 from convnextpose_check.diagnosis.table import Alignment, SampleTable, scale_boxes
 from convnextpose_check.human36m.geometry import Array
@@ -24,30 +20,20 @@ SAME_MM = 0.006
 """Values that differ by less are equal: printed values have two decimals."""
 
 FIT_SAMPLES, FIT_CANDIDATES, FIT_ROUNDS = 120, 6, 8
-"""Samples to compare errors on, best alternatives to fit a parameter of, refinements of a fit."""
+"""Samples to compare errors on, alternatives to fit a parameter of, refinements of a fit."""
 
 Change = Callable[[SampleTable, float], SampleTable]
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """A change of a table, with one parameter.
-
-    ``what`` describes it, with ``{}`` for the parameter, which starts at each of ``values``. With
-    ``explains_run`` it may reproduce a run's errors, with ``explains_data`` lower them.
-    """
+    """A change of a table; ``{}`` in ``what`` is its parameter, which starts at ``values``."""
 
     what: str
     remedy: str
     change: Change
     values: tuple[float, ...] = (0.0,)
-    explains_run: bool = True
-    explains_data: bool = True
     is_continuous: bool = True
-
-    def compute_errors_mm(self, table: SampleTable, value: float) -> Array:
-        """Returns the errors (N, 17) of the changed table."""
-        return self.change(table, value).errors_mm
 
     def fit(self, loss: Callable[[float], float], start: float) -> tuple[float, float]:
         """Returns the least loss, and its parameter, between the neighbors of ``start``."""
@@ -64,23 +50,15 @@ def _permute_joints(order: tuple[int, ...], table: SampleTable, _: float) -> Sam
     return replace(table, cells_xyz=table.cells_xyz[:, list(order)])
 
 
-def _scale(name: str, table: SampleTable, factor: float) -> SampleTable:
-    return replace(table, **{name: getattr(table, name) * factor})
-
-
 def _scale_depth(table: SampleTable, factor: float) -> SampleTable:
     middle = table.grid_whd[2] / 2
     factors, offsets = np.array([1, 1, factor]), np.array([0, 0, middle * (1 - factor)])
     return replace(table, cells_xyz=table.cells_xyz * factors + offsets)
 
 
-def _rotate_truth(axis: int, in_world: bool, table: SampleTable, degrees: float) -> SampleTable:
-    """Rotate the ground truth about the pelvis, around an axis of the camera or of the world."""
+def _rotate_truth(table: SampleTable, degrees: float) -> SampleTable:
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turn = np.roll([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]], axis - 2, axis=(0, 1))
-    if in_world:
-        turn = table.rotations @ turn @ table.rotations.transpose(0, 2, 1)
-    return table.with_truth(table.truth_mm @ turn)
+    return table.with_truth(table.truth_mm @ [[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
 
 
 def _shift_frames(table: SampleTable, step: float) -> SampleTable:
@@ -110,98 +88,76 @@ CONVERSIONS: tuple[Alternative, ...] = (
     Alternative("left and right joints are exchanged", _ORDER, partial(_permute_joints, MIRRORED)),
     Alternative("poses are mirrored left to right", DATA,
                 lambda t, _: t.with_truth(t.truth_mm[:, list(MIRRORED)] * (-1, 1, 1))),
-    Alternative("positions are shifted by {} cells along each axis", "Count cells from 0",
-                lambda t, cells: replace(t, cells_xyz=t.cells_xyz + cells),
-                (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0), explains_data=False),
     Alternative("depths are multiplied by {}", _DEPTH, _scale_depth, _FACTORS),
     Alternative("box sides are multiplied by {}", _BOX,
                 lambda t, factor: replace(t, boxes_px=scale_boxes(t.boxes_px, factor)), _FACTORS),
     Alternative("root depths are multiplied by {}", _ROOT_DEPTH,
-                partial(_scale, "root_depths_mm"), _FACTORS),
-    Alternative("focal lengths are multiplied by {}", DATA, partial(_scale, "focal_px"), _FACTORS),
+                lambda t, factor: replace(t, root_depths_mm=t.root_depths_mm * factor), _FACTORS),
+    Alternative("focal lengths are multiplied by {}", DATA,
+                lambda t, factor: replace(t, focal_px=t.focal_px * factor), _FACTORS),
     Alternative("the ground truth is multiplied by {}", DATA,
                 lambda t, factor: t.with_truth(t.truth_mm * factor), _FACTORS),
     Alternative("poses are compared with those at a test-frame offset of {}",
                 "Match images and joints by frame number: file 000001 is frame 0",
                 _shift_frames, (-2.0, -1.0, 1.0, 2.0), is_continuous=False),
-    Alternative("the ground truth is turned by {} degrees in the image", DATA,
-                partial(_rotate_truth, 2, False),
+    Alternative("the ground truth is turned by {} degrees in the image", DATA, _rotate_truth,
                 (-90.0, -30.0, -15.0, -6.0, -3.0, 0.0, 3.0, 6.0, 15.0, 30.0, 90.0, 180.0)),
-    *(Alternative(f"the ground truth is turned by {{}} degrees about the world's {name} axis",
-                  DATA, partial(_rotate_truth, axis, True), (-90.0, -10.0, -3.0, 3.0, 10.0, 90.0),
-                  explains_run=False)
-      for axis, name in enumerate("xyz")),
 )  # fmt: skip
 """Changes of conversion and ground truth, tried on both the run and the data."""
 
-_ROOTS = {
-    f"the origin is {name}, not the pelvis": (joint,)
-    for joint, name in enumerate(JOINTS) if joint != ROOT
-} | {
-    f"the origin is the middle of {JOINTS[one]} and {JOINTS[other]}": (one, other)
-    for one, other in enumerate(MIRRORED) if one < other
-} | {"the origin is the mean of the joints": tuple(range(ANNOTATED_JOINTS))}  # fmt: skip
-
-_ALIGNMENTS: dict[str, Alignment] = {
-    "roots are not subtracted": "none", "poses are aligned rigidly": "rigid",
-    "poses are aligned with scale": "rigid and scale", "poses are not aligned": "root",
+_ALIGNMENTS: dict[str, tuple[Alignment, tuple[int, ...]]] = {
+    "roots are not subtracted": ("none", (ROOT,)), "poses are not aligned": ("root", (ROOT,)),
+    "poses are aligned rigidly": ("rigid", (ROOT,)),
+    "poses are aligned with scale": ("rigid and scale", (ROOT,)),
+    "the origin is the mean of the joints": ("root", tuple(range(ANNOTATED_JOINTS))),
+    **{f"the origin is {name}, not the pelvis": ("root", (joint,))
+       for joint, name in enumerate(JOINTS) if joint != ROOT},
+    **{f"the origin is the middle of {JOINTS[one]} and {JOINTS[other]}": ("root", (one, other))
+       for one, other in enumerate(MIRRORED) if one < other},
 }  # fmt: skip
 
-COMPARISONS: tuple[Alternative, ...] = tuple(
-    Alternative(what, _PROTOCOL, partial(_set_alignment, alignment, roots), explains_data=False)
-    for what, alignment, roots in (
-        *((what, alignment, (ROOT,)) for what, alignment in _ALIGNMENTS.items()),
-        *((what, "root", roots) for what, roots in _ROOTS.items()),
-    )
-)
-"""Other comparisons of a pose with its ground truth."""
+COMPARISONS: tuple[Alternative, ...] = (
+    *(Alternative(what, _PROTOCOL, partial(_set_alignment, alignment, roots))
+      for what, (alignment, roots) in _ALIGNMENTS.items()),
+    Alternative("positions are shifted by {} cells along each axis", "Count cells from 0",
+                lambda t, cells: replace(t, cells_xyz=t.cells_xyz + cells),
+                (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)),
+)  # fmt: skip
+"""Other comparisons of a pose with its ground truth, tried on the run only."""
 
 
 def find_joint_orders(table: SampleTable) -> Iterator[Alternative]:
-    """Yields the orders of ground-truth joints that match a group's predicted joints.
-
-    A joint of the ground truth matches another predicted joint if that one is less than half as
-    far away as its own, in the median over a group's samples.
-    """
-    predicted_mm, truth_mm = (
-        (mm - mm[:, ROOT, None])[:, :ANNOTATED_JOINTS]
-        for mm in (table.predicted_mm, table.truth_mm)
-    )
-    apart_mm = np.linalg.norm(truth_mm[:, :, None] - predicted_mm[:, None], axis=3)
+    """Yields the orders of predicted joints that match the ground truth of a group."""
+    predicted_mm = table.predicted_mm - table.predicted_mm[:, ROOT, None]
     found = {
-        tuple(match_nearest(apart_mm[group.mask]).tolist())
-        for group in table.groups if group.axis != "take"
-    }  # fmt: skip
+        tuple(match_joints(table.truth_mm[mask, :-1], predicted_mm[mask, :-1]).tolist())
+        for mask in (group.mask for group in table.groups if group.axis != "take")
+    }
     for sources in sorted(found - {tuple(range(ANNOTATED_JOINTS)), MIRRORED[:ANNOTATED_JOINTS]}):
         named = ", ".join(
             f"the network's {JOINTS[source]} is compared with the truth's {JOINTS[joint]}"
             for joint, source in enumerate(sources) if joint != source
         )  # fmt: skip
         change = partial(_permute_joints, (*sources, ANNOTATED_JOINTS))
-        yield Alternative(named, _ORDER, change, explains_run=False)
+        yield Alternative(named, _ORDER, change)
 
 
 def compute_other_means(errors_mm: Array, table: SampleTable) -> dict[str, float]:
     """Returns averages of errors (N, 17) that a script may report instead, by name."""
     samples_mm = errors_mm.mean(axis=1)
-    means: dict[str, Any] = (
-        {
-            "the median of all errors": np.median(errors_mm),
-            "the median over samples": np.median(samples_mm),
-            "the root of the mean square": np.sqrt((errors_mm**2).mean()),
-            "a mean in centimeters": samples_mm.mean() / 10,
-            "a mean in meters": samples_mm.mean() / 1000,
-        }
-        | {
-            f"the mean without {JOINTS[joint]}": np.delete(errors_mm, joint, axis=1).mean()
-            for joint in range(ANNOTATED_JOINTS)
-        }
-        | {
-            f"the mean over {axis}s": np.mean([samples_mm[group.mask].mean() for group in groups])
-            for axis in ("action", "subject")
-            if (groups := table.select_groups(axis))
-        }
-    )
+    means: dict[str, Any] = {
+        "the median of all errors": np.median(errors_mm),
+        "the median over samples": np.median(samples_mm),
+        "the root of the mean square": np.sqrt((errors_mm**2).mean()),
+        "a mean in centimeters": samples_mm.mean() / 10,
+        "a mean in meters": samples_mm.mean() / 1000,
+    }
+    for joint in range(ANNOTATED_JOINTS):
+        means[f"the mean without {JOINTS[joint]}"] = np.delete(errors_mm, joint, axis=1).mean()
+    for axis in ("action", "subject"):
+        if groups := table.select_groups(axis):
+            parts_mm = [samples_mm[group.mask].mean() for group in groups]
+            means[f"the mean over {axis}s"] = np.mean(parts_mm)
     return {text: float(mm) for text, mm in means.items()}
 
 
@@ -231,11 +187,11 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
     few, few_mm = table.select(chosen), errors_mm[chosen]
 
     def loss(alternative: Alternative, value: float) -> float:
-        return float(np.abs(alternative.compute_errors_mm(few, value) - few_mm).mean())
+        return float(np.abs(alternative.change(few, value).errors_mm - few_mm).mean())
 
     starts = sorted(
         ((*min((loss(each, value), value) for value in each.values), each)
-         for each in (*COMPARISONS, *CONVERSIONS) if each.explains_run),
+         for each in (*COMPARISONS, *CONVERSIONS)),
         key=lambda start: start[0],
     )  # fmt: skip
     left_mm, value, alternative = min(

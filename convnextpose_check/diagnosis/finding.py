@@ -17,7 +17,7 @@ from convnextpose_check.text import escape_control_chars
 
 Grade = Literal["fact", "reproduces", "explains", "holds", "possible"]
 """Fact of the run; change that reproduces the run, or lowers the error to the reference; step or
-group that contains the excess; cause that could not be ruled out."""
+group that contains the excess or departs from others; cause that could not be ruled out."""
 
 RANKS: dict[Grade, int] = {"fact": 0, "reproduces": 1, "explains": 1, "holds": 2, "possible": 3}
 
@@ -30,11 +30,9 @@ MAX_LEFT, MIN_EXPLAINED = 0.05, 0.5
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A possible cause of the excess.
+    """A cause or a location of the excess, in texts without a full stop.
 
-    ``what`` and ``evidence`` are clauses, ``remedy`` is a sentence, all without a full stop.
-    ``explained_mm`` is the effect on the error, None if unknown. ``place`` names the affected
-    samples, empty for all.
+    ``explained_mm`` is the effect on the error, ``place`` names the affected samples: "" for all.
     """
 
     grade: Grade
@@ -61,11 +59,9 @@ def grade_change(left: float, effect_mm: float) -> tuple[Grade, float]:
 
 
 class Diagnosis(msgspec.Struct):
-    """The result of the search for one variant.
+    """The result of the search for one variant, with its best explanation first.
 
-    ``link`` is the step with the fault. ``parts`` in mm add up to the excess. ``findings`` are
-    sorted by grade and by how little of the excess they leave. ``hot_spots`` are the groups and the
-    joint with the largest errors.
+    ``link`` is the step with the fault. ``parts`` in mm add up to the excess.
     """
 
     variant: str
@@ -107,10 +103,7 @@ td div { display: flex; justify-content: space-between; border-top: 1px solid; f
 
 
 def write_diagnoses(diagnoses: Sequence[Diagnosis], results_dir: Path) -> tuple[Path, Path]:
-    """Write the JSON and the HTML file to the results folder; raises ``cannot-write``.
-
-    File names that the locale could not decode are decoded as UTF-8.
-    """
+    """Write the JSON and the HTML file to the results folder; raises ``cannot-write``."""
     content = json.dumps(msgspec.to_builtins(diagnoses), indent=1, ensure_ascii=False)
     json_file, page = Outputs(results_dir).diagnoses
     write_text(json_file, content + "\n", errors="replace")
@@ -138,7 +131,6 @@ def _format_mm(value_mm: float) -> str:
 
 
 def _list_answers(d: Diagnosis) -> Iterator[tuple[str, str]]:
-    """Yields the label and the text of each line below the parts."""
     yield "link", d.link
     yield from ((each.grade, each.format_sentence(d.excess_mm)) for each in d.findings)
     if d.parts and not d.is_explained:
@@ -148,7 +140,6 @@ def _list_answers(d: Diagnosis) -> Iterator[tuple[str, str]]:
 
 
 def _format_section(d: Diagnosis) -> str:
-    """Returns the HTML of a diagnosis: its parts as bars, and its findings."""
     answers = ((label, escape(escape_control_chars(text))) for label, text in _list_answers(d))
     items = (f"<li><b>{label}</b> {text}" for label, text in answers)
     table = [] if d.reference_mm is None or not d.parts else _format_parts(d, d.reference_mm)
@@ -156,10 +147,9 @@ def _format_section(d: Diagnosis) -> str:
 
 
 def _format_parts(d: Diagnosis, reference_mm: float) -> list[str]:
-    """Returns a table of the parts as bars from the expected to the measured error.
+    """Returns a table of the parts as bars, and of the error with each correction.
 
-    Below is the error with each correction of known effect. A part is the difference of rounded
-    sums, so that the numbers add up.
+    A part is the difference of rounded sums, so that the numbers add up.
     """
     sums_mm = [round(each, 2) for each in accumulate(d.parts.values(), initial=reference_mm)]
     steps = [*zip(d.parts, pairwise(sums_mm), strict=True)]

@@ -16,7 +16,7 @@ from convnextpose_check.human36m.skeleton import JOINTS
 PERMUTATIONS, LEVEL = 200, 0.01
 """Number of permutations, and significance level, of the permutation test of groups."""
 
-MIN_TAKE_SHARE, MAX_SHARE, MAX_TAKES = 0.7, 1.3, 8
+MIN_SHARES, MAX_SHARE, MAX_TAKES = {"take": 0.7}, 1.3, 8
 """Least share of the excess in a set of takes (coarser groups: ``MIN_EXPLAINED``); largest
 share, since removing more leaves an error below the reference; most takes in a set."""
 
@@ -30,46 +30,38 @@ FIT_CANDIDATES, EQUAL_SHARE = 4, 0.1
 
 def locate_alternative(
     table: SampleTable, excess_mm: float, rng: np.random.Generator
-) -> list[Finding]:
-    """Find the alternative that best explains the excess of all samples or of a group.
-
-    It assumes verified positions, so only the data can be wrong. The corrected error must be below
-    that of the mean pose: many changes lower a larger error, which is no evidence.
-    """
-    before = table.errors_mm.mean(axis=1)
-    scanned = [
-        (each, value, before - each.compute_errors_mm(table, value).mean(axis=1))
-        for each in (*CONVERSIONS, *find_joint_orders(table)) if each.explains_data
-        for value in each.values
-    ]  # fmt: skip
-    best: dict[str, Finding] = {}
-    for row, group in rank_gains(table, [gain for _, _, gain in scanned], excess_mm, rng):
-        alternative, value, _ = scanned[row]
+) -> Finding | None:
+    """Find the correction of the data that best explains the excess."""
+    before, best = table.errors_mm.mean(axis=1), dict[str, Finding]()
+    alternatives = (*CONVERSIONS, *find_joint_orders(table))
+    scanned = [(each, value) for each in alternatives for value in each.values]
+    gains = [before - each.change(table, at).errors_mm.mean(axis=1) for each, at in scanned]
+    for row, group in _rank_gains(table, gains, excess_mm, rng):
+        alternative, value = scanned[row]
         if alternative.what not in best:
             best[alternative.what] = _fit_value(table, alternative, value, group)
         if len(best) == FIT_CANDIDATES:
             break
+    if not best:
+        return None
     left_mm = {each: abs(excess_mm - (each.explained_mm or 0)) for each in best.values()}
     ranked = sorted(left_mm, key=left_mm.__getitem__)
     equals = [
         each.what for each in ranked if each.place == ranked[0].place
         and left_mm[each] <= left_mm[ranked[0]] + EQUAL_SHARE * excess_mm
     ]  # fmt: skip
-    what = f"the data fit if {' or '.join(equals)}"
-    return [structs.replace(each, what=what) for each in ranked[:1]]
+    return structs.replace(ranked[0], what=f"the data fit if {' or '.join(equals)}")
 
 
-def rank_gains(
+def _rank_gains(
     table: SampleTable, gains: Sequence[Array], excess_mm: float, rng: np.random.Generator
 ) -> Iterator[tuple[int, Group]]:
-    """Yields the index of a change and the group in which it lowers errors by the excess.
-
-    ``gains`` has the lowered mm (N,) of each change. The largest come first.
-    """
+    """Yields the index and group of changes whose gains (N,) in mm hold the excess."""
     groups, columns = table.groups, len(table.groups)
     contained_mm = np.array(gains) @ np.array([group.mask for group in groups]).T / len(table)
-    min_mm = excess_mm * np.array([_min_share(group) for group in groups])
+    min_mm = excess_mm * np.array([MIN_SHARES.get(g.axis, MIN_EXPLAINED) for g in groups])
     is_enough = (contained_mm >= min_mm) & (contained_mm <= MAX_SHARE * excess_mm)
+    # Many changes lower an error above that of the mean pose.
     is_enough &= contained_mm > table.error_mm - table.mean_pose_mm
     for index in np.argsort(-contained_mm * is_enough, axis=None)[: is_enough.sum()].tolist():
         gain, group = gains[index // columns], groups[index % columns]
@@ -77,10 +69,6 @@ def rank_gains(
             not group.label or _exceeds_random_groups(table, gain, rng)[index % columns]
         ):
             yield index // columns, group
-
-
-def _min_share(group: Group) -> float:
-    return MIN_TAKE_SHARE if group.axis == "take" else MIN_EXPLAINED
 
 
 def _has_clear_gain(means: Array) -> bool:
@@ -94,7 +82,7 @@ def _exceeds_random_groups(table: SampleTable, values: Array, rng: np.random.Gen
     """Whether each group (G,) has larger values (N,) than randomly permuted sequences.
 
     Permutation test of a group's sum of deviations from the mean over sequences, divided by the
-    root of its size. It compares with the largest over all groups, which corrects for their number.
+    root of its size, against the largest of all groups.
     """
     means = table.average_sequences(values)
     masks = np.array([group.sequences / group.sequences.sum() ** 0.5 for group in table.groups])
@@ -104,11 +92,8 @@ def _exceeds_random_groups(table: SampleTable, values: Array, rng: np.random.Gen
 
 
 def _fit_value(table: SampleTable, alternative: Alternative, value: float, group: Group) -> Finding:
-    """Fit the alternative's parameter to the group, and return the finding."""
     part = table.select(group.mask)
-    after_mm, value = alternative.fit(
-        lambda other: float(alternative.compute_errors_mm(part, other).mean()), value
-    )
+    after_mm, value = alternative.fit(lambda other: alternative.change(part, other).error_mm, value)
     return Finding(
         "explains", "inputs", alternative.what.format(f"{value:.3g}"),
         f"this correction lowers the error of {len(part):,} samples from {part.error_mm:.2f} mm to"
@@ -117,7 +102,7 @@ def _fit_value(table: SampleTable, alternative: Alternative, value: float, group
     )  # fmt: skip
 
 
-def locate_excess(table: SampleTable, excess_mm: float, rng: np.random.Generator) -> list[Finding]:
+def locate_excess(table: SampleTable, excess_mm: float, rng: np.random.Generator) -> Finding | None:
     """Find the smallest outlying group, or set of takes, that contains the excess."""
     errors_mm = table.errors_mm.mean(axis=1)
     logs = np.log(np.maximum(errors_mm, 1e-6))
@@ -136,21 +121,19 @@ def locate_excess(table: SampleTable, excess_mm: float, rng: np.random.Generator
     for group in sorted(candidates, key=lambda group: int(group.mask.sum())):
         own_mm, rest_mm = (float(errors_mm[mask].mean()) for mask in (group.mask, ~group.mask))
         contained_mm = (own_mm - rest_mm) * float(group.mask.mean())
-        if _min_share(group) * excess_mm <= contained_mm <= MAX_SHARE * excess_mm:
-            return [Finding(
+        min_share = MIN_SHARES.get(group.axis, MIN_EXPLAINED)
+        if min_share * excess_mm <= contained_mm <= MAX_SHARE * excess_mm:
+            return Finding(
                 "holds", "inputs", "these samples hold the excess",
                 f"their error is {own_mm:.1f} mm, that of the others {rest_mm:.1f} mm",
                 "Compare their images, joints, boxes and cameras with those of the others",
                 contained_mm, group.place,
-            )]  # fmt: skip
-    return []
+            )  # fmt: skip
+    return None
 
 
 def _compute_distances(means: Array, groups: Sequence[Group]) -> list[float]:
-    """Returns the robust z-score of each group's mean log error.
-
-    With fewer than 4 groups, their ratio instead, scaled: ``MIN_RATIO_OF_TWO`` is ``MIN_Z``.
-    """
+    """Returns the robust z-score of each group's mean log error; of 2 or 3 groups, a ratio."""
     own = np.array([means[group.sequences].mean() for group in groups])
     if len(groups) < 4:
         others = [np.delete(own, n).mean() for n in range(len(own))]

@@ -37,10 +37,7 @@ AUTHORS_GRID = (64, 64, 64)
 
 
 class SavedSamples(NamedTuple):
-    """Positions, errors (N, 17) and samples of a run.
-
-    ``copies`` pairs each image that is a copy from another sequence with its original.
-    """
+    """Samples of a run; ``copies`` are pairs of equal images of two sequences."""
 
     table: SampleTable
     errors_mm: Array
@@ -55,10 +52,9 @@ class SavedSamples(NamedTuple):
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """One variant of a finished run.
+    """One variant of a finished run, with the number of ``missing`` samples.
 
-    ``result_mm`` is the error that the run reports, ``missing`` the number of samples that were not
-    evaluated. ``results`` and ``record`` are None for the authors' output.
+    ``results`` and ``record`` are None for the authors' output.
     """
 
     variant: str
@@ -72,10 +68,7 @@ class FinishedRun:
 
 
 def read_evaluation(path: Path, dataset: Dataset, grid_whd: Grid) -> SavedSamples:
-    """Read a saved evaluation, without checking that settings and files are unchanged.
-
-    Raises ``ConvNeXtPoseCheckError`` (``bad-results``).
-    """
+    """Read a saved evaluation of any settings; raises ``bad-results``."""
     try:
         with open_regular(path) as stream, np.load(stream, allow_pickle=False) as arrays:
             image_ids, done, cells_xyz, errors_mm, sha256 = (
@@ -107,11 +100,9 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 def read_authors_output(path: Path, dataset: Dataset) -> SavedSamples:
-    """Read ``bbox_root_pose_human36m_output.json``.
+    """Read ``bbox_root_pose_human36m_output.json``; raises ``bad-results``.
 
-    The file lacks the position of the predicted pelvis: it is taken from the ground truth, at the
-    file's root depth. Raises ``ConvNeXtPoseCheckError`` (``bad-results``) for an invalid file or
-    one without samples of the data set.
+    The predicted pelvis, which it lacks, is the annotated one at the file's root depth.
     """
     try:
         read = read_json(path, list[_Entry])
@@ -176,7 +167,6 @@ def list_facts(run: FinishedRun) -> Iterator[Finding]:
          " samples are missing", "the reference includes them", "Download them again"),
     ]  # fmt: skip
     if results is not None and record is not None:
-        opencv = results.environment.get("opencv", "4")
         rows += [
             (record.identity == "contradicted", "weights", "the weights are not the published ones",
              record.identity_reason, "Download the checkpoint again"),
@@ -187,9 +177,6 @@ def list_facts(run: FinishedRun) -> Iterator[Finding]:
             (results.target == "published" and results.bbox != "gt", "settings",
              "boxes and root depths are RootNet's, the reference is for annotated ones",
              "--bbox rootnet was given", "Run again with --bbox gt"),
-            (not opencv.startswith("4"), "settings", f"images were warped by OpenCV {opencv}",
-             "other major versions than 4 moved errors by 0.03 to 0.4 mm",
-             'Run convnextpose-check doctor: it has the command that installs OpenCV 4'),
             *((check.outcome == "failed", "settings", f"{check.test.rpartition('::')[2]} failed",
                check.message, "Fix the failed check first")
               for check in results.checks

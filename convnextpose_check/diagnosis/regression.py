@@ -1,8 +1,4 @@
-"""Fit a run's positions to those that the verified pipeline predicts again.
-
-The fit has a slope and an offset for each axis (about the heatmap's center), a permutation of
-joints, and rounding to whole cells. It may hold for some of the samples only.
-"""
+"""Fit a run's positions to those that the verified pipeline predicts again."""
 
 from __future__ import annotations
 
@@ -20,9 +16,8 @@ FIT_ROUNDS = 8
 
 
 class Fit(NamedTuple):
-    """The run's positions as a function of verified ones.
+    """Differences from verified positions, and a mask (N,) of the samples that they reproduce.
 
-    ``departures`` describe what differs, ``follows`` (N,) marks the samples that it reproduces.
     ``left_share`` is the mean distance after the fit divided by that before it.
     """
 
@@ -40,11 +35,11 @@ def compute_distances(run_xyz: Array, other_xyz: Array) -> Array:
 def fit_positions(run_xyz: Array, bases: dict[str, Array], middle_xyz: Array) -> Fit:
     """Returns the simplest of the best fits; the first of ``bases`` is the suite's."""
     apart = max(float(compute_distances(run_xyz, next(iter(bases.values()))).mean()), 1e-9)
-    fits = [
-        _fit_lines(base, run_xyz, cells, middle_xyz, sources, apart)
-        for base, cells in bases.items()
-        for sources in (np.arange(len(JOINTS)), np.array(MIRRORED), _match_joints(run_xyz, cells))
-    ]
+    fits = []
+    for base, cells in bases.items():
+        centered = (xyz - np.median(xyz, axis=1, keepdims=True) for xyz in (run_xyz, cells))
+        orders = np.arange(len(JOINTS)), np.array(MIRRORED), match_joints(*centered)
+        fits += [_fit_joints(base, run_xyz, cells, middle_xyz, each, apart) for each in orders]
     enough = max(1.2 * min(fit.left_share for fit in fits), SAME_CELLS / apart, 0.02)
     return min(
         (fit for fit in fits if fit.left_share <= enough),
@@ -52,17 +47,27 @@ def fit_positions(run_xyz: Array, bases: dict[str, Array], middle_xyz: Array) ->
     )
 
 
-def _fit_lines(
+def fit_lines(x: Array, y: Array) -> tuple[Array, Array, Array]:
+    """Fit a line to each of K values of joints (N, J, K), by the better half of the samples.
+
+    Returns slopes (K,), offsets (K,) and the indices of the samples that fit best.
+    """
+    slopes, offsets, best = np.ones(x.shape[2]), np.zeros(x.shape[2]), np.arange(len(x))
+    for _ in range(FIT_ROUNDS):
+        points = zip(np.moveaxis(x[best], 2, 0), np.moveaxis(y[best], 2, 0), strict=True)
+        lines = [np.polyfit(one.ravel(), other.ravel(), 1) for one, other in points]
+        slopes, offsets = np.array(lines).T
+        left = compute_distances(y, x * slopes + offsets)
+        best = np.argsort(left)[: max(3, (len(x) + 1) // 2)]
+    return slopes, offsets, best
+
+
+def _fit_joints(
     base: str, run_xyz: Array, cells: Array, middle_xyz: Array, sources: Array, apart: float
 ) -> Fit:
     """Fit a line to each axis, by the half of the samples with the least residuals."""
     run, verified = run_xyz - middle_xyz, cells[:, sources] - middle_xyz
-    slopes, offsets, best = np.ones(3), np.zeros(3), np.arange(len(run))
-    for _ in range(FIT_ROUNDS):
-        points = zip(verified[best].reshape(-1, 3).T, run[best].reshape(-1, 3).T, strict=True)
-        slopes, offsets = np.array([np.polyfit(x, y, 1) for x, y in points]).T
-        left = compute_distances(run, verified * slopes + offsets)
-        best = np.argsort(left)[: max(3, (len(run) + 1) // 2)]
+    slopes, offsets, best = fit_lines(verified, run)
     slopes, offsets = _simplify_lines(slopes, offsets, run[best], verified[best])
     fitted = verified * slopes + offsets
     rounded = np.round(fitted + middle_xyz) - middle_xyz
@@ -104,18 +109,11 @@ def _describe_departures(
     return [text for applies, text in rows if applies]
 
 
-def _match_joints(run: Array, verified: Array) -> Array:
-    """Returns the verified joint (18,) nearest to each of the run, in centered poses."""
-    centered_run = run - np.median(run, axis=1, keepdims=True)
-    centered = verified - np.median(verified, axis=1, keepdims=True)
-    return match_nearest(np.linalg.norm(centered_run[:, :, None] - centered[:, None], axis=3))
-
-
-def match_nearest(apart: Array) -> Array:
-    """Returns the nearest joint (J,) of each joint, from distances (N, J, J).
+def match_joints(poses: Array, others: Array) -> Array:
+    """Returns for each joint of ``poses`` (N, J, 3) the nearest joint (J,) of ``others``.
 
     A joint's own index, unless another is less than half as far away in the median over samples.
     """
-    median = np.median(apart, axis=0)
+    median = np.median(np.linalg.norm(poses[:, :, None] - others[:, None], axis=3), axis=0)
     is_other = median.min(axis=1) < 0.5 * np.diag(median)
     return np.where(is_other, median.argmin(axis=1), np.arange(len(median)))

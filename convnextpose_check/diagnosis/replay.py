@@ -5,15 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from msgspec.structs import replace
 
 from convnextpose_check.diagnosis.reading import FinishedRun
 from convnextpose_check.diagnosis.regression import compute_distances
-from convnextpose_check.diagnosis.statistics import IMAGE
 from convnextpose_check.diagnosis.table import scale_boxes
 from convnextpose_check.evaluation.predict import predict_passes
 from convnextpose_check.human36m import crops
@@ -34,11 +31,7 @@ SAMPLES, FEW_SAMPLES, BATCH_SIZE = 24, 6, 8
 
 @dataclass(frozen=True)
 class Condition:
-    """A fault between image and position.
-
-    ``box`` returns the box of a sample's crop, ``to_input`` normalizes uint8 pixels, ``setting`` is
-    an attribute and its value for all modules of the reference model that have it.
-    """
+    """A fault between image and position: crop, normalization or a setting of all modules."""
 
     what: str
     remedy: str
@@ -52,10 +45,7 @@ VERIFIED = Condition("", "")
 
 
 class Replay:
-    """Samples of a run to predict again with the run's checkpoint.
-
-    ``table`` has the run's positions of these samples. Samples with unreadable images are left out.
-    """
+    """Samples of a run to predict again; ``table`` has the run's positions of those readable."""
 
     def __init__(self, run: FinishedRun, models: VariantModels) -> None:
         from convnextpose_check.network.optimized import OptimizedConvNeXtPose
@@ -73,22 +63,16 @@ class Replay:
         self.table = run.saved.table.select(list(usable))
 
     def _build_network(self, setting: tuple[str, float] | None) -> Network:
-        """Returns the optimized model, or the reference model with a changed setting."""
         if setting is None:
             return self._verified
         network = copy.deepcopy(self._models.reference)
         for module in network.modules():
             if hasattr(module, setting[0]):
                 setattr(module, *setting)
-        upsamplings = sum(getattr(module, "upsamples", False) for module in network.modules())
-        network.architecture = replace(network.architecture, head_upsamplings=upsamplings)
         return network
 
     def predict(self, condition: Condition = VERIFIED, count: int = SAMPLES) -> dict[str, Array]:
-        """Returns positions (N, 18, 3) of the first samples, in the run's cells.
-
-        The keys describe how the passes of the flip test are combined; "" is the suite's way.
-        """
+        """Returns positions (N, 18, 3) in the run's cells by use of the passes; "" is correct."""
         import torch
 
         network, device = self._build_network(condition.setting), self._models.devices[0]
@@ -120,28 +104,16 @@ class Replay:
     def try_conditions(
         self, verified_xyz: Array, print_step: Callable[[str], None]
     ) -> tuple[float, str, str]:
-        """Find the condition that comes nearest to the run's positions.
-
-        Returns the share of the distance from ``verified_xyz`` that it leaves, the least over the
-        combinations of passes, and its description and remedy.
-        """
+        """Returns the share of the distance that the best condition leaves, and its texts."""
         few, found = self.table.select(slice(FEW_SAMPLES)), []
-        run_xyz, verified_xyz = few.make_comparable(few.cells_xyz), verified_xyz[:FEW_SAMPLES]
-        apart = max(float(compute_distances(run_xyz, verified_xyz).mean()), 1e-9)
+        run_xyz = few.make_comparable(few.cells_xyz)
+        apart = max(float(compute_distances(run_xyz, verified_xyz[:FEW_SAMPLES]).mean()), 1e-9)
         for condition in CONDITIONS:
             print_step(f"predicted again: {condition.what}")
             combined = map(few.make_comparable, self.predict(condition, FEW_SAMPLES).values())
             left = min(float(compute_distances(run_xyz, xyz).mean()) for xyz in combined) / apart
             found.append((left, condition.what, condition.remedy))
         return min(found)
-
-
-def _exchange_statistics(pixels: Tensor) -> Tensor:
-    mean, std = (
-        crops.constant_tensor(pixels.device, each).view(3, 1, 1)
-        for each in (crops.PIXEL_MEAN_RGB, crops.PIXEL_STD_RGB)
-    )
-    return (pixels.float() - std) / mean
 
 
 def _restore_box_sides(sample: Sample) -> Array:
@@ -152,9 +124,17 @@ def _restore_box_sides(sample: Sample) -> Array:
     return np.array([x + (side - w) / 2, y + (side - h) / 2, w, h])
 
 
+def _exchange_statistics(pixels: Tensor) -> Tensor:
+    mean, std = (
+        crops.constant_tensor(pixels.device, each).view(3, 1, 1)
+        for each in (crops.PIXEL_MEAN_RGB, crops.PIXEL_STD_RGB)
+    )
+    return (pixels.float() - std) / mean
+
+
 _INPUT = "Use pixels of 0 to 255, red first, minus mean, divided by std"
 _BOX = "Square the annotated box and grow it by 1.25, once"
-_HEAD = "Upsample bilinearly by 2 with align_corners=True, as often as the variant does"
+_HEAD = "Upsample bilinearly by 2 with align_corners=True"
 
 CONDITIONS: tuple[Condition, ...] = (
     Condition("pixels are divided by 255", _INPUT, to_input=lambda p: crops.to_input(p / 255)),
@@ -163,7 +143,6 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("pixels are not normalized", _INPUT, to_input=lambda p: p.float()),
     Condition("BatchNorm's eps is 1e-3", "Keep BatchNorm's eps at 1e-5", setting=("eps", 1e-3)),
     Condition("the head upsamples without align_corners", _HEAD, setting=("align_corners", False)),
-    Condition("all three head layers upsample", _HEAD, setting=("upsamples", True)),
     Condition("boxes grow by 1.2", _BOX, box=lambda s: scale_boxes(s.box_xywh_px, 1.2 / 1.25)),
     Condition("boxes do not grow", _BOX, box=lambda s: scale_boxes(s.box_xywh_px, 1 / 1.25)),
     Condition("boxes grow twice", _BOX, box=lambda s: scale_boxes(s.box_xywh_px, 1.25)),
@@ -172,28 +151,3 @@ CONDITIONS: tuple[Condition, ...] = (
               border="BORDER_REPLICATE"),
 )  # fmt: skip
 """Faults that ``regression`` cannot recognize from the positions alone."""
-
-
-def _change_contrast(factor: float, pixels: Tensor) -> Tensor:
-    means = pixels.float().mean(dim=(1, 2, 3), keepdim=True)
-    return crops.to_input(((pixels - means) * factor + means).clamp(0, 255))
-
-
-def _change_gamma(gamma: float, pixels: Tensor) -> Tensor:
-    return crops.to_input(255 * (pixels / 255) ** gamma)
-
-
-def _order_channels(order: tuple[int, ...], pixels: Tensor) -> Tensor:
-    return crops.to_input(pixels[:, list(order)])
-
-
-IMAGE_CHANGES: tuple[Condition, ...] = (
-    *(Condition(f"changed in brightness by a gamma of {gamma:.2f}", IMAGE,
-                to_input=partial(_change_gamma, gamma)) for gamma in (1 / 2.2, 2.2)),
-    *(Condition(f"changed in contrast by {factor}", IMAGE,
-                to_input=partial(_change_contrast, factor)) for factor in (0.25, 0.5, 2, 4)),
-    *(Condition(f"read with their color channels {order}", IMAGE,
-                to_input=partial(_order_channels, order))
-      for order in ((2, 1, 0), (1, 2, 0), (2, 0, 1))),
-)  # fmt: skip
-"""Changes that may restore images: they lower the error only if the images had the opposite."""

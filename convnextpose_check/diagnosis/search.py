@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from convnextpose_check.diagnosis.alternatives import explain_errors, explain_re
 from convnextpose_check.diagnosis.finding import MAX_LEFT, RANKS, Diagnosis, Finding, grade_change
 from convnextpose_check.diagnosis.reading import FinishedRun, find_subset, list_facts
 from convnextpose_check.diagnosis.regression import SAME_CELLS, compute_distances, fit_positions
-from convnextpose_check.diagnosis.replay import IMAGE_CHANGES, Replay
-from convnextpose_check.diagnosis.statistics import list_departures
+from convnextpose_check.diagnosis.replay import Replay
+from convnextpose_check.diagnosis.statistics import IMAGE_FILES, find_displacement, list_departures
 from convnextpose_check.diagnosis.table import SampleTable
 from convnextpose_check.evaluation.verdict import TOLERANCES_MM
 from convnextpose_check.human36m.geometry import Array
@@ -27,33 +27,27 @@ the mean over a few samples from the expected value, in standard errors."""
 
 COMPARE = "Compare crop, normalization, network and soft-argmax with this suite's, for one sample"
 
-POSSIBLE_IMAGES = Finding(
-    "possible", "inputs", "the images are not the original ones",
-    "a replay reads the same files", "Compare some images with another copy of Human3.6M",
-)  # fmt: skip
-POSSIBLE_PREDICTION = Finding(
-    "possible", "prediction", "the prediction differs",
-    "no sample was predicted again", "Run this command again with --checkpoints",
-)  # fmt: skip
+POSSIBLE_IMAGES = Finding("possible", "inputs", "the images are not the original ones",
+                          "a new prediction reads the same files", IMAGE_FILES)  # fmt: skip
+POSSIBLE_PREDICTION = Finding("possible", "prediction", "the prediction differs",
+                              "no sample was predicted again",
+                              "Run this command again with --checkpoints")  # fmt: skip
 
 
+@dataclass
 class Search:
-    """The search in one finished run.
+    """The search in one finished run, with differences (N,) from a baseline in ``deltas_mm``.
 
     ``prepare_replay`` reads the samples to predict again, and returns None without a checkpoint.
-    ``deltas_mm`` (N,) are differences from a baseline. ``print_step`` prints each step.
     """
 
-    def __init__(
-        self,
-        run: FinishedRun,
-        prepare_replay: Callable[[], Replay | None],
-        deltas_mm: Array | None = None,
-        print_step: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        self.run, self.deltas_mm, self.print_step = run, deltas_mm, print_step
-        self.prepare_replay = prepare_replay
-        self.answer = Diagnosis(run.variant, run.result_mm, run.reference_mm)
+    run: FinishedRun
+    prepare_replay: Callable[[], Replay | None]
+    deltas_mm: Array | None = None
+    print_step: Callable[[str], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        self.answer = Diagnosis(self.run.variant, self.run.result_mm, self.run.reference_mm)
 
     def diagnose(self) -> Diagnosis:
         """Run the steps until the excess is explained."""
@@ -119,7 +113,7 @@ class Search:
                 f" run's positions for {len(few)} samples"
             )
             answer.ruled_out.append("a fault between image and position")
-            self._locate_excess(excess_mm, replay)
+            self._locate_excess(excess_mm, is_replayed=True)
             return
         answer.link = (
             f"between image and position: {replay.checkpoint} predicts other positions, on average"
@@ -165,22 +159,25 @@ class Search:
             replay.table.find_smallest_group(1.0 * others).place,
         )  # fmt: skip
 
-    def _locate_excess(self, excess_mm: float, replay: Replay | None = None) -> None:
-        """Find contradictions of the data, a correction, or the group with the excess."""
+    def _locate_excess(self, excess_mm: float, *, is_replayed: bool = False) -> None:
+        """Find displaced images, a correction of the data, or the group with the excess."""
         answer, saved, rng = self.answer, self.run.saved, np.random.default_rng(0)
         answer.parts["the error of the positions minus the reference"] = excess_mm
         self.print_step("groups of samples")
         found: list[Finding] = []
         if excess_mm > 0:
-            found += list_departures(saved.table, saved.samples)
-            found += locating.locate_alternative(saved.table, excess_mm, rng)
-            if not found and replay is not None:
-                found += self._restore_images(replay, excess_mm, rng)
-            found = found or locating.locate_excess(saved.table, excess_mm, rng)
+            found = list_departures(saved.table, saved.samples)
+            located = (
+                find_displacement(saved.table)
+                or locating.locate_alternative(saved.table, excess_mm, rng)
+                or locating.locate_excess(saved.table, excess_mm, rng)
+            )
+            found += [located] if located else []
         answer.findings += found
-        if not found:
+        grades = {each.grade for each in found}
+        if grades <= {"possible"}:
             answer.ruled_out.append("a group of samples that contains the excess")
-        if any(each.grade != "holds" for each in found):
+        if grades & {"fact", "explains"}:
             return
         if (record := self.run.record) is not None and record.identity == "not verified":
             answer.findings.append(Finding(
@@ -188,28 +185,8 @@ class Search:
                 record.identity_reason, "Compare the sha256 with that of a fresh download",
             ))  # fmt: skip
         answer.findings.append(POSSIBLE_IMAGES)
-        if replay is None:
+        if not is_replayed:
             answer.findings.append(POSSIBLE_PREDICTION)
-
-    def _restore_images(
-        self, replay: Replay, excess_mm: float, rng: np.random.Generator
-    ) -> list[Finding]:
-        """Find a change of the images that lowers the error by the excess."""
-        few, gains = replay.table, []
-        before_mm = few.errors_mm.mean(axis=1)
-        for change in IMAGE_CHANGES:
-            self.print_step(f"predicted again: images {change.what}")
-            changed = replace(few, cells_xyz=replay.predict(change)[""])
-            gains.append(before_mm - changed.errors_mm.mean(axis=1))
-        for row, group in locating.rank_gains(few, gains, excess_mm, rng):
-            gain_mm, change = gains[row][group.mask], IMAGE_CHANGES[row]
-            return [Finding(
-                "explains", "inputs", f"the data fit if the images are {change.what}",
-                f"this lowers the error of {len(gain_mm)} samples by {gain_mm.mean():.2f} mm",
-                change.remedy, float(gain_mm.sum() / len(few)), group.place,
-            )]  # fmt: skip
-        self.answer.ruled_out.append("images of other brightness, contrast or colors")
-        return []
 
 
 def _estimate_effect(values_mm: Array, expected_mm: float) -> float:

@@ -29,10 +29,7 @@ Grid = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Group:
-    """Samples with a common label, which is empty for all samples.
-
-    ``mask`` (N,) marks the samples, ``sequences`` (S,) the sequences.
-    """
+    """Samples with a common label, as masks of samples (N,) and of sequences (S,)."""
 
     axis: str
     label: str
@@ -50,11 +47,8 @@ class Group:
 class SampleTable:
     """N samples of one variant.
 
-    ``cells_xyz`` (N, 18, 3) are the run's positions, which ``boxes_px`` (N, 4), ``root_depths_mm``
-    (N,), ``focal_px`` (N, 2) and ``center_px`` (N, 2) convert to millimeters. ``truth_mm``
-    (N, 18, 3) is relative to the pelvis, ``pelvis_mm`` (N, 3) is in camera coordinates, into which
-    ``rotations`` (N, 3, 3) turn world coordinates.
-    ``sequences`` (N,) are names. Poses are compared relative to the mean of the joints ``roots``.
+    ``cells_xyz`` and ``truth_mm`` are (N, 18, 3), the latter relative to the annotated pelvis.
+    Poses are compared relative to the mean of the joints ``roots``.
     Without ``has_pelvis`` the predicted pelvis is unknown, as in the authors' output.
     """
 
@@ -66,7 +60,6 @@ class SampleTable:
     truth_mm: Array
     pelvis_mm: Array
     sequences: Array
-    rotations: Array
     grid_whd: Grid
     alignment: Alignment = "root"
     roots: tuple[int, ...] = (ROOT,)
@@ -81,8 +74,7 @@ class SampleTable:
         return cls(
             np.asarray(cells_xyz, dtype=np.float64), boxes_px, depths_mm, focal_px, center_px,
             joints_mm - joints_mm[:, ROOT, None], joints_mm[:, ROOT],
-            np.array([s.sequence for s in samples]),
-            np.array([s.camera.rotation for s in samples]), grid_whd,
+            np.array([s.sequence for s in samples]), grid_whd,
             "rigid" if protocol == 1 else "root",
         )  # fmt: skip
 

@@ -54,7 +54,6 @@ def make_sample_table(seed: int = 0) -> SampleTable:
         joints_mm - joints_mm[:, :1],
         joints_mm[:, 0].copy(),
         np.array([row[0] for row in rows]),
-        rotation,
         GRID_WHD,
     )
     error_mm = rng.normal(0, 20, joints_mm.shape)

@@ -17,7 +17,7 @@ from tests.support.sample_tables import make_sample_table
 
 TABLE = make_sample_table().select(np.arange(0, 720, 30))
 MEANS = compute_other_means(TABLE.errors_mm, TABLE)
-USED = [each for each in (*COMPARISONS, *CONVERSIONS) if each.explains_run]
+USED = [*COMPARISONS, *CONVERSIONS]
 SAME = {"poses are not aligned", "poses are compared with those at a test-frame offset of {}"}
 """Alternatives that do not change these samples."""
 
@@ -51,7 +51,7 @@ def test_explain_agreeing_result_and_errors_have_no_finding() -> None:
 )
 def test_explain_errors_other_comparison_is_named(used: Alternative) -> None:
     value = used.values[-3] if used.values[1:] else 0.0
-    errors_mm = used.compute_errors_mm(TABLE, value)
+    errors_mm = used.change(TABLE, value).errors_mm
 
     finding = explain_errors(TABLE, errors_mm)
 

@@ -26,7 +26,6 @@ RNG = np.random.default_rng
         ("poses are mirrored", 0, "S9", "poses are mirrored left to right", "S9"),
         ("ground truth is multiplied", 1.1, "S11", "multiplied by 0.9", "S11"),
         ("turned", 8, "camera 2", "turned by -[78].* degrees in the image", "camera 2"),
-        ("world's z", 8, "S9", "turned by -[78].* degrees about the world's z axis", "S9"),
         ("depths are", 1.5, "", "depths are multiplied by 0.6", ""),
     ],
 )
@@ -36,8 +35,9 @@ def test_alternative_is_located(name: str, value: float, group: str, what: str, 
     alternative = next(each for each in CONVERSIONS if name in each.what)
     table = mix_tables(sound, mask, alternative.change(sound, value))
 
-    finding = locate_alternative(table, table.error_mm - sound.error_mm, RNG(0))[0]
+    finding = locate_alternative(table, table.error_mm - sound.error_mm, RNG(0))
 
+    assert finding is not None
     assert re.search(what, finding.what)
     assert finding.place.startswith(place)
     assert finding.grade == "explains"
@@ -47,8 +47,8 @@ def test_alternative_is_located(name: str, value: float, group: str, what: str, 
 def test_locate_table_without_faults_has_no_finding(seed: int, shift_mm: float) -> None:
     table = make_sample_table(seed)
 
-    assert not locate_alternative(table, shift_mm, RNG(0))
-    assert not locate_excess(table, shift_mm, RNG(0))
+    assert locate_alternative(table, shift_mm, RNG(0)) is None
+    assert locate_excess(table, shift_mm, RNG(0)) is None
 
 
 @pytest.mark.parametrize("label", ["camera 3", "Walking", "S11 Photo 2"])
@@ -58,8 +58,9 @@ def test_locate_excess_finds_group_of_unknown_fault(label: str) -> None:
     noise = RNG(0).normal(0, 2, sound.cells_xyz.shape)
     table = mix_tables(sound, mask, replace(sound, cells_xyz=sound.cells_xyz + noise))
 
-    (finding,) = locate_excess(table, table.error_mm - sound.error_mm, RNG(0))
+    finding = locate_excess(table, table.error_mm - sound.error_mm, RNG(0))
 
+    assert finding is not None
     assert finding.place.startswith(label)
     assert finding.grade == "holds"
 
@@ -79,8 +80,9 @@ def test_locate_alternative_names_equal_explanations() -> None:
     sound = make_sample_table()
     table = replace(sound, root_depths_mm=sound.root_depths_mm * 1.3)
 
-    (finding,) = locate_alternative(table, table.error_mm - sound.error_mm, RNG(0))
+    finding = locate_alternative(table, table.error_mm - sound.error_mm, RNG(0))
 
+    assert finding is not None
     named = finding.what.removeprefix("the data fit if ").split(" or ")
     assert any(each.startswith("root depths are multiplied by 0.7") for each in named)
     assert any(each.startswith("box sides are multiplied by 0.7") for each in named)

@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from convnextpose_check.diagnosis.reading import FinishedRun, SavedSamples
-from convnextpose_check.diagnosis.replay import CONDITIONS, IMAGE_CHANGES, Condition, Replay
+from convnextpose_check.diagnosis.replay import CONDITIONS, Condition, Replay
 from convnextpose_check.diagnosis.table import SampleTable
-from convnextpose_check.human36m.crops import to_input
 from convnextpose_check.human36m.samples import load_dataset, read_facts
 from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.synthetic.build import SyntheticData
@@ -49,21 +48,3 @@ def test_try_conditions_recognizes_condition_of_a_run(replay: Replay, used: Cond
 
     assert left == pytest.approx(0.0, abs=1e-6)
     assert (what, remedy) == (used.what, used.remedy)
-
-
-@pytest.mark.parametrize(
-    ("what", "damaged"),
-    [
-        ("gamma of 2.20", lambda pixels: 255 * (pixels / 255) ** (1 / 2.2)),
-        ("contrast by 2", lambda pixels: (pixels - 127.5) / 2 + 127.5),
-        ("channels (2, 1, 0)", lambda pixels: pixels.flip(1)),
-        ("channels (1, 2, 0)", lambda pixels: pixels[:, [2, 0, 1]]),
-    ],
-)
-def test_image_change_restores_image(what: str, damaged: Any) -> None:
-    pixels = torch.linspace(0, 255, 3 * 256 * 4).reshape(1, 3, 256, 4)
-    change = next(each for each in IMAGE_CHANGES if what in each.what)
-
-    torch.testing.assert_close(
-        change.to_input(damaged(pixels)), to_input(pixels), atol=0.01, rtol=0.01
-    )
