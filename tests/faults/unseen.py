@@ -111,12 +111,7 @@ def images_brightened(scene: Scene) -> None:
     change_images(scene, "*", lambda image: (255 * (image / 255.0) ** (1 / 2.2)).astype(np.uint8))
 
 
-@unseen(
-    "S9's images shifted down by 48 pixels",
-    "images",
-    "shift|moved|offset|pixel",
-    subject="9",
-)
+@unseen("S9's images shifted down by 48 pixels", "images", "shift|moved|offset|pixel", subject="9")
 def images_shifted(scene: Scene) -> None:
     change_images(scene, "s_09_*", lambda image: np.roll(image, 48, axis=0))
 
@@ -168,12 +163,7 @@ def rotation_augmentation(scene: Scene) -> None:
     "other sample|another sample|order of (the )?samples|reverse",
 )
 def batches_reversed(scene: Scene) -> None:
-    original = predict.predict
-
-    def reverse(network: Any, batch: Tensor, *, flip: bool) -> Tensor:
-        return original(network, batch, flip=flip).flip(0)
-
-    scene.patch.setattr(predict, "predict", reverse)
+    change_positions(scene, lambda cells_xyz: cells_xyz.flip(0))
 
 
 @unseen(
@@ -326,24 +316,18 @@ def fourteen_joints(scene: Scene) -> None:
 
 @unseen("poses scaled to the ground truth", "metric", "scal")
 def scaled_to_truth(scene: Scene) -> None:
-    original = metrics.compared_poses_mm
-
-    def scaled(*given: Any) -> tuple[Array, Array]:
-        predicted, truth = original(*given)
+    def scale(predicted: Array, truth: Array) -> tuple[Array, Array]:
         return predicted * (predicted * truth).sum() / (predicted * predicted).sum(), truth
 
-    scene.patch.setattr(metrics, "compared_poses_mm", scaled)
+    change_poses(scene, scale)
 
 
 @unseen("roots in the middle of the hips", "metric", "root|pelvis|hip")
 def roots_between_hips(scene: Scene) -> None:
-    original = metrics.compared_poses_mm
-
-    def between(*given: Any) -> tuple[Array, Array]:
-        predicted, truth = original(*given)
+    def move(predicted: Array, truth: Array) -> tuple[Array, Array]:
         return predicted - (predicted[1] + predicted[4]) / 2, truth - (truth[1] + truth[4]) / 2
 
-    scene.patch.setattr(metrics, "compared_poses_mm", between)
+    change_poses(scene, move)
 
 
 def _enlarged(image: Array) -> Array:
@@ -364,6 +348,20 @@ def change_images(
         image = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
         _, encoded = cv2.imencode(".jpg", change(image), [cv2.IMWRITE_JPEG_QUALITY, quality])
         path.write_bytes(encoded.tobytes())
+
+
+def change_positions(scene: Scene, change: Callable[[Tensor], Tensor]) -> None:
+    """Change each batch's predicted positions (N, 18, 3)."""
+    original = predict.predict
+    scene.patch.setattr(
+        predict, "predict", lambda *given, flip: change(original(*given, flip=flip))
+    )
+
+
+def change_poses(scene: Scene, change: Callable[[Array, Array], tuple[Array, Array]]) -> None:
+    """Change the predicted and the annotated pose (17, 3) of each sample before comparison."""
+    original = metrics.compared_poses_mm
+    scene.patch.setattr(metrics, "compared_poses_mm", lambda *given: change(*original(*given)))
 
 
 def change_joints(scene: Scene, subject: int, change: Callable[[Array], Array]) -> None:

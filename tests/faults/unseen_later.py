@@ -22,7 +22,14 @@ from convnextpose_check.human36m.skeleton import ROOT
 from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.synthetic.reference import synthetic_catalogue
 from tests.faults.scene import Scene
-from tests.faults.unseen import UnseenFault, change_images, change_joints, unseen
+from tests.faults.unseen import (
+    UnseenFault,
+    change_images,
+    change_joints,
+    change_poses,
+    change_positions,
+    unseen,
+)
 
 LATER: list[UnseenFault] = []
 later = partial(unseen, faults=LATER)
@@ -192,12 +199,7 @@ def depths_of_another_focal_length(scene: Scene) -> None:
 
 @later("positions stored as whole cells", "prediction", "round|whole|truncat|cell")
 def positions_stored_as_integers(scene: Scene) -> None:
-    original = predict.predict
-
-    def truncated(network: Any, batch: Tensor, *, flip: bool) -> Tensor:
-        return original(network, batch, flip=flip).floor()
-
-    scene.patch.setattr(predict, "predict", truncated)
+    change_positions(scene, lambda cells_xyz: cells_xyz.floor())
 
 
 @later("depths mirrored in the mirrored pass", "prediction", "depth")
@@ -322,13 +324,7 @@ def mean_of_medians(scene: Scene) -> None:
 
 @later("errors in the image plane only", "metric", "depth|plane")
 def depth_not_compared(scene: Scene) -> None:
-    original = metrics.compared_poses_mm
-
-    def flat(*given: Any) -> tuple[Array, Array]:
-        predicted, truth = original(*given)
-        return predicted * (1, 1, 0), truth * (1, 1, 0)
-
-    scene.patch.setattr(metrics, "compared_poses_mm", flat)
+    change_poses(scene, lambda predicted, truth: (predicted * (1, 1, 0), truth * (1, 1, 0)))
 
 
 @later("absolute differences of coordinates added", "metric", "absolute|sum|L1|coordinate")
