@@ -70,9 +70,9 @@ def _find_departure(
     if departs.sum() < MIN_COUNT or departs[group.mask].mean() < MIN_EXPLAINED:
         return None
     median = float(np.median(values[group.mask & departs]))
-    evidence = f"{departs.sum():,} of {len(departs):,} samples depart"
+    evidence = f"{departs.sum():,} of {len(departs):,} samples are affected"
     if grade == "possible":
-        evidence += f" from the range of the synthetic data, {low:g} to {high:g}"
+        evidence += f"; the synthetic data have {low:g} to {high:g}"
         grade = "holds" if group.label and _is_far(values, group.mask) else grade
     return Finding(grade, "inputs", what.format(median), evidence, remedy, None, group.place)
 

@@ -104,10 +104,12 @@ def test_images_depart_if_empty_blurred_or_compressed(tmp_path: Path) -> None:
         cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     pixels: Array = np.repeat(np.array(images)[:, None], 3, axis=1)
 
+    statistics = list(measure_images(pixels, paths))
     empty, blurred, compressed = (
-        ((each.values < each.low) | (each.values > each.high)).tolist()
-        for each in measure_images(pixels, paths)
+        ((each.values < each.low) | (each.values > each.high)).tolist() for each in statistics
     )
+
+    assert [each.grade for each in statistics] == ["fact", "possible", "possible"]
 
     assert empty == [False, False, True, False]
     assert blurred == [False, True, True, False]
