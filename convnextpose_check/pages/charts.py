@@ -180,15 +180,12 @@ def draw_comparison(results: Results, path: Path) -> None:
         _fill(escape_control_chars(results.verdict), max_lines=9),
         *map(_describe_variant, variants, variants.values()),
     ])  # fmt: skip
-    draw: Callable[[Axes], None]
-    panels: list[tuple[float, Callable[[Axes], None]]] = []
+    panels: dict[Callable[..., None], float] = {}
     if sum(record.difference_mm is not None for record in variants.values()) > 1:
-        draw = partial(_draw_differences, results=results, variants=variants)
-        panels.append(((2 * len(variants) + 5) * LINE_PX, draw))
+        panels[_draw_differences] = (2 * len(variants) + 5) * LINE_PX
     if sum(len(record.per_action_mm) for record in variants.values()) > 1:
-        draw = partial(_draw_actions, results=results, variants=variants, actions=actions)
-        panels.append(((1.2 * len(actions) + 4) * LINE_PX, draw))
-    heights_px = [height_px for height_px, _ in panels]
+        panels[partial(_draw_actions, actions=actions)] = (1.2 * len(actions) + 4) * LINE_PX
+    heights_px = list(panels.values())
     height_px = LINE_PX * (4 + heading.count("\n") + len(variants)) + sum(heights_px)
     with (
         _open_figure(PICTURE_WIDTH_PX, height_px, PICTURE_SCALE) as figure,
@@ -197,8 +194,8 @@ def draw_comparison(results: Results, path: Path) -> None:
         figure.suptitle(heading, x=0.01, ha="left", fontsize=FONT_PX)
         if panels:
             grid = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights_px)[:, 0]
-            for axes, (_, draw) in zip(grid, panels, strict=True):
-                draw(axes)
+            for axes, draw in zip(grid, panels, strict=True):
+                draw(axes, results, variants)
             figure.legend(loc="outside lower left", ncols=2, handlelength=1.4)
         figure.savefig(temporary, format="png", metadata={"Software": None})
 

@@ -196,11 +196,9 @@ def format_quotation(results: Results) -> str:
         f"{name} {record.error_mm:.2f} mm (paper {format_number(record.reference_mm, 2)})"
         for name, record in results.variants.items()
     )
+    heading = f"ConvNeXtPose, Human3.6M protocol {results.protocol}, {results.metric}"
     version = results.environment.get("convnextpose_check", "")
-    return (
-        f"ConvNeXtPose, Human3.6M protocol {results.protocol}, {results.metric}: {errors};"
-        f" measured with convnextpose-check {version}"
-    ).strip()
+    return f"{heading}: {errors}; measured with convnextpose-check {version}".strip()
 
 
 def trust_note(results: Results) -> str:
@@ -217,10 +215,9 @@ def trust_note(results: Results) -> str:
 def describe_test(test: str) -> tuple[str, str]:
     """The group and the title of a test; the words of its name if it has no title."""
     function = test.rpartition("::")[2].partition("[")[0]
-    for group, titles in CHECK_TITLES.items():
-        if function in titles:
-            return group, titles[function]
-    return "Other checks", function.removeprefix("test_").replace("_", " ").capitalize()
+    words = function.removeprefix("test_").replace("_", " ").capitalize()
+    found = [(group, each[function]) for group, each in CHECK_TITLES.items() if function in each]
+    return found[0] if found else ("Other checks", words)
 
 
 class CheckGroup(NamedTuple):
@@ -257,16 +254,14 @@ def _shade_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, 
     """Each row's errors and the opacity of their color, one per column, by row name."""
     # The root joint's error is 0 by definition and must not extend the color scale.
     values = [value for column in columns for value in column.values() if value > 0]
-    low = min(values, default=0.0)
-    span = max(max(values, default=0.0) - low, 1e-9)
+    low, high = min(values, default=0.0), max(values, default=0.0)
 
-    def cell(error_mm: float | None) -> tuple[float, float] | None:
-        if error_mm is None:
-            return None
-        return error_mm, round(max(error_mm - low, 0.0) / span * _MAX_OPACITY, 3)
+    def cell(error_mm: float) -> tuple[float, float]:
+        share = max(error_mm - low, 0.0) / max(high - low, 1e-9)
+        return error_mm, round(share * _MAX_OPACITY, 3)
 
     names = dict.fromkeys(name for column in columns for name in column)
-    return {name: [cell(column.get(name)) for column in columns] for name in names}
+    return {name: [cell(c[name]) if name in c else None for c in columns] for name in names}
 
 
 def render_markdown(results: Results) -> str:

@@ -46,13 +46,8 @@ def test_draw_distribution_has_values_in_chart_and_description() -> None:
     assert {"S", *numbers, above} <= set(texts)
     assert max(float(text) for text in texts if re.fullmatch(r"\d+", text)) <= 100
     assert draw_distribution(ONE, {"other": values}) == ""
-
-
-def test_draw_distribution_single_samples() -> None:
-    values = np.r_[np.linspace(20, 100, 199), 500.0]
-
-    assert "1 sample above the axis, up to 500 mm" in draw_distribution(ONE, {"S": values})
     assert draw_distribution(ONE, {"S": values[:1]}) == ""
+    assert "1 sample above the axis, up to 5000 mm" in draw_distribution(ONE, {"S": values[800:-2]})
 
 
 def test_draw_distribution_escapes_names_and_ignores_user_style() -> None:

@@ -343,7 +343,6 @@ def test_report_command_draws_pages_from_files(tmp_path: Path) -> None:
 
 def test_write_pages_without_samples_writes_page(tmp_path: Path) -> None:
     results, outputs = GOLDEN["weights"], Outputs(tmp_path)
-    write_results(results, outputs.results)
 
     write_pages(results, outputs, outputs.report, None)
 
