@@ -126,6 +126,9 @@ class Session:
 SESSION = pytest.StashKey[Session]()
 """Key of the session in ``pytest.Config.stash``."""
 
+INPUT_FIELDS = ("h36m_root", "checkpoints", "download")
+"""Settings that only a run of the published models uses."""
+
 
 def get_session(config: pytest.Config) -> Session:
     """Return the session; raises ``pytest.UsageError`` if the suite's plugin is disabled."""
@@ -163,6 +166,13 @@ def open_session(config: pytest.Config) -> Session:
         raise pytest.UsageError(
             "-m selects both the published and the synthetic models, but a run judges one target."
             " Select the published models with -m gpu, or leave out -m."
+        )
+    given = [settings.given.get(name, "").split(" ")[0] for name in INPUT_FIELDS]
+    flags = [flag for flag in given if flag.startswith("--")]  # not variables, which are permanent
+    if session.can_judge and run.target == "synthetic" and flags:
+        raise pytest.UsageError(
+            f"{flags[0]} is for the published models, but this run judges the synthetic models."
+            f" Add -m gpu, or leave out {flags[0]}."
         )
     return session
 

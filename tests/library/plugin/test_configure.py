@@ -33,6 +33,10 @@ VALIDATION = "tests/validation"
             ["-m", "gpu", "--weights-only", "--h36m-root=/data"], [VALIDATION],
             "--h36m-root /data cannot be combined with --weights-only",
         ),
+        (
+            ["--checkpoints=/data"], [VALIDATION],
+            "--checkpoints is for the published models, but this run judges the synthetic models",
+        ),
         (["--device="], [VALIDATION], "[bad-option] --device is empty. Give it a value"),
         (["--noconftest"], [VALIDATION], "--results-dir"),
         (
