@@ -35,7 +35,7 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
     )
     sequences = Counter(sample.sequence for sample in dataset.samples)
     for name in sorted(set(dataset.facts.absent) & sequences.keys()):
-        problem += f"; {sequences[name]} are of {name}, which the official data set does not have"
+        problem += f"; the official data set does not have {name} ({sequences[name]} here)"
     if surplus := dataset.count_surplus():
         code = ErrorCode.SURPLUS
         problem = f"{surplus} samples more than the protocol has: {problem}"

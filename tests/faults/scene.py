@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def known_fingerprint(archive: Path) -> Fingerprint:
     return fingerprint(loaded_once(archive), "the synthetic data set")
 
 
-@dataclass
+@dataclasses.dataclass
 class Scene:
     """The files, catalogue and settings of a run, free to be changed before it is made.
 
@@ -58,7 +58,7 @@ class Scene:
     network: str | None = None
     flip: bool = True
     limit: int | None = None
-    catalogue: Catalogue = field(default_factory=synthetic_catalogue)
+    catalogue: Catalogue = dataclasses.field(default_factory=synthetic_catalogue)
 
     def __post_init__(self) -> None:
         """Start with the files of the synthetic data set."""
@@ -70,9 +70,12 @@ class Scene:
         self.patch.setattr(find, "load_checkpoint", self._load)
 
     def _load(self, path: Path) -> Checkpoint:
-        """Load a checkpoint; the generated ones, of which faults change copies, only once."""
+        """Load a checkpoint; the generated ones, of which faults change copies, only once.
+
+        A copy computes its state dict anew, so that a fault of the key map has an effect.
+        """
         is_generated = path.is_relative_to(self.synthetic.folder)
-        return loaded_once(path) if is_generated else load_checkpoint(path)
+        return dataclasses.replace(loaded_once(path)) if is_generated else load_checkpoint(path)
 
     @property
     def variant(self) -> Variant:
