@@ -1,4 +1,4 @@
-"""Escape untrusted text for terminals, logs and CI pipelines; suggest known names."""
+"""Escape untrusted text for terminals, logs and CI pipelines; suggest names; plurals."""
 
 from __future__ import annotations
 
@@ -27,3 +27,8 @@ def format_suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
     """
     near = get_close_matches(name.removeprefix(prefix), [k.removeprefix(prefix) for k in known], 1)
     return f" (did you mean {prefix}{near[0]}?)" if near else ""
+
+
+def format_count(number: int, word: str) -> str:
+    """A number and its noun, as in "1 image" and "2 images"."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -15,6 +15,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import path_exists
 from convnextpose_check.files.regular_files import cannot_write
 from convnextpose_check.human36m.layout import ROOTNET_FILE, Layout, annotation_names, find_layout
+from convnextpose_check.text import format_count
 
 TREE = Path("data") / "Human36M"
 IMAGES, ANNOTATIONS, ROOTNET = "images", "annotations", "bbox_root"
@@ -57,7 +58,8 @@ def plan_links(
     ]
     notes = []
     if copied:
-        notes.append(f"{len(copied):,} images have smaller copies, the first is {copied[0]}")
+        count = format_count(len(copied), "image")
+        notes.append(f"smaller copies of {count}, the first is {copied[0]}")
     rootnet_link = tree / ROOTNET / ROOTNET_FILE
     try:
         links[rootnet_link] = layout.choose_rootnet_file(subjects)

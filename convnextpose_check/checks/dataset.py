@@ -6,6 +6,7 @@ from collections import Counter
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.text import format_count
 
 
 def check_dataset_is_complete(dataset: Dataset) -> int:
@@ -14,10 +15,10 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
         used, other = dataset.conflicts[0]
         raise CheckFailedError(
             ErrorCode.AMBIGUOUS,
-            f"{len(dataset.conflicts):,} images differ between folders of one sequence: {used} was"
-            f" used, {other} has other content",
+            f"{format_count(len(dataset.conflicts), 'image')} with two contents in folders of one"
+            f" sequence: {used} was used, {other} has other content",
             "Keep only the folder with the original images, or pass it with --h36m-root",
-            f"{len(dataset.conflicts)} images with two contents",
+            f"{format_count(len(dataset.conflicts), 'image')} with two contents",
             "one content for each image",
         )
     if dataset.is_complete():
@@ -38,7 +39,7 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
         problem += f"; the official data set does not have {name} ({sequences[name]} here)"
     if surplus := dataset.count_surplus():
         code = ErrorCode.SURPLUS
-        problem = f"{surplus} samples more than the protocol has: {problem}"
+        problem = f"{format_count(surplus, 'sample')} more than the protocol has: {problem}"
         remedy = "Move their images out of the data set; annotations without images are ignored"
     else:
         code = ErrorCode.INCOMPLETE

@@ -9,6 +9,7 @@ from convnextpose_check.errors import CheckFailedError, ErrorCode
 from convnextpose_check.evaluation.measurements import Evaluation
 from convnextpose_check.evaluation.verdict import Judgment
 from convnextpose_check.human36m.samples import Dataset
+from convnextpose_check.text import format_count
 
 
 def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> int:
@@ -20,7 +21,8 @@ def check_evaluation_is_complete(evaluation: Evaluation, dataset: Dataset) -> in
     remedy = "Run on the protocol's data set, without --limit"
     if evaluation.unreadable:
         images = ", ".join(f"{e.file_name}: {e.reason}" for e in evaluation.unreadable[:4])
-        problem += f"; {len(evaluation.unreadable)} images cannot be used ({images})"
+        count = format_count(len(evaluation.unreadable), "image")
+        problem += f"; {count} cannot be used ({images})"
         remedy = "Replace them with the data set's original images"
     follows = None if evaluation.unreadable else ErrorCode.INCOMPLETE
     raise CheckFailedError(

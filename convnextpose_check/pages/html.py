@@ -34,6 +34,7 @@ from convnextpose_check.results.text import (
     run_badge,
     variant_badge,
 )
+from convnextpose_check.text import format_count
 from convnextpose_check.variants import INPUT_SIDE_PX
 
 FOLDER = Path(__file__).parent
@@ -284,11 +285,6 @@ def render_markdown(results: Results) -> str:
         name_groups=[names[start : start + width] for start in range(0, len(names), width)],
         **shared_context(results),
     )
-
-
-def format_count(number: int, word: str) -> str:
-    """A number and its noun, as in "1 image" and "2 images"."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def escape_markdown(text: str) -> str:

@@ -229,7 +229,7 @@ def test_link_images_in_two_folders_are_linked_one_by_one(
     assert run_link(kaggle, tree, "--verify") == 0
     assert run_link(kaggle, tree, "--verify") == 0
 
-    smaller = f"note: 1 images have smaller copies, the first is {whole / second}\n"
+    smaller = f"note: smaller copies of 1 image, the first is {whole / second}\n"
     assert capsys.readouterr().out.count(smaller) == 2
     linked = tree / "images" / S9
     assert not linked.is_symlink()

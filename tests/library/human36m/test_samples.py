@@ -249,7 +249,7 @@ def test_check_dataset_is_complete_surplus_names_sequence(
 
     assert load_dataset(root, facts, limit=6).count_surplus() == 0
     assert dataset.count_surplus() == 1
-    problem = f"1 samples more than the protocol has: 7 .* 4 of 3.*; 1 are of {absent}, which"
+    problem = f"1 sample more than .*: 7 .* 4 of 3.*; the official data set does not have {absent}"
     with pytest.raises(CheckFailedError, match=problem) as caught:
         check_dataset_is_complete(dataset)
     assert caught.value.code == "surplus"
