@@ -10,7 +10,13 @@ from typing import NamedTuple
 from convnextpose_check.checkpoints.unpack import CHECKPOINT_SUFFIXES
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.first_bytes import HEAD_BYTES, recognize_format
-from convnextpose_check.files.folders import is_file, path_exists, too_many_files, walk
+from convnextpose_check.files.folders import (
+    describe_too_deep,
+    is_file,
+    path_exists,
+    too_many_files,
+    walk,
+)
 from convnextpose_check.files.regular_files import open_regular
 
 MAX_CANDIDATES = 1_000
@@ -93,7 +99,7 @@ def _find_candidates(root: Path, skipped: list[str]) -> Iterator[Path]:
                 if _may_be_checkpoint(path):
                     yield path
     if too_deep:
-        skipped.append(f"{len(too_deep):,} folders are too deep to search, such as {too_deep[0]}")
+        skipped.append(describe_too_deep(too_deep))
     if unopened:
         skipped.append(
             f"{unopened:,} files in {root} were not opened: the limit for files without a"

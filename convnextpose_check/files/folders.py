@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.text import format_count
 
 SEQUENCE_FOLDER = re.compile(r"s_\d\d_act_\d\d_subact_\d\d_ca_\d\d")
 """Name of the image folder of one Human3.6M sequence."""
@@ -69,6 +70,11 @@ def walk(
         names = sorted(n for n in folders if not n.startswith(".") and not is_system_file(n))
         yield Path(folder), names, files
         folders[:] = [name for name in names if not SEQUENCE_FOLDER.fullmatch(name)]
+
+
+def describe_too_deep(folders: list[Path]) -> str:
+    """Name the folders that ``walk`` did not enter because of their depth; at least one."""
+    return f"{format_count(len(folders), 'folder')} too deep to search, such as {folders[0]}"
 
 
 def too_many_files(count: int, kind: str, root: Path) -> ConvNeXtPoseCheckError:

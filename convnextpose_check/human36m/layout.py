@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Literal
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.folders import SEQUENCE_FOLDER, file_state, is_system_file, walk
+from convnextpose_check.files.folders import (
+    SEQUENCE_FOLDER,
+    describe_too_deep,
+    file_state,
+    is_system_file,
+    walk,
+)
 from convnextpose_check.files.json_files import is_json
 
 Part = Literal["data", "camera", "joint_3d"]
@@ -108,7 +114,8 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     annotations: dict[str, Path] = {}
     sequences: dict[str, dict[str, Path]] = defaultdict(dict)  # by real path
     rootnet: list[Path] = []
-    for folder, folders, files in walk(root):
+    too_deep: list[Path] = []
+    for folder, folders, files in walk(root, too_deep):
         for name in folders:
             if SEQUENCE_FOLDER.fullmatch(name):
                 sequences[name].setdefault(os.path.realpath(folder / name), folder / name)
@@ -127,6 +134,8 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
         found = f"the folder contains {entries}"
         if outdated:
             found = f"{outdated} is of 2019, when each subject had a single annotation file"
+        if too_deep:
+            found += f"; {describe_too_deep(too_deep)}"
         raise ConvNeXtPoseCheckError(
             ErrorCode.DATA_NOT_FOUND,
             f"Human3.6M is incomplete below {root}: missing {', '.join(missing)}; {found}",

@@ -244,7 +244,7 @@ def test_load_missing_names_skipped_files(
     assert error.problem.split("; ")[1:] == [
         f"{unfinished} is an unfinished download",
         f"{incomplete} is an unpacked checkpoint without data.pkl",
-        f"1 folders are too deep to search, such as {deep}",
+        f"1 folder too deep to search, such as {deep}",
         f"2 files in {tmp_path} were not opened: the limit for files without a checkpoint's suffix"
         " is 2",
     ]

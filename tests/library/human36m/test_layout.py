@@ -160,6 +160,12 @@ def leave_annotations_of_2019(tree: Path) -> None:
     (tree / DATA_FILE).unlink()
 
 
+def move_too_deep(tree: Path) -> None:
+    deep = tree.joinpath("deep", *"1234567890", "1", "2")
+    deep.mkdir(parents=True)
+    (tree / DATA_FILE).rename(deep / Path(DATA_FILE).name)
+
+
 ADVICE = " Pass the folder of Human3.6M with --h36m-root"
 OLDER = f"{{}}/older/{Path(DATA_FILE).name} have equal names but different contents"
 REFUSED: list[tuple[str, str, Change]] = [
@@ -170,6 +176,7 @@ REFUSED: list[tuple[str, str, Change]] = [
     ("data-not-found", "{}: missing Human36M_subject9_data.json; the folder contains annotations,",
      lambda tree: (tree / DATA_FILE).unlink()),
     ("data-not-found", "Human36M_subject9.json is of 2019, when", leave_annotations_of_2019),
+    ("data-not-found", "; 1 folder too deep to search, such as {}/deep/1/2/", move_too_deep),
     ("ambiguous", OLDER, add_other_annotations),
     ("ambiguous", "{} contains 2 files bbox_root", lambda tree: add_rootnet(tree, "elsewhere")),
     ("ambiguous", "{} contains 2 files bbox_root", add_two_rootnet_files),
