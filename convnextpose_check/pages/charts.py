@@ -169,7 +169,7 @@ def _describe_distribution(values_mm: Array, end_mm: float) -> str:
 def draw_comparison(results: Results, path: Path) -> None:
     """Write a chart of the run, 1040 pixels wide: differences, and errors by action.
 
-    Its texts have the size of a page's if it is shown half as wide. The heading has all numbers; a
+    At half its width, its texts are as large as those of the page. The heading has all numbers; a
     single point is not drawn. Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     variants = {escape_control_chars(name): record for name, record in results.featured.items()}

@@ -71,7 +71,7 @@ _RIGHT = {right for right, _ in FLIP_PAIRS}
 _LEFT = {left for _, left in FLIP_PAIRS}
 
 COLUMNS = 7
-"""Most columns of a table in the Markdown report."""
+"""Maximum number of columns of a table in the Markdown report."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~@!+-])")
 
 
@@ -214,7 +214,7 @@ def trust_note(results: Results) -> str:
 
 
 def describe_test(test: str) -> tuple[str, str]:
-    """The group and the title of a test; the words of its name if it has no title."""
+    """The group and title of a test; without an entry, its name is the title."""
     function = test.rpartition("::")[2].partition("[")[0]
     words = function.removeprefix("test_").replace("_", " ").capitalize()
     found = [(group, each[function]) for group, each in CHECK_TITLES.items() if function in each]
@@ -269,7 +269,7 @@ def render_markdown(results: Results) -> str:
     """Render the Markdown report, with a chart that GitHub draws in a job's summary."""
     actions = dict.fromkeys(a for record in results.variants.values() for a in record.per_action_mm)
     names, width = list(results.variants), COLUMNS - 1
-    # One bar is no chart, and other names could break out of mermaid's quotes.
+    # A chart compares variants, and other names could break out of mermaid's quotes.
     chart = {
         name: record
         for name, record in results.featured.items()

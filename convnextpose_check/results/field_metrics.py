@@ -14,12 +14,12 @@ from convnextpose_check.human36m.skeleton import ACTIONS, ANNOTATED_JOINTS
 from convnextpose_check.results.schema import FieldMetric, FieldMetricValues
 
 THRESHOLDS_MM = np.linspace(0, 150, 31)
-"""Of AUC; the last one is that of PCK."""
+"""Thresholds of AUC; PCK uses the last one."""
 
 FIELD_METRICS = {
     "mpjpe": FieldMetric(
         "MPJPE", "mm", "Mean distance between predicted and true joints, both relative to the"
-        " pelvis. As in all rows, 17 joints count: the pelvis with error 0, but not the thorax.",
+        " pelvis. All rows count 17 joints: the pelvis, with error 0, but not the thorax.",
     ),
     "pa_mpjpe": FieldMetric(
         "PA-MPJPE", "mm", "MPJPE after the 17 joints of each pose are rotated, moved and scaled"
@@ -49,7 +49,7 @@ def compute_field_metrics(
 ) -> dict[str, FieldMetricValues]:
     """Compute each metric from the positions of an evaluation.
 
-    The metric that the evaluation measured is taken from it, so that no digit differs.
+    The run's own metric is taken from the evaluation's errors, so that both are equal.
     """
     samples = {sample.path.name: sample for sample in dataset.samples}
     used = [samples[name] for name in evaluation.file_names]

@@ -63,7 +63,7 @@ class MarkdownFile(HtmlFile):
 
 
 def make_distinct_variant(index: int, **changes: Any) -> VariantResult:
-    """A variant's record in which every value differs, also from other indices."""
+    """A variant's record in which every value is unique, also among other indices."""
     error_mm = (56.123, 52.456, 49.789)[index]
     fields: dict[str, Any] = {
         "interval_mm": (error_mm - 1.5 - index, error_mm + 2.25 + index),
@@ -255,7 +255,7 @@ def test_render_summary_shows_frames_only_if_embedded(crop_jpeg: str | None) -> 
 
     assert page.count("data:image/jpeg;base64,/9j/4AAQ") == (3 if crop_jpeg else 0)
     assert ("license forbids sharing them" in page) == (crop_jpeg is None)
-    assert page.count("no picture kept") == (1 if crop_jpeg else 0)
+    assert page.count("no picture saved") == (1 if crop_jpeg else 0)
     assert ["Worst 1 of 2" in page, "Worst 2 of 2" in page] == [True, True]
 
 
