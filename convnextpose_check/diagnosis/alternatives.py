@@ -27,7 +27,7 @@ Change = Callable[[SampleTable, float], SampleTable]
 
 @dataclass(frozen=True)
 class Alternative:
-    """A change of a table; ``{}`` in ``what`` is its parameter, which starts at ``values``."""
+    """A change of a table; ``{}`` in ``what`` is its parameter, fitted from ``values``."""
 
     what: str
     remedy: str
@@ -200,7 +200,7 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
     )
     left = left_mm / max(float(differences_mm[chosen].mean()), SAME_MM)
     effect_mm = float(errors_mm.mean()) - table.error_mm
-    deviation = f"the run's errors differ from its positions' by {differences_mm.mean():.2f} mm"
+    deviation = f"the run's errors are {differences_mm.mean():.2f} mm from those of its positions"
     if left <= 1 - MIN_EXPLAINED:
         grade, explained_mm = grade_change(left, effect_mm)
         return Finding(

@@ -170,8 +170,8 @@ def list_facts(run: FinishedRun) -> Iterator[Finding]:
         rows += [
             (record.identity == "contradicted", "weights", "the weights are not the published ones",
              record.identity_reason, "Download the checkpoint again"),
-            (results.own_models, "weights", "the models are from a variants file of the user's",
-             "the reference is from it too", "Check the file of --variants-file"),
+            (results.own_models, "weights", "the models are the user's own, not the published",
+             "the reference is from --variants-file", "Check the file of --variants-file"),
             (not results.flip, "settings", "the run used no flip test, the reference does",
              "--no-flip was given", "Run again without it"),
             (results.target == "published" and results.bbox != "gt", "settings",

@@ -72,7 +72,7 @@ class Replay:
         return network
 
     def predict(self, condition: Condition = VERIFIED, count: int = SAMPLES) -> dict[str, Array]:
-        """Returns positions (N, 18, 3) in the run's cells by use of the passes; "" is correct."""
+        """Returns positions (N, 18, 3) in the run's cells by use of the passes, "" if correct."""
         import torch
 
         network, device = self._build_network(condition.setting), self._models.devices[0]

@@ -28,7 +28,7 @@ the mean over a few samples from the expected value, in standard errors."""
 COMPARE = "Compare crop, normalization, network and soft-argmax with this suite's, for one sample"
 
 POSSIBLE_IMAGES = Finding("possible", "inputs", "the images are not the original ones",
-                          "a new prediction reads the same files", IMAGE_FILES)  # fmt: skip
+                          "new predictions read the same files", IMAGE_FILES)  # fmt: skip
 POSSIBLE_PREDICTION = Finding("possible", "prediction", "the prediction differs",
                               "no sample was predicted again",
                               "Run this command again with --checkpoints")  # fmt: skip

@@ -36,7 +36,7 @@ COARSE_AXES = ("all", "subject", "camera", "subject and camera")
 
 
 class Statistic(NamedTuple):
-    """Values (N,) of samples, their range in sound data, and a text for the median of others."""
+    """Values (N,), their range in sound data, and a text for the median of those beyond it."""
 
     what: str
     values: Array

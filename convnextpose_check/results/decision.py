@@ -82,7 +82,7 @@ def _count_problems(results: Results) -> str:
 def is_passed(results: Results) -> bool:
     """True if the run passed, as exit code, terminal, results and reports state.
 
-    A run of the synthetic target, which may be part of its tests, passes if none of them failed.
+    A run of the synthetic models may select some of the tests, and passes if none of them failed.
     """
     if not results.finished or results.failed_checks or results.left_out:
         return False

@@ -92,7 +92,7 @@ def format_interval(record: VariantResult, decimals: int = 1) -> str:
 
 
 def format_comparison(name: str, record: VariantResult) -> str:
-    """What ``--network`` costs in mm, as one line; empty if it was not compared."""
+    """The change of the error by ``--network``, as one line; empty without a comparison."""
     if (compared := record.comparison) is None:
         return ""
     interval = ""
@@ -155,7 +155,7 @@ def _format_weights_table(weights: Mapping[str, FileRecord]) -> list[str]:
 
 
 def _align(rows: Sequence[tuple[str, ...]], sides: str) -> list[str]:
-    """Pad each column to its widest cell, on the side that ``<`` or ``>`` leaves."""
+    """Align each column left (``<``) or right (``>``), padded to its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         " ".join(f"{c:{side}{w}}" for c, side, w in zip(row, sides, widths, strict=True)).rstrip()

@@ -284,7 +284,7 @@ def _diagnose_samples(
 
 
 def count_findings(found: list[Diagnosis]) -> tuple[int, int, int]:
-    """Count diagnoses, those with a cause but settings, and those with a group."""
+    """Count diagnoses, those with a cause other than settings, and those with a group."""
     named = ("fact", "reproduces", "explains")
     causes = [any(f.grade in named and f.link != "settings" for f in d.findings) for d in found]
     places = [any(f.grade == "holds" for f in d.findings) for d in found]
@@ -340,7 +340,7 @@ def main() -> None:
     )
     parser.add_argument("--resume", action="store_true", help="keep the recorded rows")
     parser.add_argument(
-        "--redrawn", type=int, default=67, help="runs of redrawn takes for each of 3 seeds"
+        "--redrawn", type=int, default=67, help="bootstrap samples of takes for each of 3 seeds"
     )
     given = parser.parse_args()
     recorded = read_calibration()

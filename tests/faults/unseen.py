@@ -1,4 +1,4 @@
-"""Faults for the diagnosis that its rules were not built for, written before the rules.
+"""Faults to test the diagnosis, written before its rules, which were not built for them.
 
 They were drawn from the README and from how people use the suite: a notebook, a fork, another data
 set, another export, another evaluation script. They are scored once and never fitted one by one.
@@ -97,7 +97,7 @@ def images_of_another_frame(scene: Scene) -> None:
     action="Walking",
 )
 def folders_exchanged(scene: Scene) -> None:
-    """S9's Walking 1 and S11's Walking 2, both of camera 2, if they have as many images."""
+    """Exchange as many images of S9's and S11's Walking in camera 2 as both have."""
     images = scene.own_dataset() / "images"
     one, other = (sorted(images.glob(f"s_{s}_act_14_*_ca_02/*.jpg")) for s in ("09", "11"))
     for first, second in zip(one, other, strict=False):

@@ -1,4 +1,4 @@
-"""More faults for the diagnosis, written when its rules existed, without reading them.
+"""More faults to test the diagnosis, written after its rules without reading them.
 
 They were drawn from how people prepare data, fork, export and evaluate. Their first score, with the
 rules as they were, is recorded in ``calibration.json``.

@@ -45,7 +45,7 @@ def write_entries(entries: Any, folder: Path) -> Path:
 
 @pytest.mark.parametrize("protocol", [1, 2])
 def test_sample_table_errors_equal_evaluation(synthetic: SyntheticData, protocol: Protocol) -> None:
-    """Under protocol 1 the two align differently, also mirrored predictions."""
+    """Under protocol 1 the two align by different formulas, also mirrored predictions."""
     samples = load_dataset(synthetic.dataset, read_facts(), limit=40).samples
     cells_xyz = np.random.default_rng(0).uniform(0, 64, (len(samples), 18, 3)).astype(np.float32)
 
