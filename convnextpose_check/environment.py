@@ -41,7 +41,7 @@ def format_command(
 ) -> str:
     """Format pytest's command line as it was typed, quoted for a shell.
 
-    It starts with the variables of this ``prefix``, which may be set for this command only.
+    It starts with the set variables that have this ``prefix``, and ``PYTEST_ADDOPTS``.
     """
     variables = [
         f"{name}={shlex.quote(value)}"
@@ -63,8 +63,7 @@ def package_version(package: str) -> str:
 def opencv_version() -> str:
     """Return the version of the module ``cv2``.
 
-    Of several installed packages, only the last one is imported, so no package's version is
-    reliable.
+    If several packages contain it, only one is imported, so their versions are not reliable.
     """
     try:
         import cv2

@@ -25,7 +25,7 @@ class ErrorCode(str, Enum):
     DEVICE_FAILED = "device-failed"  # the device raised an error
     DEVICE_NOT_FOUND = "device-not-found"  # the device does not exist or cannot run a kernel
     DISAGREEMENT = "disagreement"  # two models, or a crop and its mirror, differ
-    DISK_FULL = "disk-full"  # too little of the disk is free
+    DISK_FULL = "disk-full"  # too little disk space is free
     DOWNLOAD_FAILED = "download-failed"  # a file could not be downloaded from Google Drive
     DOWNLOAD_REFUSED = "download-refused"  # quota exceeded, or no permission
     FILE_NOT_FOUND = "file-not-found"  # a file or folder does not exist
@@ -50,7 +50,7 @@ class ErrorCode(str, Enum):
     WRONG_COUNT = "wrong-count"  # parameters or multiply-adds differ
     WRONG_ENVIRONMENT = "wrong-environment"  # a package is missing or unsupported
     WRONG_EPOCH = "wrong-epoch"  # a checkpoint is from another epoch
-    WRONG_KEYS = "wrong-keys"  # keys of a state dict are unknown, missing or of two styles
+    WRONG_KEYS = "wrong-keys"  # keys of a state dict are unknown, missing or mix two styles
     WRONG_LAYOUT = "wrong-layout"  # a checkpoint does not have the tensors of any variant
     WRONG_OPENCV = "wrong-opencv"  # OpenCV interpolates unlike version 4
     WRONG_ROOTNET = "wrong-rootnet"  # RootNet's boxes are not those of the protocol
@@ -65,8 +65,8 @@ class ErrorCode(str, Enum):
 class ConvNeXtPoseCheckError(Exception):
     """A user error or failed check: ``problem`` says what and where, ``remedy`` how to fix it.
 
-    Both are given without a full stop. ``command``, which ``remedy`` introduces, gets a line of its
-    own, so that it can be copied. ``follows`` is the code of an error of which this one is a
+    Both are given without a full stop. ``command``, which ``remedy`` introduces, gets a separate
+    line, so that it can be copied. ``follows`` is the code of an error of which this one is a
     consequence. Control characters in quoted names and texts are escaped here and nowhere else.
     """
 

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def read_finished_runs(path: Path, settings: Settings) -> Iterator[tuple[FinishedRun, Run]]:
-    """Read the chosen variants of a results folder, or one of an authors' output."""
+    """Read the chosen variants of a results folder, or the one variant of the authors' output."""
     if path.is_file():
         yield _read_authors_run(path, settings)
         return
@@ -119,7 +119,7 @@ def _read_authors_run(path: Path, settings: Settings) -> tuple[FinishedRun, Run]
 
 
 def _read_differences_mm(settings: Settings, finished: FinishedRun, run: Run) -> Array | None:
-    """Return the run's errors (N,) minus the baseline's, 0 for samples that it lacks."""
+    """Return the run's errors (N,) minus the baseline's; 0 for samples missing there."""
     if settings.baseline is None or finished.results is None:
         return None
     folder = settings.baseline.parent.parent  # of result/benchmark_results.json
@@ -129,7 +129,7 @@ def _read_differences_mm(settings: Settings, finished: FinishedRun, run: Run) ->
 
 
 def open_replay(finished: FinishedRun, run: Run) -> Replay | None:
-    """Read samples to predict again with the run's checkpoint, if it is available.
+    """Prepare to predict samples again with the run's checkpoint; None without checkpoints.
 
     Raises ``ConvNeXtPoseCheckError`` if the checkpoint is not the run's.
     """

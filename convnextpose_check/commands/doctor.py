@@ -32,7 +32,7 @@ from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import Variant
 
 Group = dict[str, Callable[[], object]]
-"""Checks by title. The others need the first: if it fails, they are skipped."""
+"""Maps titles to checks. If the first fails, the others, which need it, are skipped."""
 
 SETTINGS = (
     "h36m_root", "checkpoints", "variants", "variants_file", "weights_only", "require_identity",
@@ -73,8 +73,8 @@ def run(options: argparse.Namespace) -> int:
 def _run_checks(group: Group, reasons: dict[str, str]) -> dict[str, str]:
     """Run the checks and print one line each; return the status of each by its title.
 
-    ``reasons`` has the title of the first check that failed with each message, and is completed;
-    a message is printed only once.
+    ``reasons`` maps each message to the first check that failed with it, and is extended. A message
+    is printed only once.
     """
     statuses = {}
     for title, check in group.items():
@@ -101,7 +101,7 @@ def _status(value: object) -> str:
 
 
 def _list_checks(run: Run) -> list[Group]:
-    """Return the checks at the start of a run, in its order."""
+    """Return the checks at the start of a run, in the run's order."""
     groups: list[Group] = [
         {
             "device": lambda: format_devices(*run.devices),
@@ -125,7 +125,7 @@ def _list_checks(run: Run) -> list[Group]:
 
 
 def _read_one_image_per_camera(dataset: Dataset) -> str:
-    """One image of each subject and camera can be decoded and has the annotated size.
+    """Check that one image of each subject and camera is readable and has the annotated size.
 
     A run reads all images instead. Raises ``CheckFailedError`` (``incomplete``).
     """
@@ -137,7 +137,7 @@ def _read_one_image_per_camera(dataset: Dataset) -> str:
             ErrorCode.INCOMPLETE,
             f"{len(problems)} of {len(crops)} images, one of each camera and subject, cannot be"
             f" used, the first because {problems[0]}",
-            "Use the original images, to whose pixels boxes and cameras refer",
+            "Use the original images: boxes and cameras refer to their pixels",
         )
     return f"{len(crops)} images, one of each camera and subject"
 
@@ -159,7 +159,7 @@ def _find_misnamed(run: Run, root: Path) -> list[str]:
                 hints.append(f"hint: {folder / name} is a part of a split archive")
             elif _PACKED.fullmatch(name):
                 hints.append(f"hint: {folder / name} is still packed")
-            elif "\\" in name:  # by a program that does not unpack zips of Windows correctly
+            elif "\\" in name:  # some programs unpack zips made on Windows this way
                 hints.append(f"hint: {folder / name} was unpacked without its folders")
     return [*hints[:MAX_HINTS], HOW_TO_RENAME] if hints else []
 

@@ -3,8 +3,8 @@
 Reads archives in any form (.tar as downloaded, renamed, unpacked, zipped again) or
 folders of them and checks them as a run does. Writes model_dump/snapshot_<epoch>.pth
 below the results folder, the same file as .pth.tar, and snapshot_<epoch>.safetensors,
-all with modern key names. A variant's name replaces an epoch that the file does not
-record. No code in the archives is executed.
+all with modern key names. If the file does not record its epoch, the variant's name
+takes its place. No code in the archives is executed.
 
 A file that cannot be used does not stop the others. The exit code is 0 if every file
 was extracted, 1 otherwise.

@@ -1,4 +1,4 @@
-"""Judge models in a repository that is not trusted, for its CI.
+"""Judge the models of an untrusted repository, as in CI.
 
 Runs pytest on tests/validation without executing any file of the current folder,
 and takes the verdict from this run's results file. Only --network module:factory
@@ -44,7 +44,7 @@ HARMLESS_VARIABLES = (
     "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONIOENCODING",
     "PYTHONSAFEPATH", "PYTHONUNBUFFERED", "PYTHONUTF8",
 )  # fmt: skip
-"""Variables with which Python imports the same files as without them."""
+"""Variables that do not change which files Python imports."""
 _FILE = {"metavar": "FILE", "type": path_argument}
 ARGUMENTS: Arguments = {
     "--junitxml": _FILE | {"help": "write the tests' outcomes as JUnit XML"},
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     if reason := why_imports_may_be_hostile(sys.path, os.environ):
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
-            f"gate was started without -I, and Python may import files of others: {reason}",
+            f"gate was started without -I, so Python may import untrusted files: {reason}",
             "Start it again with -I",
             command="python -I -m convnextpose_check gate",
         )
@@ -96,8 +96,8 @@ def run(options: argparse.Namespace) -> int:
 def why_imports_may_be_hostile(path: Sequence[str], environment: Mapping[str, str]) -> str:
     """Return the reason why Python may have imported files that the caller controls, or ''.
 
-    The installed program imports neither from the current folder, as ``python -m`` does, nor from
-    that of a variable, unless one is set.
+    ``python -m`` imports from the current folder. The installed program does not, but a variable
+    such as ``PYTHONPATH`` can add folders to either.
     """
     if sys.flags.isolated:
         return ""
@@ -105,12 +105,12 @@ def why_imports_may_be_hostile(path: Sequence[str], environment: Mapping[str, st
         if name.startswith("PYTHON") and name not in HARMLESS_VARIABLES:
             return f"{name} is set"
     if Path.cwd() in [Path(folder).resolve() for folder in path]:
-        return "the current folder is on its path"
+        return "the current folder is on the import path"
     return ""
 
 
 def build_environment(inherited: Mapping[str, str], caller: Path, run_id: str) -> dict[str, str]:
-    """Return the variables of the pytest process, without empty ones of options."""
+    """Return pytest's variables: none that imports code, no option's that is empty."""
     return {
         name: value
         for name, value in inherited.items()

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     outputs = Outputs(options.folder or read_settings(vars(options)).results_dir)
     with long_phase(f"writing the report of {outputs.results_dir}"):
         results, page = read_results(outputs.results), None
-        if results.finished:  # the file could contain any sentence
+        if results.finished:  # the file may have been edited
             results = replace(results, verdict=format_run_verdict(results))
         if outputs.report.is_file():
             page = outputs.report.read_text(encoding="utf-8", errors="replace")

@@ -1,11 +1,11 @@
 """Refuse command lines that pytest misreads, and print the corrected one.
 
 pytest looks for its configuration file before it loads any plugin. At that moment it does not know
-the suite's options: in ``pytest --h36m-root /data`` it takes ``/data`` for a path of tests, and
+the suite's options: in ``pytest --h36m-root /data`` it reads ``/data`` as a test path, and
 looks for ``pytest.ini`` there. No plugin is loaded early enough to change that.
 
 This module is an entry point, so every pytest run in the environment loads it. Outside a checkout
-of this suite it only explains the suite's options to a run that does not know them.
+of this suite it only adds an explanation if one of the suite's options is used.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def pytest_load_initial_conftests(
 
 
 def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
-    """Refuse a command line in which pytest takes an option's value for a path of tests."""
+    """Refuse a command line in which pytest reads an option's value as a test path."""
     invocation = early_config.invocation_params
     given = list(map(str, invocation.args))
     joined = join_options(given)
@@ -72,7 +72,7 @@ def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
     has_own_ini = early_config.inipath == checkout / "pytest.ini"
     if misread and all(tests) and not (tests and has_own_ini):
         raise pytest.UsageError(
-            f"pytest takes {', '.join(misread)} for a path of tests, because a space separates it"
+            f"pytest reads {', '.join(misread)} as a test path, because a space separates it"
             f" from its option. Run:\n  {shlex.join(['python', '-m', 'pytest', *joined])}"
         )
 

@@ -15,6 +15,7 @@ from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, 
 from convnextpose_check.evaluation.predict import NetworkFailedError
 from convnextpose_check.interrupts import Interrupted
 from convnextpose_check.results.schema import OUTCOMES, CheckRecord, Outcome
+from convnextpose_check.text import format_count
 
 MAX_SHOWN = 10
 """Maximum number of missing tests, or of problems on the terminal, that are listed."""
@@ -28,13 +29,13 @@ class Gate:
 
     ``required``: the tests that must run, selected or not (see ``required.py``); empty for the
     synthetic target, whose tests may be run separately.
-    ``names``: node id to test name, of the selected tests.
+    ``names``: maps the node id of each selected test to its name.
     ``records``: the worst outcome of each test, so that a repetition cannot hide a failure.
-    ``changed``: tests whose outcome something outside the suite changed, and the change.
+    ``changed``: maps each test whose outcome an outside plugin changed to the change.
     ``run_counts``: how often each test was started.
-    ``user_errors``: message of each user error to the tests that it or its consequences failed.
-    ``messages``: the first message of each error code.
-    ``traces``: variant to the tracebacks of its failed networks.
+    ``user_errors``: maps each user error's message to the tests that failed because of it.
+    ``messages``: maps each error code to the first message with it.
+    ``traces``: maps each variant to the tracebacks of its failed networks.
     ``failed_elsewhere``: number of failed tests outside ``tests/validation``.
     ``stop_reason``: the reason why the remaining tests were not run, '' if they were.
     ``interruption``: the partial results that an interrupted evaluation saved, '' if the run was
@@ -81,7 +82,7 @@ class Gate:
         """Replace the traceback by the message, and a repeated message by the first test's name.
 
         An error that follows from an earlier one counts as its repetition. A user error in a
-        fixture fails the test; pytest would report an error of the suite.
+        fixture is reported as a failed test; pytest's "error" would suggest a bug in the suite.
         """
         cause = str(error)
         if error.follows is not None:
@@ -133,7 +134,7 @@ class Gate:
             if count > 1:
                 yield f"{test} was run {count} times, expected once"
         if self.failed_elsewhere:
-            yield f"{self.failed_elsewhere} tests outside tests/validation failed"
+            yield f"{format_count(self.failed_elsewhere, 'test')} outside tests/validation failed"
         if self.interruption is not None:
             yield "the run was interrupted"
         if self.stop_reason:
@@ -148,7 +149,7 @@ class Gate:
             yield f"{len(missing) - MAX_SHOWN} more required tests were not run"
 
     def how_to_fix(self) -> list[str]:
-        """Format each user error with the tests that it failed, in order of occurrence."""
+        """Format each user error and the tests that failed because of it, the earliest first."""
         return [
             f"{number}. {text}\nFailed: {_count_tests(tests)}."
             for number, (text, tests) in enumerate(self.user_errors.items(), start=1)
@@ -159,7 +160,7 @@ def _count_tests(tests: list[str]) -> str:
     """Format the first test and the number of others."""
     if len(tests) == 1:
         return tests[0]
-    return f"{tests[0]} and {len(tests) - 1} more test{'s' if len(tests) > 2 else ''}"
+    return f"{tests[0]} and {format_count(len(tests) - 1, 'more test')}"
 
 
 class MissedTolerance(XFailed):

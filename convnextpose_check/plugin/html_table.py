@@ -46,7 +46,7 @@ def configure_html_report(config: pytest.Config, session: Session) -> None:
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
-    """Keep pytest-html's page, which it would write before the verdict is known."""
+    """Keep pytest-html's page in memory; it would be written before the verdict is known."""
     if not isinstance(plugin, BaseReport):
         return
     session = get_session(manager.getplugin("pytestconfig"))
@@ -113,7 +113,7 @@ def pytest_html_results_table_html(report: Any, data: list[str]) -> None:
 def _cell(name: str, value: str | float | None, unit: str) -> str:
     """Return a cell of the table.
 
-    pytest-html sorts cells as text, so a number follows a comment that holds it in fixed width.
+    pytest-html sorts cells as text, so a comment before each number repeats it in fixed width.
     """
     key, text = "", format_value(value)
     if isinstance(value, (int, float)):

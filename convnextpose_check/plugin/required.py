@@ -23,8 +23,8 @@ Applies = Callable[[Variant, Fingerprint | None], bool]
 class ValidationTest:
     """A test function in ``tests/validation`` and its parametrization.
 
-    The test runs once ``per`` target, variant, or tolerance: for each variant and each of
-    ``TOLERANCES_MM``. ``applies`` selects variants, by their published properties and recorded
+    The test runs once ``per`` target, once per variant, or, with "tolerance", once per variant and
+    tolerance in ``TOLERANCES_MM``. ``applies`` selects variants by their properties and recorded
     hashes. ``target`` restricts the test to one target.
     """
 
@@ -95,7 +95,7 @@ VALIDATION_TESTS = (
 
 
 def list_cases(test: ValidationTest, run: Run) -> dict[str, Variant | None]:
-    """Return the variant of each parameter id (None: the target); empty if none applies."""
+    """Map the test's parameter ids to variants, or to None for a test that runs once per target."""
     if test.target not in (None, run.target) or (run.settings.weights_only and test.needs_human36m):
         return {}
     if test.per == "target":

@@ -160,7 +160,7 @@ def open_session(config: pytest.Config) -> Session:
     session = Session(run, baseline, can_judge=_can_judge(config), command=command)
     if session.can_judge and is_distributed(config) and run.target == "published":
         raise pytest.UsageError(
-            "the published models are judged by one process. Leave out -n and --dist."
+            "pytest-xdist cannot distribute a run of the published models. Leave out -n and --dist."
         )
     if session.can_judge and len(targets) > 1:
         raise pytest.UsageError(
@@ -168,7 +168,7 @@ def open_session(config: pytest.Config) -> Session:
             " Select the published models with -m gpu, or leave out -m."
         )
     given = [settings.given.get(name, "").split(" ")[0] for name in INPUT_FIELDS]
-    flags = [flag for flag in given if flag.startswith("--")]  # not variables, which are permanent
+    flags = [flag for flag in given if flag.startswith("--")]  # variables may be set for all runs
     if session.can_judge and run.target == "synthetic" and flags:
         raise pytest.UsageError(
             f"{flags[0]} is for the published models, but this run judges the synthetic models."

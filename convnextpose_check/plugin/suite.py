@@ -106,7 +106,7 @@ def is_validation(item: pytest.Item) -> bool:
 def pytest_runtest_protocol(
     item: pytest.Item, nextitem: pytest.Item | None
 ) -> Generator[None, object, object]:
-    """End a run of the weights after the search for checkpoints, if it found none."""
+    """Stop a weights-only run after the search for checkpoints if none was found."""
     result = yield
     session = get_session(item.config)
     is_searched = nextitem is None or not nextitem.name.startswith("test_checkpoint_is_found")
@@ -182,7 +182,7 @@ def _describe_inputs(target: str, settings: Settings) -> list[str]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Generator[None]:
-    """Hide failures from pytest's summary that ``print_report`` describes."""
+    """Hide from pytest's summary the failures that ``print_report`` describes."""
     stats, failed = terminalreporter.stats, terminalreporter.stats.get("failed", [])
     if failed and get_session(config).lock is not None:
         stats["failed"] = [report for report in failed if not hasattr(report, "duplicate_of")]

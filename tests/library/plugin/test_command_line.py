@@ -73,7 +73,7 @@ def test_pytest_path_value_after_space_is_refused_with_corrected_command(
 
     assert (code, out) == (pytest.ExitCode.USAGE_ERROR, "")
     error, command = err.strip().splitlines()
-    assert error.startswith(f"ERROR: pytest takes {tmp_path} for a path of tests")
+    assert error.startswith(f"ERROR: pytest reads {tmp_path} as a test path")
     assert command.endswith(
         " ".join([*more, f"--h36m-root={tmp_path}", f"--results-dir={tmp_path}"])
     )
@@ -97,7 +97,7 @@ def test_pytest_test_and_missing_paths_are_accepted(run_pytest: RunPytest, tmp_p
         ("/", "--h36m-root=x", "--h36m-root is an option of convnextpose-check, and its tests"),
     ],
 )
-def test_pytest_option_that_it_does_not_know_is_explained(
+def test_pytest_unknown_option_is_explained(
     run_pytest: RunPytest, folder: str | Path, argument: str, message: str
 ) -> None:
     code, out, err = run_pytest(Path(folder), *COLLECT_ONLY, argument)

@@ -19,7 +19,7 @@ VALIDATION = "tests/validation"
         (["--gate=3mm"], [VALIDATION], "--gate is '3mm': expected one of 1mm, 2mm, 5mm, none"),
         (["--results-dir=/dev/null/out"], [VALIDATION], "cannot write /dev/null/out"),
         (["--baseline=none.json"], [VALIDATION], "cannot read the results none.json"),
-        (["-n", "2", "-m", "gpu"], ["."], "are judged by one process. Leave out -n"),
+        (["-n", "2", "-m", "gpu"], ["."], "of the published models. Leave out -n"),
         (["-m", "", "-k", "parameter_count"], [VALIDATION], "a run judges one target"),
         (
             ["-m", "gpu", "--variants=reference"], [VALIDATION],

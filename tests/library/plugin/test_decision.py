@@ -73,7 +73,7 @@ def judge(
     return judge_in_process
 
 
-def assert_red(run: CompletedRun, problem: str, code: int = FAILED) -> None:
+def assert_fails(run: CompletedRun, problem: str, code: int = FAILED) -> None:
     """Check exit code, terminal, results, report, Markdown and archive for the problem."""
     assert run.code == code, run.output
     assert problem in run.text
@@ -217,7 +217,7 @@ def test_run_changed_outcome_fails_in_every_output(judge: RunTests, change: str)
 
     run = judge(*arguments, off_mm=off_mm, plugin=make_plugin(**hooks))
 
-    assert_red(run, problem, CODES.get(change, FAILED))
+    assert_fails(run, problem, CODES.get(change, FAILED))
 
 
 def test_run_signal_while_writing_passes(judge: RunTests, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +240,7 @@ def test_run_failing_test_outside_validation_fails(judge: RunTests, tmp_path: Pa
 
     run = judge("-m", "", targets=targets)
 
-    assert_red(run, "1 tests outside tests/validation failed")
+    assert_fails(run, "1 test outside tests/validation failed")
 
 
 def test_run_error_in_teardown_fails(judge: RunTests) -> None:
@@ -334,11 +334,11 @@ def test_run_worse_or_other_than_baseline_fails(judge: RunTests, tmp_path: Path)
 
     worse = judge(f"--baseline={baseline}")
 
-    assert_red(worse, "baseline: T: parameters")
-    assert_red(worse, "baseline: test_x.py::test_x[a] ran in the baseline but not in this run")
+    assert_fails(worse, "baseline: T: parameters")
+    assert_fails(worse, "baseline: test_x.py::test_x[a] ran in the baseline but not in this run")
     assert "Comparison with the baseline" in worse.files.report.read_text(encoding="utf-8")
     write_results(example_results("synthetic"), baseline)
-    assert_red(
+    assert_fails(
         judge(f"--baseline={baseline}"),
         "baseline: the runs cannot be compared: target published, in the baseline synthetic",
     )

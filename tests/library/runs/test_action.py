@@ -239,8 +239,8 @@ def test_gate_environment_has_no_variable_that_imports_code() -> None:
         (0, "/bin", {"PYTHONUNBUFFERED": "1", "PATH": "."}, ""),
         (0, "/bin", {"PYTHONPATH": ""}, "PYTHONPATH is set"),
         (0, "/bin", {"PYTHONPYCACHEPREFIX": "x"}, "PYTHONPYCACHEPREFIX is set"),
-        (0, "", {}, "the current folder is on its path"),
-        (0, "../MODELS", {}, "the current folder is on its path"),
+        (0, "", {}, "the current folder is on the import path"),
+        (0, "../MODELS", {}, "the current folder is on the import path"),
     ],
 )
 def test_gate_is_refused_if_python_may_import_files_of_caller(

@@ -90,7 +90,7 @@ def test_failing_run_is_shown(
 
 
 def build_environment(folder: Path, packages: Iterable[str]) -> Path:
-    """Install these packages, and link this environment's torch; return its Python."""
+    """Create an environment with these packages and a link to torch; return its Python."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = folder / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "-q", "--no-compile", *packages], check=True)
@@ -100,7 +100,7 @@ def build_environment(folder: Path, packages: Iterable[str]) -> Path:
 
 
 def link_distribution(name: str, site: Path) -> None:
-    """Link the files of a distribution, and of those it needs, unless they are installed."""
+    """Link a distribution's files, and its dependencies' files, unless they are installed."""
     needed = distribution(name)
     names = {file.parts[0] for file in needed.files or ()} - {"..", "__pycache__"}
     if any((site / name).exists() for name in names):

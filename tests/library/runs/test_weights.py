@@ -27,7 +27,7 @@ COMPARED = (
 
 @pytest.fixture
 def judge(run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: Patch) -> RunTests:
-    """Run the checkpoint tests on seeded weights of a tiny, but published variant."""
+    """Run the checkpoint tests on seeded weights of a tiny variant that counts as published."""
     catalogue = tiny_catalogue(tiny)
 
     def list_required_tests(*given: Any) -> tuple[str, ...]:

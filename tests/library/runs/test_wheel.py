@@ -1,4 +1,4 @@
-"""An installed wheel judges models from any folder, with the tests that travel in it."""
+"""An installed wheel judges models from any folder, with the tests that it contains."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def program(wheel: Path, tmp_path: Path) -> Path:
-    """The program of an environment with the wheel, and with this environment's other packages."""
+    """The program in an environment with the wheel and this environment's other packages."""
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     (site,) = environment.glob("lib/python*/site-packages")
