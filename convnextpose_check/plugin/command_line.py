@@ -86,7 +86,7 @@ def _refuse_unknown_option(flag: str, *, in_checkout: bool) -> None:
         raise pytest.UsageError(f"unknown option {flag}{hint}.")
     if not in_checkout and flag in flags:
         raise pytest.UsageError(
-            f"{flag} is an option of convnextpose-check, and its tests are not in this folder."
+            f"{flag} is an option of convnextpose-check, but its tests are not in this folder."
             " Start pytest in a checkout of convnextpose-check, or run: convnextpose-check gate."
         )
 

@@ -41,7 +41,7 @@ SETS = {9: "S9_ACT2_16", 11: "S11_ACT2_16"}
 
 @pytest.fixture
 def doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Doctor:
-    """Run ``doctor``; returns the exit code and ``state: text`` by title, with hints and end."""
+    """Run ``doctor``; returns the exit code and its lines by title, the hints and the last line."""
 
     def run_doctor(*arguments: object) -> tuple[int, dict[str, str]]:
         code = main(["doctor", f"--results-dir={tmp_path / 'out'}", *map(str, arguments)])

@@ -94,7 +94,7 @@ def test_pytest_test_and_missing_paths_are_accepted(run_pytest: RunPytest, tmp_p
     ("folder", "argument", "message"),
     [
         (ROOT, "--h36m-rot=/x", "unknown option --h36m-rot (did you mean --h36m-root?)."),
-        ("/", "--h36m-root=x", "--h36m-root is an option of convnextpose-check, and its tests"),
+        ("/", "--h36m-root=x", "--h36m-root is an option of convnextpose-check, but its tests"),
     ],
 )
 def test_pytest_unknown_option_is_explained(

@@ -173,7 +173,7 @@ def test_run_without_report_shows_end(tmp_path: Path, capsys: Capture, *, has_st
 
 @pytest.fixture
 def install(tmp_path: Path) -> Install:
-    """Run the first cell with ``preinstalled`` installed; returns its result and all packages."""
+    """Run the install cell with ``preinstalled`` packages; returns its result and all packages."""
 
     def run_install(needs: list[str], preinstalled: list[str], wheels: dict[str, str]) -> Installed:
         environment, kaggle = tmp_path / "environment", tmp_path / "kaggle"
@@ -203,7 +203,7 @@ def install(tmp_path: Path) -> Install:
 
 
 def run_cell(python: str | Path, cell: str, kaggle: Path, **settings: str) -> Completed:
-    """Run a cell with ``kaggle`` for ``/kaggle`` and its parent as ``PATH``."""
+    """Run a cell with ``/kaggle`` replaced by ``kaggle``, whose parent is the ``PATH``."""
     settings = {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"} | settings
     return subprocess.run(
         [python, "-c", cell.replace("/kaggle/", f"{kaggle}/")],
@@ -255,7 +255,7 @@ def write_wheel(folder: Path, name: str, version: str, requires: str) -> None:
         ),
         pytest.param(
             ["msgspec"], ["torch==2.10.0"], {"msgspec==0.20": "torch>=3", "torch==3.0": ""},
-            "Cannot install msgspec. Attach wheels of them and of their dependencies.",
+            "Cannot install msgspec. Attach wheels of these packages and of their dependencies.",
             {"torch": "2.10.0"}, id="torch-stays", marks=pytest.mark.slow,
         ),
         pytest.param(
@@ -284,7 +284,7 @@ def test_install_cell_replaces_nothing_that_is_new_enough(
 @pytest.mark.parametrize(
     ("owner", "message"),
     [
-        ("YOUR-FORK", "OWNER is not set: write the owner of the suite's repository there."),
+        ("YOUR-FORK", "OWNER is not set. Set it to the owner of the suite's repository."),
         (
             "owner",
             "Cannot clone https://github.com/owner/convnextpose-check. Check OWNER, and switch on"
