@@ -61,7 +61,7 @@ def grade_change(left: float, effect_mm: float) -> tuple[Grade, float]:
 class Diagnosis(msgspec.Struct):
     """The result of the search for one variant, with its best explanation first.
 
-    ``link`` is the step with the fault. ``parts`` in mm add up to the excess.
+    ``link`` is the step with the fault. The ``parts`` in mm add up to the excess.
     """
 
     variant: str

@@ -56,7 +56,7 @@ class Search:
         if (subset := find_subset(self.run)) is not None:
             answer.reference_mm = None
             answer.findings.append(subset)
-            answer.link = "settings: a subset is not compared in millimeters"
+            answer.link = "settings: a subset is not compared with the reference"
         elif abs(answer.excess_mm) >= MIN_EXCESS_MM:
             self.print_step("facts of the run")
             answer.findings += list_facts(self.run)

@@ -51,7 +51,7 @@ OWN_MODELS = "user's own models"
 class CheckRecord(msgspec.Struct, frozen=True):
     """The outcome of one validation test.
 
-    ``not verified``: no recorded value exists to compare with. ``warning``: the check found a
+    ``not verified``: there is no recorded value to compare with. ``warning``: the check found a
     contradiction that does not prove an error. Neither passes the check, and neither fails the
     run. ``difference`` is obtained minus expected if both are numbers. ``duplicate_of`` is the test
     that failed first for the same reason, empty for that first test. ``variant`` and
@@ -99,7 +99,7 @@ class FieldMetric(msgspec.Struct, frozen=True):
 
 
 class FieldMetricValues(msgspec.Struct, frozen=True):
-    """The values of such a metric for one variant.
+    """The values of a metric of other papers for one variant.
 
     ``mean`` is over the samples, as the paper's; ``mean_over_actions`` is the mean of
     ``per_action``, as most other papers report it.
@@ -113,7 +113,7 @@ class FieldMetricValues(msgspec.Struct, frozen=True):
 class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A variant's checkpoint, and the parameters and multiply-adds of its network.
 
-    ``identity_reason`` is part of a sentence. ``matched`` are the properties that equal their
+    ``identity_reason`` has no full stop. ``matched`` are the properties that equal their
     recorded values. ``training_record`` is one line of text, empty in files that lack it.
     ``epoch`` is None if the checkpoint does not record it, and ``not_recorded`` are the parts of a
     training snapshot that it lacks. ``key_prefix`` was removed from its keys.

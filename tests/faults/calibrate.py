@@ -120,7 +120,7 @@ PLACE_LABELS = {"subject": "S{}", "camera": "camera {}"}
 class Row(msgspec.Struct, frozen=True):
     """The graded first finding for one fault.
 
-    ``unseen_answer`` is the first one that was recorded for a fault written later.
+    ``unseen_answer`` is the first recorded answer, for a fault written later.
     """
 
     kind: Kind

@@ -190,7 +190,7 @@ def test_copy_button_copies_quotation(chrome: Chrome, report: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_distribution_has_paper_of_the_scheme(
+def test_distribution_has_background_of_the_scheme(
     chrome: Chrome, everything: Path, scheme: str
 ) -> None:
     open_page(chrome, everything, scheme=scheme)
