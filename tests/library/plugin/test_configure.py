@@ -47,7 +47,7 @@ VALIDATION = "tests/validation"
         (["-p", "no:convnextpose_check.plugin.suite"], [VALIDATION], "--results-dir"),
     ],
 )  # fmt: skip
-def test_run_that_cannot_be_judged_is_refused_in_a_sentence(
+def test_run_that_cannot_be_judged_is_refused_without_traceback(
     run_tests: RunTests, arguments: list[str], targets: list[str], message: str
 ) -> None:
     ended = run_tests(*arguments, targets=targets)
