@@ -205,7 +205,7 @@ def explain_errors(table: SampleTable, errors_mm: Array) -> Finding | None:
         grade, explained_mm = grade_change(left, effect_mm)
         return Finding(
             grade, "comparison", alternative.what.format(f"{value:.3g}"),
-            f"{deviation}, after this change by {left_mm:.3f} mm", alternative.remedy, explained_mm,
+            f"{deviation}, after this change {left_mm:.3f} mm", alternative.remedy, explained_mm,
         )  # fmt: skip
     return Finding(
         "holds", "comparison", "the fault lies behind the positions",

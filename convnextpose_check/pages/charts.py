@@ -203,10 +203,10 @@ def draw_comparison(results: Results, path: Path) -> None:
 def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, VariantResult]) -> None:
     """Draw a row per variant: difference and interval, on the tolerance bands."""
     bands: dict[float, str] = {float(mm): word for mm, word in TOLERANCES_MM.items()}
-    beyond: str = REVIEW
+    outside: str = REVIEW
     if results.target == "synthetic":
-        bands, beyond = {RECORDED_TOLERANCE_MM: "as recorded"}, "not as recorded"
-    end_mm, note = AXIS_END_IN_BANDS * max(bands), f"{max(bands):g} mm or more: {beyond}"
+        bands, outside = {RECORDED_TOLERANCE_MM: "as recorded"}, "not as recorded"
+    end_mm, note = AXIS_END_IN_BANDS * max(bands), f"{max(bands):g} mm or more: {outside}"
     for (mm, word), color in reversed([*zip(bands.items(), _BAND_COLORS, strict=False)]):
         axes.axvspan(-mm, mm, facecolor=color, label=f"\N{PLUS-MINUS SIGN}{mm:g} mm: {word}")
     for inner_mm, mm in pairwise([0, *bands]):
@@ -226,7 +226,7 @@ def _draw_differences(axes: Axes, results: Results, variants: Mapping[str, Varia
         elif record.interval_mm is not None and results.target != "synthetic":
             ends_mm = [end - record.reference_mm for end in record.interval_mm]
             axes.plot(ends_mm, [row, row], marker="|", markersize=9, color=color)
-            note = f"line: 95 % interval; {max(bands):g} mm or more: {beyond}"
+            note = f"line: 95 % interval; {max(bands):g} mm or more: {outside}"
         axes.plot(at_mm, row, marker, markersize=11, color=color, clip_on=False)
     axes.set_yticks(range(len(variants)), [_fill(name, width=NAME_CHARACTERS) for name in variants])
     axes.set(
