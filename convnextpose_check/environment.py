@@ -41,7 +41,8 @@ def format_command(
 ) -> str:
     """Format pytest's command line as it was typed, quoted for a shell.
 
-    It starts with the set variables that have this ``prefix``, and ``PYTEST_ADDOPTS``.
+    It starts with ``PYTEST_ADDOPTS`` and the variables with this ``prefix``, if set: a shell may
+    have set them for this command only.
     """
     variables = [
         f"{name}={shlex.quote(value)}"

@@ -110,7 +110,7 @@ def why_imports_may_be_hostile(path: Sequence[str], environment: Mapping[str, st
 
 
 def build_environment(inherited: Mapping[str, str], caller: Path, run_id: str) -> dict[str, str]:
-    """Return pytest's variables: none that imports code, no option's that is empty."""
+    """Return pytest's variables, without those that import code and empty ones of options."""
     return {
         name: value
         for name, value in inherited.items()

@@ -95,7 +95,7 @@ VALIDATION_TESTS = (
 
 
 def list_cases(test: ValidationTest, run: Run) -> dict[str, Variant | None]:
-    """Map the test's parameter ids to variants, or to None for a test that runs once per target."""
+    """Map parameter ids to variants, or to None if once per target; empty if none applies."""
     if test.target not in (None, run.target) or (run.settings.weights_only and test.needs_human36m):
         return {}
     if test.per == "target":
