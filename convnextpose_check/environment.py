@@ -41,8 +41,7 @@ def format_command(
 ) -> str:
     """Format pytest's command line as it was typed, quoted for a shell.
 
-    It starts with ``PYTEST_ADDOPTS`` and the variables with this ``prefix``, if set: a shell may
-    have set them for this command only.
+    Includes variables with this ``prefix``, since they may be set for this command only.
     """
     variables = [
         f"{name}={shlex.quote(value)}"
