@@ -9,6 +9,7 @@ import msgspec
 
 from convnextpose_check.checkpoints.members import RefusedError, quote
 from convnextpose_check.errors import ErrorCode
+from convnextpose_check.files.json_files import DECODE_ERRORS
 
 MAX_HEADER_BYTES = 4 << 20
 """The header of a converted checkpoint has 30 kB."""
@@ -23,7 +24,7 @@ def read_header(stream: IO[bytes]) -> dict[str, Any]:
         raise RefusedError(problem)
     try:
         return msgspec.json.decode(stream.read(length), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODE_ERRORS as error:
         raise _damaged_error(error) from None
 
 

@@ -13,12 +13,12 @@ def check_dataset_is_complete(dataset: Dataset) -> int:
     """Every action has all samples, each with one image; returns their number."""
     if dataset.conflicts:
         used, other = dataset.conflicts[0]
+        conflicts = f"{format_count(len(dataset.conflicts), 'image')} with two contents"
         raise CheckFailedError(
             ErrorCode.AMBIGUOUS,
-            f"{format_count(len(dataset.conflicts), 'image')} with two contents in folders of one"
-            f" sequence: {used} was used, {other} has other content",
+            f"{conflicts} in folders of one sequence: {used} was used, {other} has other content",
             "Keep only the folder with the original images, or pass it with --h36m-root",
-            f"{format_count(len(dataset.conflicts), 'image')} with two contents",
+            conflicts,
             "one content for each image",
         )
     if dataset.is_complete():
