@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -327,6 +327,14 @@ def read_calibration() -> Calibration:
     return msgspec.json.decode(CALIBRATION_FILE.read_bytes(), type=Calibration)
 
 
+def drop_sets(recorded: Calibration, sets: Collection[str]) -> Calibration:
+    """Returns the calibration without the results of these sets, to score them again."""
+    kinds = {title: kind for kind, title, *_ in list_faults()}
+    rows = [row for row in recorded.rows if row.kind not in sets]
+    left_out = {t: why for t, why in recorded.left_out.items() if kinds.get(t) not in sets}
+    return Calibration(rows, left_out, {} if "sound" in sets else recorded.sound)
+
+
 def insert_tables(readme: str, calibration: Calibration) -> str:
     """Returns the README with new tables between the marks."""
     return replace_marked_section(readme, "diagnoses", f"\n{format_tables(calibration)}\n")
@@ -342,9 +350,13 @@ def main() -> None:
     parser.add_argument(
         "--redrawn", type=int, default=67, help="bootstrap samples of takes for each of 3 seeds"
     )
+    parser.add_argument(
+        "--sets", nargs="+", choices=[*KINDS, "sound"], default=[*KINDS, "sound"],
+        help="score only these; the recorded rows of the others are kept",
+    )  # fmt: skip
     given = parser.parse_args()
     recorded = read_calibration()
-    calibration = recorded if given.resume else Calibration()
+    calibration = recorded if given.resume else drop_sets(recorded, given.sets)
     unseen_answers = {row.fault: row.unseen_answer for row in recorded.rows}
     start = time.monotonic()
 
@@ -358,19 +370,20 @@ def main() -> None:
         runner = FaultRunner(given.folder or Path(folder))
         done = {row.fault for row in calibration.rows} | calibration.left_out.keys()
         for arguments in list_faults():
-            title = arguments[1]
-            if title not in done:
+            kind, title, *_ = arguments
+            if kind in given.sets and title not in done:
                 answer = runner.grade_fault(*arguments)
                 if isinstance(answer, Row):
                     if answer.kind == "later":
                         first = unseen_answers.get(title) or answer.answer
                         answer = msgspec.structs.replace(answer, unseen_answer=first)
                     calibration.rows.append(answer)
+                    calibration.rows.sort(key=lambda row: [*KINDS].index(row.kind))
                 else:
                     calibration.left_out[title] = answer
                 save(title, answer)
         for title, diagnose in list_sound_runs(runner, given.redrawn).items():
-            if title not in calibration.sound:
+            if "sound" in given.sets and title not in calibration.sound:
                 calibration.sound[title] = count_findings(diagnose())
                 save(title, calibration.sound[title])
     readme = HERE / "README.md"

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from convnextpose_check.diagnosis.finding import Diagnosis, Finding, Grade
-from tests.faults.calibrate import PATTERNS, grade_answer, insert_tables, read_calibration
+from tests.faults.calibrate import (
+    PATTERNS,
+    drop_sets,
+    grade_answer,
+    insert_tables,
+    read_calibration,
+)
 from tests.faults.fault import all_faults
 from tests.faults.unseen import UNSEEN
 from tests.faults.unseen_later import LATER
@@ -34,6 +40,18 @@ def test_rows_are_of_known_faults() -> None:
 
     for row in read_calibration().rows:
         assert row.fault in titles[row.kind]
+
+
+def test_drop_sets_keeps_the_other_sets() -> None:
+    recorded = read_calibration()
+
+    kept = drop_sets(recorded, ["built for", "sound"])
+
+    assert {row.kind for row in kept.rows} == {row.kind for row in recorded.rows} - {"built for"}
+    assert "32 depth bins" in recorded.left_out.keys() - kept.left_out.keys()
+    assert kept.left_out
+    assert recorded.sound
+    assert not kept.sound
 
 
 def test_no_sound_run_has_a_cause() -> None:
