@@ -1,7 +1,5 @@
 """The program ``convnextpose-check``, also started as ``python -m convnextpose_check``."""
 
-from __future__ import annotations
-
 import argparse
 import platform
 import re

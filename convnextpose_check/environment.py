@@ -1,7 +1,5 @@
 """Software versions and machine, recorded with every result."""
 
-from __future__ import annotations
-
 import platform
 import shlex
 import subprocess

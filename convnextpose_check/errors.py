@@ -1,7 +1,5 @@
 """Errors that a user can cause and fix, with stable codes for scripts."""
 
-from __future__ import annotations
-
 from enum import Enum
 
 from convnextpose_check.text import escape_control_chars

@@ -3,8 +3,6 @@
 Kaggle and CI end runs with SIGTERM, which by default ends Python without cleanup.
 """
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections import Counter

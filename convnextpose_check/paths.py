@@ -1,7 +1,5 @@
 """Paths of the suite and of a run's output files, the results folder's lock, earlier outputs."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import BinaryIO

@@ -1,7 +1,5 @@
 """Progress display: a bar on a terminal, a line every few seconds in a log."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress

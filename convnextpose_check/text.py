@@ -1,7 +1,5 @@
 """Escape untrusted text for terminals, logs and CI pipelines; suggest names; plurals."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches

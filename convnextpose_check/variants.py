@@ -4,8 +4,6 @@
 describes other models in the same format.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

@@ -5,8 +5,6 @@ their repository. Subjects 9 and 11 share one ``images/`` there, so sequences an
 one by one. Nothing is copied, and nothing is written through a link.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from os.path import abspath, realpath
 from pathlib import Path

@@ -6,8 +6,6 @@ with the content. Files with other names, such as ``Copy of ConvNeXtPose_L.tar``
 the shapes of their tensors.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

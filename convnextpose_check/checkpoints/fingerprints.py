@@ -4,8 +4,6 @@ Tensors are compared under modern keys, independent of container and key style. 
 object ids, since a public repository contains copies of two of them.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Load a checkpoint from an untrusted file."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ Every opcode is simulated on a stack of placeholders before torch loads the pick
 storage and nesting is checked, independent of what the installed torch allows.
 """
 
-from __future__ import annotations
-
 import pickletools
 from collections.abc import Mapping
 from dataclasses import dataclass

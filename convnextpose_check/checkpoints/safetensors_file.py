@@ -1,7 +1,5 @@
 """Read a safetensors file: a JSON header with shapes, types and offsets, then the numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import IO, Any
 

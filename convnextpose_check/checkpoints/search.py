@@ -1,7 +1,5 @@
 """Search folders for files that may be checkpoints, by their first bytes if not by their names."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path

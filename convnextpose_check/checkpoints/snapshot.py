@@ -7,8 +7,6 @@ name from another checkpoint, such as the user's own training, is not overwritte
 goes to ``model_dump/<variant>_<sha256>/``.
 """
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -5,8 +5,6 @@ parameter and the ``num_batches_tracked`` of every BatchNorm are then (e + 1) ti
 per epoch, which identify the training set.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ Downloads, mirrors and unpackers wrap, rename, unpack and zip that again. This m
 in memory. Nothing is written to disk under a name from an archive.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import re

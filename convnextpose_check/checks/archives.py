@@ -1,7 +1,5 @@
 """Check a checkpoint's variant, origin and integrity."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from convnextpose_check.checkpoints.fingerprints import Fingerprint, tensor_digests

@@ -1,7 +1,5 @@
 """Check that Human3.6M is complete and that its files are consistent."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode

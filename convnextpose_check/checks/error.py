@@ -1,7 +1,5 @@
 """Check that an evaluation is complete and that its error is within a tolerance."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 

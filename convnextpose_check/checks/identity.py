@@ -1,7 +1,5 @@
 """Compare a checkpoint with every recorded property of the published one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

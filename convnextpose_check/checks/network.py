@@ -1,7 +1,5 @@
 """Check a model's size and cost, and that it agrees with the reference model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TypeVar
 

@@ -21,8 +21,6 @@ every error is within 1 mm of its reference, 1 if not, and 2 if the run cannot b
   python -m convnextpose_check diagnose output --h36m-root DIR --checkpoints DIR
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator

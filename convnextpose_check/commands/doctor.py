@@ -8,8 +8,6 @@ and environment variables are those of a run. Writes no file.
   python -m convnextpose_check doctor --h36m-root DIR --checkpoints DIR
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 from collections.abc import Callable

@@ -4,8 +4,6 @@ Existing checkpoints are kept. Each downloaded file is opened and checked before
 gets its final name. The exit code is 1 if a checkpoint is still missing.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -12,8 +12,6 @@ was extracted, 1 otherwise.
   python -m convnextpose_check extract checkpoints/ --results-dir output
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

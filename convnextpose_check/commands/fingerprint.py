@@ -5,8 +5,6 @@ git blob id. An entry in that file identifies the published weights in any conta
 The training record is printed to stderr.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 

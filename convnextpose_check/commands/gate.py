@@ -12,8 +12,6 @@ and files of the current folder:
   python -I -m convnextpose_check gate --h36m-root DIR --checkpoints DIR
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import secrets

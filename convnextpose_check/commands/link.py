@@ -13,8 +13,6 @@ nothing could be linked.
   python -m convnextpose_check link --kaggle-input DIR --project-root DIR
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -5,8 +5,6 @@ benchmark_results.json and per_sample.csv, and packs benchmark_results.zip and
 benchmark_logs.zip. No model is run.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from msgspec.structs import replace

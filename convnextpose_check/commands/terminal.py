@@ -1,7 +1,5 @@
 """Terminal output and arguments of commands."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from contextlib import AbstractContextManager

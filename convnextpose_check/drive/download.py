@@ -4,8 +4,6 @@ A checkpoint is missing if no file that can be opened contains its variant. A do
 checked before it is moved to its final name.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

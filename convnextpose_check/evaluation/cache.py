@@ -5,8 +5,6 @@ on. Errors are recomputed from the cached positions. The positions themselves ca
 without running the model, so the results file states how many samples came from the cache.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """Joint errors in mm, from positions in heatmap cells and ground truth."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

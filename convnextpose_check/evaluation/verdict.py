@@ -1,7 +1,5 @@
 """The verdict on a difference in mm, in the Kaggle guide's terms."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Literal, get_args

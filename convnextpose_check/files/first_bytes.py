@@ -1,7 +1,5 @@
 """Recognize the format of a file by its first bytes, whatever its suffix is."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Walk through folders that may contain half a million images."""
 
-from __future__ import annotations
-
 import os
 import re
 import stat

@@ -1,7 +1,5 @@
 """Decode JSON files into a given type, with one error for all invalid files."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections import Counter

@@ -1,7 +1,5 @@
 """Read regular files without blocking, write files atomically, lock folders."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os

@@ -3,8 +3,6 @@
 The file that lists all images of a subject is read in pieces, to save memory.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence

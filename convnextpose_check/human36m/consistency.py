@@ -1,7 +1,5 @@
 """Check that a subject's projected joints are inside its annotated boxes."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace

@@ -4,8 +4,6 @@ Files are identified by their names alone: the authors' tree, Kaggle's data sets
 as ``annotations (1)`` or ``S9_ACT2_16``, and RootNet's file deep in its download are all found.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections import defaultdict

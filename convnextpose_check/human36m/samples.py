@@ -1,7 +1,5 @@
 """Load Human3.6M's test samples: image, camera, box and ground truth."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections import Counter

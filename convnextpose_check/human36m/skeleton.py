@@ -1,7 +1,5 @@
 """Human3.6M's joints, bones and actions, in the order of the published models."""
 
-from __future__ import annotations
-
 JOINTS = (
     "Pelvis",
     "R_Hip",

@@ -3,8 +3,6 @@
 Written in Triton, which is installed with torch for CUDA. ``optimized`` uses it where it works.
 """
 
-from __future__ import annotations
-
 import torch
 import triton
 import triton.language as tl

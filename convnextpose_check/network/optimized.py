@@ -11,8 +11,6 @@ Differences from ``reference.ConvNeXtPose``, which has the same weights:
 * Activations and weights have the memory format of the device's fastest convolutions.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable

@@ -4,8 +4,6 @@ Modules have the names of the published state dicts (modern key style), so that 
 checkpoint loads with ``load_state_dict(..., strict=True)``.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch

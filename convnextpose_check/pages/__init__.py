@@ -1,7 +1,5 @@
 """Reports and chart of a run, rendered from its results and per-sample file only."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 

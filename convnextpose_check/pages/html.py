@@ -1,7 +1,5 @@
 """The reports of a run: a single HTML page, and Markdown for a pull request."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -8,8 +8,6 @@ This module is an entry point, so every pytest run in the environment loads it. 
 of this suite it only adds an explanation if one of the suite's options is used.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 from collections.abc import Generator, Sequence

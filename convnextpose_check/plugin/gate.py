@@ -1,7 +1,5 @@
 """Record the outcomes of the validation tests, and find reasons why a run has not passed."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Extend pytest-html's report by the suite's summary and by columns of values."""
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal
 from html import escape

@@ -5,8 +5,6 @@ by ``-o python_functions=...``, would make an incomplete run look complete.
 ``tests/library/plugin/test_required.py`` compares the list with the collected tests.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """One pytest session: its settings, run, report and exit code."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import sys

@@ -1,7 +1,5 @@
 """The suite's pytest plugin: hooks from the options to the exit code."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Generator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Compare a run with an earlier one (``--baseline``)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Bootstrap confidence interval of a mean error, resampling whole takes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Decide whether a run passed, and put its verdict into a sentence."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal

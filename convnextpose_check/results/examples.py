@@ -1,7 +1,5 @@
 """Sample poses for the report: the best, the median and the worst of a variant."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any, Literal
 

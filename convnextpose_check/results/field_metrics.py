@@ -1,7 +1,5 @@
 """Metrics that papers report beside MPJPE, for information: no verdict depends on them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

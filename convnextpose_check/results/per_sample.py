@@ -1,7 +1,5 @@
 """The per-sample file: errors of all joints, one line per sample and variant."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping
 from pathlib import Path

@@ -3,8 +3,6 @@
 Its JSON Schema is ``benchmark_results.schema.json`` beside this module.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -3,8 +3,6 @@
 Unknown fields of a results file are ignored, since another version may have written it.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, get_args
 
 import msgspec

@@ -1,7 +1,5 @@
 """Format values and verdicts for terminal, HTML and Markdown report, and chart."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Literal, NamedTuple

@@ -1,7 +1,5 @@
 """Build a run's results and write its files: logs, errors, pages and archives."""
 
-from __future__ import annotations
-
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

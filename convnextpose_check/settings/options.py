@@ -4,8 +4,6 @@ pytest's options, the commands' options, the environment variables and the table
 are generated from these fields. The command line takes precedence over the environment.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Callable, Mapping

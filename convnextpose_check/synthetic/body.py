@@ -3,8 +3,6 @@
 All coordinates are camera coordinates in mm.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Generates the synthetic data set and its five archives once, and caches them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -4,8 +4,6 @@ Folders, file names, annotations and joint files are as in the real data set. Th
 every frame, but only test frames have an image. The bytes are the same on every call.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

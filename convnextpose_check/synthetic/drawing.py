@@ -5,8 +5,6 @@ transcendental function, because their results differ between versions and proce
 images must be the same everywhere.
 """
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

@@ -5,8 +5,6 @@ knees, so that feet stay on the floor and a hand reaches the mouth. In body coor
 forward, y left and z up; the origin is on the floor below the pelvis.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 from math import cos, pi, radians, sin, sqrt

@@ -4,8 +4,6 @@
 and updates ``fixtures/synthetic.json``.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from itertools import product

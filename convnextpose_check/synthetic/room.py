@@ -1,7 +1,5 @@
 """Renders the empty room: a floor and four walls, different for each seed and camera."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from convnextpose_check.human36m.geometry import Array, Camera
