@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import lzma
 import struct
 import zipfile
 from collections.abc import Callable
 from typing import Any
 
 from tests.hostile.cases import LOADS, add
-from tests.support.archives import MACOS_FILES, make_tar, make_zip, read_members, save_to_bytes
+from tests.support.archives import make_tar, make_zip, read_members
 
-CENTRAL, LOCAL, END = b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06"
-SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c\0\4" + bytes(100)
-FLAGS, METHOD, CRC, PACKED, SIZE, OFFSET = 8, 10, 16, 20, 24, 42
+CENTRAL, END = b"PK\x01\x02", b"PK\x05\x06"
+FLAGS, METHOD, CRC, SIZE, OFFSET = 8, 10, 16, 24, 42
 """Offsets of fields in an entry of a zip's central directory."""
 
 
@@ -34,29 +31,13 @@ def patch(archive: bytes, member: str, offset: int, value: bytes | int) -> bytes
 
 
 add("is_empty", b"", "damaged")
-add("is_page", b"\xef\xbb\xbf\r\n <!DOCTYPE html><title>Quota exceeded</title>", "html-page")
 add("is_png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not-a-checkpoint", fragment="PNG")
-add("is_two_bytes", b"PK", "not-a-checkpoint")
 add("is_text", b"Too many users have viewed this file recently\n", "not-a-checkpoint")
 add("is_zeros", bytes(10_000), "damaged", fragment="unfinished download")
-add("is_empty_zip", END + bytes(18), "not-a-checkpoint")
-add("is_zip_of_text", make_zip({"readme.txt": b"hello"}), "not-a-checkpoint")
-add("is_tar_of_text", make_tar({"readme.txt": b"hello"}), "not-a-checkpoint")
 add("is_zip_of_page", make_zip({"a.pth": b"<html>"}), "html-page")
-add("is_pickle", lambda good: read_members(good)["data.pkl"], "not-a-checkpoint")
-add("zip_after_7z", lambda good: SEVEN_ZIP + good, "not-a-checkpoint")
-add("zip_before_7z", lambda good: good + SEVEN_ZIP, LOADS, "damaged")
-add("zip_twice", lambda good: good * 2, LOADS)
-add("zip_before_text", lambda good: good + b"x" * 70_000, "damaged")
-add("tar_around_zip_tail", lambda good: make_tar({"readme": b"x"}) + good, "not-a-checkpoint")
+add("zip_after_7z", lambda good: b"7z\xbc\xaf\x27\x1c\0\4" + good, "not-a-checkpoint")
 add(
     "zip_with_tar_magic", lambda good: make_zip({"pad": b"ustar" * 100} | read_members(good)), LOADS
-)
-add(
-    "torch_before_1_6",
-    lambda _: save_to_bytes({"epoch": 1, "network": {}}, _use_new_zipfile_serialization=False),
-    "not-a-checkpoint",
-    fragment="before torch 1.6",
 )
 
 
@@ -65,30 +46,12 @@ def _zip(name: str, change: Callable[[bytes], bytes], *codes: str) -> None:
 
 
 _zip("password", lambda z: patch(z, "data.pkl", FLAGS, b"\1"), "unsupported-archive")
-_zip("patched_data", lambda z: patch(z, "data.pkl", FLAGS, b"\x20"), "damaged", LOADS)
 _zip("crc", lambda z: patch(z, "data/0", CRC, 1), "damaged")
-_zip("crc_of_the_pickle", lambda z: patch(z, "data.pkl", CRC, 1), "damaged")
-_zip("size_0", lambda z: patch(z, "data/0", SIZE, 0), "damaged", "unsafe-archive")
-_zip("size_1", lambda z: patch(z, "data/0", SIZE, 1), "damaged")
 _zip("size_too_large", lambda z: patch(z, "data/0", SIZE, 4000), "damaged")
-_zip("size_4_gigabytes", lambda z: patch(z, "data/0", SIZE, 0xFFFFFFFE))
-_zip("size_of_zip64", lambda z: patch(z, "data/0", SIZE, 0xFFFFFFFF), "unsafe-archive", "damaged")
-_zip("offset_of_another", lambda z: patch(z, "data/0", OFFSET, 0), "damaged")
 _zip("offset_beyond", lambda z: patch(z, "data/0", OFFSET, 1 << 31), "damaged")
 _zip("labeled_deflated", lambda z: patch(z, "data/0", METHOD, b"\x08"), "damaged")
 _zip("labeled_bzip2", lambda z: patch(z, "data/0", METHOD, b"\x0c"), "unsupported-archive")
-_zip("lzma", lambda z: make_zip(read_members(z), compression=14), "unsupported-archive")
-_zip(
-    "no_local_header",
-    lambda z: z.replace(LOCAL, b"PK\x03\x05").replace(b"PK\x03\x05", LOCAL, 1),
-    "damaged",
-)
-_zip("no_directory", lambda z: z[: z.index(CENTRAL)], "damaged")
 _zip("no_end", lambda z: z[: z.rindex(END)], "damaged")
-_zip("last_byte_missing", lambda z: z[:-1], "damaged")
-_zip("directory_size_0", lambda z: z[:-10] + bytes(4) + z[-6:], "not-a-checkpoint", "damaged")
-_zip("directory_size_huge", lambda z: z[:-10] + b"\0\0\0\x80" + z[-6:])
-_zip("directory_offset", lambda z: z[:-6] + b"\0\0\0\x80" + z[-2:], "damaged")
 _zip(
     "directory_3_megabytes",
     lambda z: z + make_zip({"a" * 60_000 + str(n): b"" for n in range(50)}),
@@ -100,33 +63,15 @@ def _members(name: str, change: Callable[[dict[str, bytes]], Any], *codes: str) 
 
 
 _members("name_twice", lambda m: m | {"./data.pkl": b"."})
-_members("backslash_twin", lambda m: m | {"data\\0": b"."})
-add(
-    "members_nul_in_a_name",
-    lambda good: make_zip(read_members(good) | {"data.pkl_.txt": b"."}).replace(
-        b"data.pkl_.txt", b"data.pkl\0.txt"
-    ),
-    "unsafe-archive",
-    "damaged",
-)
 _members("root", lambda m: m | {"/": b"", ".": b"1"}, LOADS)
 _members("other_case", lambda m: m | {"DATA.PKL": b"."}, LOADS)
 _members("two_pickles", lambda m: m | {"b/data.pkl": b"."}, "ambiguous")
 _members("pickle_and_archive", lambda m: m | {"b.tar": b"."}, "ambiguous")
-_members("two_archives", lambda _: {"a.pth": b"", "b.tar": b""}, "ambiguous")
-_members("pickle_in_macosx", lambda m: {"__MACOSX/data.pkl": m["data.pkl"]}, "not-a-checkpoint")
-_members("macos_files", lambda m: {f"archive/{n}": d for n, d in m.items()} | MACOS_FILES, LOADS)
-_members("absolute", lambda m: {f"/etc/{n}": d for n, d in m.items()}, LOADS)
 _members("parents", lambda m: {f"../../../../tmp/evil/{n}": d for n, d in m.items()}, LOADS)
 _members("arabic_digits", lambda m: m | {"data/٣": b"."}, LOADS)
 _members("terminal_codes", lambda m: m | {"\x1b[2J/data.pkl": b"."}, "ambiguous")
 _members("version_99", lambda m: m | {"version": b"99\n"})
 _members("byteorder_middle", lambda m: m | {"byteorder": b"middle"})
-_members("storage_short", lambda m: m | {"data/0": m["data/0"][:-1]})
-_members("storage_long", lambda m: m | {"data/0": m["data/0"] + b"\0"})
-_members(
-    "storage_missing", lambda m: {n: d for n, d in m.items() if n != "data/0"}, "unsafe-archive"
-)
 _members("storages_missing", lambda m: {"data.pkl": m["data.pkl"]}, "not-a-checkpoint")
 _members("ten_thousand", lambda m: m | {f"x/{n}": b"" for n in range(10_001)})
 
@@ -142,26 +87,15 @@ add("nested_4", lambda good: _nested(good, 4), "not-a-checkpoint")
 
 
 ZEROS, MEGABYTES = bytes(1 << 20), 60
-"""A bomb is one compressed megabyte of zeros, repeated 60 times: the formats allow several."""
+"""A bomb is one compressed megabyte of zeros, repeated 60 times: gzip allows several parts."""
 
 
 def _deflated(members: dict[str, bytes]) -> bytes:
     return make_zip(members, "", zipfile.ZIP_DEFLATED)
 
 
-def _overlapping(_: bytes) -> bytes:
-    whole = _deflated({f"{n}": ZEROS * MEGABYTES if n == 0 else b"" for n in range(9)})
-    first = whole[whole.index(CENTRAL) + CRC :][:12]  # checksum and sizes
-    for n in range(1, 9):
-        whole = patch(patch(whole, str(n), CRC, first), str(n), OFFSET, 0)
-    return whole
-
-
 add("bomb_in_zip", lambda _: _deflated({"data.pkl": b".", "data/0": ZEROS * MEGABYTES}))
 add("bomb_in_gzip", lambda _: gzip.compress(ZEROS) * MEGABYTES)
-add("bomb_in_bzip2", lambda _: bz2.compress(ZEROS) * MEGABYTES)
-add("bomb_in_xz", lambda _: lzma.compress(ZEROS, preset=0) * MEGABYTES)
-add("bomb_of_overlapping_members", _overlapping, "unsafe-archive", "damaged")
 add(
     "bomb_with_false_size",
     lambda good: patch(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import random
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from convnextpose_check.checkpoints import members
 from convnextpose_check.network.keymap import StateDict
 from convnextpose_check.variants import Architecture
 from tests.hostile import container_cases, pickle_cases, safetensors_cases, tar_cases, value_cases
-from tests.hostile.cases import CANARY, CASES, LOADS, Case
+from tests.hostile.cases import CASES, LOADS
 from tests.hostile.judge import open_file
 from tests.support.archives import FORMS, make_snapshot, save_to_bytes
 
@@ -39,7 +38,7 @@ def good(tiny: Architecture) -> bytes:
 
 @pytest.mark.parametrize("name", CASES)
 def test_outcome_of_each_case(name: str, good: bytes, network: StateDict, tmp_path: Path) -> None:
-    case: Case = CASES[name]
+    case = CASES[name]
     path = tmp_path / "ConvNeXtPose_L.tar"
     path.write_bytes(case.build(good))
     # The pickle cases contain another tensor, and those of safetensors another order.
@@ -47,12 +46,6 @@ def test_outcome_of_each_case(name: str, good: bytes, network: StateDict, tmp_pa
     code, message = open_file(path, None if is_other else network)
     assert code in case.codes, message
     assert case.fragment in message
-
-
-def test_pickle_that_is_executed_creates_canary() -> None:
-    pickle.loads(pickle.dumps(value_cases.CALLS["posix.mkdir"](), protocol=2))
-    assert CANARY.exists()
-    CANARY.rmdir()
 
 
 def test_pipes_and_devices_are_refused_and_do_not_hang(tmp_path: Path) -> None:
@@ -64,11 +57,9 @@ def test_pipes_and_devices_are_refused_and_do_not_hang(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("head", "code"),
     [
-        (b"", "damaged"), (b"<html>", "html-page"),
-        (b"PK\3\4", "unsafe-archive"), (b"\x1f\x8b", "unsafe-archive"),
-        (bytes(257) + b"ustar", "unsafe-archive"),
+        (b"", "damaged"), (b"PK\3\4", "unsafe-archive"), (b"\x1f\x8b", "unsafe-archive"),
     ],
-    ids=["zeros", "page", "zip", "gzip", "tar"],
+    ids=["zeros", "zip", "gzip"],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["ConvNeXtPose_L.tar", "folder/data.pkl"])
 def test_sparse_file_is_refused_unread(head: bytes, code: str, name: str, tmp_path: Path) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import os
 import pickle
-import subprocess
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 
 from tests.hostile import assembler as a
@@ -29,11 +26,8 @@ class _Call:
 
 
 CALLS: dict[str, Callable[[], _Call]] = {
-    "posix.system": lambda: _Call(os.system, f"touch {CANARY}"),
     "posix.mkdir": lambda: _Call(os.mkdir, str(CANARY)),
     "eval": lambda: _Call(eval, f"open({str(CANARY)!r}, 'w')"),
-    "Popen": lambda: _Call(subprocess.Popen, ["touch", str(CANARY)]),
-    "getattr": lambda: _Call(getattr, "os", "system"),
     "bytearray": lambda: _Call(bytearray, 8 << 30),
     "torch.FloatTensor": lambda: _Call(torch.FloatTensor, 1 << 31),
 }
@@ -58,22 +52,10 @@ def _plain() -> Any:
     return torch.arange(6.0).reshape(2, 3)
 
 
-def _subclassed() -> Any:
-    weight = _plain()
-    weight.note = 1
-    return weight
-
-
 VALUES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "sparse": (lambda: _plain().to_sparse(), "unsafe-archive", "_rebuild_sparse_tensor"),
-    "meta": (lambda: _plain().to("meta"), "unsafe-archive", "_rebuild_meta_tensor_no_storage"),
     "parameter": (lambda: torch.nn.Parameter(_plain()), "unsafe-archive", "_rebuild_parameter"),
-    "half": (lambda: _plain().half(), "wrong-layout", "a tensor of float16"),
-    "attributes": (_subclassed, "unsafe-archive", "_rebuild_from_type_v2"),
-    "numpy": (lambda: np.ones(3), "unsafe-archive", "numpy"),
     "requires_grad": (lambda: _plain().requires_grad_(), "unsafe-archive", "'module.w'"),
-    "expanded": (lambda: torch.zeros(1).expand(1000), "unsafe-archive", "'module.w'"),
-    "transposed": (lambda: _plain().t(), "unsafe-archive", "'module.w'"),
     "number": (lambda: 1.5, "unsafe-archive", "'module.w'"),
 }
 for _name, (_make, _code, _fragment) in VALUES.items():
@@ -87,14 +69,7 @@ for _name, (_make, _code, _fragment) in VALUES.items():
     )
 
 
-def _network_in_itself() -> dict[str, Any]:
-    network: dict[str, Any] = {"w": _plain()}
-    network["itself"] = network
-    return {"epoch": 1, "network": network}
-
-
 SNAPSHOTS: dict[str, tuple[Callable[[], Any], str, str]] = {
-    "list": (lambda: [_plain()], "not-a-checkpoint", "dict"),
     "bare_and_a_number": (lambda: {"module.w": _plain(), "n": 1}, "not-a-checkpoint", "dict"),
     "two": (
         lambda: {"a": {"w": _plain()}, "b": {"w": _plain()}},
@@ -107,10 +82,9 @@ SNAPSHOTS: dict[str, tuple[Callable[[], Any], str, str]] = {
         "state dict",
     ),
     "tensor_for_network": (lambda: {"epoch": 1, "network": _plain()}, "not-a-checkpoint", "state"),
-    "in_itself": (_network_in_itself, "unsafe-archive", "'itself'"),
     "number_as_key": (lambda: {"epoch": 1, "network": {1: _plain()}}, "unsafe-archive", "key"),
 }
-for _epoch in (math.nan, 70.0, -1, True, "70"):
+for _epoch in (70.0, -1, True):
     SNAPSHOTS[f"epoch_{_epoch}"] = (
         lambda epoch=_epoch: {"epoch": epoch, "network": {"w": _plain()}},  # type: ignore[misc]
         "not-a-checkpoint",
