@@ -1,8 +1,6 @@
 """Decode JSON files into a given type, with one error for all invalid files."""
 
-import json
 import os
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,16 +27,11 @@ GET_ORIGINAL = "Replace it with the original file of the data set, unchanged"
 def read_json(path: Path, type_: type[T]) -> T:
     """Decode a JSON file into ``type_``.
 
-    Raises ``ConvNeXtPoseCheckError`` (``bad-annotations``) for a file that cannot be read, is
-    truncated, has another structure or, where a dictionary is expected, repeats a key.
+    Of equal keys in one object, the last counts. Raises ``ConvNeXtPoseCheckError``
+    (``bad-annotations``) for a file that cannot be read, is truncated or has another structure.
     """
     with open_json(path) as stream:
-        content = stream.read()
-    decoded = decode_json(content, type_, path)
-    # msgspec drops repeated keys. Each key has two quotation marks: if there are more, search.
-    if isinstance(decoded, dict) and content.count(b'"') > 2 * _count_keys(decoded):
-        _refuse_repeated_keys(content, path)
-    return decoded
+        return decode_json(stream.read(), type_, path)
 
 
 def decode_json(content: bytes | msgspec.Raw, type_: type[T], path: Path, position: str = "") -> T:
@@ -50,29 +43,6 @@ def decode_json(content: bytes | msgspec.Raw, type_: type[T], path: Path, positi
         is_other_data = isinstance(error, msgspec.ValidationError)
         remedy = GET_ORIGINAL if is_other_data else DOWNLOAD_AGAIN
         raise bad_annotations(path, f"{problem}{position}", remedy) from None
-
-
-def _count_keys(value: object) -> int:
-    return len(value) + sum(map(_count_keys, value.values())) if isinstance(value, dict) else 0
-
-
-def _refuse_repeated_keys(content: bytes, path: Path) -> None:
-    """Raise for a repeated key; Python's json, which finds it, is slow and rarely necessary."""
-
-    def check_keys(pairs: list[tuple[str, object]]) -> None:
-        for key, count in Counter(key for key, _ in pairs).most_common(1):
-            if count > 1:
-                raise bad_annotations(path, f"the key {key!r} occurs twice in one object")
-
-    try:  # numbers are skipped: they may have more digits than Python converts
-        json.loads(
-            content,
-            object_pairs_hook=check_keys,
-            parse_int=lambda _: None,
-            parse_float=lambda _: None,
-        )
-    except (ValueError, RecursionError) as error:
-        raise bad_annotations(path, str(error)) from None
 
 
 def replace_nonfinite(content: bytes) -> bytes:
@@ -103,15 +73,6 @@ def open_json(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         problem, remedy = f"it cannot be read ({error.strerror})", "Check the path and permissions"
         raise bad_annotations(path, problem, remedy) from None
-
-
-def is_json(path: Path) -> bool:
-    """True unless the file is of another format or cannot be read; only its start is read."""
-    try:
-        with open_json(path):
-            return True
-    except ConvNeXtPoseCheckError:
-        return False
 
 
 def bad_annotations(path: Path, problem: str, remedy: str = GET_ORIGINAL) -> ConvNeXtPoseCheckError:

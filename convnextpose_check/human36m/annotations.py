@@ -4,7 +4,6 @@ The file that lists all images of a subject is read in pieces, to save memory.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, BinaryIO, TypeVar
@@ -174,12 +173,13 @@ class SubjectFiles:
         self.stride = stride
         self.joints_file = layout.annotation_path(subject, "joint_3d")
         self.test_frames = self._read_test_frames(layout.annotation_path(subject, "data"))
+        test_frames = {str(image.frame_idx) for image, _ in self.test_frames}
         self._joints = {
             (action, subaction, frame): joints.copy()
             for action, subactions in read_json(self.joints_file, _Joints).items()
             for subaction, frames in subactions.items()
             for frame, joints in frames.items()
-            if not (len(frame) < 10 and frame.isdecimal() and int(frame) % stride)
+            if frame in test_frames
         }
         cameras = read_json(layout.annotation_path(subject, "camera"), dict[int, _CameraEntry])
         self.cameras = {
@@ -195,20 +195,10 @@ class SubjectFiles:
         )
         for image in listed.images:
             image.file_name = image.file_name.replace("\\", "/")  # as written on Windows
-        unique: dict[str, Iterable[object]] = {
-            "image id": (image.id for image in listed.images),
-            "image file": (image.file_name for image in listed.images),
-            "image of action, subaction, camera and frame": (
-                (image.action_idx, image.subaction_idx, image.cam_idx, image.frame_idx)
-                for image in listed.images
-            ),
-            "annotation of image": (entry.image_id for entry in listed.annotations),
-        }
-        for what, values in unique.items():
-            for value, count in Counter(values).most_common(1):
-                if count > 1:
-                    raise bad_annotations(path, f"the {what} {value} occurs twice")
         images = {image.id: image for image in listed.images}
+        annotated_ids = {entry.image_id for entry in listed.annotations}
+        if len(images) < len(listed.images) or len(annotated_ids) < len(listed.annotations):
+            raise bad_annotations(path, "two images or two annotations have one image id")
         annotated = [(images.pop(entry.image_id), entry) for entry in listed.annotations]
         return [*annotated, *((image, None) for image in images.values())]
 

@@ -21,7 +21,6 @@ from convnextpose_check.files.folders import (
     is_system_file,
     walk,
 )
-from convnextpose_check.files.json_files import is_json
 
 Part = Literal["data", "camera", "joint_3d"]
 PARTS: tuple[Part, ...] = ("data", "camera", "joint_3d")
@@ -122,7 +121,13 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
             if name == ROOTNET_FILE:
                 rootnet.append(path)
             elif name in wanted:
-                annotations[name] = _choose_annotations(annotations.get(name, path), path)
+                known = annotations.setdefault(name, path)
+                if not is_same_content(known, path):
+                    raise ConvNeXtPoseCheckError(
+                        ErrorCode.AMBIGUOUS,
+                        f"{known} and {path} have equal names but different contents",
+                        "Keep only the right file",
+                    )
             elif OUTDATED_FILE.fullmatch(name):
                 outdated = path
     missing = [name for name in wanted if name not in annotations]
@@ -144,23 +149,6 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
         annotations,
         {name: tuple(found.values()) for name, found in sequences.items()},
         tuple(rootnet),
-    )
-
-
-def _choose_annotations(known: Path, other: Path) -> Path:
-    """Choose from two files with one name: equal ones, or the only one that can be JSON.
-
-    Raises ``ConvNeXtPoseCheckError`` (``ambiguous``).
-    """
-    if is_same_content(known, other):
-        return known
-    usable = [path for path in (known, other) if is_json(path)]
-    if len(usable) < 2:
-        return (usable or [known])[0]
-    raise ConvNeXtPoseCheckError(
-        ErrorCode.AMBIGUOUS,
-        f"{known} and {other} have equal names but different contents",
-        "Pass the folder of one data set with --h36m-root",
     )
 
 

@@ -282,14 +282,12 @@ def _make_sample(
     if (camera := files.cameras.get(image.cam_idx)) is None:
         raise _UnusableError(f"camera {image.cam_idx} is missing")
     joints_world_mm = files.joints_world_mm(image)
-    if joints_world_mm is None or not np.isfinite(joints_world_mm).all():
-        raise _UnusableError("its joints are missing or not finite")
-    with np.errstate(over="ignore", invalid="ignore"):  # infinite values are excluded below
+    if joints_world_mm is None:
+        raise _UnusableError("its joints are missing")
+    with np.errstate(over="ignore", invalid="ignore"):  # NaN and infinity are excluded below
         joints_cam_mm = world_to_camera(append_thorax(joints_world_mm), camera)
-    if not (np.abs(joints_cam_mm) < MAX_DISTANCE_MM).all():
-        raise _UnusableError("a joint is more than a kilometer from the camera")
-    if not (joints_cam_mm[:, 2] > 0).all():
-        raise _UnusableError("a joint is behind the camera")
+    if not (np.abs(joints_cam_mm) < MAX_DISTANCE_MM).all() or joints_cam_mm[:, 2].min() <= 0:
+        raise _UnusableError("a joint is behind the camera, or not within a kilometer of it")
     sides_px = None
     if boxes == "gt":
         sides_px = np.array(annotation.bbox[2:])
@@ -298,10 +296,9 @@ def _make_sample(
         if box_xywh_px is None or not box_xywh_px[2] > 0:  # a box of one pixel has no side
             raise _UnusableError("its box has no area inside the image")
     else:
-        if (estimate := rootnet.get(image.id)) is None:
-            raise _UnusableError("RootNet has no box for it")
-        if not (min(estimate.bbox[2:]) > 0 and estimate.root_cam[2] > 0):
-            raise _UnusableError("RootNet's box or depth for it is not positive")
+        estimate = rootnet.get(image.id)
+        if estimate is None or not (min(estimate.bbox[2:]) > 0 and estimate.root_cam[2] > 0):
+            raise _UnusableError("RootNet has no box with a positive size and depth for it")
         box_xywh_px, root_depth_mm = np.array(estimate.bbox), np.float64(estimate.root_cam[2])
     return Sample(
         image.id, path, (image.width, image.height), files.subject, ACTIONS[image.action_idx],
