@@ -10,14 +10,14 @@ from pathlib import Path
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tests.support.full_annotations import write_full_annotations
-from tests.support.processes import checkout_environment
+from tests.support.texts import ROOT
 
 MEASURE = """
 import json, sys, time
 from pathlib import Path
 from convnextpose_check.human36m.annotations import SubjectFiles
 from convnextpose_check.human36m.layout import find_layout
-from tests.support.processes import peak_bytes
+from tests.support.processes import memory_bytes
 root = Path(sys.argv[2])
 start = time.perf_counter()
 if sys.argv[1] == "json":
@@ -33,7 +33,7 @@ else:
         frames = [files.joints_world_mm(image) for image, _ in files.test_frames]
         assert len(frames) == 4320, len(frames)
 seconds = time.perf_counter() - start
-print(peak_bytes(), seconds)
+print(memory_bytes("VmHWM"), seconds)
 """
 
 
@@ -43,7 +43,7 @@ def test_annotations_of_real_size(benchmark: BenchmarkFixture, tmp_path: Path) -
 
     def measure(reader: str) -> list[float]:
         command = [sys.executable, "-c", MEASURE, reader, str(tmp_path / "set")]
-        output = subprocess.check_output(command, env=checkout_environment())
+        output = subprocess.check_output(command, cwd=ROOT)
         return [float(number) for number in output.split()]
 
     benchmark.pedantic(  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ import random
 import shlex
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -27,7 +28,6 @@ from convnextpose_check.results.results_file import read_results
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import HandmadeDataset
 from tests.support.full_size import write_own_model
-from tests.support.processes import PythonProcess, run_python
 from tests.support.whole_runs import isolate_environment
 
 NAMES = ("T1", "T2")
@@ -91,18 +91,21 @@ def assert_files_are_complete(results: Path) -> set[str]:
 @pytest.mark.slow  # the next test ends a run by signals, and resumes it
 @pytest.mark.parametrize("moment", range(MOMENTS))
 def test_killed_run_is_resumed(moment: int, inputs: Path, tmp_path: Path, root: Path) -> None:
-    process = PythonProcess(*make_command(inputs, tmp_path), folder=root)
+    command = [sys.executable, *make_command(inputs, tmp_path)]
+    process = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL)
     results = Outputs(tmp_path).results
     deadline = time.monotonic() + 60
     # Even moments are random, odd ones just after the first results, when most files are written.
     while moment % 2 and not results.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
-    time.sleep(random.Random(moment).random() * (0.4 if moment % 2 else 8.0))
+    time.sleep(random.Random(moment).random() * (0.4 if moment % 2 else 12.0))
     process.kill()
     process.wait()
 
     finished = assert_files_are_complete(tmp_path)
-    resumed = run_python(*make_command(inputs, tmp_path, "--resume"), folder=root)
+    resumed = subprocess.run(
+        [*command, "--resume"], cwd=root, capture_output=True, text=True, check=False
+    )
 
     assert assert_files_are_complete(tmp_path) == set(NAMES)
     assert resumed.stderr.count("results loaded from") >= len(finished)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor
 from convnextpose_check.network import optimized as optimized_model
 from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.variants import Architecture
-from tests.support.processes import checkout_environment
+from tests.support.texts import ROOT
 
 ATOL_CELLS = 3e-5
 """torch's float32 operations differ from float64 by as much."""
@@ -52,7 +53,7 @@ def test_kernel_soft_argmax_agrees_with_reference() -> None:
     pytest.importorskip("triton")
     lines = subprocess.run(
         [sys.executable, "-c", INTERPRETED_CODE],
-        env=checkout_environment() | {"TRITON_INTERPRET": "1"},
+        cwd=ROOT, env=os.environ | {"TRITON_INTERPRET": "1"},
         capture_output=True, check=True, text=True,
     ).stdout.splitlines()  # fmt: skip
 

@@ -14,10 +14,10 @@ from tests.support.texts import ROOT
 
 LARGE_PACKAGES = ("cv2", "matplotlib")
 DEVELOPER_PACKAGES = (
-    "hypothesis", "IPython", "jsonschema", "markdown_it", "onnx", "onnxruntime", "onnxscript",
+    "IPython", "jsonschema", "markdown_it", "onnx", "onnxruntime", "onnxscript",
     "pytest_httpserver", "selenium", "syrupy", "werkzeug", "xdist", "yaml",
 )  # fmt: skip
-THEIR_PLUGINS = ("hypothesispytest", "pytest_httpserver", "syrupy", "xdist", "xdist.looponfail")
+THEIR_PLUGINS = ("pytest_httpserver", "syrupy", "xdist", "xdist.looponfail")
 
 COLLECT = f"""
 import sys
