@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in filter(is_validation, items):
             item.add_marker(pytest.mark.timeout(0))
     positions = {test.file: number for number, test in enumerate(VALIDATION_TESTS)}
-    last = len(positions)
+    last = len(VALIDATION_TESTS)
     items.sort(
         key=lambda item: positions.get(item.path.name, last) if is_validation(item) else last
     )
