@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from convnextpose_check.plugin import suite
 from convnextpose_check.plugin.command_line import join_options
 from tests.support.texts import ROOT
 
@@ -46,16 +48,6 @@ def run_pytest(nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str
 
     return run_in
 
-
-TIMEOUT_PLUGIN = """
-def pytest_configure(config):
-    config.pluginmanager.register(object(), "timeout")
-    config.addinivalue_line("markers", "timeout(seconds): of pytest-timeout")
-
-def pytest_collection_finish(session):
-    marks = [item.get_closest_marker("timeout") for item in session.items]
-    print(sum(mark is not None and mark.args == (0,) for mark in marks), "tests are exempt")
-"""
 
 COLLECT_ONLY = ("-m", "gpu", "--collect-only", "-q")
 
@@ -117,17 +109,21 @@ def test_pytest_without_autoloaded_plugins_collects_throughput_tests(
     assert "test_throughput.py::test_throughput[published-L]" in out, err
 
 
-def test_validation_tests_are_exempt_from_timeouts(
-    run_pytest: RunPytest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_validation_tests_are_first_and_exempt_from_timeouts(pytestconfig: pytest.Config) -> None:
     """With ``--timeout``, pytest-timeout ends a test that has no such mark."""
-    module = ModuleType("timeout_plugin")
-    exec(TIMEOUT_PLUGIN, vars(module))
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    pytestconfig.addinivalue_line("markers", "timeout(seconds): of pytest-timeout")
+    marks: list[pytest.MarkDecorator] = []
+    names = ("library/test_progress.py", "validation/test_mpjpe.py", "validation/test_counts.py")
+    items: list[Any] = [
+        SimpleNamespace(path=ROOT / "tests" / name, add_marker=marks.append) for name in names
+    ]
+    plugins = SimpleNamespace(hasplugin="timeout".__eq__)
+    config: Any = SimpleNamespace(pluginmanager=plugins)
 
-    _, out, err = run_pytest(ROOT, *COLLECT_ONLY, "-p", module.__name__, "tests/validation")
+    suite.pytest_collection_modifyitems(config, items)
 
-    assert "109 tests are exempt" in out, err
+    assert [mark.args for mark in marks] == [(0,), (0,)]
+    assert [item.path.stem for item in items] == ["test_counts", "test_mpjpe", "test_progress"]
 
 
 def test_plugin_is_registered_as_entry_point() -> None:

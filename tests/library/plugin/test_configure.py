@@ -37,7 +37,6 @@ VALIDATION = "tests/validation"
             ["--checkpoints=/data"], [VALIDATION],
             "--checkpoints is for the published models, but this run judges the synthetic models",
         ),
-        (["--device="], [VALIDATION], "[bad-option] --device is empty. Give it a value"),
         (["--noconftest"], [VALIDATION], "--results-dir"),
         (
             ["-p", "no:convnextpose_check.plugin.gate"], [VALIDATION],

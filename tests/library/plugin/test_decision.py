@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import zipfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,8 @@ from convnextpose_check.plugin import required
 from convnextpose_check.plugin.gate import MissedTolerance
 from convnextpose_check.plugin.session import Session
 from convnextpose_check.results.results_file import write_results
-from convnextpose_check.results.schema import CheckRecord, Results
+from convnextpose_check.results.schema import Results
 from convnextpose_check.run.run import Run
-from tests.support.results import example_results
 from tests.support.whole_runs import (
     CompletedRun,
     RunTests,
@@ -77,6 +76,7 @@ def assert_fails(run: CompletedRun, problem: str, code: int = FAILED) -> None:
     """Check exit code, terminal, results, report, Markdown and archive for the problem."""
     assert run.code == code, run.output
     assert problem in run.text
+    assert ("To resume, run:" in run.output) == (problem == "the run was interrupted")
     results = run.results
     assert not results.passed
     assert any(problem in text for text in results.left_out), results.left_out
@@ -100,30 +100,29 @@ def test_run_error_below_five_millimeters_passes(judge: RunTests) -> None:
     assert run.results.passed
     assert run.results.left_out == ()
     assert verdict in run.text
+    (tighter,) = [check for check in run.results.checks if check.test.endswith("[published-T-1mm]")]
+    assert (tighter.outcome, tighter.tolerance_mm) == ("expected failure", 1)
+    assert (tighter.variant, tighter.unit, tighter.duplicate_of) == ("T", "mm", "")
+    assert tighter.message.startswith("[outside-tolerance] ")
 
 
 def make_plugin(**hooks: Any) -> object:
     return type("Plugin", (), {name: staticmethod(hook) for name, hook in hooks.items()})()
 
 
-def skip_one(item: pytest.Item) -> None:
-    if item.name == COUNT:
-        pytest.skip("not today")
+def raise_in(name: str, error: BaseException) -> Callable[[pytest.Item], None]:
+    """A hook that raises this error for tests whose name contains ``name``."""
+
+    def hook(item: pytest.Item) -> None:
+        if name in item.name:
+            raise error
+
+    return hook
 
 
 def expect_failures(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker(pytest.mark.xfail(strict=False))
-
-
-def miss_tolerance_of_count(item: pytest.Item) -> None:
-    if item.name == COUNT:
-        raise MissedTolerance("never mind")
-
-
-def expect_failure_of_gate(item: pytest.Item) -> None:
-    if item.name == GATE:
-        pytest.xfail("never mind")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -157,17 +156,15 @@ def change_exit_code(session: pytest.Session) -> None:
     session.exitstatus = 0 if session.exitstatus else 7
 
 
-def interrupt_one(item: pytest.Item) -> None:
-    if "is_damaged" in item.name:
-        raise KeyboardInterrupt
-
-
 def signal_this_process() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 CHANGES: dict[str, tuple[dict[str, Any], list[str], float, str]] = {
-    "skipped": ({"pytest_runtest_setup": skip_one}, [], 0, f"{COUNT} was skipped"),
+    "skipped": (
+        {"pytest_runtest_setup": raise_in(COUNT, pytest.skip.Exception("not today"))}, [], 0,
+        f"{COUNT} was skipped",
+    ),
     "deselected": ({}, ["-k", "not parameter_count"], 0, f"{COUNT} was not run"),
     "overlooked": (
         {}, ["-o", "python_functions=test_mpjpe* test_ev* test_mul*"], 0, f"{COUNT} was not run"
@@ -181,12 +178,16 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str], float, str]] = {
         f"{COUNT} passed and was reported as unexpected pass",
     ),
     "forgiven": (
-        {"pytest_runtest_call": expect_failure_of_gate}, [], 0,
+        {"pytest_runtest_call": raise_in(GATE, pytest.xfail.Exception("never mind"))}, [], 0,
         f"{GATE} skipped and was reported as expected failure",
     ),
     "missed without a tolerance": (
-        {"pytest_runtest_call": miss_tolerance_of_count}, [], 0,
+        {"pytest_runtest_call": raise_in(COUNT, MissedTolerance("never mind"))}, [], 0,
         f"{COUNT} skipped and was reported as expected failure",
+    ),
+    "missed in setup": (
+        {"pytest_runtest_setup": raise_in(GATE, MissedTolerance("never mind"))}, [], 0,
+        f"{GATE} skipped and was reported as expected failure",
     ),
     "reported as passed": (
         {"pytest_runtest_makereport": report_passes}, [], FAR_MM,
@@ -200,7 +201,10 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str], float, str]] = {
     "exit code": (
         {"pytest_sessionfinish": change_exit_code}, [], 0, "pytest ended with exit code 7"
     ),
-    "interrupted": ({"pytest_runtest_call": interrupt_one}, [], 0, "the run was interrupted"),
+    "interrupted": (
+        {"pytest_runtest_call": raise_in("is_damaged", KeyboardInterrupt())}, [], 0,
+        "the run was interrupted",
+    ),
     "signal at the end": (
         {"pytest_sessionfinish": signal_this_process}, [], 0, "the run was interrupted"
     ),
@@ -244,15 +248,13 @@ def test_run_failing_test_outside_validation_fails(judge: RunTests, tmp_path: Pa
 
 
 def test_run_error_in_teardown_fails(judge: RunTests) -> None:
-    @pytest.hookimpl(trylast=True)
-    def fail_afterwards(item: pytest.Item) -> None:
-        if item.name == COUNT:
-            raise ValueError("a bug")
+    fail = pytest.hookimpl(trylast=True)(raise_in(COUNT, ValueError("a bug")))
 
-    run = judge(plugin=make_plugin(pytest_runtest_teardown=fail_afterwards))
+    run = judge(plugin=make_plugin(pytest_runtest_teardown=fail))
 
     assert run.code == FAILED
-    assert [check.test for check in run.results.failed_checks] == [f"test_counts.py::{COUNT}"]
+    (check,) = run.results.failed_checks
+    assert (check.test, check.message) == (f"test_counts.py::{COUNT}", "ValueError: a bug")
     assert not run.results.passed
 
 
@@ -325,20 +327,22 @@ def test_run_unwritable_results_fail(judge: RunTests, tmp_path: Path) -> None:
     assert "The run did not pass" in run.text
 
 
-def test_run_worse_or_other_than_baseline_fails(judge: RunTests, tmp_path: Path) -> None:
+def test_run_worse_than_baseline_fails(judge: RunTests, tmp_path: Path) -> None:
     baseline = tmp_path / "baseline.json"
     first = judge().results
     model = replace(first.variants["T"], parameters=1)
-    checks = (*first.checks, CheckRecord("test_x.py::test_x[a]", "passed"))
-    write_results(replace(first, variants={"T": model}, checks=checks), baseline)
+    write_results(replace(first, variants={"T": model}), baseline)
 
     worse = judge(f"--baseline={baseline}")
 
     assert_fails(worse, "baseline: T: parameters")
-    assert_fails(worse, "baseline: test_x.py::test_x[a] ran in the baseline but not in this run")
     assert "Comparison with the baseline" in worse.files.report.read_text(encoding="utf-8")
-    write_results(example_results("synthetic"), baseline)
-    assert_fails(
-        judge(f"--baseline={baseline}"),
-        "baseline: the runs cannot be compared: target published, in the baseline synthetic",
-    )
+
+
+def test_run_interrupted_before_the_evaluation_cannot_be_resumed(run_tests: RunTests) -> None:
+    plugin = make_plugin(pytest_runtest_call=raise_in("device", KeyboardInterrupt()))
+
+    run = run_tests(targets=["tests/validation/test_preflight.py"], plugin=plugin)
+
+    assert run.code == pytest.ExitCode.INTERRUPTED
+    assert "To resume, run:" not in run.output

@@ -1,4 +1,4 @@
-"""A run without failures has passed only if no test was left out or changed."""
+"""The gate lists left out and changed tests, and each user error once; it stores values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.plugin.gate import MAX_SHOWN, Gate
+from convnextpose_check.plugin.gate import MAX_SHOWN, Gate, record_values
 from convnextpose_check.results.schema import CheckRecord
 
 A, B = "test_a.py::test_a[published]", "test_b.py::test_b[published]"
@@ -133,3 +133,35 @@ def test_how_to_fix_consequence_belongs_to_its_cause() -> None:
     assert [report.duplicate_of for report in reports] == ["", "x.py::test_a[XS]"]
     assert len(gate.how_to_fix()) == 1
     assert alone.how_to_fix() == ["1. [not-judged] it is a subset.\nFailed: x.py::test_a[XS]."]
+
+
+@pytest.mark.parametrize(
+    ("values", "marks", "recorded"),
+    [
+        (
+            (57.0, 56.5, "mm"), {},
+            {"obtained": 57.0, "expected": 56.5, "unit": "mm", "difference": 0.5},
+        ),
+        ((3.0,), {}, {"obtained": 3.0}),
+        (("a", (1, 2)), {}, {"obtained": "a", "expected": "(1, 2)"}),
+        (("a",), {"warning": "w"}, {"obtained": "a", "warning": "w"}),
+        (("a",), {"unverified": "u"}, {"obtained": "a", "not verified": "u"}),
+    ],
+)  # fmt: skip
+def test_record_values_adds_difference_of_numbers(
+    values: Any, marks: dict[str, str], recorded: dict[str, object]
+) -> None:
+    properties: list[tuple[str, object]] = [("variant", "XS")]
+
+    record_values(properties, *values, **marks)
+
+    assert dict(properties) == {"variant": "XS", **recorded}
+
+
+def test_record_values_again_replaces_values_and_keeps_unit() -> None:
+    properties: list[tuple[str, object]] = []
+    record_values(properties, 57.0, 56.5, "mm")
+
+    record_values(properties, 58.0)
+
+    assert properties == [("unit", "mm"), ("obtained", 58.0)]

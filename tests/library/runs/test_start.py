@@ -75,8 +75,3 @@ def test_published_run_needs_no_developer_package(tmp_path: Path) -> None:
         result.stdout + result.stderr
     )
     assert "test_mpjpe_is_within_tolerance_of_reported_value[published-XS-1mm]" in result.stdout
-
-
-def test_validation_tests_import_no_other_tests() -> None:
-    for path in (ROOT / "tests" / "validation").glob("*.py"):
-        assert not re.search("(from|import) tests", path.read_text(encoding="utf-8")), path

@@ -9,6 +9,7 @@ import pytest
 from safetensors.torch import save_file
 
 from convnextpose_check.plugin import required
+from convnextpose_check.results.schema import CheckRecord, Results
 from convnextpose_check.synthetic.archives import snapshot_content, write_container
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
@@ -25,6 +26,10 @@ COMPARED = (
 )
 
 
+def index_by_name(results: Results) -> dict[str, CheckRecord]:
+    return {check.test.split("::test_")[1].split("[")[0]: check for check in results.checks}
+
+
 @pytest.fixture
 def judge(run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: Patch) -> RunTests:
     """Run the checkpoint tests on seeded weights of a tiny variant that counts as published."""
@@ -33,14 +38,11 @@ def judge(run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: 
     def list_required_tests(*given: Any) -> tuple[str, ...]:
         return tuple(t for t in required.list_required_tests(*given) if t.startswith(FILE))
 
-    def judge_here(
-        name: str, *arguments: str, is_contradicted: bool = False, is_bare: bool = False
-    ) -> CompletedRun:
+    def judge_here(name: str, *arguments: str, is_bare: bool = False) -> CompletedRun:
         variant = catalogue[name]
         content = snapshot_content(variant, seeded_state(variant.architecture, seed=5))
-        if is_contradicted:  # the optimizer counts other steps than the BatchNorm layers
-            for each in content["optimizer"]["state"].values():
-                each["step"] *= 0.5
+        for each in content["optimizer"]["state"].values():
+            each["step"] *= 0.5  # the BatchNorm layers count other steps
         path = tmp_path / variant.checkpoint.file_name
         if is_bare:
             save_file(content["network"], path, {"variant": name, "epoch": "83"})
@@ -57,41 +59,37 @@ def judge(run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("name", "is_contradicted", "code", "verdict", "outcomes"),
+    ("name", "arguments", "code", "verdict", "outcomes"),
     [
         (
-            "S", True, OK,
+            "S", [], OK,
             "Weights only: S: architecture matches. Identity contradicted. Warning: the training"
             " record of S contradicts a single training: ",
             ["not verified", "warning", "not verified"],
         ),
-        (
-            "S", False, OK,
-            "Weights only: S: architecture matches. Identity not verified (no published tensors on"
-            " record). MPJPE was not measured.",
-            ["not verified", "passed", "not verified"],
-        ),
         (  # the training of L is on record
-            "L", True, FAILED,
-            "Weights only: not passed because of 1 problem. MPJPE was not measured.",
-            ["passed", "failed", "not verified"],
+            "L", ["--require-identity"], FAILED,
+            "Weights only: not passed because of 2 problems. MPJPE was not measured.",
+            ["passed", "failed", "failed"],
         ),
     ],
 )  # fmt: skip
 def test_weights_only_run_random_weights_are_never_verified(
-    judge: RunTests, name: str, is_contradicted: bool, code: int, verdict: str, outcomes: list[str]
+    judge: RunTests, name: str, arguments: list[str], code: int, verdict: str, outcomes: list[str]
 ) -> None:
-    ended = judge(name, "-v", is_contradicted=is_contradicted)
+    ended = judge(name, "-v", *arguments)
 
     results = ended.results
     assert ended.code == code, ended.output
     assert results.verdict.startswith(verdict)
-    assert results.weights[name].identity == ("contradicted" if is_contradicted else "not verified")
-    obtained = {c.test.split("::test_")[1].split("[")[0]: c.outcome for c in results.checks}
-    assert [obtained[each] for each in COMPARED] == outcomes
+    assert results.weights[name].identity == "contradicted"
+    obtained = index_by_name(results)
+    assert [obtained[each].outcome for each in COMPARED] == outcomes
     for each, outcome in zip(COMPARED, outcomes, strict=True):
         line = next(line for line in ended.output.splitlines() if each in line)
         assert outcome.upper() in line  # the word PASSED only for what was verified
+    if arguments:
+        assert obtained[COMPARED[2]].message.startswith("[not-verified] the identity of ")
 
 
 def test_weights_only_run_names_what_safetensors_do_not_record(judge: RunTests) -> None:
@@ -105,8 +103,7 @@ def test_weights_only_run_names_what_safetensors_do_not_record(judge: RunTests) 
         " record). Not recorded in the files, so not checked: L: epoch, optimizer steps. MPJPE was"
         " not measured."
     )
-    checks = {c.test.split("::test_")[1].split("[")[0]: c for c in results.checks}
-    epoch, training = checks[COMPARED[0]], checks[COMPARED[1]]
+    epoch, training, _ = (index_by_name(results)[name] for name in COMPARED)
     assert (epoch.outcome, epoch.obtained) == ("not verified", "not recorded")
     assert epoch.message == "not applicable: the file does not record its epoch"
     assert training.outcome == "not verified"
@@ -115,15 +112,6 @@ def test_weights_only_run_names_what_safetensors_do_not_record(judge: RunTests) 
     assert (record.epoch, record.key_prefix) == (None, "module.")
     assert "unverified metadata: variant 'L', epoch '83'" in record.training_record
     assert "| not recorded |" in ended.files.markdown.read_text()
-
-
-def test_weights_only_run_required_identity_not_verified_fails(judge: RunTests) -> None:
-    ended = judge("S", "--require-identity", "-k", "tensors_are_the_published_ones")
-
-    assert ended.code == FAILED, ended.output
-    (check,) = ended.results.checks
-    assert check.outcome == "failed"
-    assert check.message.startswith("[not-verified] the identity of ")
 
 
 def test_weights_only_run_without_checkpoint_stops_at_once(
