@@ -40,6 +40,7 @@ from tests.faults.fault import all_faults
 from tests.faults.scene import Scene
 from tests.faults.unseen import UNSEEN
 from tests.faults.unseen_later import LATER
+from tests.faults.unseen_latest import LATEST
 from tests.support.memoize import memoize_predictions
 from tests.support.runs import write_results
 from tests.support.texts import replace_marked_section
@@ -59,16 +60,18 @@ SOUND_SETTINGS: dict[str, dict[str, Any]] = {
 """Settings of runs without a fault."""
 
 Answer = Literal["right", "located", "not explained", "misleading"]
-Kind = Literal["built for", "first", "later"]
+Kind = Literal["built for", "first", "later", "last"]
 
 KINDS: dict[Kind, str] = {
     "built for": "built for",
     "first": "written before the rules, seen since",
     "later": "written later",
+    "last": "written last",
 }
 """Titles of the sets of faults in the table."""
 
-UNSEEN_TITLE = "written later, when they were unseen"
+SCORED_UNSEEN: tuple[Kind, ...] = ("later", "last")
+"""The sets whose first answers, with the rules as they were, are recorded."""
 
 PATTERNS: dict[str, str] = {
     "another training of the same variant": "weights are not",
@@ -120,7 +123,7 @@ PLACE_LABELS = {"subject": "S{}", "camera": "camera {}"}
 class Row(msgspec.Struct, frozen=True):
     """The graded first finding for one fault.
 
-    ``unseen_answer`` is the first recorded answer, for a fault written later.
+    ``unseen_answer`` is the first recorded answer, for a fault of a set scored while unseen.
     """
 
     kind: Kind
@@ -234,11 +237,11 @@ def list_faults() -> Iterator[tuple[Any, ...]]:
             titles.add(fault.title)
             setting = {name: v for name, v in fault.setting.items() if name != "variant_name"}
             yield "built for", fault.title, setting, fault.insert, PATTERNS[fault.title], None, {}
-    for each in (*UNSEEN, *LATER):
-        kind = "first" if each in UNSEEN else "later"
-        setting = {} if each.boxes == "gt" else {"boxes": each.boxes}
-        links = RIGHT_LINKS[each.link]
-        yield kind, each.title, setting, each.insert, each.words, links, each.place
+    for kind, faults in (("first", UNSEEN), ("later", LATER), ("last", LATEST)):
+        for each in faults:
+            setting = {} if each.boxes == "gt" else {"boxes": each.boxes}
+            links = RIGHT_LINKS[each.link]
+            yield kind, each.title, setting, each.insert, each.words, links, each.place
 
 
 def list_sound_runs(runner: FaultRunner, draws: int) -> Mapping[str, Callable[[], list[Diagnosis]]]:
@@ -293,26 +296,27 @@ def count_findings(found: list[Diagnosis]) -> tuple[int, int, int]:
 
 def format_tables(calibration: Calibration) -> str:
     """Returns the generated tables of the README."""
-    later = [row for row in calibration.rows if row.kind == "later"]
     lines = ["| faults of at least 1 mm | right | located | not explained | misleading | in all |",
              "|---|--:|--:|--:|--:|--:|"]  # fmt: skip
     answers_of: dict[str, list[Answer | None]] = {
         title: [row.answer for row in calibration.rows if row.kind == kind]
         for kind, title in KINDS.items()
     }
-    answers_of[UNSEEN_TITLE] = [row.unseen_answer for row in later]
+    for kind in SCORED_UNSEEN:
+        title = f"{KINDS[kind]}, when they were unseen"
+        answers_of[title] = [row.unseen_answer for row in calibration.rows if row.kind == kind]
     for title, given in answers_of.items():
         answers = Counter(given)
         counts = [answers[a] for a in ("right", "located", "not explained", "misleading")]
-        total = sum(counts)
-        cells = " | ".join(f"{n} ({n / max(total, 1):.0%})" for n in counts)
-        lines.append(f"| {title} | {cells} | {total} |")
+        if total := sum(counts):
+            cells = " | ".join(f"{n} ({n / total:.0%})" for n in counts)
+            lines.append(f"| {title} | {cells} | {total} |")
     lines += ["", "| sound runs | with a cause | with a group | in all |", "|---|--:|--:|--:|"]
     lines += [f"| {t} | {c} | {p} | {n} |" for t, (n, c, p) in calibration.sound.items()]
     for answer in ("misleading", "not explained"):
         wrong = "; ".join(row.fault for row in calibration.rows if row.answer == answer)
         lines += ["", f"{answer.capitalize()}: {wrong or 'none'}."]
-        unseen = "; ".join(row.fault for row in later if row.unseen_answer == answer)
+        unseen = "; ".join(row.fault for row in calibration.rows if row.unseen_answer == answer)
         lines += ["", f"{answer.capitalize()} when they were unseen: {unseen or 'none'}."]
     lines += ["", "| fault | effect | answer | first finding |", "|---|--:|---|---|"]
     for row in calibration.rows:
@@ -374,7 +378,7 @@ def main() -> None:
             if kind in given.sets and title not in done:
                 answer = runner.grade_fault(*arguments)
                 if isinstance(answer, Row):
-                    if answer.kind == "later":
+                    if answer.kind in SCORED_UNSEEN:
                         first = unseen_answers.get(title) or answer.answer
                         answer = msgspec.structs.replace(answer, unseen_answer=first)
                     calibration.rows.append(answer)

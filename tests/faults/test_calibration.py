@@ -15,6 +15,7 @@ from tests.faults.calibrate import (
 from tests.faults.fault import all_faults
 from tests.faults.unseen import UNSEEN
 from tests.faults.unseen_later import LATER
+from tests.faults.unseen_latest import LATEST
 
 
 def finding(grade: Grade, what: str, place: str) -> Finding:
@@ -36,6 +37,7 @@ def test_rows_are_of_known_faults() -> None:
         "built for": {fault.title for fault in all_faults()} & set(PATTERNS),
         "first": {each.title for each in UNSEEN},
         "later": {each.title for each in LATER},
+        "last": {each.title for each in LATEST},
     }
 
     for row in read_calibration().rows:

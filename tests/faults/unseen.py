@@ -6,8 +6,9 @@ set, another export, another evaluation script. They are scored once and never f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 
 Link = Literal["images", "annotations", "boxes", "depths", "weights", "prediction", "metric"]
 """Where the fault is. ``prediction`` is between image and position, ``metric`` behind it."""
+
+
+ChangeArray = Callable[[Array], Array]
+ChangeBox = Callable[[int, list[float]], list[float]]
+Takes = dict[str, dict[str, dict[str, Any]]]
+ChangePoses = Callable[[Array, Array], tuple[Array, Array]]
+
+PLACE_FIELDS = {"subject": "subject", "camera": "cam_idx", "action": "action_name"}
+"""Fields of an image in the annotations."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,98 @@ def unseen(
         return insert
 
     return register
+
+
+class FaultSet(list[UnseenFault]):
+    """Unseen faults; each method adds one that changes the named data in the same manner.
+
+    ``place`` is the affected group. The function that a method takes changes one value.
+    """
+
+    def images(self, title: str, words: str, change: ChangeArray, **place: str) -> None:
+        """Change (H, W, 3) BGR images of a subject or camera."""
+        subject, camera = int(place.get("subject", 0)), place.get("camera", "?")
+        folders = f"s_{subject:02d}_*_ca_0{camera}" if subject else f"s_*_ca_0{camera}"
+        insert = partial(change_images, folders=folders, change=change)
+        self.append(UnseenFault(title, "images", words, place, insert))
+
+    def joints(self, title: str, words: str, change: ChangeArray, **place: str) -> None:
+        """Change the (frames, 17, 3) world joints of each take of a subject."""
+
+        def insert(scene: Scene) -> None:
+            for subject in list_subjects(place):
+                change_joints(scene, subject, change)
+
+        self.append(UnseenFault(title, "annotations", words, place, insert))
+
+    def frames(self, title: str, words: str, change: Callable[[Takes], None], **place: str) -> None:
+        """Change the takes of a subject's file in place, {action: {subaction: {frame: joints}}}."""
+
+        def insert(scene: Scene) -> None:
+            for subject in list_subjects(place):
+                scene.set_json(f"annotations/Human36M_subject{subject}_joint_3d.json", change_all)
+
+        def change_all(content: Takes) -> Takes:
+            change(content)
+            return content
+
+        self.append(UnseenFault(title, "annotations", words, place, insert))
+
+    def boxes(self, title: str, words: str, change: ChangeBox, **place: str) -> None:
+        """Change the box [x, y, w, h], given its number in its subject's test images."""
+        values = {PLACE_FIELDS[axis]: value for axis, value in place.items()}
+
+        def insert(scene: Scene) -> None:
+            for subject in list_subjects(place):
+                scene.set_json(f"annotations/Human36M_subject{subject}_data.json", change_all)
+
+        def change_all(data: Any) -> Any:
+            for number, (image, annotation) in enumerate(list_test_entries(data)):
+                if all(str(image[name]) == value for name, value in values.items()):
+                    annotation["bbox"] = change(number, annotation["bbox"])
+            return data
+
+        self.append(UnseenFault(title, "boxes", words, place, insert))
+
+    def weights(self, title: str, words: str, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the state dict in place."""
+        insert = partial(Scene.set_weights, change=change)
+        self.append(UnseenFault(title, "weights", words, {}, insert))
+
+    def crops(self, title: str, words: str, change: ChangeArray) -> None:
+        """Change each (256, 256, 3) uint8 BGR crop."""
+
+        def insert(scene: Scene) -> None:
+            original = crops.warp_box
+            scene.patch.setattr(crops, "warp_box", lambda *given: change(original(*given)))
+
+        self.append(UnseenFault(title, "prediction", words, {}, insert))
+
+    def positions(self, title: str, words: str, change: Callable[[Tensor], Tensor]) -> None:
+        """Change each batch's predicted positions (N, 18, 3)."""
+        insert = partial(change_positions, change=change)
+        self.append(UnseenFault(title, "prediction", words, {}, insert))
+
+    def conversions(self, title: str, words: str, convert: Callable[..., Array]) -> None:
+        """Convert positions to the camera's coordinates by another function."""
+
+        def insert(scene: Scene) -> None:
+            scene.patch.setattr(metrics, "cells_to_camera", convert)
+
+        self.append(UnseenFault(title, "metric", words, {}, insert))
+
+    def poses(self, title: str, words: str, change: ChangePoses) -> None:
+        """Change the predicted and the annotated pose (17, 3) before comparison."""
+        insert = partial(change_poses, change=change)
+        self.append(UnseenFault(title, "metric", words, {}, insert))
+
+    def mean(self, title: str, words: str, mean: Callable[[Evaluation], Any]) -> None:
+        """Average errors otherwise."""
+
+        def insert(scene: Scene) -> None:
+            scene.patch.setattr(Evaluation, "error_mm", property(lambda e: float(mean(e))))
+
+        self.append(UnseenFault(title, "metric", words, {}, insert))
 
 
 # A notebook: images as they were extracted, copied and uploaded.
@@ -348,6 +450,18 @@ def change_images(
         image = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
         _, encoded = cv2.imencode(".jpg", change(image), [cv2.IMWRITE_JPEG_QUALITY, quality])
         path.write_bytes(encoded.tobytes())
+
+
+def list_subjects(place: dict[str, str]) -> list[int]:
+    return [int(place["subject"])] if "subject" in place else [9, 11]
+
+
+def list_test_entries(data: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yields the test images of a subject's annotations, each with its annotation."""
+    images = {image["id"]: image for image in data["images"] if image["frame_idx"] % 64 == 0}
+    for annotation in data["annotations"]:
+        if image := images.get(annotation["image_id"]):
+            yield image, annotation
 
 
 def change_positions(scene: Scene, change: Callable[[Tensor], Tensor]) -> None:
