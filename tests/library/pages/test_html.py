@@ -18,8 +18,6 @@ from convnextpose_check.pages import write_pages
 from convnextpose_check.pages.html import (
     BEGIN,
     END,
-    format_quotation,
-    list_facts,
     render_markdown,
     render_page,
     render_summary,
@@ -38,6 +36,7 @@ from convnextpose_check.results.schema import (
     Results,
     VariantResult,
 )
+from convnextpose_check.results.text import format_terminal_table
 from tests.support.results import (
     example_examples,
     example_results,
@@ -60,6 +59,10 @@ class HtmlFile(SingleFileSnapshotExtension):
 
 class MarkdownFile(HtmlFile):
     file_extension = "md"
+
+
+class TextFile(HtmlFile):
+    file_extension = "txt"
 
 
 def make_distinct_variant(index: int, **changes: Any) -> VariantResult:
@@ -153,13 +156,51 @@ def make_weights_results() -> Results:
     return add_decision(example_weights(weights=records, expected_variants=tuple(records)), (), "")
 
 
+def make_synthetic_results() -> Results:
+    """A trained model with saved frames, and a seeded one that is off."""
+    *framed, without_frame = example_examples(worst=2)
+    examples = (*(replace(example, crop_jpeg="/9j/4AAQ") for example in framed), without_frame)
+    equal_mm = {"Head": 30.0, "Neck": 30.0}
+    variants = {
+        "reference": example_variant(
+            29.96, 29.96, "recorded", 0.02, examples=examples, per_joint_mm=equal_mm
+        ),
+        "XS": example_variant(700.03125, 700.0, "recorded", 0.02),
+    }
+    return add_decision(example_results("synthetic", variants=variants), (), "")
+
+
+def make_own_results() -> Results:
+    small_mm = {"Head": 0.5, "Neck": 0.9}
+    variants = {
+        "T": example_variant(54.5, 50.0, "own file", per_joint_mm=small_mm, per_action_mm={}),
+        "U": example_variant(
+            45.0, 50.0, "own file", per_joint_mm={}, per_action_mm={}, interval_mm=None
+        ),
+    }
+    return add_decision(example_results(variants=variants, own_models=True), (), "")
+
+
+ENVIRONMENT = {
+    "started": "2026-01-02T03:04:05+00:00", "duration": "3 min 5 s", "commit": "a" * 40,
+    "convnextpose_check": "0.3.0",
+}  # fmt: skip
+MANY = dict.fromkeys(
+    ("V00", "V01", "V02", "V03", "V04", "V05", "V0600"),
+    example_variant(50.0, 50.0, per_action_mm={"Eating": 50.0}, per_joint_mm={}, examples=()),
+)
+"""Their speeds in one line would end in column 81 of the terminal."""
+
 GOLDEN = {
     "passing": add_decision(
-        example_results(variants={"XS": make_distinct_variant(0)}, protocol=2), (), ""
+        example_results(variants={"XS": make_distinct_variant(0)}, environment=ENVIRONMENT), (), ""
     ),
     "failing": make_failing_results(),
     "weights": make_weights_results(),
     "nothing": add_decision(example_results(variants={}, expected_variants=("XS",)), (), ""),
+    "synthetic": make_synthetic_results(),
+    "own": make_own_results(),
+    "many": add_decision(example_results(variants=MANY, gate_mm=None), (), ""),
 }
 
 
@@ -171,6 +212,11 @@ def test_html_summary_is_the_golden_one(results: Results, snapshot: SnapshotAsse
 @pytest.mark.parametrize("results", GOLDEN.values(), ids=GOLDEN)
 def test_markdown_is_the_golden_one(results: Results, snapshot: SnapshotAssertion) -> None:
     assert render_markdown(results) == snapshot(extension_class=MarkdownFile)
+
+
+@pytest.mark.parametrize("results", GOLDEN.values(), ids=GOLDEN)
+def test_terminal_table_is_the_golden_one(results: Results, snapshot: SnapshotAssertion) -> None:
+    assert "\n".join(format_terminal_table(results)) == snapshot(extension_class=TextFile)
 
 
 def render_as_github(text: str) -> str:
@@ -220,103 +266,15 @@ def test_render_hostile_texts_are_escaped() -> None:
     assert from_markdown.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 12
 
 
-def test_render_markdown_many_variants_has_several_tables() -> None:
-    variants = {f"V{i}": example_variant(50.0 + i, 50.0) for i in range(9)}
-    html = render_as_github(render_markdown(example_results(variants=variants)))
-
-    widths = [len(re.findall("<t[hd][ >]", row)) for row in html.split("<tr>")[1:]]
-    assert max(widths) == 7
-    assert html.count("<th>action</th>") == 2
-
-
-@pytest.mark.parametrize(
-    ("per_joint_mm", "heats"),
-    [
-        ({"Pelvis": 0.0, "Head": 30.0, "Nose": 40.0, "Neck": 50.0}, [0.0, 0.0, 0.275, 0.55]),
-        ({"Head": 30.0, "Neck": 30.0}, [0.0, 0.0]),
-        ({"Head": 0.5, "Neck": 0.9}, [0.0, 0.55]),
-    ],
-)
-def test_summary_heat_grows_with_error(per_joint_mm: dict[str, float], heats: list[float]) -> None:
-    record = example_variant(57.0, 56.61, per_joint_mm=per_joint_mm, per_action_mm={})
-
-    page = render_summary(example_results(variants={"XS": record}), {})
-
-    assert [float(heat) for heat in re.findall(r'style="--heat:([\d.]+)"', page)] == heats
-
-
-@pytest.mark.parametrize("crop_jpeg", [None, "/9j/4AAQ"])
-def test_render_summary_shows_frames_only_if_embedded(crop_jpeg: str | None) -> None:
-    *kept, other = example_examples(worst=2)
-    examples = (*(replace(example, crop_jpeg=crop_jpeg) for example in kept), other)
-    record = example_variant(57.0, 56.61, examples=examples)
-
-    page = render_summary(example_results(variants={"XS": record}), {})
-
-    assert page.count("data:image/jpeg;base64,/9j/4AAQ") == (3 if crop_jpeg else 0)
-    assert ("license forbids sharing them" in page) == (crop_jpeg is None)
-    assert page.count("no picture saved") == (1 if crop_jpeg else 0)
-    assert ["Worst 1 of 2" in page, "Worst 2 of 2" in page] == [True, True]
-
-
-def test_render_synthetic_shows_only_trained_model_in_detail() -> None:
-    seeded = example_variant(700.0, 700.0, "recorded", 0.02)
-    trained = example_variant(29.96, 29.96, "recorded", 0.02)
-    variants = {"reference": trained, "XS": seeded}
-    results = example_results("synthetic", variants=variants, verdict="")
-
-    for page in (render_summary(results, {}), render_markdown(results)):
-        assert "test only the arithmetic: XS" in page
-        assert page.count("as recorded") == 2
-        assert "excellent" not in page
-    assert '<th scope="col">XS</th>' not in render_summary(results, {}).partition("<h3>Error by")[2]
-
-
-def test_render_own_models_are_not_called_published() -> None:
-    own = example_variant(57.0, 56.61, "own file")
-    results = add_decision(example_results(variants={"T": own}, own_models=True), (), "")
-
-    for page in (render_summary(results, {}), render_markdown(results)):
-        assert "user's own models" in page.replace("&#39;", "'")
-        assert "published model" not in page.lower()
-
-
-@pytest.mark.parametrize(
-    ("changes", "quote"),
-    [
-        ({}, "MPJPE: XS 57.00 mm (paper 56.61), S 51.00 mm (paper 51.80); measured with"),
-        ({"own_models": True}, ""),
-        ({"complete": False}, ""),
-        ({"gate_mm": None}, ""),
-    ],
-)
-def test_format_quotation_only_of_judged_published_models(
-    changes: dict[str, Any], quote: str
-) -> None:
-    found = format_quotation(example_results(**changes))
-
-    assert quote in found
-    assert bool(found) == bool(quote)
-
-
-def test_render_page_has_verdict_as_title_and_facts_below_it() -> None:
-    environment = {
-        "started": "2026-01-02T03:04:05+00:00", "duration": "3 min 5 s", "commit": "a" * 40,
-        "convnextpose_check": "0.3.0",
-    }  # fmt: skip
-    results = add_decision(example_results(environment=environment), (), "")
+def test_render_page_has_verdict_as_title_and_generator_at_its_foot() -> None:
+    results = GOLDEN["passing"]
     generated = "<p>Report generated on Monday\nby pytest-html</p>"
-    given = f"<title>old</title>{generated}{BEGIN}{END}<body></body>"
 
-    page = render_page(results, {}, given)
+    page = render_page(results, {}, f"<title>old</title>{generated}{BEGIN}{END}<body></body>")
 
     assert page.startswith(f"<title>{results.verdict}</title>{BEGIN}")
     assert page.endswith(f"<footer>{generated}</footer></body>")
     assert f"<title>{results.verdict}</title>" in render_page(results, {}, None)
-    assert list_facts(results) == [
-        "started 2026-01-02 03:04 UTC", "took 3 min 5 s", "convnextpose-check 0.3.0",
-        f"commit {'a' * 12}", "device cpu", "8,695 of 8,695 samples",
-    ]  # fmt: skip
 
 
 def test_report_command_draws_pages_from_files(tmp_path: Path) -> None:

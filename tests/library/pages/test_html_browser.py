@@ -84,7 +84,7 @@ def everything(report: Path) -> Path:
 
 
 @pytest.mark.parametrize(("width_px", "scheme"), [(1440, "light"), (800, "light"), (380, "dark")])
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("name", ["passing", "failing", "weights", "nothing"])
 def test_page_has_no_problems(
     chrome: Chrome, report: Path, name: str, width_px: int, scheme: str
 ) -> None:
