@@ -7,16 +7,12 @@ import pytest
 
 from convnextpose_check.human36m.geometry import (
     Camera,
-    append_thorax,
     camera_to_cells,
-    camera_to_image,
     cells_to_camera,
     cells_to_crop,
     image_to_crop,
     square_box,
-    world_to_camera,
 )
-from convnextpose_check.human36m.skeleton import FLIP_PAIRS, JOINTS, MIRRORED
 from tests.support.datasets import camera_entry
 
 
@@ -72,16 +68,6 @@ def test_square_box_without_area_in_image_is_none(box: tuple[float, ...]) -> Non
     assert square_box(np.array(box), 100, 80) is None
 
 
-def test_world_to_camera_and_camera_to_image_known_joint(camera: Camera) -> None:
-    moved = world_to_camera(np.array([[10.0, 20.0, 30.0]], dtype=np.float32), camera)
-    pixels = camera_to_image(moved, camera)
-
-    assert moved.tolist() == [[110.0, -80.0, 4020.0]]
-    expected = [[50.5 + 200 * 110 / 4020, 40.25 - 220 * 80 / 4020]]
-    np.testing.assert_allclose(pixels, expected, atol=1e-5)
-    assert moved.dtype == pixels.dtype == np.float32
-
-
 def test_cells_to_camera_is_not_shifted_by_half_a_cell(camera: Camera) -> None:
     """32 columns of 40 px, 16 rows of 88 px, 64 bins of 2000 mm from -1000 mm."""
     cells = np.array([[0, 0, 0], [16, 8, 32], [31, 31, 48]], dtype=np.float32)
@@ -117,22 +103,3 @@ def test_cells_to_crop_and_image_to_crop_are_pixels_of_256() -> None:
 
     pixels_px, box_xywh_px = np.array([[30.0, 20.0], [50.0, 70.0]]), np.array([30.0, 20, 40, 200])
     np.testing.assert_array_equal(image_to_crop(pixels_px, box_xywh_px), [[0, 0], [128, 64]])
-
-
-def test_append_thorax_appends_mean_of_shoulders() -> None:
-    joints = np.arange(51, dtype=np.float32).reshape(17, 3)
-
-    extended = append_thorax(joints)
-
-    np.testing.assert_array_equal(extended[:17], joints)
-    # left shoulder 11: 33 34 35, right shoulder 14: 42 43 44
-    assert extended[17].tolist() == [37.5, 38.5, 39.5]
-    assert extended.dtype == np.float32
-
-
-def test_mirrored_swaps_right_and_left() -> None:
-    assert len(JOINTS) == len(MIRRORED) == 18
-    assert len(FLIP_PAIRS) == 6
-    other = {"R_": "L_", "L_": "R_"}
-    for name, partner in zip(JOINTS, MIRRORED, strict=True):
-        assert JOINTS[partner] == other.get(name[:2], name[:2]) + name[2:]

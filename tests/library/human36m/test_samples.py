@@ -29,11 +29,20 @@ from tests.support.datasets import (
 )
 
 Change = Callable[[HandmadeDataset], object]
+Load = Callable[..., Dataset]
 
 
 @pytest.fixture
 def handmade() -> HandmadeDataset:
     return HandmadeDataset()
+
+
+@pytest.fixture
+def load(handmade: HandmadeDataset, tmp_path: Path) -> Load:
+    """Write the data set and load it."""
+    return lambda facts=FACTS, **options: load_dataset(
+        handmade.write(tmp_path / "set"), facts, **options
+    )
 
 
 def image_ids(dataset: Dataset) -> list[int]:
@@ -62,38 +71,39 @@ def test_misaligned_takes_are_counted_and_left_out_of_error() -> None:
     assert misaligned.error_without_mm(errors_mm[1:], names[1:]) is None
 
 
-def test_load_dataset_takes_64th_frames_in_order(handmade: HandmadeDataset, tmp_path: Path) -> None:
+def test_load_dataset_takes_64th_frames_in_order(handmade: HandmadeDataset, load: Load) -> None:
     handmade.data[9]["annotations"].reverse()
     handmade.data[11]["images"].reverse()
     handmade.data[9]["annotations"].remove(handmade.annotation(101))  # not a test frame
     handmade.image(201)["subject"] = 8
 
-    dataset = load_dataset(handmade.write(tmp_path / "set"), FACTS)
+    dataset = load()
 
     assert image_ids(dataset) == [103, 102, 100, 200, 203]
     assert not dataset.excluded
 
 
-def test_load_dataset_backslashes_in_names_are_slashes(
-    handmade: HandmadeDataset, tmp_path: Path
-) -> None:
-    root = handmade.write(tmp_path / "set")
-    digest = load_dataset(root, FACTS).digest
-    for file in (root / "annotations").glob("*_data.json"):
+def test_load_dataset_backslashes_in_names_are_slashes(load: Load) -> None:
+    dataset = load()
+    for file in (dataset.layout.root / "annotations").glob("*_data.json"):
         file.write_text(file.read_text().replace("/", "\\\\"))
 
-    dataset = load_dataset(root, FACTS)
-
-    assert dataset.digest == digest
-    assert dataset.is_complete()
+    assert load_dataset(dataset.layout.root, FACTS).digest == dataset.digest
 
 
-def test_load_dataset_joints_are_in_camera_frame(handmade: HandmadeDataset, tmp_path: Path) -> None:
+def test_load_dataset_sample_has_annotated_values(handmade: HandmadeDataset, load: Load) -> None:
     handmade.frame(100)[0] = [10.0, 20.0, 30.0]
     handmade.frame(100)[11], handmade.frame(100)[14] = [0.0, 0.0, 0.0], [20.0, 40.0, 60.0]
     handmade.image(102).update(width=97, height=79)
+    handmade.annotation(100)["bbox"] = [10, 10, 15, 15]
+    handmade.annotation(102)["bbox"] = [10, 10, 15, 15.0]
+    numbers = dict(zip(TEST_IDS[11], (3, 2, 4), strict=True))
+    for image_id, number in numbers.items():
+        handmade.cameras[11][str(number)] = camera_entry() | {"t": [number, 0.0, 4000.0]}
+        handmade.image(image_id)["cam_idx"] = number
+        handmade.frame(image_id)[0] = [0.0, 0.0, 0.0]
 
-    sample, second, *_ = load_dataset(handmade.write(tmp_path / "set"), FACTS).samples
+    sample, second, _, *others = load().samples
 
     np.testing.assert_array_equal(sample.joints_cam_mm[0], [110.0, -80.0, 4020.0])
     np.testing.assert_array_equal(sample.joints_cam_mm[17], [110.0, -80.0, 4020.0])
@@ -102,39 +112,15 @@ def test_load_dataset_joints_are_in_camera_frame(handmade: HandmadeDataset, tmp_
     assert sample.root_depth_mm == np.float32(4020)
     assert (sample.action, sample.size_px, second.size_px) == ("Directions", (100, 80), (97, 79))
     assert sample.path.read_bytes()[:2] == b"\xff\xd8"
-
-
-def test_load_dataset_sample_has_own_camera(handmade: HandmadeDataset, tmp_path: Path) -> None:
-    numbers = dict(zip(TEST_IDS[11], (3, 2, 4), strict=True))
-    for image_id, number in numbers.items():
-        handmade.cameras[11][str(number)] = camera_entry() | {"t": [number, 0.0, 4000.0]}
-        handmade.image(image_id)["cam_idx"] = number
-        handmade.frame(image_id)[0] = [0.0, 0.0, 0.0]
-
-    samples = load_dataset(handmade.write(tmp_path / "set"), FACTS, protocol=1).samples
-
-    assert {s.image_id: s.camera.translation_mm[0] for s in samples} == numbers
-    assert {s.image_id: s.joints_cam_mm[0, 0] for s in samples} == numbers
-
-
-def test_load_dataset_integer_box_stays_integer(handmade: HandmadeDataset, tmp_path: Path) -> None:
-    handmade.annotation(100)["bbox"] = [10, 10, 15, 15]
-    handmade.annotation(102)["bbox"] = [10, 10, 15, 15.0]
-
-    first, second, *_ = load_dataset(handmade.write(tmp_path / "set"), FACTS).samples
-
     # side 14 * 1.25 = 17.5, corner 17 - 17 / 2 = 8.5, or 17 - 17.5 / 2 = 8.25
-    assert first.box_xywh_px.tolist() == [8, 8, 17, 17]
+    assert sample.box_xywh_px.tolist() == [8, 8, 17, 17]
     assert second.box_xywh_px.tolist() == [8.25, 8.25, 17.5, 17.5]
+    assert {s.image_id: s.camera.translation_mm[0] for s in others} == numbers
+    assert {s.image_id: s.joints_cam_mm[0, 0] for s in others} == numbers
 
 
-def test_load_dataset_rootnet_box_is_unchanged(handmade: HandmadeDataset, tmp_path: Path) -> None:
-    dataset = load_dataset(handmade.write(tmp_path / "set"), FACTS, boxes="rootnet")
-
-    assert dataset.is_complete()
-    default = load_dataset(dataset.layout.root, FACTS)
-    assert check_rootnet_file(default) == "the ground truth's boxes"
-    for sample in dataset.samples:
+def test_load_dataset_rootnet_box_is_unchanged(load: Load) -> None:
+    for sample in load(boxes="rootnet").samples:
         assert sample.box_xywh_px.tolist() == [25.25, 15.5, 50.5, 50.5]
         assert sample.root_depth_mm == 4010.5
 
@@ -162,6 +148,14 @@ def remove_annotation(handmade: HandmadeDataset) -> None:
     handmade.data[9]["annotations"].remove(handmade.annotation(102))
 
 
+def add_image(handmade: HandmadeDataset, action: int, subaction: int, frame: int) -> None:
+    """Add a test image of subject 9 with the joints of image 103."""
+    handmade.data[9]["images"].append(image_entry(150, 9, action, subaction, frame))
+    handmade.data[9]["annotations"].append({"id": 1, "image_id": 150, "bbox": [30, 20, 40, 40]})
+    sequence = handmade.joints[9][str(action)].setdefault(str(subaction), {})
+    sequence[str(frame)] = handmade.frame(103)
+
+
 EXCLUSION_CASES: list[tuple[BoxSource, str, Change]] = [
     ("gt", "it has no annotation", remove_annotation),
     ("gt", "its file name contradicts its action", change_image(action_idx=3)),
@@ -171,8 +165,6 @@ EXCLUSION_CASES: list[tuple[BoxSource, str, Change]] = [
     ("gt", "joints are missing", change_image(subaction_idx=2)),
     ("gt", "joints are missing", change_image(frame_idx=-64)),
     ("gt", "not within a kilometer", change_joint(1, float("nan"), 2)),
-    ("gt", "not within a kilometer", change_joint(1, float("inf"), 2)),
-    ("gt", "not within a kilometer", change_joint(1, -float("inf"), 2)),
     ("gt", "not within a kilometer", change_joint(1, 1e39, 2)),
     ("gt", "not within a kilometer", change_joint(2e6, 0, 0)),
     ("gt", "behind the camera", change_joint(0, -4001, 0)),
@@ -187,11 +179,11 @@ EXCLUSION_CASES: list[tuple[BoxSource, str, Change]] = [
 
 @pytest.mark.parametrize(("boxes", "reason", "change"), EXCLUSION_CASES)
 def test_load_dataset_unusable_image_is_excluded(
-    handmade: HandmadeDataset, tmp_path: Path, boxes: BoxSource, reason: str, change: Change
+    handmade: HandmadeDataset, load: Load, boxes: BoxSource, reason: str, change: Change
 ) -> None:
     change(handmade)
 
-    dataset = load_dataset(handmade.write(tmp_path / "set"), FACTS, boxes=boxes)
+    dataset = load(boxes=boxes)
 
     assert image_ids(dataset) == [100, 103, *TEST_IDS[11]]
     (exclusion,) = dataset.excluded
@@ -199,67 +191,55 @@ def test_load_dataset_unusable_image_is_excluded(
     assert reason in exclusion.reason
     with pytest.raises(CheckFailedError) as caught:
         check_dataset_is_complete(dataset)
-    error = caught.value
-    assert (error.code, error.obtained, error.expected) == ("incomplete", 5, 6)
-    assert error.problem == (
+    assert caught.value.problem == (
         f"5 samples of protocol 2 below {dataset.layout.root}: expected 6 (Directions 2 of 3);"
         f" 1 excluded because {exclusion.reason} (1, the first {exclusion.file_name})"
     )
 
 
-def test_load_dataset_no_usable_image_raises(handmade: HandmadeDataset, tmp_path: Path) -> None:
+def test_load_dataset_no_usable_image_raises(handmade: HandmadeDataset, load: Load) -> None:
     handmade.cameras[11] = {}
 
     with pytest.raises(
-        ConvNeXtPoseCheckError, match=r"3 were excluded.*camera 1 is missing: s_11_act_02"
-    ) as caught:
-        load_dataset(handmade.write(tmp_path / "set"), FACTS, protocol=1)
-    assert caught.value.code == "data-not-found"
+        ConvNeXtPoseCheckError, match=r"data-not-found.*3 were excluded.*camera 1 is missing: s_11"
+    ):
+        load(protocol=1)
 
 
-@pytest.mark.parametrize(("frame", "limit"), [(128, None), (64, 6)])
 def test_check_dataset_is_complete_expected_number_does_not_suffice(
-    handmade: HandmadeDataset, tmp_path: Path, frame: int, limit: int | None
+    handmade: HandmadeDataset, load: Load
 ) -> None:
-    """Either another action has one more sample, or ``limit`` left samples out."""
-    handmade.data[9]["images"].append(image_entry(150, 9, 3, 1, frame))
-    handmade.data[9]["annotations"].append({"id": 1, "image_id": 150, "bbox": [30, 20, 40, 40]})
-    handmade.joints[9]["3"]["1"][str(frame)] = handmade.frame(103)
-    if limit is None:
-        remove_annotation(handmade)
-    root = handmade.write(tmp_path / "set")
-    dataset = load_dataset(root, FACTS, limit=limit)
+    add_image(handmade, 3, 1, 128)
+    remove_annotation(handmade)
+    dataset = load()
 
     assert len(dataset.samples) == FACTS.protocols[2].samples
     with pytest.raises(CheckFailedError, match="Discussion 2 of 1"):
-        check_dataset_is_complete(load_dataset(root, FACTS))
-    assert not dataset.is_complete()
+        check_dataset_is_complete(dataset)
 
 
 def test_check_dataset_is_complete_surplus_names_sequence(
-    handmade: HandmadeDataset, tmp_path: Path
+    handmade: HandmadeDataset, load: Load
 ) -> None:
-    handmade.data[9]["images"].append(image_entry(150, 9, 2, 2, 64))
-    handmade.data[9]["annotations"].append({"id": 1, "image_id": 150, "bbox": [30, 20, 40, 40]})
-    handmade.joints[9]["2"]["2"] = handmade.joints[9]["2"]["1"]
-    root, absent = handmade.write(tmp_path / "set"), "s_09_act_02_subact_02_ca_01"
+    add_image(handmade, 2, 2, 64)
+    absent = "s_09_act_02_subact_02_ca_01"
     facts = replace(FACTS, protocols={2: replace(FACTS.protocols[2], absent=(absent,))})
 
-    dataset = load_dataset(root, facts)
+    dataset = load(facts)
 
-    assert load_dataset(root, facts, limit=6).count_surplus() == 0
     assert dataset.count_surplus() == 1
-    problem = f"1 sample more than .*: 7 .* 4 of 3.*; the official data set does not have {absent}"
-    with pytest.raises(CheckFailedError, match=problem) as caught:
+    root = dataset.layout.root
+    assert load_dataset(root, facts, limit=6).count_surplus() == 0
+    problem = f"surplus.*1 sample more than .*: 7 .* 4 of 3.*; the official .* not have {absent}"
+    with pytest.raises(CheckFailedError, match=problem):
         check_dataset_is_complete(dataset)
-    assert caught.value.code == "surplus"
     for image in (root / "images" / absent).iterdir():
         image.unlink()
     assert check_dataset_is_complete(load_dataset(root, facts)) == 6
 
 
 def test_check_dataset_is_complete_thinned_frames_are_named(
-    handmade: HandmadeDataset, tmp_path: Path
+    handmade: HandmadeDataset, load: Load
 ) -> None:
     for image_id, frame in ((102, 320), (203, 640)):
         joints, image = handmade.frame(image_id), handmade.image(image_id)
@@ -268,21 +248,19 @@ def test_check_dataset_is_complete_thinned_frames_are_named(
         image["frame_idx"] = frame
     handmade.data[9]["annotations"].remove(handmade.annotation(103))
 
-    with pytest.raises(CheckFailedError, match="only one test frame in 5 of each sequence") as e:
-        check_dataset_is_complete(load_dataset(handmade.write(tmp_path / "set"), FACTS))
-    assert e.value.code == "incomplete"
+    with pytest.raises(CheckFailedError, match=r"incomplete.*only one test frame in 5 of each"):
+        check_dataset_is_complete(load())
 
 
 @pytest.mark.parametrize(("limit", "indices"), [(1, [0]), (3, [0, 2, 5]), (7, range(6))])
 def test_load_dataset_limit_keeps_evenly_spread_samples(
-    handmade: HandmadeDataset, tmp_path: Path, limit: int, indices: list[int]
+    load: Load, limit: int, indices: list[int]
 ) -> None:
-    root = handmade.write(tmp_path / "set")
-    every = image_ids(load_dataset(root, FACTS))
+    whole = load()
 
-    dataset = load_dataset(root, FACTS, limit=limit)
+    dataset = load_dataset(whole.layout.root, FACTS, limit=limit)
 
-    assert image_ids(dataset) == [every[index] for index in indices]
+    assert image_ids(dataset) == [image_ids(whole)[index] for index in indices]
     assert dataset.limited == (not dataset.is_complete()) == (limit < 6)
     limited = Dataset(**vars(dataset) | {"limited": True})
     with pytest.raises(CheckFailedError, match=r"expected 6( \(D.*\))?\. .* without --limit"):
@@ -326,19 +304,21 @@ def test_digest_changes_with_every_number(
     ],
 )
 def test_check_rootnet_file_is_the_one_for_the_protocol(
-    handmade: HandmadeDataset, tmp_path: Path, protocol: Protocol, first_id: int, own: str | None,
+    handmade: HandmadeDataset, load: Load, protocol: Protocol, first_id: int, own: str | None,
     expected: str, is_right: bool,
 ) -> None:  # fmt: skip
     """RootNet's file starts at ``first_id``; ``own`` is the protocol's file."""
     handmade.rootnet = [entry for entry in handmade.rootnet if entry["image_id"] >= first_id]
     facts = replace(FACTS, protocols={protocol: replace(FACTS.protocols[protocol], rootnet=own)})
-    dataset = load_dataset(handmade.write(tmp_path / "set"), facts, protocol, "rootnet")
+    dataset = load(facts, protocol=protocol, boxes="rootnet")
 
     if is_right:
         assert check_rootnet_file(dataset) == f"RootNet's {ROOTNET} for {expected}"
         return
-    problem = f"for protocol {protocol}, 'X': .* {expected}"
-    with pytest.raises(CheckFailedError, match=problem) as caught:
+    problem = f"wrong-rootnet.*for protocol {protocol}, 'X': .* {expected}"
+    with pytest.raises(CheckFailedError, match=problem):
         check_rootnet_file(dataset)
-    assert caught.value.code == "wrong-rootnet"
-    assert caught.value.remedy
+
+
+def test_check_rootnet_file_names_ground_truth(load: Load) -> None:
+    assert check_rootnet_file(load()) == "the ground truth's boxes"
