@@ -39,6 +39,22 @@ class CornerNetwork:
         return crops[:, self.channel, 100:118, 100:103] / 40
 
 
+class SmallMemory:
+    """Runs out of memory above ``capacity`` images, and records the sizes of other batches."""
+
+    def __init__(self, network: Any, capacity: int) -> None:
+        self.network = network
+        self.architecture = network.architecture
+        self.capacity = capacity
+        self.sizes: list[int] = []
+
+    def __call__(self, images: Tensor) -> Any:
+        if len(images) > self.capacity:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        self.sizes.append(len(images))
+        return self.network(images)
+
+
 @pytest.fixture
 def networks(tiny: Architecture) -> dict[str, Any]:
     return {name: CornerNetwork(tiny, channel) for channel, name in enumerate(("A", "B", "C"))}

@@ -33,7 +33,13 @@ from convnextpose_check.network.optimized import OptimizedConvNeXtPose
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 from tests.support import fake_gpu
-from tests.support.passes import FailingNetwork, evaluate_networks, make_conditions, result_bytes
+from tests.support.passes import (
+    FailingNetwork,
+    SmallMemory,
+    evaluate_networks,
+    make_conditions,
+    result_bytes,
+)
 
 Networks = dict[str, Any]
 
@@ -209,22 +215,6 @@ def test_evaluate_interrupted_saves(networks: Networks, dataset: Dataset, tmp_pa
     assert run_interrupted("AB", 1) == "partial results are saved (of 6 images: A 4, B 2)"
 
 
-class CountingNetwork:
-    """Records its batch sizes; runs out of memory above ``capacity`` images."""
-
-    def __init__(self, network: Any, capacity: int) -> None:
-        self.network = network
-        self.architecture = network.architecture
-        self.capacity = capacity
-        self.sizes: list[int] = []
-
-    def __call__(self, images: Any) -> Any:
-        if len(images) > self.capacity:
-            raise torch.OutOfMemoryError
-        self.sizes.append(len(images))
-        return self.network(images)
-
-
 @pytest.mark.parametrize(
     ("limits", "sizes", "batch_size"),
     [
@@ -237,7 +227,7 @@ def test_evaluate_several_devices_give_identical_results(
     networks: Networks, dataset: Dataset, limits: list[int], sizes: list[list[int]], batch_size: int
 ) -> None:
     whole = evaluate({"A": ModelEntry(networks["A"])}, dataset, make_conditions(flip=False))
-    replicas = [CountingNetwork(copy.deepcopy(networks["A"]), limit) for limit in limits]
+    replicas = [SmallMemory(copy.deepcopy(networks["A"]), limit) for limit in limits]
     entry = ModelEntry(replicas[0], replicas=tuple(replicas[1:]))
     devices = (torch.device("cpu"),) * len(limits)
 
