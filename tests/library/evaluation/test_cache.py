@@ -20,7 +20,6 @@ from convnextpose_check.evaluation.cache import compute_cache_key, load_cached, 
 from convnextpose_check.evaluation.measurements import Measurements, ModelEntry
 from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.human36m.samples import Dataset, load_dataset
-from convnextpose_check.run.run import Run
 from convnextpose_check.variants import read_catalogue
 from tests.support.datasets import FACTS
 from tests.support.onnx_models import make_onnx_model
@@ -45,7 +44,9 @@ def compute_key(dataset: Dataset, sha256: str = "ab", **settings: object) -> str
     return compute_cache_key(sha256, dataset, settings)
 
 
-def test_cache_key_other_input_differs(dataset: Dataset, tmp_path: Path) -> None:
+def test_cache_key_other_input_differs(
+    dataset: Dataset, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(tmp_path / "set", tmp_path / "copy")  # keeps modification times
     copy = load_dataset(tmp_path / "copy", FACTS)
     assert copy.digest == dataset.digest
@@ -55,45 +56,12 @@ def test_cache_key_other_input_differs(dataset: Dataset, tmp_path: Path) -> None
         compute_key(replace(dataset, protocol=1)), compute_key(replace(dataset, boxes="rootnet")),
         compute_key(copy),
     ]  # fmt: skip
-
-    assert len(set(keys)) == len(keys)
     assert compute_key(dataset, flip=True, device="cpu") == compute_key(
         dataset, device="cpu", flip=True
     )
-
-
-@pytest.mark.parametrize(("more_bytes", "later_ns"), [(1, 0), (0, 1)])
-def test_cache_key_changed_image_differs(dataset: Dataset, more_bytes: int, later_ns: int) -> None:
-    keys = [compute_key(dataset)]
-    for index in (0, 5):
-        path = dataset.samples[index].path
-        time_ns = path.stat().st_mtime_ns + later_ns
-        path.write_bytes(path.read_bytes() + bytes(more_bytes))
-        os.utime(path, ns=(time_ns, time_ns))
-        keys.append(compute_key(load_dataset(dataset.layout.root, FACTS)))
-
-    assert len(set(keys)) == 3
-
-
-def test_cache_key_other_version_differs(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = [compute_key(dataset)]
-    version = environment.package_version
-    for package in ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu"):
-        versions = {package: "0.0"}
-        monkeypatch.setattr(
-            cache, "package_version", lambda name, v=versions: v.get(name) or version(name)
-        )
-        keys.append(compute_key(dataset))
-    monkeypatch.setattr(cache, "opencv_version", lambda: "4.0")
-    keys.append(compute_key(dataset))
-
-    assert len(set(keys)) == 7
-
-
-def test_cache_key_changed_source_differs(dataset: Dataset, package: Path) -> None:
-    keys = [compute_key(dataset)]
     (package / "README.md").write_text("changed")
     assert compute_key(dataset) == keys[0]
+
     for change in (
         lambda: (package / "evaluation" / "metrics.py").write_text("changed"),
         lambda: (package / "variants.json").write_text("changed"),
@@ -102,8 +70,27 @@ def test_cache_key_changed_source_differs(dataset: Dataset, package: Path) -> No
     ):
         change()
         keys.append(compute_key(dataset))
+    version = environment.package_version
+    for library in ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu"):
+        versions = {library: "0.0"}
+        monkeypatch.setattr(
+            cache, "package_version", lambda name, v=versions: v.get(name) or version(name)
+        )
+        keys.append(compute_key(dataset))
+    monkeypatch.setattr(cache, "opencv_version", lambda: "4.0")
+    keys.append(compute_key(dataset))
 
-    assert len(set(keys)) == 5
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(("more_bytes", "later_ns"), [(1, 0), (0, 1)])
+def test_cache_key_changed_image_differs(dataset: Dataset, more_bytes: int, later_ns: int) -> None:
+    path = dataset.samples[5].path
+    time_ns = path.stat().st_mtime_ns + later_ns
+    path.write_bytes(path.read_bytes() + bytes(more_bytes))
+    os.utime(path, ns=(time_ns, time_ns))
+
+    assert compute_key(load_dataset(dataset.layout.root, FACTS)) != compute_key(dataset)
 
 
 def test_cache_key_relevant_setting_differs(
@@ -112,16 +99,13 @@ def test_cache_key_relevant_setting_differs(
     own = json.loads((written_inputs / "own.json").read_text())
     paths = (written_inputs / "h36m", written_inputs / "models")
 
-    def make_own_run(**options: str) -> Run:
+    def make_key(kernel: object = None, **options: str) -> str | None:
         settings = {"results_dir": str(tmp_path / "out"), "device": "cpu"} | options
         (tmp_path / "own.json").write_text(json.dumps(own))
-        return make_run(settings, read_catalogue(tmp_path / "own.json"), FACTS, *paths)
-
-    def get_key(run: Run) -> str | None:
+        run = make_run(settings, read_catalogue(tmp_path / "own.json"), FACTS, *paths)
+        if kernel is not None:
+            run.models["T"].evaluated.kernel = kernel  # type: ignore[attr-defined]
         return run.models["T"].cache_key(run.dataset, flip=run.settings.flip)
-
-    def make_key(**options: str) -> str | None:
-        return get_key(make_own_run(**options))
 
     settings: list[dict[str, str]] = [
         {}, {"no_flip": "1"}, {"protocol": "1"}, {"bbox": "rootnet"}, {"limit": "2"},
@@ -135,9 +119,7 @@ def test_cache_key_relevant_setting_differs(
     keys = [make_key(**each) for each in settings]
     (tmp_path / "weights.data").write_bytes(b"WEIGHTS")
     keys.append(make_key(network=str(tmp_path / "two.onnx")))
-    run = make_own_run()
-    run.models["T"].evaluated.kernel = lambda volumes, _: volumes  # type: ignore[attr-defined]
-    keys.append(get_key(run))
+    keys.append(make_key(kernel=lambda volumes, _: volumes))
     monkeypatch.setattr("convnextpose_check.run.models.get_device_model", lambda _: "Another")
     keys.append(make_key())
     own["variants"][0]["architecture"]["backbone"] = "another"
@@ -213,23 +195,18 @@ def test_load_cached_other_key_or_batch_size_is_none(dataset: Dataset, entry: Mo
     assert load_cached(replace(entry, key=None), dataset, BATCH_SIZE) is None
 
 
-def test_finished_results_without_key_are_not_loaded(dataset: Dataset, entry: ModelEntry) -> None:
-    without_key = replace(entry, key=None)
-
-    assert save_cached(without_key, make_measurements(dataset), dataset, BATCH_SIZE) == 0
-
-    assert np.load(entry.cache_file)["done"].all()
-    assert load_cached(without_key, dataset, BATCH_SIZE) is None
-    assert load_cached(entry, dataset, BATCH_SIZE) is None
-
-
 def test_save_cached_without_key_or_folder_returns_0(dataset: Dataset, entry: ModelEntry) -> None:
     results, partial = make_measurements(dataset), make_measurements(dataset, 5)
+    without_key = replace(entry, key=None)
 
-    assert save_cached(replace(entry, key=None), partial, dataset, BATCH_SIZE) == 0
+    assert save_cached(without_key, partial, dataset, BATCH_SIZE) == 0
     assert save_cached(replace(entry, cache_file=Path()), results, dataset, BATCH_SIZE) == 0
     assert save_cached(entry, make_measurements(dataset, 0), dataset, BATCH_SIZE) == 0
     assert not entry.cache_file.parent.exists()
+    assert save_cached(without_key, results, dataset, BATCH_SIZE) == 0
+    assert np.load(entry.cache_file)["done"].all()
+    assert load_cached(without_key, dataset, BATCH_SIZE) is None
+    shutil.rmtree(entry.cache_file.parent)
     entry.cache_file.parent.write_text("a file in the place of the folder")
     assert save_cached(entry, results, dataset, BATCH_SIZE) == 0
 
