@@ -1,9 +1,7 @@
 """Software versions and machine, recorded with every result."""
 
 import platform
-import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,22 +30,6 @@ def collect_environment(command: str, started: datetime) -> dict[str, str]:
         "numpy": package_version("numpy"),
         "opencv": opencv_version(),
     }
-
-
-def format_command(
-    program: str, arguments: Sequence[object], environment: Mapping[str, str], prefix: str
-) -> str:
-    """Format pytest's command line as it was typed, quoted for a shell.
-
-    Includes variables with this ``prefix``, since they may be set for this command only.
-    """
-    variables = [
-        f"{name}={shlex.quote(value)}"
-        for name, value in sorted(environment.items())
-        if name.startswith(prefix) or name == "PYTEST_ADDOPTS"
-    ]
-    start = ["python", "-m", "pytest"] if Path(program).name == "__main__.py" else ["pytest"]
-    return " ".join([*variables, shlex.join([*start, *map(str, arguments)])])
 
 
 def package_version(package: str) -> str:

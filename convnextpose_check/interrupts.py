@@ -14,10 +14,6 @@ MAX_DEFERRED_SIGNALS = 3
 """This many signals interrupt even a block of ``defer_signals``."""
 
 
-class Interrupted(KeyboardInterrupt):
-    """An evaluation was interrupted; the message describes the partial results saved."""
-
-
 _counts: Counter[str] = Counter()
 """``received``: signals of this process; ``depth``: nested blocks of ``defer_signals``."""
 

@@ -1,6 +1,5 @@
 """Paths of the suite and of a run's output files, the results folder's lock, earlier outputs."""
 
-import json
 from pathlib import Path
 from typing import BinaryIO
 
@@ -65,35 +64,13 @@ def lock_directory(folder: Path) -> BinaryIO:
 
 
 def rename_earlier_outputs(results_dir: Path) -> None:
-    """Add the target of an earlier run to the names of its output files.
+    """Rename the output files of the previous run, such as to ``report.earlier.html``.
 
-    ``benchmark_results.json`` becomes ``benchmark_results.published.json``, for example, so that a
-    short run on synthetic data does not overwrite the results of a long one. Raises
-    ``ConvNeXtPoseCheckError`` (``cannot-write``).
+    Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
-    earlier = Outputs(results_dir)
-    if (target := _read_target(earlier.results)) is None:
-        return
-    logs = [path for path in (results_dir / LOG_FOLDER).glob("test_*.log") if not path.suffixes[1:]]
-    files = (*earlier.shared, *earlier.archives, *earlier.diagnoses, *logs)
-    for path in filter(is_file, files):
+    outputs = Outputs(results_dir)
+    for path in filter(is_file, (*outputs.shared, *outputs.archives, *outputs.diagnoses)):
         try:
-            path.replace(path.with_suffix(f".{target}{path.suffix}"))
+            path.replace(path.with_suffix(f".earlier{path.suffix}"))
         except OSError as error:
             raise cannot_write(path, error) from None
-
-
-def _read_target(results: Path) -> str | None:
-    """Return the target of a results file: ``earlier`` if unknown, None if nothing was judged."""
-    try:
-        content = json.loads(results.read_text(encoding="utf-8"))
-        if not content.get("variants", True) and not content.get("weights"):
-            return None
-        if content.get("weights_only"):
-            return "weights"
-        target = "own" if content.get("own_models") else content.get("target") or content["subject"]
-        return target if target in ("published", "own", "synthetic", "miniature") else "earlier"
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return "earlier"

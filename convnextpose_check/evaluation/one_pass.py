@@ -19,7 +19,7 @@ from convnextpose_check.evaluation.metrics import sample_errors_mm
 from convnextpose_check.evaluation.predict import PendingPrediction, Predictor, wrap_network_errors
 from convnextpose_check.human36m.crops import Crop, read_crops, to_device, to_input
 from convnextpose_check.human36m.samples import Dataset
-from convnextpose_check.interrupts import Interrupted, defer_signals
+from convnextpose_check.interrupts import defer_signals
 from convnextpose_check.progress import Advance, ProgressDisplay, progress_bar
 from convnextpose_check.variants import Protocol
 
@@ -58,7 +58,7 @@ def evaluate(
     """Evaluate the models; returns each one's evaluation or error, by name.
 
     With ``resume``, finished results are loaded from the cache and partial ones are completed.
-    Raises ``Interrupted`` on Ctrl-C or SIGTERM, after saving partial results.
+    Partial results are saved, also before an exception such as ``KeyboardInterrupt`` is raised.
     """
     display = display or ProgressDisplay()
     total = len(dataset.samples)
@@ -71,12 +71,10 @@ def evaluate(
             display.write_line(f"{name}: resuming after {int(cached.done.sum())} of {total} images")
         measured[name] = cached or Measurements.empty(total, conditions.batch_size)
 
-    def save_all() -> dict[str, int]:
+    def save_all() -> None:
         with defer_signals():
-            return {
-                name: save_cached(entry, measured[name], dataset, conditions.batch_size)
-                for name, entry in entries.items()
-            }
+            for name, entry in entries.items():
+                save_cached(entry, measured[name], dataset, conditions.batch_size)
 
     if batches := list_remaining_batches(measured.values(), conditions.batch_size):
         steps = run_pass(entries, measured, dataset, conditions, batches, display.write_line)
@@ -95,7 +93,7 @@ def _run_with_progress(
     steps: Generator[int, None, None],
     bar: AbstractContextManager[Advance],
     measured: Mapping[str, Measurements],
-    save_all: Callable[[], dict[str, int]],
+    save_all: Callable[[], None],
 ) -> None:
     """Run the pass with a progress bar, saving results regularly and at the end."""
     try:
@@ -106,15 +104,8 @@ def _run_with_progress(
                 if time.monotonic() - saved_at > SAVE_SECONDS:
                     save_all()
                     saved_at = time.monotonic()
+    finally:
         save_all()
-    except KeyboardInterrupt:
-        counts = ", ".join(f"{name} {count}" for name, count in save_all().items() if count)
-        total = max(len(each.done) for each in measured.values())  # the same for all models
-        partial = f"partial results are saved (of {total} images: {counts})"
-        raise Interrupted(partial if counts else "") from None
-    except BaseException:
-        save_all()
-        raise
 
 
 def _format_running_errors(measured: Mapping[str, Measurements]) -> str:

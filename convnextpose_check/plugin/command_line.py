@@ -8,7 +8,6 @@ This module is an entry point, so every pytest run in the environment loads it. 
 of this suite it only adds an explanation if one of the suite's options is used.
 """
 
-import os
 import shlex
 from collections.abc import Generator, Sequence
 from itertools import pairwise
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from convnextpose_check.files.folders import path_exists
 from convnextpose_check.text import format_suggestion
 
 _CHECKOUT_FILES = ("pytest.ini", "conftest.py", "convnextpose_check/plugin/command_line.py")
@@ -46,7 +46,7 @@ def pytest_load_initial_conftests(
     """
     checkout = _find_checkout(early_config.invocation_params.dir)
     if checkout is not None:
-        _refuse_misread_paths(early_config, checkout)
+        _refuse_misread_paths(early_config.invocation_params, checkout)
     yield
     # conftest.py files have now declared every option.
     _, unknown = parser.parse_known_and_unknown_args(args)
@@ -54,25 +54,18 @@ def pytest_load_initial_conftests(
         _refuse_unknown_option(argument.partition("=")[0], in_checkout=checkout is not None)
 
 
-def _refuse_misread_paths(early_config: pytest.Config, checkout: Path) -> None:
-    """Refuse a command line in which pytest reads an option's value as a test path."""
-    invocation = early_config.invocation_params
+def _refuse_misread_paths(invocation: pytest.Config.InvocationParams, checkout: Path) -> None:
+    """Refuse an existing path outside the checkout that a space separates from its option."""
     given = list(map(str, invocation.args))
     joined = join_options(given)
-    values = {value for flag, value in pairwise(given) if f"{flag}={value}" in joined}
-    paths = {
-        path: (invocation.dir / path.split("::")[0]).resolve().is_relative_to(checkout)
-        for path in early_config.known_args_namespace.file_or_dir
-    }
-    # os.path.exists, since Path.exists raises for a name that is too long.
-    misread = sorted(p for p in values if not paths.get(p, True) and os.path.exists(p))  # noqa: PTH110
-    tests = [inside for path, inside in paths.items() if path not in values]
-    has_own_ini = early_config.inipath == checkout / "pytest.ini"
-    if misread and all(tests) and not (tests and has_own_ini):
-        raise pytest.UsageError(
-            f"pytest reads {', '.join(misread)} as a test path, because a space separates it"
-            f" from its option. Run:\n  {shlex.join(['python', '-m', 'pytest', *joined])}"
-        )
+    for flag, value in pairwise(given):
+        path = invocation.dir / value
+        is_joined = f"{flag}={value}" in joined
+        if is_joined and path_exists(path) and not path.resolve().is_relative_to(checkout):
+            raise pytest.UsageError(
+                f"pytest reads {value} as a test path, because a space separates it from its"
+                f" option. Run:\n  {shlex.join(['python', '-m', 'pytest', *joined])}"
+            )
 
 
 def _refuse_unknown_option(flag: str, *, in_checkout: bool) -> None:

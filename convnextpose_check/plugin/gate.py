@@ -1,6 +1,5 @@
 """Record the outcomes of the validation tests, and find reasons why a run has not passed."""
 
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,6 @@ from msgspec.structs import replace
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.predict import NetworkFailedError
-from convnextpose_check.interrupts import Interrupted
 from convnextpose_check.results.schema import OUTCOMES, CheckRecord, Outcome
 from convnextpose_check.text import format_count
 
@@ -30,27 +28,21 @@ class Gate:
     ``names``: maps the node id of each selected test to its name.
     ``records``: the worst outcome of each test, so that a repetition cannot hide a failure.
     ``changed``: maps each test whose outcome an outside plugin changed to the change.
-    ``run_counts``: how often each test was started.
     ``user_errors``: maps each user error's message to the tests that failed because of it.
     ``messages``: maps each error code to the first message with it.
     ``traces``: maps each variant to the tracebacks of its failed networks.
-    ``failed_elsewhere``: number of failed tests outside ``tests/validation``.
     ``stop_reason``: the reason why the remaining tests were not run, '' if they were.
-    ``interruption``: the partial results that an interrupted evaluation saved, '' if the run was
-    interrupted elsewhere, None if it was not interrupted.
     """
 
     required: tuple[str, ...] = ()
     names: dict[str, str] = field(default_factory=dict)
     records: dict[str, CheckRecord] = field(default_factory=dict)
     changed: dict[str, str] = field(default_factory=dict)
-    run_counts: Counter[str] = field(default_factory=Counter)
     user_errors: dict[str, list[str]] = field(default_factory=dict)
     traces: dict[str, list[str]] = field(default_factory=dict)
     messages: dict[ErrorCode, str] = field(default_factory=dict)
-    failed_elsewhere: int = 0
     stop_reason: str = ""
-    interruption: str | None = None
+    is_interrupted: bool = False
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -69,7 +61,6 @@ class Gate:
             if isinstance(error, NetworkFailedError) and variant is not None:
                 self.traces.setdefault(variant.name, []).append(error.trace)
         outcome = vars(report)["raw_outcome"] = determine_raw_outcome(item, call)
-        self.run_counts[name] += call.when == "setup"
         if call.when == "call" or outcome != "passed":
             self.record(build_check_record(item, report, call, outcome))
         return report
@@ -88,8 +79,7 @@ class Gate:
         tests = self.user_errors.setdefault(cause, [])
         self.messages.setdefault(error.code, str(error))
         report.when, report.longrepr = "call", str(error)
-        if name not in tests:  # a plugin can repeat a test
-            tests.append(name)
+        tests.append(name)
         vars(report)["duplicate_of"] = tests[0] if tests[0] != name else ""
         if tests[0] != name:
             report.longrepr = f"[{error.code}] same cause as in {tests[0]}"
@@ -99,7 +89,6 @@ class Gate:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record a test whose reported outcome differs from the raw one."""
         if (name := self.names.get(report.nodeid)) is None:
-            self.failed_elsewhere += report.failed
             return
         raw, reported = getattr(report, "raw_outcome", "not run"), get_reported_outcome(report)
         if raw == reported:
@@ -108,10 +97,6 @@ class Gate:
         if reported == "failed" and name in self.records:
             message = str(report.longrepr)
             self.record(replace(self.records[name], outcome="failed", message=message))
-
-    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Record the interruption, and the partial results that an evaluation saved."""
-        self.interruption = str(excinfo.value) if isinstance(excinfo.value, Interrupted) else ""
 
     def record(self, check: CheckRecord) -> None:
         """Store the record unless the same test already has a worse one."""
@@ -124,41 +109,29 @@ class Gate:
         for test, record in self.records.items():
             if record.outcome == "skipped" and test not in self.changed:
                 yield f"{test} was skipped"
-        # Hidden failures first: the terminal lists only MAX_SHOWN problems.
-        ranks = {test: OUTCOMES.index(check.outcome) for test, check in self.records.items()}
-        for test, change in sorted(self.changed.items(), key=lambda item: -ranks.get(item[0], 0)):
+        for test, change in self.changed.items():
             yield f"{test} {change}, by a plugin or conftest.py outside this suite"
-        for test, count in self.run_counts.items():
-            if count > 1:
-                yield f"{test} was run {count} times, expected once"
-        if self.failed_elsewhere:
-            yield f"{format_count(self.failed_elsewhere, 'test')} outside tests/validation failed"
-        if self.interruption is not None:
+        if self.is_interrupted:
             yield "the run was interrupted"
         if self.stop_reason:
             yield f"the run was stopped: {self.stop_reason}"
             return
         missing = [test for test in self.required if test not in self.records]
-        if self.required and len(missing) == len(self.required):
-            yield f"none of the {len(missing)} required tests was run"
-            return
-        yield from (f"{test} was not run" for test in missing[:MAX_SHOWN])
         if len(missing) > MAX_SHOWN:
-            yield f"{len(missing) - MAX_SHOWN} more required tests were not run"
+            yield (
+                f"{len(missing)} of {len(self.required)} required tests were not run, such as"
+                f" {missing[0]}"
+            )
+        else:
+            yield from (f"{test} was not run" for test in missing)
 
     def how_to_fix(self) -> list[str]:
         """Format each user error and the tests that failed because of it, the earliest first."""
-        return [
-            f"{number}. {text}\nFailed: {_count_tests(tests)}."
-            for number, (text, tests) in enumerate(self.user_errors.items(), start=1)
-        ]
-
-
-def _count_tests(tests: list[str]) -> str:
-    """Format the first test and the number of others."""
-    if len(tests) == 1:
-        return tests[0]
-    return f"{tests[0]} and {format_count(len(tests) - 1, 'more test')}"
+        texts = []
+        for number, (text, (first, *others)) in enumerate(self.user_errors.items(), start=1):
+            more = f" and {format_count(len(others), 'more test')}" if others else ""
+            texts.append(f"{number}. {text}\nFailed: {first}{more}.")
+        return texts
 
 
 class MissedTolerance(XFailed):

@@ -1,7 +1,6 @@
 """Extend pytest-html's report by the suite's summary and by columns of values."""
 
 import re
-from decimal import Decimal
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,29 +17,26 @@ from convnextpose_check.results.text import format_value
 
 COLUMNS = ("variant", "obtained", "difference", "expected")
 """Columns added to pytest-html's table, between the test and its duration."""
-FOLDER = "tests/validation/"
-"""Start of most test ids, which the table omits."""
 
 
 def configure_html_report(config: pytest.Config, session: Session) -> None:
-    """Configure pytest-html's report of a run.
-
-    Raises ``pytest.UsageError`` if the report's folder cannot be created.
-    """
+    """Configure pytest-html's report; raises ``pytest.UsageError`` if it cannot be written."""
     option = config.option
     makes_no_report = is_distributed(config) or option.collectonly or option.help
     # With -p no:html the option does not exist, and the report has no table of tests.
-    if makes_no_report or not session.can_judge or not hasattr(option, "htmlpath"):
+    if makes_no_report or not hasattr(option, "htmlpath"):
         return
     if option.htmlpath is None:
         option.htmlpath = str(session.run.outputs.report)
         option.self_contained_html = True
+    else:
+        session.report = Path(option.htmlpath)
     option.css.append(str(STYLE_SHEET))
-    session.report = Path(option.htmlpath)
+    report = Path(option.htmlpath)
     try:
-        session.report.parent.mkdir(parents=True, exist_ok=True)
+        report.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise pytest.UsageError(str(cannot_write(session.report, error))) from None
+        raise pytest.UsageError(str(cannot_write(report, error))) from None
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
@@ -52,10 +48,18 @@ def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager
     def keep_page(page: str) -> None:
         if session.lock is not None:
             session.page = _add_accessibility(page)
-        elif session.report != session.run.outputs.report:  # --html FILE, without validation tests
-            write_text(plugin._report_path, page)
+        elif session.report is not None:  # without validation tests
+            write_text(session.report, page)
 
     plugin._write_report = keep_page
+
+
+def remove_default_report(config: pytest.Config, session: Session) -> None:
+    """Make no report of a session without validation tests, unless ``--html`` was given."""
+    if session.report is None:
+        for plugin in config.pluginmanager.get_plugins():
+            if isinstance(plugin, BaseReport):
+                config.pluginmanager.unregister(plugin)
 
 
 def _add_accessibility(page: str) -> str:
@@ -85,10 +89,7 @@ def pytest_html_results_summary(prefix: list[str], postfix: list[str]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_html_results_table_header(cells: list[str]) -> None:
     """Add the titles of ``COLUMNS``."""
-    cells[2:2] = [
-        f'<th class="sortable" data-column-type="{name}">{name.capitalize()}</th>'
-        for name in COLUMNS
-    ]
+    cells[2:2] = [f'<th class="col-{name}">{name.capitalize()}</th>' for name in COLUMNS]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -97,7 +98,9 @@ def pytest_html_results_table_row(report: Any, cells: list[str]) -> None:
     recorded = dict(getattr(report, "user_properties", ()))
     if (status := get_unverified_status(report)) is not None:
         cells[0] = f'<td class="col-result {status.split()[0]}">{status.capitalize()}</td>'
-    cells[1] = f'<td class="col-testId">{escape(report.nodeid.removeprefix(FOLDER))}</td>'
+    cells[1] = (
+        f'<td class="col-testId">{escape(report.nodeid.removeprefix("tests/validation/"))}</td>'
+    )
     cells[2:2] = [_cell(name, recorded.get(name), recorded.get("unit", "")) for name in COLUMNS]
 
 
@@ -109,15 +112,9 @@ def pytest_html_results_table_html(report: Any, data: list[str]) -> None:
 
 
 def _cell(name: str, value: str | float | None, unit: str) -> str:
-    """Return a cell of the table.
-
-    pytest-html sorts cells as text, so a comment before each number repeats it in fixed width.
-    """
-    key, text = "", format_value(value)
+    text = format_value(value)
+    if name == "difference" and isinstance(value, float):
+        text = format_difference(value)
     if isinstance(value, (int, float)):
-        # Decimal, since adding so large an offset to a float would lose the decimals.
-        key = f"<!--{Decimal(value) + 10**15:030.9f}-->"
-        if name == "difference" and isinstance(value, float):
-            text = format_difference(value)
         text = f"{text} {unit}".strip()
-    return f'<td class="col-{name}">{key}{escape(text)}</td>'
+    return f'<td class="col-{name}">{escape(text)}</td>'

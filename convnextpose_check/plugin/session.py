@@ -2,7 +2,7 @@
 
 import os
 import secrets
-import sys
+import shlex
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from _pytest.mark.expression import Expression
 
-from convnextpose_check.environment import collect_environment, format_command
+from convnextpose_check.environment import collect_environment
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import Dataset, load_dataset
 from convnextpose_check.paths import FIXTURES, SUITE, lock_directory, rename_earlier_outputs
@@ -25,7 +25,6 @@ from convnextpose_check.results.schema import Results
 from convnextpose_check.run.report import build_results, write_report
 from convnextpose_check.run.run import Run, TargetName, open_published_run
 from convnextpose_check.settings.options import (
-    PREFIX,
     RUN_ID_VARIABLE,
     Settings,
     read_settings,
@@ -44,16 +43,14 @@ class Session:
     """The state shared by hooks and fixtures.
 
     ``lock``: lock of the results folder, None until validation tests start.
-    ``can_judge``: True if the arguments can select validation tests.
-    ``report``: path of the HTML report; ``page``: the page that pytest-html generated.
-    ``command``: pytest's command line, as it was typed.
+    ``report``: the path given with ``--html``; ``page``: the page that pytest-html generated.
+    ``command``: pytest's command line.
     """
 
     run: Run
     baseline: Results | None = None
     gate: Gate = field(default_factory=Gate)
     lock: BinaryIO | None = None
-    can_judge: bool = False
     report: Path | None = None
     page: str | None = None
     command: str = ""
@@ -124,9 +121,6 @@ class Session:
 SESSION = pytest.StashKey[Session]()
 """Key of the session in ``pytest.Config.stash``."""
 
-INPUT_FIELDS = ("h36m_root", "checkpoints", "download")
-"""Settings that only a run of the published models uses."""
-
 
 def get_session(config: pytest.Config) -> Session:
     """Return the session; raises ``pytest.UsageError`` if the suite's plugin is disabled."""
@@ -148,46 +142,28 @@ def open_session(config: pytest.Config) -> Session:
         settings = read_settings(vars(config.option))
         refuse_contradictions(settings)
         baseline = None if settings.baseline is None else read_results(settings.baseline)
-        targets = select_targets(settings, config.option.markexpr)
-        run = open_run(targets[0], settings)
+        run = open_run(select_target(settings, config.option.markexpr), settings)
         run.variants  # noqa: B018 - raises for a variant that the target lacks
     except ConvNeXtPoseCheckError as error:
         raise pytest.UsageError(str(error)) from None
-    arguments = config.invocation_params.args
-    command = format_command(sys.argv[0], arguments, os.environ, PREFIX)
-    session = Session(run, baseline, can_judge=_can_judge(config), command=command)
-    if session.can_judge and is_distributed(config) and run.target == "published":
+    if is_distributed(config) and run.target == "published":
         raise pytest.UsageError(
             "pytest-xdist cannot distribute a run of the published models. Leave out -n and --dist."
         )
-    if session.can_judge and len(targets) > 1:
-        raise pytest.UsageError(
-            "-m selects both the published and the synthetic models, but a run judges one target."
-            " Select the published models with -m gpu, or leave out -m."
-        )
-    given = [settings.given.get(name, "").split(" ")[0] for name in INPUT_FIELDS]
-    flags = [flag for flag in given if flag.startswith("--")]  # variables may be set for all runs
-    if session.can_judge and run.target == "synthetic" and flags:
-        raise pytest.UsageError(
-            f"{flags[0]} is for the published models, but this run judges the synthetic models."
-            f" Add -m gpu, or leave out {flags[0]}."
-        )
-    return session
+    for option in ("h36m_root", "checkpoints", "download"):  # variables may be set for all runs
+        if run.target == "synthetic" and getattr(config.option, option):
+            flag = f"--{option.replace('_', '-')}"
+            raise pytest.UsageError(
+                f"{flag} is for the published models, but this run judges the synthetic models."
+                f" Add -m gpu, or leave out {flag}."
+            )
+    arguments = map(str, config.invocation_params.args)
+    return Session(run, baseline, command=shlex.join(["python", "-m", "pytest", *arguments]))
 
 
 def is_distributed(config: pytest.Config) -> bool:
     """True if pytest-xdist distributes the tests; also in its workers."""
     return getattr(config.option, "dist", "no") != "no" or hasattr(config, "workerinput")
-
-
-def _can_judge(config: pytest.Config) -> bool:
-    """True if the command line can select validation tests."""
-    here = config.invocation_params.dir
-    paths = [(here / argument.split("::")[0]).resolve() for argument in config.args]
-    return any(
-        path.is_relative_to(VALIDATION) or VALIDATION.is_relative_to(path) or not path.exists()
-        for path in paths
-    )
 
 
 def open_progress_display() -> ProgressDisplay:
@@ -200,19 +176,16 @@ def open_progress_display() -> ProgressDisplay:
     )
 
 
-def select_targets(settings: Settings, marker_expression: str) -> list[TargetName]:
-    """Return the targets whose tests the ``-m`` expression selects."""
+def select_target(settings: Settings, marker_expression: str) -> TargetName:
+    """Return the target of the run: the published models if ``-m`` selects tests marked gpu."""
     if settings.weights_only or settings.has_own_models:
-        return ["published"]
+        return "published"
     try:
-        expression = Expression.compile(marker_expression or "gpu or not gpu")
+        expression = Expression.compile(marker_expression or "gpu")
         selects_gpu = expression.evaluate(lambda name, /, **_arguments: name == "gpu")
-        selects_others = expression.evaluate(lambda _name, /, **_arguments: False)
     except Exception:  # noqa: BLE001 - pytest reports it; the type depends on its version
-        return ["synthetic"]
-    if selects_gpu:
-        return ["published", "synthetic"] if selects_others else ["published"]
-    return ["synthetic"]
+        return "synthetic"
+    return "published" if selects_gpu else "synthetic"
 
 
 def open_run(name: TargetName, settings: Settings) -> Run:

@@ -1,15 +1,13 @@
 """The suite's pytest plugin: hooks from the options to the exit code."""
 
-import os
-import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator
 from contextlib import suppress
-from textwrap import TextWrapper
+from textwrap import TextWrapper, indent
 
 import pytest
 from pytest_benchmark import plugin as benchmark
 
-from convnextpose_check.environment import format_command, opencv_version, package_version
+from convnextpose_check.environment import opencv_version, package_version
 from convnextpose_check.interrupts import defer_signals, install_signal_handlers
 from convnextpose_check.plugin.gate import (
     MAX_SHOWN,
@@ -17,7 +15,7 @@ from convnextpose_check.plugin.gate import (
     get_test_name,
     get_unverified_status,
 )
-from convnextpose_check.plugin.html_table import configure_html_report
+from convnextpose_check.plugin.html_table import configure_html_report, remove_default_report
 from convnextpose_check.plugin.required import VALIDATION_TESTS, list_required_tests
 from convnextpose_check.plugin.session import (
     SESSION,
@@ -28,9 +26,11 @@ from convnextpose_check.plugin.session import (
 )
 from convnextpose_check.results.schema import OWN_MODELS, Results
 from convnextpose_check.results.text import TERMINAL_COLUMNS, format_terminal_table
-from convnextpose_check.settings.options import OPTIONS, PREFIX, Settings
+from convnextpose_check.settings.options import OPTIONS
 
 GATE_PLUGIN = "convnextpose_check.plugin.gate"
+WRAPPER = TextWrapper(TERMINAL_COLUMNS - 2, break_on_hyphens=False, break_long_words=False)
+"""Wraps texts for the terminal without breaking options, paths and ids."""
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -66,9 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(0))
     positions = {test.file: number for number, test in enumerate(VALIDATION_TESTS)}
     last = len(VALIDATION_TESTS)
-    items.sort(
-        key=lambda item: positions.get(item.path.name, last) if is_validation(item) else last
-    )
+    items.sort(key=lambda item: positions[item.path.name] if is_validation(item) else last)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -76,11 +74,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config, state = session.config, get_session(session.config)
     validation_items = [item for item in session.items if is_validation(item)]
     if not validation_items:
-        if state.run.settings.weights_only and state.can_judge:
+        if state.run.settings.weights_only:
             raise pytest.UsageError(
                 "--weights-only was given, but no test of the weights is selected."
                 " Leave out -m, -k and paths of tests."
             )
+        remove_default_report(config, state)
         return
     evaluated: dict[str, None] = {}
     for item in validation_items:
@@ -131,8 +130,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
         session = config.stash.get(SESSION, None)
         if session is None:
             return code
-        if code == pytest.ExitCode.INTERRUPTED:
-            session.gate.interruption = session.gate.interruption or ""
+        session.gate.is_interrupted = code == pytest.ExitCode.INTERRUPTED
         final = int(pytest.ExitCode.INTERRUPTED)
         with suppress(KeyboardInterrupt), defer_signals():
             results = session.finish(code)
@@ -147,33 +145,14 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Print the models, data and versions, and the source of each setting."""
-    session = get_session(config)
-    settings = session.run.settings
+    """Print the judged models, the versions, and the source of each setting."""
+    run = get_session(config).run
+    models = OWN_MODELS if run.settings.has_own_models else f"{run.target} models"
     return [
-        *(_describe_inputs(session.run.target, settings) if session.can_judge else ()),
-        f"torch {package_version('torch')}, numpy {package_version('numpy')},"
-        f" OpenCV {opencv_version()}; results in {settings.results_dir}",
-        *(f"read: {line}" for line in settings.given.values()),
+        f"{models}; torch {package_version('torch')}, numpy {package_version('numpy')},"
+        f" OpenCV {opencv_version()}; results in {run.settings.results_dir}",
+        *(f"read: {line}" for line in run.settings.given.values()),
     ]
-
-
-def _describe_inputs(target: str, settings: Settings) -> list[str]:
-    """The models and data of a run, and its conditions if MPJPE is measured."""
-    checkpoints = ", ".join(map(str, settings.checkpoints)) or "not given"
-    models = OWN_MODELS if settings.has_own_models else "published models"
-    if settings.weights_only:
-        text = "weights only, Human3.6M is not read and MPJPE not measured"
-        return [f"{models}: {text}, checkpoints {checkpoints}"]
-    conditions = (
-        f"protocol {settings.protocol}, boxes {settings.bbox},"
-        f" flip test {'on' if settings.flip else 'off'}"
-    )
-    if target == "synthetic":
-        return ["synthetic models: generated data and checkpoints", conditions]
-    gate = "no gate" if settings.gate is None else f"gate {settings.gate} mm"
-    data = settings.h36m_root or "not given"
-    return [f"{models}: data {data}, checkpoints {checkpoints}", f"{conditions}, {gate}"]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -190,57 +169,36 @@ def pytest_terminal_summary(
 
 
 def print_report(config: pytest.Config, session: Session, results: Results) -> None:
-    """Print the table and the verdict, how to fix errors, and how to resume the run.
-
-    The command to resume is printed only if an evaluation was interrupted or had finished.
-    """
+    """Print the table and the verdict, how to fix errors, and how to resume the run."""
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is None:
         return
     terminal.section(f"ConvNeXtPose: {results.judged_models}")
-    for line in [*format_terminal_table(results), _wrap(results.verdict)]:
+    for line in [*format_terminal_table(results), WRAPPER.fill(results.verdict)]:
         terminal.write_line(line)
     more = len(results.left_out) - MAX_SHOWN
-    for title, texts in (
-        ("how to fix it", session.gate.how_to_fix()),
-        (
-            "reasons why the run has not passed",
-            [*results.left_out[:MAX_SHOWN], *[f"and {more} more"] * (more > 0)],
-        ),
-    ):
+    texts_by_title = {
+        "how to fix it": session.gate.how_to_fix(),
+        "reasons why the run has not passed": [
+            *results.left_out[:MAX_SHOWN],
+            *([f"and {more} more"] if more > 0 else []),
+        ],
+    }
+    if session.gate.is_interrupted:
+        texts_by_title["interrupted"] = [
+            "To reuse the evaluations that were saved, add --resume to this command."
+        ]
+    for title, texts in texts_by_title.items():
         if texts:
             terminal.section(title, red=True)
             for text in texts:
-                terminal.write_line(_wrap(text, indent="  "))
-    saved = session.gate.interruption
-    if saved or (saved is not None and session.run.finished_evaluations.available):
-        terminal.section("interrupted", red=True)
-        terminal.write_line(f"{saved or 'finished evaluations are saved'}. To resume, run:")
-        arguments = config.invocation_params.args
-        terminal.write_line(format_resume_command(sys.argv[0], arguments, os.environ))
+                terminal.write_line(_wrap(text))
 
 
-def format_resume_command(
-    program: str, arguments: Sequence[object], environment: Mapping[str, str]
-) -> str:
-    """Return this run's command with ``--resume``."""
-    rest = [str(argument) for argument in arguments]
-    if "--resume" not in rest:
-        rest.insert(rest.index("--") if "--" in rest else len(rest), "--resume")
-    return format_command(program, rest, environment, PREFIX)
-
-
-def _wrap(text: str, indent: str = "") -> str:
-    """Wrap the lines of a text for a terminal without breaking options, paths and ids.
-
-    A line that starts with a space is a command, which is not wrapped. All lines but the first are
-    indented.
-    """
-    wrapper = TextWrapper(
-        TERMINAL_COLUMNS - len(indent), break_on_hyphens=False, break_long_words=False
-    )
-    wrapped = [line if line.startswith(" ") else wrapper.fill(line) for line in text.split("\n")]
-    return "\n".join(wrapped).replace("\n", f"\n{indent}")
+def _wrap(text: str) -> str:
+    """Wrap and indent the lines of a text; a line that starts with a space is a command."""
+    lines = [line if line.startswith(" ") else WRAPPER.fill(line) for line in text.split("\n")]
+    return indent("\n".join(lines), "  ")
 
 
 def pytest_report_teststatus(

@@ -105,17 +105,9 @@ def test_page_has_no_problems(
     assert accessibility_violations(chrome) == []
 
 
-def test_results_table_sorts_and_opens_logs_by_keyboard(chrome: Chrome, report: Path) -> None:
+def test_results_table_opens_logs_by_keyboard(chrome: Chrome, report: Path) -> None:
     open_page(chrome, report)
     press = "arguments[0].dispatchEvent(new KeyboardEvent('keydown', {key: arguments[1]}))"
-    orders = []
-    for _ in range(2):
-        head = chrome.find_element("css selector", "th[data-column-type=difference]")
-        chrome.execute_script(press, head, "Enter")
-        texts: list[str] = chrome.execute_script(
-            "return [...document.querySelectorAll('td.col-difference')].map(c => c.textContent)"
-        )
-        orders.append([float(text.split()[0].replace(",", "")) for text in texts if text])
     cell = chrome.find_element("css selector", "#results-table td.col-result")
     is_hidden = (
         "return document.querySelector('#results-table tbody .extras-row').className"
@@ -124,8 +116,6 @@ def test_results_table_sorts_and_opens_logs_by_keyboard(chrome: Chrome, report: 
     before = chrome.execute_script(is_hidden)
     chrome.execute_script(press, cell, " ")
 
-    assert len(set(orders[0])) > 2
-    assert sorted([sorted(orders[0]), sorted(orders[0], reverse=True)]) == sorted(orders)
     assert chrome.execute_script(is_hidden) != before
 
 

@@ -52,9 +52,7 @@ def run_pytest(nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str
 COLLECT_ONLY = ("-m", "gpu", "--collect-only", "-q")
 
 
-@pytest.mark.parametrize(
-    ("folder", "more"), [(".", ()), ("tests/validation", ("-c", "../../pytest.ini"))]
-)
+@pytest.mark.parametrize(("folder", "more"), [(".", ()), (".", ("tests/validation",))])
 def test_pytest_path_value_after_space_is_refused_with_corrected_command(
     run_pytest: RunPytest, tmp_path: Path, folder: str, more: tuple[str, ...]
 ) -> None:
@@ -72,7 +70,7 @@ def test_pytest_path_value_after_space_is_refused_with_corrected_command(
 
 
 def test_pytest_test_and_missing_paths_are_accepted(run_pytest: RunPytest, tmp_path: Path) -> None:
-    given = ["--h36m-root", tmp_path / "missing", "--results-dir", tmp_path]
+    given = ["--h36m-root", tmp_path / "missing", f"--results-dir={tmp_path}"]
 
     code, out, _ = run_pytest(ROOT, *COLLECT_ONLY, "tests/validation/test_mpjpe.py", *given)
 

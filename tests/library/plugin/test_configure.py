@@ -20,7 +20,6 @@ VALIDATION = "tests/validation"
         (["--results-dir=/dev/null/out"], [VALIDATION], "cannot write /dev/null/out"),
         (["--baseline=none.json"], [VALIDATION], "cannot read the results none.json"),
         (["-n", "2", "-m", "gpu"], ["."], "of the published models. Leave out -n"),
-        (["-m", "", "-k", "parameter_count"], [VALIDATION], "a run judges one target"),
         (
             ["-m", "gpu", "--variants=reference"], [VALIDATION],
             "unknown variant 'reference'. Choose from XS, S, M, L",

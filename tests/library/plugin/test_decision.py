@@ -76,7 +76,7 @@ def assert_fails(run: CompletedRun, problem: str, code: int = FAILED) -> None:
     """Check exit code, terminal, results, report, Markdown and archive for the problem."""
     assert run.code == code, run.output
     assert problem in run.text
-    assert ("To resume, run:" in run.output) == (problem == "the run was interrupted")
+    assert ("add --resume" in run.text) == (problem == "the run was interrupted")
     results = run.results
     assert not results.passed
     assert any(problem in text for text in results.left_out), results.left_out
@@ -141,10 +141,17 @@ def report_without_running(item: pytest.Item) -> bool | None:
     return True
 
 
-def run_twice(item: Any, nextitem: pytest.Item | None) -> bool | None:
+def fail() -> None:
+    raise ValueError("for now")
+
+
+def rerun_until_passed(item: Any, nextitem: pytest.Item | None) -> bool | None:
     if item.name != COUNT:
         return None
+    runtest = item.runtest
+    item.runtest = fail
     runtestprotocol(item, nextitem=nextitem, log=False)
+    item.runtest = runtest
     item._initrequest()
     for report in runtestprotocol(item, nextitem=nextitem, log=False):
         item.ihook.pytest_runtest_logreport(report=report)
@@ -197,7 +204,6 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str], float, str]] = {
         {"pytest_runtest_protocol": report_without_running}, [], 0,
         f"{COUNT} not run and was reported as passed",
     ),
-    "repeated": ({"pytest_runtest_protocol": run_twice}, [], 0, f"{COUNT} was run 2 times"),
     "exit code": (
         {"pytest_sessionfinish": change_exit_code}, [], 0, "pytest ended with exit code 7"
     ),
@@ -244,7 +250,15 @@ def test_run_failing_test_outside_validation_fails(judge: RunTests, tmp_path: Pa
 
     run = judge("-m", "", targets=targets)
 
-    assert_fails(run, "1 test outside tests/validation failed")
+    assert_fails(run, "pytest ended with exit code 1")
+
+
+def test_run_rerun_until_passed_fails(judge: RunTests) -> None:
+    run = judge(plugin=make_plugin(pytest_runtest_protocol=rerun_until_passed))
+
+    assert run.code == FAILED, run.output
+    assert [check.test for check in run.results.failed_checks] == [f"test_counts.py::{COUNT}"]
+    assert not run.results.passed
 
 
 def test_run_error_in_teardown_fails(judge: RunTests) -> None:

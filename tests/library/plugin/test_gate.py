@@ -19,11 +19,10 @@ OTHER = ConvNeXtPoseCheckError(ErrorCode.WRONG_COUNT, "it has 4: expected 3")
 
 
 def make_gate(required: tuple[str, ...] = (A, B), **outcomes: Any) -> Gate:
-    """A gate with these outcomes of tests A and B, each run once."""
+    """A gate with these outcomes of tests A and B."""
     gate = Gate(required)
     for test in (A, B):
         if outcome := outcomes.get(test[5], "passed"):
-            gate.run_counts[test] += 1
             gate.record(CheckRecord(test, outcome))
     return gate
 
@@ -37,7 +36,6 @@ def make_gate(required: tuple[str, ...] = (A, B), **outcomes: Any) -> Gate:
         (make_gate(required=(), b=None), []),
         (make_gate(b="skipped"), [f"{B} was skipped"]),
         (make_gate(b=None), [f"{B} was not run"]),
-        (make_gate(a=None, b=None), ["none of the 2 required tests was run"]),
     ],
 )
 def test_problems_list_skipped_and_missing_tests(gate: Gate, problems: list[str]) -> None:
@@ -47,17 +45,16 @@ def test_problems_list_skipped_and_missing_tests(gate: Gate, problems: list[str]
 def test_problems_many_missing_tests_are_counted() -> None:
     problems = list(make_gate(required=(A, B, *MORE)).problems())
 
-    assert len(problems) == MAX_SHOWN + 1
-    assert problems[-1] == "3 more required tests were not run"
+    assert problems == [f"13 of 15 required tests were not run, such as {MORE[0]}"]
 
 
-def test_problems_changed_outcomes_are_named_once_hidden_failures_first() -> None:
+def test_problems_changed_outcomes_are_named_once() -> None:
     gate = make_gate(a="skipped", b="failed")
     gate.changed = {A: "was made an expected failure", B: "failed and was reported as passed"}
 
     assert list(gate.problems()) == [
-        f"{B} failed and was reported as passed, by a plugin or conftest.py outside this suite",
         f"{A} was made an expected failure, by a plugin or conftest.py outside this suite",
+        f"{B} failed and was reported as passed, by a plugin or conftest.py outside this suite",
     ]
 
 
@@ -109,13 +106,11 @@ def test_describe_user_error_repeated_message_names_the_first_test() -> None:
         (4, "x.py::test_a[XS] and 3 more tests"),
     ],
 )
-def test_how_to_fix_counts_affected_tests_once(count: int, tests: str) -> None:
+def test_how_to_fix_counts_affected_tests(count: int, tests: str) -> None:
     gate = Gate()
+
     describe(gate, *[NO_DATA] * count)
 
-    (repeated,) = describe(gate, NO_DATA)  # a plugin can repeat a test
-
-    assert repeated.duplicate_of == ""
     assert gate.how_to_fix() == [
         f"1. [data-not-found] no folder was given. Give one.\nFailed: {tests}."
     ]

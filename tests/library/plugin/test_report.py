@@ -43,28 +43,7 @@ def test_print_report_wraps_text_but_no_command_and_counts_problems_after_the_te
     assert max(map(len, text)) <= 80
     assert all(line.startswith("  ") for line in text[1:])
     assert (shown_command, end) == (f"    {command}", "  Failed: x.")
-    assert others == [*(f"problem {n}" for n in range(1, 10)), "and 1 more"]
-
-
-@pytest.mark.parametrize(
-    ("program", "arguments", "environment", "command"),
-    [
-        ("/bin/pytest", ["-m", "gpu"], {}, "pytest -m gpu --resume"),
-        ("/x/pytest/__main__.py", ["-q"], {"HOME": "/"}, "python -m pytest -q --resume"),
-        ("-c", ["--resume", "-q"], {}, "pytest --resume -q"),
-        ("pytest", ["-m", "not gpu", "--", "a b"], {}, "pytest -m 'not gpu' --resume -- 'a b'"),
-        (
-            "pytest",
-            [],
-            {"CONVNEXTPOSE_CHECKPOINTS": "my files", "CONVNEXTPOSE_BBOX": "gt"},
-            "CONVNEXTPOSE_BBOX=gt CONVNEXTPOSE_CHECKPOINTS='my files' pytest --resume",
-        ),
-    ],
-)
-def test_resuming_command_can_be_pasted(
-    program: str, arguments: list[str], environment: dict[str, str], command: str
-) -> None:
-    assert hooks.format_resume_command(program, arguments, environment) == command
+    assert others == [*(f"  problem {n}" for n in range(1, 10)), "  and 1 more"]
 
 
 def make_report(outcome: Any, **recorded: object) -> Any:
