@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from tests.support.full_annotations import write_full_annotations
+from tests.support.full_size import write_full_size
 from tests.support.texts import ROOT
 
 MEASURE = """
@@ -38,7 +38,7 @@ print(memory_bytes("VmHWM"), seconds)
 
 
 def test_annotations_of_real_size(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    write_full_annotations(tmp_path / "set")
+    write_full_size(tmp_path / "set")
     rounds: list[tuple[float, ...]] = []
 
     def measure(reader: str) -> list[float]:

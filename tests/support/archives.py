@@ -1,7 +1,5 @@
 """Small checkpoints in every archive and folder form that users have."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 import zipfile

@@ -1,7 +1,5 @@
 """A data set of eight small images, and copies of a data set in other folder layouts."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -5,8 +5,6 @@ response is the file, or a form that warns of a missing virus scan. The pages ar
 has sent since 2024.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

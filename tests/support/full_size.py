@@ -1,17 +1,17 @@
-"""A data set with as many samples as Human3.6M's test set, and a small user model."""
-
-from __future__ import annotations
+"""A data set with as many frames as Human3.6M's test subjects, and a small user model."""
 
 import json
+import random
+from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
 import torch
 
-from convnextpose_check.human36m.annotations import Image, SubjectFiles
-from convnextpose_check.human36m.layout import PARTS, annotation_name, find_layout
-from convnextpose_check.human36m.samples import DatasetFacts
+from convnextpose_check.human36m.samples import DatasetFacts, ProtocolFacts
 from convnextpose_check.human36m.skeleton import ACTIONS
 from convnextpose_check.network.keymap import add_prefix
 from convnextpose_check.network.layout import (
@@ -22,63 +22,69 @@ from convnextpose_check.network.layout import (
 from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
+from tests.support.datasets import camera_entry, image_entry, make_image
 
-CAMERAS = 4
+SUBJECTS, SUBACTIONS, CAMERAS = (9, 11), (1, 2), (1, 2, 3, 4)
+FRAMES, FRAME_STRIDE = 2291, 64
+TEST_FRAMES = len(range(0, FRAMES, FRAME_STRIDE))
+SAMPLES_PER_ACTION = len(SUBJECTS) * len(SUBACTIONS) * len(CAMERAS) * TEST_FRAMES
+SAMPLES = len(ACTIONS) * SAMPLES_PER_ACTION
+FULL_SIZE_FACTS = DatasetFacts(
+    about="550,000 frames",
+    frame_stride=FRAME_STRIDE,
+    protocols={
+        2: ProtocolFacts(SUBJECTS, SAMPLES, dict.fromkeys(ACTIONS.values(), SAMPLES_PER_ACTION))
+    },
+)
 
 
-def write_full_size(synthetic: Path, facts: DatasetFacts, root: Path) -> None:
-    """Write a data set with the real sample counts and images of the synthetic data.
+def write_full_size(root: Path) -> None:
+    """Write the annotations of every frame, about 400 MB, and an image of each test frame.
 
     A number appended to each image file makes it unique.
     """
-    layout = find_layout(synthetic, (9, 11))
-    both_counts, counts_11 = facts.protocols[2].per_action, facts.protocols[1].per_action
-    next_id = 1
+    rng = random.Random(9)
+    image = cv2.imencode(".jpg", make_image(0))[1].tobytes()
     (root / "annotations").mkdir(parents=True)
-    for subject in (9, 11):
-        files = SubjectFiles(layout, subject, facts.frame_stride)
-        templates = {
-            image.action_idx: (image, annotation)
-            for image, annotation in files.test_frames
-            if annotation is not None
-        }
-        images: list[dict[str, Any]] = []
-        annotations: list[dict[str, Any]] = []
-        joints: dict[str, Any] = {}
-        for action, name in ACTIONS.items():
-            count = counts_11[name] if subject == 11 else both_counts[name] - counts_11[name]
-            image, annotation = templates[action]
-            world_mm = files.joints_world_mm(image)
-            assert world_mm is not None
-            source = layout.sequences[image.file_name.split("/")[0]][0]
-            source /= image.file_name.split("/")[1]
-            frames = joints.setdefault(str(action), {}).setdefault("1", {})
-            for index in range(count):
-                frame, camera = 64 * index, image.cam_idx
-                sequence = (
-                    f"s_{subject:02d}_act_{action:02d}_subact_01_ca_{1 + index % CAMERAS:02d}"
-                )
-                file_name = f"{sequence}/{sequence}_{frame + 1:06d}.jpg"
-                path = root / "images" / file_name
+    for subject in SUBJECTS:
+        entries = [
+            image_entry(subject * 1_000_000 + index, subject, action, subaction, frame, camera)
+            for index, (action, subaction, camera, frame) in enumerate(
+                product(ACTIONS, SUBACTIONS, CAMERAS, range(FRAMES))
+            )
+        ]
+        for entry in entries:
+            if entry["frame_idx"] % FRAME_STRIDE == 0:
+                path = root / "images" / entry["file_name"]
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(source.read_bytes() + next_id.to_bytes(4, "big"))
-                frames[str(frame)] = world_mm.tolist()
-                record = Image(
-                    next_id, file_name, image.width, image.height, subject, action, 1, camera, frame
-                )
-                images.append(msgspec.to_builtins(record))
-                annotations.append(
-                    {"id": next_id, "image_id": next_id, "bbox": list(annotation.bbox)}
-                )
-                next_id += 1
-        contents = {
-            "data": {"images": images, "annotations": annotations},
-            "joint_3d": joints,
-            "camera": json.loads(layout.annotation_path(subject, "camera").read_text()),
+                path.write_bytes(image + entry["id"].to_bytes(4, "big"))
+        boxes = (
+            {"id": entry["id"], "image_id": entry["id"], "keypoints_vis": [True] * 17,
+             "bbox": [rng.uniform(10, 40) for _ in range(4)]}
+            for entry in entries
+        )  # fmt: skip
+        numbers = [rng.uniform(-1500, 1500) for _ in range(1000)]
+        joints = {
+            action: {
+                subaction: {
+                    frame: [rng.choices(numbers, k=3) for _ in range(17)] for frame in range(FRAMES)
+                }
+                for subaction in SUBACTIONS
+            }
+            for action in ACTIONS
         }
-        for part in PARTS:
-            path = root / "annotations" / annotation_name(subject, part)
-            path.write_text(json.dumps(contents[part]))
+        cameras = dict.fromkeys(CAMERAS, camera_entry())
+        stem = f"Human36M_subject{subject}"
+        with (root / f"annotations/{stem}_data.json").open("w") as stream:
+            stream.writelines(('{"images": [', *_join_json(entries), '], "annotations": ['))
+            stream.writelines((*_join_json(boxes), "]}"))
+        (root / f"annotations/{stem}_joint_3d.json").write_text(json.dumps(joints))
+        (root / f"annotations/{stem}_camera.json").write_text(json.dumps(cameras))
+
+
+def _join_json(entries: Iterable[object]) -> Iterable[str]:
+    for index, entry in enumerate(entries):
+        yield f"{', ' if index else ''}{json.dumps(entry)}"
 
 
 def write_own_model(

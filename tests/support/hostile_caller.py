@@ -1,7 +1,5 @@
 """A repository in which every file that Python or pytest might run creates a marker file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 MODULES = (

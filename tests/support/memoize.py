@@ -1,7 +1,5 @@
 """Memoizes the predictions of networks, so that tests share them."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Minimal ONNX models as bytes."""
 
-from __future__ import annotations
-
 
 def make_onnx_model(producer: str, weights: str) -> bytes:
     """A model with one tensor that is stored in the external file ``weights``."""

@@ -1,7 +1,5 @@
 """The README's table of options, generated from their declaration."""
 
-from __future__ import annotations
-
 import re
 
 from convnextpose_check.settings.options import OPTIONS, Option

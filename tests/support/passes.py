@@ -1,7 +1,5 @@
 """Three networks evaluated on a few images in one shared pass."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from dataclasses import dataclass, field

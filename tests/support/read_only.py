@@ -1,7 +1,5 @@
 """A folder that not even root can write to, or enter."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Markdown tables of reported values, generated from the variants file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from convnextpose_check.checks.network import GMACS_SLACK, MILLIONS_SLACK, check_reported_value

@@ -1,7 +1,5 @@
 """Example results, as a run writes them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

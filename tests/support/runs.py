@@ -1,7 +1,5 @@
 """Runs on small files, and evaluations with known errors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Sample tables without images: random moving poses, projected with the real cameras."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields, replace
 from functools import cache

@@ -3,8 +3,6 @@
 Regenerate it after a change of that module: ``python -m tests.support.schema``.
 """
 
-from __future__ import annotations
-
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any

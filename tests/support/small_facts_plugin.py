@@ -1,7 +1,5 @@
 """A pytest plugin for a separate process: the hand-made data set counts as complete."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.datasets import FACTS

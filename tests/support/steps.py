@@ -1,7 +1,5 @@
 """Runs the shell steps of an action or workflow as a GitHub runner does."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """The repository's Markdown files, and their sections between comments."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Whole runs of the validation tests, in this process or another."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterable

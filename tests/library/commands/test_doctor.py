@@ -1,7 +1,5 @@
 """``doctor`` runs the checks of a run, names missing inputs, and changes no file."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """``extract`` writes the snapshots of a run; an invalid file does not stop the others."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from msgspec.structs import replace
-from safetensors.torch import save
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.load import load_checkpoint
@@ -64,49 +61,42 @@ def test_extract_writes_what_a_run_writes(own: Path, capsys: Capture) -> None:
         checkpoint = load_checkpoint(own / f"own_{name}.pth")
         path = own.parent / "out" / "model_dump" / f"snapshot_{epoch}.pth"
         safetensors = path.with_suffix(".safetensors")
-        expected = write_snapshot(checkpoint, name, own.parent / "run")
-        assert path.read_bytes() == expected.read_bytes()
-        assert path.with_name(f"{path.name}.tar").read_bytes() == expected.read_bytes()
+        expected = write_snapshot(checkpoint, name, own.parent / "run").read_bytes()
+        assert path.read_bytes() == path.with_name(f"{path.name}.tar").read_bytes() == expected
         assert read_source_sha256(safetensors) == checkpoint.sha256
         assert (
             f"contains  {name}, epoch {epoch}, {len(checkpoint.network)} tensors, modern head keys,"
             " prefix 'module.' removed, zip\n"
+            f"  training  {read_training_record(checkpoint).description}\n"
+            f"  sha256    {checkpoint.sha256}\n"
+            f"  written   {path}\n"
+            f"  written   {safetensors}\n"
         ) in out
-        assert f"training  {read_training_record(checkpoint).description}\n" in out
-        assert f"sha256    {checkpoint.sha256}" in out
-        assert f"written   {path}\n  written   {safetensors}\n" in out
     assert out.endswith("\n2 extracted\n")
     assert list_files(own) == before
 
 
 def test_extract_safetensors_are_judged_like_their_source(own: Path, capsys: Capture) -> None:
-    """Key errors name the file, the first key, and the remedy."""
     assert run_extract(own, own) == 0
     written = own.parent / "out" / "model_dump" / "snapshot_1.safetensors"
     source = load_checkpoint(own / "own_T.pth")
     (own / "own_T.pth").unlink()
     written.rename(own / "own_T.safetensors")
-    capsys.readouterr()
 
     assert run_extract(own, own / "own_T.safetensors") == 0
 
     out = capsys.readouterr().out
-    assert "contains  T, epoch not recorded, " in out
-    assert "modern head keys, no prefix, safetensors, bare state dict\n" in out
-    assert f"unverified metadata: variant 'T', epoch '1', source_sha256 '{source.sha256}'\n" in out
     path = own.parent / "out" / "model_dump" / "snapshot_T.pth"
-    assert f"written   {path}\n" in out
-    assert find_differing_keys(load_checkpoint(path).network, source.network) == []
-    assert load_checkpoint(path).epoch is None
-
-    state = {f"lost.{key}": tensor for key, tensor in source.state.items()}
-    (own / "own_T.safetensors").write_bytes(save(state))
-    assert run_extract(own, own / "own_T.safetensors") == 1
-    error = capsys.readouterr().err
-    assert error.startswith(f"[wrong-keys] {own / 'own_T.safetensors'} has unexpected keys: ")
-    assert "the first key is 'lost.backbone." in error
-    assert "(no prefix)" in error
-    assert "save the state dict of the network without wrappers" in error
+    for text in (
+        "contains  T, epoch not recorded, ",
+        "modern head keys, no prefix, safetensors, bare state dict\n",
+        f"unverified metadata: variant 'T', epoch '1', source_sha256 '{source.sha256}'\n",
+        f"written   {path}\n",
+    ):
+        assert text in out
+    snapshot = load_checkpoint(path)
+    assert find_differing_keys(snapshot.network, source.network) == []
+    assert snapshot.epoch is None
 
 
 def test_extract_bad_file_does_not_stop_the_others(own: Path, capsys: Capture) -> None:

@@ -1,7 +1,5 @@
 """Misread command lines are refused; other projects are not affected."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points

@@ -1,7 +1,5 @@
 """A run that cannot be judged is refused, and other files stay unchanged."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

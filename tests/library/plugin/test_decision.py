@@ -4,8 +4,6 @@ Each case is a pytest session in this process on one shared evaluation. The mode
 reference; only the change of the case makes the run fail.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import zipfile

@@ -1,7 +1,5 @@
 """The gate lists left out and changed tests, and each user error once; it stores values."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Terminal and pytest-html page show the verdict, and each user error once."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The list of required tests agrees with the test sources."""
 
-from __future__ import annotations
-
 import ast
 
 from msgspec.structs import replace

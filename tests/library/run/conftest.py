@@ -1,7 +1,5 @@
 """Runs of two tiny models on six images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """With ``--network``, a run shows what the network costs in mm."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """``diagnose`` reads runs of this suite and the output of the authors' script."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,14 +91,24 @@ def test_diagnose_baseline_locates_cause(dataset: Dataset, tmp_path: Path, capsy
     assert "the difference from the baseline is in Walking" in out
 
 
-def test_diagnose_near_finds_nothing(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:
-    error_mm = write_run(dataset, make_predictions(dataset), tmp_path / "one", 0.0).error_mm
-    write_run(dataset, make_predictions(dataset), tmp_path / "run", error_mm - 0.9)
+@pytest.mark.parametrize(
+    ("changes", "code", "text"),
+    [
+        ({}, 0, "the error is within 1 mm of its reference"),
+        ({"expected_samples": 8695}, 1, "no expected value link settings: a subset"),
+    ],
+)
+def test_diagnose_near_only_compares_whole_data_sets(
+    dataset: Dataset, tmp_path: Path, capsys: Capture, changes: dict[str, Any], code: int, text: str
+) -> None:
+    cells_xyz = make_predictions(dataset)
+    error_mm = write_run(dataset, cells_xyz, tmp_path / "one", 0.0).error_mm
+    write_run(dataset, cells_xyz, tmp_path / "run", error_mm - 0.9, **changes)
 
-    code, out = run_diagnose(capsys, tmp_path / "run")
+    obtained, out = run_diagnose(capsys, tmp_path / "run")
 
-    assert code == 0
-    assert "the error is within 1 mm of its reference" in out
+    assert obtained == code
+    assert text in out
 
 
 @pytest.mark.parametrize(
@@ -121,16 +129,6 @@ def test_diagnose_names_other_settings_and_unexplained_part(
     assert text in run_diagnose(capsys, tmp_path)[1]
 
 
-def test_diagnose_subset_is_not_compared(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:
-    error_mm = write_run(dataset, make_predictions(dataset), tmp_path / "one", 0.0).error_mm
-    write_run(dataset, make_predictions(dataset), tmp_path / "run", error_mm, expected_samples=8695)
-
-    code, out = run_diagnose(capsys, tmp_path / "run")
-
-    assert code == 1
-    assert "no expected value link settings: a subset" in out
-
-
 def test_diagnose_other_mean_is_named(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:
     cells_xyz = make_predictions(dataset)
     evaluation = write_run(dataset, cells_xyz, tmp_path / "one", 0.0)
@@ -142,35 +140,26 @@ def test_diagnose_other_mean_is_named(dataset: Dataset, tmp_path: Path, capsys: 
     assert "reproduces the result is the root of the mean square" in out
 
 
-def test_diagnose_names_authors_subset(dataset: Dataset, tmp_path: Path, capsys: Capture) -> None:
+def test_diagnose_authors_output_needs_its_variant(
+    dataset: Dataset, tmp_path: Path, capsys: Capture
+) -> None:
     path = tmp_path / "bbox_root_pose_human36m_output.json"
     path.write_text(json.dumps(make_authors_output(dataset, make_predictions(dataset))))
 
+    assert main(["diagnose", str(path)]) == 2
+    assert "Add it, such as --variants XS" in capsys.readouterr().err
     code, out = run_diagnose(capsys, path, "--variants", "XS", "--h36m-root", dataset.layout.root)
-
     assert code == 1
     assert "fact 60 of 8,695 samples were evaluated" in out
-
-
-def test_diagnose_authors_output_needs_its_variant(tmp_path: Path, capsys: Capture) -> None:
-    path = tmp_path / "bbox_root_pose_human36m_output.json"
-    path.write_text("[]")
-
-    assert main(["diagnose", str(path)]) == 2
-
-    assert "Add it, such as --variants XS" in capsys.readouterr().err
 
 
 def test_diagnose_needs_the_saved_evaluation_and_the_runs_checkpoint(
     dataset: Dataset, synthetic: SyntheticData, tmp_path: Path, capsys: Capture
 ) -> None:
     write_run(dataset, make_predictions(dataset), tmp_path, 20.0)
+    given = [str(tmp_path), "--checkpoints", str(synthetic.checkpoints), "--device", "cpu"]
 
-    given = ["--checkpoints", str(synthetic.checkpoints), "--device", "cpu"]
-
-    assert main(["diagnose", str(tmp_path), *given]) == 2
-    assert "Pass the run's checkpoint" in capsys.readouterr().err
-
-    (tmp_path / cache_file_path("published", "XS")).unlink()
-    assert main(["diagnose", str(tmp_path)]) == 2
-    assert "cannot read" in capsys.readouterr().err
+    for message in ("Pass the run's checkpoint", "cannot read"):
+        assert main(["diagnose", *given]) == 2
+        assert message in capsys.readouterr().err
+        (tmp_path / cache_file_path("published", "XS")).unlink(missing_ok=True)

@@ -1,7 +1,5 @@
 """A network's error becomes a short message and does not affect other networks."""
 
-from __future__ import annotations
-
 import gc
 import shutil
 import weakref

@@ -1,7 +1,5 @@
 """The action and the gate's workflow execute no file of the caller's repository."""
 
-from __future__ import annotations
-
 import json
 import sys
 from argparse import Namespace

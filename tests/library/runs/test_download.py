@@ -1,7 +1,5 @@
 """The command ``download``, and the option ``--download`` of a run."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -1,17 +1,13 @@
 """Long runs: a data set of real size, and every recorded setting."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
 import pytest
 
-from convnextpose_check.human36m.samples import read_facts
-from convnextpose_check.synthetic.build import SyntheticData
 from convnextpose_check.synthetic.record import measure_errors_mm, read_record
 from convnextpose_check.variants import Architecture
-from tests.support.full_size import write_full_size, write_own_model
+from tests.support.full_size import FULL_SIZE_FACTS, SAMPLES, write_full_size, write_own_model
 from tests.support.whole_runs import RunTests
 
 pytestmark = pytest.mark.slow
@@ -28,14 +24,10 @@ def test_measure_every_setting_equals_record(fixtures: Path) -> None:
 
 
 def test_run_on_full_size_data_set_evaluates_all_samples(
-    run_tests: RunTests,
-    synthetic: SyntheticData,
-    tiny: Architecture,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    run_tests: RunTests, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("convnextpose_check.run.run.read_facts", read_facts)
-    write_full_size(synthetic.dataset, read_facts(), tmp_path / "h36m")
+    monkeypatch.setattr("convnextpose_check.run.run.read_facts", lambda: FULL_SIZE_FACTS)
+    write_full_size(tmp_path / "h36m")
     (tmp_path / "own.json").write_text(json.dumps(write_own_model(tiny, tmp_path)))
 
     ended = run_tests(
@@ -45,4 +37,4 @@ def test_run_on_full_size_data_set_evaluates_all_samples(
 
     assert ended.code == pytest.ExitCode.TESTS_FAILED
     assert "No verdict on T: no reported value to compare with" in ended.text
-    assert (ended.results.samples, ended.results.complete) == (8695, True)
+    assert (ended.results.samples, ended.results.complete) == (SAMPLES, True)

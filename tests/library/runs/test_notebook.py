@@ -1,7 +1,5 @@
 """The Kaggle notebook, executed without a network."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

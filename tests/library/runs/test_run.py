@@ -1,7 +1,5 @@
 """Whole runs as users start them: a passing one in an ASCII locale, one without inputs."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Collecting the validation tests imports no large or developer package."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

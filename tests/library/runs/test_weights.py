@@ -1,7 +1,5 @@
 """Weights-only verdicts name unverified properties."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

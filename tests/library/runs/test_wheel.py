@@ -1,7 +1,5 @@
 """An installed wheel judges models from any folder, with the tests that it contains."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
