@@ -24,7 +24,7 @@ from convnextpose_check.human36m.samples import Dataset
 PACKAGE = Path(__file__).parents[1]
 LIBRARIES = ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu")
 ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm")
-JSON_FIELDS = ("problems", "warnings", "batch_size", "seconds", "reading_seconds")
+JSON_FIELDS = ("problems", "warnings", "batch_size")
 
 
 def compute_cache_key(checkpoint_sha256: str, dataset: Dataset, settings: dict[str, object]) -> str:

@@ -39,8 +39,7 @@ class Evaluation:
     """Results of one model on one data set, for the N samples with a usable image.
 
     ``errors_mm`` is (N, 17) float64, under protocol 1 after rigid alignment; ``cells_xyz`` is
-    (N, 18, 3) float32. ``complete`` is true if all samples of the protocol were measured.
-    ``seconds`` is the time in the model, ``reading_seconds`` the time waiting for images. Copies
+    (N, 18, 3) float32. ``complete`` is true if all samples of the protocol were measured. Copies
     across sequences are an error of the data set; within one, the camera may have repeated a frame.
     ``unreadable`` lists images that cannot be used, ``damaged`` those that libjpeg warned of;
     ``resumed`` counts samples from the cache, ``surplus`` those that the protocol does not have.
@@ -55,9 +54,7 @@ class Evaluation:
     unreadable: tuple[Exclusion, ...]
     complete: bool
     images_sha256: str
-    seconds: float
     batch_size: int
-    reading_seconds: float = 0.0
     cross_sequence_copies: Pairs = ()
     same_sequence_copies: Pairs = ()
     damaged: tuple[Exclusion, ...] = ()
@@ -68,11 +65,6 @@ class Evaluation:
     def error_mm(self) -> float:
         """MPJPE, or PA-MPJPE under protocol 1: mean over samples and joints."""
         return float(np.mean(self.errors_mm))
-
-    @property
-    def images_per_second(self) -> float:
-        """Speed of the model, without reading images; 0 if no time was measured."""
-        return len(self.image_ids) / self.seconds if self.seconds > 0 else 0.0
 
     def per_action_mm(self) -> dict[str, float]:
         """Mean error of each action that has samples, in Human3.6M's order."""
@@ -106,8 +98,6 @@ class Measurements:
     batch_size: int
     problems: dict[int, str] = field(default_factory=dict)
     warnings: dict[int, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    reading_seconds: float = 0.0
     resumed: int = 0
     failure: ConvNeXtPoseCheckError | None = None
 
@@ -168,9 +158,7 @@ class Measurements:
             unreadable=unreadable,
             complete=dataset.is_complete() and len(used) == len(dataset.samples),
             images_sha256=hashlib.sha256(self.sha256.tobytes()).hexdigest(),
-            seconds=self.seconds,
             batch_size=self.batch_size,
-            reading_seconds=self.reading_seconds,
             cross_sequence_copies=cross_sequence_copies,
             same_sequence_copies=same_sequence_copies,
             damaged=_list_exclusions(dataset, self.warnings),

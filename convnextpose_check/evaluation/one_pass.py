@@ -190,29 +190,24 @@ def run_pass(
 
 @dataclass(frozen=True)
 class _Batch:
-    """The crops of a batch; ``input`` has the usable ones on a device, or is None without any.
-
-    ``seconds`` is the time spent waiting for the images.
-    """
+    """The crops of a batch; ``input`` has the usable ones on a device, or is None without any."""
 
     indices: list[int]
     crops: list[Crop]
     input: Tensor | None
     device_index: int
-    seconds: float
 
 
 def _read_batch(
     indices: list[int], crops: Iterator[Crop], device_index: int, device: torch.device
 ) -> _Batch:
-    start = time.perf_counter()
     batch_crops = list(islice(crops, len(indices)))
     pixels_rgb = [crop.pixels_rgb for crop in batch_crops if crop.pixels_rgb is not None]
     batch_input = None
     if pixels_rgb:
         with wrap_network_errors(f"the device {device}", ErrorCode.DEVICE_FAILED):
             batch_input = to_input(to_device(pixels_rgb, device))
-    return _Batch(indices, batch_crops, batch_input, device_index, time.perf_counter() - start)
+    return _Batch(indices, batch_crops, batch_input, device_index)
 
 
 class _ModelRunner:
@@ -233,8 +228,6 @@ class _ModelRunner:
             Predictor(network, conditions.flip, measured.batch_size, write_line)
             for network in (entry.network, *entry.replicas)
         ]
-        self._earlier_seconds = measured.seconds
-        self._seconds = [0.0] * len(self._predictors)
         self._pending: deque[tuple[_Batch, PendingPrediction | None]] = deque()  # None: no image
 
     def fail(self, error: ConvNeXtPoseCheckError) -> None:
@@ -269,7 +262,6 @@ class _ModelRunner:
                     self._record(batch, prediction)
                 for index, crop in zip(batch.indices, batch.crops, strict=True):
                     self.measured.record_image(index, crop)
-                self.measured.reading_seconds += batch.seconds
 
     def _record(self, batch: _Batch, prediction: PendingPrediction) -> None:
         """Wait for the predictions; record them and their errors."""
@@ -278,7 +270,7 @@ class _ModelRunner:
         used = {index: crop.sample for index, crop in pairs if crop.pixels_rgb is not None}
         indices, samples = list(used), list(used.values())
         with wrap_network_errors("the network"):  # a GPU reports its errors here
-            cells_xyz, seconds = prediction.wait()
+            cells_xyz = prediction.wait()
         is_finite = np.isfinite(cells_xyz).reshape(len(samples), -1).all(axis=1)
         if not is_finite.all():
             name = samples[int(is_finite.argmin())].path.name
@@ -291,6 +283,4 @@ class _ModelRunner:
         measured.errors_mm[indices] = sample_errors_mm(
             cells_xyz, samples, self._grid_whd, self._protocol
         )
-        self._seconds[batch.device_index] += seconds
-        measured.seconds = self._earlier_seconds + max(self._seconds)  # devices work in parallel
         measured.batch_size = min(predictor.batch_size for predictor in self._predictors)

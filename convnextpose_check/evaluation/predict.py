@@ -7,7 +7,6 @@ elsewhere is a bug of this suite and keeps its traceback.
 from __future__ import annotations
 
 import importlib
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -158,12 +157,10 @@ class Predictor:
 
 
 def record_event(device: torch.device) -> Any:
-    """Record a CUDA event after the queued work; without CUDA, return the time in s."""
-    if device.type != "cuda":
-        return time.perf_counter()
+    """Record a CUDA event after the work that is queued on the device."""
     import torch
 
-    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
     event.record(torch.cuda.current_stream(device))
     return event
 
@@ -178,20 +175,18 @@ class PendingPrediction:
         import torch
 
         device = crops.device
-        self._start = record_event(device)
         self._cells_xyz = predict(crops)
-        self._end = record_event(device)
+        self._copied = None
         if device.type != "cpu":
             on_device = self._cells_xyz
             self._cells_xyz = torch.empty(
                 on_device.shape, dtype=on_device.dtype, pin_memory=device.type == "cuda"
             )
             self._cells_xyz.copy_(on_device, non_blocking=True)
-        self._copied = record_event(device)
+            self._copied = record_event(device)
 
-    def wait(self) -> tuple[Array, float]:
-        """Return the predictions (B, 18, 3) and the seconds of their computation."""
-        if isinstance(self._copied, float):
-            return self._cells_xyz.numpy(), self._end - self._start
-        self._copied.synchronize()
-        return self._cells_xyz.numpy(), self._start.elapsed_time(self._end) / 1000
+    def wait(self) -> Array:
+        """Return the predictions (B, 18, 3)."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._cells_xyz.numpy()

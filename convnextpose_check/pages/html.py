@@ -68,8 +68,6 @@ _MAX_OPACITY = 0.55
 _RIGHT = {right for right, _ in FLIP_PAIRS}
 _LEFT = {left for _, left in FLIP_PAIRS}
 
-COLUMNS = 7
-"""Maximum number of columns of a table in the Markdown report."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#|~@!+-])")
 
 
@@ -266,7 +264,6 @@ def _shade_rows(columns: list[dict[str, float]]) -> dict[str, list[tuple[float, 
 def render_markdown(results: Results) -> str:
     """Render the Markdown report, with a chart that GitHub draws in a job's summary."""
     actions = dict.fromkeys(a for record in results.variants.values() for a in record.per_action_mm)
-    names, width = list(results.variants), COLUMNS - 1
     # A chart compares variants, and other names could break out of mermaid's quotes.
     chart = {
         name: record
@@ -280,7 +277,6 @@ def render_markdown(results: Results) -> str:
         actions=list(actions),
         chart=chart,
         chart_top_mm=math.ceil(top_mm / 10) * 10,
-        name_groups=[names[start : start + width] for start in range(0, len(names), width)],
         **shared_context(results),
     )
 

@@ -42,6 +42,9 @@ ReferenceKind = Literal["paper", "recorded", "own file"]
 """Source of a reference value: the package's variants file, the recorded errors of the synthetic
 data set, or the user's variants file."""
 
+THROUGHPUT = "images/s of one batch"
+"""Unit of the obtained value of a throughput test."""
+
 OWN_MODELS = "user's own models"
 """Models from the user's variants file, as titles and messages name them."""
 
@@ -178,13 +181,11 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     Either ``mpjpe_mm`` (protocol 2) or ``pa_mpjpe_mm`` (protocol 1) is present, and either
     ``verdict`` or ``not_judged``, the reason for no verdict. ``interval_mm`` is the 95 % bootstrap
     interval of the error over ``sequences`` takes, None for fewer than two. ``unreadable`` counts
-    unusable images by reason. ``seconds`` is the time of the network alone, ``reading_seconds`` the
-    time of waiting for images, which all variants share. ``without_misaligned_mm`` is the error
-    without the samples that ``misaligned_takes`` counts. ``repeated_images`` are pairs of a file
-    and the earlier one of the same take and camera that it equals. ``resumed_samples`` counts
-    samples from an earlier run's cache. ``soft_argmax`` is None for the user's own network,
-    ``comparison`` without one. ``field_metrics`` are for information and have the same keys as
-    those of ``Results``.
+    unusable images by reason. ``without_misaligned_mm`` is the error without the samples that
+    ``misaligned_takes`` counts. ``repeated_images`` are pairs of a file and the earlier one of the
+    same take and camera that it equals. ``resumed_samples`` counts samples from an earlier run's
+    cache. ``soft_argmax`` is None for the user's own network, ``comparison`` without one.
+    ``field_metrics`` are for information and have the same keys as those of ``Results``.
     """
 
     mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
@@ -201,9 +202,6 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     complete: bool
     unreadable: dict[str, Count]
     images_sha256: str
-    seconds: Finite
-    reading_seconds: Finite = 0.0
-    images_per_second: Finite
     without_misaligned_mm: Finite | None = None
     repeated_images: tuple[tuple[str, str], ...] = ()
     batch_size: Count
@@ -352,6 +350,15 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         if self.target == "synthetic" and REFERENCE in self.variants:
             return {REFERENCE: self.variants[REFERENCE]}
         return self.variants
+
+    @property
+    def images_per_second(self) -> dict[str, float]:
+        """The throughput of one batch, by variant, as measured by its test."""
+        return {
+            check.variant: check.obtained
+            for check in self.checks
+            if check.unit == THROUGHPUT and check.variant and isinstance(check.obtained, float)
+        }
 
     @property
     def gate_text(self) -> str:

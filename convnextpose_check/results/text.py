@@ -127,11 +127,12 @@ def format_terminal_table(results: Results) -> list[str]:
         for name, record in results.variants.items()
     ]
     costs = (format_comparison(name, record) for name, record in results.variants.items())
-    speeds = (f"{name} {r.images_per_second:.1f}" for name, r in results.variants.items())
+    speeds = (f"{name} {speed:.1f}" for name, speed in results.images_per_second.items())
+    listed = ", ".join(speeds) or "not measured"
     return [
         *_align(rows, "<>>>>>><"),
         *(line for cost in costs for line in wrap(cost, TERMINAL_COLUMNS, break_on_hyphens=False)),
-        *wrap(f"images/s: {', '.join(speeds)}", TERMINAL_COLUMNS, break_on_hyphens=False),
+        *wrap(f"images/s of one batch: {listed}", TERMINAL_COLUMNS, break_on_hyphens=False),
     ]
 
 

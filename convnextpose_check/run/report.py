@@ -124,10 +124,8 @@ def _format_log(
         yield f"unusable {exclusion.file_name}: {exclusion.reason}"
     yield (
         f"protocol {outcome.protocol}, {METRIC_TITLES[outcome.protocol]} {outcome.error_mm:.4f} mm"
-        f" over {len(outcome.image_ids)} samples in {outcome.seconds:.1f} s:"
-        f" {run.judgment(variant)}"
+        f" over {len(outcome.image_ids)} samples: {run.judgment(variant)}"
     )
-    yield f"reading images took another {outcome.reading_seconds:.1f} s, shared by all variants"
     for action, error_mm in outcome.per_action_mm().items():
         yield f"{action:13} {error_mm:8.2f} mm"
 
@@ -277,9 +275,6 @@ def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> Vari
         complete=evaluation.complete,
         unreadable=_count_reasons(evaluation.unreadable),
         images_sha256=evaluation.images_sha256,
-        seconds=evaluation.seconds,
-        reading_seconds=evaluation.reading_seconds,
-        images_per_second=evaluation.images_per_second,
         batch_size=evaluation.batch_size,
         resumed_samples=evaluation.resumed,
         soft_argmax=run.models[variant].soft_argmax,

@@ -80,9 +80,6 @@ class FakeEvent:
     def synchronize(self) -> None:
         self.device.wait("event")
 
-    def elapsed_time(self, _later: FakeEvent) -> float:
-        return 1.0
-
 
 def _target_device(func: Any, args: Any, kwargs: Any) -> str:
     target = _find_argument(func, args, kwargs, "device")

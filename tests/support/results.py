@@ -105,9 +105,6 @@ def example_variant(
         "complete": True,
         "unreadable": {},
         "images_sha256": "b" * 64,
-        "seconds": 12.5,
-        "reading_seconds": 40.0,
-        "images_per_second": 695.6,
         "batch_size": 64,
         "field_metrics": {
             key: FieldMetricValues(

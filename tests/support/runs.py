@@ -63,7 +63,6 @@ def make_evaluation(error_mm: float = 0.0, count: int = 4, **changes: Any) -> Ev
         "unreadable": (),
         "complete": True,
         "images_sha256": "",
-        "seconds": 1.0,
         "batch_size": 4,
     }
     return Evaluation(**(fields | changes))

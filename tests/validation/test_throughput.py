@@ -12,6 +12,7 @@ from convnextpose_check.evaluation.predict import predict, wrap_network_errors
 from convnextpose_check.human36m.crops import load_inputs
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.plugin.gate import Recorder
+from convnextpose_check.results.schema import THROUGHPUT
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import ByVariant, Run
 from convnextpose_check.variants import Variant
@@ -44,4 +45,4 @@ def test_throughput(
     rounds = 1 if device.type == "cpu" else ROUNDS
     benchmark.pedantic(predict_batch, rounds=rounds, warmup_rounds=1)  # type: ignore[no-untyped-call]
     if benchmark.stats is not None:  # None with --benchmark-disable
-        record(len(crops) / benchmark.stats.stats.median, unit="images/s of one batch")
+        record(len(crops) / benchmark.stats.stats.median, unit=THROUGHPUT)

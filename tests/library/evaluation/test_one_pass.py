@@ -286,7 +286,7 @@ def run_on_fake_gpu(tiny: Architecture, dataset: Dataset, monkeypatch: pytest.Mo
         with device:
             for _ in run_pass(entries, measured, repeated, meta, batches, lambda _: None):
                 yield device
-        assert all(each.done.all() and each.seconds > 0 for each in measured.values())
+        assert all(each.done.all() for each in measured.values())
         assert all(each.failure is None for each in measured.values())
 
     return optimized, run

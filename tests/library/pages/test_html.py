@@ -28,6 +28,7 @@ from convnextpose_check.results.per_sample import JOINT_COLUMNS
 from convnextpose_check.results.results_file import write_results
 from convnextpose_check.results.schema import (
     OUTCOMES,
+    THROUGHPUT,
     BaselineRecord,
     CheckRecord,
     DatasetRecord,
@@ -73,9 +74,6 @@ def make_distinct_variant(index: int, **changes: Any) -> VariantResult:
         "parameters": 3_000_001 + 1_000_010 * index,
         "state_elements": 3_200_002 + 1_000_010 * index,
         "gmacs": 0.811 + 1.1 * index,
-        "images_per_second": 601.5 + 100.3 * index,
-        "seconds": 11.5 + 20.2 * index,
-        "reading_seconds": 311.5 + 20.2 * index,
         "file": f"file_{index}.tar",
         "sha256": f"{index + 1:x}" * 64,
         "images_sha256": f"{index + 10:x}" * 64,
@@ -113,6 +111,10 @@ def make_failing_results() -> Results:
         CheckRecord(f"test_multiply_adds[{name}]", "passed", 2_794_962_944, variant=name)
         for name in ("XS", "S", "M", "L", "reference")
     )
+    speeds = tuple(
+        CheckRecord(f"test_throughput[{name}]", "passed", speed, unit=THROUGHPUT, variant=name)
+        for name, speed in {"XS": 601.5, "S": 701.8, "M": 802.1}.items()
+    )
     deviations = (
         Deviation("XS", "GMACs", 1.125, 2.25, 1.5, "not more", True),
         Deviation("S", "error (mm)", 50.5, 51.75, -4.125, "within 3 mm", False),
@@ -132,7 +134,7 @@ def make_failing_results() -> Results:
                 2, reference=None, difference_mm=None, verdict=None, not_judged="no cup"
             ),
         },
-        checks=(*one_check_of_each, *others, *long_values),
+        checks=(*one_check_of_each, *others, *long_values, *speeds),
         expected_variants=("XS", "S", "M", "L"),
         samples=8001,
         complete=False,

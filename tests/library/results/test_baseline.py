@@ -73,7 +73,7 @@ def test_compare_runs_records_each_value_with_the_earlier_one() -> None:
         ({"gmacs": 0.1}, None),
         ({"error_mm": 57.04}, None),
         ({"error_mm": 56.96}, None),
-        ({"seconds": 99}, None),
+        ({"batch_size": 99}, None),
         ({"sha256": "b" * 64}, None),
     ],
 )

@@ -71,7 +71,8 @@ def test_passing_run_prints_verdict_and_values(passed: CompletedRun) -> None:
     assert passed.results.verdict.startswith("Reproduced: 1 very good; largest difference")
     assert (record.verdict, record.samples, record.complete) == ("very good", 6, True)
     assert "1 xfailed" in passed.text
-    assert f"images/s: T {record.images_per_second:.1f}" in passed.text
+    speed = passed.results.images_per_second["T"]
+    assert f"images/s of one batch: T {speed:.1f}" in passed.text
     for text in (
         passed.text,
         passed.files.report.read_text(encoding="utf-8"),
