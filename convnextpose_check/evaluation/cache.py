@@ -22,7 +22,7 @@ from convnextpose_check.files.regular_files import write_atomically
 from convnextpose_check.human36m.samples import Dataset
 
 PACKAGE = Path(__file__).parents[1]
-LIBRARIES = ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu")
+LIBRARIES = ("torch", "numpy", "onnxruntime", "onnxruntime-gpu")
 ARRAYS = ("done", "sha256", "cells_xyz", "errors_mm")
 JSON_FIELDS = ("problems", "warnings", "batch_size")
 

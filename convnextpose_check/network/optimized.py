@@ -7,15 +7,12 @@ Differences from ``reference.ConvNeXtPose``, which has the same weights:
 * Where the last head layer upsamples, the final 1x1 convolution runs before the upsampling, on a
   quarter of the cells. They commute: one combines channels, the other cells.
 * Volumes are upsampled, exponentiated and summed a few joints at a time, so that they fit in the
-  CPU's cache. On a GPU one kernel does this, see ``kernel``.
+  CPU's cache.
 * Activations and weights have the memory format of the device's fastest convolutions.
 """
 
 import copy
 import math
-from collections.abc import Callable
-from functools import cache
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +27,6 @@ from convnextpose_check.network.reference import (
     HeadLayer,
 )
 
-SoftArgmaxBackend = Literal["triton", "torch"]
-
 VOLUME_ELEMENTS_CPU = 2**20
 """Elements of the volumes computed at once on the CPU: 4 MB of float32 fit its level 2 cache."""
 
@@ -43,9 +38,6 @@ MAX_MATRICES = 2**16 - 1
 
 BLOCK_ELEMENTS = 2**23
 """Limit of a block's widest activation on the CPU: glibc's malloc reuses at most 32 MB."""
-
-KERNEL_TOLERANCE_CELLS = 1e-3
-"""A kernel that differs more than this from torch's operations is not used."""
 
 
 class OptimizedConvNeXtPose(nn.Module):
@@ -73,20 +65,11 @@ class OptimizedConvNeXtPose(nn.Module):
         self.requires_grad_(False)
         # One call for device and format: in two, weights could keep channels-last strides.
         self.to(device, torch.float32, memory_format=self.memory_format)  # type: ignore[call-overload]
-        side, bins = self.architecture.heatmap_side, self.architecture.depth_bins
-        upsamples = self.last.upsamples
         self.upsampling: Tensor | None = None
-        if upsamples:
+        if self.last.upsamples:
             self.last.upsamples = False
-            side //= UPSAMPLING
+            side = self.architecture.heatmap_side // UPSAMPLING
             self.upsampling = upsampling_matrix(side).to(device)
-        on_gpu = device.type == "cuda"
-        self.kernel = find_working_kernel(device, bins, side, upsamples) if on_gpu else None
-
-    @property
-    def soft_argmax_backend(self) -> SoftArgmaxBackend:
-        """Which implementation of the soft-argmax is used."""
-        return "torch" if self.kernel is None else "triton"
 
     def forward(self, crops: Tensor) -> Tensor:
         x = self.body(crops.contiguous(memory_format=self.memory_format))
@@ -103,8 +86,6 @@ class OptimizedConvNeXtPose(nn.Module):
         assert self.final.bias is not None
         maps = torch.baddbmm(self.final.bias.view(1, -1, 1), weight, x.flatten(2))
         volumes = maps.view(-1, a.joints, a.depth_bins, *x.shape[2:])
-        if self.kernel is not None:
-            return self.kernel(volumes, self.upsampling is not None)
         elements = VOLUME_ELEMENTS_CPU if self.on_cpu else VOLUME_ELEMENTS_GPU
         joints = min(
             elements // (len(x) * math.prod(a.grid_whd)), MAX_MATRICES // (len(x) * a.depth_bins)
@@ -213,26 +194,6 @@ def soft_argmax(heatmaps: Tensor, upsampling: Tensor | None) -> Tensor:
     by_row, by_depth = by_depth_and_row.sum(dim=2), by_depth_and_row.sum(dim=3)
     moments = [x.sum(dim=(2, 3)), by_row @ _indices(volume, 3), by_depth @ _indices(volume, 2)]
     return torch.stack(moments, dim=2) / by_depth.sum(dim=2).unsqueeze(2)
-
-
-@cache
-def find_working_kernel(
-    device: torch.device, bins: int, side: int, upsamples: bool
-) -> Callable[[Tensor, bool], Tensor] | None:
-    """The Triton kernel, if it agrees with torch's operations on this device and size.
-
-    Else None: Triton or a C compiler may be missing, or the GPU unsupported.
-    """
-    rng = torch.Generator().manual_seed(0)
-    heatmaps = torch.randn(1, 2, bins, side, side, generator=rng).to(device)
-    upsampling = upsampling_matrix(side).to(device) if upsamples else None
-    try:
-        from convnextpose_check.network.kernel import soft_argmax as kernel
-
-        difference_cells = (kernel(heatmaps, upsamples) - soft_argmax(heatmaps, upsampling)).abs()
-        return kernel if difference_cells.max().item() < KERNEL_TOLERANCE_CELLS else None
-    except Exception:  # noqa: BLE001 - Triton and its compilers raise various types
-        return None
 
 
 def _indices(volume: Tensor, dim: int) -> Tensor:

@@ -184,8 +184,8 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     unusable images by reason. ``without_misaligned_mm`` is the error without the samples that
     ``misaligned_takes`` counts. ``repeated_images`` are pairs of a file and the earlier one of the
     same take and camera that it equals. ``resumed_samples`` counts samples from an earlier run's
-    cache. ``soft_argmax`` is None for the user's own network, ``comparison`` without one.
-    ``field_metrics`` are for information and have the same keys as those of ``Results``.
+    cache. ``comparison`` is None without ``--network``. ``field_metrics`` are for information and
+    have the same keys as those of ``Results``.
     """
 
     mpjpe_mm: Finite | msgspec.UnsetType = msgspec.UNSET
@@ -206,7 +206,6 @@ class VariantResult(FileRecord, frozen=True, kw_only=True):
     repeated_images: tuple[tuple[str, str], ...] = ()
     batch_size: Count
     resumed_samples: Count = 0
-    soft_argmax: Literal["triton", "torch"] | None = None
     field_metrics: dict[str, FieldMetricValues] = {}
     comparison: CheckpointComparison | None = None
     examples: tuple[Example, ...]

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import torch
     from torch.nn import Module
 
-    from convnextpose_check.network.optimized import SoftArgmaxBackend
     from convnextpose_check.network.reference import ConvNeXtPose
 
 
@@ -109,14 +108,6 @@ class VariantModels:
         """The evaluated model on each of the other devices."""
         return tuple(self._on_device(device) for device in self.devices[1:])
 
-    @property
-    def soft_argmax(self) -> SoftArgmaxBackend | None:
-        """The evaluated model's soft-argmax implementation, None with ``--network``."""
-        from convnextpose_check.network.optimized import OptimizedConvNeXtPose
-
-        model = self.evaluated
-        return model.soft_argmax_backend if isinstance(model, OptimizedConvNeXtPose) else None
-
     def cache_key(self, dataset: Dataset, *, flip: bool) -> str | None:
         """The cache key, equal only for the same checkpoint, data, model and settings.
 
@@ -130,7 +121,6 @@ class VariantModels:
             "device": get_device_model(self.devices[0]),
             "network": msgspec.to_builtins(self.variant.architecture),
             "exported": specification and hash_exported_model(specification, self.variant.name),
-            "soft_argmax": None if specification else self.soft_argmax,
         }
         return compute_cache_key(self.checkpoint.sha256, dataset, settings)
 

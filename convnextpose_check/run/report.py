@@ -277,7 +277,6 @@ def build_variant_result(run: Run, variant: str, evaluation: Evaluation) -> Vari
         images_sha256=evaluation.images_sha256,
         batch_size=evaluation.batch_size,
         resumed_samples=evaluation.resumed,
-        soft_argmax=run.models[variant].soft_argmax,
         without_misaligned_mm=(
             misaligned.error_without_mm(evaluation.errors_mm, evaluation.file_names)
             if misaligned

@@ -71,7 +71,7 @@ def test_cache_key_other_input_differs(
         change()
         keys.append(compute_key(dataset))
     version = environment.package_version
-    for library in ("torch", "triton", "numpy", "onnxruntime", "onnxruntime-gpu"):
+    for library in ("torch", "numpy", "onnxruntime", "onnxruntime-gpu"):
         versions = {library: "0.0"}
         monkeypatch.setattr(
             cache, "package_version", lambda name, v=versions: v.get(name) or version(name)
@@ -99,12 +99,10 @@ def test_cache_key_relevant_setting_differs(
     own = json.loads((written_inputs / "own.json").read_text())
     paths = (written_inputs / "h36m", written_inputs / "models")
 
-    def make_key(kernel: object = None, **options: str) -> str | None:
+    def make_key(**options: str) -> str | None:
         settings = {"results_dir": str(tmp_path / "out"), "device": "cpu"} | options
         (tmp_path / "own.json").write_text(json.dumps(own))
         run = make_run(settings, read_catalogue(tmp_path / "own.json"), FACTS, *paths)
-        if kernel is not None:
-            run.models["T"].evaluated.kernel = kernel  # type: ignore[attr-defined]
         return run.models["T"].cache_key(run.dataset, flip=run.settings.flip)
 
     settings: list[dict[str, str]] = [
@@ -119,14 +117,13 @@ def test_cache_key_relevant_setting_differs(
     keys = [make_key(**each) for each in settings]
     (tmp_path / "weights.data").write_bytes(b"WEIGHTS")
     keys.append(make_key(network=str(tmp_path / "two.onnx")))
-    keys.append(make_key(kernel=lambda volumes, _: volumes))
     monkeypatch.setattr("convnextpose_check.run.models.get_device_model", lambda _: "Another")
     keys.append(make_key())
     own["variants"][0]["architecture"]["backbone"] = "another"
     keys.append(make_key())
 
     assert None not in keys
-    assert len(set(keys)) == len(settings) + 4
+    assert len(set(keys)) == len(settings) + 3
     assert make_key(network="somewhere:build") is None  # code may change between runs
 
 

@@ -85,7 +85,6 @@ def make_distinct_variant(index: int, **changes: Any) -> VariantResult:
         "identity": ("verified", "not verified", "contradicted")[index],
         "identity_reason": f"reason {index}",
         "training_record": f"epoch {index}; story {index}",
-        "soft_argmax": "triton",
         "examples": (),
     }
     reference_mm = (55.012, 54.345, 45.678)[index]

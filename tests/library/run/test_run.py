@@ -175,20 +175,6 @@ def test_resumed_samples_are_counted(open_run: OpenRun) -> None:
     assert "earlier run's cache: T" in format_run_verdict(build_results(run, {}))
 
 
-def test_resume_cache_of_other_soft_argmax_is_not_used(open_run: OpenRun) -> None:
-    """A function replaces the Triton kernel, which only a GPU can run."""
-    first = write_record(open_run(variants="T"))
-    run = open_run(variants="T", resume="1")
-    network: Any = run.models["T"].evaluated
-    network.kernel = lambda heatmaps, _: optimized_model.soft_argmax(heatmaps, network.upsampling)
-
-    with_kernel = write_record(run)
-
-    assert (first.soft_argmax, with_kernel.soft_argmax) == ("torch", "triton")
-    assert with_kernel.resumed_samples == 0
-    assert with_kernel.mpjpe_mm == pytest.approx(first.mpjpe_mm, abs=1e-3)
-
-
 def test_published_run_only_published_models_have_fingerprints(inputs: Path) -> None:
     published = open_published_run(read_settings({}, {}))
     own = open_published_run(read_settings({"variants_file": [str(inputs / "own.json")]}, {}))
