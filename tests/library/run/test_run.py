@@ -4,14 +4,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
 from convnextpose_check.human36m.samples import Exclusion, MisalignedTakes
-from convnextpose_check.network import optimized as optimized_model
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import format_run_verdict
 from convnextpose_check.results.per_sample import read_errors_mm
