@@ -1,7 +1,7 @@
 """Download missing checkpoints from the authors' Google Drive folder.
 
-Existing checkpoints are kept. Each downloaded file is opened and checked before it
-gets its final name. The exit code is 1 if a checkpoint is still missing.
+Existing files are kept, so delete a damaged one first. Each downloaded file is opened
+and checked before it gets its final name. The exit code is 1 if a checkpoint is still missing.
 """
 
 import argparse
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from convnextpose_check.commands.terminal import Arguments, path_argument, print_lines
 from convnextpose_check.drive.download import download_missing
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.settings.options import read_settings
 from convnextpose_check.variants import read_catalogue
 
@@ -30,17 +31,12 @@ def run(options: argparse.Namespace) -> int:
     settings = read_settings(vars(options))
     catalogue = read_catalogue(settings.variants_file)
     names = settings.variants or catalogue.names
-    print_lines(f"looking for {', '.join(names)} in {options.folder}", file=sys.stderr)
-    downloads = download_missing((), options.folder, catalogue, names, sys.stderr)
+    files = download_missing((), options.folder, catalogue, names, sys.stderr)
     for name in names:
-        if name not in downloads.refused:
-            checkpoint = downloads.load(name)
-            print_lines(
-                f"{name}: {'downloaded' if name in downloads.downloaded else 'already present'},"
-                f" {checkpoint.path}",
-                f"    sha256 {checkpoint.sha256}",
-            )
-    for error in dict.fromkeys(downloads.refused.values()):
-        missing = [name for name, other in downloads.refused.items() if other is error]
-        print_lines(*f"{', '.join(missing)}: {error}".split("\n"), file=sys.stderr)
-    return 1 if downloads.refused else 0
+        try:
+            checkpoint = files.load(name)
+        except ConvNeXtPoseCheckError as error:
+            print_lines(*f"{name}: {error}".split("\n"), file=sys.stderr)
+        else:
+            print_lines(f"{name}: {checkpoint.path}", f"    sha256 {checkpoint.sha256}")
+    return 1 if files.refused else 0

@@ -3,12 +3,11 @@
 Only needed to run the authors' main/test.py: this suite reads every layout in place. Makes links in
 PROJECT_ROOT/data/Human36M to the annotations, image sequences and RootNet's file, which may be
 anywhere below the Kaggle input folder. The input folder and the authors' code stay unchanged.
-Existing links are kept and broken ones replaced; if any other file or folder is in the way, nothing
-is changed.
+Existing links are kept and broken ones replaced; no other file or folder is changed.
 
 --verify reads the annotations of the tree and looks for every test image, after linking if
---kaggle-input is given. The exit code is 0 if the tree is complete, 1 if something is missing, 2 if
-nothing could be linked.
+--kaggle-input is given; without it, nothing is linked. The exit code is 0 if the tree is complete,
+1 if something is missing, 2 if nothing could be linked.
 
   python -m convnextpose_check link --kaggle-input DIR --project-root DIR
 """
@@ -25,8 +24,7 @@ from convnextpose_check.authors_tree.links import (
 )
 from convnextpose_check.checks.dataset import check_dataset_is_complete
 from convnextpose_check.commands.terminal import Arguments, long_phase, path_argument, print_lines
-from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.human36m.layout import ROOTNET_FILE
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import load_dataset, read_facts
 
 ARGUMENTS: Arguments = {
@@ -48,49 +46,32 @@ ARGUMENTS: Arguments = {
 
 def run(options: argparse.Namespace) -> int:
     """Link, verify, or both."""
-    if options.kaggle_input is None and not options.verify:
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.BAD_OPTION,
-            "link needs --kaggle-input or --verify",
-            "Pass --kaggle-input DIR to make links, or --verify to check existing ones",
-        )
     if options.kaggle_input is not None:
         _link(options.kaggle_input, options.project_root)
-    return _verify(options.project_root) if options.verify else 0
+    if options.verify or options.kaggle_input is None:
+        return _verify(options.project_root / TREE)
+    return 0
 
 
 def _link(source: Path, project_root: Path) -> None:
-    with long_phase(f"looking for Human3.6M below {source}"):
-        links, notes = plan_links(source, project_root, read_facts().protocols[2].subjects)
-    with long_phase("making links"):
+    with long_phase(f"linking Human3.6M below {source}"):
+        links = plan_links(source, project_root, read_facts().protocols[2].subjects)
         made = make_links(links)
-    for part in dict.fromkeys(path.parent for path in links):
-        folders = [target.parent for path, target in links.items() if path.parent == part]
-        sources = ", ".join(map(str, dict.fromkeys(folders)))
-        print_lines(f"{part.name}: {len(folders)} from {sources}")
-    print_lines(*(f"note: {note}" for note in notes))
     print_lines(f"{len(links)} links in {project_root / TREE}, {made} of them new")
 
 
-def _verify(project_root: Path) -> int:
-    tree = project_root / TREE
+def _verify(tree: Path) -> int:
     try:
         with long_phase(f"looking for the test images in {tree}"):
             dataset = load_dataset(tree, read_facts())
         samples = check_dataset_is_complete(dataset)
     except ConvNeXtPoseCheckError as error:
-        counts = ""
-        if isinstance(error.obtained, int) and isinstance(error.expected, int):
-            counts = f"{error.obtained:,} of {error.expected:,} test images; "
-        print_lines(f"not complete: {counts}{error.problem}. Link again with --kaggle-input.")
+        print_lines(f"not complete: {error.problem}. Link again with --kaggle-input.")
         return 1
     annotations = {path.parent for path in dataset.layout.annotations.values()}
     images = {sample.path.parents[1] for sample in dataset.samples}
     if elsewhere := (annotations | images) - {tree / ANNOTATIONS, tree / IMAGES}:
         print_lines(f"not complete: main/test.py does not read {min(elsewhere)}.")
         return 1
-    if not dataset.layout.rootnet:
-        print_lines(f"note: {ROOTNET_FILE} is missing; only a test with RootNet's boxes reads it.")
-    found = f"{samples:,} of {samples:,} test images"
-    print_lines(f"complete: main/test.py finds {found} and their annotations.")
+    print_lines(f"complete: main/test.py finds {samples:,} of {samples:,} test images.")
     return 0

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.drive import download
-from convnextpose_check.drive.download import Downloads, download_missing
+from convnextpose_check.drive.download import download_missing
 from convnextpose_check.run.run import Run
 from convnextpose_check.settings.options import PREFIX
 from convnextpose_check.synthetic.archives import generated_epoch
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tests.support.drive import Drive
 
 Archives = dict[str, bytes]
-Fetch = Callable[..., Downloads]
+Fetch = Callable[..., CheckpointFiles]
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +74,9 @@ def drive(
 def fetch(drive: Drive, shared: Catalogue, tmp_path: Path) -> Fetch:  # noqa: ARG001 - requested for its side effect
     """Download the named variants (default XS) into ``tmp_path / "checkpoints"``."""
 
-    def fetch_here(*names: str, catalogue: Catalogue = shared, **options: object) -> Downloads:
+    def fetch_here(
+        *names: str, catalogue: Catalogue = shared, **options: object
+    ) -> CheckpointFiles:
         given = {"paths": [], "folder": tmp_path / "checkpoints", "stream": None} | options
         return download_missing(
             catalogue=catalogue,

@@ -73,10 +73,8 @@ def test_link_tree_is_complete(kaggle: Path, authors: Path, tree: Path, capsys: 
         assert dataset.digest == load_dataset(authors, FACTS, boxes=boxes).digest
     assert list_files(kaggle) == before
     out = capsys.readouterr().out
-    assert f"annotations: 6 from {kaggle / 'h36m/annotations (1)/annotations'}" in out
-    assert f"images: 4 from {kaggle / 's9/S9_ACT2_16'}, {kaggle / 's11/S11_ACT2_16'}" in out
     assert f"11 links in {tree}, 11 of them new\n" in out
-    assert "complete: main/test.py finds 6 of 6 test images and their annotations.\n" in out
+    assert "complete: main/test.py finds 6 of 6 test images.\n" in out
     made = list_files(tree)
     assert run_link(kaggle, tree) == 0
     assert list_files(tree) == made
@@ -86,22 +84,20 @@ def test_link_tree_is_complete(kaggle: Path, authors: Path, tree: Path, capsys: 
 def test_link_relative_dirs_work(kaggle: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree.parents[1])
     assert main(["link", "--kaggle-input", f"../{kaggle.name}"]) == 0
-    assert main(["link", "--verify"]) == 0
+    assert main(["link"]) == 0  # only verifies
     monkeypatch.chdir(kaggle.parent)
     assert run_verify(tree) == 0
     assert (tree / "images" / S9).readlink() == kaggle / "s9/S9_ACT2_16" / S9
 
 
-@pytest.mark.parametrize(
-    ("what", "new"), [(f"images/{S9}", 1), (CAMERA, 1), ("images", 4), ("all", 10)]
-)
+@pytest.mark.parametrize(("what", "new"), [(f"images/{S9}", 1), (CAMERA, 1), ("all", 10)])
 def test_link_repairs_links(kaggle: Path, tree: Path, what: str, new: int, capsys: Capture) -> None:
     assert run_link(kaggle, tree) == 0
     if what == "all":
         kaggle = kaggle.rename(kaggle.with_name("moved"))
     else:
         path = tree / what
-        shutil.rmtree(path) if what == "images" else path.unlink()
+        path.unlink()
         path.symlink_to("gone")
     before = list_files(tree)
     assert run_verify(tree) == 1
@@ -119,7 +115,7 @@ def test_link_repairs_links(kaggle: Path, tree: Path, what: str, new: int, capsy
         (lambda tree: (tree / CAMERA).unlink(), "missing Human36M_subject9_camera.json"),
         (
             lambda tree: shutil.rmtree(tree / "images" / S11),
-            "of 6 test images; ",
+            ": expected 6 (",
         ),
         (
             lambda tree: (tree / "annotations").rename(tree / "labels"),
@@ -133,7 +129,7 @@ def test_verify_incomplete_fails(tree: Path, change: Change, problem: str, capsy
     HandmadeDataset().write(tree)
     (tree / "bbox_root" / ROOTNET).unlink()
     assert run_verify(tree) == 0
-    assert f"note: {ROOTNET} is missing" in capsys.readouterr().out
+    capsys.readouterr()
     change(tree)
 
     assert run_verify(tree) == 1
@@ -155,19 +151,10 @@ def create(path: Path, target: Path | None = None) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda _, tree: create(tree / "annotations"), "cannot write {tree}/annotations"),
         (
-            lambda _, tree: create(tree / "images" / S11),
-            "[cannot-write] nothing was linked: {tree}/im",
-        ),
-        (
-            lambda _, tree: [(tree / "images" / s).mkdir(parents=True) for s in (S9, S11)],
-            f"{S9} is not a link; other obstacles: 1. Move it away",
-        ),
-        (lambda kaggle, tree: create(tree / "images" / S11, kaggle), "is a link to {kaggle}"),
-        (lambda kaggle, tree: create(tree / "images", kaggle), "{tree}/images is itself a link"),
-        (
-            lambda _, tree: create(tree / "annotations"),
-            "{tree}/annotations is not a folder. Move it",
+            lambda kaggle, tree: create(tree / "annotations", kaggle),
+            "{tree}/annotations is a link,",
         ),
         (lambda _, tree: create(tree.parent), "[cannot-write] cannot write {tree}"),
         (lambda _, tree: tree.parents[1].rmdir(), "[file-not-found] the folder {tree.parents[1]}"),
@@ -178,11 +165,6 @@ def create(path: Path, target: Path | None = None) -> None:
         (
             lambda kaggle, _: next(kaggle.rglob("*subject11_joint_3d.json")).unlink(),
             "[data-not-found] Human3.6M is incomplete below {kaggle}",
-        ),
-        (
-            lambda kaggle, _: shutil.rmtree(kaggle / "s11"),
-            "[data-not-found] {kaggle} contains no image folder of subject 11. Pass a folder with"
-            " both subjects, such as /kaggle/input, with --kaggle-input",
         ),
     ],
 )
@@ -214,9 +196,7 @@ def test_link_project_inside_input_is_refused(kaggle: Path, tree: Path, capsys: 
         assert capsys.readouterr().err.startswith("[bad-option] ")
 
 
-def test_link_images_in_two_folders_are_linked_one_by_one(
-    kaggle: Path, tree: Path, capsys: Capture
-) -> None:
+def test_link_images_in_two_folders_are_linked_one_by_one(kaggle: Path, tree: Path) -> None:
     """One folder lacks an image; the other has a truncated and an empty one."""
     whole, other = kaggle / "s9/S9_ACT2_16" / S9, kaggle / "a second part" / S9
     shutil.copytree(whole, other)
@@ -229,8 +209,6 @@ def test_link_images_in_two_folders_are_linked_one_by_one(
     assert run_link(kaggle, tree, "--verify") == 0
     assert run_link(kaggle, tree, "--verify") == 0
 
-    smaller = f"note: smaller copies of 1 image, the first is {whole / second}\n"
-    assert capsys.readouterr().out.count(smaller) == 2
     linked = tree / "images" / S9
     assert not linked.is_symlink()
     assert (linked / first).readlink() == other / first
@@ -249,15 +227,21 @@ def test_link_hard_link_to_right_file_is_kept(kaggle: Path, tree: Path, capsys: 
     assert f"10 links in {tree}, 9 of them new\n" in capsys.readouterr().out
 
 
-def test_link_existing_folder_link_is_kept(kaggle: Path, tree: Path, capsys: Capture) -> None:
+def test_link_existing_folder_link_is_kept(kaggle: Path, tree: Path) -> None:
     create(tree / "annotations", kaggle / "h36m/annotations (1)/annotations")
 
     assert run_link(kaggle, tree, "--verify") == 0
     assert (tree / "annotations").is_symlink()
-    assert "note: bbox_root, needed only for RootNet's boxes, was not" in capsys.readouterr().out
-    create(tree / "bbox_root" / ROOTNET)
-    assert run_link(kaggle, tree) == 0
-    assert "note: " not in capsys.readouterr().out
 
-    assert main(["link"]) == 2
-    assert "Pass --kaggle-input DIR to make links, or --verify to check" in capsys.readouterr().err
+
+@pytest.mark.parametrize("target", [None, "."])
+def test_link_other_file_or_link_is_not_changed(
+    kaggle: Path, tree: Path, target: str | None, capsys: Capture
+) -> None:
+    create(tree / "images" / S11, kaggle if target else None)
+    before = (tree / "images" / S11).lstat()
+
+    assert run_link(kaggle, tree) == 2
+
+    assert (tree / "images" / S11).lstat() == before
+    assert f"[cannot-write] cannot write {tree / 'images' / S11}: " in capsys.readouterr().err
