@@ -29,24 +29,25 @@ mkdir "$packages/pip" && touch "$packages/pip/__init__.py" "$packages/pip/__main
 
 def action_steps(inputs: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     content: dict[str, Any] = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
-    values = _evaluate_inputs(content["inputs"], inputs)
-    steps = [step for step in content["runs"]["steps"] if "run" in step]
+    steps, values = _select_steps(content["runs"], content["inputs"], inputs)
     return steps, values | {"github.action_path": str(ACTION.parent)}
 
 
 def gate_steps(inputs: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     content: dict[str, Any] = yaml.safe_load(GATE.read_text(encoding="utf-8"))
     triggers = content[True]  # type: ignore[index]  # YAML 1.1 reads the key "on" as true
-    values = _evaluate_inputs(triggers["workflow_call"]["inputs"], inputs)
-    return [step for step in content["jobs"]["gate"]["steps"] if "run" in step], values
+    return _select_steps(content["jobs"]["gate"], triggers["workflow_call"]["inputs"], inputs)
 
 
-def _evaluate_inputs(declared: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, str]:
-    assert inputs.keys() <= declared.keys()
+def _select_steps(
+    job: dict[str, Any], declared: Mapping[str, Any], inputs: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The shell steps of a job, and the values of its inputs."""
     required = {name for name, each in declared.items() if each.get("required")}
-    assert required <= inputs.keys()
+    assert required <= inputs.keys() <= declared.keys()
     defaults = {name: str(each.get("default", "")) for name, each in declared.items()}
-    return {f"inputs.{name}": value for name, value in (defaults | dict(inputs)).items()}
+    values = {f"inputs.{name}": value for name, value in (defaults | dict(inputs)).items()}
+    return [step for step in job["steps"] if "run" in step], values
 
 
 def run_steps(

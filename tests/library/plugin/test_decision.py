@@ -349,12 +349,3 @@ def test_run_worse_than_baseline_fails(judge: RunTests, tmp_path: Path) -> None:
 
     assert_fails(worse, "baseline: T: parameters")
     assert "Comparison with the baseline" in worse.files.report.read_text(encoding="utf-8")
-
-
-def test_run_interrupted_before_the_evaluation_cannot_be_resumed(run_tests: RunTests) -> None:
-    plugin = make_plugin(pytest_runtest_call=raise_in("device", KeyboardInterrupt()))
-
-    run = run_tests(targets=["tests/validation/test_preflight.py"], plugin=plugin)
-
-    assert run.code == pytest.ExitCode.INTERRUPTED
-    assert "To resume, run:" not in run.output

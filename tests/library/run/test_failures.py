@@ -13,21 +13,22 @@ import torch
 
 from convnextpose_check.checks.network import check_networks_agree
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.evaluation.predict import NetworkFailedError, Predictor, wrap_network_errors
+from convnextpose_check.evaluation.predict import (
+    NetworkFailedError,
+    is_out_of_memory,
+    wrap_network_errors,
+)
 from convnextpose_check.human36m.crops import load_inputs
 from convnextpose_check.paths import Outputs
 from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import Run
-from convnextpose_check.variants import Architecture
 from tests.support.passes import FailingNetwork
 from tests.support.runs import write_results
 from tests.support.whole_runs import RunTests
 
-Kind = type[Exception]
 OpenRun = Callable[..., Run]
 Patch = pytest.MonkeyPatch
 
-own_architecture: Any = None
 MEMORY_MESSAGES = [
     "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
     "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
@@ -46,65 +47,22 @@ OTHER_MESSAGES = [
 ]
 
 
-class ForeignRuntimeError(Exception):
-    """An error from outside torch."""
+@pytest.mark.parametrize("text", [*MEMORY_MESSAGES, *OTHER_MESSAGES])
+def test_is_out_of_memory_knows_the_messages_of_libraries(text: str) -> None:
+    assert is_out_of_memory(RuntimeError(text)) == (text in MEMORY_MESSAGES)
 
 
-class LimitedNetwork:
-    """A network that raises ``error`` for more than ``capacity`` crops."""
+def test_wrap_network_errors_names_error_and_line() -> None:
+    error = torch.AcceleratorError(f"{OTHER_MESSAGES[0]}\nCompile with TORCH_USE_CUDA_DSA")
 
-    def __init__(self, architecture: Architecture, capacity: int, error: Exception) -> None:
-        self.architecture = architecture
-        self.capacity = capacity
-        self.error = error
-        self.seen: list[int] = []
+    with pytest.raises(NetworkFailedError) as caught, wrap_network_errors("the network"):
+        raise error
 
-    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
-        self.seen.append(len(crops))
-        if len(crops) > self.capacity:
-            raise self.error
-        return torch.zeros(len(crops), 18, 3)
-
-
-@pytest.mark.parametrize(
-    ("kind", "text"),
-    [
-        *((RuntimeError, text) for text in MEMORY_MESSAGES),
-        (ForeignRuntimeError, MEMORY_MESSAGES[0]),
-    ],
-)
-def test_predictor_out_of_memory_halves_batch(tiny: Architecture, kind: Kind, text: str) -> None:
-    network = LimitedNetwork(tiny, 4, kind(text))
-    notes: list[str] = []
-    predictor = Predictor(network, flip=False, batch_size=8, write_line=notes.append)
-
-    predictor(torch.zeros(8, 3, 4, 4))
-
-    assert network.seen == [8, 4, 4]
-    assert notes == ["out of memory on cpu: retrying with 4 images"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "text"),
-    [
-        *((RuntimeError, text) for text in OTHER_MESSAGES),
-        (ForeignRuntimeError, OTHER_MESSAGES[0]),
-        (torch.AcceleratorError, OTHER_MESSAGES[0]),
-    ],
-)
-def test_predictor_other_error_is_not_retried(tiny: Architecture, kind: Kind, text: str) -> None:
-    network = LimitedNetwork(tiny, 4, kind(f"{text}\nCompile with TORCH_USE_CUDA_DSA"))
-    predictor = Predictor(network, flip=False, batch_size=8, write_line=lambda _: None)
-
-    with pytest.raises(NetworkFailedError) as caught:
-        predictor(torch.zeros(8, 3, 4, 4))
-
-    assert network.seen == [8]
+    start = f"the network raises AcceleratorError: {OTHER_MESSAGES[0]} ({Path(__file__).name}, line"
     assert caught.value.code == "network-failed"
-    assert caught.value.problem.startswith(f"the network raises {kind.__name__}: {text} (")
-    assert f"{Path(__file__).name}, line " in caught.value.problem
+    assert caught.value.problem.startswith(start)
     assert "Compile" not in str(caught.value)
-    assert "raise self.error" in caught.value.trace
+    assert "raise error" in caught.value.trace
 
 
 def test_network_failed_error_keeps_no_reference_to_batch() -> None:
@@ -201,35 +159,18 @@ def write_float_counters(models: Path) -> None:
     torch.save(content, path)
 
 
-def build_own(_variant: str) -> Any:
-    """A factory for ``--network``, whose module has the published layout."""
-    from convnextpose_check.network.reference import ConvNeXtPose
-
-    return ConvNeXtPose(own_architecture)
-
-
 @pytest.mark.parametrize(
     ("change", "code"),
     [(write_other_variant, "wrong-variant"), (write_float_counters, "wrong-layout")],
 )
-@pytest.mark.parametrize("network", [{}, {"network": f"{__name__}:build_own"}])
 def test_models_weights_of_other_variant_raise(
-    open_run: OpenRun,
-    inputs: Path,
-    tiny: Architecture,
-    network: dict[str, str],
-    change: Callable[[Path], None],
-    code: str,
-    monkeypatch: Patch,
+    open_run: OpenRun, inputs: Path, change: Callable[[Path], None], code: str
 ) -> None:
-    monkeypatch.setattr(f"{__name__}.own_architecture", tiny)
     change(inputs / "models")
-    (inputs / "models" / "own_U.pth").unlink()
 
-    for model in ("reference", "counted", "evaluated"):
-        with pytest.raises(ConvNeXtPoseCheckError) as caught:
-            getattr(open_run(variants="T", **network).models["T"], model)
-        assert caught.value.code == code
+    with pytest.raises(ConvNeXtPoseCheckError) as caught:
+        open_run(variants="T").models["T"]
+    assert caught.value.code == code
 
 
 FAILING_CODE = """

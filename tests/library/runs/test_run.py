@@ -42,7 +42,7 @@ def passed(
     ended.files.log("S").parent.mkdir()
     ended.files.log("S").write_text("of an earlier run")
     arguments = [
-        "-p", "tests.support.small_facts_plugin",
+        "-p", "tests.support.whole_runs",
         *own_model_arguments(written_inputs, variants_file),
         f"--junitxml={folder / 'junit.xml'}", "--bbox=gt",
     ]  # fmt: skip
