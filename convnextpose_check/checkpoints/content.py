@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from convnextpose_check.checkpoints.members import RefusedError, quote
 from convnextpose_check.errors import ErrorCode
 from convnextpose_check.network.keymap import StateDict
@@ -26,15 +28,15 @@ USE_FLOAT32 = (
 def read_epoch(saved: Any) -> int | None:
     """The epoch beside the network, None if the object has none.
 
-    Raises ``RefusedError`` (``not-a-checkpoint``) if it is not a plain integer.
+    Raises ``RefusedError`` (``not-a-checkpoint``) if it is not an integer.
     """
     if not _is_dict(saved) or "epoch" not in saved:
         return None
     epoch = saved["epoch"]
-    if type(epoch) is not int or not 0 <= epoch < MAX_EPOCH:
+    if type(epoch) not in (int, np.int64) or not 0 <= epoch < MAX_EPOCH:
         problem = f"has an epoch that is not an integer from 0 to {MAX_EPOCH - 1:,}"
         raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT)
-    return epoch
+    return int(epoch)
 
 
 def read_network(saved: Any) -> tuple[StateDict, list[str]]:
@@ -42,6 +44,8 @@ def read_network(saved: Any) -> tuple[StateDict, list[str]]:
 
     Raises ``RefusedError``: ``not-a-checkpoint``, ``unsafe-archive``, ``wrong-layout``.
     """
+    import torch
+
     found, notes = _find_network(saved)
     if not _is_dict(found) or not dict.__len__(found):
         raise RefusedError("contains no state dict under 'network'", ErrorCode.NOT_A_CHECKPOINT)
@@ -53,7 +57,8 @@ def read_network(saved: Any) -> tuple[StateDict, list[str]]:
     for key, tensor in dict.items(found):
         if type(key) is not str or not (key.isascii() and key.isprintable()):
             raise RefusedError(f"has the key {quote(str(key))}: expected printable ASCII")
-        if not _is_plain(tensor) or not _fits_storage(tensor, claimed_bytes):
+        is_plain = type(tensor) is torch.Tensor and not tensor._backward_hooks
+        if not is_plain or not _fits_storage(tensor, claimed_bytes):
             raise RefusedError(
                 f"contains under {quote(key)} something other than a plain tensor that fits its"
                 " storage"
@@ -61,12 +66,6 @@ def read_network(saved: Any) -> tuple[StateDict, list[str]]:
         network[key], note = _convert_exactly(key, tensor)
         notes += [note] if note and note not in notes else []
     return network, notes
-
-
-def read_texts(saved: Any) -> dict[str, str]:
-    """The strings beside the network, such as those that ``extract`` writes."""
-    items = dict.items(saved) if _is_dict(saved) else ()
-    return {key: value for key, value in items if type(key) is type(value) is str}
 
 
 def read_steps(saved: Any) -> tuple[float, ...]:
@@ -113,23 +112,11 @@ def _is_state_dict(value: Any) -> bool:
 
 def _to_number(value: Any) -> float | None:
     """The value of a number (saved by torch before 1.12) or a tensor of one element."""
-    if _is_plain(value) and value.numel() == 1:
-        value = value.item()
-    return value if type(value) in (int, float) else None
-
-
-def _is_plain(tensor: Any) -> bool:
-    """True for a dense CPU tensor without attributes or gradient."""
     import torch
 
-    return (
-        type(tensor) is torch.Tensor
-        and not vars(tensor)
-        and tensor.layout is torch.strided
-        and tensor.device.type == "cpu"
-        and not tensor.requires_grad
-        and not tensor._backward_hooks
-    )
+    if type(value) is torch.Tensor and value.numel() == 1:
+        value = value.item()
+    return value if type(value) in (int, float) else None
 
 
 def _fits_storage(tensor: Tensor, claimed_bytes: Counter[int]) -> bool:
@@ -146,14 +133,7 @@ def _convert_exactly(key: str, tensor: Tensor) -> tuple[Tensor, str]:
     """
     import torch
 
-    note, found = "", f"contains under {quote(key)} a tensor"
-    if not tensor.is_contiguous():
-        if tensor.dim() != 4 or not tensor.is_contiguous(memory_format=torch.channels_last):
-            raise RefusedError(
-                f"{found} with the strides {tensor.stride()}: expected contiguous or channels_last",
-                remedy="Save contiguous() copies of the tensors",
-            )
-        tensor, note = tensor.contiguous(), "channels_last"
+    tensor, note = tensor.contiguous(), "" if tensor.is_contiguous() else "tensors not contiguous"
     if tensor.dtype in (torch.float32, torch.int64):
         return tensor, note
     expected = "float32 or int64"
@@ -162,5 +142,6 @@ def _convert_exactly(key: str, tensor: Tensor) -> tuple[Tensor, str]:
         if bool(((converted.double() == tensor) | tensor.isnan()).all()):
             return converted, "float64 with values exact in float32"
         expected = "values that float32 can represent"
-    problem = f"{found} of {str(tensor.dtype).removeprefix('torch.')}: expected {expected}"
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    problem = f"contains under {quote(key)} a tensor of {dtype}: expected {expected}"
     raise RefusedError(problem, ErrorCode.WRONG_LAYOUT, USE_FLOAT32)

@@ -7,7 +7,7 @@ the shapes of their tensors.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,8 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.layout import identify_variants
 from convnextpose_check.variants import Catalogue
 
-MAX_REASONS = 4
-"""Limit for the reasons in a message why files were not used."""
+MAX_LISTED = 4
+"""Limit for the paths, and for the reasons why files were not used, in a message."""
 _SUFFIXES = re.compile(r"( ?\(\d+\)|\.\w+)+$")
 
 PASS_CHECKPOINTS = (
@@ -80,7 +80,7 @@ class CheckpointFiles:
             raise ConvNeXtPoseCheckError(
                 ErrorCode.AMBIGUOUS,
                 f"several different files are checkpoints of {variant}:"
-                f" {_join_paths(checkpoint.path for checkpoint in loaded)}",
+                f" {_join([checkpoint.path for checkpoint in loaded])}",
                 "Keep only the right one of these files",
             )
         return min(loaded, key=lambda checkpoint: len(checkpoint.not_recorded))
@@ -101,14 +101,14 @@ class CheckpointFiles:
             elif variant in identify_variants(content.state, self.catalogue):
                 found.append(content)
         if not found:
-            more = [f"and {len(reasons) - MAX_REASONS} more"] if reasons[MAX_REASONS:] else []
             # Without candidates, all variants have the same message, which is shown once.
             what = f"checkpoint of {variant}" if self.candidates else "checkpoint"
             raise ConvNeXtPoseCheckError(
                 ErrorCode.CHECKPOINT_NOT_FOUND,
-                f"no {what} in {_join_paths(self.paths) or 'any folder'}: found"
-                f" {_join_paths(self.candidates) or 'nothing like a checkpoint'}"
-                + "".join(f"; {reason}" for reason in reasons[:MAX_REASONS] + more),
+                f"no {what} in {_join(self.paths) or 'any folder'}: found"
+                f" {_join(self.candidates) or 'nothing like a checkpoint'}"
+                + "; " * bool(reasons)
+                + _join(reasons, "; "),
                 PASS_CHECKPOINTS,
                 command=DOWNLOAD,
             )
@@ -125,6 +125,7 @@ class CheckpointFiles:
         return self.loaded_files[path]
 
 
-def _join_paths(paths: Iterable[Path]) -> str:
-    names = [str(path) for path in paths]
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+def _join(items: Sequence[object], separator: str = ", ") -> str:
+    """List at most ``MAX_LISTED`` items, and the number of others."""
+    more = [f"and {len(items) - MAX_LISTED} more"] if items[MAX_LISTED:] else []
+    return separator.join([*map(str, items[:MAX_LISTED]), *more])

@@ -1,7 +1,6 @@
-"""Recorded hashes of the published tensors and files, and hashes of a checkpoint.
+"""Recorded hashes of the published tensors, and hashes of a checkpoint.
 
-Tensors are compared under modern keys, independent of container and key style. Files have git's
-object ids, since a public repository contains copies of two of them.
+Tensors are compared under modern keys, independent of container and key style.
 """
 
 import hashlib
@@ -16,28 +15,13 @@ from convnextpose_check.files.json_files import read_json
 from convnextpose_check.variants import Name
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
-GitBlob = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{40}\Z")]
-
-
-class KnownTensors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The sha256 of each tensor's little-endian values, by modern key."""
-
-    source: str
-    sha256: dict[str, Sha256]
-
-
-class KnownFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Git's object id of the file (``git hash-object FILE``)."""
-
-    source: str
-    git_blob: GitBlob
 
 
 class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The recorded hashes of one variant; None if not recorded."""
+    """The sha256 of each tensor's little-endian values, by modern key; empty if not recorded."""
 
-    file: KnownFile | None = None
-    tensors: KnownTensors | None = None
+    source: str = ""
+    sha256: dict[str, Sha256] = {}
 
 
 class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,14 +47,4 @@ def tensor_digests(checkpoint: Checkpoint) -> dict[str, str]:
 
 def fingerprint(checkpoint: Checkpoint, source: str) -> Fingerprint:
     """Hash a checkpoint, so that other files can be compared with it."""
-    return Fingerprint(
-        KnownFile(source, checkpoint.git_blob) if checkpoint.git_blob else None,
-        KnownTensors(source, tensor_digests(checkpoint)),
-    )
-
-
-def describe_copy(known: Fingerprint | None, checkpoint: Checkpoint) -> str:
-    """Describe which recorded file this is a copy of, ``""`` if none; no check."""
-    if known is None or known.file is None or known.file.git_blob != checkpoint.git_blob:
-        return ""
-    return f"identical to the file of {known.file.source}"
+    return Fingerprint(source, tensor_digests(checkpoint))

@@ -1,15 +1,16 @@
 """Load a checkpoint from an untrusted file."""
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from convnextpose_check.checkpoints import content
 from convnextpose_check.checkpoints.members import RefusedError
-from convnextpose_check.checkpoints.pickle_check import NUMPY_DTYPE, NUMPY_FORMATS, NUMPY_SCALARS
+from convnextpose_check.checkpoints.pickle_check import NUMPY_CODES, NUMPY_SCALARS
 from convnextpose_check.checkpoints.safetensors_file import load_safetensors
 from convnextpose_check.checkpoints.unpack import repack
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
@@ -21,10 +22,9 @@ from convnextpose_check.network.layout import normalize_keys
 class Checkpoint:
     """The network of a checkpoint file, under the file's keys and in its order.
 
-    ``form`` names the containers, outermost last, and what was converted. ``sha256`` and git's
-    object id ``git_blob`` are those of the user's file; a folder has no object id. ``epoch`` is
-    None if the file does not record it. ``steps`` are the optimizer's steps of each parameter,
-    empty without an optimizer. ``metadata`` are the texts in the file, all unverified.
+    ``form`` names the containers, outermost last, and what was converted. ``epoch`` is None if the
+    file does not record it. ``steps`` are the optimizer's steps of each parameter, empty without an
+    optimizer. ``metadata`` are those of safetensors, all unverified.
     """
 
     path: Path
@@ -33,7 +33,6 @@ class Checkpoint:
     epoch: int | None
     network: StateDict
     steps: tuple[float, ...] = ()
-    git_blob: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -68,16 +67,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     ``wrong-layout``.
     """
     try:
-        archive, form, sha256, git_blob = repack(path)
-        if form.startswith("safetensors"):
-            saved, metadata = load_safetensors(archive)
-        else:
-            saved = _load_pickle(archive)
-            metadata = content.read_texts(saved)
+        archive, form, sha256 = repack(path)
+        is_pickle = not form.startswith("safetensors")
+        saved, metadata = (_load_pickle(archive), {}) if is_pickle else load_safetensors(archive)
         epoch, steps = content.read_epoch(saved), content.read_steps(saved)
         network, notes = content.read_network(saved)
         form = ", ".join([form, *notes])
-        return Checkpoint(path, form, sha256, epoch, network, steps, git_blob, metadata)
+        return Checkpoint(path, form, sha256, epoch, network, steps, metadata)
     except RefusedError as error:
         problem, code, remedy = f"{path} {error.problem}", error.code, error.remedy
     except FileNotFoundError:
@@ -93,29 +89,12 @@ def _load_pickle(archive: IO[bytes]) -> Any:
     """The object saved in a repacked zip; raises ``RefusedError``."""
     import torch
 
-    stand_ins: list[Any] = [(_NumpyDtype, NUMPY_DTYPE)]
-    stand_ins += [(_convert_scalar, name) for name in NUMPY_SCALARS]
+    scalar = np.float64().__reduce__()[0]
+    allowed: list[Any] = [(scalar, name.replace(" ", ".")) for name in NUMPY_SCALARS]
+    allowed += [np.dtype, *(type(np.dtype(code)) for code in NUMPY_CODES)]
     try:
-        with torch.serialization.safe_globals(
-            [(stand_in, name.replace(" ", ".")) for stand_in, name in stand_ins]
-        ):
+        with torch.serialization.safe_globals(allowed):
             return torch.load(archive, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - of many types, and with unsafe advice
         problem = f"has a data.pkl that torch cannot load ({type(error).__name__})"
         raise RefusedError(problem) from None
-
-
-class _NumpyDtype:
-    """Stands in for NumPy's class; ``pickle_check`` has checked the arguments."""
-
-    def __init__(self, code: str, _align: bool, _copy: bool) -> None:
-        self.code = code
-
-    def __setstate__(self, _state: object) -> None:
-        """Ignore the byte order, which is little-endian."""
-
-
-def _convert_scalar(dtype: _NumpyDtype, data: bytes) -> float:
-    """Convert a NumPy scalar to a Python number."""
-    number: float = struct.unpack(f"<{NUMPY_FORMATS[dtype.code]}", data)[0]
-    return number

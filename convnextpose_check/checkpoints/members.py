@@ -42,7 +42,7 @@ CHUNK_BYTES = 1 << 20
 
 
 class RefusedError(ConvNeXtPoseCheckError):
-    """Why a file is refused, to follow its path: ``is a zip with a password``."""
+    """Why a file is refused, to follow its path: ``is a damaged safetensors file``."""
 
     def __init__(
         self,
@@ -137,13 +137,10 @@ def read_zip(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
     if archive is None:
         raise RefusedError(f"has a directory of more than {MAX_DIRECTORY_BYTES} bytes")
     for info in archive.infolist():
-        if info.flag_bits & 0x1:
-            problem = "is a zip with a password"
-            raise RefusedError(problem, ErrorCode.UNSUPPORTED_ARCHIVE, "Unpack it first")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        is_plain = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        if info.flag_bits & 0x1 or not is_plain:
             raise RefusedError(
-                f"compresses {quote(info.filename)} by method {info.compress_type}: expected"
-                " stored or deflated",
+                f"has a password or an unusual compression for {quote(info.filename)}",
                 ErrorCode.UNSUPPORTED_ARCHIVE,
                 "Unpack it and pass the unpacked folder",
             )

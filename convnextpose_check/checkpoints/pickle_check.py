@@ -33,15 +33,15 @@ NUMPY_SCALARS = ("numpy.core.multiarray scalar", "numpy._core.multiarray scalar"
 """The function that creates a NumPy scalar, in versions 1 and 2."""
 ENCODE = "_codecs encode"
 """Protocol 2 writes bytes as a string and encodes it in latin1."""
-NUMPY_FORMATS = {"f8": "d", "f4": "f", "i8": "q", "i4": "i", "b1": "?"}
-"""Codes of ``struct`` by NumPy's codes of dtypes."""
+NUMPY_CODES = ("f8", "f4", "i8", "i4", "b1")
+"""Codes of the dtypes of numbers."""
 NUMPY_DTYPE_STATES = [(3, byte_order, None, None, None, -1, -1, 0) for byte_order in "<|"]
 """States of a dtype without fields."""
 
 ALLOWED_GLOBALS = frozenset(
     {ORDERED_DICT, REBUILD_TENSOR, *ITEM_BYTES, NUMPY_DTYPE, *NUMPY_SCALARS, ENCODE}
 )
-"""Functions and classes in a pickle; ``load.py`` creates NumPy's scalars without NumPy."""
+"""Functions and classes in a pickle."""
 
 ALLOWED_OPCODES = frozenset(
     "PROTO STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE"
@@ -54,7 +54,6 @@ MAX_OPCODES = 200_000
 """A published checkpoint has about 40,000."""
 MAX_STACK = 4_096
 """Pickle sets 1,000 items of a dict at a time, which are 2,000 objects on the stack."""
-MAX_MARKS = 32
 MAX_TUPLE_DEPTH = 8
 """Python hashes nested tuples by recursion in C: a deep one as a key crashes the process."""
 MAX_DIMENSIONS = 8
@@ -194,10 +193,8 @@ class _PickleMachine:
                 stack.append(self._check_storage(stack.pop()))
             case _:  # a constant, a number or a string
                 stack.append(_CONSTANTS.get(name, argument))
-        if len(self.stack) > MAX_STACK or len(self.outer_stacks) > MAX_MARKS:
-            raise _unusual_pickle(
-                f"with a stack of more than {MAX_STACK} objects or {MAX_MARKS} marks"
-            )
+        if len(self.stack) > MAX_STACK:
+            raise _unusual_pickle(f"with a stack of more than {MAX_STACK} objects")
 
     def _pop_operands(self, name: str) -> list[Any]:
         if count := _OPERANDS.get(name):
@@ -240,7 +237,7 @@ def _check_call(function: Any, arguments: Any) -> Any:
         return _Object.ORDERED_DICT
     if function == REBUILD_TENSOR and len(arguments) == 6:
         return _check_tensor(*arguments)
-    if function == NUMPY_DTYPE and arguments in [(code, False, True) for code in NUMPY_FORMATS]:
+    if function == NUMPY_DTYPE and arguments in [(code, False, True) for code in NUMPY_CODES]:
         return _Object.DTYPE
     if function == ENCODE and arguments[1:] == ("latin1",) and type(arguments[0]) is str:
         if len(arguments[0]) > MAX_NUMBER_BYTES:  # copies of a long one would take gigabytes
@@ -258,7 +255,7 @@ def _check_tensor(
     """Check that all elements of a tensor are in its storage."""
     if (
         type(storage) is not _Storage
-        or type(requires_grad) is not bool
+        or requires_grad is not False
         or hooks is not _Object.ORDERED_DICT
         or type(size) is not _Tuple
         or type(stride) is not _Tuple

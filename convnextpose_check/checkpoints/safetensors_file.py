@@ -7,40 +7,26 @@ import msgspec
 
 from convnextpose_check.checkpoints.members import RefusedError, quote
 from convnextpose_check.errors import ErrorCode
-from convnextpose_check.files.json_files import DECODE_ERRORS
 
 MAX_HEADER_BYTES = 4 << 20
 """The header of a converted checkpoint has 30 kB."""
-
-
-def read_header(stream: IO[bytes]) -> dict[str, Any]:
-    """The header; raises ``RefusedError`` if it is too large or damaged."""
-    stream.seek(0)
-    length = int.from_bytes(stream.read(8), "little")
-    if length > MAX_HEADER_BYTES:
-        problem = f"has a header of {length} bytes: expected at most {MAX_HEADER_BYTES}"
-        raise RefusedError(problem)
-    try:
-        return msgspec.json.decode(stream.read(length), type=dict[str, Any])
-    except DECODE_ERRORS as error:
-        raise _damaged_error(error) from None
 
 
 def load_safetensors(stream: IO[bytes]) -> tuple[Any, Mapping[str, str]]:
     """The tensors in the file's order, and the metadata; raises ``RefusedError``."""
     from safetensors.torch import load
 
-    header = read_header(stream)
-    metadata = header.pop("__metadata__", {})
-    stream.seek(0)
+    length = int.from_bytes(stream.read(8), "little")
+    if length > MAX_HEADER_BYTES:
+        problem = f"has a header of {length} bytes: expected at most {MAX_HEADER_BYTES}"
+        raise RefusedError(problem)
     try:
+        header = msgspec.json.decode(stream.read(length), type=dict[str, Any])
+        metadata = header.pop("__metadata__", {})
+        stream.seek(0)
         tensors = load(stream.read())  # also checks that the metadata are texts
         ordered = {key: tensors[key] for key in header}  # the library's order varies
     except Exception as error:  # noqa: BLE001 - of many types
-        raise _damaged_error(error) from None
+        problem = f"is a damaged safetensors file ({quote(str(error))})"
+        raise RefusedError(problem, ErrorCode.DAMAGED) from None
     return ordered, metadata
-
-
-def _damaged_error(error: Exception) -> RefusedError:
-    problem = f"is a damaged safetensors file ({quote(str(error))})"
-    return RefusedError(problem, ErrorCode.DAMAGED)

@@ -23,10 +23,6 @@ PROTOCOL_2_ITERATIONS = 19_512
 and the 2D set is repeated to the length of the 3D set. N, every fifth frame of subjects 1, 5, 6, 7
 and 8, is 312,177 to 312,192; the XS of the fork's commit 3ff09c86ad has 69 such epochs."""
 
-PROTOCOL_1_ITERATIONS = range(23_370, 23_605)
-"""The same with subject 9 added, whose frames are estimated to 0.5 % from its test samples, every
-64th frame. No file with such a training is on record."""
-
 
 @dataclass(frozen=True)
 class TrainingRecord:
@@ -52,49 +48,31 @@ class TrainingRecord:
 
 def read_training_record(checkpoint: Checkpoint) -> TrainingRecord:
     """Read the training from epoch, optimizer steps and BatchNorm counters."""
-    network = checkpoint.network
     batches = Counter(
         float(tensor)
-        for key, tensor in network.items()
+        for key, tensor in checkpoint.network.items()
         if key.endswith("num_batches_tracked") and tensor.numel() == 1
     )
     steps = Counter(checkpoint.steps)
-    parameters = sum(not key.endswith(BUFFERS) for key in network)
-    for title, counters in (("BatchNorm's counters", batches), ("the optimizer's steps", steps)):
-        if len(counters) > 1:
-            differing = _format_counters(counters)
-            return TrainingRecord(f"{title} differ: {differing}", differing)
-    if steps and steps.total() != parameters:
-        missing = f"steps for {steps.total()} of {parameters} parameters"
-        return TrainingRecord(f"the optimizer has {missing}", missing)
-    counts = [*batches, *steps]
+    counts = list(steps | batches)
     if not counts:
         return TrainingRecord("unknown: the file has no counters", "no counters", is_recorded=False)
-    if len(set(counts)) > 1:
-        counted = f"{_format_count(counts[1])} steps, {_format_count(counts[0])} batches"
-        reason = "trained further with a new optimizer" if counts[1] < counts[0] else "inconsistent"
-        return TrainingRecord(f"{reason}: {counted} of BatchNorm", counted)
-    no_optimizer = "" if steps else "; the optimizer is not in the file, so its steps are unknown"
+    if len(counts) > 1:
+        counted = f"steps {_format_counters(steps)}, batches {_format_counters(batches)}"
+        return TrainingRecord(f"not from a single training: {counted}", counted)
     count, counted = counts[0], f"{_format_count(counts[0])} iterations"
     if checkpoint.epoch is None:
-        unknown = f"{counted}; the epoch is not in the file, so those per epoch are unknown"
-        return TrainingRecord(f"{unknown}{no_optimizer}", counted, is_recorded=False)
+        return TrainingRecord(f"{counted}, number of epochs unknown", counted, is_recorded=False)
     epochs = checkpoint.epoch + 1
-    if count == 0:
-        description = f"not trained: all counters are 0 after {epochs} epochs{no_optimizer}"
-        return TrainingRecord(description, "0")
-    if count < 0 or count % epochs:
+    if count <= 0 or count % epochs:
         product = f"{epochs} x {count / epochs:,.1f}"
-        reason = "trained further, or with epochs of different lengths"
-        return TrainingRecord(f"{reason}: {counted} are {product}{no_optimizer}", product)
+        return TrainingRecord(f"not {epochs} equal epochs: {counted} are {product}", product)
     iterations = int(count // epochs)
     title = "another training set or batch size"
     if iterations == PROTOCOL_2_ITERATIONS:
         title = "five subjects with the authors' data loaders (protocol 2)"
-    elif iterations in PROTOCOL_1_ITERATIONS:
-        title = "six subjects with the authors' data loaders (protocol 1)"
     product = f"{epochs} x {iterations:,}"
-    return TrainingRecord(f"{product} iterations: {title}{no_optimizer}", product, iterations)
+    return TrainingRecord(f"{product} iterations: {title}", product, iterations)
 
 
 def describe_metadata(checkpoint: Checkpoint) -> str:
@@ -105,10 +83,9 @@ def describe_metadata(checkpoint: Checkpoint) -> str:
 
 
 def _format_counters(counters: Counter[float]) -> str:
-    """Format as ``18 of 1,346,328 and 1 of 5``, the most frequent first."""
-    listed = [f"{times} of {_format_count(count)}" for count, times in counters.most_common(3)]
-    rest = len(counters) - len(listed)
-    return " and ".join(listed) + (f" and {rest} more" if rest else "")
+    """Format as ``1,346,328 (18 x), 5 (1 x)``, the most frequent first."""
+    listed = [f"{_format_count(n)} ({times} x)" for n, times in counters.most_common(3)]
+    return ", ".join(listed + ["..."] * (len(counters) > 3)) or NOT_RECORDED
 
 
 def _format_count(count: float) -> str:

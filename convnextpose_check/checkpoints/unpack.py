@@ -13,8 +13,9 @@ import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from convnextpose_check.checkpoints.members import (
     COMPRESSORS,
@@ -29,12 +30,10 @@ from convnextpose_check.checkpoints.members import (
     read_zip,
 )
 from convnextpose_check.checkpoints.pickle_check import check_pickle
-from convnextpose_check.checkpoints.safetensors_file import read_header
 from convnextpose_check.errors import ErrorCode
 from convnextpose_check.files.first_bytes import recognize_format
 from convnextpose_check.files.folders import is_system_file
 from convnextpose_check.files.regular_files import open_regular, read_exactly, size_of
-from convnextpose_check.network.keymap import HEAD_LAYER
 
 DOWNLOAD_BY_HAND = "Open the Drive folder in a browser and download the file there"
 
@@ -71,19 +70,14 @@ PAGES = (
         "Check the link",
     ),
     DrivePage(
-        (b"need access", b"request access", b"access denied", b"need permission"),
+        (b"need access", b"request access", b"access denied", b"need permission",
+         b"accounts.google.com", b"servicelogin", b"sign in", b"sign-in"),
         ErrorCode.DOWNLOAD_REFUSED,
-        "Drive's permission page: the file is not shared with you",
-        "Check the link, and download it while signed in to an account with access",
+        "Drive's sign-in or permission page: the file is not shared with everyone",
+        f"Sign in to an account with access. {DOWNLOAD_BY_HAND}",
     ),
-    DrivePage(
-        (b"accounts.google.com", b"servicelogin", b"sign in", b"sign-in"),
-        ErrorCode.DOWNLOAD_REFUSED,
-        "Google's sign-in page: the file requires an account",
-        f"Sign in to Google. {DOWNLOAD_BY_HAND}",
-    ),
-)
-"""The order matters: quota and permission pages also contain a link to sign in."""
+)  # fmt: skip
+"""The order matters: the other pages also contain a link to sign in."""
 
 
 def recognize_page(content: bytes) -> DrivePage | None:
@@ -110,75 +104,46 @@ MAX_PICKLE_BYTES = 4 << 20
 """A published checkpoint has a data.pkl of 130 kB."""
 
 
-def repack(path: Path) -> tuple[io.BytesIO, str, str, str | None]:
+def repack(path: Path) -> tuple[io.BytesIO, str, str]:
     """Repack and check the only checkpoint in ``path``, a file or unpacked folder.
 
-    Returns the new zip, the names of the containers, the file's sha256 and git's object id, None
-    for a folder. The sha256 of a folder covers the names, sizes and bytes of its files. Raises
+    Returns the new zip, or the safetensors file, the names of the containers, and the file's
+    sha256. That of a folder covers the names, sizes and bytes of its files. Raises
     ``RefusedError`` or ``OSError``.
     """
     with ExitStack() as stack:
         if path.is_dir():
             members = list(read_folder(path, MAX_FILE_BYTES))
-            sha256, git_blob, form = _hash_members(members), None, "folder"
-            limit = _compute_limit(sum(member.size for member in members))
-            found: Member | list[Member] | io.BytesIO = _find_checkpoint(members)
-            del members
+            sha256, forms = _hash_members(members), ["folder"]
         else:
-            content = _read_container(path)
-            sha256, git_blob = hashlib.sha256(content).hexdigest(), _compute_git_blob(content)
-            limit = _compute_limit(len(content))
-            stream = stack.enter_context(io.BytesIO(content))
-            del content  # closing the stream then frees it
-            form, found = _open_container(stream, limit, stack)
-        for _ in range(MAX_NESTING):
-            if isinstance(found, Member):
-                inner = io.BytesIO()
-                inner.writelines(found.chunks())
-                stack.close()  # frees the outer container and its unpacked data
-                del found
-                inner_form, found = _open_container(stack.enter_context(inner), limit, stack)
-                form = f"{inner_form} in {form}"
-        if isinstance(found, Member):
-            raise _no_pickle_error()
-        archive = _write_zip(found) if isinstance(found, list) else found
-        return archive, form, sha256, git_blob
+            content = _read_file(path)
+            members = [Member(path.name, len(content), partial(iter, [content]))]
+            sha256, forms = hashlib.sha256(content).hexdigest(), []
+            del content
+        limit = int(MAX_UNPACKED_RATIO * sum(member.size for member in members))
+        limit += UNPACKED_SLACK_BYTES
+        found = _find_checkpoint(members) if forms else members[0]
+        del members
+        while isinstance(found, Member):
+            if len(forms) > MAX_NESTING:
+                problem = f"is nested in more than {MAX_NESTING} archives"
+                raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT, PASS_CHECKPOINT)
+            inner = io.BytesIO()
+            inner.writelines(found.chunks())
+            stack.close()  # frees the outer container and its unpacked data
+            del found
+            form, found = _open_container(inner, limit, stack)
+            forms.insert(0, form)
+        return found, " in ".join(forms), sha256
 
 
-def _compute_limit(size: int) -> int:
-    """Limit in bytes for the unpacked data of a file or folder of this size."""
-    return int(MAX_UNPACKED_RATIO * size) + UNPACKED_SLACK_BYTES
-
-
-def _read_container(path: Path) -> bytes:
-    """Read a container once, so that the hashed bytes are those that are loaded.
-
-    An archive of something else, such as images, is refused by its directory, before it is read.
-    """
-    with open_regular(path) as stream, ExitStack() as stack:
-        form = recognize_container(stream.read(HEAD_BYTES), path.name)
+def _read_file(path: Path) -> bytes:
+    """Read a file once, so that the hashed bytes are those that are loaded."""
+    with open_regular(path) as stream:
+        recognize_container(stream.read(HEAD_BYTES), path.name)
         size = size_of(stream)
         check_size(size, MAX_FILE_BYTES)
-        if form == "safetensors":
-            _check_keys(read_header(stream))
-        elif form not in COMPRESSORS:
-            stream.seek(0)
-            _find_checkpoint(_list_members(stream, form, _compute_limit(size), stack))
         return read_exactly(stream, size, path)
-
-
-def _check_keys(header: Mapping[str, object]) -> None:
-    if not any(HEAD_LAYER in key for key in header):
-        first = next((key for key in header if key != "__metadata__"), "")
-        problem = f"is a safetensors file of another network: its first key is {quote(first)}"
-        raise RefusedError(problem, ErrorCode.NOT_A_CHECKPOINT, PASS_CHECKPOINT)
-
-
-def _compute_git_blob(content: bytes) -> str:
-    """Git's object id of a file with this content (``git hash-object``)."""
-    digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
-    digest.update(content)
-    return digest.hexdigest()
 
 
 def _hash_members(members: list[Member]) -> str:
@@ -211,34 +176,23 @@ def recognize_container(head: bytes, file_name: str = "") -> str:
 
 def _open_container(
     stream: io.BytesIO, limit: int, stack: ExitStack
-) -> tuple[str, Member | list[Member] | io.BytesIO]:
-    """The format of a container, and the checkpoint in it; safetensors are returned whole."""
+) -> tuple[str, Member | io.BytesIO]:
+    """The format of a container, and the repacked checkpoint or the only archive in it."""
     form = recognize_container(bytes(stream.getbuffer()[:HEAD_BYTES]))
-    if form == "safetensors":
-        return form, io.BytesIO(stream.getvalue())  # not closed with the stack
     stream.seek(0)
+    if form == "safetensors":
+        return form, stream
+    stack.enter_context(stream)
     if form in COMPRESSORS:
         with stream:  # closing it frees memory for the unpacked data
             stream = decompress(stream, form, limit, stack)
         form = "compressed tar"
-    return form, _find_checkpoint(_list_members(stream, form, limit, stack))
-
-
-def _list_members(stream: IO[bytes], form: str, limit: int, stack: ExitStack) -> list[Member]:
     members = read_zip(stream, stack) if form == "zip" else read_tar(stream, stack)
-    return list(limit_unpacked_size(members, limit))
+    return form, _find_checkpoint(list(limit_unpacked_size(members, limit)))
 
 
-def _no_pickle_error() -> RefusedError:
-    return RefusedError(
-        "contains neither data.pkl, which torch.save writes in every checkpoint, nor safetensors",
-        ErrorCode.NOT_A_CHECKPOINT,
-        PASS_CHECKPOINT,
-    )
-
-
-def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
-    """The members beside the only ``data.pkl``, or the only archive inside."""
+def _find_checkpoint(members: list[Member]) -> Member | io.BytesIO:
+    """Repack the members beside the only ``data.pkl``, or return the only archive inside."""
     members = [m for m in members if m.parts and not any(map(is_system_file, m.parts))]
     names = Counter(member.parts for member in members)
     if repeated := [parts for parts, count in names.items() if count > 1]:
@@ -246,7 +200,12 @@ def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
     pickles = [member for member in members if member.parts[-1] == "data.pkl"]
     inner = [m for m in members if m.name.lower().endswith(CHECKPOINT_SUFFIXES)]
     if not pickles + inner:
-        raise _no_pickle_error()
+        raise RefusedError(
+            "contains neither data.pkl, which torch.save writes in every checkpoint, nor"
+            " safetensors",
+            ErrorCode.NOT_A_CHECKPOINT,
+            PASS_CHECKPOINT,
+        )
     if len(several := pickles + inner) > 1:
         listed = ", ".join(quote(member.name) for member in several[:4])
         raise RefusedError(
@@ -257,16 +216,17 @@ def _find_checkpoint(members: list[Member]) -> list[Member] | Member:
     if inner:
         return inner[0]
     folder = pickles[0].parts[:-1]
-    return [
-        Member("/".join(member.parts[len(folder) :]), member.size, member.chunks)
-        for member in members
-        if member.parts[: len(folder)] == folder
-    ]
+    return _write_zip(
+        {
+            "/".join(member.parts[len(folder) :]): member
+            for member in members
+            if member.parts[: len(folder)] == folder
+        }
+    )
 
 
-def _write_zip(members: list[Member]) -> io.BytesIO:
+def _write_zip(by_name: Mapping[str, Member]) -> io.BytesIO:
     """Write the members that torch reads to an uncompressed zip; check the pickle."""
-    by_name = {member.name: member for member in members}
     storages = [name for name in by_name if re.fullmatch(r"data/[0-9]+", name)]
     if not storages:
         problem = "contains a data.pkl without storages beside it"

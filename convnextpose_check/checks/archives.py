@@ -101,7 +101,7 @@ def check_published_tensors(
 
     Without recorded tensors, returns an empty string, or raises if ``is_required``.
     """
-    if fingerprint is None or fingerprint.tensors is None:
+    if fingerprint is None or not fingerprint.sha256:
         if is_required:
             raise CheckFailedError(
                 ErrorCode.NOT_VERIFIED,
@@ -112,14 +112,14 @@ def check_published_tensors(
                 "verified",
             )
         return ""
-    digests, recorded = tensor_digests(checkpoint), fingerprint.tensors.sha256
+    digests, recorded = tensor_digests(checkpoint), fingerprint.sha256
     other = [key for key, sha256 in recorded.items() if digests.get(key) != sha256]
     count = len(recorded)
     if other:
         raise CheckFailedError(
             ErrorCode.WRONG_TENSORS,
             f"{len(other)} of {count} recorded tensors differ in {checkpoint.path}, the first is"
-            f" '{other[0]}' ({fingerprint.tensors.source})",
+            f" '{other[0]}' ({fingerprint.source})",
             "Use the published file; for your own model, add --variants-file",
             f"{count - len(other)} published, first other: {other[0]}",
             f"{count} published",

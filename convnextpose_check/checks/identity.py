@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from convnextpose_check.checkpoints.fingerprints import Fingerprint, describe_copy
+from convnextpose_check.checkpoints.fingerprints import Fingerprint
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checkpoints.training_record import TrainingRecord, read_training_record
 from convnextpose_check.checks.archives import (
@@ -49,7 +49,7 @@ def determine_identity(
         "counts": count_state_elements(state) == variant.state_elements,
         "epoch": checkpoint.epoch is not None and has_epoch,
         "training record": has_training and record.iterations is not None,
-        "tensors": fingerprint is not None and fingerprint.tensors is not None,
+        "tensors": fingerprint is not None and bool(fingerprint.sha256),
     }
     contradictions: dict[Matched, str] = {"architecture": difference} if difference else {}
     checks: dict[Matched, Callable[[], object]] = {
@@ -70,11 +70,8 @@ def determine_identity(
         return IdentityResult("contradicted", next(iter(contradictions.values())), matched)
     if comparable["tensors"]:
         return IdentityResult("verified", str(obtained["tensors"]), matched)
-    reasons = (
-        "no tensors on record" if is_own else NO_TENSORS,
-        describe_copy(fingerprint, checkpoint),
-    )
-    return IdentityResult("not verified", "; ".join(filter(None, reasons)), matched)
+    reason = "no tensors on record" if is_own else NO_TENSORS
+    return IdentityResult("not verified", reason, matched)
 
 
 def describe_contradiction(variant: Variant, record: TrainingRecord) -> str:

@@ -1,8 +1,8 @@
 """Print the sha256 of every tensor of a checkpoint.
 
-Prints JSON in the format of fixtures/published_tensors.json, including the file's
-git blob id. An entry in that file identifies the published weights in any container.
-The training record is printed to stderr.
+Prints JSON in the format of fixtures/published_tensors.json. An entry in that file
+identifies the published weights in any container. The training record is printed to
+stderr.
 """
 
 import argparse

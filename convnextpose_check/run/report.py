@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from convnextpose_check.checkpoints.fingerprints import describe_copy
 from convnextpose_check.checkpoints.training_record import (
     describe_metadata,
     format_epoch,
@@ -211,9 +210,9 @@ def _dataset_record(run: Run, *, is_read: bool) -> DatasetRecord:
 
 def describe_training_record(run: Run, variant: str) -> str:
     """The training record of the variant's checkpoint as one line."""
-    checkpoint, known = run.checkpoints[variant], run.fingerprints.get(variant)
+    checkpoint = run.checkpoints[variant]
     try:
-        tensors = check_published_tensors(known, checkpoint)
+        tensors = check_published_tensors(run.fingerprints.get(variant), checkpoint)
     except CheckFailedError as error:
         tensors = error.problem
     parts = (
@@ -221,7 +220,6 @@ def describe_training_record(run: Run, variant: str) -> str:
         read_training_record(checkpoint).description,
         describe_metadata(checkpoint),
         tensors,
-        describe_copy(known, checkpoint),
     )
     return "; ".join(filter(None, parts))
 

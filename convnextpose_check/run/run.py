@@ -79,7 +79,7 @@ class Run:
     """One run of one target with the given settings.
 
     ``catalogue`` has the variants and their reported values, ``facts`` the expected properties of
-    the data set, and ``fingerprints`` the recorded hashes of published files, by variant.
+    the data set, and ``fingerprints`` the recorded hashes of published tensors, by variant.
     ``evaluated`` names the variants to evaluate, in one pass that reads each image once.
     """
 

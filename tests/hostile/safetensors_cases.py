@@ -27,6 +27,6 @@ for _name, _content, _code in (
     ("deep_header", _with_header(b'{"a":' + b"[" * 90_000), "damaged"),
     ("not_json", _with_header(b"{deconv_layers_"), "damaged"),
     ("metadata", _with_header({"__metadata__": {"epoch": 1}, KEY: ENTRY}), "damaged"),
-    ("terminal_codes", _with_header({"\x1b[2J": ENTRY}), "not-a-checkpoint"),
+    ("terminal_codes", _with_header({"\x1b[2J": ENTRY}), "unsafe-archive"),
 ):
     add(f"safetensors_{_name}", _content, _code)

@@ -55,7 +55,7 @@ def _plain() -> Any:
 VALUES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "sparse": (lambda: _plain().to_sparse(), "unsafe-archive", "_rebuild_sparse_tensor"),
     "parameter": (lambda: torch.nn.Parameter(_plain()), "unsafe-archive", "_rebuild_parameter"),
-    "requires_grad": (lambda: _plain().requires_grad_(), "unsafe-archive", "'module.w'"),
+    "requires_grad": (lambda: _plain().requires_grad_(), "unsafe-archive", "malformed arguments"),
     "number": (lambda: 1.5, "unsafe-archive", "'module.w'"),
 }
 for _name, (_make, _code, _fragment) in VALUES.items():

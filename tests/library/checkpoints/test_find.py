@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from convnextpose_check.checkpoints import find, search, unpack
+from convnextpose_check.checkpoints import find, search
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.checkpoints.snapshot import write_snapshot
@@ -18,7 +18,6 @@ from convnextpose_check.synthetic.archives import generated_epoch
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.archives import (
     make_snapshot,
-    make_tar,
     make_zip,
     read_members,
     save_to_bytes,
@@ -260,21 +259,3 @@ def test_candidates_opens_no_file_of_a_data_set(
         _write_file(tmp_path / "images" / name, b"PK\3\4")
     monkeypatch.setattr(search, "open_regular", lambda path: pytest.fail(f"{path} was opened"))
     assert CheckpointFiles([tmp_path], catalogue).candidates == ()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        make_zip({f"{n}.jpg": b"image" for n in range(9)}),
-        make_tar({"a.jpg": b"image"}),
-        save({"layer.0.weight": torch.zeros(9)}),
-    ],
-    ids=["zip", "tar", "safetensors"],
-)
-def test_load_archive_of_something_else_is_refused_before_it_is_read(
-    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = _write_file(tmp_path / "other.zip", content)
-    monkeypatch.setattr(unpack, "read_exactly", lambda *_: pytest.fail("it was read"))
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[not-a-checkpoint\] "):
-        load_checkpoint(path)

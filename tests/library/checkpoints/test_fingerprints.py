@@ -1,9 +1,8 @@
-"""Fingerprints identify the published tensors and files."""
+"""Fingerprints identify the published tensors."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from msgspec.structs import replace
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.fingerprints import (
     Fingerprint,
-    describe_copy,
     fingerprint,
     read_fingerprints,
     tensor_digests,
@@ -27,7 +25,6 @@ from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network.layout import expected_layout
 from convnextpose_check.variants import Architecture, Catalogue
 from tests.support.archives import (
-    FORMS,
     make_checkpoint,
     make_snapshot,
     save_to_bytes,
@@ -42,9 +39,8 @@ def test_read_fingerprints_has_keys_of_architecture(fixtures: Path, catalogue: C
     layout = list(expected_layout(catalogue["XS"].architecture))
 
     assert tuple(known) == catalogue.names
-    assert {name for name, each in known.items() if each.tensors is not None} == {"XS"}
-    assert known["XS"].tensors is not None
-    keys = list(known["XS"].tensors.sha256)
+    assert {name for name, each in known.items() if each.sha256} == {"XS"}
+    keys = list(known["XS"].sha256)
     assert len(keys) == 183
     assert keys == layout[11:], "the first eleven storages are not known"
 
@@ -68,8 +64,7 @@ def test_check_published_tensors_changed_bit_shape_or_key_raises(
     tiny: Architecture, spoil: Callable[[dict[str, Any]], Any], wrong: int
 ) -> None:
     known = fingerprint(make_checkpoint(make_snapshot(tiny)["network"]), "a test")
-    assert known.tensors is not None
-    count = len(known.tensors.sha256)
+    count = len(known.sha256)
     legacy = make_checkpoint(make_snapshot(tiny, legacy=True)["network"])
     text = f"{count} of {count} recorded tensors are equal"
     assert check_published_tensors(known, legacy) == text
@@ -82,24 +77,6 @@ def test_check_published_tensors_changed_bit_shape_or_key_raises(
     assert f"the first is '{KEY}' (a test)" in caught.value.problem
     assert caught.value.obtained == f"{count - wrong} published, first other: {KEY}"
     assert caught.value.expected == f"{count} published"
-
-
-def test_describe_copy_identifies_file_by_git_blob_id(tiny: Architecture, tmp_path: Path) -> None:
-    path = FORMS["as_saved"](save_to_bytes(make_snapshot(tiny)), tmp_path)
-    checkpoint = load_checkpoint(path)
-    git = subprocess.run(
-        ["git", "hash-object", str(path)], capture_output=True, text=True, check=True
-    )
-    assert checkpoint.git_blob == git.stdout.strip()
-
-    known = fingerprint(checkpoint, "a commit")
-    assert known.file is not None
-    assert describe_copy(known, checkpoint) == "identical to the file of a commit"
-    other = replace(known, file=replace(known.file, git_blob="0" * 40))
-    unpacked = load_checkpoint(FORMS["folder"](path.read_bytes(), tmp_path))
-    assert unpacked.git_blob is None
-    for others in ((other, checkpoint), (None, checkpoint), (known, unpacked)):
-        assert describe_copy(*others) == ""
 
 
 def test_fingerprint_command_prints_json_and_refuses_other_variant(
@@ -115,14 +92,10 @@ def test_fingerprint_command_prints_json_and_refuses_other_variant(
     captured = capsys.readouterr()
     added = msgspec.json.decode(captured.out, type=dict[str, Fingerprint])["T"]
     checkpoint = load_checkpoint(path)
-    assert added.tensors is not None
-    assert added.tensors.sha256 == tensor_digests(checkpoint)
-    assert describe_copy(added, checkpoint).startswith(
-        "identical to the file of own_T.pth, epoch 3, sha"
-    )
+    assert added.sha256 == tensor_digests(checkpoint)
+    assert added.source.startswith("own_T.pth, epoch 3, sha256 ")
     assert captured.err == (
-        f"{path} contains T, epoch 3: 4 x 39,024 iterations: another training set"
-        " or batch size; the optimizer is not in the file, so its steps are unknown\n"
+        f"{path} contains T, epoch 3: 4 x 39,024 iterations: another training set or batch size\n"
     )
 
     assert main(["fingerprint", str(path)]) == 0

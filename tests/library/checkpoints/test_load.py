@@ -121,7 +121,7 @@ def test_load_checkpoint_no_checkpoint_raises(name: str, code: str, tmp_path: Pa
         ("Sorry, too many users have viewed or downloaded this file", "quota page", "24 hours"),
         ("Sorry, the file you have requested does not exist. Sign in", "not exist", "link"),
         ("You need access. Request access, or sign in", "permission page", "account with access"),
-        ("https://accounts.google.com/ServiceLogin", "sign-in page", "Sign in"),
+        ("https://accounts.google.com/ServiceLogin", "sign-in or", "Sign in"),
         ("Google Drive - Virus scan warning", "virus scan page", "the command download"),
         ("404", "web page", "browser"),
     ],
@@ -236,7 +236,7 @@ def _use_channels_last(tensor: torch.Tensor) -> torch.Tensor:
     ("convert", "note"),
     [
         (torch.Tensor.double, "float64 with values exact in float32"),
-        (_use_channels_last, "channels_last"),
+        (_use_channels_last, "tensors not contiguous"),
     ],
 )
 def test_load_exact_conversion_keeps_values(
@@ -256,7 +256,6 @@ def test_load_exact_conversion_keeps_values(
         (torch.Tensor.bfloat16, r"wrong-layout.* a tensor of bfloat16: expected float32"),
         (lambda t: t.double() + 1e-12, r"wrong-layout.* float64: expected values that float32 can"),
         (torch.Tensor.int, r"wrong-layout.* a tensor of int32: expected float32"),
-        (lambda t: t.T.contiguous().T, r"unsafe-archive.* a tensor with the strides \(1, "),
     ],
 )
 def test_load_inexact_weights_raise(

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from convnextpose_check.__main__ import main
 from convnextpose_check.checkpoints.load import load_checkpoint
-from convnextpose_check.checkpoints.snapshot import read_source_sha256, write_snapshot
+from convnextpose_check.checkpoints.snapshot import write_snapshot
 from convnextpose_check.checkpoints.training_record import read_training_record
 from convnextpose_check.network.keymap import add_prefix
 from convnextpose_check.paths import lock_directory
@@ -63,7 +63,7 @@ def test_extract_writes_what_a_run_writes(own: Path, capsys: Capture) -> None:
         safetensors = path.with_suffix(".safetensors")
         expected = write_snapshot(checkpoint, name, own.parent / "run").read_bytes()
         assert path.read_bytes() == path.with_name(f"{path.name}.tar").read_bytes() == expected
-        assert read_source_sha256(safetensors) == checkpoint.sha256
+        assert load_checkpoint(safetensors).metadata["source_sha256"] == checkpoint.sha256
         assert (
             f"contains  {name}, epoch {epoch}, {len(checkpoint.network)} tensors, modern head keys,"
             " prefix 'module.' removed, zip\n"

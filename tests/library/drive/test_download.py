@@ -97,8 +97,13 @@ def test_fetch_confirms_file_without_scan(fetch: Fetch, drive: Drive, archives: 
 
 FAILURES = {
     "quota": (html_response(QUOTA), "download-refused", "quota page.*Try again after 24 hours", 2),
-    "private": (html_response(PERMISSION), "download-refused", "not shared with you.*signed in", 2),
-    "sign-in": (redirect_to_sign_in, "download-refused", "requires an account.*Sign in", 2),
+    "private": (
+        html_response(PERMISSION),
+        "download-refused",
+        "not shared with everyone.*Sign in",
+        2,
+    ),
+    "sign-in": (redirect_to_sign_in, "download-refused", "not shared with everyone.*Sign in", 2),
     "missing": (html_response(MISSING, 404), "file-not-found", "a file that does not exist", 2),
     "gone": (html_response("<html>?", 404), "file-not-found", "HTTP 404", 2),
     "page-as-file": (file_response(QUOTA.encode()), "html-page", "file is a web page.*quota", 1),
