@@ -70,12 +70,16 @@ def read_network(saved: Any) -> tuple[StateDict, list[str]]:
 
 def read_steps(saved: Any) -> tuple[float, ...]:
     """The numbers at ``optimizer.state.<parameter>.step`` of an AdamW, ignoring the rest."""
+    import torch
+
     optimizer = dict.get(saved, "optimizer") if _is_dict(saved) else None
     state = dict.get(optimizer, "state") if type(optimizer) is dict else None
     if type(state) is not dict:
         return ()
-    steps = (_to_number(dict.get(s, "step")) for s in dict.values(state) if type(s) is dict)
-    return tuple(step for step in steps if step is not None)
+    steps = [dict.get(each, "step") for each in dict.values(state) if type(each) is dict]
+    # Tensors of one element, or numbers as torch saved before 1.12.
+    steps = [s.item() if type(s) is torch.Tensor and s.numel() == 1 else s for s in steps]
+    return tuple(step for step in steps if isinstance(step, (int, float)))
 
 
 def _is_dict(value: Any) -> bool:
@@ -108,15 +112,6 @@ def _is_state_dict(value: Any) -> bool:
 
     tensors = dict.values(value) if _is_dict(value) else ()
     return len(tensors) > 0 and all(type(tensor) is torch.Tensor for tensor in tensors)
-
-
-def _to_number(value: Any) -> float | None:
-    """The value of a number (saved by torch before 1.12) or a tensor of one element."""
-    import torch
-
-    if type(value) is torch.Tensor and value.numel() == 1:
-        value = value.item()
-    return value if type(value) in (int, float) else None
 
 
 def _fits_storage(tensor: Tensor, claimed_bytes: Counter[int]) -> bool:

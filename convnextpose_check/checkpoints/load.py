@@ -75,14 +75,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         form = ", ".join([form, *notes])
         return Checkpoint(path, form, sha256, epoch, network, steps, metadata)
     except RefusedError as error:
-        problem, code, remedy = f"{path} {error.problem}", error.code, error.remedy
-    except FileNotFoundError:
-        problem, code = f"{path} does not exist", ErrorCode.FILE_NOT_FOUND
-        remedy = "Check the path"
+        problem = f"{path} {error.problem}"
+        raise ConvNeXtPoseCheckError(error.code, problem, error.remedy) from None
     except OSError as error:
-        problem, code = f"cannot read {path}: {error.strerror or error}", ErrorCode.UNREADABLE
-        remedy = "Check the permissions"
-    raise ConvNeXtPoseCheckError(code, problem, remedy) from None
+        is_missing = isinstance(error, FileNotFoundError)
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.FILE_NOT_FOUND if is_missing else ErrorCode.UNREADABLE,
+            f"cannot read {path}: {error.strerror or error}",
+            "Check the path and permissions",
+        ) from None
 
 
 def _load_pickle(archive: IO[bytes]) -> Any:

@@ -7,22 +7,22 @@ have neither.
 from __future__ import annotations
 
 import bz2
-import errno
 import gzip
 import io
 import lzma
-import os
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.first_bytes import DOWNLOAD_AGAIN
+from convnextpose_check.files.folders import is_file
 from convnextpose_check.files.regular_files import open_regular, read_exactly, size_of
 
 COMPRESSORS: dict[str, Callable[..., Any]] = {
@@ -83,15 +83,21 @@ def decompress(stream: IO[bytes], form: str, limit: int, stack: ExitStack) -> io
     except Exception as error:  # noqa: BLE001 - each compressor has its own exceptions
         problem = f"cannot be decompressed to its end ({error})"
         raise RefusedError(problem, ErrorCode.DAMAGED) from None
-    _check_unpacked_size(plain.tell(), 1, limit)
+    check_size(plain.tell(), limit)
     plain.seek(0)
     return plain
 
 
 def read_folder(folder: Path, max_bytes: int) -> Iterator[Member]:
-    """Read the files below an unpacked folder, sorted by path."""
+    """Read the files below an unpacked folder, sorted by path; linked folders are not entered."""
+    entries = list(islice(folder.rglob("*"), MAX_MEMBERS + 1))
+    if len(entries) > MAX_MEMBERS:
+        raise RefusedError(
+            f"contains more than {MAX_MEMBERS} files and folders: a checkpoint has fewer than 1000",
+            remedy="Pass the folder with data.pkl, without other files in it",
+        )
     total = 0
-    for file in sorted(_list_files(folder)):
+    for file in sorted(filter(is_file, entries)):
         with open_regular(file) as stream:
             size = size_of(stream)
             total += size
@@ -100,28 +106,10 @@ def read_folder(folder: Path, max_bytes: int) -> Iterator[Member]:
         yield Member(str(file.relative_to(folder)), size, partial(iter, [content]))
 
 
-def _list_files(folder: Path) -> Iterator[Path]:
-    """Regular files and links to them; links to folders are not followed."""
-
-    def fail(error: OSError) -> NoReturn:
-        raise error
-
-    count = 0
-    for parent, folders, names in os.walk(folder, onerror=fail):
-        count += len(folders) + len(names)
-        if count > MAX_MEMBERS:
-            raise RefusedError(
-                f"contains more than {MAX_MEMBERS} files and folders: a checkpoint has fewer than"
-                " 1000",
-                remedy="Pass the folder with data.pkl, without other files in it",
-            )
-        yield from filter(Path.is_file, (Path(parent, name) for name in names))
-
-
-def check_size(size: int, max_bytes: int) -> None:
-    """Raise ``RefusedError`` for a file or folder larger than any checkpoint."""
-    if size > max_bytes:
-        problem = f"has at least {size} bytes: a checkpoint has at most {max_bytes}"
+def check_size(size: int, limit: int) -> None:
+    """Raise ``RefusedError`` for a larger file or content than that of a checkpoint."""
+    if size > limit:
+        problem = f"has at least {size} bytes, unpacked: a checkpoint has at most {limit}"
         raise RefusedError(problem, remedy="Pass the checkpoint alone")
 
 
@@ -210,9 +198,7 @@ def _read_chunks(
             while length <= size and (chunk := stream.read(CHUNK_BYTES)):
                 length += len(chunk)
                 yield chunk
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # a disk error; a bad archive only causes seeks to invalid positions, EINVAL
+    except Exception as error:  # noqa: BLE001 - zipfile and tarfile raise any exception
         problem = f"contains a damaged {quote(name)} ({error})"
         raise RefusedError(problem, ErrorCode.DAMAGED) from None
     if length != size:
@@ -220,18 +206,12 @@ def _read_chunks(
         raise RefusedError(problem, ErrorCode.DAMAGED)
 
 
-def limit_unpacked_size(members: Iterator[Member], limit: int) -> Iterator[Member]:
+def limit_members(members: Iterator[Member], limit: int) -> Iterator[Member]:
     """Yield the members; raises for too many, or too large a declared size."""
     total = 0
     for count, member in enumerate(members, start=1):
         total += member.size
-        _check_unpacked_size(total, count, limit)
+        check_size(total, limit)
+        if count > MAX_MEMBERS:
+            raise RefusedError(f"contains more than {MAX_MEMBERS} files")
         yield member
-
-
-def _check_unpacked_size(total: int, count: int, limit: int) -> None:
-    if total > limit or count > MAX_MEMBERS:
-        raise RefusedError(
-            f"would unpack to at least {total} bytes in {count} files: expected at most {limit}"
-            f" bytes in {MAX_MEMBERS} files"
-        )

@@ -23,7 +23,7 @@ from convnextpose_check.checkpoints.members import (
     RefusedError,
     check_size,
     decompress,
-    limit_unpacked_size,
+    limit_members,
     quote,
     read_folder,
     read_tar,
@@ -188,7 +188,7 @@ def _open_container(
             stream = decompress(stream, form, limit, stack)
         form = "compressed tar"
     members = read_zip(stream, stack) if form == "zip" else read_tar(stream, stack)
-    return form, _find_checkpoint(list(limit_unpacked_size(members, limit)))
+    return form, _find_checkpoint(list(limit_members(members, limit)))
 
 
 def _find_checkpoint(members: list[Member]) -> Member | io.BytesIO:

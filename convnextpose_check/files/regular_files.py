@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -83,12 +83,10 @@ def write_text(path: Path, text: str, errors: str = "backslashreplace") -> None:
 def remove_partial_files(folder: Path, below: Path | str = "") -> None:
     """Remove temporary files of killed runs from ``folder / below``, a glob pattern.
 
-    Deeper folders are not searched. Version 0.2 wrote to files instead of folders of this name.
+    Deeper folders are not searched.
     """
     for partial in folder.glob(str(Path(below, f".*.????????{PARTIAL}"))):
         shutil.rmtree(partial, ignore_errors=True)
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def lock_file(path: Path, option: str = "--results-dir") -> BinaryIO:

@@ -18,7 +18,6 @@ from convnextpose_check.files.folders import (
     SEQUENCE_FOLDER,
     describe_too_deep,
     file_state,
-    is_system_file,
     walk,
 )
 
@@ -100,12 +99,10 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
 
     Raises ``ConvNeXtPoseCheckError``: ``data-not-found``, ``ambiguous``, ``too-many-files``.
     """
-    try:
-        names = sorted(path.name for path in root.iterdir() if not is_system_file(path.name))
-        entries = ", ".join(names[:8]) or "nothing"
-    except OSError as error:
-        problem = f"cannot read the folder {root}: {error.strerror}"
-        raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, problem, PASS_ROOT) from None
+    if not root.is_dir():
+        raise ConvNeXtPoseCheckError(
+            ErrorCode.DATA_NOT_FOUND, f"{root} is not an existing folder", PASS_ROOT
+        )
     wanted = annotation_names(subjects)
     outdated: Path | None = None
     annotations: dict[str, Path] = {}
@@ -134,16 +131,13 @@ def find_layout(root: Path, subjects: Iterable[int]) -> Layout:
     if not sequences:
         missing.append("image folders such as s_09_act_02_subact_01_ca_01")
     if missing:
-        found = f"the folder contains {entries}"
+        problem = f"Human3.6M is incomplete below {root}: missing {', '.join(missing)}"
         if outdated:
-            found = f"{outdated} is of 2019, when each subject had a single annotation file"
+            problem += f"; {outdated} is of 2019, when each subject had a single annotation file"
         if too_deep:
-            found += f"; {describe_too_deep(too_deep)}"
-        raise ConvNeXtPoseCheckError(
-            ErrorCode.DATA_NOT_FOUND,
-            f"Human3.6M is incomplete below {root}: missing {', '.join(missing)}; {found}",
-            GET_ANNOTATIONS if outdated else PASS_ROOT,
-        )
+            problem += f"; {describe_too_deep(too_deep)}"
+        remedy = GET_ANNOTATIONS if outdated else PASS_ROOT
+        raise ConvNeXtPoseCheckError(ErrorCode.DATA_NOT_FOUND, problem, remedy)
     return Layout(
         root,
         annotations,

@@ -31,29 +31,27 @@ _WRAPPERS = r"(?:(?:module|_orig_mod|_forward_module|model|network|net)\.)*"
 
 SAVE_UNWRAPPED = "Use the published file, or save the state dict of the network without wrappers"
 
-HEAD_LAYER = "head.deconv_layers_"
 _PREFIX = re.compile(_WRAPPERS)
-_HEAD_KEY = re.compile(rf"({_WRAPPERS}head\.deconv_layers_[123]\.)(\w+)(\.\w+)")
+_HEAD_KEY = re.compile(
+    rf"({_WRAPPERS}head\.deconv_layers_[123]\.)(0|1|2|dwconv|norm|pwconv)(\.\w+)"
+)
 
 
 def detect_key_style(keys: Iterable[str]) -> KeyStyle:
     """Return the style of the head keys: ``legacy`` (numbered) or ``modern`` (named).
 
-    Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) if a head key has neither style, if styles
-    are mixed, or if head keys are missing.
+    Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) if styles are mixed or head keys are missing.
     """
-    styles: dict[KeyStyle, str] = {}
     keys = tuple(keys)
-    for key in keys:
-        if (part := _head_part(key)) is not None:
-            styles.setdefault("legacy" if part in LEGACY_TO_MODERN else "modern", key)
-    if len(styles) == 2:
+    is_legacy = {
+        match[2] in LEGACY_TO_MODERN for key in keys if (match := _HEAD_KEY.fullmatch(key))
+    }
+    if len(is_legacy) != 1:
         raise _wrong_keys(
-            f"the keys mix styles: '{styles['legacy']}' is legacy, '{styles['modern']}' is modern"
+            "expected head keys of one style, all like 'head.deconv_layers_1.0.weight' or all like"
+            f" 'head.deconv_layers_1.dwconv.weight'; {describe_keys(keys)}"
         )
-    if not styles:
-        raise _wrong_keys(f"no key begins with '{HEAD_LAYER}'; {describe_keys(keys)}")
-    return next(iter(styles))
+    return "legacy" if is_legacy.pop() else "modern"
 
 
 def to_modern(state: Mapping[str, T]) -> dict[str, T]:
@@ -71,13 +69,12 @@ def find_prefix(keys: Iterable[str]) -> str:
 
     Raises ``ConvNeXtPoseCheckError`` (``wrong-keys``) if a key has another prefix.
     """
-    prefixes = {key: _key_prefix(key) for key in keys}
-    most_common = max(prefixes.values(), key=[*prefixes.values()].count, default="")
-    for key, prefix in prefixes.items():
-        if prefix != most_common:
-            problem = f"'{key}' has the prefix '{prefix}', but most keys have '{most_common}'"
-            raise _wrong_keys(problem)
-    return most_common
+    keys = tuple(keys)
+    prefix = _key_prefix(keys[0]) if keys else ""
+    for key in keys:
+        if _key_prefix(key) != prefix:
+            raise _wrong_keys(f"'{keys[0]}' and '{key}' have different prefixes")
+    return prefix
 
 
 def describe_prefix(prefix: str) -> str:
@@ -105,19 +102,6 @@ def add_prefix(state: Mapping[str, T]) -> dict[str, T]:
 def _key_prefix(key: str) -> str:
     match = _PREFIX.match(key)
     return match[0] if match else ""
-
-
-def _head_part(key: str) -> str | None:
-    """The module name or number in a head layer's key; None for other keys."""
-    if not key.removeprefix(_key_prefix(key)).startswith(HEAD_LAYER):
-        return None
-    match = _HEAD_KEY.fullmatch(key)
-    if match is None or match[2] not in LEGACY_TO_MODERN | MODERN_TO_LEGACY:
-        raise _wrong_keys(
-            f"'{key}' is not a key of a head layer: expected"
-            f" {', '.join(MODERN_TO_LEGACY)} or 0, 1, 2 after '{HEAD_LAYER}1', '2' or '3'"
-        )
-    return match[2]
 
 
 def _wrong_keys(problem: str) -> ConvNeXtPoseCheckError:

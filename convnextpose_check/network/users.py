@@ -34,8 +34,7 @@ def parse_specification(text: str) -> str:
     """Return the value of ``--network``; raises ``ValueError`` with the expected forms."""
     if text.endswith(EXPORT_SUFFIXES) or re.fullmatch(r"[\w.]+:[\w.]+", text):
         return text
-    hint = ". Export a TorchScript model again, with torch.export.save"
-    raise ValueError(EXPECTED + hint * text.endswith((".pt", ".pth")))
+    raise ValueError(EXPECTED)
 
 
 def is_factory(specification: str | None) -> TypeGuard[str]:
@@ -119,8 +118,6 @@ class UserNetwork:
 
         from convnextpose_check.network.reference import soft_argmax
 
-        if isinstance(output, (tuple, list)) and output:
-            output = output[0]
         joints, (columns, rows, bins) = self.architecture.joints, self.architecture.grid_whd
         volumes = (images, joints, bins, rows, columns)
         flat = (images, joints * bins, rows, columns)

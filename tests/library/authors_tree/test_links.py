@@ -121,7 +121,7 @@ def test_link_repairs_links(kaggle: Path, tree: Path, what: str, new: int, capsy
             lambda tree: (tree / "annotations").rename(tree / "labels"),
             "main/test.py does not read {tree}/labels",
         ),
-        (lambda tree: shutil.rmtree(tree), "cannot read the folder {tree}"),
+        (lambda tree: shutil.rmtree(tree), "{tree} is not an existing folder"),
     ],
 )
 def test_verify_incomplete_fails(tree: Path, change: Change, problem: str, capsys: Capture) -> None:
@@ -160,7 +160,7 @@ def create(path: Path, target: Path | None = None) -> None:
         (lambda _, tree: tree.parents[1].rmdir(), "[file-not-found] the folder {tree.parents[1]}"),
         (
             lambda kaggle, _: shutil.rmtree(kaggle),
-            "[data-not-found] cannot read the folder {kaggle}",
+            "[data-not-found] {kaggle} is not an existing folder",
         ),
         (
             lambda kaggle, _: next(kaggle.rglob("*subject11_joint_3d.json")).unlink(),

@@ -126,7 +126,7 @@ def test_load_missing_lists_files(catalogue: Catalogue, archives: Archives, tmp_
     error = _catch_error(catalogue, "L", tmp_path)
     assert error.code == "checkpoint-not-found"
     assert f"no checkpoint of L in {tmp_path}: found {other}, {path}" in error.problem
-    assert "aaa.pth has unexpected keys: no key begins with" in error.problem
+    assert "aaa.pth has unexpected keys: expected head keys" in error.problem
     assert "--checkpoints" in error.remedy
     missing = _catch_error(catalogue, "L", tmp_path, tmp_path / "missing")
     assert missing.code == "checkpoint-not-found"

@@ -169,11 +169,11 @@ def move_too_deep(tree: Path) -> None:
 ADVICE = " Pass the folder of Human3.6M with --h36m-root"
 OLDER = f"{{}}/older/{Path(DATA_FILE).name} have equal names but different contents"
 REFUSED: list[tuple[str, str, Change]] = [
-    ("data-not-found", "cannot read the folder {}: No such file", shutil.rmtree),
-    ("data-not-found", "the folder contains nothing." + ADVICE, empty_folder),
-    ("data-not-found", "{}: missing image folders such as s_09_act_02_subact_01_ca_01;",
+    ("data-not-found", "{} is not an existing folder", shutil.rmtree),
+    ("data-not-found", "_ca_01." + ADVICE, empty_folder),
+    ("data-not-found", "{}: missing image folders such as s_09_act_02_subact_01_ca_01.",
      lambda tree: shutil.rmtree(tree / "images")),
-    ("data-not-found", "{}: missing Human36M_subject9_data.json; the folder contains annotations,",
+    ("data-not-found", "{}: missing Human36M_subject9_data.json.",
      lambda tree: (tree / DATA_FILE).unlink()),
     ("data-not-found", "Human36M_subject9.json is of 2019, when", leave_annotations_of_2019),
     ("data-not-found", "; 1 folder too deep to search, such as {}/deep/1/2/", move_too_deep),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -73,22 +72,15 @@ def test_key_mapping_keys_outside_head_layers_are_unchanged(key: str, keys: list
     "added",
     [
         "head.deconv_layers_4.0.weight",
-        "head.deconv_layers_0.dwconv.weight",
         "head.deconv_layers_1.3.weight",
         "head.deconv_layers_1.00.weight",
-        "head.deconv_layers_1.act.weight",
         "head.deconv_layers_1.0",
         "head.deconv_layers_1.0.weight.extra",
-        "module.head.deconv_layers_12.0.weight",
-        "head.deconv_layers_",
-        "head.deconv_layers_1.0.weight",
     ],
 )
-def test_to_modern_unknown_head_key_raises_wrong_keys(added: str, keys: list[str]) -> None:
-    with pytest.raises(ConvNeXtPoseCheckError) as caught:
-        to_modern(dict.fromkeys([*keys, added], 0))
-    assert caught.value.code == "wrong-keys"
-    assert f"'{added}'" in caught.value.problem
+def test_to_modern_unknown_head_key_is_unchanged(added: str, keys: list[str]) -> None:
+    """The comparison with the architecture names it."""
+    assert list(to_modern(dict.fromkeys([*keys, added], 0))) == [*keys, added]
 
 
 def test_add_and_strip_prefix_apply_to_all_keys_or_none(keys: list[str]) -> None:
@@ -122,9 +114,9 @@ def test_find_and_strip_prefix_of_training_wrappers(
 def test_find_prefix_key_with_another_prefix_is_named(added: str, keys: list[str]) -> None:
     """Such as the counter that ``AveragedModel`` adds, or a second copy of the weights."""
     state = [added, *(f"module.{key}" for key in keys)]
-    with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[wrong-keys\] '{added}'") as caught:
+    with pytest.raises(ConvNeXtPoseCheckError, match=rf"^\[wrong-keys\] '{added}' and '") as caught:
         strip_prefix(dict.fromkeys(state, 0))
-    assert "most keys have 'module.'" in caught.value.problem
+    assert f"'module.{keys[0]}' have different prefixes" in caught.value.problem
     assert "without wrappers" in caught.value.remedy
 
 
@@ -133,11 +125,8 @@ def test_key_mapping_mixed_styles_raises_wrong_keys(mapper: Mapper, keys: list[s
     head_keys = [key for key in keys if key != _make_legacy_key(key)]
     for changed in (head_keys[:1], head_keys[-1:], head_keys[:-1]):
         mixed = [_make_legacy_key(key) if key in changed else key for key in keys]
-        with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[wrong-keys\] ") as caught:
+        with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[wrong-keys\] expected head keys of"):
             mapper(dict.fromkeys(mixed, 0))
-        named = set(re.findall(r"'([^']+)'", caught.value.problem))
-        assert len(named) == 2
-        assert named <= set(mixed)
 
 
 @pytest.mark.parametrize("keys", [(), ("backbone.norm.weight", "head.final_layer.bias")])

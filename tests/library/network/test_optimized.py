@@ -87,12 +87,6 @@ def test_optimized_model_wrong_optimization_disagrees(
     assert max_difference_cells(OptimizedConvNeXtPose(reference), reference, crops[:1]) > ATOL_CELLS
 
 
-def test_norm_before_padded_convolution_raises(reference: ConvNeXtPose) -> None:
-    """Zeros are padded after the norm, so a fused convolution would be wrong at the border."""
-    with pytest.raises(ValueError, match="padding"):
-        optimized_model.fuse_bn_conv(reference.backbone.norm, reference.head.deconv_layers_1.dwconv)
-
-
 def make_network_with_small_variances(tiny: Architecture) -> ConvNeXtPose:
     """A network with variances from 1e-12 to 1e-4, around eps, as in the published XS."""
     generator = torch.Generator().manual_seed(0)

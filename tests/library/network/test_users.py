@@ -92,9 +92,8 @@ def test_parse_specification_accepts_factory_and_exports(text: str) -> None:
     ["exports/XS.tflite", "XS.pt", "XS.pth", "adapter", "adapter:build()", "XS.onnx.data"],
 )
 def test_parse_specification_refuses_other_files(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^package.module:factory, exports/.*onnx or .*pt2") as e:
+    with pytest.raises(ValueError, match=r"^package.module:factory, exports/.*onnx or .*pt2"):
         parse_specification(text)
-    assert ("TorchScript" in str(e.value)) is text.endswith((".pt", ".pth"))
 
 
 def test_build_module_own_keys_and_exceptions_pass(factories: str, tiny: Architecture) -> None:
@@ -107,7 +106,6 @@ OUTPUTS: dict[str, Callable[[Any, Any], Any]] = {
     "cells": lambda reference, x: reference(x),
     "flat heatmaps": lambda reference, x: reference.head(reference.backbone(x)),
     "volumes": lambda reference, x: reference.heatmaps(x),
-    "a tuple": lambda reference, x: (reference(x), None),
 }
 
 
