@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.results.schema import Results
@@ -38,13 +37,6 @@ class CompletedRun:
     @property
     def files(self) -> Outputs:
         return Outputs(self.folder)
-
-    @property
-    def has_results(self) -> bool:
-        try:
-            return bool(self.results)
-        except ConvNeXtPoseCheckError:
-            return False
 
     @property
     def results(self) -> Results:

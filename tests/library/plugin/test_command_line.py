@@ -29,11 +29,12 @@ def test_join_options_joins_own_options_to_values(given: list[str], expected: li
     assert join_options(given) == expected
 
 
+Patch = pytest.MonkeyPatch
 RunPytest = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run_pytest(nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> RunPytest:
+def run_pytest(nothing_set: Patch, capfd: pytest.CaptureFixture[str]) -> RunPytest:
     """Run pytest in a folder with the installed plugins; returns exit code, output and errors."""
     nothing_set.delenv("PYTEST_ADDOPTS", raising=False)
     nothing_set.setattr(sys, "path", sys.path[:])
@@ -50,14 +51,14 @@ def run_pytest(nothing_set: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str
 COLLECT_ONLY = ("-m", "gpu", "--collect-only", "-q")
 
 
-@pytest.mark.parametrize(("folder", "more"), [(".", ()), (".", ("tests/validation",))])
+@pytest.mark.parametrize("more", [(), ("tests/validation",)])
 def test_pytest_path_value_after_space_is_refused_with_corrected_command(
-    run_pytest: RunPytest, tmp_path: Path, folder: str, more: tuple[str, ...]
+    run_pytest: RunPytest, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     """Without the plugin, pytest would report all options as unrecognized."""
     given = ("--h36m-root", tmp_path, f"--results-dir={tmp_path}")
 
-    code, out, err = run_pytest(ROOT / folder, *COLLECT_ONLY, *more, *given)
+    code, out, err = run_pytest(ROOT, *COLLECT_ONLY, *more, *given)
 
     assert (code, out) == (pytest.ExitCode.USAGE_ERROR, "")
     error, command = err.strip().splitlines()
@@ -95,7 +96,7 @@ def test_pytest_unknown_option_is_explained(
 
 
 def test_pytest_without_autoloaded_plugins_collects_throughput_tests(
-    run_pytest: RunPytest, monkeypatch: pytest.MonkeyPatch
+    run_pytest: RunPytest, monkeypatch: Patch
 ) -> None:
     """``pytest.ini`` and a test need pytest-benchmark."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
@@ -105,10 +106,10 @@ def test_pytest_without_autoloaded_plugins_collects_throughput_tests(
     assert "test_throughput.py::test_throughput[published-L]" in out, err
 
 
-def test_validation_tests_are_first_and_exempt_from_timeouts(pytestconfig: pytest.Config) -> None:
+def test_validation_tests_are_first_and_exempt_from_timeouts(monkeypatch: Patch) -> None:
     """With ``--timeout``, pytest-timeout ends a test that has no such mark."""
-    pytestconfig.addinivalue_line("markers", "timeout(seconds): of pytest-timeout")
-    marks: list[pytest.MarkDecorator] = []
+    marks: list[int] = []
+    monkeypatch.setitem(vars(pytest.mark), "timeout", lambda seconds: seconds)
     names = ("library/test_progress.py", "validation/test_mpjpe.py", "validation/test_counts.py")
     items: list[Any] = [
         SimpleNamespace(path=ROOT / "tests" / name, add_marker=marks.append) for name in names
@@ -118,7 +119,7 @@ def test_validation_tests_are_first_and_exempt_from_timeouts(pytestconfig: pytes
 
     suite.pytest_collection_modifyitems(config, items)
 
-    assert [mark.args for mark in marks] == [(0,), (0,)]
+    assert marks == [0, 0]
     assert [item.path.stem for item in items] == ["test_counts", "test_mpjpe", "test_progress"]
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from convnextpose_check.checks.network import check_networks_agree
-from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
+from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.evaluation.predict import (
     NetworkFailedError,
     is_out_of_memory,
@@ -20,7 +20,6 @@ from convnextpose_check.evaluation.predict import (
 )
 from convnextpose_check.human36m.crops import load_inputs
 from convnextpose_check.paths import Outputs
-from convnextpose_check.run.models import VariantModels
 from convnextpose_check.run.run import Run
 from tests.support.passes import FailingNetwork
 from tests.support.runs import write_results
@@ -85,13 +84,6 @@ def test_network_failed_error_keeps_no_reference_to_batch() -> None:
     assert reference() is None
 
 
-def test_wrap_network_errors_passes_coded_errors() -> None:
-    with pytest.raises(ConvNeXtPoseCheckError) as caught, wrap_network_errors("the network"):
-        raise ConvNeXtPoseCheckError(ErrorCode.BAD_NETWORK, "it answers with a dict")
-
-    assert caught.value.code == "bad-network"
-
-
 def test_evaluations_failed_network_runs_once(open_run: OpenRun, read_counts: Counter[str]) -> None:
     run = open_run()
     models = vars(run.models["T"])
@@ -126,22 +118,6 @@ def test_evaluations_bug_is_raised_again_with_traceback(
         assert caught.traceback[-1].name == "bug"
 
     assert set(read_counts.values()) == {1}
-
-
-def test_evaluations_unbuilt_network_fails_alone(open_run: OpenRun, monkeypatch: Patch) -> None:
-    build = VariantModels._on_device
-
-    def broken(models: VariantModels, device: torch.device) -> Any:
-        if models.variant.name == "T":
-            raise RuntimeError("CUDA error: invalid device function")
-        return build(models, device)
-
-    monkeypatch.setattr(VariantModels, "_on_device", broken)
-    run = open_run()
-
-    with pytest.raises(NetworkFailedError, match="building the network raises RuntimeError: CUDA"):
-        run.evaluations["T"]
-    assert len(run.evaluations["U"].image_ids) == 6
 
 
 def write_other_variant(models: Path) -> None:

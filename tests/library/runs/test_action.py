@@ -22,7 +22,7 @@ from convnextpose_check.files.regular_files import write_text
 from convnextpose_check.pages.html import trust_note
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.results_file import read_results_of_run, write_results
-from convnextpose_check.settings.options import OPTIONS, RUN_ID_VARIABLE
+from convnextpose_check.settings.options import OPTIONS
 from convnextpose_check.variants import Architecture
 from tests.support.full_size import write_own_model
 from tests.support.hostile_caller import make_marker_code, write_hostile_files
@@ -166,40 +166,28 @@ def test_gate_problem_follows_the_results_of_this_run(
     assert bool(obtained) == bool(problem)
 
 
-@pytest.mark.parametrize("run_id", ["of an earlier run", None])
-def test_gate_writes_only_results_of_this_run(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    run_id: str | None,
+def test_gate_does_not_trust_results_of_an_earlier_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Simulates a pytest that exits with code 0 and writes nothing, or a verdict of two lines."""
+    """Simulates a pytest that writes nothing and exits with code 0; a folder has a line break."""
+    folder = tmp_path / "a\nreport=another"
+    outputs = Outputs(folder / "output")
+    write_results(example_results(passed=True, run_id="of an earlier run"), outputs.results)
     isolated = SimpleNamespace(
         flags=SimpleNamespace(isolated=1), path=[], executable=sys.executable, stderr=sys.stderr
     )
     monkeypatch.setattr(gate, "sys", isolated)
-    outputs = Outputs(tmp_path / "output")
-
-    def write_example(_: object, environment: dict[str, str]) -> int:
-        written = run_id or environment[RUN_ID_VARIABLE]
-        results = example_results(passed=True, run_id=written, verdict="Good\nreport=another")
-        write_results(results, outputs.results)
-        return 0
-
-    monkeypatch.setattr(gate, "_run_pytest", write_example)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gate, "_run_pytest", lambda *_: 0)
+    monkeypatch.chdir(folder)
     given = dict.fromkeys(option.field for option in OPTIONS)
 
     code = gate.run(Namespace(**given, junitxml=None, summary="s.md", github_output="out"))
 
-    problem = f"this run wrote no results to {outputs.results}."
-    assert code == int(run_id is not None)
-    assert (f"not passed: {problem}" in capsys.readouterr().err) == bool(code)
-    assert (tmp_path / "s.md").read_text().startswith("**Not passed: this run wrote no res") == code
-    lines = [r"verdict=Good\nreport=another", f"report={outputs.report}"]
-    assert (tmp_path / "out").read_text().splitlines() == (
-        [f"verdict={problem}", "report="] if code else lines
-    )
+    problem = f"this run wrote no results to {outputs.results}.".replace("\n", r"\n")
+    assert code == 1
+    assert f"not passed: {problem}" in capsys.readouterr().err
+    assert (folder / "s.md").read_text().startswith("**Not passed: this run wrote no res")
+    assert (folder / "out").read_text().splitlines() == [f"verdict={problem}", "report="]
 
 
 def test_gate_environment_has_no_variable_that_imports_code() -> None:

@@ -79,14 +79,10 @@ def run(catalogue: Catalogue, folder: Path, *options: str, name: TargetName = "p
     return make_run(given, catalogue, read_facts(), None, *places, name=name)
 
 
-@pytest.mark.parametrize("place", ["output/checkpoints", "weights"])
-def test_run_writes_downloads(place: str, drive: Drive, shared: Catalogue, tmp_path: Path) -> None:
-    if place == "weights":
-        (tmp_path / place).mkdir()
-
+def test_run_writes_downloads(drive: Drive, shared: Catalogue, tmp_path: Path) -> None:
     checkpoint = run(shared, tmp_path, "download").checkpoints["XS"]
 
-    assert checkpoint.path == tmp_path / place / "ConvNeXtPose_XS.tar"
+    assert checkpoint.path == tmp_path / "output" / "checkpoints" / "ConvNeXtPose_XS.tar"
     assert drive.count_requests() == 4
 
 
