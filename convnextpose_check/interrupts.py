@@ -10,17 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-MAX_DEFERRED_SIGNALS = 3
-"""This many signals interrupt even a block of ``defer_signals``."""
-
-
 _counts: Counter[str] = Counter()
 """``received``: signals of this process; ``depth``: nested blocks of ``defer_signals``."""
 
 
 def _handle_signal(number: int, _frame: FrameType | None) -> None:
     _counts["received"] += 1
-    if not _counts["depth"] or _counts["received"] >= MAX_DEFERRED_SIGNALS:
+    if not _counts["depth"]:
         raise KeyboardInterrupt(signal.Signals(number).name)
 
 

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from convnextpose_check.commands.terminal import Arguments, path_argument, print_lines
+from convnextpose_check.commands.terminal import Arguments, print_lines
 from convnextpose_check.drive.download import download_missing
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.settings.options import read_settings
@@ -18,7 +18,7 @@ ARGUMENTS: Arguments = {
     "folder": {
         "metavar": "FOLDER",
         "nargs": "?",
-        "type": path_argument,
+        "type": Path,
         "default": Path("checkpoints"),
         "help": "folder of existing and downloaded checkpoints [default: checkpoints]",
     },

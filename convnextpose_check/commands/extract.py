@@ -19,13 +19,9 @@ from pathlib import Path
 from convnextpose_check.checkpoints.find import CheckpointFiles
 from convnextpose_check.checkpoints.load import load_checkpoint
 from convnextpose_check.checkpoints.snapshot import write_safetensors, write_snapshot
-from convnextpose_check.checkpoints.training_record import (
-    describe_metadata,
-    format_epoch,
-    read_training_record,
-)
+from convnextpose_check.checkpoints.training_record import format_epoch
 from convnextpose_check.checks import archives
-from convnextpose_check.commands.terminal import Arguments, long_phase, path_argument, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.keymap import describe_keys, describe_prefix, detect_key_style
 from convnextpose_check.network.layout import identify_variants
@@ -37,7 +33,7 @@ ARGUMENTS: Arguments = {
     "files": {
         "metavar": "FILE",
         "nargs": "+",
-        "type": path_argument,
+        "type": Path,
         "help": "a checkpoint, or a folder with checkpoints",
     },
 }
@@ -93,8 +89,6 @@ def _extract(path: Path, files: CheckpointFiles, folder: Path) -> list[str]:
         f"  contains  {variant.name}, {format_epoch(variant.checkpoint.epoch, checkpoint.epoch)},"
         f" {len(checkpoint.network)} tensors, {detect_key_style(checkpoint.network)} head keys,"
         f" {describe_prefix(checkpoint.prefix)}, {checkpoint.form}",
-        f"  training  {read_training_record(checkpoint).description}",
-        *(f"  claims    {text}" for text in [describe_metadata(checkpoint)] if text),
         f"  sha256    {checkpoint.sha256}",
         f"  written   {snapshot}",
         f"  written   {write_safetensors(checkpoint, variant.name, snapshot)}",

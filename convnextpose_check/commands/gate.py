@@ -21,7 +21,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from convnextpose_check.commands.terminal import Arguments, path_argument, print_lines
+from convnextpose_check.commands.terminal import Arguments, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.regular_files import cannot_write
 from convnextpose_check.paths import SUITE, Outputs
@@ -43,7 +43,7 @@ HARMLESS_VARIABLES = (
     "PYTHONSAFEPATH", "PYTHONUNBUFFERED", "PYTHONUTF8",
 )  # fmt: skip
 """Variables that do not change which files Python imports."""
-_FILE = {"metavar": "FILE", "type": path_argument}
+_FILE = {"metavar": "FILE", "type": Path}
 ARGUMENTS: Arguments = {
     "--junitxml": _FILE | {"help": "write the tests' outcomes as JUnit XML"},
     "--summary": _FILE | {"help": "append the Markdown report to this file"},

@@ -23,19 +23,19 @@ from convnextpose_check.authors_tree.links import (
     plan_links,
 )
 from convnextpose_check.checks.dataset import check_dataset_is_complete
-from convnextpose_check.commands.terminal import Arguments, long_phase, path_argument, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import load_dataset, read_facts
 
 ARGUMENTS: Arguments = {
     "--kaggle-input": {
         "metavar": "DIR",
-        "type": path_argument,
+        "type": Path,
         "help": "folder with Human3.6M anywhere below it, such as /kaggle/input",
     },
     "--project-root": {
         "metavar": "DIR",
-        "type": path_argument,
+        "type": Path,
         "default": Path(),
         "help": "the authors' repository [default: the current folder]",
     },

@@ -6,10 +6,11 @@ benchmark_logs.zip. No model is run.
 """
 
 import argparse
+from pathlib import Path
 
 from msgspec.structs import replace
 
-from convnextpose_check.commands.terminal import Arguments, long_phase, path_argument, print_lines
+from convnextpose_check.commands.terminal import Arguments, long_phase, print_lines
 from convnextpose_check.paths import Outputs
 from convnextpose_check.results.decision import format_run_verdict
 from convnextpose_check.results.results_file import read_results
@@ -20,7 +21,7 @@ ARGUMENTS: Arguments = {
     "folder": {
         "metavar": "RESULTS_DIR",
         "nargs": "?",
-        "type": path_argument,
+        "type": Path,
         "help": "results folder of the run [default: output]",
     },
 }

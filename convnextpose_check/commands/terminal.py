@@ -1,9 +1,7 @@
 """Terminal output and arguments of commands."""
 
-import argparse
 import sys
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any, TextIO
 
 from convnextpose_check.progress import ProgressDisplay
@@ -11,13 +9,6 @@ from convnextpose_check.text import escape_control_chars
 
 Arguments = dict[str, dict[str, Any]]
 """Maps a command's arguments to the keywords of ``ArgumentParser.add_argument``."""
-
-
-def path_argument(text: str) -> Path:
-    """Parse a path; an empty one, which ``Path`` takes for the current folder, is an error."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("the path is empty. Give it a value or leave it out.")
-    return Path(text)
 
 
 def print_lines(*lines: str, file: TextIO | None = None) -> None:

@@ -39,13 +39,8 @@ def load_exported_network(
         problem = f"it has {len(inputs)} inputs and {outputs} outputs: expected one of each"
         raise bad_network(specification, problem, "Export only crops to joint positions")
     batch_size = _check_input(specification, *inputs[0])
-    return UserNetwork(predict, architecture, specification, batch_size)
-
-
-def hash_exported_model(specification: str, variant: str) -> str:
-    """The sha256 of all that the model is loaded from; raises ``bad-network``."""
-    with _convert_errors(specification):
-        return hashlib.sha256(_read_model(specification, variant)).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
+    return UserNetwork(predict, architecture, specification, batch_size, sha256)
 
 
 def _load_onnx(

@@ -96,12 +96,14 @@ class UserNetwork:
     """Adapts the user's ``predict`` to ``Network``.
 
     If ``batch_size`` is given, all batches have this size; the last one is filled up with zeros.
+    ``sha256`` is that of all that an exported model was loaded from.
     """
 
     predict: Callable[[Tensor], Any]
     architecture: Architecture
     specification: str
     batch_size: int | None = None
+    sha256: str | None = None
 
     def __call__(self, crops: Tensor, /) -> Tensor:
         """Return positions (B, 18, 3) in cells; ``bad-network`` for another shape."""

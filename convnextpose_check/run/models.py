@@ -5,7 +5,7 @@ Exceptions of a model of ``--network`` are converted to ``NetworkFailedError``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +18,7 @@ from convnextpose_check.evaluation.devices import get_device_model
 from convnextpose_check.evaluation.predict import wrap_network_errors
 from convnextpose_check.human36m.samples import Dataset
 from convnextpose_check.network import Network
-from convnextpose_check.network.exports import hash_exported_model, load_exported_network
+from convnextpose_check.network.exports import load_exported_network
 from convnextpose_check.network.layout import (
     build_network,
     count_multiply_adds,
@@ -98,11 +98,6 @@ class VariantModels:
         with wrap_network_errors("building the network"):
             return self._on_device(self.devices[0])
 
-    @cached_property
-    def without_network(self) -> VariantModels:
-        """The same checkpoint's models without ``--network``."""
-        return replace(self, specification=None)
-
     @property
     def replicas(self) -> tuple[Network, ...]:
         """The evaluated model on each of the other devices."""
@@ -113,14 +108,13 @@ class VariantModels:
 
         None for a module of ``--network``, whose code may have changed.
         """
-        specification = self.specification
-        if is_factory(specification):
+        if is_factory(self.specification):
             return None
         settings = {
             "flip": flip,
             "device": get_device_model(self.devices[0]),
             "network": msgspec.to_builtins(self.variant.architecture),
-            "exported": specification and hash_exported_model(specification, self.variant.name),
+            "exported": getattr(self.evaluated, "sha256", None),
         }
         return compute_cache_key(self.checkpoint.sha256, dataset, settings)
 

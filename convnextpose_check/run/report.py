@@ -103,30 +103,20 @@ def _write_files(
 def _format_log(
     run: Run, variant: str, outcome: Evaluation | Exception | None, traces: Sequence[str]
 ) -> Iterator[str]:
-    """The lines of a variant's log: checkpoint, data, errors or the failure, and tracebacks."""
-    with suppress(ConvNeXtPoseCheckError):  # the outcome below has the reason
-        checkpoint, dataset = run.checkpoints[variant], run.dataset
-        yield f"checkpoint {checkpoint.path} ({checkpoint.form})"
-        yield f"sha256 {checkpoint.sha256}, {describe_training_record(run, variant)}"
-        yield f"{len(dataset.samples)} samples below {dataset.layout.root}"
-        for exclusion in dataset.excluded:
+    """The lines of a variant's log: its error, excluded images, the failure and tracebacks."""
+    if isinstance(outcome, Evaluation):
+        yield (
+            f"{METRIC_TITLES[outcome.protocol]} {outcome.error_mm:.4f} mm over"
+            f" {len(outcome.image_ids)} samples: {run.judgment(variant)}"
+        )
+        for exclusion in (*run.dataset.excluded, *outcome.unreadable):
             yield f"excluded {exclusion.file_name}: {exclusion.reason}"
+    elif outcome is not None:
+        yield from str(outcome).split("\n")
     if isinstance(failure := run.checkpoint_evaluations.outcomes.get(variant), Exception):
         yield f"the checkpoint's own model: {failure}"
-    if isinstance(outcome, Exception):
-        yield from str(outcome).split("\n")
     for trace in dict.fromkeys([getattr(outcome, "trace", ""), *traces]):
         yield from trace.splitlines()
-    if not isinstance(outcome, Evaluation):
-        return
-    for exclusion in outcome.unreadable:
-        yield f"unusable {exclusion.file_name}: {exclusion.reason}"
-    yield (
-        f"protocol {outcome.protocol}, {METRIC_TITLES[outcome.protocol]} {outcome.error_mm:.4f} mm"
-        f" over {len(outcome.image_ids)} samples: {run.judgment(variant)}"
-    )
-    for action, error_mm in outcome.per_action_mm().items():
-        yield f"{action:13} {error_mm:8.2f} mm"
 
 
 def pack_archives(outputs: Outputs, results: Results) -> None:

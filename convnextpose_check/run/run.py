@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
 """Images per batch; halved if the device is out of memory."""
+
+_CHECKPOINT = " checkpoint"
+"""Added to a variant, names the checkpoint's own model beside the model of ``--network``."""
 
 T = TypeVar("T")
 
@@ -187,22 +190,21 @@ class Run:
     def checkpoint_evaluations(self) -> ByVariant[Evaluation]:
         """With ``--network``, the evaluations of the checkpoints' own models in the same pass."""
         outcomes = {} if self.settings.network is None else self._outcomes
-        names = {v: _checkpoint_name(v) for v in self.evaluated}
+        names = {v: f"{v}{_CHECKPOINT}" for v in self.evaluated}
         return ByVariant({v: outcomes[name] for v, name in names.items() if name in outcomes})
 
     @cached_property
     def _outcomes(self) -> dict[str, Any]:
-        """The evaluation or error of each model, by variant or ``_checkpoint_name``."""
+        """The evaluation or error of each model, by variant, also with ``_CHECKPOINT`` added."""
+        names = list(self.evaluated)
+        if self.settings.network is not None:
+            names += [f"{variant}{_CHECKPOINT}" for variant in self.evaluated]
         try:
             dataset = self.dataset  # here, so that unreadable data is not read for each variant
             with self.display.phase("building the models"):
-                entries = ByVariant.collect(self.evaluated, self._build_entry)
-                compared = entries.available if self.settings.network is not None else ()
-                checkpoints = ByVariant.collect(compared, self._build_checkpoint_entry).outcomes
-            outcomes: dict[str, Any] = entries.outcomes | {
-                _checkpoint_name(variant): entry for variant, entry in checkpoints.items()
-            }
-            if available := ByVariant(outcomes).available:
+                entries = ByVariant.collect(names, self._build_entry)
+            outcomes: dict[str, Any] = dict(entries.outcomes)
+            if available := entries.available:
                 cores = len(os.sched_getaffinity(0))
                 outcomes |= evaluate(
                     available,
@@ -230,24 +232,15 @@ class Run:
         """Images per batch on the run's devices."""
         return CUDA_BATCH_SIZE if self.devices[0].type == "cuda" else CPU_BATCH_SIZE
 
-    def _build_entry(self, variant: str) -> ModelEntry:
-        models = self.models[variant]
+    def _build_entry(self, name: str) -> ModelEntry:
+        models = self.models[name.removesuffix(_CHECKPOINT)]
+        if name.endswith(_CHECKPOINT):
+            models = replace(models, specification=None)
         models.size  # noqa: B018 - the report needs it, and users' code may raise an exception
-        return self._make_entry(models, variant)
-
-    def _build_checkpoint_entry(self, variant: str) -> ModelEntry:
-        return self._make_entry(self.models[variant].without_network, _checkpoint_name(variant))
-
-    def _make_entry(self, models: VariantModels, name: str) -> ModelEntry:
         with wrap_network_errors("building the network"):
             path = self.settings.results_dir / cache_file_path(self.target, name)
             key = models.cache_key(self.dataset, flip=self.settings.flip)
             return ModelEntry(models.evaluated, key, path, models.replicas)
-
-
-def _checkpoint_name(variant: str) -> str:
-    """Name of the checkpoint's own model, beside the model of ``--network``."""
-    return f"{variant} checkpoint"
 
 
 def open_published_run(settings: Settings) -> Run:

@@ -23,7 +23,6 @@ from convnextpose_check.__main__ import main
         (["link", "--a\n::error::"], 2, "unknown option '--a\\n\\x3a:error\\x3a:'."),
         (["doctor", "--protocol", "3"], 2, "[bad-option] --protocol is '3': expected one of 1, 2"),
         (["doctor", "--variants", "Q"], 2, "unknown variant 'Q'"),
-        (["link", "--kaggle-input="], 2, "argument --kaggle-input: the path is empty. Give it"),
         (["doctor", "--device="], 2, "[bad-option] --device is empty. Give it a value"),
         (["doctor", "--variants-file", "nowhere"], 2, "cannot read the variants file"),
     ],

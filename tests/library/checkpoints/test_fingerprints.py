@@ -79,7 +79,7 @@ def test_check_published_tensors_changed_bit_shape_or_key_raises(
     assert caught.value.expected == f"{count} published"
 
 
-def test_fingerprint_command_prints_json_and_refuses_other_variant(
+def test_fingerprint_command_prints_json(
     tiny: Architecture, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = Catalogue("The user's own model.", (replace(tiny_variant(tiny, "XS"), name="T"),))
@@ -94,14 +94,6 @@ def test_fingerprint_command_prints_json_and_refuses_other_variant(
     checkpoint = load_checkpoint(path)
     assert added.sha256 == tensor_digests(checkpoint)
     assert added.source.startswith("own_T.pth, epoch 3, sha256 ")
-    assert captured.err == (
-        f"{path} contains T, epoch 3: 4 x 39,024 iterations: another training set or batch size\n"
-    )
 
     assert main(["fingerprint", str(path)]) == 0
-    captured = capsys.readouterr()
-    assert list(json.loads(captured.out)) == ["own_T"]
-    assert "own_T.pth contains none of the variants, epoch 3" in captured.err
-
-    assert main(["fingerprint", str(path.rename(tmp_path / "ConvNeXtPose_M.tar"))]) == 2
-    assert capsys.readouterr().err.startswith("[wrong-layout] ")
+    assert list(json.loads(capsys.readouterr().out)) == ["own_T"]

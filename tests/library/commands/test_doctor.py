@@ -99,7 +99,7 @@ def test_doctor_kaggle_layout_passes(doctor: Doctor, inputs: Path, monkeypatch: 
         *MACHINE, *DATA, *checkpoints,
     }  # fmt: skip
     assert rows["T tensors"] == "n/a: no published tensors on record"
-    assert rows["end"] == "No check failed. 2 had nothing to compare with (n/a)."
+    assert rows["end"] == "No check failed."
     assert rows["Human3.6M"] == "ok: 6 samples"
     assert rows["T file"] == f"ok: {kaggle / 'models' / 'own_T.pth'}"
     assert (rows["T epoch"], rows["T key map"]) == ("ok: 1", "ok: modern")
@@ -171,8 +171,7 @@ def test_doctor_swapped_files_are_named(doctor: Doctor, inputs: Path, tiny: Arch
         ("human36m_Subject9_camera.JSON", "should be named Human36M_subject9_camera.json"),
         ("Human36M_subject9_camera (1).json", "should be named Human36M_subject9_camera.json"),
         ("Annotations (1).zip", "is still packed"),
-        ("images.tar.gzaa", "is a part of a split archive"),
-        ("annotations\\Human36M_subject9_camera.json", "was unpacked without its folders"),
+        ("images.tar.gzaa", "is still packed"),
         ("notes.zip", ""),
     ],
 )

@@ -118,7 +118,7 @@ def test_results_lack_damaged(open_run: OpenRun, inputs: Path, given: dict[str, 
         assert Outputs(inputs / "out").log("U").read_text().startswith("[")
 
 
-def test_log_has_checkpoint_data_and_errors(inputs: Path, open_run: OpenRun) -> None:
+def test_log_has_error_and_excluded_images(inputs: Path, open_run: OpenRun) -> None:
     run = open_run(variants="T")
     evaluation = run.evaluations["T"]
     torn = replace(evaluation, unreadable=(Exclusion(1, "a\n::error::b\x1b[2J", "torn"),))
@@ -127,14 +127,9 @@ def test_log_has_checkpoint_data_and_errors(inputs: Path, open_run: OpenRun) -> 
     write_results(run)
 
     text = Outputs(inputs / "out").log("T").read_text()
-    checkpoint = run.checkpoints["T"]
     for line in (
-        f"checkpoint {inputs / 'models' / 'own_T.pth'} ({checkpoint.form})",
-        f"sha256 {checkpoint.sha256}, epoch 1",
-        f"6 samples below {inputs / 'h36m'}",
-        "unusable a\\n\\x3a:error\\x3a:b\\x1b[2J: torn",
-        f"protocol 2, MPJPE {evaluation.error_mm:.4f} mm over 6 samples: ",
-        *(f"{action:13} {mm:8.2f} mm" for action, mm in evaluation.per_action_mm().items()),
+        "excluded a\\n\\x3a:error\\x3a:b\\x1b[2J: torn",
+        f"MPJPE {evaluation.error_mm:.4f} mm over 6 samples: ",
     ):
         assert line in text
 
@@ -146,7 +141,7 @@ def test_log_of_subset_has_reason_for_missing_verdict(inputs: Path, open_run: Op
     write_results(run)
 
     text = Outputs(inputs / "out").log("T").read_text()
-    assert "s: not judged: subset of 2 samples\n" in text
+    assert "samples: not judged: subset of 2 samples\n" in text
 
 
 def test_run_builds_and_evaluates_models_once(open_run: OpenRun, read_counts: Counter[str]) -> None:
