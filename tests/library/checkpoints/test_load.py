@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import pickle
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -18,20 +16,16 @@ from safetensors.torch import save
 from convnextpose_check.checkpoints import unpack
 from convnextpose_check.checkpoints.load import Checkpoint, load_checkpoint
 from convnextpose_check.errors import ConvNeXtPoseCheckError
-from convnextpose_check.synthetic.archives import generated_epoch
-from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture
 from tests.support.archives import (
     EPOCH,
     FORMS,
     FormWriter,
     find_differing_keys,
-    make_authors_archive,
     make_snapshot,
     make_zip,
     read_members,
     save_to_bytes,
-    tiny_variant,
 )
 
 
@@ -48,17 +42,6 @@ def test_load_any_form_keeps_tensors(write: FormWriter, tiny: Architecture, tmp_
     assert list(checkpoint.network) == list(content["network"])
     assert find_differing_keys(checkpoint.network, content["network"]) == []
     assert checkpoint.epoch == EPOCH
-
-
-@pytest.mark.parametrize("form", ["as_saved", "folder"])
-def test_load_authors_archive_keeps_tensors(form: str, tiny: Architecture, tmp_path: Path) -> None:
-    """The archive has the layout of older torch versions."""
-    variant = tiny_variant(tiny, "L")
-    checkpoint = load_checkpoint(FORMS[form](make_authors_archive(variant, tmp_path), tmp_path))
-    values = seeded_state(tiny, generated_epoch(variant)).values()
-    expected = dict(zip(checkpoint.network, values, strict=True))
-    assert find_differing_keys(checkpoint.network, expected) == []
-    assert checkpoint.epoch == generated_epoch(variant)
 
 
 @pytest.mark.parametrize(
@@ -83,25 +66,6 @@ def test_load_has_form_and_sha256(form: str, expected: str, archive: bytes, tmp_
         assert checkpoint.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_load_checkpoint_uses_weights_only_and_hides_torch_advice(
-    archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    options: dict[str, Any] = {}
-
-    def load(*_: Any, **given: Any) -> None:
-        options.update(given)
-        raise pickle.UnpicklingError("re-running with weights_only=False will likely succeed")
-
-    path = FORMS["as_saved"](archive, tmp_path)
-    monkeypatch.setattr("torch.load", load)
-    with pytest.raises(ConvNeXtPoseCheckError, match=r"^\[unsafe-archive\] ") as caught:
-        load_checkpoint(path)
-    assert options["weights_only"] is True
-    assert "UnpicklingError" in caught.value.problem
-    assert "weights_only" not in str(caught.value)
-    assert caught.value.__suppress_context__
-
-
 @pytest.mark.parametrize(
     ("name", "code"),
     [("missing.tar", "file-not-found"), (".", "not-a-checkpoint"), ("file/a.tar", "unreadable")],
@@ -118,10 +82,6 @@ def test_load_checkpoint_no_checkpoint_raises(name: str, code: str, tmp_path: Pa
     ("text", "named", "remedy"),
     [
         ("Google Drive - Quota exceeded. Sign in", "quota page", "24 hours"),
-        ("Sorry, too many users have viewed or downloaded this file", "quota page", "24 hours"),
-        ("Sorry, the file you have requested does not exist. Sign in", "not exist", "link"),
-        ("You need access. Request access, or sign in", "permission page", "account with access"),
-        ("https://accounts.google.com/ServiceLogin", "sign-in or", "Sign in"),
         ("Google Drive - Virus scan warning", "virus scan page", "the command download"),
         ("404", "web page", "browser"),
     ],
@@ -253,9 +213,7 @@ def test_load_exact_conversion_keeps_values(
     ("convert", "message"),
     [
         (torch.Tensor.half, r"wrong-layout.* a tensor of float16: expected float32 or int64"),
-        (torch.Tensor.bfloat16, r"wrong-layout.* a tensor of bfloat16: expected float32"),
         (lambda t: t.double() + 1e-12, r"wrong-layout.* float64: expected values that float32 can"),
-        (torch.Tensor.int, r"wrong-layout.* a tensor of int32: expected float32"),
     ],
 )
 def test_load_inexact_weights_raise(
@@ -279,18 +237,3 @@ EXTRAS: dict[str, Any] = {
 def test_load_harmless_values_beside_network_pass(extra: Any, tmp_path: Path) -> None:
     content = {"epoch": np.int64(5), "network": {"w": torch.ones(1)}, "extra": extra}
     assert _load_saved(content, tmp_path).epoch == 5
-
-
-@pytest.mark.parametrize(
-    ("extra", "name"),
-    [
-        (np.ones(3), r"'numpy\._?core\.multiarray\._reconstruct'"),
-        (argparse.Namespace(lr=0.1), r"'argparse\.Namespace'"),
-        (Path("a"), r"'pathlib\.PosixPath'"),
-    ],
-)
-def test_load_object_beside_network_raises(extra: Any, name: str, tmp_path: Path) -> None:
-    content = {"epoch": 1, "network": {"w": torch.ones(1)}, "extra": extra}
-    message = f"uses {name}: expected only tensors.* save only its epoch and network again"
-    with pytest.raises(ConvNeXtPoseCheckError, match=message):
-        _load_saved(content, tmp_path)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ from torch import Tensor
 from convnextpose_check.checks.error import (
     check_evaluation_is_complete,
     check_images_are_distinct,
-    check_images_are_undamaged,
 )
 from convnextpose_check.checks.network import (
     AGREEMENT_CELLS,
@@ -24,7 +21,7 @@ from convnextpose_check.checks.network import (
     check_networks_agree,
 )
 from convnextpose_check.errors import CheckFailedError
-from convnextpose_check.evaluation.measurements import Evaluation, find_copies
+from convnextpose_check.evaluation.measurements import find_copies
 from convnextpose_check.human36m.samples import Dataset, Exclusion, load_dataset
 from convnextpose_check.variants import Architecture
 from tests.support.datasets import FACTS, HandmadeDataset
@@ -130,34 +127,6 @@ def test_check_networks_agree_difference_in_millimeters_raises(
 
 
 FIVE = tuple(Exclusion(n, f"{n}.jpg", "premature end") for n in range(5))
-COPIES = tuple((f"{n}.jpg", "a.jpg") for n in range(5))
-
-
-@pytest.mark.parametrize(
-    ("check", "changes", "code", "fragments"),
-    [
-        (
-            check_images_are_distinct,
-            {"cross_sequence_copies": COPIES},
-            "same-image",
-            ["5 images are copied from another sequence", "(0.jpg and a.jpg, ", "3.jpg and a.jpg)"],
-        ),
-        (
-            check_images_are_undamaged,
-            {"damaged": FIVE},
-            "damaged-image",
-            ["5 images are damaged", "(0.jpg: premature end, ", "3.jpg: premature end)"],
-        ),
-    ],
-)
-def test_check_images_distinct_and_undamaged_raise_with_examples(
-    check: Callable[[Evaluation], int], changes: dict[str, Any], code: str, fragments: list[str]
-) -> None:
-    assert check(make_evaluation(count=2)) == 2
-    with pytest.raises(CheckFailedError) as caught:
-        check(make_evaluation(count=2, **changes))
-    assert (caught.value.code, caught.value.obtained, caught.value.expected) == (code, 5, 0)
-    assert all(fragment in caught.value.problem for fragment in fragments)
 
 
 def test_check_images_are_distinct_repeated_frame_of_one_sequence_passes() -> None:

@@ -12,7 +12,6 @@ from convnextpose_check.checkpoints.fingerprints import Fingerprint, fingerprint
 from convnextpose_check.checkpoints.load import Checkpoint
 from convnextpose_check.checks.archives import check_published_tensors
 from convnextpose_check.checks.identity import determine_identity
-from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network.layout import count_state_elements
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Variant
@@ -82,10 +81,3 @@ def test_determine_identity_any_difference_contradicts(
     assert found.status == "contradicted"
     assert fragment in found.reason
     assert matched in (None, found.matched)
-
-
-def test_check_published_tensors_required_without_record_raises(checkpoint: Checkpoint) -> None:
-    assert check_published_tensors(Fingerprint(), checkpoint) == ""
-    with pytest.raises(CheckFailedError, match=r"^\[not-verified\] ") as caught:
-        check_published_tensors(None, checkpoint, is_required=True)
-    assert str(checkpoint.path) in caught.value.problem

