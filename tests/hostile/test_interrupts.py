@@ -5,11 +5,8 @@ from __future__ import annotations
 import io
 import json
 import pkgutil
-import random
 import signal
 import subprocess
-import sys
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +17,6 @@ import numpy as np
 import pytest
 import torch
 
-from convnextpose_check.files.regular_files import PARTIAL
-from convnextpose_check.paths import Outputs
 from convnextpose_check.results.per_sample import read_errors_mm
 from convnextpose_check.results.results_file import read_results
 from convnextpose_check.variants import Architecture
@@ -30,17 +25,14 @@ from tests.support.full_size import write_own_model
 from tests.support.whole_runs import isolate_environment
 
 NAMES = ("T1", "T2")
-MOMENTS = 6
 ENDINGS = {".png": b"IEND\xaeB`\x82", ".html": b"</html>"}
 
 Capture = pytest.CaptureFixture[str]
 
 
-@pytest.fixture
-def root(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The checkout; environment variables that would change a run are removed."""
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch) -> None:
     isolate_environment(monkeypatch)
-    return pytestconfig.rootpath
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +48,9 @@ def inputs(tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def make_command(inputs: Path, results: Path, *more: str) -> list[str]:
-    """Arguments of Python to evaluate the models; the set is too small to pass."""
+    """Arguments of pytest to evaluate the models; the set is too small to pass."""
     return [
-        "-m", "pytest", "tests/validation", "-m", "gpu", "-q", "--device=cpu",
+        "tests/validation", "-m", "gpu", "-q", "--device=cpu",
         "-p", "no:cacheprovider", f"--h36m-root={inputs / 'h36m'}", f"--checkpoints={inputs}",
         f"--variants-file={inputs / 'own.json'}", f"--results-dir={results}", *more,
     ]  # fmt: skip
@@ -87,30 +79,6 @@ def assert_files_are_complete(results: Path) -> set[str]:
     return finished
 
 
-@pytest.mark.slow  # the next test ends a run by signals, and resumes it
-@pytest.mark.parametrize("moment", range(MOMENTS))
-def test_killed_run_is_resumed(moment: int, inputs: Path, tmp_path: Path, root: Path) -> None:
-    command = [sys.executable, *make_command(inputs, tmp_path)]
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL)
-    results = Outputs(tmp_path).results
-    deadline = time.monotonic() + 60
-    # Even moments are random, odd ones just after the first results, when most files are written.
-    while moment % 2 and not results.exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    time.sleep(random.Random(moment).random() * (0.4 if moment % 2 else 12.0))
-    process.kill()
-    process.wait()
-
-    finished = assert_files_are_complete(tmp_path)
-    resumed = subprocess.run(
-        [*command, "--resume"], cwd=root, capture_output=True, text=True, check=False
-    )
-
-    assert assert_files_are_complete(tmp_path) == set(NAMES)
-    assert resumed.stderr.count("results loaded from") >= len(finished)
-    assert list(tmp_path.rglob(f".*{PARTIAL}")) == []
-
-
 @pytest.mark.parametrize(
     ("numbers", "function", "call"),
     [
@@ -118,7 +86,6 @@ def test_killed_run_is_resumed(moment: int, inputs: Path, tmp_path: Path, root: 
         pytest.param([signal.SIGTERM], "to_input", 2, marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.usefixtures("root")
 def test_interrupted_run_saves_results_that_can_be_resumed(
     numbers: list[signal.Signals], function: str, call: int, inputs: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capfd: Capture,
@@ -138,14 +105,14 @@ def test_interrupted_run_saves_results_that_can_be_resumed(
     with monkeypatch.context() as patch:
         patch.setattr(name, send_signals)
         patch.setattr("convnextpose_check.evaluation.one_pass.SAVE_SECONDS", 0)
-        code = pytest.main(make_command(inputs, tmp_path)[2:])
+        code = pytest.main(make_command(inputs, tmp_path))
 
     stdout, stderr = capfd.readouterr()
     assert code == pytest.ExitCode.INTERRUPTED, stdout + stderr
     assert "add --resume to this command." in stdout
     assert "Traceback" not in stdout + stderr
     assert_files_are_complete(tmp_path)
-    pytest.main(make_command(inputs, tmp_path, "--resume")[2:])
+    pytest.main(make_command(inputs, tmp_path, "--resume"))
     stderr = capfd.readouterr().err
     assert all(f"{name}: resuming after 4 of 6 images" in stderr for name in NAMES)
     assert assert_files_are_complete(tmp_path) == set(NAMES)
@@ -169,10 +136,9 @@ def mount_small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
     "kilobytes",
     [64, *(pytest.param(size, marks=pytest.mark.slow) for size in (4, 24, 100))],
 )
-@pytest.mark.usefixtures("root")
 def test_full_disk_fails(kilobytes: int, inputs: Path, tmp_path: Path, capfd: Capture) -> None:
     with mount_small_disk(tmp_path / "disk", kilobytes) as disk:
-        code = pytest.main(make_command(inputs, disk)[2:])
+        code = pytest.main(make_command(inputs, disk))
 
         assert_files_are_complete(disk)
     output = "".join(capfd.readouterr())

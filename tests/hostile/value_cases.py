@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from tests.hostile import assembler as a
 from tests.hostile.cases import CANARY, add
 from tests.support.archives import save_to_bytes
 
@@ -25,27 +23,16 @@ class _Call:
         return self.call
 
 
-CALLS: dict[str, Callable[[], _Call]] = {
-    "posix.mkdir": lambda: _Call(os.mkdir, str(CANARY)),
-    "eval": lambda: _Call(eval, f"open({str(CANARY)!r}, 'w')"),
-    "bytearray": lambda: _Call(bytearray, 8 << 30),
-    "torch.FloatTensor": lambda: _Call(torch.FloatTensor, 1 << 31),
-}
+def _add_call(key: str, name: str, function: Any, *arguments: Any) -> None:
+    """Add a snapshot with this call under ``key``."""
+    call = _Call(function, *arguments)
+    content = {"epoch": 1, "network": OrderedDict(w=torch.ones(2)), key: call}
+    add(f"calls_{name}", lambda _: save_to_bytes(content), fragment=name)
 
 
-def _make_builder(call: Callable[[], _Call], key: str) -> Callable[[bytes], bytes]:
-    def build(good: bytes) -> bytes:
-        if key == "alone":
-            return a.with_pickle(good, pickle.dumps(call(), protocol=2))
-        content: dict[str, Any] = {"epoch": 1, "network": OrderedDict(w=torch.ones(2))}
-        return save_to_bytes(content | {key: call()})
-
-    return build
-
-
-for _index, (_name, _call) in enumerate(CALLS.items()):
-    _key = ("alone", "epoch", "optimizer")[_index % 3]
-    add(f"calls_{_name}", _make_builder(_call, _key), "unsafe-archive", fragment=_name)
+_add_call("optimizer", "posix.mkdir", os.mkdir, str(CANARY))
+_add_call("epoch", "eval", eval, f"open({str(CANARY)!r}, 'w')")
+_add_call("other", "bytearray", bytearray, 8 << 30)
 
 
 def _plain() -> Any:

@@ -113,10 +113,7 @@ def test_link_repairs_links(kaggle: Path, tree: Path, what: str, new: int, capsy
     ("change", "problem"),
     [
         (lambda tree: (tree / CAMERA).unlink(), "missing Human36M_subject9_camera.json"),
-        (
-            lambda tree: shutil.rmtree(tree / "images" / S11),
-            ": expected 6 (",
-        ),
+        (lambda tree: shutil.rmtree(tree / "images" / S11), ": expected 6 ("),
         (
             lambda tree: (tree / "annotations").rename(tree / "labels"),
             "main/test.py does not read {tree}/labels",

@@ -180,14 +180,13 @@ def test_candidates_skip_others_unopened(
     assert files.load("L").path == path
 
 
-@pytest.mark.parametrize("name", ["{}.pth", "{}/data.pkl"])
 def test_load_too_many_candidates_raises_too_many_files(
-    name: str, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert search.MAX_CANDIDATES == 1_000
     monkeypatch.setattr(search, "MAX_CANDIDATES", 3)
     for number in range(3):
-        _write_file(tmp_path / name.format(number), b"")
+        _write_file(tmp_path / f"{number}.pth", b"")
     assert len(CheckpointFiles([tmp_path], catalogue).candidates) == 3
     _write_file(tmp_path / "ConvNeXtPose_L.tar", b"")
     error = _catch_error(catalogue, "L", tmp_path)

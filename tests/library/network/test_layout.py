@@ -76,16 +76,6 @@ def test_check_holds_variant_other_variant_raises_wrong_variant(variant: Any) ->
         assert (error.obtained, error.expected) == (other.name, variant.name)
 
 
-def test_identify_variants_equal_layouts_returns_both(tiny: Architecture) -> None:
-    variants = (tiny_variant(tiny, "S"), tiny_variant(tiny, "M"), tiny_variant(tiny, "L", 8))
-    catalogue = Catalogue("twins", variants)
-    checkpoint = make_checkpoint(seeded_state(tiny, 1))
-    assert identify_variants(checkpoint.network, catalogue) == ("S", "M")
-    error = _catch_failure(check_holds_variant, catalogue["L"], checkpoint, catalogue)
-    assert "contains variant S or M" in error.problem
-    assert error.obtained == "S or M"
-
-
 SPOIL: dict[str, Callable[[State], Any]] = {
     f"1 of 106 keys are missing, the first is '{LAST}'": lambda s: s.pop(LAST),
     "1 keys are unexpected, the first is 'head.a'": lambda s: s.update({"head.a": s[LAST]}),

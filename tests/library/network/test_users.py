@@ -78,13 +78,6 @@ def test_build_module_bad_factory_raises(factories: str, attribute: str, fragmen
 
 
 @pytest.mark.parametrize(
-    "text", ["adapter:build", "a.b_1:C.build", "exports/{variant}.onnx", "/a b/X.pt2"]
-)
-def test_parse_specification_accepts_factory_and_exports(text: str) -> None:
-    assert parse_specification(text) == text
-
-
-@pytest.mark.parametrize(
     "text",
     ["exports/XS.tflite", "XS.pt", "XS.pth", "adapter", "adapter:build()", "XS.onnx.data"],
 )
