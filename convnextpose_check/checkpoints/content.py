@@ -39,14 +39,14 @@ def read_epoch(saved: Any) -> int | None:
     return int(epoch)
 
 
-def read_network(saved: Any) -> tuple[StateDict, list[str]]:
-    """The state dict with contiguous float32 and int64 tensors, and notes on its form.
+def read_network(saved: Any) -> StateDict:
+    """The state dict with contiguous float32 and int64 tensors.
 
     Raises ``RefusedError``: ``not-a-checkpoint``, ``unsafe-archive``, ``wrong-layout``.
     """
     import torch
 
-    found, notes = _find_network(saved)
+    found = _find_network(saved)
     if not _is_dict(found) or not dict.__len__(found):
         raise RefusedError("contains no state dict under 'network'", ErrorCode.NOT_A_CHECKPOINT)
     if attributes := set(getattr(found, "__dict__", ())) - {"_metadata"}:
@@ -63,9 +63,8 @@ def read_network(saved: Any) -> tuple[StateDict, list[str]]:
                 f"contains under {quote(key)} something other than a plain tensor that fits its"
                 " storage"
             )
-        network[key], note = _convert_exactly(key, tensor)
-        notes += [note] if note and note not in notes else []
-    return network, notes
+        network[key] = _convert_exactly(key, tensor)
+    return network
 
 
 def read_steps(saved: Any) -> tuple[float, ...]:
@@ -86,19 +85,18 @@ def _is_dict(value: Any) -> bool:
     return type(value) in (dict, OrderedDict)
 
 
-def _find_network(saved: Any) -> tuple[Any, list[str]]:
-    """The value under 'network', else the only state dict, and a note on where it was."""
+def _find_network(saved: Any) -> Any:
+    """The value under 'network', else the only state dict."""
     inside = saved if _is_dict(saved) else {}
     if "network" in inside:
-        return inside["network"], []
+        return inside["network"]
     found = [("bare state dict", saved)] if _is_state_dict(saved) else []
     for key, value in dict.items(inside):
         if _is_state_dict(value):
             found.append((f"state dict under {quote(str(key))}", value))
     if len(found) == 1:
-        note, network = found[0]
-        return network, [note]
-    listed = ", ".join(note for note, _ in found[:4]) or "no state dict"
+        return found[0][1]
+    listed = ", ".join(where for where, _ in found[:4]) or "no state dict"
     raise RefusedError(
         f"contains {listed}: expected one under 'network'",
         ErrorCode.AMBIGUOUS if found else ErrorCode.NOT_A_CHECKPOINT,
@@ -121,21 +119,21 @@ def _fits_storage(tensor: Tensor, claimed_bytes: Counter[int]) -> bool:
     return not tensor.numel() or claimed_bytes[storage.data_ptr()] <= storage.nbytes()
 
 
-def _convert_exactly(key: str, tensor: Tensor) -> tuple[Tensor, str]:
-    """A contiguous float32 or int64 tensor with the same values, and a note on the conversion.
+def _convert_exactly(key: str, tensor: Tensor) -> Tensor:
+    """A contiguous float32 or int64 tensor with the same values.
 
     Raises ``RefusedError`` (``wrong-layout``) where conversion would change values.
     """
     import torch
 
-    tensor, note = tensor.contiguous(), "" if tensor.is_contiguous() else "tensors not contiguous"
+    tensor = tensor.contiguous()
     if tensor.dtype in (torch.float32, torch.int64):
-        return tensor, note
+        return tensor
     expected = "float32 or int64"
     if tensor.dtype is torch.float64:
         converted = tensor.float()
         if bool(((converted.double() == tensor) | tensor.isnan()).all()):
-            return converted, "float64 with values exact in float32"
+            return converted
         expected = "values that float32 can represent"
     dtype = str(tensor.dtype).removeprefix("torch.")
     problem = f"contains under {quote(key)} a tensor of {dtype}: expected {expected}"

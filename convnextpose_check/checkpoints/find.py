@@ -19,8 +19,6 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.network.layout import identify_variants
 from convnextpose_check.variants import Catalogue
 
-MAX_LISTED = 4
-"""Limit for the paths, and for the reasons why files were not used, in a message."""
 _SUFFIXES = re.compile(r"( ?\(\d+\)|\.\w+)+$")
 
 PASS_CHECKPOINTS = (
@@ -29,22 +27,19 @@ PASS_CHECKPOINTS = (
 )
 DOWNLOAD = "python -m convnextpose_check download checkpoints"
 
-LoadedFiles = dict[Path, Checkpoint | str]
-"""The files opened in a run: the checkpoint, or the reason why the file was skipped."""
-
 
 @dataclass
 class CheckpointFiles:
     """The checkpoints in files and folders.
 
-    ``refused`` maps variants to known errors, such as of a failed download. ``loaded_files`` may be
-    shared, so that each file is opened once.
+    ``refused`` maps variants to known errors, such as of a failed download. ``loaded_files`` has
+    the checkpoint of each opened file, or the reason why it was skipped.
     """
 
     paths: Sequence[Path]
     catalogue: Catalogue
     refused: dict[str, ConvNeXtPoseCheckError] = field(default_factory=dict)
-    loaded_files: LoadedFiles = field(default_factory=dict)
+    loaded_files: dict[Path, Checkpoint | str] = field(default_factory=dict)
 
     @cached_property
     def found(self) -> FoundFiles:
@@ -126,6 +121,6 @@ class CheckpointFiles:
 
 
 def _join(items: Sequence[object], separator: str = ", ") -> str:
-    """List at most ``MAX_LISTED`` items, and the number of others."""
-    more = [f"and {len(items) - MAX_LISTED} more"] if items[MAX_LISTED:] else []
-    return separator.join([*map(str, items[:MAX_LISTED]), *more])
+    """List at most four items, and the number of others."""
+    more = [f"and {len(items) - 4} more"] if len(items) > 4 else []
+    return separator.join([*map(str, items[:4]), *more])

@@ -22,7 +22,7 @@ from convnextpose_check.network.layout import normalize_keys
 class Checkpoint:
     """The network of a checkpoint file, under the file's keys and in its order.
 
-    ``form`` names the containers, outermost last, and what was converted. ``epoch`` is None if the
+    ``form`` names the containers, outermost last. ``epoch`` is None if the
     file does not record it. ``steps`` are the optimizer's steps of each parameter, empty without an
     optimizer. ``metadata`` are those of safetensors, all unverified.
     """
@@ -71,8 +71,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         is_pickle = not form.startswith("safetensors")
         saved, metadata = (_load_pickle(archive), {}) if is_pickle else load_safetensors(archive)
         epoch, steps = content.read_epoch(saved), content.read_steps(saved)
-        network, notes = content.read_network(saved)
-        form = ", ".join([form, *notes])
+        network = content.read_network(saved)
         return Checkpoint(path, form, sha256, epoch, network, steps, metadata)
     except RefusedError as error:
         problem = f"{path} {error.problem}"

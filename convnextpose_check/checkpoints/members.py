@@ -30,12 +30,10 @@ COMPRESSORS: dict[str, Callable[..., Any]] = {
     "bzip2": bz2.open,
     "xz": lzma.open,
 }
-"""By the name of the format."""
 
 MAX_MEMBERS = 10_000
 MAX_DIRECTORY_BYTES = 2 << 20
 """Limit for a zip's directory; Python's entries for it take up to 15 times as much memory."""
-MAX_TAR_HEADER_BYTES = 64 << 10
 MAX_TAR_HEADERS_BYTES = 2 << 20
 """Limit for a tar's extended headers; Python takes dozens of times as much memory for them."""
 CHUNK_BYTES = 1 << 20
@@ -59,13 +57,32 @@ class Member:
 
     name: str
     size: int
-    chunks: Callable[[], Iterator[bytes]]
-    """Read the content; raises ``RefusedError``, at the latest at the end, if it is damaged."""
+    open_stream: Callable[[], IO[bytes] | None]
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
         """Folders and file name."""
         return PurePosixPath(self.name.replace("\\", "/")).parts
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read in chunks and check the length; zipfile checks the CRC.
+
+        Raises ``RefusedError``, at the latest at the end, if the content is damaged.
+        """
+        length = 0
+        try:
+            stream = self.open_stream()
+            assert stream is not None  # extractfile returns None only for irregular files
+            with stream:
+                while length <= self.size and (chunk := stream.read(CHUNK_BYTES)):
+                    length += len(chunk)
+                    yield chunk
+        except Exception as error:  # noqa: BLE001 - zipfile and tarfile raise any exception
+            problem = f"contains a damaged {quote(self.name)} ({error})"
+            raise RefusedError(problem, ErrorCode.DAMAGED) from None
+        if length != self.size:
+            problem = f"contains {length} bytes of {quote(self.name)}: expected {self.size}"
+            raise RefusedError(problem, ErrorCode.DAMAGED)
 
 
 def quote(text: str) -> str:
@@ -103,7 +120,7 @@ def read_folder(folder: Path, max_bytes: int) -> Iterator[Member]:
             total += size
             check_size(total, max_bytes)
             content = read_exactly(stream, size, file)
-        yield Member(str(file.relative_to(folder)), size, partial(iter, [content]))
+        yield Member(str(file.relative_to(folder)), size, partial(io.BytesIO, content))
 
 
 def check_size(size: int, limit: int) -> None:
@@ -133,7 +150,7 @@ def read_zip(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
                 "Unpack it and pass the unpacked folder",
             )
         if not info.filename.endswith("/"):
-            yield _archive_member(partial(archive.open, info), info.filename, info.file_size)
+            yield Member(info.filename, info.file_size, partial(archive.open, info))
 
 
 class _PlainHeader(tarfile.TarInfo):
@@ -143,11 +160,9 @@ class _PlainHeader(tarfile.TarInfo):
     """
 
     def _proc_member(self, archive: _PlainTar) -> tarfile.TarInfo:
-        is_header = self.type not in tarfile.REGULAR_TYPES
-        has_odd_size = self.size < 0 or (is_header and self.size > MAX_TAR_HEADER_BYTES)
-        if has_odd_size or self.type in (tarfile.GNUTYPE_SPARSE, tarfile.XGLTYPE):
+        if self.size < 0 or self.type in (tarfile.GNUTYPE_SPARSE, tarfile.XGLTYPE):
             raise tarfile.ReadError(f"a header of type {self.type!r} with size {self.size}")
-        if is_header:
+        if self.type not in tarfile.REGULAR_TYPES:
             archive.headers_bytes += self.size
             if archive.headers_bytes > MAX_TAR_HEADERS_BYTES:
                 raise tarfile.ReadError(f"headers of more than {MAX_TAR_HEADERS_BYTES} bytes")
@@ -176,34 +191,10 @@ def read_tar(stream: IO[bytes], stack: ExitStack) -> Iterator[Member]:
             archive.members.clear()  # type: ignore[attr-defined]  # to save memory
             info.pax_headers = {}
             if info.isfile():
-                yield _archive_member(partial(archive.extractfile, info), info.name, info.size)
+                yield Member(info.name, info.size, partial(archive.extractfile, info))
     except Exception as error:  # noqa: BLE001 - tarfile raises any exception
         problem = f"is a tar that cannot be read to its end ({error})"
         raise RefusedError(problem, ErrorCode.DAMAGED) from None
-
-
-def _archive_member(open_member: Callable[[], IO[bytes] | None], name: str, size: int) -> Member:
-    return Member(name, size, partial(_read_chunks, open_member, name, size))
-
-
-def _read_chunks(
-    open_member: Callable[[], IO[bytes] | None], name: str, size: int
-) -> Iterator[bytes]:
-    """Read a member in chunks and check its length; zipfile checks the CRC."""
-    length = 0
-    try:
-        stream = open_member()
-        assert stream is not None  # extractfile returns None only for irregular files
-        with stream:
-            while length <= size and (chunk := stream.read(CHUNK_BYTES)):
-                length += len(chunk)
-                yield chunk
-    except Exception as error:  # noqa: BLE001 - zipfile and tarfile raise any exception
-        problem = f"contains a damaged {quote(name)} ({error})"
-        raise RefusedError(problem, ErrorCode.DAMAGED) from None
-    if length != size:
-        problem = f"contains {length} bytes of {quote(name)}: expected {size}"
-        raise RefusedError(problem, ErrorCode.DAMAGED)
 
 
 def limit_members(members: Iterator[Member], limit: int) -> Iterator[Member]:

@@ -41,7 +41,6 @@ NUMPY_DTYPE_STATES = [(3, byte_order, None, None, None, -1, -1, 0) for byte_orde
 ALLOWED_GLOBALS = frozenset(
     {ORDERED_DICT, REBUILD_TENSOR, *ITEM_BYTES, NUMPY_DTYPE, *NUMPY_SCALARS, ENCODE}
 )
-"""Functions and classes in a pickle."""
 
 ALLOWED_OPCODES = frozenset(
     "PROTO STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE"
@@ -107,7 +106,6 @@ _OPERANDS = {"APPEND": 1, "SETITEM": 2, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def _unusual_pickle(what: str) -> RefusedError:
-    """The error for a pickle with more than tensors and plain values."""
     return RefusedError(f"has a data.pkl {what}", remedy=SAVE_AGAIN)
 
 

@@ -15,9 +15,6 @@ from convnextpose_check.variants import ReportedCount
 NOT_RECORDED = "not recorded"
 """In place of a value that the file does not contain."""
 
-BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
-"""BatchNorm's buffers, for which the optimizer has no steps."""
-
 PROTOCOL_2_ITERATIONS = 19_512
 """Iterations per epoch of the authors' data loaders: ceil(2 N / 32), since batches have 32 samples
 and the 2D set is repeated to the length of the 3D set. N, every fifth frame of subjects 1, 5, 6, 7

@@ -117,7 +117,7 @@ def repack(path: Path) -> tuple[io.BytesIO, str, str]:
             sha256, forms = _hash_members(members), ["folder"]
         else:
             content = _read_file(path)
-            members = [Member(path.name, len(content), partial(iter, [content]))]
+            members = [Member(path.name, len(content), partial(io.BytesIO, content))]
             sha256, forms = hashlib.sha256(content).hexdigest(), []
             del content
         limit = int(MAX_UNPACKED_RATIO * sum(member.size for member in members))

@@ -31,11 +31,6 @@ MAX_PIXELS = 1 << 22
 MAX_SCANS = 64
 """Encoders write about ten; the decoder processes the whole image for each."""
 
-_START_OF_IMAGE = b"\xff\xd8\xff"
-_START_OF_SCAN = b"\xff\xda"
-_WARNING = "Corrupt JPEG data: "
-_CUT_OFF = "Premature end"
-
 
 class UnusableImageError(Exception):
     """A file is not the annotated image; the message is the reason."""
@@ -64,11 +59,11 @@ def decode_jpeg(content: bytes, size_px: tuple[int, int]) -> tuple[Array, str | 
 def _check_jpeg(content: bytes, size_px: tuple[int, int]) -> str | None:
     import simplejpeg
 
-    if not content.startswith(_START_OF_IMAGE):
-        found = recognize_format(content[:HEAD_BYTES])
+    found = recognize_format(content[:HEAD_BYTES])
+    if found is None or found.name != "JPEG":
         reason = f"it is {found.description}, not a JPEG" if found else "it is not a JPEG"
         raise UnusableImageError(f"{reason} ({found.remedy})" if found and found.remedy else reason)
-    if content.count(_START_OF_SCAN) > MAX_SCANS:
+    if content.count(b"\xff\xda") > MAX_SCANS:
         raise UnusableImageError(f"it has more than {MAX_SCANS} scans")
     try:
         height, width, colors, _ = simplejpeg.decode_jpeg_header(content)
@@ -100,11 +95,11 @@ def _decode_small(content: bytes, colors: str) -> str | None:
     try:
         simplejpeg.decode_jpeg(content, colors, strict=True, **options)
     except ValueError as error:
-        if str(error).startswith(_CUT_OFF):
+        if str(error).startswith("Premature end"):
             raise
         # Raises the error again unless it was a warning.
         simplejpeg.decode_jpeg(content, colors, strict=False, **options)
-        return str(error).removeprefix(_WARNING)
+        return str(error).removeprefix("Corrupt JPEG data: ")
     return None
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from filecmp import cmp
 from pathlib import Path
-from typing import Literal
 
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.files.folders import (
@@ -21,8 +20,7 @@ from convnextpose_check.files.folders import (
     walk,
 )
 
-Part = Literal["data", "camera", "joint_3d"]
-PARTS: tuple[Part, ...] = ("data", "camera", "joint_3d")
+PARTS = ("data", "camera", "joint_3d")
 
 ROOTNET_FILE = "bbox_root_human36m_output.json"
 _SUBJECTS_OF_ROOTNET_FOLDER = re.compile(r"Subject ([\d,]+) \(trained on")
@@ -46,7 +44,7 @@ class Layout:
     sequences: dict[str, tuple[Path, ...]]
     rootnet: tuple[Path, ...]
 
-    def annotation_path(self, subject: int, part: Part) -> Path:
+    def annotation_path(self, subject: int, part: str) -> Path:
         """The path of an annotation file."""
         return self.annotations[annotation_name(subject, part)]
 
@@ -84,7 +82,7 @@ class Layout:
         )
 
 
-def annotation_name(subject: int, part: Part) -> str:
+def annotation_name(subject: int, part: str) -> str:
     """The authors' name of an annotation file."""
     return f"Human36M_subject{subject}_{part}.json"
 

@@ -276,8 +276,7 @@ def _make_sample(
         raise _UnusableError("its file name contradicts its action")
     copies = layout.find_copies(sequence, image.file_name.split("/")[1])
     if not copies:
-        missing = "file" if sequence in layout.sequences else "folder"
-        raise _UnusableError(f"its {missing} was not found")
+        raise _UnusableError("its file was not found")
     path, state = copies[0]
     if (camera := files.cameras.get(image.cam_idx)) is None:
         raise _UnusableError(f"camera {image.cam_idx} is missing")

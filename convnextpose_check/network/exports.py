@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _Input = tuple[str, str, Sequence[Any]]
 """Name, type and shape of a model's input; a side that is not an integer is variable."""
 
-_ONNX_TYPES = {"float": "float32", "double": "float64"}
-
 
 def load_exported_network(
     specification: str, variant: str, architecture: Architecture, device: torch.device
@@ -57,10 +55,7 @@ def _load_onnx(
         "session.model_external_initializers_file_folder_path", os.devnull
     )
     session = runtime.InferenceSession(content, options, providers=providers)
-    inputs = []
-    for each in session.get_inputs():
-        dtype = each.type.removeprefix("tensor(").removesuffix(")")
-        inputs.append((each.name, _ONNX_TYPES.get(dtype, dtype), each.shape))
+    inputs = [(each.name, each.type, each.shape) for each in session.get_inputs()]
 
     def predict(crops: Tensor) -> Tensor:
         feed = {inputs[0][0]: np.ascontiguousarray(crops.cpu().numpy())}
@@ -80,7 +75,7 @@ def _load_pt2(
     signature = program.graph_signature
     values = {node.name: node.meta.get("val") for node in program.graph.nodes}
     inputs = [
-        (name, str(value.dtype).removeprefix("torch."), value.shape)
+        (name, str(value.dtype), value.shape)
         for name, value in values.items()
         if name in signature.user_inputs
     ]
@@ -89,7 +84,7 @@ def _load_pt2(
 
 def _check_input(specification: str, name: str, dtype: str, shape: Sequence[Any]) -> int | None:
     """Check the input's type, then its shape; return the batch size if it is fixed."""
-    if dtype != "float32":
+    if dtype not in ("tensor(float)", "torch.float32"):
         problem = f"its input '{name}' is {dtype}: expected float32"
         remedy = "Export it with a float32 input; weights may have any type (keep_io_types=True)"
         raise bad_network(specification, problem, remedy)

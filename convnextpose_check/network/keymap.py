@@ -29,9 +29,6 @@ DATA_PARALLEL_PREFIX = "module."
 _WRAPPERS = r"(?:(?:module|_orig_mod|_forward_module|model|network|net)\.)*"
 """Prefixes that DataParallel, ``torch.compile``, Lightning and scripts add to the keys."""
 
-SAVE_UNWRAPPED = "Use the published file, or save the state dict of the network without wrappers"
-
-_PREFIX = re.compile(_WRAPPERS)
 _HEAD_KEY = re.compile(
     rf"({_WRAPPERS}head\.deconv_layers_[123]\.)(0|1|2|dwconv|norm|pwconv)(\.\w+)"
 )
@@ -100,12 +97,13 @@ def add_prefix(state: Mapping[str, T]) -> dict[str, T]:
 
 
 def _key_prefix(key: str) -> str:
-    match = _PREFIX.match(key)
+    match = re.match(_WRAPPERS, key)
     return match[0] if match else ""
 
 
 def _wrong_keys(problem: str) -> ConvNeXtPoseCheckError:
-    return ConvNeXtPoseCheckError(ErrorCode.WRONG_KEYS, problem, SAVE_UNWRAPPED)
+    remedy = "Use the published file, or save the state dict of the network without wrappers"
+    return ConvNeXtPoseCheckError(ErrorCode.WRONG_KEYS, problem, remedy)
 
 
 def _rename_head_keys(state: Mapping[str, T], parts: Mapping[str, str]) -> dict[str, T]:

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convnextpose_check.checkpoints.training_record import BUFFERS, PROTOCOL_2_ITERATIONS
+from convnextpose_check.checkpoints.training_record import PROTOCOL_2_ITERATIONS
 from convnextpose_check.network.keymap import StateDict, add_prefix, to_legacy
 from convnextpose_check.variants import Variant
 
@@ -52,7 +52,11 @@ def snapshot_content(variant: Variant, weights: StateDict) -> dict[str, Any]:
     }
     if facts.head_keys == "legacy":
         state = to_legacy(state)
-    parameters = [tensor for key, tensor in state.items() if not key.endswith(BUFFERS)]
+    parameters = [
+        tensor
+        for key, tensor in state.items()
+        if not key.endswith(("running_mean", "running_var", "num_batches_tracked"))
+    ]
     # AdamW's state: a step and two small tensors, different from the weights, per parameter.
     optimizer = {
         "state": {

@@ -109,10 +109,8 @@ def test_lock_directory_removes_only_partial_files_of_the_suite(tmp_path: Path) 
     ):
         path.mkdir(parents=True)
         (path / "half").touch()
-    (tmp_path / f".of_version_0.2.abcdefgh{PARTIAL}").touch()
 
     lock_directory(tmp_path).close()
 
     assert [folder for folder in written if (tmp_path / folder / name).exists()] == []
-    assert list(tmp_path.glob(".of_version_*")) == []
     assert [path for path in others if not (tmp_path / path).exists()] == []

@@ -41,7 +41,7 @@ def test_load_exported_network_predicts_in_batches_of_model_size(
 @pytest.mark.parametrize(
     ("model", "problem"),
     [
-        ({"dtype": "FLOAT16"}, "its input 'crops' is float16: expected float32"),
+        ({"dtype": "FLOAT16"}, "its input 'crops' is tensor(float16): expected float32"),
         ({"side": 224}, "its input 'crops' has shape (1, 3, 224, 224): expected (B, 3, 256, 256)"),
         ({"copies": (2, 1)}, "it has 2 inputs and 1 outputs: expected one of each"),
         ({"copies": (1, 2)}, "it has 1 inputs and 2 outputs: expected one of each"),
