@@ -28,7 +28,6 @@ QUOTA = """<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</titl
 <p class="uc-error-caption">Sorry, you can't view or download this file at this time.</p>
 <p class="uc-error-subcaption">Too many users have viewed or downloaded this file recently. Please
 try accessing the file again later.</p> <a href="https://accounts.google.com/">Sign in</a>"""
-QUOTA_IN_ONE_LINE = QUOTA.replace("Please\n", "Please ")
 PERMISSION = """<!DOCTYPE html><html><title>Google Drive - Access Denied</title>
 <p>You need access</p><p>Request access, or switch to an account with access.</p>
 <a href="https://accounts.google.com/ServiceLogin">Sign in</a>"""

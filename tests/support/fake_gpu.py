@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-COPYING = {"aten::_to_copy", "aten::to", "aten::copy_"}
+COPYING = {"aten::_to_copy", "aten::copy_"}
 SYNCHRONIZING = {"aten::_local_scalar_dense", "aten::item", "aten::is_nonzero", "aten::nonzero"}
 
 
@@ -55,9 +55,10 @@ class FakeGpu(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in
         kwargs = kwargs or {}
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         name = func._schema.name
+        to_host = kwargs.get("device") == torch.device("cpu")
         if name == "aten::copy_" and args[1].is_meta and not args[0].is_meta:
             answer = args[0].zero_()  # torch has no data to copy
-        elif name in COPYING and args[0].is_meta and _target_device(func, args, kwargs) == "cpu":
+        elif name == "aten::_to_copy" and args[0].is_meta and to_host:
             answer = torch.zeros(args[0].shape, dtype=args[0].dtype)
         else:
             answer = func(*args, **kwargs)
@@ -66,7 +67,8 @@ class FakeGpu(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in
         from_host = any(not tensor.is_meta and tensor.dim() for tensor in tensors)
         crosses = devices == {True, False} and (from_host or name in COPYING)
         is_synchronizing = True in devices and name in SYNCHRONIZING
-        if is_synchronizing or (crosses and not _find_argument(func, args, kwargs, "non_blocking")):
+        is_async = kwargs.get("non_blocking") or (name == "aten::copy_" and True in args[2:])
+        if is_synchronizing or (crosses and not is_async):
             self.wait(name)
         return answer
 
@@ -79,18 +81,3 @@ class FakeEvent:
 
     def synchronize(self) -> None:
         self.device.wait("event")
-
-
-def _target_device(func: Any, args: Any, kwargs: Any) -> str:
-    target = _find_argument(func, args, kwargs, "device")
-    if target is None and (other := _find_argument(func, args, kwargs, "other")) is not None:
-        target = other.device
-    return torch.device(target).type if target is not None else "meta"
-
-
-def _find_argument(func: Any, args: Any, kwargs: Any, name: str) -> Any:
-    """The value of an operator's argument, positional or keyword."""
-    for index, argument in enumerate(func._schema.arguments):
-        if argument.name == name:
-            return args[index] if index < len(args) else kwargs.get(name)
-    return None

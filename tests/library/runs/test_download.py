@@ -11,7 +11,7 @@ from convnextpose_check.errors import ConvNeXtPoseCheckError
 from convnextpose_check.human36m.samples import read_facts
 from convnextpose_check.run.run import Run, TargetName
 from convnextpose_check.variants import Catalogue
-from tests.support.drive import QUOTA_IN_ONE_LINE, Drive, html_response
+from tests.support.drive import QUOTA, Drive, html_response
 from tests.support.runs import make_run
 
 CLOSED_PORT = 1
@@ -54,7 +54,7 @@ def test_download_missing_checkpoint_exits_with_code_1(
     command: list[str], drive: Drive, shared: Catalogue, capsys: Capture
 ) -> None:
     for name in ("S", "L"):
-        drive.set_responses(str(shared[name].checkpoint.drive_id), html_response(QUOTA_IN_ONE_LINE))
+        drive.set_responses(str(shared[name].checkpoint.drive_id), html_response(QUOTA))
 
     assert main(command) == 1
 
