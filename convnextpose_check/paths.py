@@ -64,13 +64,17 @@ def lock_directory(folder: Path) -> BinaryIO:
 
 
 def rename_earlier_outputs(results_dir: Path) -> None:
-    """Rename the output files of the previous run, such as to ``report.earlier.html``.
+    """Rename the output files of the previous run to the next number, such as ``report.1.html``.
 
     Raises ``ConvNeXtPoseCheckError`` (``cannot-write``).
     """
     outputs = Outputs(results_dir)
-    for path in filter(is_file, (*outputs.shared, *outputs.archives, *outputs.diagnoses)):
+    paths = (*outputs.shared, *outputs.archives, *outputs.diagnoses)
+    number = 1
+    while any(is_file(path.with_suffix(f".{number}{path.suffix}")) for path in paths):
+        number += 1
+    for path in filter(is_file, paths):
         try:
-            path.replace(path.with_suffix(f".earlier{path.suffix}"))
+            path.replace(path.with_suffix(f".{number}{path.suffix}"))
         except OSError as error:
             raise cannot_write(path, error) from None

@@ -31,7 +31,7 @@ LEFT_BY_A_RUN = ("output", "result", "log", "model_dump", "checkpoints")
 
 ELSEWHERE = {
     "output/tests", "main/test.py", "adapter.py", "setup_kaggle_dataset.py",
-    "benchmark_results.json", "benchmark_results.earlier.json", "benchmark_comparison.png",
+    "benchmark_results.json", "benchmark_results.1.json", "benchmark_comparison.png",
     "BENCHMARK_REPORT.md", "per_sample.csv", "bbox_root_pose_human36m_output.json",
     "exports/{variant}.onnx", "int8/{variant}.onnx", "export.py",
 }  # fmt: skip

@@ -123,20 +123,22 @@ def test_read_results_invalid_fields_raise(
         read_results(path)
 
 
-def test_rename_earlier_outputs_appends_earlier_to_names(tmp_path: Path) -> None:
+def test_rename_earlier_outputs_keeps_the_files_of_every_run(tmp_path: Path) -> None:
     """A run without pages, such as a killed one, must not seem to have those of another."""
     now = Outputs(tmp_path)
     files = [*now.shared, *now.archives, *now.diagnoses]
-    for file in files:
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(file.name)
-
-    rename_earlier_outputs(tmp_path)
+    for run in ("first", "second"):
+        for file in files[run == "second" :]:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(run)
+        rename_earlier_outputs(tmp_path)
+        assert not any(file.exists() for file in files)
     rename_earlier_outputs(tmp_path / "new")
 
-    kept = [file.with_suffix(f".earlier{file.suffix}") for file in files]
-    assert [file.read_text() for file in kept] == [file.name for file in files]
-    assert not any(file.exists() for file in files)
+    for number, run in enumerate(("first", "second"), start=1):
+        kept = [file.with_suffix(f".{number}{file.suffix}") for file in files[number - 1 :]]
+        assert [file.read_text() for file in kept] == [run] * len(kept)
+    assert not files[0].with_suffix(f".2{files[0].suffix}").exists()
     assert not (tmp_path / "new").exists()
 
 

@@ -121,7 +121,7 @@ def test_passing_run_writes_all_output_files(passed: CompletedRun) -> None:
         json.loads(SCHEMA_FILE.read_text(encoding="utf-8")),
     )
     assert str(folder) in files.results.read_text(encoding="utf-8")
-    assert files.results.with_name("benchmark_results.earlier.json").is_file()
+    assert files.results.with_name("benchmark_results.1.json").is_file()
     assert len(files.per_sample.read_text(encoding="utf-8").splitlines()) == 1 + 6
     assert f"{record.mpjpe_mm:.4f} mm" in files.log("T").read_text(encoding="utf-8")
     assert (folder / "model_dump" / "snapshot_1.pth").is_file()
