@@ -4,7 +4,6 @@ Kaggle and CI end runs with SIGTERM, which by default ends Python without cleanu
 """
 
 import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,8 +24,6 @@ def install_signal_handlers() -> Callable[[], None]:
 
     A signal that is ignored or has a custom handler keeps it.
     """
-    if threading.current_thread() is not threading.main_thread():  # no other may set handlers
-        return lambda: None
     _counts["received"] = 0
     defaults = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
     replaced = {n: default for n, default in defaults.items() if signal.getsignal(n) == default}

@@ -15,7 +15,6 @@ from convnextpose_check.files.regular_files import cannot_write
 from convnextpose_check.human36m.layout import ROOTNET_FILE, Layout, annotation_names, find_layout
 
 TREE = Path("data") / "Human36M"
-IMAGES, ANNOTATIONS, ROOTNET = "images", "annotations", "bbox_root"
 
 
 def plan_links(source: Path, project_root: Path, subjects: tuple[int, ...]) -> dict[Path, Path]:
@@ -33,13 +32,13 @@ def plan_links(source: Path, project_root: Path, subjects: tuple[int, ...]) -> d
     source, tree = Path(abspath(source)), project_root.resolve() / TREE  # noqa: PTH100
     layout = _find_source(source, tree, subjects)
     names = annotation_names(subjects)
-    links = {tree / ANNOTATIONS / name: layout.annotations[name] for name in names}
+    links = {tree / "annotations" / name: layout.annotations[name] for name in names}
     starts = tuple(f"s_{subject:02d}_" for subject in subjects)
     for name in sorted(layout.sequences):
         if name.startswith(starts):
-            links |= _plan_image_links(tree / IMAGES / name, layout)
+            links |= _plan_image_links(tree / "images" / name, layout)
     if layout.rootnet:
-        links[tree / ROOTNET / ROOTNET_FILE] = layout.choose_rootnet_file(subjects)
+        links[tree / "bbox_root" / ROOTNET_FILE] = layout.choose_rootnet_file(subjects)
     return links
 
 

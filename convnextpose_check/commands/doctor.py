@@ -35,12 +35,6 @@ SETTINGS = (
     "h36m_root", "checkpoints", "variants", "variants_file", "weights_only", "require_identity",
     "protocol", "bbox", "device", "results_dir",
 )  # fmt: skip
-MAX_HINTS = 4
-HOW_TO_RENAME = (
-    "Rename or unpack it. If its folder is read-only, such as /kaggle/input, make links (ln -s)"
-    " with the right names in another folder and pass that with --h36m-root."
-)
-
 _COPY_NUMBER = re.compile(r" ?\(\d+\)")
 _PACKED = re.compile(r"(annot|images|h(uman)?36m|s_?0?9|s_?11).*\.(zip|tar|tgz|gz|7z|rar)\w*", re.I)
 
@@ -53,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     reasons: dict[str, str] = {}
     for group in _list_checks(checked):
         _run_checks(group, reasons)
-    if reasons and settings.h36m_root is not None:
+    if settings.h36m_root is not None and {"Human3.6M", "all samples"} & {*reasons.values()}:
         print_lines(*_find_misnamed(checked, settings.h36m_root))
     print_lines("Not all checks passed." if reasons else "No check failed.")
     return 1 if reasons else 0
@@ -142,7 +136,11 @@ def _find_misnamed(run: Run, root: Path) -> list[str]:
                 hints.append(f"hint: {folder / name} should be named {expected}")
             elif _PACKED.fullmatch(name):
                 hints.append(f"hint: {folder / name} is still packed")
-    return [*hints[:MAX_HINTS], HOW_TO_RENAME] if hints else []
+    remedy = (
+        "Rename or unpack it. If its folder is read-only, such as /kaggle/input, make links (ln -s)"
+        " with the right names in another folder and pass that with --h36m-root."
+    )
+    return [*hints[:4], remedy] if hints else []
 
 
 def _checkpoint_checks(run: Run, variant: Variant) -> Group:

@@ -23,7 +23,6 @@ from pathlib import Path
 
 from convnextpose_check.commands.terminal import Arguments, print_lines
 from convnextpose_check.errors import ConvNeXtPoseCheckError, ErrorCode
-from convnextpose_check.files.regular_files import cannot_write
 from convnextpose_check.paths import SUITE, Outputs
 from convnextpose_check.results.results_file import read_results_of_run
 from convnextpose_check.results.schema import Results
@@ -81,7 +80,11 @@ def run(options: argparse.Namespace) -> int:
     results = read_results_of_run(Outputs(settings.results_dir).results, run_id)
     problem = find_gate_problem(exit_code, results, settings.results_dir)
     if options.summary:
-        _append_summary(caller / options.summary, results, problem)
+        from convnextpose_check.pages.html import escape_markdown, render_markdown
+
+        # A report on disk may be of an earlier run.
+        text = f"**Not passed: {escape_markdown(problem)}**\n"
+        _append(caller / options.summary, render_markdown(results) if results else text)
     if options.github_output:
         report = Outputs(settings.results_dir).report if results else ""
         verdict = escape_control_chars(problem or (results.verdict if results else ""))
@@ -140,17 +143,6 @@ def _run_pytest(command: Sequence[str], environment: Mapping[str, str]) -> int:
     return process.wait()
 
 
-def _append_summary(summary: Path, results: Results | None, problem: str) -> None:
-    """Append the Markdown report of these results; a report on disk may be of an earlier run."""
-    from convnextpose_check.pages.html import escape_markdown, render_markdown
-
-    failure = f"**Not passed: {escape_markdown(problem)}**\n"
-    _append(summary, render_markdown(results) if results else failure)
-
-
 def _append(path: Path, text: str) -> None:
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise cannot_write(path, error, option="") from None
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)

@@ -18,9 +18,6 @@ import pytest
 from convnextpose_check.files.folders import path_exists
 from convnextpose_check.text import format_suggestion
 
-_CHECKOUT_FILES = ("pytest.ini", "conftest.py", "convnextpose_check/plugin/command_line.py")
-"""Files by which a checkout of this suite is recognized."""
-
 
 def join_options(arguments: Sequence[str]) -> list[str]:
     """Join every option of this suite to its value by ``=``."""
@@ -85,6 +82,6 @@ def _refuse_unknown_option(flag: str, *, in_checkout: bool) -> None:
 def _find_checkout(folder: Path) -> Path | None:
     """Return the checkout of this suite that contains the folder, or None."""
     for parent in (folder, *folder.parents):
-        if all((parent / name).is_file() for name in _CHECKOUT_FILES):
+        if (parent / "pytest.ini").is_file() and (parent / "convnextpose_check/plugin").is_dir():
             return parent
     return None

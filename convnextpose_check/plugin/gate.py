@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from _pytest.outcomes import XFailed
-from msgspec.structs import replace
 
 from convnextpose_check.errors import CheckFailedError, ConvNeXtPoseCheckError, ErrorCode
 from convnextpose_check.evaluation.predict import NetworkFailedError
@@ -91,12 +90,8 @@ class Gate:
         if (name := self.names.get(report.nodeid)) is None:
             return
         raw, reported = getattr(report, "raw_outcome", "not run"), get_reported_outcome(report)
-        if raw == reported:
-            return
-        self.changed.setdefault(name, f"{raw} and was reported as {reported}")
-        if reported == "failed" and name in self.records:
-            message = str(report.longrepr)
-            self.record(replace(self.records[name], outcome="failed", message=message))
+        if raw != reported:
+            self.changed.setdefault(name, f"{raw} and was reported as {reported}")
 
     def record(self, check: CheckRecord) -> None:
         """Store the record unless the same test already has a worse one."""

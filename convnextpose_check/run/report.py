@@ -2,7 +2,7 @@
 
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -60,63 +60,61 @@ def write_report(
     has the tracebacks of failed networks for each variant's log. A file that cannot be written
     fails the run: its reason is added to the results, and all files are written again.
     """
+    from convnextpose_check.pages import write_pages
+
+    outputs, outcomes = run.outputs, run.finished_evaluations.outcomes
+    files: list[tuple[Any, ...]] = [
+        (
+            write_text,
+            outputs.log(variant),
+            _format_log(run, variant, outcomes.get(variant), traces.get(variant, ())),
+        )
+        for variant in {**outcomes, **traces}
+    ]
+    if evaluations := run.finished_evaluations.available:
+        files.append((write_per_sample, evaluations, run.dataset, outputs.per_sample))
     for _ in range(2):
-        problems = _write_files(run, results, report, page, traces)
-        if not (new := [text for text in problems if text not in results.left_out]):
+        pages: list[tuple[Any, ...]] = [
+            (write_pages, results, outputs, report, page),
+            (write_results, results, outputs.results),
+        ]
+        if results.variants:
+            pages.append((pack_archives, outputs, results))
+        problems = [_attempt(write, *arguments) for write, *arguments in files + pages]
+        if not (new := [text for text in problems if text and text not in results.left_out]):
             break
         results = add_decision(results, [*results.left_out, *new], results.run_id)
     return results
 
 
-def _write_files(
-    run: Run,
-    results: Results,
-    report: Path,
-    page: str | None,
-    traces: Mapping[str, Sequence[str]],
-) -> list[str]:
-    """Write each file, and return the reasons for those that could not be written."""
-    from convnextpose_check.pages import write_pages
-
-    outputs, problems = run.outputs, []
-
-    def attempt(write: Callable[..., object], *arguments: Any) -> None:
-        try:
-            write(*arguments)
-        except ConvNeXtPoseCheckError as error:
-            problems.append(str(error))
-
-    outcomes = run.finished_evaluations.outcomes
-    for variant in {**outcomes, **traces}:
-        lines = _format_log(run, variant, outcomes.get(variant), traces.get(variant, ()))
-        text = "".join(f"{escape_control_chars(line)}\n" for line in lines)
-        attempt(write_text, outputs.log(variant), text)
-    if evaluations := run.finished_evaluations.available:
-        attempt(write_per_sample, evaluations, run.dataset, outputs.per_sample)
-    attempt(write_pages, results, outputs, report, page)
-    attempt(write_results, results, outputs.results)
-    if results.variants and not problems:
-        attempt(pack_archives, outputs, results)
-    return problems
+def _attempt(write: Callable[..., object], *arguments: Any) -> str:
+    """Write a file; return the reason if it cannot be written, else ''."""
+    try:
+        write(*arguments)
+    except ConvNeXtPoseCheckError as error:
+        return str(error)
+    return ""
 
 
 def _format_log(
     run: Run, variant: str, outcome: Evaluation | Exception | None, traces: Sequence[str]
-) -> Iterator[str]:
-    """The lines of a variant's log: its error, excluded images, the failure and tracebacks."""
+) -> str:
+    """A variant's log: its error, excluded images, the failure and tracebacks."""
+    texts = [] if outcome is None else [str(outcome)]
     if isinstance(outcome, Evaluation):
-        yield (
+        texts = [
             f"{METRIC_TITLES[outcome.protocol]} {outcome.error_mm:.4f} mm over"
-            f" {len(outcome.image_ids)} samples: {run.judgment(variant)}"
-        )
-        for exclusion in (*run.dataset.excluded, *outcome.unreadable):
-            yield f"excluded {exclusion.file_name}: {exclusion.reason}"
-    elif outcome is not None:
-        yield from str(outcome).split("\n")
+            f" {len(outcome.image_ids)} samples: {run.judgment(variant)}",
+            *(
+                f"excluded {escape_control_chars(exclusion.file_name)}: {exclusion.reason}"
+                for exclusion in (*run.dataset.excluded, *outcome.unreadable)
+            ),
+        ]
     if isinstance(failure := run.checkpoint_evaluations.outcomes.get(variant), Exception):
-        yield f"the checkpoint's own model: {failure}"
-    for trace in dict.fromkeys([getattr(outcome, "trace", ""), *traces]):
-        yield from trace.splitlines()
+        texts.append(f"the checkpoint's own model: {failure}")
+    texts += dict.fromkeys([getattr(outcome, "trace", ""), *traces])
+    lines = "\n".join(filter(None, texts)).split("\n")
+    return "".join(f"{escape_control_chars(line)}\n" for line in lines)
 
 
 def pack_archives(outputs: Outputs, results: Results) -> None:

@@ -31,9 +31,6 @@ from convnextpose_check.variants import Catalogue, ReportedValue, Variant, read_
 if TYPE_CHECKING:
     import torch
 
-CUDA_BATCH_SIZE, CPU_BATCH_SIZE = 64, 4
-"""Images per batch; halved if the device is out of memory."""
-
 _CHECKPOINT = " checkpoint"
 """Added to a variant, names the checkpoint's own model beside the model of ``--network``."""
 
@@ -62,8 +59,6 @@ class ByVariant(Generic[T]):
 
     def __getitem__(self, variant: str) -> T:
         outcome = self.outcomes[variant]
-        if isinstance(outcome, ConvNeXtPoseCheckError):
-            raise outcome.with_traceback(None)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -229,8 +224,8 @@ class Run:
 
     @property
     def batch_size(self) -> int:
-        """Images per batch on the run's devices."""
-        return CUDA_BATCH_SIZE if self.devices[0].type == "cuda" else CPU_BATCH_SIZE
+        """Images per batch on the run's devices; halved if a device is out of memory."""
+        return 64 if self.devices[0].type == "cuda" else 4
 
     def _build_entry(self, name: str) -> ModelEntry:
         models = self.models[name.removesuffix(_CHECKPOINT)]

@@ -23,8 +23,6 @@ RUN_ID_VARIABLE = f"{PREFIX}RUN_ID"
 """An id chosen by the process that starts pytest and copied to the run's results file."""
 CALLER_VARIABLE = f"{PREFIX}CALLER"
 """The folder that relative paths refer to, if not the current folder."""
-INTERNAL_VARIABLES = (RUN_ID_VARIABLE, CALLER_VARIABLE)
-"""Variables for processes of the suite, not settings."""
 KAGGLE_INPUT = Path("/kaggle/input")
 
 
@@ -233,16 +231,12 @@ OPTIONS: tuple[Option, ...] = tuple(
 )
 """All options, in the order of the fields."""
 
-EVALUATION_FIELDS = ("h36m_root", "gate", "limit", "resume", "baseline")
-"""Options that have no effect if MPJPE is not measured."""
-
 
 def add_settings(parser: argparse.ArgumentParser, *fields: str) -> None:
-    """Add the options of these fields; a repeatable one also accepts ``--checkpoints A B``."""
+    """Add the options of these fields."""
     for option in OPTIONS:
         if option.field in fields:
-            several = {"action": "extend", "nargs": "+"} if option.is_repeatable else {}
-            parser.add_argument(option.flag, **option.argument | several)
+            parser.add_argument(option.flag, **option.argument)
 
 
 def read_settings(
@@ -255,7 +249,7 @@ def read_settings(
     """
     known = [option.variable for option in OPTIONS]
     given_names = {variable for variable in environment if variable.startswith(PREFIX)}
-    if unknown := given_names.difference(known, INTERNAL_VARIABLES):
+    if unknown := given_names.difference(known, [RUN_ID_VARIABLE, CALLER_VARIABLE]):
         name = min(unknown)
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,
@@ -304,7 +298,8 @@ def refuse_contradictions(settings: Settings) -> None:
 
     Raises ``ConvNeXtPoseCheckError`` (``bad-option``).
     """
-    refused = [settings.given[name] for name in EVALUATION_FIELDS if name in settings.given]
+    measuring = ("h36m_root", "gate", "limit", "resume", "baseline")
+    refused = [settings.given[name] for name in measuring if name in settings.given]
     if settings.weights_only and refused:
         raise ConvNeXtPoseCheckError(
             ErrorCode.BAD_OPTION,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -92,10 +91,3 @@ def test_signal_handlers_ignored_signal_stays_ignored() -> None:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-
-
-def test_signal_handlers_in_thread_are_not_installed() -> None:
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(
-            lambda: install_signal_handlers()()
-        ).result()  # signal.signal would raise ValueError

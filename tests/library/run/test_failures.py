@@ -228,7 +228,7 @@ def test_weights_only_run_of_failing_network_logs_traceback(
 
 
 def test_run_on_several_devices_agrees(open_run: OpenRun, inputs: Path, monkeypatch: Patch) -> None:
-    monkeypatch.setattr("convnextpose_check.run.run.CPU_BATCH_SIZE", 2)
+    monkeypatch.setattr("convnextpose_check.run.run.Run.batch_size", 2)
     alone = open_run().evaluations["T"]
     used = (torch.device("cpu"),) * 3
     monkeypatch.setattr("convnextpose_check.run.run.get_working_devices", lambda _: used)
